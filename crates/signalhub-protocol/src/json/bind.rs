@@ -1,0 +1,472 @@
+//! Converts raw values to types by System.Text.Json's rules: names regardless of case, unknown members ignored, strict types.
+
+use std::borrow::Cow;
+
+use serde::de::value::{BorrowedStrDeserializer, CowStrDeserializer};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, Error, Visitor};
+
+use super::scan::{Kind, Scanner, SyntaxError, TextError};
+use crate::arguments::BindError;
+
+/// Converts one value.
+pub(crate) fn bind<T: DeserializeOwned>(value: &[u8]) -> Result<T, BindError> {
+    let mut scanner = Scanner::new(value);
+    let bound = T::deserialize(Reader { scanner: &mut scanner })?;
+    scanner.end()?;
+    Ok(bound)
+}
+
+/// The elements of a raw array, one by one.
+#[derive(Debug)]
+pub(crate) struct Elements<'a> {
+    scanner: Scanner<'a>,
+    state: State,
+    count: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Unopened,
+    Open { first: bool },
+    Ended,
+}
+
+impl<'a> Elements<'a> {
+    pub(crate) fn new(array: &'a [u8]) -> Self {
+        Self {
+            scanner: Scanner::new(array),
+            state: State::Unopened,
+            count: 0,
+        }
+    }
+
+    /// Passes over the next element and gives its text.
+    pub(crate) fn next(&mut self) -> Result<Option<&'a [u8]>, BindError> {
+        let mut first = match self.state {
+            State::Unopened if self.scanner.kind()? != Kind::Array => return Err(SyntaxError.into()),
+            State::Unopened => {
+                self.scanner.open()?;
+                true
+            }
+            State::Open { first } => first,
+            State::Ended => return Ok(None),
+        };
+        if !self.scanner.next_element(&mut first)? {
+            self.state = State::Ended;
+            return Ok(None);
+        }
+        self.state = State::Open { first };
+        let element = self.scanner.value()?;
+        self.count += 1;
+        Ok(Some(element))
+    }
+
+    /// Says how many were passed over.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+}
+
+/// serde_json's name for a value that stays text.
+const RAW_VALUE: &str = "$serde_json::private::RawValue";
+
+/// Reads one value from the scanner.
+struct Reader<'s, 'a> {
+    scanner: &'s mut Scanner<'a>,
+}
+
+impl<'a> Reader<'_, 'a> {
+    fn text(&mut self) -> Result<Cow<'a, str>, BindError> {
+        Ok(self.scanner.string()?.decode()?)
+    }
+
+    /// Reads a number of one type, where that type is what is wanted.
+    fn number<N: std::str::FromStr>(&mut self) -> Result<Option<N>, BindError> {
+        if self.scanner.kind()? != Kind::Number {
+            return Ok(None);
+        }
+        let text = std::str::from_utf8(self.scanner.number()?).map_err(BindError::custom)?;
+        text.parse()
+            .map(Some)
+            .map_err(|_| BindError::custom(format_args!("{text} is no number of the expected type")))
+    }
+
+    fn any_number<V: Visitor<'a>>(&mut self, visitor: V) -> Result<V::Value, BindError> {
+        let text = std::str::from_utf8(self.scanner.number()?).map_err(BindError::custom)?;
+        if text == "-0" {
+            return visitor.visit_f64(-0.0); // As an integer it would lose its sign.
+        }
+        if let Ok(number) = text.parse() {
+            return visitor.visit_u64(number);
+        }
+        if let Ok(number) = text.parse() {
+            return visitor.visit_i64(number);
+        }
+        visitor.visit_f64(finite(text.parse().map_err(BindError::custom)?)?)
+    }
+}
+
+macro_rules! read_numbers {
+    ($($method:ident $visit:ident $check:ident),*) => {
+        $(fn $method<V: Visitor<'a>>(mut self, visitor: V) -> Result<V::Value, BindError> {
+            match self.number()? {
+                Some(number) => visitor.$visit($check(number)?),
+                None => self.deserialize_any(visitor),
+            }
+        })*
+    };
+}
+
+impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
+    type Error = BindError;
+
+    fn deserialize_any<V: Visitor<'a>>(mut self, visitor: V) -> Result<V::Value, BindError> {
+        match self.scanner.kind()? {
+            Kind::Null => {
+                self.scanner.word(b"null")?;
+                visitor.visit_unit()
+            }
+            Kind::True => {
+                self.scanner.word(b"true")?;
+                visitor.visit_bool(true)
+            }
+            Kind::False => {
+                self.scanner.word(b"false")?;
+                visitor.visit_bool(false)
+            }
+            Kind::Number => self.any_number(visitor),
+            Kind::String => match self.text()? {
+                Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
+                Cow::Owned(text) => visitor.visit_string(text),
+            },
+            Kind::Array => {
+                self.scanner.open()?;
+                let mut members = Members {
+                    scanner: self.scanner,
+                    first: true,
+                    ended: false,
+                };
+                let value = visitor.visit_seq(&mut members)?;
+                members.end()?;
+                Ok(value)
+            }
+            Kind::Object => {
+                self.scanner.open()?;
+                visitor.visit_map(Members {
+                    scanner: self.scanner,
+                    first: true,
+                    ended: false,
+                })
+            }
+        }
+    }
+
+    read_numbers!(deserialize_i8 visit_i8 any, deserialize_i16 visit_i16 any, deserialize_i32 visit_i32 any);
+    read_numbers!(deserialize_i64 visit_i64 any, deserialize_i128 visit_i128 any, deserialize_u8 visit_u8 any);
+    read_numbers!(deserialize_u16 visit_u16 any, deserialize_u32 visit_u32 any, deserialize_u64 visit_u64 any);
+    read_numbers!(deserialize_u128 visit_u128 any, deserialize_f32 visit_f32 finite, deserialize_f64 visit_f64 finite);
+
+    fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, BindError> {
+        if self.scanner.kind()? != Kind::Null {
+            return visitor.visit_some(self);
+        }
+        self.scanner.word(b"null")?;
+        visitor.visit_none()
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'a>>(self, name: &'static str, visitor: V) -> Result<V::Value, BindError> {
+        if name != RAW_VALUE {
+            return visitor.visit_newtype_struct(self);
+        }
+        let text = std::str::from_utf8(self.scanner.value()?).map_err(BindError::custom)?;
+        visitor.visit_map(de::value::MapDeserializer::new(std::iter::once((RAW_VALUE, text))))
+    }
+
+    fn deserialize_struct<V: Visitor<'a>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, BindError> {
+        match self.scanner.kind()? {
+            Kind::Object => visitor.visit_map(Fields::read(fields, self.scanner)?),
+            // Derived types would take the fields in order from it.
+            Kind::Array => Err(BindError::custom("an array is no object")),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'a>>(
+        mut self,
+        _name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, BindError> {
+        match self.scanner.kind()? {
+            Kind::String => {
+                let variant = spelling(self.text()?, variants);
+                visitor.visit_enum(CowStrDeserializer::new(variant))
+            }
+            Kind::Object => {
+                self.scanner.open()?;
+                let mut first = true;
+                let name = self
+                    .scanner
+                    .next_property(&mut first)?
+                    .ok_or_else(|| BindError::custom("no variant"))?;
+                let name = spelling(name.decode()?, variants);
+                let value = visitor.visit_enum(Variant {
+                    name,
+                    scanner: &mut *self.scanner,
+                })?;
+                match self.scanner.next_property(&mut first)? {
+                    None => Ok(value),
+                    Some(_) => Err(BindError::custom("more than one variant")),
+                }
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, BindError> {
+        self.scanner.value()?;
+        visitor.visit_unit()
+    }
+
+    serde::forward_to_deserialize_any! {
+        <W: Visitor<'a>>
+        bool char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map identifier
+    }
+}
+
+/// Hands out the members of an open array, or those of an object whose names are data.
+struct Members<'s, 'a> {
+    scanner: &'s mut Scanner<'a>,
+    first: bool,
+    ended: bool,
+}
+
+impl Members<'_, '_> {
+    /// Fails when elements are left, as those of an array that is too long for a tuple.
+    fn end(&mut self) -> Result<(), BindError> {
+        if self.ended || !self.scanner.next_element(&mut self.first)? {
+            return Ok(());
+        }
+        Err(BindError::custom("too many elements"))
+    }
+}
+
+impl<'a> de::SeqAccess<'a> for &mut Members<'_, 'a> {
+    type Error = BindError;
+
+    fn next_element_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Result<Option<T::Value>, BindError> {
+        if self.ended || !self.scanner.next_element(&mut self.first)? {
+            self.ended = true;
+            return Ok(None);
+        }
+        seed.deserialize(Reader { scanner: self.scanner }).map(Some)
+    }
+}
+
+impl<'a> de::MapAccess<'a> for Members<'_, 'a> {
+    type Error = BindError;
+
+    fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, BindError> {
+        match self.scanner.next_property(&mut self.first)? {
+            Some(name) => seed.deserialize(Key(name.decode()?)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, BindError> {
+        seed.deserialize(Reader { scanner: self.scanner })
+    }
+}
+
+/// Hands out the fields of a struct under their declared names; of several members for one field the last one counts.
+struct Fields<'a> {
+    names: &'static [&'static str],
+    values: Vec<Option<&'a [u8]>>,
+    /// Handed out last, for types that refuse unknown fields.
+    unknown: Option<(Cow<'a, str>, &'a [u8])>,
+    next: usize,
+    current: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    /// Reads the whole object, whose brace comes next.
+    fn read(names: &'static [&'static str], scanner: &mut Scanner<'a>) -> Result<Self, BindError> {
+        let mut fields = Self {
+            names,
+            values: vec![None; names.len()],
+            unknown: None,
+            next: 0,
+            current: b"",
+        };
+        scanner.open()?;
+        let mut first = true;
+        while let Some(name) = scanner.next_property(&mut first)? {
+            let name = name.decode()?;
+            let value = scanner.value()?;
+            match position(&name, names) {
+                Some(at) => fields.values[at] = Some(value),
+                None => fields.unknown = Some((name, value)),
+            }
+        }
+        Ok(fields)
+    }
+}
+
+impl<'a> de::MapAccess<'a> for Fields<'a> {
+    type Error = BindError;
+
+    fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, BindError> {
+        while let Some(value) = self.values.get(self.next) {
+            let name = self.names[self.next];
+            self.next += 1;
+            if let Some(value) = value {
+                self.current = value;
+                return seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some);
+            }
+        }
+        let Some((name, value)) = self.unknown.take() else {
+            return Ok(None);
+        };
+        self.current = value;
+        seed.deserialize(CowStrDeserializer::new(name)).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, BindError> {
+        seed.deserialize(Reader {
+            scanner: &mut Scanner::new(self.current),
+        })
+    }
+}
+
+/// Hands out the variant of an enum that was sent as an object of one member.
+struct Variant<'s, 'a> {
+    name: Cow<'a, str>,
+    scanner: &'s mut Scanner<'a>,
+}
+
+impl<'s, 'a> de::EnumAccess<'a> for Variant<'s, 'a> {
+    type Error = BindError;
+    type Variant = Reader<'s, 'a>;
+
+    fn variant_seed<V: DeserializeSeed<'a>>(self, seed: V) -> Result<(V::Value, Reader<'s, 'a>), BindError> {
+        let variant = seed.deserialize(CowStrDeserializer::<BindError>::new(self.name))?;
+        Ok((variant, Reader { scanner: self.scanner }))
+    }
+}
+
+impl<'a> de::VariantAccess<'a> for Reader<'_, 'a> {
+    type Error = BindError;
+
+    fn unit_variant(self) -> Result<(), BindError> {
+        de::Deserialize::deserialize(self)
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'a>>(self, seed: T) -> Result<T::Value, BindError> {
+        seed.deserialize(self)
+    }
+
+    fn tuple_variant<V: Visitor<'a>>(self, len: usize, visitor: V) -> Result<V::Value, BindError> {
+        de::Deserializer::deserialize_tuple(self, len, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'a>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, BindError> {
+        de::Deserializer::deserialize_struct(self, "", fields, visitor)
+    }
+}
+
+/// The name of a member whose names are data, as a map's; numbers are written as strings there.
+struct Key<'a>(Cow<'a, str>);
+
+macro_rules! read_number_keys {
+    ($($method:ident $visit:ident)*) => {
+        $(fn $method<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, BindError> {
+            visitor.$visit(self.0.parse().map_err(BindError::custom)?)
+        })*
+    };
+}
+
+impl<'a> de::Deserializer<'a> for Key<'a> {
+    type Error = BindError;
+
+    fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, BindError> {
+        CowStrDeserializer::new(self.0).deserialize_any(visitor)
+    }
+
+    read_number_keys! {
+        deserialize_i8 visit_i8 deserialize_i16 visit_i16 deserialize_i32 visit_i32 deserialize_i64 visit_i64
+        deserialize_u8 visit_u8 deserialize_u16 visit_u16 deserialize_u32 visit_u32 deserialize_u64 visit_u64
+        deserialize_i128 visit_i128 deserialize_u128 visit_u128 deserialize_bool visit_bool
+    }
+
+    fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, BindError> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'a>>(self, _: &'static str, visitor: V) -> Result<V::Value, BindError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'a>>(
+        self,
+        _name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, BindError> {
+        visitor.visit_enum(CowStrDeserializer::new(spelling(self.0, variants)))
+    }
+
+    serde::forward_to_deserialize_any! {
+        <W: Visitor<'a>>
+        f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+/// Finds a declared name: the same one first, else one that differs in the case of its letters only.
+fn position(name: &str, names: &[&str]) -> Option<usize> {
+    let exact = names.iter().position(|known| *known == name);
+    exact.or_else(|| names.iter().position(|known| known.eq_ignore_ascii_case(name)))
+}
+
+/// Gives the declared spelling of a name, or the name itself.
+fn spelling<'a>(name: Cow<'a, str>, names: &[&'static str]) -> Cow<'a, str> {
+    match position(&name, names) {
+        Some(at) => Cow::Borrowed(names[at]),
+        None => name,
+    }
+}
+
+fn finite<N: Into<f64> + Copy>(number: N) -> Result<N, BindError> {
+    if number.into().is_finite() {
+        Ok(number)
+    } else {
+        Err(BindError::custom("the number is out of range"))
+    }
+}
+
+fn any<N>(number: N) -> Result<N, BindError> {
+    Ok(number)
+}
+
+impl From<SyntaxError> for BindError {
+    fn from(_: SyntaxError) -> Self {
+        Self::custom("the value is no JSON")
+    }
+}
+
+impl From<TextError> for BindError {
+    fn from(_: TextError) -> Self {
+        Self::custom("a string is no UTF-8 or has half a surrogate pair")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,26 @@
+//! The JSON hub protocol (HubProtocol, JSON Encoding).
+
+mod bind;
+mod encode;
+pub(crate) mod envelope;
+mod escape;
+mod escape_table;
+mod number;
+mod scan;
+mod write;
+
+pub(crate) use bind::{Elements, bind};
+pub(crate) use encode::encode;
+pub(crate) use envelope::decode;
+pub(crate) use escape::write_string;
+pub(crate) use scan::{Kind, Scanner};
+pub(crate) use write::{write_arguments, write_value};
+
+/// Ends each record (HubProtocol, JSON Encoding; 0x1E).
+pub(crate) const RECORD_SEPARATOR: u8 = 0x1E;
+
+/// Splits off the first record; gives it without its separator, and the number of bytes with it.
+pub(crate) fn first_record(input: &[u8]) -> Option<(&[u8], usize)> {
+    let len = memchr::memchr(RECORD_SEPARATOR, input)?;
+    Some((&input[..len], len + 1))
+}

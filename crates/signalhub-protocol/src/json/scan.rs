@@ -1,0 +1,357 @@
+//! A byte-level reader of JSON text (RFC 8259).
+//!
+//! It checks syntax and nesting, and hands out slices. What a string holds is looked at only when somebody asks for it, so that
+//! text which is no UTF-8 inside a skipped value or an argument is no error of the record (HubProtocol, JSON encoding).
+
+use std::borrow::Cow;
+
+/// Nested arrays and objects that are accepted, the outermost one included.
+pub(crate) const MAX_DEPTH: u32 = 64;
+
+/// The text is no JSON, or is nested too deep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SyntaxError;
+
+/// What a value is, as its first byte says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Null,
+    True,
+    False,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+impl Kind {
+    /// Gives the original's name of the token that begins such a value.
+    pub(crate) fn token(self) -> &'static str {
+        match self {
+            Self::Array => "StartArray",
+            Self::Object => "StartObject",
+            _ => self.name(),
+        }
+    }
+
+    /// Gives the name that the original's texts use where they speak of values.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Null => "Null",
+            Self::True => "True",
+            Self::False => "False",
+            Self::Number => "Number",
+            Self::String => "String",
+            Self::Array => "Array",
+            Self::Object => "Object",
+        }
+    }
+}
+
+/// Reads one JSON text from front to back.
+#[derive(Debug, Clone)]
+pub(crate) struct Scanner<'a> {
+    input: &'a [u8],
+    at: usize,
+    depth: u32,
+}
+
+impl<'a> Scanner<'a> {
+    pub(crate) fn new(input: &'a [u8]) -> Self {
+        Self { input, at: 0, depth: 0 }
+    }
+
+    /// Says what comes next, without consuming it.
+    pub(crate) fn kind(&mut self) -> Result<Kind, SyntaxError> {
+        match self.peek() {
+            Some(b'n') => Ok(Kind::Null),
+            Some(b't') => Ok(Kind::True),
+            Some(b'f') => Ok(Kind::False),
+            Some(b'-' | b'0'..=b'9') => Ok(Kind::Number),
+            Some(b'"') => Ok(Kind::String),
+            Some(b'[') => Ok(Kind::Array),
+            Some(b'{') => Ok(Kind::Object),
+            _ => Err(SyntaxError),
+        }
+    }
+
+    /// Passes over one value of any kind and gives its text.
+    pub(crate) fn value(&mut self) -> Result<&'a [u8], SyntaxError> {
+        let kind = self.kind()?;
+        let start = self.at;
+        match kind {
+            Kind::Null => self.word(b"null")?,
+            Kind::True => self.word(b"true")?,
+            Kind::False => self.word(b"false")?,
+            Kind::Number => drop(self.number()?),
+            Kind::String => drop(self.string()?),
+            Kind::Array => {
+                self.open()?;
+                let mut first = true;
+                while self.next_element(&mut first)? {
+                    self.value()?;
+                }
+            }
+            Kind::Object => {
+                self.open()?;
+                let mut first = true;
+                while self.next_property(&mut first)?.is_some() {
+                    self.value()?;
+                }
+            }
+        }
+        Ok(&self.input[start..self.at])
+    }
+
+    /// Consumes the bracket that opens an array or object; the caller has seen it.
+    pub(crate) fn open(&mut self) -> Result<(), SyntaxError> {
+        if self.depth == MAX_DEPTH {
+            return Err(SyntaxError);
+        }
+        self.depth += 1;
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Moves to the next element of the open array; at its end consumes the bracket and gives `false`.
+    pub(crate) fn next_element(&mut self, first: &mut bool) -> Result<bool, SyntaxError> {
+        self.next_member(b']', first)
+    }
+
+    /// Reads the next property name of the open object and its colon; at its end consumes the bracket and gives `None`.
+    pub(crate) fn next_property(&mut self, first: &mut bool) -> Result<Option<Text<'a>>, SyntaxError> {
+        if !self.next_member(b'}', first)? {
+            return Ok(None);
+        }
+        if self.peek() != Some(b'"') {
+            return Err(SyntaxError);
+        }
+        let name = self.string()?;
+        if self.peek() != Some(b':') {
+            return Err(SyntaxError);
+        }
+        self.at += 1;
+        Ok(Some(name))
+    }
+
+    /// Reads a string whose opening quote comes next.
+    pub(crate) fn string(&mut self) -> Result<Text<'a>, SyntaxError> {
+        self.at += 1;
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            self.at += plain_run(&self.input[self.at..]);
+            match self.input.get(self.at) {
+                Some(b'"') => {
+                    let raw = &self.input[start..self.at];
+                    self.at += 1;
+                    return Ok(Text { raw, escaped });
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    self.at += escape_len(&self.input[self.at..]).ok_or(SyntaxError)?;
+                }
+                _ => return Err(SyntaxError),
+            }
+        }
+    }
+
+    /// Reads a number whose first byte comes next.
+    pub(crate) fn number(&mut self) -> Result<&'a [u8], SyntaxError> {
+        let start = self.at;
+        self.accept(b"-");
+        if !self.accept(b"0") {
+            self.digits()?;
+        }
+        if self.accept(b".") {
+            self.digits()?;
+        }
+        if self.accept(b"eE") {
+            self.accept(b"+-");
+            self.digits()?;
+        }
+        match self.input.get(self.at) {
+            None if self.depth == 0 => Ok(&self.input[start..self.at]),
+            Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b']' | b'}') => Ok(&self.input[start..self.at]),
+            _ => Err(SyntaxError),
+        }
+    }
+
+    /// Reads `null`, `true` or `false`.
+    pub(crate) fn word(&mut self, word: &[u8]) -> Result<(), SyntaxError> {
+        if !self.input[self.at..].starts_with(word) {
+            return Err(SyntaxError);
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    /// Succeeds when nothing but white space is left.
+    pub(crate) fn end(&mut self) -> Result<(), SyntaxError> {
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(SyntaxError),
+        }
+    }
+
+    fn next_member(&mut self, close: u8, first: &mut bool) -> Result<bool, SyntaxError> {
+        let next = self.peek().ok_or(SyntaxError)?;
+        if next == close && *first {
+            self.at += 1;
+            self.depth -= 1;
+            return Ok(false);
+        }
+        if *first {
+            *first = false;
+            return Ok(true);
+        }
+        self.at += 1;
+        if next == close {
+            self.depth -= 1;
+            return Ok(false);
+        }
+        if next == b',' { Ok(true) } else { Err(SyntaxError) }
+    }
+
+    fn peek(&mut self) -> Option<u8> {
+        while let Some(&byte) = self.input.get(self.at) {
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
+        None
+    }
+
+    fn accept(&mut self, any_of: &[u8]) -> bool {
+        let found = self.input.get(self.at).is_some_and(|byte| any_of.contains(byte));
+        self.at += usize::from(found);
+        found
+    }
+
+    fn digits(&mut self) -> Result<(), SyntaxError> {
+        let count = self.input[self.at..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        self.at += count;
+        if count == 0 { Err(SyntaxError) } else { Ok(()) }
+    }
+}
+
+/// A string as it was spelt, without its quotes; its escapes are well-formed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Text<'a> {
+    raw: &'a [u8],
+    escaped: bool,
+}
+
+impl<'a> Text<'a> {
+    pub(crate) fn is_escaped(self) -> bool {
+        self.escaped
+    }
+
+    /// Gives the characters; borrows unless there are escapes.
+    pub(crate) fn decode(self) -> Result<Cow<'a, str>, TextError> {
+        if !self.escaped {
+            return Ok(Cow::Borrowed(
+                std::str::from_utf8(self.raw).map_err(|_| TextError::Utf8)?,
+            ));
+        }
+        let mut text = String::with_capacity(self.raw.len());
+        let mut rest = self.raw;
+        while let Some(at) = memchr::memchr(b'\\', rest) {
+            text.push_str(std::str::from_utf8(&rest[..at]).map_err(|_| TextError::Utf8)?);
+            let (character, len) = unescape(&rest[at..])?;
+            text.push(character);
+            rest = &rest[at + len..];
+        }
+        text.push_str(std::str::from_utf8(rest).map_err(|_| TextError::Utf8)?);
+        Ok(Cow::Owned(text))
+    }
+}
+
+/// The characters of a string cannot be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TextError {
+    /// It is no UTF-8.
+    Utf8,
+    /// The first half of a surrogate pair stands alone.
+    HalfPair,
+    /// This escape is where none or the other half of a surrogate pair should be.
+    Surrogate(u16),
+}
+
+/// Counts the bytes in front of the first quote, backslash or control character.
+fn plain_run(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word;
+    let mut run = 0;
+    // Eight bytes at a time: a borrow can mark a byte behind the first found one only, and then the loop below looks again.
+    for chunk in bytes.chunks_exact(8) {
+        let word = u64::from_le_bytes(chunk.try_into().expect("chunks of eight bytes"));
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let quote = zero_byte(word ^ (ONES * u64::from(b'"')));
+        let backslash = zero_byte(word ^ (ONES * u64::from(b'\\')));
+        if (control | quote | backslash) & HIGHS != 0 {
+            break;
+        }
+        run += 8;
+    }
+    let tail = &bytes[run..];
+    run + tail
+        .iter()
+        .take_while(|&&byte| byte >= 0x20 && byte != b'"' && byte != b'\\')
+        .count()
+}
+
+fn escape_len(bytes: &[u8]) -> Option<usize> {
+    match bytes.get(1)? {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
+        b'u' => code_unit(bytes).map(|_| 6),
+        _ => None,
+    }
+}
+
+/// Reads `\uXXXX`.
+fn code_unit(bytes: &[u8]) -> Option<u16> {
+    let digits = bytes.strip_prefix(b"\\u")?.get(..4)?;
+    digits.iter().try_fold(0, |unit: u16, &digit| {
+        let value = char::from(digit).to_digit(16)?;
+        Some(unit << 4 | u16::try_from(value).ok()?)
+    })
+}
+
+/// Reads one escape, or two that make up a surrogate pair; gives its length too.
+fn unescape(bytes: &[u8]) -> Result<(char, usize), TextError> {
+    let simple = match bytes.get(1) {
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'n') => '\n',
+        Some(b'r') => '\r',
+        Some(b't') => '\t',
+        Some(b'u') => return unescape_code_units(bytes),
+        Some(&other) => char::from(other),
+        None => return Err(TextError::Utf8),
+    };
+    Ok((simple, 2))
+}
+
+fn unescape_code_units(bytes: &[u8]) -> Result<(char, usize), TextError> {
+    let first = code_unit(bytes).ok_or(TextError::Utf8)?;
+    if let Some(character) = char::from_u32(first.into()) {
+        return Ok((character, 6));
+    }
+    if first >= 0xDC00 {
+        return Err(TextError::Surrogate(first));
+    }
+    let second = code_unit(&bytes[6..]).ok_or(TextError::HalfPair)?;
+    match char::decode_utf16([first, second]).next() {
+        Some(Ok(character)) => Ok((character, 12)),
+        _ => Err(TextError::Surrogate(second)),
+    }
+}
+
+#[cfg(test)]
+mod tests;
