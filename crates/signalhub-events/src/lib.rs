@@ -1,1 +1,66 @@
-//! Stub.
+//! The broker: events, filters, scopes, the subscription index, and the tasks that match one with the other.
+//!
+//! An [`Event`] is published to a [`Broker`], gets a [`Position`] among the events of its name, and is offered to every
+//! [`Subscriber`] that has a matching [`Filter`] and whose [`Scope`] allows it, in the order of publishing.
+//!
+//! This crate deliberately knows no wire: no HTTP, no WebSocket, no SignalR. Payloads are JSON bytes that it never reads; what
+//! a subscriber sends to its client, it renders itself with the help of [`Delivery::encoded`].
+//!
+//! ```
+//! use signalhub_events::*;
+//! use std::sync::{Arc, Mutex};
+//!
+//! #[derive(Default)]
+//! struct Printer(Mutex<Vec<String>>);
+//! impl Subscriber for Printer {
+//!     fn offer(&self, delivery: &Delivery) -> Offered {
+//!         self.0.lock().unwrap().push(String::from_utf8_lossy(&delivery.event().payload).into_owned());
+//!         Offered::Accepted
+//!     }
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let broker = Broker::builder().build();
+//! let printer = Arc::new(Printer::default());
+//! let mut subscriptions = broker.attach(printer.clone(), Scope::unrestricted());
+//! let tickets = Filter::new(EventName::new("portos.resources.changed")).with_resource(ResourceName::new("tickets"));
+//! subscriptions.add(&tickets)?;
+//!
+//! let event = Event::new(EventName::new("portos.resources.changed"), r#"{"n":"tickets","a":1}"#)
+//!     .with_resource(ResourceName::new("tickets"))
+//!     .with_action(Action::Created);
+//! let receipt = broker.publish(event).await?;
+//! assert_eq!((receipt.matched, receipt.position.offset()), (1, 1));
+//! # tokio::task::yield_now().await;
+//! assert_eq!(*printer.0.lock().unwrap(), [r#"{"n":"tickets","a":1}"#]);
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+
+mod action;
+mod broker;
+mod catalogue;
+mod delivery;
+mod event;
+mod filter;
+mod index;
+mod name;
+mod position;
+mod scope;
+mod shards;
+mod slab;
+mod subscriptions;
+mod symbols;
+mod timestamp;
+
+pub use action::{Action, UnknownAction};
+pub use broker::{Broker, BrokerBuilder, EventId, PublishError, Receipt};
+pub use catalogue::{Catalogue, CatalogueError, Resources, UnknownEvents};
+pub use delivery::{Delivery, EncodingKey};
+pub use event::{Event, Sender, SenderUser};
+pub use filter::Filter;
+pub use name::{EmptyName, EventName, Organisation, ResourceName};
+pub use position::{Epoch, Position, PositionError};
+pub use scope::{Grant, Grants, Pattern, PatternError, Scope};
+pub use subscriptions::{Added, Offered, SubscribeError, Subscriber, Subscriptions};
+pub use timestamp::format_timestamp;

@@ -1,0 +1,316 @@
+//! The broker: takes events in and offers them to their subscribers.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use time::OffsetDateTime;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::shards::Shards;
+use crate::subscriptions::Member;
+use crate::{
+    Catalogue, CatalogueError, Delivery, Epoch, Event, EventName, Offered, Position, Scope, Sender, Subscriber,
+    Subscriptions,
+};
+
+/// So many subscribers are offered an event before other tasks get their turn.
+const CHUNK: usize = 128;
+
+/// Takes events in, gives each its position, and offers it to the subscribers that want and may see it.
+///
+/// Clones share one broker. Its tasks, one per shard of event names, end when the last clone is dropped; `Subscriptions` do
+/// not keep it alive.
+#[derive(Debug, Clone)]
+pub struct Broker {
+    core: Arc<Core>,
+}
+
+#[derive(Debug)]
+struct Core {
+    node: String,
+    epoch: Epoch,
+    serial: AtomicU64,
+    catalogue: Arc<Catalogue>,
+    shards: Arc<Shards>,
+    inboxes: Vec<mpsc::Sender<Publish>>,
+}
+
+impl Broker {
+    /// Starts building a broker.
+    #[must_use]
+    pub fn builder() -> BrokerBuilder {
+        BrokerBuilder::default()
+    }
+
+    /// Publishes an event and answers as soon as it is known who gets it.
+    ///
+    /// An event that is past its expiry takes a position but reaches nobody. A full inbox makes the publisher wait, and nobody
+    /// else. Dropping the future before it completes leaves open whether the event was published.
+    ///
+    /// # Errors
+    /// Refuses what the catalogue does not know. A refused event was not published.
+    pub async fn publish(&self, mut event: Event) -> Result<Receipt, PublishError> {
+        self.core.catalogue.check(&event.name, event.resources())?;
+        event.sender.get_or_insert_with(|| Sender::system(&*self.core.node));
+        let id = EventId {
+            epoch: self.core.epoch,
+            serial: self.core.serial.fetch_add(1, Ordering::Relaxed),
+        };
+        let inbox = &self.core.inboxes[self.core.shards.shard_of(&event.name)];
+        let (answer, answered) = oneshot::channel();
+        inbox
+            .send(Publish { id, event, answer })
+            .await
+            .map_err(|_| PublishError::Closed)?;
+        answered.await.map_err(|_| PublishError::Closed)
+    }
+
+    /// Attaches a subscriber, which may see what its scope allows and has no subscriptions yet.
+    ///
+    /// However many of its subscriptions match an event, it is offered the event once.
+    #[must_use = "dropping the subscriptions ends them"]
+    pub fn attach(&self, subscriber: Arc<dyn Subscriber>, scope: Scope) -> Subscriptions {
+        Subscriptions::new(self.core.shards.clone(), self.core.catalogue.clone(), subscriber, scope)
+    }
+
+    /// Counts the attached subscribers that have not refused a delivery.
+    #[must_use]
+    pub fn subscriber_count(&self) -> usize {
+        self.core.shards.subscriber_count()
+    }
+
+    /// Counts the subscriptions of all subscribers.
+    #[must_use]
+    pub fn subscription_count(&self) -> usize {
+        self.core.shards.subscription_count()
+    }
+
+    /// Returns the events that this broker takes.
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.core.catalogue
+    }
+
+    /// Returns the id of this node.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.core.node
+    }
+
+    /// Returns the epoch of the positions that this broker gives.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.core.epoch
+    }
+}
+
+/// Builds a [`Broker`].
+#[derive(Debug, Clone)]
+pub struct BrokerBuilder {
+    catalogue: Catalogue,
+    node: Option<String>,
+    shards: usize,
+    inbox: usize,
+}
+
+impl Default for BrokerBuilder {
+    fn default() -> Self {
+        let shards = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
+        Self {
+            catalogue: Catalogue::portos(),
+            node: None,
+            shards,
+            inbox: 256,
+        }
+    }
+}
+
+impl BrokerBuilder {
+    /// Sets the events it takes; those of Portos by default.
+    #[must_use]
+    pub fn catalogue(self, catalogue: Catalogue) -> Self {
+        Self { catalogue, ..self }
+    }
+
+    /// Sets the id of this node; random by default.
+    #[must_use]
+    pub fn node(self, node: impl Into<String>) -> Self {
+        Self {
+            node: Some(node.into()),
+            ..self
+        }
+    }
+
+    /// Sets the number of tasks that share the event names, at least one; by default one per processor, at most eight.
+    #[must_use]
+    pub fn shards(self, shards: usize) -> Self {
+        Self {
+            shards: shards.max(1),
+            ..self
+        }
+    }
+
+    /// Sets how many events may wait in a shard before publishers wait, at least one; 256 by default.
+    #[must_use]
+    pub fn inbox(self, events: usize) -> Self {
+        Self {
+            inbox: events.max(1),
+            ..self
+        }
+    }
+
+    /// Starts the broker.
+    ///
+    /// # Panics
+    /// Panics outside a tokio runtime, which its tasks need, and if the operating system gives no random bytes.
+    #[must_use]
+    pub fn build(self) -> Broker {
+        let random = || getrandom::u64().expect("an operating system gives random bytes, or nothing here can work");
+        let epoch = Epoch::new(random());
+        let node = self.node.unwrap_or_else(|| format!("{:016x}", random()));
+        let shards = Arc::new(Shards::new(self.shards));
+        let start = |number| {
+            let (inbox, events) = mpsc::channel(self.inbox);
+            let (offsets, matched) = (HashMap::new(), Vec::new());
+            tokio::spawn(
+                Shard {
+                    number,
+                    shards: shards.clone(),
+                    epoch,
+                    events,
+                    offsets,
+                    matched,
+                }
+                .run(),
+            );
+            inbox
+        };
+        let inboxes = (0..self.shards).map(start).collect();
+        let catalogue = Arc::new(self.catalogue);
+        Broker {
+            core: Arc::new(Core {
+                node,
+                epoch,
+                serial: AtomicU64::new(1),
+                catalogue,
+                shards,
+                inboxes,
+            }),
+        }
+    }
+}
+
+/// Identifies a published event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EventId {
+    epoch: Epoch,
+    serial: u64,
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.epoch, self.serial)
+    }
+}
+
+/// Tells a publisher what became of its event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// Identifies the event.
+    pub id: EventId,
+    /// Places it among the events of its name.
+    pub position: Position,
+    /// Counts the subscribers of this node that it went to.
+    pub matched: usize,
+}
+
+/// Tells why an event was not published.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The event does not exist, or has no resources.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// The broker's tasks have ended, with their runtime.
+    #[error("the broker is closed")]
+    Closed,
+}
+
+#[derive(Debug)]
+struct Publish {
+    id: EventId,
+    event: Event,
+    answer: oneshot::Sender<Receipt>,
+}
+
+/// Delivers the events of its share of the names, one after the other: that is what keeps their order.
+struct Shard {
+    number: usize,
+    shards: Arc<Shards>,
+    epoch: Epoch,
+    events: mpsc::Receiver<Publish>,
+    /// The offset of the latest event of each name. A name that was published once is remembered for good.
+    offsets: HashMap<EventName, u64>,
+    /// The subscribers of the current event; kept for its capacity.
+    matched: Vec<Arc<Member>>,
+}
+
+impl Shard {
+    async fn run(mut self) {
+        while let Some(publish) = self.events.recv().await {
+            self.deliver(publish).await;
+        }
+    }
+
+    async fn deliver(&mut self, Publish { id, event, answer }: Publish) {
+        let position = self.next_position(&event.name);
+        if !event.is_expired(OffsetDateTime::now_utc()) {
+            self.shards.lock(self.number).matching(&event, &mut self.matched);
+        }
+        // The publisher may have gone; its event goes its way all the same.
+        let _ = answer.send(Receipt {
+            id,
+            position,
+            matched: self.matched.len(),
+        });
+        let delivery = Delivery::new(Arc::new(event), position);
+        for (index, member) in self.matched.iter().enumerate() {
+            if index > 0 && index % CHUNK == 0 {
+                tokio::task::yield_now().await;
+            }
+            if offer(member, &delivery) == Offered::Refused {
+                self.shards.end(member);
+            }
+        }
+        self.matched.clear();
+    }
+
+    fn next_position(&mut self, name: &EventName) -> Position {
+        let offset = match self.offsets.get_mut(name) {
+            Some(offset) => {
+                *offset += 1;
+                *offset
+            }
+            None => {
+                self.offsets.insert(name.clone(), 1);
+                1
+            }
+        };
+        Position::new(self.epoch, offset)
+    }
+}
+
+/// Offers a delivery; a subscriber that panics has refused it, and the shard lives on.
+fn offer(member: &Member, delivery: &Delivery) -> Offered {
+    catch_unwind(AssertUnwindSafe(|| member.offer(delivery))).unwrap_or_else(|_| {
+        tracing::error!(event = %delivery.event().name, "a subscriber panicked, its subscriptions end");
+        Offered::Refused
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,268 @@
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{Receiver, channel};
+
+use super::*;
+use crate::{Action, Filter, Grants, Organisation, Scope, SubscribeError};
+
+/// A subscriber that passes on what it gets, and refuses what it has no room for.
+struct Queue(mpsc::Sender<(Arc<Event>, u64)>);
+
+impl Subscriber for Queue {
+    fn offer(&self, delivery: &Delivery) -> Offered {
+        match self
+            .0
+            .try_send((delivery.event().clone(), delivery.position().offset()))
+        {
+            Ok(()) => Offered::Accepted,
+            Err(_) => Offered::Refused,
+        }
+    }
+}
+
+fn subscribe(broker: &Broker, scope: Scope, filters: &[Filter]) -> (Subscriptions, Receiver<(Arc<Event>, u64)>) {
+    let (sender, receiver) = channel(10_000);
+    let mut subscriptions = broker.attach(Arc::new(Queue(sender)), scope);
+    for filter in filters {
+        subscriptions.add(filter).unwrap();
+    }
+    (subscriptions, receiver)
+}
+
+fn changed() -> Event {
+    Event::new("portos.resources.changed".into(), "{}")
+        .with_resource("tickets".into())
+        .with_action(Action::Created)
+}
+
+fn licence() -> Event {
+    Event::new("portos.licence.activated".into(), "{}")
+}
+
+fn all() -> Filter {
+    Filter::new(changed().name)
+}
+
+#[tokio::test]
+async fn overlapping_filters_deliver_once_with_the_system_as_sender() {
+    let broker = Broker::builder().node("node-1").build();
+    let filters = [
+        all(),
+        all().with_resource("tickets".into()),
+        all().with_action(Action::Created),
+    ];
+    let (_subscriptions, mut received) = subscribe(&broker, Scope::unrestricted(), &filters);
+    let receipt = broker.publish(changed()).await.unwrap();
+    assert_eq!(
+        (receipt.matched, receipt.position),
+        (1, Position::new(broker.epoch(), 1))
+    );
+    let (event, _) = received.recv().await.unwrap();
+    assert_eq!(event.sender, Some(Sender::system("node-1")));
+    // The next event follows at once: there was no second copy of the first.
+    broker.publish(changed()).await.unwrap();
+    assert_eq!(received.recv().await.unwrap().1, 2);
+}
+
+#[tokio::test]
+async fn positions_count_per_name_from_one() {
+    let broker = Broker::builder().build();
+    let mut offsets = Vec::new();
+    for event in [
+        changed(),
+        licence(),
+        changed(),
+        changed().with_resource("stocks".into()),
+        licence(),
+    ] {
+        offsets.push(broker.publish(event).await.unwrap().position.offset());
+    }
+    assert_eq!(offsets, [1, 1, 2, 3, 2]);
+}
+
+#[tokio::test]
+async fn scope_decides_before_the_filter() {
+    let broker = Broker::builder().build();
+    let scope = |organisation: &str| Scope::new(Some(Organisation::from(organisation)), Grants::All);
+    let (_north, mut north) = subscribe(&broker, scope("north"), &[all()]);
+    let (_south, _) = subscribe(&broker, scope("south"), &[all()]);
+    let (_nobody, _) = subscribe(&broker, Scope::unrestricted(), &[all()]);
+    let bounded = changed().with_organisation("north".into());
+    assert_eq!(broker.publish(bounded.clone()).await.unwrap().matched, 1);
+    assert_eq!(north.recv().await.unwrap().0.organisation, bounded.organisation);
+    assert_eq!(
+        broker
+            .publish(changed().with_organisation("west".into()))
+            .await
+            .unwrap()
+            .matched,
+        0
+    );
+}
+
+#[tokio::test]
+async fn expired_event_takes_a_position_and_reaches_nobody() {
+    let broker = Broker::builder().build();
+    let (_subscriptions, mut received) = subscribe(&broker, Scope::unrestricted(), &[all()]);
+    let now = OffsetDateTime::now_utc();
+    let late = broker.publish(changed().with_expires(now)).await.unwrap();
+    assert_eq!((late.matched, late.position.offset()), (0, 1));
+    let timely = broker
+        .publish(changed().with_expires(now + Duration::from_secs(60)))
+        .await
+        .unwrap();
+    assert_eq!((timely.matched, received.recv().await.unwrap().1), (1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_of_a_name_arrive_in_the_order_of_their_positions() {
+    let broker = Broker::builder().shards(2).inbox(4).build();
+    let receivers: Vec<_> = (0..300)
+        .map(|_| subscribe(&broker, Scope::unrestricted(), &[all(), Filter::new(licence().name)]))
+        .collect();
+    let publishers: Vec<_> = (0..8)
+        .map(|number| {
+            let broker = broker.clone();
+            tokio::spawn(async move {
+                for _ in 0..25 {
+                    let event = if number % 2 == 0 { changed() } else { licence() };
+                    assert_eq!(broker.publish(event).await.unwrap().matched, 300);
+                }
+            })
+        })
+        .collect();
+    for publisher in publishers {
+        publisher.await.unwrap();
+    }
+    for (_subscriptions, mut received) in receivers {
+        let mut offsets = HashMap::new();
+        for _ in 0..200 {
+            let (event, offset) = received.recv().await.unwrap();
+            let last = offsets.insert(event.name.clone(), offset).unwrap_or(0);
+            assert_eq!(offset, last + 1, "{}", event.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn subscriptions_count_from_add_until_remove() {
+    let broker = Broker::builder().build();
+    let (mut subscriptions, _received) = subscribe(&broker, Scope::unrestricted(), &[]);
+    assert_eq!(broker.publish(changed()).await.unwrap().matched, 0);
+    subscriptions.add(&all()).unwrap();
+    assert_eq!(broker.publish(changed()).await.unwrap().matched, 1);
+    subscriptions.remove(&all());
+    assert_eq!(broker.publish(changed()).await.unwrap().matched, 0);
+    subscriptions.add(&all()).unwrap();
+    drop(subscriptions);
+    assert_eq!(broker.publish(changed()).await.unwrap().matched, 0);
+}
+
+#[tokio::test]
+async fn refusing_ends_all_subscriptions_of_that_subscriber_only() {
+    let broker = Broker::builder().shards(8).build();
+    let (mut refusing, receiver) = subscribe(&broker, Scope::unrestricted(), &[all(), Filter::new(licence().name)]);
+    drop(receiver);
+    let (_accepting, mut accepted) = subscribe(&broker, Scope::unrestricted(), &[all()]);
+    assert_eq!(broker.publish(changed()).await.unwrap().matched, 2);
+    // The answer to the second publish of that name proves that the first one was offered to everybody.
+    assert_eq!(broker.publish(changed()).await.unwrap().matched, 1);
+    assert_eq!(accepted.recv().await.unwrap().1, 1);
+    assert_eq!(
+        (broker.subscriber_count(), broker.subscription_count(), refusing.len()),
+        (1, 1, 0)
+    );
+    assert_eq!(refusing.add(&all()), Err(SubscribeError::Ended));
+    assert_eq!(refusing.remove(&all()), 0);
+    drop(refusing);
+    assert_eq!(broker.subscriber_count(), 1);
+}
+
+struct Panicking;
+
+impl Subscriber for Panicking {
+    fn offer(&self, _: &Delivery) -> Offered {
+        panic!("this subscriber is broken")
+    }
+}
+
+#[tokio::test]
+async fn panicking_subscriber_counts_as_refused_and_the_shard_lives_on() {
+    let broker = Broker::builder().build();
+    let mut broken = broker.attach(Arc::new(Panicking), Scope::unrestricted());
+    broken.add(&all()).unwrap();
+    let (_subscriptions, mut received) = subscribe(&broker, Scope::unrestricted(), &[all()]);
+    assert_eq!(broker.publish(changed()).await.unwrap().matched, 2);
+    assert_eq!(broker.publish(changed()).await.unwrap().matched, 1);
+    assert_eq!(
+        (received.recv().await.unwrap().1, received.recv().await.unwrap().1),
+        (1, 2)
+    );
+}
+
+/// A subscriber that holds the shard's task until the test lets it go.
+struct Gate(Mutex<std::sync::mpsc::Receiver<()>>, mpsc::Sender<u64>);
+
+impl Subscriber for Gate {
+    fn offer(&self, delivery: &Delivery) -> Offered {
+        self.0.lock().unwrap().recv().unwrap();
+        self.1.try_send(delivery.position().offset()).unwrap();
+        Offered::Accepted
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blocked_publishers_lose_nothing() {
+    let broker = Broker::builder().shards(1).inbox(1).build();
+    let (open, gate) = std::sync::mpsc::sync_channel(100);
+    let (sender, mut received) = channel(100);
+    let mut subscriptions = broker.attach(Arc::new(Gate(Mutex::new(gate), sender)), Scope::unrestricted());
+    subscriptions.add(&all()).unwrap();
+    // The first is answered after matching although its subscriber holds the task; the others wait for room.
+    assert_eq!(broker.publish(changed()).await.unwrap().position.offset(), 1);
+    let publishers: Vec<_> = (0..20)
+        .map(|_| {
+            let broker = broker.clone();
+            tokio::spawn(async move { broker.publish(changed()).await.unwrap() })
+        })
+        .collect();
+    assert!(publishers.iter().all(|publisher| !publisher.is_finished()));
+    for _ in 0..21 {
+        open.send(()).unwrap();
+    }
+    for offset in 1..=21 {
+        assert_eq!(received.recv().await, Some(offset));
+    }
+    for publisher in publishers {
+        assert_eq!(publisher.await.unwrap().matched, 1);
+    }
+}
+
+#[tokio::test]
+async fn tasks_end_with_the_last_broker_though_subscriptions_remain() {
+    let broker = Broker::builder().shards(2).build();
+    let shards = Arc::downgrade(&broker.core.shards);
+    let (subscriptions, mut received) = subscribe(&broker, Scope::unrestricted(), &[all()]);
+    broker.publish(changed()).await.unwrap();
+    drop(broker);
+    assert_eq!(received.recv().await.unwrap().1, 1);
+    drop(subscriptions);
+    // Each task holds the shards for as long as it runs.
+    while shards.strong_count() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(received.recv().await.is_none());
+}
+
+#[tokio::test]
+async fn unknown_events_are_not_published() {
+    let broker = Broker::builder().build();
+    for event in [
+        Event::new("other".into(), "{}"),
+        licence().with_resource("tickets".into()),
+    ] {
+        assert!(matches!(broker.publish(event).await, Err(PublishError::Catalogue(_))));
+    }
+    assert_eq!(broker.publish(licence()).await.unwrap().position.offset(), 1);
+}

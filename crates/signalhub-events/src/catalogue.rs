@@ -1,0 +1,134 @@
+//! Which events exist.
+
+use std::collections::BTreeMap;
+
+use crate::EventName;
+
+/// Tells whether an event has resources, or whether a filter asks for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Resources {
+    /// It is about a resource and an action.
+    With,
+    /// It is about neither.
+    Without,
+}
+
+/// Tells what happens to events that the catalogue does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum UnknownEvents {
+    /// They are refused.
+    #[default]
+    Refused,
+    /// They are taken, with or without resources.
+    Allowed,
+}
+
+/// Lists the events that may be published and subscribed to.
+#[derive(Debug, Clone, Default)]
+pub struct Catalogue {
+    events: BTreeMap<EventName, Resources>,
+    unknown: UnknownEvents,
+}
+
+impl Catalogue {
+    /// Creates a catalogue without any event.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Creates the catalogue of the two system-defined events of Portos.
+    #[must_use]
+    pub fn portos() -> Self {
+        Self::new()
+            .with_event(EventName::new("portos.resources.changed"), Resources::With)
+            .with_event(EventName::new("portos.licence.activated"), Resources::Without)
+    }
+
+    /// Declares an event; a second declaration replaces the first.
+    #[must_use]
+    pub fn with_event(mut self, event: EventName, resources: Resources) -> Self {
+        self.events.insert(event, resources);
+        self
+    }
+
+    /// Sets what happens to events that are not declared.
+    #[must_use]
+    pub fn with_unknown(self, unknown: UnknownEvents) -> Self {
+        Self { unknown, ..self }
+    }
+
+    /// Returns whether a declared event has resources; `None` if it is not declared.
+    #[must_use]
+    pub fn resources(&self, event: &EventName) -> Option<Resources> {
+        self.events.get(event).copied()
+    }
+
+    /// Lists the declared events in the order of their names.
+    pub fn events(&self) -> impl Iterator<Item = (&EventName, Resources)> {
+        self.events.iter().map(|(event, resources)| (event, *resources))
+    }
+
+    /// Checks that the event exists, and that it has resources if one is asked for; for filters and events alike.
+    ///
+    /// # Errors
+    /// Says what was wrong and what is allowed.
+    pub fn check(&self, event: &EventName, asked: Resources) -> Result<(), CatalogueError> {
+        match self.resources(event) {
+            None if self.unknown == UnknownEvents::Allowed => Ok(()),
+            None => {
+                let allowed = self.events.keys().cloned().collect();
+                Err(CatalogueError::UnknownEvent {
+                    event: event.clone(),
+                    allowed,
+                })
+            }
+            Some(Resources::Without) if asked == Resources::With => {
+                let with = self.events().filter(|(_, resources)| *resources == Resources::With);
+                let allowed = with.map(|(event, _)| event.clone()).collect();
+                Err(CatalogueError::NoResources {
+                    event: event.clone(),
+                    allowed,
+                })
+            }
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// Tells why the catalogue refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogueError {
+    /// The event is not declared.
+    #[error("unknown event \"{event}\": expected {}", list(allowed))]
+    UnknownEvent {
+        /// The event that was asked for.
+        event: EventName,
+        /// The events that exist.
+        allowed: Vec<EventName>,
+    },
+    /// A resource or action was given for an event that has none.
+    #[error(
+        "event \"{event}\" has no resources: resources and actions are allowed for {}",
+        list(allowed)
+    )]
+    NoResources {
+        /// The event that was asked for.
+        event: EventName,
+        /// The events that have resources.
+        allowed: Vec<EventName>,
+    },
+}
+
+fn list(events: &[EventName]) -> String {
+    let quoted: Vec<String> = events.iter().map(|event| format!("\"{event}\"")).collect();
+    match quoted.split_last() {
+        None => "no event at all".to_owned(),
+        Some((only, [])) => only.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! What a subscriber wants.
+
+use crate::{Action, Event, EventName, ResourceName, Resources};
+
+/// Describes the events that one subscription wants; one entry of a subscriber's set.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Filter {
+    /// The kind of event.
+    pub event: EventName,
+    /// The resource; `None` is any, and none.
+    pub resource: Option<ResourceName>,
+    /// The action; `None` is any, and none.
+    pub action: Option<Action>,
+}
+
+impl Filter {
+    /// Creates a filter for every event of this name.
+    #[must_use]
+    pub fn new(event: EventName) -> Self {
+        Self {
+            event,
+            resource: None,
+            action: None,
+        }
+    }
+
+    /// Narrows it to one resource.
+    #[must_use]
+    pub fn with_resource(self, resource: ResourceName) -> Self {
+        Self {
+            resource: Some(resource),
+            ..self
+        }
+    }
+
+    /// Narrows it to one action.
+    #[must_use]
+    pub fn with_action(self, action: Action) -> Self {
+        Self {
+            action: Some(action),
+            ..self
+        }
+    }
+
+    /// Tells whether `other` is equal to this filter or narrower.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.event == other.event
+            && (self.resource.is_none() || self.resource == other.resource)
+            && (self.action.is_none() || self.action == other.action)
+    }
+
+    /// Tells whether it wants the event; whether the subscriber may see it is the [`Scope`](crate::Scope)'s answer.
+    #[must_use]
+    pub fn matches(&self, event: &Event) -> bool {
+        self.event == event.name
+            && (self.resource.is_none() || self.resource == event.resource)
+            && (self.action.is_none() || self.action == event.action)
+    }
+
+    /// Tells whether it names a resource or an action.
+    #[must_use]
+    pub fn resources(&self) -> Resources {
+        if self.resource.is_some() || self.action.is_some() {
+            Resources::With
+        } else {
+            Resources::Without
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What a subscriber may see.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::{Action, Event, Filter, Organisation};
+
+/// Bounds what a subscriber may see, whatever its filters ask for.
+///
+/// An event of an organisation is visible to that organisation only; an event without one is visible to all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    organisation: Option<Organisation>,
+    grants: Grants,
+}
+
+impl Scope {
+    /// Creates the scope of a subscriber of this organisation, or of none, with these grants.
+    #[must_use]
+    pub fn new(organisation: Option<Organisation>, grants: Grants) -> Self {
+        Self { organisation, grants }
+    }
+
+    /// Creates the scope that sees every event without an organisation.
+    #[must_use]
+    pub fn unrestricted() -> Self {
+        Self::new(None, Grants::All)
+    }
+
+    /// Returns the organisation of the subscriber.
+    #[must_use]
+    pub fn organisation(&self) -> Option<&Organisation> {
+        self.organisation.as_ref()
+    }
+
+    /// Returns the grants of the subscriber.
+    #[must_use]
+    pub fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// Tells whether the subscriber may see the event.
+    #[must_use]
+    pub fn allows(&self, event: &Event) -> bool {
+        let visible = event.organisation.is_none() || event.organisation == self.organisation;
+        visible && self.grants.allow(event)
+    }
+
+    /// Tells whether any grant overlaps the filter, so that subscribing to it can yield anything at all.
+    #[must_use]
+    pub fn permits(&self, filter: &Filter) -> bool {
+        match &self.grants {
+            Grants::All => true,
+            Grants::Only(grants) => grants.iter().any(|grant| grant.overlaps(filter)),
+        }
+    }
+}
+
+/// Says which events a subscriber was granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grants {
+    /// Every event.
+    All,
+    /// What at least one of these grants allows; an empty list allows nothing.
+    Only(Vec<Grant>),
+}
+
+impl Grants {
+    /// Tells whether they allow the event, its organisation set aside.
+    #[must_use]
+    pub fn allow(&self, event: &Event) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(grants) => grants.iter().any(|grant| grant.allows(event)),
+        }
+    }
+}
+
+/// Grants the events whose name, resource and action it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    event: Pattern,
+    resource: Option<Pattern>,
+    actions: Option<Vec<Action>>,
+}
+
+impl Grant {
+    /// Grants every event whose name matches.
+    #[must_use]
+    pub fn new(event: Pattern) -> Self {
+        Self {
+            event,
+            resource: None,
+            actions: None,
+        }
+    }
+
+    /// Narrows it to events about a matching resource; those without a resource are no longer granted.
+    #[must_use]
+    pub fn with_resource(self, resource: Pattern) -> Self {
+        Self {
+            resource: Some(resource),
+            ..self
+        }
+    }
+
+    /// Narrows it to events with one of these actions; those without an action are no longer granted.
+    #[must_use]
+    pub fn with_actions(self, actions: impl IntoIterator<Item = Action>) -> Self {
+        Self {
+            actions: Some(actions.into_iter().collect()),
+            ..self
+        }
+    }
+
+    /// Tells whether it allows the event.
+    #[must_use]
+    pub fn allows(&self, event: &Event) -> bool {
+        let resource = |pattern: &Pattern| {
+            event
+                .resource
+                .as_ref()
+                .is_some_and(|name| pattern.matches(name.as_str()))
+        };
+        let action = |actions: &Vec<Action>| event.action.is_some_and(|action| actions.contains(&action));
+        self.event.matches(event.name.as_str())
+            && self.resource.as_ref().is_none_or(resource)
+            && self.actions.as_ref().is_none_or(action)
+    }
+
+    /// Tells whether the filter and the grant have events in common.
+    #[must_use]
+    pub fn overlaps(&self, filter: &Filter) -> bool {
+        let resource = |pattern: &Pattern| {
+            filter
+                .resource
+                .as_ref()
+                .is_none_or(|name| pattern.matches(name.as_str()))
+        };
+        let action = |actions: &Vec<Action>| match filter.action {
+            None => !actions.is_empty(),
+            Some(action) => actions.contains(&action),
+        };
+        self.event.matches(filter.event.as_str())
+            && self.resource.as_ref().is_none_or(resource)
+            && self.actions.as_ref().is_none_or(action)
+    }
+}
+
+/// Matches names: exactly, or by their beginning if it ends with `*`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Pattern(Kind);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Kind {
+    Exact(Arc<str>),
+    Prefix(Arc<str>),
+}
+
+impl Pattern {
+    /// Tells whether the name matches; `*` alone matches every name.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        match &self.0 {
+            Kind::Exact(exact) => &**exact == name,
+            Kind::Prefix(prefix) => name.starts_with(&**prefix),
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Exact(exact) => f.write_str(exact),
+            Kind::Prefix(prefix) => write!(f, "{prefix}*"),
+        }
+    }
+}
+
+/// Tells why a text is no pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PatternError {
+    /// The pattern was empty.
+    #[error("a pattern must not be empty: use \"*\" for every name")]
+    Empty,
+    /// A `*` stood elsewhere than at the end.
+    #[error("\"{0}\" is no pattern: a * may only stand at the end")]
+    Star(String),
+}
+
+impl FromStr for Pattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        let (name, kind): (&str, fn(Arc<str>) -> Kind) = match text.strip_suffix('*') {
+            Some(prefix) => (prefix, Kind::Prefix),
+            None => (text, Kind::Exact),
+        };
+        if text.is_empty() {
+            Err(PatternError::Empty)
+        } else if name.contains('*') {
+            Err(PatternError::Star(text.to_owned()))
+        } else {
+            Ok(Self(kind(name.into())))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

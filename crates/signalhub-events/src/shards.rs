@@ -1,0 +1,69 @@
+//! The indexes of all shards.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::index::Index;
+use crate::subscriptions::Member;
+use crate::{EventName, Filter};
+
+/// Holds one index per shard of event names. Its locks are short and never held across an await.
+#[derive(Debug)]
+pub(crate) struct Shards {
+    indexes: Vec<Mutex<Index>>,
+    hasher: RandomState,
+    attached: AtomicUsize,
+}
+
+impl Shards {
+    /// Creates the given number of empty indexes.
+    pub(crate) fn new(count: usize) -> Self {
+        let indexes = (0..count).map(|_| Mutex::default()).collect();
+        Self {
+            indexes,
+            hasher: RandomState::new(),
+            attached: AtomicUsize::new(0),
+        }
+    }
+
+    /// Returns the shard that the events of this name live in.
+    pub(crate) fn shard_of(&self, event: &EventName) -> usize {
+        let count = self.indexes.len() as u64;
+        usize::try_from(self.hasher.hash_one(event) % count).expect("a remainder is less than the count of a vector")
+    }
+
+    /// Locks the index of a shard.
+    pub(crate) fn lock(&self, shard: usize) -> MutexGuard<'_, Index> {
+        self.indexes[shard].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locks the index that a filter belongs to.
+    pub(crate) fn lock_of(&self, filter: &Filter) -> MutexGuard<'_, Index> {
+        self.lock(self.shard_of(&filter.event))
+    }
+
+    /// Counts a subscriber in.
+    pub(crate) fn attach(&self) {
+        self.attached.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Ends the subscriptions of a subscriber; ending them twice does nothing.
+    pub(crate) fn end(&self, member: &Member) {
+        let Some(slots) = member.take_slots() else { return };
+        for (shard, slot) in slots {
+            self.lock(shard).evict(slot);
+        }
+        self.attached.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Counts the subscribers.
+    pub(crate) fn subscriber_count(&self) -> usize {
+        self.attached.load(Ordering::Relaxed)
+    }
+
+    /// Counts the subscriptions of all subscribers.
+    pub(crate) fn subscription_count(&self) -> usize {
+        (0..self.indexes.len()).map(|shard| self.lock(shard).len()).sum()
+    }
+}

@@ -1,0 +1,81 @@
+use super::*;
+use crate::{Action, Broker, Grant, Grants};
+
+struct Nobody;
+
+impl Subscriber for Nobody {
+    fn offer(&self, _: &Delivery) -> Offered {
+        Offered::Accepted
+    }
+}
+
+fn tickets() -> Filter {
+    Filter::new("portos.resources.changed".into()).with_resource("tickets".into())
+}
+
+#[tokio::test]
+async fn set_of_filters_follows_the_rules_of_unsubscribe() {
+    let broker = Broker::builder().build();
+    let mut subscriptions = broker.attach(Arc::new(Nobody), Scope::unrestricted());
+    let (created, all) = (tickets().with_action(Action::Created), Filter::new(tickets().event));
+    assert_eq!(subscriptions.add(&all), Ok(Added::New));
+    assert_eq!(subscriptions.add(&created), Ok(Added::New));
+    assert_eq!(subscriptions.add(&created), Ok(Added::AlreadyThere));
+    assert_eq!(
+        subscriptions.add(&Filter::new("portos.licence.activated".into())),
+        Ok(Added::New)
+    );
+    assert_eq!((subscriptions.len(), broker.subscription_count()), (3, 3));
+
+    // Nothing is removed that is wider, and nothing that is not there.
+    assert_eq!(subscriptions.remove(&tickets().with_action(Action::Deleted)), 0);
+    assert_eq!(subscriptions.remove(&tickets()), 1);
+    assert_eq!(subscriptions.remove(&tickets()), 0);
+    assert_eq!(subscriptions.add(&created), Ok(Added::New));
+    assert_eq!(subscriptions.remove(&all), 2);
+    assert_eq!((subscriptions.len(), subscriptions.is_empty()), (1, false));
+}
+
+#[tokio::test]
+async fn refusals_name_the_missing_grant_or_the_unknown_event() {
+    let broker = Broker::builder().build();
+    let grant = Grant::new("portos.*".parse().unwrap()).with_resource("stock*".parse().unwrap());
+    let grant = grant.with_actions([Action::Created]);
+    let mut subscriptions = broker.attach(Arc::new(Nobody), Scope::new(None, Grants::Only(vec![grant])));
+    let mut check = |filter: Filter, error: &str| {
+        assert_eq!(subscriptions.add(&filter).unwrap_err().to_string(), error);
+    };
+    check(
+        tickets(),
+        r#"missing grant for event "portos.resources.changed", resource "tickets""#,
+    );
+    check(
+        Filter::new("portos.resources.changed".into()).with_action(Action::Deleted),
+        r#"missing grant for event "portos.resources.changed", action "deleted""#,
+    );
+    check(
+        Filter::new("other".into()),
+        r#"unknown event "other": expected "portos.licence.activated" or "portos.resources.changed""#,
+    );
+    assert_eq!(broker.subscription_count(), 0);
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_thousand_subscribers() {
+    let broker = Broker::builder().build();
+    let mut all = Vec::new();
+    for number in 0..1000 {
+        let mut subscriptions = broker.attach(Arc::new(Nobody), Scope::unrestricted());
+        for resource in 0..number % 7 {
+            let filter = Filter::new("portos.resources.changed".into()).with_resource(format!("r{resource}").into());
+            subscriptions.add(&filter).unwrap();
+        }
+        all.push(subscriptions);
+    }
+    assert_eq!(
+        (broker.subscriber_count(), broker.subscription_count() > 2000),
+        (1000, true)
+    );
+    drop(all);
+    assert_eq!((broker.subscriber_count(), broker.subscription_count()), (0, 0));
+}

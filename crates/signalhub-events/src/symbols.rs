@@ -1,0 +1,70 @@
+//! Names as small numbers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::slab::Slab;
+
+/// Stands for a name within one index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Symbol(std::num::NonZeroU32);
+
+/// Holds each name once, for as long as somebody refers to it: names come from clients and must not pile up.
+#[derive(Debug, Default)]
+pub(crate) struct Symbols {
+    numbers: HashMap<Arc<str>, u32>,
+    names: Slab<(Arc<str>, usize)>,
+}
+
+impl Symbols {
+    /// Returns the symbol of a name, if somebody refers to it.
+    pub(crate) fn find(&self, name: &str) -> Option<Symbol> {
+        self.numbers.get(name).copied().and_then(symbol)
+    }
+
+    /// Refers to a name.
+    pub(crate) fn acquire(&mut self, name: &str) -> Symbol {
+        if let Some(symbol) = self.find(name) {
+            self.retain(symbol);
+            return symbol;
+        }
+        let name: Arc<str> = name.into();
+        let number = self.names.insert((name.clone(), 1));
+        self.numbers.insert(name, number);
+        symbol(number).expect("a slab's numbers end before the last u32, which alone has no successor")
+    }
+
+    /// Refers to a name once more.
+    pub(crate) fn retain(&mut self, symbol: Symbol) {
+        if let Some((_, references)) = self.names.get_mut(number(symbol)) {
+            *references += 1;
+        }
+    }
+
+    /// Refers to a name once less; the last one forgets it.
+    pub(crate) fn release(&mut self, symbol: Symbol) {
+        let Some((_, references)) = self.names.get_mut(number(symbol)) else {
+            return;
+        };
+        *references -= 1;
+        if *references == 0
+            && let Some((name, _)) = self.names.remove(number(symbol))
+        {
+            self.numbers.remove(&name);
+        }
+    }
+
+    /// Counts the names.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
+    }
+}
+
+fn symbol(number: u32) -> Option<Symbol> {
+    std::num::NonZeroU32::new(number.wrapping_add(1)).map(Symbol)
+}
+
+fn number(symbol: Symbol) -> u32 {
+    symbol.0.get() - 1
+}
