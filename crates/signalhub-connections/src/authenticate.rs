@@ -1,0 +1,31 @@
+//! How an endpoint learns who a client is.
+
+use http::HeaderValue;
+use http::request::Parts;
+
+use crate::Identity;
+
+/// Reads the credentials of a request.
+///
+/// An endpoint asks it once for every HTTP request: negotiate, upgrade, each poll and each send. The original challenges
+/// each of them apart too.
+pub trait Authenticate: Send + Sync + 'static {
+    /// Judges the credentials of one request head.
+    fn authenticate(&self, request: &Parts) -> Authentication;
+
+    /// The `WWW-Authenticate` header of a 401, if there is one.
+    fn challenge(&self) -> Option<HeaderValue> {
+        None
+    }
+}
+
+/// The outcome of [`Authenticate::authenticate`].
+#[derive(Clone, Debug)]
+pub enum Authentication {
+    /// The credentials are good.
+    Identified(Identity),
+    /// There are none.
+    Missing,
+    /// There are some, and they are not valid; the text is for the log and holds no part of them.
+    Invalid(&'static str),
+}

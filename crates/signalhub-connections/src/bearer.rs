@@ -1,0 +1,194 @@
+//! Bearer tokens: JSON Web Tokens in the header, or in the query where browsers cannot set headers.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde_json::{Map, Value};
+
+use crate::{Authenticate, Authentication, Identity, query};
+
+/// The clock difference that a token's times are forgiven by default.
+const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
+
+/// Authenticates by JSON Web Tokens: `Authorization: Bearer …`, or `access_token` in the query.
+///
+/// `sub` is the user and `org` the organisation; both names can be changed. A token without a user is not valid, nor is
+/// one without expiry.
+pub struct BearerToken {
+    key: DecodingKey,
+    validation: Validation,
+    user_claim: Arc<str>,
+    organisation_claim: Arc<str>,
+}
+
+impl BearerToken {
+    /// Accepts tokens signed with a shared secret (HMAC with SHA-256).
+    pub fn hs256(secret: &[u8]) -> Self {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.leeway = DEFAULT_LEEWAY.as_secs();
+        validation.validate_nbf = true;
+        validation.validate_aud = false;
+        Self {
+            key: DecodingKey::from_secret(secret),
+            validation,
+            user_claim: "sub".into(),
+            organisation_claim: "org".into(),
+        }
+    }
+
+    /// Accepts only tokens of this issuer (`iss`).
+    #[must_use]
+    pub fn issuer(mut self, issuer: &str) -> Self {
+        self.validation.set_issuer(&[issuer]);
+        self.validation.required_spec_claims.insert("iss".to_owned());
+        self
+    }
+
+    /// Accepts only tokens for this audience (`aud`).
+    #[must_use]
+    pub fn audience(mut self, audience: &str) -> Self {
+        self.validation.set_audience(&[audience]);
+        self.validation.validate_aud = true;
+        self.validation.required_spec_claims.insert("aud".to_owned());
+        self
+    }
+
+    /// Sets the clock difference that the times of a token are forgiven; 30 s by default.
+    #[must_use]
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.validation.leeway = leeway.as_secs();
+        self
+    }
+
+    /// Sets the claim that names the user; `sub` by default.
+    #[must_use]
+    pub fn user_claim(mut self, name: &str) -> Self {
+        self.user_claim = name.into();
+        self
+    }
+
+    /// Sets the claim that names the organisation; `org` by default.
+    #[must_use]
+    pub fn organisation_claim(mut self, name: &str) -> Self {
+        self.organisation_claim = name.into();
+        self
+    }
+
+    /// Judges a token that came by any way.
+    ///
+    /// # Errors
+    /// With what is wrong with it; the error holds no part of the token.
+    pub fn verify(&self, token: &str) -> Result<Identity, TokenError> {
+        let claims = jsonwebtoken::decode::<Map<String, Value>>(token, &self.key, &self.validation)
+            .map_err(|error| TokenError::from_kind(error.kind()))?
+            .claims;
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let user = text(&self.user_claim).ok_or(TokenError::NoUser)?;
+        let expires = claims.get("exp").and_then(Value::as_f64).ok_or(TokenError::Malformed)?;
+        let mut identity = Identity::user(user);
+        if let Some(organisation) = text(&self.organisation_claim) {
+            identity = identity.with_organisation(organisation);
+        }
+        // A time too far away for the clock never comes.
+        let lifetime = Duration::try_from_secs_f64(expires).unwrap_or(Duration::MAX);
+        if let Some(expires) = SystemTime::UNIX_EPOCH.checked_add(lifetime) {
+            identity = identity.with_expiry(expires);
+        }
+        Ok(identity.with_claims(claims))
+    }
+}
+
+/// What is wrong with a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// Its times have passed.
+    #[error("the token has expired")]
+    Expired,
+    /// It is not valid yet.
+    #[error("the token is not valid yet")]
+    TooEarly,
+    /// It was signed with another key.
+    #[error("the signature does not match")]
+    Signature,
+    /// Its algorithm is not the configured one.
+    #[error("the algorithm is not accepted")]
+    Algorithm,
+    /// It is for another audience or by another issuer.
+    #[error("the issuer or the audience is not accepted")]
+    Party,
+    /// It names no user.
+    #[error("the token names no user")]
+    NoUser,
+    /// It is no token, or one of the times is missing.
+    #[error("the token is malformed or lacks its expiry")]
+    Malformed,
+}
+
+impl TokenError {
+    fn from_kind(kind: &jsonwebtoken::errors::ErrorKind) -> Self {
+        use jsonwebtoken::errors::ErrorKind;
+        match kind {
+            ErrorKind::ExpiredSignature => Self::Expired,
+            ErrorKind::ImmatureSignature => Self::TooEarly,
+            ErrorKind::InvalidSignature => Self::Signature,
+            ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName | ErrorKind::MissingAlgorithm => {
+                Self::Algorithm
+            }
+            ErrorKind::InvalidAudience | ErrorKind::InvalidIssuer => Self::Party,
+            _ => Self::Malformed,
+        }
+    }
+
+    /// The same as `Display`, without a lifetime.
+    fn text(self) -> &'static str {
+        match self {
+            Self::Expired => "the token has expired",
+            Self::TooEarly => "the token is not valid yet",
+            Self::Signature => "the signature does not match",
+            Self::Algorithm => "the algorithm is not accepted",
+            Self::Party => "the issuer or the audience is not accepted",
+            Self::NoUser => "the token names no user",
+            Self::Malformed => "the token is malformed or lacks its expiry",
+        }
+    }
+}
+
+impl Authenticate for BearerToken {
+    fn authenticate(&self, request: &Parts) -> Authentication {
+        let Some(token) = bearer_token(request) else { return Authentication::Missing };
+        match self.verify(&token) {
+            Ok(identity) => Authentication::Identified(identity),
+            Err(error) => Authentication::Invalid(error.text()),
+        }
+    }
+
+    fn challenge(&self) -> Option<HeaderValue> {
+        Some(HeaderValue::from_static("Bearer"))
+    }
+}
+
+/// Finds the bearer token of a request: in the `Authorization` header, else in `access_token` of the query.
+///
+/// Browsers cannot set headers on WebSockets and event streams, so clients put the token in the query there.
+pub fn bearer_token(request: &Parts) -> Option<String> {
+    let from_header = request.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim().to_owned())
+    });
+    from_header.or_else(|| query::value(request.uri.query(), "access_token")).filter(|token| !token.is_empty())
+}
+
+impl fmt::Debug for BearerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BearerToken(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests;

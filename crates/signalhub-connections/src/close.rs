@@ -1,0 +1,55 @@
+//! Why a connection ended.
+
+/// Why a connection ended. This is a fact about a connection, not an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The handler is done: after a Close message, a failed handshake or an abort.
+    Finished,
+    /// The client closed its transport in order.
+    ClientClosed,
+    /// The transport broke without a word.
+    ClientGone,
+    /// The client's bytes violated the rules of the transport.
+    ProtocolViolation,
+    /// A text message of the client was no UTF-8.
+    InvalidText,
+    /// The client did not read fast enough: its queue overflowed, or nothing could be written for too long.
+    SlowConsumer,
+    /// The application ended the connection.
+    Aborted,
+    /// The handler failed.
+    HandlerFailed,
+    /// The server stops.
+    ServerShutdown,
+}
+
+impl CloseReason {
+    /// The status code of the WebSocket close frame (RFC 6455, section 7.4).
+    ///
+    /// The original closes with 1000 after every orderly end, and with 1011 when the application failed.
+    pub fn code(self) -> u16 {
+        match self {
+            Self::Finished | Self::ClientClosed | Self::ClientGone | Self::Aborted | Self::SlowConsumer => 1000,
+            Self::ServerShutdown => 1001,
+            Self::ProtocolViolation => 1002,
+            Self::InvalidText => 1007,
+            Self::HandlerFailed => 1011,
+        }
+    }
+
+    /// A short name for metrics and logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::ClientClosed => "client_closed",
+            Self::ClientGone => "client_gone",
+            Self::ProtocolViolation => "protocol_violation",
+            Self::InvalidText => "invalid_text",
+            Self::SlowConsumer => "slow_consumer",
+            Self::Aborted => "aborted",
+            Self::HandlerFailed => "handler_failed",
+            Self::ServerShutdown => "server_shutdown",
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! One logical connection, as its handler sees it.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::outbound::Lane;
+use crate::pair::Mailbox;
+use crate::registry::Seat;
+use crate::signals::Signal;
+use crate::socket::Socket;
+use crate::{CloseReason, ConnectionId, Identity, Outbound};
+
+/// How long the server waits for the client's close frame after it sent its own.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One logical connection: who is there, what came in, and the way out.
+///
+/// It carries opaque bytes. What the client sends is gathered in [`Connection::input`]; the handler takes whole messages
+/// from its front with [`Connection::consume`].
+pub struct Connection {
+    id: ConnectionId,
+    identity: Arc<Identity>,
+    lane: Arc<Lane>,
+    input: Vec<u8>,
+    consumed: usize,
+    transport: Transport,
+    expires: Option<SystemTime>,
+    seat: Option<Seat>,
+}
+
+pub(crate) enum Transport {
+    WebSocket(Socket),
+    Mailbox(Arc<Mailbox>),
+}
+
+/// What [`Connection::receive`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Received {
+    /// The input has grown.
+    Bytes,
+    /// A second has passed: time to look at pings and timeouts.
+    Tick,
+    /// The server stops: say goodbye and close.
+    Drain,
+    /// The application wants the connection to end, by [`Outbound::abort`].
+    Aborted,
+    /// The credentials have expired, on an endpoint that closes then.
+    Expired,
+    /// The transport has ended, or somebody ended the connection.
+    Ended(CloseReason),
+}
+
+/// Whether `receive` may read more from the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intake {
+    /// Read what comes.
+    Open,
+    /// Leave it in the transport, so that the client feels the back pressure.
+    Paused,
+}
+
+impl Connection {
+    pub(crate) fn new(id: ConnectionId, identity: Arc<Identity>, lane: Arc<Lane>, transport: Transport) -> Self {
+        Self { id, identity, lane, input: Vec::new(), consumed: 0, transport, expires: None, seat: None }
+    }
+
+    pub(crate) fn with_seat(mut self, seat: Seat) -> Self {
+        self.seat = Some(seat);
+        self
+    }
+
+    pub(crate) fn closing_at(mut self, expires: Option<SystemTime>) -> Self {
+        self.expires = expires;
+        self
+    }
+
+    /// The public id.
+    pub fn id(&self) -> &ConnectionId {
+        &self.id
+    }
+
+    /// Who is at the other end.
+    pub fn identity(&self) -> &Arc<Identity> {
+        &self.identity
+    }
+
+    /// The way out; clones of it may be given to others.
+    pub fn outbound(&self) -> Outbound {
+        Outbound::new(Arc::clone(&self.lane))
+    }
+
+    /// The bytes that came in and were not consumed yet.
+    pub fn input(&self) -> &[u8] {
+        &self.input[self.consumed..]
+    }
+
+    /// Takes bytes from the front of the input.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    pub fn consume(&mut self, count: usize) {
+        assert!(count <= self.input.len() - self.consumed, "more is consumed than came in");
+        self.consumed += count;
+        if self.consumed == self.input.len() {
+            // An idle connection keeps no buffer.
+            self.input = Vec::new();
+            self.consumed = 0;
+        }
+    }
+
+    /// Waits for the next thing to happen, and drives queued output meanwhile.
+    ///
+    /// Output that could not be written at once moves only while this is polled, so a handler that awaits something
+    /// else polls this beside it. Dropping the future loses nothing.
+    pub async fn receive(&mut self, intake: Intake) -> Received {
+        poll_fn(|cx| self.poll_receive(cx, intake)).await
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>, intake: Intake) -> Poll<Received> {
+        self.lane.signals.register(cx.waker());
+        if self.lane.signals.take(Signal::Ended)
+            && let Some(reason) = self.lane.ended()
+        {
+            return Poll::Ready(Received::Ended(reason));
+        }
+        if self.lane.signals.take(Signal::Abort) {
+            return Poll::Ready(Received::Aborted);
+        }
+        if self.lane.signals.take(Signal::Drain) {
+            return Poll::Ready(Received::Drain);
+        }
+        if self.lane.signals.take(Signal::Tick) {
+            return Poll::Ready(self.on_tick());
+        }
+        self.lane.signals.take(Signal::Moved);
+        self.drop_consumed();
+        match &mut self.transport {
+            Transport::WebSocket(socket) => socket.poll(cx, &self.lane, intake, &mut self.input),
+            Transport::Mailbox(mailbox) => mailbox.poll(&mut self.input, intake),
+        }
+    }
+
+    fn on_tick(&mut self) -> Received {
+        if self.lane.is_stalled(Instant::now()) {
+            self.lane.end(CloseReason::SlowConsumer);
+            return Received::Ended(CloseReason::SlowConsumer);
+        }
+        if self.expires.is_some_and(|expires| expires <= SystemTime::now()) {
+            self.expires = None;
+            return Received::Expired;
+        }
+        Received::Tick
+    }
+
+    fn drop_consumed(&mut self) {
+        if self.consumed > 0 {
+            self.input.drain(..self.consumed);
+            self.consumed = 0;
+        }
+    }
+
+    /// Ends the connection in order: writes what is queued, then the transport's own farewell, and waits a bounded time
+    /// for the client's.
+    pub async fn close(mut self, reason: CloseReason) {
+        let Transport::WebSocket(socket) = &mut self.transport else {
+            self.lane.finish(None, reason);
+            return;
+        };
+        socket.start_closing(&self.lane, reason);
+        // The id is free from here on: what is left concerns the socket alone.
+        self.seat = None;
+        if reason != CloseReason::ClientGone && reason != CloseReason::SlowConsumer {
+            let closed = poll_fn(|cx| socket.poll_closed(cx, &self.lane));
+            // A client that does not answer in time is left with a broken socket.
+            let _ = tokio::time::timeout(CLOSE_TIMEOUT, closed).await;
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // Whoever still holds an `Outbound` learns that nobody listens any more.
+        self.lane.end(CloseReason::HandlerFailed);
+        if let Transport::Mailbox(mailbox) = &self.transport {
+            mailbox.abandon();
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("id", &self.id).field("user", &self.identity.user).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,149 @@
+//! A path that takes connections: its handler, who may come, and over which transports.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::request::Parts;
+
+use crate::outbound::QueueLimits;
+use crate::{Authenticate, Authentication, ConnectionHandler, Identity, NegotiateVersion, Policy, Transports};
+
+/// A path that takes connections.
+///
+/// It is mounted with [`Server::endpoint`](crate::Server::endpoint), or in axum with `into_service` (feature `tower`).
+pub struct Endpoint {
+    handler: Arc<dyn ConnectionHandler>,
+    authenticate: Option<Arc<dyn Authenticate>>,
+    policy: Option<Policy>,
+    transports: Transports,
+    minimum_version: NegotiateVersion,
+    expiry: ExpiredCredentials,
+    queue: QueueLimits,
+}
+
+/// What happens to a connection whose credentials expire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExpiredCredentials {
+    /// It stays (the original's default).
+    #[default]
+    Ignore,
+    /// It is closed, and may reconnect with new ones (`CloseOnAuthenticationExpiration`).
+    Close,
+}
+
+/// Why a request may not come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// 401: nobody knows who it is.
+    Unauthenticated,
+    /// 403: this one may not.
+    Forbidden,
+}
+
+impl Endpoint {
+    /// Makes an endpoint that admits everyone, over WebSockets.
+    pub fn new(handler: impl ConnectionHandler) -> Self {
+        Self {
+            handler: Arc::new(handler),
+            authenticate: None,
+            policy: None,
+            transports: Transports::WEB_SOCKETS,
+            minimum_version: NegotiateVersion::Zero,
+            expiry: ExpiredCredentials::default(),
+            queue: QueueLimits::default(),
+        }
+    }
+
+    /// Reads credentials, and refuses every request whose credentials are missing or bad with 401.
+    #[must_use]
+    pub fn authenticate(self, authenticate: impl Authenticate) -> Self {
+        self.identify(authenticate).authorize(Policy::authenticated())
+    }
+
+    /// Reads credentials, and takes clients without good ones as anonymous.
+    #[must_use]
+    pub fn identify(mut self, authenticate: impl Authenticate) -> Self {
+        self.authenticate = Some(Arc::new(authenticate));
+        self
+    }
+
+    /// Admits only identities that the policy admits: others get 401 when their user is unknown, else 403.
+    #[must_use]
+    pub fn authorize(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// Chooses the transports that are offered; WebSockets alone by default.
+    #[must_use]
+    pub fn transports(mut self, transports: Transports) -> Self {
+        self.transports = transports;
+        self
+    }
+
+    /// Sets the lowest version of negotiation that is accepted (`MinimumProtocolVersion`).
+    #[must_use]
+    pub fn minimum_negotiate_version(mut self, version: NegotiateVersion) -> Self {
+        self.minimum_version = version;
+        self
+    }
+
+    /// Sets what happens when credentials expire.
+    #[must_use]
+    pub fn on_expired_credentials(mut self, expiry: ExpiredCredentials) -> Self {
+        self.expiry = expiry;
+        self
+    }
+
+    pub(crate) fn handler(&self) -> Arc<dyn ConnectionHandler> {
+        Arc::clone(&self.handler)
+    }
+
+    pub(crate) fn offered(&self) -> Transports {
+        self.transports
+    }
+
+    pub(crate) fn minimum_version(&self) -> NegotiateVersion {
+        self.minimum_version
+    }
+
+    pub(crate) fn queue_limits(&self) -> QueueLimits {
+        self.queue
+    }
+
+    pub(crate) fn authenticator(&self) -> Option<&Arc<dyn Authenticate>> {
+        self.authenticate.as_ref()
+    }
+
+    /// Finds out who sent a request and whether they may.
+    pub(crate) fn admit(&self, request: &Parts) -> Result<Identity, Refusal> {
+        let identity = match self.authenticate.as_ref().map(|authenticate| authenticate.authenticate(request)) {
+            Some(Authentication::Identified(identity)) => identity,
+            Some(Authentication::Invalid(why)) => {
+                tracing::debug!(why, "credentials are not valid");
+                Identity::anonymous()
+            }
+            Some(Authentication::Missing) | None => Identity::anonymous(),
+        };
+        match &self.policy {
+            Some(policy) if !policy.admits(&identity) && identity.user.is_none() => Err(Refusal::Unauthenticated),
+            Some(policy) if !policy.admits(&identity) => Err(Refusal::Forbidden),
+            _ => Ok(identity),
+        }
+    }
+
+    /// When a connection of this identity is to be closed for its credentials' sake.
+    pub(crate) fn closing_time(&self, identity: &Identity) -> Option<SystemTime> {
+        match self.expiry {
+            ExpiredCredentials::Ignore => None,
+            ExpiredCredentials::Close => identity.expires,
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("transports", &self.transports).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,18 @@
+//! What speaks over a connection.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::Connection;
+
+/// A future that can move between threads, behind one pointer.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Speaks one dialect over connections: the hub of SignalR is one, a plain echo another.
+pub trait ConnectionHandler: Send + Sync + 'static {
+    /// Serves one logical connection from its start to its end.
+    ///
+    /// It is called once per connection. A handler ends a connection with [`Connection::close`]; one that just returns
+    /// drops the transport.
+    fn handle(self: Arc<Self>, connection: Connection) -> BoxFuture<()>;
+}

@@ -1,0 +1,129 @@
+//! The answer to `POST {path}/negotiate`.
+
+use serde::Serialize;
+
+use crate::id::ConnectionToken;
+use crate::{ConnectionId, TransportKind, Transports, query};
+
+/// The highest version this server speaks (negotiate, `negotiateVersion`).
+const HIGHEST_VERSION: i32 = 1;
+
+/// The version of a negotiation that both sides understand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NegotiateVersion {
+    /// Id and token are one.
+    Zero,
+    /// The id is public, the token secret.
+    One,
+}
+
+/// Why a negotiation failed; the text goes to the client in a 200.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NegotiateError {
+    #[error("The client requested a non-integer protocol version.")]
+    NoInteger,
+    #[error("The client requested version '{0}', but the server does not support this version.")]
+    TooLow(i32),
+}
+
+impl NegotiateVersion {
+    /// Chooses the version for a query: the client's, at most the server's highest, at least the endpoint's minimum.
+    pub(crate) fn choose(query: Option<&str>, minimum: Self) -> Result<Self, NegotiateError> {
+        let asked = match query::value(query, "negotiateVersion") {
+            // The original's integers may have spaces around and a sign.
+            Some(text) => text.trim().parse::<i32>().map_err(|_| NegotiateError::NoInteger)?,
+            None => 0,
+        };
+        let minimum_number = match minimum {
+            Self::Zero => 0,
+            Self::One => 1,
+        };
+        if asked < minimum_number {
+            return Err(NegotiateError::TooLow(asked));
+        }
+        Ok(if asked.min(HIGHEST_VERSION) == 1 { Self::One } else { Self::Zero })
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    negotiate_version: u8,
+    connection_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_token: Option<&'a str>,
+    available_transports: Vec<AvailableTransport>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AvailableTransport {
+    transport: &'static str,
+    transfer_formats: &'static [&'static str],
+}
+
+#[derive(Serialize)]
+struct Refusal {
+    error: String,
+}
+
+/// Writes the body of a successful negotiation (negotiate, response).
+pub(crate) fn answer(
+    version: NegotiateVersion,
+    id: &ConnectionId,
+    token: &ConnectionToken,
+    transports: Transports,
+) -> Vec<u8> {
+    let answer = Answer {
+        negotiate_version: (version == NegotiateVersion::One).into(),
+        connection_id: id.as_str(),
+        connection_token: (version == NegotiateVersion::One).then(|| token.reveal()),
+        available_transports: transports.offered().map(AvailableTransport::from).collect(),
+    };
+    serde_json::to_vec(&answer).expect("strings and numbers always serialise")
+}
+
+/// Writes the body of a failed negotiation.
+pub(crate) fn refusal(error: &NegotiateError) -> Vec<u8> {
+    serde_json::to_vec(&Refusal { error: error.to_string() }).expect("a string always serialises")
+}
+
+impl From<TransportKind> for AvailableTransport {
+    fn from(kind: TransportKind) -> Self {
+        let transfer_formats: &[&str] = match kind {
+            TransportKind::ServerSentEvents => &["Text"],
+            TransportKind::WebSockets | TransportKind::LongPolling => &["Text", "Binary"],
+        };
+        Self { transport: kind.name(), transfer_formats }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_chosen_as_recorded() {
+        use NegotiateError::{NoInteger, TooLow};
+        use NegotiateVersion::{One, Zero};
+        for (query, minimum, expected) in [
+            ("", Zero, Ok(Zero)),
+            ("", One, Err(TooLow(0))),
+            ("negotiateVersion=0", Zero, Ok(Zero)),
+            ("negotiateVersion=1", One, Ok(One)),
+            ("NEGOTIATEVERSION=7", Zero, Ok(One)),
+            ("negotiateVersion=2147483647", Zero, Ok(One)),
+            ("negotiateVersion=2147483648", Zero, Err(NoInteger)),
+            ("negotiateVersion=%201%20", Zero, Ok(One)),
+            ("negotiateVersion=%2B1", Zero, Ok(One)),
+            ("negotiateVersion=01", Zero, Ok(One)),
+            ("negotiateVersion=1.0", Zero, Err(NoInteger)),
+            ("negotiateVersion=", Zero, Err(NoInteger)),
+            ("negotiateVersion=abc", Zero, Err(NoInteger)),
+            ("negotiateVersion=1&negotiateVersion=1", Zero, Err(NoInteger)),
+            ("negotiateVersion=-1", Zero, Err(TooLow(-1))),
+        ] {
+            assert_eq!(NegotiateVersion::choose(Some(query), minimum), expected, "{query}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The query of a request: keys regardless of case, values percent-decoded.
+
+/// Finds the value of a key; a key given more than once has its values joined by commas, as the original sees them.
+pub(crate) fn value(query: Option<&str>, key: &str) -> Option<String> {
+    let mut found: Option<String> = None;
+    for pair in query?.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if !decode(name).eq_ignore_ascii_case(key) {
+            continue;
+        }
+        let value = decode(value);
+        found = Some(match found {
+            Some(before) => format!("{before},{value}"),
+            None => value,
+        });
+    }
+    found
+}
+
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        match (first, tail) {
+            (b'+', _) => bytes.push(b' '),
+            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => {
+                    bytes.push(high << 4 | low);
+                    rest = after;
+                }
+                _ => bytes.push(b'%'),
+            },
+            (byte, _) => bytes.push(*byte),
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::value;
+
+    #[test]
+    fn values_are_found_and_decoded() {
+        for (query, key, expected) in [
+            ("id=a", "id", Some("a")),
+            ("x=1&ID=a%20b+c", "id", Some("a b c")),
+            ("id=", "id", Some("")),
+            ("id", "id", Some("")),
+            ("id=1&id=2", "id", Some("1,2")),
+            ("id=%2B1%", "id", Some("+1%")),
+            ("id=%zz", "id", Some("%zz")),
+            ("ids=1", "id", None),
+            ("", "id", None),
+        ] {
+            assert_eq!(value(Some(query), key).as_deref(), expected, "{key} in {query}");
+        }
+        assert_eq!(value(None, "id"), None);
+    }
+}

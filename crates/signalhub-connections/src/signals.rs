@@ -1,0 +1,46 @@
+//! What others tell a connection's own task.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::Waker;
+
+use futures_util::task::AtomicWaker;
+
+/// A piece of news for the task of a connection.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+pub(crate) enum Signal {
+    /// A second has passed.
+    Tick = 1,
+    /// The server stops.
+    Drain = 2,
+    /// The connection was ended by somebody else; the queue says why.
+    Ended = 4,
+    /// There is something to write, or bytes came by another way than the socket.
+    Moved = 8,
+    /// The application wants the connection to end.
+    Abort = 16,
+}
+
+/// The pending signals of one connection and the task that waits for them.
+#[derive(Debug, Default)]
+pub(crate) struct Signals {
+    pending: AtomicU8,
+    task: AtomicWaker,
+}
+
+impl Signals {
+    pub(crate) fn raise(&self, signal: Signal) {
+        self.pending.fetch_or(signal as u8, Ordering::AcqRel);
+        self.task.wake();
+    }
+
+    /// Must come before looking at the signals, so that none raised in between is slept through.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.task.register(waker);
+    }
+
+    pub(crate) fn take(&self, signal: Signal) -> bool {
+        self.pending.load(Ordering::Acquire) & signal as u8 != 0
+            && self.pending.fetch_and(!(signal as u8), Ordering::AcqRel) & signal as u8 != 0
+    }
+}

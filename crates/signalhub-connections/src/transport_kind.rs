@@ -1,0 +1,52 @@
+//! The transports of SignalR, and which of them an endpoint offers.
+
+/// A way in which a connection's bytes travel over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TransportKind {
+    /// One WebSocket in both directions.
+    WebSockets,
+    /// An event stream out, POSTs in.
+    ServerSentEvents,
+    /// Polls out, POSTs in.
+    LongPolling,
+}
+
+impl TransportKind {
+    /// The name in negotiate's answer and in error texts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WebSockets => "WebSockets",
+            Self::ServerSentEvents => "ServerSentEvents",
+            Self::LongPolling => "LongPolling",
+        }
+    }
+}
+
+/// A set of transports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transports(u8);
+
+impl Transports {
+    /// No transport at all.
+    pub const NONE: Self = Self(0);
+    /// WebSockets alone.
+    pub const WEB_SOCKETS: Self = Self::NONE.and(TransportKind::WebSockets);
+
+    /// The set with one more.
+    #[must_use]
+    pub const fn and(self, kind: TransportKind) -> Self {
+        Self(self.0 | 1 << kind as u8)
+    }
+
+    /// Tells whether a transport is in the set.
+    pub const fn contains(self, kind: TransportKind) -> bool {
+        self.0 & 1 << kind as u8 != 0
+    }
+
+    /// The transports of the set in the order in which clients try them.
+    pub fn offered(self) -> impl Iterator<Item = TransportKind> {
+        [TransportKind::WebSockets, TransportKind::ServerSentEvents, TransportKind::LongPolling]
+            .into_iter()
+            .filter(move |kind| self.contains(*kind))
+    }
+}

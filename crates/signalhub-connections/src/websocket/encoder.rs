@@ -1,0 +1,57 @@
+//! The frames of a server, which are not masked.
+
+use super::decoder::End;
+use super::{Control, OpCode};
+
+/// The longest payload of a control frame (RFC 6455, 5.5).
+const CONTROL_MAX: usize = 125;
+
+/// Encodes the header of a server's frame, with the shortest form of its length, as ten bytes and how many of them count.
+pub(crate) fn encode_header(opcode: OpCode, end: End, payload_len: usize) -> ([u8; 10], usize) {
+    let mut header = [0; 10];
+    header[0] = u8::from(opcode) | if end == End::Last { 0x80 } else { 0 };
+    let length = payload_len as u64;
+    let header_len = match length {
+        0..=125 => {
+            header[1] = length as u8;
+            2
+        }
+        126..=0xffff => {
+            header[1] = 126;
+            header[2..4].copy_from_slice(&(length as u16).to_be_bytes());
+            4
+        }
+        _ => {
+            header[1] = 127;
+            header[2..].copy_from_slice(&length.to_be_bytes());
+            10
+        }
+    };
+    (header, header_len)
+}
+
+/// Encodes a Close frame, cutting a reason that is too long for it at a whole character.
+pub(crate) fn close_frame(code: u16, reason: &str) -> Vec<u8> {
+    let mut reason_len = reason.len().min(CONTROL_MAX - 2);
+    while !reason.is_char_boundary(reason_len) {
+        reason_len -= 1;
+    }
+    let mut body = Vec::with_capacity(2 + reason_len);
+    body.extend_from_slice(&code.to_be_bytes());
+    body.extend_from_slice(&reason.as_bytes()[..reason_len]);
+    control_frame(Control::Close, &body)
+}
+
+/// Encodes a pong of at most 125 bytes; what is beyond them is cut.
+pub(crate) fn pong_frame(payload: &[u8]) -> Vec<u8> {
+    control_frame(Control::Pong, payload)
+}
+
+fn control_frame(opcode: Control, payload: &[u8]) -> Vec<u8> {
+    let payload = &payload[..payload.len().min(CONTROL_MAX)];
+    let (header, header_len) = encode_header(OpCode::Control(opcode), End::Last, payload.len());
+    let mut frame = Vec::with_capacity(header_len + payload.len());
+    frame.extend_from_slice(&header[..header_len]);
+    frame.extend_from_slice(payload);
+    frame
+}

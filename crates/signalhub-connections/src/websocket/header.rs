@@ -1,0 +1,96 @@
+//! A frame's header, which may arrive byte by byte.
+
+use super::decoder::{End, Violation};
+use super::{Control, Data, OpCode};
+
+/// The header of a client's frame (RFC 6455, 5.2), all of whose own rules hold.
+#[derive(Debug)]
+pub(super) struct Header {
+    pub(super) end: End,
+    pub(super) opcode: OpCode,
+    pub(super) mask: [u8; 4],
+    pub(super) length: u64,
+}
+
+/// The bytes of a header that have arrived.
+///
+/// They are read here and not by tungstenite's `FrameHeader::parse`, because that one wants the whole header at once, does
+/// not tell how long it will be, and leaves most rules to its caller.
+#[derive(Debug, Default)]
+pub(super) struct PartialHeader {
+    bytes: [u8; 14],
+    filled: u8,
+}
+
+impl PartialHeader {
+    /// Takes bytes from the front of `input`, and tells how many; the header comes with its last byte.
+    ///
+    /// Two bytes suffice to refuse most frames, so a bad one is not waited for.
+    pub(super) fn fill(&mut self, input: &[u8]) -> Result<(usize, Option<Header>), Violation> {
+        let mut taken = self.take(2, input);
+        if self.filled < 2 {
+            return Ok((taken, None));
+        }
+        let [first, second, ..] = self.bytes;
+        let (end, opcode) = check(first, second)?;
+        let short_length = second & 0x7f;
+        let length_end = match short_length {
+            126 => 4,
+            127 => 10,
+            _ => 2,
+        };
+        taken += self.take(length_end + 4, &input[taken..]);
+        if usize::from(self.filled) < length_end + 4 {
+            return Ok((taken, None));
+        }
+        // An encoding longer than it need be is accepted, as by the original.
+        let length = match self.bytes[2..length_end] {
+            [] => u64::from(short_length),
+            ref extended => extended.iter().fold(0, |length, byte| length << 8 | u64::from(*byte)),
+        };
+        if length >> 63 != 0 {
+            return Err(Violation::Length);
+        }
+        let mut mask = [0; 4];
+        mask.copy_from_slice(&self.bytes[length_end..length_end + 4]);
+        Ok((
+            taken,
+            Some(Header {
+                end,
+                opcode,
+                mask,
+                length,
+            }),
+        ))
+    }
+
+    /// Takes bytes until `wanted` have arrived, and tells how many.
+    fn take(&mut self, wanted: usize, input: &[u8]) -> usize {
+        let filled = usize::from(self.filled);
+        let taken = wanted.saturating_sub(filled).min(input.len());
+        self.bytes[filled..filled + taken].copy_from_slice(&input[..taken]);
+        self.filled += taken as u8;
+        taken
+    }
+}
+
+/// Checks all that the first two bytes of a frame tell.
+fn check(first: u8, second: u8) -> Result<(End, OpCode), Violation> {
+    if first & 0x70 != 0 {
+        return Err(Violation::ReservedBit);
+    }
+    let end = if first & 0x80 != 0 { End::Last } else { End::More };
+    let opcode = OpCode::from(first & 0x0f);
+    match opcode {
+        OpCode::Data(Data::Reserved(opcode)) | OpCode::Control(Control::Reserved(opcode)) => {
+            return Err(Violation::ReservedOpcode(opcode));
+        }
+        OpCode::Control(_) if end == End::More => return Err(Violation::FragmentedControl),
+        OpCode::Control(_) if second & 0x7f > 125 => return Err(Violation::LongControl),
+        OpCode::Control(_) | OpCode::Data(_) => {}
+    }
+    if second & 0x80 == 0 {
+        return Err(Violation::Unmasked);
+    }
+    Ok((end, opcode))
+}

@@ -1,0 +1,21 @@
+//! The server's side of the WebSocket protocol (RFC 6455), without any I/O.
+//!
+//! [`Decoder`] turns the bytes of a client into [`Event`]s, wherever the bytes were cut; the frame functions write what
+//! a server answers; [`accept_key`] decides whether a request is an upgrade at all. Message payloads are streamed, not
+//! gathered: a hub's connection concatenates them anyway, and so a huge frame costs no memory here.
+
+mod decoder;
+mod encoder;
+mod handshake;
+mod header;
+mod utf8;
+
+#[cfg(test)]
+pub(crate) use decoder::Kind;
+pub(crate) use decoder::{Decoder, End, Event, Violation};
+pub(crate) use encoder::{close_frame, encode_header, pong_frame};
+pub(crate) use handshake::accept_key;
+pub(crate) use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
+
+#[cfg(test)]
+mod tests;
