@@ -1,0 +1,122 @@
+//! Emits notifications.
+
+#[cfg(feature = "broker")]
+mod broker;
+#[cfg(feature = "http")]
+mod http;
+
+use serde::Deserialize;
+
+#[cfg(feature = "http")]
+pub use self::http::NotifierError;
+use crate::{NotificationEvent, PayloadError};
+
+/// Emits notifications, to a broker in the same process or to a hub's publish API. Clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Notifier {
+    route: Route,
+}
+
+#[derive(Debug, Clone)]
+enum Route {
+    #[cfg(feature = "broker")]
+    Broker(signalhub_events::Broker),
+    #[cfg(feature = "http")]
+    Http(std::sync::Arc<http::PublishApi>),
+}
+
+impl Notifier {
+    /// Emits to a broker in the same process.
+    #[cfg(feature = "broker")]
+    #[must_use]
+    pub fn new(broker: signalhub_events::Broker) -> Self {
+        Self {
+            route: Route::Broker(broker),
+        }
+    }
+
+    /// Emits to the publish API of the hub at `base_url`, such as `http://hub:3000`.
+    ///
+    /// # Errors
+    /// Refuses a URL that is not plain `http://`, and a key that cannot stand in a header.
+    #[cfg(feature = "http")]
+    pub fn http(base_url: &str, api_key: &str) -> Result<Self, NotifierError> {
+        let api = http::PublishApi::new(base_url, api_key)?;
+        Ok(Self {
+            route: Route::Http(std::sync::Arc::new(api)),
+        })
+    }
+
+    /// Emits one notification and returns the receipt for it.
+    ///
+    /// # Errors
+    /// After an error that is neither a timeout nor a lost connection, nothing was published; after those it is not known.
+    pub async fn notify(&self, event: &impl NotificationEvent) -> Result<Receipt, NotifyError> {
+        let body = event.publish_body()?;
+        match &self.route {
+            #[cfg(feature = "broker")]
+            Route::Broker(broker) => broker::publish(broker, body).await,
+            #[cfg(feature = "http")]
+            Route::Http(api) => api.publish(&body).await,
+        }
+    }
+}
+
+/// Tells what became of a notification.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// Identifies the published event.
+    pub id: String,
+    /// Places it among the events of its name: `<epoch>:<offset>`.
+    pub position: String,
+    /// Counts the subscribers of the receiving node that it went to.
+    pub matched: u64,
+    /// Tells whether it had been published before, so that this is the receipt of the first time.
+    #[serde(default)]
+    pub duplicate: bool,
+}
+
+/// Tells why a notification was not emitted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotifyError {
+    /// The payload is not what Portos documents.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The broker refused it.
+    #[cfg(feature = "broker")]
+    #[error(transparent)]
+    Broker(#[from] signalhub_events::PublishError),
+    /// The hub could not be reached, or the connection was lost before its answer.
+    #[cfg(feature = "http")]
+    #[error("the hub could not be reached")]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The hub did not answer in time.
+    #[cfg(feature = "http")]
+    #[error("the hub did not answer within {} s", .0.as_secs())]
+    TimedOut(std::time::Duration),
+    /// The hub refused it.
+    #[cfg(feature = "http")]
+    #[error("the hub refused with {status} {code}: {title}{}", .detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default())]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The stable code of the problem.
+        code: String,
+        /// What the problem is.
+        title: String,
+        /// What was wrong with this notification.
+        detail: Option<String>,
+    },
+    /// What answered is no hub: the answer is neither a receipt nor a problem.
+    #[cfg(feature = "http")]
+    #[error("the answer with status {status} is neither a receipt nor a problem")]
+    UnknownAnswer {
+        /// The HTTP status.
+        status: u16,
+    },
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+#[cfg(feature = "broker")]
+mod broker {
+    use std::sync::{Arc, Mutex};
+
+    use signalhub_events::{Broker, Delivery, Event, Filter, Grants, Offered, Scope, Subscriber};
+    use time::macros::datetime;
+
+    use crate::{Action, LicenceActivated, Notifier, ResourceChanged};
+
+    #[derive(Default)]
+    struct Seen(Mutex<Vec<Arc<Event>>>);
+
+    impl Subscriber for Seen {
+        fn offer(&self, delivery: &Delivery) -> Offered {
+            self.0.lock().unwrap().push(delivery.event().clone());
+            Offered::Accepted
+        }
+    }
+
+    #[tokio::test]
+    async fn broker_gets_the_event_with_its_address() {
+        let broker = Broker::builder().shards(1).build();
+        let seen = Arc::new(Seen::default());
+        let mut subscriptions = broker.attach(seen.clone(), Scope::new(Some("north".into()), Grants::All));
+        subscriptions
+            .add(&Filter::new("portos.resources.changed".into()).with_resource("tickets".into()))
+            .unwrap();
+
+        let notifier = Notifier::new(broker.clone());
+        let expires = datetime!(9000-01-01 0:00 UTC);
+        let changed = ResourceChanged::new("tickets", Action::Updated, "573f", 7).with_organisation("north");
+        let receipt = notifier.notify(&changed.with_expires(expires)).await.unwrap();
+        assert_eq!((receipt.matched, receipt.duplicate), (1, false));
+        assert_eq!(receipt.position, format!("{}:1", broker.epoch()));
+        let activated = LicenceActivated::new(&serde_json::json!({})).unwrap();
+        assert_eq!(notifier.notify(&activated).await.unwrap().matched, 0);
+
+        let seen = seen.0.lock().unwrap();
+        let event = &seen[0];
+        assert_eq!(
+            (event.resource.clone(), event.organisation.clone()),
+            (Some("tickets".into()), Some("north".into()))
+        );
+        assert_eq!(
+            (event.action, event.expires),
+            (Some(signalhub_events::Action::Updated), Some(expires))
+        );
+        let payload = r#"{"u":{"u":"SYSTEM","d":"SYSTEM","f":null},"n":"tickets","a":2,"i":{"i":"573f","n":"tickets","v":7},"r":[]}"#;
+        assert_eq!(event.payload, payload);
+    }
+}
+
+#[cfg(feature = "http")]
+mod http {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use crate::{Action, NotificationEvent, Notifier, NotifierError, NotifyError, ResourceChanged};
+
+    fn changed() -> ResourceChanged {
+        ResourceChanged::new("tickets", Action::Created, "573f", 7)
+    }
+
+    /// Answers each request on one connection with the next answer, and returns what was asked.
+    async fn serve(listener: TcpListener, answers: Vec<String>) -> Vec<String> {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let body = changed().publish_body().unwrap().to_json();
+        let mut requests = Vec::new();
+        for answer in answers {
+            let mut request = String::new();
+            while !request.ends_with(&body) {
+                let mut buffer = [0; 1024];
+                let count = stream.read(&mut buffer).await.unwrap();
+                assert_ne!(count, 0, "the client left after {request:?}");
+                request.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
+            }
+            requests.push(request);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+        requests
+    }
+
+    fn answer(status: &str, body: &str) -> String {
+        format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    }
+
+    async fn listen() -> (TcpListener, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        (listener, url)
+    }
+
+    #[tokio::test]
+    async fn publishes_with_the_key_and_reads_receipts_and_problems() {
+        let (listener, url) = listen().await;
+        let notifier = Notifier::http(&format!("{url}/prefix/"), "s3cret").unwrap();
+        assert!(!format!("{notifier:?}").contains("s3cret"));
+        let server = tokio::spawn(serve(
+            listener,
+            vec![
+                answer(
+                    "202 Accepted",
+                    r#"{"id":"e-1","position":"e:4","matched":12,"duplicate":false}"#,
+                ),
+                answer(
+                    "400 Bad Request",
+                    r#"{"code":"unknown_event","title":"Unknown event","detail":"try another"}"#,
+                ),
+                answer("502 Bad Gateway", "<html>"),
+                answer("202 Accepted", "{}"),
+            ],
+        ));
+        let receipt = notifier.notify(&changed()).await.unwrap();
+        assert_eq!((receipt.id.as_str(), receipt.position.as_str()), ("e-1", "e:4"));
+        assert_eq!((receipt.matched, receipt.duplicate), (12, false));
+
+        let errors = [
+            "the hub refused with 400 unknown_event: Unknown event (try another)",
+            "the answer with status 502 is neither a receipt nor a problem",
+            "the answer with status 202 is neither a receipt nor a problem",
+        ];
+        for error in errors {
+            assert_eq!(notifier.notify(&changed()).await.unwrap_err().to_string(), error);
+        }
+        for request in server.await.unwrap() {
+            assert!(
+                request.starts_with("POST /prefix/api/v1/publish HTTP/1.1\r\n"),
+                "{request}"
+            );
+            assert!(
+                request.contains("x-api-key: s3cret\r\n") && request.contains("content-type: application/json\r\n")
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silent_hub_is_given_up_after_ten_seconds() {
+        let (_listener, url) = listen().await;
+        let start = tokio::time::Instant::now();
+        let error = Notifier::http(&url, "key")
+            .unwrap()
+            .notify(&changed())
+            .await
+            .unwrap_err();
+        assert_eq!(error.to_string(), "the hub did not answer within 10 s");
+        assert_eq!(start.elapsed().as_secs(), 10);
+    }
+
+    #[tokio::test]
+    async fn lost_connection_is_told() {
+        let (listener, url) = listen().await;
+        drop(listener);
+        let error = Notifier::http(&url, "key")
+            .unwrap()
+            .notify(&changed())
+            .await
+            .unwrap_err();
+        assert!(matches!(error, NotifyError::Unreachable(_)), "{error:?}");
+    }
+
+    #[test]
+    fn only_plain_http_urls_and_sendable_keys_are_taken() {
+        let check = |url: &str, key: &str, error: Option<NotifierError>| {
+            assert_eq!(Notifier::http(url, key).err(), error, "{url}");
+        };
+        let wrong = |url: &str| Some(NotifierError::Url(url.to_owned()));
+        check("http://hub:3000", "key", None);
+        check("http://hub/prefix/", "key", None);
+        check("https://hub:3000", "key", Some(NotifierError::Https));
+        for url in ["hub:3000", "/hub", "", "ftp://hub", "http://hub?x=1", "http://"] {
+            check(url, "key", wrong(url));
+        }
+        check("http://user:password@hub", "key", Some(NotifierError::Credentials));
+        check("http://hub", "", Some(NotifierError::ApiKey));
+        check("http://hub", "a\nb", Some(NotifierError::ApiKey));
+    }
+}

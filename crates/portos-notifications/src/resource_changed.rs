@@ -1,0 +1,154 @@
+//! `portos.resources.changed`.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+
+use crate::UserIdentity;
+
+/// The name of the event that [`ResourceChanged`] is.
+pub const RESOURCES_CHANGED: &str = "portos.resources.changed";
+
+/// Tells that a resource was created, updated or deleted.
+///
+/// Serialised, it is the payload of the notification (Portos, ResourceChangedNotificationPayload): organisation and expiry stand
+/// beside the payload, not in it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ResourceChanged {
+    /// The user whose action changed the resource.
+    #[serde(rename = "u")]
+    pub user: UserIdentity,
+    /// The name of the resource, such as `tickets`.
+    #[serde(rename = "n")]
+    pub resource: String,
+    /// What happened to it.
+    #[serde(rename = "a")]
+    pub action: Action,
+    /// Which one it is.
+    #[serde(rename = "i")]
+    pub info: ResourceInfo,
+    /// The resource itself: JSON objects, kept as they were given.
+    #[serde(rename = "r", default, deserialize_with = "null_as_empty")]
+    pub resources: Vec<Box<RawValue>>,
+    /// The only organisation that may see it; `None` is visible to all.
+    #[serde(skip)]
+    pub organisation: Option<String>,
+    /// When it stops being worth delivering.
+    #[serde(skip)]
+    pub expires: Option<OffsetDateTime>,
+}
+
+impl ResourceChanged {
+    /// Tells that the system changed the resource with this name and id, which now has this version.
+    #[must_use]
+    pub fn new(resource: impl Into<String>, action: Action, id: impl Into<String>, version: i64) -> Self {
+        let resource = resource.into();
+        let info = ResourceInfo {
+            id: id.into(),
+            name: resource.clone(),
+            version,
+        };
+        let user = UserIdentity::default();
+        Self {
+            user,
+            resource,
+            action,
+            info,
+            resources: Vec::new(),
+            organisation: None,
+            expires: None,
+        }
+    }
+
+    /// Sets the user whose action changed the resource.
+    #[must_use]
+    pub fn with_user(self, user: UserIdentity) -> Self {
+        Self { user, ..self }
+    }
+
+    /// Adds the resource itself, which must serialise as a JSON object.
+    ///
+    /// # Errors
+    /// Fails if it cannot be serialised as JSON.
+    pub fn with_resource(mut self, resource: &impl Serialize) -> Result<Self, serde_json::Error> {
+        self.resources.push(serde_json::value::to_raw_value(resource)?);
+        Ok(self)
+    }
+
+    /// Bounds it to one organisation.
+    #[must_use]
+    pub fn with_organisation(self, organisation: impl Into<String>) -> Self {
+        Self {
+            organisation: Some(organisation.into()),
+            ..self
+        }
+    }
+
+    /// Sets when it stops being worth delivering.
+    #[must_use]
+    pub fn with_expires(self, expires: OffsetDateTime) -> Self {
+        Self {
+            expires: Some(expires),
+            ..self
+        }
+    }
+}
+
+/// Identifies a version of a resource (Portos, ResourceInfo).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ResourceInfo {
+    /// The id of the resource.
+    #[serde(rename = "i")]
+    pub id: String,
+    /// The name of the resource.
+    #[serde(rename = "n")]
+    pub name: String,
+    /// The version of the resource.
+    #[serde(rename = "v")]
+    pub version: i64,
+}
+
+/// Tells what happened to a resource; a number on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "u8", try_from = "u8")]
+#[non_exhaustive]
+pub enum Action {
+    /// The resource was created: 1.
+    Created,
+    /// The resource was updated: 2.
+    Updated,
+    /// The resource was deleted: 3.
+    Deleted,
+}
+
+impl From<Action> for u8 {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Created => 1,
+            Action::Updated => 2,
+            Action::Deleted => 3,
+        }
+    }
+}
+
+impl TryFrom<u8> for Action {
+    type Error = UnknownCode;
+
+    fn try_from(code: u8) -> Result<Self, UnknownCode> {
+        match code {
+            1 => Ok(Self::Created),
+            2 => Ok(Self::Updated),
+            3 => Ok(Self::Deleted),
+            _ => Err(UnknownCode(code)),
+        }
+    }
+}
+
+/// Tells that a number is no action, and which numbers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("unknown action {0}: expected 1 (created), 2 (updated) or 3 (deleted)")]
+pub struct UnknownCode(u8);
+
+fn null_as_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Box<RawValue>>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}

@@ -1,0 +1,62 @@
+//! What a hub method answers when it fails.
+
+use std::fmt;
+
+/// The failure of a hub method.
+///
+/// Its kind decides what the client gets to read: the text of [`HubError::new`] always, the text of
+/// [`HubError::internal`] only from a hub with detailed errors (HubOptions, `EnableDetailedErrors`).
+#[derive(Debug)]
+pub struct HubError {
+    kind: Kind,
+    text: String,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// The original's `HubException`.
+    Refused,
+    /// Any other exception, by its name.
+    Internal(&'static str),
+}
+
+impl HubError {
+    /// Refuses a call with a text that is always shown to the client, as the original's `HubException`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { kind: Kind::Refused, text: text.into() }
+    }
+
+    /// Reports an internal failure; `kind` and text reach only clients of hubs with detailed errors.
+    ///
+    /// In the original's texts the kind is the name of an exception's type, as `InvalidOperationException`.
+    pub fn internal(kind: &'static str, source: impl fmt::Display) -> Self {
+        Self { kind: Kind::Internal(kind), text: source.to_string() }
+    }
+
+    /// Adds to a base text what the client may know.
+    pub(crate) fn tell(&self, base: &str, details: ErrorDetails) -> String {
+        match (&self.kind, details) {
+            (Kind::Refused, _) => format!("{base} HubException: {}", self.text),
+            (Kind::Internal(kind), ErrorDetails::Shown) => format!("{base} {kind}: {}", self.text),
+            (Kind::Internal(_), ErrorDetails::Hidden) => base.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for HubError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for HubError {}
+
+/// Whether clients read the texts of internal failures (HubOptions, `EnableDetailedErrors`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ErrorDetails {
+    /// They do not; this is the default.
+    #[default]
+    Hidden,
+    /// They do.
+    Shown,
+}

@@ -1,0 +1,217 @@
+//! The hub and how it is built.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use signalhub_connections::{BoxFuture, Connection, ConnectionHandler};
+use signalhub_events::{Broker, Grants};
+
+use crate::client::Lifetime;
+use crate::clients::Clients;
+use crate::extract::{Args, Caller};
+use crate::handler::Handler;
+use crate::method::{Method, MethodTable};
+use crate::options::HubOptions;
+use crate::subscriptions::SubscriptionMethods;
+use crate::{ErrorDetails, session};
+
+/// A set of methods that clients call, and the clients that are connected to it.
+///
+/// Clones are the same hub. It becomes reachable when it is given to an
+/// [`Endpoint`](signalhub_connections::Endpoint).
+#[derive(Clone)]
+pub struct Hub(Arc<HubCore>);
+
+/// What all sessions of a hub share.
+pub(crate) struct HubCore {
+    pub(crate) methods: MethodTable,
+    pub(crate) options: HubOptions,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) on_connected: Option<Method>,
+    pub(crate) on_disconnected: Option<Method>,
+}
+
+impl Hub {
+    /// Begins to build a hub without state.
+    pub fn builder() -> HubBuilder<()> {
+        HubBuilder {
+            state: (),
+            methods: HashMap::new(),
+            options: HubOptions::default(),
+            on_connected: None,
+            on_disconnected: None,
+        }
+    }
+
+    /// Addresses its clients, from any task.
+    pub fn clients(&self) -> Clients {
+        Clients::of_hub(Arc::clone(&self.0))
+    }
+
+    /// Counts the clients between handshake and end.
+    pub fn client_count(&self) -> usize {
+        self.0.lifetime.len()
+    }
+}
+
+impl ConnectionHandler for Hub {
+    fn handle(self: Arc<Self>, connection: Connection) -> BoxFuture<()> {
+        Box::pin(session::run(Arc::clone(&self.0), connection))
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for HubCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// Collects the methods and settings of a hub.
+#[must_use]
+pub struct HubBuilder<S> {
+    state: S,
+    methods: HashMap<String, Method>,
+    options: HubOptions,
+    on_connected: Option<Method>,
+    on_disconnected: Option<Method>,
+}
+
+impl HubBuilder<()> {
+    /// Gives the hub a state, which methods take as `State`; it comes before all methods.
+    ///
+    /// # Panics
+    /// When a method was added already.
+    pub fn state<S: Clone + Send + Sync + 'static>(self, state: S) -> HubBuilder<S> {
+        assert!(self.methods.is_empty(), "the state of a hub comes before its methods");
+        HubBuilder {
+            state,
+            methods: self.methods,
+            options: self.options,
+            on_connected: None,
+            on_disconnected: None,
+        }
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
+    /// Adds a method that clients invoke; they may write its name in any case.
+    ///
+    /// # Panics
+    /// When there is a method of that name already: the original refuses overloads too.
+    pub fn method<P>(mut self, name: &str, handler: impl Handler<P, S>) -> Self
+    where
+        P: 'static,
+    {
+        let method = Method::new(name, handler, self.state.clone());
+        let earlier = self.methods.insert(name.to_lowercase(), method);
+        assert!(earlier.is_none(), "Duplicate definitions of '{name}'. Overloading is not supported.");
+        self
+    }
+
+    /// Runs when a client has shaken hands, before its first call is read; a failure ends the connection for good.
+    ///
+    /// # Panics
+    /// When the handler takes arguments of the client.
+    pub fn on_connected<P: 'static>(mut self, handler: impl Handler<P, S>) -> Self {
+        self.on_connected = Some(Method::without_arguments("OnConnected", handler, self.state.clone()));
+        self
+    }
+
+    /// Runs when a client that was connected has gone; see [`Disconnected`](crate::Disconnected).
+    ///
+    /// # Panics
+    /// When the handler takes arguments of the client.
+    pub fn on_disconnected<P: 'static>(mut self, handler: impl Handler<P, S>) -> Self {
+        self.on_disconnected = Some(Method::without_arguments("OnDisconnected", handler, self.state.clone()));
+        self
+    }
+
+    /// Adds `Subscribe` and `Unsubscribe`: clients get the broker's events that they ask for as calls of `OnEvent`.
+    ///
+    /// What a client may see comes from its identity: its organisation, and its `grants` claim, without which it has
+    /// everything.
+    pub fn events(self, broker: Broker) -> Self {
+        self.events_with_default(broker, Grants::All)
+    }
+
+    /// The same, with other grants for identities that have no `grants` claim.
+    pub fn events_with_default(self, broker: Broker, default_grants: Grants) -> Self {
+        let methods = SubscriptionMethods::new(broker, default_grants);
+        let (subscribe, unsubscribe) = (methods.clone(), methods);
+        self.method("Subscribe", move |caller: Caller, args: Args<_>| {
+            let result = subscribe.subscribe(&caller, args);
+            async move { result }
+        })
+        .method("Unsubscribe", move |caller: Caller, args: Args<_>| {
+            let result = unsubscribe.unsubscribe(&caller, args);
+            async move { result }
+        })
+    }
+
+    /// Replaces all settings.
+    pub fn options(mut self, options: HubOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Shows the texts of internal failures to clients, or hides them.
+    pub fn error_details(mut self, details: ErrorDetails) -> Self {
+        self.options.error_details = details;
+        self
+    }
+
+    /// Sets how often a silent connection is pinged.
+    pub fn keep_alive_interval(mut self, interval: Duration) -> Self {
+        self.options.keep_alive_interval = interval;
+        self
+    }
+
+    /// Sets how long a client that has pinged once may be silent.
+    pub fn client_timeout_interval(mut self, interval: Duration) -> Self {
+        self.options.client_timeout_interval = interval;
+        self
+    }
+
+    /// Sets how long a client may take for its handshake.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.options.handshake_timeout = timeout;
+        self
+    }
+
+    /// Sets the longest message of a client in bytes.
+    pub fn maximum_receive_message_size(mut self, bytes: usize) -> Self {
+        self.options.maximum_receive_message_size = Some(bytes);
+        self
+    }
+
+    /// Sets how many calls of one client run side by side; at least one.
+    pub fn maximum_parallel_invocations_per_client(mut self, count: usize) -> Self {
+        self.options.maximum_parallel_invocations_per_client = count.max(1);
+        self
+    }
+
+    /// Finishes the hub.
+    pub fn build(self) -> Hub {
+        Hub(Arc::new(HubCore {
+            methods: MethodTable::new(self.methods.into_values()),
+            options: self.options,
+            lifetime: Lifetime::default(),
+            on_connected: self.on_connected,
+            on_disconnected: self.on_disconnected,
+        }))
+    }
+}
+
+impl<S> fmt::Debug for HubBuilder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HubBuilder").field("options", &self.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,36 @@
+//! The settings of a hub, named as the original's.
+
+use std::time::Duration;
+
+use crate::ErrorDetails;
+
+/// The settings of a hub (HubOptions); the defaults are the original's.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct HubOptions {
+    /// How often a silent connection is pinged; looked at once a second. 15 s.
+    pub keep_alive_interval: Duration,
+    /// How long a client that has pinged once may then be silent. 30 s.
+    pub client_timeout_interval: Duration,
+    /// How long a client may take for its handshake. 15 s.
+    pub handshake_timeout: Duration,
+    /// The longest message of a client in bytes, its framing included. 32 KiB; `None` is no limit.
+    pub maximum_receive_message_size: Option<usize>,
+    /// How many calls of one client run side by side; the next one waits. 1.
+    pub maximum_parallel_invocations_per_client: usize,
+    /// Whether clients read the texts of internal failures. Hidden.
+    pub error_details: ErrorDetails,
+}
+
+impl Default for HubOptions {
+    fn default() -> Self {
+        Self {
+            keep_alive_interval: Duration::from_secs(15),
+            client_timeout_interval: Duration::from_secs(30),
+            handshake_timeout: Duration::from_secs(15),
+            maximum_receive_message_size: Some(32 * 1024),
+            maximum_parallel_invocations_per_client: 1,
+            error_details: ErrorDetails::Hidden,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! How a session ends: what the client is told, what the hub learns (HubProtocol, Close).
+
+use std::sync::Arc;
+
+use signalhub_connections::CloseReason;
+use signalhub_protocol::{Close, DecodeError, HubMessage};
+
+use super::Session;
+use super::running::guard;
+use crate::extract::{Call, WantsResult};
+use crate::{ErrorDetails, HubError};
+
+/// The text of every Close message that carries an error, before its details.
+const CLOSED_WITH_ERROR: &str = "Connection closed with an error.";
+
+/// Why a session ends.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// The transport has ended; with bytes of a message left that will never be complete.
+    Transport { reason: CloseReason, unfinished: bool },
+    /// The client sent a Close message.
+    ClientSaidClose { error: Option<Arc<str>> },
+    /// The application aborted the connection.
+    Aborted,
+    /// `on_connected` failed.
+    Refused(HubError),
+    /// The client was silent for too long.
+    ClientTimeout,
+    /// What the client sent is no message.
+    Fault(Fault),
+    /// A result cannot be sent.
+    Unserialisable(String),
+    /// The credentials have expired.
+    Expired,
+    /// The server stops.
+    Shutdown,
+}
+
+/// A violation of the hub protocol, in the original's words.
+#[derive(Debug)]
+pub(super) struct Fault {
+    exception: &'static str,
+    text: String,
+}
+
+impl Fault {
+    pub(super) fn too_long(limit: usize) -> Self {
+        Self {
+            exception: "InvalidDataException",
+            text: format!(
+                "The maximum message size of {limit}B was exceeded. The message size can be configured in AddHubOptions."
+            ),
+        }
+    }
+}
+
+impl From<DecodeError> for Fault {
+    fn from(error: DecodeError) -> Self {
+        Self { exception: error.exception(), text: error.to_string() }
+    }
+}
+
+impl Ending {
+    /// The exception behind it, as the original names it.
+    fn exception(&self) -> Option<(&'static str, String)> {
+        let exception = match self {
+            Self::ClientTimeout => (
+                "OperationCanceledException",
+                "Client hasn't sent a message/ping within the configured ClientTimeoutInterval.".to_owned(),
+            ),
+            Self::Fault(fault) => (fault.exception, fault.text.clone()),
+            Self::Unserialisable(text) => ("SerializationException", text.clone()),
+            _ => return None,
+        };
+        Some(exception)
+    }
+
+    /// The Close message, where one can still be read.
+    fn message(&self, details: ErrorDetails) -> Option<Close<'static>> {
+        let quiet = |allow_reconnect| Some(Close { error: None, allow_reconnect });
+        match self {
+            Self::Transport { .. } => None,
+            Self::ClientSaidClose { .. } | Self::Aborted => quiet(false),
+            Self::Expired | Self::Shutdown => quiet(true),
+            Self::Refused(error) => {
+                Some(Close { error: Some(error.tell(CLOSED_WITH_ERROR, details).into()), allow_reconnect: false })
+            }
+            Self::ClientTimeout | Self::Fault(_) | Self::Unserialisable(_) => {
+                let text = match (self.exception(), details) {
+                    (Some((exception, text)), ErrorDetails::Shown) => {
+                        format!("{CLOSED_WITH_ERROR} {exception}: {text}")
+                    }
+                    _ => CLOSED_WITH_ERROR.to_owned(),
+                };
+                Some(Close { error: Some(text.into()), allow_reconnect: true })
+            }
+        }
+    }
+
+    /// What `on_disconnected` is told; `None` is an orderly end.
+    fn disconnected(&self) -> Option<Arc<str>> {
+        match self {
+            Self::ClientSaidClose { error } => error.clone(),
+            Self::Transport { unfinished: true, .. } => Some("Connection terminated while reading a message.".into()),
+            Self::Transport { reason: CloseReason::ProtocolViolation | CloseReason::InvalidText, .. } => {
+                Some("The client broke the rules of its transport.".into())
+            }
+            Self::Transport { reason: CloseReason::SlowConsumer, .. } => Some("The client did not read.".into()),
+            _ => self.exception().map(|(_, text)| text.into()),
+        }
+    }
+
+    fn close_reason(&self) -> CloseReason {
+        match self {
+            Self::Transport { reason, .. } => *reason,
+            Self::Shutdown => CloseReason::ServerShutdown,
+            Self::Aborted => CloseReason::Aborted,
+            _ => CloseReason::Finished,
+        }
+    }
+}
+
+impl Session {
+    /// Says goodbye, lets the hub know, and ends the transport, in this order.
+    pub(super) async fn finish(self, ending: Ending) {
+        let Self { core, connection, client, calls, .. } = self;
+        if let Some(close) = ending.message(core.options.error_details) {
+            client.send(&HubMessage::Close(close));
+        }
+        // Nothing is delivered behind the Close message.
+        *client.subscriptions() = None;
+        core.lifetime.remove(client.id());
+        calls.detach();
+        let refused = matches!(ending, Ending::Refused(_));
+        let mut reason = ending.close_reason();
+        if let Some(method) = core.on_disconnected.as_ref().filter(|_| !refused) {
+            let call = Call {
+                client,
+                core: Arc::clone(&core),
+                disconnected: ending.disconnected(),
+                wants_result: WantsResult::No,
+            };
+            if let crate::handler::CallResult::Failed(error) = guard((method.bind_nothing())(call)).await {
+                tracing::warn!(%error, "on_disconnected failed");
+                reason = CloseReason::HandlerFailed;
+            }
+        }
+        connection.close(reason).await;
+    }
+}

@@ -1,0 +1,88 @@
+//! The first exchange on a connection: which protocol is spoken (HubProtocol, Overview).
+
+use signalhub_connections::{CloseReason, Connection, Frame, Intake, MessageKind, Received};
+use signalhub_protocol::{HandshakeRequest, Protocol, handshake};
+
+use crate::ErrorDetails;
+use crate::client::message_kind;
+use crate::hub::HubCore;
+
+/// The highest version of every hub protocol.
+const HIGHEST_VERSION: i32 = 2;
+
+/// What clients read when no complete handshake came in time, or one that is too long.
+const CANCELED: &str = "Handshake was canceled.";
+
+/// Reads the handshake and answers it. What ends a connection here ends it without a Close message.
+pub(super) async fn shake_hands(core: &HubCore, connection: &mut Connection) -> Result<Protocol, CloseReason> {
+    let timeout = core.options.handshake_timeout;
+    match tokio::time::timeout(timeout, read_request(core, connection)).await {
+        Ok(Ok(request)) => match choose(&request) {
+            Ok(protocol) => {
+                answer(connection, message_kind(protocol), None);
+                Ok(protocol)
+            }
+            Err(error) => Err(refuse(connection, &error)),
+        },
+        Ok(Err(Failure::Ended(reason))) => Err(reason),
+        Ok(Err(Failure::Refused(error))) => Err(refuse(connection, &error)),
+        Err(_) => Err(refuse(connection, CANCELED)),
+    }
+}
+
+enum Failure {
+    /// The connection is over; nothing is said.
+    Ended(CloseReason),
+    /// The client is told why.
+    Refused(String),
+}
+
+async fn read_request(core: &HubCore, connection: &mut Connection) -> Result<HandshakeRequest, Failure> {
+    let limit = core.options.maximum_receive_message_size.unwrap_or(usize::MAX);
+    loop {
+        match connection.receive(Intake::Open).await {
+            Received::Bytes => {}
+            Received::Ended(reason) => return Err(Failure::Ended(reason)),
+            Received::Drain => return Err(Failure::Ended(CloseReason::ServerShutdown)),
+            Received::Expired | Received::Aborted => return Err(Failure::Ended(CloseReason::Finished)),
+            _ => continue,
+        }
+        let input = connection.input();
+        match HandshakeRequest::parse(&input[..input.len().min(limit)]) {
+            Ok(Some((request, consumed))) => {
+                connection.consume(consumed);
+                return Ok(request);
+            }
+            Ok(None) if input.len() >= limit => return Err(Failure::Refused(CANCELED.to_owned())),
+            Ok(None) => {}
+            Err(error) => {
+                let base = "An unexpected error occurred during connection handshake.";
+                return Err(Failure::Refused(match core.options.error_details {
+                    ErrorDetails::Hidden => base.to_owned(),
+                    ErrorDetails::Shown => format!("{base} {}: {error}", error.exception()),
+                }));
+            }
+        }
+    }
+}
+
+fn choose(request: &HandshakeRequest) -> Result<Protocol, String> {
+    let name = &request.protocol;
+    let protocol = Protocol::from_name(name).ok_or_else(|| format!("The protocol '{name}' is not supported."))?;
+    if request.version > HIGHEST_VERSION {
+        return Err(format!("The server does not support version {} of the '{name}' protocol.", request.version));
+    }
+    Ok(protocol)
+}
+
+fn answer(connection: &Connection, kind: MessageKind, error: Option<&str>) {
+    let frame = Frame::build(kind, |out| handshake::encode_response(error, out));
+    // A client that is gone already is noticed by the next `receive`.
+    let _ = connection.outbound().send(&frame);
+}
+
+/// The answer to a handshake that failed is always text: no protocol was agreed on.
+fn refuse(connection: &Connection, error: &str) -> CloseReason {
+    answer(connection, MessageKind::Text, Some(error));
+    CloseReason::Finished
+}

@@ -1,0 +1,178 @@
+//! The life of one connection in the hub.
+//!
+//! One task runs it: handshake, `on_connected`, the loop, the farewell, `on_disconnected`. Everything that belongs to the
+//! connection is owned by this task; others reach it through [`Outbound`](signalhub_connections::Outbound).
+
+mod ending;
+mod handshake;
+mod inbound;
+mod running;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use signalhub_connections::{CloseReason, Connection, Frame, Intake, Received};
+use signalhub_protocol::HubMessage;
+
+use crate::client::{Client, frame};
+use crate::hub::HubCore;
+use ending::Ending;
+use inbound::{Action, PendingCall};
+use running::{CallDone, RunningCalls};
+
+/// How much input may pile up while a waiting call holds up the loop (the original's `ApplicationMaxBufferSize`).
+const HELD_INPUT: usize = 64 * 1024;
+
+/// Serves one connection from its handshake to its end.
+pub(crate) async fn run(core: Arc<HubCore>, mut connection: Connection) {
+    // The handshake's future is dropped before the loop's begins, so that an idle connection does not carry its size.
+    let shaken = Box::pin(handshake::shake_hands(&core, &mut connection)).await;
+    let protocol = match shaken {
+        Ok(protocol) => protocol,
+        Err(reason) => return connection.close(reason).await,
+    };
+    let identity = Arc::clone(connection.identity());
+    let client = Arc::new(Client::new(connection.id().clone(), identity, protocol, connection.outbound()));
+    core.lifetime.insert(&client);
+    let mut session = Session {
+        calls: RunningCalls::new(Arc::clone(&core), Arc::clone(&client)),
+        ping: frame(protocol, &HubMessage::Ping),
+        core,
+        connection,
+        client,
+        waiting: None,
+        connected: Connected::No,
+        last_ping: Instant::now(),
+        client_alive: None,
+    };
+    let ending = session.serve().await;
+    session.finish(ending).await;
+}
+
+/// A connection between its handshake and its end.
+struct Session {
+    core: Arc<HubCore>,
+    connection: Connection,
+    client: Arc<Client>,
+    calls: RunningCalls,
+    /// A call that waits for a slot; nothing behind it is read meanwhile.
+    waiting: Option<PendingCall>,
+    connected: Connected,
+    ping: Frame,
+    last_ping: Instant,
+    /// When the client was last heard of; its timeout is armed by its first ping.
+    client_alive: Option<Instant>,
+}
+
+/// Whether `on_connected` has succeeded; until then no message is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Connected {
+    No,
+    Yes,
+}
+
+impl Session {
+    /// Runs until something ends the connection.
+    async fn serve(&mut self) -> Ending {
+        match &self.core.on_connected {
+            Some(method) => self.calls.start_on_connected(method),
+            None => self.connected = Connected::Yes,
+        }
+        loop {
+            if let Some(ending) = self.read_messages() {
+                return ending;
+            }
+            let full = self.is_held_up() && self.connection.input().len() >= HELD_INPUT;
+            let intake = if full { Intake::Paused } else { Intake::Open };
+            let ending = tokio::select! {
+                Some(done) = self.calls.next(), if !self.calls.is_empty() => self.on_call_done(done),
+                received = self.connection.receive(intake) => self.on_received(received),
+            };
+            if let Some(ending) = ending {
+                return ending;
+            }
+        }
+    }
+
+    fn is_held_up(&self) -> bool {
+        self.waiting.is_some() || self.connected == Connected::No
+    }
+
+    fn on_received(&mut self, received: Received) -> Option<Ending> {
+        match received {
+            Received::Tick => self.on_tick(Instant::now()),
+            Received::Drain => Some(Ending::Shutdown),
+            Received::Expired => Some(Ending::Expired),
+            Received::Aborted => Some(Ending::Aborted),
+            Received::Ended(reason) => Some(self.on_transport_ended(reason)),
+            _ => None,
+        }
+    }
+
+    fn on_transport_ended(&self, reason: CloseReason) -> Ending {
+        Ending::Transport { reason, unfinished: !self.connection.input().is_empty() && !self.is_held_up() }
+    }
+
+    /// Reads whole messages as long as nothing holds up the loop.
+    fn read_messages(&mut self) -> Option<Ending> {
+        while !self.is_held_up() && !self.connection.input().is_empty() {
+            let limit = self.core.options.maximum_receive_message_size;
+            let (action, consumed) = inbound::next(&self.core, self.client.protocol(), self.connection.input(), limit)?;
+            self.connection.consume(consumed);
+            if let Some(alive) = &mut self.client_alive {
+                *alive = Instant::now();
+            }
+            if let Some(ending) = self.act(action) {
+                return Some(ending);
+            }
+        }
+        None
+    }
+
+    fn act(&mut self, action: Action) -> Option<Ending> {
+        match action {
+            Action::Ping => {
+                self.client_alive.get_or_insert_with(Instant::now);
+            }
+            Action::Ignore => {}
+            Action::Answer { id, error } => self.client.complete_with_error(&id, error),
+            Action::Call(call) if self.calls.has_slot() => self.calls.start(call),
+            Action::Call(call) => self.waiting = Some(call),
+            Action::End(ending) => return Some(ending),
+        }
+        None
+    }
+
+    fn on_call_done(&mut self, done: CallDone) -> Option<Ending> {
+        match done {
+            CallDone::Answered => {}
+            CallDone::Connected => self.connected = Connected::Yes,
+            CallDone::Refused(error) => return Some(Ending::Refused(error)),
+            CallDone::Unserialisable(error) => return Some(Ending::Unserialisable(error)),
+        }
+        if let Some(call) = self.waiting.take() {
+            self.calls.start(call);
+        }
+        None
+    }
+
+    fn on_tick(&mut self, now: Instant) -> Option<Ending> {
+        let options = &self.core.options;
+        // The original counts from its last ping, whatever else it has sent since.
+        if now.duration_since(self.last_ping) > options.keep_alive_interval {
+            self.last_ping = now;
+            let _ = self.client.outbound().send(&self.ping);
+        }
+        if self.is_held_up() {
+            // The client cannot be heard while its messages are not read.
+            if let Some(alive) = &mut self.client_alive {
+                *alive = now;
+            }
+        }
+        let silent = self.client_alive.is_some_and(|alive| now.duration_since(alive) >= options.client_timeout_interval);
+        silent.then_some(Ending::ClientTimeout)
+    }
+}
+
+#[cfg(test)]
+mod tests;

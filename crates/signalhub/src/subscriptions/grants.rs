@@ -1,0 +1,51 @@
+//! What a token grants: its `grants` claim.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use signalhub_events::{Action, Grant, Grants, Pattern};
+
+use crate::HubError;
+
+/// The claim's name.
+const CLAIM: &str = "grants";
+
+/// One grant, as a token writes it: `{"e":"portos.*","r":"tickets","a":["created"]}`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GrantClaim {
+    /// The event, which may end in `*`.
+    e: String,
+    /// The resource, which may end in `*`; absent is any.
+    r: Option<String>,
+    /// The actions; absent is any.
+    a: Option<Vec<String>>,
+}
+
+/// Reads the grants of a token; `None` when it says nothing about them.
+///
+/// A claim that cannot be read grants nothing: guessing what an issuer meant would open doors.
+pub(super) fn of_claims(claims: &Map<String, Value>) -> Result<Option<Grants>, HubError> {
+    let Some(claim) = claims.get(CLAIM) else { return Ok(None) };
+    let grants = Vec::<GrantClaim>::deserialize(claim)
+        .map_err(|error| error.to_string())
+        .and_then(|grants| grants.into_iter().map(GrantClaim::parse).collect::<Result<_, _>>());
+    match grants {
+        Ok(grants) => Ok(Some(Grants::Only(grants))),
+        Err(error) => Err(HubError::new(format!("the grants of the token cannot be read: {error}"))),
+    }
+}
+
+impl GrantClaim {
+    fn parse(self) -> Result<Grant, String> {
+        let pattern = |text: String| text.parse::<Pattern>().map_err(|error| error.to_string());
+        let mut grant = Grant::new(pattern(self.e)?);
+        if let Some(resource) = self.r {
+            grant = grant.with_resource(pattern(resource)?);
+        }
+        if let Some(actions) = self.a {
+            let actions: Result<Vec<Action>, _> = actions.iter().map(|action| action.parse()).collect();
+            grant = grant.with_actions(actions.map_err(|error| error.to_string())?);
+        }
+        Ok(grant)
+    }
+}

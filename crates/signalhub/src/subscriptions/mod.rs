@@ -1,0 +1,93 @@
+//! The subscription manager: `Subscribe` and `Unsubscribe`, and what arrives as `OnEvent`.
+//!
+//! A connection's subscriptions are a set of entries (event, resource or any, action or any). An event reaches the
+//! connection once, however many of its entries match, and everything is freed when the connection ends.
+
+mod grants;
+mod render;
+mod request;
+
+use std::sync::Arc;
+
+use signalhub_events::{Broker, Delivery, EncodingKey, Grants, Offered, Organisation, Scope, Subscriber, Subscriptions};
+
+use crate::client::Client;
+use crate::extract::{Args, Caller};
+use crate::{Frame, HubError};
+use request::SubscriptionRequest;
+
+/// The two methods, for one broker.
+#[derive(Clone)]
+pub(crate) struct SubscriptionMethods {
+    broker: Broker,
+    default_grants: Arc<Grants>,
+}
+
+impl SubscriptionMethods {
+    pub(crate) fn new(broker: Broker, default_grants: Grants) -> Self {
+        Self { broker, default_grants: Arc::new(default_grants) }
+    }
+
+    /// Adds all entries of a request, or none.
+    pub(crate) fn subscribe(&self, caller: &Caller, Args((request,)): Args<(SubscriptionRequest,)>) -> Result<(), HubError> {
+        let filters = request.filters()?;
+        let mut subscriptions = caller.0.subscriptions();
+        let subscriptions = match &mut *subscriptions {
+            Some(subscriptions) => subscriptions,
+            none => none.insert(self.attach(&caller.0)?),
+        };
+        for filter in &filters {
+            subscriptions.check(filter).map_err(refused)?;
+        }
+        for filter in &filters {
+            subscriptions.add(filter).map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    /// Removes every entry that the request covers; removing what is not there is no error.
+    pub(crate) fn unsubscribe(&self, caller: &Caller, Args((request,)): Args<(SubscriptionRequest,)>) -> Result<(), HubError> {
+        let filters = request.filters()?;
+        for filter in &filters {
+            self.broker.catalogue().check(&filter.event, filter.resources()).map_err(refused)?;
+        }
+        if let Some(subscriptions) = &mut *caller.0.subscriptions() {
+            for filter in &filters {
+                subscriptions.remove(filter);
+            }
+        }
+        Ok(())
+    }
+
+    /// The identity decides what a connection may see before any of its filters is read.
+    fn attach(&self, client: &Arc<Client>) -> Result<Subscriptions, HubError> {
+        let identity = client.identity();
+        let grants = grants::of_claims(&identity.claims)?.unwrap_or_else(|| self.default_grants.as_ref().clone());
+        let organisation = identity.organisation.clone().map(Organisation::new);
+        let subscriber = Arc::clone(client) as Arc<dyn Subscriber>;
+        Ok(self.broker.attach(subscriber, Scope::new(organisation, grants)))
+    }
+}
+
+fn refused(error: impl std::fmt::Display) -> HubError {
+    HubError::new(error.to_string())
+}
+
+/// The encoding that all JSON clients share.
+const HUB_JSON: EncodingKey = EncodingKey::new("hub json");
+
+impl Subscriber for Client {
+    fn offer(&self, delivery: &Delivery) -> Offered {
+        let bytes = delivery.encoded(HUB_JSON, |delivery| render::on_event(self.protocol(), delivery));
+        if bytes.is_empty() {
+            return Offered::Accepted;
+        }
+        match self.outbound().send(&Frame::from_bytes(bytes)) {
+            Ok(()) => Offered::Accepted,
+            Err(_) => Offered::Refused,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

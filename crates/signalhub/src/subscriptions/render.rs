@@ -1,0 +1,72 @@
+//! An event as the call of `OnEvent` that clients receive (Portos, Notification).
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use signalhub_events::{Delivery, Sender, format_timestamp};
+use signalhub_protocol::{HubMessage, Invocation, Protocol};
+
+use crate::client::frame;
+
+/// The method of the client.
+const TARGET: &str = "OnEvent";
+
+#[derive(Serialize)]
+struct Notification<'a> {
+    e: &'a str,
+    s: NotificationSender<'a>,
+    /// The position of the event, once there is a history to read from.
+    r: Option<&'a str>,
+    ca: String,
+    ea: Option<String>,
+    p: &'a RawValue,
+}
+
+#[derive(Serialize)]
+struct NotificationSender<'a> {
+    c: &'a str,
+    u: NotificationSenderUser<'a>,
+}
+
+#[derive(Serialize)]
+struct NotificationSenderUser<'a> {
+    u: &'a str,
+    d: &'a str,
+    f: Option<&'a str>,
+}
+
+/// Encodes and frames a delivery; empty when its payload is no JSON, which the publisher has to answer for.
+pub(super) fn on_event(protocol: Protocol, delivery: &Delivery) -> Bytes {
+    let event = delivery.event();
+    let payload = match serde_json::from_slice(&event.payload) {
+        Ok(payload) => payload,
+        Err(error) => {
+            tracing::error!(event = %event.name, %error, "the payload of an event is no JSON, so nobody hears of it");
+            return Bytes::new();
+        }
+    };
+    let system = Sender::system("");
+    let sender = event.sender.as_ref().unwrap_or(&system);
+    let notification = Notification {
+        e: event.name.as_str(),
+        s: NotificationSender {
+            c: &sender.connection,
+            u: NotificationSenderUser {
+                u: &sender.user.user,
+                d: &sender.user.device,
+                f: sender.user.feature.as_deref(),
+            },
+        },
+        r: None,
+        ca: format_timestamp(event.created),
+        ea: event.expires.map(format_timestamp),
+        p: payload,
+    };
+    let mut arguments = Vec::with_capacity(event.payload.len() + 256);
+    if let Err(error) = protocol.encode_arguments(&(notification,), &mut arguments) {
+        tracing::error!(event = %event.name, %error, "an event cannot be encoded, so nobody hears of it");
+        return Bytes::new();
+    }
+    let invocation = HubMessage::Invocation(Invocation::new(TARGET, protocol.arguments(&arguments)));
+    frame(protocol, &invocation).as_bytes().clone()
+}

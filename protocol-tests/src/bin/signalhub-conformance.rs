@@ -1,0 +1,82 @@
+//! `signalhub-conformance`: holds the recordings against a server and says what differs.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use protocol_tests::{Address, Deviations, Report, Suite};
+
+/// Checks a SignalR server against what ASP.NET Core SignalR 10.0.12 answered
+#[derive(Debug, Parser)]
+#[command(name = "signalhub-conformance", version)]
+struct CommandLine {
+    /// The server, such as http://127.0.0.1:5100
+    base_url: Address,
+    /// What the server supports beyond the plain hub, comma-separated; scenarios that need more are not due
+    #[arg(long, value_name = "LIST", default_value = "all")]
+    supports: String,
+    /// Only scenarios whose id begins with this
+    #[arg(long, value_name = "PREFIX", default_value = "")]
+    only: String,
+    /// A folder of recordings instead of those built in
+    #[arg(long, value_name = "DIR")]
+    recordings: Option<PathBuf>,
+    /// How many scenarios run at once
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    jobs: usize,
+    /// A file of answers that differ from the recordings on purpose
+    #[arg(long, value_name = "FILE")]
+    deviations: Option<PathBuf>,
+    /// Names the scenarios that passed, too
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+impl CommandLine {
+    fn suite(&self) -> Result<Suite, Box<dyn Error>> {
+        let mut suite = match &self.recordings {
+            Some(folder) => Suite::from_dir(folder)?,
+            None => Suite::embedded()?,
+        };
+        if self.supports != "all" {
+            suite = suite.supports(self.supports.split(',').map(str::trim).filter(|name| !name.is_empty()))?;
+        }
+        if let Some(file) = &self.deviations {
+            suite = suite.deviations(Deviations::read(file)?)?;
+        }
+        Ok(suite.jobs(self.jobs).only(&self.only)?)
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let command_line = CommandLine::parse();
+    let suite = match command_line.suite() {
+        Ok(suite) => suite,
+        Err(error) => return refuse(error.as_ref(), 2),
+    };
+    let report = match suite.run(&command_line.base_url).await {
+        Ok(report) => report,
+        Err(error) => return refuse(&error, 1),
+    };
+    // A reader that has gone away does not change the verdict.
+    let _ = print(&report, command_line.verbose);
+    ExitCode::from(u8::from(report.failed() > 0))
+}
+
+fn print(report: &Report, verbose: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if verbose {
+        for outcome in report.outcomes().filter(|outcome| outcome.problems.is_empty()) {
+            writeln!(out, "{outcome}")?;
+        }
+    }
+    writeln!(out, "{report}")
+}
+
+fn refuse(error: &dyn Error, code: u8) -> ExitCode {
+    let _ = writeln!(io::stderr(), "signalhub-conformance: {error}");
+    ExitCode::from(code)
+}
