@@ -12,10 +12,8 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let suite = Suite::embedded()?.supports(["streams", "long-polling"])?.only("negotiate/")?;
-//! # let address: Address = format!("http://{}", std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?).parse()?;
-//! # let _: &str = stringify!(
 //! let address: Address = "http://127.0.0.1:5100".parse()?;
-//! # );
+//! # let address: Address = format!("http://{}", std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?).parse()?;
 //! match suite.run(&address).await {
 //!     Ok(report) => assert_eq!(report.failed(), 0, "{report}"),
 //!     Err(RunError::Unreachable { authority, .. }) => eprintln!("start a server at {authority} first"),

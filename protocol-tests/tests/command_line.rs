@@ -7,7 +7,7 @@ fn check(arguments: &[&str], code: i32, part: &str) {
     let run = Command::new(env!("CARGO_BIN_EXE_signalhub-conformance"))
         .args(arguments)
         .output()
-        .unwrap();
+        .expect("the binary is built with its tests");
     let text = String::from_utf8_lossy(&run.stdout) + String::from_utf8_lossy(&run.stderr);
     assert_eq!(run.status.code(), Some(code), "{arguments:?}: {text}");
     assert!(text.contains(part), "{part:?} in {text}");

@@ -58,6 +58,9 @@ pub use connection::{Connection, Intake, Received};
 pub use dispatch::Body;
 pub use endpoint::{Endpoint, ExpiredCredentials};
 pub use frame::{Frame, MessageKind};
+/// The head of an HTTP request, as [`Authenticate`] reads it.
+pub use http::request::Parts as RequestHead;
+
 pub use handler::{BoxFuture, ConnectionHandler};
 pub use id::ConnectionId;
 pub use identity::{Identity, Policy};

@@ -8,6 +8,8 @@ use signalhub_connections::{ConnectionId, Frame, Identity, MessageKind, Outbound
 use signalhub_events::Subscriptions;
 use signalhub_protocol::{HubMessage, Protocol, TransferFormat};
 
+use crate::hub::HubCore;
+
 /// One connected client, as everyone but its own session sees it.
 pub(crate) struct Client {
     id: ConnectionId,
@@ -74,12 +76,12 @@ pub(crate) struct Lifetime {
 }
 
 impl Lifetime {
-    pub(crate) fn insert(&self, client: &Arc<Client>) {
+    fn insert(&self, client: &Arc<Client>) {
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
         clients.insert(client.id().clone(), Arc::clone(client));
     }
 
-    pub(crate) fn remove(&self, id: &ConnectionId) {
+    fn remove(&self, id: &ConnectionId) {
         self.clients.write().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
@@ -93,5 +95,26 @@ impl Lifetime {
 
     pub(crate) fn len(&self) -> usize {
         self.clients.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+/// A client's place in the hub. However its session ends, dropping this leaves nothing of it behind.
+pub(crate) struct Membership {
+    core: Arc<HubCore>,
+    client: Arc<Client>,
+}
+
+impl Membership {
+    pub(crate) fn new(core: Arc<HubCore>, client: Arc<Client>) -> Self {
+        core.lifetime.insert(&client);
+        Self { core, client }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.core.lifetime.remove(self.client.id());
+        // The broker's index holds the client, which holds its subscriptions: the circle is cut here.
+        *self.client.subscriptions() = None;
     }
 }

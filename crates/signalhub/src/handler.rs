@@ -32,11 +32,6 @@ pub trait Handler<P, S>: Send + Sync + Sized + 'static {
     fn policy(&self) -> Option<Policy> {
         None
     }
-
-    /// Lets only those clients call it whom the policy admits.
-    fn require(self, policy: Policy) -> Required<Self> {
-        Required { handler: Arc::new(self), policy }
-    }
 }
 
 /// A call whose arguments are typed; it runs when it is given the rest.
@@ -53,7 +48,22 @@ pub enum CallResult {
     Unserialisable(EncodeError),
 }
 
-/// A method that only some clients may call.
+/// Lets only those clients call a method whom the policy admits; others read that they are unauthorized.
+///
+/// ```
+/// use signalhub::{Hub, HubError, Policy, require};
+///
+/// async fn secret() -> Result<&'static str, HubError> {
+///     Ok("secret")
+/// }
+///
+/// let hub = Hub::builder().method("Secret", require(Policy::authenticated(), secret)).build();
+/// ```
+pub fn require<H>(policy: Policy, handler: H) -> Required<H> {
+    Required { handler: Arc::new(handler), policy }
+}
+
+/// A method that only some clients may call, made by [`require`].
 #[derive(Debug)]
 pub struct Required<H> {
     handler: Arc<H>,

@@ -49,6 +49,6 @@ pub use signalhub_connections::{
 pub use clients::{Clients, SendError, Target};
 pub use error::{ErrorDetails, HubError};
 pub use extract::{Args, Call, Caller, Disconnected, Extract, State};
-pub use handler::{BoundCall, CallResult, Handler, Required};
+pub use handler::{BoundCall, CallResult, Handler, Required, require};
 pub use hub::{Hub, HubBuilder};
 pub use options::HubOptions;

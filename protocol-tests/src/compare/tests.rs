@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn differences_are_found_where_they_are() {
     fn check(wanted: &Value, got: &Value, paths: &[&str]) {
-        let found: Vec<String> = differences(&wanted, &got)
+        let found: Vec<String> = differences(wanted, got)
             .into_iter()
             .map(|difference| difference.path)
             .collect();
@@ -35,11 +35,7 @@ fn differences_are_found_where_they_are() {
 #[test]
 fn patterns_describe_whole_texts_only() {
     fn check(wanted: &str, got: &Value, equal: bool) {
-        assert_eq!(
-            differences(&json!(wanted), got).is_empty(),
-            equal,
-            "{wanted} and {got}"
-        );
+        assert_eq!(differences(&json!(wanted), got).is_empty(), equal, "{wanted} and {got}");
     }
     check("<regex>a.*", &json!("abc\n"), true);
     check("<regex>a.*", &json!("xabc"), false);

@@ -9,11 +9,11 @@ use super::PatternError;
 #[derive(Debug)]
 pub(super) enum Node {
     One(Set),
-    Sequence(Vec<Node>),
-    Either(Box<Node>, Box<Node>),
-    FirstGroup(Box<Node>),
+    Sequence(Vec<Self>),
+    Either(Box<Self>, Box<Self>),
+    FirstGroup(Box<Self>),
     Repeat {
-        node: Box<Node>,
+        node: Box<Self>,
         least: usize,
         most: Option<usize>,
         lazy: bool,

@@ -7,9 +7,9 @@ fn drain(fields: Value) -> Drain {
 
 #[test]
 fn texts_are_split_into_messages() {
-    fn check(text: &str, fields: Value, shown: Value) {
+    fn check(text: &str, fields: Value, shown: &Value) {
         assert_eq!(
-            Value::Array(events(text, &drain(fields), &Names::default())),
+            &Value::Array(events(text, &drain(fields), &Names::default())),
             shown,
             "{text:?}"
         );
@@ -17,25 +17,25 @@ fn texts_are_split_into_messages() {
     check(
         "data: {\"a\":1}\u{1e}\r\n\r\n",
         json!({}),
-        json!([{"message": {"a": 1}}]),
+        &json!([{"message": {"a": 1}}]),
     );
     check(
         "data: {}\u{1e}{\"type\":6}\u{1e}x\n\n",
         json!({}),
-        json!([{"message": {}}, {"message": "x"}]),
+        &json!([{"message": {}}, {"message": "x"}]),
     );
     check(
         "data:{\"type\":6}\u{1e}\n\n",
         json!({"pings": true}),
-        json!([{"message": {"type": 6}}]),
+        &json!([{"message": {"type": 6}}]),
     );
     check(
         ":\r\n\r\ndata: 1\ndata: 2\u{1e}\n\n",
         json!({}),
-        json!([{"comment": true}, {"message": "1\n2"}]),
+        &json!([{"comment": true}, {"message": "1\n2"}]),
     );
-    check(": x\ndata: 1\n\n", json!({}), json!([{"message": 1}]));
-    check("event: x\n\n", json!({}), json!([]));
+    check(": x\ndata: 1\n\n", json!({}), &json!([{"message": 1}]));
+    check("event: x\n\n", json!({}), &json!([]));
 }
 
 async fn opened(script: Vec<Act>, drains: Vec<Value>) -> (Value, Vec<Value>) {

@@ -123,13 +123,12 @@ impl Ending {
 impl Session {
     /// Says goodbye, lets the hub know, and ends the transport, in this order.
     pub(super) async fn finish(self, ending: Ending) {
-        let Self { core, connection, client, calls, .. } = self;
+        let Self { core, connection, client, membership, calls, .. } = self;
         if let Some(close) = ending.message(core.options.error_details) {
             client.send(&HubMessage::Close(close));
         }
         // Nothing is delivered behind the Close message.
-        *client.subscriptions() = None;
-        core.lifetime.remove(client.id());
+        drop(membership);
         calls.detach();
         let refused = matches!(ending, Ending::Refused(_));
         let mut reason = ending.close_reason();

@@ -14,7 +14,7 @@ use std::time::Instant;
 use signalhub_connections::{CloseReason, Connection, Frame, Intake, Received};
 use signalhub_protocol::HubMessage;
 
-use crate::client::{Client, frame};
+use crate::client::{Client, Membership, frame};
 use crate::hub::HubCore;
 use ending::Ending;
 use inbound::{Action, PendingCall};
@@ -33,8 +33,8 @@ pub(crate) async fn run(core: Arc<HubCore>, mut connection: Connection) {
     };
     let identity = Arc::clone(connection.identity());
     let client = Arc::new(Client::new(connection.id().clone(), identity, protocol, connection.outbound()));
-    core.lifetime.insert(&client);
     let mut session = Session {
+        membership: Membership::new(Arc::clone(&core), Arc::clone(&client)),
         calls: RunningCalls::new(Arc::clone(&core), Arc::clone(&client)),
         ping: frame(protocol, &HubMessage::Ping),
         core,
@@ -54,6 +54,7 @@ struct Session {
     core: Arc<HubCore>,
     connection: Connection,
     client: Arc<Client>,
+    membership: Membership,
     calls: RunningCalls,
     /// A call that waits for a slot; nothing behind it is read meanwhile.
     waiting: Option<PendingCall>,
@@ -74,9 +75,12 @@ enum Connected {
 impl Session {
     /// Runs until something ends the connection.
     async fn serve(&mut self) -> Ending {
-        match &self.core.on_connected {
+        let connected = match &self.core.on_connected {
             Some(method) => self.calls.start_on_connected(method),
-            None => self.connected = Connected::Yes,
+            None => Some(CallDone::Connected),
+        };
+        if let Some(ending) = connected.and_then(|done| self.on_call_done(done)) {
+            return ending;
         }
         loop {
             if let Some(ending) = self.read_messages() {
@@ -136,7 +140,9 @@ impl Session {
             }
             Action::Ignore => {}
             Action::Answer { id, error } => self.client.complete_with_error(&id, error),
-            Action::Call(call) if self.calls.has_slot() => self.calls.start(call),
+            Action::Call(call) if self.calls.has_slot() => {
+                return self.calls.start(call).and_then(|done| self.on_call_done(done));
+            }
             Action::Call(call) => self.waiting = Some(call),
             Action::End(ending) => return Some(ending),
         }
@@ -150,10 +156,8 @@ impl Session {
             CallDone::Refused(error) => return Some(Ending::Refused(error)),
             CallDone::Unserialisable(error) => return Some(Ending::Unserialisable(error)),
         }
-        if let Some(call) = self.waiting.take() {
-            self.calls.start(call);
-        }
-        None
+        let call = self.waiting.take()?;
+        self.calls.start(call).and_then(|done| self.on_call_done(done))
     }
 
     fn on_tick(&mut self, now: Instant) -> Option<Ending> {

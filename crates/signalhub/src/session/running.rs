@@ -53,26 +53,27 @@ impl RunningCalls {
         self.running.next().await
     }
 
-    pub(super) fn start_on_connected(&mut self, method: &Method) {
+    pub(super) fn start_on_connected(&mut self, method: &Method) -> Option<CallDone> {
         let future = guard((method.bind_nothing())(self.call(WantsResult::No)));
-        self.running.push(Box::pin(async move {
+        self.run(Box::pin(async move {
             match future.await {
                 CallResult::Failed(error) => CallDone::Refused(error),
                 CallResult::Value(_) | CallResult::Unserialisable(_) => CallDone::Connected,
             }
-        }));
+        }))
     }
 
     /// Begins a call, or answers at once why it may not begin.
-    pub(super) fn start(&mut self, pending: PendingCall) {
+    pub(super) fn start(&mut self, pending: PendingCall) -> Option<CallDone> {
         if let Err(error) = self.admit(&pending) {
-            return self.client.complete_with_error(&pending.id, error);
+            self.client.complete_with_error(&pending.id, error);
+            return Some(CallDone::Answered);
         }
         let wants_result = if pending.id.is_some() { WantsResult::Yes } else { WantsResult::No };
         let call = self.call(wants_result);
         let PendingCall { target, id, bound, .. } = pending;
         let (client, details) = (Arc::clone(&self.client), self.core.options.error_details);
-        self.running.push(Box::pin(async move {
+        self.run(Box::pin(async move {
             match guard(bound(call)).await {
                 CallResult::Value(encoded) => client.complete(&id, &encoded),
                 CallResult::Failed(error) => {
@@ -82,7 +83,17 @@ impl RunningCalls {
                 CallResult::Unserialisable(error) => return CallDone::Unserialisable(error.to_string()),
             }
             CallDone::Answered
-        }));
+        }))
+    }
+
+    /// Runs a call as far as it goes by itself; most are done then. What the client sent behind it comes after that, as
+    /// in the original.
+    fn run(&mut self, mut future: BoxFuture<CallDone>) -> Option<CallDone> {
+        let done = (&mut future).now_or_never();
+        if done.is_none() {
+            self.running.push(future);
+        }
+        done
     }
 
     /// The checks between binding and the call, in the original's order.

@@ -1,0 +1,106 @@
+//! The methods of the recorded hubs.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+use signalhub::{Args, Caller, Clients, ConnectionId, HubBuilder, HubError, Policy, require};
+
+/// Adds every method of the recorded conformance hub.
+pub(crate) fn conformance(hub: HubBuilder<()>) -> HubBuilder<()> {
+    hub.method("EchoString", echo::<String>)
+        .method("EchoInt", echo::<i32>)
+        .method("EchoDouble", echo::<f64>)
+        .method("EchoAny", echo::<Box<RawValue>>)
+        .method("EchoObject", echo::<ComplexObject>)
+        .method("EchoBytes", echo::<Bytes>)
+        .method("Add", async |Args((a, b)): Args<(i32, i32)>| Ok(a.wrapping_add(b)))
+        .method("NoResult", async || Ok(()))
+        .method("ReturnNull", async || Ok(None::<String>))
+        .method("Throw", throw)
+        .method("ThrowHub", async |Args((text,)): Args<(String,)>| Err::<(), _>(HubError::new(text)))
+        .method("Delay", delay)
+        .method("SendSelf", send_self)
+        .method("SendSelfMany", send_self_many)
+        .method("SendAll", send_all)
+        .method("ConnectionId", async |caller: Caller| Ok::<ConnectionId, _>(caller.id().clone()))
+        .method("User", async |caller: Caller| Ok(caller.user().map(str::to_owned)))
+        .method("AbortSelf", abort_self)
+        .method("Restricted", require(Policy::authenticated(), restricted))
+        .method("renamed", async || Ok("renamed result"))
+}
+
+/// Says hello at once and is ready half a second later.
+pub(crate) async fn greet(clients: Clients) -> Result<(), HubError> {
+    clients.caller().send("Hello", ()).await?;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    clients.caller().send("Ready", ()).await?;
+    Ok(())
+}
+
+async fn echo<T>(Args((value,)): Args<(T,)>) -> Result<T, HubError> {
+    Ok(value)
+}
+
+async fn throw(Args((text,)): Args<(String,)>) -> Result<(), HubError> {
+    Err(HubError::internal("InvalidOperationException", text))
+}
+
+async fn delay(Args((milliseconds,)): Args<(u64,)>) -> Result<&'static str, HubError> {
+    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    Ok("done")
+}
+
+async fn send_self(clients: Clients, Args((method, argument)): Args<(String, String)>) -> Result<(), HubError> {
+    Ok(clients.caller().send(&method, (argument,)).await?)
+}
+
+async fn send_self_many(clients: Clients, Args((method,)): Args<(String,)>) -> Result<(), HubError> {
+    #[derive(Serialize)]
+    struct Three {
+        three: f64,
+    }
+    Ok(clients.caller().send(&method, (1, "two", (), true, Three { three: 3.5 })).await?)
+}
+
+async fn send_all(clients: Clients, Args((method, argument)): Args<(String, String)>) -> Result<(), HubError> {
+    Ok(clients.all().send(&method, (argument,)).await?)
+}
+
+async fn abort_self(caller: Caller) -> Result<(), HubError> {
+    caller.abort();
+    Ok(())
+}
+
+async fn restricted() -> Result<&'static str, HubError> {
+    Ok("secret")
+}
+
+/// An object with one property of each common kind; those that are missing keep their defaults.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(default)]
+struct ComplexObject {
+    id: i32,
+    name: Option<String>,
+    created: String,
+    key: String,
+    values: Option<Vec<i32>>,
+}
+
+/// Bytes, which JSON carries in base64.
+struct Bytes(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(&self.0))
+    }
+}

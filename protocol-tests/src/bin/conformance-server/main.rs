@@ -1,0 +1,77 @@
+//! Serves the hubs that the recordings were made with, rebuilt on the public API.
+
+mod hubs;
+mod tokens;
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Parser;
+use signalhub::connections::{ExpiredCredentials, NegotiateVersion};
+use signalhub::{Endpoint, ErrorDetails, Hub, HubError, Policy, Server, TransportKind, Transports};
+
+use crate::hubs::{conformance, greet};
+use crate::tokens::NamedToken;
+
+/// Serves the recorded hubs, for the conformance suite and for the tests of official clients.
+#[derive(Parser)]
+struct Arguments {
+    /// The address to listen on; port 0 lets the system choose.
+    #[arg(long, default_value = "127.0.0.1:5100")]
+    listen: SocketAddr,
+}
+
+const ALL_TRANSPORTS: Transports =
+    Transports::WEB_SOCKETS.and(TransportKind::ServerSentEvents).and(TransportKind::LongPolling);
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let arguments = Arguments::parse();
+    let server = mount(Server::bind(arguments.listen).await?);
+    writeln!(io::stdout(), "listening on http://{}", server.local_addr()?)?;
+    server
+        .run_until(async {
+            // Without signals there is no way to stop in order, and the process simply ends with its parent.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending().await
+            }
+        })
+        .await
+}
+
+fn mount(server: Server) -> Server {
+    let plain = || conformance(Hub::builder());
+    let ann = Policy::new(|identity| identity.user.as_deref() == Some("ann"));
+    let fast = plain()
+        .keep_alive_interval(Duration::from_millis(500))
+        .client_timeout_interval(Duration::from_millis(1500))
+        .handshake_timeout(Duration::from_millis(1000));
+    let refusing = plain().on_connected(async || Err::<(), _>(HubError::internal("InvalidOperationException", "refused")));
+    let polling = Transports::NONE.and(TransportKind::LongPolling);
+    server
+        .endpoint("/conformance", open(plain().build()))
+        .endpoint("/detailed", open(plain().error_details(ErrorDetails::Shown).build()))
+        .endpoint("/small", open(plain().maximum_receive_message_size(1024).build()))
+        .endpoint("/parallel", open(plain().maximum_parallel_invocations_per_client(4).build()))
+        .endpoint("/fast", open(fast.build()))
+        .endpoint("/greeting", open(plain().on_connected(greet).build()))
+        .endpoint("/refusing", open(refusing.build()))
+        .endpoint("/websocketsonly", open(plain().build()).transports(Transports::WEB_SOCKETS))
+        .endpoint(
+            "/pollingonly",
+            open(plain().build()).transports(polling).minimum_negotiate_version(NegotiateVersion::One),
+        )
+        .endpoint(
+            "/authorized",
+            open(plain().build())
+                .authorize(Policy::authenticated())
+                .on_expired_credentials(ExpiredCredentials::Close),
+        )
+        .endpoint("/annsonly", open(plain().build()).authorize(ann))
+}
+
+/// An endpoint that knows its users and lets everyone in, as all recorded ones do by default.
+fn open(hub: Hub) -> Endpoint {
+    Endpoint::new(hub).identify(NamedToken).transports(ALL_TRANSPORTS)
+}
