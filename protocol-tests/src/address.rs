@@ -53,11 +53,7 @@ impl FromStr for Address {
         if host.is_empty() {
             return Err(AddressError::Host);
         }
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-            prefix: path.trim_end_matches('/').to_owned(),
-        })
+        Ok(Self { host: host.to_owned(), port, prefix: path.trim_end_matches('/').to_owned() })
     }
 }
 

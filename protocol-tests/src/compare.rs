@@ -59,11 +59,7 @@ fn compare(path: &str, wanted: Option<&Value>, got: Option<&Value>, found: &mut 
         (wanted, got) => wanted == got,
     };
     if !equal {
-        found.push(Difference {
-            path: path.to_owned(),
-            wanted: wanted.cloned(),
-            got: got.cloned(),
-        });
+        found.push(Difference { path: path.to_owned(), wanted: wanted.cloned(), got: got.cloned() });
     }
 }
 

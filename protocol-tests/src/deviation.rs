@@ -37,18 +37,14 @@ impl Deviations {
 
     /// Reads a file of deviations.
     pub fn read(path: &Path) -> Result<Self, RecordingError> {
-        let text = std::fs::read_to_string(path).map_err(|source| RecordingError::Unreadable {
-            path: path.display().to_string(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| RecordingError::Unreadable { path: path.display().to_string(), source })?;
         Self::parse(&path.with_extension("").to_string_lossy(), &text)
     }
 
     /// Returns the deviation of a step, if it has one.
     pub fn of(&self, id: &str, step: usize) -> Option<&Deviation> {
-        self.deviations
-            .iter()
-            .find(|deviation| deviation.id == id && deviation.step == step)
+        self.deviations.iter().find(|deviation| deviation.id == id && deviation.step == step)
     }
 
     fn parse(family: &str, text: &str) -> Result<Self, RecordingError> {

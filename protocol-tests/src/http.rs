@@ -69,16 +69,11 @@ impl Head {
         let raw = wire.until(b"\r\n\r\n", wait).await?;
         let text: String = raw.into_iter().map(char::from).collect();
         let mut lines = text.split("\r\n");
-        let status = lines
-            .next()
-            .and_then(|line| line.split(' ').nth(1))
-            .and_then(|code| code.parse().ok());
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
         let headers = lines.filter_map(|line| line.split_once(':'));
         Ok(Self {
             status: status.ok_or(WireError::Malformed("status line"))?,
-            headers: headers
-                .map(|(name, value)| (name.trim().to_lowercase(), value.trim().to_owned()))
-                .collect(),
+            headers: headers.map(|(name, value)| (name.trim().to_lowercase(), value.trim().to_owned())).collect(),
         })
     }
 
@@ -87,8 +82,7 @@ impl Head {
     }
 
     pub(crate) fn is_chunked(&self) -> bool {
-        self.header("transfer-encoding")
-            .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
+        self.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
     }
 
     /// Reads the body that this head announces.
@@ -113,12 +107,9 @@ impl Head {
 
     /// Shows the status and those headers that a client can depend on.
     pub(crate) fn show(&self, names: &Names) -> Map<String, Value> {
-        let compared = COMPARED
-            .iter()
-            .filter_map(|name| Some(((*name).to_owned(), self.header(name)?)));
-        let headers: Map<String, Value> = compared
-            .map(|(name, value)| (name, Value::String(names.collapse(value))))
-            .collect();
+        let compared = COMPARED.iter().filter_map(|name| Some(((*name).to_owned(), self.header(name)?)));
+        let headers: Map<String, Value> =
+            compared.map(|(name, value)| (name, Value::String(names.collapse(value)))).collect();
         let mut seen = Map::new();
         seen.insert("status".to_owned(), self.status.into());
         seen.insert("headers".to_owned(), headers.into());
@@ -164,12 +155,7 @@ pub(crate) async fn send(
     defaults: &[(&str, &str)],
     names: &Names,
 ) -> Result<Wire, WireError> {
-    let body = request
-        .body
-        .as_ref()
-        .map(|body| names.bytes(body))
-        .transpose()?
-        .unwrap_or_default();
+    let body = request.body.as_ref().map(|body| names.bytes(body)).transpose()?.unwrap_or_default();
     let mut lines = Lines::new(address);
     lines.set("Connection", "close".to_owned());
     if !body.is_empty() || matches!(request.method.as_str(), "POST" | "PUT") {
@@ -199,11 +185,7 @@ pub(crate) async fn chunk(wire: &mut Wire, wait: Duration, rest: Duration) -> Re
 
 /// Shows a body: as JSON or text if it is that, as hexadecimal digits otherwise.
 pub(crate) fn show_body(body: &[u8], names: &Names) -> Value {
-    let printable = |text: &&str| {
-        !text
-            .chars()
-            .any(|c| c < ' ' && !matches!(c, '\r' | '\n' | '\t' | '\x1e'))
-    };
+    let printable = |text: &&str| !text.chars().any(|c| c < ' ' && !matches!(c, '\r' | '\n' | '\t' | '\x1e'));
     let Some(text) = std::str::from_utf8(body).ok().filter(printable) else {
         return json!({ "hex": to_hex(body) });
     };

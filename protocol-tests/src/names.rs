@@ -26,16 +26,9 @@ impl Names {
         while let Some(at) = rest.find("${") {
             out.push_str(&rest[..at]);
             rest = &rest[at..];
-            let name = rest[2..]
-                .split(|c: char| !c.is_alphanumeric() && c != '_')
-                .next()
-                .unwrap_or_default();
+            let name = rest[2..].split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
             let end = 2 + name.len();
-            let value = self
-                .saved
-                .iter()
-                .find(|(known, _)| known == name)
-                .map(|(_, value)| value);
+            let value = self.saved.iter().find(|(known, _)| known == name).map(|(_, value)| value);
             match value {
                 Some(value) if rest[end..].starts_with('}') => {
                     out.push_str(value);
@@ -79,10 +72,7 @@ impl Names {
 /// Writes bytes as hexadecimal digits.
 pub(crate) fn to_hex(bytes: &[u8]) -> String {
     let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('?');
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn from_hex(digits: &str) -> Result<Vec<u8>, WireError> {

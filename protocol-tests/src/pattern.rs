@@ -125,10 +125,7 @@ struct Threads {
 
 impl Threads {
     fn new(len: usize) -> Self {
-        Self {
-            list: vec![],
-            seen: vec![false; len],
-        }
+        Self { list: vec![], seen: vec![false; len] }
     }
 
     /// Adds every state that can be reached without a character.
@@ -172,12 +169,7 @@ fn compile(node: &Node, program: &mut Vec<Instruction>) {
             compile(second, program);
             program[jump] = Instruction::Jump(program.len());
         }
-        Node::Repeat {
-            node,
-            least,
-            most,
-            lazy,
-        } => {
+        Node::Repeat { node, least, most, lazy } => {
             (0..*least).for_each(|_| compile(node, program));
             match most {
                 None => compile_loop(node, *lazy, program),
@@ -201,11 +193,7 @@ fn compile_option(node: &Node, lazy: bool, program: &mut Vec<Instruction>) {
 }
 
 fn choice(inside: usize, behind: usize, lazy: bool) -> Instruction {
-    if lazy {
-        Instruction::Split(behind, inside)
-    } else {
-        Instruction::Split(inside, behind)
-    }
+    if lazy { Instruction::Split(behind, inside) } else { Instruction::Split(inside, behind) }
 }
 
 /// Leaves room for an instruction whose target is not known yet, and returns where.

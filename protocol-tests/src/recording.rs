@@ -43,11 +43,8 @@ pub struct Family {
 impl Family {
     /// Parses the text of one file; `None` if it holds something other than scenarios.
     pub fn parse(name: &str, text: &str) -> Result<Option<Self>, RecordingError> {
-        let malformed = |part: &str, source| RecordingError::Malformed {
-            family: name.to_owned(),
-            part: part.to_owned(),
-            source,
-        };
+        let malformed =
+            |part: &str, source| RecordingError::Malformed { family: name.to_owned(), part: part.to_owned(), source };
         let mut document: Map<String, Value> =
             serde_json::from_str(text).map_err(|source| malformed("the document", source))?;
         let Some(scenarios) = document.remove("scenarios") else {
@@ -59,10 +56,7 @@ impl Family {
             let id = value["id"].as_str().unwrap_or("a scenario without id").to_owned();
             Scenario::from_value(value).map_err(|source| malformed(&id, source))
         });
-        Ok(Some(Self {
-            name: name.to_owned(),
-            scenarios: scenarios.collect::<Result<_, _>>()?,
-        }))
+        Ok(Some(Self { name: name.to_owned(), scenarios: scenarios.collect::<Result<_, _>>()? }))
     }
 
     /// Returns the crate's own recordings: what ASP.NET Core SignalR 10.0.12 answered.
@@ -197,11 +191,7 @@ pub struct Request {
     #[serde(default)]
     pub save: BTreeMap<String, String>,
     /// How long the head, and then each part of the body, may take.
-    #[serde(
-        rename = "timeout_ms",
-        default = "default_timeout",
-        deserialize_with = "milliseconds"
-    )]
+    #[serde(rename = "timeout_ms", default = "default_timeout", deserialize_with = "milliseconds")]
     pub timeout: Duration,
 }
 
@@ -226,11 +216,7 @@ pub enum Payload {
 #[serde(deny_unknown_fields)]
 pub struct RequestFinish {
     /// How long to wait for the response.
-    #[serde(
-        rename = "timeout_ms",
-        default = "default_timeout",
-        deserialize_with = "milliseconds"
-    )]
+    #[serde(rename = "timeout_ms", default = "default_timeout", deserialize_with = "milliseconds")]
     pub timeout: Duration,
 }
 
@@ -239,11 +225,7 @@ pub struct RequestFinish {
 #[serde(deny_unknown_fields)]
 pub struct Drain {
     /// Reading ends when nothing came for this long.
-    #[serde(
-        rename = "idle_ms",
-        default = "Drain::default_idle",
-        deserialize_with = "milliseconds"
-    )]
+    #[serde(rename = "idle_ms", default = "Drain::default_idle", deserialize_with = "milliseconds")]
     pub idle: Duration,
     /// Reading ends after this long in any case.
     #[serde(rename = "max_ms", default = "Drain::default_max", deserialize_with = "milliseconds")]

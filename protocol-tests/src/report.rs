@@ -51,10 +51,7 @@ impl fmt::Display for Report {
         }
         let (passed, failed, not_due) = (self.passed(), self.failed(), self.not_due());
         let seconds = self.elapsed.as_secs_f64();
-        write!(
-            f,
-            "{passed} passed, {failed} failed, {not_due} not due in {seconds:.1} s"
-        )
+        write!(f, "{passed} passed, {failed} failed, {not_due} not due in {seconds:.1} s")
     }
 }
 
@@ -77,19 +74,12 @@ impl FamilyReport {
 
     /// Returns how many scenarios failed.
     pub fn failed(&self) -> usize {
-        self.outcomes
-            .iter()
-            .filter(|outcome| !outcome.problems.is_empty())
-            .count()
+        self.outcomes.iter().filter(|outcome| !outcome.problems.is_empty()).count()
     }
 
     /// Returns the time of the scenario that took longest.
     pub fn slowest(&self) -> Duration {
-        self.outcomes
-            .iter()
-            .map(|outcome| outcome.elapsed)
-            .max()
-            .unwrap_or_default()
+        self.outcomes.iter().map(|outcome| outcome.elapsed).max().unwrap_or_default()
     }
 }
 
@@ -109,13 +99,7 @@ pub struct Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = if self.problems.is_empty() { "ok  " } else { "FAIL" };
-        write!(
-            f,
-            "{verdict} {} - {} ({:.2} s)",
-            self.id,
-            self.title,
-            self.elapsed.as_secs_f64()
-        )?;
+        write!(f, "{verdict} {} - {} ({:.2} s)", self.id, self.title, self.elapsed.as_secs_f64())?;
         for problem in &self.problems {
             write!(f, "\n  step {} {}: {}", problem.step, problem.kind, problem.what)?;
         }

@@ -115,19 +115,15 @@ impl<'a> Conversation<'a> {
 
     async fn start(&mut self, name: &str, request: &Request) -> Result<(), WireError> {
         let wire = http::send(self.address, request, &[], &self.names).await?;
-        let background = Background {
-            response: tokio::spawn(Response::read(wire, request.timeout)),
-            save: request.save.clone(),
-        };
+        let background =
+            Background { response: tokio::spawn(Response::read(wire, request.timeout)), save: request.save.clone() };
         self.background.insert(name.to_owned(), background);
         Ok(())
     }
 
     async fn finish(&mut self, name: &str, finish: &RequestFinish) -> Result<Value, WireError> {
         let mut background = self.background.remove(name).ok_or_else(not_open)?;
-        let response = timeout(finish.timeout, &mut background.response)
-            .await
-            .map_err(|_| WireError::TimedOut)?;
+        let response = timeout(finish.timeout, &mut background.response).await.map_err(|_| WireError::TimedOut)?;
         let response = response.map_err(io::Error::from)??;
         Ok(response.show(&background.save, &mut self.names))
     }
@@ -137,11 +133,7 @@ impl<'a> Conversation<'a> {
             Some(digits) => self.names.bytes(&Payload::Hex(digits.clone()))?,
             None => self.names.expand(&send.text).into_bytes(),
         };
-        self.sockets
-            .get_mut(name)
-            .ok_or_else(not_open)?
-            .send(send, &payload)
-            .await
+        self.sockets.get_mut(name).ok_or_else(not_open)?.send(send, &payload).await
     }
 
     fn drop_connection(&mut self, name: &str, how: &TcpDrop) -> Result<(), WireError> {

@@ -28,11 +28,7 @@ impl EventStream {
             let body = head.body(&mut wire, PATIENCE / 2).await?;
             seen.insert("body".to_owned(), show_body(&body, names));
         }
-        let stream = Self {
-            wire,
-            chunked: head.is_chunked(),
-            text: vec![],
-        };
+        let stream = Self { wire, chunked: head.is_chunked(), text: vec![] };
         Ok((stream, seen.into()))
     }
 
@@ -57,11 +53,7 @@ impl EventStream {
     }
 
     fn has_enough(&self, drain: &Drain) -> bool {
-        let messages = self
-            .text
-            .iter()
-            .filter(|byte| char::from(**byte) == RECORD_SEPARATOR)
-            .count();
+        let messages = self.text.iter().filter(|byte| char::from(**byte) == RECORD_SEPARATOR).count();
         drain.first.is_some_and(|first| messages >= first)
     }
 

@@ -55,9 +55,7 @@ impl Suite {
             move |source| RecordingError::Unreadable { path, source }
         };
         let entries = fs::read_dir(path).map_err(unreadable(path))?;
-        let entries = entries
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<io::Result<Vec<_>>>();
+        let entries = entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>();
         let mut files = entries.map_err(unreadable(path))?;
         files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
         files.sort();
@@ -65,31 +63,18 @@ impl Suite {
             let text = fs::read_to_string(file).map_err(unreadable(file))?;
             Family::parse(&file.file_stem().unwrap_or_default().to_string_lossy(), &text)
         });
-        families
-            .filter_map(Result::transpose)
-            .collect::<Result<_, _>>()
-            .map(Self::new)
+        families.filter_map(Result::transpose).collect::<Result<_, _>>().map(Self::new)
     }
 
     /// Returns the suite of these families: everything is due, 16 scenarios at once, no deviations.
     pub fn new(families: Vec<Family>) -> Self {
-        Self {
-            families,
-            supports: None,
-            prefix: String::new(),
-            jobs: 16,
-            deviations: Deviations::default(),
-        }
+        Self { families, supports: None, prefix: String::new(), jobs: 16, deviations: Deviations::default() }
     }
 
     /// Limits what is due to scenarios that need no more than this.
     pub fn supports<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Result<Self, SelectionError> {
         let names: BTreeSet<String> = names.into_iter().map(str::to_owned).collect();
-        let recorded = self
-            .families
-            .iter()
-            .flat_map(|family| &family.scenarios)
-            .flat_map(|scenario| &scenario.needs);
+        let recorded = self.families.iter().flat_map(|family| &family.scenarios).flat_map(|scenario| &scenario.needs);
         let known: BTreeSet<&str> = recorded.map(String::as_str).chain(NEEDS).collect();
         if let Some(name) = names.iter().find(|name| !known.contains(name.as_str())) {
             return Err(SelectionError::UnknownNeed {
@@ -123,10 +108,7 @@ impl Suite {
             let mut scenarios = self.families.iter().flat_map(|family| &family.scenarios);
             let scenario = scenarios.find(|scenario| scenario.id == deviation.id);
             if !scenario.is_some_and(|scenario| deviation.applies_to(&scenario.steps)) {
-                return Err(SelectionError::UnknownStep {
-                    id: deviation.id.clone(),
-                    step: deviation.step,
-                });
+                return Err(SelectionError::UnknownStep { id: deviation.id.clone(), step: deviation.step });
             }
         }
         self.deviations = deviations;
@@ -135,10 +117,9 @@ impl Suite {
 
     /// Runs the scenarios: most side by side, those that other connections may hear one after another behind them.
     pub async fn run(&self, address: &Address) -> Result<Report, RunError> {
-        Wire::connect(address).await.map_err(|error| RunError::Unreachable {
-            authority: address.authority(),
-            reason: error.to_string(),
-        })?;
+        Wire::connect(address)
+            .await
+            .map_err(|error| RunError::Unreachable { authority: address.authority(), reason: error.to_string() })?;
         let started = Instant::now();
         let (due, mut families) = self.select();
         let (alone, together): (Vec<_>, Vec<_>) = due.into_iter().partition(|due| due.scenario.heard_by_others);
@@ -152,10 +133,7 @@ impl Suite {
             families[family].outcomes.push(outcome);
         }
         families.retain(|family| !family.outcomes.is_empty() || family.not_due > 0);
-        Ok(Report {
-            families,
-            elapsed: started.elapsed(),
-        })
+        Ok(Report { families, elapsed: started.elapsed() })
     }
 
     async fn run_together(&self, address: &Address, together: &[Due]) -> Vec<(Place, Outcome)> {
@@ -183,19 +161,12 @@ impl Suite {
                     continue;
                 }
                 if self.is_due(scenario) {
-                    due.push(Due {
-                        place: (f, s),
-                        scenario: Arc::new(scenario.clone()),
-                    });
+                    due.push(Due { place: (f, s), scenario: Arc::new(scenario.clone()) });
                 } else {
                     not_due += 1;
                 }
             }
-            reports.push(FamilyReport {
-                name: family.name.clone(),
-                outcomes: vec![],
-                not_due,
-            });
+            reports.push(FamilyReport { name: family.name.clone(), outcomes: vec![], not_due });
         }
         (due, reports)
     }
@@ -274,17 +245,13 @@ fn judge(scenario: &Scenario, seen: &[Option<Value>], deviations: &Deviations) -
         };
         let seen = seen.as_ref().unwrap_or(&Value::Null);
         let found = match deviations.of(&scenario.id, i) {
-            Some(deviation) if differences(recorded, seen).is_empty() => vec![Wrong::Stale {
-                reason: deviation.reason.clone(),
-            }],
+            Some(deviation) if differences(recorded, seen).is_empty() => {
+                vec![Wrong::Stale { reason: deviation.reason.clone() }]
+            }
             Some(deviation) => differ(&deviation.expect, seen),
             None => differ(recorded, seen),
         };
-        problems.extend(found.into_iter().map(|what| Problem {
-            step: i,
-            kind: step.kind.clone(),
-            what,
-        }));
+        problems.extend(found.into_iter().map(|what| Problem { step: i, kind: step.kind.clone(), what }));
     }
     problems
 }

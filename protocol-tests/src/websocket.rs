@@ -47,8 +47,7 @@ impl WebSocket {
         }
         lines.set_all(&open.headers, names);
         let mut wire = Wire::connect(address).await?;
-        wire.send(&lines.head("GET", address, &names.expand(&open.path)))
-            .await?;
+        wire.send(&lines.head("GET", address, &names.expand(&open.path))).await?;
         let head = Head::read(&mut wire, PATIENCE).await?;
         let mut seen = head.show(names);
         if head.status == 101 {
@@ -59,12 +58,7 @@ impl WebSocket {
             let body = head.body(&mut wire, PATIENCE / 2).await?;
             seen.insert("body".to_owned(), show_body(&body, names));
         }
-        let socket = Self {
-            wire,
-            partial: vec![],
-            kind: None,
-            has_spoken: false,
-        };
+        let socket = Self { wire, partial: vec![], kind: None, has_spoken: false };
         Ok((socket, seen.into()))
     }
 

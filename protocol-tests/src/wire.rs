@@ -26,21 +26,13 @@ pub(crate) struct Wire {
 impl Wire {
     pub(crate) async fn connect(address: &Address) -> Result<Self, WireError> {
         let target = (address.host(), address.port());
-        let stream = timeout(PATIENCE, TcpStream::connect(target))
-            .await
-            .map_err(|_| WireError::TimedOut)??;
+        let stream = timeout(PATIENCE, TcpStream::connect(target)).await.map_err(|_| WireError::TimedOut)??;
         stream.set_nodelay(true)?;
-        Ok(Self {
-            stream,
-            buffer: vec![],
-            ended: false,
-        })
+        Ok(Self { stream, buffer: vec![], ended: false })
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), WireError> {
-        timeout(PATIENCE, self.stream.write_all(bytes))
-            .await
-            .map_err(|_| WireError::TimedOut)??;
+        timeout(PATIENCE, self.stream.write_all(bytes)).await.map_err(|_| WireError::TimedOut)??;
         Ok(())
     }
 

@@ -19,16 +19,8 @@ fn usage_errors_are_2() {
     check(&["ftp://hub.test"], 2, "must begin with http://");
     check(&["http://127.0.0.1:1", "--supports", "streams,flying"], 2, "`flying`");
     check(&["http://127.0.0.1:1", "--only", "flying/"], 2, "`flying/`");
-    check(
-        &["http://127.0.0.1:1", "--recordings", "/does/not/exist"],
-        2,
-        "/does/not/exist",
-    );
-    check(
-        &["http://127.0.0.1:1", "--deviations", "/does/not/exist"],
-        2,
-        "/does/not/exist",
-    );
+    check(&["http://127.0.0.1:1", "--recordings", "/does/not/exist"], 2, "/does/not/exist");
+    check(&["http://127.0.0.1:1", "--deviations", "/does/not/exist"], 2, "/does/not/exist");
 }
 
 #[test]

@@ -29,28 +29,18 @@ impl LicenceActivated {
     /// # Errors
     /// Fails if it cannot be serialised as JSON.
     pub fn new(licence: &impl Serialize) -> Result<Self, serde_json::Error> {
-        Ok(Self {
-            licence: serde_json::value::to_raw_value(licence)?,
-            organisation: None,
-            expires: None,
-        })
+        Ok(Self { licence: serde_json::value::to_raw_value(licence)?, organisation: None, expires: None })
     }
 
     /// Bounds it to one organisation.
     #[must_use]
     pub fn with_organisation(self, organisation: impl Into<String>) -> Self {
-        Self {
-            organisation: Some(organisation.into()),
-            ..self
-        }
+        Self { organisation: Some(organisation.into()), ..self }
     }
 
     /// Sets when it stops being worth delivering.
     #[must_use]
     pub fn with_expires(self, expires: OffsetDateTime) -> Self {
-        Self {
-            expires: Some(expires),
-            ..self
-        }
+        Self { expires: Some(expires), ..self }
     }
 }

@@ -39,21 +39,14 @@ impl Notification {
             return Ok(None);
         }
         let changed: ResourceChanged = serde_json::from_str(self.payload.get())?;
-        Ok(Some(ResourceChanged {
-            expires: self.expires,
-            ..changed
-        }))
+        Ok(Some(ResourceChanged { expires: self.expires, ..changed }))
     }
 
     /// Takes the payload of a `portos.licence.activated`; `None` if it is another event.
     #[must_use]
     pub fn licence_activated(&self) -> Option<LicenceActivated> {
         let licence = (self.event == LICENCE_ACTIVATED).then(|| self.payload.clone())?;
-        Some(LicenceActivated {
-            licence,
-            organisation: None,
-            expires: self.expires,
-        })
+        Some(LicenceActivated { licence, organisation: None, expires: self.expires })
     }
 }
 
@@ -86,20 +79,13 @@ impl UserIdentity {
     /// Names a user on a device.
     #[must_use]
     pub fn new(user: impl Into<String>, device: impl Into<String>) -> Self {
-        Self {
-            user: user.into(),
-            device: device.into(),
-            feature: None,
-        }
+        Self { user: user.into(), device: device.into(), feature: None }
     }
 
     /// Names the feature that acted.
     #[must_use]
     pub fn with_feature(self, feature: impl Into<String>) -> Self {
-        Self {
-            feature: Some(feature.into()),
-            ..self
-        }
+        Self { feature: Some(feature.into()), ..self }
     }
 }
 

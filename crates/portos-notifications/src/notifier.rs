@@ -30,9 +30,7 @@ impl Notifier {
     #[cfg(feature = "broker")]
     #[must_use]
     pub fn new(broker: signalhub_events::Broker) -> Self {
-        Self {
-            route: Route::Broker(broker),
-        }
+        Self { route: Route::Broker(broker) }
     }
 
     /// Emits to the publish API of the hub at `base_url`, such as `http://hub:3000`.
@@ -42,9 +40,7 @@ impl Notifier {
     #[cfg(feature = "http")]
     pub fn http(base_url: &str, api_key: &str) -> Result<Self, NotifierError> {
         let api = http::PublishApi::new(base_url, api_key)?;
-        Ok(Self {
-            route: Route::Http(std::sync::Arc::new(api)),
-        })
+        Ok(Self { route: Route::Http(std::sync::Arc::new(api)) })
     }
 
     /// Emits one notification and returns the receipt for it.

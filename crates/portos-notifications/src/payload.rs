@@ -33,11 +33,9 @@ impl CanonicalPayload {
     pub fn check(event: &str, payload: &RawValue) -> Result<Option<Self>, PayloadError> {
         match event {
             RESOURCES_CHANGED => resource_changed(payload).map(Some),
-            LICENCE_ACTIVATED if is_object(payload) => Ok(Some(Self {
-                payload: payload.to_owned(),
-                resource: None,
-                action: None,
-            })),
+            LICENCE_ACTIVATED if is_object(payload) => {
+                Ok(Some(Self { payload: payload.to_owned(), resource: None, action: None }))
+            }
             LICENCE_ACTIVATED => Err(unexpected("p", "a licence object", Some(payload))),
             _ => Ok(None),
         }
@@ -69,9 +67,7 @@ fn resource_changed(payload: &RawValue) -> Result<CanonicalPayload, PayloadError
     let user = identity(user.ok_or_else(|| unexpected("p.u", "an object", None))?)?;
     let name = members.take("n");
     let named = name.filter(|name| is_string(name) && name.get() != "\"\"");
-    let name = named
-        .ok_or_else(|| unexpected("p.n", "the name of a resource", name))?
-        .get();
+    let name = named.ok_or_else(|| unexpected("p.n", "the name of a resource", name))?.get();
     let resource: String = serde_json::from_str(name)?;
     let code = members.take("a");
     let action = code.and_then(|code| Action::try_from(code.get().parse::<u8>().ok()?).ok());
@@ -82,11 +78,7 @@ fn resource_changed(payload: &RawValue) -> Result<CanonicalPayload, PayloadError
     let resources = resources.map_or(Ok("[]"), objects)?;
     let code = u8::from(action).to_string();
     let json = members.write(&[("u", &user), ("n", name), ("a", &code), ("i", &info), ("r", resources)]);
-    Ok(CanonicalPayload {
-        payload: RawValue::from_string(json)?,
-        resource: Some(resource),
-        action: Some(action),
-    })
+    Ok(CanonicalPayload { payload: RawValue::from_string(json)?, resource: Some(resource), action: Some(action) })
 }
 
 fn identity(raw: &RawValue) -> Result<String, PayloadError> {
@@ -150,17 +142,12 @@ impl<'a> Members<'a> {
     fn string(&mut self, name: &str) -> Result<&'a str, PayloadError> {
         let value = self.take(name);
         let string = value.filter(|value| is_string(value));
-        string
-            .map(RawValue::get)
-            .ok_or_else(|| unexpected(&format!("{}.{name}", self.at), "a string", value))
+        string.map(RawValue::get).ok_or_else(|| unexpected(&format!("{}.{name}", self.at), "a string", value))
     }
 
     fn write(self, documented: &[(&str, &str)]) -> String {
         let documented = documented.iter().map(|(name, json)| format!("\"{name}\":{json}"));
-        let others = self
-            .members
-            .into_iter()
-            .map(|(name, value)| format!("{}:{value}", Value::from(name)));
+        let others = self.members.into_iter().map(|(name, value)| format!("{}:{value}", Value::from(name)));
         format!("{{{}}}", documented.chain(others).collect::<Vec<_>>().join(","))
     }
 }
@@ -212,11 +199,7 @@ fn unexpected(at: &str, expected: &'static str, found: Option<&RawValue>) -> Pay
             _ => text.to_owned(),
         },
     };
-    PayloadError::Unexpected {
-        at: at.to_owned(),
-        expected,
-        found,
-    }
+    PayloadError::Unexpected { at: at.to_owned(), expected, found }
 }
 
 #[cfg(test)]

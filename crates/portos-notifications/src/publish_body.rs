@@ -60,12 +60,7 @@ impl NotificationEvent for ResourceChanged {
     }
 
     fn publish_body(&self) -> Result<PublishBody, PayloadError> {
-        body(
-            RESOURCES_CHANGED,
-            &to_raw_value(self)?,
-            self.organisation.as_ref(),
-            self.expires,
-        )
+        body(RESOURCES_CHANGED, &to_raw_value(self)?, self.organisation.as_ref(), self.expires)
     }
 }
 
@@ -75,12 +70,7 @@ impl NotificationEvent for LicenceActivated {
     }
 
     fn publish_body(&self) -> Result<PublishBody, PayloadError> {
-        body(
-            LICENCE_ACTIVATED,
-            &self.licence,
-            self.organisation.as_ref(),
-            self.expires,
-        )
+        body(LICENCE_ACTIVATED, &self.licence, self.organisation.as_ref(), self.expires)
     }
 }
 
@@ -92,12 +82,7 @@ fn body(
 ) -> Result<PublishBody, PayloadError> {
     let canonical = CanonicalPayload::check(event, payload)?;
     let payload = canonical.map_or_else(|| payload.to_owned(), |canonical| canonical.payload);
-    Ok(PublishBody {
-        event: event.to_owned(),
-        payload,
-        expires,
-        organisation: organisation.cloned(),
-    })
+    Ok(PublishBody { event: event.to_owned(), payload, expires, organisation: organisation.cloned() })
 }
 
 mod sealed {

@@ -43,21 +43,9 @@ impl ResourceChanged {
     #[must_use]
     pub fn new(resource: impl Into<String>, action: Action, id: impl Into<String>, version: i64) -> Self {
         let resource = resource.into();
-        let info = ResourceInfo {
-            id: id.into(),
-            name: resource.clone(),
-            version,
-        };
+        let info = ResourceInfo { id: id.into(), name: resource.clone(), version };
         let user = UserIdentity::default();
-        Self {
-            user,
-            resource,
-            action,
-            info,
-            resources: Vec::new(),
-            organisation: None,
-            expires: None,
-        }
+        Self { user, resource, action, info, resources: Vec::new(), organisation: None, expires: None }
     }
 
     /// Sets the user whose action changed the resource.
@@ -78,19 +66,13 @@ impl ResourceChanged {
     /// Bounds it to one organisation.
     #[must_use]
     pub fn with_organisation(self, organisation: impl Into<String>) -> Self {
-        Self {
-            organisation: Some(organisation.into()),
-            ..self
-        }
+        Self { organisation: Some(organisation.into()), ..self }
     }
 
     /// Sets when it stops being worth delivering.
     #[must_use]
     pub fn with_expires(self, expires: OffsetDateTime) -> Self {
-        Self {
-            expires: Some(expires),
-            ..self
-        }
+        Self { expires: Some(expires), ..self }
     }
 }
 

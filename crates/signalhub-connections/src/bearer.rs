@@ -161,7 +161,9 @@ impl TokenError {
 
 impl Authenticate for BearerToken {
     fn authenticate(&self, request: &Parts) -> Authentication {
-        let Some(token) = bearer_token(request) else { return Authentication::Missing };
+        let Some(token) = bearer_token(request) else {
+            return Authentication::Missing;
+        };
         match self.verify(&token) {
             Ok(identity) => Authentication::Identified(identity),
             Err(error) => Authentication::Invalid(error.text()),

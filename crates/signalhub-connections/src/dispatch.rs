@@ -63,7 +63,8 @@ impl Mounted {
             Refusal::Forbidden => empty(StatusCode::FORBIDDEN),
             Refusal::Unauthenticated => {
                 let mut response = empty(StatusCode::UNAUTHORIZED);
-                if let Some(challenge) = self.endpoint.authenticator().and_then(|authenticate| authenticate.challenge()) {
+                if let Some(challenge) = self.endpoint.authenticator().and_then(|authenticate| authenticate.challenge())
+                {
                     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
                 }
                 response
@@ -169,10 +170,7 @@ impl Mounted {
         };
         match self.registry.transport(&token) {
             Err(_) => text(StatusCode::NOT_FOUND, "No Connection with that ID"),
-            _ => text(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "POST requests are not allowed for WebSocket connections.",
-            ),
+            _ => text(StatusCode::METHOD_NOT_ALLOWED, "POST requests are not allowed for WebSocket connections."),
         }
     }
 
@@ -182,10 +180,7 @@ impl Mounted {
         };
         match self.registry.transport(&token) {
             Err(_) => text(StatusCode::NOT_FOUND, "No Connection with that ID"),
-            _ => text(
-                StatusCode::BAD_REQUEST,
-                "Cannot terminate this connection using the DELETE endpoint.",
-            ),
+            _ => text(StatusCode::BAD_REQUEST, "Cannot terminate this connection using the DELETE endpoint."),
         }
     }
 }
@@ -229,10 +224,7 @@ fn refuse_attach(error: AttachError) -> Response<Body> {
 }
 
 fn not_offered(kind: TransportKind) -> Response<Body> {
-    text(
-        StatusCode::NOT_FOUND,
-        &format!("{} transport not supported by this end point type", kind.name()),
-    )
+    text(StatusCode::NOT_FOUND, &format!("{} transport not supported by this end point type", kind.name()))
 }
 
 fn empty(status: StatusCode) -> Response<Body> {

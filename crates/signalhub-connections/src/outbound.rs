@@ -111,13 +111,7 @@ struct Queue {
 
 impl Lane {
     pub(crate) fn new(limits: QueueLimits) -> Self {
-        Self {
-            queue: Mutex::default(),
-            signals: Signals::default(),
-            room: Notify::new(),
-            taker: Notify::new(),
-            limits,
-        }
+        Self { queue: Mutex::default(), signals: Signals::default(), room: Notify::new(), taker: Notify::new(), limits }
     }
 
     /// The lock is held for a few instructions or one non-blocking write, never across an await.

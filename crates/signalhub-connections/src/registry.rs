@@ -66,7 +66,9 @@ impl Registry {
             interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
             loop {
                 interval.tick().await;
-                let Some(registry) = Weak::upgrade(&registry) else { return };
+                let Some(registry) = Weak::upgrade(&registry) else {
+                    return;
+                };
                 registry.tick(Instant::now());
             }
         });

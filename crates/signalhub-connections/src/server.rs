@@ -15,10 +15,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
+use crate::Endpoint;
 use crate::dispatch::{Body, Mounted, Route};
 use crate::handler::BoxFuture;
 use crate::registry::Registry;
-use crate::Endpoint;
 
 /// How long a client may take to send the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);

@@ -55,16 +55,10 @@ impl Broker {
     pub async fn publish(&self, mut event: Event) -> Result<Receipt, PublishError> {
         self.core.catalogue.check(&event.name, event.resources())?;
         event.sender.get_or_insert_with(|| Sender::system(&*self.core.node));
-        let id = EventId {
-            epoch: self.core.epoch,
-            serial: self.core.serial.fetch_add(1, Ordering::Relaxed),
-        };
+        let id = EventId { epoch: self.core.epoch, serial: self.core.serial.fetch_add(1, Ordering::Relaxed) };
         let inbox = &self.core.inboxes[self.core.shards.shard_of(&event.name)];
         let (answer, answered) = oneshot::channel();
-        inbox
-            .send(Publish { id, event, answer })
-            .await
-            .map_err(|_| PublishError::Closed)?;
+        inbox.send(Publish { id, event, answer }).await.map_err(|_| PublishError::Closed)?;
         answered.await.map_err(|_| PublishError::Closed)
     }
 
@@ -119,12 +113,7 @@ pub struct BrokerBuilder {
 impl Default for BrokerBuilder {
     fn default() -> Self {
         let shards = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
-        Self {
-            catalogue: Catalogue::portos(),
-            node: None,
-            shards,
-            inbox: 256,
-        }
+        Self { catalogue: Catalogue::portos(), node: None, shards, inbox: 256 }
     }
 }
 
@@ -138,28 +127,19 @@ impl BrokerBuilder {
     /// Sets the id of this node; random by default.
     #[must_use]
     pub fn node(self, node: impl Into<String>) -> Self {
-        Self {
-            node: Some(node.into()),
-            ..self
-        }
+        Self { node: Some(node.into()), ..self }
     }
 
     /// Sets the number of tasks that share the event names, at least one; by default one per processor, at most eight.
     #[must_use]
     pub fn shards(self, shards: usize) -> Self {
-        Self {
-            shards: shards.max(1),
-            ..self
-        }
+        Self { shards: shards.max(1), ..self }
     }
 
     /// Sets how many events may wait in a shard before publishers wait, at least one; 256 by default.
     #[must_use]
     pub fn inbox(self, events: usize) -> Self {
-        Self {
-            inbox: events.max(1),
-            ..self
-        }
+        Self { inbox: events.max(1), ..self }
     }
 
     /// Starts the broker.
@@ -175,31 +155,12 @@ impl BrokerBuilder {
         let start = |number| {
             let (inbox, events) = mpsc::channel(self.inbox);
             let (offsets, matched) = (HashMap::new(), Vec::new());
-            tokio::spawn(
-                Shard {
-                    number,
-                    shards: shards.clone(),
-                    epoch,
-                    events,
-                    offsets,
-                    matched,
-                }
-                .run(),
-            );
+            tokio::spawn(Shard { number, shards: shards.clone(), epoch, events, offsets, matched }.run());
             inbox
         };
         let inboxes = (0..self.shards).map(start).collect();
         let catalogue = Arc::new(self.catalogue);
-        Broker {
-            core: Arc::new(Core {
-                node,
-                epoch,
-                serial: AtomicU64::new(1),
-                catalogue,
-                shards,
-                inboxes,
-            }),
-        }
+        Broker { core: Arc::new(Core { node, epoch, serial: AtomicU64::new(1), catalogue, shards, inboxes }) }
     }
 }
 
@@ -272,11 +233,7 @@ impl Shard {
             self.shards.lock(self.number).matching(&event, &mut self.matched);
         }
         // The publisher may have gone; its event goes its way all the same.
-        let _ = answer.send(Receipt {
-            id,
-            position,
-            matched: self.matched.len(),
-        });
+        let _ = answer.send(Receipt { id, position, matched: self.matched.len() });
         let delivery = Delivery::new(Arc::new(event), position);
         for (index, member) in self.matched.iter().enumerate() {
             if index > 0 && index % CHUNK == 0 {

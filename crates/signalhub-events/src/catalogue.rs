@@ -78,18 +78,12 @@ impl Catalogue {
             None if self.unknown == UnknownEvents::Allowed => Ok(()),
             None => {
                 let allowed = self.events.keys().cloned().collect();
-                Err(CatalogueError::UnknownEvent {
-                    event: event.clone(),
-                    allowed,
-                })
+                Err(CatalogueError::UnknownEvent { event: event.clone(), allowed })
             }
             Some(Resources::Without) if asked == Resources::With => {
                 let with = self.events().filter(|(_, resources)| *resources == Resources::With);
                 let allowed = with.map(|(event, _)| event.clone()).collect();
-                Err(CatalogueError::NoResources {
-                    event: event.clone(),
-                    allowed,
-                })
+                Err(CatalogueError::NoResources { event: event.clone(), allowed })
             }
             Some(_) => Ok(()),
         }
@@ -109,10 +103,7 @@ pub enum CatalogueError {
         allowed: Vec<EventName>,
     },
     /// A resource or action was given for an event that has none.
-    #[error(
-        "event \"{event}\" has no resources: resources and actions are allowed for {}",
-        list(allowed)
-    )]
+    #[error("event \"{event}\" has no resources: resources and actions are allowed for {}", list(allowed))]
     NoResources {
         /// The event that was asked for.
         event: EventName,

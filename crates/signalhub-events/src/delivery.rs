@@ -30,11 +30,7 @@ impl Delivery {
     /// Creates a delivery without encodings.
     #[must_use]
     pub fn new(event: Arc<Event>, position: Position) -> Self {
-        Self {
-            event,
-            position,
-            encodings: Mutex::default(),
-        }
+        Self { event, position, encodings: Mutex::default() }
     }
 
     /// Returns the event.
@@ -56,19 +52,13 @@ impl Delivery {
         }
         // No lock is held here: one encoding may be built from another.
         let bytes = encode(self);
-        self.encodings
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((key, bytes.clone()));
+        self.encodings.lock().unwrap_or_else(PoisonError::into_inner).push((key, bytes.clone()));
         bytes
     }
 
     fn cached(&self, key: EncodingKey) -> Option<Bytes> {
         let encodings = self.encodings.lock().unwrap_or_else(PoisonError::into_inner);
-        encodings
-            .iter()
-            .find(|(known, _)| *known == key)
-            .map(|(_, bytes)| bytes.clone())
+        encodings.iter().find(|(known, _)| *known == key).map(|(_, bytes)| bytes.clone())
     }
 }
 

@@ -47,37 +47,25 @@ impl Event {
     /// Sets the resource it is about.
     #[must_use]
     pub fn with_resource(self, resource: ResourceName) -> Self {
-        Self {
-            resource: Some(resource),
-            ..self
-        }
+        Self { resource: Some(resource), ..self }
     }
 
     /// Sets what happened to the resource.
     #[must_use]
     pub fn with_action(self, action: Action) -> Self {
-        Self {
-            action: Some(action),
-            ..self
-        }
+        Self { action: Some(action), ..self }
     }
 
     /// Bounds it to one organisation.
     #[must_use]
     pub fn with_organisation(self, organisation: Organisation) -> Self {
-        Self {
-            organisation: Some(organisation),
-            ..self
-        }
+        Self { organisation: Some(organisation), ..self }
     }
 
     /// Sets who sent it.
     #[must_use]
     pub fn with_sender(self, sender: Sender) -> Self {
-        Self {
-            sender: Some(sender),
-            ..self
-        }
+        Self { sender: Some(sender), ..self }
     }
 
     /// Sets when it was created.
@@ -89,10 +77,7 @@ impl Event {
     /// Sets when it stops being worth delivering.
     #[must_use]
     pub fn with_expires(self, expires: OffsetDateTime) -> Self {
-        Self {
-            expires: Some(expires),
-            ..self
-        }
+        Self { expires: Some(expires), ..self }
     }
 
     /// Tells whether it is past its expiry at `now`.
@@ -104,11 +89,7 @@ impl Event {
     /// Tells whether it names a resource or an action.
     #[must_use]
     pub fn resources(&self) -> Resources {
-        if self.resource.is_some() || self.action.is_some() {
-            Resources::With
-        } else {
-            Resources::Without
-        }
+        if self.resource.is_some() || self.action.is_some() { Resources::With } else { Resources::Without }
     }
 }
 
@@ -125,10 +106,7 @@ impl Sender {
     /// Names the system user on the given connection.
     #[must_use]
     pub fn system(connection: impl Into<String>) -> Self {
-        Self {
-            connection: connection.into(),
-            user: SenderUser::default(),
-        }
+        Self { connection: connection.into(), user: SenderUser::default() }
     }
 }
 
@@ -145,10 +123,6 @@ pub struct SenderUser {
 
 impl Default for SenderUser {
     fn default() -> Self {
-        Self {
-            user: "SYSTEM".to_owned(),
-            device: "SYSTEM".to_owned(),
-            feature: None,
-        }
+        Self { user: "SYSTEM".to_owned(), device: "SYSTEM".to_owned(), feature: None }
     }
 }

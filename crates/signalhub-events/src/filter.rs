@@ -17,29 +17,19 @@ impl Filter {
     /// Creates a filter for every event of this name.
     #[must_use]
     pub fn new(event: EventName) -> Self {
-        Self {
-            event,
-            resource: None,
-            action: None,
-        }
+        Self { event, resource: None, action: None }
     }
 
     /// Narrows it to one resource.
     #[must_use]
     pub fn with_resource(self, resource: ResourceName) -> Self {
-        Self {
-            resource: Some(resource),
-            ..self
-        }
+        Self { resource: Some(resource), ..self }
     }
 
     /// Narrows it to one action.
     #[must_use]
     pub fn with_action(self, action: Action) -> Self {
-        Self {
-            action: Some(action),
-            ..self
-        }
+        Self { action: Some(action), ..self }
     }
 
     /// Tells whether `other` is equal to this filter or narrower.
@@ -61,10 +51,6 @@ impl Filter {
     /// Tells whether it names a resource or an action.
     #[must_use]
     pub fn resources(&self) -> Resources {
-        if self.resource.is_some() || self.action.is_some() {
-            Resources::With
-        } else {
-            Resources::Without
-        }
+        if self.resource.is_some() || self.action.is_some() { Resources::With } else { Resources::Without }
     }
 }

@@ -57,34 +57,18 @@ struct Slot {
 impl Index {
     /// Takes a subscriber in, without subscriptions.
     pub(crate) fn insert(&mut self, member: Arc<Member>) -> SlotId {
-        let organisation = member
-            .scope()
-            .organisation()
-            .map(|name| self.symbols.acquire(name.as_str()));
-        SlotId(self.slots.insert(Slot {
-            member,
-            organisation,
-            mark: 0,
-            places: HashMap::new(),
-        }))
+        let organisation = member.scope().organisation().map(|name| self.symbols.acquire(name.as_str()));
+        SlotId(self.slots.insert(Slot { member, organisation, mark: 0, places: HashMap::new() }))
     }
 
     /// Takes a subscriber out, with its subscriptions.
     pub(crate) fn evict(&mut self, slot: SlotId) {
         self.subscriptions -= self.len_of(slot);
-        let buckets: Vec<u32> = self
-            .slots
-            .get(slot.0)
-            .map(|s| s.places.keys().copied().collect())
-            .unwrap_or_default();
+        let buckets: Vec<u32> = self.slots.get(slot.0).map(|s| s.places.keys().copied().collect()).unwrap_or_default();
         for bucket in buckets {
             self.leave(slot.0, bucket);
         }
-        if let Some(Slot {
-            organisation: Some(organisation),
-            ..
-        }) = self.slots.remove(slot.0)
-        {
+        if let Some(Slot { organisation: Some(organisation), .. }) = self.slots.remove(slot.0) {
             self.symbols.release(organisation);
         }
     }
@@ -96,21 +80,10 @@ impl Index {
         };
         let event = self.symbols.acquire(filter.event.as_str());
         let resource = filter.resource.as_ref().map(|name| self.symbols.acquire(name.as_str()));
-        let key = Key {
-            event,
-            organisation,
-            resource,
-            action: filter.action,
-        };
+        let key = Key { event, organisation, resource, action: filter.action };
         let added = self.join(slot.0, key);
         if organisation.is_some() {
-            self.join(
-                slot.0,
-                Key {
-                    organisation: None,
-                    ..key
-                },
-            );
+            self.join(slot.0, Key { organisation: None, ..key });
         }
         // By now the buckets refer to the names themselves.
         self.symbols.release(event);
@@ -126,13 +99,7 @@ impl Index {
         let covered = self.covered(slot, filter).unwrap_or_default();
         for key in &covered {
             // Both are the same bucket for a subscriber without organisation, and leaving twice does nothing.
-            for key in [
-                *key,
-                Key {
-                    organisation: None,
-                    ..*key
-                },
-            ] {
+            for key in [*key, Key { organisation: None, ..*key }] {
                 if let Some(bucket) = self.numbers.get(&key) {
                     self.leave(slot.0, *bucket);
                 }
@@ -167,9 +134,7 @@ impl Index {
 
     /// Counts the subscriptions of a subscriber.
     pub(crate) fn len_of(&self, slot: SlotId) -> usize {
-        self.slots.get(slot.0).map_or(0, |slot| {
-            slot.places.len() / if slot.organisation.is_some() { 2 } else { 1 }
-        })
+        self.slots.get(slot.0).map_or(0, |slot| slot.places.len() / if slot.organisation.is_some() { 2 } else { 1 })
     }
 
     /// Counts all subscriptions.
@@ -184,29 +149,11 @@ impl Index {
             Some(organisation) => Some(self.symbols.find(organisation.as_str())?),
             None => None,
         };
-        let any = Key {
-            event: name,
-            organisation,
-            resource: None,
-            action: None,
-        };
-        let resource = event
-            .resource
-            .as_ref()
-            .and_then(|name| self.symbols.find(name.as_str()));
+        let any = Key { event: name, organisation, resource: None, action: None };
+        let resource = event.resource.as_ref().and_then(|name| self.symbols.find(name.as_str()));
         let of_resource = resource.map(|_| Key { resource, ..any });
-        let with_action = |key: Key| {
-            event.action.map(|action| Key {
-                action: Some(action),
-                ..key
-            })
-        };
-        Some([
-            Some(any),
-            with_action(any),
-            of_resource,
-            of_resource.and_then(with_action),
-        ])
+        let with_action = |key: Key| event.action.map(|action| Key { action: Some(action), ..key });
+        Some([Some(any), with_action(any), of_resource, of_resource.and_then(with_action)])
     }
 
     /// Returns the subscriptions of a subscriber that the filter covers; `None` if nobody knows its names.
@@ -214,35 +161,16 @@ impl Index {
         let slot = self.slots.get(slot.0)?;
         let event = self.symbols.find(filter.event.as_str())?;
         let Some(resource) = &filter.resource else {
-            let keys = slot
-                .places
-                .keys()
-                .filter_map(|number| self.buckets.get(*number))
-                .map(|bucket| bucket.key);
+            let keys = slot.places.keys().filter_map(|number| self.buckets.get(*number)).map(|bucket| bucket.key);
             let own = keys.filter(|key| key.event == event && key.organisation == slot.organisation);
-            return Some(
-                own.filter(|key| filter.action.is_none() || key.action == filter.action)
-                    .collect(),
-            );
+            return Some(own.filter(|key| filter.action.is_none() || key.action == filter.action).collect());
         };
         // With a resource there are few candidates: they are looked up, however many subscriptions the subscriber has.
         let resource = Some(self.symbols.find(resource.as_str())?);
         let actions = std::iter::once(None).chain(Action::ALL.map(Some));
         let actions = actions.filter(|action| filter.action.is_none() || *action == filter.action);
-        let keys = actions.map(|action| Key {
-            event,
-            organisation: slot.organisation,
-            resource,
-            action,
-        });
-        Some(
-            keys.filter(|key| {
-                self.numbers
-                    .get(key)
-                    .is_some_and(|number| slot.places.contains_key(number))
-            })
-            .collect(),
-        )
+        let keys = actions.map(|action| Key { event, organisation: slot.organisation, resource, action });
+        Some(keys.filter(|key| self.numbers.get(key).is_some_and(|number| slot.places.contains_key(number))).collect())
     }
 
     fn join(&mut self, slot: u32, key: Key) -> Added {
@@ -269,11 +197,7 @@ impl Index {
             return;
         };
         bucket.members.swap_remove(place as usize);
-        if let Some(moved) = bucket
-            .members
-            .get(place as usize)
-            .and_then(|moved| self.slots.get_mut(*moved))
-        {
+        if let Some(moved) = bucket.members.get(place as usize).and_then(|moved| self.slots.get_mut(*moved)) {
             moved.places.insert(number, place);
         }
         if bucket.members.is_empty() {
@@ -285,10 +209,7 @@ impl Index {
         for symbol in key.symbols() {
             self.symbols.retain(symbol);
         }
-        let number = self.buckets.insert(Bucket {
-            key,
-            members: Vec::new(),
-        });
+        let number = self.buckets.insert(Bucket { key, members: Vec::new() });
         self.numbers.insert(key, number);
         number
     }
@@ -306,9 +227,7 @@ impl Index {
 
 impl Key {
     fn symbols(self) -> impl Iterator<Item = Symbol> {
-        [Some(self.event), self.organisation, self.resource]
-            .into_iter()
-            .flatten()
+        [Some(self.event), self.organisation, self.resource].into_iter().flatten()
     }
 }
 

@@ -89,40 +89,25 @@ impl Grant {
     /// Grants every event whose name matches.
     #[must_use]
     pub fn new(event: Pattern) -> Self {
-        Self {
-            event,
-            resource: None,
-            actions: None,
-        }
+        Self { event, resource: None, actions: None }
     }
 
     /// Narrows it to events about a matching resource; those without a resource are no longer granted.
     #[must_use]
     pub fn with_resource(self, resource: Pattern) -> Self {
-        Self {
-            resource: Some(resource),
-            ..self
-        }
+        Self { resource: Some(resource), ..self }
     }
 
     /// Narrows it to events with one of these actions; those without an action are no longer granted.
     #[must_use]
     pub fn with_actions(self, actions: impl IntoIterator<Item = Action>) -> Self {
-        Self {
-            actions: Some(actions.into_iter().collect()),
-            ..self
-        }
+        Self { actions: Some(actions.into_iter().collect()), ..self }
     }
 
     /// Tells whether it allows the event.
     #[must_use]
     pub fn allows(&self, event: &Event) -> bool {
-        let resource = |pattern: &Pattern| {
-            event
-                .resource
-                .as_ref()
-                .is_some_and(|name| pattern.matches(name.as_str()))
-        };
+        let resource = |pattern: &Pattern| event.resource.as_ref().is_some_and(|name| pattern.matches(name.as_str()));
         let action = |actions: &Vec<Action>| event.action.is_some_and(|action| actions.contains(&action));
         self.event.matches(event.name.as_str())
             && self.resource.as_ref().is_none_or(resource)
@@ -132,12 +117,7 @@ impl Grant {
     /// Tells whether the filter and the grant have events in common.
     #[must_use]
     pub fn overlaps(&self, filter: &Filter) -> bool {
-        let resource = |pattern: &Pattern| {
-            filter
-                .resource
-                .as_ref()
-                .is_none_or(|name| pattern.matches(name.as_str()))
-        };
+        let resource = |pattern: &Pattern| filter.resource.as_ref().is_none_or(|name| pattern.matches(name.as_str()));
         let action = |actions: &Vec<Action>| match filter.action {
             None => !actions.is_empty(),
             Some(action) => actions.contains(&action),

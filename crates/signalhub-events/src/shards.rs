@@ -20,11 +20,7 @@ impl Shards {
     /// Creates the given number of empty indexes.
     pub(crate) fn new(count: usize) -> Self {
         let indexes = (0..count).map(|_| Mutex::default()).collect();
-        Self {
-            indexes,
-            hasher: RandomState::new(),
-            attached: AtomicUsize::new(0),
-        }
+        Self { indexes, hasher: RandomState::new(), attached: AtomicUsize::new(0) }
     }
 
     /// Returns the shard that the events of this name live in.

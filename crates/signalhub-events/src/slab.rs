@@ -9,10 +9,7 @@ pub(crate) struct Slab<T> {
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self {
-            cells: Vec::new(),
-            free: Vec::new(),
-        }
+        Self { cells: Vec::new(), free: Vec::new() }
     }
 }
 

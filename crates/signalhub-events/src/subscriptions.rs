@@ -53,11 +53,7 @@ impl Subscriptions {
     ) -> Self {
         shards.attach();
         let member = Arc::new(Member::new(subscriber, scope));
-        Self {
-            shards,
-            catalogue,
-            member,
-        }
+        Self { shards, catalogue, member }
     }
 
     /// Adds a filter to the set; one that is there already changes nothing.
@@ -109,12 +105,7 @@ impl Subscriptions {
     /// Counts the filters of the set.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.member
-            .lock_slots()
-            .iter()
-            .flatten()
-            .map(|(shard, slot)| self.shards.lock(*shard).len_of(*slot))
-            .sum()
+        self.member.lock_slots().iter().flatten().map(|(shard, slot)| self.shards.lock(*shard).len_of(*slot)).sum()
     }
 
     /// Tells whether the set is empty.
@@ -138,10 +129,7 @@ impl Drop for Subscriptions {
 
 impl fmt::Debug for Subscriptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscriptions")
-            .field("scope", self.scope())
-            .field("len", &self.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Subscriptions").field("scope", self.scope()).field("len", &self.len()).finish_non_exhaustive()
     }
 }
 
@@ -161,15 +149,8 @@ pub enum SubscribeError {
 }
 
 fn missing_grant(filter: &Filter) -> String {
-    let resource = filter
-        .resource
-        .as_ref()
-        .map(|resource| format!(", resource \"{resource}\""))
-        .unwrap_or_default();
-    let action = filter
-        .action
-        .map(|action| format!(", action \"{action}\""))
-        .unwrap_or_default();
+    let resource = filter.resource.as_ref().map(|resource| format!(", resource \"{resource}\"")).unwrap_or_default();
+    let action = filter.action.map(|action| format!(", action \"{action}\"")).unwrap_or_default();
     format!("missing grant for event \"{}\"{resource}{action}", filter.event)
 }
 
@@ -184,11 +165,7 @@ pub(crate) struct Member {
 impl Member {
     /// Creates a member without slots.
     pub(crate) fn new(subscriber: Arc<dyn Subscriber>, scope: Scope) -> Self {
-        Self {
-            subscriber,
-            scope,
-            slots: Mutex::new(Some(Vec::new())),
-        }
+        Self { subscriber, scope, slots: Mutex::new(Some(Vec::new())) }
     }
 
     /// Returns what it may see.
@@ -213,9 +190,7 @@ impl Member {
 
 impl fmt::Debug for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Member")
-            .field("scope", &self.scope)
-            .finish_non_exhaustive()
+        f.debug_struct("Member").field("scope", &self.scope).finish_non_exhaustive()
     }
 }
 

@@ -6,9 +6,10 @@ use crate::json;
 
 /// The arguments of an invocation, as they were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Arguments<'a> {
-    /// A JSON array.
+    /// A JSON array, as [`crate::Protocol::decode`] checked or [`crate::Protocol::encode_arguments`] wrote it.
+    ///
+    /// Binding text that is none fails; encoding it writes a message that no receiver can read.
     Json(&'a [u8]),
 }
 
@@ -18,10 +19,7 @@ impl<'a> Arguments<'a> {
     /// JSON counts them on the way: an early argument that cannot be converted wins over a wrong number of them.
     pub fn bind(&self, expected: usize) -> Result<Binder<'a>, BindError> {
         match *self {
-            Self::Json(array) => Ok(Binder {
-                elements: json::Elements::new(array),
-                expected,
-            }),
+            Self::Json(array) => Ok(Binder { elements: json::Elements::new(array), expected }),
         }
     }
 }
@@ -54,18 +52,14 @@ impl Binder<'_> {
     }
 
     fn wrong_count(&self) -> BindError {
-        BindError::Count {
-            provided: self.elements.count(),
-            expected: self.expected,
-        }
+        BindError::Count { provided: self.elements.count(), expected: self.expected }
     }
 }
 
 /// A result or an item of a stream, as it was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Value<'a> {
-    /// Any JSON value.
+    /// A JSON value, as [`crate::Protocol::decode`] checked or [`crate::Protocol::encode_value`] wrote it.
     Json(&'a [u8]),
 }
 
@@ -111,8 +105,6 @@ impl BindError {
 
 impl serde::de::Error for BindError {
     fn custom<T: std::fmt::Display>(text: T) -> Self {
-        Self::Conversion {
-            reason: text.to_string(),
-        }
+        Self::Conversion { reason: text.to_string() }
     }
 }

@@ -17,10 +17,7 @@ pub struct HandshakeRequest {
 impl HandshakeRequest {
     /// Creates a request for a protocol.
     pub fn new(protocol: Protocol, version: i32) -> Self {
-        Self {
-            protocol: protocol.name().to_owned(),
-            version,
-        }
+        Self { protocol: protocol.name().to_owned(), version }
     }
 
     /// Reads it and says how many bytes it took, its separator included; `None` while it is incomplete.
@@ -42,10 +39,7 @@ impl HandshakeRequest {
             }
             Ok(())
         })?;
-        let missing = |property| HandshakeError::Missing {
-            property,
-            record: lossy(record),
-        };
+        let missing = |property| HandshakeError::Missing { property, record: lossy(record) };
         let protocol = protocol.ok_or_else(|| missing("protocol"))?;
         let version = version.ok_or_else(|| missing("version"))?;
         Ok(Some((Self { protocol, version }, consumed)))

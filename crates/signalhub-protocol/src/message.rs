@@ -6,7 +6,6 @@ use crate::arguments::{Arguments, Value};
 
 /// A message of either direction, borrowing what it was read from.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub enum HubMessage<'a> {
     /// Calls a method (type 1).
     Invocation(Invocation<'a>),
@@ -75,11 +74,7 @@ pub struct StreamItem<'a> {
 impl<'a> StreamItem<'a> {
     /// Creates an item without headers.
     pub fn new(invocation_id: impl Into<Cow<'a, str>>, item: Value<'a>) -> Self {
-        Self {
-            headers: Headers::default(),
-            invocation_id: invocation_id.into(),
-            item,
-        }
+        Self { headers: Headers::default(), invocation_id: invocation_id.into(), item }
     }
 }
 
@@ -97,11 +92,7 @@ pub struct Completion<'a> {
 impl<'a> Completion<'a> {
     /// Creates a completion without headers.
     pub fn new(invocation_id: impl Into<Cow<'a, str>>, outcome: Outcome<'a>) -> Self {
-        Self {
-            headers: Headers::default(),
-            invocation_id: invocation_id.into(),
-            outcome,
-        }
+        Self { headers: Headers::default(), invocation_id: invocation_id.into(), outcome }
     }
 }
 
@@ -128,10 +119,7 @@ pub struct CancelInvocation<'a> {
 impl<'a> CancelInvocation<'a> {
     /// Creates a cancellation without headers.
     pub fn new(invocation_id: impl Into<Cow<'a, str>>) -> Self {
-        Self {
-            headers: Headers::default(),
-            invocation_id: invocation_id.into(),
-        }
+        Self { headers: Headers::default(), invocation_id: invocation_id.into() }
     }
 }
 

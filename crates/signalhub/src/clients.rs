@@ -124,5 +124,7 @@ fn encode<T: Serialize>(protocol: Protocol, method: &str, arguments: &T) -> Resu
         .encode_arguments(arguments, &mut encoded)
         .map_err(|source| SendError { method: method.to_owned(), source })?;
     let invocation = HubMessage::Invocation(Invocation::new(method, protocol.arguments(&encoded)));
-    Ok(Frame::build(message_kind(protocol), |out| protocol.encode(&invocation, out)))
+    Ok(Frame::build(message_kind(protocol), |out| {
+        protocol.encode(&invocation, out);
+    }))
 }

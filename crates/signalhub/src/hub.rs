@@ -91,13 +91,7 @@ impl HubBuilder<()> {
     /// When a method was added already.
     pub fn state<S: Clone + Send + Sync + 'static>(self, state: S) -> HubBuilder<S> {
         assert!(self.methods.is_empty(), "the state of a hub comes before its methods");
-        HubBuilder {
-            state,
-            methods: self.methods,
-            options: self.options,
-            on_connected: None,
-            on_disconnected: None,
-        }
+        HubBuilder { state, methods: self.methods, options: self.options, on_connected: None, on_disconnected: None }
     }
 }
 

@@ -43,7 +43,8 @@ pub use signalhub_events as events;
 pub use signalhub_protocol as protocol;
 
 pub use signalhub_connections::{
-    BearerToken, Connection, ConnectionId, Endpoint, Frame, Identity, Policy, Server, TransportKind, Transports,
+    BearerToken, CloseReason, Connection, ConnectionId, Endpoint, Frame, Identity, Policy, Server, TransportKind,
+    Transports,
 };
 
 pub use clients::{Clients, SendError, Target};

@@ -4,10 +4,7 @@ use super::*;
 fn base_urls_are_taken_apart() {
     fn check(text: &str, host: &str, authority: &str, prefix: &str) {
         let address: Address = text.parse().unwrap();
-        assert_eq!(
-            (address.host(), address.authority().as_str(), address.prefix()),
-            (host, authority, prefix)
-        );
+        assert_eq!((address.host(), address.authority().as_str(), address.prefix()), (host, authority, prefix));
     }
     check("http://127.0.0.1:5100", "127.0.0.1", "127.0.0.1:5100", "");
     check("http://hub.test/", "hub.test", "hub.test:80", "");

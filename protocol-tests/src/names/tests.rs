@@ -37,11 +37,9 @@ fn a_name_saved_again_changes_its_value() {
 
 #[test]
 fn messages_are_json_or_text() {
-    for (text, shown) in [
-        (r#" {"id":"abc","n":1.0} "#, json!({"id": "${id}", "n": 1.0})),
-        ("abc?", json!("${id}?")),
-        ("{", json!("{")),
-    ] {
+    for (text, shown) in
+        [(r#" {"id":"abc","n":1.0} "#, json!({"id": "${id}", "n": 1.0})), ("abc?", json!("${id}?")), ("{", json!("{"))]
+    {
         assert_eq!(names().message(text), shown);
     }
 }
@@ -49,14 +47,8 @@ fn messages_are_json_or_text() {
 #[test]
 fn payloads_become_bytes() {
     let bytes = |payload| names().bytes(&payload).ok();
-    assert_eq!(
-        bytes(Payload::Text("é${id}".to_owned())),
-        Some("éabc".as_bytes().to_vec())
-    );
-    assert_eq!(
-        bytes(Payload::Hex("00fF ${hex}".to_owned())),
-        Some(vec![0, 0xff, 0x61, 0x62])
-    );
+    assert_eq!(bytes(Payload::Text("é${id}".to_owned())), Some("éabc".as_bytes().to_vec()));
+    assert_eq!(bytes(Payload::Hex("00fF ${hex}".to_owned())), Some(vec![0, 0xff, 0x61, 0x62]));
     assert_eq!(bytes(Payload::Hex("0".to_owned())), None);
     assert_eq!(bytes(Payload::Hex("zz".to_owned())), None);
     assert_eq!(to_hex(&[0, 0xa1, 0xff]), "00a1ff");

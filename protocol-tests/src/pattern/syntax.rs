@@ -12,12 +12,7 @@ pub(super) enum Node {
     Sequence(Vec<Self>),
     Either(Box<Self>, Box<Self>),
     FirstGroup(Box<Self>),
-    Repeat {
-        node: Box<Self>,
-        least: usize,
-        most: Option<usize>,
-        lazy: bool,
-    },
+    Repeat { node: Box<Self>, least: usize, most: Option<usize>, lazy: bool },
 }
 
 /// A set of characters.
@@ -33,26 +28,17 @@ impl Set {
     }
 
     fn any() -> Self {
-        Self {
-            negated: true,
-            ranges: vec![],
-        }
+        Self { negated: true, ranges: vec![] }
     }
 
     fn of(ranges: &[(char, char)]) -> Self {
-        Self {
-            negated: false,
-            ranges: ranges.to_vec(),
-        }
+        Self { negated: false, ranges: ranges.to_vec() }
     }
 }
 
 /// Parses a whole expression.
 pub(super) fn parse(text: &str) -> Result<Node, PatternError> {
-    let mut parser = Parser {
-        rest: text.chars().peekable(),
-        groups: 0,
-    };
+    let mut parser = Parser { rest: text.chars().peekable(), groups: 0 };
     let node = parser.alternatives()?;
     match parser.rest.next() {
         None => Ok(node),
@@ -156,12 +142,7 @@ impl Parser<'_> {
             Some('?') => (0, Some(1)),
             Some(_) => self.counts()?,
         };
-        Ok(Node::Repeat {
-            node: Box::new(node),
-            least,
-            most,
-            lazy: self.takes('?'),
-        })
+        Ok(Node::Repeat { node: Box::new(node), least, most, lazy: self.takes('?') })
     }
 
     /// Reads `2}`, `2,}` or `2,5}`.

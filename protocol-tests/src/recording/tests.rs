@@ -11,14 +11,8 @@ fn embedded_recordings_are_complete() {
     for need in scenarios().flat_map(|scenario| &scenario.needs) {
         assert!(crate::NEEDS.contains(&need.as_str()), "{need}");
     }
-    let heard: Vec<&str> = scenarios()
-        .filter(|s| s.heard_by_others)
-        .map(|s| s.id.as_str())
-        .collect();
-    assert!(
-        heard.contains(&"send/others") && !heard.contains(&"negotiate/get"),
-        "{heard:?}"
-    );
+    let heard: Vec<&str> = scenarios().filter(|s| s.heard_by_others).map(|s| s.id.as_str()).collect();
+    assert!(heard.contains(&"send/others") && !heard.contains(&"negotiate/get"), "{heard:?}");
 }
 
 #[test]
@@ -34,14 +28,8 @@ fn malformed_recordings_say_where() {
     }
     check("[]", "x.json: the document: ");
     check(r#"{"scenarios": {}}"#, "x.json: its list of scenarios: ");
-    check(
-        r#"{"scenarios": [{"id": "a/b", "steps": [{"do": "fly"}]}]}"#,
-        "x.json: a/b: unknown variant `fly`",
-    );
-    check(
-        r#"{"scenarios": [{"steps": []}]}"#,
-        "x.json: a scenario without id: missing field `id`",
-    );
+    check(r#"{"scenarios": [{"id": "a/b", "steps": [{"do": "fly"}]}]}"#, "x.json: a/b: unknown variant `fly`");
+    check(r#"{"scenarios": [{"steps": []}]}"#, "x.json: a scenario without id: missing field `id`");
 }
 
 #[test]
@@ -52,15 +40,9 @@ fn steps_are_checked_when_they_are_read() {
     }
     check(json!({"do": "ws.drain"}), "missing field `as`");
     check(json!({"do": "ws.drain", "as": "c", "idle": 5}), "unknown field `idle`");
-    check(
-        json!({"do": "ws.drain", "as": "c", "save": {"x": "("}}),
-        "the expression ends inside",
-    );
+    check(json!({"do": "ws.drain", "as": "c", "save": {"x": "("}}), "the expression ends inside");
     check(json!({"do": "request"}), "missing field `path`");
-    check(
-        json!({"do": "request", "path": "/", "body": {"json": {}}}),
-        "unknown variant `json`",
-    );
+    check(json!({"do": "request", "path": "/", "body": {"json": {}}}), "unknown variant `json`");
     check(json!({"as": "c"}), "missing field `do`");
 }
 
@@ -70,13 +52,7 @@ fn steps_have_defaults() {
     let Action::WsDrain(drain) = step.action else {
         panic!("{:?}", step.action);
     };
-    assert_eq!(
-        (drain.idle, drain.max),
-        (Duration::from_millis(300), Duration::from_secs(5))
-    );
-    assert_eq!(
-        (step.kind.as_str(), step.connection.as_str(), step.expect),
-        ("ws.drain", "c", None)
-    );
+    assert_eq!((drain.idle, drain.max), (Duration::from_millis(300), Duration::from_secs(5)));
+    assert_eq!((step.kind.as_str(), step.connection.as_str(), step.expect), ("ws.drain", "c", None));
     assert_eq!(step.only, Some(vec!["a".to_owned(), "b".to_owned()]));
 }

@@ -12,12 +12,7 @@ const NEGOTIATED: &str = "HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{\"token\
 async fn what_one_step_saves_the_next_ones_use() {
     let scripts = vec![
         vec![Act::Hear(b"\r\n\r\n"), say(NEGOTIATED), Act::HearEnd],
-        vec![
-            Act::Hear(b"GET /hub?id=t-123 "),
-            say(UPGRADE),
-            say(b"\x81\x08\"t-123\"\x1e"),
-            Act::HearEnd,
-        ],
+        vec![Act::Hear(b"GET /hub?id=t-123 "), say(UPGRADE), say(b"\x81\x08\"t-123\"\x1e"), Act::HearEnd],
     ];
     let (address, _served) = server(scripts).await;
     let seen = replayed(
@@ -57,10 +52,7 @@ async fn requests_in_the_background_do_not_hold_the_others() {
     )
     .await;
     let failed = |name| Some(json!({ "failed": name }));
-    assert_eq!(
-        seen,
-        [None, Some(json!({"status": 200})), failed("Timeout"), failed("OSError")]
-    );
+    assert_eq!(seen, [None, Some(json!({"status": 200})), failed("Timeout"), failed("OSError")]);
 }
 
 #[tokio::test]
@@ -84,10 +76,7 @@ async fn dropped_connections_are_gone() {
             {"do": "ws.drain", "as": "c"},
         ]);
         let gone = Some(json!({"failed": "OSError"}));
-        assert_eq!(
-            replayed(&address, steps).await,
-            [Some(json!({"status": 101})), None, gone]
-        );
+        assert_eq!(replayed(&address, steps).await, [Some(json!({"status": 101})), None, gone]);
         assert_eq!(served.await.unwrap()[0].ends_with("<reset>"), reset);
     }
     check(true).await;
@@ -106,8 +95,5 @@ async fn steps_without_their_connection_fail_one_by_one() {
         {"do": "ws.send", "as": "c", "hex": "zz"},
     ]);
     let failed = ["ConnectionRefusedError", "OSError", "OSError", "ValueError"];
-    assert_eq!(
-        replayed(&address, steps).await,
-        failed.map(|name| Some(json!({ "failed": name })))
-    );
+    assert_eq!(replayed(&address, steps).await, failed.map(|name| Some(json!({ "failed": name }))));
 }

@@ -16,10 +16,7 @@ fn suite(recording: &str) -> Suite {
 
 /// Runs a suite against a server that says hello once.
 async fn run(suite: Suite) -> Report {
-    let hello = vec![
-        Act::Hear(b"\r\n\r\n"),
-        say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
-    ];
+    let hello = vec![Act::Hear(b"\r\n\r\n"), say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")];
     let (address, _served) = server(vec![vec![], hello]).await;
     suite.run(&address).await.unwrap()
 }
@@ -32,11 +29,7 @@ fn deviations(id: &str, step: usize, expect: &Value) -> Deviations {
 #[tokio::test]
 async fn a_server_that_answers_as_recorded_passes() {
     let report = run(suite(RECORDING).supports([]).unwrap().jobs(0)).await;
-    assert_eq!(
-        (report.passed(), report.failed(), report.not_due()),
-        (2, 0, 1),
-        "{report}"
-    );
+    assert_eq!((report.passed(), report.failed(), report.not_due()), (2, 0, 1), "{report}");
     let ids: Vec<&str> = report.outcomes().map(|outcome| outcome.id.as_str()).collect();
     assert_eq!(ids, ["one/plain", "one/loud"]);
 }
@@ -60,10 +53,7 @@ async fn an_altered_recording_fails_and_says_where() {
 fn whatever_is_unexpected_fails_in_every_recording() {
     for scenario in Family::embedded().unwrap().iter().flat_map(|family| &family.scenarios) {
         let answers: Vec<Option<Value>> = scenario.steps.iter().map(|step| step.expect.clone()).collect();
-        let plain = answers
-            .iter()
-            .flatten()
-            .all(|answer| !answer.to_string().contains("<regex>"));
+        let plain = answers.iter().flatten().all(|answer| !answer.to_string().contains("<regex>"));
         let none = Deviations::default();
         assert!(!plain || judge(scenario, &answers, &none).is_empty(), "{}", scenario.id);
         for i in 0..answers.len() {
@@ -82,25 +72,16 @@ async fn a_deviation_takes_the_place_of_the_recording() {
     let altered = suite(&RECORDING.replace("\"hello\"", "\"hallo\""));
     let report = run(altered.clone().deviations(deviations("one/plain", 0, &ours)).unwrap()).await;
     assert_eq!(report.failed(), 0, "{report}");
-    let report = run(altered
-        .deviations(deviations("one/plain", 0, &json!({"status": 200})))
-        .unwrap())
-    .await;
+    let report = run(altered.deviations(deviations("one/plain", 0, &json!({"status": 200}))).unwrap()).await;
     assert_eq!(report.failed(), 1, "{report}");
 }
 
 #[tokio::test]
 async fn a_stale_deviation_fails() {
-    let report = run(suite(RECORDING)
-        .deviations(deviations("one/plain", 0, &json!(1)))
-        .unwrap())
-    .await;
+    let report = run(suite(RECORDING).deviations(deviations("one/plain", 0, &json!(1))).unwrap()).await;
     assert_eq!(report.failed(), 1);
     let text = report.to_string();
-    assert!(
-        text.contains("step 0 request: stale deviation: the recording itself passes (we can)"),
-        "{text}"
-    );
+    assert!(text.contains("step 0 request: stale deviation: the recording itself passes (we can)"), "{text}");
 }
 
 #[test]
@@ -108,14 +89,8 @@ fn selections_that_mean_nothing_are_refused() {
     let suite = || suite(RECORDING);
     let known = NEEDS.join(", ");
     let name = "fly".to_owned();
-    assert_eq!(
-        suite().supports(["fly"]).unwrap_err(),
-        SelectionError::UnknownNeed { name, known }
-    );
-    assert_eq!(
-        suite().only("two").unwrap_err(),
-        SelectionError::NothingSelected("two".to_owned())
-    );
+    assert_eq!(suite().supports(["fly"]).unwrap_err(), SelectionError::UnknownNeed { name, known });
+    assert_eq!(suite().only("two").unwrap_err(), SelectionError::NothingSelected("two".to_owned()));
     for (id, step) in [("one/none", 0), ("one/plain", 1), ("one/loud", 0)] {
         let error = suite().deviations(deviations(id, step, &json!(1))).unwrap_err();
         let id = id.to_owned();
@@ -128,10 +103,7 @@ async fn a_server_that_is_not_there_gives_one_error() {
     let (address, served) = server(vec![]).await;
     served.await.unwrap();
     let error = Suite::embedded().unwrap().run(&address).await.unwrap_err().to_string();
-    assert!(
-        error.starts_with(&format!("no server answers at {}: ", address.authority())),
-        "{error}"
-    );
+    assert!(error.starts_with(&format!("no server answers at {}: ", address.authority())), "{error}");
 }
 
 #[tokio::test]
@@ -149,8 +121,5 @@ fn the_folder_of_recordings_is_what_is_embedded() {
 
 #[test]
 fn deviations_of_the_project_fit_the_recordings() {
-    Suite::embedded()
-        .unwrap()
-        .deviations(Deviations::embedded().unwrap())
-        .unwrap();
+    Suite::embedded().unwrap().deviations(Deviations::embedded().unwrap()).unwrap();
 }

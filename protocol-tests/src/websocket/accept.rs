@@ -47,12 +47,7 @@ fn round(state: &mut [u32; 5], block: &[u8]) {
             40..60 => (b & c | b & d | c & d, 0x8F1B_BCDC),
             _ => (b ^ c ^ d, 0xCA62_C1D6_u32),
         };
-        let next = a
-            .rotate_left(5)
-            .wrapping_add(mix)
-            .wrapping_add(e)
-            .wrapping_add(*word)
-            .wrapping_add(constant);
+        let next = a.rotate_left(5).wrapping_add(mix).wrapping_add(e).wrapping_add(*word).wrapping_add(constant);
         (a, b, c, d, e) = (next, a, b.rotate_left(30), c, d);
     }
     for (word, add) in state.iter_mut().zip([a, b, c, d, e]) {

@@ -35,11 +35,7 @@ pub(super) enum Shown {
 
 impl Seen {
     pub(super) fn new(pings: bool) -> Self {
-        Self {
-            pings,
-            shown: vec![],
-            raw: String::new(),
-        }
+        Self { pings, shown: vec![], raw: String::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -71,8 +67,7 @@ impl Seen {
             (Kind::Binary, _) => {
                 self.raw.push_str(&to_hex(bytes));
                 let messages = split_at_lengths(bytes).into_iter();
-                self.shown
-                    .extend(messages.filter(|m| self.pings || m != BINARY_PING).map(Shown::Binary));
+                self.shown.extend(messages.filter(|m| self.pings || m != BINARY_PING).map(Shown::Binary));
             }
         }
         Ok(())

@@ -46,38 +46,20 @@ async fn frames_are_put_together_and_the_end_is_shown() {
     let frames = drained(frames, vec![json!({"idle_ms": 5000})]).await;
     let close = json!({"close": 1000, "reason": "bye"});
     let empty = json!({"close": null, "reason": ""});
-    assert_eq!(
-        frames[0],
-        json!([{"message": {"a": 1}}, {"pong": "0102"}, close, empty, {"ended": true}])
-    );
+    assert_eq!(frames[0], json!([{"message": {"a": 1}}, {"pong": "0102"}, close, empty, {"ended": true}]));
 }
 
 #[tokio::test]
 async fn a_partial_message_waits_for_the_next_drain() {
-    let frames = vec![
-        frame(0x01, b"1"),
-        frame(0x80, b"2\x1e"),
-        frame(0x81, b"3\x1e"),
-        Act::HearEnd,
-    ];
-    let drains = vec![
-        json!({"first": 1, "idle_ms": 5000}),
-        json!({"first": 1, "idle_ms": 5000}),
-        json!({"idle_ms": 1}),
-    ];
-    assert_eq!(
-        drained(frames, drains).await,
-        [json!([{"message": 12}]), json!([{"message": 3}]), json!([])]
-    );
+    let frames = vec![frame(0x01, b"1"), frame(0x80, b"2\x1e"), frame(0x81, b"3\x1e"), Act::HearEnd];
+    let drains =
+        vec![json!({"first": 1, "idle_ms": 5000}), json!({"first": 1, "idle_ms": 5000}), json!({"idle_ms": 1})];
+    assert_eq!(drained(frames, drains).await, [json!([{"message": 12}]), json!([{"message": 3}]), json!([])]);
 }
 
 #[tokio::test]
 async fn a_binary_handshake_is_recognised_once() {
-    let frames = vec![
-        frame(0x82, b"{}\x1e"),
-        frame(0x82, b"\x02\x91\x06\x01\xc0"),
-        Act::HearEnd,
-    ];
+    let frames = vec![frame(0x82, b"{}\x1e"), frame(0x82, b"\x02\x91\x06\x01\xc0"), Act::HearEnd];
     let seen = drained(frames, vec![json!({"first": 2, "idle_ms": 5000})]).await;
     assert_eq!(seen, [json!([{"handshake": "{}"}, {"binary": "c0"}])]);
 }
@@ -99,20 +81,13 @@ async fn endless_frames_stop_at_the_maximum() {
 
 #[tokio::test]
 async fn what_a_drain_saves_is_taken_out_of_it() {
-    let script = vec![
-        say(UPGRADE),
-        frame(0x81, b"{\"invocationId\":\"s1\"}\x1es1"),
-        Act::HearEnd,
-    ];
+    let script = vec![say(UPGRADE), frame(0x81, b"{\"invocationId\":\"s1\"}\x1es1"), Act::HearEnd];
     against(script, async |address| {
         let (mut socket, head) = open(&address).await;
         assert_eq!(head, json!({"status": 101, "headers": {}, "accept": "wrong"}));
         let mut names = Names::default();
         let save = json!({"asked": "\"invocationId\":\"([^\"]+)\"", "none": "x(y)"});
-        let seen = socket
-            .drain(&drain(json!({"save": save, "first": 2, "idle_ms": 5000})), &mut names)
-            .await
-            .unwrap();
+        let seen = socket.drain(&drain(json!({"save": save, "first": 2, "idle_ms": 5000})), &mut names).await.unwrap();
         let frames = json!([{"message": {"invocationId": "${asked}"}}, {"unterminated": "${asked}"}]);
         assert_eq!(seen, json!({ "frames": frames }));
         assert_eq!(names.expand("${asked}${none}"), "s1");
@@ -137,10 +112,7 @@ async fn frames_are_sent_as_the_step_says() {
     async fn check(fields: Value, first: u8, payload: &[u8]) {
         let (address, served) = server(vec![vec![say(UPGRADE), Act::HearEnd]]).await;
         let (mut socket, _) = open(&address).await;
-        socket
-            .send(&serde_json::from_value(fields).unwrap(), payload)
-            .await
-            .unwrap();
+        socket.send(&serde_json::from_value(fields).unwrap(), payload).await.unwrap();
         drop(socket);
         let heard = served.await.unwrap().remove(0);
         let frame = heard.split("\r\n\r\n").nth(1).unwrap();
@@ -159,10 +131,7 @@ fn frames_are_masked_and_as_short_as_possible() {
         let frame = masked(0x81, payload, [1, 2, 3, 4]);
         assert_eq!(&frame[..head.len()], head);
         assert_eq!(frame[head.len()..head.len() + 4], [1, 2, 3, 4]);
-        let unmasked = frame[head.len() + 4..]
-            .iter()
-            .zip([1, 2, 3, 4].iter().cycle())
-            .map(|(byte, key)| byte ^ key);
+        let unmasked = frame[head.len() + 4..].iter().zip([1, 2, 3, 4].iter().cycle()).map(|(byte, key)| byte ^ key);
         assert!(unmasked.eq(payload.iter().copied()));
     }
     check(b"", &[0x81, 0x80]);

@@ -15,10 +15,7 @@ fn documented_example_round_trips_to_the_letter() {
     assert_eq!(notification.sender.user, UserIdentity::default());
 
     let changed = notification.resource_changed().unwrap().unwrap();
-    assert_eq!(
-        (changed.resource.as_str(), changed.action, changed.info.version),
-        ("tickets", Action::Created, 7)
-    );
+    assert_eq!((changed.resource.as_str(), changed.action, changed.info.version), ("tickets", Action::Created, 7));
     assert_eq!(changed.user, UserIdentity::new("999", "BackOffice"));
     assert_eq!(serde_json::to_string(&changed).unwrap(), notification.payload.get());
     assert!(notification.licence_activated().is_none());
@@ -26,14 +23,9 @@ fn documented_example_round_trips_to_the_letter() {
 
 #[test]
 fn licence_is_handed_on_as_it_came() {
-    let json = DOCUMENTED
-        .replace(RESOURCES_CHANGED, LICENCE_ACTIVATED)
-        .replace(r#""ea":null,"#, "");
+    let json = DOCUMENTED.replace(RESOURCES_CHANGED, LICENCE_ACTIVATED).replace(r#""ea":null,"#, "");
     let notification: Notification = serde_json::from_str(&json).unwrap();
-    assert_eq!(
-        (notification.expires, notification.resource_changed().unwrap().is_none()),
-        (None, true)
-    );
+    assert_eq!((notification.expires, notification.resource_changed().unwrap().is_none()), (None, true));
     let activated = notification.licence_activated().unwrap();
     assert_eq!(serde_json::to_string(&activated).unwrap(), notification.payload.get());
 }
@@ -42,17 +34,10 @@ fn licence_is_handed_on_as_it_came() {
 fn what_is_no_notification_is_told() {
     let check = |from: &str, to: &str, error: &str| {
         let answer = serde_json::from_str::<Notification>(&DOCUMENTED.replace(from, to));
-        let answer = answer
-            .and_then(|notification| notification.resource_changed())
-            .unwrap_err()
-            .to_string();
+        let answer = answer.and_then(|notification| notification.resource_changed()).unwrap_err().to_string();
         assert!(answer.starts_with(error), "{answer}");
     };
-    check(
-        r#""a":1"#,
-        r#""a":4"#,
-        "unknown action 4: expected 1 (created), 2 (updated) or 3 (deleted)",
-    );
+    check(r#""a":1"#, r#""a":4"#, "unknown action 4: expected 1 (created), 2 (updated) or 3 (deleted)");
     check(
         "2024-07-01T12:51:52.558Z",
         "today",

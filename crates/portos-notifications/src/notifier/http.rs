@@ -60,9 +60,7 @@ impl PublishApi {
             return Err(NotifierError::ApiKey);
         }
         api_key.set_sensitive(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .build_http();
+        let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build_http();
         Ok(Self { client, url, api_key })
     }
 
@@ -78,27 +76,16 @@ impl PublishApi {
     }
 
     async fn exchange(&self, json: String) -> Result<Receipt, NotifyError> {
-        let mut request = Request::post(self.url.clone())
-            .body(Full::from(json))
-            .map_err(unreachable)?;
-        request
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut request = Request::post(self.url.clone()).body(Full::from(json)).map_err(unreachable)?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         request.headers_mut().insert("x-api-key", self.api_key.clone());
         let (status, body) = read(self.client.request(request).await.map_err(unreachable)?).await?;
         if status == StatusCode::ACCEPTED {
-            return serde_json::from_slice(&body).map_err(|_| NotifyError::UnknownAnswer {
-                status: status.as_u16(),
-            });
+            return serde_json::from_slice(&body).map_err(|_| NotifyError::UnknownAnswer { status: status.as_u16() });
         }
         let status = status.as_u16();
         match serde_json::from_slice(&body) {
-            Ok(Problem { code, title, detail }) => Err(NotifyError::Refused {
-                status,
-                code,
-                title,
-                detail,
-            }),
+            Ok(Problem { code, title, detail }) => Err(NotifyError::Refused { status, code, title, detail }),
             Err(_) => Err(NotifyError::UnknownAnswer { status }),
         }
     }
@@ -106,9 +93,7 @@ impl PublishApi {
 
 impl fmt::Debug for PublishApi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PublishApi")
-            .field("url", &self.url)
-            .finish_non_exhaustive()
+        f.debug_struct("PublishApi").field("url", &self.url).finish_non_exhaustive()
     }
 }
 
@@ -146,7 +131,5 @@ fn publish_url(base_url: &str) -> Result<Uri, NotifierError> {
     if !plain {
         return Err(wrong());
     }
-    format!("{}/api/v1/publish", base_url.trim_end_matches('/'))
-        .parse()
-        .map_err(|_| wrong())
+    format!("{}/api/v1/publish", base_url.trim_end_matches('/')).parse().map_err(|_| wrong())
 }

@@ -22,9 +22,7 @@ mod broker {
         let broker = Broker::builder().shards(1).build();
         let seen = Arc::new(Seen::default());
         let mut subscriptions = broker.attach(seen.clone(), Scope::new(Some("north".into()), Grants::All));
-        subscriptions
-            .add(&Filter::new("portos.resources.changed".into()).with_resource("tickets".into()))
-            .unwrap();
+        subscriptions.add(&Filter::new("portos.resources.changed".into()).with_resource("tickets".into())).unwrap();
 
         let notifier = Notifier::new(broker.clone());
         let expires = datetime!(9000-01-01 0:00 UTC);
@@ -41,10 +39,7 @@ mod broker {
             (event.resource.clone(), event.organisation.clone()),
             (Some("tickets".into()), Some("north".into()))
         );
-        assert_eq!(
-            (event.action, event.expires),
-            (Some(signalhub_events::Action::Updated), Some(expires))
-        );
+        assert_eq!((event.action, event.expires), (Some(signalhub_events::Action::Updated), Some(expires)));
         let payload = r#"{"u":{"u":"SYSTEM","d":"SYSTEM","f":null},"n":"tickets","a":2,"i":{"i":"573f","n":"tickets","v":7},"r":[]}"#;
         assert_eq!(event.payload, payload);
     }
@@ -98,14 +93,8 @@ mod http {
         let server = tokio::spawn(serve(
             listener,
             vec![
-                answer(
-                    "202 Accepted",
-                    r#"{"id":"e-1","position":"e:4","matched":12,"duplicate":false}"#,
-                ),
-                answer(
-                    "400 Bad Request",
-                    r#"{"code":"unknown_event","title":"Unknown event","detail":"try another"}"#,
-                ),
+                answer("202 Accepted", r#"{"id":"e-1","position":"e:4","matched":12,"duplicate":false}"#),
+                answer("400 Bad Request", r#"{"code":"unknown_event","title":"Unknown event","detail":"try another"}"#),
                 answer("502 Bad Gateway", "<html>"),
                 answer("202 Accepted", "{}"),
             ],
@@ -123,10 +112,7 @@ mod http {
             assert_eq!(notifier.notify(&changed()).await.unwrap_err().to_string(), error);
         }
         for request in server.await.unwrap() {
-            assert!(
-                request.starts_with("POST /prefix/api/v1/publish HTTP/1.1\r\n"),
-                "{request}"
-            );
+            assert!(request.starts_with("POST /prefix/api/v1/publish HTTP/1.1\r\n"), "{request}");
             assert!(
                 request.contains("x-api-key: s3cret\r\n") && request.contains("content-type: application/json\r\n")
             );
@@ -137,11 +123,7 @@ mod http {
     async fn silent_hub_is_given_up_after_ten_seconds() {
         let (_listener, url) = listen().await;
         let start = tokio::time::Instant::now();
-        let error = Notifier::http(&url, "key")
-            .unwrap()
-            .notify(&changed())
-            .await
-            .unwrap_err();
+        let error = Notifier::http(&url, "key").unwrap().notify(&changed()).await.unwrap_err();
         assert_eq!(error.to_string(), "the hub did not answer within 10 s");
         assert_eq!(start.elapsed().as_secs(), 10);
     }
@@ -150,11 +132,7 @@ mod http {
     async fn lost_connection_is_told() {
         let (listener, url) = listen().await;
         drop(listener);
-        let error = Notifier::http(&url, "key")
-            .unwrap()
-            .notify(&changed())
-            .await
-            .unwrap_err();
+        let error = Notifier::http(&url, "key").unwrap().notify(&changed()).await.unwrap_err();
         assert!(matches!(error, NotifyError::Unreachable(_)), "{error:?}");
     }
 

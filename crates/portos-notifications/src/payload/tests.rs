@@ -14,16 +14,10 @@ fn payloads_come_out_in_the_documented_form() {
     let check = |payload: &str, expected: &str| {
         let canonical = canonical(RESOURCES_CHANGED, payload).unwrap().unwrap();
         assert_eq!(canonical.payload.get(), expected);
-        assert_eq!(
-            (canonical.resource.as_deref(), canonical.action),
-            (Some("tickets"), Some(Action::Updated))
-        );
+        assert_eq!((canonical.resource.as_deref(), canonical.action), (Some("tickets"), Some(Action::Updated)));
     };
     check(CANONICAL, CANONICAL);
-    check(
-        r#"{"n":"tickets","a":2,"i":{"v":7,"n":"tickets","i":"x"},"u":{"d":"B","u":"9"}}"#,
-        CANONICAL,
-    );
+    check(r#"{"n":"tickets","a":2,"i":{"v":7,"n":"tickets","i":"x"},"u":{"d":"B","u":"9"}}"#, CANONICAL);
     check(
         r#"{"r":null,"i":{"v":7,"n":"tickets","i":"x"},"a":3,"n":"tickets","u":{"f":null,"d":"B","u":"9"},"a":2}"#,
         CANONICAL,
@@ -44,70 +38,29 @@ fn errors_say_where_what_was_expected() {
     };
     let whole = CANONICAL;
     check(whole, "[]", "p: expected an object, found an array");
-    check(
-        r#""n""#,
-        r#""N""#,
-        "p.n: expected the name of a resource, found nothing",
-    );
-    check(
-        r#""n":"tickets""#,
-        r#""n":"""#,
-        "p.n: expected the name of a resource, found an empty string",
-    );
-    check(
-        r#""n":"tickets""#,
-        r#""n":5"#,
-        "p.n: expected the name of a resource, found 5",
-    );
-    for (action, found) in [
-        ("0", "0"),
-        ("4", "4"),
-        ("1.0", "1.0"),
-        ("\"created\"", "a string"),
-        ("null", "null"),
-    ] {
+    check(r#""n""#, r#""N""#, "p.n: expected the name of a resource, found nothing");
+    check(r#""n":"tickets""#, r#""n":"""#, "p.n: expected the name of a resource, found an empty string");
+    check(r#""n":"tickets""#, r#""n":5"#, "p.n: expected the name of a resource, found 5");
+    for (action, found) in [("0", "0"), ("4", "4"), ("1.0", "1.0"), ("\"created\"", "a string"), ("null", "null")] {
         let error = format!("p.a: expected 1 (created), 2 (updated) or 3 (deleted), found {found}");
         check(r#""a":2"#, &format!(r#""a":{action}"#), &error);
     }
-    check(
-        r#""a":2,"#,
-        "",
-        "p.a: expected 1 (created), 2 (updated) or 3 (deleted), found nothing",
-    );
-    check(
-        r#""u":{"u":"9","d":"B","f":null},"#,
-        "",
-        "p.u: expected an object, found nothing",
-    );
+    check(r#""a":2,"#, "", "p.a: expected 1 (created), 2 (updated) or 3 (deleted), found nothing");
+    check(r#""u":{"u":"9","d":"B","f":null},"#, "", "p.u: expected an object, found nothing");
     check(r#""d":"B""#, r#""d":true"#, "p.u.d: expected a string, found true");
-    check(
-        r#""f":null"#,
-        r#""f":{}"#,
-        "p.u.f: expected a string or null, found an object",
-    );
+    check(r#""f":null"#, r#""f":{}"#, "p.u.f: expected a string or null, found an object");
     check(r#""i":{"i""#, r#""j":{"i""#, "p.i: expected an object, found nothing");
     check(r#""i":"x""#, r#""i":null"#, "p.i.i: expected a string, found null");
     check(r#""v":7"#, r#""v":7.5"#, "p.i.v: expected an integer, found 7.5");
-    check(
-        r#""v":7"#,
-        r#""v":777777777777777777777777"#,
-        "p.i.v: expected an integer, found a number",
-    );
-    check(
-        r#""r":[]"#,
-        r#""r":{}"#,
-        "p.r: expected an array of objects, found an object",
-    );
+    check(r#""v":7"#, r#""v":777777777777777777777777"#, "p.i.v: expected an integer, found a number");
+    check(r#""r":[]"#, r#""r":{}"#, "p.r: expected an array of objects, found an object");
     check(r#""r":[]"#, r#""r":[{},1]"#, "p.r[1]: expected an object, found 1");
 }
 
 #[test]
 fn licences_are_objects_and_other_events_are_not_our_concern() {
     let licence = r#"{"shopId":123456, "features":[]}"#;
-    assert_eq!(
-        canonical(LICENCE_ACTIVATED, licence).unwrap().unwrap().payload.get(),
-        licence
-    );
+    assert_eq!(canonical(LICENCE_ACTIVATED, licence).unwrap().unwrap().payload.get(), licence);
     let error = canonical(LICENCE_ACTIVATED, "[]").unwrap_err();
     assert_eq!(error.to_string(), "p: expected a licence object, found an array");
     assert!(canonical("other", "[]").unwrap().is_none());

@@ -28,10 +28,7 @@ fn bodies_are_what_the_publish_api_documents() {
 #[test]
 fn what_the_api_would_refuse_is_refused_before() {
     let activated = LicenceActivated::new(&"no object").unwrap();
-    assert_eq!(
-        activated.publish_body().unwrap_err().to_string(),
-        "p: expected a licence object, found a string"
-    );
+    assert_eq!(activated.publish_body().unwrap_err().to_string(), "p: expected a licence object, found a string");
     let changed = ResourceChanged::new("", Action::Created, "573f", 7);
     assert!(changed.publish_body().is_err());
 }
@@ -44,12 +41,6 @@ fn bodies_with_missing_or_unknown_members_are_refused() {
     };
     check(r#"{"p":{}}"#, "missing field `e`");
     check(r#"{"e":"x"}"#, "missing field `p`");
-    check(
-        r#"{"e":"x","p":{},"expires":null}"#,
-        "unknown field `expires`, expected one of `e`, `p`, `ea`, `org`",
-    );
-    check(
-        r#"{"e":"x","p":{},"ea":"soon"}"#,
-        r#"invalid value: string "soon", expected a time"#,
-    );
+    check(r#"{"e":"x","p":{},"expires":null}"#, "unknown field `expires`, expected one of `e`, `p`, `ea`, `org`");
+    check(r#"{"e":"x","p":{},"ea":"soon"}"#, r#"invalid value: string "soon", expected a time"#);
 }

@@ -1,1 +1,85 @@
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use http::Request;
+use jsonwebtoken::{EncodingKey, Header, encode};
+use serde_json::json;
+
+use super::*;
+
+const SECRET: &[u8] = b"a secret of at least thirty-two bytes";
+
+fn sign(claims: &Value, secret: &[u8]) -> String {
+    encode(&Header::default(), claims, &EncodingKey::from_secret(secret)).unwrap()
+}
+
+/// A number of seconds from now, as tokens write times.
+fn at(seconds: i64) -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap() + seconds
+}
+
+#[test]
+fn tokens_are_judged_by_signature_times_and_parties() {
+    let plain = || BearerToken::hs256(SECRET);
+    let strict = || plain().issuer("us").audience("hub").leeway(Duration::ZERO);
+    for (claims, judge, expected) in [
+        (json!({"sub": "ann", "exp": at(60)}), plain(), Ok("ann")),
+        (json!({"sub": "ann", "exp": at(-10)}), plain(), Ok("ann")),
+        (json!({"sub": "ann", "exp": at(-10)}), plain().leeway(Duration::ZERO), Err(TokenError::Expired)),
+        (json!({"sub": "ann", "exp": at(-60)}), plain(), Err(TokenError::Expired)),
+        (json!({"sub": "ann", "exp": at(60), "nbf": at(50)}), plain(), Err(TokenError::TooEarly)),
+        (json!({"sub": "ann"}), plain(), Err(TokenError::Malformed)),
+        (json!({"exp": at(60)}), plain(), Err(TokenError::NoUser)),
+        (json!({"sub": "", "exp": at(60)}), plain(), Err(TokenError::NoUser)),
+        (json!({"name": "bob", "exp": at(60)}), plain().user_claim("name"), Ok("bob")),
+        (json!({"sub": "ann", "exp": at(60), "iss": "us", "aud": "hub"}), strict(), Ok("ann")),
+        (json!({"sub": "ann", "exp": at(60), "iss": "them", "aud": "hub"}), strict(), Err(TokenError::Party)),
+        (json!({"sub": "ann", "exp": at(60), "iss": "us", "aud": "other"}), strict(), Err(TokenError::Party)),
+        (json!({"sub": "ann", "exp": at(60), "aud": "hub"}), strict(), Err(TokenError::Malformed)),
+    ] {
+        let user = judge.verify(&sign(&claims, SECRET)).map(|identity| identity.user.unwrap());
+        assert_eq!(user.as_deref(), expected.as_deref(), "{claims}");
+    }
+}
+
+#[test]
+fn foreign_signatures_and_algorithms_are_refused() {
+    let judge = BearerToken::hs256(SECRET);
+    let claims = json!({"sub": "ann", "exp": at(60)});
+    let check = |token: &str, expected| assert_eq!(judge.verify(token).map(|_| ()), Err(expected), "{token}");
+    check(&sign(&claims, b"another secret"), TokenError::Signature);
+    let hs512 = Header::new(Algorithm::HS512);
+    check(&encode(&hs512, &claims, &EncodingKey::from_secret(SECRET)).unwrap(), TokenError::Algorithm);
+    // {"alg":"none"}.{"sub":"ann"}. without a signature
+    check("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4ifQ.", TokenError::Malformed);
+    check("no token", TokenError::Malformed);
+}
+
+#[test]
+fn the_identity_carries_organisation_expiry_and_claims() {
+    let exp = at(60);
+    let token = sign(&json!({"sub": "ann", "org": "acme", "exp": exp, "grants": []}), SECRET);
+    let identity = BearerToken::hs256(SECRET).verify(&token).unwrap();
+    assert_eq!(identity.organisation.as_deref(), Some("acme"));
+    assert_eq!(identity.expires, Some(UNIX_EPOCH + Duration::from_secs(u64::try_from(exp).unwrap())));
+    assert!(identity.claims.contains_key("grants"));
+}
+
+#[test]
+fn the_token_is_found_in_header_and_query() {
+    for (header, uri, expected) in [
+        (Some("Bearer abc"), "/hub", Some("abc")),
+        (Some("bearer abc"), "/hub?access_token=other", Some("abc")),
+        (None, "/hub?id=1&access_token=a.b%2Dc", Some("a.b-c")),
+        (Some("Basic abc"), "/hub?access_token=q", Some("q")),
+        (Some("Basic abc"), "/hub", None),
+        (None, "/hub?access_token=", None),
+        (None, "/hub", None),
+    ] {
+        let mut request = Request::builder().uri(uri);
+        if let Some(header) = header {
+            request = request.header(AUTHORIZATION, header);
+        }
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        assert_eq!(bearer_token(&head).as_deref(), expected, "{header:?} {uri}");
+    }
+}

@@ -1,1 +1,108 @@
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::poll_fn;
+
+use super::*;
+use crate::MessageKind;
+
+fn text(len: usize) -> Frame {
+    Frame::new(MessageKind::Text, &vec![b'x'; len])
+}
+
+fn lane(bytes: usize) -> Arc<Lane> {
+    Arc::new(Lane::new(QueueLimits { bytes, stall: Duration::from_secs(10) }))
+}
+
+/// Drains a lane through a transport that takes `portion` bytes a write, and gives back what went through.
+async fn drain(lane: &Lane, portion: usize) -> Vec<u8> {
+    let mut written = Vec::new();
+    let drained = poll_fn(|cx| {
+        lane.poll_drain(cx, |_, slices| {
+            let all: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+            let taken = portion.min(all.len());
+            written.extend_from_slice(&all[..taken]);
+            Poll::Ready(Ok(taken))
+        })
+    });
+    drained.await.unwrap();
+    written
+}
+
+#[tokio::test]
+async fn frames_leave_in_order_however_little_a_write_takes() {
+    for portion in [1, 2, 3, 7, 100, 100_000] {
+        let lane = lane(1 << 20);
+        let outbound = Outbound::new(Arc::clone(&lane));
+        let frames: Vec<_> = (0..200).map(text).collect();
+        frames.iter().for_each(|frame| outbound.send(frame).unwrap());
+        let expected: Vec<u8> = frames.iter().flat_map(|frame| frame.as_bytes().to_vec()).collect();
+        assert_eq!(drain(&lane, portion).await, expected, "with {portion} bytes a write");
+        assert_eq!(lane.lock().bytes, 0);
+    }
+}
+
+#[test]
+fn overflow_ends_the_connection_as_a_slow_consumer() {
+    let lane = lane(100);
+    let outbound = Outbound::new(Arc::clone(&lane));
+    outbound.send(&text(50)).unwrap();
+    assert_eq!(outbound.send(&text(60)), Err(SendError));
+    assert_eq!(lane.ended(), Some(CloseReason::SlowConsumer));
+    assert!(lane.signals.take(Signal::Ended));
+    assert_eq!(outbound.send(&text(1)), Err(SendError));
+}
+
+#[test]
+fn a_frame_larger_than_the_limit_passes_an_empty_queue() {
+    let outbound = Outbound::new(lane(100));
+    assert_eq!(outbound.send(&text(5000)), Ok(()));
+    assert_eq!(outbound.send(&text(1)), Err(SendError));
+}
+
+#[tokio::test]
+async fn ready_waits_for_room_and_not_longer() {
+    let lane = lane(1600);
+    let outbound = Outbound::new(Arc::clone(&lane));
+    outbound.ready().await;
+    outbound.send(&text(500)).unwrap();
+    let mut ready = Box::pin(outbound.ready());
+    assert!((&mut ready).now_or_never().is_none());
+    drain(&lane, 1000).await;
+    ready.await;
+}
+
+#[tokio::test]
+async fn ready_ends_with_the_connection() {
+    let lane = lane(1600);
+    let outbound = Outbound::new(Arc::clone(&lane));
+    outbound.send(&text(500)).unwrap();
+    let mut ready = Box::pin(outbound.ready());
+    assert!((&mut ready).now_or_never().is_none());
+    lane.end(CloseReason::ClientGone);
+    ready.await;
+}
+
+#[test]
+fn the_first_reason_stands() {
+    let lane = lane(100);
+    lane.end(CloseReason::ClientGone);
+    lane.end(CloseReason::SlowConsumer);
+    lane.finish(None, CloseReason::Finished);
+    assert_eq!(lane.ended(), Some(CloseReason::ClientGone));
+}
+
+#[tokio::test]
+async fn a_transport_that_takes_nothing_counts_as_stalled() {
+    let lane = lane(1000);
+    Outbound::new(Arc::clone(&lane)).send(&text(10)).unwrap();
+    let blocked = poll_fn(|cx| Poll::Ready(lane.poll_drain(cx, |_, _| Poll::Pending))).await;
+    assert!(blocked.is_pending());
+    let now = Instant::now();
+    assert!(!lane.is_stalled(now));
+    assert!(lane.is_stalled(now + Duration::from_secs(11)));
+    drain(&lane, 1000).await;
+    assert!(!lane.is_stalled(now + Duration::from_secs(11)));
+}

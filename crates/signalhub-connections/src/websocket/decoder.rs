@@ -130,11 +130,7 @@ struct ControlFrame {
 impl Decoder {
     /// Creates a decoder that expects a frame's first byte.
     pub(crate) fn new() -> Self {
-        Self {
-            stage: Stage::Header(PartialHeader::default()),
-            fragmented: None,
-            utf8: Utf8::default(),
-        }
+        Self { stage: Stage::Header(PartialHeader::default()), fragmented: None, utf8: Utf8::default() }
     }
 
     /// Reads the next event from the front of `input`, whose payload it unmasks in place.
@@ -189,12 +185,7 @@ impl Decoder {
             (OpCode::Control(opcode), _) => {
                 let missing = usize::try_from(header.length).map_err(|_| Violation::LongControl)?;
                 let payload = Vec::with_capacity(missing);
-                return Ok(Stage::Control(ControlFrame {
-                    payload,
-                    missing,
-                    mask: header.mask,
-                    opcode,
-                }));
+                return Ok(Stage::Control(ControlFrame { payload, missing, mask: header.mask, opcode }));
             }
             (OpCode::Data(Data::Continue), Some(kind)) => kind,
             (OpCode::Data(Data::Continue), None) => return Err(Violation::UnexpectedContinuation),
@@ -207,12 +198,7 @@ impl Decoder {
             End::Last => None,
             End::More => Some(kind),
         };
-        Ok(Stage::Data(DataFrame {
-            remaining: header.length,
-            mask: header.mask,
-            end: header.end,
-            kind,
-        }))
+        Ok(Stage::Data(DataFrame { remaining: header.length, mask: header.mask, end: header.end, kind }))
     }
 
     /// Takes `payload`, the next bytes of `frame`.
@@ -220,22 +206,14 @@ impl Decoder {
         frame.mask = unmask(payload, frame.mask);
         frame.remaining -= payload.len() as u64;
         let end = if frame.remaining == 0 { frame.end } else { End::More };
-        self.stage = if frame.remaining == 0 {
-            Stage::Header(PartialHeader::default())
-        } else {
-            Stage::Data(frame)
-        };
+        self.stage = if frame.remaining == 0 { Stage::Header(PartialHeader::default()) } else { Stage::Data(frame) };
         if frame.kind == Kind::Text {
             self.utf8.extend(payload).map_err(|_| Violation::Text)?;
             if end == End::Last {
                 self.utf8.finish().map_err(|_| Violation::Text)?;
             }
         }
-        Ok(Event::Data {
-            payload,
-            end,
-            kind: frame.kind,
-        })
+        Ok(Event::Data { payload, end, kind: frame.kind })
     }
 }
 

@@ -8,10 +8,8 @@ use http::header::{CONNECTION, HeaderName, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERS
 use tungstenite::handshake::derive_accept_key;
 
 /// Some clients fill the two characters before the padding at random; the original lets them in.
-const KEY: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
-);
+const KEY: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
 /// Returns the `Sec-WebSocket-Accept` that answers a WebSocket upgrade, or nothing if these headers are none.
 ///
@@ -31,7 +29,5 @@ pub(crate) fn accept_key(headers: &HeaderMap) -> Option<String> {
 /// Tells whether a header, which may be several lines and each a list, contains a token in any case.
 fn lists(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-    lines
-        .flat_map(|line| line.split(','))
-        .any(|item| item.trim().eq_ignore_ascii_case(token))
+    lines.flat_map(|line| line.split(',')).any(|item| item.trim().eq_ignore_ascii_case(token))
 }

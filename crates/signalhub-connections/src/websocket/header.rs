@@ -53,15 +53,7 @@ impl PartialHeader {
         }
         let mut mask = [0; 4];
         mask.copy_from_slice(&self.bytes[length_end..length_end + 4]);
-        Ok((
-            taken,
-            Some(Header {
-                end,
-                opcode,
-                mask,
-                length,
-            }),
-        ))
+        Ok((taken, Some(Header { end, opcode, mask, length })))
     }
 
     /// Takes bytes until `wanted` have arrived, and tells how many.

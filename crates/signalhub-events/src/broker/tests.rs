@@ -11,10 +11,7 @@ struct Queue(mpsc::Sender<(Arc<Event>, u64)>);
 
 impl Subscriber for Queue {
     fn offer(&self, delivery: &Delivery) -> Offered {
-        match self
-            .0
-            .try_send((delivery.event().clone(), delivery.position().offset()))
-        {
+        match self.0.try_send((delivery.event().clone(), delivery.position().offset())) {
             Ok(()) => Offered::Accepted,
             Err(_) => Offered::Refused,
         }
@@ -31,9 +28,7 @@ fn subscribe(broker: &Broker, scope: Scope, filters: &[Filter]) -> (Subscription
 }
 
 fn changed() -> Event {
-    Event::new("portos.resources.changed".into(), "{}")
-        .with_resource("tickets".into())
-        .with_action(Action::Created)
+    Event::new("portos.resources.changed".into(), "{}").with_resource("tickets".into()).with_action(Action::Created)
 }
 
 fn licence() -> Event {
@@ -47,17 +42,10 @@ fn all() -> Filter {
 #[tokio::test]
 async fn overlapping_filters_deliver_once_with_the_system_as_sender() {
     let broker = Broker::builder().node("node-1").build();
-    let filters = [
-        all(),
-        all().with_resource("tickets".into()),
-        all().with_action(Action::Created),
-    ];
+    let filters = [all(), all().with_resource("tickets".into()), all().with_action(Action::Created)];
     let (_subscriptions, mut received) = subscribe(&broker, Scope::unrestricted(), &filters);
     let receipt = broker.publish(changed()).await.unwrap();
-    assert_eq!(
-        (receipt.matched, receipt.position),
-        (1, Position::new(broker.epoch(), 1))
-    );
+    assert_eq!((receipt.matched, receipt.position), (1, Position::new(broker.epoch(), 1)));
     let (event, _) = received.recv().await.unwrap();
     assert_eq!(event.sender, Some(Sender::system("node-1")));
     // The next event follows at once: there was no second copy of the first.
@@ -69,13 +57,7 @@ async fn overlapping_filters_deliver_once_with_the_system_as_sender() {
 async fn positions_count_per_name_from_one() {
     let broker = Broker::builder().build();
     let mut offsets = Vec::new();
-    for event in [
-        changed(),
-        licence(),
-        changed(),
-        changed().with_resource("stocks".into()),
-        licence(),
-    ] {
+    for event in [changed(), licence(), changed(), changed().with_resource("stocks".into()), licence()] {
         offsets.push(broker.publish(event).await.unwrap().position.offset());
     }
     assert_eq!(offsets, [1, 1, 2, 3, 2]);
@@ -91,14 +73,7 @@ async fn scope_decides_before_the_filter() {
     let bounded = changed().with_organisation("north".into());
     assert_eq!(broker.publish(bounded.clone()).await.unwrap().matched, 1);
     assert_eq!(north.recv().await.unwrap().0.organisation, bounded.organisation);
-    assert_eq!(
-        broker
-            .publish(changed().with_organisation("west".into()))
-            .await
-            .unwrap()
-            .matched,
-        0
-    );
+    assert_eq!(broker.publish(changed().with_organisation("west".into())).await.unwrap().matched, 0);
 }
 
 #[tokio::test]
@@ -108,19 +83,15 @@ async fn expired_event_takes_a_position_and_reaches_nobody() {
     let now = OffsetDateTime::now_utc();
     let late = broker.publish(changed().with_expires(now)).await.unwrap();
     assert_eq!((late.matched, late.position.offset()), (0, 1));
-    let timely = broker
-        .publish(changed().with_expires(now + Duration::from_secs(60)))
-        .await
-        .unwrap();
+    let timely = broker.publish(changed().with_expires(now + Duration::from_secs(60))).await.unwrap();
     assert_eq!((timely.matched, received.recv().await.unwrap().1), (1, 2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_of_a_name_arrive_in_the_order_of_their_positions() {
     let broker = Broker::builder().shards(2).inbox(4).build();
-    let receivers: Vec<_> = (0..300)
-        .map(|_| subscribe(&broker, Scope::unrestricted(), &[all(), Filter::new(licence().name)]))
-        .collect();
+    let receivers: Vec<_> =
+        (0..300).map(|_| subscribe(&broker, Scope::unrestricted(), &[all(), Filter::new(licence().name)])).collect();
     let publishers: Vec<_> = (0..8)
         .map(|number| {
             let broker = broker.clone();
@@ -169,10 +140,7 @@ async fn refusing_ends_all_subscriptions_of_that_subscriber_only() {
     // The answer to the second publish of that name proves that the first one was offered to everybody.
     assert_eq!(broker.publish(changed()).await.unwrap().matched, 1);
     assert_eq!(accepted.recv().await.unwrap().1, 1);
-    assert_eq!(
-        (broker.subscriber_count(), broker.subscription_count(), refusing.len()),
-        (1, 1, 0)
-    );
+    assert_eq!((broker.subscriber_count(), broker.subscription_count(), refusing.len()), (1, 1, 0));
     assert_eq!(refusing.add(&all()), Err(SubscribeError::Ended));
     assert_eq!(refusing.remove(&all()), 0);
     drop(refusing);
@@ -195,10 +163,7 @@ async fn panicking_subscriber_counts_as_refused_and_the_shard_lives_on() {
     let (_subscriptions, mut received) = subscribe(&broker, Scope::unrestricted(), &[all()]);
     assert_eq!(broker.publish(changed()).await.unwrap().matched, 2);
     assert_eq!(broker.publish(changed()).await.unwrap().matched, 1);
-    assert_eq!(
-        (received.recv().await.unwrap().1, received.recv().await.unwrap().1),
-        (1, 2)
-    );
+    assert_eq!((received.recv().await.unwrap().1, received.recv().await.unwrap().1), (1, 2));
 }
 
 /// A subscriber that holds the shard's task until the test lets it go.
@@ -258,10 +223,7 @@ async fn tasks_end_with_the_last_broker_though_subscriptions_remain() {
 #[tokio::test]
 async fn unknown_events_are_not_published() {
     let broker = Broker::builder().build();
-    for event in [
-        Event::new("other".into(), "{}"),
-        licence().with_resource("tickets".into()),
-    ] {
+    for event in [Event::new("other".into(), "{}"), licence().with_resource("tickets".into())] {
         assert!(matches!(broker.publish(event).await, Err(PublishError::Catalogue(_))));
     }
     assert_eq!(broker.publish(licence()).await.unwrap().position.offset(), 1);

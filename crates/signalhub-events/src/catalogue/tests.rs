@@ -30,10 +30,5 @@ fn unknown_events_pass_where_they_are_allowed() {
     let event = EventName::new("custom");
     let error = Catalogue::new().check(&event, Resources::Without).unwrap_err();
     assert_eq!(error.to_string(), r#"unknown event "custom": expected no event at all"#);
-    assert_eq!(
-        Catalogue::new()
-            .with_unknown(UnknownEvents::Allowed)
-            .check(&event, Resources::With),
-        Ok(())
-    );
+    assert_eq!(Catalogue::new().with_unknown(UnknownEvents::Allowed).check(&event, Resources::With), Ok(()));
 }

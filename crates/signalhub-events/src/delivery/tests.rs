@@ -11,9 +11,6 @@ fn first_caller_encodes_and_the_others_share() {
     let plain = |delivery: &Delivery| delivery.encoded(PLAIN, |delivery| delivery.event().payload.clone());
     let framed = delivery.encoded(FRAMED, |delivery| [&plain(delivery)[..], b"\x1e"].concat().into());
     assert_eq!(&framed[..], b"{}\x1e");
-    assert_eq!(
-        delivery.encoded(FRAMED, |_| unreachable!("it is cached")).as_ptr(),
-        framed.as_ptr()
-    );
+    assert_eq!(delivery.encoded(FRAMED, |_| unreachable!("it is cached")).as_ptr(), framed.as_ptr());
     assert_eq!(&delivery.encoded(PLAIN, |_| unreachable!("it is cached"))[..], b"{}");
 }

@@ -45,11 +45,7 @@ fn names() -> impl Strategy<Value = EventName> {
 }
 
 fn filters() -> impl Strategy<Value = Filter> {
-    (names(), resources(), actions()).prop_map(|(event, resource, action)| Filter {
-        event,
-        resource,
-        action,
-    })
+    (names(), resources(), actions()).prop_map(|(event, resource, action)| Filter { event, resource, action })
 }
 
 fn grants() -> impl Strategy<Value = Grant> {
@@ -101,11 +97,7 @@ struct Model {
 impl Model {
     fn new(index: &mut Index, scope: Scope) -> Self {
         let member = Arc::new(Member::new(Arc::new(Nobody), scope));
-        Self {
-            slot: index.insert(member.clone()),
-            member,
-            filters: Vec::new(),
-        }
+        Self { slot: index.insert(member.clone()), member, filters: Vec::new() }
     }
 
     fn wants(&self, event: &Event) -> bool {
@@ -117,11 +109,7 @@ fn run(index: &mut Index, models: &mut [Model], step: Step) {
     match step {
         Step::Add(member, filter) => {
             let Model { slot, filters, .. } = &mut models[member];
-            let expected = if filters.contains(&filter) {
-                Added::AlreadyThere
-            } else {
-                Added::New
-            };
+            let expected = if filters.contains(&filter) { Added::AlreadyThere } else { Added::New };
             assert_eq!(index.add(*slot, &filter), expected);
             if expected == Added::New {
                 filters.push(filter);
@@ -141,11 +129,8 @@ fn run(index: &mut Index, models: &mut [Model], step: Step) {
             let mut found = Vec::new();
             index.matching(&event, &mut found);
             let mut found: Vec<_> = found.iter().map(Arc::as_ptr).collect();
-            let mut wanted: Vec<_> = models
-                .iter()
-                .filter(|model| model.wants(&event))
-                .map(|m| Arc::as_ptr(&m.member))
-                .collect();
+            let mut wanted: Vec<_> =
+                models.iter().filter(|model| model.wants(&event)).map(|m| Arc::as_ptr(&m.member)).collect();
             found.sort();
             wanted.sort();
             assert_eq!(found, wanted, "{event:?}");
@@ -154,13 +139,7 @@ fn run(index: &mut Index, models: &mut [Model], step: Step) {
 }
 
 fn is_empty(index: &Index) -> bool {
-    (
-        index.len(),
-        index.symbols.len(),
-        index.buckets.len(),
-        index.slots.len(),
-        index.numbers.len(),
-    ) == (0, 0, 0, 0, 0)
+    (index.len(), index.symbols.len(), index.buckets.len(), index.slots.len(), index.numbers.len()) == (0, 0, 0, 0, 0)
 }
 
 proptest! {
@@ -186,9 +165,7 @@ proptest! {
 }
 
 fn tickets() -> Event {
-    Event::new("changed".into(), "{}")
-        .with_resource("tickets".into())
-        .with_action(Action::Created)
+    Event::new("changed".into(), "{}").with_resource("tickets".into()).with_action(Action::Created)
 }
 
 /// Ten subscribers of the tickets, and others of resources of their own.
@@ -197,11 +174,7 @@ fn crowd(others: usize, organisation: Option<&Organisation>) -> Index {
     for number in 0..others + 10 {
         let scope = Scope::new(organisation.cloned(), Grants::All);
         let slot = index.insert(Arc::new(Member::new(Arc::new(Nobody), scope)));
-        let resource = if number < 10 {
-            "tickets".to_owned()
-        } else {
-            format!("resource-{}", number % 1000)
-        };
+        let resource = if number < 10 { "tickets".to_owned() } else { format!("resource-{}", number % 1000) };
         index.add(slot, &Filter::new("changed".into()).with_resource(resource.into()));
     }
     index
@@ -214,9 +187,7 @@ fn only_subscribers_of_the_event_are_looked_at() {
         let mut found = Vec::new();
         index.matching(&tickets(), &mut found);
         assert_eq!(found.len(), 10);
-        let seen = (0..10_010)
-            .filter(|slot| index.slots.get(*slot).unwrap().mark == index.serial)
-            .count();
+        let seen = (0..10_010).filter(|slot| index.slots.get(*slot).unwrap().mark == index.serial).count();
         assert_eq!(seen, 10);
     }
 }
@@ -227,24 +198,15 @@ fn only_subscribers_of_the_event_are_looked_at() {
 fn cost_of_matching_and_memory() {
     // The first index stays alive, so that the second does not grow into its memory.
     let mut alive = Vec::new();
-    for (label, organisation) in [
-        ("no organisation", None),
-        ("an organisation", Some(Organisation::from("north"))),
-    ] {
+    for (label, organisation) in [("no organisation", None), ("an organisation", Some(Organisation::from("north")))] {
         let mut index = crowd(10_000, organisation.as_ref());
         let before = resident();
         for slot in 0..10_000 {
             for resource in 0..50 {
-                index.add(
-                    SlotId(slot),
-                    &Filter::new("changed".into()).with_resource(format!("r{resource}").into()),
-                );
+                index.add(SlotId(slot), &Filter::new("changed".into()).with_resource(format!("r{resource}").into()));
             }
         }
-        println!(
-            "{label}: {} B per further subscription",
-            (resident() - before) / 500_000
-        );
+        println!("{label}: {} B per further subscription", (resident() - before) / 500_000);
         alive.push(index);
     }
     for others in [0, 1_000, 100_000] {

@@ -3,10 +3,7 @@ use super::*;
 fn event(organisation: Option<&str>) -> Event {
     let event = Event::new("portos.resources.changed".into(), "{}").with_action(Action::Created);
     let event = event.with_resource("tickets".into());
-    Event {
-        organisation: organisation.map(Organisation::from),
-        ..event
-    }
+    Event { organisation: organisation.map(Organisation::from), ..event }
 }
 
 #[test]
@@ -26,11 +23,7 @@ fn organisation_is_a_border_for_events_that_have_one() {
 fn grants_bound_events_and_filters() {
     let filter = |resource: Option<&str>, action: Option<Action>| {
         let event = "portos.resources.changed".into();
-        Filter {
-            event,
-            resource: resource.map(Into::into),
-            action,
-        }
+        Filter { event, resource: resource.map(Into::into), action }
     };
     let check = |grant: (&str, Option<&str>, Option<Action>), allows: bool, permits: [bool; 4]| {
         let mut granted = Grant::new(grant.0.parse().unwrap());
@@ -42,32 +35,15 @@ fn grants_bound_events_and_filters() {
         }
         let scope = Scope::new(None, Grants::Only(vec![granted]));
         assert_eq!(scope.allows(&event(None)), allows, "{grant:?}");
-        let filters = [
-            (None, None),
-            (Some("tickets"), None),
-            (Some("devices"), None),
-            (None, Some(Action::Deleted)),
-        ];
+        let filters = [(None, None), (Some("tickets"), None), (Some("devices"), None), (None, Some(Action::Deleted))];
         assert_eq!(filters.map(|(r, a)| scope.permits(&filter(r, a))), permits, "{grant:?}");
     };
     check(("*", None, None), true, [true, true, true, true]);
     check(("portos.*", None, None), true, [true, true, true, true]);
-    check(
-        ("portos.resources.changed", Some("tick*"), None),
-        true,
-        [true, true, false, true],
-    );
+    check(("portos.resources.changed", Some("tick*"), None), true, [true, true, false, true]);
     check(("portos.*", Some("devices"), None), false, [true, false, true, true]);
-    check(
-        ("portos.*", None, Some(Action::Created)),
-        true,
-        [true, true, true, false],
-    );
-    check(
-        ("portos.*", None, Some(Action::Deleted)),
-        false,
-        [true, true, true, true],
-    );
+    check(("portos.*", None, Some(Action::Created)), true, [true, true, true, false]);
+    check(("portos.*", None, Some(Action::Deleted)), false, [true, true, true, true]);
     check(("portos.licence.*", None, None), false, [false, false, false, false]);
 }
 
@@ -76,10 +52,7 @@ fn star_stands_at_the_end_only() {
     let check = |text: &str, error: Option<&str>| {
         let parsed = text.parse::<Pattern>();
         assert_eq!(parsed.as_ref().err().map(ToString::to_string).as_deref(), error);
-        assert_eq!(
-            parsed.map_or_else(|_| text.to_owned(), |pattern| pattern.to_string()),
-            text
-        );
+        assert_eq!(parsed.map_or_else(|_| text.to_owned(), |pattern| pattern.to_string()), text);
     };
     check("*", None);
     check("a*", None);

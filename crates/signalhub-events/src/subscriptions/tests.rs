@@ -21,10 +21,7 @@ async fn set_of_filters_follows_the_rules_of_unsubscribe() {
     assert_eq!(subscriptions.add(&all), Ok(Added::New));
     assert_eq!(subscriptions.add(&created), Ok(Added::New));
     assert_eq!(subscriptions.add(&created), Ok(Added::AlreadyThere));
-    assert_eq!(
-        subscriptions.add(&Filter::new("portos.licence.activated".into())),
-        Ok(Added::New)
-    );
+    assert_eq!(subscriptions.add(&Filter::new("portos.licence.activated".into())), Ok(Added::New));
     assert_eq!((subscriptions.len(), broker.subscription_count()), (3, 3));
 
     // Nothing is removed that is wider, and nothing that is not there.
@@ -45,10 +42,7 @@ async fn refusals_name_the_missing_grant_or_the_unknown_event() {
     let mut check = |filter: Filter, error: &str| {
         assert_eq!(subscriptions.add(&filter).unwrap_err().to_string(), error);
     };
-    check(
-        tickets(),
-        r#"missing grant for event "portos.resources.changed", resource "tickets""#,
-    );
+    check(tickets(), r#"missing grant for event "portos.resources.changed", resource "tickets""#);
     check(
         Filter::new("portos.resources.changed".into()).with_action(Action::Deleted),
         r#"missing grant for event "portos.resources.changed", action "deleted""#,
@@ -72,10 +66,7 @@ async fn nothing_is_left_of_a_thousand_subscribers() {
         }
         all.push(subscriptions);
     }
-    assert_eq!(
-        (broker.subscriber_count(), broker.subscription_count() > 2000),
-        (1000, true)
-    );
+    assert_eq!((broker.subscriber_count(), broker.subscription_count() > 2000), (1000, true));
     drop(all);
     assert_eq!((broker.subscriber_count(), broker.subscription_count()), (0, 0));
 }

@@ -3,25 +3,21 @@ use proptest::prelude::*;
 use super::{HandshakeError, HandshakeRequest, HandshakeResponse, encode_response};
 use crate::Protocol;
 
+type Answer = Result<(&'static str, i32), &'static str>;
+
 /// Records of clients, and what the original took them for or the detail it refused them with.
-const ANSWERED: &[(&[u8], Result<(&str, i32), &str>)] = &[
+const ANSWERED: &[(&[u8], Answer)] = &[
     (br#"{ "version" : 1 , "x":[1], "protocol":"JSON" }"#, Ok(("JSON", 1))),
     (br#"{"protocol":"json","version":0}"#, Ok(("json", 0))),
     (br#"{"protocol":"json","version":3}"#, Ok(("json", 3))),
     (br#"{"protocol":"json","version":-2147483648}"#, Ok(("json", i32::MIN))),
     (br#"{"protocol":"json","version":-0}"#, Ok(("json", 0))),
-    (
-        br#"{"protocol":"foo","protocol":"json","version":9,"version":1}"#,
-        Ok(("json", 1)),
-    ),
+    (br#"{"protocol":"foo","protocol":"json","version":9,"version":1}"#, Ok(("json", 1))),
     (br#"{"protocol":"json","version":1} x"#, Ok(("json", 1))),
     (br#"{"protocol":"FoO","version":1}"#, Ok(("FoO", 1))),
     (br#"{"protocol":"","version":1}"#, Ok(("", 1))),
     (br#"{"pr\u006ftocol":"json","version":1}"#, Ok(("json", 1))),
-    (
-        br#"{"protocol":"json","version":1,"x":[1,{"protocol":"y"}]}"#,
-        Ok(("json", 1)),
-    ),
+    (br#"{"protocol":"json","version":1,"x":[1,{"protocol":"y"}]}"#, Ok(("json", 1))),
     (
         br#"{"version":1}"#,
         Err(r#"InvalidDataException: Missing required property 'protocol'. Message content: {"version":1}"#),
@@ -30,38 +26,14 @@ const ANSWERED: &[(&[u8], Result<(&str, i32), &str>)] = &[
         br#"{"protocol":"json"}"#,
         Err(r#"InvalidDataException: Missing required property 'version'. Message content: {"protocol":"json"}"#),
     ),
-    (
-        br#"[1]"#,
-        Err("InvalidDataException: Unexpected JSON Token Type 'Array'. Expected a JSON Object."),
-    ),
-    (
-        br#""x""#,
-        Err("InvalidDataException: Unexpected JSON Token Type 'String'. Expected a JSON Object."),
-    ),
-    (
-        br#"null"#,
-        Err("InvalidDataException: Unexpected JSON Token Type 'Null'. Expected a JSON Object."),
-    ),
-    (
-        br#"{"protocol":5,"version":1}"#,
-        Err("InvalidDataException: Expected 'protocol' to be of type String."),
-    ),
-    (
-        br#"{"protocol":null,"version":1}"#,
-        Err("InvalidDataException: Expected 'protocol' to be of type String."),
-    ),
-    (
-        br#"{"protocol":[}"#,
-        Err("InvalidDataException: Expected 'protocol' to be of type String."),
-    ),
-    (
-        br#"{"protocol":"json","version":"1"}"#,
-        Err("InvalidDataException: Expected 'version' to be of type Number."),
-    ),
-    (
-        br#"{"protocol":"json","version":[]}"#,
-        Err("InvalidDataException: Expected 'version' to be of type Number."),
-    ),
+    (br#"[1]"#, Err("InvalidDataException: Unexpected JSON Token Type 'Array'. Expected a JSON Object.")),
+    (br#""x""#, Err("InvalidDataException: Unexpected JSON Token Type 'String'. Expected a JSON Object.")),
+    (br#"null"#, Err("InvalidDataException: Unexpected JSON Token Type 'Null'. Expected a JSON Object.")),
+    (br#"{"protocol":5,"version":1}"#, Err("InvalidDataException: Expected 'protocol' to be of type String.")),
+    (br#"{"protocol":null,"version":1}"#, Err("InvalidDataException: Expected 'protocol' to be of type String.")),
+    (br#"{"protocol":[}"#, Err("InvalidDataException: Expected 'protocol' to be of type String.")),
+    (br#"{"protocol":"json","version":"1"}"#, Err("InvalidDataException: Expected 'version' to be of type Number.")),
+    (br#"{"protocol":"json","version":[]}"#, Err("InvalidDataException: Expected 'version' to be of type Number.")),
     (
         br#"{"protocol":"json","version":null}"#,
         Err(
@@ -120,9 +92,7 @@ fn requests_are_taken_as_the_original_takes_them() {
             }
             Err(error) => Err(format!("{}: {error}", error.exception())),
         };
-        let expected = expected
-            .map(|(protocol, version)| (protocol.to_owned(), version))
-            .map_err(str::to_owned);
+        let expected = expected.map(|(protocol, version)| (protocol.to_owned(), version)).map_err(str::to_owned);
         assert_eq!(answer, expected, "{}", record.escape_ascii());
     }
 }
@@ -140,31 +110,20 @@ fn text_that_is_no_json_is_the_readers_fault() {
     ];
     for record in rows {
         let error = HandshakeRequest::parse(&[record, b"\x1e"].concat()).unwrap_err();
-        assert_eq!(
-            (&error, error.exception()),
-            (&HandshakeError::Syntax, "JsonReaderException")
-        );
+        assert_eq!((&error, error.exception()), (&HandshakeError::Syntax, "JsonReaderException"));
     }
 }
 
 #[test]
 fn responses_are_three_bytes_or_an_error() {
-    for (error, expected) in [
-        (None, "{}\u{1e}"),
-        (Some("a \"b\""), "{\"error\":\"a \\\"b\\\"\"}\u{1e}"),
-    ] {
+    for (error, expected) in [(None, "{}\u{1e}"), (Some("a \"b\""), "{\"error\":\"a \\\"b\\\"\"}\u{1e}")] {
         let mut out = Vec::new();
         encode_response(error, &mut out);
         assert_eq!(out, expected.as_bytes());
-        let response = HandshakeResponse {
-            error: error.map(str::to_owned),
-        };
+        let response = HandshakeResponse { error: error.map(str::to_owned) };
         assert_eq!(HandshakeResponse::parse(&out), Ok(Some((response, out.len()))));
     }
-    assert_eq!(
-        HandshakeResponse::parse(b"{\"type\":6}\x1e"),
-        Err(HandshakeError::HubMessage)
-    );
+    assert_eq!(HandshakeResponse::parse(b"{\"type\":6}\x1e"), Err(HandshakeError::HubMessage));
     assert_eq!(HandshakeResponse::parse(b"{}"), Ok(None));
 }
 

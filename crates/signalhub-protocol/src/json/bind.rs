@@ -1,10 +1,14 @@
 //! Converts raw values to types by System.Text.Json's rules: names regardless of case, unknown members ignored, strict types.
+//!
+//! Names match where serde says which ones there are: in structs and enums. Flattened structs and untagged or internally tagged
+//! enums first collect their members without saying so, and therefore need the exact spelling.
 
 use std::borrow::Cow;
 
 use serde::de::value::{BorrowedStrDeserializer, CowStrDeserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Error, Visitor};
 
+use super::names::{Key, position, spelling};
 use super::scan::{Kind, Scanner, SyntaxError, TextError};
 use crate::arguments::BindError;
 
@@ -14,57 +18,6 @@ pub(crate) fn bind<T: DeserializeOwned>(value: &[u8]) -> Result<T, BindError> {
     let bound = T::deserialize(Reader { scanner: &mut scanner })?;
     scanner.end()?;
     Ok(bound)
-}
-
-/// The elements of a raw array, one by one.
-#[derive(Debug)]
-pub(crate) struct Elements<'a> {
-    scanner: Scanner<'a>,
-    state: State,
-    count: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Unopened,
-    Open { first: bool },
-    Ended,
-}
-
-impl<'a> Elements<'a> {
-    pub(crate) fn new(array: &'a [u8]) -> Self {
-        Self {
-            scanner: Scanner::new(array),
-            state: State::Unopened,
-            count: 0,
-        }
-    }
-
-    /// Passes over the next element and gives its text.
-    pub(crate) fn next(&mut self) -> Result<Option<&'a [u8]>, BindError> {
-        let mut first = match self.state {
-            State::Unopened if self.scanner.kind()? != Kind::Array => return Err(SyntaxError.into()),
-            State::Unopened => {
-                self.scanner.open()?;
-                true
-            }
-            State::Open { first } => first,
-            State::Ended => return Ok(None),
-        };
-        if !self.scanner.next_element(&mut first)? {
-            self.state = State::Ended;
-            return Ok(None);
-        }
-        self.state = State::Open { first };
-        let element = self.scanner.value()?;
-        self.count += 1;
-        Ok(Some(element))
-    }
-
-    /// Says how many were passed over.
-    pub(crate) fn count(&self) -> usize {
-        self.count
-    }
 }
 
 /// serde_json's name for a value that stays text.
@@ -86,9 +39,7 @@ impl<'a> Reader<'_, 'a> {
             return Ok(None);
         }
         let text = std::str::from_utf8(self.scanner.number()?).map_err(BindError::custom)?;
-        text.parse()
-            .map(Some)
-            .map_err(|_| BindError::custom(format_args!("{text} is no number of the expected type")))
+        text.parse().map(Some).map_err(|_| BindError::custom(format_args!("{text} is no number of the expected type")))
     }
 
     fn any_number<V: Visitor<'a>>(&mut self, visitor: V) -> Result<V::Value, BindError> {
@@ -141,22 +92,14 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
             },
             Kind::Array => {
                 self.scanner.open()?;
-                let mut members = Members {
-                    scanner: self.scanner,
-                    first: true,
-                    ended: false,
-                };
+                let mut members = Members { scanner: self.scanner, first: true, ended: false };
                 let value = visitor.visit_seq(&mut members)?;
                 members.end()?;
                 Ok(value)
             }
             Kind::Object => {
                 self.scanner.open()?;
-                visitor.visit_map(Members {
-                    scanner: self.scanner,
-                    first: true,
-                    ended: false,
-                })
+                visitor.visit_map(Members { scanner: self.scanner, first: true, ended: false })
             }
         }
     }
@@ -210,15 +153,9 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
             Kind::Object => {
                 self.scanner.open()?;
                 let mut first = true;
-                let name = self
-                    .scanner
-                    .next_property(&mut first)?
-                    .ok_or_else(|| BindError::custom("no variant"))?;
+                let name = self.scanner.next_property(&mut first)?.ok_or_else(|| BindError::custom("no variant"))?;
                 let name = spelling(name.decode()?, variants);
-                let value = visitor.visit_enum(Variant {
-                    name,
-                    scanner: &mut *self.scanner,
-                })?;
+                let value = visitor.visit_enum(Variant { name, scanner: &mut *self.scanner })?;
                 match self.scanner.next_property(&mut first)? {
                     None => Ok(value),
                     Some(_) => Err(BindError::custom("more than one variant")),
@@ -296,13 +233,7 @@ struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Reads the whole object, whose brace comes next.
     fn read(names: &'static [&'static str], scanner: &mut Scanner<'a>) -> Result<Self, BindError> {
-        let mut fields = Self {
-            names,
-            values: vec![None; names.len()],
-            unknown: None,
-            next: 0,
-            current: b"",
-        };
+        let mut fields = Self { names, values: vec![None; names.len()], unknown: None, next: 0, current: b"" };
         scanner.open()?;
         let mut first = true;
         while let Some(name) = scanner.next_property(&mut first)? {
@@ -337,9 +268,7 @@ impl<'a> de::MapAccess<'a> for Fields<'a> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, BindError> {
-        seed.deserialize(Reader {
-            scanner: &mut Scanner::new(self.current),
-        })
+        seed.deserialize(Reader { scanner: &mut Scanner::new(self.current) })
     }
 }
 
@@ -383,73 +312,8 @@ impl<'a> de::VariantAccess<'a> for Reader<'_, 'a> {
     }
 }
 
-/// The name of a member whose names are data, as a map's; numbers are written as strings there.
-struct Key<'a>(Cow<'a, str>);
-
-macro_rules! read_number_keys {
-    ($($method:ident $visit:ident)*) => {
-        $(fn $method<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, BindError> {
-            visitor.$visit(self.0.parse().map_err(BindError::custom)?)
-        })*
-    };
-}
-
-impl<'a> de::Deserializer<'a> for Key<'a> {
-    type Error = BindError;
-
-    fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, BindError> {
-        CowStrDeserializer::new(self.0).deserialize_any(visitor)
-    }
-
-    read_number_keys! {
-        deserialize_i8 visit_i8 deserialize_i16 visit_i16 deserialize_i32 visit_i32 deserialize_i64 visit_i64
-        deserialize_u8 visit_u8 deserialize_u16 visit_u16 deserialize_u32 visit_u32 deserialize_u64 visit_u64
-        deserialize_i128 visit_i128 deserialize_u128 visit_u128 deserialize_bool visit_bool
-    }
-
-    fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, BindError> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'a>>(self, _: &'static str, visitor: V) -> Result<V::Value, BindError> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'a>>(
-        self,
-        _name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, BindError> {
-        visitor.visit_enum(CowStrDeserializer::new(spelling(self.0, variants)))
-    }
-
-    serde::forward_to_deserialize_any! {
-        <W: Visitor<'a>>
-        f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
-    }
-}
-
-/// Finds a declared name: the same one first, else one that differs in the case of its letters only.
-fn position(name: &str, names: &[&str]) -> Option<usize> {
-    let exact = names.iter().position(|known| *known == name);
-    exact.or_else(|| names.iter().position(|known| known.eq_ignore_ascii_case(name)))
-}
-
-/// Gives the declared spelling of a name, or the name itself.
-fn spelling<'a>(name: Cow<'a, str>, names: &[&'static str]) -> Cow<'a, str> {
-    match position(&name, names) {
-        Some(at) => Cow::Borrowed(names[at]),
-        None => name,
-    }
-}
-
 fn finite<N: Into<f64> + Copy>(number: N) -> Result<N, BindError> {
-    if number.into().is_finite() {
-        Ok(number)
-    } else {
-        Err(BindError::custom("the number is out of range"))
-    }
+    if number.into().is_finite() { Ok(number) } else { Err(BindError::custom("the number is out of range")) }
 }
 
 fn any<N>(number: N) -> Result<N, BindError> {

@@ -82,26 +82,16 @@ impl<'a> Envelope<'a> {
     /// Checks what the type of message needs, in the original's order.
     fn into_message(mut self) -> Result<HubMessage<'a>, DecodeError> {
         match self.kind.ok_or(DecodeError::Missing("type"))? {
-            1 => self
-                .into_invocation(Self::lacks_in_invocation)
-                .map(HubMessage::Invocation),
+            1 => self.into_invocation(Self::lacks_in_invocation).map(HubMessage::Invocation),
             2 => self.into_stream_item().map(HubMessage::StreamItem),
             3 => self.into_completion().map(HubMessage::Completion),
-            4 => self
-                .into_invocation(Self::lacks_in_stream_invocation)
-                .map(HubMessage::StreamInvocation),
+            4 => self.into_invocation(Self::lacks_in_stream_invocation).map(HubMessage::StreamInvocation),
             5 => {
                 let invocation_id = self.take_id()?;
-                Ok(HubMessage::CancelInvocation(CancelInvocation {
-                    headers: self.headers,
-                    invocation_id,
-                }))
+                Ok(HubMessage::CancelInvocation(CancelInvocation { headers: self.headers, invocation_id }))
             }
             6 => Ok(HubMessage::Ping),
-            7 => Ok(HubMessage::Close(Close {
-                error: self.error,
-                allow_reconnect: self.allow_reconnect,
-            })),
+            7 => Ok(HubMessage::Close(Close { error: self.error, allow_reconnect: self.allow_reconnect })),
             8 => self.take_sequence_id().map(HubMessage::Ack),
             9 => self.take_sequence_id().map(HubMessage::Sequence),
             unknown => Ok(HubMessage::Unknown(unknown)),
@@ -125,11 +115,7 @@ impl<'a> Envelope<'a> {
 
     /// Names what an invocation without arguments lacks first; an empty target counts as none then.
     fn lacks_in_invocation(&self) -> &'static str {
-        if self.target.as_ref().is_none_or(|target| target.is_empty()) {
-            "target"
-        } else {
-            "arguments"
-        }
+        if self.target.as_ref().is_none_or(|target| target.is_empty()) { "target" } else { "arguments" }
     }
 
     /// Names what a stream invocation without arguments lacks first.
@@ -144,20 +130,12 @@ impl<'a> Envelope<'a> {
     fn into_stream_item(self) -> Result<StreamItem<'a>, DecodeError> {
         let invocation_id = self.invocation_id.ok_or(DecodeError::Missing("invocationId"))?;
         let Some(item) = self.item else {
-            return Err(DecodeError::Missing(if invocation_id.is_empty() {
-                "invocationId"
-            } else {
-                "item"
-            }));
+            return Err(DecodeError::Missing(if invocation_id.is_empty() { "invocationId" } else { "item" }));
         };
         if invocation_id.is_empty() {
             return Err(DecodeError::EmptyStreamId);
         }
-        Ok(StreamItem {
-            headers: self.headers,
-            invocation_id,
-            item: Value::Json(item),
-        })
+        Ok(StreamItem { headers: self.headers, invocation_id, item: Value::Json(item) })
     }
 
     fn into_completion(mut self) -> Result<Completion<'a>, DecodeError> {
@@ -168,24 +146,15 @@ impl<'a> Envelope<'a> {
             (None, Some(result)) => Outcome::Result(Value::Json(result)),
             (None, None) => Outcome::Void,
         };
-        Ok(Completion {
-            headers: self.headers,
-            invocation_id,
-            outcome,
-        })
+        Ok(Completion { headers: self.headers, invocation_id, outcome })
     }
 
     fn take_id(&mut self) -> Result<Cow<'a, str>, DecodeError> {
-        self.invocation_id
-            .take()
-            .filter(|id| !id.is_empty())
-            .ok_or(DecodeError::Missing("invocationId"))
+        self.invocation_id.take().filter(|id| !id.is_empty()).ok_or(DecodeError::Missing("invocationId"))
     }
 
     fn take_sequence_id(&self) -> Result<SequenceId, DecodeError> {
-        self.sequence_id
-            .map(SequenceId)
-            .ok_or(DecodeError::Missing("sequenceId"))
+        self.sequence_id.map(SequenceId).ok_or(DecodeError::Missing("sequenceId"))
     }
 }
 
@@ -206,11 +175,7 @@ pub(crate) fn read_string<'a>(
     kind: Kind,
     property: &'static str,
 ) -> Result<Text<'a>, DecodeError> {
-    if kind == Kind::String {
-        Ok(scanner.string()?)
-    } else {
-        Err(misplaced(scanner, kind, property, "String"))
-    }
+    if kind == Kind::String { Ok(scanner.string()?) } else { Err(misplaced(scanner, kind, property, "String")) }
 }
 
 /// Reads a property that must be an integer; `width` is the original's name of its type.
@@ -252,11 +217,7 @@ fn read_stream_ids<'a>(scanner: &mut Scanner<'a>, kind: Kind) -> Result<Vec<Cow<
             continue;
         }
         check_scalar(scanner, kind)?;
-        return Err(if kind == Kind::Null {
-            DecodeError::NullStreamId
-        } else {
-            DecodeError::StreamId(kind.token())
-        });
+        return Err(if kind == Kind::Null { DecodeError::NullStreamId } else { DecodeError::StreamId(kind.token()) });
     }
     Ok(ids)
 }

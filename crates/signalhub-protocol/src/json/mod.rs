@@ -1,15 +1,18 @@
 //! The JSON hub protocol (HubProtocol, JSON Encoding).
 
 mod bind;
+mod elements;
 mod encode;
 pub(crate) mod envelope;
 mod escape;
 mod escape_table;
+mod names;
 mod number;
 mod scan;
 mod write;
 
-pub(crate) use bind::{Elements, bind};
+pub(crate) use bind::bind;
+pub(crate) use elements::Elements;
 pub(crate) use encode::encode;
 pub(crate) use envelope::decode;
 pub(crate) use escape::write_string;

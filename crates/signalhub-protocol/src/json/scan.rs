@@ -230,10 +230,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn digits(&mut self) -> Result<(), SyntaxError> {
-        let count = self.input[self.at..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let count = self.input[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         self.at += count;
         if count == 0 { Err(SyntaxError) } else { Ok(()) }
     }
@@ -254,9 +251,7 @@ impl<'a> Text<'a> {
     /// Gives the characters; borrows unless there are escapes.
     pub(crate) fn decode(self) -> Result<Cow<'a, str>, TextError> {
         if !self.escaped {
-            return Ok(Cow::Borrowed(
-                std::str::from_utf8(self.raw).map_err(|_| TextError::Utf8)?,
-            ));
+            return Ok(Cow::Borrowed(std::str::from_utf8(self.raw).map_err(|_| TextError::Utf8)?));
         }
         let mut text = String::with_capacity(self.raw.len());
         let mut rest = self.raw;
@@ -300,10 +295,7 @@ fn plain_run(bytes: &[u8]) -> usize {
         run += 8;
     }
     let tail = &bytes[run..];
-    run + tail
-        .iter()
-        .take_while(|&&byte| byte >= 0x20 && byte != b'"' && byte != b'\\')
-        .count()
+    run + tail.iter().take_while(|&&byte| byte >= 0x20 && byte != b'"' && byte != b'\\').count()
 }
 
 fn escape_len(bytes: &[u8]) -> Option<usize> {

@@ -55,13 +55,7 @@ impl<'o> Writer<'o> {
             return Err(EncodeError::Depth);
         }
         self.out.push(bracket);
-        Ok(Members {
-            out: self.out,
-            depth: self.depth + 1,
-            first: true,
-            closing,
-            verbatim: false,
-        })
+        Ok(Members { out: self.out, depth: self.depth + 1, first: true, closing, verbatim: false })
     }
 
     /// Opens `{"variant":` and, inside of it, the bracket.
@@ -73,11 +67,7 @@ impl<'o> Writer<'o> {
     ) -> Result<Members<'o>, EncodeError> {
         let mut outer = self.open(b'{', b"}")?;
         outer.name(variant);
-        Writer {
-            out: outer.out,
-            depth: outer.depth,
-        }
-        .open(bracket, closing)
+        Writer { out: outer.out, depth: outer.depth }.open(bracket, closing)
     }
 }
 
@@ -201,13 +191,7 @@ impl<'o> ser::Serializer for Writer<'o> {
 
     fn serialize_struct(self, name: &'static str, _len: usize) -> Result<Members<'o>, EncodeError> {
         if VERBATIM.contains(&name) {
-            return Ok(Members {
-                out: self.out,
-                depth: self.depth,
-                first: true,
-                closing: b"",
-                verbatim: true,
-            });
+            return Ok(Members { out: self.out, depth: self.depth, first: true, closing: b"", verbatim: true });
         }
         self.open(b'{', b"}")
     }
@@ -247,10 +231,7 @@ impl Members<'_> {
     }
 
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-        value.serialize(Writer {
-            out: self.out,
-            depth: self.depth,
-        })
+        value.serialize(Writer { out: self.out, depth: self.depth })
     }
 
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
@@ -260,9 +241,7 @@ impl Members<'_> {
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), EncodeError> {
         if self.verbatim {
-            let text = value
-                .serialize(serde_json::value::Serializer)
-                .map_err(ser::Error::custom)?;
+            let text = value.serialize(serde_json::value::Serializer).map_err(ser::Error::custom)?;
             self.out.extend_from_slice(text.as_str().unwrap_or_default().as_bytes());
             return Ok(());
         }

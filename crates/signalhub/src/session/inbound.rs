@@ -44,12 +44,7 @@ pub(super) enum CallKind {
 }
 
 /// Reads the first message of the input; `None` while it is incomplete.
-pub(super) fn next(
-    core: &HubCore,
-    protocol: Protocol,
-    input: &[u8],
-    limit: Option<usize>,
-) -> Option<(Action, usize)> {
+pub(super) fn next(core: &HubCore, protocol: Protocol, input: &[u8], limit: Option<usize>) -> Option<(Action, usize)> {
     let too_long = |len: usize| limit.filter(|limit| len > *limit);
     match protocol.decode(input) {
         Ok(None) => {
@@ -83,9 +78,8 @@ fn bind(core: &HubCore, invocation: &Invocation<'_>, kind: CallKind) -> Action {
     let id: Option<Arc<str>> = invocation.invocation_id.as_deref().filter(|id| !id.is_empty()).map(Into::into);
     let Some(method) = core.methods.find(&invocation.target) else {
         let target = &invocation.target;
-        let error = format!(
-            "Failed to invoke '{target}' due to an error on the server. HubException: Method does not exist."
-        );
+        let error =
+            format!("Failed to invoke '{target}' due to an error on the server. HubException: Method does not exist.");
         return Action::Answer { id, error };
     };
     let target = match invocation.target_escaped {

@@ -173,7 +173,8 @@ impl Session {
                 *alive = now;
             }
         }
-        let silent = self.client_alive.is_some_and(|alive| now.duration_since(alive) >= options.client_timeout_interval);
+        let silent =
+            self.client_alive.is_some_and(|alive| now.duration_since(alive) >= options.client_timeout_interval);
         silent.then_some(Ending::ClientTimeout)
     }
 }

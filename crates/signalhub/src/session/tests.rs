@@ -1,1 +1,293 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+use serde_json::json;
+use signalhub_connections::{ConnectionHandler, Identity, Peer};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+
+use crate::{
+    Args, Caller, Clients, CloseReason, Connection, Disconnected, ErrorDetails, Hub, HubBuilder, HubError, Policy,
+    State, require,
+};
+
+/// What the test's hub shares with the test.
+#[derive(Clone)]
+struct Shared {
+    gate: Arc<Semaphore>,
+    gone: mpsc::Sender<Option<Arc<str>>>,
+    released: Arc<AtomicUsize>,
+}
+
+struct NoJson;
+
+impl Serialize for NoJson {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("no way"))
+    }
+}
+
+/// Waits until the test opens the gate.
+async fn wait(State(shared): State<Shared>, Args((name,)): Args<(String,)>) -> Result<String, HubError> {
+    shared.gate.acquire().await.map_err(|error| HubError::internal("Closed", error))?.forget();
+    shared.released.fetch_add(1, Ordering::SeqCst);
+    Ok(name)
+}
+
+fn hub() -> (HubBuilder<Shared>, Shared, mpsc::Receiver<Option<Arc<str>>>) {
+    let (gone, left) = mpsc::channel(4);
+    let shared = Shared { gate: Arc::new(Semaphore::new(0)), gone, released: Arc::default() };
+    let hub = Hub::builder()
+        .state(shared.clone())
+        .method("Echo", async |Args((value,)): Args<(String,)>| Ok(value))
+        .method("Wait", wait)
+        .method("Fail", async || Err::<(), _>(HubError::internal("Trouble", "secret")))
+        .method("Refuse", async || Err::<(), _>(HubError::new("no")))
+        .method("Panic", async || -> Result<(), HubError> { panic!("on purpose") })
+        .method("NoJson", async || Ok(NoJson))
+        .method("Abort", async |caller: Caller| {
+            caller.abort();
+            Ok(())
+        })
+        .method("Say", async |clients: Clients, Args((text,)): Args<(String,)>| {
+            Ok(clients.all().send("Said", (text,)).await?)
+        })
+        .method("Secret", require(Policy::authenticated(), async || Ok("secret")))
+        .on_disconnected(async |State(shared): State<Shared>, Disconnected(error): Disconnected| {
+            shared.gone.send(error).await.map_err(|error| HubError::internal("Closed", error))
+        });
+    (hub, shared, left)
+}
+
+/// A client of a hub, without a network.
+struct Client {
+    peer: Peer,
+    session: JoinHandle<()>,
+}
+
+impl Client {
+    fn connect(hub: &Hub, identity: Identity) -> Self {
+        let (connection, peer) = Connection::pair(identity);
+        let session = tokio::spawn(Arc::new(hub.clone()).handle(connection));
+        Self { peer, session }
+    }
+
+    async fn shaken(hub: &Hub) -> Self {
+        let mut client = Self::connect(hub, Identity::user("ann"));
+        client.peer.send("{\"protocol\":\"json\",\"version\":1}\u{1e}");
+        assert_eq!(client.next().await, "{}");
+        client
+    }
+
+    fn say(&mut self, message: &serde_json::Value) {
+        self.peer.send(format!("{message}\u{1e}"));
+    }
+
+    fn call(&mut self, id: &str, target: &str, arguments: &serde_json::Value) {
+        self.say(&json!({"type": 1, "invocationId": id, "target": target, "arguments": arguments}));
+    }
+
+    async fn next(&mut self) -> String {
+        let message = self.peer.receive().await.expect("a message");
+        String::from_utf8(message.to_vec()).unwrap().trim_end_matches('\u{1e}').to_owned()
+    }
+
+    async fn completes(&mut self, id: &str, outcome: &str) {
+        assert_eq!(self.next().await, format!("{{\"type\":3,\"invocationId\":\"{id}\",{outcome}}}"));
+    }
+
+    /// Expects the end of the connection and tells its reason.
+    async fn ends(mut self) -> CloseReason {
+        assert_eq!(self.peer.receive().await, None);
+        self.session.await.unwrap();
+        self.peer.close_reason().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn calls_are_answered_in_order_and_errors_in_words() {
+    let (hub, _shared, _left) = hub();
+    let hub = hub.build();
+    let mut client = Client::shaken(&hub).await;
+    for (target, arguments, outcome) in [
+        ("echo", json!(["hi"]), "\"result\":\"hi\""),
+        ("Fail", json!([]), "\"error\":\"An unexpected error occurred invoking 'Fail' on the server.\""),
+        (
+            "Refuse",
+            json!([]),
+            "\"error\":\"An unexpected error occurred invoking 'Refuse' on the server. HubException: no\"",
+        ),
+        ("Panic", json!([]), "\"error\":\"An unexpected error occurred invoking 'Panic' on the server.\""),
+        ("ECHO", json!([1]), "\"error\":\"Failed to invoke 'Echo' due to an error on the server.\""),
+        (
+            "Nope",
+            json!([]),
+            "\"error\":\"Failed to invoke 'Nope' due to an error on the server. HubException: Method does not exist.\"",
+        ),
+    ] {
+        client.call("1", target, &arguments);
+        client.completes("1", outcome).await;
+    }
+}
+
+#[tokio::test]
+async fn a_second_call_waits_and_a_bad_one_does_not() {
+    let (hub, shared, _) = hub();
+    let mut client = Client::shaken(&hub.build()).await;
+    client.call("1", "Wait", &json!(["a"]));
+    client.call("2", "Nope", &json!([]));
+    client.call("3", "Wait", &json!(["b"]));
+    client.call("4", "Nope", &json!([]));
+    assert!(client.next().await.contains("\"invocationId\":\"2\""));
+    shared.gate.add_permits(1);
+    client.completes("1", "\"result\":\"a\"").await;
+    assert!(client.next().await.contains("\"invocationId\":\"4\""));
+    shared.gate.add_permits(1);
+    client.completes("3", "\"result\":\"b\"").await;
+}
+
+#[tokio::test]
+async fn parallel_calls_run_as_many_as_allowed() {
+    let (hub, shared, _) = hub();
+    let mut client = Client::shaken(&hub.maximum_parallel_invocations_per_client(2).build()).await;
+    client.call("1", "Wait", &json!(["a"]));
+    client.call("2", "Echo", &json!(["b"]));
+    client.completes("2", "\"result\":\"b\"").await;
+    shared.gate.add_permits(1);
+    client.completes("1", "\"result\":\"a\"").await;
+}
+
+#[tokio::test]
+async fn a_call_goes_on_when_its_client_has_gone() {
+    let (hub, shared, mut left) = hub();
+    let hub = hub.build();
+    let mut client = Client::shaken(&hub).await;
+    client.call("1", "Wait", &json!(["a"]));
+    client.say(&json!({"type": 7}));
+    assert_eq!(client.next().await, "{\"type\":7}");
+    assert_eq!(left.recv().await, Some(None));
+    assert_eq!(client.ends().await, CloseReason::Finished);
+    assert_eq!(hub.client_count(), 0);
+    shared.gate.add_permits(1);
+    let released = async {
+        while shared.released.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), released).await.expect("the call ends");
+}
+
+#[tokio::test]
+async fn endings_say_what_was_recorded() {
+    const ERROR: &str = "{\"type\":7,\"error\":\"Connection closed with an error.\",\"allowReconnect\":true}";
+    const DETAIL: &str = "{\"type\":7,\"error\":\"Connection closed with an error. InvalidDataException: Error reading \
+        JSON.\",\"allowReconnect\":true}";
+    for (details, sent, last, told) in [
+        (ErrorDetails::Hidden, "{\"type\":7}\u{1e}", "{\"type\":7}", None),
+        (ErrorDetails::Hidden, "{\"type\":7,\"error\":\"e\"}\u{1e}", "{\"type\":7}", Some("e")),
+        (ErrorDetails::Hidden, "nonsense\u{1e}", ERROR, Some("Error reading JSON.")),
+        (ErrorDetails::Shown, "nonsense\u{1e}", DETAIL, Some("Error reading JSON.")),
+        (
+            ErrorDetails::Hidden,
+            "{\"type\":1,\"invocationId\":\"1\",\"target\":\"NoJson\",\"arguments\":[]}\u{1e}",
+            ERROR,
+            Some("no way"),
+        ),
+        (ErrorDetails::Hidden, "{\"type\":1,\"target\":\"Abort\",\"arguments\":[]}\u{1e}", "{\"type\":7}", None),
+    ] {
+        let (hub, _, mut left) = hub();
+        let mut client = Client::shaken(&hub.error_details(details).build()).await;
+        client.peer.send(sent);
+        assert_eq!(client.next().await, last, "{sent}");
+        assert_eq!(left.recv().await.unwrap().as_deref(), told, "{sent}");
+        client.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn a_stopping_server_lets_clients_come_back() {
+    let (hub, _shared, _left) = hub();
+    let mut client = Client::shaken(&hub.build()).await;
+    client.peer.drain();
+    assert_eq!(client.next().await, "{\"type\":7,\"allowReconnect\":true}");
+    assert_eq!(client.ends().await, CloseReason::ServerShutdown);
+}
+
+#[tokio::test]
+async fn a_lost_transport_with_half_a_message_is_told_apart() {
+    for (sent, told) in [("", None), ("{\"type\":6", Some("Connection terminated while reading a message."))] {
+        let (hub, _, mut left) = hub();
+        let mut client = Client::shaken(&hub.build()).await;
+        client.peer.send(sent);
+        client.peer.end(CloseReason::ClientGone);
+        assert_eq!(left.recv().await.unwrap().as_deref(), told);
+        client.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_on_connected_refuses_never_was() {
+    let (hub, _, mut left) = hub();
+    let hub = hub.on_connected(async || Err::<(), _>(HubError::new("full"))).build();
+    let mut client = Client::shaken(&hub).await;
+    assert_eq!(client.next().await, "{\"type\":7,\"error\":\"Connection closed with an error. HubException: full\"}");
+    client.ends().await;
+    drop(hub);
+    assert_eq!(left.recv().await, None);
+}
+
+#[tokio::test]
+async fn nothing_is_read_before_on_connected_is_done() {
+    let (hub, shared, _) = hub();
+    let hub = hub
+        .on_connected(async |State(shared): State<Shared>, clients: Clients| {
+            shared.gate.acquire().await.map_err(|error| HubError::internal("Closed", error))?.forget();
+            Ok(clients.caller().send("Ready", ()).await?)
+        })
+        .build();
+    let mut client = Client::shaken(&hub).await;
+    client.call("1", "Echo", &json!(["hi"]));
+    tokio::task::yield_now().await;
+    shared.gate.add_permits(1);
+    assert_eq!(client.next().await, "{\"type\":1,\"target\":\"Ready\",\"arguments\":[]}");
+    client.completes("1", "\"result\":\"hi\"").await;
+}
+
+#[tokio::test]
+async fn only_those_a_policy_admits_may_call() {
+    let (hub, _shared, _left) = hub();
+    let hub = hub.build();
+    for (identity, outcome) in [
+        (Identity::user("ann"), "\"result\":\"secret\""),
+        (Identity::anonymous(), "\"error\":\"Failed to invoke 'Secret' because user is unauthorized\""),
+    ] {
+        let mut client = Client::connect(&hub, identity);
+        client.peer.send("{\"protocol\":\"json\",\"version\":1}\u{1e}");
+        client.next().await;
+        client.call("1", "Secret", &json!([]));
+        client.completes("1", outcome).await;
+    }
+}
+
+#[tokio::test]
+async fn all_hear_what_one_says() {
+    let (hub, _shared, _left) = hub();
+    let hub = hub.build();
+    let mut clients = [Client::shaken(&hub).await, Client::shaken(&hub).await];
+    clients[0].say(&json!({"type": 1, "target": "Say", "arguments": ["hi"]}));
+    for client in &mut clients {
+        assert_eq!(client.next().await, "{\"type\":1,\"target\":\"Said\",\"arguments\":[\"hi\"]}");
+    }
+    assert_eq!(hub.client_count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_does_not_come_is_canceled() {
+    let (hub, _shared, _left) = hub();
+    let mut client = Client::connect(&hub.handshake_timeout(Duration::from_secs(3)).build(), Identity::anonymous());
+    client.peer.send("{\"protocol\":");
+    assert_eq!(client.next().await, "{\"error\":\"Handshake was canceled.\"}");
+    assert_eq!(client.ends().await, CloseReason::Finished);
+}

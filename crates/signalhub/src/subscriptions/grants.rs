@@ -25,7 +25,9 @@ struct GrantClaim {
 ///
 /// A claim that cannot be read grants nothing: guessing what an issuer meant would open doors.
 pub(super) fn of_claims(claims: &Map<String, Value>) -> Result<Option<Grants>, HubError> {
-    let Some(claim) = claims.get(CLAIM) else { return Ok(None) };
+    let Some(claim) = claims.get(CLAIM) else {
+        return Ok(None);
+    };
     let grants = Vec::<GrantClaim>::deserialize(claim)
         .map_err(|error| error.to_string())
         .and_then(|grants| grants.into_iter().map(GrantClaim::parse).collect::<Result<_, _>>());

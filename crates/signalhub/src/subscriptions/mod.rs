@@ -9,7 +9,9 @@ mod request;
 
 use std::sync::Arc;
 
-use signalhub_events::{Broker, Delivery, EncodingKey, Grants, Offered, Organisation, Scope, Subscriber, Subscriptions};
+use signalhub_events::{
+    Broker, Delivery, EncodingKey, Grants, Offered, Organisation, Scope, Subscriber, Subscriptions,
+};
 
 use crate::client::Client;
 use crate::extract::{Args, Caller};
@@ -29,7 +31,11 @@ impl SubscriptionMethods {
     }
 
     /// Adds all entries of a request, or none.
-    pub(crate) fn subscribe(&self, caller: &Caller, Args((request,)): Args<(SubscriptionRequest,)>) -> Result<(), HubError> {
+    pub(crate) fn subscribe(
+        &self,
+        caller: &Caller,
+        Args((request,)): Args<(SubscriptionRequest,)>,
+    ) -> Result<(), HubError> {
         let filters = request.filters()?;
         let mut subscriptions = caller.0.subscriptions();
         let subscriptions = match &mut *subscriptions {
@@ -46,7 +52,11 @@ impl SubscriptionMethods {
     }
 
     /// Removes every entry that the request covers; removing what is not there is no error.
-    pub(crate) fn unsubscribe(&self, caller: &Caller, Args((request,)): Args<(SubscriptionRequest,)>) -> Result<(), HubError> {
+    pub(crate) fn unsubscribe(
+        &self,
+        caller: &Caller,
+        Args((request,)): Args<(SubscriptionRequest,)>,
+    ) -> Result<(), HubError> {
         let filters = request.filters()?;
         for filter in &filters {
             self.broker.catalogue().check(&filter.event, filter.resources()).map_err(refused)?;

@@ -36,9 +36,10 @@ impl SubscriptionRequest {
         }
         let mut filters = Vec::with_capacity(resources.len());
         for resource in resources {
-            let name = resource.n.filter(|name| !name.is_empty()).ok_or_else(|| {
-                HubError::new("\"n\" is missing: expected the name of a resource, as \"tickets\"")
-            })?;
+            let name = resource
+                .n
+                .filter(|name| !name.is_empty())
+                .ok_or_else(|| HubError::new("\"n\" is missing: expected the name of a resource, as \"tickets\""))?;
             let filter = event.clone().with_resource(ResourceName::new(name));
             let actions = resource.a.unwrap_or_default();
             if actions.is_empty() {

@@ -1,1 +1,215 @@
+use std::sync::Arc;
 
+use serde_json::{Value, json};
+use signalhub_connections::{Connection, ConnectionHandler, Peer};
+use signalhub_events::{Action, Broker, Catalogue, Event, EventName, Grants, Organisation, ResourceName};
+use time::macros::datetime;
+
+use crate::{Hub, Identity};
+
+/// A broker, its hub, and clients without a network.
+struct Stage {
+    broker: Broker,
+    hub: Hub,
+}
+
+impl Stage {
+    fn new(default_grants: Grants) -> Self {
+        let broker = Broker::builder().catalogue(Catalogue::portos()).node("node").build();
+        let hub = Hub::builder().events_with_default(broker.clone(), default_grants).build();
+        Self { broker, hub }
+    }
+
+    async fn client(&self, identity: Identity) -> Client {
+        let (connection, mut peer) = Connection::pair(identity);
+        tokio::spawn(Arc::new(self.hub.clone()).handle(connection));
+        peer.send("{\"protocol\":\"json\",\"version\":1}\u{1e}");
+        peer.receive().await.unwrap();
+        Client(peer)
+    }
+
+    async fn publish(&self, event: Event) -> usize {
+        self.broker.publish(event).await.unwrap().matched
+    }
+}
+
+struct Client(Peer);
+
+impl Client {
+    async fn next(&mut self) -> Value {
+        let message = self.0.receive().await.unwrap();
+        serde_json::from_slice(message.strip_suffix(b"\x1e").unwrap()).unwrap()
+    }
+
+    /// Calls a method and gives back the error of its completion, if it has one.
+    async fn call(&mut self, target: &str, request: Value) -> Option<String> {
+        self.0.send(format!(
+            "{}\u{1e}",
+            json!({"type": 1, "invocationId": "1", "target": target, "arguments": [request]})
+        ));
+        let completion = self.next().await;
+        assert_eq!(completion["type"], 3);
+        if completion.get("error").is_none() {
+            assert_eq!(completion, json!({"type": 3, "invocationId": "1", "result": null}));
+        }
+        completion["error"].as_str().map(str::to_owned)
+    }
+
+    async fn subscribe(&mut self, request: Value) {
+        assert_eq!(self.call("Subscribe", request).await, None);
+    }
+}
+
+fn changed(resource: &str, action: Action) -> Event {
+    Event::new(EventName::new("portos.resources.changed"), json!({"n": resource, "a": action.code()}).to_string())
+        .with_resource(ResourceName::new(resource))
+        .with_action(action)
+}
+
+fn activated() -> Event {
+    Event::new(EventName::new("portos.licence.activated"), "{}")
+}
+
+#[tokio::test]
+async fn a_notification_is_written_as_documented() {
+    let stage = Stage::new(Grants::All);
+    let mut client = stage.client(Identity::user("ann")).await;
+    client.subscribe(json!({"e": "portos.licence.activated"})).await;
+    let event = Event::new(EventName::new("portos.licence.activated"), "{\"shopId\":1,  \"x\":2.50}")
+        .with_created(datetime!(2024-07-01 12:51:52.558 UTC));
+    stage.publish(event).await;
+    let message = client.0.receive().await.unwrap();
+    let expected = "{\"type\":1,\"target\":\"OnEvent\",\"arguments\":[{\"e\":\"portos.licence.activated\",\"s\":{\"c\":\"node\",\
+        \"u\":{\"u\":\"SYSTEM\",\"d\":\"SYSTEM\",\"f\":null}},\"r\":null,\"ca\":\"2024-07-01T12:51:52.558Z\",\"ea\":null,\
+        \"p\":{\"shopId\":1,  \"x\":2.50}}]}\u{1e}";
+    assert_eq!(message, expected);
+}
+
+#[tokio::test]
+async fn each_filter_form_matches_what_it_names() {
+    use Action::{Created, Deleted};
+    let tickets = [("tickets", Created), ("tickets", Deleted), ("devices", Created)];
+    for (resources, expected) in [
+        (json!(null), [1, 1, 1]),
+        (json!([]), [1, 1, 1]),
+        (json!([{"n": "tickets"}]), [1, 1, 0]),
+        (json!([{"n": "tickets", "a": []}]), [1, 1, 0]),
+        (json!([{"n": "tickets", "a": null}]), [1, 1, 0]),
+        (json!([{"n": "tickets", "a": ["created"]}]), [1, 0, 0]),
+        (json!([{"n": "tickets", "a": ["created", "deleted"]}, {"n": "devices"}]), [1, 1, 1]),
+        (json!([{"N": "devices", "A": ["created"]}]), [0, 0, 1]),
+        (json!([{"n": "Tickets"}]), [0, 0, 0]),
+    ] {
+        let stage = Stage::new(Grants::All);
+        let mut client = stage.client(Identity::user("ann")).await;
+        client.subscribe(json!({"e": "portos.resources.changed", "r": resources})).await;
+        for ((resource, action), expected) in tickets.into_iter().zip(expected) {
+            assert_eq!(stage.publish(changed(resource, action)).await, expected, "{resource} {action} for {resources}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_comes_once_however_many_entries_match() {
+    let stage = Stage::new(Grants::All);
+    let mut client = stage.client(Identity::user("ann")).await;
+    for resources in [json!(null), json!([{"n": "tickets"}]), json!([{"n": "tickets", "a": ["created", "created"]}])] {
+        client.subscribe(json!({"e": "portos.resources.changed", "r": resources})).await;
+    }
+    client.subscribe(json!({"e": "portos.licence.activated"})).await;
+    assert_eq!(stage.publish(changed("tickets", Action::Created)).await, 1);
+    assert_eq!(stage.publish(activated()).await, 1);
+    assert_eq!(client.next().await["arguments"][0]["e"], "portos.resources.changed");
+    assert_eq!(client.next().await["arguments"][0]["e"], "portos.licence.activated");
+}
+
+#[tokio::test]
+async fn unsubscribe_removes_what_it_covers_and_cuts_no_holes() {
+    let changed_event = "portos.resources.changed";
+    for (subscribed, unsubscribed, left) in [
+        (json!(null), json!(null), 0),
+        (json!([{"n": "tickets", "a": ["created"]}]), json!(null), 0),
+        (json!([{"n": "tickets", "a": ["created"]}]), json!([{"n": "tickets"}]), 0),
+        (json!([{"n": "tickets"}]), json!([{"n": "tickets", "a": ["created"]}]), 1),
+        (json!(null), json!([{"n": "tickets"}]), 1),
+        (json!([{"n": "tickets"}, {"n": "devices"}]), json!([{"n": "devices"}]), 1),
+    ] {
+        let stage = Stage::new(Grants::All);
+        let mut client = stage.client(Identity::user("ann")).await;
+        client.subscribe(json!({"e": changed_event, "r": subscribed})).await;
+        assert_eq!(client.call("Unsubscribe", json!({"e": changed_event, "r": unsubscribed})).await, None);
+        assert_eq!(stage.broker.subscription_count(), left, "{subscribed} less {unsubscribed}");
+        assert_eq!(client.call("Unsubscribe", json!({"e": changed_event, "r": unsubscribed})).await, None);
+    }
+}
+
+#[tokio::test]
+async fn bad_requests_are_answered_in_words_and_change_nothing() {
+    let stage = Stage::new(Grants::All);
+    let mut client = stage.client(Identity::user("ann")).await;
+    for (request, expected) in [
+        (json!({}), "HubException: \"e\" is missing"),
+        (json!({"e": ""}), "HubException: \"e\" is missing"),
+        (json!({"e": "nope"}), "HubException: unknown event \"nope\""),
+        (json!({"e": "portos.resources.changed", "r": [{}]}), "HubException: \"n\" is missing"),
+        (
+            json!({"e": "portos.resources.changed", "r": [{"n": "tickets"}, {"n": "tickets", "a": ["Created"]}]}),
+            "HubException: unknown action \"Created\"",
+        ),
+        (
+            json!({"e": "portos.licence.activated", "r": [{"n": "tickets"}]}),
+            "HubException: event \"portos.licence.activated\" has no resources",
+        ),
+        (json!({"e": 5}), "Failed to invoke"),
+        (json!(null), "Failed to invoke"),
+    ] {
+        for method in ["Subscribe", "Unsubscribe"] {
+            let error = client.call(method, request.clone()).await.expect("an error");
+            assert!(error.contains(expected), "{method} {request}: {error}");
+        }
+    }
+    assert_eq!(stage.broker.subscription_count(), 0);
+}
+
+#[tokio::test]
+async fn the_identity_decides_what_is_visible() {
+    let claims = |grants: Value| json!({"grants": grants}).as_object().unwrap().clone();
+    let stage = Stage::new(Grants::All);
+    let mut acme = stage.client(Identity::user("ann").with_organisation("acme")).await;
+    let mut stranger = stage.client(Identity::user("bob")).await;
+    let only_created = json!([{"e": "portos.*", "r": "tick*", "a": ["created"]}]);
+    let mut granted = stage.client(Identity::user("eve").with_claims(claims(only_created))).await;
+    for client in [&mut acme, &mut stranger, &mut granted] {
+        client.subscribe(json!({"e": "portos.resources.changed"})).await;
+    }
+    assert_eq!(stage.publish(changed("tickets", Action::Created)).await, 3);
+    assert_eq!(stage.publish(changed("tickets", Action::Deleted)).await, 2);
+    assert_eq!(
+        stage.publish(changed("tickets", Action::Created).with_organisation(Organisation::new("acme"))).await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_subscription_without_grant_names_what_is_missing() {
+    let stage = Stage::new(Grants::Only(Vec::new()));
+    let mut client = stage.client(Identity::user("ann")).await;
+    let error = client.call("Subscribe", json!({"e": "portos.licence.activated"})).await.unwrap();
+    assert!(error.ends_with("HubException: missing grant for event \"portos.licence.activated\""), "{error}");
+    let broken = json!({"grants": "everything"}).as_object().unwrap().clone();
+    let mut client = stage.client(Identity::user("ann").with_claims(broken)).await;
+    let error = client.call("Subscribe", json!({"e": "portos.licence.activated"})).await.unwrap();
+    assert!(error.contains("the grants of the token cannot be read"), "{error}");
+}
+
+#[tokio::test]
+async fn nothing_is_left_when_the_connection_ends() {
+    let stage = Stage::new(Grants::All);
+    let mut client = stage.client(Identity::user("ann")).await;
+    client.subscribe(json!({"e": "portos.resources.changed", "r": [{"n": "a"}, {"n": "b"}]})).await;
+    assert_eq!((stage.broker.subscriber_count(), stage.broker.subscription_count()), (1, 2));
+    client.0.send("{\"type\":7}\u{1e}");
+    while client.0.receive().await.is_some() {}
+    assert_eq!((stage.broker.subscriber_count(), stage.broker.subscription_count()), (0, 0));
+    assert_eq!(stage.hub.client_count(), 0);
+}

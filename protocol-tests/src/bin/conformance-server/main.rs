@@ -34,7 +34,7 @@ async fn main() -> io::Result<()> {
         .run_until(async {
             // Without signals there is no way to stop in order, and the process simply ends with its parent.
             if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         })
         .await
@@ -47,7 +47,8 @@ fn mount(server: Server) -> Server {
         .keep_alive_interval(Duration::from_millis(500))
         .client_timeout_interval(Duration::from_millis(1500))
         .handshake_timeout(Duration::from_millis(1000));
-    let refusing = plain().on_connected(async || Err::<(), _>(HubError::internal("InvalidOperationException", "refused")));
+    let refusing =
+        plain().on_connected(async || Err::<(), _>(HubError::internal("InvalidOperationException", "refused")));
     let polling = Transports::NONE.and(TransportKind::LongPolling);
     server
         .endpoint("/conformance", open(plain().build()))
@@ -64,9 +65,7 @@ fn mount(server: Server) -> Server {
         )
         .endpoint(
             "/authorized",
-            open(plain().build())
-                .authorize(Policy::authenticated())
-                .on_expired_credentials(ExpiredCredentials::Close),
+            open(plain().build()).authorize(Policy::authenticated()).on_expired_credentials(ExpiredCredentials::Close),
         )
         .endpoint("/annsonly", open(plain().build()).authorize(ann))
 }

@@ -10,7 +10,9 @@ pub(crate) struct NamedToken;
 
 impl Authenticate for NamedToken {
     fn authenticate(&self, request: &RequestHead) -> Authentication {
-        let Some(token) = bearer_token(request) else { return Authentication::Missing };
+        let Some(token) = bearer_token(request) else {
+            return Authentication::Missing;
+        };
         if token == "bad" {
             return Authentication::Invalid("bad token");
         }

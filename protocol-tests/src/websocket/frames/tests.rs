@@ -10,10 +10,7 @@ fn binary_messages_are_split_at_their_lengths() {
     check(&[0x81, 0x00, 7, 0], &["07", ""]);
     check(&[3, 1], &["01"]);
     check(&[1, 5, 0x80], &["05", "truncated:010580"]);
-    check(
-        &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 1],
-        &["01"],
-    );
+    check(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 1], &["01"]);
     let long = [&[0xac, 2][..], &[1; 300]].concat();
     check(&long, &[&"01".repeat(300)]);
 }
@@ -30,10 +27,8 @@ fn shown(pings: bool, messages: &[(Kind, &[u8], bool)]) -> (Value, String) {
 #[test]
 fn pings_are_left_out_but_raw() {
     let text = "{\"type\":6}\u{1e}{}\u{1e}";
-    let messages: [(Kind, &[u8], bool); 2] = [
-        (Kind::Text, text.as_bytes(), true),
-        (Kind::Binary, &[2, 0x91, 6], false),
-    ];
+    let messages: [(Kind, &[u8], bool); 2] =
+        [(Kind::Text, text.as_bytes(), true), (Kind::Binary, &[2, 0x91, 6], false)];
     let raw = format!("{text}029106");
     assert_eq!(shown(false, &messages), (json!([{"message": {}}]), raw.clone()));
     let all = json!([{"message": {"type": 6}}, {"message": {}}, {"binary": "9106"}]);
@@ -43,15 +38,9 @@ fn pings_are_left_out_but_raw() {
 #[test]
 fn only_the_first_binary_message_can_answer_the_handshake() {
     let answer = b"{}\x1e";
-    assert_eq!(
-        shown(false, &[(Kind::Binary, answer, true)]),
-        (json!([{"handshake": "{}"}]), String::new())
-    );
+    assert_eq!(shown(false, &[(Kind::Binary, answer, true)]), (json!([{"handshake": "{}"}]), String::new()));
     let later = json!([{"binary": "7d1e"}]);
-    assert_eq!(
-        shown(false, &[(Kind::Binary, answer, false)]),
-        (later, "7b7d1e".to_owned())
-    );
+    assert_eq!(shown(false, &[(Kind::Binary, answer, false)]), (later, "7b7d1e".to_owned()));
 }
 
 #[test]

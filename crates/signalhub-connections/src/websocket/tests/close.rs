@@ -22,18 +22,8 @@ fn closes_are_heard() {
 
 #[test]
 fn nothing_is_heard_after_a_close() {
-    for after in [
-        frame(0x88, b""),
-        frame(0x89, b""),
-        frame(0x81, b"late"),
-        frame(0x83, b""),
-        vec![0xff; 20],
-    ] {
-        check(
-            &[frame(0x81, b"hi"), frame(0x88, b""), after],
-            &[text("hi"), Heard::Close(None)],
-            None,
-        );
+    for after in [frame(0x88, b""), frame(0x89, b""), frame(0x81, b"late"), frame(0x83, b""), vec![0xff; 20]] {
+        check(&[frame(0x81, b"hi"), frame(0x88, b""), after], &[text("hi"), Heard::Close(None)], None);
     }
 }
 
@@ -41,11 +31,7 @@ fn nothing_is_heard_after_a_close() {
 fn close_codes_that_may_be_sent_are_accepted() {
     let registered = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014];
     for code in registered.into_iter().chain([3000, 3999, 4000, 4999]) {
-        check(
-            &[frame(0x88, &body(code, b""))],
-            &[Heard::Close(Some((code, String::new())))],
-            None,
-        );
+        check(&[frame(0x88, &body(code, b""))], &[Heard::Close(Some((code, String::new())))], None);
     }
 }
 
@@ -54,26 +40,15 @@ fn close_codes_that_must_not_be_sent_are_refused() {
     let mut codes = vec![0, 1, 999, 1004, 1005, 1006, 1015, 5000, 5001, 65_535];
     codes.extend(1016..=2999);
     for code in codes {
-        assert_eq!(
-            hear([&frame(0x88, &body(code, b"why"))[..]]),
-            (vec![], Some(Violation::CloseCode(code)))
-        );
+        assert_eq!(hear([&frame(0x88, &body(code, b"why"))[..]]), (vec![], Some(Violation::CloseCode(code))));
     }
 }
 
 #[test]
 fn bad_close_bodies_are_refused() {
     check(&[frame(0x88, &[3])], &[], Some(Violation::CloseBody));
-    check(
-        &[frame(0x88, &body(1000, b"\xce\xba\xed\xa0\x80"))],
-        &[],
-        Some(Violation::CloseReason),
-    );
-    check(
-        &[frame(0x88, &body(1000, b"half \xce"))],
-        &[],
-        Some(Violation::CloseReason),
-    );
+    check(&[frame(0x88, &body(1000, b"\xce\xba\xed\xa0\x80"))], &[], Some(Violation::CloseReason));
+    check(&[frame(0x88, &body(1000, b"half \xce"))], &[], Some(Violation::CloseReason));
 }
 
 #[test]

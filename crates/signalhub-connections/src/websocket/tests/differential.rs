@@ -45,10 +45,7 @@ impl Write for Sent {
 
 fn tungstenite_hears(input: &[u8]) -> (Vec<Heard>, Verdict) {
     // A frame that claims more than was sent would be waited for; the limit spares its allocation.
-    let config = WebSocketConfig::default()
-        .max_message_size(None)
-        .max_frame_size(Some(1 << 20))
-        .read_buffer_size(4096);
+    let config = WebSocketConfig::default().max_message_size(None).max_frame_size(Some(1 << 20)).read_buffer_size(4096);
     let mut socket = WebSocket::from_raw_socket(Sent(Cursor::new(input.to_vec())), Role::Server, Some(config));
     let mut heard = Vec::new();
     loop {
@@ -61,9 +58,7 @@ fn tungstenite_hears(input: &[u8]) -> (Vec<Heard>, Verdict) {
                 return (heard, Verdict::Refused);
             }
             Ok(Message::Close(close)) => {
-                heard.push(Heard::Close(
-                    close.map(|close| (close.code.into(), close.reason.to_string())),
-                ));
+                heard.push(Heard::Close(close.map(|close| (close.code.into(), close.reason.to_string()))));
                 return (heard, Verdict::Closed);
             }
             Ok(Message::Frame(_)) => unreachable!("tungstenite never reads a raw frame"),
@@ -107,27 +102,22 @@ fn fragments(kind: Kind) -> BoxedStrategy<Vec<Vec<u8>>> {
 
 /// A ping or a pong, or nothing.
 fn interlude() -> impl Strategy<Value = Vec<u8>> {
-    let control = (
-        prop::sample::select(vec![0x89, 0x8a]),
-        prop::collection::vec(any::<u8>(), 0..=125),
-    );
+    let control = (prop::sample::select(vec![0x89, 0x8a]), prop::collection::vec(any::<u8>(), 0..=125));
     prop_oneof![3 => Just(Vec::new()), 1 => control.prop_map(|(first, payload)| frame(first, &payload))]
 }
 
 fn message() -> impl Strategy<Value = Vec<u8>> {
     let kinds = prop_oneof![Just((Kind::Text, 0x01)), Just((Kind::Binary, 0x02))];
-    (
-        kinds.prop_flat_map(|(kind, opcode)| (Just(opcode), fragments(kind))),
-        interlude(),
-    )
-        .prop_map(|((opcode, fragments), interlude)| {
+    (kinds.prop_flat_map(|(kind, opcode)| (Just(opcode), fragments(kind))), interlude()).prop_map(
+        |((opcode, fragments), interlude)| {
             let last = fragments.len() - 1;
             let frames = fragments.iter().enumerate().map(|(index, payload)| {
                 let first = if index == 0 { opcode } else { 0x00 };
                 frame(if index == last { first | 0x80 } else { first }, payload)
             });
             frames.collect::<Vec<_>>().join(&interlude[..])
-        })
+        },
+    )
 }
 
 fn close() -> impl Strategy<Value = Vec<u8>> {
@@ -163,15 +153,7 @@ pub(super) fn any_frames() -> impl Strategy<Value = Vec<u8>> {
     });
     let usual = prop::sample::select(vec![0x01, 0x02, 0x00, 0x80, 0x81, 0x82, 0x89, 0x8a, 0x88]);
     let first = prop_oneof![9 => usual, 1 => any::<u8>()];
-    let text = prop::sample::select(vec![
-        &b"plain"[..],
-        b"\xce",
-        b"\xba",
-        b"\xf4\x8f",
-        b"\xbf\xbf",
-        b"\xed\xa0",
-        b"",
-    ]);
+    let text = prop::sample::select(vec![&b"plain"[..], b"\xce", b"\xba", b"\xf4\x8f", b"\xbf\xbf", b"\xed\xa0", b""]);
     let random = prop::collection::vec(any::<u8>(), 0..140);
     let payload = prop_oneof![4 => text.prop_map(<[u8]>::to_vec), 1 => random];
     let any_frame = (first, payload).prop_map(|(first, payload)| frame(first, &payload));
@@ -202,14 +184,6 @@ fn the_deliberate_differences_are_these() {
     let row = |input: &[u8], ours, theirs| assert_eq!((we_hear(input).1, tungstenite_hears(input).1), (ours, theirs));
     row(&frame(0x88, &1014_u16.to_be_bytes()), Verdict::Closed, Verdict::Refused);
     row(&[0x81, 0x05], Verdict::Refused, Verdict::Waits);
-    row(
-        &frame_with_length(0x81, &[100], b"\xff"),
-        Verdict::Refused,
-        Verdict::Waits,
-    );
-    row(
-        &frame_with_length(0x82, &[127, 0x80, 0, 0, 0, 0, 0, 0, 0], b""),
-        Verdict::Refused,
-        Verdict::Waits,
-    );
+    row(&frame_with_length(0x81, &[100], b"\xff"), Verdict::Refused, Verdict::Waits);
+    row(&frame_with_length(0x82, &[127, 0x80, 0, 0, 0, 0, 0, 0, 0], b""), Verdict::Refused, Verdict::Waits);
 }

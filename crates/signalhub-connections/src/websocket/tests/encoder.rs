@@ -13,12 +13,7 @@ fn headers_take_the_shortest_length() {
     row(text, End::Last, 125, &[0x81, 125]);
     row(binary, End::Last, 126, &[0x82, 126, 0, 126]);
     row(binary, End::More, 65_535, &[0x02, 126, 0xff, 0xff]);
-    row(
-        OpCode::Data(Data::Continue),
-        End::Last,
-        65_536,
-        &[0x80, 127, 0, 0, 0, 0, 0, 1, 0, 0],
-    );
+    row(OpCode::Data(Data::Continue), End::Last, 65_536, &[0x80, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
 }
 
 #[test]

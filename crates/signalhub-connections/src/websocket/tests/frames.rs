@@ -15,11 +15,7 @@ fn messages_of_every_size_are_heard() {
 #[test]
 fn lengths_longer_than_need_be_are_accepted() {
     check(&[frame_with_length(0x81, &[126, 0, 2], b"hi")], &[text("hi")], None);
-    check(
-        &[frame_with_length(0x81, &[127, 0, 0, 0, 0, 0, 0, 0, 2], b"hi")],
-        &[text("hi")],
-        None,
-    );
+    check(&[frame_with_length(0x81, &[127, 0, 0, 0, 0, 0, 0, 0, 2], b"hi")], &[text("hi")], None);
 }
 
 #[test]
@@ -65,11 +61,7 @@ fn long_control_frames_are_refused() {
 fn reserved_bits_are_refused() {
     for bits in 1..8 {
         for first in [0x81, 0x82, 0x88, 0x89, 0x8a, 0x01, 0x00] {
-            let frames = [
-                frame(0x81, b"before"),
-                frame(first | bits << 4, b"x"),
-                frame(0x81, b"after"),
-            ];
+            let frames = [frame(0x81, b"before"), frame(first | bits << 4, b"x"), frame(0x81, b"after")];
             check(&frames, &[text("before")], Some(Violation::ReservedBit));
         }
     }
@@ -96,42 +88,19 @@ fn unmasked_frames_are_refused_by_their_second_byte() {
 fn fragments_make_one_message() {
     let both = [text("onetwo")];
     check(&[frame(0x01, b"one"), frame(0x80, b"two")], &both, None);
-    check(
-        &[
-            frame(0x01, b""),
-            frame(0x00, b"onetwo"),
-            frame(0x00, b""),
-            frame(0x80, b""),
-        ],
-        &both,
-        None,
-    );
+    check(&[frame(0x01, b""), frame(0x00, b"onetwo"), frame(0x00, b""), frame(0x80, b"")], &both, None);
     let bytes = Heard::Message(Kind::Binary, vec![0xff, 0xfe]);
     check(&[frame(0x02, &[0xff]), frame(0x80, &[0xfe])], &[bytes], None);
     check(&[frame(0x01, b""), frame(0x80, b"")], &[text("")], None);
-    check(
-        &[frame(0x01, b"one")],
-        &[Heard::Begun(Kind::Text, b"one".to_vec())],
-        None,
-    );
+    check(&[frame(0x01, b"one")], &[Heard::Begun(Kind::Text, b"one".to_vec())], None);
 }
 
 #[test]
 fn control_frames_come_between_fragments() {
-    let frames = [
-        frame(0x01, b"a"),
-        frame(0x89, b"1"),
-        frame(0x00, b"b"),
-        frame(0x8a, b"2"),
-        frame(0x80, b"c"),
-    ];
+    let frames = [frame(0x01, b"a"), frame(0x89, b"1"), frame(0x00, b"b"), frame(0x8a, b"2"), frame(0x80, b"c")];
     check(&frames, &[ping(b"1"), Heard::Pong(b"2".to_vec()), text("abc")], None);
     let closed = [frame(0x01, b"a"), frame(0x88, b""), frame(0x80, b"b")];
-    check(
-        &closed,
-        &[Heard::Close(None), Heard::Begun(Kind::Text, b"a".to_vec())],
-        None,
-    );
+    check(&closed, &[Heard::Close(None), Heard::Begun(Kind::Text, b"a".to_vec())], None);
 }
 
 #[test]
@@ -147,16 +116,8 @@ fn continuations_need_a_beginning() {
     for first in [0x80, 0x00] {
         let unexpected = Some(Violation::UnexpectedContinuation);
         check(&[frame(first, b"x")], &[], unexpected);
-        check(
-            &[frame(0x81, b"whole"), frame(first, b"x")],
-            &[text("whole")],
-            unexpected,
-        );
-        check(
-            &[frame(0x01, b"a"), frame(0x80, b"b"), frame(first, b"x")],
-            &[text("ab")],
-            unexpected,
-        );
+        check(&[frame(0x81, b"whole"), frame(first, b"x")], &[text("whole")], unexpected);
+        check(&[frame(0x01, b"a"), frame(0x80, b"b"), frame(first, b"x")], &[text("ab")], unexpected);
     }
 }
 

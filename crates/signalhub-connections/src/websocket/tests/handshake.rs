@@ -25,10 +25,7 @@ fn answer(name: &'static str, lines: &[&'static str]) -> Option<String> {
 
 #[test]
 fn the_sample_is_accepted() {
-    assert_eq!(
-        answer("origin", &["x"]).as_deref(),
-        Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
-    );
+    assert_eq!(answer("origin", &["x"]).as_deref(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
 }
 
 /// Rows that the original answers in the same way.
@@ -59,9 +56,5 @@ fn upgrades_are_told_from_other_requests() {
     row("sec-websocket-key", &["eHh4eHh4eHh4eHh4eHh4"], false);
     row("sec-websocket-key", &["eHh4eHh4eHh4eHh4eHh4eHg="], false);
     row("sec-websocket-key", &["!!!!!!!!!!!!!!!!!!!!!!=="], false);
-    row(
-        "sec-websocket-key",
-        &["dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ=="],
-        false,
-    );
+    row("sec-websocket-key", &["dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ=="], false);
 }

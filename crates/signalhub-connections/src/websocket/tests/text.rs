@@ -66,10 +66,7 @@ const RUINED: &[(&[u8], &[u8])] = &[
     (b"\xed", b"\xa0\x80\xed\xb0\x80"),
     (b"\xed", b"\xaf\xbf\xed\xbf\xbf"),
     // Beyond U+10FFFF.
-    (
-        b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xf4",
-        b"\x90\x80\x80edited",
-    ),
+    (b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xf4", b"\x90\x80\x80edited"),
     (b"\xf4", b"\xbf\xbf\xbf"),
 ];
 
@@ -79,11 +76,7 @@ fn invalid_text_is_refused() {
         let whole = [healthy, *ruin].concat();
         check(&[frame(0x81, &whole)], &[], Some(Violation::Text));
         check(&[frame(0x01, healthy), frame(0x80, ruin)], &[], Some(Violation::Text));
-        check(
-            &[frame(0x01, healthy), frame(0x89, b""), frame(0x00, ruin)],
-            &[ping(b"")],
-            Some(Violation::Text),
-        );
+        check(&[frame(0x01, healthy), frame(0x89, b""), frame(0x00, ruin)], &[ping(b"")], Some(Violation::Text));
         let bytes = Heard::Message(Kind::Binary, whole.clone());
         check(&[frame(0x02, healthy), frame(0x80, ruin)], &[bytes], None);
     }
@@ -95,20 +88,12 @@ fn invalid_text_is_refused_by_the_byte_that_ruins_it() {
         // The frame promises more, so that only the bytes themselves can be the reason.
         let length = [126, 1, 0];
         let begun = frame_with_length(0x81, &length, healthy);
-        let heard = if healthy.is_empty() {
-            vec![]
-        } else {
-            vec![Heard::Begun(Kind::Text, healthy.to_vec())]
-        };
+        let heard = if healthy.is_empty() { vec![] } else { vec![Heard::Begun(Kind::Text, healthy.to_vec())] };
         check(&[begun], &heard, None);
         let ruined = frame_with_length(0x81, &length, &[healthy, &ruin[..1]].concat());
         check(&[ruined], &[], Some(Violation::Text));
         // The same where the ruin opens the next fragment.
-        check(
-            &[frame(0x01, healthy), frame_with_length(0x00, &length, &ruin[..1])],
-            &[],
-            Some(Violation::Text),
-        );
+        check(&[frame(0x01, healthy), frame_with_length(0x00, &length, &ruin[..1])], &[], Some(Violation::Text));
     }
 }
 
@@ -127,9 +112,5 @@ fn text_that_ends_within_a_character_is_refused() {
 #[test]
 fn messages_do_not_inherit_each_others_characters() {
     let frames = [frame(0x81, "é".as_bytes()), frame(0x82, b"\xc3"), frame(0x81, b"\xa9")];
-    check(
-        &frames,
-        &[text("é"), Heard::Message(Kind::Binary, vec![0xc3])],
-        Some(Violation::Text),
-    );
+    check(&frames, &[text("é"), Heard::Message(Kind::Binary, vec![0xc3])], Some(Violation::Text));
 }

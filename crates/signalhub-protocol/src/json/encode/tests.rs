@@ -9,61 +9,43 @@ use crate::message::{
     CancelInvocation, Close, Completion, Headers, HubMessage, Invocation, Outcome, SequenceId, StreamItem,
 };
 
-fn check(message: HubMessage<'_>, expected: &str) {
+fn check(message: &HubMessage<'_>, expected: &str) {
     let mut out = b"before".to_vec();
-    encode(&message, &mut out);
+    encode(message, &mut out);
     assert_eq!(String::from_utf8(out).unwrap(), format!("before{expected}\u{1e}"));
 }
 
 #[test]
 fn properties_stand_in_the_original_order() {
     let mut invocation = Invocation::new("Send", Arguments::Json(br#"["hi"]"#));
-    check(
-        HubMessage::Invocation(invocation.clone()),
-        r#"{"type":1,"target":"Send","arguments":["hi"]}"#,
-    );
+    check(&HubMessage::Invocation(invocation.clone()), r#"{"type":1,"target":"Send","arguments":["hi"]}"#);
     invocation.invocation_id = Some("s1".into());
     invocation.stream_ids = vec!["1".into(), "\"".into()];
     invocation.headers.set("a", "b");
     check(
-        HubMessage::StreamInvocation(invocation),
+        &HubMessage::StreamInvocation(invocation),
         r#"{"type":4,"headers":{"a":"b"},"invocationId":"s1","target":"Send","arguments":["hi"],"streamIds":["1","\""]}"#,
     );
     let item = HubMessage::StreamItem(StreamItem::new("1", Value::Json(b"null")));
-    check(item, r#"{"type":2,"invocationId":"1","item":null}"#);
-    check(
-        HubMessage::CancelInvocation(CancelInvocation::new("1")),
-        r#"{"type":5,"invocationId":"1"}"#,
-    );
-    check(HubMessage::Ping, r#"{"type":6}"#);
-    check(HubMessage::Ack(SequenceId(42)), r#"{"type":8,"sequenceId":42}"#);
-    check(HubMessage::Sequence(SequenceId(146)), r#"{"type":9,"sequenceId":146}"#);
+    check(&item, r#"{"type":2,"invocationId":"1","item":null}"#);
+    check(&HubMessage::CancelInvocation(CancelInvocation::new("1")), r#"{"type":5,"invocationId":"1"}"#);
+    check(&HubMessage::Ping, r#"{"type":6}"#);
+    check(&HubMessage::Ack(SequenceId(42)), r#"{"type":8,"sequenceId":42}"#);
+    check(&HubMessage::Sequence(SequenceId(146)), r#"{"type":9,"sequenceId":146}"#);
 }
 
 #[test]
 fn a_completion_has_an_error_or_a_result_or_neither() {
-    let check = |outcome, expected| check(HubMessage::Completion(Completion::new("1", outcome)), expected);
-    check(
-        Outcome::Error("no".into()),
-        r#"{"type":3,"invocationId":"1","error":"no"}"#,
-    );
-    check(
-        Outcome::Result(Value::Json(b"null")),
-        r#"{"type":3,"invocationId":"1","result":null}"#,
-    );
+    let check = |outcome, expected| check(&HubMessage::Completion(Completion::new("1", outcome)), expected);
+    check(Outcome::Error("no".into()), r#"{"type":3,"invocationId":"1","error":"no"}"#);
+    check(Outcome::Result(Value::Json(b"null")), r#"{"type":3,"invocationId":"1","result":null}"#);
     check(Outcome::Void, r#"{"type":3,"invocationId":"1"}"#);
 }
 
 #[test]
 fn a_close_has_even_an_empty_error_but_no_refusal_of_reconnect() {
     let check = |error: Option<&'static str>, allow_reconnect, expected| {
-        check(
-            HubMessage::Close(Close {
-                error: error.map(Cow::from),
-                allow_reconnect,
-            }),
-            expected,
-        );
+        check(&HubMessage::Close(Close { error: error.map(Cow::from), allow_reconnect }), expected);
     };
     check(None, false, r#"{"type":7}"#);
     check(None, true, r#"{"type":7,"allowReconnect":true}"#);
@@ -95,19 +77,14 @@ fn value() -> impl Strategy<Value = &'static [u8]> {
 fn invocation() -> impl Strategy<Value = Invocation<'static>> {
     const ARGUMENTS: &[&[u8]] = &[b"[]", b"[1,\"]\",[{}]]"];
     let arguments = prop::sample::select(ARGUMENTS);
-    (
-        headers(),
-        prop::option::of(text()),
-        text(),
-        arguments,
-        prop::collection::vec(text(), 0..3),
-    )
-        .prop_map(|(headers, invocation_id, target, arguments, stream_ids)| Invocation {
+    (headers(), prop::option::of(text()), text(), arguments, prop::collection::vec(text(), 0..3)).prop_map(
+        |(headers, invocation_id, target, arguments, stream_ids)| Invocation {
             headers,
             invocation_id,
             stream_ids,
             ..Invocation::new(target, Arguments::Json(arguments))
-        })
+        },
+    )
 }
 
 fn outcome() -> impl Strategy<Value = Outcome<'static>> {
@@ -123,22 +100,13 @@ fn message() -> impl Strategy<Value = HubMessage<'static>> {
         invocation().prop_map(HubMessage::Invocation),
         invocation().prop_map(HubMessage::StreamInvocation),
         (headers(), id(), value()).prop_map(|(headers, id, value)| {
-            HubMessage::StreamItem(StreamItem {
-                headers,
-                ..StreamItem::new(id, Value::Json(value))
-            })
+            HubMessage::StreamItem(StreamItem { headers, ..StreamItem::new(id, Value::Json(value)) })
         }),
         (headers(), id(), outcome()).prop_map(|(headers, id, outcome)| {
-            HubMessage::Completion(Completion {
-                headers,
-                ..Completion::new(id, outcome)
-            })
+            HubMessage::Completion(Completion { headers, ..Completion::new(id, outcome) })
         }),
         (headers(), id()).prop_map(|(headers, id)| {
-            HubMessage::CancelInvocation(CancelInvocation {
-                headers,
-                ..CancelInvocation::new(id)
-            })
+            HubMessage::CancelInvocation(CancelInvocation { headers, ..CancelInvocation::new(id) })
         }),
         Just(HubMessage::Ping),
         (prop::option::of(text()), any::<bool>())

@@ -32,12 +32,7 @@ fn accepts_what_the_original_accepts() {
     for text in original::ACCEPTED {
         let record = record(text);
         let decoded = decode(&record).unwrap_or_else(|error| panic!("{error}: {}", text.escape_ascii()));
-        assert_eq!(
-            decoded.map(|(_, consumed)| consumed),
-            Some(record.len()),
-            "{}",
-            text.escape_ascii()
-        );
+        assert_eq!(decoded.map(|(_, consumed)| consumed), Some(record.len()), "{}", text.escape_ascii());
     }
 }
 
@@ -49,11 +44,7 @@ fn nesting_of_64_passes_and_of_65_does_not() {
             format!(r#"{{"type":1,"target":"T","arguments":[],"{property}":{open}{close}}}"#)
         };
         assert!(decode(&record(nested(63).as_bytes())).is_ok(), "{property}");
-        assert_eq!(
-            decode(&record(nested(64).as_bytes())),
-            Err(DecodeError::Syntax),
-            "{property}"
-        );
+        assert_eq!(decode(&record(nested(64).as_bytes())), Err(DecodeError::Syntax), "{property}");
     }
 }
 
@@ -67,10 +58,7 @@ fn an_item_of_an_unknown_stream_is_no_error_wherever_its_id_stands() {
 #[test]
 fn a_stream_invocation_without_id_is_left_to_the_hub() {
     let mut invocation = Invocation::new("Count", Arguments::Json(b"[1,0]"));
-    check(
-        br#"{"type":4,"target":"Count","arguments":[1,0]}"#,
-        HubMessage::StreamInvocation(invocation.clone()),
-    );
+    check(br#"{"type":4,"target":"Count","arguments":[1,0]}"#, HubMessage::StreamInvocation(invocation.clone()));
     invocation.invocation_id = Some(Cow::Borrowed(""));
     let text = br#"{"type":4,"invocationId":"","target":"Count","arguments":[1,0]}"#;
     check(text, HubMessage::StreamInvocation(invocation));
@@ -78,12 +66,7 @@ fn a_stream_invocation_without_id_is_left_to_the_hub() {
 
 fn check(text: &[u8], expected: HubMessage<'_>) {
     let record = record(text);
-    assert_eq!(
-        decode(&record),
-        Ok(Some((expected, record.len()))),
-        "{}",
-        text.escape_ascii()
-    );
+    assert_eq!(decode(&record), Ok(Some((expected, record.len()))), "{}", text.escape_ascii());
 }
 
 #[test]
@@ -96,10 +79,7 @@ fn every_property_is_read_in_any_order_and_the_last_of_a_name_wins() {
         "type":2,"invocationId":"7","target":"T","arguments":[ 1 , {"a":"}"}],"type":1} and more"#;
     check(text, HubMessage::Invocation(invocation));
     check(br#"{"type":1,"target":"T","arguments":[0],"type":6}"#, HubMessage::Ping);
-    check(
-        br#"{"type":8,"sequenceId":1,"sequenceId":-2}"#,
-        HubMessage::Ack(SequenceId(-2)),
-    );
+    check(br#"{"type":8,"sequenceId":1,"sequenceId":-2}"#, HubMessage::Ack(SequenceId(-2)));
     check(br#"{"sequenceId":9,"type":9}"#, HubMessage::Sequence(SequenceId(9)));
     check(br#"{"type":0}"#, HubMessage::Unknown(0));
     check(br#"{"type":-1,"target":"T"}"#, HubMessage::Unknown(-1));
@@ -109,42 +89,23 @@ fn every_property_is_read_in_any_order_and_the_last_of_a_name_wins() {
 fn outcomes_and_closes_are_told_apart() {
     let completion = |outcome| HubMessage::Completion(Completion::new("1", outcome));
     check(br#"{"type":3,"invocationId":"1"}"#, completion(Outcome::Void));
-    check(
-        br#"{"type":3,"invocationId":"1","result":null}"#,
-        completion(Outcome::Result(Value::Json(b"null"))),
-    );
-    check(
-        br#"{"type":3,"error":"","invocationId":"1"}"#,
-        completion(Outcome::Error("".into())),
-    );
+    check(br#"{"type":3,"invocationId":"1","result":null}"#, completion(Outcome::Result(Value::Json(b"null"))));
+    check(br#"{"type":3,"error":"","invocationId":"1"}"#, completion(Outcome::Error("".into())));
     let close = |error: Option<&'static str>, allow_reconnect| {
-        HubMessage::Close(Close {
-            error: error.map(Cow::from),
-            allow_reconnect,
-        })
+        HubMessage::Close(Close { error: error.map(Cow::from), allow_reconnect })
     };
     check(br#"{"type":7}"#, close(None, false));
-    check(
-        br#"{"type":7,"error":"","allowReconnect":false}"#,
-        close(Some(""), false),
-    );
-    check(
-        br#"{"type":7,"error":"e\u0021","allowReconnect":true}"#,
-        close(Some("e!"), true),
-    );
+    check(br#"{"type":7,"error":"","allowReconnect":false}"#, close(Some(""), false));
+    check(br#"{"type":7,"error":"e\u0021","allowReconnect":true}"#, close(Some("e!"), true));
 }
 
 #[test]
 fn an_escaped_target_is_marked_and_a_plain_one_borrows() {
     let escaped = record(br#"{"type":1,"target":"t\u0031","arguments":[]}"#);
-    let Ok(Some((HubMessage::Invocation(invocation), _))) = decode(&escaped) else {
-        panic!("an invocation")
-    };
+    let Ok(Some((HubMessage::Invocation(invocation), _))) = decode(&escaped) else { panic!("an invocation") };
     assert_eq!((invocation.target.as_ref(), invocation.target_escaped), ("t1", true));
     let plain = record(br#"{"type":1,"invocationId":"1","target":"t1","arguments":[]}"#);
-    let Ok(Some((HubMessage::Invocation(invocation), _))) = decode(&plain) else {
-        panic!("an invocation")
-    };
+    let Ok(Some((HubMessage::Invocation(invocation), _))) = decode(&plain) else { panic!("an invocation") };
     assert!(!invocation.target_escaped && matches!(invocation.target, Cow::Borrowed("t1")));
     assert!(matches!(invocation.invocation_id, Some(Cow::Borrowed("1"))));
 }
@@ -160,9 +121,7 @@ fn text_that_is_no_utf8_passes_inside_arguments() {
 #[test]
 fn headers_are_kept() {
     let record = record(br#"{"type":5,"headers":{"a":"1","b":"\u0032"},"invocationId":"1"}"#);
-    let Ok(Some((HubMessage::CancelInvocation(cancel), _))) = decode(&record) else {
-        panic!("a cancellation")
-    };
+    let Ok(Some((HubMessage::CancelInvocation(cancel), _))) = decode(&record) else { panic!("a cancellation") };
     assert_eq!(cancel.headers.iter().collect::<Vec<_>>(), [("a", "1"), ("b", "2")]);
     assert!(Headers::default().is_empty() && !cancel.headers.is_empty());
 }

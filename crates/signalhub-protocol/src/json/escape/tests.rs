@@ -17,10 +17,7 @@ fn escapes_what_the_original_escapes_and_nothing_else() {
         ("\0\u{b}\u{1f}", r#""\u0000\u000B\u001F""#),
         ("\u{7e}\u{7f}\u{a0}\u{a1}", r#""~\u007F\u00A0¡""#),
         ("\u{377}\u{378}\u{379}\u{37a}", r#""ͷ\u0378\u0379ͺ""#),
-        (
-            "\u{2028}\u{2029}\u{feff}\u{e000}\u{f8ff}",
-            r#""\u2028\u2029\uFEFF\uE000\uF8FF""#,
-        ),
+        ("\u{2028}\u{2029}\u{feff}\u{e000}\u{f8ff}", r#""\u2028\u2029\uFEFF\uE000\uF8FF""#),
         ("\u{fffd}\u{fffe}\u{ffff}", r#""�\uFFFE\uFFFF""#),
         ("😀!", r#""\uD83D\uDE00!""#),
         ("\u{10000}\u{10ffff}", r#""\uD800\uDC00\uDBFF\uDFFF""#),
@@ -34,12 +31,7 @@ fn escapes_what_the_original_escapes_and_nothing_else() {
 #[test]
 fn as_many_characters_are_escaped_as_by_the_original() {
     let characters = (0..=0xFFFF).filter_map(char::from_u32);
-    assert_eq!(
-        characters
-            .filter(|character| written(&character.to_string()).starts_with("\"\\u"))
-            .count(),
-        7911
-    );
+    assert_eq!(characters.filter(|character| written(&character.to_string()).starts_with("\"\\u")).count(), 7911);
 }
 
 proptest! {

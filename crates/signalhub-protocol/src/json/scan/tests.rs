@@ -40,12 +40,7 @@ fn escapes_become_characters() {
     ];
     for (text, expected) in rows {
         let decoded = Scanner::new(text).string().unwrap().decode();
-        assert_eq!(
-            decoded.as_deref().map_err(|error| *error),
-            expected,
-            "{}",
-            text.escape_ascii()
-        );
+        assert_eq!(decoded.as_deref().map_err(|error| *error), expected, "{}", text.escape_ascii());
     }
 }
 

@@ -46,20 +46,9 @@ struct Metres(f32);
 
 #[test]
 fn types_have_the_form_that_serde_json_gives_them() {
-    let ticket = Ticket {
-        ticket_id: 7,
-        owner: None,
-        state: State::Closed { by: "é\n" },
-        note: None,
-    };
-    check(
-        &ticket,
-        r#"{"ticketId":7,"owner":null,"state":{"Closed":{"by":"é\n"}}}"#,
-    );
-    check(
-        &[State::Open, State::Named('"'), State::Moved(1, -1)],
-        r#"["Open",{"Named":"\""},{"Moved":[1,-1]}]"#,
-    );
+    let ticket = Ticket { ticket_id: 7, owner: None, state: State::Closed { by: "é\n" }, note: None };
+    check(&ticket, r#"{"ticketId":7,"owner":null,"state":{"Closed":{"by":"é\n"}}}"#);
+    check(&[State::Open, State::Named('"'), State::Moved(1, -1)], r#"["Open",{"Named":"\""},{"Moved":[1,-1]}]"#);
     check(
         &(Nothing, Metres(0.1), true, (), i128::MIN),
         "[null,0.1,true,null,-170141183460469231731687303715884105728]",
@@ -77,10 +66,7 @@ fn keys_are_strings_or_become_strings() {
     check(&BTreeMap::from([(State::Open, 1)]), r#"{"Open":1}"#);
     assert_eq!(written(&BTreeMap::from([(None::<i32>, 1)])), Err(EncodeError::Key));
     assert_eq!(written(&BTreeMap::from([((1, 2), 1)])), Err(EncodeError::Key));
-    assert_eq!(
-        written(&BTreeMap::from([(State::Moved(1, 1), 1)])),
-        Err(EncodeError::Key)
-    );
+    assert_eq!(written(&BTreeMap::from([(State::Moved(1, 1), 1)])), Err(EncodeError::Key));
 }
 
 #[test]
@@ -116,23 +102,11 @@ fn arguments_are_an_array() {
         result.map(|()| String::from_utf8(out).unwrap())
     };
     assert_eq!(arguments(&|out| write_arguments(&(), out)).as_deref(), Ok("before []"));
-    assert_eq!(
-        arguments(&|out| write_arguments(&(1, "x", None::<()>), out)).as_deref(),
-        Ok("before [1,\"x\",null]")
-    );
-    assert_eq!(
-        arguments(&|out| write_arguments(&vec![1, 2], out)).as_deref(),
-        Ok("before [1,2]")
-    );
-    assert_eq!(
-        arguments(&|out| write_arguments(&("x",), out)).as_deref(),
-        Ok("before [\"x\"]")
-    );
+    assert_eq!(arguments(&|out| write_arguments(&(1, "x", None::<()>), out)).as_deref(), Ok("before [1,\"x\",null]"));
+    assert_eq!(arguments(&|out| write_arguments(&vec![1, 2], out)).as_deref(), Ok("before [1,2]"));
+    assert_eq!(arguments(&|out| write_arguments(&("x",), out)).as_deref(), Ok("before [\"x\"]"));
     assert_eq!(arguments(&|out| write_arguments("x", out)), Err(EncodeError::NotATuple));
-    assert_eq!(
-        arguments(&|out| write_arguments(&(f64::NAN,), out)),
-        Err(EncodeError::NotFinite)
-    );
+    assert_eq!(arguments(&|out| write_arguments(&(f64::NAN,), out)), Err(EncodeError::NotFinite));
 }
 
 fn any_value() -> impl Strategy<Value = serde_json::Value> {
