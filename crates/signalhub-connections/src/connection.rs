@@ -11,7 +11,7 @@ use crate::pair::Mailbox;
 use crate::registry::Seat;
 use crate::signals::Signal;
 use crate::socket::Socket;
-use crate::{CloseReason, ConnectionId, Identity, Outbound};
+use crate::{CloseReason, ConnectionId, Frame, Identity, Outbound};
 
 /// How long the server waits for the client's close frame after it sent its own.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -161,6 +161,11 @@ impl Connection {
             self.input.drain(..self.consumed);
             self.consumed = 0;
         }
+    }
+
+    /// Sends the last message: whatever anybody else sends from now on is refused, so nothing can come behind it.
+    pub fn send_last(&self, frame: &Frame, reason: CloseReason) {
+        self.lane.finish(Some(frame), reason);
     }
 
     /// Ends the connection in order: writes what is queued, then the transport's own farewell, and waits a bounded time

@@ -52,9 +52,9 @@ impl Outbound {
         }
     }
 
-    /// Asks the connection's handler to end it; it can still say goodbye.
+    /// Asks the connection's handler to end it. Nothing more is taken; the handler can still say goodbye.
     pub fn abort(&self) {
-        self.0.signals.raise(Signal::Abort);
+        self.0.abort();
     }
 
     /// Tells whether both send to the same connection.
@@ -172,14 +172,25 @@ impl Lane {
         self.lock().ended
     }
 
-    /// Queues a last frame behind all others and takes no more.
-    pub(crate) fn finish(&self, last: Option<Frame>, reason: CloseReason) {
+    fn abort(&self) {
         let mut queue = self.lock();
-        if let Some(frame) = last {
-            queue.bytes += frame.len();
-            queue.frames.push_back(frame);
+        if queue.ended.is_none() {
+            queue.ended = Some(CloseReason::Aborted);
+            drop(queue);
+            self.signals.raise(Signal::Abort);
         }
+    }
+
+    /// Sends a last frame behind all others, also when the end has begun, and takes no more from anybody else.
+    pub(crate) fn finish(&self, last: Option<&Frame>, reason: CloseReason) {
+        let mut queue = self.lock();
         queue.ended.get_or_insert(reason);
+        if let Some(frame) = last
+            && !(queue.frames.is_empty() && queue.write_inline(frame))
+        {
+            queue.bytes += frame.len();
+            queue.frames.push_back(frame.clone());
+        }
         drop(queue);
         self.room.notify_waiters();
         self.taker.notify_one();

@@ -191,7 +191,7 @@ impl Socket {
     fn say_goodbye(&mut self, lane: &Lane, reason: CloseReason) {
         let frame = (!self.farewell.sent).then(|| Frame::control(websocket::close_frame(reason.code(), "")));
         self.farewell.sent = true;
-        lane.finish(frame, reason);
+        lane.finish(frame.as_ref(), reason);
     }
 
     /// Queues the close frame, unless one was sent already.

@@ -7,6 +7,7 @@ use signalhub_protocol::{Close, DecodeError, HubMessage};
 
 use super::Session;
 use super::running::guard;
+use crate::client::frame;
 use crate::extract::{Call, WantsResult};
 use crate::{ErrorDetails, HubError};
 
@@ -125,9 +126,8 @@ impl Session {
     pub(super) async fn finish(self, ending: Ending) {
         let Self { core, connection, client, membership, calls, .. } = self;
         if let Some(close) = ending.message(core.options.error_details) {
-            client.send(&HubMessage::Close(close));
+            connection.send_last(&frame(client.protocol(), &HubMessage::Close(close)), ending.close_reason());
         }
-        // Nothing is delivered behind the Close message.
         drop(membership);
         calls.detach();
         let refused = matches!(ending, Ending::Refused(_));

@@ -195,7 +195,12 @@ async fn endings_say_what_was_recorded() {
             ERROR,
             Some("no way"),
         ),
-        (ErrorDetails::Hidden, "{\"type\":1,\"target\":\"Abort\",\"arguments\":[]}\u{1e}", "{\"type\":7}", None),
+        (
+            ErrorDetails::Hidden,
+            "{\"type\":1,\"invocationId\":\"1\",\"target\":\"Abort\",\"arguments\":[]}\u{1e}",
+            "{\"type\":7}",
+            None,
+        ),
     ] {
         let (hub, _, mut left) = hub();
         let mut client = Client::shaken(&hub.error_details(details).build()).await;
