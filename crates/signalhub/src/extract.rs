@@ -1,14 +1,19 @@
 //! The parameters of hub methods.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use signalhub_connections::{ConnectionId, Identity};
 use signalhub_protocol::{BindError, Binder};
+use tokio::sync::Notify;
 
 use crate::client::Client;
-use crate::clients::Clients;
+use crate::clients::{Clients, Origin};
+use crate::flag::Flag;
+use crate::groups::Groups;
 use crate::hub::HubCore;
+use crate::upload::UploadSink;
 
 /// What a hub method can have as a parameter, in any order.
 ///
@@ -16,7 +21,8 @@ use crate::hub::HubCore;
 /// when the call starts.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no parameter of a hub method",
-    note = "hub methods take `Args<(..)>` for what the client sends, `Caller`, `Clients`, and `State` of the hub's state"
+    note = "hub methods take `Args<(..)>` and `Upload<_>` for what the client sends, `Caller`, `Clients`, `Groups`, \
+            `Cancellation`, and `State` of the hub's state"
 )]
 pub trait Extract<S>: Sized + Send {
     /// What the first step leaves for the second.
@@ -27,8 +33,16 @@ pub trait Extract<S>: Sized + Send {
     #[doc(hidden)]
     const ARGUMENTS: usize = 0;
 
+    /// How many streams of the client it takes.
     #[doc(hidden)]
-    fn bind(arguments: &mut Binder<'_>) -> Result<Self::Bound, BindError>;
+    const STREAMS: usize = 0;
+
+    /// Whether it tells the method that its stream is cancelled, so that nobody else needs to end it.
+    #[doc(hidden)]
+    const WATCHES_CANCELLATION: bool = false;
+
+    #[doc(hidden)]
+    fn bind(arguments: &mut Binder<'_>, bindings: &mut Bindings<'_>) -> Result<Self::Bound, BindError>;
 
     #[doc(hidden)]
     fn extract(bound: Self::Bound, call: &Call, state: &S) -> Self;
@@ -41,6 +55,22 @@ pub struct Call {
     pub(crate) core: Arc<HubCore>,
     pub(crate) disconnected: Option<Arc<str>>,
     pub(crate) wants_result: WantsResult,
+    pub(crate) origin: Origin,
+    /// Raised when the client cancels the stream that the call gives.
+    pub(crate) cancelled: Option<Arc<Flag>>,
+}
+
+/// What binding leaves for the session: the streams that the client will send.
+pub struct Bindings<'a> {
+    pub(crate) capacity: usize,
+    pub(crate) resume: &'a Arc<Notify>,
+    pub(crate) uploads: Vec<Arc<dyn UploadSink>>,
+}
+
+impl std::fmt::Debug for Bindings<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bindings({} uploads)", self.uploads.len())
+    }
 }
 
 /// Whether somebody waits for the result of a call.
@@ -69,7 +99,7 @@ pub struct State<T>(pub T);
 impl<S: Clone + Send + 'static> Extract<S> for State<S> {
     type Bound = ();
 
-    fn bind(_: &mut Binder<'_>) -> Result<(), BindError> {
+    fn bind(_: &mut Binder<'_>, _: &mut Bindings<'_>) -> Result<(), BindError> {
         Ok(())
     }
 
@@ -98,16 +128,41 @@ impl Caller {
         self.0.identity().user.as_deref()
     }
 
-    /// Ends its connection: it gets a Close message without error.
+    /// Ends its connection: it gets a Close message without error, and nothing else any more.
     pub fn abort(&self) {
         self.0.outbound().abort();
+    }
+
+    /// Waits until its connection has ended.
+    pub async fn aborted(&self) {
+        self.0.ended().raised().await;
+    }
+
+    /// Tells whether its connection has ended.
+    pub fn is_aborted(&self) -> bool {
+        self.0.ended().is_raised()
+    }
+
+    /// Keeps a value with the connection, one of each type, and gives back the earlier one.
+    pub fn insert<T: Any + Send>(&self, item: T) -> Option<T> {
+        self.0.items().insert(item)
+    }
+
+    /// Gives a clone of the value of this type that is kept with the connection.
+    pub fn get<T: Any + Send + Clone>(&self) -> Option<T> {
+        self.0.items().get().cloned()
+    }
+
+    /// Takes the value of this type that is kept with the connection.
+    pub fn remove<T: Any + Send>(&self) -> Option<T> {
+        self.0.items().remove()
     }
 }
 
 impl<S> Extract<S> for Caller {
     type Bound = ();
 
-    fn bind(_: &mut Binder<'_>) -> Result<(), BindError> {
+    fn bind(_: &mut Binder<'_>, _: &mut Bindings<'_>) -> Result<(), BindError> {
         Ok(())
     }
 
@@ -119,12 +174,67 @@ impl<S> Extract<S> for Caller {
 impl<S> Extract<S> for Clients {
     type Bound = ();
 
-    fn bind(_: &mut Binder<'_>) -> Result<(), BindError> {
+    fn bind(_: &mut Binder<'_>, _: &mut Bindings<'_>) -> Result<(), BindError> {
         Ok(())
     }
 
     fn extract((): (), call: &Call, _: &S) -> Self {
-        Self::of_caller(Arc::clone(&call.core), Arc::clone(&call.client))
+        Self::of_caller(Arc::clone(&call.core), Arc::clone(&call.client), call.origin.clone())
+    }
+}
+
+impl<S> Extract<S> for Groups {
+    type Bound = ();
+
+    fn bind(_: &mut Binder<'_>, _: &mut Bindings<'_>) -> Result<(), BindError> {
+        Ok(())
+    }
+
+    fn extract((): (), call: &Call, _: &S) -> Self {
+        Self::new(Arc::clone(&call.core))
+    }
+}
+
+/// Tells a method that its client has lost interest: it cancelled the stream, or its connection ended.
+///
+/// A stream method without it is simply dropped when its stream is cancelled. One that takes it ends by itself, and its
+/// items go on until it does.
+#[derive(Clone, Debug)]
+pub struct Cancellation {
+    stream: Option<Arc<Flag>>,
+    client: Arc<Client>,
+}
+
+impl Cancellation {
+    /// Waits for it.
+    pub async fn cancelled(&self) {
+        match &self.stream {
+            None => self.client.ended().raised().await,
+            Some(stream) => {
+                tokio::select! {
+                    () = stream.raised() => {}
+                    () = self.client.ended().raised() => {}
+                }
+            }
+        }
+    }
+
+    /// Tells whether it has happened.
+    pub fn is_cancelled(&self) -> bool {
+        self.client.ended().is_raised() || self.stream.as_ref().is_some_and(|stream| stream.is_raised())
+    }
+}
+
+impl<S> Extract<S> for Cancellation {
+    type Bound = ();
+    const WATCHES_CANCELLATION: bool = true;
+
+    fn bind(_: &mut Binder<'_>, _: &mut Bindings<'_>) -> Result<(), BindError> {
+        Ok(())
+    }
+
+    fn extract((): (), call: &Call, _: &S) -> Self {
+        Self { stream: call.cancelled.clone(), client: Arc::clone(&call.client) }
     }
 }
 
@@ -135,7 +245,7 @@ pub struct Disconnected(pub Option<Arc<str>>);
 impl<S> Extract<S> for Disconnected {
     type Bound = ();
 
-    fn bind(_: &mut Binder<'_>) -> Result<(), BindError> {
+    fn bind(_: &mut Binder<'_>, _: &mut Bindings<'_>) -> Result<(), BindError> {
         Ok(())
     }
 
@@ -154,7 +264,7 @@ macro_rules! args {
             const ARGUMENTS: usize = $count;
 
             #[allow(unused_variables)]
-            fn bind(arguments: &mut Binder<'_>) -> Result<Self::Bound, BindError> {
+            fn bind(arguments: &mut Binder<'_>, _: &mut Bindings<'_>) -> Result<Self::Bound, BindError> {
                 Ok(($(arguments.next::<$T>()?,)*))
             }
 

@@ -1,32 +1,40 @@
 //! Async functions as hub methods.
 
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::{Stream, StreamExt};
 use serde::Serialize;
 use signalhub_connections::{BoxFuture, Policy};
-use signalhub_protocol::{Arguments, BindError, EncodeError};
+use signalhub_protocol::{Arguments, BindError, EncodeError, Protocol};
 
 use crate::HubError;
-use crate::extract::{Call, Extract, WantsResult};
+use crate::extract::{Bindings, Call, Extract, WantsResult};
 
 /// An async function that can be a hub method.
 ///
-/// Its parameters are extractors in any order ([`Args`](crate::Args), [`Caller`](crate::Caller),
-/// [`Clients`](crate::Clients), [`State`](crate::State)); it returns `Result<T, HubError>` with a `T` that serialises.
-/// It is written by nobody: functions and closures of the right form have it.
+/// Its parameters are extractors in any order ([`Args`](crate::Args), [`Upload`](crate::Upload),
+/// [`Caller`](crate::Caller), [`Clients`](crate::Clients), [`Groups`](crate::Groups), [`State`](crate::State),
+/// [`Cancellation`](crate::Cancellation)); it returns `Result<T, HubError>` with a `T` that serialises. It is written by
+/// nobody: functions and closures of the right form have it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no hub method",
-    note = "a hub method is an async function whose parameters are extractors (`Args<(..)>`, `Caller`, `Clients`, `State`) \
+    note = "a hub method is an async function whose parameters are extractors (`Args<(..)>`, `Caller`, `Clients`, `State` …) \
             and which returns `Result<T, HubError>`, where `T: Serialize`",
     note = "the type of `State` must be the one given to `HubBuilder::state`"
 )]
 pub trait Handler<P, S>: Send + Sync + Sized + 'static {
-    /// How many arguments of the client it takes.
     #[doc(hidden)]
-    const ARGUMENTS: usize;
+    const SIGNATURE: Signature;
 
     #[doc(hidden)]
-    fn bind(self: Arc<Self>, arguments: &Arguments<'_>, state: &S) -> Result<BoundCall, BindError>;
+    fn bind(
+        self: Arc<Self>,
+        arguments: &Arguments<'_>,
+        bindings: &mut Bindings<'_>,
+        state: &S,
+    ) -> Result<BoundCall, BindError>;
 
     #[doc(hidden)]
     fn policy(&self) -> Option<Policy> {
@@ -34,18 +42,88 @@ pub trait Handler<P, S>: Send + Sync + Sized + 'static {
     }
 }
 
-/// A call whose arguments are typed; it runs when it is given the rest.
-pub type BoundCall = Box<dyn FnOnce(Call) -> BoxFuture<CallResult> + Send>;
+/// An async function that can be a streaming hub method.
+///
+/// Like [`Handler`], but it returns `Result<impl Stream<Item = Result<T, HubError>>, HubError>`. The stream is polled as
+/// fast as the client takes its items, and dropped when the client cancels it or leaves.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no streaming hub method",
+    note = "a streaming hub method is an async function whose parameters are extractors and which returns \
+            `Result<impl Stream<Item = Result<T, HubError>>, HubError>`, where `T: Serialize`"
+)]
+pub trait StreamHandler<P, S>: Send + Sync + Sized + 'static {
+    #[doc(hidden)]
+    const SIGNATURE: Signature;
 
-/// How a call ended.
+    #[doc(hidden)]
+    fn bind(
+        self: Arc<Self>,
+        arguments: &Arguments<'_>,
+        bindings: &mut Bindings<'_>,
+        state: &S,
+    ) -> Result<BoundCall, BindError>;
+
+    #[doc(hidden)]
+    fn policy(&self) -> Option<Policy> {
+        None
+    }
+}
+
+/// What a method takes from the client.
+#[derive(Clone, Copy, Debug)]
+pub struct Signature {
+    pub(crate) arguments: usize,
+    pub(crate) streams: usize,
+    pub(crate) watches_cancellation: bool,
+}
+
+/// A call whose arguments are typed; it runs when it is given the rest.
+pub enum BoundCall {
+    /// Of a method with one result.
+    Plain(Box<dyn FnOnce(Call) -> BoxFuture<CallResult> + Send>),
+    /// Of a streaming method.
+    Stream(Box<dyn FnOnce(Call) -> BoxFuture<Result<ItemStream, HubError>> + Send>),
+}
+
+impl fmt::Debug for BoundCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BoundCall(..)")
+    }
+}
+
+/// The encoded items of a stream.
+pub type ItemStream = Pin<Box<dyn Stream<Item = CallResult> + Send>>;
+
+/// How a call ended, or what its stream gave.
 #[derive(Debug)]
 pub enum CallResult {
-    /// With a result, already encoded; nothing is encoded when nobody waits for it.
+    /// A value, already encoded; nothing is encoded when nobody waits for it.
     Value(Vec<u8>),
-    /// With a failure.
+    /// A failure.
     Failed(HubError),
-    /// With a result that cannot be sent.
+    /// A value that cannot be sent.
     Unserialisable(EncodeError),
+}
+
+impl CallResult {
+    fn encode<T: Serialize>(result: Result<T, HubError>, protocol: Protocol) -> Self {
+        let value = match result {
+            Ok(value) => value,
+            Err(error) => return Self::Failed(error),
+        };
+        let mut encoded = Vec::new();
+        match protocol.encode_value(&value, &mut encoded) {
+            Ok(()) => Self::Value(encoded),
+            Err(error) => Self::Unserialisable(error),
+        }
+    }
+
+    fn of_call<T: Serialize>(result: Result<T, HubError>, call: &Call) -> Self {
+        match result {
+            Ok(_) if call.wants_result == WantsResult::No => Self::Value(Vec::new()),
+            result => Self::encode(result, call.client.protocol()),
+        }
+    }
 }
 
 /// Lets only those clients call a method whom the policy admits; others read that they are unauthorized.
@@ -70,30 +148,38 @@ pub struct Required<H> {
     policy: Policy,
 }
 
-impl<P, S, H: Handler<P, S>> Handler<P, S> for Required<H> {
-    const ARGUMENTS: usize = H::ARGUMENTS;
+macro_rules! required {
+    ($handler:ident) => {
+        impl<P, S, H: $handler<P, S>> $handler<P, S> for Required<H> {
+            const SIGNATURE: Signature = H::SIGNATURE;
 
-    fn bind(self: Arc<Self>, arguments: &Arguments<'_>, state: &S) -> Result<BoundCall, BindError> {
-        Arc::clone(&self.handler).bind(arguments, state)
-    }
+            fn bind(
+                self: Arc<Self>,
+                arguments: &Arguments<'_>,
+                bindings: &mut Bindings<'_>,
+                state: &S,
+            ) -> Result<BoundCall, BindError> {
+                Arc::clone(&self.handler).bind(arguments, bindings, state)
+            }
 
-    fn policy(&self) -> Option<Policy> {
-        Some(self.policy.clone())
-    }
-}
-
-fn encode_result<T: Serialize>(result: Result<T, HubError>, call: &Call) -> CallResult {
-    match result {
-        Err(error) => CallResult::Failed(error),
-        Ok(_) if call.wants_result == WantsResult::No => CallResult::Value(Vec::new()),
-        Ok(value) => {
-            let mut encoded = Vec::new();
-            match call.client.protocol().encode_value(&value, &mut encoded) {
-                Ok(()) => CallResult::Value(encoded),
-                Err(error) => CallResult::Unserialisable(error),
+            fn policy(&self) -> Option<Policy> {
+                Some(self.policy.clone())
             }
         }
-    }
+    };
+}
+
+required!(Handler);
+required!(StreamHandler);
+
+macro_rules! signature {
+    ($($P:ident),*) => {
+        const SIGNATURE: Signature = Signature {
+            arguments: 0 $(+ $P::ARGUMENTS)*,
+            streams: 0 $(+ $P::STREAMS)*,
+            watches_cancellation: false $(|| $P::WATCHES_CANCELLATION)*,
+        };
+    };
 }
 
 macro_rules! handler {
@@ -106,21 +192,62 @@ macro_rules! handler {
             S: Clone + Send + Sync + 'static,
             $($P: Extract<S> + 'static),*
         {
-            const ARGUMENTS: usize = 0 $(+ $P::ARGUMENTS)*;
+            signature!($($P),*);
 
-            #[allow(unused_mut)]
-            fn bind(self: Arc<Self>, arguments: &Arguments<'_>, state: &S) -> Result<BoundCall, BindError> {
-                let mut binder = arguments.bind(<Self as Handler<($($P,)*), S>>::ARGUMENTS)?;
-                $(let $p = $P::bind(&mut binder)?;)*
+            #[allow(unused_variables)]
+            fn bind(
+                self: Arc<Self>,
+                arguments: &Arguments<'_>,
+                bindings: &mut Bindings<'_>,
+                state: &S,
+            ) -> Result<BoundCall, BindError> {
+                let expected = <Self as Handler<($($P,)*), S>>::SIGNATURE.arguments;
+                #[allow(unused_mut)]
+                let mut binder = arguments.bind(expected)?;
+                $(let $p = $P::bind(&mut binder, bindings)?;)*
                 binder.finish()?;
                 let state = state.clone();
-                Ok(Box::new(move |call| {
+                Ok(BoundCall::Plain(Box::new(move |call| {
                     Box::pin(async move {
                         let result = self($($P::extract($p, &call, &state)),*).await;
-                        drop(state);
-                        encode_result(result, &call)
+                        CallResult::of_call(result, &call)
                     })
-                }))
+                })))
+            }
+        }
+
+        impl<F, Fut, St, T, S, $($P),*> StreamHandler<($($P,)*), S> for F
+        where
+            F: Fn($($P),*) -> Fut + Send + Sync + 'static,
+            Fut: Future<Output = Result<St, HubError>> + Send + 'static,
+            St: Stream<Item = Result<T, HubError>> + Send + 'static,
+            T: Serialize + Send + 'static,
+            S: Clone + Send + Sync + 'static,
+            $($P: Extract<S> + 'static),*
+        {
+            signature!($($P),*);
+
+            #[allow(unused_variables)]
+            fn bind(
+                self: Arc<Self>,
+                arguments: &Arguments<'_>,
+                bindings: &mut Bindings<'_>,
+                state: &S,
+            ) -> Result<BoundCall, BindError> {
+                let expected = <Self as StreamHandler<($($P,)*), S>>::SIGNATURE.arguments;
+                #[allow(unused_mut)]
+                let mut binder = arguments.bind(expected)?;
+                $(let $p = $P::bind(&mut binder, bindings)?;)*
+                binder.finish()?;
+                let state = state.clone();
+                Ok(BoundCall::Stream(Box::new(move |call| {
+                    Box::pin(async move {
+                        let protocol = call.client.protocol();
+                        let items = self($($P::extract($p, &call, &state)),*).await?;
+                        let encoded = items.map(move |item| CallResult::encode(item, protocol));
+                        Ok(Box::pin(encoded) as ItemStream)
+                    })
+                })))
             }
         }
     };

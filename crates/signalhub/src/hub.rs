@@ -8,11 +8,13 @@ use std::time::Duration;
 use signalhub_connections::{BoxFuture, Connection, ConnectionHandler};
 use signalhub_events::{Broker, Grants};
 
-use crate::client::Lifetime;
+use crate::client_results::ClientResults;
 use crate::clients::Clients;
 use crate::extract::{Args, Caller};
-use crate::handler::Handler;
-use crate::method::{Method, MethodTable};
+use crate::groups::Groups;
+use crate::handler::{Handler, StreamHandler};
+use crate::lifetime::Lifetime;
+use crate::method::{Hook, Method, MethodTable};
 use crate::options::HubOptions;
 use crate::subscriptions::SubscriptionMethods;
 use crate::{ErrorDetails, session};
@@ -29,8 +31,9 @@ pub(crate) struct HubCore {
     pub(crate) methods: MethodTable,
     pub(crate) options: HubOptions,
     pub(crate) lifetime: Lifetime,
-    pub(crate) on_connected: Option<Method>,
-    pub(crate) on_disconnected: Option<Method>,
+    pub(crate) results: ClientResults,
+    pub(crate) on_connected: Option<Hook>,
+    pub(crate) on_disconnected: Option<Hook>,
 }
 
 impl Hub {
@@ -48,6 +51,21 @@ impl Hub {
     /// Addresses its clients, from any task.
     pub fn clients(&self) -> Clients {
         Clients::of_hub(Arc::clone(&self.0))
+    }
+
+    /// Puts its clients into groups, from any task.
+    pub fn groups(&self) -> Groups {
+        Groups::new(Arc::clone(&self.0))
+    }
+
+    /// Counts the groups that have members.
+    pub fn group_count(&self) -> usize {
+        self.0.lifetime.group_count()
+    }
+
+    /// Counts the calls that wait for a client's answer.
+    pub fn pending_result_count(&self) -> usize {
+        self.0.results.len()
     }
 
     /// Counts the clients between handshake and end.
@@ -80,8 +98,8 @@ pub struct HubBuilder<S> {
     state: S,
     methods: HashMap<String, Method>,
     options: HubOptions,
-    on_connected: Option<Method>,
-    on_disconnected: Option<Method>,
+    on_connected: Option<Hook>,
+    on_disconnected: Option<Hook>,
 }
 
 impl HubBuilder<()> {
@@ -100,11 +118,22 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
     ///
     /// # Panics
     /// When there is a method of that name already: the original refuses overloads too.
-    pub fn method<P>(mut self, name: &str, handler: impl Handler<P, S>) -> Self
-    where
-        P: 'static,
-    {
-        let method = Method::new(name, handler, self.state.clone());
+    pub fn method<P: 'static>(self, name: &str, handler: impl Handler<P, S>) -> Self {
+        let method = Method::plain(name, handler, self.state.clone());
+        self.add(method)
+    }
+
+    /// Adds a method that answers with a stream.
+    ///
+    /// # Panics
+    /// When there is a method of that name already.
+    pub fn stream<P: 'static>(self, name: &str, handler: impl StreamHandler<P, S>) -> Self {
+        let method = Method::stream(name, handler, self.state.clone());
+        self.add(method)
+    }
+
+    fn add(mut self, method: Method) -> Self {
+        let name = Arc::clone(method.name());
         let earlier = self.methods.insert(name.to_lowercase(), method);
         assert!(earlier.is_none(), "Duplicate definitions of '{name}'. Overloading is not supported.");
         self
@@ -115,7 +144,7 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
     /// # Panics
     /// When the handler takes arguments of the client.
     pub fn on_connected<P: 'static>(mut self, handler: impl Handler<P, S>) -> Self {
-        self.on_connected = Some(Method::without_arguments("OnConnected", handler, self.state.clone()));
+        self.on_connected = Some(Hook::new("OnConnected", handler, self.state.clone()));
         self
     }
 
@@ -124,7 +153,7 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
     /// # Panics
     /// When the handler takes arguments of the client.
     pub fn on_disconnected<P: 'static>(mut self, handler: impl Handler<P, S>) -> Self {
-        self.on_disconnected = Some(Method::without_arguments("OnDisconnected", handler, self.state.clone()));
+        self.on_disconnected = Some(Hook::new("OnDisconnected", handler, self.state.clone()));
         self
     }
 
@@ -192,12 +221,19 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
         self
     }
 
+    /// Sets how many items of a client's stream may wait for their method; one more holds the client up.
+    pub fn stream_buffer_capacity(mut self, items: usize) -> Self {
+        self.options.stream_buffer_capacity = items;
+        self
+    }
+
     /// Finishes the hub.
     pub fn build(self) -> Hub {
         Hub(Arc::new(HubCore {
             methods: MethodTable::new(self.methods.into_values()),
             options: self.options,
             lifetime: Lifetime::default(),
+            results: ClientResults::default(),
             on_connected: self.on_connected,
             on_disconnected: self.on_disconnected,
         }))

@@ -28,15 +28,22 @@
 //! with [`HubBuilder::events`] it lets clients subscribe to what a [`Broker`](events::Broker) publishes.
 
 mod client;
+mod client_results;
 mod clients;
 mod error;
 mod extract;
+mod flag;
+mod groups;
 mod handler;
 mod hub;
+mod items;
+mod lifetime;
 mod method;
 mod options;
 mod session;
+mod slots;
 mod subscriptions;
+mod upload;
 
 pub use signalhub_connections as connections;
 pub use signalhub_events as events;
@@ -47,9 +54,12 @@ pub use signalhub_connections::{
     Transports,
 };
 
-pub use clients::{Clients, SendError, Target};
+pub use client_results::InvokeError;
+pub use clients::{Clients, SendError, SingleTarget, Target};
 pub use error::{ErrorDetails, HubError};
-pub use extract::{Args, Call, Caller, Disconnected, Extract, State};
-pub use handler::{BoundCall, CallResult, Handler, Required, require};
+pub use extract::{Args, Bindings, Call, Caller, Cancellation, Disconnected, Extract, State};
+pub use groups::Groups;
+pub use handler::{BoundCall, CallResult, Handler, ItemStream, Required, Signature, StreamHandler, require};
 pub use hub::{Hub, HubBuilder};
 pub use options::HubOptions;
+pub use upload::Upload;

@@ -3,39 +3,50 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use signalhub_connections::Policy;
+use signalhub_connections::{BoxFuture, Policy};
 use signalhub_protocol::{Arguments, BindError};
+use tokio::sync::Notify;
 
-use crate::handler::{BoundCall, Handler};
+use crate::extract::{Bindings, Call};
+use crate::handler::{BoundCall, CallResult, Handler, Signature, StreamHandler};
 
-type Bind = Box<dyn Fn(&Arguments<'_>) -> Result<BoundCall, BindError> + Send + Sync>;
+type Bind = Box<dyn Fn(&Arguments<'_>, &mut Bindings<'_>) -> Result<BoundCall, BindError> + Send + Sync>;
 
 /// One method: what clients call it, who may, and how a call begins.
 pub(crate) struct Method {
     name: Arc<str>,
+    signature: Signature,
     policy: Option<Policy>,
     bind: Bind,
 }
 
 impl Method {
-    pub(crate) fn new<P, S, H>(name: &str, handler: H, state: S) -> Self
+    /// A method with one result.
+    pub(crate) fn plain<P, S, H>(name: &str, handler: H, state: S) -> Self
     where
         H: Handler<P, S>,
         S: Send + Sync + 'static,
     {
         let policy = handler.policy();
         let handler = Arc::new(handler);
-        let bind = Box::new(move |arguments: &Arguments<'_>| Arc::clone(&handler).bind(arguments, &state));
-        Self { name: name.into(), policy, bind }
+        let bind = move |arguments: &Arguments<'_>, bindings: &mut Bindings<'_>| {
+            Arc::clone(&handler).bind(arguments, bindings, &state)
+        };
+        Self { name: name.into(), signature: H::SIGNATURE, policy, bind: Box::new(bind) }
     }
 
-    pub(crate) fn without_arguments<P, S, H>(name: &str, handler: H, state: S) -> Self
+    /// A streaming method.
+    pub(crate) fn stream<P, S, H>(name: &str, handler: H, state: S) -> Self
     where
-        H: Handler<P, S>,
+        H: StreamHandler<P, S>,
         S: Send + Sync + 'static,
     {
-        assert!(H::ARGUMENTS == 0, "{name} takes no arguments of the client");
-        Self::new(name, handler, state)
+        let policy = handler.policy();
+        let handler = Arc::new(handler);
+        let bind = move |arguments: &Arguments<'_>, bindings: &mut Bindings<'_>| {
+            Arc::clone(&handler).bind(arguments, bindings, &state)
+        };
+        Self { name: name.into(), signature: H::SIGNATURE, policy, bind: Box::new(bind) }
     }
 
     /// The name as it was registered.
@@ -43,17 +54,42 @@ impl Method {
         &self.name
     }
 
+    pub(crate) fn signature(&self) -> Signature {
+        self.signature
+    }
+
     pub(crate) fn policy(&self) -> Option<&Policy> {
         self.policy.as_ref()
     }
 
-    pub(crate) fn bind(&self, arguments: &Arguments<'_>) -> Result<BoundCall, BindError> {
-        (self.bind)(arguments)
+    pub(crate) fn bind(&self, arguments: &Arguments<'_>, bindings: &mut Bindings<'_>) -> Result<BoundCall, BindError> {
+        (self.bind)(arguments, bindings)
+    }
+}
+
+/// What runs at the beginning or the end of a connection.
+pub(crate) struct Hook(Method);
+
+impl Hook {
+    /// # Panics
+    /// When the handler takes something that only a call of the client has.
+    pub(crate) fn new<P, S, H>(name: &str, handler: H, state: S) -> Self
+    where
+        H: Handler<P, S>,
+        S: Send + Sync + 'static,
+    {
+        let Signature { arguments, streams, .. } = H::SIGNATURE;
+        assert!(arguments == 0 && streams == 0, "{name} takes no arguments of the client");
+        Self(Method::plain(name, handler, state))
     }
 
-    /// Begins a call that needs no arguments.
-    pub(crate) fn bind_nothing(&self) -> BoundCall {
-        self.bind(&Arguments::Json(b"[]")).expect("`without_arguments` has seen that it takes none")
+    pub(crate) fn run(&self, call: Call) -> BoxFuture<CallResult> {
+        let resume = Arc::new(Notify::new());
+        let mut bindings = Bindings { capacity: 0, resume: &resume, uploads: Vec::new() };
+        match self.0.bind(&Arguments::Json(b"[]"), &mut bindings) {
+            Ok(BoundCall::Plain(run)) => run(call),
+            Ok(BoundCall::Stream(_)) | Err(_) => unreachable!("`new` has seen a plain method without arguments"),
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub struct HubOptions {
     pub maximum_receive_message_size: Option<usize>,
     /// How many calls of one client run side by side; the next one waits. 1.
     pub maximum_parallel_invocations_per_client: usize,
+    /// How many items of a client's stream may wait for their method; one more holds the client up. 10.
+    pub stream_buffer_capacity: usize,
     /// Whether clients read the texts of internal failures. Hidden.
     pub error_details: ErrorDetails,
 }
@@ -30,6 +32,7 @@ impl Default for HubOptions {
             handshake_timeout: Duration::from_secs(15),
             maximum_receive_message_size: Some(32 * 1024),
             maximum_parallel_invocations_per_client: 1,
+            stream_buffer_capacity: 10,
             error_details: ErrorDetails::Hidden,
         }
     }

@@ -8,8 +8,10 @@ use signalhub_protocol::{Close, DecodeError, HubMessage};
 use super::Session;
 use super::running::guard;
 use crate::client::frame;
+use crate::clients::Origin;
 use crate::extract::{Call, WantsResult};
-use crate::{ErrorDetails, HubError};
+use crate::handler::CallResult;
+use crate::{ConnectionId, ErrorDetails, HubError};
 
 /// The text of every Close message that carries an error, before its details.
 const CLOSED_WITH_ERROR: &str = "Connection closed with an error.";
@@ -51,6 +53,13 @@ impl Fault {
             text: format!(
                 "The maximum message size of {limit}B was exceeded. The message size can be configured in AddHubOptions."
             ),
+        }
+    }
+
+    pub(super) fn foreign_answer(connection: &ConnectionId, invocation: &str) -> Self {
+        Self {
+            exception: "InvalidOperationException",
+            text: format!("Connection ID '{connection}' is not valid for invocation ID '{invocation}'."),
         }
     }
 }
@@ -132,14 +141,16 @@ impl Session {
         calls.detach();
         let refused = matches!(ending, Ending::Refused(_));
         let mut reason = ending.close_reason();
-        if let Some(method) = core.on_disconnected.as_ref().filter(|_| !refused) {
+        if let Some(hook) = core.on_disconnected.as_ref().filter(|_| !refused) {
             let call = Call {
                 client,
                 core: Arc::clone(&core),
                 disconnected: ending.disconnected(),
                 wants_result: WantsResult::No,
+                origin: Origin::Call(None),
+                cancelled: None,
             };
-            if let crate::handler::CallResult::Failed(error) = guard((method.bind_nothing())(call)).await {
+            if let CallResult::Failed(error) = guard(hook.run(call)).await {
                 tracing::warn!(%error, "on_disconnected failed");
                 reason = CloseReason::HandlerFailed;
             }

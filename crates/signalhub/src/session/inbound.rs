@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use signalhub_protocol::{Close, DecodeError, HubMessage, Invocation, Protocol};
+use signalhub_protocol::{Close, DecodeError, HubMessage, Invocation};
 
 use super::ending::{Ending, Fault};
+use super::running::RunningCalls;
 use crate::ErrorDetails;
+use crate::extract::Bindings;
 use crate::handler::BoundCall;
-use crate::hub::HubCore;
 use crate::method::Method;
+use crate::upload::UploadSink;
 
 /// What is to be done about one message; it owns all it needs.
 pub(super) enum Action {
@@ -20,6 +22,8 @@ pub(super) enum Action {
     Answer { id: Option<Arc<str>>, error: String },
     /// A method is called.
     Call(PendingCall),
+    /// Nothing more is read until this upload has room.
+    Hold(Arc<dyn UploadSink>),
     /// The connection ends.
     End(Ending),
 }
@@ -32,8 +36,10 @@ pub(super) struct PendingCall {
     /// `None` for a call that wants no answer.
     pub(super) id: Option<Arc<str>>,
     pub(super) kind: CallKind,
-    /// How many streams the client says it will send.
-    pub(super) streams: usize,
+    /// The streams that the client says it will send.
+    pub(super) stream_ids: Vec<Arc<str>>,
+    /// The streams that the method takes.
+    pub(super) uploads: Vec<Arc<dyn UploadSink>>,
     pub(super) bound: BoundCall,
 }
 
@@ -43,40 +49,59 @@ pub(super) enum CallKind {
     StreamInvocation,
 }
 
+impl PendingCall {
+    /// Streams in either direction pass the calls that wait for each other.
+    pub(super) fn needs_slot(&self) -> bool {
+        self.kind == CallKind::Invocation && self.method.signature().streams == 0
+    }
+}
+
 /// Reads the first message of the input; `None` while it is incomplete.
-pub(super) fn next(core: &HubCore, protocol: Protocol, input: &[u8], limit: Option<usize>) -> Option<(Action, usize)> {
+pub(super) fn next(calls: &mut RunningCalls, input: &[u8]) -> Option<(Action, usize)> {
+    let limit = calls.core().options.maximum_receive_message_size;
     let too_long = |len: usize| limit.filter(|limit| len > *limit);
-    match protocol.decode(input) {
+    match calls.client().protocol().decode(input) {
         Ok(None) => {
             let limit = too_long(input.len())?;
             Some((Action::End(Ending::Fault(Fault::too_long(limit))), 0))
         }
         Ok(Some((message, consumed))) => Some(match too_long(consumed) {
             Some(limit) => (Action::End(Ending::Fault(Fault::too_long(limit))), 0),
-            None => (interpret(core, message), consumed),
+            None => (interpret(calls, message), consumed),
         }),
         Err(error) => Some((Action::End(Ending::Fault(Fault::from(error))), 0)),
     }
 }
 
-fn interpret(core: &HubCore, message: HubMessage<'_>) -> Action {
+fn interpret(calls: &mut RunningCalls, message: HubMessage<'_>) -> Action {
     match message {
-        HubMessage::Invocation(invocation) => bind(core, &invocation, CallKind::Invocation),
-        HubMessage::StreamInvocation(invocation) => bind(core, &invocation, CallKind::StreamInvocation),
+        HubMessage::Invocation(invocation) => bind(calls, &invocation, CallKind::Invocation),
+        HubMessage::StreamInvocation(invocation) => bind(calls, &invocation, CallKind::StreamInvocation),
+        HubMessage::StreamItem(item) => calls.uploads().push(&item).map_or(Action::Ignore, Action::Hold),
+        // A completion is offered to the client's uploads first, then to the calls that wait for the client.
+        HubMessage::Completion(completion) => match calls.complete(completion) {
+            Ok(()) => Action::Ignore,
+            Err(fault) => Action::End(Ending::Fault(fault)),
+        },
+        HubMessage::CancelInvocation(cancel) => {
+            calls.cancel(&cancel.invocation_id);
+            Action::Ignore
+        }
         HubMessage::Ping => Action::Ping,
         HubMessage::Close(Close { error, .. }) => {
             Action::End(Ending::ClientSaidClose { error: error.map(|text| text.as_ref().into()) })
         }
-        // Items, completions and cancellations of unknown streams mean nothing, nor do the counters of a connection
-        // that cannot be resumed. A message of an unknown type must not harm what comes behind it.
-        _ => Action::Ignore,
+        // The counters of a connection that cannot be resumed mean nothing. A message of an unknown type must not harm
+        // what comes behind it.
+        HubMessage::Ack(_) | HubMessage::Sequence(_) | HubMessage::Unknown(_) => Action::Ignore,
     }
 }
 
-fn bind(core: &HubCore, invocation: &Invocation<'_>, kind: CallKind) -> Action {
+fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -> Action {
     // An empty id is as good as none.
     let id: Option<Arc<str>> = invocation.invocation_id.as_deref().filter(|id| !id.is_empty()).map(Into::into);
-    let Some(method) = core.methods.find(&invocation.target) else {
+    let options = &calls.core().options;
+    let Some(method) = calls.core().methods.find(&invocation.target) else {
         let target = &invocation.target;
         let error =
             format!("Failed to invoke '{target}' due to an error on the server. HubException: Method does not exist.");
@@ -86,10 +111,12 @@ fn bind(core: &HubCore, invocation: &Invocation<'_>, kind: CallKind) -> Action {
         true => invocation.target.as_ref().into(),
         false => Arc::clone(method.name()),
     };
-    match method.bind(&invocation.arguments) {
+    let mut bindings =
+        Bindings { capacity: options.stream_buffer_capacity, resume: calls.resume(), uploads: Vec::new() };
+    match method.bind(&invocation.arguments, &mut bindings) {
         Err(error) => {
             let base = format!("Failed to invoke '{target}' due to an error on the server.");
-            let error = match core.options.error_details {
+            let error = match options.error_details {
                 ErrorDetails::Hidden => base,
                 ErrorDetails::Shown => format!("{base} {}: {error}", error.exception()),
             };
@@ -104,7 +131,8 @@ fn bind(core: &HubCore, invocation: &Invocation<'_>, kind: CallKind) -> Action {
             target,
             id,
             kind,
-            streams: invocation.stream_ids.len(),
+            stream_ids: invocation.stream_ids.iter().map(|id| id.as_ref().into()).collect(),
+            uploads: bindings.uploads,
             bound,
         }),
     }

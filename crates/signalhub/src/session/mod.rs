@@ -7,6 +7,8 @@ mod ending;
 mod handshake;
 mod inbound;
 mod running;
+mod streaming;
+mod uploads;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,13 +16,15 @@ use std::time::Instant;
 use signalhub_connections::{CloseReason, Connection, Frame, Intake, Received};
 use signalhub_protocol::HubMessage;
 
-use crate::client::{Client, Membership, frame};
+use crate::client::{Client, frame};
 use crate::hub::HubCore;
+use crate::lifetime::Membership;
+use crate::upload::UploadSink;
 use ending::Ending;
 use inbound::{Action, PendingCall};
 use running::{CallDone, RunningCalls};
 
-/// How much input may pile up while a waiting call holds up the loop (the original's `ApplicationMaxBufferSize`).
+/// How much input may pile up while something holds up the loop (the original's `ApplicationMaxBufferSize`).
 const HELD_INPUT: usize = 64 * 1024;
 
 /// Serves one connection from its handshake to its end.
@@ -41,6 +45,7 @@ pub(crate) async fn run(core: Arc<HubCore>, mut connection: Connection) {
         connection,
         client,
         waiting: None,
+        full: None,
         connected: Connected::No,
         last_ping: Instant::now(),
         client_alive: None,
@@ -58,6 +63,8 @@ struct Session {
     calls: RunningCalls,
     /// A call that waits for a slot; nothing behind it is read meanwhile.
     waiting: Option<PendingCall>,
+    /// An upload whose method does not keep up; nothing behind its last item is read meanwhile.
+    full: Option<Arc<dyn UploadSink>>,
     connected: Connected,
     ping: Frame,
     last_ping: Instant,
@@ -76,20 +83,20 @@ impl Session {
     /// Runs until something ends the connection.
     async fn serve(&mut self) -> Ending {
         let connected = match &self.core.on_connected {
-            Some(method) => self.calls.start_on_connected(method),
+            Some(hook) => self.calls.start_on_connected(hook),
             None => Some(CallDone::Connected),
         };
         if let Some(ending) = connected.and_then(|done| self.on_call_done(done)) {
             return ending;
         }
         loop {
-            if let Some(ending) = self.read_messages() {
+            if let Some(ending) = self.resume().or_else(|| self.read_messages()) {
                 return ending;
             }
             let full = self.is_held_up() && self.connection.input().len() >= HELD_INPUT;
             let intake = if full { Intake::Paused } else { Intake::Open };
             let ending = tokio::select! {
-                Some(done) = self.calls.next(), if !self.calls.is_empty() => self.on_call_done(done),
+                done = self.calls.next() => self.on_call_done(done),
                 received = self.connection.receive(intake) => self.on_received(received),
             };
             if let Some(ending) = ending {
@@ -99,7 +106,17 @@ impl Session {
     }
 
     fn is_held_up(&self) -> bool {
-        self.waiting.is_some() || self.connected == Connected::No
+        self.waiting.is_some() || self.full.is_some() || self.connected == Connected::No
+    }
+
+    /// Looks whether what held up the loop is over.
+    fn resume(&mut self) -> Option<Ending> {
+        if self.full.as_ref().is_some_and(|upload| upload.has_room()) {
+            self.full = None;
+        }
+        let slot = self.waiting.as_ref().and_then(|_| self.calls.take_slot())?;
+        let call = self.waiting.take()?;
+        self.calls.start(call, Some(slot)).and_then(|done| self.on_call_done(done))
     }
 
     fn on_received(&mut self, received: Received) -> Option<Ending> {
@@ -120,8 +137,7 @@ impl Session {
     /// Reads whole messages as long as nothing holds up the loop.
     fn read_messages(&mut self) -> Option<Ending> {
         while !self.is_held_up() && !self.connection.input().is_empty() {
-            let limit = self.core.options.maximum_receive_message_size;
-            let (action, consumed) = inbound::next(&self.core, self.client.protocol(), self.connection.input(), limit)?;
+            let (action, consumed) = inbound::next(&mut self.calls, self.connection.input())?;
             self.connection.consume(consumed);
             if let Some(alive) = &mut self.client_alive {
                 *alive = Instant::now();
@@ -140,10 +156,12 @@ impl Session {
             }
             Action::Ignore => {}
             Action::Answer { id, error } => self.client.complete_with_error(&id, error),
-            Action::Call(call) if self.calls.has_slot() => {
-                return self.calls.start(call).and_then(|done| self.on_call_done(done));
+            Action::Hold(upload) => self.full = Some(upload),
+            Action::Call(call) if call.needs_slot() => {
+                self.waiting = Some(call);
+                return self.resume();
             }
-            Action::Call(call) => self.waiting = Some(call),
+            Action::Call(call) => return self.calls.start(call, None).and_then(|done| self.on_call_done(done)),
             Action::End(ending) => return Some(ending),
         }
         None
@@ -151,13 +169,12 @@ impl Session {
 
     fn on_call_done(&mut self, done: CallDone) -> Option<Ending> {
         match done {
-            CallDone::Answered => {}
+            CallDone::Answered | CallDone::Resumed => {}
             CallDone::Connected => self.connected = Connected::Yes,
             CallDone::Refused(error) => return Some(Ending::Refused(error)),
             CallDone::Unserialisable(error) => return Some(Ending::Unserialisable(error)),
         }
-        let call = self.waiting.take()?;
-        self.calls.start(call).and_then(|done| self.on_call_done(done))
+        None
     }
 
     fn on_tick(&mut self, now: Instant) -> Option<Ending> {

@@ -1,25 +1,38 @@
 //! The calls of one client that are running.
 
+use std::collections::HashMap;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use signalhub_connections::BoxFuture;
 use signalhub_protocol::{Completion, HubMessage, Outcome};
+use tokio::sync::Notify;
 
+use super::ending::Fault;
 use super::inbound::{CallKind, PendingCall};
+use super::streaming::{OnCancel, Streaming};
+use super::uploads::Uploads;
 use crate::HubError;
 use crate::client::Client;
+use crate::clients::Origin;
 use crate::extract::{Call, WantsResult};
-use crate::handler::CallResult;
+use crate::flag::Flag;
+use crate::handler::{BoundCall, CallResult};
 use crate::hub::HubCore;
-use crate::method::Method;
+use crate::method::Hook;
+use crate::slots::{Slot, Slots};
 
 /// How a running call ended for the session.
 pub(super) enum CallDone {
     /// What there was to say to the client was said.
     Answered,
+    /// Nothing ended, but something that held up the loop may be over.
+    Resumed,
     /// `on_connected` went well.
     Connected,
     /// `on_connected` failed.
@@ -28,72 +41,134 @@ pub(super) enum CallDone {
     Unserialisable(String),
 }
 
+/// Tells the calls of a session apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CallNumber(u64);
+
+type Running = FuturesUnordered<BoxFuture<(CallNumber, CallDone)>>;
+
 /// The running calls. They live in the session's task: a call costs no task of its own.
 pub(super) struct RunningCalls {
     core: Arc<HubCore>,
     client: Arc<Client>,
-    running: FuturesUnordered<BoxFuture<CallDone>>,
+    plain: Running,
+    streams: Running,
+    /// How to cancel the streams, by their invocation ids.
+    cancels: HashMap<Arc<str>, (CallNumber, Arc<Flag>)>,
+    uploads: Uploads,
+    slots: Arc<Slots>,
+    resume: Arc<Notify>,
+    last: CallNumber,
 }
 
 impl RunningCalls {
     pub(super) fn new(core: Arc<HubCore>, client: Arc<Client>) -> Self {
-        Self { core, client, running: FuturesUnordered::new() }
+        let resume = Arc::new(Notify::new());
+        let slots = Slots::new(core.options.maximum_parallel_invocations_per_client, Arc::clone(&resume));
+        Self {
+            plain: Running::new(),
+            streams: Running::new(),
+            cancels: HashMap::new(),
+            uploads: Uploads::new(core.options.error_details),
+            slots: Arc::new(slots),
+            resume,
+            last: CallNumber(0),
+            core,
+            client,
+        }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.running.is_empty()
+    pub(super) fn core(&self) -> &HubCore {
+        &self.core
     }
 
-    /// Tells whether a further call may begin beside those that run.
-    pub(super) fn has_slot(&self) -> bool {
-        self.running.len() < self.core.options.maximum_parallel_invocations_per_client
+    pub(super) fn client(&self) -> &Client {
+        &self.client
     }
 
-    pub(super) async fn next(&mut self) -> Option<CallDone> {
-        self.running.next().await
+    pub(super) fn resume(&self) -> &Arc<Notify> {
+        &self.resume
     }
 
-    pub(super) fn start_on_connected(&mut self, method: &Method) -> Option<CallDone> {
-        let future = guard((method.bind_nothing())(self.call(WantsResult::No)));
-        self.run(Box::pin(async move {
+    pub(super) fn uploads(&mut self) -> &mut Uploads {
+        &mut self.uploads
+    }
+
+    pub(super) fn take_slot(&self) -> Option<Arc<Slot>> {
+        self.slots.take()
+    }
+
+    /// Waits until a call ends, or until something that held up the loop may be over.
+    pub(super) async fn next(&mut self) -> CallDone {
+        let Self { plain, streams, resume, .. } = self;
+        let ended = {
+            let mut resumed = pin!(resume.notified());
+            poll_fn(|cx| {
+                for running in [&mut *plain, &mut *streams] {
+                    if let Poll::Ready(Some(ended)) = running.poll_next_unpin(cx) {
+                        return Poll::Ready(Some(ended));
+                    }
+                }
+                resumed.as_mut().poll(cx).map(|()| None)
+            })
+            .await
+        };
+        let Some((call, done)) = ended else { return CallDone::Resumed };
+        self.forget(call);
+        done
+    }
+
+    fn forget(&mut self, call: CallNumber) {
+        self.uploads.forget(call);
+        self.cancels.retain(|_, (owner, _)| *owner != call);
+    }
+
+    pub(super) fn start_on_connected(&mut self, hook: &Hook) -> Option<CallDone> {
+        let future = guard(hook.run(self.call(WantsResult::No, Origin::Connecting, None)));
+        let done = async move {
             match future.await {
                 CallResult::Failed(error) => CallDone::Refused(error),
                 CallResult::Value(_) | CallResult::Unserialisable(_) => CallDone::Connected,
             }
-        }))
+        };
+        self.run(CallKind::Invocation, done)
     }
 
     /// Begins a call, or answers at once why it may not begin.
-    pub(super) fn start(&mut self, pending: PendingCall) -> Option<CallDone> {
+    pub(super) fn start(&mut self, pending: PendingCall, slot: Option<Arc<Slot>>) -> Option<CallDone> {
         if let Err(error) = self.admit(&pending) {
             self.client.complete_with_error(&pending.id, error);
             return Some(CallDone::Answered);
         }
-        let wants_result = if pending.id.is_some() { WantsResult::Yes } else { WantsResult::No };
-        let call = self.call(wants_result);
-        let PendingCall { target, id, bound, .. } = pending;
-        let (client, details) = (Arc::clone(&self.client), self.core.options.error_details);
-        self.run(Box::pin(async move {
-            match guard(bound(call)).await {
-                CallResult::Value(encoded) => client.complete(&id, &encoded),
-                CallResult::Failed(error) => {
-                    let base = format!("An unexpected error occurred invoking '{target}' on the server.");
-                    client.complete_with_error(&id, error.tell(&base, details));
-                }
-                CallResult::Unserialisable(error) => return CallDone::Unserialisable(error.to_string()),
+        let PendingCall { method, target, id, kind, stream_ids, uploads, bound } = pending;
+        let number = self.next_number();
+        self.uploads.open(number, stream_ids, uploads);
+        let details = self.core.options.error_details;
+        match (bound, id) {
+            (BoundCall::Plain(begin), id) => {
+                let wants_result = if id.is_some() { WantsResult::Yes } else { WantsResult::No };
+                let call = guard(begin(self.call(wants_result, Origin::Call(slot.clone()), None)));
+                let client = Arc::clone(&self.client);
+                self.run(kind, async move {
+                    let result = call.await;
+                    client.outbound().ready().await;
+                    if let Some(slot) = slot {
+                        slot.release();
+                    }
+                    client.answer(&id, &target, result, details)
+                })
             }
-            CallDone::Answered
-        }))
-    }
-
-    /// Runs a call as far as it goes by itself; most are done then. What the client sent behind it comes after that, as
-    /// in the original.
-    fn run(&mut self, mut future: BoxFuture<CallDone>) -> Option<CallDone> {
-        let done = (&mut future).now_or_never();
-        if done.is_none() {
-            self.running.push(future);
+            (BoundCall::Stream(begin), Some(id)) => {
+                let cancelled = Arc::new(Flag::default());
+                self.cancels.insert(Arc::clone(&id), (number, Arc::clone(&cancelled)));
+                let call = self.call(WantsResult::Yes, Origin::Call(None), Some(Arc::clone(&cancelled)));
+                let on_cancel = if method.signature().watches_cancellation { OnCancel::Leave } else { OnCancel::Drop };
+                let client = Arc::clone(&self.client);
+                let streaming = Streaming { client, id, target, details, cancelled, on_cancel };
+                self.run(kind, streaming.run(begin(call)))
+            }
+            (BoundCall::Stream(_), None) => None,
         }
-        done
     }
 
     /// The checks between binding and the call, in the original's order.
@@ -104,29 +179,92 @@ impl RunningCalls {
         {
             return Err(format!("Failed to invoke '{target}' because user is unauthorized"));
         }
-        if pending.kind == CallKind::StreamInvocation {
+        match (&pending.bound, pending.kind) {
+            (BoundCall::Plain(_), CallKind::StreamInvocation) => {
+                return Err(format!(
+                    "The client attempted to invoke the non-streaming '{target}' method with a streaming invocation."
+                ));
+            }
+            (BoundCall::Stream(_), CallKind::Invocation) => {
+                return Err(format!(
+                    "The client attempted to invoke the streaming '{target}' method with a non-streaming invocation."
+                ));
+            }
+            _ => {}
+        }
+        let (sent, expected) = (pending.stream_ids.len(), pending.method.signature().streams);
+        if sent != expected {
             return Err(format!(
-                "The client attempted to invoke the non-streaming '{target}' method with a streaming invocation."
+                "An unexpected error occurred invoking '{target}' on the server. HubException: Client sent {sent} \
+                 stream(s), Hub method expects {expected}."
             ));
         }
-        if pending.streams != 0 {
-            let streams = pending.streams;
-            return Err(format!(
-                "An unexpected error occurred invoking '{target}' on the server. HubException: Client sent {streams} \
-                 stream(s), Hub method expects 0."
-            ));
+        match &pending.id {
+            Some(id) if pending.kind == CallKind::StreamInvocation && self.cancels.contains_key(id) => {
+                Err(format!("Invocation ID '{id}' is already in use."))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    fn call(&self, wants_result: WantsResult) -> Call {
-        Call { client: Arc::clone(&self.client), core: Arc::clone(&self.core), disconnected: None, wants_result }
+    /// Runs a call as far as it goes by itself; most are done then. What the client sent behind it comes after that, as
+    /// in the original.
+    fn run(&mut self, kind: CallKind, call: impl Future<Output = CallDone> + Send + 'static) -> Option<CallDone> {
+        let number = self.last;
+        let mut future: BoxFuture<_> = Box::pin(async move { (number, call.await) });
+        match (&mut future).now_or_never() {
+            Some((_, done)) => {
+                self.forget(number);
+                return Some(done);
+            }
+            None if kind == CallKind::StreamInvocation => self.streams.push(future),
+            None => self.plain.push(future),
+        }
+        None
     }
 
-    /// Lets the calls that still run end without their client: nobody hears their results.
-    pub(super) fn detach(self) {
-        if !self.running.is_empty() {
-            tokio::spawn(self.running.for_each(|_| std::future::ready(())));
+    fn next_number(&mut self) -> CallNumber {
+        self.last.0 += 1;
+        self.last
+    }
+
+    fn call(&self, wants_result: WantsResult, origin: Origin, cancelled: Option<Arc<Flag>>) -> Call {
+        Call {
+            client: Arc::clone(&self.client),
+            core: Arc::clone(&self.core),
+            disconnected: None,
+            wants_result,
+            origin,
+            cancelled,
+        }
+    }
+
+    /// Takes a completion of the client: the end of an upload, or the answer that a call waits for.
+    pub(super) fn complete(&mut self, completion: Completion<'_>) -> Result<(), Fault> {
+        if self.uploads.complete(&completion).is_some() {
+            return Ok(());
+        }
+        let id = &completion.invocation_id;
+        let answered = self.core.results.complete(&self.client, id, completion.outcome);
+        answered.map_err(|_| Fault::foreign_answer(self.client.id(), id))
+    }
+
+    /// Cancels a stream; any other id is ignored.
+    pub(super) fn cancel(&self, id: &str) {
+        if let Some((_, cancelled)) = self.cancels.get(id) {
+            cancelled.raise();
+        }
+    }
+
+    /// Ends the streams in both directions, and lets the other calls end without their client: nobody hears their
+    /// results.
+    pub(super) fn detach(mut self) {
+        self.uploads.disconnect();
+        for (_, cancelled) in self.cancels.values() {
+            cancelled.raise();
+        }
+        if !self.plain.is_empty() {
+            tokio::spawn(self.plain.for_each(|_| std::future::ready(())));
         }
     }
 }
@@ -140,12 +278,27 @@ pub(super) async fn guard(call: BoxFuture<CallResult>) -> CallResult {
 }
 
 impl Client {
-    /// Answers a call with its encoded result; a call without an id gets no answer.
-    pub(super) fn complete(&self, id: &Option<Arc<str>>, encoded: &[u8]) {
-        if let Some(id) = id {
-            let outcome = Outcome::Result(self.protocol().value(encoded));
-            self.send(&HubMessage::Completion(Completion::new(id.as_ref(), outcome)));
+    /// Answers a call; a call without an id gets no answer.
+    fn answer(
+        &self,
+        id: &Option<Arc<str>>,
+        target: &str,
+        result: CallResult,
+        details: crate::ErrorDetails,
+    ) -> CallDone {
+        match (result, id) {
+            (CallResult::Unserialisable(error), _) => return CallDone::Unserialisable(error.to_string()),
+            (CallResult::Value(encoded), Some(id)) => {
+                let outcome = Outcome::Result(self.protocol().value(&encoded));
+                self.send(&HubMessage::Completion(Completion::new(id.as_ref(), outcome)));
+            }
+            (CallResult::Failed(error), Some(_)) => {
+                let base = format!("An unexpected error occurred invoking '{target}' on the server.");
+                self.complete_with_error(id, error.tell(&base, details));
+            }
+            (_, None) => {}
         }
+        CallDone::Answered
     }
 
     /// Answers a call with an error; a call without an id gets no answer.
@@ -153,5 +306,10 @@ impl Client {
         if let Some(id) = id {
             self.send(&HubMessage::Completion(Completion::new(id.as_ref(), Outcome::Error(error.into()))));
         }
+    }
+
+    /// Ends a stream without an error.
+    pub(super) fn complete_stream(&self, id: &str) {
+        self.send(&HubMessage::Completion(Completion::new(id, Outcome::Void)));
     }
 }

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
-use signalhub::{Args, Caller, Clients, ConnectionId, HubBuilder, HubError, Policy, require};
+use signalhub::{
+    Args, Caller, Cancellation, Clients, ConnectionId, Groups, HubBuilder, HubError, Policy, Upload, require,
+};
 
 /// Adds every method of the recorded conformance hub.
 pub(crate) fn conformance(hub: HubBuilder<()>) -> HubBuilder<()> {
@@ -25,6 +28,30 @@ pub(crate) fn conformance(hub: HubBuilder<()>) -> HubBuilder<()> {
         .method("SendSelf", send_self)
         .method("SendSelfMany", send_self_many)
         .method("SendAll", send_all)
+        .method("SendOthers", send_others)
+        .method("Join", async |caller: Caller, groups: Groups, Args((group,)): Args<(String,)>| {
+            groups.add(caller.id(), &group);
+            Ok(())
+        })
+        .method("Leave", async |caller: Caller, groups: Groups, Args((group,)): Args<(String,)>| {
+            groups.remove(caller.id(), &group);
+            Ok(())
+        })
+        .method("SendGroup", send_group)
+        .method("SendGroupOthers", send_group_others)
+        .method("SendUser", send_user)
+        .method("AskCaller", ask_caller)
+        .stream("Count", count)
+        .stream("CountCancellable", count_cancellable)
+        .stream("CountThenThrow", async |Args((n,)): Args<(u32,)>| {
+            Ok(count_then(n, HubError::internal("InvalidOperationException", "stream failed")))
+        })
+        .stream("CountThenThrowHub", async |Args((n,)): Args<(u32,)>| {
+            Ok(count_then(n, HubError::new("stream refused")))
+        })
+        .method("Sum", sum)
+        .method("JoinTwo", join_two)
+        .stream("UploadEcho", async |values: Upload<String>| Ok(values))
         .method("ConnectionId", async |caller: Caller| Ok::<ConnectionId, _>(caller.id().clone()))
         .method("User", async |caller: Caller| Ok(caller.user().map(str::to_owned)))
         .method("AbortSelf", abort_self)
@@ -67,6 +94,76 @@ async fn send_self_many(clients: Clients, Args((method,)): Args<(String,)>) -> R
 
 async fn send_all(clients: Clients, Args((method, argument)): Args<(String, String)>) -> Result<(), HubError> {
     Ok(clients.all().send(&method, (argument,)).await?)
+}
+
+async fn send_others(clients: Clients, Args((method, argument)): Args<(String, String)>) -> Result<(), HubError> {
+    Ok(clients.others().send(&method, (argument,)).await?)
+}
+
+async fn send_group(
+    clients: Clients,
+    Args((group, method, argument)): Args<(String, String, String)>,
+) -> Result<(), HubError> {
+    Ok(clients.group(&group).send(&method, (argument,)).await?)
+}
+
+async fn send_group_others(
+    clients: Clients,
+    Args((group, method, argument)): Args<(String, String, String)>,
+) -> Result<(), HubError> {
+    Ok(clients.others_in_group(&group).send(&method, (argument,)).await?)
+}
+
+async fn send_user(
+    clients: Clients,
+    Args((user, method, argument)): Args<(String, String, String)>,
+) -> Result<(), HubError> {
+    Ok(clients.user(&user).send(&method, (argument,)).await?)
+}
+
+async fn ask_caller(clients: Clients, Args((method, argument)): Args<(String, String)>) -> Result<String, HubError> {
+    Ok(clients.caller().invoke(&method, (argument,)).await?)
+}
+
+/// Counts without looking whether anybody still listens, as the recorded method does: it takes its cancellation and
+/// ignores it.
+async fn count(
+    _: Cancellation,
+    Args((n, delay)): Args<(u32, u64)>,
+) -> Result<impl Stream<Item = Result<u32, HubError>>, HubError> {
+    Ok(counting(n, Duration::from_millis(delay)))
+}
+
+async fn count_cancellable(
+    Args((n, delay)): Args<(u32, u64)>,
+) -> Result<impl Stream<Item = Result<u32, HubError>>, HubError> {
+    Ok(counting(n, Duration::from_millis(delay)))
+}
+
+fn counting(n: u32, delay: Duration) -> impl Stream<Item = Result<u32, HubError>> {
+    stream::iter(0..n).then(move |number| async move {
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        Ok(number)
+    })
+}
+
+fn count_then(n: u32, error: HubError) -> impl Stream<Item = Result<u32, HubError>> {
+    stream::iter((0..n).map(Ok).chain([Err(error)]))
+}
+
+async fn sum(mut values: Upload<i32>) -> Result<i32, HubError> {
+    let mut sum = 0;
+    while let Some(value) = values.next().await {
+        sum += value?;
+    }
+    Ok(sum)
+}
+
+async fn join_two(first: Upload<String>, second: Upload<String>) -> Result<String, HubError> {
+    let parts: Vec<String> = first.chain(second).try_collect().await?;
+    Ok(parts.join(","))
 }
 
 async fn abort_self(caller: Caller) -> Result<(), HubError> {

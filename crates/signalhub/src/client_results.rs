@@ -1,0 +1,187 @@
+//! Calls of the server that clients answer (HubProtocol, client results).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::de::DeserializeOwned;
+use signalhub_protocol::{BindError, Outcome};
+use tokio::sync::oneshot;
+
+use crate::client::Client;
+use crate::clients::SendError;
+use crate::{ConnectionId, HubError};
+
+/// Numbers the calls of this process; the prefix keeps their ids apart from those of the clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ResultId(u64);
+
+impl ResultId {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn parse(id: &str) -> Option<Self> {
+        id.strip_prefix('s')?.parse().ok().map(Self)
+    }
+}
+
+impl fmt::Display for ResultId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s{}", self.0)
+    }
+}
+
+/// The calls of one hub that wait for their clients' answers.
+#[derive(Default)]
+pub(crate) struct ClientResults(Mutex<HashMap<ResultId, Pending>>);
+
+struct Pending {
+    client: Arc<Client>,
+    answer: Box<dyn FnOnce(Answer<'_>) + Send>,
+}
+
+enum Answer<'a> {
+    Completed(Outcome<'a>),
+    Disconnected,
+}
+
+/// An answer came from another connection than the one that was asked.
+#[derive(Debug)]
+pub(crate) struct ForeignAnswer;
+
+impl ClientResults {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ResultId, Pending>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to wait for an answer. Dropping the wait forgets it.
+    pub(crate) fn wait<T>(&self, client: &Arc<Client>) -> Wait<'_, T>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let id = ResultId::next();
+        let (sender, answer) = oneshot::channel();
+        let connection = client.id().clone();
+        let convert = move |answer: Answer<'_>| {
+            // Nobody may be waiting any more.
+            let _ = sender.send(convert(answer, connection));
+        };
+        let pending = Pending { client: Arc::clone(client), answer: Box::new(convert) };
+        self.lock().insert(id, pending);
+        client.asked().push(id);
+        Wait { results: self, client: Arc::clone(client), id, answer }
+    }
+
+    /// Takes a client's completion; one that nobody waits for is ignored.
+    pub(crate) fn complete(&self, client: &Client, id: &str, outcome: Outcome<'_>) -> Result<(), ForeignAnswer> {
+        let Some(id) = ResultId::parse(id) else { return Ok(()) };
+        let pending = {
+            let mut results = self.lock();
+            match results.get(&id) {
+                None => return Ok(()),
+                Some(pending) if pending.client.id() != client.id() => return Err(ForeignAnswer),
+                Some(_) => results.remove(&id),
+            }
+        };
+        if let Some(pending) = pending {
+            (pending.answer)(Answer::Completed(outcome));
+        }
+        Ok(())
+    }
+
+    /// Ends all waiting for a client that has gone.
+    pub(crate) fn disconnect(&self, client: &Client) {
+        for id in std::mem::take(&mut *client.asked()) {
+            let pending = self.lock().remove(&id);
+            if let Some(pending) = pending {
+                (pending.answer)(Answer::Disconnected);
+            }
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+}
+
+fn convert<T: DeserializeOwned>(answer: Answer<'_>, connection: ConnectionId) -> Result<T, InvokeError> {
+    match answer {
+        Answer::Disconnected => Err(InvokeError::Disconnected(connection)),
+        Answer::Completed(Outcome::Error(text)) => Err(InvokeError::Refused(text.into_owned())),
+        // The original throws an exception without a message here.
+        Answer::Completed(Outcome::Void) => Err(InvokeError::Refused(
+            "Exception of type 'Microsoft.AspNetCore.SignalR.HubException' was thrown.".to_owned(),
+        )),
+        Answer::Completed(Outcome::Result(value)) => value.bind().map_err(|error| {
+            let expected = std::any::type_name::<T>();
+            let reason = match error {
+                BindError::Conversion { reason } => reason,
+                other => other.to_string(),
+            };
+            InvokeError::Refused(format!("Error trying to deserialize result to {expected}. {reason}"))
+        }),
+    }
+}
+
+/// Waits for one answer.
+pub(crate) struct Wait<'a, T> {
+    results: &'a ClientResults,
+    client: Arc<Client>,
+    id: ResultId,
+    answer: oneshot::Receiver<Result<T, InvokeError>>,
+}
+
+impl<T> Wait<'_, T> {
+    pub(crate) fn id(&self) -> ResultId {
+        self.id
+    }
+
+    pub(crate) async fn answer(mut self) -> Result<T, InvokeError> {
+        match (&mut self.answer).await {
+            Ok(answer) => answer,
+            Err(_) => Err(InvokeError::Disconnected(self.client.id().clone())),
+        }
+    }
+}
+
+impl<T> Drop for Wait<'_, T> {
+    fn drop(&mut self) {
+        self.results.lock().remove(&self.id);
+        self.client.asked().retain(|id| *id != self.id);
+    }
+}
+
+/// Why a client gave no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvokeError {
+    /// There is no such client.
+    #[error("Connection '{0}' does not exist.")]
+    Unknown(ConnectionId),
+    /// The client has gone before it answered.
+    #[error("Connection '{0}' disconnected.")]
+    Disconnected(ConnectionId),
+    /// The client answered with an error, without a result, or with one of another type.
+    #[error("{0}")]
+    Refused(String),
+    /// `on_connected` cannot wait for a client whose messages are not read yet.
+    #[error("Client results inside OnConnectedAsync Hub methods are not allowed.")]
+    Connecting,
+    /// The arguments cannot be sent.
+    #[error(transparent)]
+    Arguments(#[from] SendError),
+}
+
+impl From<InvokeError> for HubError {
+    fn from(error: InvokeError) -> Self {
+        match error {
+            InvokeError::Refused(text) => Self::new(text),
+            InvokeError::Arguments(error) => error.into(),
+            InvokeError::Connecting => Self::internal("InvalidOperationException", error),
+            InvokeError::Unknown(_) | InvokeError::Disconnected(_) => Self::internal("IOException", error),
+        }
+    }
+}

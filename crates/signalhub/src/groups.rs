@@ -1,0 +1,30 @@
+//! Joining and leaving groups.
+
+use std::sync::Arc;
+
+use signalhub_connections::ConnectionId;
+
+use crate::hub::HubCore;
+
+/// Puts clients into groups of the hub and takes them out.
+///
+/// A group exists while it has members; its name is compared exactly, and may be empty. Membership ends with the
+/// connection. Unknown connection ids are nobody.
+#[derive(Clone, Debug)]
+pub struct Groups(Arc<HubCore>);
+
+impl Groups {
+    pub(crate) fn new(core: Arc<HubCore>) -> Self {
+        Self(core)
+    }
+
+    /// Puts a client into a group.
+    pub fn add(&self, id: &ConnectionId, group: &str) {
+        self.0.lifetime.join(id, group);
+    }
+
+    /// Takes a client out of a group.
+    pub fn remove(&self, id: &ConnectionId, group: &str) {
+        self.0.lifetime.leave(id, group);
+    }
+}

@@ -1,0 +1,136 @@
+//! The connected clients of a hub, by id, by user and by group.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use signalhub_connections::ConnectionId;
+
+use crate::client::Client;
+use crate::hub::HubCore;
+
+/// All clients of a hub between handshake and end.
+#[derive(Debug, Default)]
+pub(crate) struct Lifetime(RwLock<Roster>);
+
+#[derive(Debug, Default)]
+struct Roster {
+    clients: HashMap<ConnectionId, Entry>,
+    users: HashMap<Arc<str>, Members>,
+    groups: HashMap<Arc<str>, Members>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    client: Arc<Client>,
+    /// So that leaving costs a client's own groups and not those of all.
+    groups: HashSet<Arc<str>>,
+}
+
+type Members = HashMap<ConnectionId, Arc<Client>>;
+
+impl Lifetime {
+    fn read(&self) -> RwLockReadGuard<'_, Roster> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Roster> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn insert(&self, client: &Arc<Client>) {
+        let id = client.id().clone();
+        let mut roster = self.write();
+        if let Some(user) = &client.identity().user {
+            roster.users.entry(Arc::clone(user)).or_default().insert(id.clone(), Arc::clone(client));
+        }
+        roster.clients.insert(id, Entry { client: Arc::clone(client), groups: HashSet::new() });
+    }
+
+    fn remove(&self, id: &ConnectionId) {
+        let mut roster = self.write();
+        let Some(entry) = roster.clients.remove(id) else { return };
+        if let Some(user) = &entry.client.identity().user {
+            leave(&mut roster.users, user, id);
+        }
+        for group in &entry.groups {
+            leave(&mut roster.groups, group, id);
+        }
+    }
+
+    /// Puts a client into a group; an unknown client is nobody.
+    pub(crate) fn join(&self, id: &ConnectionId, group: &str) {
+        let mut roster = self.write();
+        let Roster { clients, groups, .. } = &mut *roster;
+        let Some(entry) = clients.get_mut(id) else { return };
+        let name = groups.get_key_value(group).map_or_else(|| group.into(), |(name, _)| Arc::clone(name));
+        groups.entry(Arc::clone(&name)).or_default().insert(id.clone(), Arc::clone(&entry.client));
+        entry.groups.insert(name);
+    }
+
+    /// Takes a client out of a group; one that is not in it stays out.
+    pub(crate) fn leave(&self, id: &ConnectionId, group: &str) {
+        let mut roster = self.write();
+        if let Some(entry) = roster.clients.get_mut(id)
+            && entry.groups.remove(group)
+        {
+            leave(&mut roster.groups, group, id);
+        }
+    }
+
+    pub(crate) fn find(&self, id: &ConnectionId) -> Option<Arc<Client>> {
+        self.read().clients.get(id).map(|entry| Arc::clone(&entry.client))
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Client>> {
+        self.read().clients.values().map(|entry| Arc::clone(&entry.client)).collect()
+    }
+
+    pub(crate) fn of_user(&self, user: &str) -> Vec<Arc<Client>> {
+        self.read().users.get(user).into_iter().flat_map(Members::values).cloned().collect()
+    }
+
+    pub(crate) fn of_group(&self, group: &str) -> Vec<Arc<Client>> {
+        self.read().groups.get(group).into_iter().flat_map(Members::values).cloned().collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.read().clients.len()
+    }
+
+    pub(crate) fn group_count(&self) -> usize {
+        self.read().groups.len()
+    }
+}
+
+/// Takes a member out, and the set with its last one.
+fn leave(sets: &mut HashMap<Arc<str>, Members>, name: &str, id: &ConnectionId) {
+    if let Some(members) = sets.get_mut(name) {
+        members.remove(id);
+        if members.is_empty() {
+            sets.remove(name);
+        }
+    }
+}
+
+/// A client's place in the hub. However its session ends, dropping this leaves nothing of it behind.
+pub(crate) struct Membership {
+    core: Arc<HubCore>,
+    client: Arc<Client>,
+}
+
+impl Membership {
+    pub(crate) fn new(core: Arc<HubCore>, client: Arc<Client>) -> Self {
+        core.lifetime.insert(&client);
+        Self { core, client }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.core.lifetime.remove(self.client.id());
+        self.core.results.disconnect(&self.client);
+        self.client.ended().raise();
+        // The broker's index holds the client, which holds its subscriptions: the circle is cut here.
+        *self.client.subscriptions() = None;
+    }
+}

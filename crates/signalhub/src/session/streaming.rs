@@ -1,0 +1,97 @@
+//! A stream on its way to the client.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::{FutureExt, StreamExt};
+use signalhub_connections::BoxFuture;
+use signalhub_protocol::{HubMessage, StreamItem};
+
+use super::running::CallDone;
+use crate::client::Client;
+use crate::flag::Flag;
+use crate::handler::{CallResult, ItemStream};
+use crate::{ErrorDetails, HubError};
+
+/// Everything that a running stream needs.
+pub(super) struct Streaming {
+    pub(super) client: Arc<Client>,
+    pub(super) id: Arc<str>,
+    pub(super) target: Arc<str>,
+    pub(super) details: ErrorDetails,
+    pub(super) cancelled: Arc<Flag>,
+    pub(super) on_cancel: OnCancel,
+}
+
+/// What a cancellation does to the stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnCancel {
+    /// It is dropped.
+    Drop,
+    /// Its method was told and ends by itself.
+    Leave,
+}
+
+/// How a stream ended.
+enum End {
+    Complete,
+    Failed(HubError),
+    Unserialisable(String),
+}
+
+impl Streaming {
+    /// Runs the method, then sends its items as fast as the client takes them.
+    pub(super) async fn run(self, call: BoxFuture<Result<ItemStream, HubError>>) -> CallDone {
+        let panicked = || HubError::internal("Panic", "the method panicked");
+        let begun = AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
+        let items = match begun {
+            Ok(items) => items,
+            Err(error) => {
+                let base = format!("An unexpected error occurred invoking '{}' on the server.", self.target);
+                return self.fail(&error, &base);
+            }
+        };
+        let end = AssertUnwindSafe(self.send_items(items)).catch_unwind().await;
+        match end.unwrap_or_else(|_| End::Failed(panicked())) {
+            End::Complete => self.client.complete_stream(&self.id),
+            End::Failed(error) => return self.fail(&error, "An error occurred on the server while streaming results."),
+            End::Unserialisable(error) => return CallDone::Unserialisable(error),
+        }
+        CallDone::Answered
+    }
+
+    fn fail(&self, error: &HubError, base: &str) -> CallDone {
+        self.client.complete_with_error(&Some(Arc::clone(&self.id)), error.tell(base, self.details));
+        CallDone::Answered
+    }
+
+    async fn send_items(&self, mut items: ItemStream) -> End {
+        let cancelled = async {
+            match self.on_cancel {
+                OnCancel::Drop => self.cancelled.raised().await,
+                OnCancel::Leave => std::future::pending().await,
+            }
+        };
+        let sending = async {
+            while let Some(item) = items.next().await {
+                match item {
+                    CallResult::Value(encoded) => {
+                        // The stream waits for its own client and holds up nobody else.
+                        self.client.outbound().ready().await;
+                        let item = StreamItem::new(self.id.as_ref(), self.client.protocol().value(&encoded));
+                        self.client.send(&HubMessage::StreamItem(item));
+                    }
+                    CallResult::Failed(error) => return End::Failed(error),
+                    CallResult::Unserialisable(error) => return End::Unserialisable(error.to_string()),
+                }
+            }
+            End::Complete
+        };
+        // A cancellation is not an error: the stream just completes.
+        tokio::select! {
+            biased;
+            () = cancelled => End::Complete,
+            end = sending => end,
+        }
+    }
+}
