@@ -1,0 +1,86 @@
+//! Child processes: what they print goes on to whoever watches, and what they count is read on the way.
+
+use std::env;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use crate::counts::Counts;
+
+/// The cargo that runs us, so that a gate uses no other toolchain.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments);
+    command
+}
+
+/// Prints one line.
+pub(crate) fn say(line: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{line}")
+}
+
+/// Runs a command to its end; an exit code other than 0 is an error.
+pub(crate) fn run(command: &mut Command) -> io::Result<()> {
+    announce(command)?;
+    let status = command.status().map_err(|error| cannot_start(command, &error))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("{} ended with {status}", shown(command))))
+}
+
+/// Runs a command to its end and adds up what `count` reads in the lines of its standard output.
+///
+/// One that fails without a failed case (it did not compile, it broke off) counts as one failed case; one that claims
+/// success without any case has not tested anything, which is an error.
+pub(crate) fn run_counted(command: &mut Command, count: fn(&str) -> Option<Counts>) -> io::Result<Counts> {
+    announce(command)?;
+    command.stdout(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| cannot_start(command, &error))?;
+    let mut sum = Counts::default();
+    if let Some(stdout) = child.stdout.take() {
+        let mut lines = BufReader::new(stdout);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line)? > 0 {
+            io::stdout().write_all(&line)?;
+            if let Some(counts) = count(String::from_utf8_lossy(&line).trim_end()) {
+                sum += counts;
+            }
+            line.clear();
+        }
+    }
+    let status = child.wait()?;
+    match (status.success(), sum) {
+        (true, Counts { passed: 0, failed: 0 }) => Err(io::Error::other(format!("{} tested nothing", shown(command)))),
+        (false, Counts { failed: 0, .. }) => {
+            say(&format!("{} ended with {status}", shown(command)))?;
+            sum += Counts::FAILED;
+            Ok(sum)
+        }
+        _ => Ok(sum),
+    }
+}
+
+/// Tells whether a command is there and works; it prints nothing.
+pub(crate) fn works(command: &mut Command) -> bool {
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+/// The command as one would type it.
+pub(crate) fn shown(command: &Command) -> String {
+    let program = std::path::Path::new(command.get_program());
+    let program = program.file_name().unwrap_or(program.as_os_str());
+    let words = std::iter::once(program).chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}
+
+fn announce(command: &Command) -> io::Result<()> {
+    say(&format!("$ {}", shown(command)))
+}
+
+fn cannot_start(command: &Command, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{} cannot be started: {error}", shown(command)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,32 @@
+use super::Counts;
+
+fn counts(passed: u64, failed: u64) -> Option<Counts> {
+    Some(Counts { passed, failed })
+}
+
+#[test]
+fn results_of_cargo_are_counted() {
+    let ok = "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.02s";
+    let bad = "test result: FAILED. 11 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.02s";
+    assert_eq!(Counts::of_cargo(ok), counts(12, 0));
+    assert_eq!(Counts::of_cargo(bad), counts(11, 1));
+    assert_eq!(Counts::of_cargo("test tests::result ... ok"), None);
+}
+
+#[test]
+fn summaries_of_node_are_counted() {
+    assert_eq!(Counts::of_node("ℹ pass 77"), counts(77, 0));
+    assert_eq!(Counts::of_node("# fail 4"), counts(0, 4));
+    assert_eq!(Counts::of_node("ℹ cancelled 1"), counts(0, 1));
+    for line in ["ℹ tests 81", "# Subtest: pass 3", "ℹ the newest 10.x is 10.0.11 too", "pass 3"] {
+        assert_eq!(Counts::of_node(line), None, "{line}");
+    }
+}
+
+#[test]
+fn sums_of_the_conformance_suite_are_counted() {
+    let sum = "130 passed, 2 failed, 216 not due in 21.3 s";
+    let family = "ws          130 passed    2 failed  216 not due   slowest   4.0 s";
+    assert_eq!(Counts::of_conformance(sum), counts(130, 2));
+    assert_eq!(Counts::of_conformance(family), None);
+}

@@ -1,0 +1,12 @@
+//! One file for each gate.
+
+pub(crate) mod cargo_tests;
+pub(crate) mod clippy;
+pub(crate) mod conformance;
+pub(crate) mod deny;
+pub(crate) mod docs;
+pub(crate) mod features;
+pub(crate) mod fmt;
+pub(crate) mod js;
+
+pub(crate) mod tidy;

@@ -1,0 +1,19 @@
+use super::check;
+use crate::tidy::tests::{package, tree};
+
+#[test]
+fn a_package_has_one_name_one_opening_and_our_lints() {
+    let check = |folder: &str, manifest: &str, root: &str, findings: usize| {
+        let mut hub = package("hub", &[]);
+        hub.folder = folder.into();
+        hub.roots = vec![format!("{folder}/src/lib.rs").into()];
+        let files = [(format!("{folder}/Cargo.toml"), manifest), (format!("{folder}/src/lib.rs"), root)];
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+        assert_eq!(check(&tree(&files, vec![hub])).len(), findings, "{folder} {manifest} {root}");
+    };
+    let lints = "[package]\nname = \"hub\"\n\n[lints]\nworkspace = true\n";
+    check("crates/hub", lints, "//! A hub.\n", 0);
+    check("crates/the-hub", lints, "//! A hub.\n", 1);
+    check("crates/hub", "[package]\nname = \"hub\"\n", "//! A hub.\n", 1);
+    check("crates/hub", lints, "use std::io;\n", 1);
+}

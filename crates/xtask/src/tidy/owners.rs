@@ -1,0 +1,57 @@
+//! A dependency that a decision stands behind has one owner, so that the decision is made in one place.
+
+use super::{Finding, Tree};
+use crate::workspace::{Dependency, Purpose};
+
+/// Who may depend on a package of others; tests may on any.
+const DEPENDENCIES: [(&str, &[&str]); 6] = [
+    ("hyper", &["signalhub-connections", "portos-notifications", "signalhub-server"]),
+    ("hyper-util", &["signalhub-connections", "portos-notifications", "signalhub-server"]),
+    ("jsonwebtoken", &["signalhub-connections", "signalhub-server"]),
+    ("tower-service", &["signalhub-connections"]),
+    ("tungstenite", &["signalhub-connections"]),
+    ("tokio-tungstenite", &["signalhub-client"]),
+];
+
+/// What may be used in one folder only: hyper has its server and jsonwebtoken its verification in the same package as
+/// what others do need of them.
+const USES: [(&str, &str); 4] = [
+    ("hyper::server", "crates/signalhub-connections/"),
+    ("hyper_util::server", "crates/signalhub-connections/"),
+    ("DecodingKey", "crates/signalhub-connections/"),
+    ("jsonwebtoken::decode", "crates/signalhub-connections/"),
+];
+
+pub(super) fn check_dependencies(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for package in &tree.packages {
+        let foreign = |dependency: &&Dependency| {
+            let owners = DEPENDENCIES.iter().find(|(name, _)| *name == dependency.name);
+            owners.is_some_and(|(_, owners)| !owners.contains(&package.name.as_str()))
+        };
+        let dependencies = package.dependencies.iter().filter(|dependency| dependency.purpose != Purpose::Tests);
+        for dependency in dependencies.filter(foreign) {
+            findings.push(Finding::new(&package.name, format!("may not depend on {}", dependency.name)));
+        }
+    }
+    findings
+}
+
+pub(super) fn check_uses(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    // This file has to spell out what it forbids.
+    let sources = tree.sources().filter(|file| !file.is_test() && !file.path.starts_with("crates/xtask/"));
+    for file in sources {
+        for (index, line) in file.text.lines().enumerate() {
+            for (word, owner) in USES {
+                if line.contains(word) && !file.path.starts_with(owner) {
+                    findings.push(Finding::at(&file.path, index, format!("{word} belongs to {owner}")));
+                }
+            }
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests;
