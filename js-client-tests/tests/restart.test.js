@@ -1,0 +1,76 @@
+// A deploy: the server ends in order, and clients that want to come back do.
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { LICENCE, brief, licence } from "../support/events.js";
+import { libraries } from "../support/libraries.js";
+import { Listener, settle } from "../support/listener.js";
+import { Server } from "../support/server.js";
+
+const CLOSE = 7;
+
+/** The library's JSON protocol, which also keeps what the server sent. */
+function recording(signalR, received) {
+  const json = new signalR.JsonHubProtocol();
+  return {
+    name: json.name,
+    version: json.version,
+    transferFormat: json.transferFormat,
+    writeMessage: (message) => json.writeMessage(message),
+    parseMessages: (input, logger) => {
+      const messages = json.parseMessages(input, logger);
+      received.push(...messages);
+      return messages;
+    },
+  };
+}
+
+for (const { version, signalR } of libraries) {
+  describe(`a restart of the server (@microsoft/signalr ${version})`, () => {
+    it("is announced by a Close that allows reconnecting, and clients come back", async (t) => {
+      const received = [];
+      const server = await Server.start();
+      t.after(() => server.stop());
+      const listener = await Listener.connect(signalR, server, {
+        // The client tries until it succeeds; the test's own limit ends it otherwise.
+        configure: (builder) =>
+          builder
+            .withHubProtocol(recording(signalR, received))
+            .withAutomaticReconnect({ nextRetryDelayInMilliseconds: () => 50 }),
+      });
+      const { connection } = listener;
+      t.after(() => connection.stop());
+      const reconnecting = new Promise((resolve) => connection.onreconnecting(resolve));
+      const reconnected = new Promise((resolve) => connection.onreconnected(resolve));
+      await listener.subscribe({ e: LICENCE });
+
+      assert.equal(await server.stop(), 0);
+      await reconnecting;
+      const closing = received.filter(({ type }) => type === CLOSE);
+      assert.deepEqual(closing.map(({ allowReconnect }) => allowReconnect), [true]);
+
+      const successor = await Server.start(new URL(server.url).host);
+      t.after(() => successor.stop());
+      await reconnected;
+      // Subscriptions end with their connection.
+      await successor.publish(licence());
+      await settle(successor, [listener]);
+      assert.deepEqual(listener.heard, []);
+      await listener.subscribe({ e: LICENCE });
+      await successor.publish(licence());
+      await settle(successor, [listener]);
+      assert.deepEqual(listener.heard.map(brief), ["licence"]);
+    });
+
+    it("ends a client that does not want to come back", async (t) => {
+      const server = await Server.start();
+      t.after(() => server.stop());
+      const { connection } = await Listener.connect(signalR, server);
+      const closed = new Promise((resolve) => connection.onclose(resolve));
+      await server.stop();
+      await closed;
+      assert.equal(connection.state, signalR.HubConnectionState.Disconnected);
+    });
+  });
+}
