@@ -1,1 +1,36 @@
-//! Stub.
+//! A small SignalR client over WebSockets.
+//!
+//! [`Client::connect`] goes straight to the WebSocket (what the official clients call `skipNegotiation`) and speaks the JSON
+//! protocol. [`Client::invoke`] and [`Client::send`] call methods of the hub; [`Client::next_invocation`] gives what the hub
+//! calls. Keeping the connection alive, and noticing that it is not, happens in a task of its own.
+//!
+//! It deliberately knows no other transport, no TLS, no streams and no automatic reconnect, and nothing of events and
+//! notifications.
+//!
+//! ```no_run
+//! use signalhub_client::Client;
+//!
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::connect("http://127.0.0.1:3000/chat", Some("a token")).await?;
+//! let sum: i32 = client.invoke("Add", (2, 3)).await?;
+//! client.send("Say", (format!("it is {sum}"),)).await?;
+//! let invocation = client.next_invocation().await?;
+//! if invocation.target == "Said" {
+//!     let (who, what): (String, String) = invocation.bind()?;
+//!     println!("{who}: {what}");
+//! }
+//! client.close().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod client;
+mod connect;
+mod connection;
+mod server_invocation;
+
+pub use client::{Client, InvokeError, SendError};
+pub use connect::ConnectError;
+pub use connection::Disconnected;
+pub use server_invocation::ServerInvocation;
+pub use signalhub_protocol::{BindError, EncodeError};

@@ -1,0 +1,260 @@
+//! The task of a connection: reads, writes, pings, and notices silence.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use signalhub_protocol::{Arguments, Completion, HubMessage, Invocation, Outcome, Protocol, Value};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
+
+use crate::ServerInvocation;
+use crate::connect::Connected;
+
+/// How often the hub hears that the client lives (the official clients' keepAliveIntervalInMilliseconds).
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+
+/// How long the hub may be silent (the official clients' serverTimeoutInMilliseconds).
+const SERVER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long the peer may take to answer the end of the WebSocket.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What the application wants of the task.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Invoke { id: String, record: Vec<u8>, answer: oneshot::Sender<Answer> },
+    Send(Vec<u8>),
+    Close(Vec<u8>),
+}
+
+/// How a call of the application ended.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Result(String),
+    Error(String),
+}
+
+/// Tells why a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Disconnected {
+    /// This side closed it.
+    #[error("the connection was closed")]
+    Closed,
+    /// The hub closed it with a Close message (HubProtocol, Close).
+    #[error("the hub closed the connection{}", .error.as_ref().map(|error| format!(": {error}")).unwrap_or_default())]
+    ByServer {
+        /// Why, if it ended badly.
+        error: Option<String>,
+        /// Whether the hub wants clients to connect again.
+        allow_reconnect: bool,
+    },
+    /// The hub was silent for too long.
+    #[error("the hub was silent for {} s", SERVER_TIMEOUT.as_secs())]
+    TimedOut,
+    /// The connection broke without a Close message.
+    #[error("the connection was lost: {0}")]
+    Lost(String),
+    /// The hub sent what is no hub protocol.
+    #[error("the hub sent what cannot be read: {0}")]
+    Protocol(String),
+}
+
+/// Runs a connection to its end.
+pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
+    connected: Connected<S>,
+    commands: mpsc::Receiver<Command>,
+    invocations: mpsc::Sender<ServerInvocation>,
+    end: watch::Sender<Option<Disconnected>>,
+) {
+    let Connected { socket, rest } = connected;
+    let mut connection =
+        Connection { socket, input: rest, invocations, pending: HashMap::new(), heard: Instant::now() };
+    let why = connection.live(commands).await;
+    tracing::debug!(%why, "the connection ended");
+    let Connection { mut socket, pending, invocations, .. } = connection;
+    // Whoever learns that a call or the queue has ended asks why, so the reason has to be there first.
+    let closed_here = why == Disconnected::Closed;
+    if closed_here {
+        end_socket(&mut socket).await;
+    }
+    end.send_replace(Some(why));
+    drop((pending, invocations));
+    if !closed_here {
+        end_socket(&mut socket).await;
+    }
+}
+
+/// Ends the WebSocket and reads for a short time until the peer has ended it too.
+async fn end_socket<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>) {
+    let ending = async {
+        if socket.close(None).await.is_ok() {
+            while let Some(Ok(_)) = socket.next().await {}
+        }
+    };
+    // A peer that does not answer loses nothing but its farewell.
+    let _ = timeout(CLOSE_TIMEOUT, ending).await;
+}
+
+struct Connection<S> {
+    socket: WebSocketStream<S>,
+    /// What was received and not understood yet.
+    input: Vec<u8>,
+    invocations: mpsc::Sender<ServerInvocation>,
+    /// The calls of the application that wait for their completion.
+    pending: HashMap<String, oneshot::Sender<Answer>>,
+    /// When the hub was heard last.
+    heard: Instant,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
+    async fn live(&mut self, mut commands: mpsc::Receiver<Command>) -> Disconnected {
+        let mut pings = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let queue = self.invocations.clone();
+        loop {
+            // An application that does not take what was received is not the hub's silence, so the clock stands meanwhile.
+            let room = match self.take_received().await {
+                Ok(Room::Left) => true,
+                Ok(Room::None) => false,
+                Err(why) => return why,
+            };
+            let step = tokio::select! {
+                message = self.socket.next(), if room => self.received(message),
+                _ = sleep_until(self.heard + SERVER_TIMEOUT), if room => Err(Disconnected::TimedOut),
+                _ = queue.reserve(), if !room => {
+                    self.heard = Instant::now();
+                    Ok(())
+                }
+                command = commands.recv() => self.obey(command).await,
+                _ = pings.tick() => self.write(encoded(&HubMessage::Ping)).await,
+            };
+            if let Err(why) = step {
+                return why;
+            }
+        }
+    }
+
+    fn received(&mut self, message: Option<Result<Message, tungstenite::Error>>) -> Result<(), Disconnected> {
+        self.heard = Instant::now();
+        match message {
+            Some(Ok(Message::Text(text))) => self.input.extend_from_slice(text.as_bytes()),
+            Some(Ok(Message::Binary(bytes))) => self.input.extend_from_slice(&bytes),
+            Some(Ok(Message::Close(frame))) => {
+                let code =
+                    frame.map_or_else(|| "without a code".to_owned(), |frame| format!("with code {}", frame.code));
+                return Err(Disconnected::Lost(format!("the WebSocket was closed {code}")));
+            }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(Disconnected::Lost(error.to_string())),
+            None => return Err(Disconnected::Lost("the WebSocket ended".to_owned())),
+        }
+        Ok(())
+    }
+
+    /// Takes the messages out of the input, as long as the application has room for another call.
+    async fn take_received(&mut self) -> Result<Room, Disconnected> {
+        let input = std::mem::take(&mut self.input);
+        let mut consumed = 0;
+        let room = loop {
+            let Ok(permit) = self.invocations.clone().try_reserve_owned() else {
+                break Room::None;
+            };
+            match Protocol::Json.decode(&input[consumed..]) {
+                Ok(Some((message, length))) => {
+                    consumed += length;
+                    let answer = match message {
+                        HubMessage::Invocation(invocation) => take_invocation(&invocation, permit),
+                        other => self.take(other).map(|()| None)?,
+                    };
+                    if let Some(answer) = answer {
+                        self.write(answer).await?;
+                    }
+                }
+                Ok(None) => break Room::Left,
+                Err(error) => return Err(Disconnected::Protocol(error.to_string())),
+            }
+        };
+        self.input = input;
+        self.input.drain(..consumed);
+        Ok(room)
+    }
+
+    fn take(&mut self, message: HubMessage<'_>) -> Result<(), Disconnected> {
+        match message {
+            HubMessage::Completion(completion) => {
+                if let Some(waiting) = self.pending.remove(&*completion.invocation_id) {
+                    // The application may have given up meanwhile.
+                    let _ = waiting.send(answer(completion));
+                }
+                Ok(())
+            }
+            HubMessage::Close(close) => Err(Disconnected::ByServer {
+                error: close.error.map(Into::into),
+                allow_reconnect: close.allow_reconnect,
+            }),
+            // Streams and resuming were never asked for; pings did their work by arriving.
+            _ => Ok(()),
+        }
+    }
+
+    async fn obey(&mut self, command: Option<Command>) -> Result<(), Disconnected> {
+        match command {
+            Some(Command::Invoke { id, record, answer }) => {
+                self.pending.retain(|_, waiting| !waiting.is_closed());
+                self.pending.insert(id, answer);
+                self.write(record).await
+            }
+            Some(Command::Send(record)) => self.write(record).await,
+            Some(Command::Close(goodbye)) => {
+                self.write(goodbye).await?;
+                Err(Disconnected::Closed)
+            }
+            None => Err(Disconnected::Closed),
+        }
+    }
+
+    /// Writes a record. A hub that takes none for as long as it may be silent is gone too.
+    async fn write(&mut self, record: Vec<u8>) -> Result<(), Disconnected> {
+        let text = Utf8Bytes::try_from(record).map_err(|error| Disconnected::Protocol(error.to_string()))?;
+        match timeout(SERVER_TIMEOUT, self.socket.send(Message::Text(text))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Disconnected::Lost(error.to_string())),
+            Err(_) => Err(Disconnected::TimedOut),
+        }
+    }
+}
+
+/// Whether the application can be given another call.
+enum Room {
+    Left,
+    None,
+}
+
+/// Hands a call to the application; one that wants a result gets the official clients' answer for having none.
+fn take_invocation(invocation: &Invocation<'_>, permit: mpsc::OwnedPermit<ServerInvocation>) -> Option<Vec<u8>> {
+    let Arguments::Json(array) = invocation.arguments;
+    let arguments = String::from_utf8_lossy(array).into_owned();
+    permit.send(ServerInvocation::new(invocation.target.clone().into_owned(), arguments));
+    let id = invocation.invocation_id.as_deref().filter(|id| !id.is_empty())?;
+    let outcome = Outcome::Error("Client didn't provide a result.".into());
+    Some(encoded(&HubMessage::Completion(Completion::new(id, outcome))))
+}
+
+fn answer(completion: Completion<'_>) -> Answer {
+    match completion.outcome {
+        Outcome::Error(error) => Answer::Error(error.into_owned()),
+        Outcome::Result(Value::Json(result)) => Answer::Result(String::from_utf8_lossy(result).into_owned()),
+        _ => Answer::Result("null".to_owned()),
+    }
+}
+
+fn encoded(message: &HubMessage<'_>) -> Vec<u8> {
+    let mut record = Vec::new();
+    Protocol::Json.encode(message, &mut record);
+    record
+}

@@ -1,0 +1,32 @@
+//! A call that came from the hub.
+
+use serde::de::DeserializeOwned;
+use signalhub_protocol::{BindError, Protocol};
+
+/// Holds a call of a method of the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerInvocation {
+    /// The name of the method.
+    pub target: String,
+    /// The array of arguments, as it was sent.
+    arguments: String,
+}
+
+impl ServerInvocation {
+    pub(crate) fn new(target: String, arguments: String) -> Self {
+        Self { target, arguments }
+    }
+
+    /// Returns the arguments as the JSON array that was sent.
+    pub fn arguments(&self) -> &str {
+        &self.arguments
+    }
+
+    /// Converts the arguments to a tuple.
+    ///
+    /// # Errors
+    /// When their number or types are not those of the tuple.
+    pub fn bind<T: DeserializeOwned>(&self) -> Result<T, BindError> {
+        Protocol::Json.value(self.arguments.as_bytes()).bind()
+    }
+}
