@@ -1,0 +1,128 @@
+//! `signalhub publish`.
+
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use portos_notifications::{PublishBody, parse_timestamp};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+
+use crate::command_line::CommandError;
+use crate::commands::DEFAULT_URL;
+use crate::configuration::parse_duration;
+use crate::publish_api;
+
+/// A server that has not answered after this time will not.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Receipts and problems are small; more than this comes from something else.
+const LONGEST_ANSWER: usize = 64 * 1024;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The name of the event
+    event: String,
+    /// The payload as JSON, or - to read it from the standard input
+    #[arg(long, value_name = "JSON", default_value = "null", allow_hyphen_values = true)]
+    payload: String,
+    /// The only organisation that may see it
+    #[arg(long)]
+    org: Option<String>,
+    /// When it is no longer worth delivering: a time such as 2030-01-31T12:00:00Z, or after how long, such as 10m
+    #[arg(long, value_parser = expiry)]
+    expires: Option<OffsetDateTime>,
+    /// Where the server is
+    #[arg(long, default_value = DEFAULT_URL)]
+    url: String,
+    /// The API key to publish with
+    #[arg(long, conflicts_with = "token", allow_hyphen_values = true)]
+    key: Option<String>,
+    /// The bearer token to publish with
+    #[arg(long)]
+    token: Option<String>,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), CommandError> {
+    let request = request(arguments)?;
+    let exchange = async {
+        let response = Client::builder(TokioExecutor::new()).build_http().request(request).await;
+        let response =
+            response.map_err(|error| CommandError::No(format!("the server could not be reached: {}", root(&error))))?;
+        answer(response).await
+    };
+    let receipt = tokio::time::timeout(TIMEOUT, exchange)
+        .await
+        .map_err(|_| CommandError::No(format!("the server did not answer within {} s", TIMEOUT.as_secs())))??;
+    writeln!(io::stdout(), "{receipt}").map_err(CommandError::no)
+}
+
+fn request(arguments: Arguments) -> Result<Request<Full<Bytes>>, CommandError> {
+    let usage = |text: String| CommandError::Usage(text);
+    if arguments.url.starts_with("https://") {
+        return Err(usage("https is not supported: give an http:// URL".to_owned()));
+    }
+    let payload = match arguments.payload.as_str() {
+        "-" => io::read_to_string(io::stdin().lock().take(1 << 30)).map_err(CommandError::no)?,
+        _ => arguments.payload,
+    };
+    let payload = RawValue::from_string(payload.trim().to_owned())
+        .map_err(|error| usage(format!("--payload is no JSON: {error}")))?;
+    let body = PublishBody { event: arguments.event, payload, expires: arguments.expires, organisation: arguments.org };
+    let url = format!("{}{}", arguments.url.trim_end_matches('/'), publish_api::PATH);
+    let wrong_url = |_| {
+        usage(format!("\"{}\" is no URL of a server: expected one such as \"http://127.0.0.1:3000\"", arguments.url))
+    };
+    let mut request = Request::post(url).body(Full::from(body.to_json())).map_err(wrong_url)?;
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let credentials = match (arguments.key, arguments.token) {
+        (Some(key), _) => Some((HeaderName::from_static("x-api-key"), key)),
+        (None, Some(token)) => Some((AUTHORIZATION, format!("Bearer {token}"))),
+        (None, None) => None,
+    };
+    if let Some((name, value)) = credentials {
+        let mut value =
+            HeaderValue::from_str(&value).map_err(|_| usage("the credentials cannot stand in a header".to_owned()))?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(name, value);
+    }
+    Ok(request)
+}
+
+async fn answer(response: Response<hyper::body::Incoming>) -> Result<String, CommandError> {
+    let status = response.status();
+    let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await.map_err(CommandError::no)?.to_bytes();
+    let text = String::from_utf8_lossy(&body).trim().to_owned();
+    if status == StatusCode::ACCEPTED {
+        return Ok(text);
+    }
+    let problem: Value = serde_json::from_str(&text).unwrap_or_default();
+    let (code, detail) = (problem["code"].as_str().unwrap_or("no code"), problem["detail"].as_str().unwrap_or(&text));
+    let hint = match status {
+        StatusCode::UNAUTHORIZED => "; give --key or --token",
+        _ => "",
+    };
+    Err(CommandError::No(format!("refused with {} ({code}): {detail}{hint}", status.as_u16())))
+}
+
+fn expiry(text: &str) -> Result<OffsetDateTime, String> {
+    let after = parse_duration(text).and_then(|after| OffsetDateTime::now_utc().checked_add(after.try_into().ok()?));
+    after
+        .or_else(|| parse_timestamp(text).ok())
+        .ok_or_else(|| "expected a time such as 2030-01-31T12:00:00Z, or after how long, such as 10m".to_owned())
+}
+
+/// The cause at the bottom, which is the one that says something.
+fn root<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
+}

@@ -1,0 +1,69 @@
+//! `signalhub token`.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+use signalhub::events::Pattern;
+
+use crate::command_line::{CommandError, Sources};
+use crate::configuration::parse_duration;
+use crate::node;
+use crate::token::{self, GrantClaim, SignError, TokenContent};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Signs a token and prints it
+    Create(CreateArguments),
+    /// Checks a token as the server would, and prints its claims
+    Check {
+        /// The token
+        token: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateArguments {
+    /// The user
+    #[arg(long)]
+    user: String,
+    /// How long the token is valid, such as 15m, 1h or 7d
+    #[arg(long, default_value = "1h", value_parser = lifetime)]
+    ttl: Duration,
+    /// The organisation
+    #[arg(long)]
+    org: Option<String>,
+    /// What it may subscribe to: EVENT[:RESOURCE[:ACTION,…]], names may end in *, or JSON such as {"e":"portos.*"}; repeatable
+    #[arg(long, value_name = "GRANT")]
+    grant: Vec<GrantClaim>,
+    /// The events that it may publish, names may end in *; repeatable
+    #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',')]
+    publish: Vec<Pattern>,
+}
+
+pub(crate) fn run(sources: &Sources, command: Command) -> Result<(), CommandError> {
+    let auth = sources.configuration()?.auth;
+    let line = match command {
+        Command::Create(arguments) => {
+            let CreateArguments { user, ttl, org, grant, publish } = arguments;
+            if user.is_empty() || org.as_deref() == Some("") {
+                return Err(CommandError::Usage("--user and --org must not be empty".to_owned()));
+            }
+            let content = TokenContent { user, lifetime: ttl, organisation: org, grants: grant, publish };
+            token::sign(&auth, &content).map_err(CommandError::no)?
+        }
+        Command::Check { token } => {
+            let bearer = node::configured_bearer(&auth).ok_or_else(|| CommandError::no(SignError::NoSecret))?;
+            let identity = bearer.verify(&token).map_err(CommandError::no)?;
+            Value::Object(identity.claims).to_string()
+        }
+    };
+    writeln!(io::stdout(), "{line}").map_err(CommandError::no)
+}
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    parse_duration(text)
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| "expected a time such as 15m, 1h or 7d".to_owned())
+}

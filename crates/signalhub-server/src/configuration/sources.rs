@@ -1,0 +1,183 @@
+//! Where configuration comes from: the file, the environment, and flags.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use toml::de::{DeTable, DeValue};
+
+use super::{Configuration, Given, KEYS, Key};
+
+/// What the names of environment variables begin with.
+pub(super) const PREFIX: &str = "SIGNALHUB_";
+
+/// The file that is read when none is named, if it exists.
+const DEFAULT_FILE: &str = "signalhub.toml";
+
+impl Configuration {
+    /// Reads the file, the variables and the flags, each of which wins over those before it.
+    ///
+    /// # Errors
+    /// On a file that cannot be read, and on every key that does not exist or whose value is not what was expected.
+    pub fn load(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+        flags: &[(String, String)],
+    ) -> Result<Self, ConfigurationError> {
+        let mut configuration = Self::default();
+        let default_file = Path::new(DEFAULT_FILE);
+        if let Some(path) = file.or_else(|| default_file.exists().then_some(default_file)) {
+            let text = fs::read_to_string(path)
+                .map_err(|error| ConfigurationError::Unreadable { path: path.to_owned(), error })?;
+            configuration.read_toml(&path.display().to_string(), &text)?;
+        }
+        for (name, value) in variables {
+            if let Some(rest) = name.strip_prefix(PREFIX) {
+                let place = Place::Variable(name.clone());
+                let key = rest.to_lowercase().replacen("__", ".", 1);
+                configuration.set(&key, &Given::Text(&value), place)?;
+            }
+        }
+        for (key, value) in flags {
+            configuration.set(key, &Given::Text(value), Place::Flag(key.clone()))?;
+        }
+        Ok(configuration)
+    }
+
+    /// Reads a configuration file; `file` is its name in errors.
+    ///
+    /// # Errors
+    /// On text that is not TOML, and on every key that does not exist or whose value is not what was expected.
+    pub fn read_toml(&mut self, file: &str, text: &str) -> Result<(), ConfigurationError> {
+        let place = |start: usize| Place::Line(file.to_owned(), line(text, start));
+        let table = DeTable::parse(text).map_err(|error| ConfigurationError::Syntax {
+            place: place(error.span().map_or(0, |span| span.start)),
+            // Only the message: with its excerpt of the file, the error could show a secret.
+            message: error.message().to_owned(),
+        })?;
+        for (section, value) in table.get_ref() {
+            let start = section.span().start;
+            let section = section.get_ref();
+            if !KEYS.iter().any(|key| key.section == *section) {
+                return Err(ConfigurationError::unknown(section, place(start)));
+            }
+            let DeValue::Table(keys) = value.get_ref() else {
+                return Err(ConfigurationError::NoSection { section: section.to_string(), place: place(start) });
+            };
+            for (name, value) in keys {
+                let given = Given::Toml(value.get_ref());
+                self.set(&format!("{section}.{}", name.get_ref()), &given, place(name.span().start))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, name: &str, given: &Given<'_>, place: Place) -> Result<(), ConfigurationError> {
+        let Some(key) = find(name) else { return Err(ConfigurationError::unknown(name, place)) };
+        if (key.set)(self, given) {
+            Ok(())
+        } else {
+            Err(ConfigurationError::Value { key: name.to_owned(), expected: key.expected, place })
+        }
+    }
+}
+
+fn find(name: &str) -> Option<&'static Key> {
+    let (section, name) = name.split_once('.')?;
+    KEYS.iter().find(|key| key.section == section && key.name == name)
+}
+
+fn line(text: &str, start: usize) -> usize {
+    text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A line of a file.
+    Line(String, usize),
+    /// An environment variable.
+    Variable(String),
+    /// A flag.
+    Flag(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(file, line) => write!(f, "{file}, line {line}"),
+            Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::Flag(name) => write!(f, "--set {name}"),
+        }
+    }
+}
+
+/// Tells why a configuration was refused. It never holds a value, because any value might be a secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigurationError {
+    /// The file cannot be read.
+    #[error("{}: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        error: io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{place}: {message}")]
+    Syntax {
+        /// Where.
+        place: Place,
+        /// What is wrong.
+        message: String,
+    },
+    /// There is no such key or section.
+    #[error("{place}: unknown key \"{key}\": expected {known}")]
+    UnknownKey {
+        /// Where.
+        place: Place,
+        /// The key.
+        key: String,
+        /// The keys of its section, or the sections.
+        known: String,
+    },
+    /// A value stands where a section was expected.
+    #[error("{place}: \"{section}\" is a section: expected [{section}] and keys below it")]
+    NoSection {
+        /// Where.
+        place: Place,
+        /// The section.
+        section: String,
+    },
+    /// The value of a key is not what was expected.
+    #[error("{place}: \"{key}\": expected {expected}")]
+    Value {
+        /// Where.
+        place: Place,
+        /// The key.
+        key: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+}
+
+impl ConfigurationError {
+    fn unknown(key: &str, place: Place) -> Self {
+        let section = key.split_once('.').map_or(key, |(section, _)| section);
+        let keys: Vec<String> = KEYS
+            .iter()
+            .filter(|known| known.section == section)
+            .map(|known| format!("{}.{}", known.section, known.name))
+            .collect();
+        let known = if keys.is_empty() {
+            let mut sections: Vec<&str> = KEYS.iter().map(|known| known.section).collect();
+            sections.dedup();
+            format!("a key of the sections {}", sections.join(", "))
+        } else {
+            keys.join(", ")
+        };
+        Self::UnknownKey { place, key: key.to_owned(), known }
+    }
+}

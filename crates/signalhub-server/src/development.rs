@@ -1,0 +1,138 @@
+//! Development mode: what the server does when no key is configured.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::commands::DEFAULT_URL;
+use crate::configuration::{Address, ApiKey, Configuration, SigningSecret};
+use crate::node::{HUB_PATH, StartError};
+use crate::token::{self, SignError, TokenContent};
+
+/// How long the printed token is valid: a working day.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(12 * 3600);
+
+/// The user of the printed token.
+const USER: &str = "developer";
+
+/// The payload of the printed examples (Portos, ResourceChangedNotificationPayload).
+const PAYLOAD: &str = concat!(
+    r#"{"u":{"u":"999","d":"BackOffice","f":null},"n":"tickets","a":1,"#,
+    r#""i":{"i":"573f4511088c772684a738f8","n":"tickets","v":7},"r":[{"state":"open"}]}"#
+);
+
+/// What development mode made for this start.
+#[derive(Debug)]
+pub struct Development {
+    key: ApiKey,
+    token: String,
+}
+
+/// Tells why development mode was not entered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DevelopmentError {
+    /// The configured address is not for this mode.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The operating system gave no random bytes.
+    #[error("no random key could be made: {0}")]
+    Random(#[from] getrandom::Error),
+    /// No token could be signed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+}
+
+impl Development {
+    /// Completes a configuration that has no key with random ones; `None` when it has one.
+    ///
+    /// # Errors
+    /// When the configured address can be reached from another machine.
+    pub async fn begin(configuration: &mut Configuration) -> Result<Option<Self>, DevelopmentError> {
+        if configuration.auth.secret.is_some() {
+            return Ok(None);
+        }
+        // What was checked is what is listened on: a name could mean something else the next time.
+        let address = loopback(&configuration.listen.public).await?;
+        configuration.listen.public = Address::new(address.to_string());
+        configuration.auth.secret = SigningSecret::new(random::<32>()?);
+        let made = ApiKey::new(random::<16>()?);
+        let key = configuration.publish.keys.first().cloned().or(made).ok_or(getrandom::Error::UNEXPECTED)?;
+        if configuration.publish.keys.is_empty() {
+            configuration.publish.keys.push(key.clone());
+        }
+        let content = TokenContent {
+            user: USER.to_owned(),
+            lifetime: TOKEN_LIFETIME,
+            organisation: None,
+            grants: Vec::new(),
+            publish: Vec::new(),
+        };
+        let token = token::sign(&configuration.auth, &content)?;
+        Ok(Some(Self { key, token }))
+    }
+
+    /// Writes how to reach the server that listens on `address`, with lines that work as pasted; `program` is how the
+    /// reader calls this program.
+    ///
+    /// # Errors
+    /// When `out` cannot be written to.
+    pub fn announce(&self, address: SocketAddr, program: &str, out: &mut impl Write) -> io::Result<()> {
+        let (token, key) = (&self.token, self.key.reveal());
+        let (program, key) = (shell_word(program), shell_word(key));
+        let url = format!("http://{address}");
+        // What the commands do without being told need not be told.
+        let at = if url == DEFAULT_URL { String::new() } else { format!(" --url {url}") };
+        let hours = TOKEN_LIFETIME.as_secs() / 3600;
+        writeln!(out, "signalhub {} in development mode: for this machine only,", env!("CARGO_PKG_VERSION"))?;
+        writeln!(out, "with keys that were made at this start and end with it.\n")?;
+        writeln!(out, "Hub      {url}{HUB_PATH}")?;
+        writeln!(out, "Token    {token}")?;
+        writeln!(out, "         (user \"{USER}\", valid for {hours} hours)\n")?;
+        writeln!(out, "Listen, in another terminal:\n")?;
+        writeln!(out, "{program} listen portos.resources.changed --resource tickets{at} --token {token}\n")?;
+        writeln!(out, "Publish, in a third one:\n")?;
+        writeln!(out, "{program} publish portos.resources.changed{at} --key {key} --payload '{PAYLOAD}'\n")?;
+        writeln!(out, "Or with any HTTP client:\n")?;
+        writeln!(
+            out,
+            "curl {url}{} -H 'Content-Type: application/json' -H X-API-Key:{key} -d '{{\"e\":\"portos.resources.changed\",\"p\":{PAYLOAD}}}'\n",
+            crate::publish_api::PATH
+        )?;
+        out.flush()
+    }
+}
+
+/// Resolves an address that only this machine can reach.
+async fn loopback(address: &Address) -> Result<SocketAddr, StartError> {
+    let address = address.as_str();
+    let resolved = tokio::net::lookup_host(address).await;
+    let resolved: Vec<SocketAddr> =
+        resolved.map_err(|error| StartError::Listen { address: address.to_owned(), error })?.collect();
+    if !resolved.iter().all(|address| address.ip().is_loopback()) {
+        return Err(StartError::BeyondLoopback { address: address.to_owned() });
+    }
+    // Of the two meanings of localhost, every client tries this one.
+    let first = resolved.iter().find(|address| address.is_ipv4()).or(resolved.first());
+    first.copied().ok_or_else(|| StartError::Listen {
+        address: address.to_owned(),
+        error: io::Error::new(io::ErrorKind::InvalidInput, "the address names no host"),
+    })
+}
+
+/// Makes so many random bytes, in hexadecimal digits: no shell, header or command line takes offence at those.
+fn random<const BYTES: usize>() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Quotes a word for the shell where it needs that.
+fn shell_word(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:=@".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}

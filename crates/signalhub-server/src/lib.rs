@@ -1,0 +1,43 @@
+//! The parts of the `signalhub` binary: its configuration, its node and its command line.
+//!
+//! A [`Node`] is the hub and the publish API on one listener, with a broker between them. It knows every other crate; no
+//! other crate knows it. This library exists for the binary and its tests: programs that embed a hub use the `signalhub`
+//! crate.
+//!
+//! ```
+//! use signalhub_server::{Configuration, Node};
+//!
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut configuration = Configuration::default();
+//! configuration.read_toml(
+//!     "signalhub.toml",
+//!     r#"
+//!     [listen]
+//!     public = "127.0.0.1:0"
+//!     [auth]
+//!     secret = "at least thirty-two bytes of secret"
+//!     "#,
+//! )?;
+//! let node = Node::bind(&configuration).await?;
+//! assert_ne!(node.address().port(), 0);
+//! node.run_until(async {}).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod command_line;
+mod commands;
+pub mod configuration;
+mod development;
+mod health;
+mod log;
+mod node;
+mod publish_api;
+mod shutdown;
+mod token;
+
+pub use command_line::run;
+pub use configuration::{Configuration, ConfigurationError};
+pub use development::{Development, DevelopmentError};
+pub use node::{HUB_PATH, Node, StartError};
+pub use token::{GrantClaim, SignError, TokenContent, sign};

@@ -1,0 +1,102 @@
+//! Who may publish what.
+
+use std::hint::black_box;
+
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use signalhub::connections::{Authenticate, Authentication};
+use signalhub::events::Pattern;
+use signalhub::{BearerToken, Identity};
+
+use super::problem::{Problem, ProblemCode};
+use crate::configuration::ApiKey;
+
+/// The header of an API key.
+const API_KEY: &str = "x-api-key";
+
+/// The claim that holds the patterns of the events that a token may publish.
+const CLAIM: &str = "publish";
+
+/// Knows the API keys and the bearer tokens.
+#[derive(Debug)]
+pub(crate) struct Authorizer {
+    keys: Vec<ApiKey>,
+    bearer: BearerToken,
+}
+
+/// Somebody who may publish something.
+#[derive(Debug)]
+pub(crate) enum Publisher {
+    /// The holder of an API key, who may publish everything.
+    Key,
+    /// The holder of a token.
+    Token { events: Vec<Pattern>, organisation: Option<String> },
+}
+
+impl Authorizer {
+    pub(crate) fn new(keys: Vec<ApiKey>, bearer: BearerToken) -> Self {
+        Self { keys, bearer }
+    }
+
+    /// Finds out who sent a request, and refuses those who may publish nothing at all.
+    pub(crate) fn identify(&self, head: &Parts) -> Result<Publisher, Problem> {
+        let refused = |detail: &str| Err(Problem::new(ProblemCode::Unauthenticated, detail));
+        if let Some(key) = head.headers.get(API_KEY) {
+            return if self.knows(key.as_bytes()) { Ok(Publisher::Key) } else { refused("the API key is not known") };
+        }
+        // A token in the query is for browsers' WebSockets only: queries end up in the logs of proxies.
+        if !head.headers.contains_key(AUTHORIZATION) {
+            return refused("expected the header X-API-Key, or Authorization with a bearer token");
+        }
+        match self.bearer.authenticate(head) {
+            Authentication::Identified(identity) => Publisher::of_token(&identity),
+            Authentication::Missing => refused("expected a bearer token in the header Authorization"),
+            Authentication::Invalid(why) => refused(why),
+        }
+    }
+
+    /// Compares with every key, so that the time it takes tells nothing about any of them.
+    fn knows(&self, given: &[u8]) -> bool {
+        self.keys.iter().fold(false, |known, key| black_box(same(key.reveal().as_bytes(), given)) | known)
+    }
+}
+
+/// Compares in a time that depends on the length of what was given, and on nothing else.
+fn same(key: &[u8], given: &[u8]) -> bool {
+    let mut difference = usize::from(key.len() != given.len());
+    for (index, byte) in given.iter().enumerate() {
+        difference |= black_box(usize::from(byte ^ key.get(index).copied().unwrap_or(0)));
+    }
+    difference == 0
+}
+
+impl Publisher {
+    fn of_token(identity: &Identity) -> Result<Self, Problem> {
+        let forbidden = |detail: &str| Problem::new(ProblemCode::Forbidden, detail);
+        let claim = identity.claims.get(CLAIM).ok_or_else(|| forbidden("the token has no claim \"publish\""))?;
+        let events = claim.as_array().and_then(|patterns| {
+            patterns.iter().map(|pattern| pattern.as_str()?.parse().ok()).collect::<Option<Vec<Pattern>>>()
+        });
+        let events = events.ok_or_else(|| {
+            forbidden("the claim \"publish\" of the token is no list of event names, which may end with *")
+        })?;
+        Ok(Self::Token { events, organisation: identity.organisation.as_deref().map(str::to_owned) })
+    }
+
+    /// Checks that this publisher may publish the event for the organisation.
+    pub(crate) fn check(&self, event: &str, organisation: Option<&str>) -> Result<(), Problem> {
+        let Self::Token { events, organisation: own } = self else { return Ok(()) };
+        if !events.iter().any(|pattern| pattern.matches(event)) {
+            let detail = format!("the claim \"publish\" of the token does not cover the event \"{event}\"");
+            return Err(Problem::new(ProblemCode::Forbidden, detail));
+        }
+        // What a token of one organisation says never crosses its border, so it has to say where it belongs.
+        match own.as_deref() {
+            Some(own) if organisation != Some(own) => {
+                let detail = format!("org: the token may publish for its own organisation only: expected \"{own}\"");
+                Err(Problem::new(ProblemCode::Forbidden, detail))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! A notification as publishers write it, and the event that it becomes.
+
+use std::collections::BTreeMap;
+
+use portos_notifications::{CanonicalPayload, parse_timestamp};
+use serde_json::value::RawValue;
+use signalhub::events::{Action, Broker, Event, EventName, Organisation, ResourceName, Resources, Sender, SenderUser};
+use time::OffsetDateTime;
+
+use super::problem::{Problem, ProblemCode};
+
+/// How deep a payload may nest: the message around it adds 3, and readers of the original stop at 64.
+const DEEPEST: usize = 61;
+
+/// One notification of a publisher, with its members checked and its payload as it was spelt.
+#[derive(Debug)]
+pub(super) struct Notification<'a> {
+    pub(super) event: String,
+    pub(super) organisation: Option<String>,
+    payload: &'a RawValue,
+    expires: Option<OffsetDateTime>,
+    sender: Option<PartialSender>,
+}
+
+/// What a publisher says about the sender; the server fills in the rest.
+#[derive(Debug)]
+struct PartialSender {
+    connection: Option<String>,
+    user: Option<SenderUser>,
+}
+
+impl<'a> Notification<'a> {
+    /// Reads the body of a request.
+    pub(super) fn read(body: &'a [u8]) -> Result<Self, Problem> {
+        let text = std::str::from_utf8(body).map_err(|error| {
+            Problem::new(ProblemCode::InvalidUtf8, format!("not UTF-8 after {} bytes", error.valid_up_to()))
+        })?;
+        let value: &RawValue =
+            serde_json::from_str(text).map_err(|error| Problem::new(ProblemCode::InvalidJson, error.to_string()))?;
+        match value.get().as_bytes().first() {
+            Some(b'{') => {}
+            Some(b'[') => {
+                let detail = "arrays of notifications are not supported yet: expected one notification, an object";
+                return Err(Problem::new(ProblemCode::BatchUnsupported, detail));
+            }
+            _ => {
+                let detail = format!("expected an object with the members e and p, found {}", kind(value));
+                return Err(Problem::new(ProblemCode::InvalidNotification, detail));
+            }
+        }
+        let mut members = Members::read("", value)?;
+        let notification = Self {
+            event: members.required("e", "the name of an event", name)?,
+            payload: members.required("p", "the payload", Some)?,
+            expires: members.optional("ea", "a time such as \"2024-07-01T12:51:52.558Z\"", timestamp)?,
+            organisation: members.optional("org", "the name of an organisation", name)?,
+            sender: members.object("s")?.map(PartialSender::read).transpose()?,
+        };
+        members.finish("e, p, ea, org or s")?;
+        Ok(notification)
+    }
+
+    /// Makes the event, whose payload is what its name asks for.
+    pub(super) fn into_event(self, broker: &Broker) -> Result<Event, Problem> {
+        check_depth(self.payload.get())?;
+        let name = EventName::from(self.event.as_str());
+        let declared = broker.catalogue().resources(&name);
+        let asked = declared.unwrap_or(Resources::Without);
+        broker
+            .catalogue()
+            .check(&name, asked)
+            .map_err(|error| Problem::new(ProblemCode::UnknownEvent, format!("e: {error}")))?;
+        let canonical = CanonicalPayload::check(&self.event, self.payload)
+            .map_err(|error| Problem::new(ProblemCode::InvalidPayload, error.to_string()))?;
+        let (payload, resource, action) = match &canonical {
+            Some(known) => (&*known.payload, known.resource.clone(), known.action.map(u8::from)),
+            None => {
+                let (resource, action) = resource_and_action(self.payload, declared)?;
+                (self.payload, resource, action)
+            }
+        };
+        let mut event = Event::new(name, payload.get().as_bytes().to_vec());
+        event.resource = resource.map(ResourceName::from);
+        event.action = action.and_then(Action::from_code);
+        event.organisation = self.organisation.map(Organisation::from);
+        event.expires = self.expires;
+        event.sender = self.sender.map(|sender| Sender {
+            connection: sender.connection.unwrap_or_else(|| broker.node().to_owned()),
+            user: sender.user.unwrap_or_default(),
+        });
+        Ok(event)
+    }
+}
+
+impl PartialSender {
+    fn read(mut members: Members<'_>) -> Result<Self, Problem> {
+        let connection = members.optional("c", "a text", string)?;
+        let user = match members.object("u")? {
+            None => None,
+            Some(mut user) => {
+                let read = SenderUser {
+                    user: user.required("u", "the name of a user", string)?,
+                    device: user.required("d", "the name of a device", string)?,
+                    feature: user.optional("f", "the name of a feature", string)?,
+                };
+                user.finish("u, d or f")?;
+                Some(read)
+            }
+        };
+        members.finish("c or u")?;
+        Ok(Self { connection, user })
+    }
+}
+
+/// Finds what an event of somebody else is about: required of one with resources, welcome in one that is not declared.
+fn resource_and_action(
+    payload: &RawValue,
+    declared: Option<Resources>,
+) -> Result<(Option<String>, Option<u8>), Problem> {
+    if declared == Some(Resources::Without) {
+        return Ok((None, None));
+    }
+    let read = || {
+        let mut members = Members::read("p.", payload)?;
+        let resource = members.required("n", "the name of a resource", name)?;
+        let action = members.required("a", "1 (created), 2 (updated) or 3 (deleted)", action_code)?;
+        Ok((Some(resource), Some(action)))
+    };
+    match read() {
+        Err(Problem { detail, .. }) if declared.is_some() => Err(Problem::new(ProblemCode::InvalidPayload, detail)),
+        Err(_) => Ok((None, None)),
+        found => found,
+    }
+}
+
+/// The members of an object that were not taken yet; of one given twice, the last.
+struct Members<'a> {
+    /// What stands before their names in texts, such as `s.u.`.
+    path: String,
+    members: BTreeMap<String, &'a RawValue>,
+}
+
+impl<'a> Members<'a> {
+    fn read(path: &str, object: &'a RawValue) -> Result<Self, Problem> {
+        match serde_json::from_str(object.get()) {
+            Ok(members) => Ok(Self { path: path.to_owned(), members }),
+            Err(_) => Err(invalid(path.trim_end_matches('.'), "an object", object)),
+        }
+    }
+
+    fn required<T>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        read: impl Fn(&'a RawValue) -> Option<T>,
+    ) -> Result<T, Problem> {
+        let path = format!("{}{name}", self.path);
+        let Some(value) = self.members.remove(name) else {
+            return Err(Problem::new(
+                ProblemCode::MissingMember,
+                format!("{path}: expected {expected}, found nothing"),
+            ));
+        };
+        read(value).ok_or_else(|| invalid(&path, expected, value))
+    }
+
+    fn optional<T>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        read: impl Fn(&'a RawValue) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
+        let Some(value) = self.members.remove(name).filter(|value| value.get() != "null") else { return Ok(None) };
+        let path = format!("{}{name}", self.path);
+        read(value).map(Some).ok_or_else(|| invalid(&path, &format!("{expected} or null"), value))
+    }
+
+    fn object(&mut self, name: &str) -> Result<Option<Self>, Problem> {
+        let Some(value) = self.members.remove(name).filter(|value| value.get() != "null") else { return Ok(None) };
+        Self::read(&format!("{}{name}.", self.path), value).map(Some)
+    }
+
+    /// Refuses members that nobody took, because a misspelt one must not be overlooked.
+    fn finish(self, known: &str) -> Result<(), Problem> {
+        match self.members.keys().next() {
+            None => Ok(()),
+            Some(name) => {
+                let detail = format!("unknown member \"{}{name}\": expected {known}", self.path);
+                Err(Problem::new(ProblemCode::UnknownMember, detail))
+            }
+        }
+    }
+}
+
+fn string(value: &RawValue) -> Option<String> {
+    serde_json::from_str(value.get()).ok()
+}
+
+fn name(value: &RawValue) -> Option<String> {
+    string(value).filter(|name| !name.is_empty())
+}
+
+fn timestamp(value: &RawValue) -> Option<OffsetDateTime> {
+    parse_timestamp(&string(value)?).ok()
+}
+
+fn action_code(value: &RawValue) -> Option<u8> {
+    let code = value.get().parse().ok()?;
+    Action::from_code(code).map(Action::code)
+}
+
+fn invalid(path: &str, expected: &str, found: &RawValue) -> Problem {
+    Problem::new(ProblemCode::InvalidMember, format!("{path}: expected {expected}, found {}", kind(found)))
+}
+
+fn kind(value: &RawValue) -> &str {
+    match value.get().as_bytes().first() {
+        Some(b'{') => "an object",
+        Some(b'[') => "an array",
+        Some(b'"') if value.get() == "\"\"" => "an empty string",
+        Some(b'"') => "a string",
+        Some(b'-' | b'0'..=b'9') => "a number",
+        _ => value.get(),
+    }
+}
+
+fn check_depth(json: &str) -> Result<(), Problem> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => depth -= 1,
+            _ => {}
+        }
+        if depth > DEEPEST {
+            let detail = format!("p: expected no more than {DEEPEST} levels of objects and arrays");
+            return Err(Problem::new(ProblemCode::InvalidPayload, detail));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! What the tests share: a node in this process, and an HTTP client.
+
+#![allow(dead_code, reason = "each test uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use signalhub_server::configuration::{ApiKey, SigningSecret};
+use signalhub_server::{Configuration, HUB_PATH, Node, TokenContent, sign};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub(crate) const SECRET: &str = "a secret of tests that has enough bytes";
+pub(crate) const KEY: &str = "key-of-the-tests";
+
+/// A configuration with a key, on a port that the system chooses.
+pub(crate) fn configuration(more: &str) -> Configuration {
+    let mut configuration = Configuration::default();
+    configuration.read_toml("test", &format!("[listen]\npublic = \"127.0.0.1:0\"\n{more}")).unwrap();
+    configuration.auth.secret = SigningSecret::new(SECRET);
+    configuration.publish.keys.push(ApiKey::new(KEY).unwrap());
+    configuration
+}
+
+/// A running node.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) configuration: Configuration,
+    pub(crate) url: String,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<()>,
+}
+
+impl Running {
+    pub(crate) async fn start(configuration: Configuration) -> Self {
+        let node = Node::bind(&configuration).await.unwrap();
+        let url = format!("http://{}", node.address());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let ended = tokio::spawn(async move {
+            node.run_until(async { drop(stopped.await) }).await.unwrap();
+        });
+        Self { configuration, url, stop, ended }
+    }
+
+    pub(crate) fn hub(&self) -> String {
+        format!("{}{HUB_PATH}", self.url)
+    }
+
+    pub(crate) fn token(&self, change: impl FnOnce(&mut TokenContent)) -> String {
+        let mut content = TokenContent {
+            user: "ann".to_owned(),
+            lifetime: Duration::from_secs(60),
+            organisation: None,
+            grants: Vec::new(),
+            publish: Vec::new(),
+        };
+        change(&mut content);
+        sign(&self.configuration.auth, &content).unwrap()
+    }
+
+    /// Publishes with the API key and gives the receipt or the problem.
+    pub(crate) async fn publish(&self, body: &str) -> Answer {
+        let request = Request::post(format!("{}/api/v1/publish", self.url))
+            .header("X-API-Key", KEY)
+            .header("Content-Type", "application/json");
+        send(request.body(Full::from(body.to_owned())).unwrap()).await
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.ended.await.unwrap();
+    }
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// Status and code, such as `400 unknown_event`; a receipt has no code.
+    pub(crate) fn verdict(&self) -> String {
+        format!("{} {}", self.status.as_u16(), self.body["code"].as_str().unwrap_or("-"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+pub(crate) async fn send(request: Request<Full<Bytes>>) -> Answer {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let response = client.request(request).await.unwrap();
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    Answer { status: head.status, headers: head.headers, body }
+}

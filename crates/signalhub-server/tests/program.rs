@@ -1,0 +1,199 @@
+//! The binary as a process: what it prints, what it exits with, what it keeps to itself.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use std::process::{Output, Stdio};
+
+use common::{KEY, SECRET, send};
+use http::Request;
+use http_body_util::Full;
+use signalhub_client::Client;
+use signalhub_server::HUB_PATH;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_signalhub");
+
+/// The program with nothing from outside: no configuration file, no variables.
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).env_clear().current_dir(env!("CARGO_TARGET_TMPDIR"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+/// A server process that listens.
+struct Server {
+    child: Child,
+    url: String,
+    stdout: BufReader<ChildStdout>,
+    stderr: BufReader<ChildStderr>,
+    log: String,
+}
+
+impl Server {
+    async fn start(variables: &[(&str, &str)]) -> Self {
+        let mut command = program(&["--set", "listen.public=127.0.0.1:0"]);
+        let mut child = command.envs(variables.iter().copied()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut log = String::new();
+        let url = loop {
+            let start = log.len();
+            assert_ne!(stderr.read_line(&mut log).await.unwrap(), 0, "ended early: {log}");
+            let line = &log[start..];
+            if let Some((_, address)) = line.split_once("127.0.0.1:").filter(|_| line.contains("listening")) {
+                let port: String = address.chars().take_while(char::is_ascii_digit).collect();
+                break format!("http://127.0.0.1:{port}");
+            }
+        };
+        Self { child, url, stdout, stderr, log }
+    }
+
+    /// Sends SIGTERM and gives the exit code, what was printed and what was logged.
+    async fn terminate(mut self) -> (Option<i32>, String, String) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+        let mut printed = String::new();
+        self.stdout.read_to_string(&mut printed).await.unwrap();
+        self.stderr.read_to_string(&mut self.log).await.unwrap();
+        (self.child.wait().await.unwrap().code(), printed, self.log)
+    }
+}
+
+fn texts(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[tokio::test]
+async fn terminating_ends_the_server_in_order() {
+    let server = Server::start(&[("SIGNALHUB_AUTH__SECRET", SECRET), ("SIGNALHUB_LOG__FORMAT", "json")]).await;
+    let token = program(&["token", "create", "--user", "ann"]).env("SIGNALHUB_AUTH__SECRET", SECRET).output().await;
+    let token = String::from_utf8(token.unwrap().stdout).unwrap();
+    let client = Client::connect(&format!("{}{HUB_PATH}", server.url), Some(token.trim())).await.unwrap();
+    let (code, printed, log) = server.terminate().await;
+    assert_eq!((code, printed.as_str()), (Some(0), ""), "{log}");
+    assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{log}");
+    assert!(client.disconnected().await.to_string().contains("the hub closed the connection"));
+}
+
+#[tokio::test]
+async fn lines_printed_in_development_mode_work_as_pasted() {
+    let mut server = Server::start(&[]).await;
+    let (mut listen, mut publish) = (String::new(), String::new());
+    while publish.is_empty() {
+        let mut line = String::new();
+        assert_ne!(server.stdout.read_line(&mut line).await.unwrap(), 0);
+        if line.contains(" listen portos") {
+            listen = line;
+        } else if line.contains(" publish portos") {
+            publish = line;
+        }
+    }
+    let shell = |line: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("exec {line}")]).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    };
+    let mut listening = shell(&listen).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(listening.stderr.take().unwrap()).read_line(&mut line).await.unwrap();
+    assert!(line.starts_with("listening for portos.resources.changed"), "{line}");
+    let (code, receipt, error) = texts(&shell(&publish).output().await.unwrap());
+    assert_eq!(code, Some(0), "{error}");
+    assert!(receipt.contains("\"matched\":1"), "{receipt}");
+    let mut event = String::new();
+    BufReader::new(listening.stdout.take().unwrap()).read_line(&mut event).await.unwrap();
+    assert!(event.starts_with("{\"e\":\"portos.resources.changed\"") && event.contains("\"n\":\"tickets\""), "{event}");
+    assert_eq!(server.terminate().await.0, Some(0));
+    assert_eq!(listening.wait().await.unwrap().code(), Some(1));
+}
+
+#[tokio::test]
+async fn logs_hold_no_token_and_no_key() {
+    let variables = [("SIGNALHUB_AUTH__SECRET", SECRET), ("SIGNALHUB_PUBLISH__KEYS", KEY), ("RUST_LOG", "trace")];
+    let server = Server::start(&variables).await;
+    let output = program(&["token", "create", "--user", "ann", "--publish", "portos.*"]).envs(variables).output().await;
+    let token = texts(&output.unwrap()).1.trim().to_owned();
+    let hub = format!("{}{HUB_PATH}", server.url);
+    let forged = format!("{token}x");
+    let client = Client::connect(&hub, Some(&token)).await.unwrap();
+    client.invoke::<()>("Subscribe", (serde_json::json!({ "e": "portos.licence.activated" }),)).await.unwrap();
+    assert!(Client::connect(&hub, Some(&forged)).await.is_err());
+    let requests = [
+        Request::post(format!("{hub}/negotiate?negotiateVersion=1&access_token={token}")),
+        Request::post(format!("{hub}/negotiate?negotiateVersion=1&access_token={forged}")),
+        Request::get(format!("{hub}?access_token={forged}")),
+        Request::post(format!("{}/api/v1/publish", server.url)).header("x-api-key", KEY),
+        Request::post(format!("{}/api/v1/publish", server.url)).header("x-api-key", "forged-key"),
+        Request::post(format!("{}/api/v1/publish", server.url)).header("authorization", format!("Bearer {token}")),
+        Request::post(format!("{}/api/v1/publish", server.url)).header("authorization", format!("Bearer {forged}")),
+    ];
+    for request in requests {
+        send(request.body(Full::from(r#"{"e":"portos.licence.activated","p":{}}"#)).unwrap()).await;
+    }
+    client.close().await;
+    let (code, printed, log) = server.terminate().await;
+    assert_eq!(code, Some(0));
+    assert!(log.contains("a publish was refused"), "debug lines are missing: {log}");
+    let signature = token.rsplit('.').next().unwrap();
+    for secret in [token.as_str(), signature, SECRET, KEY, "forged-key"] {
+        assert!(!log.contains(secret) && !printed.contains(secret), "{secret} in {log}");
+    }
+}
+
+#[tokio::test]
+async fn commands_exit_with_what_came_of_them() {
+    let secret = [("SIGNALHUB_AUTH__SECRET", SECRET)];
+    let none: [(&str, &str); 0] = [];
+    let nowhere = "http://127.0.0.1:1";
+    type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a str);
+    let rows: &[Row<'_>] = &[
+        (&["--help"], &none, 0, "Usage"),
+        (&["--version"], &none, 0, "signalhub "),
+        (&["sing"], &none, 2, "unrecognized subcommand"),
+        (&["--set", "listen.public=0.0.0.0:0"], &none, 1, "will not listen on 0.0.0.0:0 without a key"),
+        (&["serve"], &[("SIGNALHUB_AUTH__SECRET", "short")], 1, "SIGNALHUB_AUTH__SECRET"),
+        (&["serve"], &[("SIGNALHUB_AUTH__SECRETS", "x")], 1, "unknown key \"auth.secrets\""),
+        (&["--config", "missing.toml"], &none, 1, "missing.toml"),
+        (&["--set", "nothing"], &none, 2, "expected KEY=VALUE"),
+        (&["token", "create", "--user", "ann"], &none, 1, "auth.secret is not configured"),
+        (&["token", "create", "--user", "ann", "--ttl", "1"], &secret, 2, "expected a time"),
+        (&["token", "create", "--user", ""], &secret, 2, "must not be empty"),
+        (&["token", "create", "--user", "ann", "--grant", "a*b"], &secret, 2, "a * may only stand at the end"),
+        (&["token", "create"], &secret, 2, "--user"),
+        (&["token", "check", "x.y.z"], &secret, 1, "malformed"),
+        (&["publish", "e", "--payload", "{"], &none, 2, "--payload is no JSON"),
+        (&["publish", "e", "--url", "https://x"], &none, 2, "https is not supported"),
+        (&["publish", "e", "--url", nowhere], &none, 1, "could not be reached"),
+        (&["publish", "e", "--key", "a", "--token", "b"], &none, 2, "cannot be used with"),
+        (&["publish", "e", "--expires", "soon"], &none, 2, "expected a time"),
+        (&["listen", "e", "--url", nowhere], &none, 1, "could not be reached"),
+        (&["listen", "e", "--url", "nowhere"], &none, 2, "is no URL"),
+        (&["listen", "e", "--action", "created"], &none, 2, "--resource"),
+    ];
+    for (arguments, variables, code, text) in rows {
+        let output = program(arguments).envs(variables.iter().copied()).output().await.unwrap();
+        let (exit, printed, error) = texts(&output);
+        assert_eq!(exit, Some(*code), "{arguments:?}: {error}");
+        assert!(printed.contains(text) || error.contains(text), "{arguments:?}: {printed}{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_created_token_is_checked_with_its_claims() {
+    let run = async |arguments: &[&str]| {
+        let output = program(arguments).env("SIGNALHUB_AUTH__SECRET", SECRET).output().await.unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let token = run(&["token", "create", "--user", "ann", "--org", "shop", "--grant", "portos.*:tickets"]).await;
+    let claims: serde_json::Value = serde_json::from_str(&run(&["token", "check", &token]).await).unwrap();
+    assert_eq!((&claims["sub"], &claims["org"]), (&"ann".into(), &"shop".into()));
+    assert_eq!(claims["grants"], serde_json::json!([{ "e": "portos.*", "r": "tickets" }]));
+    assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 3600);
+}

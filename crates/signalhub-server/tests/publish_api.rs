@@ -1,0 +1,214 @@
+//! The publish API over a real socket, row by row.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use bytes::Bytes;
+use common::{KEY, Running, configuration, send};
+use http::Request;
+use http_body_util::Full;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const CHANGED: &str = r#"{"u":{"u":"999","d":"BackOffice"},"n":"tickets","a":1,"i":{"i":"x","n":"tickets","v":7}}"#;
+
+const EVENTS: &str = "[events]\nwith_resources = [\"shop.changed\"]\nwithout_resources = [\"shop.opened\"]";
+
+async fn check(node: &Running, body: &str, verdict: &str, detail: &str) {
+    let answer = node.publish(body).await;
+    assert_eq!(answer.verdict(), verdict, "{body}: {:?}", answer.body);
+    assert!(answer.body["detail"].as_str().unwrap_or_default().contains(detail), "{body}: {:?}", answer.body);
+    let content_type = if verdict == "202 -" { "application/json" } else { "application/problem+json" };
+    assert_eq!(answer.header("content-type"), content_type);
+}
+
+#[tokio::test]
+async fn a_receipt_says_what_became_of_a_notification() {
+    let node = Running::start(configuration("")).await;
+    let receipt = node.publish(&format!(r#"{{"e":"portos.resources.changed","p":{CHANGED},"ea":null}}"#)).await;
+    assert_eq!(receipt.status, 202, "{:?}", receipt.body);
+    let receipt = receipt.body.as_object().unwrap();
+    let position = receipt["position"].as_str().unwrap();
+    let (epoch, offset) = position.split_once(':').unwrap();
+    assert_eq!((epoch.len(), offset), (16, "1"));
+    assert!(!receipt["id"].as_str().unwrap().is_empty());
+    assert_eq!((receipt["matched"].as_u64(), receipt["duplicate"].as_bool()), (Some(0), Some(false)));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_notification_is_taken_or_refused_for_a_reason() {
+    let node = Running::start(configuration(EVENTS)).await;
+    let changed = |member: &str| format!(r#"{{"e":"portos.resources.changed","p":{CHANGED}{member}}}"#);
+    let shop = |payload: &str| format!(r#"{{"e":"shop.changed","p":{payload}}}"#);
+    let opened = |members: &str| format!(r#"{{"e":"shop.opened","p":1{members}}}"#);
+    let deep = |levels: usize| format!(r#"{{"e":"shop.opened","p":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
+    let rows: &[(String, &str, &str)] = &[
+        (changed(""), "202 -", ""),
+        (changed(r#","ea":"2030-01-01T00:00:00+01:00","org":"shop""#), "202 -", ""),
+        (changed(r#","s":{"c":"me","u":{"u":"1","d":"2","f":"3"}}"#), "202 -", ""),
+        (changed(r#","s":{},"org":null"#), "202 -", ""),
+        (r#"{"e":"portos.licence.activated","p":{"shopId":1}}"#.to_owned(), "202 -", ""),
+        (shop(r#"{"n":"tickets","a":3,"x":[1.50]}"#), "202 -", ""),
+        (opened(""), "202 -", ""),
+        (deep(61), "202 -", ""),
+        (String::new(), "400 invalid_json", "EOF"),
+        ("{\"e\":".to_owned(), "400 invalid_json", "line 1"),
+        ("{} {}".to_owned(), "400 invalid_json", "trailing"),
+        ("[{}]".to_owned(), "400 batch_unsupported", "not supported yet"),
+        ("17".to_owned(), "400 invalid_notification", "found a number"),
+        ("{}".to_owned(), "400 missing_member", "e: expected the name of an event"),
+        (r#"{"e":"shop.opened"}"#.to_owned(), "400 missing_member", "p: expected the payload"),
+        (r#"{"e":7,"p":1}"#.to_owned(), "400 invalid_member", "e: expected the name of an event, found a number"),
+        (r#"{"e":"","p":1}"#.to_owned(), "400 invalid_member", "found an empty string"),
+        (r#"{"e":"\ud800","p":1}"#.to_owned(), "400 invalid_member", "e: expected"),
+        (r#"{"e":"nobody.knows","p":1}"#.to_owned(), "400 unknown_event", "portos.licence.activated"),
+        (opened(r#","ea":"tomorrow""#), "400 invalid_member", "ea: expected a time such as"),
+        (opened(r#","ea":5"#), "400 invalid_member", "found a number"),
+        (opened(r#","org":["a"]"#), "400 invalid_member", "org: expected the name of an organisation or null"),
+        (opened(r#","org":"""#), "400 invalid_member", "found an empty string"),
+        (opened(r#","ca":null"#), "400 unknown_member", "\"ca\": expected e, p, ea, org or s"),
+        (opened(r#","s":7"#), "400 invalid_member", "s: expected an object, found a number"),
+        (opened(r#","s":{"u":{"u":"1"}}"#), "400 missing_member", "s.u.d: expected the name of a device"),
+        (opened(r#","s":{"x":1}"#), "400 unknown_member", "\"s.x\": expected c or u"),
+        (r#"{"e":"portos.resources.changed","p":{"n":"tickets"}}"#.to_owned(), "400 invalid_payload", "p.u: expected"),
+        (r#"{"e":"portos.licence.activated","p":[]}"#.to_owned(), "400 invalid_payload", "a licence object"),
+        (shop("1"), "400 invalid_payload", "p: expected an object, found a number"),
+        (shop(r#"{"a":1}"#), "400 invalid_payload", "p.n: expected the name of a resource, found nothing"),
+        (shop(r#"{"n":"x","a":4}"#), "400 invalid_payload", "p.a: expected 1 (created)"),
+        (shop(r#"{"n":"x","a":"1"}"#), "400 invalid_payload", "found a string"),
+        (deep(62), "400 invalid_payload", "no more than 61 levels"),
+    ];
+    for (body, verdict, detail) in rows {
+        check(&node, body, verdict, detail).await;
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn undeclared_events_are_taken_where_that_is_allowed() {
+    let node = Running::start(configuration("[events]\nallow_unknown = true")).await;
+    for payload in ["null", "1", r#"{"n":"tickets","a":2}"#, r#"{"n":5}"#] {
+        check(&node, &format!(r#"{{"e":"any.thing","p":{payload}}}"#), "202 -", "").await;
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn requests_are_judged_before_their_bodies() {
+    let node = Running::start(configuration("")).await;
+    let rows = [
+        ("GET", "/api/v1/publish", "", "405 method_not_allowed", "POST"),
+        ("POST", "/api/v1/publish/", "", "404 not_found", ""),
+        ("GET", "/", "", "404 not_found", ""),
+        ("GET", "/health", "", "200 -", ""),
+        ("POST", "/health", "", "405 method_not_allowed", "GET, HEAD"),
+        ("POST", "/api/v1/publish", "", "202 -", ""),
+        ("POST", "/api/v1/publish", "application/json; charset=utf-8", "202 -", ""),
+        ("POST", "/api/v1/publish", "Application/JSON", "202 -", ""),
+        ("POST", "/api/v1/publish", "application/x-www-form-urlencoded", "415 unsupported_media_type", ""),
+        ("POST", "/api/v1/publish", "application/cloudevents+json", "415 unsupported_media_type", ""),
+    ];
+    for (method, path, content_type, verdict, allow) in rows {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", node.url)).header("X-API-Key", KEY);
+        if !content_type.is_empty() {
+            request = request.header("Content-Type", content_type);
+        }
+        let body = r#"{"e":"portos.licence.activated","p":{}}"#;
+        let answer = send(request.body(Full::from(body)).unwrap()).await;
+        assert_eq!((answer.verdict().as_str(), answer.header("allow")), (verdict, allow), "{method} {path}");
+        if path == "/health" && verdict == "200 -" {
+            assert_eq!(answer.body["status"], "ok");
+        }
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn only_those_may_publish_who_were_allowed_to() {
+    let node = Running::start(configuration("")).await;
+    let covered = node.token(|token| token.publish = vec!["portos.licence.*".parse().unwrap()]);
+    let uncovered = node.token(|token| token.publish = vec!["portos.resources.*".parse().unwrap()]);
+    let nothing = node.token(|_| ());
+    let of_shop = node.token(|token| {
+        token.organisation = Some("shop".to_owned());
+        token.publish = vec!["*".parse().unwrap()];
+    });
+    let bearer = |token: &str| ("authorization", format!("Bearer {token}"));
+    let key = |key: &str| ("x-api-key", key.to_owned());
+    let rows = [
+        (key(KEY), "", "202 -"),
+        (key(KEY), r#","org":"shop""#, "202 -"),
+        (key("key-of-the-testz"), "", "401 unauthenticated"),
+        (key("key-of-the-test"), "", "401 unauthenticated"),
+        (key("key-of-the-tests "), "", "202 -"),
+        (key(""), "", "401 unauthenticated"),
+        (("x-nothing", String::new()), "", "401 unauthenticated"),
+        (bearer(&covered), "", "202 -"),
+        (bearer(&covered), r#","org":"shop""#, "202 -"),
+        (bearer(&uncovered), "", "403 forbidden"),
+        (bearer(&nothing), "", "403 forbidden"),
+        (bearer(&of_shop), r#","org":"shop""#, "202 -"),
+        (bearer(&of_shop), r#","org":"other""#, "403 forbidden"),
+        (bearer(&of_shop), "", "403 forbidden"),
+        (bearer("no.token.atall"), "", "401 unauthenticated"),
+        (bearer(&format!("{covered}x")), "", "401 unauthenticated"),
+        (("authorization", "Basic YTpi".to_owned()), "", "401 unauthenticated"),
+    ];
+    for ((name, value), member, verdict) in rows {
+        let request = Request::post(format!("{}/api/v1/publish", node.url)).header(name, &value);
+        let body = format!(r#"{{"e":"portos.licence.activated","p":{{}}{member}}}"#);
+        let answer = send(request.body(Full::from(body)).unwrap()).await;
+        assert_eq!(answer.verdict(), verdict, "{name}: {value}: {:?}", answer.body);
+        let challenge = if answer.status == 401 { "Bearer" } else { "" };
+        assert_eq!(answer.header("www-authenticate"), challenge);
+        assert!(value.is_empty() || !answer.body.to_string().contains(&value));
+    }
+    let in_query = Request::post(format!("{}/api/v1/publish?access_token={covered}", node.url));
+    let answer = send(in_query.body(Full::default()).unwrap()).await;
+    assert_eq!(answer.verdict(), "401 unauthenticated");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_utf_8_is_refused() {
+    let node = Running::start(configuration("")).await;
+    let request = Request::post(format!("{}/api/v1/publish", node.url)).header("X-API-Key", KEY);
+    let answer = send(request.body(Full::from(Bytes::from_static(b"{\"e\":\"\xff\"}"))).unwrap()).await;
+    assert_eq!(answer.verdict(), "400 invalid_utf8");
+    assert_eq!(answer.body["detail"], "not UTF-8 after 6 bytes");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_may_not_be_longer_than_configured() {
+    let node = Running::start(configuration("[publish]\nmaximum_body_size = \"100B\"")).await;
+    let body = |length: usize| {
+        let frame = r#"{"e":"portos.licence.activated","p":{}}"#;
+        format!("{frame}{}", " ".repeat(length - frame.len()))
+    };
+    check(&node, &body(100), "202 -", "").await;
+    check(&node, &body(101), "413 body_too_large", "100B").await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_huge_body_is_refused_without_being_read() {
+    let node = Running::start(configuration("[publish]\nmaximum_body_size = \"1KiB\"")).await;
+    let head = format!("POST /api/v1/publish HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\n");
+    let announced = format!("{head}Expect: 100-continue\r\nContent-Length: 1073741824\r\n\r\n");
+    let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
+    for _ in 0..4 {
+        chunked.push_str(&format!("200\r\n{}\r\n", "x".repeat(512)));
+    }
+    for request in [announced, chunked] {
+        let mut socket = TcpStream::connect(node.url.trim_start_matches("http://")).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 1024];
+        let length = socket.read(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    }
+    node.stop().await;
+}
