@@ -1,5 +1,7 @@
 //! How an endpoint learns who a client is.
 
+use std::borrow::Cow;
+
 use http::HeaderValue;
 use http::request::Parts;
 
@@ -27,5 +29,5 @@ pub enum Authentication {
     /// There are none.
     Missing,
     /// There are some, and they are not valid; the text is for the log and holds no part of them.
-    Invalid(&'static str),
+    Invalid(Cow<'static, str>),
 }

@@ -28,7 +28,11 @@ pub struct BearerToken {
 
 impl BearerToken {
     /// Accepts tokens signed with a shared secret (HMAC with SHA-256).
+    ///
+    /// # Panics
+    /// When the secret is shorter than 32 bytes: others could guess it and sign tokens (RFC 7518, section 3.2).
     pub fn hs256(secret: &[u8]) -> Self {
+        assert!(secret.len() >= 32, "the secret of HS256 tokens has at least 32 bytes");
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = DEFAULT_LEEWAY.as_secs();
         validation.validate_nbf = true;
@@ -96,6 +100,8 @@ impl BearerToken {
         }
         // A time too far away for the clock never comes.
         let lifetime = Duration::try_from_secs_f64(expires).unwrap_or(Duration::MAX);
+        // What admits a token late also lets it stay as long, or its client would be sent away and come right back.
+        let lifetime = lifetime.saturating_add(Duration::from_secs(self.validation.leeway));
         if let Some(expires) = SystemTime::UNIX_EPOCH.checked_add(lifetime) {
             identity = identity.with_expiry(expires);
         }
@@ -144,19 +150,6 @@ impl TokenError {
             _ => Self::Malformed,
         }
     }
-
-    /// The same as `Display`, without a lifetime.
-    fn text(self) -> &'static str {
-        match self {
-            Self::Expired => "the token has expired",
-            Self::TooEarly => "the token is not valid yet",
-            Self::Signature => "the signature does not match",
-            Self::Algorithm => "the algorithm is not accepted",
-            Self::Party => "the issuer or the audience is not accepted",
-            Self::NoUser => "the token names no user",
-            Self::Malformed => "the token is malformed or lacks its expiry",
-        }
-    }
 }
 
 impl Authenticate for BearerToken {
@@ -166,7 +159,7 @@ impl Authenticate for BearerToken {
         };
         match self.verify(&token) {
             Ok(identity) => Authentication::Identified(identity),
-            Err(error) => Authentication::Invalid(error.text()),
+            Err(error) => Authentication::Invalid(error.to_string().into()),
         }
     }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::mailbox::Mailbox;
 use crate::outbound::Lane;
-use crate::pair::Mailbox;
 use crate::registry::Seat;
 use crate::signals::Signal;
 use crate::socket::Socket;
@@ -149,11 +149,15 @@ impl Connection {
             self.lane.end(CloseReason::SlowConsumer);
             return Received::Ended(CloseReason::SlowConsumer);
         }
-        if self.expires.is_some_and(|expires| expires <= SystemTime::now()) {
-            self.expires = None;
-            return Received::Expired;
+        let expires = match &self.transport {
+            Transport::WebSocket(_) => self.expires,
+            // Each request brings its own credentials; the last ones count.
+            Transport::Mailbox(mailbox) => mailbox.expiry(),
+        };
+        match expires {
+            Some(expires) if expires <= SystemTime::now() => Received::Expired,
+            _ => Received::Tick,
         }
-        Received::Tick
     }
 
     fn drop_consumed(&mut self) {
@@ -168,6 +172,17 @@ impl Connection {
         self.lane.finish(Some(frame), reason);
     }
 
+    /// Waits until what is queued is on its way, as far as the transport lets this side see it.
+    pub async fn flush(&mut self) {
+        if let Transport::WebSocket(socket) = &mut self.transport {
+            poll_fn(|cx| {
+                self.lane.signals.register(cx.waker());
+                socket.poll_flush(cx, &self.lane)
+            })
+            .await;
+        }
+    }
+
     /// Ends the connection in order: writes what is queued, then the transport's own farewell, and waits a bounded time
     /// for the client's.
     pub async fn close(mut self, reason: CloseReason) {
@@ -176,20 +191,33 @@ impl Connection {
             return;
         };
         socket.start_closing(&self.lane, reason);
-        // The id is free from here on: what is left concerns the socket alone.
-        self.seat = None;
-        if reason != CloseReason::ClientGone && reason != CloseReason::SlowConsumer {
-            let closed = poll_fn(|cx| socket.poll_closed(cx, &self.lane));
-            // A client that does not answer in time is left with a broken socket.
-            let _ = tokio::time::timeout(CLOSE_TIMEOUT, closed).await;
+        if let Some(seat) = &mut self.seat {
+            // What is left concerns the socket alone.
+            seat.free_token();
+        }
+        if reason == CloseReason::ClientGone || reason == CloseReason::SlowConsumer {
+            return;
+        }
+        let closed = poll_fn(|cx| socket.poll_closed(cx, &self.lane));
+        if tokio::time::timeout(CLOSE_TIMEOUT, closed).await.is_err() {
+            socket.give_up();
+        }
+    }
+
+    /// Whether silence must be broken by messages of the handler, so that client and network know that the connection
+    /// lives. Polls show it by themselves.
+    pub fn needs_pings(&self) -> bool {
+        match &self.transport {
+            Transport::WebSocket(_) => true,
+            Transport::Mailbox(_) => !self.lane.is_polled(),
         }
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // Whoever still holds an `Outbound` learns that nobody listens any more.
-        self.lane.end(CloseReason::HandlerFailed);
+        // Whoever still holds an `Outbound` learns that nobody listens any more, and keeps no socket open.
+        self.lane.disconnect();
         if let Transport::Mailbox(mailbox) = &self.transport {
             mailbox.abandon();
         }

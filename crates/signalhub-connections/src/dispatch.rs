@@ -1,30 +1,34 @@
 //! What an endpoint answers to each HTTP request.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPIRES, HeaderValue, PRAGMA, SEC_WEBSOCKET_ACCEPT, UPGRADE,
-    WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, EXPIRES, HeaderValue, PRAGMA, SEC_WEBSOCKET_ACCEPT,
+    UPGRADE, WWW_AUTHENTICATE,
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::BodyExt;
+use hyper::body::Body as HttpBody;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tracing::Instrument;
 
+use crate::body::Body;
 use crate::connection::Transport;
 use crate::endpoint::Refusal;
+use crate::events::EventStream;
 use crate::id::ConnectionToken;
+use crate::mailbox::Mailbox;
 use crate::negotiate::{self, NegotiateVersion};
-use crate::outbound::Lane;
-use crate::registry::{AttachError, Registry, Seat};
+use crate::outbound::{Lane, Outlet};
+use crate::polls::{Polled, Polls};
+use crate::registry::{AttachError, Attached, Found, Link, Registry};
 use crate::socket::{Io, Socket};
 use crate::{Connection, ConnectionId, Endpoint, Identity, TransportKind, query, websocket};
-
-/// The body of a response.
-pub type Body = Full<Bytes>;
 
 /// Which of an endpoint's two routes a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,17 +46,20 @@ pub(crate) struct Mounted {
 
 impl Mounted {
     /// Answers one request. Authentication comes before everything else, as in the original.
-    pub(crate) fn answer<B>(&self, route: Route, mut request: Request<B>) -> Response<Body> {
+    pub(crate) async fn answer<B>(&self, route: Route, mut request: Request<B>) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes> + Unpin,
+    {
         let upgrade = hyper::upgrade::on(&mut request);
-        let (head, _) = request.into_parts();
+        let (head, body) = request.into_parts();
         let identity = match self.endpoint.admit(&head) {
             Ok(identity) => identity,
             Err(refusal) => return self.refuse(refusal),
         };
         match (route, &head.method) {
             (Route::Negotiate, &Method::POST) => self.negotiate(&head),
-            (Route::Connect, &Method::GET) => self.connect(&head, identity, upgrade),
-            (Route::Connect, &Method::POST) => self.send(&head),
+            (Route::Connect, &Method::GET) => self.connect(&head, body.is_end_stream(), identity, upgrade).await,
+            (Route::Connect, &Method::POST) => self.send(&head, body).await,
             (Route::Connect, &Method::DELETE) => self.delete(&head),
             _ => text(StatusCode::METHOD_NOT_ALLOWED, ""),
         }
@@ -92,13 +99,14 @@ impl Mounted {
     }
 
     /// Decides between the transports in the original's order: event stream, WebSocket, poll.
-    fn connect(&self, head: &Parts, identity: Identity, upgrade: OnUpgrade) -> Response<Body> {
+    async fn connect(&self, head: &Parts, bodiless: bool, identity: Identity, upgrade: OnUpgrade) -> Response<Body> {
         if accepts_event_stream(head) {
-            return self.connect_plain(head, TransportKind::ServerSentEvents);
+            return self.connect_events(head, identity);
         }
-        match websocket::accept_key(&head.headers) {
+        // An upgrade with a body is none: what follows the head would be read as frames by one side alone.
+        match websocket::accept_key(&head.headers).filter(|_| bodiless) {
             Some(key) => self.connect_websocket(head, identity, upgrade, &key),
-            None => no_cache(self.connect_plain(head, TransportKind::LongPolling)),
+            None => no_cache(self.poll(head, identity).await),
         }
     }
 
@@ -109,24 +117,29 @@ impl Mounted {
         upgrade: OnUpgrade,
         accept_key: &str,
     ) -> Response<Body> {
-        let kind = TransportKind::WebSockets;
-        let token = query::value(head.uri.query(), "id").filter(|id| !id.is_empty());
-        if let Some(Err(AttachError::Unknown)) = token.as_deref().map(|token| self.registry.check(token, kind)) {
+        let token = token(head);
+        if token.as_deref().is_some_and(|token| self.registry.find(token).is_none()) {
+            // The original sets no content type here.
             return body(StatusCode::NOT_FOUND, "No Connection with that ID");
         }
-        if !self.endpoint.offered().contains(kind) {
-            return not_offered(kind);
+        if !self.endpoint.offered().contains(TransportKind::WebSockets) {
+            return not_offered(TransportKind::WebSockets);
         }
-        let lane = Arc::new(Lane::new(self.endpoint.queue_limits()));
+        let lane = Arc::new(Lane::new(self.endpoint.queue_limits(), Outlet::Task));
         let attached = match &token {
-            Some(token) => self.registry.attach(token, kind, &lane),
-            None => self.registry.admit(kind, &lane),
+            Some(token) => self.registry.attach(token, &lane, Link::WebSocket),
+            None => self.registry.admit(&lane),
         };
-        let (id, seat) = match attached {
+        let Attached { id, seat, early } = match attached {
             Ok(attached) => attached,
             Err(error) => return refuse_attach(error),
         };
-        self.serve_websocket(id, seat, identity, lane, upgrade);
+        let expires = self.endpoint.closing_time(&identity);
+        self.spawn(async move {
+            let socket = open_socket(upgrade, early, &lane).await?;
+            let connection = Connection::new(id, Arc::new(identity), lane, Transport::WebSocket(socket));
+            Some(connection.with_seat(seat).closing_at(expires))
+        });
         let mut response = empty(StatusCode::SWITCHING_PROTOCOLS);
         let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -137,56 +150,150 @@ impl Mounted {
     }
 
     /// Starts the task that lives as long as the connection.
-    fn serve_websocket(&self, id: ConnectionId, seat: Seat, identity: Identity, lane: Arc<Lane>, upgrade: OnUpgrade) {
+    fn spawn(&self, connecting: impl Future<Output = Option<Connection>> + Send + 'static) {
         let handler = self.endpoint.handler();
-        let expires = self.endpoint.closing_time(&identity);
-        let connecting = async move {
-            let socket = open_socket(upgrade, &lane).await?;
-            let connection = Connection::new(id, Arc::new(identity), lane, Transport::WebSocket(socket));
-            Some(connection.with_seat(seat).closing_at(expires))
-        };
         tokio::spawn(async move {
             // The upgrade is over before the handler's future is made, so that it takes no room in it.
             if let Some(connection) = connecting.await {
-                handler.handle(connection).await;
+                let span = tracing::info_span!("connection", id = %connection.id());
+                handler.handle(connection).instrument(span).await;
             }
         });
     }
 
-    /// The checks that polls and event streams share; both transports themselves are still to come.
-    fn connect_plain(&self, head: &Parts, kind: TransportKind) -> Response<Body> {
-        let Some(token) = query::value(head.uri.query(), "id").filter(|id| !id.is_empty()) else {
-            return text(StatusCode::BAD_REQUEST, "Connection ID required");
-        };
-        if self.registry.transport(&token).is_err() {
-            return text(StatusCode::NOT_FOUND, "No Connection with that ID");
-        }
-        not_offered(kind)
+    /// Attaches a transport that consists of requests, and starts its connection.
+    fn attach_mailbox(
+        &self,
+        token: &str,
+        identity: Identity,
+        outlet: Outlet,
+        link: impl FnOnce(&Arc<Mailbox>) -> Link,
+    ) -> Result<Arc<Mailbox>, AttachError> {
+        let lane = Arc::new(Lane::new(self.endpoint.queue_limits(), outlet));
+        let mailbox = Mailbox::new(Arc::clone(&lane));
+        let Attached { id, seat, early } = self.registry.attach(token, &lane, link(&mailbox))?;
+        mailbox.put(&early);
+        mailbox.set_expiry(self.endpoint.closing_time(&identity));
+        let transport = Transport::Mailbox(Arc::clone(&mailbox));
+        let connection = Connection::new(id, Arc::new(identity), lane, transport).with_seat(seat);
+        self.spawn(async move { Some(connection) });
+        Ok(mailbox)
     }
 
-    fn send(&self, head: &Parts) -> Response<Body> {
-        let Some(token) = query::value(head.uri.query(), "id").filter(|id| !id.is_empty()) else {
-            return text(StatusCode::BAD_REQUEST, "Connection ID required");
+    fn connect_events(&self, head: &Parts, identity: Identity) -> Response<Body> {
+        let kind = TransportKind::ServerSentEvents;
+        let token = match self.known(head, kind) {
+            Ok((token, _)) => token,
+            Err(response) => return response,
         };
-        match self.registry.transport(&token) {
-            Err(_) => text(StatusCode::NOT_FOUND, "No Connection with that ID"),
-            _ => text(StatusCode::METHOD_NOT_ALLOWED, "POST requests are not allowed for WebSocket connections."),
+        let attached =
+            self.attach_mailbox(&token, identity, Outlet::Stream, |mailbox| Link::Events(Arc::clone(mailbox)));
+        let mailbox = match attached {
+            Ok(mailbox) => mailbox,
+            Err(error) => return refuse_attach(error),
+        };
+        let mut response = Response::new(Body::events(EventStream::new(mailbox)));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache,no-store"));
+        headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
+        response
+    }
+
+    /// Answers the first poll of a connection at once, and every later one when there is something to say.
+    async fn poll(&self, head: &Parts, identity: Identity) -> Response<Body> {
+        let (token, found) = match self.known(head, TransportKind::LongPolling) {
+            Ok(known) => known,
+            Err(response) => return response,
+        };
+        let polls = match found {
+            Found::Attached(Link::Polls(polls)) => polls,
+            Found::Attached(_) => return refuse_attach(AttachError::OtherTransport),
+            Found::Waiting => {
+                let timeout = self.endpoint.poll_time();
+                let link = |mailbox: &Arc<Mailbox>| Link::Polls(Polls::new(Arc::clone(mailbox), timeout));
+                return match self.attach_mailbox(&token, identity, Outlet::Taker, link) {
+                    Ok(_) => octets(Bytes::new()),
+                    Err(error) => refuse_attach(error),
+                };
+            }
+        };
+        polls.mailbox().set_expiry(self.endpoint.closing_time(&identity));
+        match polls.poll().await {
+            Polled::Data(data) => octets(data),
+            Polled::TimedOut => text(StatusCode::OK, ""),
+            Polled::Replaced => text(StatusCode::NO_CONTENT, ""),
+            Polled::Ended => {
+                self.registry.remove(&token);
+                text(StatusCode::NO_CONTENT, "")
+            }
         }
     }
 
+    /// The checks that polls and event streams share, in the original's order.
+    #[allow(clippy::result_large_err, reason = "the error is the answer that goes out next")]
+    fn known(&self, head: &Parts, kind: TransportKind) -> Result<(String, Found), Response<Body>> {
+        let token = token(head).ok_or_else(|| text(StatusCode::BAD_REQUEST, "Connection ID required"))?;
+        let found = self.registry.find(&token).ok_or_else(unknown)?;
+        if !self.endpoint.offered().contains(kind) {
+            return Err(not_offered(kind));
+        }
+        Ok((token, found))
+    }
+
+    /// Takes a request's body as input of the connection, chunk by chunk as there is room.
+    async fn send<B>(&self, head: &Parts, mut body: B) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes> + Unpin,
+    {
+        let Some(token) = token(head) else {
+            return text(StatusCode::BAD_REQUEST, "Connection ID required");
+        };
+        let mailbox = match self.registry.mailbox(&token) {
+            None => return unknown(),
+            Some(Err(_)) => {
+                let answer = "POST requests are not allowed for WebSocket connections.";
+                return text(StatusCode::METHOD_NOT_ALLOWED, answer);
+            }
+            Some(Ok(mailbox)) => mailbox,
+        };
+        let _turn = mailbox.turn().await;
+        while let Some(chunk) = body.frame().await {
+            match chunk.map(|chunk| chunk.into_data()) {
+                Ok(Ok(bytes)) => mailbox.push(&bytes).await,
+                // Trailers mean nothing here.
+                Ok(Err(_)) => {}
+                Err(_) => return text(StatusCode::BAD_REQUEST, ""),
+            }
+        }
+        text(StatusCode::OK, "")
+    }
+
+    /// Ends a polling connection; others end with their transport.
     fn delete(&self, head: &Parts) -> Response<Body> {
-        let Some(token) = query::value(head.uri.query(), "id").filter(|id| !id.is_empty()) else {
+        let Some(token) = token(head) else {
             return text(StatusCode::BAD_REQUEST, "Connection ID required");
         };
-        match self.registry.transport(&token) {
-            Err(_) => text(StatusCode::NOT_FOUND, "No Connection with that ID"),
-            _ => text(StatusCode::BAD_REQUEST, "Cannot terminate this connection using the DELETE endpoint."),
+        match self.registry.find(&token) {
+            None => unknown(),
+            Some(Found::Attached(Link::Polls(polls))) => {
+                self.registry.remove(&token);
+                polls.end(crate::CloseReason::ClientClosed);
+                text(StatusCode::ACCEPTED, "")
+            }
+            Some(_) => text(StatusCode::BAD_REQUEST, "Cannot terminate this connection using the DELETE endpoint."),
         }
     }
 }
 
+/// The token of a request; an empty one is none.
+fn token(head: &Parts) -> Option<String> {
+    query::value(head.uri.query(), "id").filter(|id| !id.is_empty())
+}
+
 /// Waits for the upgrade and takes the socket out of hyper's hands, with what the client has sent ahead.
-async fn open_socket(upgrade: OnUpgrade, lane: &Lane) -> Option<Socket> {
+async fn open_socket(upgrade: OnUpgrade, mut early: Vec<u8>, lane: &Lane) -> Option<Socket> {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
@@ -194,14 +301,13 @@ async fn open_socket(upgrade: OnUpgrade, lane: &Lane) -> Option<Socket> {
             return None;
         }
     };
-    Some(match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => {
-            // The bytes are copied, because the buffer they lie in is far larger than they are.
-            let early = parts.read_buf.to_vec();
-            Socket::new(Io::Tcp(Arc::new(parts.io.into_inner())), early, lane)
-        }
-        Err(upgraded) => Socket::new(Io::Stream(Box::pin(TokioIo::new(upgraded))), Vec::new(), lane),
-    })
+    let (io, frames) = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        // The bytes are copied, because the buffer they lie in is far larger than they are.
+        Ok(parts) => (Io::Tcp(Arc::new(parts.io.into_inner())), parts.read_buf.to_vec()),
+        Err(upgraded) => (Io::stream(TokioIo::new(upgraded)), Vec::new()),
+    };
+    let posted = std::mem::take(&mut early);
+    Some(Socket::new(io, posted, frames, lane))
 }
 
 /// The original looks for exactly this media type; one with a parameter does not count.
@@ -216,11 +322,15 @@ fn accepts_event_stream(head: &Parts) -> bool {
 
 fn refuse_attach(error: AttachError) -> Response<Body> {
     match error {
-        AttachError::Unknown => body(StatusCode::NOT_FOUND, "No Connection with that ID"),
+        AttachError::Unknown => unknown(),
         AttachError::OtherTransport => text(StatusCode::BAD_REQUEST, "Cannot change transports mid-connection"),
         AttachError::AlreadyAttached => text(StatusCode::CONFLICT, ""),
         AttachError::Draining => text(StatusCode::SERVICE_UNAVAILABLE, ""),
     }
+}
+
+fn unknown() -> Response<Body> {
+    text(StatusCode::NOT_FOUND, "No Connection with that ID")
 }
 
 fn not_offered(kind: TransportKind) -> Response<Body> {
@@ -240,6 +350,12 @@ fn body(status: StatusCode, text: &str) -> Response<Body> {
 fn text(status: StatusCode, content: &str) -> Response<Body> {
     let mut response = body(status, content);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
+fn octets(data: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(data));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     response
 }
 

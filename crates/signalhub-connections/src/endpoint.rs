@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
 
 use crate::outbound::QueueLimits;
 use crate::{Authenticate, Authentication, ConnectionHandler, Identity, NegotiateVersion, Policy, Transports};
+
+/// How long a poll waits (the original's `PollTimeout`).
+const POLL_TIME: Duration = Duration::from_secs(90);
 
 /// A path that takes connections.
 ///
@@ -15,11 +18,12 @@ use crate::{Authenticate, Authentication, ConnectionHandler, Identity, Negotiate
 pub struct Endpoint {
     handler: Arc<dyn ConnectionHandler>,
     authenticate: Option<Arc<dyn Authenticate>>,
-    policy: Option<Policy>,
+    policies: Vec<Policy>,
     transports: Transports,
     minimum_version: NegotiateVersion,
     expiry: ExpiredCredentials,
     queue: QueueLimits,
+    poll_time: Duration,
 }
 
 /// What happens to a connection whose credentials expire.
@@ -47,11 +51,12 @@ impl Endpoint {
         Self {
             handler: Arc::new(handler),
             authenticate: None,
-            policy: None,
+            policies: Vec::new(),
             transports: Transports::WEB_SOCKETS,
             minimum_version: NegotiateVersion::Zero,
             expiry: ExpiredCredentials::default(),
             queue: QueueLimits::default(),
+            poll_time: POLL_TIME,
         }
     }
 
@@ -69,9 +74,11 @@ impl Endpoint {
     }
 
     /// Admits only identities that the policy admits: others get 401 when their user is unknown, else 403.
+    ///
+    /// Of several policies each must admit.
     #[must_use]
     pub fn authorize(mut self, policy: Policy) -> Self {
-        self.policy = Some(policy);
+        self.policies.push(policy);
         self
     }
 
@@ -94,6 +101,31 @@ impl Endpoint {
     pub fn on_expired_credentials(mut self, expiry: ExpiredCredentials) -> Self {
         self.expiry = expiry;
         self
+    }
+
+    /// Sets how long a poll waits for data before it is answered empty (`LongPolling.PollTimeout`); 90 s by default.
+    #[must_use]
+    pub fn poll_timeout(mut self, timeout: Duration) -> Self {
+        self.poll_time = timeout;
+        self
+    }
+
+    /// Sets how many bytes may be queued for a client, 1 MiB by default; one larger message may pass an empty queue.
+    #[must_use]
+    pub fn queue_limit(mut self, bytes: usize) -> Self {
+        self.queue.bytes = bytes;
+        self
+    }
+
+    /// Sets for how long a client may take nothing of what is queued for it (`TransportSendTimeout`); 10 s by default.
+    #[must_use]
+    pub fn send_timeout(mut self, timeout: Duration) -> Self {
+        self.queue.stall = timeout;
+        self
+    }
+
+    pub(crate) fn poll_time(&self) -> Duration {
+        self.poll_time
     }
 
     pub(crate) fn handler(&self) -> Arc<dyn ConnectionHandler> {
@@ -121,15 +153,15 @@ impl Endpoint {
         let identity = match self.authenticate.as_ref().map(|authenticate| authenticate.authenticate(request)) {
             Some(Authentication::Identified(identity)) => identity,
             Some(Authentication::Invalid(why)) => {
-                tracing::debug!(why, "credentials are not valid");
+                tracing::debug!(%why, "credentials are not valid");
                 Identity::anonymous()
             }
             Some(Authentication::Missing) | None => Identity::anonymous(),
         };
-        match &self.policy {
-            Some(policy) if !policy.admits(&identity) && identity.user.is_none() => Err(Refusal::Unauthenticated),
-            Some(policy) if !policy.admits(&identity) => Err(Refusal::Forbidden),
-            _ => Ok(identity),
+        match self.policies.iter().all(|policy| policy.admits(&identity)) {
+            true => Ok(identity),
+            false if identity.user.is_none() => Err(Refusal::Unauthenticated),
+            false => Err(Refusal::Forbidden),
         }
     }
 

@@ -4,7 +4,7 @@
 //! out is a [`Connection`], which it hands to its [`ConnectionHandler`]. This crate never looks inside a message: framing
 //! and meaning are the handler's business.
 //!
-//! ```no_run
+//! ```
 //! use std::sync::Arc;
 //! use signalhub_connections::*;
 //!
@@ -14,11 +14,18 @@
 //!     fn handle(self: Arc<Self>, mut connection: Connection) -> BoxFuture<()> {
 //!         Box::pin(async move {
 //!             let outbound = connection.outbound();
-//!             while !matches!(connection.receive(Intake::Open).await, Received::Ended(_)) {
-//!                 let _ = outbound.send(&Frame::new(MessageKind::Text, connection.input()));
-//!                 connection.consume(connection.input().len());
-//!             }
-//!             connection.close(CloseReason::Finished).await;
+//!             let reason = loop {
+//!                 match connection.receive(Intake::Open).await {
+//!                     Received::Bytes => {
+//!                         let _ = outbound.send(&Frame::new(MessageKind::Text, connection.input()));
+//!                         connection.consume(connection.input().len());
+//!                     }
+//!                     Received::Ended(reason) => break reason,
+//!                     Received::Drain => break CloseReason::ServerShutdown,
+//!                     _ => {}
+//!                 }
+//!             };
+//!             connection.close(reason).await;
 //!         })
 //!     }
 //! }
@@ -26,23 +33,28 @@
 //! # #[tokio::main] async fn main() -> std::io::Result<()> {
 //! let server = Server::bind("127.0.0.1:0").await?.endpoint("/echo", Endpoint::new(Echo));
 //! println!("listening on {}", server.local_addr()?);
-//! server.run_until(std::future::pending()).await
+//! server.run_until(async { /* until a signal comes */ }).await
 //! # }
 //! ```
 
 mod authenticate;
 mod bearer;
+mod body;
 mod close;
 mod connection;
 mod dispatch;
 mod endpoint;
+mod events;
 mod frame;
 mod handler;
 mod id;
 mod identity;
+mod io;
+mod mailbox;
 mod negotiate;
 mod outbound;
 mod pair;
+mod polls;
 mod query;
 mod registry;
 mod server;
@@ -53,9 +65,9 @@ mod websocket;
 
 pub use authenticate::{Authenticate, Authentication};
 pub use bearer::{BearerToken, TokenError, bearer_token};
+pub use body::Body;
 pub use close::CloseReason;
 pub use connection::{Connection, Intake, Received};
-pub use dispatch::Body;
 pub use endpoint::{Endpoint, ExpiredCredentials};
 pub use frame::{Frame, MessageKind};
 /// The head of an HTTP request, as [`Authenticate`] reads it.

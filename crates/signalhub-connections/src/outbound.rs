@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use futures_util::task::AtomicWaker;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
@@ -15,6 +17,12 @@ use crate::{CloseReason, Frame};
 
 /// How many frames one write takes along at most.
 const SLICES_PER_WRITE: usize = 64;
+
+/// Beyond this many bytes a write takes no further frame along.
+const BYTES_PER_WRITE: usize = 64 * 1024;
+
+/// What a queued frame takes beside its bytes: its place in the queue and its share of the allocator.
+const FRAME_OVERHEAD: usize = 96;
 
 /// Below this share of the limit, `ready` lets streams and completions go on.
 const READY_SHARE: usize = 16;
@@ -93,25 +101,53 @@ pub(crate) struct Lane {
     queue: Mutex<Queue>,
     pub(crate) signals: Signals,
     room: Notify,
-    /// Woken when a lane without a socket has something to take.
-    taker: Notify,
+    /// Woken when there is something to take.
+    taker: AtomicWaker,
     limits: QueueLimits,
 }
 
-#[derive(Default)]
 struct Queue {
     frames: VecDeque<Frame>,
     /// How much of the first frame is already written.
     written: usize,
     bytes: usize,
-    socket: Option<Arc<TcpStream>>,
+    outlet: Outlet,
     stalled_since: Option<Instant>,
+    /// Nothing is taken any more but a last frame.
+    refuses: bool,
+    /// There will be nothing behind what is queued.
     ended: Option<CloseReason>,
 }
 
+/// Who moves what is queued.
+pub(crate) enum Outlet {
+    /// Whoever sends writes to this socket; the connection's task writes what is left.
+    Socket(Arc<TcpStream>),
+    /// The connection's task alone.
+    Task,
+    /// A response that goes on: it must keep taking.
+    Stream,
+    /// Somebody takes it now and then: a poll, or a test.
+    Taker,
+}
+
 impl Lane {
-    pub(crate) fn new(limits: QueueLimits) -> Self {
-        Self { queue: Mutex::default(), signals: Signals::default(), room: Notify::new(), taker: Notify::new(), limits }
+    pub(crate) fn new(limits: QueueLimits, outlet: Outlet) -> Self {
+        Self {
+            queue: Mutex::new(Queue {
+                frames: VecDeque::new(),
+                written: 0,
+                bytes: 0,
+                outlet,
+                stalled_since: None,
+                refuses: false,
+                ended: None,
+            }),
+            signals: Signals::default(),
+            room: Notify::new(),
+            taker: AtomicWaker::new(),
+            limits,
+        }
     }
 
     /// The lock is held for a few instructions or one non-blocking write, never across an await.
@@ -121,43 +157,48 @@ impl Lane {
 
     /// From now on frames are written to this socket by whoever sends them.
     pub(crate) fn connect(&self, socket: Arc<TcpStream>) {
-        self.lock().socket = Some(socket);
+        self.lock().outlet = Outlet::Socket(socket);
     }
 
     pub(crate) fn send(&self, frame: &Frame) -> Result<(), SendError> {
         let mut queue = self.lock();
-        if queue.ended.is_some() {
+        if queue.refuses {
             return Err(SendError);
         }
         if queue.frames.is_empty() {
             if queue.write_inline(frame) {
                 return Ok(());
             }
-        } else if queue.bytes + frame.len() > self.limits.bytes {
+        } else if queue.behind_first() + cost(frame) > self.limits.bytes {
             drop(queue);
             self.end(CloseReason::SlowConsumer);
             return Err(SendError);
         }
-        let first = queue.frames.is_empty();
-        queue.bytes += frame.len();
-        queue.frames.push_back(frame.clone());
+        let news = queue.push(frame);
         drop(queue);
-        if first {
-            self.signals.raise(Signal::Moved);
-        }
-        self.taker.notify_one();
+        self.announce(news);
         Ok(())
+    }
+
+    /// Wakes whoever moves what is queued.
+    fn announce(&self, news: News) {
+        match news {
+            News::ForTask => self.signals.raise(Signal::Moved),
+            News::ForTaker => self.taker.wake(),
+            News::None => {}
+        }
     }
 
     fn has_room(&self) -> bool {
         let queue = self.lock();
-        queue.ended.is_some() || queue.bytes <= self.limits.bytes / READY_SHARE
+        queue.refuses || queue.bytes <= self.limits.bytes / READY_SHARE
     }
 
-    /// The first reason stands; what is queued is dropped unless the end is an orderly one.
+    /// Takes no more. The first reason stands.
     pub(crate) fn end(&self, reason: CloseReason) {
         {
             let mut queue = self.lock();
+            queue.refuses = true;
             if queue.ended.is_some() {
                 return;
             }
@@ -165,7 +206,7 @@ impl Lane {
         }
         self.signals.raise(Signal::Ended);
         self.room.notify_waiters();
-        self.taker.notify_one();
+        self.taker.wake();
     }
 
     pub(crate) fn ended(&self) -> Option<CloseReason> {
@@ -174,26 +215,44 @@ impl Lane {
 
     fn abort(&self) {
         let mut queue = self.lock();
-        if queue.ended.is_none() {
-            queue.ended = Some(CloseReason::Aborted);
+        if !queue.refuses {
+            queue.refuses = true;
             drop(queue);
             self.signals.raise(Signal::Abort);
+            self.room.notify_waiters();
         }
+    }
+
+    /// The connection is over: a socket is let go, and with it what could not be written. What polls and streams have
+    /// not taken yet stays for them.
+    pub(crate) fn disconnect(&self) {
+        self.end(CloseReason::HandlerFailed);
+        let mut queue = self.lock();
+        if let Outlet::Socket(_) | Outlet::Task = queue.outlet {
+            queue.outlet = Outlet::Task;
+            queue.frames = VecDeque::new();
+            (queue.bytes, queue.written) = (0, 0);
+        }
+    }
+
+    /// Tells whether a client comes now and then to take what is queued.
+    pub(crate) fn is_polled(&self) -> bool {
+        matches!(self.lock().outlet, Outlet::Taker)
     }
 
     /// Sends a last frame behind all others, also when the end has begun, and takes no more from anybody else.
     pub(crate) fn finish(&self, last: Option<&Frame>, reason: CloseReason) {
         let mut queue = self.lock();
+        queue.refuses = true;
         queue.ended.get_or_insert(reason);
         if let Some(frame) = last
             && !(queue.frames.is_empty() && queue.write_inline(frame))
         {
-            queue.bytes += frame.len();
-            queue.frames.push_back(frame.clone());
+            queue.push(frame);
         }
         drop(queue);
         self.room.notify_waiters();
-        self.taker.notify_one();
+        self.taker.wake();
     }
 
     /// Tells whether nothing could be written for longer than the limit.
@@ -209,8 +268,12 @@ impl Lane {
         cx: &mut Context<'_>,
         mut write: impl FnMut(&mut Context<'_>, &[IoSlice<'_>]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<()>> {
-        let mut queue = self.lock();
-        while !queue.frames.is_empty() {
+        loop {
+            // The lock is free between two writes, so that nobody who sends waits for all of them.
+            let mut queue = self.lock();
+            if queue.frames.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
             let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
             let count = queue.fill(&mut slices);
             match write(cx, &slices[..count]) {
@@ -226,34 +289,61 @@ impl Lane {
                 self.room.notify_waiters();
             }
         }
-        Poll::Ready(Ok(()))
     }
 
-    /// Takes the next frame of a lane without a socket; `None` after the last one of an ended lane.
-    pub(crate) async fn take(&self) -> Option<Frame> {
-        loop {
-            let more = self.taker.notified();
-            {
-                let mut queue = self.lock();
-                if let Some(frame) = queue.frames.front().cloned() {
-                    queue.advance(frame.len());
-                    self.room.notify_waiters();
-                    return Some(frame);
-                }
-                if queue.ended.is_some() {
-                    return None;
-                }
-            }
-            more.await;
+    /// Takes at most so many frames; `None` after the last one of an ended lane. Only one may wait at a time.
+    pub(crate) fn poll_take(&self, cx: &mut Context<'_>, most: usize) -> Poll<Option<Vec<Frame>>> {
+        self.taker.register(cx.waker());
+        let mut queue = self.lock();
+        if queue.frames.is_empty() {
+            return if queue.ended.is_some() { Poll::Ready(None) } else { Poll::Pending };
         }
+        let frames: Vec<_> = queue.frames.iter().take(most).cloned().collect();
+        queue.advance(frames.iter().map(Frame::len).sum());
+        drop(queue);
+        self.room.notify_waiters();
+        Poll::Ready(Some(frames))
+    }
+
+    /// The same as a future. Dropping it takes nothing.
+    pub(crate) async fn take(&self, most: usize) -> Option<Vec<Frame>> {
+        poll_fn(|cx| self.poll_take(cx, most)).await
     }
 }
 
+/// Who has to be woken for a frame that was queued.
+#[derive(Clone, Copy)]
+enum News {
+    None,
+    ForTask,
+    ForTaker,
+}
+
+/// What a queued frame counts: its bytes and what holding them takes, so that a million empty frames count too.
+fn cost(frame: &Frame) -> usize {
+    frame.len() + FRAME_OVERHEAD
+}
+
 impl Queue {
+    fn push(&mut self, frame: &Frame) -> News {
+        let first = self.frames.is_empty();
+        self.bytes += cost(frame);
+        self.frames.push_back(frame.clone());
+        match self.outlet {
+            Outlet::Socket(_) | Outlet::Task if first => News::ForTask,
+            Outlet::Socket(_) | Outlet::Task => News::None,
+            Outlet::Taker => News::ForTaker,
+            Outlet::Stream => {
+                self.stalled_since.get_or_insert_with(Instant::now);
+                News::ForTaker
+            }
+        }
+    }
+
     /// Writes a frame past the empty queue; `false` when some or all of it is left, which then counts as queued by
     /// the caller.
     fn write_inline(&mut self, frame: &Frame) -> bool {
-        let Some(socket) = &self.socket else { return false };
+        let Outlet::Socket(socket) = &self.outlet else { return false };
         match socket.try_write(frame.as_bytes()) {
             Ok(n) if n == frame.len() => true,
             Ok(n) => {
@@ -267,13 +357,22 @@ impl Queue {
 
     fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut skip = self.written;
-        let mut count = 0;
+        let (mut count, mut bytes) = (0, 0);
         for (slice, frame) in slices.iter_mut().zip(&self.frames) {
             *slice = IoSlice::new(&frame.as_bytes()[skip..]);
             skip = 0;
             count += 1;
+            bytes += slice.len();
+            if bytes >= BYTES_PER_WRITE {
+                break;
+            }
         }
         count
+    }
+
+    /// What waits behind the first frame: that one may be larger than the limit.
+    fn behind_first(&self) -> usize {
+        self.bytes - self.frames.front().map_or(0, cost)
     }
 
     fn advance(&mut self, mut n: usize) {
@@ -285,7 +384,7 @@ impl Queue {
                 return;
             }
             n -= left;
-            self.bytes -= frame.len();
+            self.bytes -= cost(frame);
             self.written = 0;
             self.frames.pop_front();
         }

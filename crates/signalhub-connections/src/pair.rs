@@ -1,48 +1,15 @@
 //! A connection without a network, for tests of handlers.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::connection::Transport;
-use crate::outbound::{Lane, QueueLimits};
+use crate::mailbox::Mailbox;
+use crate::outbound::{Lane, Outlet, QueueLimits};
 use crate::signals::Signal;
-use crate::{CloseReason, Connection, ConnectionId, Identity, Intake, Received};
-
-/// The bytes that come in by another way than a socket.
-#[derive(Debug, Default)]
-pub(crate) struct Mailbox(Mutex<Incoming>);
-
-#[derive(Debug, Default)]
-struct Incoming {
-    bytes: Vec<u8>,
-    ended: Option<CloseReason>,
-    abandoned: bool,
-}
-
-impl Mailbox {
-    fn lock(&self) -> MutexGuard<'_, Incoming> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn poll(&self, input: &mut Vec<u8>, intake: Intake) -> Poll<Received> {
-        let mut incoming = self.lock();
-        if intake == Intake::Open && !incoming.bytes.is_empty() {
-            input.append(&mut incoming.bytes);
-            return Poll::Ready(Received::Bytes);
-        }
-        match incoming.ended {
-            Some(reason) => Poll::Ready(Received::Ended(reason)),
-            None => Poll::Pending,
-        }
-    }
-
-    pub(crate) fn abandon(&self) {
-        self.lock().abandoned = true;
-    }
-}
+use crate::{CloseReason, Connection, ConnectionId, Identity};
 
 impl Connection {
     /// Makes a connection without a network, and the client's end of it.
@@ -59,8 +26,8 @@ impl Connection {
     /// # }
     /// ```
     pub fn pair(identity: Identity) -> (Self, Peer) {
-        let lane = Arc::new(Lane::new(QueueLimits::default()));
-        let mailbox = Arc::new(Mailbox::default());
+        let lane = Arc::new(Lane::new(QueueLimits::default(), Outlet::Taker));
+        let mailbox = Mailbox::new(Arc::clone(&lane));
         let peer = Peer { lane: Arc::clone(&lane), mailbox: Arc::clone(&mailbox) };
         let transport = Transport::Mailbox(mailbox);
         (Self::new(ConnectionId::random(), Arc::new(identity), lane, transport), peer)
@@ -76,19 +43,18 @@ pub struct Peer {
 impl Peer {
     /// Sends bytes to the connection.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.mailbox.lock().bytes.extend_from_slice(bytes.as_ref());
-        self.lane.signals.raise(Signal::Moved);
+        self.mailbox.put(bytes.as_ref());
     }
 
     /// Waits for the next message; `None` once the connection has ended and all were taken.
     pub async fn receive(&mut self) -> Option<Bytes> {
-        self.lane.take().await.map(|frame| frame.payload())
+        let frames = self.lane.take(1).await?;
+        frames.first().map(crate::Frame::payload)
     }
 
     /// Ends the client's side for the given reason.
     pub fn end(&mut self, reason: CloseReason) {
-        self.mailbox.lock().ended.get_or_insert(reason);
-        self.lane.signals.raise(Signal::Moved);
+        self.mailbox.end(reason);
     }
 
     /// Lets a second pass for the connection.
@@ -108,7 +74,7 @@ impl Peer {
 
     /// Tells whether the handler has let go of the connection.
     pub fn is_abandoned(&self) -> bool {
-        self.mailbox.lock().abandoned
+        self.mailbox.is_abandoned()
     }
 }
 

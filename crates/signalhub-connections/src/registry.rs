@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::id::ConnectionToken;
-use crate::outbound::Lane;
+use crate::mailbox::Mailbox;
+use crate::outbound::{Lane, Outlet, QueueLimits};
+use crate::polls::Polls;
 use crate::signals::Signal;
-use crate::{ConnectionId, TransportKind};
+use crate::{CloseReason, ConnectionId, TransportKind};
 
-/// How long a negotiated connection may wait for its transport (the original's `DisconnectTimeout`).
-const WAITING_LIFETIME: Duration = Duration::from_secs(15);
+/// How long a connection may be without transport or poll (the original's `DisconnectTimeout`).
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The original looks at all connections once a second; timers of connections are as fine as that.
 const TICK: Duration = Duration::from_secs(1);
@@ -28,6 +30,7 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct Slots {
     by_token: HashMap<ConnectionToken, Slot>,
+    /// Connections whose handlers run or whose sockets are not closed yet.
     active: usize,
     draining: bool,
 }
@@ -40,8 +43,35 @@ struct Slot {
 
 #[derive(Debug)]
 enum Stage {
-    Waiting { since: Instant },
-    Active { transport: TransportKind, lane: Arc<Lane> },
+    /// Negotiated; bytes may have been posted already.
+    Waiting { since: Instant, mailbox: Option<Arc<Mailbox>> },
+    /// Attached to its transport.
+    Active { lane: Arc<Lane>, link: Link },
+}
+
+/// How a connection is attached.
+#[derive(Clone, Debug)]
+pub(crate) enum Link {
+    WebSocket,
+    Events(Arc<Mailbox>),
+    Polls(Arc<Polls>),
+}
+
+impl Link {
+    fn kind(&self) -> TransportKind {
+        match self {
+            Self::WebSocket => TransportKind::WebSockets,
+            Self::Events(_) => TransportKind::ServerSentEvents,
+            Self::Polls(_) => TransportKind::LongPolling,
+        }
+    }
+}
+
+/// What is behind a token.
+#[derive(Clone, Debug)]
+pub(crate) enum Found {
+    Waiting,
+    Attached(Link),
 }
 
 /// Why a transport could not be attached.
@@ -51,6 +81,14 @@ pub(crate) enum AttachError {
     OtherTransport,
     AlreadyAttached,
     Draining,
+}
+
+/// A connection that has just got its transport.
+pub(crate) struct Attached {
+    pub(crate) id: ConnectionId,
+    pub(crate) seat: Seat,
+    /// What was posted before.
+    pub(crate) early: Vec<u8>,
 }
 
 impl Registry {
@@ -66,89 +104,103 @@ impl Registry {
             interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
             loop {
                 interval.tick().await;
-                let Some(registry) = Weak::upgrade(&registry) else {
-                    return;
-                };
+                let Some(registry) = Weak::upgrade(&registry) else { return };
                 registry.tick(Instant::now());
             }
         });
     }
 
     fn tick(&self, now: Instant) {
-        let mut slots = self.lock();
-        slots.by_token.retain(|_, slot| match &slot.stage {
-            Stage::Waiting { since } => now.duration_since(*since) <= WAITING_LIFETIME,
-            Stage::Active { lane, .. } => {
-                lane.signals.raise(Signal::Tick);
-                true
+        let mut lanes = Vec::new();
+        self.lock().by_token.retain(|_, slot| match &slot.stage {
+            Stage::Waiting { since, .. } => now.duration_since(*since) <= DISCONNECT_TIMEOUT,
+            Stage::Active { lane, link } => {
+                lanes.push(Arc::clone(lane));
+                match link {
+                    Link::Polls(polls) if polls.absent_for(now) > DISCONNECT_TIMEOUT => {
+                        polls.end(CloseReason::ClientGone);
+                        !polls.is_finished()
+                    }
+                    _ => true,
+                }
             }
         });
+        // Tasks are woken when the lock is free, because what they do first may need it.
+        lanes.iter().for_each(|lane| lane.signals.raise(Signal::Tick));
     }
 
     /// Adds a connection that waits for its transport.
     pub(crate) fn negotiate(&self, token: ConnectionToken, id: ConnectionId) {
-        let slot = Slot { id, stage: Stage::Waiting { since: Instant::now() } };
+        let slot = Slot { id, stage: Stage::Waiting { since: Instant::now(), mailbox: None } };
         self.lock().by_token.insert(token, slot);
     }
 
-    /// Tells whether `attach` would find the connection, without attaching.
-    pub(crate) fn check(&self, token: &str, transport: TransportKind) -> Result<(), AttachError> {
-        let slots = self.lock();
-        match &slots.by_token.get(token).ok_or(AttachError::Unknown)?.stage {
-            Stage::Waiting { .. } => Ok(()),
-            Stage::Active { transport: bound, .. } if *bound == transport => Err(AttachError::AlreadyAttached),
-            Stage::Active { .. } => Err(AttachError::OtherTransport),
-        }
+    /// Looks a token up.
+    pub(crate) fn find(&self, token: &str) -> Option<Found> {
+        self.lock().by_token.get(token).map(|slot| match &slot.stage {
+            Stage::Waiting { .. } => Found::Waiting,
+            Stage::Active { link, .. } => Found::Attached(link.clone()),
+        })
     }
 
-    /// Tells which transport a connection uses, if it has one yet.
-    pub(crate) fn transport(&self, token: &str) -> Result<Option<TransportKind>, AttachError> {
-        match &self.lock().by_token.get(token).ok_or(AttachError::Unknown)?.stage {
-            Stage::Waiting { .. } => Ok(None),
-            Stage::Active { transport, .. } => Ok(Some(*transport)),
-        }
+    /// Finds where posted bytes go. `None` is an unknown token, an error a WebSocket.
+    pub(crate) fn mailbox(&self, token: &str) -> Option<Result<Arc<Mailbox>, AttachError>> {
+        let mut slots = self.lock();
+        Some(match &mut slots.by_token.get_mut(token)?.stage {
+            Stage::Waiting { mailbox, .. } => {
+                // Its lane is never used: what is posted goes on to the transport that comes.
+                let lane = || Arc::new(Lane::new(QueueLimits::default(), Outlet::Taker));
+                Ok(Arc::clone(mailbox.get_or_insert_with(|| Mailbox::new(lane()))))
+            }
+            Stage::Active { link: Link::WebSocket, .. } => Err(AttachError::OtherTransport),
+            Stage::Active { link: Link::Events(mailbox), .. } => Ok(Arc::clone(mailbox)),
+            Stage::Active { link: Link::Polls(polls), .. } => Ok(Arc::clone(polls.mailbox())),
+        })
     }
 
     /// Attaches a transport to a negotiated connection.
-    pub(crate) fn attach(
-        self: &Arc<Self>,
-        token: &str,
-        transport: TransportKind,
-        lane: &Arc<Lane>,
-    ) -> Result<(ConnectionId, Seat), AttachError> {
+    pub(crate) fn attach(self: &Arc<Self>, token: &str, lane: &Arc<Lane>, link: Link) -> Result<Attached, AttachError> {
         let mut slots = self.lock();
-        if slots.draining {
-            return Err(AttachError::Draining);
-        }
+        let draining = slots.draining;
         let (token, _) = slots.by_token.get_key_value(token).ok_or(AttachError::Unknown)?;
         let token = token.clone();
         let slot = slots.by_token.get_mut(&token).ok_or(AttachError::Unknown)?;
-        match &slot.stage {
-            Stage::Waiting { .. } => slot.stage = Stage::Active { transport, lane: Arc::clone(lane) },
-            Stage::Active { transport: bound, .. } if *bound == transport => return Err(AttachError::AlreadyAttached),
+        let early = match &slot.stage {
+            Stage::Waiting { .. } if draining => return Err(AttachError::Draining),
+            Stage::Waiting { mailbox, .. } => mailbox.as_ref().map(|mailbox| {
+                mailbox.abandon();
+                mailbox.take()
+            }),
+            Stage::Active { link: bound, .. } if bound.kind() == link.kind() => {
+                return Err(AttachError::AlreadyAttached);
+            }
             Stage::Active { .. } => return Err(AttachError::OtherTransport),
-        }
+        };
+        let seat = Seat { registry: Arc::clone(self), token: Some(token), link: link.clone() };
+        slot.stage = Stage::Active { lane: Arc::clone(lane), link };
         let id = slot.id.clone();
         slots.active += 1;
-        Ok((id, Seat { registry: Arc::clone(self), token }))
+        Ok(Attached { id, seat, early: early.unwrap_or_default() })
     }
 
-    /// Adds a connection that comes without negotiation; its id is its token, as under negotiate version 0.
-    pub(crate) fn admit(
-        self: &Arc<Self>,
-        transport: TransportKind,
-        lane: &Arc<Lane>,
-    ) -> Result<(ConnectionId, Seat), AttachError> {
+    /// Adds a WebSocket that comes without negotiation; its id is its token, as under negotiate version 0.
+    pub(crate) fn admit(self: &Arc<Self>, lane: &Arc<Lane>) -> Result<Attached, AttachError> {
         let id = ConnectionId::random();
         let token = ConnectionToken::same_as(&id);
         let mut slots = self.lock();
         if slots.draining {
             return Err(AttachError::Draining);
         }
-        let stage = Stage::Active { transport, lane: Arc::clone(lane) };
+        let stage = Stage::Active { lane: Arc::clone(lane), link: Link::WebSocket };
         slots.by_token.insert(token.clone(), Slot { id: id.clone(), stage });
         slots.active += 1;
-        Ok((id, Seat { registry: Arc::clone(self), token }))
+        let seat = Seat { registry: Arc::clone(self), token: Some(token), link: Link::WebSocket };
+        Ok(Attached { id, seat, early: Vec::new() })
+    }
+
+    /// Forgets a connection: its client said goodbye, or took the last of it.
+    pub(crate) fn remove(&self, token: &str) {
+        self.lock().by_token.remove(token);
     }
 
     /// Counts the connections that have a transport.
@@ -159,20 +211,24 @@ impl Registry {
     /// Counts the negotiated connections that wait for one.
     pub(crate) fn waiting(&self) -> usize {
         let slots = self.lock();
-        slots.by_token.len() - slots.active
+        slots.by_token.values().filter(|slot| matches!(slot.stage, Stage::Waiting { .. })).count()
     }
 
     /// Takes no new connections and tells the live ones to say goodbye.
     pub(crate) fn drain(&self) {
-        let mut slots = self.lock();
-        slots.draining = true;
-        slots.by_token.retain(|_, slot| match &slot.stage {
-            Stage::Waiting { .. } => false,
-            Stage::Active { lane, .. } => {
-                lane.signals.raise(Signal::Drain);
-                true
-            }
-        });
+        let mut lanes = Vec::new();
+        {
+            let mut slots = self.lock();
+            slots.draining = true;
+            slots.by_token.retain(|_, slot| match &slot.stage {
+                Stage::Waiting { .. } => false,
+                Stage::Active { lane, .. } => {
+                    lanes.push(Arc::clone(lane));
+                    true
+                }
+            });
+        }
+        lanes.iter().for_each(|lane| lane.signals.raise(Signal::Drain));
     }
 
     /// Waits until no connection is live.
@@ -191,15 +247,27 @@ impl Registry {
 #[derive(Debug)]
 pub(crate) struct Seat {
     registry: Arc<Registry>,
-    token: ConnectionToken,
+    token: Option<ConnectionToken>,
+    link: Link,
+}
+
+impl Seat {
+    /// Frees the token: nobody can ask for this connection any more. It still counts as live.
+    pub(crate) fn free_token(&mut self) {
+        let Some(token) = self.token.take() else { return };
+        match &self.link {
+            // What is left is fetched by the last polls.
+            Link::Polls(polls) => polls.finish(),
+            Link::WebSocket | Link::Events(_) => drop(self.registry.lock().by_token.remove(&token)),
+        }
+    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.free_token();
         let mut slots = self.registry.lock();
-        if slots.by_token.remove(&self.token).is_some() {
-            slots.active -= 1;
-        }
+        slots.active -= 1;
         if slots.active == 0 {
             self.registry.emptied.notify_waiters();
         }

@@ -16,7 +16,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 use crate::Endpoint;
-use crate::dispatch::{Body, Mounted, Route};
+use crate::body::Body;
+use crate::dispatch::{Mounted, Route};
 use crate::handler::BoxFuture;
 use crate::registry::Registry;
 
@@ -131,10 +132,12 @@ impl Server {
                 },
             }
         }
-        drop(listener);
-        drop(stop);
+        drop((listener, stopping));
+        // Requests that have begun are answered; each holds a receiver until it is.
+        let _ = stop.send(());
         registry.drain();
-        if tokio::time::timeout(DRAIN_TIMEOUT, registry.emptied()).await.is_err() {
+        let ended = async { tokio::join!(registry.emptied(), stop.closed()) };
+        if tokio::time::timeout(DRAIN_TIMEOUT, ended).await.is_err() {
             tracing::warn!(left = registry.active(), "connections did not end in time");
         }
         Ok(())
@@ -154,6 +157,11 @@ impl ConnectionCounts {
     /// Negotiated connections that wait for a transport.
     pub fn waiting(&self) -> usize {
         self.0.waiting()
+    }
+
+    /// Waits until no connection has a transport.
+    pub async fn emptied(&self) {
+        self.0.emptied().await;
     }
 }
 
@@ -207,7 +215,7 @@ impl Routes {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         for (path, mounted) in &self.endpoints {
             if let Some(route) = matching(path, request.uri().path()) {
-                return mounted.answer(route, request);
+                return mounted.answer(route, request).await;
             }
         }
         match &self.otherwise {

@@ -1,91 +1,38 @@
 //! The WebSocket transport: one socket under the codec, read and written by the connection's own task.
 
 use std::cell::RefCell;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-
+pub(crate) use crate::io::Io;
+use crate::io::READ_SIZE;
 use crate::outbound::Lane;
 use crate::websocket::{self, Decoder, Event, Violation};
 use crate::{CloseReason, Frame, Intake, Received};
 
-/// How much one read takes from the socket. The buffer is shared by all connections of a thread, because a read never
-/// leaves anything in it.
-const READ_SIZE: usize = 16 * 1024;
-
 thread_local! {
+    /// Shared by all connections of a thread, because a read never leaves anything in it.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]);
-}
-
-/// What carries the bytes of an upgraded request.
-pub(crate) enum Io {
-    /// A plain socket, which senders write to by themselves.
-    Tcp(Arc<TcpStream>),
-    /// Anything else, as TLS, written to by the connection's task alone.
-    Stream(Pin<Box<dyn Stream>>),
-}
-
-/// Bytes in both directions.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send {}
-impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
-
-impl Io {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Tcp(socket) => loop {
-                ready!(socket.poll_read_ready(cx))?;
-                match socket.try_read(buffer) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    result => return Poll::Ready(result),
-                }
-            },
-            Self::Stream(stream) => {
-                let mut buffer = ReadBuf::new(buffer);
-                ready!(stream.as_mut().poll_read(cx, &mut buffer))?;
-                Poll::Ready(Ok(buffer.filled().len()))
-            }
-        }
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Tcp(socket) => loop {
-                ready!(socket.poll_write_ready(cx))?;
-                match socket.try_write_vectored(slices) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    result => return Poll::Ready(result),
-                }
-            },
-            Self::Stream(stream) => {
-                let written = ready!(stream.as_mut().poll_write_vectored(cx, slices))?;
-                // A stream that buffers, as TLS does, shows its errors at the next write.
-                let _ = stream.as_mut().poll_flush(cx)?;
-                Poll::Ready(Ok(written))
-            }
-        }
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self {
-            // Dropping the last owner of a socket ends it in order.
-            Self::Tcp(_) => Poll::Ready(()),
-            Self::Stream(stream) => stream.as_mut().poll_shutdown(cx).map(drop),
-        }
-    }
 }
 
 /// An upgraded connection: the codec and how far the farewell has come.
 pub(crate) struct Socket {
     io: Io,
     decoder: Decoder,
-    /// Bytes that came with the upgrade request.
-    early: Vec<u8>,
+    early: Early,
     farewell: Farewell,
+    /// The end of the client's side, found behind bytes that are to be read first.
+    ended: Option<CloseReason>,
     broken: bool,
+}
+
+/// What came before the first read.
+#[derive(Default)]
+struct Early {
+    /// By POSTs before the upgrade: input of the connection.
+    posted: Vec<u8>,
+    /// With the upgrade request: frames.
+    frames: Vec<u8>,
 }
 
 /// Which close frames have gone over the wire.
@@ -96,11 +43,18 @@ struct Farewell {
 }
 
 impl Socket {
-    pub(crate) fn new(io: Io, early: Vec<u8>, lane: &Lane) -> Self {
+    pub(crate) fn new(io: Io, posted: Vec<u8>, frames: Vec<u8>, lane: &Lane) -> Self {
         if let Io::Tcp(socket) = &io {
             lane.connect(Arc::clone(socket));
         }
-        Self { io, decoder: Decoder::new(), early, farewell: Farewell::default(), broken: false }
+        Self {
+            io,
+            decoder: Decoder::new(),
+            early: Early { posted, frames },
+            farewell: Farewell::default(),
+            ended: None,
+            broken: false,
+        }
     }
 
     /// Drives what is queued, then reads until the input grows or the transport ends.
@@ -111,26 +65,34 @@ impl Socket {
         intake: Intake,
         input: &mut Vec<u8>,
     ) -> Poll<Received> {
-        if let Poll::Ready(Err(_)) = lane.poll_drain(cx, |cx, slices| self.io.poll_write(cx, slices)) {
+        if let Poll::Ready(Err(_)) = self.io.poll_drain(cx, lane) {
             return self.end(lane, CloseReason::ClientGone);
         }
         if intake == Intake::Paused {
             return Poll::Pending;
         }
-        if !self.early.is_empty() {
-            let mut early = std::mem::take(&mut self.early);
-            if let Some(received) = self.take(&mut early, lane, input) {
-                return Poll::Ready(received);
-            }
+        if let Some(reason) = self.ended {
+            return self.end(lane, reason);
+        }
+        let Early { posted, mut frames } = std::mem::take(&mut self.early);
+        if !posted.is_empty() || !frames.is_empty() {
+            input.extend_from_slice(&posted);
+            self.take(&mut frames, lane, input);
+            return Poll::Ready(Received::Bytes);
         }
         SCRATCH.with_borrow_mut(|scratch| {
             loop {
-                let received = match ready!(self.io.poll_read(cx, scratch)) {
-                    Ok(0) | Err(_) => return self.end(lane, CloseReason::ClientGone),
+                let before = input.len();
+                match ready!(self.io.poll_read(cx, scratch)) {
+                    Ok(0) | Err(_) => self.ended = Some(CloseReason::ClientGone),
                     Ok(n) => self.take(&mut scratch[..n], lane, input),
-                };
-                if let Some(received) = received {
-                    return Poll::Ready(received);
+                }
+                // What came before the end is read before the end is told.
+                if input.len() > before {
+                    return Poll::Ready(Received::Bytes);
+                }
+                if let Some(reason) = self.ended {
+                    return self.end(lane, reason);
                 }
             }
         })
@@ -138,54 +100,47 @@ impl Socket {
 
     fn end(&mut self, lane: &Lane, reason: CloseReason) -> Poll<Received> {
         self.broken |= reason == CloseReason::ClientGone;
+        self.ended = Some(reason);
         lane.end(reason);
         Poll::Ready(Received::Ended(reason))
     }
 
-    /// Decodes what was read: payload goes to the input, control frames are answered.
-    fn take(&mut self, mut bytes: &mut [u8], lane: &Lane, input: &mut Vec<u8>) -> Option<Received> {
-        let before = input.len();
-        while !bytes.is_empty() {
-            let used = match self.decoder.decode(bytes) {
-                Ok((used, Some(event))) => {
+    /// Decodes what was read: payload goes to the input, control frames are answered at once.
+    fn take(&mut self, mut bytes: &mut [u8], lane: &Lane, input: &mut Vec<u8>) {
+        while !bytes.is_empty() && self.ended.is_none() {
+            match self.decoder.decode(bytes) {
+                Ok((used, event)) => {
                     match event {
-                        Event::Data { payload, .. } => input.extend_from_slice(payload),
-                        Event::Ping(payload) => {
+                        Some(Event::Data { payload, .. }) => input.extend_from_slice(payload),
+                        Some(Event::Ping(payload)) => {
                             // A connection that no longer takes frames needs no pong either.
                             let _ = lane.send(&Frame::control(websocket::pong_frame(&payload)));
                         }
-                        Event::Pong(_) => {}
-                        Event::Close(_) => {
+                        Some(Event::Close(_)) => {
+                            // The original answers with 1000 and no reason, whatever the client's code.
                             self.farewell.received = true;
-                            return Some(self.answer_close(lane));
+                            self.say_goodbye(lane, CloseReason::ClientClosed);
+                            self.ended = Some(CloseReason::ClientClosed);
                         }
+                        Some(Event::Pong(_)) | None => {}
                     }
-                    used
+                    bytes = &mut bytes[used..];
                 }
-                Ok((used, None)) => used,
-                Err(violation) => return Some(self.refuse(&violation, lane)),
-            };
-            bytes = &mut bytes[used..];
+                Err(violation) => return self.refuse(violation, lane),
+            }
         }
-        (input.len() > before).then_some(Received::Bytes)
     }
 
-    /// The original answers every close frame with 1000 and no reason, at once, whatever the client's code.
-    fn answer_close(&mut self, lane: &Lane) -> Received {
-        self.say_goodbye(lane, CloseReason::ClientClosed);
-        Received::Ended(CloseReason::ClientClosed)
-    }
-
-    fn refuse(&mut self, violation: &Violation, lane: &Lane) -> Received {
+    fn refuse(&mut self, violation: Violation, lane: &Lane) {
+        tracing::debug!(%violation, "the client broke the WebSocket protocol");
         let reason = match violation.close_code() {
             1007 => CloseReason::InvalidText,
             _ => CloseReason::ProtocolViolation,
         };
-        tracing::debug!(%violation, "the client broke the WebSocket protocol");
         // What else the client sends cannot be understood any more, so nobody waits for its close frame.
         self.farewell.received = true;
         self.say_goodbye(lane, reason);
-        Received::Ended(reason)
+        self.ended = Some(reason);
     }
 
     fn say_goodbye(&mut self, lane: &Lane, reason: CloseReason) {
@@ -199,29 +154,45 @@ impl Socket {
         self.say_goodbye(lane, reason);
     }
 
-    /// Writes what is left and waits for the client's close frame.
-    pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>, lane: &Lane) -> Poll<()> {
+    /// Writes what is queued until nothing is left.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>, lane: &Lane) -> Poll<()> {
         if self.broken {
             return Poll::Ready(());
         }
-        match lane.poll_drain(cx, |cx, slices| self.io.poll_write(cx, slices)) {
-            Poll::Ready(Err(_)) => return Poll::Ready(()),
-            Poll::Ready(Ok(())) if self.farewell.received => return self.io.poll_shutdown(cx),
-            _ => {}
+        self.io.poll_drain(cx, lane).map(|result| self.broken |= result.is_err())
+    }
+
+    /// Writes what is left and waits for the client's close frame.
+    pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>, lane: &Lane) -> Poll<()> {
+        let flushed = self.poll_flush(cx, lane).is_ready();
+        if self.broken || self.ended == Some(CloseReason::ClientGone) {
+            return Poll::Ready(());
+        }
+        if flushed && self.farewell.received {
+            return self.io.poll_shutdown(cx);
         }
         SCRATCH.with_borrow_mut(|scratch| {
-            loop {
+            while !self.farewell.received {
                 let mut bytes = match ready!(self.io.poll_read(cx, scratch)) {
                     Ok(0) | Err(_) => return Poll::Ready(()),
                     Ok(n) => &mut scratch[..n],
                 };
                 while !bytes.is_empty() {
                     match self.decoder.decode(bytes) {
-                        Ok((_, Some(Event::Close(_)))) | Err(_) => return Poll::Ready(()),
+                        Ok((_, Some(Event::Close(_)))) | Err(_) => {
+                            self.farewell.received = true;
+                            break;
+                        }
                         Ok((used, _)) => bytes = &mut bytes[used..],
                     }
                 }
             }
+            if flushed { self.io.poll_shutdown(cx) } else { Poll::Pending }
         })
+    }
+
+    /// Makes the end of the socket a reset, for a client that does not answer.
+    pub(crate) fn give_up(&self) {
+        self.io.reset();
     }
 }

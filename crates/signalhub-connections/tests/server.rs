@@ -123,7 +123,7 @@ async fn the_servers_close_is_answered_and_frees_the_connection() {
     let Message::Close(Some(frame)) = client.next().await.unwrap().unwrap() else { panic!("no close frame") };
     assert_eq!((frame.code, frame.reason.as_str()), (CloseCode::Normal, ""));
     assert!(client.next().await.is_none());
-    assert_eq!(running.counts.active(), 0);
+    running.counts.emptied().await;
 }
 
 #[tokio::test]
@@ -163,6 +163,7 @@ async fn stopping_says_goodbye_with_1001_and_waits() {
     assert_eq!(running.ended.recv().await, Some(CloseReason::ServerShutdown));
     let Message::Close(Some(frame)) = client.next().await.unwrap().unwrap() else { panic!("no close frame") };
     assert_eq!(frame.code, CloseCode::Away);
+    assert!(client.next().await.is_none());
     running.stopped.await.unwrap().unwrap();
     assert_eq!(running.counts.active(), 0);
     assert!(matches!(connect_async(format!("ws://{}/echo", running.address)).await, Err(Error::Io(_))));

@@ -125,7 +125,7 @@ async fn clients_are_sent_away_when_the_server_stops_and_may_come_back() {
 
 #[tokio::test]
 async fn a_connection_ends_with_its_token() {
-    let node = Running::start(configuration("")).await;
+    let node = Running::start(configuration("[auth]\nleeway = \"0s\"")).await;
     let token = node.token(|token| token.lifetime = Duration::from_secs(1));
     let client = Client::connect(&node.hub(), Some(&token)).await.unwrap();
     assert_eq!(client.disconnected().await, Disconnected::ByServer { error: None, allow_reconnect: true });

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use signalhub_connections::{ConnectionId, Frame, Identity, MessageKind, Outbound};
+use signalhub_connections::{ConnectionId, Frame, Identity, MessageKind, Outbound, SendError};
 use signalhub_events::Subscriptions;
 use signalhub_protocol::{HubMessage, Protocol, TransferFormat};
 
@@ -74,7 +74,11 @@ impl Client {
 
     /// Sends a message; one that comes too late for the connection is dropped.
     pub(crate) fn send(&self, message: &HubMessage<'_>) {
-        let _ = self.outbound.send(&frame(self.protocol, message));
+        let _ = self.try_send(message);
+    }
+
+    pub(crate) fn try_send(&self, message: &HubMessage<'_>) -> Result<(), SendError> {
+        self.outbound.send(&frame(self.protocol, message))
     }
 }
 

@@ -128,6 +128,8 @@ impl CallResult {
 
 /// Lets only those clients call a method whom the policy admits; others read that they are unauthorized.
 ///
+/// Of nested ones each must admit.
+///
 /// ```
 /// use signalhub::{Hub, HubError, Policy, require};
 ///
@@ -163,7 +165,11 @@ macro_rules! required {
             }
 
             fn policy(&self) -> Option<Policy> {
-                Some(self.policy.clone())
+                let outer = self.policy.clone();
+                Some(match self.handler.policy() {
+                    None => outer,
+                    Some(inner) => Policy::new(move |identity| outer.admits(identity) && inner.admits(identity)),
+                })
             }
         }
     };

@@ -5,9 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use signalhub_connections::{BoxFuture, Connection, ConnectionHandler};
+use signalhub_connections::{BoxFuture, Connection, ConnectionHandler, Frame};
 use signalhub_events::{Broker, Grants};
+use signalhub_protocol::{HubMessage, Protocol};
 
+use crate::client::frame;
 use crate::client_results::ClientResults;
 use crate::clients::Clients;
 use crate::extract::{Args, Caller};
@@ -32,6 +34,8 @@ pub(crate) struct HubCore {
     pub(crate) options: HubOptions,
     pub(crate) lifetime: Lifetime,
     pub(crate) results: ClientResults,
+    /// The pings of all clients, by protocol.
+    pings: [Frame; 1],
     pub(crate) on_connected: Option<Hook>,
     pub(crate) on_disconnected: Option<Hook>,
 }
@@ -74,6 +78,15 @@ impl Hub {
     }
 }
 
+impl HubCore {
+    pub(crate) fn ping(&self, protocol: Protocol) -> &Frame {
+        match protocol {
+            Protocol::Json => &self.pings[0],
+            _ => unreachable!("a session speaks a protocol of this hub"),
+        }
+    }
+}
+
 impl ConnectionHandler for Hub {
     fn handle(self: Arc<Self>, connection: Connection) -> BoxFuture<()> {
         Box::pin(session::run(Arc::clone(&self.0), connection))
@@ -106,9 +119,10 @@ impl HubBuilder<()> {
     /// Gives the hub a state, which methods take as `State`; it comes before all methods.
     ///
     /// # Panics
-    /// When a method was added already.
+    /// When a method or a handler of connections was added already.
     pub fn state<S: Clone + Send + Sync + 'static>(self, state: S) -> HubBuilder<S> {
-        assert!(self.methods.is_empty(), "the state of a hub comes before its methods");
+        let first = self.methods.is_empty() && self.on_connected.is_none() && self.on_disconnected.is_none();
+        assert!(first, "the state of a hub comes before its methods");
         HubBuilder { state, methods: self.methods, options: self.options, on_connected: None, on_disconnected: None }
     }
 }
@@ -234,6 +248,7 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
             options: self.options,
             lifetime: Lifetime::default(),
             results: ClientResults::default(),
+            pings: [frame(Protocol::Json, &HubMessage::Ping)],
             on_connected: self.on_connected,
             on_disconnected: self.on_disconnected,
         }))

@@ -80,6 +80,7 @@ impl Hook {
     {
         let Signature { arguments, streams, .. } = H::SIGNATURE;
         assert!(arguments == 0 && streams == 0, "{name} takes no arguments of the client");
+        assert!(handler.policy().is_none(), "{name} has no caller to judge: an endpoint has policies of its own");
         Self(Method::plain(name, handler, state))
     }
 

@@ -13,7 +13,7 @@ fn text(len: usize) -> Frame {
 }
 
 fn lane(bytes: usize) -> Arc<Lane> {
-    Arc::new(Lane::new(QueueLimits { bytes, stall: Duration::from_secs(10) }))
+    Arc::new(Lane::new(QueueLimits { bytes, stall: Duration::from_secs(10) }, Outlet::Task))
 }
 
 /// Drains a lane through a transport that takes `portion` bytes a write, and gives back what went through.
@@ -57,9 +57,12 @@ fn overflow_ends_the_connection_as_a_slow_consumer() {
 
 #[test]
 fn a_frame_larger_than_the_limit_passes_an_empty_queue() {
-    let outbound = Outbound::new(lane(100));
+    let outbound = Outbound::new(lane(300));
     assert_eq!(outbound.send(&text(5000)), Ok(()));
-    assert_eq!(outbound.send(&text(1)), Err(SendError));
+    // The limit is for what waits behind it.
+    assert_eq!(outbound.send(&text(50)), Ok(()));
+    assert_eq!(outbound.send(&text(50)), Ok(()));
+    assert_eq!(outbound.send(&text(50)), Err(SendError));
 }
 
 #[tokio::test]
@@ -105,4 +108,25 @@ async fn a_transport_that_takes_nothing_counts_as_stalled() {
     assert!(lane.is_stalled(now + Duration::from_secs(11)));
     drain(&lane, 1000).await;
     assert!(!lane.is_stalled(now + Duration::from_secs(11)));
+}
+
+#[test]
+fn empty_frames_count_too() {
+    let outbound = Outbound::new(lane(10_000));
+    let refused = (0..1000).position(|_| outbound.send(&text(0)).is_err());
+    assert!(refused.is_some_and(|count| count < 110), "{refused:?}");
+}
+
+#[tokio::test]
+async fn an_abort_refuses_frames_but_not_the_farewell() {
+    let lane = Arc::new(Lane::new(QueueLimits::default(), Outlet::Taker));
+    let outbound = Outbound::new(Arc::clone(&lane));
+    outbound.send(&text(1)).unwrap();
+    outbound.abort();
+    assert_eq!(outbound.send(&text(2)), Err(SendError));
+    assert_eq!(lane.take(9).await.map(|frames| frames.len()), Some(1));
+    assert!(std::pin::pin!(lane.take(9)).now_or_never().is_none());
+    lane.finish(Some(&text(3)), CloseReason::Aborted);
+    assert_eq!(lane.take(9).await.map(|frames| frames.len()), Some(1));
+    assert_eq!(lane.take(9).await.map(|frames| frames.len()), None);
 }

@@ -51,7 +51,7 @@ impl Authorizer {
         match self.bearer.authenticate(head) {
             Authentication::Identified(identity) => Publisher::of_token(&identity),
             Authentication::Missing => refused("expected a bearer token in the header Authorization"),
-            Authentication::Invalid(why) => refused(why),
+            Authentication::Invalid(why) => refused(&why),
         }
     }
 

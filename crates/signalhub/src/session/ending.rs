@@ -1,12 +1,13 @@
 //! How a session ends: what the client is told, what the hub learns (HubProtocol, Close).
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use signalhub_connections::CloseReason;
 use signalhub_protocol::{Close, DecodeError, HubMessage};
 
-use super::Session;
-use super::running::guard;
+use super::running::{CallDone, guard};
+use super::{Connected, Session};
 use crate::client::frame;
 use crate::clients::Origin;
 use crate::extract::{Call, WantsResult};
@@ -130,16 +131,40 @@ impl Ending {
     }
 }
 
+/// Waits for one thing and lets another go on meanwhile: the farewell does not wait for a slow application.
+async fn beside<T>(awaited: impl Future<Output = T>, meanwhile: impl Future<Output = ()>) -> T {
+    let mut awaited = pin!(awaited);
+    tokio::select! {
+        done = &mut awaited => return done,
+        () = meanwhile => {}
+    }
+    awaited.await
+}
+
 impl Session {
+    /// A connection that is still being accepted is accepted or refused before it is taken back. Tells whether it was
+    /// refused.
+    async fn wait_for_on_connected(&mut self, ending: &Ending) -> bool {
+        let mut refused = matches!(ending, Ending::Refused(_));
+        while self.connected == Connected::No && !refused {
+            match self.calls.next().await {
+                CallDone::Connected => self.connected = Connected::Yes,
+                CallDone::Refused(_) => refused = true,
+                CallDone::Answered | CallDone::Resumed | CallDone::Unserialisable(_) => {}
+            }
+        }
+        refused
+    }
+
     /// Says goodbye, lets the hub know, and ends the transport, in this order.
-    pub(super) async fn finish(self, ending: Ending) {
-        let Self { core, connection, client, membership, calls, .. } = self;
+    pub(super) async fn finish(mut self, ending: Ending) {
+        let refused = self.wait_for_on_connected(&ending).await;
+        let Self { core, mut connection, client, membership, calls, .. } = self;
         if let Some(close) = ending.message(core.options.error_details) {
             connection.send_last(&frame(client.protocol(), &HubMessage::Close(close)), ending.close_reason());
         }
         drop(membership);
         calls.detach();
-        let refused = matches!(ending, Ending::Refused(_));
         let mut reason = ending.close_reason();
         if let Some(hook) = core.on_disconnected.as_ref().filter(|_| !refused) {
             let call = Call {
@@ -150,7 +175,7 @@ impl Session {
                 origin: Origin::Call(None),
                 cancelled: None,
             };
-            if let CallResult::Failed(error) = guard(hook.run(call)).await {
+            if let CallResult::Failed(error) = beside(guard(hook.run(call)), connection.flush()).await {
                 tracing::warn!(%error, "on_disconnected failed");
                 reason = CloseReason::HandlerFailed;
             }

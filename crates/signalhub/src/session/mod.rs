@@ -13,10 +13,9 @@ mod uploads;
 use std::sync::Arc;
 use std::time::Instant;
 
-use signalhub_connections::{CloseReason, Connection, Frame, Intake, Received};
-use signalhub_protocol::HubMessage;
+use signalhub_connections::{CloseReason, Connection, Intake, Received};
 
-use crate::client::{Client, frame};
+use crate::client::Client;
 use crate::hub::HubCore;
 use crate::lifetime::Membership;
 use crate::upload::UploadSink;
@@ -40,13 +39,13 @@ pub(crate) async fn run(core: Arc<HubCore>, mut connection: Connection) {
     let mut session = Session {
         membership: Membership::new(Arc::clone(&core), Arc::clone(&client)),
         calls: RunningCalls::new(Arc::clone(&core), Arc::clone(&client)),
-        ping: frame(protocol, &HubMessage::Ping),
         core,
         connection,
         client,
         waiting: None,
         full: None,
         connected: Connected::No,
+        transport_ended: None,
         last_ping: Instant::now(),
         client_alive: None,
     };
@@ -66,7 +65,8 @@ struct Session {
     /// An upload whose method does not keep up; nothing behind its last item is read meanwhile.
     full: Option<Arc<dyn UploadSink>>,
     connected: Connected,
-    ping: Frame,
+    /// How the transport ended, while what came before is still being read.
+    transport_ended: Option<CloseReason>,
     last_ping: Instant,
     /// When the client was last heard of; its timeout is armed by its first ping.
     client_alive: Option<Instant>,
@@ -92,6 +92,18 @@ impl Session {
         loop {
             if let Some(ending) = self.resume().or_else(|| self.read_messages()) {
                 return ending;
+            }
+            if let Some(reason) = self.transport_ended {
+                // The client has left, and its last messages may wait for a call that runs. An upload that is full will
+                // not get its end any more, so nobody waits for its reader.
+                if !self.is_held_up() || self.full.is_some() {
+                    return self.on_transport_ended(reason);
+                }
+                let done = self.calls.next().await;
+                if let Some(ending) = self.on_call_done(done) {
+                    return ending;
+                }
+                continue;
             }
             let full = self.is_held_up() && self.connection.input().len() >= HELD_INPUT;
             let intake = if full { Intake::Paused } else { Intake::Open };
@@ -125,7 +137,11 @@ impl Session {
             Received::Drain => Some(Ending::Shutdown),
             Received::Expired => Some(Ending::Expired),
             Received::Aborted => Some(Ending::Aborted),
-            Received::Ended(reason) => Some(self.on_transport_ended(reason)),
+            Received::Ended(CloseReason::SlowConsumer) => Some(self.on_transport_ended(CloseReason::SlowConsumer)),
+            Received::Ended(reason) => {
+                self.transport_ended = Some(reason);
+                None
+            }
             _ => None,
         }
     }
@@ -180,9 +196,9 @@ impl Session {
     fn on_tick(&mut self, now: Instant) -> Option<Ending> {
         let options = &self.core.options;
         // The original counts from its last ping, whatever else it has sent since.
-        if now.duration_since(self.last_ping) > options.keep_alive_interval {
+        if self.connection.needs_pings() && now.duration_since(self.last_ping) > options.keep_alive_interval {
             self.last_ping = now;
-            let _ = self.client.outbound().send(&self.ping);
+            let _ = self.client.outbound().send(self.core.ping(self.client.protocol()));
         }
         if self.is_held_up() {
             // The client cannot be heard while its messages are not read.

@@ -79,7 +79,12 @@ impl Streaming {
                         // The stream waits for its own client and holds up nobody else.
                         self.client.outbound().ready().await;
                         let item = StreamItem::new(self.id.as_ref(), self.client.protocol().value(&encoded));
-                        self.client.send(&HubMessage::StreamItem(item));
+                        if self.client.try_send(&HubMessage::StreamItem(item)).is_err() {
+                            return End::Complete;
+                        }
+                        // A stream that always has an item, sent to a client that always reads, would never let
+                        // anybody else have a turn.
+                        tokio::task::consume_budget().await;
                     }
                     CallResult::Failed(error) => return End::Failed(error),
                     CallResult::Unserialisable(error) => return End::Unserialisable(error.to_string()),

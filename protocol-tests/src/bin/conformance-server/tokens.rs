@@ -14,16 +14,15 @@ impl Authenticate for NamedToken {
             return Authentication::Missing;
         };
         if token == "bad" {
-            return Authentication::Invalid("bad token");
+            return Authentication::Invalid("bad token".into());
         }
         let Some((name, seconds)) = token.split_once(';') else {
             return Authentication::Identified(Identity::user(token));
         };
-        match seconds.parse().map(Duration::try_from_secs_f64) {
-            Ok(Ok(lifetime)) => {
-                Authentication::Identified(Identity::user(name).with_expiry(SystemTime::now() + lifetime))
-            }
-            _ => Authentication::Invalid("the lifetime is no number of seconds"),
+        let lifetime = seconds.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        match lifetime.and_then(|lifetime| SystemTime::now().checked_add(lifetime)) {
+            Some(expires) => Authentication::Identified(Identity::user(name).with_expiry(expires)),
+            None => Authentication::Invalid("the lifetime is no number of seconds".into()),
         }
     }
 }

@@ -1,0 +1,127 @@
+//! The bytes that come in by other ways than a socket: POSTs of the plain HTTP transports, or a test.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::SystemTime;
+
+use tokio::sync::Notify;
+
+use crate::outbound::Lane;
+use crate::signals::Signal;
+use crate::{CloseReason, Intake, Received};
+
+/// How many unread bytes hold up whoever brings more (the original's `ApplicationMaxBufferSize`).
+const CAPACITY: usize = 64 * 1024;
+
+/// Takes bytes from many requests, one after another, and gives them to one connection.
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    lane: Arc<Lane>,
+    incoming: Mutex<Incoming>,
+    /// Woken when there is room again, or nobody reads any more.
+    room: Notify,
+    /// One request at a time, in the order of their arrival.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Incoming {
+    bytes: Vec<u8>,
+    ended: Option<CloseReason>,
+    abandoned: bool,
+    expires: Option<SystemTime>,
+}
+
+impl Mailbox {
+    pub(crate) fn new(lane: Arc<Lane>) -> Arc<Self> {
+        Arc::new(Self { lane, incoming: Mutex::default(), room: Notify::new(), turn: tokio::sync::Mutex::new(()) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Incoming> {
+        self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn lane(&self) -> &Arc<Lane> {
+        &self.lane
+    }
+
+    /// Waits for the turn of a request; its chunks belong together.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+
+    /// Adds bytes once there is room; what comes when nobody reads any more is dropped.
+    pub(crate) async fn push(&self, bytes: &[u8]) {
+        loop {
+            let room = self.room.notified();
+            {
+                let incoming = self.lock();
+                if incoming.abandoned || incoming.ended.is_some() || incoming.bytes.len() < CAPACITY {
+                    break;
+                }
+            }
+            room.await;
+        }
+        self.put(bytes);
+    }
+
+    /// Adds bytes at once.
+    pub(crate) fn put(&self, bytes: &[u8]) {
+        let mut incoming = self.lock();
+        if !incoming.abandoned {
+            incoming.bytes.extend_from_slice(bytes);
+            drop(incoming);
+            self.lane.signals.raise(Signal::Moved);
+        }
+    }
+
+    /// Ends the client's side; the first reason stands.
+    pub(crate) fn end(&self, reason: CloseReason) {
+        self.lock().ended.get_or_insert(reason);
+        self.room.notify_waiters();
+        self.lane.signals.raise(Signal::Moved);
+    }
+
+    /// Takes over what a later request's credentials say about the end.
+    pub(crate) fn set_expiry(&self, expires: Option<SystemTime>) {
+        self.lock().expires = expires;
+    }
+
+    pub(crate) fn expiry(&self) -> Option<SystemTime> {
+        self.lock().expires
+    }
+
+    pub(crate) fn poll(&self, input: &mut Vec<u8>, intake: Intake) -> Poll<Received> {
+        let mut incoming = self.lock();
+        if intake == Intake::Open && !incoming.bytes.is_empty() {
+            input.append(&mut incoming.bytes);
+            incoming.bytes = Vec::new();
+            drop(incoming);
+            self.room.notify_waiters();
+            return Poll::Ready(Received::Bytes);
+        }
+        match incoming.ended {
+            Some(reason) => {
+                drop(incoming);
+                self.lane.end(reason);
+                Poll::Ready(Received::Ended(reason))
+            }
+            None => Poll::Pending,
+        }
+    }
+
+    /// Takes what has come so far.
+    pub(crate) fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.lock().bytes)
+    }
+
+    /// Nobody reads any more.
+    pub(crate) fn abandon(&self) {
+        self.lock().abandoned = true;
+        self.room.notify_waiters();
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.lock().abandoned
+    }
+}
