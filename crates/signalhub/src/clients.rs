@@ -10,7 +10,7 @@ use signalhub_protocol::{EncodeError, HubMessage, Invocation, Protocol};
 use crate::HubError;
 use crate::client::{Client, frame};
 use crate::client_results::InvokeError;
-use crate::hub::HubCore;
+use crate::core::HubCore;
 use crate::slots::Slot;
 
 /// How many clients get a message before other tasks have their turn.

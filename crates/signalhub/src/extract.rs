@@ -10,9 +10,9 @@ use tokio::sync::Notify;
 
 use crate::client::Client;
 use crate::clients::{Clients, Origin};
+use crate::core::HubCore;
 use crate::flag::Flag;
 use crate::groups::Groups;
-use crate::hub::HubCore;
 use crate::upload::UploadSink;
 
 /// What a hub method can have as a parameter, in any order.

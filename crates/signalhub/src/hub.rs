@@ -5,17 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use signalhub_connections::{BoxFuture, Connection, ConnectionHandler, Frame};
+use signalhub_connections::{BoxFuture, Connection, ConnectionHandler};
 use signalhub_events::{Broker, Grants};
-use signalhub_protocol::{HubMessage, Protocol};
 
-use crate::client::frame;
-use crate::client_results::ClientResults;
 use crate::clients::Clients;
+use crate::core::HubCore;
 use crate::extract::{Args, Caller};
 use crate::groups::Groups;
 use crate::handler::{Handler, StreamHandler};
-use crate::lifetime::Lifetime;
 use crate::method::{Hook, Method, MethodTable};
 use crate::options::HubOptions;
 use crate::subscriptions::SubscriptionMethods;
@@ -27,18 +24,6 @@ use crate::{ErrorDetails, session};
 /// [`Endpoint`](signalhub_connections::Endpoint).
 #[derive(Clone)]
 pub struct Hub(Arc<HubCore>);
-
-/// What all sessions of a hub share.
-pub(crate) struct HubCore {
-    pub(crate) methods: MethodTable,
-    pub(crate) options: HubOptions,
-    pub(crate) lifetime: Lifetime,
-    pub(crate) results: ClientResults,
-    /// The pings of all clients, by protocol.
-    pings: [Frame; 1],
-    pub(crate) on_connected: Option<Hook>,
-    pub(crate) on_disconnected: Option<Hook>,
-}
 
 impl Hub {
     /// Begins to build a hub without state.
@@ -78,15 +63,6 @@ impl Hub {
     }
 }
 
-impl HubCore {
-    pub(crate) fn ping(&self, protocol: Protocol) -> &Frame {
-        match protocol {
-            Protocol::Json => &self.pings[0],
-            _ => unreachable!("a session speaks a protocol of this hub"),
-        }
-    }
-}
-
 impl ConnectionHandler for Hub {
     fn handle(self: Arc<Self>, connection: Connection) -> BoxFuture<()> {
         Box::pin(session::run(Arc::clone(&self.0), connection))
@@ -96,12 +72,6 @@ impl ConnectionHandler for Hub {
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-impl fmt::Debug for HubCore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hub").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
@@ -243,15 +213,8 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
 
     /// Finishes the hub.
     pub fn build(self) -> Hub {
-        Hub(Arc::new(HubCore {
-            methods: MethodTable::new(self.methods.into_values()),
-            options: self.options,
-            lifetime: Lifetime::default(),
-            results: ClientResults::default(),
-            pings: [frame(Protocol::Json, &HubMessage::Ping)],
-            on_connected: self.on_connected,
-            on_disconnected: self.on_disconnected,
-        }))
+        let methods = MethodTable::new(self.methods.into_values());
+        Hub(Arc::new(HubCore::new(methods, self.options, self.on_connected, self.on_disconnected)))
     }
 }
 

@@ -3,6 +3,7 @@
 mod client;
 mod client_results;
 mod clients;
+mod core;
 mod error;
 mod extract;
 mod flag;

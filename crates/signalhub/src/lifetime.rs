@@ -6,7 +6,6 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use signalhub_connections::ConnectionId;
 
 use crate::client::Client;
-use crate::hub::HubCore;
 
 /// All clients of a hub between handshake and end.
 #[derive(Debug, Default)]
@@ -37,7 +36,7 @@ impl Lifetime {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn insert(&self, client: &Arc<Client>) {
+    pub(crate) fn insert(&self, client: &Arc<Client>) {
         let id = client.id().clone();
         let mut roster = self.write();
         if let Some(user) = &client.identity().user {
@@ -46,7 +45,7 @@ impl Lifetime {
         roster.clients.insert(id, Entry { client: Arc::clone(client), groups: HashSet::new() });
     }
 
-    fn remove(&self, id: &ConnectionId) {
+    pub(crate) fn remove(&self, id: &ConnectionId) {
         let mut roster = self.write();
         let Some(entry) = roster.clients.remove(id) else { return };
         if let Some(user) = &entry.client.identity().user {
@@ -109,28 +108,5 @@ fn leave(sets: &mut HashMap<Arc<str>, Members>, name: &str, id: &ConnectionId) {
         if members.is_empty() {
             sets.remove(name);
         }
-    }
-}
-
-/// A client's place in the hub. However its session ends, dropping this leaves nothing of it behind.
-pub(crate) struct Membership {
-    core: Arc<HubCore>,
-    client: Arc<Client>,
-}
-
-impl Membership {
-    pub(crate) fn new(core: Arc<HubCore>, client: Arc<Client>) -> Self {
-        core.lifetime.insert(&client);
-        Self { core, client }
-    }
-}
-
-impl Drop for Membership {
-    fn drop(&mut self) {
-        self.core.lifetime.remove(self.client.id());
-        self.core.results.disconnect(&self.client);
-        self.client.ended().raise();
-        // The broker's index holds the client, which holds its subscriptions: the circle is cut here.
-        *self.client.subscriptions() = None;
     }
 }

@@ -5,7 +5,7 @@ use signalhub_protocol::{HandshakeRequest, Protocol, handshake};
 
 use crate::ErrorDetails;
 use crate::client::message_kind;
-use crate::hub::HubCore;
+use crate::core::HubCore;
 
 /// The highest version of every hub protocol.
 const HIGHEST_VERSION: i32 = 2;

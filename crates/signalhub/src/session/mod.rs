@@ -6,6 +6,7 @@
 mod ending;
 mod handshake;
 mod inbound;
+mod membership;
 mod running;
 mod streaming;
 mod uploads;
@@ -16,11 +17,11 @@ use std::time::Instant;
 use signalhub_connections::{CloseReason, Connection, Intake, Received};
 
 use crate::client::Client;
-use crate::hub::HubCore;
-use crate::lifetime::Membership;
+use crate::core::HubCore;
 use crate::upload::UploadSink;
 use ending::Ending;
 use inbound::{Action, PendingCall};
+use membership::Membership;
 use running::{CallDone, RunningCalls};
 
 /// How much input may pile up while something holds up the loop (the original's `ApplicationMaxBufferSize`).

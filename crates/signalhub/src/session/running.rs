@@ -20,10 +20,10 @@ use super::uploads::Uploads;
 use crate::HubError;
 use crate::client::Client;
 use crate::clients::Origin;
+use crate::core::HubCore;
 use crate::extract::{Call, WantsResult};
 use crate::flag::Flag;
 use crate::handler::{BoundCall, CallResult};
-use crate::hub::HubCore;
 use crate::method::Hook;
 use crate::slots::{Slot, Slots};
 
