@@ -1,6 +1,7 @@
 //! What all sessions of a hub share.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use signalhub_connections::Frame;
 use signalhub_protocol::{HubMessage, Protocol};
@@ -17,6 +18,7 @@ pub(crate) struct HubCore {
     pub(crate) options: HubOptions,
     pub(crate) lifetime: Lifetime,
     pub(crate) results: ClientResults,
+    pub(crate) refused: RefusalCounters,
     /// The pings of all clients, by protocol.
     pings: [Frame; 1],
     pub(crate) on_connected: Option<Hook>,
@@ -35,6 +37,7 @@ impl HubCore {
             options,
             lifetime: Lifetime::default(),
             results: ClientResults::default(),
+            refused: RefusalCounters::default(),
             pings: [frame(Protocol::Json, &HubMessage::Ping)],
             on_connected,
             on_disconnected,
@@ -52,5 +55,30 @@ impl HubCore {
 impl fmt::Debug for HubCore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hub").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// What a hub has refused since it was built, because a client went over a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusals {
+    /// Calls above the rate.
+    pub invocations: u64,
+    /// Subscriptions above the number that a connection may have.
+    pub subscriptions: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct RefusalCounters {
+    pub(crate) invocations: AtomicU64,
+    pub(crate) subscriptions: AtomicU64,
+}
+
+impl RefusalCounters {
+    pub(crate) fn read(&self) -> Refusals {
+        Refusals {
+            invocations: self.invocations.load(Ordering::Relaxed),
+            subscriptions: self.subscriptions.load(Ordering::Relaxed),
+        }
     }
 }

@@ -110,52 +110,63 @@ impl<S: Clone + Send + 'static> Extract<S> for State<S> {
 
 /// The client that calls.
 #[derive(Clone, Debug)]
-pub struct Caller(pub(crate) Arc<Client>);
+pub struct Caller {
+    client: Arc<Client>,
+    core: Arc<HubCore>,
+}
 
 impl Caller {
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    pub(crate) fn core(&self) -> &HubCore {
+        &self.core
+    }
+
     /// The id of its connection.
     pub fn id(&self) -> &ConnectionId {
-        self.0.id()
+        self.client.id()
     }
 
     /// Who it is.
     pub fn identity(&self) -> &Identity {
-        self.0.identity()
+        self.client.identity()
     }
 
     /// The user, if known.
     pub fn user(&self) -> Option<&str> {
-        self.0.identity().user.as_deref()
+        self.client.identity().user.as_deref()
     }
 
     /// Ends its connection: it gets a Close message without error, and nothing else any more.
     pub fn abort(&self) {
-        self.0.outbound().abort();
+        self.client.outbound().abort();
     }
 
     /// Waits until its connection has ended.
     pub async fn aborted(&self) {
-        self.0.ended().raised().await;
+        self.client.ended().raised().await;
     }
 
     /// Tells whether its connection has ended.
     pub fn is_aborted(&self) -> bool {
-        self.0.ended().is_raised()
+        self.client.ended().is_raised()
     }
 
     /// Keeps a value with the connection, one of each type, and gives back the earlier one.
     pub fn insert<T: Any + Send>(&self, item: T) -> Option<T> {
-        self.0.items().insert(item)
+        self.client.items().insert(item)
     }
 
     /// Gives a clone of the value of this type that is kept with the connection.
     pub fn get<T: Any + Send + Clone>(&self) -> Option<T> {
-        self.0.items().get().cloned()
+        self.client.items().get().cloned()
     }
 
     /// Takes the value of this type that is kept with the connection.
     pub fn remove<T: Any + Send>(&self) -> Option<T> {
-        self.0.items().remove()
+        self.client.items().remove()
     }
 }
 
@@ -167,7 +178,7 @@ impl<S> Extract<S> for Caller {
     }
 
     fn extract((): (), call: &Call, _: &S) -> Self {
-        Self(Arc::clone(&call.client))
+        Self { client: Arc::clone(&call.client), core: Arc::clone(&call.core) }
     }
 }
 

@@ -9,14 +9,14 @@ use signalhub_connections::{BoxFuture, Connection, ConnectionHandler};
 use signalhub_events::{Broker, Grants};
 
 use crate::clients::Clients;
-use crate::core::HubCore;
+use crate::core::{HubCore, Refusals};
 use crate::extract::{Args, Caller};
 use crate::groups::Groups;
 use crate::handler::{Handler, StreamHandler};
 use crate::method::{Hook, Method, MethodTable};
 use crate::options::HubOptions;
 use crate::subscriptions::SubscriptionMethods;
-use crate::{ErrorDetails, session};
+use crate::{ErrorDetails, Rate, session};
 
 /// A set of methods that clients call, and the clients that are connected to it.
 ///
@@ -55,6 +55,11 @@ impl Hub {
     /// Counts the calls that wait for a client's answer.
     pub fn pending_result_count(&self) -> usize {
         self.0.results.len()
+    }
+
+    /// What it has refused because clients went over their limits.
+    pub fn refusals(&self) -> Refusals {
+        self.0.refused.read()
     }
 
     /// Counts the clients between handshake and end.
@@ -208,6 +213,24 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
     /// Sets how many items of a client's stream may wait for their method; one more holds the client up.
     pub fn stream_buffer_capacity(mut self, items: usize) -> Self {
         self.options.stream_buffer_capacity = items;
+        self
+    }
+
+    /// Sets how many subscriptions one connection may have.
+    pub fn maximum_subscriptions_per_client(mut self, count: usize) -> Self {
+        self.options.maximum_subscriptions_per_client = count;
+        self
+    }
+
+    /// Limits how often one client may call; a call above it is answered with an error.
+    pub fn invocation_rate(mut self, rate: Rate) -> Self {
+        self.options.invocation_rate = Some(rate);
+        self
+    }
+
+    /// Sets how long running calls may go on when the server stops.
+    pub fn shutdown_grace(mut self, grace: Duration) -> Self {
+        self.options.shutdown_grace = grace;
         self
     }
 

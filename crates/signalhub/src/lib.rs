@@ -14,6 +14,7 @@ mod items;
 mod lifetime;
 mod method;
 mod options;
+mod rate;
 mod session;
 mod slots;
 mod subscriptions;
@@ -30,10 +31,12 @@ pub use signalhub_connections::{
 
 pub use client_results::InvokeError;
 pub use clients::{Clients, SendError, SingleTarget, Target};
+pub use core::Refusals;
 pub use error::{ErrorDetails, HubError};
 pub use extract::{Args, Bindings, Call, Caller, Cancellation, Disconnected, Extract, State};
 pub use groups::Groups;
 pub use handler::{BoundCall, CallResult, Handler, ItemStream, Required, Signature, StreamHandler, require};
 pub use hub::{Hub, HubBuilder};
 pub use options::HubOptions;
+pub use rate::Rate;
 pub use upload::Upload;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ErrorDetails;
+use crate::{ErrorDetails, Rate};
 
 /// The settings of a hub (HubOptions); the defaults are the original's.
 #[derive(Clone, Debug)]
@@ -20,6 +20,12 @@ pub struct HubOptions {
     pub maximum_parallel_invocations_per_client: usize,
     /// How many items of a client's stream may wait for their method; one more holds the client up. 10.
     pub stream_buffer_capacity: usize,
+    /// How many subscriptions one connection may have; a further one is refused. 1 000.
+    pub maximum_subscriptions_per_client: usize,
+    /// How many calls one client may make; what is above is refused. No limit.
+    pub invocation_rate: Option<Rate>,
+    /// How long running calls may go on when the server stops, before their client is sent away. 3 s.
+    pub shutdown_grace: Duration,
     /// Whether clients read the texts of internal failures. Hidden.
     pub error_details: ErrorDetails,
 }
@@ -33,6 +39,9 @@ impl Default for HubOptions {
             maximum_receive_message_size: Some(32 * 1024),
             maximum_parallel_invocations_per_client: 1,
             stream_buffer_capacity: 10,
+            maximum_subscriptions_per_client: 1000,
+            invocation_rate: None,
+            shutdown_grace: Duration::from_secs(3),
             error_details: ErrorDetails::Hidden,
         }
     }

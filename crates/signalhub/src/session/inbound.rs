@@ -100,8 +100,7 @@ fn interpret(calls: &mut RunningCalls, message: HubMessage<'_>) -> Action {
 fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -> Action {
     // An empty id is as good as none.
     let id: Option<Arc<str>> = invocation.invocation_id.as_deref().filter(|id| !id.is_empty()).map(Into::into);
-    let options = &calls.core().options;
-    let Some(method) = calls.core().methods.find(&invocation.target) else {
+    let Some(method) = calls.core().methods.find(&invocation.target).cloned() else {
         let target = &invocation.target;
         let error =
             format!("Failed to invoke '{target}' due to an error on the server. HubException: Method does not exist.");
@@ -111,6 +110,11 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
         true => invocation.target.as_ref().into(),
         false => Arc::clone(method.name()),
     };
+    if !calls.allows_call() {
+        let error = format!("Failed to invoke '{target}' due to an error on the server. HubException: Too many calls.");
+        return Action::Answer { id, error };
+    }
+    let options = &calls.core().options;
     let mut bindings =
         Bindings { capacity: options.stream_buffer_capacity, resume: calls.resume(), uploads: Vec::new() };
     match method.bind(&invocation.arguments, &mut bindings) {
@@ -127,7 +131,7 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
             Action::End(Ending::Fault(Fault::from(DecodeError::Missing("invocationId"))))
         }
         Ok(bound) => Action::Call(PendingCall {
-            method: Arc::clone(method),
+            method,
             target,
             id,
             kind,

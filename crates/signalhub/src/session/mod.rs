@@ -47,6 +47,7 @@ pub(crate) async fn run(core: Arc<HubCore>, mut connection: Connection) {
         full: None,
         connected: Connected::No,
         transport_ended: None,
+        draining: None,
         last_ping: Instant::now(),
         client_alive: None,
     };
@@ -68,6 +69,8 @@ struct Session {
     connected: Connected,
     /// How the transport ended, while what came before is still being read.
     transport_ended: Option<CloseReason>,
+    /// Since when the server stops: nothing new is read, and what runs may end.
+    draining: Option<Instant>,
     last_ping: Instant,
     /// When the client was last heard of; its timeout is armed by its first ping.
     client_alive: Option<Instant>,
@@ -97,7 +100,7 @@ impl Session {
             if let Some(reason) = self.transport_ended {
                 // The client has left, and its last messages may wait for a call that runs. An upload that is full will
                 // not get its end any more, so nobody waits for its reader.
-                if !self.is_held_up() || self.full.is_some() {
+                if !self.is_held_up() || self.full.is_some() || self.draining.is_some() {
                     return self.on_transport_ended(reason);
                 }
                 let done = self.calls.next().await;
@@ -119,13 +122,16 @@ impl Session {
     }
 
     fn is_held_up(&self) -> bool {
-        self.waiting.is_some() || self.full.is_some() || self.connected == Connected::No
+        self.waiting.is_some() || self.full.is_some() || self.draining.is_some() || self.connected == Connected::No
     }
 
     /// Looks whether what held up the loop is over.
     fn resume(&mut self) -> Option<Ending> {
         if self.full.as_ref().is_some_and(|upload| upload.has_room()) {
             self.full = None;
+        }
+        if self.draining.is_some() {
+            return self.calls.is_idle().then_some(Ending::Shutdown);
         }
         let slot = self.waiting.as_ref().and_then(|_| self.calls.take_slot())?;
         let call = self.waiting.take()?;
@@ -135,7 +141,10 @@ impl Session {
     fn on_received(&mut self, received: Received) -> Option<Ending> {
         match received {
             Received::Tick => self.on_tick(Instant::now()),
-            Received::Drain => Some(Ending::Shutdown),
+            Received::Drain => {
+                self.draining = Some(Instant::now());
+                None
+            }
             Received::Expired => Some(Ending::Expired),
             Received::Aborted => Some(Ending::Aborted),
             Received::Ended(CloseReason::SlowConsumer) => Some(self.on_transport_ended(CloseReason::SlowConsumer)),
@@ -206,6 +215,9 @@ impl Session {
             if let Some(alive) = &mut self.client_alive {
                 *alive = now;
             }
+        }
+        if self.draining.is_some_and(|since| now.duration_since(since) >= options.shutdown_grace) {
+            return Some(Ending::Shutdown);
         }
         let silent =
             self.client_alive.is_some_and(|alive| now.duration_since(alive) >= options.client_timeout_interval);

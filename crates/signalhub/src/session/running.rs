@@ -5,7 +5,9 @@ use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
+use std::time::Instant;
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -25,6 +27,7 @@ use crate::extract::{Call, WantsResult};
 use crate::flag::Flag;
 use crate::handler::{BoundCall, CallResult};
 use crate::method::Hook;
+use crate::rate::TokenBucket;
 use crate::slots::{Slot, Slots};
 
 /// How a running call ended for the session.
@@ -58,6 +61,7 @@ pub(super) struct RunningCalls {
     uploads: Uploads,
     slots: Arc<Slots>,
     resume: Arc<Notify>,
+    rate: Option<TokenBucket>,
     last: CallNumber,
 }
 
@@ -72,6 +76,7 @@ impl RunningCalls {
             uploads: Uploads::new(core.options.error_details),
             slots: Arc::new(slots),
             resume,
+            rate: core.options.invocation_rate.map(|rate| TokenBucket::new(rate, Instant::now())),
             last: CallNumber(0),
             core,
             client,
@@ -92,6 +97,20 @@ impl RunningCalls {
 
     pub(super) fn uploads(&mut self) -> &mut Uploads {
         &mut self.uploads
+    }
+
+    /// Tells whether the client may call once more, and counts it.
+    pub(super) fn allows_call(&mut self) -> bool {
+        let allowed = self.rate.as_mut().is_none_or(|rate| rate.take(Instant::now()));
+        if !allowed {
+            self.core.refused.invocations.fetch_add(1, Ordering::Relaxed);
+        }
+        allowed
+    }
+
+    /// Tells whether calls run that their client waits for.
+    pub(super) fn is_idle(&self) -> bool {
+        self.plain.is_empty()
     }
 
     pub(super) fn take_slot(&self) -> Option<Arc<Slot>> {

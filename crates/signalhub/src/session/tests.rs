@@ -296,3 +296,47 @@ async fn a_handshake_that_does_not_come_is_canceled() {
     assert_eq!(client.next().await, "{\"error\":\"Handshake was canceled.\"}");
     assert_eq!(client.ends().await, CloseReason::Finished);
 }
+
+#[tokio::test]
+async fn a_running_call_is_answered_before_its_client_is_sent_away() {
+    let (hub, shared, _left) = hub();
+    let mut client = Client::shaken(&hub.build()).await;
+    client.call("1", "Wait", &json!(["a"]));
+    client.call("2", "Echo", &json!(["b"]));
+    tokio::task::yield_now().await;
+    client.peer.drain();
+    tokio::task::yield_now().await;
+    shared.gate.add_permits(1);
+    client.completes("1", "\"result\":\"a\"").await;
+    assert_eq!(client.next().await, "{\"type\":7,\"allowReconnect\":true}");
+    assert_eq!(client.ends().await, CloseReason::ServerShutdown);
+}
+
+#[tokio::test]
+async fn a_call_that_does_not_end_holds_up_a_stop_for_its_grace_only() {
+    let (hub, _shared, _left) = hub();
+    let mut client = Client::shaken(&hub.shutdown_grace(Duration::ZERO).build()).await;
+    client.call("1", "Wait", &json!(["a"]));
+    tokio::task::yield_now().await;
+    client.peer.drain();
+    tokio::task::yield_now().await;
+    client.peer.tick();
+    assert_eq!(client.next().await, "{\"type\":7,\"allowReconnect\":true}");
+    assert_eq!(client.ends().await, CloseReason::ServerShutdown);
+}
+
+#[tokio::test]
+async fn calls_above_the_rate_are_refused_and_counted() {
+    let (hub, _shared, _left) = hub();
+    let hub = hub.invocation_rate(crate::Rate::per_second(1).with_burst(2)).build();
+    let mut client = Client::shaken(&hub).await;
+    for outcome in [
+        "\"result\":\"a\"",
+        "\"result\":\"a\"",
+        "\"error\":\"Failed to invoke 'Echo' due to an error on the server. HubException: Too many calls.\"",
+    ] {
+        client.call("1", "Echo", &json!(["a"]));
+        client.completes("1", outcome).await;
+    }
+    assert_eq!(hub.refusals().invocations, 1);
+}

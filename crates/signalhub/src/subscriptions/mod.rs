@@ -8,6 +8,7 @@ mod render;
 mod request;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use signalhub_events::{
     Broker, Delivery, EncodingKey, Grants, Offered, Organisation, Scope, Subscriber, Subscriptions,
@@ -37,13 +38,18 @@ impl SubscriptionMethods {
         Args((request,)): Args<(SubscriptionRequest,)>,
     ) -> Result<(), HubError> {
         let filters = request.filters()?;
-        let mut subscriptions = caller.0.subscriptions();
+        let mut subscriptions = caller.client().subscriptions();
         let subscriptions = match &mut *subscriptions {
             Some(subscriptions) => subscriptions,
-            none => none.insert(self.attach(&caller.0)?),
+            none => none.insert(self.attach(caller.client())?),
         };
         for filter in &filters {
             subscriptions.check(filter).map_err(refused)?;
+        }
+        let most = caller.core().options.maximum_subscriptions_per_client;
+        if subscriptions.len() + filters.len() > most {
+            caller.core().refused.subscriptions.fetch_add(1, Ordering::Relaxed);
+            return Err(HubError::new(format!("a connection has at most {most} subscriptions")));
         }
         for filter in &filters {
             subscriptions.add(filter).map_err(refused)?;
@@ -61,7 +67,7 @@ impl SubscriptionMethods {
         for filter in &filters {
             self.broker.catalogue().check(&filter.event, filter.resources()).map_err(refused)?;
         }
-        if let Some(subscriptions) = &mut *caller.0.subscriptions() {
+        if let Some(subscriptions) = &mut *caller.client().subscriptions() {
             for filter in &filters {
                 subscriptions.remove(filter);
             }

@@ -213,3 +213,15 @@ async fn nothing_is_left_when_the_connection_ends() {
     assert_eq!((stage.broker.subscriber_count(), stage.broker.subscription_count()), (0, 0));
     assert_eq!(stage.hub.client_count(), 0);
 }
+
+#[tokio::test]
+async fn a_connection_has_a_limited_number_of_subscriptions() {
+    let broker = Broker::builder().catalogue(Catalogue::portos()).build();
+    let hub = Hub::builder().events(broker.clone()).maximum_subscriptions_per_client(2).build();
+    let stage = Stage { broker, hub };
+    let mut client = stage.client(Identity::user("ann")).await;
+    client.subscribe(json!({"e": "portos.resources.changed", "r": [{"n": "a"}, {"n": "b"}]})).await;
+    let error = client.call("Subscribe", json!({"e": "portos.licence.activated"})).await.unwrap();
+    assert!(error.ends_with("HubException: a connection has at most 2 subscriptions"), "{error}");
+    assert_eq!((stage.broker.subscription_count(), stage.hub.refusals().subscriptions), (2, 1));
+}
