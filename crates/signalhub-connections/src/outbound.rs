@@ -60,6 +60,11 @@ impl Outbound {
         }
     }
 
+    /// Tells whether something waits to be written.
+    pub fn has_backlog(&self) -> bool {
+        !self.0.lock().frames.is_empty()
+    }
+
     /// Asks the connection's handler to end it. Nothing more is taken; the handler can still say goodbye.
     pub fn abort(&self) {
         self.0.abort();

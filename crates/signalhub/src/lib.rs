@@ -1,3 +1,5 @@
+//! SignalR hubs for the official clients.
+//!
 #![doc = include_str!("../docs/guide.md")]
 
 mod client;

@@ -69,7 +69,7 @@ struct Session {
     connected: Connected,
     /// How the transport ended, while what came before is still being read.
     transport_ended: Option<CloseReason>,
-    /// Since when the server stops: nothing new is read, and what runs may end.
+    /// Since when the server stops: nothing new begins, and what runs may end.
     draining: Option<Instant>,
     last_ping: Instant,
     /// When the client was last heard of; its timeout is armed by its first ping.
@@ -122,7 +122,7 @@ impl Session {
     }
 
     fn is_held_up(&self) -> bool {
-        self.waiting.is_some() || self.full.is_some() || self.draining.is_some() || self.connected == Connected::No
+        self.waiting.is_some() || self.full.is_some() || self.connected == Connected::No
     }
 
     /// Looks whether what held up the loop is over.
@@ -150,6 +150,7 @@ impl Session {
             Received::Ended(CloseReason::SlowConsumer) => Some(self.on_transport_ended(CloseReason::SlowConsumer)),
             Received::Ended(reason) => {
                 self.transport_ended = Some(reason);
+                self.client.ended().raise();
                 None
             }
             _ => None,
@@ -183,6 +184,8 @@ impl Session {
             Action::Ignore => {}
             Action::Answer { id, error } => self.client.complete_with_error(&id, error),
             Action::Hold(upload) => self.full = Some(upload),
+            // What the client still has to say about running calls is heard, but nothing new begins.
+            Action::Call(_) if self.draining.is_some() => {}
             Action::Call(call) if call.needs_slot() => {
                 self.waiting = Some(call);
                 return self.resume();

@@ -82,9 +82,13 @@ impl Streaming {
                         if self.client.try_send(&HubMessage::StreamItem(item)).is_err() {
                             return End::Complete;
                         }
-                        // A stream that always has an item, sent to a client that always reads, would never let
-                        // anybody else have a turn.
-                        tokio::task::consume_budget().await;
+                        // A stream that always has an item would never let anybody else have a turn: neither other
+                        // tasks, nor the client's other streams when its queue has room again.
+                        if self.client.outbound().has_backlog() {
+                            tokio::task::yield_now().await;
+                        } else {
+                            tokio::task::consume_budget().await;
+                        }
                     }
                     CallResult::Failed(error) => return End::Failed(error),
                     CallResult::Unserialisable(error) => return End::Unserialisable(error.to_string()),

@@ -51,7 +51,14 @@ impl Uploads {
 
     /// Forgets what a call that has ended did not wait for.
     pub(super) fn forget(&mut self, call: CallNumber) {
-        self.open.retain(|_, (owner, _)| *owner != call);
+        self.open.retain(|_, (owner, sink)| {
+            let lives = *owner != call;
+            if !lives {
+                // Whoever reads it outside its method learns that no more comes.
+                sink.end(None);
+            }
+            lives
+        });
         if self.open.is_empty() {
             self.open = HashMap::new();
         }

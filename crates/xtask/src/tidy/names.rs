@@ -22,13 +22,19 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.sources() {
         for (index, line) in file.text.lines().enumerate() {
-            if let Some(word) = definition(line).and_then(|(kind, name)| empty_word(kind, name)) {
+            let named = definition(line).filter(|(kind, _)| !is_associated_type(kind, line));
+            if let Some(word) = named.and_then(|(kind, name)| empty_word(kind, name)) {
                 let what = format!("\"{}\" has the word \"{word}\", which says nothing", line.trim());
                 findings.push(Finding::at(&file.path, index, what));
             }
         }
     }
     findings
+}
+
+/// The name of an associated type is its trait's.
+fn is_associated_type(kind: &str, line: &str) -> bool {
+    kind == "type" && line.starts_with(' ')
 }
 
 /// The kind and the name of what a line defines.

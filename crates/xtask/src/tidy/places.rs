@@ -23,7 +23,7 @@ const LOCK_FILE: &str = "Cargo.lock";
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for file in tree.files.iter().filter(|file| file.path != LOCK_FILE) {
+    for file in tree.files.iter().filter(|file| !file.path.ends_with(LOCK_FILE)) {
         for (index, line) in file.text.lines().enumerate() {
             if let Some(place) = PLACES.iter().find(|place| line.contains(**place)) {
                 findings.push(Finding::at(&file.path, index, format!("names the place {place}")));

@@ -1,0 +1,262 @@
+//! Whom a message reaches.
+
+mod support;
+
+use serde_json::{Value, json};
+use signalhub::{Args, Caller, Clients, ConnectionId, ErrorDetails, Groups, Hub, HubBuilder, HubError, Identity};
+use signalhub::{SendError, Target};
+use support::{Client, called, failed, invoking, result, soon};
+
+async fn join(groups: Groups, caller: Caller, Args((group,)): Args<(String,)>) -> Result<(), HubError> {
+    groups.add(caller.id(), &group);
+    Ok(())
+}
+
+async fn leave(groups: Groups, caller: Caller, Args((group,)): Args<(String,)>) -> Result<(), HubError> {
+    groups.remove(caller.id(), &group);
+    Ok(())
+}
+
+fn hub() -> HubBuilder<()> {
+    Hub::builder()
+        .method("Echo", async |Args((value,)): Args<(Value,)>| Ok(value))
+        .method("Join", join)
+        .method("Leave", leave)
+        .method("All", async |clients: Clients| Ok(clients.all().send("M", ()).await?))
+        .method("Others", async |clients: Clients| Ok(clients.others().send("M", ()).await?))
+        .method("Caller", async |clients: Clients| Ok(clients.caller().send("M", ()).await?))
+        .method("OthersInGroup", async |clients: Clients, Args((group,)): Args<(String,)>| {
+            Ok(clients.others_in_group(&group).send("M", ()).await?)
+        })
+        .method("Groups", async |clients: Clients, Args((groups,)): Args<(Vec<String>,)>| {
+            Ok(clients.groups(groups.iter().map(String::as_str)).send("M", ()).await?)
+        })
+        .method("NotANumber", async |clients: Clients| Ok(clients.all().send("M", (f64::NAN,)).await?))
+}
+
+/// Two connections of ann, one of bob, one of nobody; the first three are in a group each of their own and in "all".
+async fn four(hub: &Hub) -> [Client; 4] {
+    let users = [Identity::user("ann"), Identity::user("ann"), Identity::user("bob"), Identity::anonymous()];
+    let mut clients = Vec::new();
+    for (i, user) in users.into_iter().enumerate() {
+        let client = Client::connect_as(hub, user).await;
+        if i < 3 {
+            hub.groups().add(client.id(), &format!("g{i}"));
+            hub.groups().add(client.id(), "all");
+        }
+        clients.push(client);
+    }
+    clients.try_into().expect("four clients")
+}
+
+/// Expects that each client hears the message as often as it is said, and nothing else.
+async fn hear(name: &str, clients: &mut [Client], times: [usize; 4]) {
+    for (i, (client, times)) in clients.iter_mut().zip(times).enumerate() {
+        let mut heard = Vec::new();
+        client.call("end", "Echo", &json!([0]));
+        while heard.last().is_none_or(|message| *message != result("end", &json!(0))) {
+            heard.push(client.next().await);
+        }
+        heard.pop();
+        assert_eq!(heard, vec![called("M", &json!([])); times], "{name}, client {i}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_target_from_outside_the_hub() {
+    type Choose = fn(&Clients, &[ConnectionId]) -> Target;
+    let rows: [(&str, Choose, [usize; 4]); 21] = [
+        ("all", |to, _| to.all(), [1, 1, 1, 1]),
+        ("others of nobody", |to, _| to.others(), [1, 1, 1, 1]),
+        ("all except", |to, ids| to.all().except(&ids[1]).except(&ids[3]), [1, 0, 1, 0]),
+        ("all except one twice", |to, ids| to.all().except(&ids[1]).except(&ids[1]), [1, 0, 1, 1]),
+        ("all except nobody", |to, _| to.all().except(&ConnectionId::new("nobody")), [1, 1, 1, 1]),
+        ("clients", |to, ids| to.clients([&ids[0], &ids[2]]), [1, 0, 1, 0]),
+        ("clients twice", |to, ids| to.clients([&ids[2], &ids[0], &ids[2]]), [1, 0, 1, 0]),
+        ("clients and nobody", |to, ids| to.clients([&ConnectionId::new("nobody"), &ids[3]]), [0, 0, 0, 1]),
+        ("no clients", |to, _| to.clients([]), [0, 0, 0, 0]),
+        ("clients except", |to, ids| to.clients(ids).except(&ids[0]), [0, 1, 1, 1]),
+        ("group", |to, _| to.group("all"), [1, 1, 1, 0]),
+        ("group except", |to, ids| to.group("all").except(&ids[0]), [0, 1, 1, 0]),
+        ("group in another case", |to, _| to.group("All"), [0, 0, 0, 0]),
+        ("empty group", |to, _| to.group(""), [0, 0, 0, 0]),
+        ("others in group", |to, _| to.others_in_group("all"), [1, 1, 1, 0]),
+        ("groups", |to, _| to.groups(["g0", "g1", "nobody's"]), [1, 1, 0, 0]),
+        ("groups that overlap", |to, _| to.groups(["g0", "all", "all"]), [3, 2, 2, 0]),
+        ("user", |to, _| to.user("ann"), [1, 1, 0, 0]),
+        ("user in another case", |to, _| to.user("Ann"), [0, 0, 0, 0]),
+        ("users twice", |to, _| to.users(["ann", "bob", "ann", "nobody"]), [1, 1, 1, 0]),
+        ("users except", |to, ids| to.users(["ann", "bob"]).except(&ids[0]), [0, 1, 1, 0]),
+    ];
+    let hub = hub().build();
+    let mut clients = four(&hub).await;
+    let ids: Vec<_> = clients.iter().map(|client| client.id().clone()).collect();
+    for (name, choose, times) in rows {
+        choose(&hub.clients(), &ids).send("M", ()).await.expect("it can be sent");
+        hear(name, &mut clients, times).await;
+    }
+    hub.clients().client(&ids[1]).send("M", ()).await.expect("it can be sent");
+    hear("client", &mut clients, [0, 1, 0, 0]).await;
+    hub.clients().client(&ConnectionId::new("nobody")).send("M", ()).await.expect("nobody is no error");
+    hub.clients().caller().send("M", ()).await.expect("nobody is no error");
+    hear("nobody", &mut clients, [0; 4]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_target_that_knows_its_caller() {
+    let hub = hub().build();
+    let mut clients = four(&hub).await;
+    for (target, arguments, times) in [
+        ("All", json!([]), [1, 1, 1, 1]),
+        ("Others", json!([]), [0, 1, 1, 1]),
+        ("Caller", json!([]), [1, 0, 0, 0]),
+        ("OthersInGroup", json!(["all"]), [0, 1, 1, 0]),
+        ("OthersInGroup", json!(["g0"]), [0, 0, 0, 0]),
+        ("OthersInGroup", json!(["g1"]), [0, 1, 0, 0]),
+        ("Groups", json!([["g0", "all"]]), [2, 1, 1, 0]),
+    ] {
+        clients[0].say(&json!({"type": 1, "target": target, "arguments": arguments}));
+        clients[0].peer.send("");
+        // The first client is heard first, so its call is done before the others are counted.
+        hear(target, &mut clients, times).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_groups_must_not_name_the_empty_one() {
+    for (details, detail) in [
+        (ErrorDetails::Hidden, ""),
+        (ErrorDetails::Shown, " InvalidOperationException: Cannot send to an empty group name."),
+    ] {
+        let hub = hub().error_details(details).build();
+        let mut clients = four(&hub).await;
+        clients[0].call("1", "Groups", &json!([["g0", ""]]));
+        clients[0].hears([failed("1", &invoking("Groups", detail))]).await;
+        let sent = hub.clients().groups(["", "g0"]).send("M", ()).await;
+        assert!(matches!(sent, Err(SendError::EmptyGroup)), "{sent:?}");
+        hear("an empty name", &mut clients, [0; 4]).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_empty_group_alone_is_a_group() {
+    let hub = hub().build();
+    let mut clients = four(&hub).await;
+    clients[1].call("1", "Join", &json!([""]));
+    clients[1].hears([result("1", &Value::Null)]).await;
+    hub.clients().group("").send("M", ()).await.expect("it can be sent");
+    hear("the empty group", &mut clients, [0, 1, 0, 0]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn arguments_that_cannot_be_sent_reach_nobody() {
+    let hub = hub().error_details(ErrorDetails::Shown).build();
+    let mut clients = four(&hub).await;
+    clients[0].call("1", "NotANumber", &json!([]));
+    let error = clients[0].next().await["error"].to_string();
+    assert!(error.contains(" SerializationException: "), "{error}");
+    let sent = hub.clients().all().send("M", "no tuple").await;
+    assert!(matches!(sent, Err(SendError::Arguments { .. })), "{sent:?}");
+    hear("no arguments", &mut clients, [0; 4]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_lives_as_long_as_it_has_members() {
+    let hub = hub().build();
+    let [mut a, mut b, ..] = four(&hub).await;
+    let before = hub.group_count();
+    for client in [&mut a, &mut b] {
+        for group in ["new", "new"] {
+            client.call("1", "Join", &json!([group]));
+            client.hears([result("1", &Value::Null)]).await;
+        }
+    }
+    assert_eq!(hub.group_count(), before + 1);
+    hub.clients().group("new").send("M", ()).await.expect("it can be sent");
+    a.hears([called("M", &json!([]))]).await;
+    a.is_heard().await;
+    for (group, left) in [("new", 1), ("new", 1), ("unknown", 1)] {
+        a.call("1", "Leave", &json!([group]));
+        a.hears([result("1", &Value::Null)]).await;
+        assert_eq!(hub.group_count(), before + left);
+    }
+    hub.groups().remove(b.id(), "new");
+    assert_eq!(hub.group_count(), before);
+    hub.groups().add(&ConnectionId::new("nobody"), "new");
+    hub.groups().remove(&ConnectionId::new("nobody"), "all");
+    assert_eq!(hub.group_count(), before);
+    b.hears([called("M", &json!([]))]).await;
+    b.is_heard().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_is_taken_out_of_everything() {
+    let hub = hub().build();
+    let [mut gone, mut ann, mut bob, mut nobody] = four(&hub).await;
+    let id = gone.id().clone();
+    let kept = hub.clients().client(&id);
+    assert_eq!((hub.client_count(), hub.group_count()), (4, 4));
+    gone.vanish();
+    gone.ends().await;
+    assert_eq!((hub.client_count(), hub.group_count()), (3, 3));
+    for target in [hub.clients().clients([&id]), hub.clients().group("g0")] {
+        target.send("M", ()).await.expect("nobody is no error");
+    }
+    kept.send("M", ()).await.expect("nobody is no error");
+    hub.groups().add(&id, "new");
+    hub.groups().add(&id, "all");
+    assert_eq!(hub.group_count(), 3);
+    for target in [hub.clients().all(), hub.clients().group("all"), hub.clients().users(["ann", "bob"])] {
+        target.send("M", ()).await.expect("it can be sent");
+    }
+    for (client, times) in [(&mut ann, 3), (&mut bob, 3), (&mut nobody, 1)] {
+        client.hears(vec![called("M", &json!([])); times]).await;
+        client.is_heard().await;
+    }
+    for mut client in [ann, bob, nobody] {
+        client.say(&json!({"type": 7}));
+        client.hears([json!({"type": 7})]).await;
+        client.ends().await;
+    }
+    assert_eq!((hub.client_count(), hub.group_count()), (0, 0));
+}
+
+/// Sending makes room for other tasks after every 128 clients, who may then come and go.
+#[tokio::test(start_paused = true)]
+async fn many_clients_are_reached_while_some_leave() {
+    let hub = hub().build();
+    let mut clients = Vec::new();
+    for _ in 0..300 {
+        clients.push(Client::connect(&hub).await);
+    }
+    let everyone = hub.clients().all();
+    let sending = tokio::spawn(async move { everyone.send("M", (1,)).await });
+    for client in clients.iter_mut().step_by(3) {
+        client.vanish();
+    }
+    soon(sending).await.expect("no panic").expect("it can be sent");
+    for client in clients.iter_mut().skip(1).step_by(3) {
+        client.hears([called("M", &json!([1]))]).await;
+    }
+    drop(clients);
+    assert_eq!(hub.client_count(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_client_is_closed_and_the_others_are_served() {
+    let hub = hub().build();
+    let (mut slow, mut quick) = (Client::connect(&hub).await, Client::connect(&hub).await);
+    let text = "x".repeat(1024);
+    for _ in 0..1100 {
+        hub.clients().all().send("M", (&text,)).await.expect("it can be sent");
+        quick.next().await;
+    }
+    quick.is_heard().await;
+    assert_eq!(hub.client_count(), 1);
+    assert_eq!(slow.peer.close_reason(), Some(signalhub::CloseReason::SlowConsumer));
+    let mut queued = 0;
+    while slow.peer.receive().await.is_some() {
+        queued += 1;
+    }
+    assert!(queued <= 1024, "{queued} messages were queued");
+}

@@ -1,0 +1,264 @@
+//! A client of a hub without a network, and what the hubs of the tests are made of.
+//!
+//! All tests run with paused time: a message that does not come fails a test as soon as nothing else can happen.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use signalhub::connections::{ConnectionHandler, Peer};
+use signalhub::{CloseReason, Connection, ConnectionId, Hub, HubError, Identity};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// How long the paused clock runs on before something counts as not coming.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Lets everything happen that can happen by itself.
+pub(crate) async fn idle() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+/// Fails when the event does not come.
+pub(crate) async fn soon<T>(event: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, event).await.expect("it does not come")
+}
+
+/// The client's end of a connection whose handshake is done.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) peer: Peer,
+    id: ConnectionId,
+    session: JoinHandle<()>,
+}
+
+impl Client {
+    /// Connects as ann.
+    pub(crate) async fn connect(hub: &Hub) -> Self {
+        Self::connect_as(hub, Identity::user("ann")).await
+    }
+
+    pub(crate) async fn connect_as(hub: &Hub, identity: Identity) -> Self {
+        let mut client = Self::begin(hub, identity);
+        client.peer.send("{\"protocol\":\"json\",\"version\":1}\u{1e}");
+        assert_eq!(client.next().await, json!({}));
+        client
+    }
+
+    /// Connects without a handshake.
+    pub(crate) fn begin(hub: &Hub, identity: Identity) -> Self {
+        let (connection, peer) = Connection::pair(identity);
+        let id = connection.id().clone();
+        let session = tokio::spawn(Arc::new(hub.clone()).handle(connection));
+        Self { peer, id, session }
+    }
+
+    pub(crate) fn id(&self) -> &ConnectionId {
+        &self.id
+    }
+
+    pub(crate) fn say(&mut self, message: &Value) {
+        self.peer.send(format!("{message}\u{1e}"));
+    }
+
+    pub(crate) fn call(&mut self, id: &str, target: &str, arguments: &Value) {
+        self.say(&json!({"type": 1, "invocationId": id, "target": target, "arguments": arguments}));
+    }
+
+    /// Calls a method and promises it streams.
+    pub(crate) fn call_with(&mut self, id: &str, target: &str, streams: &[&str]) {
+        self.say(&json!({"type": 1, "invocationId": id, "target": target, "arguments": [], "streamIds": streams}));
+    }
+
+    pub(crate) fn stream(&mut self, id: &str, target: &str, arguments: &Value) {
+        self.say(&json!({"type": 4, "invocationId": id, "target": target, "arguments": arguments}));
+    }
+
+    pub(crate) fn item(&mut self, id: &str, item: &Value) {
+        self.say(&item_of(id, item));
+    }
+
+    /// Ends a stream of the client.
+    pub(crate) fn complete(&mut self, id: &str) {
+        self.say(&ended(id));
+    }
+
+    pub(crate) fn cancel(&mut self, id: &str) {
+        self.say(&json!({"type": 5, "invocationId": id}));
+    }
+
+    /// Shows that the connection lives: everything said before was read.
+    pub(crate) async fn is_heard(&mut self) {
+        self.call("alive", "Echo", &json!(["alive"]));
+        self.hears([result("alive", &json!("alive"))]).await;
+    }
+
+    pub(crate) async fn next(&mut self) -> Value {
+        let message = soon(self.peer.receive()).await.expect("the connection has ended");
+        let (end, json) = message.split_last().unwrap();
+        assert_eq!(*end, 0x1e);
+        serde_json::from_slice(json).unwrap()
+    }
+
+    /// Expects these messages, and no others between them.
+    pub(crate) async fn hears(&mut self, messages: impl IntoIterator<Item = Value>) {
+        for message in messages {
+            assert_eq!(self.next().await, message);
+        }
+    }
+
+    /// Expects that no message comes by itself.
+    pub(crate) async fn hears_nothing(&mut self) {
+        if let Ok(message) = tokio::time::timeout(PATIENCE, self.peer.receive()).await {
+            panic!("heard {message:?}");
+        }
+    }
+
+    /// Takes the question of the server and tells its id.
+    pub(crate) async fn is_asked(&mut self, method: &str) -> String {
+        let question = self.next().await;
+        assert_eq!(question["type"], 1);
+        assert_eq!(question["target"], method);
+        question["invocationId"].as_str().expect("a question has an id").to_owned()
+    }
+
+    /// Loses the connection without a word.
+    pub(crate) fn vanish(&mut self) {
+        self.peer.end(CloseReason::ClientGone);
+    }
+
+    /// Drops the session as a runtime does that ends.
+    pub(crate) async fn kill(&mut self) {
+        self.session.abort();
+        assert!(soon(&mut self.session).await.is_err());
+    }
+
+    /// Expects the end of the connection without another message, and tells its reason.
+    pub(crate) async fn ends(mut self) -> CloseReason {
+        assert_eq!(soon(self.peer.receive()).await, None);
+        soon(self.session).await.expect("the session does not panic");
+        self.peer.close_reason().unwrap()
+    }
+}
+
+pub(crate) fn item_of(id: &str, item: &Value) -> Value {
+    json!({"type": 2, "invocationId": id, "item": item})
+}
+
+pub(crate) fn result(id: &str, result: &Value) -> Value {
+    json!({"type": 3, "invocationId": id, "result": result})
+}
+
+pub(crate) fn failed(id: &str, error: &str) -> Value {
+    json!({"type": 3, "invocationId": id, "error": error})
+}
+
+/// The end of a stream.
+pub(crate) fn ended(id: &str) -> Value {
+    json!({"type": 3, "invocationId": id})
+}
+
+/// A call of a client's method that wants no answer.
+pub(crate) fn called(target: &str, arguments: &Value) -> Value {
+    json!({"type": 1, "target": target, "arguments": arguments})
+}
+
+/// The error of a method that failed, as all clients read it.
+pub(crate) fn invoking(target: &str, detail: &str) -> String {
+    format!("An unexpected error occurred invoking '{target}' on the server.{detail}")
+}
+
+/// What the methods of a test's hub share with the test.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    gate: Arc<Semaphore>,
+    pub(crate) alive: Alive,
+    produced: Arc<AtomicUsize>,
+    events: mpsc::Sender<String>,
+}
+
+impl Shared {
+    pub(crate) fn new() -> (Self, Events) {
+        let (events, heard) = mpsc::channel(64);
+        let shared =
+            Self { gate: Arc::new(Semaphore::new(0)), alive: Alive::default(), produced: Arc::default(), events };
+        (shared, Events(heard))
+    }
+
+    /// Waits until the test lets one through.
+    pub(crate) async fn wait(&self) -> Result<(), HubError> {
+        self.gate.acquire().await.map_err(|error| HubError::internal("Closed", error))?.forget();
+        Ok(())
+    }
+
+    pub(crate) fn let_through(&self, count: usize) {
+        self.gate.add_permits(count);
+    }
+
+    pub(crate) fn produce(&self) -> usize {
+        self.produced.fetch_add(1, Ordering::SeqCst)
+    }
+
+    pub(crate) fn produced(&self) -> usize {
+        self.produced.load(Ordering::SeqCst)
+    }
+
+    /// Tells the test what happened.
+    pub(crate) fn tell(&self, event: impl Into<String>) {
+        self.events.try_send(event.into()).expect("a test takes its events");
+    }
+}
+
+/// What methods told.
+#[derive(Debug)]
+pub(crate) struct Events(mpsc::Receiver<String>);
+
+impl Events {
+    pub(crate) async fn next(&mut self) -> String {
+        soon(self.0.recv()).await.expect("the hub is still there")
+    }
+
+    pub(crate) fn none(&mut self) -> bool {
+        self.0.try_recv().is_err()
+    }
+}
+
+/// Counts what is alive.
+#[derive(Clone, Debug)]
+pub(crate) struct Alive(Arc<watch::Sender<usize>>);
+
+impl Default for Alive {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(0)))
+    }
+}
+
+impl Alive {
+    /// Counts as alive until the guard is dropped.
+    pub(crate) fn guard(&self) -> Guard {
+        self.0.send_modify(|count| *count += 1);
+        Guard(self.clone())
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        *self.0.borrow()
+    }
+
+    pub(crate) async fn becomes(&self, count: usize) {
+        soon(self.0.subscribe().wait_for(|alive| *alive == count)).await.expect("the sender is here");
+    }
+}
+
+/// Something alive.
+#[derive(Debug)]
+pub(crate) struct Guard(Alive);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|count| *count -= 1);
+    }
+}
