@@ -18,7 +18,7 @@ pub(crate) struct Gate {
 }
 
 /// All gates, the cheap and telling ones first.
-const GATES: [Gate; 9] = [
+const GATES: [Gate; 10] = [
     Gate { name: "fmt", run: gates::fmt::run },
     Gate { name: "clippy", run: gates::clippy::run },
     Gate { name: "features", run: gates::features::run },
@@ -28,6 +28,7 @@ const GATES: [Gate; 9] = [
     Gate { name: "deny", run: gates::deny::run },
     Gate { name: "conformance", run: gates::conformance::run },
     Gate { name: "js", run: gates::js::run },
+    Gate { name: "fuzz", run: gates::fuzz::run },
 ];
 
 /// The gates with these names, in their own order; all of them for no name.

@@ -7,6 +7,7 @@ pub(crate) mod deny;
 pub(crate) mod docs;
 pub(crate) mod features;
 pub(crate) mod fmt;
+pub(crate) mod fuzz;
 pub(crate) mod js;
 
 pub(crate) mod tidy;

@@ -1,0 +1,57 @@
+//! Each fuzz target for ten seconds, where a nightly toolchain is installed.
+
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+use crate::command::{run as run_command, say, works};
+use crate::counts::Counts;
+use crate::workspace::Workspace;
+
+/// Libfuzzer is told where code branches; without this it would only guess.
+const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table --cfg fuzzing";
+
+/// An explicit target keeps the flags away from build scripts.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
+    let nightly = |arguments: &[&str]| {
+        let mut command = Command::new("cargo");
+        // The toolchain that runs this one would win over `+nightly`.
+        command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").arg("+nightly").args(arguments);
+        command
+    };
+    if !works(&mut nightly(&["--version"])) {
+        say("no nightly toolchain is installed, so nothing is fuzzed")?;
+        return Ok(Counts::default());
+    }
+    let folder = workspace.root.join("fuzz");
+    let mut build = nightly(&["build", "--release", "--target", TARGET]);
+    run_command(build.env("RUSTFLAGS", COVERAGE).env("CARGO_TARGET_DIR", folder.join("target")).current_dir(&folder))?;
+    let mut counts = Counts::default();
+    for target in targets(&folder)? {
+        let mut fuzz = Command::new(folder.join("target").join(TARGET).join("release").join(&target));
+        // What the fuzzer adds goes to the first folder, the seeds are read from the second.
+        let found = folder.join("target").join("found").join(&target);
+        std::fs::create_dir_all(&found)?;
+        let seeds = Path::new("corpus").join(&target);
+        fuzz.arg(found).arg(seeds).args(["-max_total_time=10", "-verbosity=0", "-print_final_stats=1"]);
+        say(&format!("fuzzing {target}"))?;
+        counts += if run_command(fuzz.current_dir(&folder)).is_ok() { Counts::PASSED } else { Counts::FAILED };
+    }
+    Ok(counts)
+}
+
+/// The names of the targets: one file each.
+fn targets(folder: &Path) -> io::Result<Vec<String>> {
+    let mut targets = Vec::new();
+    for entry in std::fs::read_dir(folder.join("fuzz_targets"))? {
+        let path = entry?.path();
+        if let Some(name) = path.file_stem().filter(|_| path.extension().is_some_and(|extension| extension == "rs")) {
+            targets.push(name.to_string_lossy().into_owned());
+        }
+    }
+    targets.sort();
+    Ok(targets)
+}
