@@ -190,10 +190,10 @@ pub(crate) fn show_body(body: &[u8], names: &Names) -> Value {
         return json!({ "hex": to_hex(body) });
     };
     let collapsed = names.collapse(text);
-    if text.starts_with(['{', '[']) {
-        if let Ok(value) = serde_json::from_str::<Value>(&collapsed) {
-            return json!({ "json": value });
-        }
+    if text.starts_with(['{', '['])
+        && let Ok(value) = serde_json::from_str::<Value>(&collapsed)
+    {
+        return json!({ "json": value });
     }
     json!({ "text": collapsed })
 }

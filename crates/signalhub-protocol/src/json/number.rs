@@ -3,10 +3,10 @@
 /// Appends the shortest text that reads back as the same number; the number must be finite.
 pub(crate) fn write_f64(number: f64, out: &mut Vec<u8>) {
     let mut text = format!("{number:e}");
-    if let Some(nearest) = digits_after_point(&text, 16).map(|digits| format!("{number:.digits$e}")) {
-        if nearest.parse() == Ok(number) {
-            text = nearest;
-        }
+    if let Some(nearest) = digits_after_point(&text, 16).map(|digits| format!("{number:.digits$e}"))
+        && nearest.parse() == Ok(number)
+    {
+        text = nearest;
     }
     write_scientific(&text, 17, out);
 }
@@ -14,10 +14,10 @@ pub(crate) fn write_f64(number: f64, out: &mut Vec<u8>) {
 /// Appends the shortest text that reads back as the same number; the number must be finite.
 pub(crate) fn write_f32(number: f32, out: &mut Vec<u8>) {
     let mut text = format!("{number:e}");
-    if let Some(nearest) = digits_after_point(&text, 8).map(|digits| format!("{number:.digits$e}")) {
-        if nearest.parse() == Ok(number) {
-            text = nearest;
-        }
+    if let Some(nearest) = digits_after_point(&text, 8).map(|digits| format!("{number:.digits$e}"))
+        && nearest.parse() == Ok(number)
+    {
+        text = nearest;
     }
     write_scientific(&text, 9, out);
 }
