@@ -11,7 +11,7 @@ use crate::outbound::Lane;
 use crate::registry::Seat;
 use crate::signals::Signal;
 use crate::socket::Socket;
-use crate::{CloseReason, ConnectionId, Frame, Identity, Outbound};
+use crate::{CloseReason, ConnectionId, Frame, Identity, Outbound, RemoteAddress};
 
 /// How long the server waits for the client's close frame after it sent its own.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,6 +28,7 @@ pub struct Connection {
     consumed: usize,
     transport: Transport,
     expires: Option<SystemTime>,
+    remote: Option<RemoteAddress>,
     seat: Option<Seat>,
 }
 
@@ -65,7 +66,7 @@ pub enum Intake {
 
 impl Connection {
     pub(crate) fn new(id: ConnectionId, identity: Arc<Identity>, lane: Arc<Lane>, transport: Transport) -> Self {
-        Self { id, identity, lane, input: Vec::new(), consumed: 0, transport, expires: None, seat: None }
+        Self { id, identity, lane, input: Vec::new(), consumed: 0, transport, expires: None, remote: None, seat: None }
     }
 
     pub(crate) fn with_seat(mut self, seat: Seat) -> Self {
@@ -78,6 +79,11 @@ impl Connection {
         self
     }
 
+    pub(crate) fn coming_from(mut self, remote: Option<RemoteAddress>) -> Self {
+        self.remote = remote;
+        self
+    }
+
     /// The public id.
     pub fn id(&self) -> &ConnectionId {
         &self.id
@@ -86,6 +92,11 @@ impl Connection {
     /// Who is at the other end.
     pub fn identity(&self) -> &Arc<Identity> {
         &self.identity
+    }
+
+    /// Where the client is, as far as the server knows; for polls, where the first came from.
+    pub fn remote_address(&self) -> Option<RemoteAddress> {
+        self.remote
     }
 
     /// The way out; clones of it may be given to others.

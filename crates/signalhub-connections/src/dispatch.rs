@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, EXPIRES, HeaderValue, PRAGMA, SEC_WEBSOCKET_ACCEPT,
-    UPGRADE, WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, PRAGMA, SEC_WEBSOCKET_ACCEPT, UPGRADE,
+    WWW_AUTHENTICATE,
 };
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use hyper::body::Body as HttpBody;
 use hyper::upgrade::OnUpgrade;
@@ -17,18 +17,22 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tracing::Instrument;
 
+use crate::answers::{empty, no_cache, not_offered, octets, refuse, refuse_attach, text, unknown};
 use crate::body::Body;
 use crate::connection::Transport;
 use crate::endpoint::Refusal;
 use crate::events::EventStream;
 use crate::id::ConnectionToken;
+use crate::limits::{Limit, Party};
 use crate::mailbox::Mailbox;
 use crate::negotiate::{self, NegotiateVersion};
+use crate::origins::Judged;
 use crate::outbound::{Lane, Outlet};
+use crate::pace::Watched;
 use crate::polls::{Polled, Polls};
 use crate::registry::{AttachError, Attached, Found, Link, Registry};
 use crate::socket::{Io, Socket};
-use crate::{Connection, ConnectionId, Endpoint, Identity, TransportKind, query, websocket};
+use crate::{Connection, ConnectionId, Endpoint, Identity, Origins, TransportKind, query, websocket};
 
 /// Which of an endpoint's two routes a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,24 +49,58 @@ pub(crate) struct Mounted {
 }
 
 impl Mounted {
-    /// Answers one request. Authentication comes before everything else, as in the original.
-    pub(crate) async fn answer<B>(&self, route: Route, mut request: Request<B>) -> Response<Body>
+    /// Answers one request: what it says about its origin first, which a preflight has no credentials for.
+    pub(crate) async fn answer<B>(
+        &self,
+        route: Route,
+        mut request: Request<B>,
+        default_origins: Option<&Origins>,
+    ) -> Response<Body>
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
         let upgrade = hyper::upgrade::on(&mut request);
         let (head, body) = request.into_parts();
-        let identity = match self.endpoint.admit(&head) {
+        let grant = match self.endpoint.own_origins().or(default_origins).map(|origins| origins.judge(&head)) {
+            None => None,
+            Some(Judged::Passed(grant)) => Some(grant),
+            Some(Judged::Preflight(response)) => return response,
+            Some(Judged::ForeignSocket) => return self.turn_away(Limit::ForeignOrigin),
+        };
+        let mut response = self.route(route, &head, body, upgrade).await;
+        grant.iter().for_each(|grant| grant.write(response.headers_mut()));
+        response
+    }
+
+    /// Authentication comes before everything else, as in the original.
+    async fn route<B>(&self, route: Route, head: &Parts, body: B, upgrade: OnUpgrade) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes> + Unpin,
+    {
+        let identity = match self.endpoint.admit(head) {
             Ok(identity) => identity,
             Err(refusal) => return self.refuse(refusal),
         };
         match (route, &head.method) {
-            (Route::Negotiate, &Method::POST) => self.negotiate(&head),
-            (Route::Connect, &Method::GET) => self.connect(&head, body.is_end_stream(), identity, upgrade).await,
-            (Route::Connect, &Method::POST) => self.send(&head, body).await,
-            (Route::Connect, &Method::DELETE) => self.delete(&head),
+            (Route::Negotiate, &Method::POST) => self.negotiate(head, &identity),
+            (Route::Connect, &Method::GET) => self.connect(head, body.is_end_stream(), identity, upgrade).await,
+            (Route::Connect, &Method::POST) => self.send(head, body).await,
+            (Route::Connect, &Method::DELETE) => self.delete(head),
             _ => text(StatusCode::METHOD_NOT_ALLOWED, ""),
         }
+    }
+
+    /// Refuses what is beyond a limit, and counts it.
+    fn turn_away(&self, limit: Limit) -> Response<Body> {
+        self.registry.refusals().count(limit);
+        refuse(limit)
+    }
+
+    fn refuse_attach(&self, error: AttachError) -> Response<Body> {
+        if let AttachError::Refused(limit) = error {
+            self.registry.refusals().count(limit);
+        }
+        refuse_attach(error)
     }
 
     fn refuse(&self, refusal: Refusal) -> Response<Body> {
@@ -79,7 +117,7 @@ impl Mounted {
         }
     }
 
-    fn negotiate(&self, head: &Parts) -> Response<Body> {
+    fn negotiate(&self, head: &Parts, identity: &Identity) -> Response<Body> {
         let body = match NegotiateVersion::choose(head.uri.query(), self.endpoint.minimum_version()) {
             Err(error) => negotiate::refusal(&error),
             Ok(version) => {
@@ -89,7 +127,9 @@ impl Mounted {
                     NegotiateVersion::One => ConnectionToken::random(),
                 };
                 let body = negotiate::answer(version, &id, &token, self.endpoint.offered());
-                self.registry.negotiate(token, id);
+                if let Err(limit) = self.registry.negotiate(token, id, &Party::new(identity, head)) {
+                    return self.turn_away(limit);
+                }
                 body
             }
         };
@@ -103,8 +143,10 @@ impl Mounted {
         if accepts_event_stream(head) {
             return self.connect_events(head, identity);
         }
-        // An upgrade with a body is none: what follows the head would be read as frames by one side alone.
-        match websocket::accept_key(&head.headers).filter(|_| bodiless) {
+        // An upgrade with a body is none: what follows the head would be read as frames by one side alone. Nor is one of
+        // HTTP/1.0, whose proxies pass on headers that they do not know (RFC 9110, section 7.8).
+        let may_upgrade = bodiless && head.version != Version::HTTP_10;
+        match websocket::accept_key(&head.headers).filter(|_| may_upgrade) {
             Some(key) => self.connect_websocket(head, identity, upgrade, &key),
             None => no_cache(self.poll(head, identity).await),
         }
@@ -120,25 +162,33 @@ impl Mounted {
         let token = token(head);
         if token.as_deref().is_some_and(|token| self.registry.find(token).is_none()) {
             // The original sets no content type here.
-            return body(StatusCode::NOT_FOUND, "No Connection with that ID");
+            return crate::answers::body(StatusCode::NOT_FOUND, "No Connection with that ID");
         }
         if !self.endpoint.offered().contains(TransportKind::WebSockets) {
             return not_offered(TransportKind::WebSockets);
         }
         let lane = Arc::new(Lane::new(self.endpoint.queue_limits(), Outlet::Task));
+        let party = Party::new(&identity, head);
+        let mut early = Vec::new();
         let attached = match &token {
-            Some(token) => self.registry.attach(token, &lane, Link::WebSocket),
-            None => self.registry.admit(&lane),
+            Some(token) => self.registry.attach(token, TransportKind::WebSockets, &party, |posted| {
+                if let Some(mailbox) = posted {
+                    mailbox.abandon();
+                    early = mailbox.take();
+                }
+                (Link::WebSocket(Arc::clone(&lane)), ())
+            }),
+            None => self.registry.admit(&lane, &party),
         };
-        let Attached { id, seat, early } = match attached {
+        let Attached { id, seat, .. } = match attached {
             Ok(attached) => attached,
-            Err(error) => return refuse_attach(error),
+            Err(error) => return self.refuse_attach(error),
         };
-        let expires = self.endpoint.closing_time(&identity);
+        let (expires, remote) = (self.endpoint.closing_time(&identity), head.extensions.get().copied());
         self.spawn(async move {
             let socket = open_socket(upgrade, early, &lane).await?;
             let connection = Connection::new(id, Arc::new(identity), lane, Transport::WebSocket(socket));
-            Some(connection.with_seat(seat).closing_at(expires))
+            Some(connection.with_seat(seat).closing_at(expires).coming_from(remote))
         });
         let mut response = empty(StatusCode::SWITCHING_PROTOCOLS);
         let headers = response.headers_mut();
@@ -164,18 +214,24 @@ impl Mounted {
     /// Attaches a transport that consists of requests, and starts its connection.
     fn attach_mailbox(
         &self,
-        token: &str,
+        (token, head): (&str, &Parts),
         identity: Identity,
-        outlet: Outlet,
+        kind: TransportKind,
         link: impl FnOnce(&Arc<Mailbox>) -> Link,
     ) -> Result<Arc<Mailbox>, AttachError> {
-        let lane = Arc::new(Lane::new(self.endpoint.queue_limits(), outlet));
-        let mailbox = Mailbox::new(Arc::clone(&lane));
-        let Attached { id, seat, early } = self.registry.attach(token, &lane, link(&mailbox))?;
-        mailbox.put(&early);
+        let limits = self.endpoint.queue_limits();
+        let party = Party::new(&identity, head);
+        let make = |early: Option<Arc<Mailbox>>| {
+            // What was posted early stays where it is, also what is still being posted.
+            let mailbox = early.unwrap_or_else(|| Mailbox::early(limits));
+            mailbox.attach(if kind == TransportKind::ServerSentEvents { Outlet::Stream } else { Outlet::Taker });
+            (link(&mailbox), mailbox)
+        };
+        let Attached { id, seat, made: mailbox } = self.registry.attach(token, kind, &party, make)?;
         mailbox.set_expiry(self.endpoint.closing_time(&identity));
-        let transport = Transport::Mailbox(Arc::clone(&mailbox));
+        let (lane, transport) = (Arc::clone(mailbox.lane()), Transport::Mailbox(Arc::clone(&mailbox)));
         let connection = Connection::new(id, Arc::new(identity), lane, transport).with_seat(seat);
+        let connection = connection.coming_from(head.extensions.get().copied());
         self.spawn(async move { Some(connection) });
         Ok(mailbox)
     }
@@ -186,11 +242,10 @@ impl Mounted {
             Ok((token, _)) => token,
             Err(response) => return response,
         };
-        let attached =
-            self.attach_mailbox(&token, identity, Outlet::Stream, |mailbox| Link::Events(Arc::clone(mailbox)));
+        let attached = self.attach_mailbox((&token, head), identity, kind, |mailbox| Link::Events(Arc::clone(mailbox)));
         let mailbox = match attached {
             Ok(mailbox) => mailbox,
-            Err(error) => return refuse_attach(error),
+            Err(error) => return self.refuse_attach(error),
         };
         let mut response = Response::new(Body::events(EventStream::new(mailbox)));
         let headers = response.headers_mut();
@@ -209,13 +264,13 @@ impl Mounted {
         };
         let polls = match found {
             Found::Attached(Link::Polls(polls)) => polls,
-            Found::Attached(_) => return refuse_attach(AttachError::OtherTransport),
+            Found::Attached(_) => return self.refuse_attach(AttachError::OtherTransport),
             Found::Waiting => {
                 let timeout = self.endpoint.poll_time();
                 let link = |mailbox: &Arc<Mailbox>| Link::Polls(Polls::new(Arc::clone(mailbox), timeout));
-                return match self.attach_mailbox(&token, identity, Outlet::Taker, link) {
+                return match self.attach_mailbox((&token, head), identity, TransportKind::LongPolling, link) {
                     Ok(_) => octets(Bytes::new()),
-                    Err(error) => refuse_attach(error),
+                    Err(error) => self.refuse_attach(error),
                 };
             }
         };
@@ -250,7 +305,7 @@ impl Mounted {
         let Some(token) = token(head) else {
             return text(StatusCode::BAD_REQUEST, "Connection ID required");
         };
-        let mailbox = match self.registry.mailbox(&token) {
+        let mailbox = match self.registry.mailbox(&token, self.endpoint.queue_limits()) {
             None => return unknown(),
             Some(Err(_)) => {
                 let answer = "POST requests are not allowed for WebSocket connections.";
@@ -293,7 +348,7 @@ fn token(head: &Parts) -> Option<String> {
 }
 
 /// Waits for the upgrade and takes the socket out of hyper's hands, with what the client has sent ahead.
-async fn open_socket(upgrade: OnUpgrade, mut early: Vec<u8>, lane: &Lane) -> Option<Socket> {
+async fn open_socket(upgrade: OnUpgrade, early: Vec<u8>, lane: &Lane) -> Option<Socket> {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
@@ -301,13 +356,15 @@ async fn open_socket(upgrade: OnUpgrade, mut early: Vec<u8>, lane: &Lane) -> Opt
             return None;
         }
     };
-    let (io, frames) = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        // The bytes are copied, because the buffer they lie in is far larger than they are.
-        Ok(parts) => (Io::Tcp(Arc::new(parts.io.into_inner())), parts.read_buf.to_vec()),
-        Err(upgraded) => (Io::stream(TokioIo::new(upgraded)), Vec::new()),
+    // The bytes are copied, because the buffer they lie in is far larger than they are.
+    let (io, frames) = match upgraded.downcast::<TokioIo<Watched>>() {
+        Ok(parts) => (Io::Tcp(Arc::new(parts.io.into_inner().into_socket())), parts.read_buf.to_vec()),
+        Err(upgraded) => match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => (Io::Tcp(Arc::new(parts.io.into_inner())), parts.read_buf.to_vec()),
+            Err(upgraded) => (Io::stream(TokioIo::new(upgraded)), Vec::new()),
+        },
     };
-    let posted = std::mem::take(&mut early);
-    Some(Socket::new(io, posted, frames, lane))
+    Some(Socket::new(io, early, frames, lane))
 }
 
 /// The original looks for exactly this media type; one with a parameter does not count.
@@ -318,52 +375,4 @@ fn accepts_event_stream(head: &Parts) -> bool {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|media_type| media_type.trim().eq_ignore_ascii_case("text/event-stream"))
-}
-
-fn refuse_attach(error: AttachError) -> Response<Body> {
-    match error {
-        AttachError::Unknown => unknown(),
-        AttachError::OtherTransport => text(StatusCode::BAD_REQUEST, "Cannot change transports mid-connection"),
-        AttachError::AlreadyAttached => text(StatusCode::CONFLICT, ""),
-        AttachError::Draining => text(StatusCode::SERVICE_UNAVAILABLE, ""),
-    }
-}
-
-fn unknown() -> Response<Body> {
-    text(StatusCode::NOT_FOUND, "No Connection with that ID")
-}
-
-fn not_offered(kind: TransportKind) -> Response<Body> {
-    text(StatusCode::NOT_FOUND, &format!("{} transport not supported by this end point type", kind.name()))
-}
-
-fn empty(status: StatusCode) -> Response<Body> {
-    body(status, "")
-}
-
-fn body(status: StatusCode, text: &str) -> Response<Body> {
-    let mut response = Response::new(Body::from(text.to_owned()));
-    *response.status_mut() = status;
-    response
-}
-
-fn text(status: StatusCode, content: &str) -> Response<Body> {
-    let mut response = body(status, content);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    response
-}
-
-fn octets(data: Bytes) -> Response<Body> {
-    let mut response = Response::new(Body::from(data));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    response
-}
-
-/// Every answer to a poll says that it must not be cached.
-fn no_cache(mut response: Response<Body>) -> Response<Body> {
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
-    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
-    headers.insert(EXPIRES, HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
-    response
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use http::request::Parts;
 
 use crate::outbound::QueueLimits;
-use crate::{Authenticate, Authentication, ConnectionHandler, Identity, NegotiateVersion, Policy, Transports};
+use crate::{Authenticate, Authentication, ConnectionHandler, Identity, NegotiateVersion, Origins, Policy, Transports};
 
 /// How long a poll waits (the original's `PollTimeout`).
 const POLL_TIME: Duration = Duration::from_secs(90);
@@ -24,6 +24,7 @@ pub struct Endpoint {
     expiry: ExpiredCredentials,
     queue: QueueLimits,
     poll_time: Duration,
+    origins: Option<Origins>,
 }
 
 /// What happens to a connection whose credentials expire.
@@ -57,6 +58,7 @@ impl Endpoint {
             expiry: ExpiredCredentials::default(),
             queue: QueueLimits::default(),
             poll_time: POLL_TIME,
+            origins: None,
         }
     }
 
@@ -79,6 +81,15 @@ impl Endpoint {
     #[must_use]
     pub fn authorize(mut self, policy: Policy) -> Self {
         self.policies.push(policy);
+        self
+    }
+
+    /// Sets which web pages may use the endpoint, in place of what [`Server::origins`](crate::Server::origins) says.
+    ///
+    /// By default neither says anything, as in the original: there are no CORS headers, and nobody's origin is looked at.
+    #[must_use]
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.origins = Some(origins);
         self
     }
 
@@ -122,6 +133,10 @@ impl Endpoint {
     pub fn send_timeout(mut self, timeout: Duration) -> Self {
         self.queue.stall = timeout;
         self
+    }
+
+    pub(crate) fn own_origins(&self) -> Option<&Origins> {
+        self.origins.as_ref()
     }
 
     pub(crate) fn poll_time(&self) -> Duration {

@@ -4,6 +4,10 @@
 //! out is a [`Connection`], which it hands to its [`ConnectionHandler`]. This crate never looks inside a message: framing
 //! and meaning are the handler's business.
 //!
+//! [`Origins`] says which web pages may use it, [`Limits`] how much it takes on, and [`TrustedProxies`] whose word about
+//! the origin of a request counts. When the server stops, [`Server::drain_time`] spreads the farewells. With the feature
+//! `tower`, an endpoint is also a service for somebody else's HTTP server: `Endpoint::into_service`.
+//!
 //! ```
 //! use std::sync::Arc;
 //! use signalhub_connections::*;
@@ -37,22 +41,28 @@
 //! # }
 //! ```
 
+mod answers;
 mod authenticate;
 mod bearer;
 mod body;
 mod close;
 mod connection;
+mod descriptors;
 mod dispatch;
 mod endpoint;
 mod events;
+mod forwarded;
 mod frame;
 mod handler;
 mod id;
 mod identity;
 mod io;
+mod limits;
 mod mailbox;
 mod negotiate;
+mod origins;
 mod outbound;
+mod pace;
 mod pair;
 mod polls;
 mod query;
@@ -60,6 +70,8 @@ mod registry;
 mod server;
 mod signals;
 mod socket;
+#[cfg(feature = "tower")]
+mod tower;
 mod transport_kind;
 mod websocket;
 
@@ -69,6 +81,7 @@ pub use body::Body;
 pub use close::CloseReason;
 pub use connection::{Connection, Intake, Received};
 pub use endpoint::{Endpoint, ExpiredCredentials};
+pub use forwarded::{ProxyError, RemoteAddress, TrustedProxies};
 pub use frame::{Frame, MessageKind};
 /// The head of an HTTP request, as [`Authenticate`] reads it.
 pub use http::request::Parts as RequestHead;
@@ -76,8 +89,12 @@ pub use http::request::Parts as RequestHead;
 pub use handler::{BoxFuture, ConnectionHandler};
 pub use id::ConnectionId;
 pub use identity::{Identity, Policy};
+pub use limits::{Limits, Refusals};
 pub use negotiate::NegotiateVersion;
+pub use origins::{OriginError, Origins};
 pub use outbound::{Outbound, SendError};
 pub use pair::Peer;
 pub use server::{ConnectionCounts, Respond, Server};
+#[cfg(feature = "tower")]
+pub use tower::TowerEndpoint;
 pub use transport_kind::{TransportKind, Transports};

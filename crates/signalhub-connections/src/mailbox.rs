@@ -6,12 +6,16 @@ use std::time::SystemTime;
 
 use tokio::sync::Notify;
 
-use crate::outbound::Lane;
+use crate::outbound::{Lane, Outlet, QueueLimits};
 use crate::signals::Signal;
 use crate::{CloseReason, Intake, Received};
 
 /// How many unread bytes hold up whoever brings more (the original's `ApplicationMaxBufferSize`).
 const CAPACITY: usize = 64 * 1024;
+
+/// The same before the connection has a transport: enough for a handshake. Whoever negotiates may not fill the memory
+/// without ever connecting.
+const EARLY_CAPACITY: usize = 4 * 1024;
 
 /// Takes bytes from many requests, one after another, and gives them to one connection.
 #[derive(Debug)]
@@ -27,6 +31,7 @@ pub(crate) struct Mailbox {
 #[derive(Debug, Default)]
 struct Incoming {
     bytes: Vec<u8>,
+    early: bool,
     ended: Option<CloseReason>,
     abandoned: bool,
     expires: Option<SystemTime>,
@@ -35,6 +40,20 @@ struct Incoming {
 impl Mailbox {
     pub(crate) fn new(lane: Arc<Lane>) -> Arc<Self> {
         Arc::new(Self { lane, incoming: Mutex::default(), room: Notify::new(), turn: tokio::sync::Mutex::new(()) })
+    }
+
+    /// Makes the mailbox of a connection that has no transport yet.
+    pub(crate) fn early(limits: QueueLimits) -> Arc<Self> {
+        let mailbox = Self::new(Arc::new(Lane::new(limits, Outlet::Taker)));
+        mailbox.lock().early = true;
+        mailbox
+    }
+
+    /// Notes that the connection got its transport.
+    pub(crate) fn attach(&self, outlet: Outlet) {
+        self.lane.set_outlet(outlet);
+        self.lock().early = false;
+        self.room.notify_waiters();
     }
 
     fn lock(&self) -> MutexGuard<'_, Incoming> {
@@ -56,7 +75,8 @@ impl Mailbox {
             let room = self.room.notified();
             {
                 let incoming = self.lock();
-                if incoming.abandoned || incoming.ended.is_some() || incoming.bytes.len() < CAPACITY {
+                let capacity = if incoming.early { EARLY_CAPACITY } else { CAPACITY };
+                if incoming.is_closed() || incoming.bytes.len() < capacity {
                     break;
                 }
             }
@@ -65,10 +85,10 @@ impl Mailbox {
         self.put(bytes);
     }
 
-    /// Adds bytes at once.
+    /// Adds bytes at once, unless nobody will read them.
     pub(crate) fn put(&self, bytes: &[u8]) {
         let mut incoming = self.lock();
-        if !incoming.abandoned {
+        if !incoming.is_closed() {
             incoming.bytes.extend_from_slice(bytes);
             drop(incoming);
             self.lane.signals.raise(Signal::Moved);
@@ -123,5 +143,12 @@ impl Mailbox {
 
     pub(crate) fn is_abandoned(&self) -> bool {
         self.lock().abandoned
+    }
+}
+
+impl Incoming {
+    /// Tells whether bytes are dropped from now on.
+    fn is_closed(&self) -> bool {
+        self.abandoned || self.ended.is_some()
     }
 }

@@ -160,9 +160,9 @@ impl Lane {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on frames are written to this socket by whoever sends them.
-    pub(crate) fn connect(&self, socket: Arc<TcpStream>) {
-        self.lock().outlet = Outlet::Socket(socket);
+    /// Changes who moves what is queued.
+    pub(crate) fn set_outlet(&self, outlet: Outlet) {
+        self.lock().outlet = outlet;
     }
 
     pub(crate) fn send(&self, frame: &Frame) -> Result<(), SendError> {

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::CloseReason;
 use crate::mailbox::Mailbox;
@@ -131,3 +132,6 @@ impl Drop for Present<'_> {
         presence.since = Instant::now();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,18 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use crate::id::ConnectionToken;
+use crate::limits::{Charge, Limit, Limits, Parties, Party, RefusalCounts};
 use crate::mailbox::Mailbox;
-use crate::outbound::{Lane, Outlet, QueueLimits};
+use crate::outbound::{Lane, QueueLimits};
 use crate::polls::Polls;
 use crate::signals::Signal;
 use crate::{CloseReason, ConnectionId, TransportKind};
 
-/// How long a connection may be without transport or poll (the original's `DisconnectTimeout`).
+/// How long a polling connection may be without poll (the original's `DisconnectTimeout`).
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The original looks at all connections once a second; timers of connections are as fine as that.
@@ -25,6 +27,9 @@ pub(crate) struct Registry {
     slots: Mutex<Slots>,
     /// Woken whenever the last live connection has gone.
     emptied: Notify,
+    /// Whether the server stops.
+    draining: watch::Sender<bool>,
+    refusals: RefusalCounts,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +37,10 @@ struct Slots {
     by_token: HashMap<ConnectionToken, Slot>,
     /// Connections whose handlers run or whose sockets are not closed yet.
     active: usize,
+    /// Negotiated connections without transport.
+    waiting: usize,
+    parties: Parties,
+    limits: Limits,
     draining: bool,
 }
 
@@ -44,15 +53,15 @@ struct Slot {
 #[derive(Debug)]
 enum Stage {
     /// Negotiated; bytes may have been posted already.
-    Waiting { since: Instant, mailbox: Option<Arc<Mailbox>> },
+    Waiting { since: Instant, mailbox: Option<Arc<Mailbox>>, charge: Charge },
     /// Attached to its transport.
-    Active { lane: Arc<Lane>, link: Link },
+    Active(Link),
 }
 
 /// How a connection is attached.
 #[derive(Clone, Debug)]
 pub(crate) enum Link {
-    WebSocket,
+    WebSocket(Arc<Lane>),
     Events(Arc<Mailbox>),
     Polls(Arc<Polls>),
 }
@@ -60,9 +69,17 @@ pub(crate) enum Link {
 impl Link {
     fn kind(&self) -> TransportKind {
         match self {
-            Self::WebSocket => TransportKind::WebSockets,
+            Self::WebSocket(_) => TransportKind::WebSockets,
             Self::Events(_) => TransportKind::ServerSentEvents,
             Self::Polls(_) => TransportKind::LongPolling,
+        }
+    }
+
+    fn lane(&self) -> &Arc<Lane> {
+        match self {
+            Self::WebSocket(lane) => lane,
+            Self::Events(mailbox) => mailbox.lane(),
+            Self::Polls(polls) => polls.mailbox().lane(),
         }
     }
 }
@@ -80,15 +97,15 @@ pub(crate) enum AttachError {
     Unknown,
     OtherTransport,
     AlreadyAttached,
-    Draining,
+    Refused(Limit),
 }
 
 /// A connection that has just got its transport.
-pub(crate) struct Attached {
+pub(crate) struct Attached<T> {
     pub(crate) id: ConnectionId,
     pub(crate) seat: Seat,
-    /// What was posted before.
-    pub(crate) early: Vec<u8>,
+    /// What was made for it.
+    pub(crate) made: T,
 }
 
 impl Registry {
@@ -110,92 +127,114 @@ impl Registry {
         });
     }
 
+    /// Sets what it takes on; before it takes on anything.
+    pub(crate) fn limit(&self, limits: Limits) {
+        self.lock().limits = limits;
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.lock().limits.clone()
+    }
+
+    pub(crate) fn refusals(&self) -> &RefusalCounts {
+        &self.refusals
+    }
+
     fn tick(&self, now: Instant) {
         let mut lanes = Vec::new();
-        self.lock().by_token.retain(|_, slot| match &slot.stage {
-            Stage::Waiting { since, .. } => now.duration_since(*since) <= DISCONNECT_TIMEOUT,
-            Stage::Active { lane, link } => {
-                lanes.push(Arc::clone(lane));
-                match link {
-                    Link::Polls(polls) if polls.absent_for(now) > DISCONNECT_TIMEOUT => {
-                        polls.end(CloseReason::ClientGone);
-                        !polls.is_finished()
+        {
+            let mut slots = self.lock();
+            let lifetime = slots.limits.lifetime();
+            slots.retain(|stage| match stage {
+                Stage::Waiting { since, .. } => now.duration_since(*since) <= lifetime,
+                Stage::Active(link) => {
+                    lanes.push(Arc::clone(link.lane()));
+                    match link {
+                        Link::Polls(polls) if polls.absent_for(now) > DISCONNECT_TIMEOUT => {
+                            polls.end(CloseReason::ClientGone);
+                            !polls.is_finished()
+                        }
+                        _ => true,
                     }
-                    _ => true,
                 }
-            }
-        });
+            });
+        }
         // Tasks are woken when the lock is free, because what they do first may need it.
         lanes.iter().for_each(|lane| lane.signals.raise(Signal::Tick));
     }
 
     /// Adds a connection that waits for its transport.
-    pub(crate) fn negotiate(&self, token: ConnectionToken, id: ConnectionId) {
-        let slot = Slot { id, stage: Stage::Waiting { since: Instant::now(), mailbox: None } };
-        self.lock().by_token.insert(token, slot);
+    pub(crate) fn negotiate(&self, token: ConnectionToken, id: ConnectionId, party: &Party) -> Result<(), Limit> {
+        let mut slots = self.lock();
+        slots.allow()?;
+        slots.limits.allow_negotiation(slots.waiting)?;
+        let charge = slots.charge(party)?;
+        slots.waiting += 1;
+        let stage = Stage::Waiting { since: Instant::now(), mailbox: None, charge };
+        slots.by_token.insert(token, Slot { id, stage });
+        Ok(())
     }
 
     /// Looks a token up.
     pub(crate) fn find(&self, token: &str) -> Option<Found> {
         self.lock().by_token.get(token).map(|slot| match &slot.stage {
             Stage::Waiting { .. } => Found::Waiting,
-            Stage::Active { link, .. } => Found::Attached(link.clone()),
+            Stage::Active(link) => Found::Attached(link.clone()),
         })
     }
 
     /// Finds where posted bytes go. `None` is an unknown token, an error a WebSocket.
-    pub(crate) fn mailbox(&self, token: &str) -> Option<Result<Arc<Mailbox>, AttachError>> {
+    pub(crate) fn mailbox(&self, token: &str, limits: QueueLimits) -> Option<Result<Arc<Mailbox>, AttachError>> {
         let mut slots = self.lock();
         Some(match &mut slots.by_token.get_mut(token)?.stage {
-            Stage::Waiting { mailbox, .. } => {
-                // Its lane is never used: what is posted goes on to the transport that comes.
-                let lane = || Arc::new(Lane::new(QueueLimits::default(), Outlet::Taker));
-                Ok(Arc::clone(mailbox.get_or_insert_with(|| Mailbox::new(lane()))))
-            }
-            Stage::Active { link: Link::WebSocket, .. } => Err(AttachError::OtherTransport),
-            Stage::Active { link: Link::Events(mailbox), .. } => Ok(Arc::clone(mailbox)),
-            Stage::Active { link: Link::Polls(polls), .. } => Ok(Arc::clone(polls.mailbox())),
+            Stage::Waiting { mailbox, .. } => Ok(Arc::clone(mailbox.get_or_insert_with(|| Mailbox::early(limits)))),
+            Stage::Active(Link::WebSocket(_)) => Err(AttachError::OtherTransport),
+            Stage::Active(Link::Events(mailbox)) => Ok(Arc::clone(mailbox)),
+            Stage::Active(Link::Polls(polls)) => Ok(Arc::clone(polls.mailbox())),
         })
     }
 
-    /// Attaches a transport to a negotiated connection.
-    pub(crate) fn attach(self: &Arc<Self>, token: &str, lane: &Arc<Lane>, link: Link) -> Result<Attached, AttachError> {
+    /// Attaches a transport to a negotiated connection. `make` gets the mailbox of what was posted before.
+    pub(crate) fn attach<T>(
+        self: &Arc<Self>,
+        token: &str,
+        kind: TransportKind,
+        party: &Party,
+        make: impl FnOnce(Option<Arc<Mailbox>>) -> (Link, T),
+    ) -> Result<Attached<T>, AttachError> {
         let mut slots = self.lock();
-        let draining = slots.draining;
-        let (token, _) = slots.by_token.get_key_value(token).ok_or(AttachError::Unknown)?;
+        let Slots { by_token, parties, limits, draining, active, waiting } = &mut *slots;
+        let (token, _) = by_token.get_key_value(token).ok_or(AttachError::Unknown)?;
         let token = token.clone();
-        let slot = slots.by_token.get_mut(&token).ok_or(AttachError::Unknown)?;
-        let early = match &slot.stage {
-            Stage::Waiting { .. } if draining => return Err(AttachError::Draining),
-            Stage::Waiting { mailbox, .. } => mailbox.as_ref().map(|mailbox| {
-                mailbox.abandon();
-                mailbox.take()
-            }),
-            Stage::Active { link: bound, .. } if bound.kind() == link.kind() => {
-                return Err(AttachError::AlreadyAttached);
+        let slot = by_token.get_mut(&token).ok_or(AttachError::Unknown)?;
+        let (mailbox, charge) = match &mut slot.stage {
+            Stage::Waiting { mailbox, charge, .. } => {
+                allow(*draining, limits, *active)?;
+                parties.recharge(charge, party, limits)?;
+                (mailbox.take(), std::mem::take(charge))
             }
-            Stage::Active { .. } => return Err(AttachError::OtherTransport),
+            Stage::Active(bound) if bound.kind() == kind => return Err(AttachError::AlreadyAttached),
+            Stage::Active(_) => return Err(AttachError::OtherTransport),
         };
-        let seat = Seat { registry: Arc::clone(self), token: Some(token), link: link.clone() };
-        slot.stage = Stage::Active { lane: Arc::clone(lane), link };
-        let id = slot.id.clone();
-        slots.active += 1;
-        Ok(Attached { id, seat, early: early.unwrap_or_default() })
+        let (link, made) = make(mailbox);
+        slot.stage = Stage::Active(link.clone());
+        (*waiting, *active) = (*waiting - 1, *active + 1);
+        let seat = Seat { registry: Arc::clone(self), token: Some(token), link, charge };
+        Ok(Attached { id: slot.id.clone(), seat, made })
     }
 
     /// Adds a WebSocket that comes without negotiation; its id is its token, as under negotiate version 0.
-    pub(crate) fn admit(self: &Arc<Self>, lane: &Arc<Lane>) -> Result<Attached, AttachError> {
+    pub(crate) fn admit(self: &Arc<Self>, lane: &Arc<Lane>, party: &Party) -> Result<Attached<()>, AttachError> {
         let id = ConnectionId::random();
         let token = ConnectionToken::same_as(&id);
+        let link = Link::WebSocket(Arc::clone(lane));
         let mut slots = self.lock();
-        if slots.draining {
-            return Err(AttachError::Draining);
-        }
-        let stage = Stage::Active { lane: Arc::clone(lane), link: Link::WebSocket };
-        slots.by_token.insert(token.clone(), Slot { id: id.clone(), stage });
+        slots.allow()?;
+        let charge = slots.charge(party)?;
+        slots.by_token.insert(token.clone(), Slot { id: id.clone(), stage: Stage::Active(link.clone()) });
         slots.active += 1;
-        let seat = Seat { registry: Arc::clone(self), token: Some(token), link: Link::WebSocket };
-        Ok(Attached { id, seat, early: Vec::new() })
+        let seat = Seat { registry: Arc::clone(self), token: Some(token), link, charge };
+        Ok(Attached { id, seat, made: () })
     }
 
     /// Forgets a connection: its client said goodbye, or took the last of it.
@@ -210,25 +249,56 @@ impl Registry {
 
     /// Counts the negotiated connections that wait for one.
     pub(crate) fn waiting(&self) -> usize {
-        let slots = self.lock();
-        slots.by_token.values().filter(|slot| matches!(slot.stage, Stage::Waiting { .. })).count()
+        self.lock().waiting
     }
 
-    /// Takes no new connections and tells the live ones to say goodbye.
-    pub(crate) fn drain(&self) {
+    /// Takes no new connections, and tells the live ones to say goodbye, one after another over the given time.
+    pub(crate) async fn drain(&self, time: Duration) {
         let mut lanes = Vec::new();
         {
             let mut slots = self.lock();
             slots.draining = true;
-            slots.by_token.retain(|_, slot| match &slot.stage {
+            slots.retain(|stage| match stage {
                 Stage::Waiting { .. } => false,
-                Stage::Active { lane, .. } => {
-                    lanes.push(Arc::clone(lane));
+                Stage::Active(link) => {
+                    lanes.push(Arc::downgrade(link.lane()));
                     true
                 }
             });
         }
-        lanes.iter().for_each(|lane| lane.signals.raise(Signal::Drain));
+        self.draining.send_replace(true);
+        let (start, count) = (Instant::now(), lanes.len());
+        for (number, lane) in lanes.into_iter().enumerate() {
+            if !time.is_zero() {
+                tokio::time::sleep_until(start + time.mul_f64(number as f64 / count as f64)).await;
+            }
+            if let Some(lane) = lane.upgrade() {
+                lane.signals.raise(Signal::Drain);
+            }
+        }
+    }
+
+    /// Drains and waits until no connection is live, for the given time and then a little longer; `false` when some
+    /// still are.
+    pub(crate) async fn drain_and_empty(&self, time: Duration, grace: Duration) -> bool {
+        let ended = async {
+            let drained = std::pin::pin!(self.drain(time));
+            let emptied = std::pin::pin!(self.emptied());
+            // Once the first poll of the drain has refused new connections, an empty server need not wait for its end.
+            futures_util::future::select(drained, emptied).await;
+            self.emptied().await;
+        };
+        tokio::time::timeout(time.saturating_add(grace), ended).await.is_ok()
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    /// Waits until the server stops.
+    pub(crate) async fn draining(&self) {
+        // The sender is here, so it cannot have gone.
+        let _ = self.draining.subscribe().wait_for(|draining| *draining).await;
     }
 
     /// Waits until no connection is live.
@@ -243,12 +313,48 @@ impl Registry {
     }
 }
 
+impl Slots {
+    /// Removes what is not to be kept; a connection that never got its transport gives back all it held.
+    fn retain(&mut self, mut keep: impl FnMut(&Stage) -> bool) {
+        let Self { by_token, parties, waiting, .. } = self;
+        by_token.retain(|_, slot| {
+            let kept = keep(&slot.stage);
+            if !kept && let Stage::Waiting { mailbox, charge, .. } = &mut slot.stage {
+                *waiting -= 1;
+                parties.release(std::mem::take(charge));
+                // Whoever still brings bytes for it is let go.
+                mailbox.iter().for_each(|mailbox| mailbox.abandon());
+            }
+            kept
+        });
+    }
+
+    fn allow(&self) -> Result<(), Limit> {
+        allow(self.draining, &self.limits, self.active)
+    }
+
+    fn charge(&mut self, party: &Party) -> Result<Charge, Limit> {
+        self.parties.charge(party, &self.limits)
+    }
+}
+
+fn allow(draining: bool, limits: &Limits, active: usize) -> Result<(), Limit> {
+    if draining { Err(Limit::Draining) } else { limits.allow_connection(active) }
+}
+
+impl From<Limit> for AttachError {
+    fn from(limit: Limit) -> Self {
+        Self::Refused(limit)
+    }
+}
+
 /// A live connection's place in the registry, given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Seat {
     registry: Arc<Registry>,
     token: Option<ConnectionToken>,
     link: Link,
+    charge: Charge,
 }
 
 impl Seat {
@@ -258,7 +364,7 @@ impl Seat {
         match &self.link {
             // What is left is fetched by the last polls.
             Link::Polls(polls) => polls.finish(),
-            Link::WebSocket | Link::Events(_) => drop(self.registry.lock().by_token.remove(&token)),
+            Link::WebSocket(_) | Link::Events(_) => drop(self.registry.lock().by_token.remove(&token)),
         }
     }
 }
@@ -268,8 +374,12 @@ impl Drop for Seat {
         self.free_token();
         let mut slots = self.registry.lock();
         slots.active -= 1;
+        slots.parties.release(std::mem::take(&mut self.charge));
         if slots.active == 0 {
             self.registry.emptied.notify_waiters();
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,32 +3,40 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
-use crate::Endpoint;
 use crate::body::Body;
+use crate::descriptors::Descriptors;
 use crate::dispatch::{Mounted, Route};
 use crate::handler::BoxFuture;
+use crate::limits::Limit;
+use crate::origins::Judged;
+use crate::pace::{Pace, Watched};
 use crate::registry::Registry;
+use crate::{Endpoint, Limits, Origins, Refusals, TrustedProxies, answers};
 
-/// How long a client may take to send the head of a request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long connections may take to end when the server stops.
+/// How long connections may take to end when the server stops, after the last of them was told.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest head of a request, and what is read ahead of a body.
+const READ_BUFFER: usize = 16 * 1024;
 
 /// What the kernel may hold for a client that does not read; beyond it our own bounded queue counts.
 const SEND_BUFFER: u32 = 256 * 1024;
+
+/// The whole answer to a socket that comes when too few file descriptors are left.
+const NO_DESCRIPTORS: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// How many sockets may wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -55,13 +63,16 @@ pub trait Respond: Send + Sync + 'static {
 pub struct Server {
     listener: TcpListener,
     routes: Routes,
-    registry: Arc<Registry>,
+    drain_time: Duration,
 }
 
 #[derive(Clone, Default)]
 struct Routes {
     endpoints: Vec<(Arc<str>, Mounted)>,
     otherwise: Option<Arc<dyn Respond>>,
+    origins: Option<Origins>,
+    proxies: TrustedProxies,
+    registry: Arc<Registry>,
 }
 
 impl Server {
@@ -74,7 +85,7 @@ impl Server {
         for address in tokio::net::lookup_host(address).await? {
             match listen(address) {
                 Ok(listener) => {
-                    return Ok(Self { listener, routes: Routes::default(), registry: Arc::default() });
+                    return Ok(Self { listener, routes: Routes::default(), drain_time: Duration::ZERO });
                 }
                 Err(error) => failure = error,
             }
@@ -85,7 +96,7 @@ impl Server {
     /// Mounts an endpoint at a path, which is matched regardless of case.
     #[must_use]
     pub fn endpoint(mut self, path: &str, endpoint: Endpoint) -> Self {
-        let mounted = Mounted { endpoint: Arc::new(endpoint), registry: Arc::clone(&self.registry) };
+        let mounted = Mounted { endpoint: Arc::new(endpoint), registry: Arc::clone(&self.routes.registry) };
         self.routes.endpoints.push((path.trim_end_matches('/').into(), mounted));
         self
     }
@@ -94,6 +105,38 @@ impl Server {
     #[must_use]
     pub fn otherwise(mut self, respond: impl Respond) -> Self {
         self.routes.otherwise = Some(Arc::new(respond));
+        self
+    }
+
+    /// Sets which web pages may use the server: all endpoints that have no [`Origins`] of their own, and what
+    /// [`Server::otherwise`] answers.
+    ///
+    /// Without it, there are no CORS headers, and nobody's origin is looked at.
+    #[must_use]
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.routes.origins = Some(origins);
+        self
+    }
+
+    /// Sets whose word is taken about where requests come from; nobody's by default.
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.routes.proxies = proxies;
+        self
+    }
+
+    /// Sets how much the server takes on.
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        self.routes.registry.limit(limits);
+        self
+    }
+
+    /// Sets over which time the clients are told to leave when the server stops, so that not all of them reconnect
+    /// elsewhere at once; zero by default, which tells them all together.
+    #[must_use]
+    pub fn drain_time(mut self, time: Duration) -> Self {
+        self.drain_time = time;
         self
     }
 
@@ -107,46 +150,72 @@ impl Server {
 
     /// A view on the number of connections, valid while the server runs.
     pub fn connections(&self) -> ConnectionCounts {
-        ConnectionCounts(Arc::clone(&self.registry))
+        ConnectionCounts(Arc::clone(&self.routes.registry))
     }
 
-    /// Serves until `shutdown` completes, then stops in order: no new connections, a farewell to the live ones, and a
-    /// bounded time for them to end.
+    /// Serves until `shutdown` completes, then stops in order: no new connections, a farewell to the live ones spread
+    /// over the [drain time](Self::drain_time), and 5 s for the last of them to end; so all of it takes at most the
+    /// drain time and 5 s.
+    ///
+    /// Until the connections have ended, requests are answered as before, so that clients can poll and a load balancer
+    /// can see that the server is [not ready](ConnectionCounts::is_draining); only negotiations and new connections get
+    /// 503.
     ///
     /// # Errors
     /// When the listener breaks.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { listener, routes, registry } = self;
+        let Self { listener, routes, drain_time } = self;
+        let registry = Arc::clone(&routes.registry);
         registry.start_ticking();
         let (stop, stopping) = watch::channel(());
-        let routes = Arc::new(routes);
-        tokio::pin!(shutdown);
-        loop {
-            tokio::select! {
-                () = &mut shutdown => break,
-                accepted = listener.accept() => match accepted {
-                    Ok((socket, _)) => {
-                        tokio::spawn(serve_socket(socket, Arc::clone(&routes), stopping.clone()));
-                    }
-                    Err(error) => pause_accepting(&error).await,
-                },
-            }
+        let mut accepting = Box::pin(accept(listener, Arc::new(routes), stopping));
+        tokio::select! {
+            () = shutdown => {}
+            never = &mut accepting => match never {}
         }
-        drop((listener, stopping));
-        // Requests that have begun are answered; each holds a receiver until it is.
+        let end = tokio::time::Instant::now().checked_add(drain_time.saturating_add(DRAIN_TIMEOUT));
+        let emptied = tokio::select! {
+            emptied = registry.drain_and_empty(drain_time, DRAIN_TIMEOUT) => emptied,
+            never = &mut accepting => match never {}
+        };
+        drop(accepting);
+        // Requests that have begun are answered; each socket holds a receiver until then.
         let _ = stop.send(());
-        registry.drain();
-        let ended = async { tokio::join!(registry.emptied(), stop.closed()) };
-        if tokio::time::timeout(DRAIN_TIMEOUT, ended).await.is_err() {
+        let answered = match end {
+            Some(end) => tokio::time::timeout_at(end, stop.closed()).await.is_ok(),
+            None => true,
+        };
+        if !(emptied && answered) {
             tracing::warn!(left = registry.active(), "connections did not end in time");
         }
         Ok(())
     }
 }
 
+/// Accepts sockets for as long as it is polled.
+async fn accept(listener: TcpListener, routes: Arc<Routes>, stopping: watch::Receiver<()>) -> Infallible {
+    let limits = routes.registry.limits();
+    let mut descriptors = Descriptors::new(limits.headroom());
+    loop {
+        match listener.accept().await {
+            Ok((socket, _)) if !descriptors.admit(Instant::now()) => {
+                routes.registry.refusals().count(Limit::Descriptors);
+                // The client may be too late to read it; there is no descriptor to wait with.
+                let _ = socket.try_write(NO_DESCRIPTORS);
+            }
+            Ok((socket, address)) => {
+                let (header_timeout, idle_timeout) = limits.timeouts();
+                let pace = Pace::new(header_timeout, idle_timeout);
+                tokio::spawn(serve_socket(socket, address.ip(), pace, Arc::clone(&routes), stopping.clone()));
+            }
+            Err(error) => pause_accepting(&error).await,
+        }
+    }
+}
+
 /// Counts the connections of a running server.
 #[derive(Clone, Debug)]
-pub struct ConnectionCounts(Arc<Registry>);
+pub struct ConnectionCounts(pub(crate) Arc<Registry>);
 
 impl ConnectionCounts {
     /// Connections that have a transport.
@@ -157,6 +226,21 @@ impl ConnectionCounts {
     /// Negotiated connections that wait for a transport.
     pub fn waiting(&self) -> usize {
         self.0.waiting()
+    }
+
+    /// What was refused so far.
+    pub fn refusals(&self) -> Refusals {
+        self.0.refusals().so_far()
+    }
+
+    /// Tells whether the server stops, so that it is not to be sent new clients.
+    pub fn is_draining(&self) -> bool {
+        self.0.is_draining()
+    }
+
+    /// Waits until the server stops.
+    pub async fn draining(&self) {
+        self.0.draining().await;
     }
 
     /// Waits until no connection has a transport.
@@ -183,49 +267,67 @@ async fn pause_accepting(error: &io::Error) {
     }
 }
 
-async fn serve_socket(socket: TcpStream, routes: Arc<Routes>, mut stopping: watch::Receiver<()>) {
+async fn serve_socket(
+    socket: TcpStream,
+    address: IpAddr,
+    pace: Arc<Pace>,
+    routes: Arc<Routes>,
+    mut stopping: watch::Receiver<()>,
+) {
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "a socket was gone before it was served");
         return;
     }
-    let service = service_fn(move |request| {
-        let routes = Arc::clone(&routes);
-        async move { Ok::<_, Infallible>(routes.answer(request).await) }
+    let watched = Watched::new(socket, Arc::clone(&pace));
+    let service = service_fn(|request| {
+        let (routes, busy) = (Arc::clone(&routes), pace.request());
+        async move { Ok::<_, Infallible>(routes.answer(request, address).await.map(|body| body.keeping(busy))) }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(16 * 1024)
-        .serve_connection(TokioIo::new(socket), service)
+        // The pace has an eye on it; hyper would count the time between requests as part of the next head.
+        .header_read_timeout(None)
+        .max_buf_size(READ_BUFFER)
+        .serve_connection(TokioIo::new(watched), service)
         .with_upgrades();
     tokio::pin!(connection);
     let result = tokio::select! {
-        result = &mut connection => result,
+        result = pace.drive(connection.as_mut()) => result,
         _ = stopping.changed() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            pace.drive(connection).await
         }
     };
-    if let Err(error) = result {
-        tracing::debug!(%error, "an HTTP connection broke");
+    match result {
+        None => tracing::debug!("a client took too long with its request"),
+        Some(Err(error)) => tracing::debug!(%error, "an HTTP connection broke"),
+        Some(Ok(())) => {}
     }
 }
 
 impl Routes {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>, address: IpAddr) -> Response<Body> {
+        let (mut head, body) = request.into_parts();
+        self.proxies.resolve(&mut head, address);
         for (path, mounted) in &self.endpoints {
-            if let Some(route) = matching(path, request.uri().path()) {
-                return mounted.answer(route, request).await;
+            if let Some(route) = matching(path, head.uri.path()) {
+                return mounted.answer(route, Request::from_parts(head, body), self.origins.as_ref()).await;
             }
         }
-        match &self.otherwise {
-            Some(respond) => Arc::clone(respond).respond(request).await,
-            None => {
-                let mut response = Response::new(Body::default());
-                *response.status_mut() = StatusCode::NOT_FOUND;
-                response
+        let grant = match self.origins.as_ref().map(|origins| origins.judge(&head)) {
+            None => None,
+            Some(Judged::Passed(grant)) => Some(grant),
+            Some(Judged::Preflight(response)) => return response,
+            Some(Judged::ForeignSocket) => {
+                self.registry.refusals().count(Limit::ForeignOrigin);
+                return answers::refuse(Limit::ForeignOrigin);
             }
-        }
+        };
+        let mut response = match &self.otherwise {
+            Some(respond) => Arc::clone(respond).respond(Request::from_parts(head, body)).await,
+            None => answers::empty(StatusCode::NOT_FOUND),
+        };
+        grant.iter().for_each(|grant| grant.write(response.headers_mut()));
+        response
     }
 }
 

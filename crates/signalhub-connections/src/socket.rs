@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 pub(crate) use crate::io::Io;
 use crate::io::READ_SIZE;
-use crate::outbound::Lane;
+use crate::outbound::{Lane, Outlet};
 use crate::websocket::{self, Decoder, Event, Violation};
 use crate::{CloseReason, Frame, Intake, Received};
 
@@ -45,7 +45,7 @@ struct Farewell {
 impl Socket {
     pub(crate) fn new(io: Io, posted: Vec<u8>, frames: Vec<u8>, lane: &Lane) -> Self {
         if let Io::Tcp(socket) = &io {
-            lane.connect(Arc::clone(socket));
+            lane.set_outlet(Outlet::Socket(Arc::clone(socket)));
         }
         Self {
             io,

@@ -1,0 +1,70 @@
+//! The responses of an endpoint, apart from those that carry messages.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderValue, PRAGMA, RETRY_AFTER};
+use http::{Response, StatusCode};
+
+use crate::TransportKind;
+use crate::body::Body;
+use crate::limits::Limit;
+use crate::registry::AttachError;
+
+/// After how many seconds a client that was refused may try again.
+const RETRY: HeaderValue = HeaderValue::from_static("5");
+
+pub(crate) fn refuse_attach(error: AttachError) -> Response<Body> {
+    match error {
+        AttachError::Unknown => unknown(),
+        AttachError::OtherTransport => text(StatusCode::BAD_REQUEST, "Cannot change transports mid-connection"),
+        AttachError::AlreadyAttached => text(StatusCode::CONFLICT, ""),
+        AttachError::Refused(limit) => refuse(limit),
+    }
+}
+
+/// Answers what is beyond a limit.
+pub(crate) fn refuse(limit: Limit) -> Response<Body> {
+    let mut response = text(limit.status(), "");
+    if limit != Limit::ForeignOrigin {
+        response.headers_mut().insert(RETRY_AFTER, RETRY);
+    }
+    response
+}
+
+pub(crate) fn unknown() -> Response<Body> {
+    text(StatusCode::NOT_FOUND, "No Connection with that ID")
+}
+
+pub(crate) fn not_offered(kind: TransportKind) -> Response<Body> {
+    text(StatusCode::NOT_FOUND, &format!("{} transport not supported by this end point type", kind.name()))
+}
+
+pub(crate) fn empty(status: StatusCode) -> Response<Body> {
+    body(status, "")
+}
+
+pub(crate) fn body(status: StatusCode, text: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text.to_owned()));
+    *response.status_mut() = status;
+    response
+}
+
+pub(crate) fn text(status: StatusCode, content: &str) -> Response<Body> {
+    let mut response = body(status, content);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
+pub(crate) fn octets(data: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(data));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    response
+}
+
+/// Every answer to a poll says that it must not be cached.
+pub(crate) fn no_cache(mut response: Response<Body>) -> Response<Body> {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
+    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    headers.insert(EXPIRES, HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
+    response
+}

@@ -1,0 +1,96 @@
+//! Keeps file descriptors free for the rest of the process: for its log, its history, its configuration.
+
+use std::time::{Duration, Instant};
+
+/// How long a finding that none is free is believed. Counting takes a walk over all of them.
+const RECOUNT: Duration = Duration::from_secs(1);
+
+/// Decides whether one more socket may stay open.
+#[derive(Debug)]
+pub(crate) struct Descriptors {
+    /// How many may be open beside the headroom; `None` where nobody knows.
+    most: Option<usize>,
+    /// How many sockets may be opened before the next count.
+    credit: usize,
+    none_free_at: Option<Instant>,
+}
+
+impl Descriptors {
+    pub(crate) fn new(headroom: usize) -> Self {
+        Self { most: limit().map(|limit| limit.saturating_sub(headroom)), credit: 0, none_free_at: None }
+    }
+
+    /// Tells whether the socket that was just accepted may stay.
+    pub(crate) fn admit(&mut self, now: Instant) -> bool {
+        self.admit_by(now, open)
+    }
+
+    fn admit_by(&mut self, now: Instant, count: impl FnOnce() -> Option<usize>) -> bool {
+        let Some(most) = self.most else { return true };
+        if self.credit == 0 {
+            if self.none_free_at.is_some_and(|at| now.duration_since(at) < RECOUNT) {
+                return false;
+            }
+            let Some(open) = count() else { return true };
+            if open > most {
+                self.none_free_at = Some(now);
+                return false;
+            }
+            self.none_free_at = None;
+            // Others open files too, so only half of what is free is given away unseen.
+            self.credit = (most - open) / 2 + 1;
+        }
+        self.credit -= 1;
+        true
+    }
+}
+
+/// How many descriptors this process may have open.
+fn limit() -> Option<usize> {
+    if cfg!(target_os = "linux") { parse_limit(&std::fs::read_to_string("/proc/self/limits").ok()?) } else { None }
+}
+
+fn parse_limit(limits: &str) -> Option<usize> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// How many descriptors are open.
+fn open() -> Option<usize> {
+    Some(std::fs::read_dir("/proc/self/fd").ok()?.count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_sparse_until_descriptors_run_short() {
+        let start = Instant::now();
+        let mut descriptors = Descriptors { most: Some(1000), credit: 0, none_free_at: None };
+        let (mut open, mut counts) = (0, 0);
+        while descriptors.admit_by(start, || {
+            counts += 1;
+            Some(open + 1)
+        }) {
+            open += 1;
+        }
+        assert_eq!((open, counts), (1000, 11), "every count gives half of what is left");
+        assert!(!descriptors.admit_by(start + RECOUNT / 2, || panic!("counted too soon")));
+        assert!(descriptors.admit_by(start + RECOUNT, || Some(999)));
+        assert!(!descriptors.admit_by(start + RECOUNT, || Some(1001)));
+    }
+
+    #[test]
+    fn the_limit_of_the_process_is_read() {
+        let text = "Limit                     Soft Limit           Hard Limit           Units     \n\
+            Max processes             94000                94000                processes \n\
+            Max open files            1024                 524288               files     \n";
+        assert_eq!(parse_limit(text), Some(1024));
+        assert_eq!(parse_limit(&text.replace("1024", "unlimited")), None);
+        assert_eq!(parse_limit(""), None);
+        if cfg!(target_os = "linux") {
+            assert!(limit().unwrap() > open().unwrap());
+        }
+    }
+}

@@ -1,0 +1,96 @@
+use http::Request;
+
+use super::*;
+
+fn resolved(
+    proxies: &TrustedProxies,
+    socket: &str,
+    headers: &[(&str, &str)],
+) -> (String, &'static str, Option<String>) {
+    let mut request = Request::builder().uri("/hub");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut head = request.body(()).unwrap().into_parts().0;
+    proxies.resolve(&mut head, socket.parse().unwrap());
+    let address = head.extensions.get::<RemoteAddress>().unwrap().to_string();
+    let site = head.extensions.get::<Site>().unwrap();
+    (address, site.scheme(), site.host().map(str::to_owned))
+}
+
+#[test]
+fn addresses_are_read_from_the_end_of_the_chain() {
+    let proxies = TrustedProxies::none().trust("10.0.0.0/8").unwrap().trust("fd00::1").unwrap();
+    for (socket, chain, expected) in [
+        ("1.1.1.1", &["9.9.9.9"][..], "1.1.1.1"),
+        ("10.1.2.3", &["9.9.9.9"], "9.9.9.9"),
+        ("::ffff:10.1.2.3", &["9.9.9.9"], "9.9.9.9"),
+        ("10.1.2.3", &[], "10.1.2.3"),
+        ("10.1.2.3", &["6.6.6.6, 9.9.9.9"], "9.9.9.9"),
+        ("10.1.2.3", &["6.6.6.6, 9.9.9.9, 10.0.0.9"], "9.9.9.9"),
+        ("10.1.2.3", &["6.6.6.6", "9.9.9.9", "10.0.0.9"], "9.9.9.9"),
+        ("10.1.2.3", &["10.0.0.8, 10.0.0.9"], "10.0.0.8"),
+        ("10.1.2.3", &["9.9.9.9:1234"], "9.9.9.9"),
+        ("10.1.2.3", &["[2001:db8::1]:1234"], "2001:db8::1"),
+        ("10.1.2.3", &["2001:db8::1"], "2001:db8::1"),
+        ("fd00::1", &["9.9.9.9"], "9.9.9.9"),
+        ("fd00::2", &["9.9.9.9"], "fd00::2"),
+        ("10.1.2.3", &["9.9.9.9, unknown"], "10.1.2.3"),
+        ("10.1.2.3", &["9.9.9.9, nonsense, 10.0.0.9"], "10.0.0.9"),
+        ("10.1.2.3", &[",, ,"], "10.1.2.3"),
+    ] {
+        let headers: Vec<_> = chain.iter().map(|line| ("x-forwarded-for", *line)).collect();
+        assert_eq!(resolved(&proxies, socket, &headers).0, expected, "{chain:?} from {socket}");
+    }
+}
+
+#[test]
+fn scheme_and_host_are_the_nearest_proxys_word() {
+    let proxies = TrustedProxies::none().trust("10.0.0.1").unwrap();
+    let headers = [("x-forwarded-proto", "http, HTTPS"), ("x-forwarded-host", "evil.com, a.com")];
+    let headers = [&headers[..], &[("forwarded", "for=6.6.6.6;proto=http;host=b.com")]].concat();
+    let (address, scheme, host) = resolved(&proxies, "10.0.0.1", &headers);
+    assert_eq!((address.as_str(), scheme, host.as_deref()), ("10.0.0.1", "https", Some("a.com")));
+    let (_, scheme, host) = resolved(&proxies, "10.0.0.2", &headers);
+    assert_eq!((scheme, host), ("http", None), "nobody else is believed");
+}
+
+#[test]
+fn the_standard_header_counts_when_it_was_chosen() {
+    let proxies = TrustedProxies::none().trust("10.0.0.0/8").unwrap().using_forwarded();
+    for (header, address, scheme, host) in [
+        ("for=9.9.9.9", "9.9.9.9", "http", None),
+        ("For=\"[2001:db8::1]:4711\";proto=https;host=\"a.com:8443\"", "2001:db8::1", "https", Some("a.com:8443")),
+        ("for=6.6.6.6;host=evil.com, for=9.9.9.9;proto=https", "9.9.9.9", "https", None),
+        ("for=\"6.6.6.6, for=7.7.7.7\", for=9.9.9.9", "9.9.9.9", "http", None),
+        ("for=9.9.9.9, for=10.0.0.2", "9.9.9.9", "http", None),
+        ("for=9.9.9.9, for=_hidden", "10.0.0.1", "http", None),
+        ("for=9.9.9.9, by=10.0.0.2", "10.0.0.1", "http", None),
+        ("nonsense", "10.0.0.1", "http", None),
+    ] {
+        let headers = [("forwarded", header), ("x-forwarded-for", "6.6.6.6")];
+        let found = resolved(&proxies, "10.0.0.1", &headers);
+        assert_eq!((found.0.as_str(), found.1, found.2.as_deref()), (address, scheme, host), "{header}");
+    }
+}
+
+#[test]
+fn networks_are_addresses_with_a_prefix() {
+    for (network, address, expected) in [
+        ("0.0.0.0/0", "255.1.2.3", true),
+        ("0.0.0.0/0", "::1", false),
+        ("::/0", "2001:db8::1", true),
+        ("192.168.4.0/22", "192.168.7.255", true),
+        ("192.168.4.0/22", "192.168.8.0", false),
+        ("192.168.4.1", "192.168.4.1", true),
+        ("192.168.4.1/32", "192.168.4.2", false),
+        ("2001:db8::/32", "2001:db8:ffff::1", true),
+        ("2001:db8::/32", "2001:db9::1", false),
+    ] {
+        let network = Network::parse(network).unwrap();
+        assert_eq!(network.contains(address.parse().unwrap()), expected, "{address} in {network:?}");
+    }
+    for text in ["", "localhost", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "10.0.0.0/", "10.0.0.0/8/8", "*"] {
+        assert!(TrustedProxies::none().trust(text).is_err(), "{text}");
+    }
+}

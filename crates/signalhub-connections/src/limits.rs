@@ -1,0 +1,325 @@
+//! How much a server takes on, and what it refused because of that.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::StatusCode;
+use http::request::Parts;
+
+use crate::{Identity, RemoteAddress};
+
+/// How much a server takes on. What is beyond a limit is refused with `Retry-After`, and counted in [`Refusals`].
+///
+/// ```
+/// # use signalhub_connections::Limits;
+/// let limits = Limits::default().connections(20_000).connections_per_user(50);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Limits {
+    negotiations: usize,
+    negotiation_lifetime: Duration,
+    connections: Option<usize>,
+    per_user: Option<usize>,
+    per_address: Option<usize>,
+    header_timeout: Duration,
+    idle_timeout: Duration,
+    descriptor_headroom: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            negotiations: 10_000,
+            // The original's DisconnectTimeout.
+            negotiation_lifetime: Duration::from_secs(15),
+            connections: None,
+            per_user: None,
+            per_address: None,
+            header_timeout: Duration::from_secs(10),
+            // Longer than reverse proxies keep their connections, so that these end it and no request is lost; also
+            // what the original's host has.
+            idle_timeout: Duration::from_secs(130),
+            descriptor_headroom: 64,
+        }
+    }
+}
+
+impl Limits {
+    /// Sets how many negotiated connections may wait for their transport, 10 000 by default; more get 503.
+    #[must_use]
+    pub fn pending_negotiations(mut self, count: usize) -> Self {
+        self.negotiations = count;
+        self
+    }
+
+    /// Sets for how long a negotiated connection waits for its transport, 15 s by default; then its token is unknown.
+    #[must_use]
+    pub fn negotiation_lifetime(mut self, lifetime: Duration) -> Self {
+        self.negotiation_lifetime = lifetime;
+        self
+    }
+
+    /// Sets how many connections there may be in all, without limit by default; more get 503.
+    #[must_use]
+    pub fn connections(mut self, count: usize) -> Self {
+        self.connections = Some(count);
+        self
+    }
+
+    /// Sets how many connections one user may have, negotiated ones included, without limit by default; more get 429.
+    ///
+    /// Anonymous clients count for nobody.
+    #[must_use]
+    pub fn connections_per_user(mut self, count: usize) -> Self {
+        self.per_user = Some(count);
+        self
+    }
+
+    /// Sets how many connections may come from one address, negotiated ones included, without limit by default; more
+    /// get 429.
+    ///
+    /// An IPv6 client has a whole /64 of addresses, which counts as one. Behind a reverse proxy this needs
+    /// [`TrustedProxies`](crate::TrustedProxies).
+    #[must_use]
+    pub fn connections_per_address(mut self, count: usize) -> Self {
+        self.per_address = Some(count);
+        self
+    }
+
+    /// Sets how long a client may take to send the head of a request, 10 s by default; then its socket is closed.
+    #[must_use]
+    pub fn header_timeout(mut self, timeout: Duration) -> Self {
+        self.header_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a socket may be open between two requests, 130 s by default.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// Sets how many file descriptors are kept free for the rest of the process, 64 by default; beyond that, new sockets
+    /// get 503 and are closed. It has an effect on Linux only.
+    #[must_use]
+    pub fn descriptor_headroom(mut self, count: usize) -> Self {
+        self.descriptor_headroom = count;
+        self
+    }
+
+    pub(crate) fn lifetime(&self) -> Duration {
+        self.negotiation_lifetime
+    }
+
+    pub(crate) fn timeouts(&self) -> (Duration, Duration) {
+        (self.header_timeout, self.idle_timeout)
+    }
+
+    pub(crate) fn headroom(&self) -> usize {
+        self.descriptor_headroom
+    }
+
+    pub(crate) fn allow_negotiation(&self, waiting: usize) -> Result<(), Limit> {
+        if waiting < self.negotiations { Ok(()) } else { Err(Limit::Negotiations) }
+    }
+
+    pub(crate) fn allow_connection(&self, active: usize) -> Result<(), Limit> {
+        match self.connections {
+            Some(most) if active >= most => Err(Limit::Connections),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What stood against taking something on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    Draining,
+    Negotiations,
+    Connections,
+    PerUser,
+    PerAddress,
+    Descriptors,
+    ForeignOrigin,
+}
+
+impl Limit {
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Self::Draining | Self::Negotiations | Self::Connections | Self::Descriptors => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::PerUser | Self::PerAddress => StatusCode::TOO_MANY_REQUESTS,
+            Self::ForeignOrigin => StatusCode::FORBIDDEN,
+        }
+    }
+}
+
+/// How many requests and sockets a server refused since it started, by what stood against them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusals {
+    /// Negotiations and connections while the server stopped.
+    pub draining: u64,
+    /// Negotiations, because too many waited for their transport.
+    pub pending_negotiations: u64,
+    /// Negotiations and connections, because there were too many connections.
+    pub connections: u64,
+    /// Negotiations and connections of users that had too many.
+    pub per_user: u64,
+    /// Negotiations and connections from addresses that had too many.
+    pub per_address: u64,
+    /// Sockets, because too few file descriptors were left.
+    pub descriptors: u64,
+    /// WebSockets that pages of a foreign origin would have opened.
+    pub foreign_origins: u64,
+}
+
+/// The running count of refusals.
+#[derive(Debug, Default)]
+pub(crate) struct RefusalCounts {
+    draining: AtomicU64,
+    negotiations: AtomicU64,
+    connections: AtomicU64,
+    per_user: AtomicU64,
+    per_address: AtomicU64,
+    descriptors: AtomicU64,
+    foreign_origins: AtomicU64,
+}
+
+impl RefusalCounts {
+    pub(crate) fn count(&self, limit: Limit) {
+        let counter = match limit {
+            Limit::Draining => &self.draining,
+            Limit::Negotiations => &self.negotiations,
+            Limit::Connections => &self.connections,
+            Limit::PerUser => &self.per_user,
+            Limit::PerAddress => &self.per_address,
+            Limit::Descriptors => &self.descriptors,
+            Limit::ForeignOrigin => &self.foreign_origins,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn so_far(&self) -> Refusals {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Refusals {
+            draining: read(&self.draining),
+            pending_negotiations: read(&self.negotiations),
+            connections: read(&self.connections),
+            per_user: read(&self.per_user),
+            per_address: read(&self.per_address),
+            descriptors: read(&self.descriptors),
+            foreign_origins: read(&self.foreign_origins),
+        }
+    }
+}
+
+/// Who a connection counts for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Party {
+    user: Option<Arc<str>>,
+    address: Option<IpAddr>,
+}
+
+impl Party {
+    pub(crate) fn new(identity: &Identity, head: &Parts) -> Self {
+        let address = head.extensions.get::<RemoteAddress>().map(|address| network(address.ip()));
+        Self { user: identity.user.clone(), address }
+    }
+}
+
+/// What one IPv6 client can choose its addresses from is one network.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
+}
+
+/// How many connections each user and each address has, as far as there are limits for them.
+#[derive(Debug, Default)]
+pub(crate) struct Parties {
+    users: HashMap<Arc<str>, usize>,
+    addresses: HashMap<IpAddr, usize>,
+}
+
+/// One connection's part in the counts, to be given back by [`Parties::release`].
+#[derive(Debug, Default)]
+pub(crate) struct Charge(Party);
+
+impl Parties {
+    /// Counts one more connection, unless that is beyond a limit.
+    pub(crate) fn charge(&mut self, party: &Party, limits: &Limits) -> Result<Charge, Limit> {
+        let user = party.user.as_ref().and_then(|user| Some((user, limits.per_user?)));
+        let address = party.address.as_ref().and_then(|address| Some((address, limits.per_address?)));
+        if user.is_some_and(|(user, most)| is_full(&self.users, user, most)) {
+            return Err(Limit::PerUser);
+        }
+        if address.is_some_and(|(address, most)| is_full(&self.addresses, address, most)) {
+            return Err(Limit::PerAddress);
+        }
+        let party =
+            Party { user: user.map(|(user, _)| Arc::clone(user)), address: address.map(|(&address, _)| address) };
+        Ok(self.add(party))
+    }
+
+    /// Counts a connection for whoever attaches its transport, who may be another than who negotiated it.
+    pub(crate) fn recharge(&mut self, charge: &mut Charge, party: &Party, limits: &Limits) -> Result<(), Limit> {
+        let before = self.release(std::mem::take(charge));
+        match self.charge(party, limits) {
+            Ok(new) => {
+                *charge = new;
+                Ok(())
+            }
+            Err(limit) => {
+                *charge = self.add(before);
+                Err(limit)
+            }
+        }
+    }
+
+    fn add(&mut self, party: Party) -> Charge {
+        if let Some(user) = &party.user {
+            *self.users.entry(Arc::clone(user)).or_default() += 1;
+        }
+        if let Some(address) = party.address {
+            *self.addresses.entry(address).or_default() += 1;
+        }
+        Charge(party)
+    }
+
+    pub(crate) fn release(&mut self, charge: Charge) -> Party {
+        let Charge(party) = charge;
+        if let Some(user) = &party.user {
+            take_one(self.users.entry(Arc::clone(user)));
+        }
+        if let Some(address) = party.address {
+            take_one(self.addresses.entry(address));
+        }
+        party
+    }
+}
+
+fn is_full<K: Hash + Eq>(counts: &HashMap<K, usize>, key: &K, most: usize) -> bool {
+    counts.get(key).copied().unwrap_or(0) >= most
+}
+
+/// Nobody who has gone is remembered.
+fn take_one<K>(entry: Entry<'_, K, usize>) {
+    if let Entry::Occupied(mut entry) = entry {
+        *entry.get_mut() -= 1;
+        if *entry.get() == 0 {
+            entry.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

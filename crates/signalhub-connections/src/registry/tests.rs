@@ -1,0 +1,106 @@
+use futures_util::FutureExt;
+
+use super::*;
+use crate::outbound::Outlet;
+
+fn registry(limits: Limits) -> Arc<Registry> {
+    let registry = Arc::<Registry>::default();
+    registry.limit(limits);
+    registry
+}
+
+fn negotiate(registry: &Registry) -> Result<String, Limit> {
+    let token = ConnectionToken::random();
+    let text = token.reveal().to_owned();
+    registry.negotiate(token, ConnectionId::random(), &Party::default()).map(|()| text)
+}
+
+fn lane() -> Arc<Lane> {
+    Arc::new(Lane::new(QueueLimits::default(), Outlet::Taker))
+}
+
+fn attach(registry: &Arc<Registry>, token: &str) -> Result<Attached<Arc<Lane>>, AttachError> {
+    registry.attach(token, TransportKind::WebSockets, &Party::default(), |_| {
+        let lane = lane();
+        (Link::WebSocket(Arc::clone(&lane)), lane)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn negotiated_connections_are_bounded_in_number_and_time() {
+    let registry = registry(Limits::default().pending_negotiations(3).negotiation_lifetime(Duration::from_secs(5)));
+    let tokens: Vec<_> = (0..3).map(|_| negotiate(&registry).unwrap()).collect();
+    assert_eq!(negotiate(&registry), Err(Limit::Negotiations));
+    let attached = attach(&registry, &tokens[0]).map_err(drop).unwrap();
+    negotiate(&registry).unwrap();
+    let mailbox = registry.mailbox(&tokens[1], QueueLimits::default()).unwrap().unwrap();
+    mailbox.put(&[0; 4096]);
+    let mut held = std::pin::pin!(mailbox.push(b"more"));
+    assert!((&mut held).now_or_never().is_none(), "who has no transport may not bring much");
+    tokio::time::advance(Duration::from_secs(6)).await;
+    registry.tick(Instant::now());
+    held.await;
+    assert_eq!((registry.waiting(), registry.active()), (0, 1));
+    assert!(matches!(attach(&registry, &tokens[1]), Err(AttachError::Unknown)));
+    drop(attached.seat);
+    assert_eq!((registry.active(), registry.lock().by_token.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn connections_are_bounded_by_whichever_way_they_come() {
+    let registry = registry(Limits::default().connections(2));
+    let tokens: Vec<_> = (0..2).map(|_| negotiate(&registry).unwrap()).collect();
+    let first = registry.admit(&lane(), &Party::default()).map_err(drop).unwrap();
+    let _second = attach(&registry, &tokens[0]).map_err(drop).unwrap();
+    assert!(matches!(attach(&registry, &tokens[1]), Err(AttachError::Refused(Limit::Connections))));
+    assert!(matches!(registry.admit(&lane(), &Party::default()), Err(AttachError::Refused(Limit::Connections))));
+    assert_eq!(negotiate(&registry), Err(Limit::Connections));
+    drop(first.seat);
+    attach(&registry, &tokens[1]).map_err(drop).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn farewells_are_spread_evenly() {
+    let registry = registry(Limits::default());
+    let seats: Vec<_> = (0..4)
+        .map(|_| {
+            let lane = lane();
+            (registry.admit(&lane, &Party::default()).map_err(drop).unwrap().seat, lane)
+        })
+        .collect();
+    let waiting = negotiate(&registry).unwrap();
+    let told = || seats.iter().filter(|(_, lane)| lane.signals.take(Signal::Drain)).count();
+    let mut drained = std::pin::pin!(registry.drain(Duration::from_secs(40)));
+    for second in 0..40 {
+        assert_eq!((&mut drained).now_or_never().is_some(), second >= 30, "after {second} s");
+        assert_eq!(told(), usize::from(second % 10 == 0), "after {second} s");
+        if second == 30 {
+            break;
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    assert!(registry.is_draining());
+    registry.draining().await;
+    assert_eq!(negotiate(&registry), Err(Limit::Draining));
+    assert!(matches!(attach(&registry, &waiting), Err(AttachError::Unknown)));
+    assert!(matches!(registry.admit(&lane(), &Party::default()), Err(AttachError::Refused(Limit::Draining))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_ends_with_the_last_connection_and_not_later_than_told() {
+    let (time, grace) = (Duration::from_secs(40), Duration::from_secs(5));
+    let start = Instant::now();
+    assert!(registry(Limits::default()).drain_and_empty(time, grace).await);
+    assert_eq!(start.elapsed(), Duration::ZERO, "an empty server does not wait");
+    let registry = registry(Limits::default());
+    let attached = registry.admit(&lane(), &Party::default()).map_err(drop).unwrap();
+    assert!(!registry.drain_and_empty(time, grace).await);
+    assert_eq!(start.elapsed(), time + grace);
+    let emptied = registry.drain_and_empty(time, grace);
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        drop(attached);
+    });
+    assert!(emptied.await);
+    assert_eq!(start.elapsed(), time + grace + Duration::from_secs(3));
+}

@@ -1,0 +1,103 @@
+//! An endpoint as a tower service, for programs with an HTTP server of their own.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::{Arc, Once};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use tower_service::Service;
+
+use crate::answers;
+use crate::body::Body;
+use crate::dispatch::Mounted;
+use crate::handler::BoxFuture;
+use crate::registry::Registry;
+use crate::server::matching;
+use crate::{ConnectionCounts, Endpoint, Limits};
+
+/// How long connections may take to end after the last of them was told to.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// An endpoint as a tower service: with axum, `Router::new().nest_service("/hub", endpoint.into_service())`.
+///
+/// It expects the path without the prefix it is mounted under, and answers `/` and `/negotiate`. All clones share their
+/// connections. It starts working with the first request, inside the runtime that brings it; connections go on after the
+/// last clone was dropped, until they end by themselves.
+///
+/// The server around it accepts the sockets: header timeouts and file descriptors are its business. For limits per
+/// address it puts a [`RemoteAddress`](crate::RemoteAddress) among the extensions of each request.
+#[derive(Clone)]
+pub struct TowerEndpoint(Arc<Shared>);
+
+struct Shared {
+    mounted: Mounted,
+    started: Once,
+}
+
+impl Endpoint {
+    /// Makes a tower service of the endpoint.
+    pub fn into_service(self) -> TowerEndpoint {
+        let mounted = Mounted { endpoint: Arc::new(self), registry: Arc::default() };
+        TowerEndpoint(Arc::new(Shared { mounted, started: Once::new() }))
+    }
+}
+
+impl TowerEndpoint {
+    /// Sets how many connections it takes on.
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        self.registry().limit(limits);
+        self
+    }
+
+    /// A view on the number of connections.
+    pub fn connections(&self) -> ConnectionCounts {
+        ConnectionCounts(Arc::clone(self.registry()))
+    }
+
+    /// Refuses new connections from now on, tells the live ones to leave, spread over the given time, and waits for
+    /// their end: at most 5 s longer.
+    pub async fn drain(&self, time: Duration) {
+        if !self.registry().drain_and_empty(time, GRACE).await {
+            tracing::warn!(left = self.registry().active(), "connections did not end in time");
+        }
+    }
+
+    fn registry(&self) -> &Arc<Registry> {
+        &self.0.mounted.registry
+    }
+}
+
+impl<B> Service<Request<B>> for TowerEndpoint
+where
+    B: hyper::body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let shared = Arc::clone(&self.0);
+        Box::pin(async move {
+            shared.started.call_once(|| shared.mounted.registry.start_ticking());
+            Ok(match matching("", request.uri().path()) {
+                Some(route) => shared.mounted.answer(route, request, None).await,
+                None => answers::empty(http::StatusCode::NOT_FOUND),
+            })
+        })
+    }
+}
+
+impl fmt::Debug for TowerEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TowerEndpoint").field(&self.0.mounted.endpoint).finish()
+    }
+}

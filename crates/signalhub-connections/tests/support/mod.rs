@@ -1,0 +1,159 @@
+//! What the tests over real sockets share: a server to talk to, and plain requests.
+
+#![allow(dead_code, unreachable_pub, reason = "every test takes what it needs")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use signalhub_connections::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+
+/// An upgrade without its last line.
+pub const UPGRADE: &str = "GET /echo HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+
+/// Sends everything back; after `deaf` it reads nothing more.
+pub struct Echo {
+    ended: mpsc::Sender<CloseReason>,
+}
+
+impl ConnectionHandler for Echo {
+    fn handle(self: Arc<Self>, mut connection: Connection) -> BoxFuture<()> {
+        Box::pin(async move {
+            let outbound = connection.outbound();
+            let mut intake = Intake::Open;
+            let reason = loop {
+                match connection.receive(intake).await {
+                    Received::Bytes => {}
+                    Received::Ended(reason) => break reason,
+                    Received::Drain => break CloseReason::ServerShutdown,
+                    _ => continue,
+                }
+                if connection.input() == b"deaf" {
+                    intake = Intake::Paused;
+                }
+                let _ = outbound.send(&Frame::new(MessageKind::Text, connection.input()));
+                connection.consume(connection.input().len());
+            };
+            let _ = self.ended.try_send(reason);
+            connection.close(reason).await;
+        })
+    }
+}
+
+pub struct Running {
+    pub address: SocketAddr,
+    pub counts: ConnectionCounts,
+    pub ended: mpsc::Receiver<CloseReason>,
+    pub stop: oneshot::Sender<()>,
+    pub stopped: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+pub async fn start(limits: Limits) -> Running {
+    start_with(|endpoint| endpoint, |server| server.limits(limits)).await
+}
+
+pub async fn start_with(
+    endpoint: impl FnOnce(Endpoint) -> Endpoint,
+    configure: impl FnOnce(Server) -> Server,
+) -> Running {
+    let (sender, ended) = mpsc::channel(16);
+    let all = Transports::WEB_SOCKETS.and(TransportKind::ServerSentEvents).and(TransportKind::LongPolling);
+    let endpoint = endpoint(Endpoint::new(Echo { ended: sender }).transports(all));
+    let server = configure(Server::bind("127.0.0.1:0").await.unwrap()).endpoint("/echo", endpoint);
+    let (stop, stopping) = oneshot::channel::<()>();
+    let (address, counts) = (server.local_addr().unwrap(), server.connections());
+    let stopped = tokio::spawn(server.run_until(async { drop(stopping.await) }));
+    Running { address, counts, ended, stop, stopped }
+}
+
+/// One response, apart from a body that goes on.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    /// In lower case, without the date, which is never the same.
+    pub head: Vec<String>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+impl Running {
+    /// Opens a socket and sends something.
+    pub async fn open(&self, bytes: impl AsRef<[u8]>) -> TcpStream {
+        let mut socket = TcpStream::connect(self.address).await.unwrap();
+        socket.write_all(bytes.as_ref()).await.unwrap();
+        socket
+    }
+
+    /// Asks on a socket of its own. The request is a method, a target and header lines.
+    pub async fn ask(&self, line: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = format!("{line} HTTP/1.1\r\nHost: h\r\n");
+        for (name, value) in headers {
+            request += &format!("{name}: {value}\r\n");
+        }
+        let length = if line.starts_with("POST") { "Content-Length: 0\r\n" } else { "" };
+        answer(&mut self.open(request + length + "\r\n").await).await
+    }
+
+    /// Negotiates and gives back the public id and the secret token.
+    pub async fn negotiate(&self) -> (String, String) {
+        let answer = self.ask("POST /echo/negotiate?negotiateVersion=1", &[]).await;
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        (body["connectionId"].as_str().unwrap().to_owned(), body["connectionToken"].as_str().unwrap().to_owned())
+    }
+
+    /// Ends when no connection is live, and negotiated ones have vanished.
+    pub async fn quiet(&self) {
+        self.counts.emptied().await;
+        // Nothing tells when a negotiation is forgotten; that happens once a second.
+        until(|| self.counts.waiting() == 0).await;
+    }
+}
+
+pub async fn until(condition: impl Fn() -> bool) {
+    let looking = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), looking).await.unwrap();
+}
+
+/// Reads one response; a body without length is left to be read.
+pub async fn answer(socket: &mut TcpStream) -> Answer {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"\r\n\r\n") {
+        let byte = socket.read_u8().await.unwrap_or_else(|_| panic!("only {}", String::from_utf8_lossy(&bytes)));
+        bytes.push(byte);
+    }
+    let text = String::from_utf8(bytes).unwrap();
+    let mut lines = text.trim_end().split("\r\n");
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let lower = |line: &str| {
+        let (name, value) = line.split_once(':').unwrap();
+        format!("{}:{value}", name.to_ascii_lowercase())
+    };
+    let head: Vec<_> = lines.map(lower).filter(|line| !line.starts_with("date:")).collect();
+    let mut answer = Answer { status, head, body: String::new() };
+    let length = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
+    let mut body = vec![0; length];
+    socket.read_exact(&mut body).await.unwrap();
+    answer.body = String::from_utf8(body).unwrap();
+    answer
+}
+
+/// Tells that the server ends the connection, and what it sent before.
+pub async fn closed(socket: &mut TcpStream) -> String {
+    let mut rest = Vec::new();
+    // The end may come as a reset, when the client sent more than was read.
+    let _ = tokio::time::timeout(Duration::from_secs(10), socket.read_to_end(&mut rest)).await.unwrap();
+    String::from_utf8_lossy(&rest).into_owned()
+}

@@ -1,0 +1,113 @@
+//! An endpoint inside somebody else's HTTP server.
+
+#![cfg(feature = "tower")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use signalhub_connections::*;
+use tokio::net::TcpListener;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+use tower_service::Service;
+
+struct Echo;
+
+impl ConnectionHandler for Echo {
+    fn handle(self: Arc<Self>, mut connection: Connection) -> BoxFuture<()> {
+        Box::pin(async move {
+            let reason = loop {
+                match connection.receive(Intake::Open).await {
+                    Received::Bytes => {
+                        let _ = connection.outbound().send(&Frame::new(MessageKind::Text, connection.input()));
+                        connection.consume(connection.input().len());
+                    }
+                    Received::Ended(reason) => break reason,
+                    Received::Drain => break CloseReason::ServerShutdown,
+                    _ => {}
+                }
+            };
+            connection.close(reason).await;
+        })
+    }
+}
+
+fn echo() -> TowerEndpoint {
+    Endpoint::new(Echo).transports(Transports::WEB_SOCKETS.and(TransportKind::LongPolling)).into_service()
+}
+
+async fn call(service: &mut TowerEndpoint, method: &str, path: &str) -> (StatusCode, String) {
+    let request = Request::builder().method(method).uri(path).body(Full::<bytes::Bytes>::default()).unwrap();
+    let response = service.call(request).await.unwrap();
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn paths_come_without_the_prefix() {
+    let mut service = echo();
+    for (method, path, status) in [
+        ("POST", "/negotiate?negotiateVersion=1", 200),
+        ("POST", "/negotiate/", 200),
+        ("GET", "/", 400),
+        ("GET", "/?id=unknown", 404),
+        ("PUT", "/", 405),
+        ("GET", "/other", 404),
+        ("GET", "/hub/negotiate", 404),
+    ] {
+        assert_eq!(call(&mut service, method, path).await.0, status, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn clones_share_their_connections_and_their_limits() {
+    let mut first = echo().limits(Limits::default().pending_negotiations(2));
+    let mut second = first.clone();
+    let (_, body) = call(&mut first, "POST", "/negotiate").await;
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let poll = format!("/?id={}", body["connectionId"].as_str().unwrap());
+    assert_eq!(call(&mut second, "GET", &poll).await, (StatusCode::OK, String::new()));
+    assert_eq!(first.connections().active(), 1);
+    for expected in [200, 200, 503] {
+        assert_eq!(call(&mut second, "POST", "/negotiate").await.0, expected);
+    }
+    assert_eq!(call(&mut first, "DELETE", &poll).await.0, StatusCode::ACCEPTED);
+    first.connections().emptied().await;
+}
+
+#[tokio::test]
+async fn web_sockets_work_inside_hyper_and_drain() {
+    let service = echo();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mounted = service.clone();
+    let accepting = tokio::spawn(async move {
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            let mounted = mounted.clone();
+            let service = hyper::service::service_fn(move |request| mounted.clone().call(request));
+            let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service);
+            tokio::spawn(connection.with_upgrades());
+        }
+    });
+    let (mut client, _) = connect_async(format!("ws://{address}/")).await.unwrap();
+    client.send(Message::text("hello")).await.unwrap();
+    assert_eq!(client.next().await.unwrap().unwrap(), Message::text("hello"));
+    assert_eq!(service.connections().active(), 1);
+    let draining = tokio::spawn({
+        let service = service.clone();
+        async move { service.drain(Duration::ZERO).await }
+    });
+    assert!(matches!(client.next().await, Some(Ok(Message::Close(_)))));
+    assert!(client.next().await.is_none());
+    draining.await.unwrap();
+    assert!(service.connections().is_draining());
+    assert!(connect_async(format!("ws://{address}/")).await.is_err());
+    accepting.abort();
+}
