@@ -1,0 +1,87 @@
+//! The example programs run and answer, here by long polling, which needs no client library.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A running example; it ends with the test.
+struct Example {
+    process: Child,
+    authority: String,
+}
+
+impl Example {
+    fn start(name: &str) -> Self {
+        // Examples are built beside the tests: target/debug/deps/examples-… and target/debug/examples/NAME.
+        let mut path = PathBuf::from(std::env::current_exe().unwrap().parent().unwrap().parent().unwrap());
+        path.push("examples");
+        path.push(name);
+        assert!(path.exists(), "`cargo test` builds {}, `cargo test --test` does not", path.display());
+        let mut process = Command::new(path).arg("127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on http://").expect("an address");
+        Self { process, authority: address.split('/').next().unwrap().to_owned() }
+    }
+
+    /// Sends a request and gives back the body of its answer.
+    fn request(&self, method: &str, path: &str, body: &str) -> String {
+        let mut socket = TcpStream::connect(&self.authority).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            self.authority,
+            body.len()
+        );
+        socket.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert!(head.starts_with("HTTP/1.1 200"), "{method} {path}: {head}");
+        body.to_owned()
+    }
+
+    /// Connects to a hub and calls a method; gives back everything that the poll brings.
+    fn call(&self, hub: &str, target: &str, arguments: &str) -> String {
+        let negotiated = self.request("POST", &format!("{hub}/negotiate?negotiateVersion=0"), "");
+        let id = negotiated.split("\"connectionId\":\"").nth(1).unwrap().split('"').next().unwrap();
+        let path = format!("{hub}?id={id}");
+        self.request("GET", &path, "");
+        self.request("POST", &path, "{\"protocol\":\"json\",\"version\":1}\u{1e}");
+        assert_eq!(self.request("GET", &path, ""), "{}\u{1e}");
+        let call =
+            format!("{{\"type\":1,\"invocationId\":\"1\",\"target\":\"{target}\",\"arguments\":{arguments}}}\u{1e}");
+        self.request("POST", &path, &call);
+        self.request("GET", &path, "")
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn the_axum_example_serves_two_hubs_and_its_own_routes() {
+    let example = Example::start("axum");
+    let answer = example.call("/voting", "Vote", "[3]");
+    assert!(answer.contains("\"target\":\"Voted\",\"arguments\":[3]"), "{answer}");
+    assert_eq!(example.request("GET", "/votes", ""), "3");
+    assert!(example.request("POST", "/announce", "").starts_with("told 1 client"));
+    let answer = example.call("/control", "Reset", "[]");
+    assert_eq!(answer, "{\"type\":3,\"invocationId\":\"1\",\"result\":3}\u{1e}");
+    assert_eq!(example.request("GET", "/votes", ""), "0");
+}
+
+#[test]
+fn the_chat_example_offers_its_hub() {
+    let example = Example::start("chat");
+    let answer = example.request("POST", "/chat/negotiate?negotiateVersion=1", "");
+    assert!(answer.contains("\"transport\":\"WebSockets\""), "{answer}");
+}
