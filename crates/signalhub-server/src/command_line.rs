@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{listen, publish, serve, token};
+use crate::commands::{config, listen, publish, serve, token};
 use crate::configuration::{Configuration, ConfigurationError};
 
 /// A hub for the official SignalR clients, with a publish API.
@@ -38,6 +38,9 @@ enum Command {
     /// Signs and checks tokens with the configured key
     #[command(subcommand)]
     Token(token::Command),
+    /// Checks and explains the configuration
+    #[command(subcommand)]
+    Config(config::Command),
     /// Publishes one notification through the HTTP API of a server
     Publish(publish::Arguments),
     /// Subscribes to an event and prints what arrives, one JSON object a line
@@ -91,6 +94,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match command {
         None | Some(Command::Serve) => serve::run(&sources).await,
         Some(Command::Token(command)) => token::run(&sources, command),
+        Some(Command::Config(command)) => config::run(&sources, &command).await,
         Some(Command::Publish(arguments)) => publish::run(arguments).await,
         Some(Command::Listen(arguments)) => listen::run(&arguments).await,
     };

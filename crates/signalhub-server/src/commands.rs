@@ -1,5 +1,6 @@
 //! The commands, one a module.
 
+pub(crate) mod config;
 pub(crate) mod listen;
 pub(crate) mod publish;
 pub(crate) mod serve;

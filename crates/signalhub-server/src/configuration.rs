@@ -2,18 +2,23 @@
 //!
 //! Values come from `signalhub.toml`, then from `SIGNALHUB_<SECTION>__<KEY>`, then from flags; the later one wins.
 
+mod address;
+mod rate;
+mod reference;
 mod setting;
 mod sources;
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
+pub use address::{Address, Listener, Proxy, WebOrigin};
+pub use rate::{CallRate, Rate};
 pub(crate) use setting::parse_duration;
-pub use setting::{Address, ApiKey, ByteSize, DefaultGrants, LogFilter, LogFormat, SigningSecret};
+pub use setting::{ApiKey, ByteSize, DefaultGrants, ForwardedHeader, LogFilter, LogFormat, Maximum, SigningSecret};
 use setting::{Given, Setting};
 pub use sources::{ConfigurationError, Place};
 
-/// Defines the sections and keys: a struct for each section, their defaults, and [`KEYS`].
+/// Defines the sections and keys: a struct for each section, their defaults, [`KEYS`] and [`SECTIONS`].
 macro_rules! configuration {
     ($(
         $(#[doc = $about:literal])+
@@ -40,6 +45,9 @@ macro_rules! configuration {
                 }
             }
         )+
+
+        /// All sections and what they are about, in the order of the documents.
+        pub const SECTIONS: &[(&str, &str)] = &[$( (stringify!($section), concat!($($about),+)), )+];
 
         /// All keys, in the order of the documents.
         pub const KEYS: &[Key] = &[
@@ -77,6 +85,11 @@ pub struct Key {
 }
 
 impl Key {
+    /// Writes its name with its section, such as `listen.public`.
+    pub fn path(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+
     /// Writes its default as in a configuration file; empty for a key without one.
     pub fn default_text(&self) -> String {
         (self.written)(&Configuration::default())
@@ -93,6 +106,16 @@ configuration! {
     listen: Listen {
         /// The address of the hub and the publish API.
         public: Address = Address::new("127.0.0.1:3000");
+        /// The address of `/health/live` and `/health/ready`, for operators only; empty for none.
+        internal: Listener = Listener::At(Address::new("127.0.0.1:3001"));
+        /// How long a server that is to stop goes on as before, except that `/health/ready` says no, so that load balancers can look elsewhere.
+        shutdown_delay: Duration = Duration::ZERO;
+        /// The time over which a server that stops sends its clients away, one after another, so that they do not all come back at once.
+        drain_time: Duration = Duration::from_secs(5);
+        /// The reverse proxies, addresses or networks, whose word is taken about where requests come from.
+        trusted_proxies: Vec<Proxy> = Vec::new();
+        /// The headers in which these proxies say it: `x-forwarded` for `X-Forwarded-For`, `-Proto` and `-Host`, or `forwarded` for `Forwarded` (RFC 7239).
+        forwarded_header: ForwardedHeader = ForwardedHeader::XForwarded;
     }
     /// Who may connect.
     auth: Auth {
@@ -123,8 +146,48 @@ configuration! {
         maximum_receive_message_size: ByteSize = ByteSize::kibibytes(32);
         /// How many calls of one client run side by side.
         maximum_parallel_invocations_per_client: NonZeroUsize = NonZeroUsize::MIN;
+        /// How many items of a client's stream may wait for their method.
+        stream_buffer_capacity: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9);
+        /// How long a client may take nothing of what is queued for it, before it is closed as too slow.
+        transport_send_timeout: Duration = Duration::from_secs(10);
+        /// How much may be queued for a client that reads too slowly, before it is closed; one larger message may pass an empty queue.
+        transport_max_buffer_size: ByteSize = ByteSize::kibibytes(1024);
+        /// How long a poll (long polling) waits for something to say.
+        poll_timeout: Duration = Duration::from_secs(90);
+        /// How long running calls may go on when the server stops, before their client is sent away.
+        shutdown_grace: Duration = Duration::from_secs(3);
         /// Whether clients read the texts of internal failures.
         enable_detailed_errors: bool = false;
+    }
+    /// How much the server takes on. What is beyond a limit is refused with 503, or 429 where one client has too much, and `Retry-After`.
+    limits: Limits {
+        /// How many connections there may be in all.
+        connections: Maximum = Maximum::Unlimited;
+        /// How many connections one user may have.
+        connections_per_user: Maximum = Maximum::Unlimited;
+        /// How many connections may come from one address (of IPv6, one /64). Behind a reverse proxy this needs `listen.trusted_proxies`.
+        connections_per_address: Maximum = Maximum::Unlimited;
+        /// How many negotiated connections may wait for their transport.
+        pending_negotiations: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
+        /// For how long a negotiated connection waits for its transport.
+        negotiation_lifetime: Duration = Duration::from_secs(15);
+        /// How long a client may take to send the head of a request.
+        header_timeout: Duration = Duration::from_secs(10);
+        /// How long a socket may be open between two requests.
+        idle_timeout: Duration = Duration::from_secs(130);
+        /// How many subscriptions one connection may have; a further one is refused.
+        subscriptions_per_connection: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
+        /// How often one connection may call; a call above it is answered with an error.
+        invocation_rate: CallRate = CallRate::PerSecond(NonZeroU32::MIN.saturating_add(999));
+        /// How many file descriptors are kept free for the rest of the process (on Linux).
+        file_descriptor_headroom: usize = 64;
+    }
+    /// Which web pages may use the hub. Pages of the server's own origin always may, and so may clients that are no web pages.
+    cors: Cors {
+        /// The origins of other pages, such as `https://app.example.com`.
+        origins: Vec<WebOrigin> = Vec::new();
+        /// Whether pages of this machine (`localhost`, `127.0.0.1`, `[::1]`, with any port) may too; they may in development mode.
+        allow_loopback: bool = false;
     }
     /// The publish API.
     publish: Publish {
@@ -132,6 +195,10 @@ configuration! {
         keys: Vec<ApiKey> = Vec::new();
         /// The longest body of a request.
         maximum_body_size: ByteSize = ByteSize::kibibytes(1024);
+        /// The most notifications in one batch.
+        maximum_batch_size: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
+        /// How many notifications each API key and each user of a token may publish; so many may also come at once.
+        rate: Rate = Rate::new(10_000, Duration::from_secs(1));
     }
     /// The events beside the two of Portos.
     events: Events {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::commands::DEFAULT_URL;
-use crate::configuration::{Address, ApiKey, Configuration, SigningSecret};
+use crate::configuration::{Address, ApiKey, Configuration, Listener, SigningSecret};
 use crate::node::{HUB_PATH, StartError};
 use crate::token::{self, SignError, TokenContent};
 
@@ -55,6 +55,12 @@ impl Development {
         // What was checked is what is listened on: a name could mean something else the next time.
         let address = loopback(&configuration.listen.public).await?;
         configuration.listen.public = Address::new(address.to_string());
+        if let Listener::At(internal) = &configuration.listen.internal {
+            let address = loopback(internal).await?;
+            configuration.listen.internal = Listener::At(Address::new(address.to_string()));
+        }
+        // A page that a developer serves on this machine, or opens from a tool that does, works at once.
+        configuration.cors.allow_loopback = true;
         configuration.auth.secret = SigningSecret::new(random::<32>()?);
         let made = ApiKey::new(random::<16>()?);
         let key = configuration.publish.keys.first().cloned().or(made).ok_or(getrandom::Error::UNEXPECTED)?;

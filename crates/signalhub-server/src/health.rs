@@ -1,13 +1,20 @@
-//! Whether the server is alive.
+//! Whether the server is alive, and whether it wants more to do.
 
 use http::{Method, Response};
 use serde::Serialize;
 use signalhub::connections::Body;
 
-use crate::publish_api::problem::{Problem, json_response};
+use crate::lifecycle::Phase;
+use crate::publish_api::problem::{Problem, ProblemCode, json_response};
 
-/// Where it is.
+/// Where it is on the public listener.
 pub(crate) const PATH: &str = "/health";
+
+/// Where it is told whether the server is alive.
+pub(crate) const LIVE_PATH: &str = "/health/live";
+
+/// Where it is told whether the server should get new connections.
+pub(crate) const READY_PATH: &str = "/health/ready";
 
 #[derive(Serialize)]
 struct Health {
@@ -15,9 +22,24 @@ struct Health {
 }
 
 /// Answers one request: whoever can answer is alive.
-pub(crate) fn answer(method: &Method) -> Response<Body> {
-    if !matches!(*method, Method::GET | Method::HEAD) {
-        return Problem::method_not_allowed("GET, HEAD");
+pub(crate) fn live(method: &Method) -> Response<Body> {
+    get(method, || json_response(&Health { status: "ok" }))
+}
+
+/// Answers one request: a server that is about to end wants nothing new.
+pub(crate) fn ready(method: &Method, phase: Phase) -> Response<Body> {
+    get(method, || match phase {
+        Phase::Serving => json_response(&Health { status: "ok" }),
+        Phase::Leaving | Phase::Draining => {
+            Problem::new(ProblemCode::Unavailable, "the server is stopping").to_response()
+        }
+    })
+}
+
+/// Answers what only reads.
+pub(crate) fn get(method: &Method, answer: impl FnOnce() -> Response<Body>) -> Response<Body> {
+    match *method {
+        Method::GET | Method::HEAD => answer(),
+        _ => Problem::method_not_allowed("GET, HEAD"),
     }
-    json_response(&Health { status: "ok" })
 }

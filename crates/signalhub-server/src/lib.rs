@@ -14,6 +14,7 @@
 //!     r#"
 //!     [listen]
 //!     public = "127.0.0.1:0"
+//!     internal = ""
 //!     [auth]
 //!     secret = "at least thirty-two bytes of secret"
 //!     "#,
@@ -29,10 +30,16 @@ mod command_line;
 mod commands;
 pub mod configuration;
 mod development;
+#[cfg(test)]
+mod documents;
 mod health;
+mod lifecycle;
 mod log;
 mod node;
+mod open_api;
+mod pages;
 mod publish_api;
+mod request_id;
 mod shutdown;
 mod token;
 

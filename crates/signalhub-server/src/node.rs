@@ -2,62 +2,125 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use signalhub::connections::{Body, BoxFuture, ExpiredCredentials, Respond};
+use signalhub::connections::{ExpiredCredentials, Limits, Origins, TransportKind, Transports, TrustedProxies};
 use signalhub::events::{Broker, Catalogue, EventName, Grants, Resources, UnknownEvents};
-use signalhub::{BearerToken, Endpoint, ErrorDetails, Hub, Server};
+use signalhub::{BearerToken, Endpoint, ErrorDetails, Hub, Rate, Server};
+use tokio::sync::oneshot;
 
-use crate::configuration::{Auth, Configuration, DefaultGrants, Events, SigningSecret};
-use crate::health;
-use crate::publish_api::problem::{Problem, ProblemCode};
-use crate::publish_api::{self, PublishApi};
+use crate::configuration::{
+    self as settings, Auth, CallRate, Configuration, Cors, DefaultGrants, Events, ForwardedHeader, Listen, Listener,
+    Maximum, SigningSecret,
+};
+use crate::lifecycle::{Lifecycle, Phase};
+use crate::pages::{InternalPages, PublicPages};
+use crate::publish_api::PublishApi;
 
 /// The path of the hub.
 pub const HUB_PATH: &str = "/signalr/v1/mainHub";
+
+/// The transports of the hub, all that there are.
+const TRANSPORTS: Transports =
+    Transports::WEB_SOCKETS.and(TransportKind::ServerSentEvents).and(TransportKind::LongPolling);
 
 /// A server that is ready to run.
 #[derive(Debug)]
 pub struct Node {
     server: Server,
     address: SocketAddr,
+    internal: Option<(Server, SocketAddr)>,
+    lifecycle: Lifecycle,
+    shutdown_delay: Duration,
 }
 
 impl Node {
-    /// Binds the listener and puts everything behind it.
+    /// Binds the listeners and puts everything behind them.
     ///
     /// # Errors
-    /// When there is no key to check tokens with, or the address cannot be bound.
+    /// When there is no key to check tokens with, or an address cannot be bound.
     pub async fn bind(configuration: &Configuration) -> Result<Self, StartError> {
         let auth = &configuration.auth;
         let secret = auth.secret.as_ref().ok_or(StartError::NoSecret)?;
-        let address = configuration.listen.public.as_str();
-        let failed = |error| StartError::Listen { address: address.to_owned(), error };
+        let lifecycle = Lifecycle::default();
         let broker = Broker::builder().catalogue(catalogue(&configuration.events)).build();
         let endpoint = Endpoint::new(hub(configuration, broker.clone()))
+            .transports(TRANSPORTS)
+            .send_timeout(configuration.hub.transport_send_timeout)
+            .queue_limit(configuration.hub.transport_max_buffer_size.bytes())
+            .poll_timeout(configuration.hub.poll_timeout)
             .authenticate(bearer(auth, secret))
             .on_expired_credentials(ExpiredCredentials::Close);
-        let publish = PublishApi::new(broker, bearer(auth, secret), &configuration.publish);
-        let server = Server::bind(address).await.map_err(failed)?;
-        let server = server.endpoint(HUB_PATH, endpoint).otherwise(Pages { publish });
-        let address = server.local_addr().map_err(failed)?;
-        Ok(Self { server, address })
+        let publish = PublishApi::new(broker, bearer(auth, secret), &configuration.publish, lifecycle.clone());
+        let public = configuration.listen.public.as_str();
+        let (server, address) =
+            listen(public).await.map_err(|error| StartError::Listen { address: public.to_owned(), error })?;
+        let server = server
+            .limits(limits(&configuration.limits))
+            .origins(origins(&configuration.cors))
+            .trusted_proxies(trusted_proxies(&configuration.listen))
+            .drain_time(configuration.listen.drain_time)
+            .endpoint(HUB_PATH, endpoint)
+            .otherwise(PublicPages::new(publish));
+        let internal = match &configuration.listen.internal {
+            Listener::Off => None,
+            Listener::At(internal) => {
+                let address = internal.as_str();
+                let (server, address) = listen(address)
+                    .await
+                    .map_err(|error| StartError::ListenInternally { address: address.to_owned(), error })?;
+                Some((server.otherwise(InternalPages::new(lifecycle.clone())), address))
+            }
+        };
+        let shutdown_delay = configuration.listen.shutdown_delay;
+        Ok(Self { server, address, internal, lifecycle, shutdown_delay })
     }
 
-    /// Returns the address it listens on.
+    /// Returns the address of the hub and the publish API.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until `shutdown` completes, then says goodbye to the clients and ends.
+    /// Returns the address of the internal listener, if there is one.
+    pub fn internal_address(&self) -> Option<SocketAddr> {
+        self.internal.as_ref().map(|(_, address)| *address)
+    }
+
+    /// Serves until `shutdown` completes, then says that it is not ready any more, waits as long as configured, says
+    /// goodbye to the clients and ends. The internal listener is there until the end.
     ///
     /// # Errors
-    /// When the listener breaks.
+    /// When a listener breaks.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        self.server.run_until(shutdown).await
+        let Self { server, internal, lifecycle, shutdown_delay, .. } = self;
+        let (ended, end) = oneshot::channel::<()>();
+        let public = async {
+            let shutdown = async {
+                shutdown.await;
+                lifecycle.enter(Phase::Leaving);
+                tokio::time::sleep(shutdown_delay).await;
+                lifecycle.enter(Phase::Draining);
+            };
+            let result = server.run_until(shutdown).await;
+            drop(ended);
+            result
+        };
+        let internal = async {
+            match internal {
+                // An error is how the end is told: nothing is ever sent.
+                Some((server, _)) => server.run_until(async { drop(end.await) }).await,
+                None => Ok(()),
+            }
+        };
+        let (public, internal) = tokio::join!(public, internal);
+        public.and(internal)
     }
+}
+
+async fn listen(address: &str) -> io::Result<(Server, SocketAddr)> {
+    let server = Server::bind(address).await?;
+    let address = server.local_addr()?;
+    Ok((server, address))
 }
 
 /// Tells why the server did not start.
@@ -75,6 +138,15 @@ pub enum StartError {
         /// The address.
         address: String,
     },
+    /// The address of the internal listener cannot be listened on.
+    #[error("cannot listen on {address} (listen.internal): {error}")]
+    ListenInternally {
+        /// The address.
+        address: String,
+        /// What the system says.
+        #[source]
+        error: io::Error,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -84,24 +156,6 @@ pub enum StartError {
         #[source]
         error: io::Error,
     },
-}
-
-/// What is not a hub.
-struct Pages {
-    publish: PublishApi,
-}
-
-impl Respond for Pages {
-    fn respond(self: Arc<Self>, request: Request<Incoming>) -> BoxFuture<Response<Body>> {
-        Box::pin(async move {
-            match request.uri().path() {
-                publish_api::PATH => self.publish.answer(request).await,
-                health::PATH => health::answer(request.method()),
-                _ => Problem::new(ProblemCode::NotFound, "the hub, the publish API and /health have other paths")
-                    .into_response(),
-            }
-        })
-    }
 }
 
 fn bearer(auth: &Auth, secret: &SigningSecret) -> BearerToken {
@@ -130,15 +184,53 @@ fn hub(configuration: &Configuration, broker: Broker) -> Hub {
         DefaultGrants::None => Grants::Only(Vec::new()),
     };
     let details = if limits.enable_detailed_errors { ErrorDetails::Shown } else { ErrorDetails::Hidden };
-    Hub::builder()
+    let hub = Hub::builder()
         .events_with_default(broker, default_grants)
         .keep_alive_interval(limits.keep_alive_interval)
         .client_timeout_interval(limits.client_timeout_interval)
         .handshake_timeout(limits.handshake_timeout)
         .maximum_receive_message_size(limits.maximum_receive_message_size.bytes())
         .maximum_parallel_invocations_per_client(limits.maximum_parallel_invocations_per_client.get())
-        .error_details(details)
-        .build()
+        .stream_buffer_capacity(limits.stream_buffer_capacity.get())
+        .maximum_subscriptions_per_client(configuration.limits.subscriptions_per_connection.get())
+        .shutdown_grace(limits.shutdown_grace)
+        .error_details(details);
+    match configuration.limits.invocation_rate {
+        CallRate::Unlimited => hub.build(),
+        CallRate::PerSecond(count) => hub.invocation_rate(Rate::per_second(count.get())).build(),
+    }
+}
+
+fn limits(settings: &settings::Limits) -> Limits {
+    let mut limits = Limits::default()
+        .pending_negotiations(settings.pending_negotiations.get())
+        .negotiation_lifetime(settings.negotiation_lifetime)
+        .header_timeout(settings.header_timeout)
+        .idle_timeout(settings.idle_timeout)
+        .descriptor_headroom(settings.file_descriptor_headroom);
+    if let Maximum::Of(count) = settings.connections {
+        limits = limits.connections(count.get());
+    }
+    if let Maximum::Of(count) = settings.connections_per_user {
+        limits = limits.connections_per_user(count.get());
+    }
+    if let Maximum::Of(count) = settings.connections_per_address {
+        limits = limits.connections_per_address(count.get());
+    }
+    limits
+}
+
+fn origins(cors: &Cors) -> Origins {
+    let origins = cors.origins.iter().fold(Origins::same(), |origins, origin| origin.allowed_by(origins));
+    if cors.allow_loopback { origins.allow_loopback() } else { origins }
+}
+
+fn trusted_proxies(listen: &Listen) -> TrustedProxies {
+    let proxies = listen.trusted_proxies.iter().fold(TrustedProxies::none(), |all, proxy| proxy.trusted_by(all));
+    match listen.forwarded_header {
+        ForwardedHeader::XForwarded => proxies,
+        ForwardedHeader::Forwarded => proxies.using_forwarded(),
+    }
 }
 
 fn catalogue(events: &Events) -> Catalogue {

@@ -1,21 +1,33 @@
-//! The publish API: one notification in, a receipt or a problem out.
+//! The publish API: notifications in, receipts or problems out.
 
 mod authorize;
 mod body;
+mod cloud_event;
+pub(crate) mod content;
+mod members;
 mod notification;
 pub(crate) mod problem;
+mod rate;
 
+use std::time::Instant;
+
+use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::Body as HttpBody;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use signalhub::BearerToken;
 use signalhub::connections::Body;
 use signalhub::events::{Broker, PublishError, Receipt};
 
 use crate::configuration::{ByteSize, Publish};
-use authorize::Authorizer;
+use crate::lifecycle::{Lifecycle, Phase};
+use authorize::{Authorizer, Publisher};
+use cloud_event::CloudEvent;
+use content::{Content, MediaType};
 use notification::Notification;
-use problem::{Problem, ProblemCode, json_response};
+use problem::{Details, Problem, ProblemCode, json_response};
+use rate::RateLimit;
 
 /// Where it is.
 pub(crate) const PATH: &str = "/api/v1/publish";
@@ -25,42 +37,118 @@ pub(crate) const PATH: &str = "/api/v1/publish";
 pub(crate) struct PublishApi {
     broker: Broker,
     authorizer: Authorizer,
-    limit: ByteSize,
+    rate: RateLimit,
+    maximum_body_size: ByteSize,
+    maximum_batch_size: usize,
+    lifecycle: Lifecycle,
 }
 
 impl PublishApi {
-    pub(crate) fn new(broker: Broker, bearer: BearerToken, settings: &Publish) -> Self {
-        let authorizer = Authorizer::new(settings.keys.clone(), bearer);
-        Self { broker, authorizer, limit: settings.maximum_body_size }
+    pub(crate) fn new(broker: Broker, bearer: BearerToken, settings: &Publish, lifecycle: Lifecycle) -> Self {
+        Self {
+            broker,
+            authorizer: Authorizer::new(settings.keys.clone(), bearer),
+            rate: RateLimit::new(settings.rate),
+            maximum_body_size: settings.maximum_body_size,
+            maximum_batch_size: settings.maximum_batch_size.get(),
+            lifecycle,
+        }
     }
 
     /// Answers one request.
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    pub(crate) async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
+    {
         if request.method() != Method::POST {
             return Problem::method_not_allowed("POST");
         }
-        match self.publish(request).await {
-            Ok(receipt) => accepted(&receipt),
-            Err(problem) => {
-                tracing::debug!(code = ?problem.code, detail = problem.detail, "a publish was refused");
-                problem.into_response()
+        self.publish(request).await.unwrap_or_else(|problem| {
+            tracing::debug!(code = problem.code.code(), detail = problem.detail, "a publish was refused");
+            problem.to_response()
+        })
+    }
+
+    async fn publish<B>(&self, request: Request<B>) -> Result<Response<Body>, Problem>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
+    {
+        if self.lifecycle.phase() == Phase::Draining {
+            return Err(Problem::new(ProblemCode::Unavailable, "the server is stopping"));
+        }
+        let (head, body) = request.into_parts();
+        // Credentials come first, so that nobody without them learns more or makes the server read a body.
+        let publisher = self.authorizer.identify(&head)?;
+        self.rate.take(&publisher.who, 1, Instant::now())?;
+        let media = MediaType::of(&head.headers)?;
+        let body = body::read(&head.headers, body, self.maximum_body_size).await?;
+        match Content::read(media, &body, self.maximum_batch_size)? {
+            Content::One(value) => {
+                let receipt = self.publish_one(&publisher, media, value).await?;
+                let mut response = json_response(&Accepted::from(&receipt));
+                *response.status_mut() = StatusCode::ACCEPTED;
+                Ok(response)
+            }
+            Content::Many(values) => {
+                // One was taken before the body was read.
+                self.rate.take(&publisher.who, values.len().saturating_sub(1), Instant::now())?;
+                Ok(self.publish_all(&publisher, media, &values).await)
             }
         }
     }
 
-    async fn publish(&self, request: Request<Incoming>) -> Result<Receipt, Problem> {
-        let (head, body) = request.into_parts();
-        // Credentials come first, so that nobody without them learns more or makes the server read a body.
-        let publisher = self.authorizer.identify(&head)?;
-        body::check_content_type(&head.headers)?;
-        let body = body::read(&head.headers, body, self.limit).await?;
-        let notification = Notification::read(&body)?;
+    /// Publishes the items of a batch in their order, each on its own account.
+    async fn publish_all(&self, publisher: &Publisher, media: MediaType, values: &[&RawValue]) -> Response<Body> {
+        let mut results = Vec::with_capacity(values.len());
+        for value in values {
+            results.push(self.publish_one(publisher, media, value).await);
+        }
+        let refused = results.iter().filter(|result| result.is_err()).count();
+        tracing::debug!(items = values.len(), refused, "a batch was published");
+        let outcomes: Vec<Outcome<'_>> = results.iter().map(Outcome::from).collect();
+        json_response(&outcomes)
+    }
+
+    async fn publish_one(&self, publisher: &Publisher, media: MediaType, value: &RawValue) -> Result<Receipt, Problem> {
+        if media == MediaType::Json {
+            return self.publish_notification(publisher, Notification::read(value)?).await;
+        }
+        let CloudEvent { notification, source, id } = CloudEvent::read(value)?;
+        tracing::debug!(source, id, "a CloudEvent came");
+        self.publish_notification(publisher, notification).await.map_err(cloud_event::in_its_words)
+    }
+
+    async fn publish_notification(
+        &self,
+        publisher: &Publisher,
+        notification: Notification<'_>,
+    ) -> Result<Receipt, Problem> {
         publisher.check(&notification.event, notification.organisation.as_deref())?;
         let event = notification.into_event(&self.broker)?;
         self.broker.publish(event).await.map_err(|error| match error {
             PublishError::Catalogue(error) => Problem::new(ProblemCode::UnknownEvent, format!("e: {error}")),
             error => Problem::new(ProblemCode::Unavailable, error.to_string()),
         })
+    }
+}
+
+/// What breaks a body.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What became of an item of a batch.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome<'a> {
+    Accepted(Accepted),
+    Refused(Details<'a>),
+}
+
+impl<'a> From<&'a Result<Receipt, Problem>> for Outcome<'a> {
+    fn from(result: &'a Result<Receipt, Problem>) -> Self {
+        match result {
+            Ok(receipt) => Self::Accepted(Accepted::from(receipt)),
+            Err(problem) => Self::Refused(problem.details()),
+        }
     }
 }
 
@@ -73,13 +161,12 @@ struct Accepted {
     duplicate: bool,
 }
 
-fn accepted(receipt: &Receipt) -> Response<Body> {
-    let mut response = json_response(&Accepted {
-        id: receipt.id.to_string(),
-        position: receipt.position.to_string(),
-        matched: receipt.matched,
-        duplicate: false,
-    });
-    *response.status_mut() = StatusCode::ACCEPTED;
-    response
+impl From<&Receipt> for Accepted {
+    fn from(receipt: &Receipt) -> Self {
+        let (id, position) = (receipt.id.to_string(), receipt.position.to_string());
+        Self { id, position, matched: receipt.matched, duplicate: false }
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,12 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Running, configuration};
+use bytes::Bytes;
+use common::{Running, configuration, send};
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use signalhub_client::{Client, ConnectError, Disconnected, InvokeError};
 use signalhub_server::{Configuration, Node, StartError};
@@ -110,6 +115,68 @@ async fn nobody_connects_without_a_good_token() {
     for token in [None, Some("bad")] {
         let refused = Client::connect(&node.hub(), token).await.unwrap_err();
         assert!(matches!(refused, ConnectError::Unauthorized), "{refused:?}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn negotiate_offers_every_transport() {
+    let node = Running::start(configuration("")).await;
+    let request = Request::post(format!("{}/negotiate?negotiateVersion=1", node.hub()))
+        .header("Authorization", format!("Bearer {}", node.token(|_| ())));
+    let answer = send(request.body(Full::default()).unwrap()).await;
+    let offered = answer.body["availableTransports"].as_array().unwrap();
+    let expected = [
+        ("WebSockets", json!(["Text", "Binary"])),
+        ("ServerSentEvents", json!(["Text"])),
+        ("LongPolling", json!(["Text", "Binary"])),
+    ];
+    assert_eq!(offered.len(), expected.len());
+    for (offer, (name, formats)) in offered.iter().zip(expected) {
+        assert_eq!(offer, &json!({ "transport": name, "transferFormats": formats }));
+    }
+    node.stop().await;
+}
+
+/// Posts to a connection that has polled or streams.
+async fn post(url: &str, token: &str, body: &str) {
+    let request = Request::post(url).header("Authorization", format!("Bearer {token}"));
+    assert_eq!(send(request.body(Full::from(body.to_owned())).unwrap()).await.status, 200, "{body}");
+}
+
+#[tokio::test]
+async fn an_event_reaches_a_client_that_streams_and_one_that_polls() {
+    let node = Running::start(configuration("")).await;
+    for accept in ["text/event-stream", "*/*"] {
+        let token = node.token(|_| ());
+        let authorization = format!("Bearer {token}");
+        let request = Request::post(format!("{}/negotiate?negotiateVersion=1", node.hub()));
+        let request = request.header("Authorization", &authorization).body(Full::<Bytes>::default());
+        let negotiated = send(request.unwrap()).await.body;
+        let url = format!("{}?id={}", node.hub(), negotiated["connectionToken"].as_str().unwrap());
+        let client = HttpClient::builder(TokioExecutor::new()).build_http();
+        let get = || Request::get(&url).header("Authorization", &authorization).header("Accept", accept);
+        // The first answer to a poll is empty; a stream begins.
+        let mut response = client.request(get().body(Full::<Bytes>::default()).unwrap()).await.unwrap();
+        post(&url, &token, "{\"protocol\":\"json\",\"version\":1}\u{1e}").await;
+        let subscribe =
+            r#"{"type":1,"invocationId":"0","target":"Subscribe","arguments":[{"e":"portos.licence.activated"}]}"#;
+        post(&url, &token, &format!("{subscribe}\u{1e}")).await;
+        let (mut arrived, mut published) = (String::new(), false);
+        while !arrived.contains("\"OnEvent\"") {
+            match response.body_mut().frame().await {
+                Some(frame) => arrived.push_str(std::str::from_utf8(&frame.unwrap().into_data().unwrap()).unwrap()),
+                None => response = client.request(get().body(Full::default()).unwrap()).await.unwrap(),
+            }
+            if !published && arrived.contains(r#""invocationId":"0""#) {
+                published = true;
+                let receipt = node.publish(r#"{"e":"portos.licence.activated","p":{"streamed":true}}"#).await;
+                assert_eq!(receipt.body["matched"], 1);
+            }
+        }
+        assert!(arrived.contains(r#""p":{"streamed":true}"#), "{arrived}");
+        let request = Request::delete(&url).header("Authorization", &authorization);
+        let _ = client.request(request.body(Full::default()).unwrap()).await.unwrap();
     }
     node.stop().await;
 }

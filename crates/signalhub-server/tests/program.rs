@@ -29,6 +29,8 @@ fn program(arguments: &[&str]) -> Command {
 struct Server {
     child: Child,
     url: String,
+    /// Where the internal listener is; empty without one.
+    internal: String,
     stdout: BufReader<ChildStdout>,
     stderr: BufReader<ChildStderr>,
     log: String,
@@ -36,27 +38,50 @@ struct Server {
 
 impl Server {
     async fn start(variables: &[(&str, &str)]) -> Self {
+        let variables = [&[("SIGNALHUB_LISTEN__INTERNAL", "127.0.0.1:0")], variables].concat();
         let mut command = program(&["--set", "listen.public=127.0.0.1:0"]);
         let mut child = command.envs(variables.iter().copied()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut log = String::new();
+        let mut internal = String::new();
         let url = loop {
             let start = log.len();
             assert_ne!(stderr.read_line(&mut log).await.unwrap(), 0, "ended early: {log}");
             let line = &log[start..];
-            if let Some((_, address)) = line.split_once("127.0.0.1:").filter(|_| line.contains("listening")) {
-                let port: String = address.chars().take_while(char::is_ascii_digit).collect();
-                break format!("http://127.0.0.1:{port}");
+            let Some((_, address)) = line.split_once("127.0.0.1:") else { continue };
+            let port: String = address.chars().take_while(char::is_ascii_digit).collect();
+            let url = format!("http://127.0.0.1:{port}");
+            if line.contains("serving operators") {
+                internal = url;
+            } else if line.contains("listening") {
+                break url;
             }
         };
-        Self { child, url, stdout, stderr, log }
+        Self { child, url, internal, stdout, stderr, log }
+    }
+
+    /// Sends a signal.
+    async fn signal(&self, name: &str) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().await.unwrap().success());
+    }
+
+    /// Reads the log up to a line with this text.
+    async fn logged(&mut self, text: &str) {
+        while !self.log.lines().last().unwrap_or_default().contains(text) {
+            assert_ne!(self.stderr.read_line(&mut self.log).await.unwrap(), 0, "{}", self.log);
+        }
     }
 
     /// Sends SIGTERM and gives the exit code, what was printed and what was logged.
-    async fn terminate(mut self) -> (Option<i32>, String, String) {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    async fn terminate(self) -> (Option<i32>, String, String) {
+        self.signal("-TERM").await;
+        self.end().await
+    }
+
+    /// Waits for the end and gives the same.
+    async fn end(mut self) -> (Option<i32>, String, String) {
         let mut printed = String::new();
         self.stdout.read_to_string(&mut printed).await.unwrap();
         self.stderr.read_to_string(&mut self.log).await.unwrap();
@@ -79,6 +104,79 @@ async fn terminating_ends_the_server_in_order() {
     assert_eq!((code, printed.as_str()), (Some(0), ""), "{log}");
     assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{log}");
     assert!(client.disconnected().await.to_string().contains("the hub closed the connection"));
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_server_at_once() {
+    let variables = [("SIGNALHUB_AUTH__SECRET", SECRET), ("SIGNALHUB_LISTEN__SHUTDOWN_DELAY", "1h")];
+    for (first, second) in [("-TERM", "-TERM"), ("-INT", "-TERM"), ("-TERM", "-INT")] {
+        let mut server = Server::start(&variables).await;
+        server.signal(first).await;
+        server.logged("stopping; a second signal").await;
+        server.signal(second).await;
+        assert_eq!(server.end().await.0, Some(1), "{first} {second}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_server_in_development_mode_does_without_the_internal_listener() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let internal = ("SIGNALHUB_LISTEN__INTERNAL", &*address);
+    let server = Server::start(&[internal]).await;
+    let (code, _, log) = server.terminate().await;
+    assert!(code == Some(0) && log.contains("WARN") && log.contains("there is no internal listener"), "{log}");
+    let configured = [("SIGNALHUB_AUTH__SECRET", SECRET), ("SIGNALHUB_LISTEN__PUBLIC", "127.0.0.1:0"), internal];
+    let (code, _, error) = texts(&program(&[]).envs(configured).output().await.unwrap());
+    assert!(code == Some(1) && error.contains("(listen.internal)"), "{error}");
+}
+
+#[tokio::test]
+async fn the_log_tells_the_start_the_configuration_and_the_end_in_both_forms() {
+    for format in ["text", "json"] {
+        let variables = [("SIGNALHUB_AUTH__SECRET", SECRET), ("SIGNALHUB_LOG__FORMAT", format)];
+        let (_, _, log) = Server::start(&variables).await.terminate().await;
+        for text in ["starting", "auth.secret=", "(secret)", "serving operators", "listening", "stopping", "stopped"] {
+            assert!(log.contains(text), "{text} in {log}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_configuration_is_checked_and_explained() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (good, bad) = (folder.join("good.toml"), folder.join("bad.toml"));
+    let defaults = program(&["config", "defaults"]).output().await.unwrap();
+    let (code, text, error) = texts(&defaults);
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    std::fs::write(&good, &text).unwrap();
+    std::fs::write(&bad, text.replace("public =", "pubic =")).unwrap();
+    let line = text.lines().position(|line| line.starts_with("public =")).unwrap() + 1;
+    let none: [(&str, &str); 0] = [];
+    let rows = [
+        (&good, &none[..], 0, "the configuration is good\n".to_owned()),
+        (
+            &good,
+            &[("SIGNALHUB_PUBLISH__KEYS", "k")],
+            0,
+            "publish.keys=[\"(secret)\"]\nthe configuration is good\n".to_owned(),
+        ),
+        (
+            &good,
+            &[("SIGNALHUB_PUBLISH__RATE", "fast")],
+            1,
+            "SIGNALHUB_PUBLISH__RATE: \"publish.rate\": expected a rate".to_owned(),
+        ),
+        (&bad, &none, 1, format!("bad.toml, line {line}: unknown key \"listen.pubic\": expected listen.public, ")),
+    ];
+    for (file, variables, code, expected) in rows {
+        let output = program(&["config", "check", "--config"]).arg(file).envs(variables.iter().copied()).output().await;
+        let (exit, printed, error) = texts(&output.unwrap());
+        assert_eq!(exit, Some(code), "{printed}{error}");
+        assert!(if code == 0 { printed == expected } else { error.contains(&expected) }, "{printed}{error}");
+    }
+    let page = texts(&program(&["config", "doc"]).output().await.unwrap()).1;
+    assert_eq!(page, include_str!("../../../docs/configuration.md"));
 }
 
 #[tokio::test]
@@ -124,22 +222,51 @@ async fn logs_hold_no_token_and_no_key() {
     let client = Client::connect(&hub, Some(&token)).await.unwrap();
     client.invoke::<()>("Subscribe", (serde_json::json!({ "e": "portos.licence.activated" }),)).await.unwrap();
     assert!(Client::connect(&hub, Some(&forged)).await.is_err());
+    let publish = format!("{}/api/v1/publish", server.url);
+    let internal = format!("{}/health/ready", server.internal);
+    let bearer = |token: &str| format!("Bearer {token}");
     let requests = [
         Request::post(format!("{hub}/negotiate?negotiateVersion=1&access_token={token}")),
         Request::post(format!("{hub}/negotiate?negotiateVersion=1&access_token={forged}")),
+        Request::post(format!("{hub}/negotiate?negotiateVersion=1")).header("authorization", bearer(&forged)),
         Request::get(format!("{hub}?access_token={forged}")),
-        Request::post(format!("{}/api/v1/publish", server.url)).header("x-api-key", KEY),
-        Request::post(format!("{}/api/v1/publish", server.url)).header("x-api-key", "forged-key"),
-        Request::post(format!("{}/api/v1/publish", server.url)).header("authorization", format!("Bearer {token}")),
-        Request::post(format!("{}/api/v1/publish", server.url)).header("authorization", format!("Bearer {forged}")),
+        Request::get(format!("{hub}?id=x&access_token={token}")).header("accept", "text/event-stream"),
+        Request::post(&publish).header("x-api-key", KEY),
+        Request::post(&publish).header("x-api-key", "forged-key"),
+        Request::post(&publish).header("authorization", bearer(&token)),
+        Request::post(&publish).header("authorization", bearer(&forged)),
+        Request::post(format!("{publish}?access_token={token}")),
+        Request::post(format!("{publish}?access_token={forged}")),
+        Request::get(format!("{internal}?access_token={token}")).header("x-api-key", KEY),
+        Request::get(format!("{internal}x?access_token={forged}")).header("authorization", bearer(&token)),
+        Request::get(format!("{}/openapi.json?access_token={token}", server.url)).header("x-api-key", "forged-key"),
     ];
     for request in requests {
         send(request.body(Full::from(r#"{"e":"portos.licence.activated","p":{}}"#)).unwrap()).await;
     }
+    let event =
+        r#"{"specversion":"1.0","id":"id-of-a-cloud-event","source":"/x","type":"portos.licence.activated","data":{}}"#;
+    let bodies = [
+        ("application/json", r#"[{"e":"portos.licence.activated","p":{}},7]"#.to_owned()),
+        ("application/json", "{".to_owned()),
+        ("application/cloudevents+json", event.to_owned()),
+        ("application/cloudevents-batch+json", format!("[{event},{event}]")),
+    ];
+    for (content_type, body) in bodies {
+        for (name, value) in
+            [("x-api-key", KEY.to_owned()), ("authorization", bearer(&token)), ("authorization", bearer(&forged))]
+        {
+            let request = Request::post(&publish).header("content-type", content_type).header(name, value);
+            send(request.header("x-request-id", "id-of-the-test").body(Full::from(body.clone())).unwrap()).await;
+        }
+    }
     client.close().await;
     let (code, printed, log) = server.terminate().await;
     assert_eq!(code, Some(0));
-    assert!(log.contains("a publish was refused"), "debug lines are missing: {log}");
+    let of_the_test = |line: &&str| line.contains("id-of-the-test");
+    for text in ["a publish was refused", "a batch was published", "id-of-a-cloud-event"] {
+        assert!(log.lines().filter(of_the_test).any(|line| line.contains(text)), "{text} is missing: {log}");
+    }
     let signature = token.rsplit('.').next().unwrap();
     for secret in [token.as_str(), signature, SECRET, KEY, "forged-key"] {
         assert!(!log.contains(secret) && !printed.contains(secret), "{secret} in {log}");
@@ -155,6 +282,9 @@ async fn commands_exit_with_what_came_of_them() {
     let rows: &[Row<'_>] = &[
         (&["--help"], &none, 0, "Usage"),
         (&["--version"], &none, 0, "signalhub "),
+        (&["config", "check", "--set", "listen.public=0.0.0.0:0"], &none, 1, "will not listen on 0.0.0.0:0"),
+        (&["config", "check", "--set", "listen.internal=0.0.0.0:0"], &none, 1, "will not listen on 0.0.0.0:0"),
+        (&["config"], &none, 2, "Usage"),
         (&["sing"], &none, 2, "unrecognized subcommand"),
         (&["--set", "listen.public=0.0.0.0:0"], &none, 1, "will not listen on 0.0.0.0:0 without a key"),
         (&["serve"], &[("SIGNALHUB_AUTH__SECRET", "short")], 1, "SIGNALHUB_AUTH__SECRET"),

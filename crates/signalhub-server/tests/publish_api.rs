@@ -56,7 +56,6 @@ async fn a_notification_is_taken_or_refused_for_a_reason() {
         (String::new(), "400 invalid_json", "EOF"),
         ("{\"e\":".to_owned(), "400 invalid_json", "line 1"),
         ("{} {}".to_owned(), "400 invalid_json", "trailing"),
-        ("[{}]".to_owned(), "400 batch_unsupported", "not supported yet"),
         ("17".to_owned(), "400 invalid_notification", "found a number"),
         ("{}".to_owned(), "400 missing_member", "e: expected the name of an event"),
         (r#"{"e":"shop.opened"}"#.to_owned(), "400 missing_member", "p: expected the payload"),
@@ -108,7 +107,12 @@ async fn requests_are_judged_before_their_bodies() {
         ("POST", "/api/v1/publish", "application/json; charset=utf-8", "202 -", ""),
         ("POST", "/api/v1/publish", "Application/JSON", "202 -", ""),
         ("POST", "/api/v1/publish", "application/x-www-form-urlencoded", "415 unsupported_media_type", ""),
-        ("POST", "/api/v1/publish", "application/cloudevents+json", "415 unsupported_media_type", ""),
+        ("POST", "/api/v1/publish", "text/json", "415 unsupported_media_type", ""),
+        ("POST", "/api/v1/publish", "application/cloudevents+json", "400 missing_member", ""),
+        ("GET", "/openapi.json", "", "200 -", ""),
+        ("POST", "/openapi.json", "", "405 method_not_allowed", "GET, HEAD"),
+        ("GET", "/health/live", "", "404 not_found", ""),
+        ("GET", "/health/ready", "", "404 not_found", ""),
     ];
     for (method, path, content_type, verdict, allow) in rows {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", node.url)).header("X-API-Key", KEY);
@@ -210,5 +214,47 @@ async fn a_huge_body_is_refused_without_being_read() {
         let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
         assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn every_answer_has_the_id_of_its_request() {
+    let node = Running::start(configuration("")).await;
+    let long = "x".repeat(129);
+    let rows = [
+        ("/api/v1/publish", "my-id/1", true),
+        ("/health", &long[..128], true),
+        ("/health", &long[..], false),
+        ("/openapi.json", "two words", false),
+        ("/nowhere", "", false),
+        ("/nowhere", "caf\u{e9}", false),
+    ];
+    for (path, id, kept) in rows {
+        let request = Request::get(format!("{}{path}", node.url)).header("X-Request-Id", id.as_bytes());
+        let answer = send(request.body(Full::default()).unwrap()).await;
+        let given = answer.header("x-request-id");
+        assert_eq!(given == id, kept, "{id}: {given}");
+        assert!(kept || given.len() == 16 && given.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}: {given}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn who_publishes_too_much_is_told_when_to_go_on() {
+    let node = Running::start(configuration("[publish]\nrate = \"3/h\"")).await;
+    let opened = r#"{"e":"portos.licence.activated","p":{}}"#;
+    check(&node, opened, "202 -", "").await;
+    check(&node, "{", "400 invalid_json", "").await;
+    let batch = node.publish(&format!("[{opened},{opened}]")).await;
+    assert_eq!(batch.verdict(), "429 rate_limited", "{:?}", batch.body);
+    check(&node, opened, "429 rate_limited", "expected no more than 3/h (publish.rate)").await;
+    let answer = node.publish(opened).await;
+    let seconds: u64 = answer.header("retry-after").parse().unwrap();
+    assert!((1190..=1200).contains(&seconds), "{seconds}");
+    // Another publisher has an allowance of its own.
+    let token = node.token(|token| token.publish = vec!["*".parse().unwrap()]);
+    let request =
+        Request::post(format!("{}/api/v1/publish", node.url)).header("authorization", format!("Bearer {token}"));
+    assert_eq!(send(request.body(Full::from(opened)).unwrap()).await.verdict(), "202 -");
     node.stop().await;
 }

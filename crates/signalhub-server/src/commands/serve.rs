@@ -3,15 +3,22 @@
 use std::io;
 
 use crate::command_line::{CommandError, Sources};
+use crate::configuration::{Configuration, Listener};
 use crate::development::Development;
-use crate::node::Node;
+use crate::node::{Node, StartError};
 use crate::{log, shutdown};
 
 pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
     let mut configuration = sources.configuration()?;
     log::start(&configuration.log);
+    let changed = configuration.changed().join(" ");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = changed, "starting");
     let development = Development::begin(&mut configuration).await.map_err(CommandError::no)?;
-    let node = Node::bind(&configuration).await.map_err(CommandError::no)?;
+    let node = match development {
+        Some(_) => bind_for_development(&mut configuration).await,
+        None => Node::bind(&configuration).await,
+    };
+    let node = node.map_err(CommandError::no)?;
     // Before anyone can know that the server runs, it can be stopped.
     let shutdown = shutdown::requested().map_err(CommandError::no)?;
     let address = node.address();
@@ -19,10 +26,25 @@ pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
         // Whoever closed the terminal's end still gets a server.
         let _ = development.announce(address, &program(), &mut io::stdout());
     }
+    if let Some(address) = node.internal_address() {
+        tracing::info!(%address, "serving operators");
+    }
     tracing::info!(%address, "listening");
     node.run_until(shutdown).await.map_err(CommandError::no)?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Goes on without the internal listener when its port is taken: whoever tries things out may run two servers.
+async fn bind_for_development(configuration: &mut Configuration) -> Result<Node, StartError> {
+    match Node::bind(configuration).await {
+        Err(error @ StartError::ListenInternally { .. }) => {
+            tracing::warn!(%error, "there is no internal listener");
+            configuration.listen.internal = Listener::Off;
+            Node::bind(configuration).await
+        }
+        bound => bound,
+    }
 }
 
 /// How the reader of the terminal calls this program from any directory.

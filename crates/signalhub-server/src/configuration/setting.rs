@@ -16,7 +16,7 @@ pub(super) enum Given<'a> {
 }
 
 impl<'a> Given<'a> {
-    fn text(&self) -> Option<&'a str> {
+    pub(super) fn text(&self) -> Option<&'a str> {
         match *self {
             Self::Text(text) => Some(text),
             Self::Toml(value) => value.as_str(),
@@ -55,6 +55,9 @@ pub(super) trait Setting: Sized {
     /// What a value looks like, to stand after "expected".
     const EXPECTED: &'static str;
 
+    /// What a list of values looks like.
+    const EXPECTED_LIST: &'static str = "a list such as [\"a\", \"b\"], or \"a,b\" outside of the file";
+
     /// Reads a value; `None` when it is not what was expected.
     fn parse(given: &Given<'_>) -> Option<Self>;
 
@@ -75,7 +78,7 @@ impl<T: Setting> Setting for Option<T> {
 }
 
 impl<T: Setting> Setting for Vec<T> {
-    const EXPECTED: &'static str = "a list such as [\"a\", \"b\"], or \"a,b\" outside of the file";
+    const EXPECTED: &'static str = T::EXPECTED_LIST;
 
     fn parse(given: &Given<'_>) -> Option<Self> {
         given.list()?.iter().map(T::parse).collect()
@@ -122,6 +125,45 @@ impl Setting for NonZeroUsize {
     }
 }
 
+impl Setting for usize {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn parse(given: &Given<'_>) -> Option<Self> {
+        given.count()
+    }
+
+    fn written(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// The most there may be of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maximum {
+    /// As many as anybody likes.
+    Unlimited,
+    /// So many.
+    Of(NonZeroUsize),
+}
+
+impl Setting for Maximum {
+    const EXPECTED: &'static str = "a whole number from 1, or \"unlimited\"";
+
+    fn parse(given: &Given<'_>) -> Option<Self> {
+        match given.text() {
+            Some("unlimited") => Some(Self::Unlimited),
+            _ => NonZeroUsize::parse(given).map(Self::Of),
+        }
+    }
+
+    fn written(&self) -> String {
+        match self {
+            Self::Unlimited => quoted("unlimited"),
+            Self::Of(count) => count.written(),
+        }
+    }
+}
+
 const TIME_UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 impl Setting for Duration {
@@ -165,7 +207,7 @@ impl ByteSize {
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = self.0 as u64;
-        let (name, unit) = SIZE_UNITS.iter().find(|(_, unit)| bytes % unit == 0).unwrap_or(&("B", 1));
+        let (name, unit) = SIZE_UNITS.iter().find(|(_, unit)| bytes.is_multiple_of(*unit)).unwrap_or(&("B", 1));
         write!(f, "{}{name}", bytes / unit)
     }
 }
@@ -188,37 +230,6 @@ fn parse_units(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let (number, name) = text.split_at(digits);
     let (_, unit) = units.iter().find(|(known, _)| *known == name.trim_start())?;
     number.parse::<u64>().ok()?.checked_mul(*unit)
-}
-
-/// A host, or the number of one, and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address(String);
-
-impl Address {
-    /// Wraps an address that is known to be good.
-    pub fn new(address: impl Into<String>) -> Self {
-        Self(address.into())
-    }
-
-    /// Returns it as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Setting for Address {
-    const EXPECTED: &'static str = "a host and a port such as \"127.0.0.1:3000\" or \"[::]:3000\"";
-
-    fn parse(given: &Given<'_>) -> Option<Self> {
-        let text = given.text()?;
-        let (host, port) = text.rsplit_once(':')?;
-        let bare_v6 = host.contains(':') && !(host.starts_with('[') && host.ends_with(']'));
-        (!host.is_empty() && !bare_v6 && port.parse::<u16>().is_ok()).then(|| Self(text.to_owned()))
-    }
-
-    fn written(&self) -> String {
-        quoted(&self.0)
-    }
 }
 
 /// Defines a text that must not be seen: neither `Debug` nor an error shows it.
@@ -317,6 +328,16 @@ choice! {
 }
 
 choice! {
+    /// In which headers proxies say where a request comes from.
+    ForwardedHeader, "\"x-forwarded\" or \"forwarded\"", {
+        /// `X-Forwarded-For`, `-Proto` and `-Host`.
+        XForwarded = "x-forwarded",
+        /// `Forwarded` (RFC 7239).
+        Forwarded = "forwarded",
+    }
+}
+
+choice! {
     /// How the log is written.
     LogFormat, "\"text\" or \"json\"", {
         /// For people.
@@ -359,6 +380,6 @@ impl Setting for LogFilter {
     }
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }

@@ -9,6 +9,7 @@ use signalhub::events::Pattern;
 use signalhub::{BearerToken, Identity};
 
 use super::problem::{Problem, ProblemCode};
+use super::rate::Who;
 use crate::configuration::ApiKey;
 
 /// The header of an API key.
@@ -26,11 +27,18 @@ pub(crate) struct Authorizer {
 
 /// Somebody who may publish something.
 #[derive(Debug)]
-pub(crate) enum Publisher {
-    /// The holder of an API key, who may publish everything.
-    Key,
-    /// The holder of a token.
-    Token { events: Vec<Pattern>, organisation: Option<String> },
+pub(crate) struct Publisher {
+    /// Whose allowance is used.
+    pub(super) who: Who,
+    rights: Rights,
+}
+
+#[derive(Debug)]
+enum Rights {
+    /// The holder of an API key may publish everything.
+    Everything,
+    /// The holder of a token may publish what its claim says, within its organisation.
+    Claimed { events: Vec<Pattern>, organisation: Option<String> },
 }
 
 impl Authorizer {
@@ -42,7 +50,10 @@ impl Authorizer {
     pub(crate) fn identify(&self, head: &Parts) -> Result<Publisher, Problem> {
         let refused = |detail: &str| Err(Problem::new(ProblemCode::Unauthenticated, detail));
         if let Some(key) = head.headers.get(API_KEY) {
-            return if self.knows(key.as_bytes()) { Ok(Publisher::Key) } else { refused("the API key is not known") };
+            return match self.place_of(key.as_bytes()) {
+                Some(place) => Ok(Publisher { who: Who::Key(place), rights: Rights::Everything }),
+                None => refused("the API key is not known"),
+            };
         }
         // A token in the query is for browsers' WebSockets only: queries end up in the logs of proxies.
         if !head.headers.contains_key(AUTHORIZATION) {
@@ -55,9 +66,12 @@ impl Authorizer {
         }
     }
 
-    /// Compares with every key, so that the time it takes tells nothing about any of them.
-    fn knows(&self, given: &[u8]) -> bool {
-        self.keys.iter().fold(false, |known, key| black_box(same(key.reveal().as_bytes(), given)) | known)
+    /// Compares with every key, so that the time it takes tells a stranger nothing about any of them.
+    fn place_of(&self, given: &[u8]) -> Option<usize> {
+        self.keys.iter().enumerate().fold(None, |found, (place, key)| {
+            let matches = black_box(same(key.reveal().as_bytes(), given));
+            found.or(matches.then_some(place))
+        })
     }
 }
 
@@ -80,12 +94,14 @@ impl Publisher {
         let events = events.ok_or_else(|| {
             forbidden("the claim \"publish\" of the token is no list of event names, which may end with *")
         })?;
-        Ok(Self::Token { events, organisation: identity.organisation.as_deref().map(str::to_owned) })
+        let rights = Rights::Claimed { events, organisation: identity.organisation.as_deref().map(str::to_owned) };
+        let who = Who::User(identity.user.clone().unwrap_or_default(), identity.organisation.clone());
+        Ok(Self { who, rights })
     }
 
     /// Checks that this publisher may publish the event for the organisation.
     pub(crate) fn check(&self, event: &str, organisation: Option<&str>) -> Result<(), Problem> {
-        let Self::Token { events, organisation: own } = self else { return Ok(()) };
+        let Rights::Claimed { events, organisation: own } = &self.rights else { return Ok(()) };
         if !events.iter().any(|pattern| pattern.matches(event)) {
             let detail = format!("the claim \"publish\" of the token does not cover the event \"{event}\"");
             return Err(Problem::new(ProblemCode::Forbidden, detail));

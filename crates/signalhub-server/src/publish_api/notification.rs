@@ -1,12 +1,11 @@
 //! A notification as publishers write it, and the event that it becomes.
 
-use std::collections::BTreeMap;
-
-use portos_notifications::{CanonicalPayload, parse_timestamp};
+use portos_notifications::CanonicalPayload;
 use serde_json::value::RawValue;
 use signalhub::events::{Action, Broker, Event, EventName, Organisation, ResourceName, Resources, Sender, SenderUser};
 use time::OffsetDateTime;
 
+use super::members::{Members, kind, name, string, timestamp};
 use super::problem::{Problem, ProblemCode};
 
 /// How deep a payload may nest: the message around it adds 3, and readers of the original stop at 64.
@@ -17,36 +16,24 @@ const DEEPEST: usize = 61;
 pub(super) struct Notification<'a> {
     pub(super) event: String,
     pub(super) organisation: Option<String>,
-    payload: &'a RawValue,
-    expires: Option<OffsetDateTime>,
-    sender: Option<PartialSender>,
+    pub(super) payload: &'a RawValue,
+    pub(super) expires: Option<OffsetDateTime>,
+    pub(super) sender: Option<PartialSender>,
 }
 
 /// What a publisher says about the sender; the server fills in the rest.
 #[derive(Debug)]
-struct PartialSender {
+pub(super) struct PartialSender {
     connection: Option<String>,
     user: Option<SenderUser>,
 }
 
 impl<'a> Notification<'a> {
-    /// Reads the body of a request.
-    pub(super) fn read(body: &'a [u8]) -> Result<Self, Problem> {
-        let text = std::str::from_utf8(body).map_err(|error| {
-            Problem::new(ProblemCode::InvalidUtf8, format!("not UTF-8 after {} bytes", error.valid_up_to()))
-        })?;
-        let value: &RawValue =
-            serde_json::from_str(text).map_err(|error| Problem::new(ProblemCode::InvalidJson, error.to_string()))?;
-        match value.get().as_bytes().first() {
-            Some(b'{') => {}
-            Some(b'[') => {
-                let detail = "arrays of notifications are not supported yet: expected one notification, an object";
-                return Err(Problem::new(ProblemCode::BatchUnsupported, detail));
-            }
-            _ => {
-                let detail = format!("expected an object with the members e and p, found {}", kind(value));
-                return Err(Problem::new(ProblemCode::InvalidNotification, detail));
-            }
+    /// Reads one notification.
+    pub(super) fn read(value: &'a RawValue) -> Result<Self, Problem> {
+        if !value.get().starts_with('{') {
+            let detail = format!("expected an object with the members e and p, found {}", kind(value));
+            return Err(Problem::new(ProblemCode::InvalidNotification, detail));
         }
         let mut members = Members::read("", value)?;
         let notification = Self {
@@ -133,95 +120,9 @@ fn resource_and_action(
     }
 }
 
-/// The members of an object that were not taken yet; of one given twice, the last.
-struct Members<'a> {
-    /// What stands before their names in texts, such as `s.u.`.
-    path: String,
-    members: BTreeMap<String, &'a RawValue>,
-}
-
-impl<'a> Members<'a> {
-    fn read(path: &str, object: &'a RawValue) -> Result<Self, Problem> {
-        match serde_json::from_str(object.get()) {
-            Ok(members) => Ok(Self { path: path.to_owned(), members }),
-            Err(_) => Err(invalid(path.trim_end_matches('.'), "an object", object)),
-        }
-    }
-
-    fn required<T>(
-        &mut self,
-        name: &str,
-        expected: &str,
-        read: impl Fn(&'a RawValue) -> Option<T>,
-    ) -> Result<T, Problem> {
-        let path = format!("{}{name}", self.path);
-        let Some(value) = self.members.remove(name) else {
-            return Err(Problem::new(
-                ProblemCode::MissingMember,
-                format!("{path}: expected {expected}, found nothing"),
-            ));
-        };
-        read(value).ok_or_else(|| invalid(&path, expected, value))
-    }
-
-    fn optional<T>(
-        &mut self,
-        name: &str,
-        expected: &str,
-        read: impl Fn(&'a RawValue) -> Option<T>,
-    ) -> Result<Option<T>, Problem> {
-        let Some(value) = self.members.remove(name).filter(|value| value.get() != "null") else { return Ok(None) };
-        let path = format!("{}{name}", self.path);
-        read(value).map(Some).ok_or_else(|| invalid(&path, &format!("{expected} or null"), value))
-    }
-
-    fn object(&mut self, name: &str) -> Result<Option<Self>, Problem> {
-        let Some(value) = self.members.remove(name).filter(|value| value.get() != "null") else { return Ok(None) };
-        Self::read(&format!("{}{name}.", self.path), value).map(Some)
-    }
-
-    /// Refuses members that nobody took, because a misspelt one must not be overlooked.
-    fn finish(self, known: &str) -> Result<(), Problem> {
-        match self.members.keys().next() {
-            None => Ok(()),
-            Some(name) => {
-                let detail = format!("unknown member \"{}{name}\": expected {known}", self.path);
-                Err(Problem::new(ProblemCode::UnknownMember, detail))
-            }
-        }
-    }
-}
-
-fn string(value: &RawValue) -> Option<String> {
-    serde_json::from_str(value.get()).ok()
-}
-
-fn name(value: &RawValue) -> Option<String> {
-    string(value).filter(|name| !name.is_empty())
-}
-
-fn timestamp(value: &RawValue) -> Option<OffsetDateTime> {
-    parse_timestamp(&string(value)?).ok()
-}
-
 fn action_code(value: &RawValue) -> Option<u8> {
     let code = value.get().parse().ok()?;
     Action::from_code(code).map(Action::code)
-}
-
-fn invalid(path: &str, expected: &str, found: &RawValue) -> Problem {
-    Problem::new(ProblemCode::InvalidMember, format!("{path}: expected {expected}, found {}", kind(found)))
-}
-
-fn kind(value: &RawValue) -> &str {
-    match value.get().as_bytes().first() {
-        Some(b'{') => "an object",
-        Some(b'[') => "an array",
-        Some(b'"') if value.get() == "\"\"" => "an empty string",
-        Some(b'"') => "a string",
-        Some(b'-' | b'0'..=b'9') => "a number",
-        _ => value.get(),
-    }
 }
 
 fn check_depth(json: &str) -> Result<(), Problem> {

@@ -1,6 +1,8 @@
 //! What is answered when something is refused (RFC 9457).
 
-use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
+use std::time::Duration;
+
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use signalhub::connections::Body;
@@ -10,10 +12,11 @@ use signalhub::connections::Body;
 pub(crate) struct Problem {
     pub(crate) code: ProblemCode,
     pub(crate) detail: String,
+    retry_after: Option<Duration>,
 }
 
 macro_rules! problem_codes {
-    ($( $variant:ident = $status:ident, $code:literal, $title:literal; )+) => {
+    ($( $variant:ident = $status:ident, $code:literal, $title:literal, $remedy:literal; )+) => {
         /// The kinds of refusal; their codes stay as they are once they were released.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum ProblemCode {
@@ -21,9 +24,34 @@ macro_rules! problem_codes {
         }
 
         impl ProblemCode {
-            fn parts(self) -> (StatusCode, &'static str, &'static str) {
+            /// All of them, in the order of the documents.
+            pub(crate) const ALL: &[Self] = &[$( Self::$variant, )+];
+
+            /// The status of the answer.
+            pub(crate) fn status(self) -> StatusCode {
                 match self {
-                    $( Self::$variant => (StatusCode::$status, $code, $title), )+
+                    $( Self::$variant => StatusCode::$status, )+
+                }
+            }
+
+            /// What programs compare.
+            pub(crate) fn code(self) -> &'static str {
+                match self {
+                    $( Self::$variant => $code, )+
+                }
+            }
+
+            /// What is the matter.
+            pub(crate) fn title(self) -> &'static str {
+                match self {
+                    $( Self::$variant => $title, )+
+                }
+            }
+
+            /// What to do about it.
+            pub(crate) fn remedy(self) -> &'static str {
+                match self {
+                    $( Self::$variant => $remedy, )+
                 }
             }
         }
@@ -31,55 +59,81 @@ macro_rules! problem_codes {
 }
 
 problem_codes! {
-    InvalidUtf8 = BAD_REQUEST, "invalid_utf8", "The body is not UTF-8";
-    InvalidJson = BAD_REQUEST, "invalid_json", "The body is not JSON";
-    BatchUnsupported = BAD_REQUEST, "batch_unsupported", "Batches are not supported yet";
-    InvalidNotification = BAD_REQUEST, "invalid_notification", "The body is not a notification";
-    UnknownMember = BAD_REQUEST, "unknown_member", "A member is not known";
-    MissingMember = BAD_REQUEST, "missing_member", "A member is missing";
-    InvalidMember = BAD_REQUEST, "invalid_member", "A member is not what was expected";
-    InvalidPayload = BAD_REQUEST, "invalid_payload", "The payload is not what the event needs";
-    UnknownEvent = BAD_REQUEST, "unknown_event", "The event is not known";
-    IncompleteBody = BAD_REQUEST, "incomplete_body", "The body ended early";
-    Unauthenticated = UNAUTHORIZED, "unauthenticated", "Credentials are missing or not valid";
-    Forbidden = FORBIDDEN, "forbidden", "The credentials do not allow this";
-    NotFound = NOT_FOUND, "not_found", "There is nothing here";
-    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here";
-    BodyTimeout = REQUEST_TIMEOUT, "body_timeout", "The body took too long";
-    BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
-    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The content type is not supported";
-    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The server is stopping";
+    InvalidUtf8 = BAD_REQUEST, "invalid_utf8", "The body is not UTF-8", "Send the body in UTF-8.";
+    InvalidJson = BAD_REQUEST, "invalid_json", "The body is not JSON", "Send one JSON value and nothing after it; `detail` has the line and the column.";
+    InvalidNotification = BAD_REQUEST, "invalid_notification", "This is not a notification", "Send an object, or for a batch an array of objects.";
+    UnknownMember = BAD_REQUEST, "unknown_member", "A member is not known", "Check the spelling of the member that `detail` names.";
+    MissingMember = BAD_REQUEST, "missing_member", "A member is missing", "Add the member that `detail` names.";
+    InvalidMember = BAD_REQUEST, "invalid_member", "A member is not what was expected", "Give the member what `detail` says.";
+    InvalidPayload = BAD_REQUEST, "invalid_payload", "The payload is not what the event needs", "Give the payload what `detail` says.";
+    UnknownEvent = BAD_REQUEST, "unknown_event", "The event is not known", "Check the name, or declare it in the section `events` of the configuration.";
+    IncompleteBody = BAD_REQUEST, "incomplete_body", "The body ended early", "Send the whole body.";
+    Unauthenticated = UNAUTHORIZED, "unauthenticated", "Credentials are missing or not valid", "Send a known `X-API-Key`, or a valid bearer token in `Authorization`.";
+    Forbidden = FORBIDDEN, "forbidden", "The credentials do not allow this", "Use a token whose claim `publish` covers the event, and name its own organisation.";
+    NotFound = NOT_FOUND, "not_found", "There is nothing here", "Check the path.";
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here", "Use a method that the header `Allow` names.";
+    BodyTimeout = REQUEST_TIMEOUT, "body_timeout", "The body took too long", "Send the body faster, or a smaller one.";
+    BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large", "Send less at once, or raise `publish.maximum_body_size`.";
+    BatchTooLarge = PAYLOAD_TOO_LARGE, "batch_too_large", "The batch has too many items", "Split the batch, or raise `publish.maximum_batch_size`.";
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The content type is not supported", "Use one of the content types that `detail` names.";
+    RateLimited = TOO_MANY_REQUESTS, "rate_limited", "Too much is published", "Wait as long as `Retry-After` says, or raise `publish.rate`.";
+    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The server is stopping", "Wait as long as `Retry-After` says and try again.";
 }
+
+/// A server that is restarted is back soon, and another one behind the same address is there already.
+const RETRY_WHEN_UNAVAILABLE: Duration = Duration::from_secs(1);
 
 impl Problem {
     pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        let retry_after = (code == ProblemCode::Unavailable).then_some(RETRY_WHEN_UNAVAILABLE);
+        Self { code, detail: detail.into(), retry_after }
+    }
+
+    /// Makes the refusal of what is welcome again after some time.
+    pub(crate) fn rate_limited(detail: impl Into<String>, after: Duration) -> Self {
+        Self { retry_after: Some(after), ..Self::new(ProblemCode::RateLimited, detail) }
+    }
+
+    /// Returns how long to wait before trying again.
+    #[cfg(test)]
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// Makes the refusal of a method, where only `allowed` is.
     pub(crate) fn method_not_allowed(allowed: &'static str) -> Response<Body> {
         let problem = Self::new(ProblemCode::MethodNotAllowed, format!("allowed is {allowed}"));
-        let mut response = problem.into_response();
+        let mut response = problem.to_response();
         response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
         response
     }
 
-    pub(crate) fn into_response(self) -> Response<Body> {
-        let (status, code, title) = self.code.parts();
-        let mut response = json_response(&Details { status: status.as_u16(), code, title, detail: &self.detail });
-        *response.status_mut() = status;
+    /// Makes it the answer to a request.
+    pub(crate) fn to_response(&self) -> Response<Body> {
+        let mut response = json_response(&self.details());
+        *response.status_mut() = self.code.status();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::UNAUTHORIZED {
+        if let Some(after) = self.retry_after {
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.code == ProblemCode::Unauthenticated {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }
+
+    /// The members of the problem, as they stand in an answer.
+    pub(crate) fn details(&self) -> Details<'_> {
+        let (code, title) = (self.code.code(), self.code.title());
+        Details { status: self.code.status().as_u16(), code, title, detail: &self.detail }
+    }
 }
 
 /// The members of a problem, in the order in which people read them.
-#[derive(Serialize)]
-struct Details<'a> {
+#[derive(Debug, Serialize)]
+pub(crate) struct Details<'a> {
     status: u16,
     code: &'a str,
     title: &'a str,
@@ -94,3 +148,6 @@ pub(crate) fn json_response(body: &impl Serialize) -> Response<Body> {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
+
+#[cfg(test)]
+mod tests;

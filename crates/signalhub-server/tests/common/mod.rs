@@ -22,7 +22,10 @@ pub(crate) const KEY: &str = "key-of-the-tests";
 /// A configuration with a key, on a port that the system chooses.
 pub(crate) fn configuration(more: &str) -> Configuration {
     let mut configuration = Configuration::default();
-    configuration.read_toml("test", &format!("[listen]\npublic = \"127.0.0.1:0\"\n{more}")).unwrap();
+    configuration.listen.drain_time = Duration::ZERO;
+    configuration
+        .read_toml("test", &format!("[listen]\npublic = \"127.0.0.1:0\"\ninternal = \"127.0.0.1:0\"\n{more}"))
+        .unwrap();
     configuration.auth.secret = SigningSecret::new(SECRET);
     configuration.publish.keys.push(ApiKey::new(KEY).unwrap());
     configuration
@@ -33,6 +36,8 @@ pub(crate) fn configuration(more: &str) -> Configuration {
 pub(crate) struct Running {
     pub(crate) configuration: Configuration,
     pub(crate) url: String,
+    /// Where the internal listener is.
+    pub(crate) internal: String,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<()>,
 }
@@ -41,11 +46,12 @@ impl Running {
     pub(crate) async fn start(configuration: Configuration) -> Self {
         let node = Node::bind(&configuration).await.unwrap();
         let url = format!("http://{}", node.address());
+        let internal = node.internal_address().map_or_else(String::new, |address| format!("http://{address}"));
         let (stop, stopped) = oneshot::channel::<()>();
         let ended = tokio::spawn(async move {
             node.run_until(async { drop(stopped.await) }).await.unwrap();
         });
-        Self { configuration, url, stop, ended }
+        Self { configuration, url, internal, stop, ended }
     }
 
     pub(crate) fn hub(&self) -> String {
@@ -66,15 +72,25 @@ impl Running {
 
     /// Publishes with the API key and gives the receipt or the problem.
     pub(crate) async fn publish(&self, body: &str) -> Answer {
+        self.publish_as("application/json", body).await
+    }
+
+    /// Publishes a body of this content type.
+    pub(crate) async fn publish_as(&self, content_type: &str, body: &str) -> Answer {
         let request = Request::post(format!("{}/api/v1/publish", self.url))
             .header("X-API-Key", KEY)
-            .header("Content-Type", "application/json");
+            .header("Content-Type", content_type);
         send(request.body(Full::from(body.to_owned())).unwrap()).await
     }
 
     pub(crate) async fn stop(self) {
+        self.begin_to_stop().await.unwrap();
+    }
+
+    /// Asks it to stop, and gives its end.
+    pub(crate) fn begin_to_stop(self) -> JoinHandle<()> {
         self.stop.send(()).unwrap();
-        self.ended.await.unwrap();
+        self.ended
     }
 }
 
@@ -87,6 +103,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// For each item of a batch its code, or `-` for a receipt.
+    pub(crate) fn codes(&self) -> Vec<&str> {
+        let items = self.body.as_array().map_or(&[][..], Vec::as_slice);
+        items.iter().map(|item| item["code"].as_str().unwrap_or("-")).collect()
+    }
+
     /// Status and code, such as `400 unknown_event`; a receipt has no code.
     pub(crate) fn verdict(&self) -> String {
         format!("{} {}", self.status.as_u16(), self.body["code"].as_str().unwrap_or("-"))

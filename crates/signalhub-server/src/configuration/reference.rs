@@ -1,0 +1,88 @@
+//! What the definition of the keys says to people: a file of defaults, a reference page, and what was changed.
+
+use std::fmt::Write;
+
+use super::{Configuration, KEYS, Key, SECTIONS};
+
+/// How wide the comments of the file are.
+const WIDTH: usize = 110;
+
+impl Configuration {
+    /// Writes a configuration file with every key, its default and what it does.
+    pub fn defaults_text() -> String {
+        let mut text = String::from(
+            "# The configuration of signalhub with every key at its default.\n\
+             # A variable SIGNALHUB_<SECTION>__<KEY> wins over this file, and --set section.key=value over both.\n",
+        );
+        for (section, about) in SECTIONS {
+            text.push('\n');
+            comment(&mut text, about);
+            append(&mut text, format_args!("[{section}]\n"));
+            for key in keys_of(section) {
+                text.push('\n');
+                comment(&mut text, key.doc);
+                comment(&mut text, &format!("Expected: {}.", key.expected));
+                let default = key.default_text();
+                match default.is_empty() {
+                    true => append(&mut text, format_args!("# {} =\n", key.name)),
+                    false => append(&mut text, format_args!("{} = {default}\n", key.name)),
+                }
+            }
+        }
+        text
+    }
+
+    /// Writes the reference page of all keys, in Markdown.
+    pub fn reference_page() -> String {
+        let mut page = String::from(
+            "# Configuration\n\n\
+             This page is what `signalhub config doc` prints. `signalhub config defaults` prints a complete file to start\n\
+             from, and `signalhub config check` tells whether a configuration is good.\n\n\
+             Values come from `signalhub.toml` (or the file that `--config` names), then from variables such as\n\
+             `SIGNALHUB_LISTEN__PUBLIC`, then from flags such as `--set listen.public=127.0.0.1:5200`; the later one wins.\n\
+             In variables and flags, lists are separated by commas. A key that does not exist is refused.\n",
+        );
+        for (section, about) in SECTIONS {
+            append(&mut page, format_args!("\n## {section}\n\n{}\n", about.trim()));
+            for key in keys_of(section) {
+                let default = key.default_text();
+                let default = if default.is_empty() { "none".to_owned() } else { format!("`{default}`") };
+                append(&mut page, format_args!("\n### `{}`\n\n{}\n\n", key.path(), key.doc.trim()));
+                append(&mut page, format_args!("- Default: {default}\n- Expected: {}\n", key.expected));
+                append(&mut page, format_args!("- Variable: `{}`\n", key.variable()));
+            }
+        }
+        page
+    }
+
+    /// Lists the keys that are not at their defaults, each as `section.key=value`; secrets are not shown.
+    pub fn changed(&self) -> Vec<String> {
+        let changed = KEYS.iter().filter(|key| (key.written)(self) != key.default_text());
+        changed.map(|key| format!("{}={}", key.path(), (key.written)(self))).collect()
+    }
+}
+
+fn keys_of(section: &str) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(move |key| key.section == section)
+}
+
+fn append(text: &mut String, more: std::fmt::Arguments<'_>) {
+    text.write_fmt(more).expect("a string takes everything");
+}
+
+/// Writes a comment in lines that are not too long.
+fn comment(text: &mut String, words: &str) {
+    let mut length = 0;
+    for word in words.split_whitespace() {
+        if length == 0 || length + 1 + word.len() > WIDTH {
+            text.push_str(if length == 0 { "#" } else { "\n#" });
+            length = 1;
+        }
+        append(text, format_args!(" {word}"));
+        length += 1 + word.len();
+    }
+    text.push('\n');
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! The description of the HTTP API for programs (OpenAPI 3.1), made of the same definitions as the API itself.
+
+mod schemas;
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response};
+use serde_json::{Map, Value, json};
+use signalhub::connections::Body;
+
+use crate::health;
+use crate::publish_api;
+use crate::publish_api::content::MediaType;
+use crate::publish_api::problem::ProblemCode;
+
+/// Where it is.
+pub(crate) const PATH: &str = "/openapi.json";
+
+/// Answers with the description.
+pub(crate) fn response() -> Response<Body> {
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| format!("{:#}\n", document()).into());
+    let mut response = Response::new(Body::from(DOCUMENT.clone()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn document() -> Value {
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "signalhub",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Publishes notifications to the subscribers of a hub.",
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+        },
+        "paths": {
+            publish_api::PATH: { "post": publish() },
+            health::PATH: { "get": {
+                "operationId": "health",
+                "summary": "Tells that the server is alive",
+                "security": [],
+                "responses": { "200": { "description": "It is alive", "headers": request_id() } },
+            } },
+            PATH: { "get": {
+                "operationId": "openapi",
+                "summary": "Gives this description",
+                "security": [],
+                "responses": { "200": { "description": "This description", "headers": request_id() } },
+            } },
+        },
+        "components": {
+            "schemas": schemas::all(),
+            "securitySchemes": {
+                "apiKey": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
+                "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
+            },
+        },
+    })
+}
+
+fn publish() -> Value {
+    json!({
+        "operationId": "publish",
+        "summary": "Publishes a notification, or a batch of them item by item",
+        "security": [{ "apiKey": [] }, { "bearer": [] }],
+        "parameters": [{
+            "name": "X-Request-Id",
+            "in": "header",
+            "description": "The id to find the request by in the log; visible ASCII, at most 128 characters",
+            "schema": { "type": "string", "maxLength": 128 },
+        }],
+        "requestBody": { "required": true, "content": request_content() },
+        "responses": responses(),
+    })
+}
+
+fn request_content() -> Map<String, Value> {
+    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let list = |name: &str| json!({ "type": "array", "items": reference(name) });
+    let schema = |media| match media {
+        MediaType::Json => json!({ "oneOf": [reference("Notification"), list("Notification")] }),
+        MediaType::CloudEvent => reference("CloudEvent"),
+        MediaType::CloudEventBatch => list("CloudEvent"),
+    };
+    MediaType::ALL.into_iter().map(|media| (media.name().to_owned(), json!({ "schema": schema(media) }))).collect()
+}
+
+/// The answers to a publish: receipts, and a problem for each status that there is a code for.
+fn responses() -> Map<String, Value> {
+    let json = |schema: Value| json!({ "application/json": { "schema": schema } });
+    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let outcome = json!({ "oneOf": [reference("Receipt"), reference("Problem")] });
+    let mut responses = Map::new();
+    let mut put = |status: &str, description: &str, headers: Value, content: Value| {
+        let response = json!({ "description": description, "headers": headers, "content": content });
+        responses.insert(status.to_owned(), response);
+    };
+    let batch = json(json!({ "type": "array", "items": outcome }));
+    put("200", "A batch: for each item its receipt or its problem, in order", request_id(), batch);
+    put("202", "The notification was published", request_id(), json(reference("Receipt")));
+    for code in ProblemCode::ALL {
+        let status = code.status();
+        let same = ProblemCode::ALL.iter().filter(|other| other.status() == status);
+        let description: Vec<String> = same.map(|code| format!("`{}`: {}", code.code(), code.title())).collect();
+        let mut headers = request_id();
+        if matches!(code, ProblemCode::RateLimited | ProblemCode::Unavailable) {
+            headers["Retry-After"] =
+                json!({ "description": "After how many seconds to try again", "schema": { "type": "integer" } });
+        }
+        let content = json!({ "application/problem+json": { "schema": reference("Problem") } });
+        put(status.as_str(), &description.join("; "), headers, content);
+    }
+    responses
+}
+
+fn request_id() -> Value {
+    json!({ "X-Request-Id": { "description": "The id of the request in the log", "schema": { "type": "string" } } })
+}
+
+#[cfg(test)]
+mod tests;

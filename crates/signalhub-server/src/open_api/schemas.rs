@@ -1,0 +1,122 @@
+//! What goes in and what comes out, as JSON Schema.
+
+use serde_json::{Value, json};
+
+use crate::publish_api::problem::ProblemCode;
+
+pub(super) fn all() -> Value {
+    json!({
+        "Notification": notification(),
+        "Sender": sender(),
+        "CloudEvent": cloud_event(),
+        "Receipt": receipt(),
+        "Problem": problem(),
+    })
+}
+
+fn notification() -> Value {
+    json!({
+        "type": "object",
+        "required": ["e", "p"],
+        "additionalProperties": false,
+        "properties": {
+            "e": described(name(), "The name of the event"),
+            "p": { "description": "The payload, any JSON that the event allows" },
+            "ea": described(time(), "When it is no longer worth delivering"),
+            "org": described(optional_name(), "The only organisation that may see it"),
+            "s": { "description": "Who sent it", "oneOf": [{ "$ref": "#/components/schemas/Sender" }, { "type": "null" }] },
+        },
+    })
+}
+
+fn sender() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "c": { "type": ["string", "null"], "description": "The connection" },
+            "u": {
+                "type": ["object", "null"],
+                "description": "The user, the device, and the feature that acted",
+                "required": ["u", "d"],
+                "additionalProperties": false,
+                "properties": {
+                    "u": { "type": "string" },
+                    "d": { "type": "string" },
+                    "f": { "type": ["string", "null"] },
+                },
+            },
+        },
+    })
+}
+
+fn cloud_event() -> Value {
+    json!({
+        "type": "object",
+        "required": ["specversion", "id", "source", "type"],
+        "properties": {
+            "specversion": { "const": "1.0" },
+            "id": described(name(), "Identifies the event together with its source"),
+            "source": described(name(), "The URI of the source"),
+            "type": described(name(), "The name of the event"),
+            "data": { "description": "The payload; null when it is absent" },
+            "datacontenttype": described(optional_name(), "A content type of JSON"),
+            "time": described(time(), "Checked only: the server says when an event was created"),
+            "expirytime": described(time(), "When it is no longer worth delivering"),
+            "org": described(optional_name(), "The only organisation that may see it"),
+        },
+    })
+}
+
+fn receipt() -> Value {
+    json!({
+        "type": "object",
+        "required": ["id", "position", "matched", "duplicate"],
+        "properties": {
+            "id": { "type": "string" },
+            "position": { "type": "string", "description": "Its place among the events of its name: epoch and offset" },
+            "matched": { "type": "integer", "minimum": 0, "description": "The subscribers of this node that it went to" },
+            "duplicate": { "type": "boolean" },
+        },
+    })
+}
+
+fn problem() -> Value {
+    json!({
+        "type": "object",
+        "description": "A refusal (RFC 9457); what was refused was not published",
+        "required": ["status", "code", "title", "detail"],
+        "properties": {
+            "status": { "type": "integer" },
+            "code": {
+                "description": remedies(),
+                "enum": ProblemCode::ALL.iter().map(|code| code.code()).collect::<Vec<_>>(),
+            },
+            "title": { "type": "string" },
+            "detail": { "type": "string", "description": "What was expected" },
+        },
+    })
+}
+
+/// What to do about each problem.
+fn remedies() -> String {
+    let lines = ProblemCode::ALL.iter().map(|code| format!("- `{}`: {}", code.code(), code.remedy()));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn name() -> Value {
+    json!({ "type": "string", "minLength": 1 })
+}
+
+fn optional_name() -> Value {
+    json!({ "type": ["string", "null"], "minLength": 1 })
+}
+
+fn time() -> Value {
+    json!({ "type": ["string", "null"], "format": "date-time" })
+}
+
+fn described(mut schema: Value, description: &str) -> Value {
+    schema["description"] = description.into();
+    schema
+}

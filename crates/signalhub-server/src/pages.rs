@@ -1,0 +1,72 @@
+//! What is not a hub, on each listener.
+
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use signalhub::connections::{Body, BoxFuture, Respond};
+
+use crate::lifecycle::Lifecycle;
+use crate::publish_api::problem::{Problem, ProblemCode};
+use crate::publish_api::{self, PublishApi};
+use crate::request_id::RequestId;
+use crate::{health, open_api};
+
+/// The pages of the public listener.
+#[derive(Debug)]
+pub(crate) struct PublicPages {
+    publish: PublishApi,
+}
+
+/// The pages of the internal listener.
+#[derive(Debug)]
+pub(crate) struct InternalPages {
+    lifecycle: Lifecycle,
+}
+
+impl PublicPages {
+    pub(crate) fn new(publish: PublishApi) -> Self {
+        Self { publish }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        match request.uri().path() {
+            publish_api::PATH => self.publish.answer(request).await,
+            open_api::PATH => health::get(request.method(), open_api::response),
+            health::PATH => health::live(request.method()),
+            _ => not_found("the hub, the publish API, /openapi.json and /health have other paths"),
+        }
+    }
+}
+
+impl InternalPages {
+    pub(crate) fn new(lifecycle: Lifecycle) -> Self {
+        Self { lifecycle }
+    }
+
+    fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
+        match request.uri().path() {
+            health::LIVE_PATH => health::live(request.method()),
+            health::READY_PATH => health::ready(request.method(), self.lifecycle.phase()),
+            _ => not_found("the internal listener has /health/live and /health/ready"),
+        }
+    }
+}
+
+impl Respond for PublicPages {
+    fn respond(self: Arc<Self>, request: Request<Incoming>) -> BoxFuture<Response<Body>> {
+        let id = RequestId::of(request.headers());
+        Box::pin(id.accompany(async move { self.answer(request).await }))
+    }
+}
+
+impl Respond for InternalPages {
+    fn respond(self: Arc<Self>, request: Request<Incoming>) -> BoxFuture<Response<Body>> {
+        let id = RequestId::of(request.headers());
+        Box::pin(id.accompany(async move { self.answer(&request) }))
+    }
+}
+
+fn not_found(detail: &str) -> Response<Body> {
+    Problem::new(ProblemCode::NotFound, detail).to_response()
+}

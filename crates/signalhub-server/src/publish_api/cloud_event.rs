@@ -1,0 +1,81 @@
+//! A CloudEvent in the JSON format, and the notification that it stands for (CloudEvents 1.0.2).
+
+use serde_json::value::RawValue;
+
+use super::members::{Members, kind, name, string, timestamp};
+use super::notification::Notification;
+use super::problem::{Problem, ProblemCode};
+
+/// The only version there is.
+const VERSION: &str = "1.0";
+
+/// What a CloudEvent says.
+#[derive(Debug)]
+pub(super) struct CloudEvent<'a> {
+    pub(super) notification: Notification<'a>,
+    /// Together these two tell a repeat from a new event (CloudEvents, id).
+    pub(super) source: String,
+    pub(super) id: String,
+}
+
+impl<'a> CloudEvent<'a> {
+    /// Reads one CloudEvent. Attributes that mean nothing here are ignored, as the specification wants it.
+    pub(super) fn read(value: &'a RawValue) -> Result<Self, Problem> {
+        if !value.get().starts_with('{') {
+            let detail = format!("expected a CloudEvent, an object, found {}", kind(value));
+            return Err(Problem::new(ProblemCode::InvalidNotification, detail));
+        }
+        let mut members = Members::read("", value)?;
+        members.required("specversion", "\"1.0\"", |value| string(value).filter(|version| version == VERSION))?;
+        let id = members.required("id", "the id of the event", name)?;
+        let source = members.required("source", "the URI of the event's source", name)?;
+        let event = members.required("type", "the name of an event", name)?;
+        members.optional("datacontenttype", "a content type of JSON", json_type)?;
+        members.optional("dataschema", "a URI", name)?;
+        members.optional("subject", "a text that is not empty", name)?;
+        // The server says when an event was created; what the source says is only checked.
+        members.optional("time", TIME, timestamp)?;
+        let expires = members.optional("expirytime", TIME, timestamp)?;
+        let organisation = members.optional("org", "the name of an organisation", name)?;
+        let payload = members.optional("data", "JSON", Some)?.unwrap_or(RawValue::NULL);
+        check_names(&members)?;
+        Ok(Self { notification: Notification { event, organisation, payload, expires, sender: None }, source, id })
+    }
+}
+
+/// What a time looks like.
+const TIME: &str = "a time such as \"2024-07-01T12:51:52.558Z\"";
+
+/// Speaks of the members of a notification as a CloudEvent names them.
+pub(super) fn in_its_words(mut problem: Problem) -> Problem {
+    problem.detail = match problem.detail.split_at_checked(2) {
+        Some(("p:", rest)) => format!("data:{rest}"),
+        Some(("p.", rest)) => format!("data.{rest}"),
+        Some(("e:", rest)) => format!("type:{rest}"),
+        _ => return problem,
+    };
+    problem
+}
+
+/// JSON, by its own name or as the base of another type.
+fn json_type(value: &RawValue) -> Option<String> {
+    string(value).filter(|name| {
+        let essence = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        essence == "application/json" || essence == "text/json" || essence.ends_with("+json")
+    })
+}
+
+/// Refuses what can be no attribute: most likely it was meant to be another one.
+fn check_names(members: &Members<'_>) -> Result<(), Problem> {
+    for name in members.names() {
+        if name == "data_base64" {
+            let detail = "data_base64: binary data is not supported: expected data, with JSON";
+            return Err(Problem::new(ProblemCode::InvalidMember, detail));
+        }
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
+            let detail = format!("unknown member \"{name}\": expected names of lower-case letters and digits");
+            return Err(Problem::new(ProblemCode::UnknownMember, detail));
+        }
+    }
+    Ok(())
+}

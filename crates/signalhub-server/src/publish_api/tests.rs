@@ -1,0 +1,26 @@
+//! What cannot be seen from outside at a moment of choice: a server that drains.
+
+use http_body_util::{BodyExt, Full};
+
+use super::*;
+use crate::configuration::ApiKey;
+
+#[tokio::test]
+async fn a_draining_server_takes_no_publishes_and_says_when_to_come_back() {
+    let lifecycle = Lifecycle::default();
+    let settings = Publish { keys: vec![ApiKey::new("key").unwrap()], ..Publish::default() };
+    let bearer = BearerToken::hs256(b"a secret of tests that has enough bytes");
+    let publish = PublishApi::new(Broker::builder().build(), bearer, &settings, lifecycle.clone());
+    for (phase, status) in [(Phase::Serving, 202), (Phase::Leaving, 202), (Phase::Draining, 503)] {
+        lifecycle.enter(phase);
+        let request = Request::post(PATH).header("x-api-key", "key");
+        let body = Full::new(Bytes::from_static(br#"{"e":"portos.licence.activated","p":{}}"#));
+        let response = publish.answer(request.body(body).unwrap()).await;
+        assert_eq!(response.status(), status, "{phase:?}");
+        if status == 503 {
+            assert_eq!(response.headers()["retry-after"], "1");
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            assert!(body.starts_with(br#"{"status":503,"code":"unavailable","#), "{body:?}");
+        }
+    }
+}
