@@ -1,11 +1,16 @@
 // The official clients under test: the pinned one, and the newest of its major version in the lock file.
 
+import { fileURLToPath } from "node:url";
+
 import * as pinned from "@microsoft/signalr";
 import * as newest from "signalr-newest";
 
+/** The folder that pages load this package from. */
+const bundle = (name) => fileURLToPath(new URL("../browser/", import.meta.resolve(name)));
+
 const all = [
-  { version: pinned.VERSION, signalR: pinned },
-  { version: newest.VERSION, signalR: newest },
+  { version: pinned.VERSION, signalR: pinned, bundle: bundle("@microsoft/signalr") },
+  { version: newest.VERSION, signalR: newest, bundle: bundle("signalr-newest") },
 ];
 
 /** Each version once: the same client twice would tell nothing new. */

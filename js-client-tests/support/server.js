@@ -1,35 +1,54 @@
 // Runs the real binary, and publishes to it as any backend would.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 
-const binary = process.env.SIGNALHUB_BINARY ?? fileURLToPath(new URL("../../target/debug/signalhub", import.meta.url));
+import { Program, built } from "./program.js";
 
 /** The key that tokens are signed with. */
 export const SECRET = "a secret of the tests, of enough bytes for HS256";
+
+/** The variable that lists the origins whose pages may use the hub. */
+export const SETTING_OF_ORIGINS = "SIGNALHUB_CORS__ORIGINS";
 
 const API_KEY = "key-of-the-test-publishers";
 
 /** A running server. */
 export class Server {
-  #child;
-  #exited;
+  #program;
+
+  /**
+   * Starts a server; `listen` is an address to come back to after a restart, `settings` are further variables, and those
+   * that are undefined are left out.
+   */
+  static async start(listen = "127.0.0.1:0", settings = {}) {
+    const server = new Server();
+    const all = {
+      SIGNALHUB_LISTEN__PUBLIC: listen,
+      // Servers beside each other would want the same port for it.
+      SIGNALHUB_LISTEN__INTERNAL: "",
+      SIGNALHUB_AUTH__SECRET: SECRET,
+      SIGNALHUB_PUBLISH__KEYS: API_KEY,
+      ...settings,
+    };
+    const given = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+    server.#program = await Program.start(built("signalhub", "SIGNALHUB_BINARY"), { settings: given });
+    return server;
+  }
 
   /** The address as the documents of Portos call it: scheme, host and port. */
-  url;
-
-  /** Starts a server; `listen` is an address to come back to after a restart. */
-  static async start(listen = "127.0.0.1:0") {
-    const server = new Server();
-    await server.#spawn(listen);
-    return server;
+  get url() {
+    return this.#program.url;
   }
 
   /** The hub of Portos. */
   get hub() {
     return this.url + "/signalr/v1/mainHub";
+  }
+
+  /** The token that it prints in development mode. */
+  async printedToken() {
+    const [token] = await this.#program.printed(/\bey[\w-]+\.[\w-]+\.[\w-]+(?=\s)/);
+    return token;
   }
 
   /** Publishes one event and returns its receipt. */
@@ -46,39 +65,6 @@ export class Server {
 
   /** Stops the server as a deploy would, and returns its exit code once it has ended. */
   async stop() {
-    this.#child.kill("SIGTERM");
-    return this.#exited;
-  }
-
-  async #spawn(listen) {
-    assert.ok(existsSync(binary), `there is no server at ${binary}: run cargo build, or set SIGNALHUB_BINARY`);
-    // Settings of whoever runs the tests must not reach the server.
-    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("SIGNALHUB_") && name !== "RUST_LOG");
-    this.#child = spawn(binary, {
-      env: {
-        ...Object.fromEntries(inherited),
-        SIGNALHUB_LISTEN__PUBLIC: listen,
-        SIGNALHUB_AUTH__SECRET: SECRET,
-        SIGNALHUB_PUBLISH__KEYS: API_KEY,
-      },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    const child = this.#child;
-    this.#exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve(code ?? signal)));
-    // A test that dies must not leave its server behind.
-    process.once("exit", () => child.kill("SIGKILL"));
-    let said = "";
-    this.url = await new Promise((resolve, reject) => {
-      // In development mode the address is on the terminal, with a configured key it is in the log.
-      const hear = (chunk) => {
-        said += chunk;
-        const address = /127\.0\.0\.1:[1-9]\d*(?=\D)/.exec(said);
-        if (address) resolve("http://" + address[0]);
-      };
-      child.stdout.on("data", hear);
-      child.stderr.on("data", hear);
-      child.once("error", reject);
-      child.once("exit", (code) => reject(new Error(`the server ended with ${code} before it listened:\n${said}`)));
-    });
+    return this.#program.stop();
   }
 }

@@ -1,16 +1,23 @@
-//! The official JavaScript clients against the real binary.
+//! The official JavaScript clients, in Node and in Chromium, against the real binary and the conformance server.
 
+use std::env;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use crate::command::{cargo, run as run_command, run_counted};
+use crate::command::{cargo, run as run_command, run_counted, say, works};
 use crate::counts::Counts;
 use crate::workspace::Workspace;
 
 /// The oldest version of Node whose test runner knows the options that the tests use.
 const NODE: (u32, u32) = (20, 11);
+
+/// The variable that names a browser in another place than the usual ones.
+const BROWSER: &str = "SIGNALHUB_CHROMIUM";
+
+/// Where the tests look for a browser.
+const BROWSERS: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
     check_node()?;
@@ -18,9 +25,12 @@ pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
     if !installed(&folder) {
         run_command(Command::new("npm").arg("ci").current_dir(&folder))?;
     }
-    run_command(cargo(&["build", "--package", "signalhub-server"]).current_dir(&workspace.root))?;
+    provide_browser()?;
+    let packages = ["build", "--package", "signalhub-server", "--package", "protocol-tests"];
+    run_command(cargo(&packages).current_dir(&workspace.root))?;
     let mut command = Command::new("npm");
     command.arg("test").env("SIGNALHUB_BINARY", workspace.binary("signalhub"));
+    command.env("SIGNALHUB_CONFORMANCE_SERVER", workspace.binary("conformance-server"));
     run_counted(command.current_dir(&folder), Counts::of_node)
 }
 
@@ -48,6 +58,28 @@ fn installed(folder: &Path) -> bool {
         (Ok(installed), Ok(locked)) => installed >= locked,
         _ => false,
     }
+}
+
+/// Sees to it that there is a browser, where we may: the tests pass over what they cannot run without one.
+fn provide_browser() -> io::Result<()> {
+    if env::var_os(BROWSER).is_some() || BROWSERS.iter().any(|path| Path::new(path).exists()) {
+        return Ok(());
+    }
+    if !may_install() {
+        return say(&format!(
+            "Chromium is missing: install it (apt-get install chromium), or set {BROWSER} to its path"
+        ));
+    }
+    run_command(Command::new("apt-get").arg("update"))?;
+    let arguments = ["install", "--yes", "--no-install-recommends", "chromium"];
+    run_command(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// Tells whether packages of a Debian system can be installed.
+fn may_install() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    let is_root = id.is_ok_and(|id| id.stdout.trim_ascii() == b"0");
+    is_root && works(Command::new("apt-get").arg("--version"))
 }
 
 #[cfg(test)]

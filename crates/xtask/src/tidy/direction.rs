@@ -4,7 +4,7 @@ use super::{Finding, Tree};
 use crate::workspace::{Dependency, Package, Purpose};
 
 /// What a package may depend on, for whatever purpose; ` ?` marks what must be behind a feature.
-const DIRECTION: [(&str, &[&str]); 9] = [
+const DIRECTION: [(&str, &[&str]); 10] = [
     ("signalhub-protocol", &[]),
     ("signalhub-connections", &[]),
     ("signalhub-events", &[]),
@@ -20,6 +20,18 @@ const DIRECTION: [(&str, &[&str]); 9] = [
             "signalhub-client",
             "signalhub",
             "portos-notifications",
+        ],
+    ),
+    (
+        "signalhub-bench",
+        &[
+            "signalhub-protocol",
+            "signalhub-connections",
+            "signalhub-events",
+            "signalhub-client",
+            "signalhub",
+            "portos-notifications",
+            "signalhub-server",
         ],
     ),
     (

@@ -1,0 +1,72 @@
+// One place of the matrix: a runtime, a transport, and the connections that a feature opens there.
+
+/** Opens connections over one transport and ends them together. */
+export class Cell {
+  #opened = [];
+
+  /** `place` says where: `url` of the server and the name of the `transport`; without one the client chooses. */
+  constructor(signalR, place) {
+    this.signalR = signalR;
+    this.url = place.url;
+    this.transport = place.transport;
+  }
+
+  /** A connection that has not started; `user` is named by the token, `options` are those of `withUrl`. */
+  build({ path = "/conformance", user, options, configure = (builder) => builder } = {}) {
+    const { HttpTransportType, HubConnectionBuilder, LogLevel } = this.signalR;
+    const builder = new HubConnectionBuilder()
+      .withUrl(this.url + path, {
+        transport: this.transport && HttpTransportType[this.transport],
+        accessTokenFactory: user && (() => user),
+        ...options,
+      })
+      .configureLogging(LogLevel.None);
+    const connection = configure(builder).build();
+    this.#opened.push(connection);
+    return connection;
+  }
+
+  /** A connection that has started. */
+  async connect(settings) {
+    const connection = this.build(settings);
+    await connection.start();
+    return connection;
+  }
+
+  /** Stops every connection. */
+  async end() {
+    await Promise.all(this.#opened.splice(0).map((connection) => connection.stop()));
+  }
+}
+
+/** Completes with everything that a stream gave: its items, and the text of its error or null. */
+export function drained(stream) {
+  return new Promise((resolve) => {
+    const items = [];
+    stream.subscribe({
+      next: (item) => items.push(item),
+      error: (error) => resolve({ items, error: error.message }),
+      complete: () => resolve({ items, error: null }),
+    });
+  });
+}
+
+/** Completes with the error that a connection closes with, or null for none. */
+export function closed(connection) {
+  return new Promise((resolve) => connection.onclose((error) => resolve(error?.message ?? null)));
+}
+
+/** Remembers what one method of a client was called with; `until` completes when it was called so often. */
+export function hearing(connection, method) {
+  const calls = [];
+  let arrived = () => {};
+  connection.on(method, (...values) => {
+    calls.push(values.length === 1 ? values[0] : values);
+    arrived();
+  });
+  const until = async (count) => {
+    while (calls.length < count) await new Promise((resolve) => (arrived = resolve));
+    return calls;
+  };
+  return { calls, until };
+}

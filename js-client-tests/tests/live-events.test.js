@@ -1,0 +1,93 @@
+// The page of examples/live-events, as a newcomer opens it: served by whatever serves files, beside a server in development mode.
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { missing } from "../support/browser.js";
+import { changed, licence } from "../support/events.js";
+import { libraries } from "../support/libraries.js";
+import { Server } from "../support/server.js";
+import { withBrowser } from "../support/stage.js";
+
+const EXAMPLE = fileURLToPath(new URL("../../examples/live-events/", import.meta.url));
+const { bundle } = libraries[0];
+
+describe("the page of live events", { skip: missing }, () => {
+  const stage = withBrowser(bundle);
+
+  /** The page with these fields in its address, and the server, whose token is the one that it printed. */
+  const opened = async (fields = {}) => {
+    // The key is only for publishing from here: the token is made by the server, as in development.
+    const server = await Server.start(undefined, { SIGNALHUB_AUTH__SECRET: undefined });
+    stage.ending(() => server.stop());
+    const site = await stage.gateway({
+      folders: { "/live/": EXAMPLE, "/live/node_modules/@microsoft/signalr/dist/browser/": bundle },
+    });
+    const token = await server.printedToken();
+    const page = await stage.page(`${site.url}/live/index.html#${new URLSearchParams({ server: server.url, token, ...fields })}`);
+    return { server, page };
+  };
+  const says = (page, text) => page.waitForFunction((text) => document.getElementById("state").textContent === text, text);
+  const shown = async (page, count) => {
+    await page.waitForFunction((count) => document.querySelectorAll("#events li").length === count, count);
+    return page.locator("#events .name").allTextContents();
+  };
+
+  it("shows changes as they arrive, the newest first, and what is in them", async () => {
+    const { server, page } = await opened();
+    await page.click("#connect");
+    await says(page, "listening for portos.resources.changed");
+    await server.publish(changed("tickets", 1, { id: "<b>1</b>" }));
+    await server.publish(changed("devices", 3, { id: "2" }));
+    assert.deepEqual(await shown(page, 2), ["devices deleted 2", "tickets created <b>1</b>"]);
+    await page.locator("#events summary").first().click();
+    assert.match(await page.locator("#events pre").first().textContent(), /"n": "devices"/);
+    await page.click("#clear");
+    assert.deepEqual(await shown(page, 0), []);
+  });
+
+  it("narrows to a resource and to actions", async () => {
+    const { server, page } = await opened({ resource: "tickets" });
+    await page.uncheck("#actions [value=updated]");
+    await page.click("#connect");
+    await says(page, "listening for portos.resources.changed");
+    const matched = [];
+    for (const event of [changed("tickets", 2), changed("devices", 1), changed("tickets", 3, { id: "x" })]) {
+      matched.push((await server.publish(event)).matched);
+    }
+    assert.deepEqual(matched, [0, 0, 1]);
+    assert.deepEqual(await shown(page, 1), ["tickets deleted x"]);
+  });
+
+  it("disconnects, and connects again for another event", async () => {
+    const { server, page } = await opened();
+    await page.click("#connect");
+    await says(page, "listening for portos.resources.changed");
+    await page.click("#connect");
+    await says(page, "not connected");
+    await page.fill("#event", "portos.licence.activated");
+    assert.equal(await page.isVisible("#resource"), false);
+    await page.click("#connect");
+    await says(page, "listening for portos.licence.activated");
+    assert.equal((await server.publish(changed("tickets", 1))).matched, 0);
+    await server.publish(licence());
+    assert.deepEqual(await shown(page, 1), ["portos.licence.activated"]);
+  });
+
+  // Each row: the claim, the fields, what the page says.
+  const WRONG = [
+    ["a wrong token", { token: "open sesame" }, /401/],
+    ["an unknown event", { event: "portos.unknown" }, /portos\.unknown/],
+    ["a server that is not there", { server: "http://127.0.0.1:1" }, /Failed/],
+  ];
+  for (const [claim, fields, said] of WRONG) {
+    it(`says what is wrong with ${claim}, and can be tried again`, async () => {
+      const { page } = await opened(fields);
+      await page.click("#connect");
+      await page.waitForFunction(() => document.getElementById("state").dataset.state === "Failed");
+      assert.match(await page.textContent("#state"), said);
+      assert.equal(await page.textContent("#connect"), "Connect");
+    });
+  }
+});
