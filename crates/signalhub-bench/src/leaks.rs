@@ -1,0 +1,186 @@
+//! `signalhub-bench leaks`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::process::Vitals;
+use crate::server::{Server, ServerError};
+use crate::session::{Session, SessionError};
+
+/// So many connections come before the measured ones, so that what the server keeps for all of them is there already.
+const WARM_UP: u64 = 2000;
+
+/// The resident memory may grow by this much: allocators keep some of what was freed.
+const ALLOWED_GROWTH: u64 = 8 * 1024 * 1024;
+
+/// How long the server may take to let go of the last connections: clients that vanish without a word are noticed by
+/// their silence at worst.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How often it is looked at meanwhile.
+const GLANCE: Duration = Duration::from_millis(50);
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// How many connections are made
+    #[arg(long, default_value_t = 100_000)]
+    connections: u64,
+    /// How many of them at a time
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..))]
+    concurrency: u64,
+    /// The server's binary; the one beside this program when it is absent
+    #[arg(long, value_name = "PATH")]
+    server: Option<PathBuf>,
+}
+
+/// Tells why there is no outcome.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LeaksError {
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The process cannot be looked at; on Linux that means that it has ended.
+    #[error("the server's process cannot be looked at: {0}")]
+    Process(#[from] std::io::Error),
+    #[error("the warm-up failed: {0}")]
+    WarmUp(SessionError),
+}
+
+/// What was done and seen.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    connections: u64,
+    concurrency: u64,
+    failed: u64,
+    first_failure: Option<SessionError>,
+    took: Duration,
+    /// Before any connection, after the warm-up, and at the end.
+    start: Vitals,
+    warm: Vitals,
+    end: Vitals,
+}
+
+pub(crate) async fn run(arguments: &Arguments) -> Result<Outcome, LeaksError> {
+    let server = Arc::new(Server::start(arguments.server.as_deref()).await?);
+    let start = server.vitals()?;
+    let warm_up = connect(&server, WARM_UP, arguments.concurrency).await;
+    if let Some(error) = warm_up.first_failure {
+        return Err(LeaksError::WarmUp(error));
+    }
+    let warm = settled(&server, &start).await?;
+    let begun = Instant::now();
+    let done = connect(&server, arguments.connections, arguments.concurrency).await;
+    let took = begun.elapsed();
+    let end = settled(&server, &start).await?;
+    Ok(Outcome {
+        connections: arguments.connections,
+        concurrency: arguments.concurrency,
+        failed: done.failed,
+        first_failure: done.first_failure,
+        took,
+        start,
+        warm,
+        end,
+    })
+}
+
+impl Outcome {
+    /// Lists what is not as it should be.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if let Some(error) = &self.first_failure {
+            problems.push(format!("{} connections failed, the first one: {error}", self.failed));
+        }
+        if self.end.sockets > self.start.sockets {
+            problems.push(format!("{} sockets are still open", self.end.sockets - self.start.sockets));
+        }
+        let growth = self.end.resident.saturating_sub(self.warm.resident);
+        if growth > ALLOWED_GROWTH {
+            problems.push(format!("the resident memory grew by {}", mebibytes(growth)));
+        }
+        problems
+    }
+
+    fn cpu_per_connection(&self) -> Duration {
+        let spent = self.end.cpu.saturating_sub(self.warm.cpu);
+        spent.div_f64(self.connections.max(1) as f64)
+    }
+}
+
+/// A table for people.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rate = self.connections as f64 / self.took.as_secs_f64();
+        writeln!(f, "{:<20}{}, {} of them failed", "connections", self.connections, self.failed)?;
+        writeln!(f, "{:<20}{:.0}/s, {} at a time, {:.1?} in all", "rate", rate, self.concurrency, self.took)?;
+        writeln!(f, "{:<20}{:.0?} each", "server's CPU", self.cpu_per_connection())?;
+        writeln!(f)?;
+        writeln!(f, "{:<20}{:>12}{:>12}{:>12}", "", "at start", "warm", "at the end")?;
+        let moments = [&self.start, &self.warm, &self.end];
+        let mut row = |name, [start, warm, end]: [String; 3]| writeln!(f, "{name:<20}{start:>12}{warm:>12}{end:>12}");
+        row("resident memory", moments.map(|vitals| mebibytes(vitals.resident)))?;
+        row("open sockets", moments.map(|vitals| vitals.sockets.to_string()))?;
+        row("open descriptors", moments.map(|vitals| vitals.descriptors.to_string()))?;
+        row("threads", moments.map(|vitals| vitals.threads.to_string()))
+    }
+}
+
+/// What became of a number of connections.
+#[derive(Debug, Default)]
+struct Done {
+    failed: u64,
+    first_failure: Option<SessionError>,
+}
+
+/// Makes so many connections, each from its beginning to its end.
+async fn connect(server: &Arc<Server>, count: u64, concurrency: u64) -> Done {
+    let next = Arc::new(AtomicU64::new(0));
+    let mut workers = JoinSet::new();
+    for _ in 0..concurrency {
+        let (server, next) = (Arc::clone(server), Arc::clone(&next));
+        workers.spawn(async move {
+            let mut done = Done::default();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= count {
+                    return done;
+                }
+                if let Err(error) = Session::numbered(number).run(&server).await {
+                    done.failed += 1;
+                    done.first_failure.get_or_insert(error);
+                }
+            }
+        });
+    }
+    let mut all = Done::default();
+    for done in workers.join_all().await {
+        all.failed += done.failed;
+        all.first_failure = all.first_failure.or(done.first_failure);
+    }
+    all
+}
+
+/// Waits until the server has let go of all connections, or for as long as that may take.
+async fn settled(server: &Server, start: &Vitals) -> Result<Vitals, LeaksError> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let vitals = server.vitals()?;
+        if vitals.sockets <= start.sockets || Instant::now() >= until {
+            return Ok(vitals);
+        }
+        sleep(GLANCE).await;
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / 1024.0 / 1024.0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+//! Longer runs against a `signalhub` binary, whose results are read by people.
+//!
+//! ```sh
+//! cargo build --release -p signalhub-server -p signalhub-bench
+//! target/release/signalhub-bench leaks
+//! ```
+//!
+//! It deliberately knows nothing of the server's inside: it starts the binary as an operator would, uses it as clients and
+//! publishers would, and looks at the process from outside (`/proc`, so on Linux only). What it finds are numbers; only
+//! `leaks` judges, and never by time.
+
+mod http;
+mod leaks;
+mod process;
+mod raw_hub;
+mod server;
+mod session;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Longer runs against a signalhub binary.
+#[derive(Debug, Parser)]
+#[command(name = "signalhub-bench", version, max_term_width = 120)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Connects, subscribes and closes many times, and looks for what the server kept
+    Leaks(leaks::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Command::Leaks(arguments) = CommandLine::parse().command;
+    let outcome = match leaks::run(&arguments).await {
+        Ok(outcome) => outcome,
+        Err(error) => return complain(&error.to_string()),
+    };
+    // Whoever closed our output still gets the exit code.
+    let _ = write!(io::stdout(), "{outcome}");
+    let problems = outcome.problems();
+    if problems.is_empty() { ExitCode::SUCCESS } else { complain(&problems.join("; ")) }
+}
+
+fn complain(problem: &str) -> ExitCode {
+    let _ = writeln!(io::stderr(), "signalhub-bench: {problem}");
+    ExitCode::FAILURE
+}
