@@ -25,7 +25,7 @@ pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
     if !installed(&folder) {
         run_command(Command::new("npm").arg("ci").current_dir(&folder))?;
     }
-    provide_browser()?;
+    provide_programs()?;
     let packages = ["build", "--package", "signalhub-server", "--package", "protocol-tests"];
     run_command(cargo(&packages).current_dir(&workspace.root))?;
     let mut command = Command::new("npm");
@@ -60,19 +60,28 @@ fn installed(folder: &Path) -> bool {
     }
 }
 
-/// Sees to it that there is a browser, where we may: the tests pass over what they cannot run without one.
-fn provide_browser() -> io::Result<()> {
-    if env::var_os(BROWSER).is_some() || BROWSERS.iter().any(|path| Path::new(path).exists()) {
+/// Sees to it that there are a browser and a proxy, where we may: the tests pass over what they cannot run without.
+fn provide_programs() -> io::Result<()> {
+    let browser = env::var_os(BROWSER).is_some() || BROWSERS.iter().any(|path| Path::new(path).exists());
+    let nginx = works(Command::new("nginx").arg("-v"));
+    let missing: Vec<&str> = [("chromium", browser), ("nginx-light", nginx)]
+        .into_iter()
+        .filter(|(_, has)| !has)
+        .map(|(name, _)| name)
+        .collect();
+    if missing.is_empty() {
         return Ok(());
     }
     if !may_install() {
+        let packages = missing.join(" ");
         return say(&format!(
-            "Chromium is missing: install it (apt-get install chromium), or set {BROWSER} to its path"
+            "missing, so some tests are skipped: apt-get install {packages} (or set {BROWSER} to a browser)"
         ));
     }
     run_command(Command::new("apt-get").arg("update"))?;
-    let arguments = ["install", "--yes", "--no-install-recommends", "chromium"];
-    run_command(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+    let mut install = Command::new("apt-get");
+    install.args(["install", "--yes", "--no-install-recommends"]).args(missing);
+    run_command(install.env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 /// Tells whether packages of a Debian system can be installed.
