@@ -32,6 +32,9 @@ impl Transports {
     /// WebSockets alone.
     pub const WEB_SOCKETS: Self = Self::NONE.and(TransportKind::WebSockets);
 
+    /// Every transport.
+    pub const ALL: Self = Self::WEB_SOCKETS.and(TransportKind::ServerSentEvents).and(TransportKind::LongPolling);
+
     /// The set with one more.
     #[must_use]
     pub const fn and(self, kind: TransportKind) -> Self {

@@ -1,4 +1,4 @@
-//! Two hubs with a common state inside an axum program that has routes of its own: `cargo run --example axum`.
+//! Two hubs with a common state inside an axum program that has routes of its own: `cargo run -p signalhub --example axum`.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::Router;
 use axum::extract::State as AxumState;
 use axum::routing::{get, post};
-use signalhub::connections::{TransportKind, Transports};
-use signalhub::{Args, Clients, Endpoint, Hub, HubError, State};
+use signalhub::{Args, Clients, Endpoint, Hub, HubError, State, Transports};
 
 /// What routes and hubs share.
 #[derive(Clone, Default)]
@@ -43,13 +42,12 @@ async fn main() -> io::Result<()> {
     let votes = Votes::default();
     let voting = Hub::builder().state(votes.clone()).method("Vote", vote).build();
     let control = Hub::builder().state(votes.clone()).method("Reset", reset).build();
-    let transports = Transports::WEB_SOCKETS.and(TransportKind::ServerSentEvents).and(TransportKind::LongPolling);
     let app = Router::new()
         .route("/votes", get(async move || votes.0.load(Ordering::Relaxed).to_string()))
         .route("/announce", post(announce))
         .with_state(voting.clone())
-        .nest_service("/voting", Endpoint::new(voting).transports(transports).into_service())
-        .nest_service("/control", Endpoint::new(control).transports(transports).into_service());
+        .nest_service("/voting", Endpoint::new(voting).transports(Transports::ALL).into_service())
+        .nest_service("/control", Endpoint::new(control).transports(Transports::ALL).into_service());
     let listener = tokio::net::TcpListener::bind(&address).await?;
     writeln!(io::stdout(), "listening on http://{}", listener.local_addr()?)?;
     axum::serve(listener, app).await

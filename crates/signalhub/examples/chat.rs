@@ -1,9 +1,9 @@
-//! A chat on the plain server: `cargo run --example chat`, and any SignalR client can join.
+//! A chat on the plain server: `cargo run -p signalhub --example chat`, and any SignalR client can join.
 
 use std::io::{self, Write};
 
 use futures_util::{Stream, StreamExt, stream};
-use signalhub::{Args, Caller, Clients, Endpoint, Groups, Hub, HubError, Server, Upload};
+use signalhub::{Args, Caller, Clients, Endpoint, Groups, Hub, HubError, Server, Transports, Upload};
 
 async fn join(caller: Caller, groups: Groups, Args((room,)): Args<(String,)>) -> Result<(), HubError> {
     if room.is_empty() {
@@ -41,7 +41,7 @@ async fn main() -> io::Result<()> {
         .method("Length", length)
         .stream("Countdown", countdown)
         .build();
-    let server = Server::bind(&address).await?.endpoint("/chat", Endpoint::new(hub));
+    let server = Server::bind(&address).await?.endpoint("/chat", Endpoint::new(hub).transports(Transports::ALL));
     writeln!(io::stdout(), "listening on http://{}/chat", server.local_addr()?)?;
     server
         .run_until(async {

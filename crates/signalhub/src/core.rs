@@ -64,6 +64,8 @@ impl fmt::Debug for HubCore {
 pub struct Refusals {
     /// Calls above the rate.
     pub invocations: u64,
+    /// Calls whose streams would have been too many.
+    pub streams: u64,
     /// Subscriptions above the number that a connection may have.
     pub subscriptions: u64,
 }
@@ -71,6 +73,7 @@ pub struct Refusals {
 #[derive(Debug, Default)]
 pub(crate) struct RefusalCounters {
     pub(crate) invocations: AtomicU64,
+    pub(crate) streams: AtomicU64,
     pub(crate) subscriptions: AtomicU64,
 }
 
@@ -78,6 +81,7 @@ impl RefusalCounters {
     pub(crate) fn read(&self) -> Refusals {
         Refusals {
             invocations: self.invocations.load(Ordering::Relaxed),
+            streams: self.streams.load(Ordering::Relaxed),
             subscriptions: self.subscriptions.load(Ordering::Relaxed),
         }
     }

@@ -216,6 +216,12 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
         self
     }
 
+    /// Sets how many streams one client may have open at once, in both directions.
+    pub fn maximum_streams_per_client(mut self, count: usize) -> Self {
+        self.options.maximum_streams_per_client = count;
+        self
+    }
+
     /// Sets how many subscriptions one connection may have.
     pub fn maximum_subscriptions_per_client(mut self, count: usize) -> Self {
         self.options.maximum_subscriptions_per_client = count;

@@ -20,6 +20,8 @@ pub struct HubOptions {
     pub maximum_parallel_invocations_per_client: usize,
     /// How many items of a client's stream may wait for their method; one more holds the client up. 10.
     pub stream_buffer_capacity: usize,
+    /// How many streams one client may have open at once, in both directions; a further one is refused. 1 000.
+    pub maximum_streams_per_client: usize,
     /// How many subscriptions one connection may have; a further one is refused. 1 000.
     pub maximum_subscriptions_per_client: usize,
     /// How many calls one client may make; what is above is refused. No limit.
@@ -39,6 +41,7 @@ impl Default for HubOptions {
             maximum_receive_message_size: Some(32 * 1024),
             maximum_parallel_invocations_per_client: 1,
             stream_buffer_capacity: 10,
+            maximum_streams_per_client: 1000,
             maximum_subscriptions_per_client: 1000,
             invocation_rate: None,
             shutdown_grace: Duration::from_secs(3),

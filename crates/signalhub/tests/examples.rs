@@ -45,14 +45,20 @@ impl Example {
         body.to_owned()
     }
 
-    /// Connects to a hub and calls a method; gives back everything that the poll brings.
-    fn call(&self, hub: &str, target: &str, arguments: &str) -> String {
+    /// Connects to a hub by long polling, and gives back the path of the connection.
+    fn connect(&self, hub: &str) -> String {
         let negotiated = self.request("POST", &format!("{hub}/negotiate?negotiateVersion=0"), "");
         let id = negotiated.split("\"connectionId\":\"").nth(1).unwrap().split('"').next().unwrap();
         let path = format!("{hub}?id={id}");
         self.request("GET", &path, "");
         self.request("POST", &path, "{\"protocol\":\"json\",\"version\":1}\u{1e}");
         assert_eq!(self.request("GET", &path, ""), "{}\u{1e}");
+        path
+    }
+
+    /// Connects to a hub and calls a method; gives back everything that the poll brings.
+    fn call(&self, hub: &str, target: &str, arguments: &str) -> String {
+        let path = self.connect(hub);
         let call =
             format!("{{\"type\":1,\"invocationId\":\"1\",\"target\":\"{target}\",\"arguments\":{arguments}}}\u{1e}");
         self.request("POST", &path, &call);
@@ -80,8 +86,20 @@ fn the_axum_example_serves_two_hubs_and_its_own_routes() {
 }
 
 #[test]
-fn the_chat_example_offers_its_hub() {
+fn the_chat_example_talks_and_streams_in_both_directions() {
     let example = Example::start("chat");
-    let answer = example.request("POST", "/chat/negotiate?negotiateVersion=1", "");
-    assert!(answer.contains("\"transport\":\"WebSockets\""), "{answer}");
+    let path = example.connect("/chat");
+    let say = |message: &str| example.request("POST", &path, &format!("{message}\u{1e}"));
+    let hear = || example.request("GET", &path, "");
+    say(r#"{"type":1,"invocationId":"1","target":"Join","arguments":["lobby"]}"#);
+    assert_eq!(hear(), "{\"type\":3,\"invocationId\":\"1\",\"result\":null}\u{1e}");
+    say(r#"{"type":1,"target":"Say","arguments":["lobby","hello"]}"#);
+    assert!(hear().contains(r#""target":"Said","arguments":["#));
+    say(r#"{"type":4,"invocationId":"2","target":"Countdown","arguments":[2]}"#);
+    let items = hear();
+    assert!(items.contains(r#""item":1}"#) && items.contains(r#""item":0}"#), "{items}");
+    say(r#"{"type":1,"invocationId":"3","target":"Length","arguments":[],"streamIds":["s"]}"#);
+    say(r#"{"type":2,"invocationId":"s","item":"héllo"}"#);
+    say(r#"{"type":3,"invocationId":"s"}"#);
+    assert_eq!(hear(), "{\"type\":3,\"invocationId\":\"3\",\"result\":5}\u{1e}");
 }

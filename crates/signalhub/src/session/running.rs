@@ -218,6 +218,14 @@ impl RunningCalls {
                  stream(s), Hub method expects {expected}."
             ));
         }
+        let opens = sent + usize::from(pending.kind == CallKind::StreamInvocation);
+        let open = self.cancels.len() + self.uploads.len();
+        if opens > 0 && open + opens > self.core.options.maximum_streams_per_client {
+            self.core.refused.streams.fetch_add(1, Ordering::Relaxed);
+            return Err(format!(
+                "An unexpected error occurred invoking '{target}' on the server. HubException: Too many streams."
+            ));
+        }
         match &pending.id {
             Some(id) if pending.kind == CallKind::StreamInvocation && self.cancels.contains_key(id) => {
                 Err(format!("Invocation ID '{id}' is already in use."))

@@ -340,3 +340,45 @@ async fn calls_above_the_rate_are_refused_and_counted() {
     }
     assert_eq!(hub.refusals().invocations, 1);
 }
+
+#[tokio::test]
+async fn ten_thousand_streams_are_refused_beyond_the_limit_and_all_end() {
+    let (hub, _shared, _left) = hub();
+    let hub = hub
+        .stream("Forever", async || Ok(futures_util::stream::pending::<Result<u32, HubError>>()))
+        .maximum_streams_per_client(100)
+        .build();
+    let mut client = Client::shaken(&hub).await;
+    for id in 0..10_000 {
+        client.say(&json!({"type": 4, "invocationId": id.to_string(), "target": "Forever", "arguments": []}));
+        if id >= 100 {
+            let error =
+                "An unexpected error occurred invoking 'Forever' on the server. HubException: Too many streams.";
+            client.completes(&id.to_string(), &format!("\"error\":\"{error}\"")).await;
+        }
+    }
+    assert_eq!(hub.refusals().streams, 9_900);
+    client.say(&json!({"type": 5, "invocationId": "7"}));
+    assert_eq!(client.next().await, "{\"type\":3,\"invocationId\":\"7\"}");
+    client.say(&json!({"type": 4, "invocationId": "again", "target": "Forever", "arguments": []}));
+    client.call("1", "Echo", &json!(["hi"]));
+    client.completes("1", "\"result\":\"hi\"").await;
+    client.say(&json!({"type": 7}));
+    assert_eq!(client.next().await, "{\"type\":7}");
+    client.ends().await;
+}
+
+#[tokio::test]
+async fn arguments_nested_a_thousand_deep_end_their_connection_alone() {
+    let (hub, _shared, _left) = hub();
+    let hub = hub.build();
+    let (mut bad, mut good) = (Client::shaken(&hub).await, Client::shaken(&hub).await);
+    let nested = "[".repeat(1000) + &"]".repeat(1000);
+    let call = "{\"type\":1,\"invocationId\":\"1\",\"target\":\"Echo\",\"arguments\":[";
+    bad.peer.send(format!("{call}{nested}]}}\u{1e}"));
+    let closed = "{\"type\":7,\"error\":\"Connection closed with an error.\",\"allowReconnect\":true}";
+    assert_eq!(bad.next().await, closed);
+    bad.ends().await;
+    good.call("1", "Echo", &json!(["hi"]));
+    good.completes("1", "\"result\":\"hi\"").await;
+}

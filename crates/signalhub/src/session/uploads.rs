@@ -29,6 +29,10 @@ impl Uploads {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// Gives an item to its method; the upload is returned if it is full now. Items of unknown streams are ignored.
     pub(super) fn push(&mut self, item: &StreamItem<'_>) -> Option<Arc<dyn UploadSink>> {
         let (_, sink) = self.open.get(item.invocation_id.as_ref())?;

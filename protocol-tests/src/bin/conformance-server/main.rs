@@ -22,9 +22,6 @@ struct Arguments {
     listen: SocketAddr,
 }
 
-const ALL_TRANSPORTS: Transports =
-    Transports::WEB_SOCKETS.and(TransportKind::ServerSentEvents).and(TransportKind::LongPolling);
-
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let arguments = Arguments::parse();
@@ -72,5 +69,5 @@ fn mount(server: Server) -> Server {
 
 /// An endpoint that knows its users and lets everyone in, as all recorded ones do by default.
 fn open(hub: Hub) -> Endpoint {
-    Endpoint::new(hub).identify(NamedToken).transports(ALL_TRANSPORTS)
+    Endpoint::new(hub).identify(NamedToken).transports(Transports::ALL)
 }
