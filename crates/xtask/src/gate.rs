@@ -18,7 +18,7 @@ pub(crate) struct Gate {
 }
 
 /// All gates, the cheap and telling ones first.
-const GATES: [Gate; 10] = [
+const GATES: [Gate; 11] = [
     Gate { name: "fmt", run: gates::fmt::run },
     Gate { name: "clippy", run: gates::clippy::run },
     Gate { name: "features", run: gates::features::run },
@@ -29,6 +29,7 @@ const GATES: [Gate; 10] = [
     Gate { name: "conformance", run: gates::conformance::run },
     Gate { name: "js", run: gates::js::run },
     Gate { name: "fuzz", run: gates::fuzz::run },
+    Gate { name: "bench", run: gates::bench::run },
 ];
 
 /// The gates with these names, in their own order; all of them for no name.

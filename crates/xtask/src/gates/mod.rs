@@ -1,5 +1,6 @@
 //! One file for each gate.
 
+pub(crate) mod bench;
 pub(crate) mod cargo_tests;
 pub(crate) mod clippy;
 pub(crate) mod conformance;
