@@ -1,8 +1,8 @@
 //! HTTP and WebSocket connections that carry opaque messages.
 //!
-//! A [`Server`] listens and has [`Endpoint`]s. An endpoint authenticates requests, negotiates and upgrades; what comes
-//! out is a [`Connection`], which it hands to its [`ConnectionHandler`]. This crate never looks inside a message: framing
-//! and meaning are the handler's business.
+//! A [`Server`] listens and has [`Endpoint`]s. An endpoint authenticates requests, negotiates, and attaches a transport: a
+//! WebSocket, an event stream or polls. What comes out is a [`Connection`], which it hands to its [`ConnectionHandler`].
+//! This crate never looks inside a message: framing and meaning are the handler's business.
 //!
 //! [`Origins`] says which web pages may use it, [`Limits`] how much it takes on, and [`TrustedProxies`] whose word about
 //! the origin of a request counts. When the server stops, [`Server::drain_time`] spreads the farewells. With the feature
@@ -53,6 +53,9 @@ mod endpoint;
 mod events;
 mod forwarded;
 mod frame;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 mod id;
 mod identity;
