@@ -4,10 +4,11 @@
 
 mod common;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use common::{KEY, Running, configuration};
+use signalhub_server::configuration::KEYS;
 
 /// The samples of the publishing page in one language.
 fn sample(language: &str) -> String {
@@ -58,4 +59,111 @@ async fn the_javascript_sample_publishes() {
 #[tokio::test]
 async fn the_java_sample_publishes() {
     runs("java", "java", "Publish.java").await;
+}
+
+/// Every document for users, with its name.
+fn pages() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut pages = vec![("README.md".to_owned(), std::fs::read_to_string(root.join("README.md")).unwrap())];
+    for entry in std::fs::read_dir(root.join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "md") {
+            let name = format!("docs/{}", path.file_name().unwrap().to_string_lossy());
+            pages.push((name, std::fs::read_to_string(path).unwrap()));
+        }
+    }
+    assert!(pages.len() > 5);
+    pages
+}
+
+/// What stands between single backquotes, outside of fenced blocks.
+fn quoted(text: &str) -> Vec<&str> {
+    let prose = text.split("```").step_by(2);
+    prose.flat_map(|part| part.split('`').skip(1).step_by(2)).collect()
+}
+
+#[test]
+fn keys_and_variables_that_documents_name_exist() {
+    let paths: Vec<String> = KEYS.iter().map(|key| format!("{}.{}", key.section, key.name)).collect();
+    let sections: Vec<&str> = KEYS.iter().map(|key| key.section).collect();
+    let variables: Vec<String> = KEYS.iter().map(|key| key.variable()).collect();
+    let mut named = 0;
+    for (page, text) in pages() {
+        for word in quoted(&text) {
+            if let Some((section, _)) = word.split_once('.')
+                && sections.contains(&section)
+                && word.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_' || letter == '.')
+            {
+                named += 1;
+                assert!(paths.iter().any(|path| path == word), "{page} names the key {word}");
+            }
+        }
+        for word in text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_') {
+            if word.starts_with("SIGNALHUB_") && word.contains("__") && !word.ends_with("__") {
+                named += 1;
+                assert!(variables.iter().any(|variable| variable == word), "{page} names the variable {word}");
+            }
+        }
+    }
+    assert!(named > 20, "{named}");
+}
+
+#[test]
+fn commands_that_documents_show_exist() {
+    let mut shown = 0;
+    for (page, text) in pages() {
+        let fenced = text.split("```sh").skip(1).flat_map(|block| block.split("```").next().unwrap().lines());
+        for line in fenced.chain(quoted(&text)) {
+            let Some(rest) = line.trim().strip_prefix("signalhub ") else { continue };
+            let is_word = |word: &&str| !word.is_empty() && word.chars().all(|letter| letter.is_ascii_lowercase());
+            let words: Vec<&str> = rest.split([' ', '|']).take_while(is_word).collect();
+            // `config check|defaults|doc` is three commands.
+            let commands = if words.first() == Some(&"config") { 2 } else { 1 + usize::from(words[0] == "token") };
+            let help = Command::new(env!("CARGO_BIN_EXE_signalhub")).args(&words[..commands]).arg("--help").output();
+            shown += 1;
+            assert!(help.unwrap().status.success(), "{page}: {line}");
+        }
+    }
+    assert!(shown > 5, "{shown}");
+}
+
+#[test]
+fn tests_that_the_security_page_names_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut sources = String::new();
+    let mut folders = vec![root.join("crates"), root.join("protocol-tests/src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    let page = std::fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let names = quoted(&page).into_iter().filter(|word| {
+        word.matches('_').count() >= 3 && word.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_')
+    });
+    let mut named = 0;
+    for name in names.filter(|name| !name.contains('.')) {
+        named += 1;
+        assert!(sources.contains(&format!("fn {name}(")), "there is no test {name}");
+    }
+    assert!(named > 10, "{named}");
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for (page, text) in pages() {
+        let folder = root.join(&page).parent().unwrap().to_owned();
+        for target in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            if !target.starts_with("http") && !target.starts_with('#') {
+                let path = folder.join(target.split('#').next().unwrap());
+                assert!(path.exists(), "{page} links to {target}");
+            }
+        }
+    }
 }
