@@ -13,7 +13,9 @@ use http::request::Parts;
 
 use crate::{Identity, RemoteAddress};
 
-/// How much a server takes on. What is beyond a limit is refused with `Retry-After`, and counted in [`Refusals`].
+/// How much a server takes on.
+///
+/// What is beyond a number is refused with `Retry-After`, and counted in [`Refusals`]; what is beyond a time is closed.
 ///
 /// ```
 /// # use signalhub_connections::Limits;
