@@ -159,7 +159,7 @@ configuration! {
         /// Whether clients read the texts of internal failures.
         enable_detailed_errors: bool = false;
     }
-    /// How much the server takes on. What is beyond a limit is refused with 503, or 429 where one client has too much, and `Retry-After`.
+    /// How much the server takes on. Connections beyond a limit are refused with 503, or 429 where one client has too much, and `Retry-After`.
     limits: Limits {
         /// How many connections there may be in all.
         connections: Maximum = Maximum::Unlimited;
@@ -195,6 +195,8 @@ configuration! {
         keys: Vec<ApiKey> = Vec::new();
         /// The longest body of a request.
         maximum_body_size: ByteSize = ByteSize::kibibytes(1024);
+        /// How long a body may take to arrive, so that nobody holds a connection open for nothing.
+        body_timeout: Duration = Duration::from_secs(30);
         /// The most notifications in one batch.
         maximum_batch_size: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
         /// How many notifications each API key and each user of a token may publish; so many may also come at once.

@@ -1,8 +1,8 @@
 //! The parts of the `signalhub` binary: its configuration, its node and its command line.
 //!
-//! A [`Node`] is the hub and the publish API on one listener, with a broker between them. It knows every other crate; no
-//! other crate knows it. This library exists for the binary and its tests: programs that embed a hub use the `signalhub`
-//! crate.
+//! A [`Node`] is the hub and the publish API on the public listener, with a broker between them, and the health pages on
+//! an internal one. It knows the crates of the hub; no other crate knows it. This library exists for the binary and its
+//! tests: programs that embed a hub use the `signalhub` crate.
 //!
 //! ```
 //! use signalhub_server::{Configuration, Node};
@@ -29,6 +29,7 @@
 mod command_line;
 mod commands;
 pub mod configuration;
+mod counts;
 mod development;
 #[cfg(test)]
 mod documents;
@@ -45,6 +46,7 @@ mod token;
 
 pub use command_line::run;
 pub use configuration::{Configuration, ConfigurationError};
+pub use counts::{Counts, PublishRefusals, Refusals};
 pub use development::{Development, DevelopmentError};
 pub use node::{HUB_PATH, Node, StartError};
 pub use token::{GrantClaim, SignError, TokenContent, sign};

@@ -13,6 +13,7 @@ use crate::configuration::{
     self as settings, Auth, CallRate, Configuration, Cors, DefaultGrants, Events, ForwardedHeader, Listen, Listener,
     Maximum, SigningSecret,
 };
+use crate::counts::Counts;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::pages::{InternalPages, PublicPages};
 use crate::publish_api::PublishApi;
@@ -32,6 +33,7 @@ pub struct Node {
     internal: Option<(Server, SocketAddr)>,
     lifecycle: Lifecycle,
     shutdown_delay: Duration,
+    counts: Counts,
 }
 
 impl Node {
@@ -44,14 +46,16 @@ impl Node {
         let secret = auth.secret.as_ref().ok_or(StartError::NoSecret)?;
         let lifecycle = Lifecycle::default();
         let broker = Broker::builder().catalogue(catalogue(&configuration.events)).build();
-        let endpoint = Endpoint::new(hub(configuration, broker.clone()))
+        let hub = hub(configuration, broker.clone());
+        let endpoint = Endpoint::new(hub.clone())
             .transports(TRANSPORTS)
             .send_timeout(configuration.hub.transport_send_timeout)
             .queue_limit(configuration.hub.transport_max_buffer_size.bytes())
             .poll_timeout(configuration.hub.poll_timeout)
             .authenticate(bearer(auth, secret))
             .on_expired_credentials(ExpiredCredentials::Close);
-        let publish = PublishApi::new(broker, bearer(auth, secret), &configuration.publish, lifecycle.clone());
+        let publish = PublishApi::new(broker.clone(), bearer(auth, secret), &configuration.publish, lifecycle.clone());
+        let refused = publish.refused();
         let public = configuration.listen.public.as_str();
         let (server, address) =
             listen(public).await.map_err(|error| StartError::Listen { address: public.to_owned(), error })?;
@@ -62,6 +66,7 @@ impl Node {
             .drain_time(configuration.listen.drain_time)
             .endpoint(HUB_PATH, endpoint)
             .otherwise(PublicPages::new(publish));
+        let counts = Counts::new(server.connections(), hub, broker, refused);
         let internal = match &configuration.listen.internal {
             Listener::Off => None,
             Listener::At(internal) => {
@@ -73,7 +78,7 @@ impl Node {
             }
         };
         let shutdown_delay = configuration.listen.shutdown_delay;
-        Ok(Self { server, address, internal, lifecycle, shutdown_delay })
+        Ok(Self { server, address, internal, lifecycle, shutdown_delay, counts })
     }
 
     /// Returns the address of the hub and the publish API.
@@ -84,6 +89,11 @@ impl Node {
     /// Returns the address of the internal listener, if there is one.
     pub fn internal_address(&self) -> Option<SocketAddr> {
         self.internal.as_ref().map(|(_, address)| *address)
+    }
+
+    /// Returns what it counts.
+    pub fn counts(&self) -> Counts {
+        self.counts.clone()
     }
 
     /// Serves until `shutdown` completes, then says that it is not ready any more, waits as long as configured, says

@@ -9,7 +9,8 @@ mod notification;
 pub(crate) mod problem;
 mod rate;
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -21,6 +22,7 @@ use signalhub::connections::Body;
 use signalhub::events::{Broker, PublishError, Receipt};
 
 use crate::configuration::{ByteSize, Publish};
+use crate::counts::PublishCounters;
 use crate::lifecycle::{Lifecycle, Phase};
 use authorize::{Authorizer, Publisher};
 use cloud_event::CloudEvent;
@@ -39,8 +41,10 @@ pub(crate) struct PublishApi {
     authorizer: Authorizer,
     rate: RateLimit,
     maximum_body_size: ByteSize,
+    body_timeout: Duration,
     maximum_batch_size: usize,
     lifecycle: Lifecycle,
+    refused: Arc<PublishCounters>,
 }
 
 impl PublishApi {
@@ -50,9 +54,16 @@ impl PublishApi {
             authorizer: Authorizer::new(settings.keys.clone(), bearer),
             rate: RateLimit::new(settings.rate),
             maximum_body_size: settings.maximum_body_size,
+            body_timeout: settings.body_timeout,
             maximum_batch_size: settings.maximum_batch_size.get(),
             lifecycle,
+            refused: Arc::default(),
         }
+    }
+
+    /// Returns the counters of what it refuses.
+    pub(crate) fn refused(&self) -> Arc<PublishCounters> {
+        Arc::clone(&self.refused)
     }
 
     /// Answers one request.
@@ -64,6 +75,7 @@ impl PublishApi {
             return Problem::method_not_allowed("POST");
         }
         self.publish(request).await.unwrap_or_else(|problem| {
+            self.refused.count(problem.code);
             tracing::debug!(code = problem.code.code(), detail = problem.detail, "a publish was refused");
             problem.to_response()
         })
@@ -81,7 +93,7 @@ impl PublishApi {
         let publisher = self.authorizer.identify(&head)?;
         self.rate.take(&publisher.who, 1, Instant::now())?;
         let media = MediaType::of(&head.headers)?;
-        let body = body::read(&head.headers, body, self.maximum_body_size).await?;
+        let body = body::read(&head.headers, body, self.maximum_body_size, self.body_timeout).await?;
         match Content::read(media, &body, self.maximum_batch_size)? {
             Content::One(value) => {
                 let receipt = self.publish_one(&publisher, media, value).await?;

@@ -83,6 +83,7 @@ async fn beyond_the_limit_of_connections_nobody_connects() {
     let node = Running::start(configuration("[limits]\nconnections = 1")).await;
     let client = Client::connect(&node.hub(), Some(&node.token(|_| ()))).await.unwrap();
     assert!(Client::connect(&node.hub(), Some(&node.token(|_| ()))).await.is_err());
+    assert_eq!((node.counts.connections().active(), node.counts.refusals().connections.connections), (1, 1));
     client.close().await;
     node.stop().await;
 }
@@ -96,6 +97,8 @@ async fn a_connection_has_only_so_many_subscriptions_and_calls() {
         subscribe("portos.licence.activated").await.unwrap();
         let refused = subscribe("portos.resources.changed").await;
         assert!(matches!(refused, Err(InvokeError::Hub(_))), "{limits}: {refused:?}");
+        let counted = node.counts.refusals().hub;
+        assert_eq!((counted.subscriptions + counted.invocations, node.counts.subscriptions()), (1, 1), "{limits}");
         node.stop().await;
     }
 }

@@ -12,7 +12,8 @@ use http::Request;
 use http_body_util::Full;
 use signalhub_client::Client;
 use signalhub_server::HUB_PATH;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_signalhub");
@@ -182,14 +183,16 @@ async fn the_configuration_is_checked_and_explained() {
 #[tokio::test]
 async fn lines_printed_in_development_mode_work_as_pasted() {
     let mut server = Server::start(&[]).await;
-    let (mut listen, mut publish) = (String::new(), String::new());
-    while publish.is_empty() {
+    let (mut listen, mut publish, mut curl) = (String::new(), String::new(), String::new());
+    while curl.is_empty() {
         let mut line = String::new();
         assert_ne!(server.stdout.read_line(&mut line).await.unwrap(), 0);
         if line.contains(" listen portos") {
             listen = line;
         } else if line.contains(" publish portos") {
             publish = line;
+        } else if line.starts_with("curl ") {
+            curl = line;
         }
     }
     let shell = |line: &str| {
@@ -201,14 +204,57 @@ async fn lines_printed_in_development_mode_work_as_pasted() {
     let mut line = String::new();
     BufReader::new(listening.stderr.take().unwrap()).read_line(&mut line).await.unwrap();
     assert!(line.starts_with("listening for portos.resources.changed"), "{line}");
-    let (code, receipt, error) = texts(&shell(&publish).output().await.unwrap());
-    assert_eq!(code, Some(0), "{error}");
-    assert!(receipt.contains("\"matched\":1"), "{receipt}");
-    let mut event = String::new();
-    BufReader::new(listening.stdout.take().unwrap()).read_line(&mut event).await.unwrap();
-    assert!(event.starts_with("{\"e\":\"portos.resources.changed\"") && event.contains("\"n\":\"tickets\""), "{event}");
+    let mut events = BufReader::new(listening.stdout.take().unwrap()).lines();
+    for line in [&publish, &curl] {
+        if line == &curl && Command::new("curl").arg("--version").output().await.is_err() {
+            eprintln!("curl is not installed, so its line is not pasted");
+            continue;
+        }
+        let (code, receipt, error) = texts(&shell(line).output().await.unwrap());
+        assert_eq!(code, Some(0), "{error}");
+        assert!(receipt.contains("\"matched\":1"), "{line}: {receipt}");
+        let event = events.next_line().await.unwrap().unwrap();
+        assert!(
+            event.starts_with("{\"e\":\"portos.resources.changed\"") && event.contains("\"n\":\"tickets\""),
+            "{event}"
+        );
+    }
     assert_eq!(server.terminate().await.0, Some(0));
     assert_eq!(listening.wait().await.unwrap().code(), Some(1));
+}
+
+/// Negotiates, and gives the token of the connection: who knows it can use the connection.
+async fn negotiate(hub: &str, token: &str) -> String {
+    let request = Request::post(format!("{hub}/negotiate?negotiateVersion=1"));
+    let request = request.header("authorization", format!("Bearer {token}"));
+    let answer = send(request.body(Full::default()).unwrap()).await;
+    answer.body["connectionToken"].as_str().unwrap().to_owned()
+}
+
+/// Connects by long polling and leaves in order; gives the token of the connection.
+async fn poll_once(hub: &str, token: &str) -> String {
+    let connection = negotiate(hub, token).await;
+    for (method, status) in [("GET", 200), ("POST", 200), ("GET", 200), ("DELETE", 202), ("GET", 404)] {
+        let request = Request::builder().method(method).uri(format!("{hub}?id={connection}"));
+        let request = request.header("authorization", format!("Bearer {token}"));
+        let body = if method == "POST" { "{\"protocol\":\"json\",\"version\":1}\u{1e}" } else { "" };
+        assert_eq!(send(request.body(Full::from(body)).unwrap()).await.status, status, "{method}");
+    }
+    connection
+}
+
+/// Connects with server-sent events, with everything in the address, and goes away; gives the token of the connection.
+async fn stream_once(hub: &str, token: &str) -> String {
+    let connection = negotiate(hub, token).await;
+    let (_, rest) = hub.split_once("//").unwrap();
+    let (address, path) = rest.split_once('/').unwrap();
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let head = format!("GET /{path}?id={connection}&access_token={token} HTTP/1.1\r\nHost: x\r\n");
+    socket.write_all(format!("{head}Accept: text/event-stream\r\n\r\n").as_bytes()).await.unwrap();
+    let mut status = String::new();
+    BufReader::new(socket).read_line(&mut status).await.unwrap();
+    assert!(status.starts_with("HTTP/1.1 200 "), "{status}");
+    connection
 }
 
 #[tokio::test]
@@ -260,6 +306,7 @@ async fn logs_hold_no_token_and_no_key() {
             send(request.header("x-request-id", "id-of-the-test").body(Full::from(body.clone())).unwrap()).await;
         }
     }
+    let connections = [poll_once(&hub, &token).await, stream_once(&hub, &token).await];
     client.close().await;
     let (code, printed, log) = server.terminate().await;
     assert_eq!(code, Some(0));
@@ -268,7 +315,8 @@ async fn logs_hold_no_token_and_no_key() {
         assert!(log.lines().filter(of_the_test).any(|line| line.contains(text)), "{text} is missing: {log}");
     }
     let signature = token.rsplit('.').next().unwrap();
-    for secret in [token.as_str(), signature, SECRET, KEY, "forged-key"] {
+    let [polled, streamed] = &connections;
+    for secret in [token.as_str(), signature, SECRET, KEY, "forged-key", polled, streamed] {
         assert!(!log.contains(secret) && !printed.contains(secret), "{secret} in {log}");
     }
 }

@@ -256,5 +256,63 @@ async fn who_publishes_too_much_is_told_when_to_go_on() {
     let request =
         Request::post(format!("{}/api/v1/publish", node.url)).header("authorization", format!("Bearer {token}"));
     assert_eq!(send(request.body(Full::from(opened)).unwrap()).await.verdict(), "202 -");
+    assert_eq!(node.counts.refusals().publishes.rate_limited, 3);
+    node.stop().await;
+}
+
+/// The head of a publish request, as far as what is the same in all.
+fn head() -> String {
+    format!("POST /api/v1/publish HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\n")
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_answered_for() {
+    let node = Running::start(configuration("[publish]\nbody_timeout = \"50ms\"")).await;
+    let rows = [
+        ("Content-Length: 100\r\n\r\n{", false, "HTTP/1.1 408 ", "body_timeout", "within 50ms (publish.body_timeout)"),
+        ("Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", false, "HTTP/1.1 408 ", "body_timeout", "within 50ms"),
+        ("Content-Length: 100\r\n\r\n{", true, "HTTP/1.1 400 ", "incomplete_body", ""),
+        ("Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", true, "HTTP/1.1 400 ", "incomplete_body", ""),
+        ("Transfer-Encoding: chunked\r\n\r\nz\r\n", false, "HTTP/1.1 400 ", "incomplete_body", ""),
+    ];
+    for (rest, ends, status, code, detail) in rows {
+        let mut socket = TcpStream::connect(node.url.trim_start_matches("http://")).await.unwrap();
+        socket.write_all(format!("{}{rest}", head()).as_bytes()).await.unwrap();
+        if ends {
+            socket.shutdown().await.unwrap();
+        }
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(status) && answer.contains(code) && answer.contains(detail), "{rest}: {answer}");
+    }
+    assert_eq!(node.counts.refusals().publishes.body_timeout, 2);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn an_endless_batch_is_refused_at_the_limit_of_a_body() {
+    let node = Running::start(configuration("[publish]\nmaximum_body_size = \"64KiB\"")).await;
+    let socket = TcpStream::connect(node.url.trim_start_matches("http://")).await.unwrap();
+    let (mut reading, mut writing) = socket.into_split();
+    let sending = tokio::spawn(async move {
+        let first = format!("{}Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n", head());
+        writing.write_all(first.as_bytes()).await.unwrap();
+        let items = r#"{"e":"portos.licence.activated","p":{}},"#.repeat(100);
+        let chunk = format!("{:x}\r\n{items}\r\n", items.len());
+        let mut sent = 0;
+        // Only the server ends this.
+        while writing.write_all(chunk.as_bytes()).await.is_ok() {
+            sent += items.len();
+        }
+        sent
+    });
+    let mut answer = vec![0; 1024];
+    let length = reading.read(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("body_too_large"), "{answer}");
+    let sent = sending.await.unwrap();
+    // What is read and forgotten for the sake of the answer has a bound, and the system buffers some more.
+    assert!(sent < 64 << 20, "{sent}");
+    assert_eq!(node.counts.refusals().publishes.too_large, 1);
     node.stop().await;
 }

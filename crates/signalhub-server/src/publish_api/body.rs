@@ -13,15 +13,12 @@ use super::BoxError;
 use super::problem::{Problem, ProblemCode};
 use crate::configuration::ByteSize;
 
-/// How long a body may take, so that nobody holds a connection open for nothing.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Of a body that is too large, so much more is read, and for so long.
 const MOST_DISCARDED: usize = 16 << 20;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Reads a body of no more than `limit`; of a longer one, no more than that is read.
-pub(super) async fn read<B>(headers: &HeaderMap, mut body: B, limit: ByteSize) -> Result<Bytes, Problem>
+/// Reads a body of no more than `limit`; of a longer one, no more than that is read, and none takes longer than `time`.
+pub(super) async fn read<B>(headers: &HeaderMap, mut body: B, limit: ByteSize, time: Duration) -> Result<Bytes, Problem>
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
@@ -32,7 +29,7 @@ where
         discard(headers, body).await;
         return Err(too_large());
     }
-    match timeout(TIMEOUT, Limited::new(&mut body, limit.bytes()).collect()).await {
+    match timeout(time, Limited::new(&mut body, limit.bytes()).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             discard(headers, body).await;
@@ -40,7 +37,7 @@ where
         }
         Ok(Err(error)) => Err(Problem::new(ProblemCode::IncompleteBody, error.to_string())),
         Err(_) => {
-            let detail = format!("the body did not arrive within {} s", TIMEOUT.as_secs());
+            let detail = format!("the body did not arrive within {time:?} (publish.body_timeout)");
             Err(Problem::new(ProblemCode::BodyTimeout, detail))
         }
     }

@@ -12,7 +12,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use signalhub_server::configuration::{ApiKey, SigningSecret};
-use signalhub_server::{Configuration, HUB_PATH, Node, TokenContent, sign};
+use signalhub_server::{Configuration, Counts, HUB_PATH, Node, TokenContent, sign};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -38,6 +38,7 @@ pub(crate) struct Running {
     pub(crate) url: String,
     /// Where the internal listener is.
     pub(crate) internal: String,
+    pub(crate) counts: Counts,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<()>,
 }
@@ -47,11 +48,12 @@ impl Running {
         let node = Node::bind(&configuration).await.unwrap();
         let url = format!("http://{}", node.address());
         let internal = node.internal_address().map_or_else(String::new, |address| format!("http://{address}"));
+        let counts = node.counts();
         let (stop, stopped) = oneshot::channel::<()>();
         let ended = tokio::spawn(async move {
             node.run_until(async { drop(stopped.await) }).await.unwrap();
         });
-        Self { configuration, url, internal, stop, ended }
+        Self { configuration, url, internal, counts, stop, ended }
     }
 
     pub(crate) fn hub(&self) -> String {

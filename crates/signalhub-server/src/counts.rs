@@ -1,0 +1,106 @@
+//! What a node counts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use signalhub::Hub;
+use signalhub::connections::{self, ConnectionCounts};
+use signalhub::events::Broker;
+
+use crate::publish_api::problem::ProblemCode;
+
+/// Counts what a node has and what it refused, also while it runs and after its end.
+#[derive(Clone, Debug)]
+pub struct Counts {
+    connections: ConnectionCounts,
+    hub: Hub,
+    broker: Broker,
+    publishes: Arc<PublishCounters>,
+}
+
+impl Counts {
+    pub(crate) fn new(
+        connections: ConnectionCounts,
+        hub: Hub,
+        broker: Broker,
+        publishes: Arc<PublishCounters>,
+    ) -> Self {
+        Self { connections, hub, broker, publishes }
+    }
+
+    /// Counts the connections of the public listener.
+    pub fn connections(&self) -> &ConnectionCounts {
+        &self.connections
+    }
+
+    /// Counts the subscriptions of all connections.
+    pub fn subscriptions(&self) -> usize {
+        self.broker.subscription_count()
+    }
+
+    /// What was refused so far.
+    pub fn refusals(&self) -> Refusals {
+        Refusals {
+            connections: self.connections.refusals(),
+            hub: self.hub.refusals(),
+            publishes: self.publishes.so_far(),
+        }
+    }
+}
+
+/// How much a node refused since it started, because somebody went over a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusals {
+    /// Sockets, negotiations and connections.
+    pub connections: connections::Refusals,
+    /// Calls and subscriptions.
+    pub hub: signalhub::Refusals,
+    /// Requests of the publish API.
+    pub publishes: PublishRefusals,
+}
+
+/// How many requests the publish API refused since it started, by what stood against them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PublishRefusals {
+    /// Requests of publishers above their rate.
+    pub rate_limited: u64,
+    /// Requests whose body or batch was too large.
+    pub too_large: u64,
+    /// Requests whose body took too long.
+    pub body_timeout: u64,
+}
+
+/// The running count of what the publish API refused.
+#[derive(Debug, Default)]
+pub(crate) struct PublishCounters {
+    rate_limited: AtomicU64,
+    too_large: AtomicU64,
+    body_timeout: AtomicU64,
+}
+
+impl PublishCounters {
+    /// Counts a refused request, if it was for a limit.
+    pub(crate) fn count(&self, code: ProblemCode) {
+        let counter = if code == ProblemCode::RateLimited {
+            &self.rate_limited
+        } else if code == ProblemCode::BodyTooLarge || code == ProblemCode::BatchTooLarge {
+            &self.too_large
+        } else if code == ProblemCode::BodyTimeout {
+            &self.body_timeout
+        } else {
+            return;
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn so_far(&self) -> PublishRefusals {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        PublishRefusals {
+            rate_limited: read(&self.rate_limited),
+            too_large: read(&self.too_large),
+            body_timeout: read(&self.body_timeout),
+        }
+    }
+}
