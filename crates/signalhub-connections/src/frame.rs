@@ -33,13 +33,6 @@ impl Frame {
         Self::finish(kind, buffer)
     }
 
-    /// Frames a payload that `write` appends to the given buffer, or gives back its error.
-    pub fn try_build<E>(kind: MessageKind, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Self, E> {
-        let mut buffer = vec![0; LONGEST_HEADER];
-        write(&mut buffer)?;
-        Ok(Self::finish(kind, buffer))
-    }
-
     /// Frames a copy of a payload.
     pub fn new(kind: MessageKind, payload: &[u8]) -> Self {
         Self::build(kind, |out| out.extend_from_slice(payload))

@@ -69,11 +69,6 @@ impl Outbound {
     pub fn abort(&self) {
         self.0.abort();
     }
-
-    /// Tells whether both send to the same connection.
-    pub fn same_connection(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
 }
 
 impl fmt::Debug for Outbound {

@@ -29,10 +29,9 @@ impl Method {
     {
         let policy = handler.policy();
         let handler = Arc::new(handler);
-        let bind = move |arguments: &Arguments<'_>, bindings: &mut Bindings<'_>| {
+        Self::new(name, H::SIGNATURE, policy, move |arguments, bindings| {
             Arc::clone(&handler).bind(arguments, bindings, &state)
-        };
-        Self { name: name.into(), signature: H::SIGNATURE, policy, bind: Box::new(bind) }
+        })
     }
 
     /// A streaming method.
@@ -43,10 +42,16 @@ impl Method {
     {
         let policy = handler.policy();
         let handler = Arc::new(handler);
-        let bind = move |arguments: &Arguments<'_>, bindings: &mut Bindings<'_>| {
+        Self::new(name, H::SIGNATURE, policy, move |arguments, bindings| {
             Arc::clone(&handler).bind(arguments, bindings, &state)
-        };
-        Self { name: name.into(), signature: H::SIGNATURE, policy, bind: Box::new(bind) }
+        })
+    }
+
+    fn new<B>(name: &str, signature: Signature, policy: Option<Policy>, bind: B) -> Self
+    where
+        B: Fn(&Arguments<'_>, &mut Bindings<'_>) -> Result<BoundCall, BindError> + Send + Sync + 'static,
+    {
+        Self { name: name.into(), signature, policy, bind: Box::new(bind) }
     }
 
     /// The name as it was registered.

@@ -3,7 +3,7 @@
 use signalhub_connections::{CloseReason, Connection, Frame, Intake, MessageKind, Received};
 use signalhub_protocol::{HandshakeRequest, Protocol, handshake};
 
-use crate::ErrorDetails;
+use crate::HubError;
 use crate::client::message_kind;
 use crate::core::HubCore;
 
@@ -57,10 +57,8 @@ async fn read_request(core: &HubCore, connection: &mut Connection) -> Result<Han
             Ok(None) => {}
             Err(error) => {
                 let base = "An unexpected error occurred during connection handshake.";
-                return Err(Failure::Refused(match core.options.error_details {
-                    ErrorDetails::Hidden => base.to_owned(),
-                    ErrorDetails::Shown => format!("{base} {}: {error}", error.exception()),
-                }));
+                let error = HubError::internal(error.exception(), &error);
+                return Err(Failure::Refused(error.tell(base, core.options.error_details)));
             }
         }
     }

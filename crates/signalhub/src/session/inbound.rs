@@ -6,7 +6,7 @@ use signalhub_protocol::{Close, DecodeError, HubMessage, Invocation};
 
 use super::ending::{Ending, Fault};
 use super::running::RunningCalls;
-use crate::ErrorDetails;
+use crate::HubError;
 use crate::extract::Bindings;
 use crate::handler::BoundCall;
 use crate::method::Method;
@@ -120,11 +120,8 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
     match method.bind(&invocation.arguments, &mut bindings) {
         Err(error) => {
             let base = format!("Failed to invoke '{target}' due to an error on the server.");
-            let error = match options.error_details {
-                ErrorDetails::Hidden => base,
-                ErrorDetails::Shown => format!("{base} {}: {error}", error.exception()),
-            };
-            Action::Answer { id, error }
+            let error = HubError::internal(error.exception(), &error);
+            Action::Answer { id, error: error.tell(&base, options.error_details) }
         }
         // Only a call that could begin is asked for its id (HubProtocol, StreamInvocation).
         Ok(_) if kind == CallKind::StreamInvocation && id.is_none() => {
