@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use signalhub_protocol::{Arguments, Completion, HubMessage, Invocation, Outcome, Protocol, Value};
+use signalhub_protocol::{Completion, HubMessage, Invocation, Outcome, Protocol};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
@@ -237,8 +237,7 @@ enum Room {
 
 /// Hands a call to the application; one that wants a result gets the official clients' answer for having none.
 fn take_invocation(invocation: &Invocation<'_>, permit: mpsc::OwnedPermit<ServerInvocation>) -> Option<Vec<u8>> {
-    let Arguments::Json(array) = invocation.arguments;
-    let arguments = String::from_utf8_lossy(array).into_owned();
+    let arguments = String::from_utf8_lossy(invocation.arguments.as_bytes()).into_owned();
     permit.send(ServerInvocation::new(invocation.target.clone().into_owned(), arguments));
     let id = invocation.invocation_id.as_deref().filter(|id| !id.is_empty())?;
     let outcome = Outcome::Error("Client didn't provide a result.".into());
@@ -248,8 +247,8 @@ fn take_invocation(invocation: &Invocation<'_>, permit: mpsc::OwnedPermit<Server
 fn answer(completion: Completion<'_>) -> Answer {
     match completion.outcome {
         Outcome::Error(error) => Answer::Error(error.into_owned()),
-        Outcome::Result(Value::Json(result)) => Answer::Result(String::from_utf8_lossy(result).into_owned()),
-        _ => Answer::Result("null".to_owned()),
+        Outcome::Result(result) => Answer::Result(String::from_utf8_lossy(result.as_bytes()).into_owned()),
+        Outcome::Void => Answer::Result("null".to_owned()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::json;
+use crate::{json, msgpack};
 
 /// The arguments of an invocation, as they were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,24 +11,42 @@ pub enum Arguments<'a> {
     ///
     /// Binding text that is none fails; encoding it writes a message that no receiver can read.
     Json(&'a [u8]),
+    /// A MessagePack array; what came with a message may be anything, which binding finds out.
+    MessagePack(&'a [u8]),
 }
 
 impl<'a> Arguments<'a> {
     /// Begins to take them one by one, for a method that expects so many.
     ///
     /// JSON counts them on the way: an early argument that cannot be converted wins over a wrong number of them.
+    /// MessagePack counts them first.
     pub fn bind(&self, expected: usize) -> Result<Binder<'a>, BindError> {
+        Ok(Binder(match *self {
+            Self::Json(array) => Elements::Json { elements: json::Elements::new(array), expected },
+            Self::MessagePack(array) => Elements::MessagePack(msgpack::Elements::new(array, expected)?),
+        }))
+    }
+
+    /// Gives the bytes of the array, in its own protocol.
+    pub fn as_bytes(&self) -> &'a [u8] {
         match *self {
-            Self::Json(array) => Ok(Binder { elements: json::Elements::new(array), expected }),
+            Self::Json(array) | Self::MessagePack(array) => array,
         }
     }
 }
 
 /// Takes the arguments of an invocation one by one.
 #[derive(Debug)]
-pub struct Binder<'a> {
-    elements: json::Elements<'a>,
-    expected: usize,
+pub struct Binder<'a>(Elements<'a>);
+
+#[derive(Debug)]
+enum Elements<'a> {
+    Json {
+        elements: json::Elements<'a>,
+        expected: usize,
+    },
+    /// As many as are expected.
+    MessagePack(msgpack::Elements<'a>),
 }
 
 impl Binder<'_> {
@@ -36,23 +54,25 @@ impl Binder<'_> {
     // An iterator gives one type of item; here every call has its own.
     #[allow(clippy::should_implement_trait)]
     pub fn next<T: DeserializeOwned>(&mut self) -> Result<T, BindError> {
-        match self.elements.next()? {
-            Some(element) => json::bind(element),
-            None => Err(self.wrong_count()),
+        match &mut self.0 {
+            Elements::Json { elements, expected } => match elements.next()? {
+                Some(element) => json::bind(element),
+                None => Err(BindError::Count { provided: elements.count(), expected: *expected }),
+            },
+            Elements::MessagePack(elements) => elements.next(),
         }
     }
 
     /// Succeeds when all arguments were taken.
-    pub fn finish(mut self) -> Result<(), BindError> {
-        if self.elements.next()?.is_none() {
+    pub fn finish(self) -> Result<(), BindError> {
+        let Elements::Json { mut elements, expected } = self.0 else {
+            return Ok(());
+        };
+        if elements.next()?.is_none() {
             return Ok(());
         }
-        while self.elements.next()?.is_some() {}
-        Err(self.wrong_count())
-    }
-
-    fn wrong_count(&self) -> BindError {
-        BindError::Count { provided: self.elements.count(), expected: self.expected }
+        while elements.next()?.is_some() {}
+        Err(BindError::Count { provided: elements.count(), expected })
     }
 }
 
@@ -61,13 +81,23 @@ impl Binder<'_> {
 pub enum Value<'a> {
     /// A JSON value, as [`crate::Protocol::decode`] checked or [`crate::Protocol::encode_value`] wrote it.
     Json(&'a [u8]),
+    /// A MessagePack value; what came with a message may be broken, which binding finds out.
+    MessagePack(&'a [u8]),
 }
 
-impl Value<'_> {
+impl<'a> Value<'a> {
     /// Converts it.
     pub fn bind<T: DeserializeOwned>(&self) -> Result<T, BindError> {
         match self {
             Self::Json(value) => json::bind(value),
+            Self::MessagePack(value) => msgpack::bind(value),
+        }
+    }
+
+    /// Gives its bytes, in its own protocol.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        match *self {
+            Self::Json(value) | Self::MessagePack(value) => value,
         }
     }
 }
@@ -86,6 +116,9 @@ pub enum BindError {
         /// How many the method takes.
         expected: usize,
     },
+    /// The arguments are no array, which MessagePack alone leaves to be found out here.
+    #[error("Reading array length for 'arguments' failed.")]
+    NotAnArray,
     /// A value cannot become what is expected.
     #[error(
         "Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked."

@@ -4,7 +4,21 @@
 //! hub method: it does not read sockets, does not decide what a message means, and keeps no state between messages.
 //!
 //! Values inside messages (arguments, results, items) stay raw until a type is known. Then they become typed through serde, by
-//! the rules of the original's serializer: names of struct fields match whatever their case, unknown ones are ignored.
+//! the rules of the original's serializers:
+//!
+//! | | JSON | MessagePack |
+//! |---|---|---|
+//! | field of a struct | its name in any case; written as serde names it | its name in PascalCase or as serde names it; written in PascalCase |
+//! | unknown field | ignored | ignored |
+//! | variant of an enum | its name in any case | its name |
+//! | integer | a number without fraction | an integer of any width |
+//! | float | a number | a float or an integer; written with its own width |
+//! | `char` | a string | its code; a string is read, too |
+//! | bytes (`bytes::Bytes`, `serde_bytes`) | base64 | bin |
+//! | [`Timestamp`] | ISO 8601 | the extension -1, which types that are text read as ISO 8601 |
+//! | `()`, `None` | null | nil |
+//!
+//! Keys of maps travel as they are. Nesting of 64 is the limit in both directions.
 //!
 //! ```
 //! use signalhub_protocol::{Completion, HubMessage, Outcome, Protocol};
@@ -27,15 +41,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod any_value;
 mod arguments;
 pub mod handshake;
 mod json;
 mod message;
+mod msgpack;
 mod protocol;
+mod timestamp;
+mod transcode;
 
+pub use any_value::AnyValue;
 pub use arguments::{Arguments, BindError, Binder, Value};
 pub use handshake::{HandshakeError, HandshakeRequest, HandshakeResponse};
 pub use message::{
     CancelInvocation, Close, Completion, Headers, HubMessage, Invocation, Outcome, SequenceId, StreamItem,
 };
 pub use protocol::{DecodeError, EncodeError, Protocol, TransferFormat};
+pub use timestamp::Timestamp;

@@ -3,8 +3,11 @@
 use serde::Serialize;
 
 use crate::arguments::{Arguments, Value};
-use crate::json;
 use crate::message::HubMessage;
+use crate::{json, msgpack};
+
+/// Nested arrays and objects that are accepted, the outermost one included.
+pub(crate) const MAX_DEPTH: u32 = 64;
 
 /// What a protocol's bytes are to a transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,29 +20,35 @@ pub enum TransferFormat {
 
 /// A hub protocol: how messages become bytes and bytes become messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Protocol {
     /// JSON records, each ended by a record separator (HubProtocol, JSON Encoding).
     Json,
+    /// MessagePack arrays, each behind its length (HubProtocol, MessagePack Encoding).
+    MessagePack,
 }
 
 impl Protocol {
+    /// All of them; each stands at the index that it is as a number.
+    pub const ALL: [Self; 2] = [Self::Json, Self::MessagePack];
+
     /// Gives the name that a handshake asks for it by.
     pub fn name(self) -> &'static str {
         match self {
             Self::Json => "json",
+            Self::MessagePack => "messagepack",
         }
     }
 
     /// Finds a protocol by its name, whatever the case of its letters.
     pub fn from_name(name: &str) -> Option<Self> {
-        name.eq_ignore_ascii_case("json").then_some(Self::Json)
+        Self::ALL.into_iter().find(|protocol| name.eq_ignore_ascii_case(protocol.name()))
     }
 
     /// Says what a transport must be able to carry.
     pub fn transfer_format(self) -> TransferFormat {
         match self {
             Self::Json => TransferFormat::Text,
+            Self::MessagePack => TransferFormat::Binary,
         }
     }
 
@@ -47,13 +56,16 @@ impl Protocol {
     pub fn decode(self, input: &[u8]) -> Result<Option<(HubMessage<'_>, usize)>, DecodeError> {
         match self {
             Self::Json => json::decode(input),
+            Self::MessagePack => msgpack::decode(input),
         }
     }
 
-    /// Appends the message with its framing.
+    /// Appends the message with its framing. Values of another protocol are translated; what cannot be said in this one is
+    /// null.
     pub fn encode(self, message: &HubMessage<'_>, out: &mut Vec<u8>) {
         match self {
             Self::Json => json::encode(message, out),
+            Self::MessagePack => msgpack::encode(message, out),
         }
     }
 
@@ -61,6 +73,7 @@ impl Protocol {
     pub fn encode_arguments<T: Serialize + ?Sized>(self, arguments: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         match self {
             Self::Json => json::write_arguments(arguments, out),
+            Self::MessagePack => msgpack::write_arguments(arguments, out),
         }
     }
 
@@ -68,6 +81,7 @@ impl Protocol {
     pub fn encode_value<T: Serialize + ?Sized>(self, value: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         match self {
             Self::Json => json::write_value(value, out),
+            Self::MessagePack => msgpack::write_value(value, out),
         }
     }
 
@@ -75,6 +89,7 @@ impl Protocol {
     pub fn arguments(self, encoded: &[u8]) -> Arguments<'_> {
         match self {
             Self::Json => Arguments::Json(encoded),
+            Self::MessagePack => Arguments::MessagePack(encoded),
         }
     }
 
@@ -82,6 +97,7 @@ impl Protocol {
     pub fn value(self, encoded: &[u8]) -> Value<'_> {
         match self {
             Self::Json => Value::Json(encoded),
+            Self::MessagePack => Value::MessagePack(encoded),
         }
     }
 }
@@ -139,6 +155,50 @@ pub enum DecodeError {
     /// An item of a stream has an empty id.
     #[error("No stream with id '' could be found.")]
     EmptyStreamId,
+    /// The length in front of a MessagePack message is beyond 2 GiB, or does not end.
+    #[error("Messages over 2GB in size are not supported.")]
+    Length,
+    /// A MessagePack message ends too early, or counts more than it has room for.
+    #[error("Attempted to read past the end of the stream.")]
+    End,
+    /// A MessagePack message begins with this byte, or has it where the id of a stream should be.
+    #[error("Unexpected msgpack code {code} ({name}) encountered.")]
+    Code {
+        /// The byte.
+        code: u8,
+        /// The name of the format that it announces.
+        name: &'static str,
+    },
+    /// An item of a MessagePack message is missing or of the wrong type.
+    #[error("Reading '{item}' as {kind} failed.")]
+    Item {
+        /// The name of the item.
+        item: &'static str,
+        /// The original's name of the type it should have.
+        kind: &'static str,
+    },
+    /// A header of a MessagePack message is no string.
+    #[error("Reading 'headers[{index}].{part}' as String failed.")]
+    HeaderItem {
+        /// Which header, from 0.
+        index: usize,
+        /// The part of it.
+        part: &'static str,
+    },
+    /// An item of a MessagePack message should be an array or a map, and is not or counts more than it has room for.
+    #[error("Reading {container} length for '{item}' failed.")]
+    Count {
+        /// What it should be.
+        container: &'static str,
+        /// The name of the item.
+        item: &'static str,
+    },
+    /// A text of a MessagePack message must not be nil or empty.
+    #[error("Null or empty {0}.")]
+    Empty(&'static str),
+    /// A completion of MessagePack is neither an error nor a result nor void.
+    #[error("Invalid invocation result kind.")]
+    ResultKind,
 }
 
 impl DecodeError {
@@ -146,7 +206,9 @@ impl DecodeError {
     pub fn exception(&self) -> &'static str {
         match self {
             Self::StreamId(_) | Self::Utf8 | Self::HalfPair | Self::Surrogate(_) => "InvalidOperationException",
-            Self::OutOfBounds(_) => "FormatException",
+            Self::OutOfBounds(_) | Self::Length => "FormatException",
+            Self::End => "EndOfStreamException",
+            Self::Code { .. } => "MessagePackSerializationException",
             Self::EmptyStreamId => "KeyNotFoundException",
             _ => "InvalidDataException",
         }
@@ -160,7 +222,10 @@ pub enum EncodeError {
     /// A number is not finite, which JSON cannot express.
     #[error("infinities and NaN cannot be written")]
     NotFinite,
-    /// A key of a map is neither a string nor a number.
+    /// An integer has more than 64 bits, which MessagePack cannot express.
+    #[error("integers of more than 64 bits cannot be written")]
+    TooWide,
+    /// A key of a map is neither a string nor a number, which JSON cannot express.
     #[error("a key of a map must be a string, a number or a unit variant")]
     Key,
     /// The value is nested deeper than receivers accept.

@@ -20,7 +20,7 @@ pub(crate) struct HubCore {
     pub(crate) results: ClientResults,
     pub(crate) refused: RefusalCounters,
     /// The pings of all clients, by protocol.
-    pings: [Frame; 1],
+    pings: [Frame; Protocol::ALL.len()],
     pub(crate) on_connected: Option<Hook>,
     pub(crate) on_disconnected: Option<Hook>,
 }
@@ -38,17 +38,14 @@ impl HubCore {
             lifetime: Lifetime::default(),
             results: ClientResults::default(),
             refused: RefusalCounters::default(),
-            pings: [frame(Protocol::Json, &HubMessage::Ping)],
+            pings: Protocol::ALL.map(|protocol| frame(protocol, &HubMessage::Ping)),
             on_connected,
             on_disconnected,
         }
     }
 
     pub(crate) fn ping(&self, protocol: Protocol) -> &Frame {
-        match protocol {
-            Protocol::Json => &self.pings[0],
-            _ => unreachable!("a session speaks a protocol of this hub"),
-        }
+        &self.pings[protocol as usize]
     }
 }
 

@@ -5,12 +5,17 @@
 
 use std::borrow::Cow;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::de::value::{BorrowedStrDeserializer, CowStrDeserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Error, Visitor};
+use serde::ser::Serializer;
 
 use super::names::{Key, position, spelling};
 use super::scan::{Kind, Scanner, SyntaxError, TextError};
+use crate::any_value::ANY_VALUE;
 use crate::arguments::BindError;
+use crate::transcode::transcode;
 
 /// Converts one value.
 pub(crate) fn bind<T: DeserializeOwned>(value: &[u8]) -> Result<T, BindError> {
@@ -20,8 +25,18 @@ pub(crate) fn bind<T: DeserializeOwned>(value: &[u8]) -> Result<T, BindError> {
     Ok(bound)
 }
 
+/// Hands one value on to a serializer.
+pub(crate) fn forward<S: Serializer>(value: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    transcode(Reader { scanner: &mut Scanner::new(value) }, serializer)
+}
+
 /// serde_json's name for a value that stays text.
-const RAW_VALUE: &str = "$serde_json::private::RawValue";
+pub(crate) const RAW_VALUE: &str = "$serde_json::private::RawValue";
+
+/// Hands out a value that stays text, in the form that serde_json's type expects.
+pub(crate) fn visit_raw<'a, V: Visitor<'a>>(text: Cow<'a, str>, visitor: V) -> Result<V::Value, BindError> {
+    visitor.visit_map(de::value::MapDeserializer::new(std::iter::once((RAW_VALUE, text))))
+}
 
 /// Reads one value from the scanner.
 struct Reader<'s, 'a> {
@@ -118,11 +133,22 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
     }
 
     fn deserialize_newtype_struct<V: Visitor<'a>>(self, name: &'static str, visitor: V) -> Result<V::Value, BindError> {
-        if name != RAW_VALUE {
+        if name != RAW_VALUE && name != ANY_VALUE {
             return visitor.visit_newtype_struct(self);
         }
         let text = std::str::from_utf8(self.scanner.value()?).map_err(BindError::custom)?;
-        visitor.visit_map(de::value::MapDeserializer::new(std::iter::once((RAW_VALUE, text))))
+        if name == RAW_VALUE { visit_raw(text.into(), visitor) } else { visitor.visit_borrowed_str(text) }
+    }
+
+    fn deserialize_bytes<V: Visitor<'a>>(mut self, visitor: V) -> Result<V::Value, BindError> {
+        if self.scanner.kind()? != Kind::String {
+            return self.deserialize_any(visitor);
+        }
+        visitor.visit_byte_buf(BASE64.decode(self.text()?.as_bytes()).map_err(BindError::custom)?)
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, BindError> {
+        self.deserialize_bytes(visitor)
     }
 
     fn deserialize_struct<V: Visitor<'a>>(
@@ -172,7 +198,7 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
 
     serde::forward_to_deserialize_any! {
         <W: Visitor<'a>>
-        bool char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map identifier
+        bool char str string unit unit_struct seq tuple tuple_struct map identifier
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{RECORD_SEPARATOR, write_string};
+use super::{RECORD_SEPARATOR, write_string, write_value};
 use crate::arguments::{Arguments, Value};
 use crate::message::{Headers, HubMessage, Invocation, Outcome};
 
@@ -51,6 +51,7 @@ fn encode_invocation(kind: i32, invocation: &Invocation<'_>, out: &mut Vec<u8>) 
     out.extend_from_slice(b",\"arguments\":");
     match invocation.arguments {
         Arguments::Json(array) => out.extend_from_slice(array),
+        Arguments::MessagePack(array) => encode_value(&Value::MessagePack(array), out),
     }
     if !invocation.stream_ids.is_empty() {
         out.extend_from_slice(b",\"streamIds\":");
@@ -70,9 +71,12 @@ fn encode_sequence(kind: i32, id: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(id.to_string().as_bytes());
 }
 
+/// Writes what the values of other protocols mean; what cannot be said is null.
 fn encode_value(value: &Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Json(value) => out.extend_from_slice(value),
+        Value::MessagePack(_) if write_value(value, out).is_ok() => {}
+        Value::MessagePack(_) => out.extend_from_slice(b"null"),
     }
 }
 

@@ -11,13 +11,14 @@ mod number;
 mod scan;
 mod write;
 
-pub(crate) use bind::bind;
+pub(crate) use bind::{RAW_VALUE, bind, forward, visit_raw};
 pub(crate) use elements::Elements;
 pub(crate) use encode::encode;
 pub(crate) use envelope::decode;
 pub(crate) use escape::write_string;
+pub(crate) use names::Key;
 pub(crate) use scan::{Kind, Scanner};
-pub(crate) use write::{write_arguments, write_value};
+pub(crate) use write::{VERBATIM, write_arguments, write_value};
 
 /// Ends each record (HubProtocol, JSON Encoding; 0x1E).
 pub(crate) const RECORD_SEPARATOR: u8 = 0x1E;

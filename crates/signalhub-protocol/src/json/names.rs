@@ -8,7 +8,7 @@ use serde::de::{self, Error, Visitor};
 use crate::arguments::BindError;
 
 /// The name of a member whose names are data, as a map's; numbers are written as strings there.
-pub(super) struct Key<'a>(pub(super) Cow<'a, str>);
+pub(crate) struct Key<'a>(pub(crate) Cow<'a, str>);
 
 macro_rules! read_number_keys {
     ($($method:ident $visit:ident)*) => {

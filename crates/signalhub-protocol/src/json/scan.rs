@@ -5,8 +5,7 @@
 
 use std::borrow::Cow;
 
-/// Nested arrays and objects that are accepted, the outermost one included.
-pub(crate) const MAX_DEPTH: u32 = 64;
+use crate::protocol::MAX_DEPTH;
 
 /// The text is no JSON, or is nested too deep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,15 @@
 //! Writes values of any type as System.Text.Json does.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::ser::{self, Serialize};
 
 use super::escape::write_string;
 use super::number::{write_f32, write_f64};
-use super::scan::MAX_DEPTH;
-use crate::protocol::EncodeError;
+use crate::any_value::AnyValue;
+use crate::arguments::Value;
+use crate::msgpack;
+use crate::protocol::{EncodeError, MAX_DEPTH};
 
 /// Appends arguments as an array; leaves `out` as it was on failure.
 pub(crate) fn write_arguments<T: Serialize + ?Sized>(arguments: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
@@ -36,7 +40,7 @@ pub(crate) fn write_value<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -
 }
 
 /// serde_json's ways to say "this text is JSON already"; its own serializer knows them by these names.
-const VERBATIM: [&str; 2] = ["$serde_json::private::RawValue", "$serde_json::private::Number"];
+pub(crate) const VERBATIM: [&str; 2] = ["$serde_json::private::RawValue", "$serde_json::private::Number"];
 
 /// Writes one value at the end of `out`.
 struct Writer<'o> {
@@ -123,7 +127,7 @@ impl<'o> ser::Serializer for Writer<'o> {
     }
 
     fn serialize_bytes(self, bytes: &[u8]) -> Result<(), EncodeError> {
-        self.collect_seq(bytes)
+        self.text(&format!("\"{}\"", BASE64.encode(bytes)))
     }
 
     fn serialize_none(self) -> Result<(), EncodeError> {
@@ -146,8 +150,17 @@ impl<'o> ser::Serializer for Writer<'o> {
         self.serialize_str(variant)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), EncodeError> {
-        value.serialize(self)
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<(), EncodeError> {
+        let Some(encoded) = AnyValue::take(name, value)? else {
+            return value.serialize(self);
+        };
+        match encoded.as_value() {
+            Value::Json(text) => {
+                self.out.extend_from_slice(text);
+                Ok(())
+            }
+            Value::MessagePack(value) => msgpack::forward(value, self),
+        }
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(

@@ -66,7 +66,8 @@ async fn read_request(core: &HubCore, connection: &mut Connection) -> Result<Han
 
 fn choose(request: &HandshakeRequest) -> Result<Protocol, String> {
     let name = &request.protocol;
-    let protocol = Protocol::from_name(name).ok_or_else(|| format!("The protocol '{name}' is not supported."))?;
+    let protocol = Protocol::from_name(name).filter(|protocol| *protocol == Protocol::Json);
+    let protocol = protocol.ok_or_else(|| format!("The protocol '{name}' is not supported."))?;
     if request.version > HIGHEST_VERSION {
         return Err(format!("The server does not support version {} of the '{name}' protocol.", request.version));
     }

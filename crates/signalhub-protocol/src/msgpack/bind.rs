@@ -1,0 +1,370 @@
+//! Converts raw values to types by MessagePack-CSharp's rules: names in the style of .NET, enums by name, strict types.
+//!
+//! Beyond them a field is also found under the name that serde gives it, a list of bytes may come as bytes, and a time may be
+//! read as text: types of other crates know no other form of it.
+
+use serde::de::value::{BorrowedStrDeserializer, SeqDeserializer};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, Error, Visitor};
+use serde::ser::Serializer;
+
+use super::names::position;
+use super::scan::{ScanError, Scanner, Token};
+use super::{format, time};
+use crate::any_value::ANY_VALUE;
+use crate::arguments::{BindError, Value};
+use crate::json::{self, Key, RAW_VALUE};
+use crate::protocol::MAX_DEPTH;
+use crate::timestamp::Timestamp;
+use crate::transcode::transcode;
+
+/// Converts the first value; what follows it is ignored, as the original does.
+pub(crate) fn bind<T: DeserializeOwned>(value: &[u8]) -> Result<T, BindError> {
+    T::deserialize(Reader { scanner: &mut Scanner::new(value), depth: 0 })
+}
+
+/// Hands the first value on to a serializer.
+pub(crate) fn forward<S: Serializer>(value: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    transcode(Reader { scanner: &mut Scanner::new(value), depth: 0 }, serializer)
+}
+
+/// The arguments of a call, one by one.
+#[derive(Debug)]
+pub(crate) struct Elements<'a>(Scanner<'a>);
+
+impl<'a> Elements<'a> {
+    /// Reads how many there are, which has to be right before any of them is looked at.
+    pub(crate) fn new(array: &'a [u8], expected: usize) -> Result<Self, BindError> {
+        let mut scanner = Scanner::new(array);
+        match scanner.token() {
+            Ok(Token::Array(provided)) if provided == expected => Ok(Self(scanner)),
+            Ok(Token::Array(provided)) => Err(BindError::Count { provided, expected }),
+            _ => Err(BindError::NotAnArray),
+        }
+    }
+
+    /// Converts the next one.
+    pub(crate) fn next<T: DeserializeOwned>(&mut self) -> Result<T, BindError> {
+        T::deserialize(Reader { scanner: &mut self.0, depth: 0 })
+    }
+}
+
+/// Reads one value from the scanner.
+struct Reader<'s, 'a> {
+    scanner: &'s mut Scanner<'a>,
+    depth: u32,
+}
+
+impl<'s, 'a> Reader<'s, 'a> {
+    /// Gives the next head, if it is admitted.
+    fn token(&mut self, admits: impl Fn(&Token<'a>) -> bool) -> Result<Token<'a>, BindError> {
+        let code = self.scanner.code()?;
+        let token = self.scanner.token()?;
+        if admits(&token) { Ok(token) } else { Err(ScanError::Code(code).into()) }
+    }
+
+    /// Enters the array or map whose head was read.
+    fn open(self, count: usize) -> Result<Members<'s, 'a>, BindError> {
+        if self.depth == MAX_DEPTH {
+            return Err(ScanError::Depth.into());
+        }
+        Ok(Members { scanner: self.scanner, depth: self.depth + 1, left: count })
+    }
+
+    /// Hands out what a head that was read begins.
+    fn visit<V: Visitor<'a>>(self, token: Token<'a>, visitor: V) -> Result<V::Value, BindError> {
+        match token {
+            Token::Nil => visitor.visit_unit(),
+            Token::Truth(truth) => visitor.visit_bool(truth),
+            Token::Unsigned(number) => visitor.visit_u64(number),
+            Token::Negative(number) => visitor.visit_i64(number),
+            Token::Float32(number) => visitor.visit_f32(number),
+            Token::Float64(number) => visitor.visit_f64(number),
+            Token::Str(bytes) => visitor.visit_borrowed_str(text(bytes)?),
+            Token::Bin(bytes) => visitor.visit_borrowed_bytes(bytes),
+            Token::Ext(time::TIMESTAMP, bytes) => {
+                let time = time::read(bytes).ok_or_else(|| BindError::custom("there is no such time"))?;
+                visitor.visit_string(Timestamp(time).to_string())
+            }
+            Token::Ext(kind, _) => Err(BindError::custom(format_args!("the extension {kind} means nothing here"))),
+            Token::Array(count) => {
+                let mut members = self.open(count)?;
+                let value = visitor.visit_seq(&mut members)?;
+                if members.left > 0 { Err(BindError::custom("too many elements")) } else { Ok(value) }
+            }
+            Token::Map(count) => visitor.visit_map(self.open(count)?),
+        }
+    }
+
+    /// Passes over the next value, if it can be passed on to clients of either protocol.
+    fn any_value(&mut self) -> Result<&'a [u8], BindError> {
+        let known = |token| match token {
+            Token::Ext(kind, bytes) => kind == time::TIMESTAMP && time::read(bytes).is_some(),
+            Token::Str(bytes) => text(bytes).is_ok(),
+            _ => true,
+        };
+        Ok(self.scanner.value_of(known)?)
+    }
+}
+
+impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
+    type Error = BindError;
+
+    fn deserialize_any<V: Visitor<'a>>(mut self, visitor: V) -> Result<V::Value, BindError> {
+        let token = self.token(|_| true)?;
+        self.visit(token, visitor)
+    }
+
+    fn deserialize_char<V: Visitor<'a>>(mut self, visitor: V) -> Result<V::Value, BindError> {
+        match self.token(|token| matches!(token, Token::Unsigned(_) | Token::Str(_)))? {
+            Token::Unsigned(code) => {
+                let character = u32::try_from(code).ok().and_then(char::from_u32);
+                visitor.visit_char(character.ok_or_else(|| BindError::custom("there is no such character"))?)
+            }
+            token => self.visit(token, visitor),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'a>>(mut self, visitor: V) -> Result<V::Value, BindError> {
+        // Types that are text would take bytes, too.
+        let token = self.token(|token| !matches!(token, Token::Bin(_)))?;
+        self.visit(token, visitor)
+    }
+
+    fn deserialize_string<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, BindError> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'a>>(mut self, visitor: V) -> Result<V::Value, BindError> {
+        match self.token(|_| true)? {
+            Token::Bin(bytes) => {
+                let mut elements = SeqDeserializer::<_, BindError>::new(bytes.iter().copied());
+                let value = visitor.visit_seq(&mut elements)?;
+                elements.end().map(|()| value)
+            }
+            token => self.visit(token, visitor),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'a>>(self, _len: usize, visitor: V) -> Result<V::Value, BindError> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, BindError> {
+        if self.scanner.code()? != format::NIL {
+            return visitor.visit_some(self);
+        }
+        self.scanner.token()?;
+        visitor.visit_none()
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'a>>(
+        mut self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, BindError> {
+        match name {
+            ANY_VALUE => visitor.visit_borrowed_bytes(self.any_value()?),
+            RAW_VALUE => {
+                let mut text = Vec::new();
+                json::write_value(&Value::MessagePack(self.any_value()?), &mut text).map_err(BindError::custom)?;
+                json::visit_raw(String::from_utf8(text).map_err(BindError::custom)?.into(), visitor)
+            }
+            _ => visitor.visit_newtype_struct(self),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'a>>(
+        mut self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, BindError> {
+        // Derived types would take the fields in order from an array.
+        match self.token(|token| !matches!(token, Token::Array(_)))? {
+            Token::Map(count) => visitor.visit_map(Fields::read(fields, self.open(count)?)?),
+            token => self.visit(token, visitor),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'a>>(
+        mut self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, BindError> {
+        match self.token(|token| matches!(token, Token::Str(_) | Token::Map(1)))? {
+            Token::Str(variant) => visitor.visit_enum(BorrowedStrDeserializer::new(text(variant)?)),
+            _ => visitor.visit_enum(self.open(1)?),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, BindError> {
+        self.scanner.value()?;
+        visitor.visit_unit()
+    }
+
+    serde::forward_to_deserialize_any! {
+        <W: Visitor<'a>>
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 bytes byte_buf unit unit_struct tuple_struct map identifier
+    }
+}
+
+/// Hands out the members of an array or map that was entered.
+struct Members<'s, 'a> {
+    scanner: &'s mut Scanner<'a>,
+    depth: u32,
+    left: usize,
+}
+
+impl<'a> Members<'_, 'a> {
+    fn next(&mut self) -> Option<Reader<'_, 'a>> {
+        self.left = self.left.checked_sub(1)?;
+        Some(self.value())
+    }
+
+    fn value(&mut self) -> Reader<'_, 'a> {
+        Reader { scanner: self.scanner, depth: self.depth }
+    }
+}
+
+impl<'a> de::SeqAccess<'a> for &mut Members<'_, 'a> {
+    type Error = BindError;
+
+    fn next_element_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Result<Option<T::Value>, BindError> {
+        self.next().map(|reader| seed.deserialize(reader)).transpose()
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left)
+    }
+}
+
+impl<'a> de::MapAccess<'a> for Members<'_, 'a> {
+    type Error = BindError;
+
+    fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, BindError> {
+        let Some(mut reader) = self.next() else {
+            return Ok(None);
+        };
+        // A number may be spelt, because objects of JavaScript have no other keys.
+        let key = match reader.scanner.clone().token()? {
+            Token::Str(_) => match reader.token(|_| true)? {
+                Token::Str(name) => seed.deserialize(Key(text(name)?.into())),
+                _ => return Ok(None),
+            },
+            _ => seed.deserialize(reader),
+        };
+        key.map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, BindError> {
+        seed.deserialize(self.value())
+    }
+}
+
+/// Hands out the variant of an enum that was sent as a map of one entry.
+impl<'s, 'a> de::EnumAccess<'a> for Members<'s, 'a> {
+    type Error = BindError;
+    type Variant = Reader<'s, 'a>;
+
+    fn variant_seed<V: DeserializeSeed<'a>>(mut self, seed: V) -> Result<(V::Value, Reader<'s, 'a>), BindError> {
+        let variant = seed.deserialize(self.value())?;
+        Ok((variant, Reader { scanner: self.scanner, depth: self.depth }))
+    }
+}
+
+impl<'a> de::VariantAccess<'a> for Reader<'_, 'a> {
+    type Error = BindError;
+
+    fn unit_variant(self) -> Result<(), BindError> {
+        de::Deserialize::deserialize(self)
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'a>>(self, seed: T) -> Result<T::Value, BindError> {
+        seed.deserialize(self)
+    }
+
+    fn tuple_variant<V: Visitor<'a>>(self, len: usize, visitor: V) -> Result<V::Value, BindError> {
+        de::Deserializer::deserialize_tuple(self, len, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'a>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, BindError> {
+        de::Deserializer::deserialize_struct(self, "", fields, visitor)
+    }
+}
+
+/// Hands out the fields of a struct under their declared names; of several entries for one field the last one counts.
+struct Fields<'a> {
+    names: &'static [&'static str],
+    depth: u32,
+    values: Vec<Option<&'a [u8]>>,
+    /// Handed out last, for types that refuse unknown fields.
+    unknown: Option<(&'a str, &'a [u8])>,
+    next: usize,
+    current: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    /// Reads the whole map.
+    fn read(names: &'static [&'static str], mut members: Members<'_, 'a>) -> Result<Self, BindError> {
+        let values = vec![None; names.len()];
+        let mut fields = Self { names, depth: members.depth, values, unknown: None, next: 0, current: b"" };
+        while let Some(mut reader) = members.next() {
+            let name = match reader.token(|token| matches!(token, Token::Str(_)))? {
+                Token::Str(name) => text(name)?,
+                _ => "",
+            };
+            let value = reader.scanner.value()?;
+            match position(name, names) {
+                Some(at) => fields.values[at] = Some(value),
+                None => fields.unknown = Some((name, value)),
+            }
+        }
+        Ok(fields)
+    }
+}
+
+impl<'a> de::MapAccess<'a> for Fields<'a> {
+    type Error = BindError;
+
+    fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, BindError> {
+        while let Some(value) = self.values.get(self.next) {
+            let name = self.names[self.next];
+            self.next += 1;
+            if let Some(value) = value {
+                self.current = value;
+                return seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some);
+            }
+        }
+        let Some((name, value)) = self.unknown.take() else {
+            return Ok(None);
+        };
+        self.current = value;
+        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, BindError> {
+        seed.deserialize(Reader { scanner: &mut Scanner::new(self.current), depth: self.depth })
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<&str, BindError> {
+    std::str::from_utf8(bytes).map_err(BindError::custom)
+}
+
+impl From<ScanError> for BindError {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::End => Self::custom("the value ends too early"),
+            ScanError::Code(code) => Self::custom(format_args!("unexpected {}", format::name(code))),
+            ScanError::Depth => Self::custom("the value is nested too deep"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,349 @@
+//! Writes values of any type as the original's MessagePack-CSharp does.
+
+use serde::ser::{self, Error, Serialize};
+
+use super::format::{
+    Container, FALSE, FLOAT_32, FLOAT_64, NIL, TRUE, write_bin, write_head, write_signed, write_str, write_unsigned,
+};
+use super::names::pascal_case;
+use super::scan::{Scanner, Token};
+use super::time;
+use crate::any_value::AnyValue;
+use crate::arguments::Value;
+use crate::json;
+use crate::protocol::{EncodeError, MAX_DEPTH};
+use crate::timestamp::Timestamp;
+
+/// Appends arguments as an array; leaves `out` as it was on failure.
+pub(crate) fn write_arguments<T: Serialize + ?Sized>(arguments: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let start = out.len();
+    write_value(arguments, out)?;
+    match Scanner::new(&out[start..]).token() {
+        Ok(Token::Array(_)) => return Ok(()),
+        Ok(Token::Nil) => {
+            out.truncate(start);
+            write_head(Container::Array, 0, out);
+            return Ok(());
+        }
+        _ => {}
+    }
+    out.truncate(start);
+    Err(EncodeError::NotATuple)
+}
+
+/// Appends one value; leaves `out` as it was on failure.
+pub(crate) fn write_value<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let start = out.len();
+    let written = value.serialize(Writer { out, depth: 0 });
+    if written.is_err() {
+        out.truncate(start);
+    }
+    written
+}
+
+/// Writes one value at the end of `out`.
+struct Writer<'o> {
+    out: &'o mut Vec<u8>,
+    depth: u32,
+}
+
+impl<'o> Writer<'o> {
+    fn code(self, code: u8) -> Result<(), EncodeError> {
+        self.out.push(code);
+        Ok(())
+    }
+
+    /// Opens an array or map. How much it holds is often known, and then its head has the right width at once.
+    fn open(self, container: Container, len: Option<usize>) -> Result<Members<'o>, EncodeError> {
+        if self.depth == MAX_DEPTH {
+            return Err(EncodeError::Depth);
+        }
+        let start = self.out.len();
+        write_head(container, len.unwrap_or_default(), self.out);
+        let head = start..self.out.len();
+        Ok(Members { out: self.out, depth: self.depth + 1, container, head, count: 0, verbatim: false })
+    }
+
+    /// Opens a map with the variant as its only name, and inside of it the array or map.
+    fn open_variant(self, variant: &'static str, container: Container, len: usize) -> Result<Members<'o>, EncodeError> {
+        let depth = self.depth + 1;
+        write_head(Container::Map, 1, self.out);
+        write_str(variant, self.out);
+        Writer { out: self.out, depth }.open(container, Some(len))
+    }
+
+    fn timestamp<T: Serialize + ?Sized>(self, text: &T) -> Result<(), EncodeError> {
+        let text = text.serialize(serde_json::value::Serializer).map_err(EncodeError::custom)?;
+        let Timestamp(time) = text.as_str().unwrap_or_default().parse().map_err(EncodeError::custom)?;
+        time::write(time, self.out);
+        Ok(())
+    }
+}
+
+impl<'o> ser::Serializer for Writer<'o> {
+    type Ok = ();
+    type Error = EncodeError;
+    type SerializeSeq = Members<'o>;
+    type SerializeTuple = Members<'o>;
+    type SerializeTupleStruct = Members<'o>;
+    type SerializeTupleVariant = Members<'o>;
+    type SerializeMap = Members<'o>;
+    type SerializeStruct = Members<'o>;
+    type SerializeStructVariant = Members<'o>;
+
+    fn serialize_i8(self, number: i8) -> Result<(), EncodeError> {
+        self.serialize_i64(number.into())
+    }
+
+    fn serialize_i16(self, number: i16) -> Result<(), EncodeError> {
+        self.serialize_i64(number.into())
+    }
+
+    fn serialize_i32(self, number: i32) -> Result<(), EncodeError> {
+        self.serialize_i64(number.into())
+    }
+
+    fn serialize_i64(self, number: i64) -> Result<(), EncodeError> {
+        write_signed(number, self.out);
+        Ok(())
+    }
+
+    fn serialize_i128(self, number: i128) -> Result<(), EncodeError> {
+        match (u64::try_from(number), i64::try_from(number)) {
+            (Ok(number), _) => self.serialize_u64(number),
+            (_, Ok(number)) => self.serialize_i64(number),
+            _ => Err(EncodeError::TooWide),
+        }
+    }
+
+    fn serialize_u8(self, number: u8) -> Result<(), EncodeError> {
+        self.serialize_u64(number.into())
+    }
+
+    fn serialize_u16(self, number: u16) -> Result<(), EncodeError> {
+        self.serialize_u64(number.into())
+    }
+
+    fn serialize_u32(self, number: u32) -> Result<(), EncodeError> {
+        self.serialize_u64(number.into())
+    }
+
+    fn serialize_u64(self, number: u64) -> Result<(), EncodeError> {
+        write_unsigned(number, self.out);
+        Ok(())
+    }
+
+    fn serialize_u128(self, number: u128) -> Result<(), EncodeError> {
+        self.serialize_u64(u64::try_from(number).map_err(|_| EncodeError::TooWide)?)
+    }
+
+    fn serialize_bool(self, truth: bool) -> Result<(), EncodeError> {
+        self.code(if truth { TRUE } else { FALSE })
+    }
+
+    fn serialize_f32(self, number: f32) -> Result<(), EncodeError> {
+        self.out.push(FLOAT_32);
+        self.out.extend_from_slice(&number.to_be_bytes());
+        Ok(())
+    }
+
+    fn serialize_f64(self, number: f64) -> Result<(), EncodeError> {
+        self.out.push(FLOAT_64);
+        self.out.extend_from_slice(&number.to_be_bytes());
+        Ok(())
+    }
+
+    fn serialize_char(self, character: char) -> Result<(), EncodeError> {
+        self.serialize_u32(character.into())
+    }
+
+    fn serialize_str(self, text: &str) -> Result<(), EncodeError> {
+        write_str(text, self.out);
+        Ok(())
+    }
+
+    fn serialize_bytes(self, bytes: &[u8]) -> Result<(), EncodeError> {
+        write_bin(bytes, self.out);
+        Ok(())
+    }
+
+    fn serialize_none(self) -> Result<(), EncodeError> {
+        self.code(NIL)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), EncodeError> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), EncodeError> {
+        self.code(NIL)
+    }
+
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), EncodeError> {
+        self.code(NIL)
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), EncodeError> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<(), EncodeError> {
+        if name == Timestamp::NAME {
+            return self.timestamp(value);
+        }
+        let Some(encoded) = AnyValue::take(name, value)? else {
+            return value.serialize(self);
+        };
+        match encoded.as_value() {
+            Value::MessagePack(value) => {
+                self.out.extend_from_slice(value);
+                Ok(())
+            }
+            Value::Json(text) => json::forward(text, self),
+        }
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), EncodeError> {
+        let mut members = self.open(Container::Map, Some(1))?;
+        write_str(variant, members.out);
+        members.value(value)?;
+        members.close()
+    }
+
+    fn serialize_seq(self, len: Option<usize>) -> Result<Members<'o>, EncodeError> {
+        self.open(Container::Array, len)
+    }
+
+    fn serialize_tuple(self, len: usize) -> Result<Members<'o>, EncodeError> {
+        self.open(Container::Array, Some(len))
+    }
+
+    fn serialize_tuple_struct(self, _name: &'static str, len: usize) -> Result<Members<'o>, EncodeError> {
+        self.open(Container::Array, Some(len))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Members<'o>, EncodeError> {
+        self.open_variant(variant, Container::Array, len)
+    }
+
+    fn serialize_map(self, len: Option<usize>) -> Result<Members<'o>, EncodeError> {
+        self.open(Container::Map, len)
+    }
+
+    fn serialize_struct(self, name: &'static str, len: usize) -> Result<Members<'o>, EncodeError> {
+        if json::VERBATIM.contains(&name) {
+            let end = self.out.len();
+            let (out, depth) = (self.out, self.depth);
+            return Ok(Members { out, depth, container: Container::Map, head: end..end, count: 0, verbatim: true });
+        }
+        self.open(Container::Map, Some(len))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Members<'o>, EncodeError> {
+        self.open_variant(variant, Container::Map, len)
+    }
+}
+
+/// Writes the members of an open array or map.
+struct Members<'o> {
+    out: &'o mut Vec<u8>,
+    depth: u32,
+    container: Container,
+    /// Where the head stands, for as many members as were announced.
+    head: std::ops::Range<usize>,
+    count: usize,
+    /// Its only field is JSON text, which is written as what it means.
+    verbatim: bool,
+}
+
+impl Members<'_> {
+    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
+        self.count += 1;
+        value.serialize(Writer { out: self.out, depth: self.depth })
+    }
+
+    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), EncodeError> {
+        if self.verbatim {
+            let text = value.serialize(serde_json::value::Serializer).map_err(EncodeError::custom)?;
+            let text = text.as_str().unwrap_or_default().as_bytes();
+            return json::forward(text, Writer { out: self.out, depth: self.depth });
+        }
+        write_str(&pascal_case(name).collect::<String>(), self.out);
+        self.value(value)
+    }
+
+    /// Corrects the head if there were more or less members than announced.
+    fn close(self) -> Result<(), EncodeError> {
+        if !self.verbatim {
+            let mut head = Vec::with_capacity(5);
+            write_head(self.container, self.count, &mut head);
+            self.out.splice(self.head, head);
+        }
+        Ok(())
+    }
+}
+
+macro_rules! write_members {
+    ($($trait:ident $method:ident $member:ident ($($name:ident)?)),*) => {
+        $(impl ser::$trait for Members<'_> {
+            type Ok = ();
+            type Error = EncodeError;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, $($name: &'static str,)? value: &T) -> Result<(), EncodeError> {
+                self.$member($($name,)? value)
+            }
+
+            fn end(self) -> Result<(), EncodeError> {
+                self.close()
+            }
+        })*
+    };
+}
+
+write_members!(
+    SerializeSeq serialize_element value (),
+    SerializeTuple serialize_element value (),
+    SerializeTupleStruct serialize_field value (),
+    SerializeTupleVariant serialize_field value (),
+    SerializeStruct serialize_field field (name),
+    SerializeStructVariant serialize_field field (name)
+);
+
+impl ser::SerializeMap for Members<'_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    /// A key may be a value of any type.
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
+        key.serialize(Writer { out: self.out, depth: self.depth })
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
+        self.value(value)
+    }
+
+    fn end(self) -> Result<(), EncodeError> {
+        self.close()
+    }
+}
+
+#[cfg(test)]
+mod tests;
