@@ -11,7 +11,7 @@ use crate::outbound::Lane;
 use crate::registry::Seat;
 use crate::signals::Signal;
 use crate::socket::Socket;
-use crate::{CloseReason, ConnectionId, Frame, Identity, Outbound, RemoteAddress};
+use crate::{CloseReason, ConnectionId, Frame, Identity, MessageKind, Outbound, RemoteAddress};
 
 /// How long the server waits for the client's close frame after it sent its own.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -212,6 +212,14 @@ impl Connection {
         let closed = poll_fn(|cx| socket.poll_closed(cx, &self.lane));
         if tokio::time::timeout(CLOSE_TIMEOUT, closed).await.is_err() {
             socket.give_up();
+        }
+    }
+
+    /// Whether the transport can carry such messages: an event stream is text.
+    pub fn carries(&self, kind: MessageKind) -> bool {
+        match &self.transport {
+            Transport::Mailbox(_) if !self.lane.is_polled() => kind == MessageKind::Text,
+            Transport::WebSocket(_) | Transport::Mailbox(_) => true,
         }
     }
 

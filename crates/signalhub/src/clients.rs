@@ -147,17 +147,26 @@ impl Target {
     /// Calls a method of these clients, without waiting for them.
     ///
     /// The arguments are a tuple with one element each: `send("Renamed", (id, name))`, `send("Ready", ())`. They are
-    /// encoded once for all receivers.
+    /// encoded once for all receivers of a protocol.
     ///
     /// # Errors
-    /// When the arguments cannot be serialised, or a list of groups names the empty one.
+    /// When the arguments cannot be serialised for one of the receivers, or a list of groups names the empty one; nothing
+    /// is sent then.
     pub async fn send<T: Serialize>(&self, method: &str, arguments: T) -> Result<(), SendError> {
         let receivers = self.find()?;
-        let frame = encode(Protocol::Json, method, None, &arguments)?;
+        // All encodings come first, so that a failure reaches nobody and not a part of them.
+        let mut frames = [const { None }; Protocol::ALL.len()];
+        for protocol in Protocol::ALL {
+            if receivers.iter().any(|client| client.protocol() == protocol) {
+                frames[protocol as usize] = Some(encode(protocol, method, None, &arguments)?);
+            }
+        }
         for (index, client) in receivers.iter().enumerate() {
-            if !self.except.contains(client.id()) {
+            if let Some(frame) = &frames[client.protocol() as usize]
+                && !self.except.contains(client.id())
+            {
                 // A connection that has ended meanwhile gets nothing.
-                let _ = client.outbound().send(&frame);
+                let _ = client.outbound().send(frame);
             }
             if index % CHUNK == CHUNK - 1 {
                 tokio::task::yield_now().await;
@@ -199,9 +208,8 @@ impl SingleTarget {
     /// # Errors
     /// When the arguments cannot be serialised.
     pub async fn send<T: Serialize>(&self, method: &str, arguments: T) -> Result<(), SendError> {
-        let frame = encode(Protocol::Json, method, None, &arguments)?;
         if let Some(client) = &self.client {
-            let _ = client.outbound().send(&frame);
+            let _ = client.outbound().send(&encode(client.protocol(), method, None, &arguments)?);
         }
         Ok(())
     }

@@ -140,7 +140,7 @@ impl<T: DeserializeOwned + Send> UploadSink for Queue<T> {
         let item = match item.bind::<T>() {
             Ok(item) => item,
             Err(error) => {
-                self.end(Some(binding_failure(error, details)));
+                self.end(Some(binding_failure::<T>(item, error, details)));
                 return Pushed::Ended;
             }
         };
@@ -164,10 +164,16 @@ impl<T: DeserializeOwned + Send> UploadSink for Queue<T> {
     }
 }
 
-fn binding_failure(error: BindError, details: ErrorDetails) -> HubError {
+fn binding_failure<T>(item: &Value<'_>, error: BindError, details: ErrorDetails) -> HubError {
     let base = "Failed to bind Stream message.";
-    HubError::new(match (details, error) {
-        (ErrorDetails::Shown, BindError::Conversion { reason }) => format!("{base} JsonException: {reason}"),
+    HubError::new(match (details, item, error) {
+        (ErrorDetails::Shown, Value::Json(_), BindError::Conversion { reason }) => {
+            format!("{base} JsonException: {reason}")
+        }
+        (ErrorDetails::Shown, Value::MessagePack(_), _) => {
+            let expected = std::any::type_name::<T>();
+            format!("{base} InvalidDataException: Deserializing object of the `{expected}` type for 'item' failed.")
+        }
         _ => base.to_owned(),
     })
 }

@@ -17,7 +17,7 @@ const CANCELED: &str = "Handshake was canceled.";
 pub(super) async fn shake_hands(core: &HubCore, connection: &mut Connection) -> Result<Protocol, CloseReason> {
     let timeout = core.options.handshake_timeout;
     match tokio::time::timeout(timeout, read_request(core, connection)).await {
-        Ok(Ok(request)) => match choose(&request) {
+        Ok(Ok(request)) => match choose(&request, connection) {
             Ok(protocol) => {
                 answer(connection, message_kind(protocol), None);
                 Ok(protocol)
@@ -64,12 +64,18 @@ async fn read_request(core: &HubCore, connection: &mut Connection) -> Result<Han
     }
 }
 
-fn choose(request: &HandshakeRequest) -> Result<Protocol, String> {
+fn choose(request: &HandshakeRequest, connection: &Connection) -> Result<Protocol, String> {
     let name = &request.protocol;
-    let protocol = Protocol::from_name(name).filter(|protocol| *protocol == Protocol::Json);
-    let protocol = protocol.ok_or_else(|| format!("The protocol '{name}' is not supported."))?;
+    let protocol = Protocol::from_name(name).ok_or_else(|| format!("The protocol '{name}' is not supported."))?;
     if request.version > HIGHEST_VERSION {
         return Err(format!("The server does not support version {} of the '{name}' protocol.", request.version));
+    }
+    if !connection.carries(message_kind(protocol)) {
+        // Text is carried by every transport.
+        return Err(format!(
+            "Cannot use the '{}' protocol on the current transport. The transport does not support 'Binary' transfer format.",
+            protocol.name()
+        ));
     }
     Ok(protocol)
 }

@@ -123,7 +123,7 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
             let error = HubError::internal(error.exception(), &error);
             Action::Answer { id, error: error.tell(&base, options.error_details) }
         }
-        // Only a call that could begin is asked for its id (HubProtocol, StreamInvocation).
+        // Of JSON, only a call that could begin is asked for its id (HubProtocol, StreamInvocation).
         Ok(_) if kind == CallKind::StreamInvocation && id.is_none() => {
             Action::End(Ending::Fault(Fault::from(DecodeError::Missing("invocationId"))))
         }

@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use signalhub_events::{
     Broker, Delivery, EncodingKey, Grants, Offered, Organisation, Scope, Subscriber, Subscriptions,
 };
+use signalhub_protocol::Protocol;
 
 use crate::client::Client;
 use crate::extract::{Args, Caller};
@@ -89,12 +90,18 @@ fn refused(error: impl std::fmt::Display) -> HubError {
     HubError::new(error.to_string())
 }
 
-/// The encoding that all JSON clients share.
-const HUB_JSON: EncodingKey = EncodingKey::new("hub json");
+/// Names the encoding that all clients of a protocol share.
+fn encoding(protocol: Protocol) -> EncodingKey {
+    match protocol {
+        Protocol::Json => const { EncodingKey::new("hub json") },
+        Protocol::MessagePack => const { EncodingKey::new("hub messagepack") },
+    }
+}
 
 impl Subscriber for Client {
     fn offer(&self, delivery: &Delivery) -> Offered {
-        let bytes = delivery.encoded(HUB_JSON, |delivery| render::on_event(self.protocol(), delivery));
+        let protocol = self.protocol();
+        let bytes = delivery.encoded(encoding(protocol), |delivery| render::on_event(protocol, delivery));
         if bytes.is_empty() {
             return Offered::Accepted;
         }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use signalhub_events::{Delivery, Sender, format_timestamp};
-use signalhub_protocol::{HubMessage, Invocation, Protocol};
+use signalhub_protocol::{EncodeError, HubMessage, Invocation, Protocol, Value};
 
 use crate::client::frame;
 
@@ -62,11 +62,26 @@ pub(super) fn on_event(protocol: Protocol, delivery: &Delivery) -> Bytes {
         ea: event.expires.map(format_timestamp),
         p: payload,
     };
-    let mut arguments = Vec::with_capacity(event.payload.len() + 256);
-    if let Err(error) = protocol.encode_arguments(&(notification,), &mut arguments) {
-        tracing::error!(event = %event.name, %error, "an event cannot be encoded, so nobody hears of it");
-        return Bytes::new();
+    match encode(protocol, &notification, event.payload.len() + 256) {
+        Ok(arguments) => {
+            let invocation = HubMessage::Invocation(Invocation::new(TARGET, protocol.arguments(&arguments)));
+            frame(protocol, &invocation).as_bytes().clone()
+        }
+        Err(error) => {
+            tracing::error!(event = %event.name, %error, "an event cannot be encoded, so nobody hears of it");
+            Bytes::new()
+        }
     }
-    let invocation = HubMessage::Invocation(Invocation::new(TARGET, protocol.arguments(&arguments)));
-    frame(protocol, &invocation).as_bytes().clone()
+}
+
+/// Encodes the arguments, by way of JSON for every protocol: its short names are the same in all of them.
+fn encode(protocol: Protocol, notification: &Notification<'_>, capacity: usize) -> Result<Vec<u8>, EncodeError> {
+    let mut json = Vec::with_capacity(capacity);
+    Protocol::Json.encode_arguments(&(notification,), &mut json)?;
+    if protocol == Protocol::Json {
+        return Ok(json);
+    }
+    let mut arguments = Vec::with_capacity(json.len());
+    protocol.encode_value(&Value::Json(&json), &mut arguments)?;
+    Ok(arguments)
 }

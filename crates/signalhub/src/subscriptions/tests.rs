@@ -3,6 +3,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use signalhub_connections::{Connection, ConnectionHandler, Peer};
 use signalhub_events::{Action, Broker, Catalogue, Event, EventName, Grants, Organisation, ResourceName};
+use signalhub_protocol::{Arguments, HubMessage, Invocation, Protocol};
 use time::macros::datetime;
 
 use crate::{Hub, Identity};
@@ -83,6 +84,33 @@ async fn a_notification_is_written_as_documented() {
         \"u\":{\"u\":\"SYSTEM\",\"d\":\"SYSTEM\",\"f\":null}},\"r\":null,\"ca\":\"2024-07-01T12:51:52.558Z\",\"ea\":null,\
         \"p\":{\"shopId\":1,  \"x\":2.50}}]}\u{1e}";
     assert_eq!(message, expected);
+}
+
+#[tokio::test]
+async fn a_client_of_messagepack_gets_the_same_short_names() {
+    let stage = Stage::new(Grants::All);
+    let (connection, mut peer) = Connection::pair(Identity::user("ann"));
+    tokio::spawn(Arc::new(stage.hub.clone()).handle(connection));
+    peer.send("{\"protocol\":\"messagepack\",\"version\":1}\u{1e}");
+    peer.receive().await.unwrap();
+    let request = json!([{"e": "portos.resources.changed", "r": [{"n": "tickets", "a": ["created"]}]}]).to_string();
+    let subscribe = Invocation::new("Subscribe", Arguments::Json(request.as_bytes()));
+    let mut bytes = Vec::new();
+    Protocol::MessagePack.encode(&HubMessage::Invocation(subscribe), &mut bytes);
+    peer.send(bytes);
+    let mut json = stage.client(Identity::user("bob")).await;
+    json.subscribe(json!({"e": "portos.resources.changed"})).await;
+    assert_eq!(stage.publish(changed("tickets", Action::Created)).await, 2);
+
+    let expected = json.next().await;
+    let message = peer.receive().await.unwrap();
+    let Ok(Some((HubMessage::Invocation(call), _))) = Protocol::MessagePack.decode(&message) else { panic!("a call") };
+    let mut arguments = call.arguments.bind(1).unwrap();
+    assert_eq!(
+        (call.target.as_ref(), arguments.next::<Value>().unwrap()),
+        ("OnEvent", expected["arguments"][0].clone())
+    );
+    assert_eq!(expected["arguments"][0]["p"], json!({"n": "tickets", "a": Action::Created.code()}));
 }
 
 #[tokio::test]

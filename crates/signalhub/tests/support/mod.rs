@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use signalhub::connections::{ConnectionHandler, Peer};
+use signalhub::protocol::Protocol;
 use signalhub::{CloseReason, Connection, ConnectionId, Hub, HubError, Identity};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -32,6 +33,7 @@ pub(crate) async fn soon<T>(event: impl Future<Output = T>) -> T {
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) peer: Peer,
+    protocol: Protocol,
     id: ConnectionId,
     session: JoinHandle<()>,
 }
@@ -43,9 +45,15 @@ impl Client {
     }
 
     pub(crate) async fn connect_as(hub: &Hub, identity: Identity) -> Self {
+        Self::connect_speaking(hub, identity, Protocol::Json).await
+    }
+
+    /// Connects with a protocol of its choice. What it says and hears is JSON in the tests all the same.
+    pub(crate) async fn connect_speaking(hub: &Hub, identity: Identity, protocol: Protocol) -> Self {
         let mut client = Self::begin(hub, identity);
-        client.peer.send("{\"protocol\":\"json\",\"version\":1}\u{1e}");
+        client.peer.send(format!("{}\u{1e}", json!({"protocol": protocol.name(), "version": 1})));
         assert_eq!(client.next().await, json!({}));
+        client.protocol = protocol;
         client
     }
 
@@ -54,7 +62,7 @@ impl Client {
         let (connection, peer) = Connection::pair(identity);
         let id = connection.id().clone();
         let session = tokio::spawn(Arc::new(hub.clone()).handle(connection));
-        Self { peer, id, session }
+        Self { peer, protocol: Protocol::Json, id, session }
     }
 
     pub(crate) fn id(&self) -> &ConnectionId {
@@ -62,7 +70,8 @@ impl Client {
     }
 
     pub(crate) fn say(&mut self, message: &Value) {
-        self.peer.send(format!("{message}\u{1e}"));
+        let record = format!("{message}\u{1e}");
+        self.peer.send(translated(Protocol::Json, record.as_bytes(), self.protocol));
     }
 
     pub(crate) fn call(&mut self, id: &str, target: &str, arguments: &Value) {
@@ -99,7 +108,8 @@ impl Client {
 
     pub(crate) async fn next(&mut self) -> Value {
         let message = soon(self.peer.receive()).await.expect("the connection has ended");
-        let (end, json) = message.split_last().unwrap();
+        let record = translated(self.protocol, &message, Protocol::Json);
+        let (end, json) = record.split_last().unwrap();
         assert_eq!(*end, 0x1e);
         serde_json::from_slice(json).unwrap()
     }
@@ -143,6 +153,18 @@ impl Client {
         soon(self.session).await.expect("the session does not panic");
         self.peer.close_reason().unwrap()
     }
+}
+
+/// Says a message in another protocol; what is in that protocol already stays as it is.
+fn translated(from: Protocol, message: &[u8], to: Protocol) -> Vec<u8> {
+    if from == to {
+        return message.to_vec();
+    }
+    let (decoded, consumed) = from.decode(message).unwrap().unwrap();
+    assert_eq!(consumed, message.len(), "one message at a time");
+    let mut translated = Vec::new();
+    to.encode(&decoded, &mut translated);
+    translated
 }
 
 pub(crate) fn item_of(id: &str, item: &Value) -> Value {

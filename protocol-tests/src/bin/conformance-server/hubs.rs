@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize};
+use signalhub::protocol::{AnyValue, Timestamp};
 use signalhub::{
     Args, Caller, Cancellation, Clients, ConnectionId, Groups, HubBuilder, HubError, Policy, Upload, require,
 };
+use time::macros::datetime;
 
 /// Adds every method of the recorded conformance hub.
 pub(crate) fn conformance(hub: HubBuilder<()>) -> HubBuilder<()> {
-    hub.method("EchoString", echo::<String>)
+    hub.method("EchoString", echo::<Option<String>>)
         .method("EchoInt", echo::<i32>)
         .method("EchoDouble", echo::<f64>)
-        .method("EchoAny", echo::<Box<RawValue>>)
+        .method("EchoAny", echo::<AnyValue>)
         .method("EchoObject", echo::<ComplexObject>)
         .method("EchoBytes", echo::<Bytes>)
         .method("Add", async |Args((a, b)): Args<(i32, i32)>| Ok(a.wrapping_add(b)))
@@ -176,28 +176,26 @@ async fn restricted() -> Result<&'static str, HubError> {
 }
 
 /// An object with one property of each common kind; those that are missing keep their defaults.
-#[derive(Default, Deserialize, Serialize)]
-#[serde(default)]
+///
+/// JSON reads their names in any case, MessagePack only as they are.
+#[derive(Deserialize, Serialize)]
+#[serde(default, rename_all(deserialize = "PascalCase"))]
 struct ComplexObject {
     id: i32,
     name: Option<String>,
-    created: String,
+    created: Timestamp,
     key: String,
     values: Option<Vec<i32>>,
 }
 
-/// Bytes, which JSON carries in base64.
-struct Bytes(Vec<u8>);
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        STANDARD.decode(text).map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
-impl Serialize for Bytes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&STANDARD.encode(&self.0))
+impl Default for ComplexObject {
+    fn default() -> Self {
+        Self {
+            id: 0,
+            name: None,
+            created: Timestamp(datetime!(0001-01-01 00:00 UTC)),
+            key: "00000000-0000-0000-0000-000000000000".to_owned(),
+            values: None,
+        }
     }
 }

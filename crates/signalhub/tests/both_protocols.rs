@@ -1,0 +1,190 @@
+//! Methods are written once and serve clients of JSON and of MessagePack.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::stream;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Value, json};
+use signalhub::protocol::{AnyValue, Protocol};
+use signalhub::{Args, Clients, ErrorDetails, Hub, HubBuilder, HubError, Identity, SendError, Upload};
+use support::{Client, called, ended, failed, invoking, item_of, result, soon};
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Order {
+    order_id: i32,
+    lines: Vec<String>,
+}
+
+fn hub() -> HubBuilder<()> {
+    Hub::builder()
+        .error_details(ErrorDetails::Shown)
+        .method("Echo", async |Args((value,)): Args<(Value,)>| Ok(value))
+        .method("Next", async |Args((order,)): Args<(Order,)>| {
+            Ok(Order { order_id: order.order_id + 1, lines: order.lines })
+        })
+        .method("Ask", async |clients: Clients| Ok(clients.caller().invoke::<i32>("Number", ("which",)).await? + 1))
+        .method("Sum", sum)
+        .method("Pass", async |clients: Clients, Args((value,)): Args<(AnyValue,)>| {
+            Ok(clients.all().send("Passed", (value,)).await?)
+        })
+        .stream("Count", async |Args((n,)): Args<(u32,)>| Ok(stream::iter((0..n).map(Ok::<_, HubError>))))
+}
+
+async fn sum(mut numbers: Upload<i32>) -> Result<i32, HubError> {
+    let mut sum = 0;
+    while let Some(number) = numbers.next().await {
+        sum += number?;
+    }
+    Ok(sum)
+}
+
+async fn clients(hub: &Hub, protocols: &[Protocol]) -> Vec<Client> {
+    let mut clients = Vec::new();
+    for protocol in protocols {
+        clients.push(Client::connect_speaking(hub, Identity::user("ann"), *protocol).await);
+    }
+    clients
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_way_to_call_works_in_both() {
+    let hub = hub().build();
+    for protocol in Protocol::ALL {
+        let mut client = Client::connect_speaking(&hub, Identity::user("ann"), protocol).await;
+        client.call("1", "next", &json!([{"orderId": 1, "lines": ["a"]}]));
+        let order = match protocol {
+            Protocol::Json => json!({"orderId": 2, "lines": ["a"]}),
+            Protocol::MessagePack => json!({"OrderId": 2, "Lines": ["a"]}),
+        };
+        client.hears([result("1", &order)]).await;
+        client.call("2", "Next", &json!([{"OrderId": 1, "Lines": []}]));
+        assert_eq!(client.next().await["invocationId"], "2");
+        client.stream("3", "Count", &json!([2]));
+        client.hears([item_of("3", &json!(0)), item_of("3", &json!(1)), ended("3")]).await;
+        client.call_with("4", "Sum", &["u"]);
+        client.item("u", &json!(2));
+        client.item("u", &json!(3));
+        client.complete("u");
+        client.hears([result("4", &json!(5))]).await;
+        client.call("5", "Ask", &json!([]));
+        let question = client.is_asked("Number").await;
+        client.say(&result(&question, &json!(41)));
+        client.hears([result("5", &json!(42))]).await;
+        client.is_heard().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_of_another_type_is_told_as_the_original_does() {
+    let hub = hub().build();
+    let mut client = Client::connect_speaking(&hub, Identity::user("ann"), Protocol::MessagePack).await;
+    client.call_with("1", "Sum", &["u"]);
+    client.item("u", &json!("x"));
+    let detail = " HubException: Failed to bind Stream message. InvalidDataException: Deserializing object of the `i32` type \
+                  for 'item' failed.";
+    client.hears([failed("1", &invoking("Sum", detail))]).await;
+}
+
+/// Counts how often it is encoded.
+struct Counted(Arc<AtomicUsize>);
+
+impl Serialize for Counted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        serializer.serialize_str("a text that everyone gets")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broadcast_is_encoded_once_for_each_protocol_in_use() {
+    use Protocol::{Json, MessagePack};
+    for (protocols, expected) in [
+        (&[][..], 0),
+        (&[Json, Json], 1),
+        (&[MessagePack, MessagePack, MessagePack], 1),
+        (&[Json, MessagePack, Json, MessagePack], 2),
+    ] {
+        let hub = hub().build();
+        let mut clients = clients(&hub, protocols).await;
+        let count = Arc::new(AtomicUsize::new(0));
+        hub.clients().all().send("M", (Counted(Arc::clone(&count)),)).await.unwrap();
+        assert_eq!(count.load(Ordering::SeqCst), expected, "{protocols:?}");
+        let mut bytes = Vec::new();
+        for client in &mut clients {
+            bytes.push(soon(client.peer.receive()).await.unwrap());
+        }
+        let mut places: Vec<_> = bytes.iter().map(|bytes| bytes.as_ptr()).collect();
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), expected, "the bytes are shared: {protocols:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broadcast_that_one_protocol_cannot_say_reaches_nobody() {
+    let hub = hub().build();
+    let mut both = clients(&hub, &Protocol::ALL).await;
+    let sent = hub.clients().all().send("M", (f64::NAN,)).await;
+    assert!(matches!(sent, Err(SendError::Arguments { .. })), "{sent:?}");
+    for client in &mut both {
+        client.hears_nothing().await;
+    }
+    let [_, binary] = &mut both[..] else { panic!("two clients") };
+    hub.clients().client(binary.id()).send("M", (f64::NAN,)).await.unwrap();
+    assert_eq!(
+        soon(binary.peer.receive()).await.unwrap(),
+        b"\x11\x96\x01\x80\xc0\xa1M\x91\xcb\x7f\xf8\0\0\0\0\0\0\x90"[..]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_is_passed_on_reaches_clients_of_both() {
+    let hub = hub().build();
+    let mut both = clients(&hub, &Protocol::ALL).await;
+    let [json, binary] = &mut both[..] else { panic!("two clients") };
+    json.call("1", "Pass", &json!([{"camelCase": [2.50, null]}]));
+    binary.hears([called("Passed", &json!([{"camelCase": [2.5, null]}]))]).await;
+    json.hears([called("Passed", &json!([{"camelCase": [2.5, null]}])), result("1", &json!(null))]).await;
+    // Bytes and a time, which JSON has other forms for.
+    binary.peer.send(b"\x15\x96\x01\x80\xc0\xa4Pass\x91\x92\xc4\x01\x07\xd6\xff\x65\x53\x75\0\x90");
+    let raw = soon(binary.peer.receive()).await.unwrap();
+    assert_eq!(raw, b"\x17\x96\x01\x80\xc0\xa6Passed\x91\x92\xc4\x01\x07\xd6\xff\x65\x53\x75\0\x90"[..]);
+    json.hears([called("Passed", &json!([["Bw==", "2023-11-14T13:24:16Z"]]))]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn hostile_arguments_are_refused_and_the_connection_lives() {
+    let hub = hub().build();
+    let mut client = Client::connect_speaking(&hub, Identity::user("ann"), Protocol::MessagePack).await;
+    let deep = [[0x91].repeat(30_000), vec![0xC0]].concat();
+    let rows: [(&[u8], &str); 7] = [
+        (&deep, "Error binding arguments."),
+        (b"\x91\xc7\0\x05", "Error binding arguments."),
+        (b"\x91\xa1\xff", "Error binding arguments."),
+        (b"\x91\xdb\xff\xff\xff\xff", "Error binding arguments."),
+        (b"\x91\xc1", "Error binding arguments."),
+        (b"\xdd\xff\xff\xff\xff\xc0", "Reading array length for 'arguments' failed."),
+        (b"\x81\x01\x02", "Reading array length for 'arguments' failed."),
+    ];
+    for (arguments, expected) in rows {
+        let body = [&b"\x95\x01\x80\xa11\xa4Echo"[..], arguments].concat();
+        client.peer.send(framed(&body));
+        let error = client.next().await["error"].as_str().unwrap().to_owned();
+        let base = "Failed to invoke 'Echo' due to an error on the server. InvalidDataException: ";
+        assert!(error.starts_with(&format!("{base}{expected}")), "{error}");
+        client.is_heard().await;
+    }
+}
+
+/// Puts the length in front.
+fn framed(body: &[u8]) -> Vec<u8> {
+    let low = |bits: usize| u8::try_from(bits & 0x7F).unwrap();
+    let len = body.len();
+    [&[low(len) | 0x80, low(len >> 7) | 0x80, low(len >> 14)], body].concat()
+}
