@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::handover::{Arrival, Handover};
 use crate::mailbox::Mailbox;
-use crate::outbound::Lane;
+use crate::outbound::{Hearing, Lane};
 use crate::registry::Seat;
 use crate::signals::Signal;
 use crate::socket::Socket;
@@ -27,6 +28,9 @@ pub struct Connection {
     input: Vec<u8>,
     consumed: usize,
     transport: Transport,
+    reconnect: Reconnect,
+    /// Where another transport would wait for it.
+    handover: Option<Arc<Handover>>,
     expires: Option<SystemTime>,
     remote: Option<RemoteAddress>,
     seat: Option<Seat>,
@@ -35,6 +39,8 @@ pub struct Connection {
 pub(crate) enum Transport {
     WebSocket(Socket),
     Mailbox(Arc<Mailbox>),
+    /// It was lost, and another one may come.
+    Lost,
 }
 
 /// What [`Connection::receive`] found.
@@ -51,8 +57,21 @@ pub enum Received {
     Aborted,
     /// The credentials have expired, on an endpoint that closes then.
     Expired,
+    /// There is a new transport, on a [resumable](Connection::is_resumable) connection. What came in over the old one and was
+    /// not consumed is gone, for the client says it again. Nothing is written before [`Outbound::resume`].
+    Reconnected,
     /// The transport has ended, or somebody ended the connection.
     Ended(CloseReason),
+}
+
+/// What a negotiation says about a client that loses its transport.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reconnect {
+    /// The connection ends with it.
+    #[default]
+    Plain,
+    /// The connection waits for the client to come back, and then goes on (`useStatefulReconnect`).
+    Stateful,
 }
 
 /// Whether `receive` may read more from the transport.
@@ -66,7 +85,24 @@ pub enum Intake {
 
 impl Connection {
     pub(crate) fn new(id: ConnectionId, identity: Arc<Identity>, lane: Arc<Lane>, transport: Transport) -> Self {
-        Self { id, identity, lane, input: Vec::new(), consumed: 0, transport, expires: None, remote: None, seat: None }
+        Self {
+            id,
+            identity,
+            lane,
+            input: Vec::new(),
+            consumed: 0,
+            transport,
+            reconnect: Reconnect::Plain,
+            handover: None,
+            expires: None,
+            remote: None,
+            seat: None,
+        }
+    }
+
+    pub(crate) fn resumable(mut self, reconnect: Reconnect, handover: Option<Arc<Handover>>) -> Self {
+        (self.reconnect, self.handover) = (reconnect, handover);
+        self
     }
 
     pub(crate) fn with_seat(mut self, seat: Seat) -> Self {
@@ -97,6 +133,31 @@ impl Connection {
     /// Where the client is, as far as the server knows; for polls, where the first came from.
     pub fn remote_address(&self) -> Option<RemoteAddress> {
         self.remote
+    }
+
+    /// What was negotiated about reconnecting.
+    pub fn reconnect(&self) -> Reconnect {
+        self.reconnect
+    }
+
+    /// Tells whether the connection outlives the loss of its transport, because another one may take over. Only
+    /// WebSockets do.
+    pub fn is_resumable(&self) -> bool {
+        self.handover.is_some()
+    }
+
+    /// Lets the connection end with its transport, whatever was negotiated.
+    pub fn forgo_resuming(&mut self) {
+        self.reconnect = Reconnect::Plain;
+        self.handover = None;
+        if let Some(seat) = &self.seat {
+            seat.forgo_resuming();
+        }
+    }
+
+    /// Tells whether the transport was lost and no other one has come yet.
+    pub fn is_suspended(&self) -> bool {
+        matches!(self.transport, Transport::Lost)
     }
 
     /// The way out; clones of it may be given to others.
@@ -144,24 +205,79 @@ impl Connection {
         if self.lane.signals.take(Signal::Drain) {
             return Poll::Ready(Received::Drain);
         }
+        if self.lane.signals.take(Signal::Arrived)
+            && let Some(arrival) = self.handover.as_ref().and_then(|handover| handover.take())
+        {
+            return Poll::Ready(self.on_arrival(arrival));
+        }
         if self.lane.signals.take(Signal::Tick) {
             return Poll::Ready(self.on_tick());
         }
         self.lane.signals.take(Signal::Moved);
         self.drop_consumed();
-        match &mut self.transport {
+        if self.handover.is_some() {
+            self.lane.set_hearing(if intake == Intake::Open { Hearing::Open } else { Hearing::Shut });
+        }
+        let received = match &mut self.transport {
             Transport::WebSocket(socket) => socket.poll(cx, &self.lane, intake, &mut self.input),
             Transport::Mailbox(mailbox) => mailbox.poll(&mut self.input, intake),
+            Transport::Lost => Poll::Pending,
+        };
+        match received {
+            Poll::Ready(Received::Ended(CloseReason::ClientGone)) if self.may_suspend() => {
+                self.suspend();
+                Poll::Pending
+            }
+            Poll::Ready(Received::Ended(reason)) => {
+                self.lane.end(reason);
+                received
+            }
+            received => received,
         }
+    }
+
+    fn may_suspend(&self) -> bool {
+        self.handover.is_some() && !self.lane.is_ending()
+    }
+
+    /// Goes on without a transport, for a while.
+    fn suspend(&mut self) {
+        self.lane.suspend();
+        self.transport = Transport::Lost;
+        if let Some(seat) = &self.seat {
+            seat.suspend();
+        }
+    }
+
+    /// Takes the new transport, also while the old one seems to be there: the client knows better.
+    fn on_arrival(&mut self, arrival: Arrival) -> Received {
+        let cut = self.lane.suspend();
+        if let Transport::WebSocket(socket) = &self.transport {
+            socket.abandon(cut);
+        }
+        self.transport = arrival.transport;
+        if let Transport::WebSocket(socket) = &self.transport {
+            self.lane.set_outlet(socket.outlet());
+        }
+        (self.input, self.consumed) = (Vec::new(), 0);
+        (self.expires, self.remote) = (arrival.expires, arrival.remote);
+        if let Some(seat) = &self.seat {
+            seat.resume();
+        }
+        Received::Reconnected
     }
 
     fn on_tick(&mut self) -> Received {
         if self.lane.is_stalled(Instant::now()) {
+            if self.may_suspend() {
+                self.suspend();
+                return Received::Tick;
+            }
             self.lane.end(CloseReason::SlowConsumer);
             return Received::Ended(CloseReason::SlowConsumer);
         }
         let expires = match &self.transport {
-            Transport::WebSocket(_) => self.expires,
+            Transport::WebSocket(_) | Transport::Lost => self.expires,
             // Each request brings its own credentials; the last ones count.
             Transport::Mailbox(mailbox) => mailbox.expiry(),
         };
@@ -219,7 +335,7 @@ impl Connection {
     pub fn carries(&self, kind: MessageKind) -> bool {
         match &self.transport {
             Transport::Mailbox(_) if !self.lane.is_polled() => kind == MessageKind::Text,
-            Transport::WebSocket(_) | Transport::Mailbox(_) => true,
+            Transport::WebSocket(_) | Transport::Mailbox(_) | Transport::Lost => true,
         }
     }
 
@@ -229,6 +345,7 @@ impl Connection {
         match &self.transport {
             Transport::WebSocket(_) => true,
             Transport::Mailbox(_) => !self.lane.is_polled(),
+            Transport::Lost => false,
         }
     }
 }

@@ -1,20 +1,17 @@
 //! What an endpoint answers to each HTTP request.
 
+mod sockets;
+
 use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, PRAGMA, SEC_WEBSOCKET_ACCEPT, UPGRADE,
-    WWW_AUTHENTICATE,
-};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, PRAGMA, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use hyper::body::Body as HttpBody;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tracing::Instrument;
 
 use crate::answers::{empty, no_cache, not_offered, octets, refuse, refuse_attach, text, unknown};
@@ -27,12 +24,10 @@ use crate::limits::{Limit, Party};
 use crate::mailbox::Mailbox;
 use crate::negotiate::{self, NegotiateVersion};
 use crate::origins::Judged;
-use crate::outbound::{Lane, Outlet};
-use crate::pace::Watched;
+use crate::outbound::Outlet;
 use crate::polls::{Polled, Polls};
 use crate::registry::{AttachError, Attached, Found, Link, Registry};
-use crate::socket::{Io, Socket};
-use crate::{Connection, ConnectionId, Endpoint, Identity, Origins, TransportKind, query, websocket};
+use crate::{Connection, ConnectionId, Endpoint, Identity, Origins, Reconnect, TransportKind, query, websocket};
 
 /// Which of an endpoint's two routes a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,8 +121,9 @@ impl Mounted {
                     NegotiateVersion::Zero => ConnectionToken::same_as(&id),
                     NegotiateVersion::One => ConnectionToken::random(),
                 };
-                let body = negotiate::answer(version, &id, &token, self.endpoint.offered());
-                if let Err(limit) = self.registry.negotiate(token, id, &Party::new(identity, head)) {
+                let reconnect = Reconnect::choose(head.uri.query(), self.endpoint.allowed_reconnect());
+                let body = negotiate::answer(version, (&id, &token), reconnect, self.endpoint.offered());
+                if let Err(limit) = self.registry.negotiate((token, id), reconnect, &Party::new(identity, head)) {
                     return self.turn_away(limit);
                 }
                 body
@@ -152,53 +148,6 @@ impl Mounted {
         }
     }
 
-    fn connect_websocket(
-        &self,
-        head: &Parts,
-        identity: Identity,
-        upgrade: OnUpgrade,
-        accept_key: &str,
-    ) -> Response<Body> {
-        let token = token(head);
-        if token.as_deref().is_some_and(|token| self.registry.find(token).is_none()) {
-            // The original sets no content type here.
-            return crate::answers::body(StatusCode::NOT_FOUND, "No Connection with that ID");
-        }
-        if !self.endpoint.offered().contains(TransportKind::WebSockets) {
-            return not_offered(TransportKind::WebSockets);
-        }
-        let lane = Arc::new(Lane::new(self.endpoint.queue_limits(), Outlet::Task));
-        let party = Party::new(&identity, head);
-        let mut early = Vec::new();
-        let attached = match &token {
-            Some(token) => self.registry.attach(token, TransportKind::WebSockets, &party, |posted| {
-                if let Some(mailbox) = posted {
-                    mailbox.abandon();
-                    early = mailbox.take();
-                }
-                (Link::WebSocket(Arc::clone(&lane)), ())
-            }),
-            None => self.registry.admit(&lane, &party),
-        };
-        let Attached { id, seat, .. } = match attached {
-            Ok(attached) => attached,
-            Err(error) => return self.refuse_attach(error),
-        };
-        let (expires, remote) = (self.endpoint.closing_time(&identity), head.extensions.get().copied());
-        self.spawn(async move {
-            let socket = open_socket(upgrade, early, &lane).await?;
-            let connection = Connection::new(id, Arc::new(identity), lane, Transport::WebSocket(socket));
-            Some(connection.with_seat(seat).closing_at(expires).coming_from(remote))
-        });
-        let mut response = empty(StatusCode::SWITCHING_PROTOCOLS);
-        let headers = response.headers_mut();
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        let accept = HeaderValue::from_str(accept_key).expect("an accept key is base64");
-        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-        response
-    }
-
     /// Starts the task that lives as long as the connection.
     fn spawn(&self, connecting: impl Future<Output = Option<Connection>> + Send + 'static) {
         let handler = self.endpoint.handler();
@@ -221,17 +170,17 @@ impl Mounted {
     ) -> Result<Arc<Mailbox>, AttachError> {
         let limits = self.endpoint.queue_limits();
         let party = Party::new(&identity, head);
-        let make = |early: Option<Arc<Mailbox>>| {
+        let make = |early: Option<Arc<Mailbox>>, _| {
             // What was posted early stays where it is, also what is still being posted.
             let mailbox = early.unwrap_or_else(|| Mailbox::early(limits));
             mailbox.attach(if kind == TransportKind::ServerSentEvents { Outlet::Stream } else { Outlet::Taker });
             (link(&mailbox), mailbox)
         };
-        let Attached { id, seat, made: mailbox } = self.registry.attach(token, kind, &party, make)?;
+        let Attached { id, seat, reconnect, made: mailbox } = self.registry.attach(token, kind, &party, make)?;
         mailbox.set_expiry(self.endpoint.closing_time(&identity));
         let (lane, transport) = (Arc::clone(mailbox.lane()), Transport::Mailbox(Arc::clone(&mailbox)));
         let connection = Connection::new(id, Arc::new(identity), lane, transport).with_seat(seat);
-        let connection = connection.coming_from(head.extensions.get().copied());
+        let connection = connection.resumable(reconnect, None).coming_from(head.extensions.get().copied());
         self.spawn(async move { Some(connection) });
         Ok(mailbox)
     }
@@ -267,7 +216,8 @@ impl Mounted {
             Found::Attached(_) => return self.refuse_attach(AttachError::OtherTransport),
             Found::Waiting => {
                 let timeout = self.endpoint.poll_time();
-                let link = |mailbox: &Arc<Mailbox>| Link::Polls(Polls::new(Arc::clone(mailbox), timeout));
+                let patience = self.endpoint.patience();
+                let link = |mailbox: &Arc<Mailbox>| Link::Polls(Polls::new(Arc::clone(mailbox), timeout, patience));
                 return match self.attach_mailbox((&token, head), identity, TransportKind::LongPolling, link) {
                     Ok(_) => octets(Bytes::new()),
                     Err(error) => self.refuse_attach(error),
@@ -345,26 +295,6 @@ impl Mounted {
 /// The token of a request; an empty one is none.
 fn token(head: &Parts) -> Option<String> {
     query::value(head.uri.query(), "id").filter(|id| !id.is_empty())
-}
-
-/// Waits for the upgrade and takes the socket out of hyper's hands, with what the client has sent ahead.
-async fn open_socket(upgrade: OnUpgrade, early: Vec<u8>, lane: &Lane) -> Option<Socket> {
-    let upgraded = match upgrade.await {
-        Ok(upgraded) => upgraded,
-        Err(error) => {
-            tracing::debug!(%error, "the upgrade did not complete");
-            return None;
-        }
-    };
-    // The bytes are copied, because the buffer they lie in is far larger than they are.
-    let (io, frames) = match upgraded.downcast::<TokioIo<Watched>>() {
-        Ok(parts) => (Io::Tcp(Arc::new(parts.io.into_inner().into_socket())), parts.read_buf.to_vec()),
-        Err(upgraded) => match upgraded.downcast::<TokioIo<TcpStream>>() {
-            Ok(parts) => (Io::Tcp(Arc::new(parts.io.into_inner())), parts.read_buf.to_vec()),
-            Err(upgraded) => (Io::stream(TokioIo::new(upgraded)), Vec::new()),
-        },
-    };
-    Some(Socket::new(io, early, frames, lane))
 }
 
 /// The original looks for exactly this media type; one with a parameter does not count.

@@ -7,10 +7,15 @@ use std::time::{Duration, SystemTime};
 use http::request::Parts;
 
 use crate::outbound::QueueLimits;
-use crate::{Authenticate, Authentication, ConnectionHandler, Identity, NegotiateVersion, Origins, Policy, Transports};
+use crate::{
+    Authenticate, Authentication, ConnectionHandler, Identity, NegotiateVersion, Origins, Policy, Reconnect, Transports,
+};
 
 /// How long a poll waits (the original's `PollTimeout`).
 const POLL_TIME: Duration = Duration::from_secs(90);
+
+/// How long a connection may be without transport (the original's `DisconnectTimeout`).
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A path that takes connections.
 ///
@@ -24,6 +29,8 @@ pub struct Endpoint {
     expiry: ExpiredCredentials,
     queue: QueueLimits,
     poll_time: Duration,
+    reconnect: Reconnect,
+    disconnect_timeout: Duration,
     origins: Option<Origins>,
 }
 
@@ -58,6 +65,8 @@ impl Endpoint {
             expiry: ExpiredCredentials::default(),
             queue: QueueLimits::default(),
             poll_time: POLL_TIME,
+            reconnect: Reconnect::Plain,
+            disconnect_timeout: DISCONNECT_TIMEOUT,
             origins: None,
         }
     }
@@ -121,6 +130,24 @@ impl Endpoint {
         self
     }
 
+    /// Lets clients that ask for it come back to their connection after they lost its WebSocket
+    /// (`AllowStatefulReconnects`); off by default.
+    ///
+    /// The handler must know how to go on: see [`Connection::is_resumable`](crate::Connection::is_resumable).
+    #[must_use]
+    pub fn allow_stateful_reconnects(mut self) -> Self {
+        self.reconnect = Reconnect::Stateful;
+        self
+    }
+
+    /// Sets how long a connection may be without transport (`DisconnectTimeout`), 15 s by default: between two polls, and
+    /// after the loss of a WebSocket whose client may come back. Looked at once a second.
+    #[must_use]
+    pub fn disconnect_timeout(mut self, timeout: Duration) -> Self {
+        self.disconnect_timeout = timeout;
+        self
+    }
+
     /// Sets how many bytes may be queued for a client, 1 MiB by default; one larger message may pass an empty queue.
     #[must_use]
     pub fn queue_limit(mut self, bytes: usize) -> Self {
@@ -141,6 +168,14 @@ impl Endpoint {
 
     pub(crate) fn poll_time(&self) -> Duration {
         self.poll_time
+    }
+
+    pub(crate) fn allowed_reconnect(&self) -> Reconnect {
+        self.reconnect
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        self.disconnect_timeout
     }
 
     pub(crate) fn handler(&self) -> Arc<dyn ConnectionHandler> {

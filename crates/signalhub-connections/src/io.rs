@@ -80,6 +80,13 @@ impl Io {
         }
     }
 
+    /// Writes a few bytes if that is possible at once.
+    pub(crate) fn try_write(&self, bytes: &[u8]) {
+        if let Self::Tcp(socket) = self {
+            let _ = socket.try_write(bytes);
+        }
+    }
+
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             // Dropping the last owner of a socket ends it in order.

@@ -57,6 +57,7 @@ mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handler;
+mod handover;
 mod id;
 mod identity;
 mod io;
@@ -82,7 +83,7 @@ pub use authenticate::{Authenticate, Authentication};
 pub use bearer::{BearerToken, TokenError, bearer_token};
 pub use body::Body;
 pub use close::CloseReason;
-pub use connection::{Connection, Intake, Received};
+pub use connection::{Connection, Intake, Received, Reconnect};
 pub use endpoint::{Endpoint, ExpiredCredentials};
 pub use forwarded::{ProxyError, RemoteAddress, TrustedProxies};
 pub use frame::{Frame, MessageKind};

@@ -121,11 +121,7 @@ impl Mailbox {
             return Poll::Ready(Received::Bytes);
         }
         match incoming.ended {
-            Some(reason) => {
-                drop(incoming);
-                self.lane.end(reason);
-                Poll::Ready(Received::Ended(reason))
-            }
+            Some(reason) => Poll::Ready(Received::Ended(reason)),
             None => Poll::Pending,
         }
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::id::ConnectionToken;
-use crate::{ConnectionId, TransportKind, Transports, query};
+use crate::{ConnectionId, Reconnect, TransportKind, Transports, query};
 
 /// The highest version this server speaks (negotiate, `negotiateVersion`).
 const HIGHEST_VERSION: i32 = 1;
@@ -45,9 +45,21 @@ impl NegotiateVersion {
     }
 }
 
+impl Reconnect {
+    /// Chooses for a query: stateful if the client asks for it, in one of the original's spellings of a boolean, and the
+    /// endpoint allows it.
+    pub(crate) fn choose(query: Option<&str>, allowed: Self) -> Self {
+        let asked =
+            query::value(query, "useStatefulReconnect").is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
+        if asked { allowed } else { Self::Plain }
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    use_stateful_reconnect: Option<bool>,
     negotiate_version: u8,
     connection_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,11 +82,12 @@ struct Refusal {
 /// Writes the body of a successful negotiation (negotiate, response).
 pub(crate) fn answer(
     version: NegotiateVersion,
-    id: &ConnectionId,
-    token: &ConnectionToken,
+    (id, token): (&ConnectionId, &ConnectionToken),
+    reconnect: Reconnect,
     transports: Transports,
 ) -> Vec<u8> {
     let answer = Answer {
+        use_stateful_reconnect: (reconnect == Reconnect::Stateful).then_some(true),
         negotiate_version: (version == NegotiateVersion::One).into(),
         connection_id: id.as_str(),
         connection_token: (version == NegotiateVersion::One).then(|| token.reveal()),
@@ -124,6 +137,22 @@ mod tests {
             ("negotiateVersion=-1", Zero, Err(TooLow(-1))),
         ] {
             assert_eq!(NegotiateVersion::choose(Some(query), minimum), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn stateful_reconnect_is_granted_to_whoever_asks_where_it_is_allowed() {
+        use Reconnect::{Plain, Stateful};
+        for (query, allowed, expected) in [
+            ("useStatefulReconnect=true", Stateful, Stateful),
+            ("useStatefulReconnect=true", Plain, Plain),
+            ("USEstatefulRECONNECT=%20True%20", Stateful, Stateful),
+            ("useStatefulReconnect=1", Stateful, Plain),
+            ("useStatefulReconnect=false", Stateful, Plain),
+            ("useStatefulReconnect=true&useStatefulReconnect=true", Stateful, Plain),
+            ("", Stateful, Plain),
+        ] {
+            assert_eq!(Reconnect::choose(Some(query), allowed), expected, "{query}");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The way out of a connection: a queue bounded in bytes that nobody waits for.
 
-use std::collections::VecDeque;
+mod queue;
+mod retained;
+
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -9,20 +11,13 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+pub(crate) use self::queue::Outlet;
+use self::queue::{News, Queue, SLICES_PER_WRITE, cost};
+pub(crate) use self::retained::{Cut, Hearing};
 use crate::signals::{Signal, Signals};
 use crate::{CloseReason, Frame};
-
-/// How many frames one write takes along at most.
-const SLICES_PER_WRITE: usize = 64;
-
-/// Beyond this many bytes a write takes no further frame along.
-const BYTES_PER_WRITE: usize = 64 * 1024;
-
-/// What a queued frame takes beside its bytes: its place in the queue and its share of the allocator.
-const FRAME_OVERHEAD: usize = 96;
 
 /// Below this share of the limit, `ready` lets streams and completions go on.
 const READY_SHARE: usize = 16;
@@ -47,7 +42,8 @@ impl Outbound {
         self.0.send(frame)
     }
 
-    /// Waits until the queue is short, for those who can wait: streams and completions.
+    /// Waits until the queue is short, for those who can wait: streams and completions. Where frames are
+    /// [kept](Self::retain), it waits until not too many are.
     ///
     /// It returns at once when the connection has ended.
     pub async fn ready(&self) {
@@ -106,43 +102,10 @@ pub(crate) struct Lane {
     limits: QueueLimits,
 }
 
-struct Queue {
-    frames: VecDeque<Frame>,
-    /// How much of the first frame is already written.
-    written: usize,
-    bytes: usize,
-    outlet: Outlet,
-    stalled_since: Option<Instant>,
-    /// Nothing is taken any more but a last frame.
-    refuses: bool,
-    /// There will be nothing behind what is queued.
-    ended: Option<CloseReason>,
-}
-
-/// Who moves what is queued.
-pub(crate) enum Outlet {
-    /// Whoever sends writes to this socket; the connection's task writes what is left.
-    Socket(Arc<TcpStream>),
-    /// The connection's task alone.
-    Task,
-    /// A response that goes on: it must keep taking.
-    Stream,
-    /// Somebody takes it now and then: a poll, or a test.
-    Taker,
-}
-
 impl Lane {
     pub(crate) fn new(limits: QueueLimits, outlet: Outlet) -> Self {
         Self {
-            queue: Mutex::new(Queue {
-                frames: VecDeque::new(),
-                written: 0,
-                bytes: 0,
-                outlet,
-                stalled_since: None,
-                refuses: false,
-                ended: None,
-            }),
+            queue: Mutex::new(Queue::new(outlet)),
             signals: Signals::default(),
             room: Notify::new(),
             taker: AtomicWaker::new(),
@@ -162,22 +125,43 @@ impl Lane {
 
     pub(crate) fn send(&self, frame: &Frame) -> Result<(), SendError> {
         let mut queue = self.lock();
+        if !queue.refuses
+            && let Some(retained) = &mut queue.retained
+            && !retained.push(frame, self.limits.bytes)
+        {
+            return self.overflow(queue);
+        }
+        self.enqueue(queue, frame)
+    }
+
+    pub(crate) fn send_unretained(&self, frame: &Frame) -> Result<(), SendError> {
+        self.enqueue(self.lock(), frame)
+    }
+
+    fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, frame: &Frame) -> Result<(), SendError> {
         if queue.refuses {
             return Err(SendError);
+        }
+        if queue.held {
+            return Ok(());
         }
         if queue.frames.is_empty() {
             if queue.write_inline(frame) {
                 return Ok(());
             }
         } else if queue.behind_first() + cost(frame) > self.limits.bytes {
-            drop(queue);
-            self.end(CloseReason::SlowConsumer);
-            return Err(SendError);
+            return self.overflow(queue);
         }
         let news = queue.push(frame);
         drop(queue);
         self.announce(news);
         Ok(())
+    }
+
+    fn overflow(&self, queue: MutexGuard<'_, Queue>) -> Result<(), SendError> {
+        drop(queue);
+        self.end(CloseReason::SlowConsumer);
+        Err(SendError)
     }
 
     /// Wakes whoever moves what is queued.
@@ -191,7 +175,8 @@ impl Lane {
 
     fn has_room(&self) -> bool {
         let queue = self.lock();
-        queue.refuses || queue.bytes <= self.limits.bytes / READY_SHARE
+        let kept_room = queue.retained.as_ref().is_none_or(|retained| retained.has_room());
+        queue.refuses || (queue.bytes <= self.limits.bytes / READY_SHARE && kept_room)
     }
 
     /// Takes no more. The first reason stands.
@@ -213,6 +198,11 @@ impl Lane {
         self.lock().ended
     }
 
+    /// Tells whether the connection has ended or is ending.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.lock().refuses
+    }
+
     fn abort(&self) {
         let mut queue = self.lock();
         if !queue.refuses {
@@ -228,10 +218,10 @@ impl Lane {
     pub(crate) fn disconnect(&self) {
         self.end(CloseReason::HandlerFailed);
         let mut queue = self.lock();
+        queue.retained = None;
         if let Outlet::Socket(_) | Outlet::Task = queue.outlet {
             queue.outlet = Outlet::Task;
-            queue.frames = VecDeque::new();
-            (queue.bytes, queue.written) = (0, 0);
+            queue.forget();
         }
     }
 
@@ -245,7 +235,7 @@ impl Lane {
         let mut queue = self.lock();
         queue.refuses = true;
         queue.ended.get_or_insert(reason);
-        if let Some(frame) = last
+        if let Some(frame) = last.filter(|_| !queue.held)
             && !(queue.frames.is_empty() && queue.write_inline(frame))
         {
             queue.push(frame);
@@ -308,88 +298,6 @@ impl Lane {
     /// The same as a future. Dropping it takes nothing.
     pub(crate) async fn take(&self, most: usize) -> Option<Vec<Frame>> {
         poll_fn(|cx| self.poll_take(cx, most)).await
-    }
-}
-
-/// Who has to be woken for a frame that was queued.
-#[derive(Clone, Copy)]
-enum News {
-    None,
-    ForTask,
-    ForTaker,
-}
-
-/// What a queued frame counts: its bytes and what holding them takes, so that a million empty frames count too.
-fn cost(frame: &Frame) -> usize {
-    frame.len() + FRAME_OVERHEAD
-}
-
-impl Queue {
-    fn push(&mut self, frame: &Frame) -> News {
-        let first = self.frames.is_empty();
-        self.bytes += cost(frame);
-        self.frames.push_back(frame.clone());
-        match self.outlet {
-            Outlet::Socket(_) | Outlet::Task if first => News::ForTask,
-            Outlet::Socket(_) | Outlet::Task => News::None,
-            Outlet::Taker => News::ForTaker,
-            Outlet::Stream => {
-                self.stalled_since.get_or_insert_with(Instant::now);
-                News::ForTaker
-            }
-        }
-    }
-
-    /// Writes a frame past the empty queue; `false` when some or all of it is left, which then counts as queued by
-    /// the caller.
-    fn write_inline(&mut self, frame: &Frame) -> bool {
-        let Outlet::Socket(socket) = &self.outlet else { return false };
-        match socket.try_write(frame.as_bytes()) {
-            Ok(n) if n == frame.len() => true,
-            Ok(n) => {
-                self.written = n;
-                false
-            }
-            // A broken socket is noticed by the reading side; until then its frames wait in the queue.
-            Err(_) => false,
-        }
-    }
-
-    fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let mut skip = self.written;
-        let (mut count, mut bytes) = (0, 0);
-        for (slice, frame) in slices.iter_mut().zip(&self.frames) {
-            *slice = IoSlice::new(&frame.as_bytes()[skip..]);
-            skip = 0;
-            count += 1;
-            bytes += slice.len();
-            if bytes >= BYTES_PER_WRITE {
-                break;
-            }
-        }
-        count
-    }
-
-    /// What waits behind the first frame: that one may be larger than the limit.
-    fn behind_first(&self) -> usize {
-        self.bytes - self.frames.front().map_or(0, cost)
-    }
-
-    fn advance(&mut self, mut n: usize) {
-        self.stalled_since = None;
-        while let Some(frame) = self.frames.front() {
-            let left = frame.len() - self.written;
-            if n < left {
-                self.written += n;
-                return;
-            }
-            n -= left;
-            self.bytes -= cost(frame);
-            self.written = 0;
-            self.frames.pop_front();
-        }
-        // An idle connection keeps no queue.
-        self.frames = VecDeque::new();
     }
 }
 

@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::connection::Transport;
+use crate::handover::{Arrival, Handover};
 use crate::mailbox::Mailbox;
 use crate::outbound::{Lane, Outlet, QueueLimits};
 use crate::signals::Signal;
-use crate::{CloseReason, Connection, ConnectionId, Identity};
+use crate::{CloseReason, Connection, ConnectionId, Identity, Reconnect};
 
 impl Connection {
     /// Makes a connection without a network, and the client's end of it.
@@ -28,9 +30,18 @@ impl Connection {
     pub fn pair(identity: Identity) -> (Self, Peer) {
         let lane = Arc::new(Lane::new(QueueLimits::default(), Outlet::Taker));
         let mailbox = Mailbox::new(Arc::clone(&lane));
-        let peer = Peer { lane: Arc::clone(&lane), mailbox: Arc::clone(&mailbox) };
+        let peer = Peer { lane: Arc::clone(&lane), mailbox: Arc::clone(&mailbox), handover: None };
         let transport = Transport::Mailbox(mailbox);
         (Self::new(ConnectionId::random(), Arc::new(identity), lane, transport), peer)
+    }
+
+    /// The same for a client that was granted stateful reconnect: it may [lose](Peer::lose) its transport and
+    /// [come back](Peer::reconnect).
+    pub fn resumable_pair(identity: Identity) -> (Self, Peer) {
+        let (connection, mut peer) = Self::pair(identity);
+        let handover = Handover::new(Arc::clone(connection.identity()), Duration::MAX);
+        peer.handover = Some(Arc::clone(&handover));
+        (connection.resumable(Reconnect::Stateful, Some(handover)), peer)
     }
 }
 
@@ -38,6 +49,7 @@ impl Connection {
 pub struct Peer {
     lane: Arc<Lane>,
     mailbox: Arc<Mailbox>,
+    handover: Option<Arc<Handover>>,
 }
 
 impl Peer {
@@ -55,6 +67,25 @@ impl Peer {
     /// Ends the client's side for the given reason.
     pub fn end(&mut self, reason: CloseReason) {
         self.mailbox.end(reason);
+    }
+
+    /// Loses the transport without a word.
+    pub fn lose(&mut self) {
+        self.end(CloseReason::ClientGone);
+    }
+
+    /// Brings another transport for the connection, whether it misses the old one or not.
+    pub fn reconnect(&mut self) {
+        self.mailbox = Mailbox::new(Arc::clone(&self.lane));
+        if let Some(handover) = &self.handover {
+            let transport = Transport::Mailbox(Arc::clone(&self.mailbox));
+            handover.bring(Arrival { transport, expires: None, remote: None }, &self.lane);
+        }
+    }
+
+    /// Gives up a connection that waits for another transport, as a server does after a while.
+    pub fn give_up(&self) {
+        self.lane.end(CloseReason::ClientGone);
     }
 
     /// Lets a second pass for the connection.

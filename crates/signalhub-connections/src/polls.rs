@@ -16,6 +16,8 @@ use crate::mailbox::Mailbox;
 pub(crate) struct Polls {
     mailbox: Arc<Mailbox>,
     timeout: Duration,
+    /// How long there may be no poll.
+    patience: Duration,
     /// Counts polls; the waiting one is over when there is a newer one.
     newest: AtomicU64,
     replaced: Notify,
@@ -46,10 +48,11 @@ pub(crate) enum Polled {
 }
 
 impl Polls {
-    pub(crate) fn new(mailbox: Arc<Mailbox>, timeout: Duration) -> Arc<Self> {
+    pub(crate) fn new(mailbox: Arc<Mailbox>, timeout: Duration, patience: Duration) -> Arc<Self> {
         Arc::new(Self {
             mailbox,
             timeout,
+            patience,
             newest: AtomicU64::new(0),
             replaced: Notify::new(),
             turn: tokio::sync::Mutex::new(()),
@@ -94,10 +97,10 @@ impl Polls {
         }
     }
 
-    /// Tells for how long no poll has been there.
-    pub(crate) fn absent_for(&self, now: Instant) -> Duration {
+    /// Tells whether there was no poll for too long.
+    pub(crate) fn is_deserted(&self, now: Instant) -> bool {
         let presence = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
-        if presence.waiting > 0 { Duration::ZERO } else { now.duration_since(presence.since) }
+        presence.waiting == 0 && now.duration_since(presence.since) > self.patience
     }
 
     /// Ends the client's side.

@@ -1,5 +1,9 @@
 //! All connections of a server: the negotiated ones that wait for a transport, and the live ones.
 
+mod resuming;
+mod seat;
+mod slot;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -7,16 +11,17 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+pub(crate) use self::resuming::Resumable;
+use self::resuming::Returns;
+pub(crate) use self::seat::Seat;
+pub(crate) use self::slot::Link;
+use self::slot::{Slot, Stage};
 use crate::id::ConnectionToken;
 use crate::limits::{Charge, Limit, Limits, Parties, Party, RefusalCounts};
 use crate::mailbox::Mailbox;
 use crate::outbound::{Lane, QueueLimits};
-use crate::polls::Polls;
 use crate::signals::Signal;
-use crate::{CloseReason, ConnectionId, TransportKind};
-
-/// How long a polling connection may be without poll (the original's `DisconnectTimeout`).
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+use crate::{CloseReason, ConnectionId, Reconnect, TransportKind};
 
 /// The original looks at all connections once a second; timers of connections are as fine as that.
 const TICK: Duration = Duration::from_secs(1);
@@ -37,51 +42,14 @@ struct Slots {
     by_token: HashMap<ConnectionToken, Slot>,
     /// Connections whose handlers run or whose sockets are not closed yet.
     active: usize,
+    /// Those of them that have lost their transport.
+    suspended: usize,
     /// Negotiated connections without transport.
     waiting: usize,
+    returns: Returns,
     parties: Parties,
     limits: Limits,
     draining: bool,
-}
-
-#[derive(Debug)]
-struct Slot {
-    id: ConnectionId,
-    stage: Stage,
-}
-
-#[derive(Debug)]
-enum Stage {
-    /// Negotiated; bytes may have been posted already.
-    Waiting { since: Instant, mailbox: Option<Arc<Mailbox>>, charge: Charge },
-    /// Attached to its transport.
-    Active(Link),
-}
-
-/// How a connection is attached.
-#[derive(Clone, Debug)]
-pub(crate) enum Link {
-    WebSocket(Arc<Lane>),
-    Events(Arc<Mailbox>),
-    Polls(Arc<Polls>),
-}
-
-impl Link {
-    fn kind(&self) -> TransportKind {
-        match self {
-            Self::WebSocket(_) => TransportKind::WebSockets,
-            Self::Events(_) => TransportKind::ServerSentEvents,
-            Self::Polls(_) => TransportKind::LongPolling,
-        }
-    }
-
-    fn lane(&self) -> &Arc<Lane> {
-        match self {
-            Self::WebSocket(lane) => lane,
-            Self::Events(mailbox) => mailbox.lane(),
-            Self::Polls(polls) => polls.mailbox().lane(),
-        }
-    }
 }
 
 /// What is behind a token.
@@ -104,6 +72,7 @@ pub(crate) enum AttachError {
 pub(crate) struct Attached<T> {
     pub(crate) id: ConnectionId,
     pub(crate) seat: Seat,
+    pub(crate) reconnect: Reconnect,
     /// What was made for it.
     pub(crate) made: T,
 }
@@ -141,7 +110,7 @@ impl Registry {
     }
 
     fn tick(&self, now: Instant) {
-        let mut lanes = Vec::new();
+        let (mut lanes, mut given_up) = (Vec::new(), Vec::new());
         {
             let mut slots = self.lock();
             let lifetime = slots.limits.lifetime();
@@ -150,28 +119,41 @@ impl Registry {
                 Stage::Active(link) => {
                     lanes.push(Arc::clone(link.lane()));
                     match link {
-                        Link::Polls(polls) if polls.absent_for(now) > DISCONNECT_TIMEOUT => {
+                        Link::Polls(polls) if polls.is_deserted(now) => {
                             polls.end(CloseReason::ClientGone);
                             !polls.is_finished()
                         }
                         _ => true,
                     }
                 }
+                Stage::Suspended { link, since } => {
+                    lanes.push(Arc::clone(link.lane()));
+                    if link.patience().is_some_and(|patience| now.duration_since(*since) > patience) {
+                        given_up.push(Arc::clone(link.lane()));
+                    }
+                    true
+                }
             });
         }
+        given_up.iter().for_each(|lane| lane.end(CloseReason::ClientGone));
         // Tasks are woken when the lock is free, because what they do first may need it.
         lanes.iter().for_each(|lane| lane.signals.raise(Signal::Tick));
     }
 
     /// Adds a connection that waits for its transport.
-    pub(crate) fn negotiate(&self, token: ConnectionToken, id: ConnectionId, party: &Party) -> Result<(), Limit> {
+    pub(crate) fn negotiate(
+        &self,
+        (token, id): (ConnectionToken, ConnectionId),
+        reconnect: Reconnect,
+        party: &Party,
+    ) -> Result<(), Limit> {
         let mut slots = self.lock();
         slots.allow()?;
         slots.limits.allow_negotiation(slots.waiting)?;
         let charge = slots.charge(party)?;
         slots.waiting += 1;
-        let stage = Stage::Waiting { since: Instant::now(), mailbox: None, charge };
-        slots.by_token.insert(token, Slot { id, stage });
+        let stage = Stage::Waiting { since: Instant::now(), mailbox: None, reconnect };
+        slots.by_token.insert(token, Slot { id, stage, charge });
         Ok(())
     }
 
@@ -179,7 +161,7 @@ impl Registry {
     pub(crate) fn find(&self, token: &str) -> Option<Found> {
         self.lock().by_token.get(token).map(|slot| match &slot.stage {
             Stage::Waiting { .. } => Found::Waiting,
-            Stage::Active(link) => Found::Attached(link.clone()),
+            Stage::Active(link) | Stage::Suspended { link, .. } => Found::Attached(link.clone()),
         })
     }
 
@@ -188,53 +170,62 @@ impl Registry {
         let mut slots = self.lock();
         Some(match &mut slots.by_token.get_mut(token)?.stage {
             Stage::Waiting { mailbox, .. } => Ok(Arc::clone(mailbox.get_or_insert_with(|| Mailbox::early(limits)))),
-            Stage::Active(Link::WebSocket(_)) => Err(AttachError::OtherTransport),
             Stage::Active(Link::Events(mailbox)) => Ok(Arc::clone(mailbox)),
             Stage::Active(Link::Polls(polls)) => Ok(Arc::clone(polls.mailbox())),
+            Stage::Active(Link::WebSocket { .. }) | Stage::Suspended { .. } => Err(AttachError::OtherTransport),
         })
     }
 
-    /// Attaches a transport to a negotiated connection. `make` gets the mailbox of what was posted before.
+    /// Attaches a transport to a negotiated connection. `make` gets the mailbox of what was posted before, and what was
+    /// negotiated about reconnecting.
     pub(crate) fn attach<T>(
         self: &Arc<Self>,
         token: &str,
         kind: TransportKind,
         party: &Party,
-        make: impl FnOnce(Option<Arc<Mailbox>>) -> (Link, T),
+        make: impl FnOnce(Option<Arc<Mailbox>>, Reconnect) -> (Link, T),
     ) -> Result<Attached<T>, AttachError> {
         let mut slots = self.lock();
-        let Slots { by_token, parties, limits, draining, active, waiting } = &mut *slots;
+        let Slots { by_token, parties, limits, draining, active, waiting, .. } = &mut *slots;
         let (token, _) = by_token.get_key_value(token).ok_or(AttachError::Unknown)?;
         let token = token.clone();
         let slot = by_token.get_mut(&token).ok_or(AttachError::Unknown)?;
-        let (mailbox, charge) = match &mut slot.stage {
-            Stage::Waiting { mailbox, charge, .. } => {
+        let (mailbox, reconnect) = match &mut slot.stage {
+            Stage::Waiting { mailbox, reconnect, .. } => {
                 allow(*draining, limits, *active)?;
-                parties.recharge(charge, party, limits)?;
-                (mailbox.take(), std::mem::take(charge))
+                parties.recharge(&mut slot.charge, party, limits)?;
+                (mailbox.take(), *reconnect)
             }
-            Stage::Active(bound) if bound.kind() == kind => return Err(AttachError::AlreadyAttached),
-            Stage::Active(_) => return Err(AttachError::OtherTransport),
+            Stage::Active(bound) | Stage::Suspended { link: bound, .. } if bound.kind() == kind => {
+                return Err(AttachError::AlreadyAttached);
+            }
+            Stage::Active(_) | Stage::Suspended { .. } => return Err(AttachError::OtherTransport),
         };
-        let (link, made) = make(mailbox);
+        let (link, made) = make(mailbox, reconnect);
+        // What the next transport may have to take over stays in the slot.
+        let charge = match link {
+            Link::WebSocket { handover: Some(_), .. } => Charge::default(),
+            _ => std::mem::take(&mut slot.charge),
+        };
         slot.stage = Stage::Active(link.clone());
         (*waiting, *active) = (*waiting - 1, *active + 1);
         let seat = Seat { registry: Arc::clone(self), token: Some(token), link, charge };
-        Ok(Attached { id: slot.id.clone(), seat, made })
+        Ok(Attached { id: slot.id.clone(), seat, reconnect, made })
     }
 
     /// Adds a WebSocket that comes without negotiation; its id is its token, as under negotiate version 0.
     pub(crate) fn admit(self: &Arc<Self>, lane: &Arc<Lane>, party: &Party) -> Result<Attached<()>, AttachError> {
         let id = ConnectionId::random();
         let token = ConnectionToken::same_as(&id);
-        let link = Link::WebSocket(Arc::clone(lane));
+        let link = Link::WebSocket { lane: Arc::clone(lane), handover: None };
         let mut slots = self.lock();
         slots.allow()?;
         let charge = slots.charge(party)?;
-        slots.by_token.insert(token.clone(), Slot { id: id.clone(), stage: Stage::Active(link.clone()) });
+        let slot = Slot { id: id.clone(), stage: Stage::Active(link.clone()), charge: Charge::default() };
+        slots.by_token.insert(token.clone(), slot);
         slots.active += 1;
         let seat = Seat { registry: Arc::clone(self), token: Some(token), link, charge };
-        Ok(Attached { id, seat, made: () })
+        Ok(Attached { id, seat, reconnect: Reconnect::Plain, made: () })
     }
 
     /// Forgets a connection: its client said goodbye, or took the last of it.
@@ -260,7 +251,7 @@ impl Registry {
             slots.draining = true;
             slots.retain(|stage| match stage {
                 Stage::Waiting { .. } => false,
-                Stage::Active(link) => {
+                Stage::Active(link) | Stage::Suspended { link, .. } => {
                     lanes.push(Arc::downgrade(link.lane()));
                     true
                 }
@@ -319,9 +310,9 @@ impl Slots {
         let Self { by_token, parties, waiting, .. } = self;
         by_token.retain(|_, slot| {
             let kept = keep(&slot.stage);
-            if !kept && let Stage::Waiting { mailbox, charge, .. } = &mut slot.stage {
+            if !kept && let Stage::Waiting { mailbox, .. } = &mut slot.stage {
                 *waiting -= 1;
-                parties.release(std::mem::take(charge));
+                parties.release(std::mem::take(&mut slot.charge));
                 // Whoever still brings bytes for it is let go.
                 mailbox.iter().for_each(|mailbox| mailbox.abandon());
             }
@@ -345,39 +336,6 @@ fn allow(draining: bool, limits: &Limits, active: usize) -> Result<(), Limit> {
 impl From<Limit> for AttachError {
     fn from(limit: Limit) -> Self {
         Self::Refused(limit)
-    }
-}
-
-/// A live connection's place in the registry, given back when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Seat {
-    registry: Arc<Registry>,
-    token: Option<ConnectionToken>,
-    link: Link,
-    charge: Charge,
-}
-
-impl Seat {
-    /// Frees the token: nobody can ask for this connection any more. It still counts as live.
-    pub(crate) fn free_token(&mut self) {
-        let Some(token) = self.token.take() else { return };
-        match &self.link {
-            // What is left is fetched by the last polls.
-            Link::Polls(polls) => polls.finish(),
-            Link::WebSocket(_) | Link::Events(_) => drop(self.registry.lock().by_token.remove(&token)),
-        }
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.free_token();
-        let mut slots = self.registry.lock();
-        slots.active -= 1;
-        slots.parties.release(std::mem::take(&mut self.charge));
-        if slots.active == 0 {
-            self.registry.emptied.notify_waiters();
-        }
     }
 }
 

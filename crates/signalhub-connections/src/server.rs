@@ -218,9 +218,24 @@ async fn accept(listener: TcpListener, routes: Arc<Routes>, stopping: watch::Rec
 pub struct ConnectionCounts(pub(crate) Arc<Registry>);
 
 impl ConnectionCounts {
-    /// Connections that have a transport.
+    /// Connections that are live: all but those that wait for their first transport.
     pub fn active(&self) -> usize {
         self.0.active()
+    }
+
+    /// Those of them that have lost their transport and wait for their client to come back.
+    pub fn suspended(&self) -> usize {
+        self.0.suspended()
+    }
+
+    /// How often a client has come back to its connection so far, with a new transport.
+    pub fn resumed(&self) -> u64 {
+        self.0.resumed()
+    }
+
+    /// How many connections have ended so far while they waited for their client to come back.
+    pub fn given_up(&self) -> u64 {
+        self.0.given_up()
     }
 
     /// Negotiated connections that wait for a transport.
@@ -243,7 +258,7 @@ impl ConnectionCounts {
         self.0.draining().await;
     }
 
-    /// Waits until no connection has a transport.
+    /// Waits until no connection is live.
     pub async fn emptied(&self) {
         self.0.emptied().await;
     }

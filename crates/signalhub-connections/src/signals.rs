@@ -19,6 +19,8 @@ pub(crate) enum Signal {
     Moved = 8,
     /// The application wants the connection to end.
     Abort = 16,
+    /// A new transport waits for the connection.
+    Arrived = 32,
 }
 
 /// The pending signals of one connection and the task that waits for them.

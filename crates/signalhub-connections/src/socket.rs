@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 pub(crate) use crate::io::Io;
 use crate::io::READ_SIZE;
-use crate::outbound::{Lane, Outlet};
+use crate::outbound::{Cut, Lane, Outlet};
 use crate::websocket::{self, Decoder, Event, Violation};
 use crate::{CloseReason, Frame, Intake, Received};
 
@@ -43,10 +43,7 @@ struct Farewell {
 }
 
 impl Socket {
-    pub(crate) fn new(io: Io, posted: Vec<u8>, frames: Vec<u8>, lane: &Lane) -> Self {
-        if let Io::Tcp(socket) = &io {
-            lane.set_outlet(Outlet::Socket(Arc::clone(socket)));
-        }
+    pub(crate) fn new(io: Io, posted: Vec<u8>, frames: Vec<u8>) -> Self {
         Self {
             io,
             decoder: Decoder::new(),
@@ -54,6 +51,21 @@ impl Socket {
             farewell: Farewell::default(),
             ended: None,
             broken: false,
+        }
+    }
+
+    /// Who writes to it.
+    pub(crate) fn outlet(&self) -> Outlet {
+        match &self.io {
+            Io::Tcp(socket) => Outlet::Socket(Arc::clone(socket)),
+            Io::Stream { .. } => Outlet::Task,
+        }
+    }
+
+    /// Says goodbye to a client that has come back another way and will hardly read it; nobody waits for that.
+    pub(crate) fn abandon(&self, cut: Cut) {
+        if cut == Cut::BetweenFrames && !self.farewell.sent {
+            self.io.try_write(&websocket::close_frame(CloseReason::Finished.code(), ""));
         }
     }
 
@@ -66,13 +78,13 @@ impl Socket {
         input: &mut Vec<u8>,
     ) -> Poll<Received> {
         if let Poll::Ready(Err(_)) = self.io.poll_drain(cx, lane) {
-            return self.end(lane, CloseReason::ClientGone);
+            return self.end(CloseReason::ClientGone);
         }
         if intake == Intake::Paused {
             return Poll::Pending;
         }
         if let Some(reason) = self.ended {
-            return self.end(lane, reason);
+            return self.end(reason);
         }
         let Early { posted, mut frames } = std::mem::take(&mut self.early);
         if !posted.is_empty() || !frames.is_empty() {
@@ -92,16 +104,15 @@ impl Socket {
                     return Poll::Ready(Received::Bytes);
                 }
                 if let Some(reason) = self.ended {
-                    return self.end(lane, reason);
+                    return self.end(reason);
                 }
             }
         })
     }
 
-    fn end(&mut self, lane: &Lane, reason: CloseReason) -> Poll<Received> {
+    fn end(&mut self, reason: CloseReason) -> Poll<Received> {
         self.broken |= reason == CloseReason::ClientGone;
         self.ended = Some(reason);
-        lane.end(reason);
         Poll::Ready(Received::Ended(reason))
     }
 
@@ -114,7 +125,7 @@ impl Socket {
                         Some(Event::Data { payload, .. }) => input.extend_from_slice(payload),
                         Some(Event::Ping(payload)) => {
                             // A connection that no longer takes frames needs no pong either.
-                            let _ = lane.send(&Frame::control(websocket::pong_frame(&payload)));
+                            let _ = lane.send_unretained(&Frame::control(websocket::pong_frame(&payload)));
                         }
                         Some(Event::Close(_)) => {
                             // The original answers with 1000 and no reason, whatever the client's code.

@@ -29,6 +29,21 @@ pub enum HubMessage<'a> {
     Unknown(i32),
 }
 
+impl HubMessage<'_> {
+    /// Says whether it has a number, by which a connection that is resumed knows what was received: calls, items,
+    /// completions and cancellations have one (HubProtocol, Ack).
+    pub fn is_numbered(&self) -> bool {
+        match self {
+            Self::Invocation(_)
+            | Self::StreamItem(_)
+            | Self::Completion(_)
+            | Self::StreamInvocation(_)
+            | Self::CancelInvocation(_) => true,
+            Self::Ping | Self::Close(_) | Self::Ack(_) | Self::Sequence(_) | Self::Unknown(_) => false,
+        }
+    }
+}
+
 /// Calls a method (HubProtocol, Invocation and StreamInvocation).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Invocation<'a> {

@@ -130,3 +130,69 @@ async fn an_abort_refuses_frames_but_not_the_farewell() {
     assert_eq!(lane.take(9).await.map(|frames| frames.len()), Some(1));
     assert_eq!(lane.take(9).await.map(|frames| frames.len()), None);
 }
+
+#[tokio::test]
+async fn unconfirmed_frames_are_written_again_in_order_behind_the_opening() {
+    let lane = lane(1 << 20);
+    let outbound = Outbound::new(Arc::clone(&lane));
+    outbound.send_unretained(&text(1)).unwrap();
+    outbound.retain(1000);
+    for len in 2..6 {
+        outbound.send(&text(len)).unwrap();
+    }
+    drain(&lane, 1000).await;
+    outbound.release(2);
+    assert_eq!(outbound.first_retained(), 3);
+    lane.suspend();
+    outbound.send(&text(6)).unwrap();
+    outbound.send_unretained(&text(99)).unwrap();
+    assert!(!outbound.has_backlog(), "nothing is written without a transport");
+    outbound.resume(Some(&text(50)));
+    outbound.send(&text(7)).unwrap();
+    let expected: Vec<u8> = [50, 4, 5, 6, 7].into_iter().flat_map(|len| text(len).as_bytes().to_vec()).collect();
+    assert_eq!(drain(&lane, 1000).await, expected);
+}
+
+#[test]
+fn confirmations_of_any_number_are_taken() {
+    let lane = lane(1 << 20);
+    let outbound = Outbound::new(Arc::clone(&lane));
+    outbound.retain(1000);
+    for (sent, through, first) in [(3, 1, 2), (0, 0, 2), (0, 1, 2), (2, u64::MAX, 6), (1, 3, 6), (0, 6, 7)] {
+        for _ in 0..sent {
+            outbound.send(&text(10)).unwrap();
+        }
+        outbound.release(through);
+        assert_eq!(outbound.first_retained(), first, "after {through}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_buffer_lets_those_wait_who_can() {
+    let lane = lane(1 << 20);
+    let outbound = Outbound::new(Arc::clone(&lane));
+    outbound.retain(100);
+    outbound.send(&text(200)).unwrap();
+    drain(&lane, 1000).await;
+    let mut ready = Box::pin(outbound.ready());
+    assert!((&mut ready).now_or_never().is_none());
+    outbound.release(1);
+    ready.await;
+    outbound.send(&text(200)).unwrap();
+    let mut ready = Box::pin(outbound.ready());
+    assert!((&mut ready).now_or_never().is_none());
+    // Nobody waits for a confirmation that would not be read.
+    lane.set_hearing(Hearing::Shut);
+    ready.await;
+}
+
+#[test]
+fn a_client_that_never_confirms_ends_as_a_slow_consumer() {
+    let lane = lane(1000);
+    let outbound = Outbound::new(Arc::clone(&lane));
+    outbound.retain(100);
+    lane.suspend();
+    let sent = (0..).take_while(|_| outbound.send(&text(100)).is_ok()).count();
+    assert_eq!(sent, 1000 / cost(&text(100)));
+    assert_eq!(lane.ended(), Some(CloseReason::SlowConsumer));
+}

@@ -69,7 +69,7 @@ impl World {
     fn new() -> Self {
         let lane = Arc::new(Lane::new(QueueLimits::default(), Outlet::Taker));
         Self {
-            polls: Polls::new(Mailbox::new(Arc::clone(&lane)), Duration::from_secs(90)),
+            polls: Polls::new(Mailbox::new(Arc::clone(&lane)), Duration::from_secs(90), Duration::from_secs(15)),
             lane,
             polling: Vec::new(),
             posting: Vec::new(),

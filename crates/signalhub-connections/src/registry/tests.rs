@@ -12,7 +12,7 @@ fn registry(limits: Limits) -> Arc<Registry> {
 fn negotiate(registry: &Registry) -> Result<String, Limit> {
     let token = ConnectionToken::random();
     let text = token.reveal().to_owned();
-    registry.negotiate(token, ConnectionId::random(), &Party::default()).map(|()| text)
+    registry.negotiate((token, ConnectionId::random()), Reconnect::Plain, &Party::default()).map(|()| text)
 }
 
 fn lane() -> Arc<Lane> {
@@ -20,9 +20,9 @@ fn lane() -> Arc<Lane> {
 }
 
 fn attach(registry: &Arc<Registry>, token: &str) -> Result<Attached<Arc<Lane>>, AttachError> {
-    registry.attach(token, TransportKind::WebSockets, &Party::default(), |_| {
+    registry.attach(token, TransportKind::WebSockets, &Party::default(), |_, _| {
         let lane = lane();
-        (Link::WebSocket(Arc::clone(&lane)), lane)
+        (Link::WebSocket { lane: Arc::clone(&lane), handover: None }, lane)
     })
 }
 

@@ -1,0 +1,157 @@
+//! What waits to be written to one client.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::net::TcpStream;
+
+use super::retained::Retained;
+use crate::{CloseReason, Frame};
+
+/// How many frames one write takes along at most.
+pub(super) const SLICES_PER_WRITE: usize = 64;
+
+/// Beyond this many bytes a write takes no further frame along.
+const BYTES_PER_WRITE: usize = 64 * 1024;
+
+/// What a queued frame takes beside its bytes: its place in the queue and its share of the allocator.
+const FRAME_OVERHEAD: usize = 96;
+
+/// What waits for one client, and who moves it. An empty queue holds no memory.
+pub(super) struct Queue {
+    pub(super) frames: VecDeque<Frame>,
+    /// How much of the first frame is already written.
+    pub(super) written: usize,
+    pub(super) bytes: usize,
+    pub(super) outlet: Outlet,
+    /// There is no transport, or nothing was said on it yet.
+    pub(super) held: bool,
+    /// What may have to be sent again, on a connection that can be resumed.
+    pub(super) retained: Option<Box<Retained>>,
+    pub(super) stalled_since: Option<Instant>,
+    /// Nothing is taken any more but a last frame.
+    pub(super) refuses: bool,
+    /// There will be nothing behind what is queued.
+    pub(super) ended: Option<CloseReason>,
+}
+
+/// Who moves what is queued.
+pub(crate) enum Outlet {
+    /// Whoever sends writes to this socket; the connection's task writes what is left.
+    Socket(Arc<TcpStream>),
+    /// The connection's task alone.
+    Task,
+    /// A response that goes on: it must keep taking.
+    Stream,
+    /// Somebody takes it now and then: a poll, or a test.
+    Taker,
+}
+
+/// Who has to be woken for a frame that was queued.
+#[derive(Clone, Copy)]
+pub(super) enum News {
+    None,
+    ForTask,
+    ForTaker,
+}
+
+impl News {
+    pub(super) fn or(self, other: Self) -> Self {
+        if let Self::None = self { other } else { self }
+    }
+}
+
+/// What a queued frame counts: its bytes and what holding them takes, so that a million empty frames count too.
+pub(super) fn cost(frame: &Frame) -> usize {
+    frame.len() + FRAME_OVERHEAD
+}
+
+impl Queue {
+    pub(super) fn new(outlet: Outlet) -> Self {
+        Self {
+            frames: VecDeque::new(),
+            written: 0,
+            bytes: 0,
+            outlet,
+            held: false,
+            retained: None,
+            stalled_since: None,
+            refuses: false,
+            ended: None,
+        }
+    }
+
+    pub(super) fn push(&mut self, frame: &Frame) -> News {
+        let first = self.frames.is_empty();
+        self.bytes += cost(frame);
+        self.frames.push_back(frame.clone());
+        match self.outlet {
+            Outlet::Socket(_) | Outlet::Task if first => News::ForTask,
+            Outlet::Socket(_) | Outlet::Task => News::None,
+            Outlet::Taker => News::ForTaker,
+            Outlet::Stream => {
+                self.stalled_since.get_or_insert_with(Instant::now);
+                News::ForTaker
+            }
+        }
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.frames = VecDeque::new();
+        (self.bytes, self.written) = (0, 0);
+    }
+
+    /// Writes a frame past the empty queue; `false` when some or all of it is left, which then counts as queued by
+    /// the caller.
+    pub(super) fn write_inline(&mut self, frame: &Frame) -> bool {
+        let Outlet::Socket(socket) = &self.outlet else { return false };
+        match socket.try_write(frame.as_bytes()) {
+            Ok(n) if n == frame.len() => true,
+            Ok(n) => {
+                self.written = n;
+                false
+            }
+            // A broken socket is noticed by the reading side; until then its frames wait in the queue.
+            Err(_) => false,
+        }
+    }
+
+    pub(super) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut skip = self.written;
+        let (mut count, mut bytes) = (0, 0);
+        for (slice, frame) in slices.iter_mut().zip(&self.frames) {
+            *slice = IoSlice::new(&frame.as_bytes()[skip..]);
+            skip = 0;
+            count += 1;
+            bytes += slice.len();
+            if bytes >= BYTES_PER_WRITE {
+                break;
+            }
+        }
+        count
+    }
+
+    /// What waits behind the first frame: that one may be larger than the limit.
+    pub(super) fn behind_first(&self) -> usize {
+        self.bytes - self.frames.front().map_or(0, cost)
+    }
+
+    pub(super) fn advance(&mut self, mut n: usize) {
+        self.stalled_since = None;
+        while let Some(frame) = self.frames.front() {
+            let left = frame.len() - self.written;
+            if n < left {
+                self.written += n;
+                return;
+            }
+            n -= left;
+            self.bytes -= cost(frame);
+            self.written = 0;
+            self.frames.pop_front();
+        }
+        // An idle connection keeps no queue.
+        self.frames = VecDeque::new();
+    }
+}

@@ -1,0 +1,160 @@
+//! What was sent and may have to be sent again, over another transport.
+//!
+//! Frames are numbered from 1 as they are sent. Nobody here knows what a frame says: the handler tells up to which number
+//! the client has them.
+
+use std::collections::VecDeque;
+
+use super::{Lane, News, Outbound, Outlet, SendError, cost};
+use crate::Frame;
+
+/// The frames that the client has not confirmed, in order.
+pub(super) struct Retained {
+    frames: VecDeque<Frame>,
+    /// How many frames before these are confirmed.
+    released: u64,
+    /// The bytes of these frames.
+    bytes: usize,
+    /// The same with what holding them takes.
+    cost: usize,
+    /// With more bytes than this, those who can wait do.
+    size: usize,
+    hearing: Hearing,
+}
+
+/// Whether a confirmation can be heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hearing {
+    /// What the client sends is read.
+    Open,
+    /// Nothing is read, so nobody waits for what could only come that way.
+    Shut,
+}
+
+/// Whether the bytes that went out end with a whole frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    BetweenFrames,
+    InsideFrame,
+}
+
+impl Retained {
+    fn new(size: usize) -> Self {
+        Self { frames: VecDeque::new(), released: 0, bytes: 0, cost: 0, size, hearing: Hearing::Open }
+    }
+
+    /// Keeps one more frame; `false` if that is too much. One frame alone is never too much.
+    pub(super) fn push(&mut self, frame: &Frame, most: usize) -> bool {
+        if !self.frames.is_empty() && self.cost + cost(frame) > most {
+            return false;
+        }
+        self.bytes += frame.len();
+        self.cost += cost(frame);
+        self.frames.push_back(frame.clone());
+        true
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.bytes <= self.size || self.hearing == Hearing::Shut
+    }
+
+    /// Forgets the frames up to this number. One that is already forgotten, or was never sent, is no error.
+    fn release(&mut self, through: u64) {
+        while self.released < through
+            && let Some(frame) = self.frames.pop_front()
+        {
+            self.released += 1;
+            self.bytes -= frame.len();
+            self.cost -= cost(&frame);
+        }
+        if self.frames.is_empty() {
+            // An idle connection keeps no buffer.
+            self.frames = VecDeque::new();
+        }
+    }
+}
+
+impl Outbound {
+    /// Keeps every frame that is sent from now on until it is [released](Self::release), so that it can be sent again
+    /// over another transport.
+    ///
+    /// With more than `size` bytes kept, [`ready`](Self::ready) waits for the client. What does not wait is kept up to the
+    /// limit of the queue; beyond that the connection ends as a slow consumer.
+    pub fn retain(&self, size: usize) {
+        self.0.lock().retained.get_or_insert_with(|| Box::new(Retained::new(size)));
+    }
+
+    /// Forgets the kept frames up to the one with this number, the first one being 1.
+    ///
+    /// A number that is too low or too high is no error: what is kept up to there is forgotten.
+    pub fn release(&self, through: u64) {
+        let mut queue = self.0.lock();
+        if let Some(retained) = &mut queue.retained {
+            retained.release(through);
+            drop(queue);
+            self.0.room.notify_waiters();
+        }
+    }
+
+    /// The number of the first kept frame, or of the next one to be sent if none is kept.
+    pub fn first_retained(&self) -> u64 {
+        self.0.lock().retained.as_ref().map_or(1, |retained| retained.released + 1)
+    }
+
+    /// Goes on over the new transport: first `opening`, then everything that is kept, then what is sent from now on.
+    ///
+    /// Between the loss of a transport and this, nothing is written; what is sent meanwhile is kept.
+    pub fn resume(&self, opening: Option<&Frame>) {
+        let mut queue = self.0.lock();
+        queue.held = false;
+        let frames: Vec<Frame> = opening.into_iter().chain(queue.unreleased()).cloned().collect();
+        let mut news = News::None;
+        for frame in &frames {
+            news = news.or(queue.push(frame));
+        }
+        drop(queue);
+        self.0.announce(news);
+    }
+
+    /// Sends a frame that is not kept and not numbered. While there is no transport it is dropped.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub fn send_unretained(&self, frame: &Frame) -> Result<(), SendError> {
+        self.0.send_unretained(frame)
+    }
+}
+
+impl Lane {
+    /// Lets the transport go, with what is on its way; what is kept stays. Nothing is written before the lane is resumed.
+    pub(crate) fn suspend(&self) -> Cut {
+        let mut queue = self.lock();
+        let cut = if queue.written == 0 { Cut::BetweenFrames } else { Cut::InsideFrame };
+        queue.held = true;
+        queue.stalled_since = None;
+        queue.forget();
+        if let Outlet::Socket(_) = queue.outlet {
+            queue.outlet = Outlet::Task;
+        }
+        drop(queue);
+        self.room.notify_waiters();
+        cut
+    }
+
+    /// Notes whether the client can be heard.
+    pub(crate) fn set_hearing(&self, hearing: Hearing) {
+        let mut queue = self.lock();
+        let Some(retained) = &mut queue.retained else { return };
+        if retained.hearing != hearing {
+            retained.hearing = hearing;
+            drop(queue);
+            self.room.notify_waiters();
+        }
+    }
+}
+
+impl super::Queue {
+    fn unreleased(&self) -> impl Iterator<Item = &Frame> {
+        self.retained.iter().flat_map(|retained| &retained.frames)
+    }
+}
