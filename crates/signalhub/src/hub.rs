@@ -216,6 +216,13 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
         self
     }
 
+    /// Sets how many bytes of messages a client with stateful reconnect may leave unconfirmed, before its streams and its
+    /// answers wait for it. Its endpoint must [allow](signalhub_connections::Endpoint::allow_stateful_reconnects) it.
+    pub fn stateful_reconnect_buffer_size(mut self, bytes: usize) -> Self {
+        self.options.stateful_reconnect_buffer_size = bytes;
+        self
+    }
+
     /// Sets how many streams one client may have open at once, in both directions.
     pub fn maximum_streams_per_client(mut self, count: usize) -> Self {
         self.options.maximum_streams_per_client = count;

@@ -20,6 +20,9 @@ pub struct HubOptions {
     pub maximum_parallel_invocations_per_client: usize,
     /// How many items of a client's stream may wait for their method; one more holds the client up. 10.
     pub stream_buffer_capacity: usize,
+    /// How many bytes of messages a client may leave unconfirmed, before its streams and its answers wait for it; for
+    /// clients with stateful reconnect. 100 000.
+    pub stateful_reconnect_buffer_size: usize,
     /// How many streams one client may have open at once, in both directions; a further one is refused. 1 000.
     pub maximum_streams_per_client: usize,
     /// How many subscriptions one connection may have; a further one is refused. 1 000.
@@ -41,6 +44,7 @@ impl Default for HubOptions {
             maximum_receive_message_size: Some(32 * 1024),
             maximum_parallel_invocations_per_client: 1,
             stream_buffer_capacity: 10,
+            stateful_reconnect_buffer_size: 100_000,
             maximum_streams_per_client: 1000,
             maximum_subscriptions_per_client: 1000,
             invocation_rate: None,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use signalhub_connections::CloseReason;
 use signalhub_protocol::{Close, DecodeError, HubMessage};
 
+use super::numbering::Gap;
 use super::running::{CallDone, guard};
 use super::{Connected, Session};
 use crate::client::frame;
@@ -68,6 +69,12 @@ impl Fault {
 impl From<DecodeError> for Fault {
     fn from(error: DecodeError) -> Self {
         Self { exception: error.exception(), text: error.to_string() }
+    }
+}
+
+impl From<Gap> for Fault {
+    fn from(gap: Gap) -> Self {
+        Self { exception: "InvalidOperationException", text: gap.to_string() }
     }
 }
 

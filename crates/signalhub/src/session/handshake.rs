@@ -1,6 +1,6 @@
 //! The first exchange on a connection: which protocol is spoken (HubProtocol, Overview).
 
-use signalhub_connections::{CloseReason, Connection, Frame, Intake, MessageKind, Received};
+use signalhub_connections::{CloseReason, Connection, Frame, Intake, MessageKind, Received, Reconnect};
 use signalhub_protocol::{HandshakeRequest, Protocol, handshake};
 
 use crate::HubError;
@@ -13,14 +13,29 @@ const HIGHEST_VERSION: i32 = 2;
 /// What clients read when no complete handshake came in time, or one that is too long.
 const CANCELED: &str = "Handshake was canceled.";
 
+/// The lowest version whose clients can come back to their connection (HubProtocol, Ack and Sequence).
+const RESUMABLE_VERSION: i32 = 2;
+
+/// What both sides agreed on.
+pub(super) struct Agreement {
+    pub(super) protocol: Protocol,
+    pub(super) reconnect: Reconnect,
+}
+
 /// Reads the handshake and answers it. What ends a connection here ends it without a Close message.
-pub(super) async fn shake_hands(core: &HubCore, connection: &mut Connection) -> Result<Protocol, CloseReason> {
+pub(super) async fn shake_hands(core: &HubCore, connection: &mut Connection) -> Result<Agreement, CloseReason> {
     let timeout = core.options.handshake_timeout;
     match tokio::time::timeout(timeout, read_request(core, connection)).await {
         Ok(Ok(request)) => match choose(&request, connection) {
             Ok(protocol) => {
                 answer(connection, message_kind(protocol), None);
-                Ok(protocol)
+                if request.version < RESUMABLE_VERSION {
+                    connection.forgo_resuming();
+                }
+                if connection.is_resumable() {
+                    connection.outbound().retain(core.options.stateful_reconnect_buffer_size);
+                }
+                Ok(Agreement { protocol, reconnect: connection.reconnect() })
             }
             Err(error) => Err(refuse(connection, &error)),
         },
@@ -42,6 +57,11 @@ async fn read_request(core: &HubCore, connection: &mut Connection) -> Result<Han
     loop {
         match connection.receive(Intake::Open).await {
             Received::Bytes => {}
+            // Nothing was said yet, so there is nothing to repeat.
+            Received::Reconnected => {
+                connection.outbound().resume(None);
+                continue;
+            }
             Received::Ended(reason) => return Err(Failure::Ended(reason)),
             Received::Drain => return Err(Failure::Ended(CloseReason::ServerShutdown)),
             Received::Expired | Received::Aborted => return Err(Failure::Ended(CloseReason::Finished)),
@@ -83,7 +103,7 @@ fn choose(request: &HandshakeRequest, connection: &Connection) -> Result<Protoco
 fn answer(connection: &Connection, kind: MessageKind, error: Option<&str>) {
     let frame = Frame::build(kind, |out| handshake::encode_response(error, out));
     // A client that is gone already is noticed by the next `receive`.
-    let _ = connection.outbound().send(&frame);
+    let _ = connection.outbound().send_unretained(&frame);
 }
 
 /// The answer to a handshake that failed is always text: no protocol was agreed on.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use signalhub_protocol::{Close, DecodeError, HubMessage, Invocation};
 
 use super::ending::{Ending, Fault};
+use super::numbering::Novelty;
+use super::resumption::Resumption;
 use super::running::RunningCalls;
 use crate::HubError;
 use crate::extract::Bindings;
@@ -57,7 +59,11 @@ impl PendingCall {
 }
 
 /// Reads the first message of the input; `None` while it is incomplete.
-pub(super) fn next(calls: &mut RunningCalls, input: &[u8]) -> Option<(Action, usize)> {
+pub(super) fn next(
+    calls: &mut RunningCalls,
+    resumption: Option<&mut Resumption>,
+    input: &[u8],
+) -> Option<(Action, usize)> {
     let limit = calls.core().options.maximum_receive_message_size;
     let too_long = |len: usize| limit.filter(|limit| len > *limit);
     match calls.client().protocol().decode(input) {
@@ -67,10 +73,28 @@ pub(super) fn next(calls: &mut RunningCalls, input: &[u8]) -> Option<(Action, us
         }
         Ok(Some((message, consumed))) => Some(match too_long(consumed) {
             Some(limit) => (Action::End(Ending::Fault(Fault::too_long(limit))), 0),
-            None => (interpret(calls, message), consumed),
+            None => (take(calls, resumption, message), consumed),
         }),
         Err(error) => Some((Action::End(Ending::Fault(Fault::from(error))), 0)),
     }
+}
+
+/// Takes a message, unless it was here before.
+fn take(calls: &mut RunningCalls, resumption: Option<&mut Resumption>, message: HubMessage<'_>) -> Action {
+    let Some(resumption) = resumption else { return interpret(calls, message) };
+    if resumption.on_message(&message) == Novelty::Repeated {
+        return Action::Ignore;
+    }
+    match message {
+        HubMessage::Ack(through) => resumption.on_ack(through),
+        HubMessage::Sequence(next) => {
+            if let Err(gap) = resumption.on_sequence(next) {
+                return Action::End(Ending::Fault(Fault::from(gap)));
+            }
+        }
+        message => return interpret(calls, message),
+    }
+    Action::Ignore
 }
 
 fn interpret(calls: &mut RunningCalls, message: HubMessage<'_>) -> Action {

@@ -7,6 +7,8 @@ mod ending;
 mod handshake;
 mod inbound;
 mod membership;
+mod numbering;
+mod resumption;
 mod running;
 mod streaming;
 mod uploads;
@@ -14,14 +16,16 @@ mod uploads;
 use std::sync::Arc;
 use std::time::Instant;
 
-use signalhub_connections::{CloseReason, Connection, Intake, Received};
+use signalhub_connections::{CloseReason, Connection, Intake, Received, Reconnect};
 
 use crate::client::Client;
 use crate::core::HubCore;
 use crate::upload::UploadSink;
 use ending::Ending;
+use handshake::Agreement;
 use inbound::{Action, PendingCall};
 use membership::Membership;
+use resumption::{Resumption, acknowledging};
 use running::{CallDone, RunningCalls};
 
 /// How much input may pile up while something holds up the loop (the original's `ApplicationMaxBufferSize`).
@@ -31,13 +35,18 @@ const HELD_INPUT: usize = 64 * 1024;
 pub(crate) async fn run(core: Arc<HubCore>, mut connection: Connection) {
     // The handshake's future is dropped before the loop's begins, so that an idle connection does not carry its size.
     let shaken = Box::pin(handshake::shake_hands(&core, &mut connection)).await;
-    let protocol = match shaken {
-        Ok(protocol) => protocol,
+    let Agreement { protocol, reconnect } = match shaken {
+        Ok(agreement) => agreement,
         Err(reason) => return connection.close(reason).await,
     };
     let identity = Arc::clone(connection.identity());
     let client = Arc::new(Client::new(connection.id().clone(), identity, protocol, connection.outbound()));
+    let resumption = match reconnect {
+        Reconnect::Plain => None,
+        Reconnect::Stateful => Some(Box::new(Resumption::new(protocol, connection.outbound()))),
+    };
     let mut session = Session {
+        resumption,
         membership: Membership::new(Arc::clone(&core), Arc::clone(&client)),
         calls: RunningCalls::new(Arc::clone(&core), Arc::clone(&client)),
         core,
@@ -60,6 +69,8 @@ struct Session {
     core: Arc<HubCore>,
     connection: Connection,
     client: Arc<Client>,
+    /// On a connection that can be resumed.
+    resumption: Option<Box<Resumption>>,
     membership: Membership,
     calls: RunningCalls,
     /// A call that waits for a slot; nothing behind it is read meanwhile.
@@ -109,11 +120,16 @@ impl Session {
                 }
                 continue;
             }
-            let full = self.is_held_up() && self.connection.input().len() >= HELD_INPUT;
+            let held_up = self.is_held_up();
+            if held_up && let Some(resumption) = &mut self.resumption {
+                resumption.look_ahead(self.connection.input());
+            }
+            let full = held_up && self.connection.input().len() >= HELD_INPUT;
             let intake = if full { Intake::Paused } else { Intake::Open };
             let ending = tokio::select! {
                 done = self.calls.next() => self.on_call_done(done),
                 received = self.connection.receive(intake) => self.on_received(received),
+                () = acknowledging(&mut self.resumption) => None,
             };
             if let Some(ending) = ending {
                 return ending;
@@ -145,6 +161,13 @@ impl Session {
                 self.draining = Some(Instant::now());
                 None
             }
+            Received::Reconnected => {
+                if let Some(resumption) = &mut self.resumption {
+                    resumption.on_reconnected();
+                }
+                self.hear_client();
+                None
+            }
             Received::Expired => Some(Ending::Expired),
             Received::Aborted => Some(Ending::Aborted),
             Received::Ended(CloseReason::SlowConsumer) => Some(self.on_transport_ended(CloseReason::SlowConsumer)),
@@ -164,16 +187,25 @@ impl Session {
     /// Reads whole messages as long as nothing holds up the loop.
     fn read_messages(&mut self) -> Option<Ending> {
         while !self.is_held_up() && !self.connection.input().is_empty() {
-            let (action, consumed) = inbound::next(&mut self.calls, self.connection.input())?;
+            let resumption = self.resumption.as_deref_mut();
+            let (action, consumed) = inbound::next(&mut self.calls, resumption, self.connection.input())?;
             self.connection.consume(consumed);
-            if let Some(alive) = &mut self.client_alive {
-                *alive = Instant::now();
+            if let Some(resumption) = &mut self.resumption {
+                resumption.on_consumed(consumed);
             }
+            self.hear_client();
             if let Some(ending) = self.act(action) {
                 return Some(ending);
             }
         }
         None
+    }
+
+    /// Notes that the client is there, if its silence would mean anything.
+    fn hear_client(&mut self) {
+        if let Some(alive) = &mut self.client_alive {
+            *alive = Instant::now();
+        }
     }
 
     fn act(&mut self, action: Action) -> Option<Ending> {
@@ -207,17 +239,15 @@ impl Session {
     }
 
     fn on_tick(&mut self, now: Instant) -> Option<Ending> {
+        if self.is_held_up() || self.connection.is_suspended() {
+            // The client cannot be heard while its messages are not read.
+            self.hear_client();
+        }
         let options = &self.core.options;
         // The original counts from its last ping, whatever else it has sent since.
         if self.connection.needs_pings() && now.duration_since(self.last_ping) > options.keep_alive_interval {
             self.last_ping = now;
-            let _ = self.client.outbound().send(self.core.ping(self.client.protocol()));
-        }
-        if self.is_held_up() {
-            // The client cannot be heard while its messages are not read.
-            if let Some(alive) = &mut self.client_alive {
-                *alive = now;
-            }
+            let _ = self.client.outbound().send_unretained(self.core.ping(self.client.protocol()));
         }
         if self.draining.is_some_and(|since| now.duration_since(since) >= options.shutdown_grace) {
             return Some(Ending::Shutdown);

@@ -11,8 +11,8 @@ use crate::counts::Counts;
 use crate::workspace::Workspace;
 
 /// What the server offers beyond the plain hub, comma-separated; scenarios that need more are not due yet.
-const SUPPORTS: &str =
-    "streams,client-results,addressing,parallel-invocations,abort,server-sent-events,long-polling,messagepack";
+const SUPPORTS: &str = "streams,client-results,addressing,parallel-invocations,abort,server-sent-events,long-polling,messagepack,\
+     stateful-reconnect";
 
 /// Starting takes milliseconds; a machine under load gets some more.
 const START_TIMEOUT: Duration = Duration::from_secs(30);

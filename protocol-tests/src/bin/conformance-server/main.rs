@@ -53,6 +53,7 @@ fn mount(server: Server) -> Server {
         .endpoint("/small", open(plain().maximum_receive_message_size(1024).build()))
         .endpoint("/parallel", open(plain().maximum_parallel_invocations_per_client(4).build()))
         .endpoint("/fast", open(fast.build()).poll_timeout(Duration::from_millis(1000)))
+        .endpoint("/stateful", open(plain().build()).allow_stateful_reconnects())
         .endpoint("/greeting", open(plain().on_connected(greet).build()))
         .endpoint("/refusing", open(refusing.build()))
         .endpoint("/websocketsonly", open(plain().build()).transports(Transports::WEB_SOCKETS))

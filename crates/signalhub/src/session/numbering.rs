@@ -1,0 +1,74 @@
+//! The numbers of a client's messages: which ones are new, and what is to be confirmed (HubProtocol, Ack and Sequence).
+//!
+//! It has no clock and no I/O. The other half, what was sent and may have to be sent again, is the connection's:
+//! [`Outbound::retain`](signalhub_connections::Outbound::retain).
+
+use signalhub_protocol::SequenceId;
+
+/// Numbers the messages of a client whose connection can be resumed.
+#[derive(Debug)]
+pub(super) struct Numbering {
+    /// The number of the next message.
+    next: i64,
+    /// The highest number that was received.
+    latest: i64,
+    /// Whether the client does not know `latest` yet.
+    owed: bool,
+}
+
+/// Whether a message has been here before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Novelty {
+    New,
+    Repeated,
+}
+
+/// The client goes on with messages that were never received.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Sequence ID greater than amount of messages we've received.")]
+pub(super) struct Gap;
+
+impl Numbering {
+    pub(super) fn new() -> Self {
+        Self { next: 1, latest: 0, owed: false }
+    }
+
+    /// Counts a message. One that comes again is confirmed again, for its confirmation may have been lost.
+    pub(super) fn on_message(&mut self) -> Novelty {
+        let number = self.next;
+        self.next += 1;
+        let novelty = if number > self.latest {
+            self.latest = number;
+            Novelty::New
+        } else {
+            Novelty::Repeated
+        };
+        self.owed = self.latest > 0;
+        novelty
+    }
+
+    /// Takes the client's word for the number of its next message, which may be one that was here before.
+    ///
+    /// It is held against what was ever received, and not against `next` as the original does: a client that lost its
+    /// transport in the middle of repeating may go on behind that.
+    pub(super) fn on_sequence(&mut self, next: SequenceId) -> Result<(), Gap> {
+        if next.0 > self.latest + 1 {
+            return Err(Gap);
+        }
+        self.next = next.0;
+        Ok(())
+    }
+
+    /// Whether the client is to be told something.
+    pub(super) fn owes(&self) -> bool {
+        self.owed
+    }
+
+    /// What to confirm, once.
+    pub(super) fn poll_ack(&mut self) -> Option<SequenceId> {
+        std::mem::take(&mut self.owed).then_some(SequenceId(self.latest))
+    }
+}
+
+#[cfg(test)]
+mod tests;

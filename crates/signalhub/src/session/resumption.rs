@@ -1,0 +1,108 @@
+//! What a session owes a client that may come back over another transport (HubProtocol, Ack and Sequence).
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use signalhub_connections::Outbound;
+use signalhub_protocol::{HubMessage, Protocol, SequenceId};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::numbering::{Gap, Novelty, Numbering};
+use crate::client::frame;
+
+/// How often received messages are confirmed, counted from the handshake as the original does.
+const ACK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The client's messages by number, and when they are confirmed.
+pub(super) struct Resumption {
+    numbering: Numbering,
+    protocol: Protocol,
+    outbound: Outbound,
+    begun: Instant,
+    /// Set while the client is to be told something: a client that says nothing wakes nobody.
+    due: Option<Pin<Box<Sleep>>>,
+    /// How much of the input was looked through for confirmations, while nothing could be done about the rest.
+    scanned: usize,
+}
+
+impl Resumption {
+    pub(super) fn new(protocol: Protocol, outbound: Outbound) -> Self {
+        let (numbering, begun) = (Numbering::new(), Instant::now());
+        Self { numbering, protocol, outbound, begun, due: None, scanned: 0 }
+    }
+
+    /// Counts a message, if it is one of those that count.
+    pub(super) fn on_message(&mut self, message: &HubMessage<'_>) -> Novelty {
+        if !message.is_numbered() {
+            return Novelty::New;
+        }
+        let novelty = self.numbering.on_message();
+        if self.due.is_none() && self.numbering.owes() {
+            let now = Instant::now();
+            let gone = now.duration_since(self.begun).as_nanos() % ACK_INTERVAL.as_nanos();
+            let left = ACK_INTERVAL - Duration::from_nanos(u64::try_from(gone).unwrap_or(0));
+            self.due = Some(Box::pin(sleep_until(now + left)));
+        }
+        novelty
+    }
+
+    pub(super) fn on_sequence(&mut self, next: SequenceId) -> Result<(), Gap> {
+        self.numbering.on_sequence(next)
+    }
+
+    /// Forgets what the client has. Any number is fine, as for the original.
+    pub(super) fn on_ack(&self, through: SequenceId) {
+        self.outbound.release(u64::try_from(through.0).unwrap_or(0));
+    }
+
+    /// Tells how much of the input was read.
+    pub(super) fn on_consumed(&mut self, bytes: usize) {
+        self.scanned = self.scanned.saturating_sub(bytes);
+    }
+
+    /// Hears confirmations behind messages that cannot be read yet: what holds those up may wait for just these.
+    pub(super) fn look_ahead(&mut self, input: &[u8]) {
+        while let Some(Ok(Some((message, length)))) = input.get(self.scanned..).map(|rest| self.protocol.decode(rest)) {
+            if let HubMessage::Ack(through) = message {
+                self.on_ack(through);
+            }
+            self.scanned += length;
+        }
+    }
+
+    /// Goes on over a new transport: says which message comes first, and repeats what the client may have missed.
+    pub(super) fn on_reconnected(&mut self) {
+        self.scanned = 0;
+        let first = i64::try_from(self.outbound.first_retained()).unwrap_or(i64::MAX);
+        let sequence = frame(self.protocol, &HubMessage::Sequence(SequenceId(first)));
+        self.outbound.resume(Some(&sequence));
+    }
+
+    /// Waits until something is to be confirmed.
+    async fn due(&mut self) {
+        match &mut self.due {
+            Some(due) => due.as_mut().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn acknowledge(&mut self) {
+        self.due = None;
+        if let Some(latest) = self.numbering.poll_ack() {
+            // A client that is away learns it when it repeats its messages.
+            let _ = self.outbound.send_unretained(&frame(self.protocol, &HubMessage::Ack(latest)));
+        }
+    }
+}
+
+/// Confirms what the client has sent, whenever it is time to. It never ends; a session without resumption waits here for
+/// nothing.
+pub(super) async fn acknowledging(resumption: &mut Option<Box<Resumption>>) {
+    match resumption {
+        Some(resumption) => loop {
+            resumption.due().await;
+            resumption.acknowledge();
+        },
+        None => std::future::pending().await,
+    }
+}
