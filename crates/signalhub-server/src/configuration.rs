@@ -154,6 +154,12 @@ configuration! {
         transport_max_buffer_size: ByteSize = ByteSize::kibibytes(1024);
         /// How long a poll (long polling) waits for something to say.
         poll_timeout: Duration = Duration::from_secs(90);
+        /// Whether clients that ask for it may come back to their connection after they lost its WebSocket, without loss.
+        stateful_reconnect: bool = false;
+        /// How many bytes of messages such a client may leave unconfirmed, before its answers and streams wait for it.
+        stateful_reconnect_buffer_size: ByteSize = ByteSize::new(100_000);
+        /// How long a connection waits for its client to come back: with stateful reconnect, or between two polls.
+        disconnect_timeout: Duration = Duration::from_secs(15);
         /// How long running calls may go on when the server stops, before their client is sent away.
         shutdown_grace: Duration = Duration::from_secs(3);
         /// Whether clients read the texts of internal failures.

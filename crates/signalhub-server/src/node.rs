@@ -47,13 +47,7 @@ impl Node {
         let lifecycle = Lifecycle::default();
         let broker = Broker::builder().catalogue(catalogue(&configuration.events)).build();
         let hub = hub(configuration, broker.clone());
-        let endpoint = Endpoint::new(hub.clone())
-            .transports(TRANSPORTS)
-            .send_timeout(configuration.hub.transport_send_timeout)
-            .queue_limit(configuration.hub.transport_max_buffer_size.bytes())
-            .poll_timeout(configuration.hub.poll_timeout)
-            .authenticate(bearer(auth, secret))
-            .on_expired_credentials(ExpiredCredentials::Close);
+        let endpoint = endpoint(&configuration.hub, hub.clone()).authenticate(bearer(auth, secret));
         let publish = PublishApi::new(broker.clone(), bearer(auth, secret), &configuration.publish, lifecycle.clone());
         let refused = publish.refused();
         let public = configuration.listen.public.as_str();
@@ -202,6 +196,7 @@ fn hub(configuration: &Configuration, broker: Broker) -> Hub {
         .maximum_receive_message_size(limits.maximum_receive_message_size.bytes())
         .maximum_parallel_invocations_per_client(limits.maximum_parallel_invocations_per_client.get())
         .stream_buffer_capacity(limits.stream_buffer_capacity.get())
+        .stateful_reconnect_buffer_size(limits.stateful_reconnect_buffer_size.bytes())
         .maximum_subscriptions_per_client(configuration.limits.subscriptions_per_connection.get())
         .shutdown_grace(limits.shutdown_grace)
         .error_details(details);
@@ -209,6 +204,17 @@ fn hub(configuration: &Configuration, broker: Broker) -> Hub {
         CallRate::Unlimited => hub.build(),
         CallRate::PerSecond(count) => hub.invocation_rate(Rate::per_second(count.get())).build(),
     }
+}
+
+fn endpoint(limits: &settings::HubLimits, hub: Hub) -> Endpoint {
+    let endpoint = Endpoint::new(hub)
+        .transports(TRANSPORTS)
+        .send_timeout(limits.transport_send_timeout)
+        .queue_limit(limits.transport_max_buffer_size.bytes())
+        .poll_timeout(limits.poll_timeout)
+        .disconnect_timeout(limits.disconnect_timeout)
+        .on_expired_credentials(ExpiredCredentials::Close);
+    if limits.stateful_reconnect { endpoint.allow_stateful_reconnects() } else { endpoint }
 }
 
 fn limits(settings: &settings::Limits) -> Limits {

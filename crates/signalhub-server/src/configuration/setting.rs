@@ -198,6 +198,11 @@ impl ByteSize {
         Self(count * 1024)
     }
 
+    /// Makes a size of so many bytes.
+    pub const fn new(bytes: usize) -> Self {
+        Self(bytes)
+    }
+
     /// Returns the number of bytes.
     pub const fn bytes(self) -> usize {
         self.0
