@@ -10,10 +10,20 @@ const ECHOES = [
   ["integers", "EchoInt", [0, 1, -1, 2_147_483_647, -2_147_483_648]],
   ["fractions", "EchoDouble", [0, -0.5, 1.5, 1e-7, 1.7976931348623157e308, 5e-324, 9_007_199_254_740_991]],
   ["any JSON", "EchoAny", [null, true, false, 7, 2.5, "text", [], [1, [null, { a: [] }]], {}, { a: { b: { c: null } }, "": "empty" }]],
-  ["bytes in base64", "EchoBytes", ["", "AA==", "AP+A", "SGVsbG8="]],
 ];
 
-const OBJECT = { id: 7, name: "čaj", created: "2024-07-01T12:51:52Z", key: "0f8fad5b-d9cb-469f-a165-70867728950e", values: [1, 2] };
+const KEY = "0f8fad5b-d9cb-469f-a165-70867728950e";
+
+// The members of objects are spelt as each protocol has them.
+const OBJECT = {
+  json: { id: 7, name: "čaj", created: "2024-07-01T12:51:52Z", key: KEY, values: [1, 2] },
+  messagepack: { Id: 7, Name: "čaj", Created: new Date("2024-07-01T12:51:52Z"), Key: KEY, Values: [1, 2] },
+};
+
+const BYTES = {
+  json: ["", "AA==", "AP+A", "SGVsbG8="],
+  messagepack: [[], [0], [0, 255, 128], [72, 101, 108, 108, 111]].map((bytes) => new Uint8Array(bytes)),
+};
 
 const echoes = ECHOES.map(([claim, method, values]) => [
   `calls carry ${claim} there and back`,
@@ -37,10 +47,16 @@ const REFUSALS = [
 
 export default [
   ...echoes,
-  ["calls carry objects, whatever the case of their members", async (cell) => {
+  ["calls carry bytes there and back", async (cell) => {
     const connection = await cell.connect();
-    equal(await connection.invoke("EchoObject", OBJECT), OBJECT);
-    equal((await connection.invoke("echoobject", { Id: 3, NAME: "x" })).id, 3);
+    for (const value of cell.in(BYTES)) equal(await connection.invoke("EchoBytes", value), value);
+  }],
+  ["calls carry objects; JSON takes their members in any case", async (cell) => {
+    const connection = await cell.connect();
+    const object = cell.in(OBJECT);
+    equal(await connection.invoke("EchoObject", object), object);
+    const other = await connection.invoke("echoobject", { Id: 3, NAME: "x" });
+    equal(cell.in({ json: [other.id, other.name], messagepack: [other.Id] }), cell.in({ json: [3, "x"], messagepack: [3] }));
   }],
   ["calls take several arguments, and may answer nothing", async (cell) => {
     const connection = await cell.connect();
@@ -68,7 +84,8 @@ export default [
     const connection = await cell.connect();
     const heard = hearing(connection, "many");
     await connection.invoke("SendSelfMany", "many");
-    equal(await heard.until(1), [[1, "two", null, true, { three: 3.5 }]]);
+    const three = cell.in({ json: { three: 3.5 }, messagepack: { Three: 3.5 } });
+    equal(await heard.until(1), [[1, "two", null, true, three]]);
   }],
   ["two hundred calls at once are each answered with their own result", async (cell) => {
     const connection = await cell.connect();

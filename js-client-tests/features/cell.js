@@ -1,14 +1,20 @@
-// One place of the matrix: a runtime, a transport, and the connections that a feature opens there.
+// One place of the matrix: a runtime, a transport, a protocol, and the connections that a feature opens there.
 
-/** Opens connections over one transport and ends them together. */
+/** The builder's last word for a protocol by its name; pages and Node find MessagePack in the same place. */
+export function speaking(signalR, protocol, builder) {
+  return protocol === "messagepack" ? builder.withHubProtocol(new signalR.protocols.msgpack.MessagePackHubProtocol()) : builder;
+}
+
+/** Opens connections over one transport in one protocol and ends them together. */
 export class Cell {
   #opened = [];
 
-  /** `place` says where: `url` of the server and the name of the `transport`; without one the client chooses. */
+  /** `place` says where: `url` of the server, the name of the `transport` (without one the client chooses) and of the `protocol`. */
   constructor(signalR, place) {
     this.signalR = signalR;
     this.url = place.url;
     this.transport = place.transport;
+    this.protocol = place.protocol ?? "json";
   }
 
   /** A connection that has not started; `user` is named by the token, `options` are those of `withUrl`. */
@@ -21,9 +27,14 @@ export class Cell {
         ...options,
       })
       .configureLogging(LogLevel.None);
-    const connection = configure(builder).build();
+    const connection = configure(speaking(this.signalR, this.protocol, builder)).build();
     this.#opened.push(connection);
     return connection;
+  }
+
+  /** What stands for a type of the server in the protocol of the cell. */
+  in({ json, messagepack }) {
+    return this.protocol === "messagepack" ? messagepack : json;
   }
 
   /** A connection that has started. */

@@ -1,4 +1,4 @@
-// Everything that must work in every runtime over every transport.
+// Everything that must work in every runtime, over every transport, in every protocol that it carries.
 
 import addressing from "./addressing.js";
 import calls from "./calls.js";
@@ -11,7 +11,7 @@ const features = new Map([...calls, ...streams, ...addressing, ...lives]);
 /** What each feature claims. */
 export const claims = [...features.keys()];
 
-/** Runs one feature at a place: `url` of the server, and the name of the `transport`. */
+/** Runs one feature at a place: `url` of the server, and the names of the `transport` and the `protocol`. */
 export async function run(signalR, claim, place) {
   const cell = new Cell(signalR, place);
   try {

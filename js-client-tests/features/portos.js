@@ -1,5 +1,6 @@
 // What a client of Portos does. It runs in Node and in pages; `publish` is given to it, because pages have no key for that.
 
+import { speaking } from "./cell.js";
 import { equal } from "./expect.js";
 
 const UNICODE = { note: "Žltý kôň 👩‍👩‍👧‍👦 日本語 עברית \u2028\u0000\ufeff", "kľúč": ["ä", "e\u0301", "\u{10ffff}"] };
@@ -75,15 +76,15 @@ export async function sample(signalR, { serverAddress, token, publish, changed, 
 }
 
 /** Connects, hears one licence with every kind of letter in it, and leaves; `options` are those of `withUrl`. */
-export async function hear(signalR, { url, token, transport, options, publish }) {
-  const connection = new signalR.HubConnectionBuilder()
+export async function hear(signalR, { url, token, transport, protocol, options, publish }) {
+  const builder = new signalR.HubConnectionBuilder()
     .withUrl(url, {
       ...(token && { accessTokenFactory: () => token }),
       ...(transport && { transport: signalR.HttpTransportType[transport] }),
       ...options,
     })
-    .configureLogging(signalR.LogLevel.None)
-    .build();
+    .configureLogging(signalR.LogLevel.None);
+  const connection = speaking(signalR, protocol, builder).build();
   const heard = new Promise((resolve) => connection.on("OnEvent", resolve));
   await connection.start();
   try {

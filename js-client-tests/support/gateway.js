@@ -5,10 +5,14 @@ import { createServer, request as forward } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { msgpackBundle } from "./libraries.js";
+
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".json": "application/json" };
 
-/** An empty page with the official client in it. */
-const PAGE = "<!doctype html><meta charset=utf-8><title>signalhub</title><link rel=icon href=data:,><script src=/client/signalr.js></script>";
+/** An empty page with the official client in it, and with MessagePack, which wants the client first. */
+const PAGE =
+  "<!doctype html><meta charset=utf-8><title>signalhub</title><link rel=icon href=data:,>" +
+  "<script src=/client/signalr.js></script><script src=/msgpack/signalr-protocol-msgpack.js></script>";
 
 const FEATURES = fileURLToPath(new URL("../features/", import.meta.url));
 
@@ -26,7 +30,7 @@ export class Gateway {
    */
   static async open({ bundle, folders = {}, hub, refuses = [] } = {}) {
     const gateway = new Gateway();
-    const served = { "/features/": FEATURES, ...(bundle && { "/client/": bundle }), ...folders };
+    const served = { "/features/": FEATURES, ...(bundle && { "/client/": bundle, "/msgpack/": msgpackBundle }), ...folders };
     gateway.#server = createServer((request, response) => gateway.#answer(request, response, { served, hub, refuses }));
     gateway.#server.on("upgrade", (request, socket, head) => gateway.#upgrade(request, socket, head, { hub, refuses }));
     gateway.#server.on("connection", (socket) => {

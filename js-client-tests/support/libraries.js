@@ -3,14 +3,21 @@
 import { fileURLToPath } from "node:url";
 
 import * as pinned from "@microsoft/signalr";
+import * as msgpack from "@microsoft/signalr-protocol-msgpack";
 import * as newest from "signalr-newest";
 
 /** The folder that pages load this package from. */
 const bundle = (name) => fileURLToPath(new URL("../browser/", import.meta.resolve(name)));
 
+/** The same for MessagePack. */
+export const msgpackBundle = bundle("@microsoft/signalr-protocol-msgpack");
+
+/** A library as pages have it, with MessagePack in it. */
+const whole = (library) => ({ ...library, protocols: { msgpack } });
+
 const all = [
-  { version: pinned.VERSION, signalR: pinned, bundle: bundle("@microsoft/signalr") },
-  { version: newest.VERSION, signalR: newest, bundle: bundle("signalr-newest") },
+  { version: pinned.VERSION, signalR: whole(pinned), bundle: bundle("@microsoft/signalr") },
+  { version: newest.VERSION, signalR: whole(newest), bundle: bundle("signalr-newest") },
 ];
 
 /** Each version once: the same client twice would tell nothing new. */

@@ -37,6 +37,10 @@ for (const { version, signalR } of libraries) {
 
     for (const transport of ["WebSockets", "ServerSentEvents", "LongPolling"]) {
       const publish = (event) => server.publish(event);
+      if (transport !== "ServerSentEvents") {
+        it(`an event has the same short names in MessagePack over ${transport}`, () =>
+          hear(signalR, { url: server.hub, token: token(), transport, protocol: "messagepack", publish }));
+      }
       it(`a token in the header admits over ${transport}`, () => hear(signalR, { url: server.hub, token: token(), transport, publish }));
       it(`a token in the query admits over ${transport}`, () =>
         hear(signalR, { url: `${server.hub}?access_token=${token()}`, transport, publish }));

@@ -1,4 +1,4 @@
-// Every feature in every runtime over every transport.
+// Every feature in every runtime, over every transport, in every protocol that it carries.
 
 import { after, before, describe, it } from "node:test";
 
@@ -8,13 +8,22 @@ import { Gateway } from "../support/gateway.js";
 import { libraries } from "../support/libraries.js";
 import { startConformanceServer } from "../support/program.js";
 
-const TRANSPORTS = ["WebSockets", "ServerSentEvents", "LongPolling"];
+/** The transports with their protocols; event streams carry text alone. */
+const WAYS = [
+  { transport: "WebSockets", protocol: "json" },
+  { transport: "WebSockets", protocol: "messagepack" },
+  { transport: "ServerSentEvents", protocol: "json" },
+  { transport: "LongPolling", protocol: "json" },
+  { transport: "LongPolling", protocol: "messagepack" },
+];
 
-/** How many features passed, by runtime and transport. */
+/** How many features passed, by runtime, transport and protocol. */
 const passed = new Map();
 
-function claimEach(runtime, transport, attempt) {
-  const cell = `${runtime} ${transport}`;
+const nameOf = ({ transport, protocol }) => `${transport}, ${protocol}`;
+
+function claimEach(runtime, way, attempt) {
+  const cell = `${runtime} ${nameOf(way)}`;
   for (const claim of claims) {
     it(claim, async () => {
       await attempt(claim);
@@ -25,14 +34,14 @@ function claimEach(runtime, transport, attempt) {
 
 function table() {
   const lines = [["", "Node", "Chromium"], ["-", "-", "-"]];
-  for (const transport of TRANSPORTS) {
+  for (const way of WAYS) {
     const cells = ["Node", "Chromium"].map((runtime) => {
       if (runtime === "Chromium" && missing) return "not run";
-      return `${passed.get(`${runtime} ${transport}`) ?? 0} of ${claims.length * libraries.length}`;
+      return `${passed.get(`${runtime} ${nameOf(way)}`) ?? 0} of ${claims.length * libraries.length}`;
     });
-    lines.push([transport, ...cells]);
+    lines.push([nameOf(way), ...cells]);
   }
-  return lines.map(([name, ...cells]) => `| ${name.padEnd(16)} | ${cells.map((cell) => cell.padEnd(9)).join(" | ")} |`).join("\n");
+  return lines.map(([name, ...cells]) => `| ${name.padEnd(24)} | ${cells.map((cell) => cell.padEnd(9)).join(" | ")} |`).join("\n");
 }
 
 /** The features of a cell run one after another, beside those of the other cells. */
@@ -51,11 +60,11 @@ describe("the matrix", { concurrency: 6 }, () => {
   });
 
   for (const { version, signalR, bundle } of libraries) {
-    for (const transport of TRANSPORTS) {
-      describe(`${transport} in Node (@microsoft/signalr ${version})`, IN_ORDER, () => {
-        claimEach("Node", transport, (claim) => run(signalR, claim, { url: server.url, transport }));
+    for (const way of WAYS) {
+      describe(`${nameOf(way)} in Node (@microsoft/signalr ${version})`, IN_ORDER, () => {
+        claimEach("Node", way, (claim) => run(signalR, claim, { url: server.url, ...way }));
       });
-      describe(`${transport} in Chromium (@microsoft/signalr ${version})`, { ...IN_ORDER, skip: missing }, () => {
+      describe(`${nameOf(way)} in Chromium (@microsoft/signalr ${version})`, { ...IN_ORDER, skip: missing }, () => {
         let gateway;
         let page;
         before(async () => {
@@ -63,11 +72,11 @@ describe("the matrix", { concurrency: 6 }, () => {
           page = await open(browser, gateway.url);
         });
         after(() => gateway.close());
-        claimEach("Chromium", transport, (claim) =>
-          page.evaluate(async ([claim, transport]) => {
+        claimEach("Chromium", way, (claim) =>
+          page.evaluate(async ([claim, way]) => {
             const { run } = await import("/features/index.js");
-            await run(window.signalR, claim, { url: location.origin, transport });
-          }, [claim, transport]),
+            await run(window.signalR, claim, { url: location.origin, ...way });
+          }, [claim, way]),
         );
       });
     }
