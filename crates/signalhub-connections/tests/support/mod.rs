@@ -24,12 +24,19 @@ impl ConnectionHandler for Echo {
     fn handle(self: Arc<Self>, mut connection: Connection) -> BoxFuture<()> {
         Box::pin(async move {
             let outbound = connection.outbound();
+            if connection.is_resumable() {
+                outbound.retain(1000);
+            }
             let mut intake = Intake::Open;
             let reason = loop {
                 match connection.receive(intake).await {
                     Received::Bytes => {}
                     Received::Ended(reason) => break reason,
                     Received::Drain => break CloseReason::ServerShutdown,
+                    Received::Reconnected => {
+                        outbound.resume(None);
+                        continue;
+                    }
                     _ => continue,
                 }
                 if connection.input() == b"deaf" {

@@ -1,0 +1,145 @@
+//! Connections that outlive their WebSockets, over real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::time::Duration;
+
+use signalhub_connections::*;
+use support::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Takes everybody for who they say they are.
+struct Named;
+
+impl Authenticate for Named {
+    fn authenticate(&self, request: &RequestHead) -> Authentication {
+        match request.headers.get("user").and_then(|name| name.to_str().ok()) {
+            Some(name) => Authentication::Identified(Identity::user(name)),
+            None => Authentication::Missing,
+        }
+    }
+}
+
+async fn resumable(patience: Duration) -> Running {
+    let endpoint =
+        |endpoint: Endpoint| endpoint.identify(Named).allow_stateful_reconnects().disconnect_timeout(patience);
+    start_with(endpoint, |server| server.limits(Limits::default().descriptor_headroom(0))).await
+}
+
+async fn negotiate(running: &Running, user: &str) -> String {
+    let answer =
+        running.ask("POST /echo/negotiate?negotiateVersion=1&useStatefulReconnect=true", &[("user", user)]).await;
+    let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(body["useStatefulReconnect"], true);
+    body["connectionToken"].as_str().unwrap().to_owned()
+}
+
+/// Asks for a WebSocket, and tells what the answer is.
+async fn upgrade(running: &Running, token: &str, user: &str) -> (u16, TcpStream) {
+    let request = format!("{UPGRADE}user: {user}\r\n\r\n").replace("/echo", &format!("/echo?id={token}"));
+    let mut socket = running.open(request).await;
+    (answer(&mut socket).await.status, socket)
+}
+
+async fn connect(running: &Running, token: &str, user: &str) -> TcpStream {
+    let (status, socket) = upgrade(running, token, user).await;
+    assert_eq!(status, 101);
+    socket
+}
+
+/// Says a short text and hears it again.
+async fn echo(socket: &mut TcpStream, text: &str) {
+    let len = u8::try_from(text.len()).unwrap();
+    let mut frame = vec![0x81, 0x80 | len, 0, 0, 0, 0];
+    frame.extend_from_slice(text.as_bytes());
+    socket.write_all(&frame).await.unwrap();
+    hear(socket, text).await;
+}
+
+async fn hear(socket: &mut TcpStream, text: &str) {
+    let mut heard = vec![0; 2 + text.len()];
+    socket.read_exact(&mut heard).await.unwrap();
+    assert_eq!(heard[0], 0x81);
+    assert_eq!(&heard[2..], text.as_bytes());
+}
+
+/// Breaks the connection without a word.
+fn lose(socket: TcpStream) {
+    socket.set_zero_linger().unwrap();
+    drop(socket);
+}
+
+#[tokio::test]
+async fn a_lost_socket_is_replaced_and_what_is_unconfirmed_is_said_again() {
+    let running = resumable(Duration::from_secs(60)).await;
+    let token = negotiate(&running, "ann").await;
+    for round in 0..3u32 {
+        let mut socket = connect(&running, &token, "ann").await;
+        for said in 0..round {
+            hear(&mut socket, &format!("round {said}")).await;
+        }
+        echo(&mut socket, &format!("round {round}")).await;
+        lose(socket);
+        until(|| running.counts.suspended() == 1).await;
+    }
+    assert_eq!((running.counts.resumed(), running.counts.given_up(), running.counts.active()), (2, 0, 1));
+}
+
+#[tokio::test]
+async fn a_new_socket_takes_over_while_the_old_one_is_half_open() {
+    let running = resumable(Duration::from_secs(60)).await;
+    let token = negotiate(&running, "ann").await;
+    let mut old = connect(&running, &token, "ann").await;
+    echo(&mut old, "old").await;
+    let mut new = connect(&running, &token, "ann").await;
+    hear(&mut new, "old").await;
+    echo(&mut new, "new").await;
+    let mut farewell = Vec::new();
+    old.read_to_end(&mut farewell).await.unwrap();
+    assert_eq!(farewell, [0x88, 2, 0x03, 0xE8], "the old one gets Close 1000 and nothing else");
+    assert_eq!((running.counts.resumed(), running.counts.active()), (1, 1));
+}
+
+#[tokio::test]
+async fn nobody_else_can_take_a_connection_over() {
+    let running = resumable(Duration::from_secs(60)).await;
+    let token = negotiate(&running, "ann").await;
+    let mut socket = connect(&running, &token, "ann").await;
+    echo(&mut socket, "mine").await;
+    assert_eq!(upgrade(&running, &token, "bob").await.0, 404);
+    echo(&mut socket, "still").await;
+    lose(socket);
+    until(|| running.counts.suspended() == 1).await;
+    assert_eq!(upgrade(&running, &token, "bob").await.0, 404);
+    assert_eq!(running.ask(&format!("GET /echo?id={token}"), &[("user", "ann")]).await.status, 400);
+    let mut back = connect(&running, &token, "ann").await;
+    hear(&mut back, "mine").await;
+}
+
+#[tokio::test]
+async fn an_orderly_goodbye_ends_the_connection() {
+    let mut running = resumable(Duration::from_secs(60)).await;
+    let token = negotiate(&running, "ann").await;
+    let mut socket = connect(&running, &token, "ann").await;
+    socket.write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8]).await.unwrap();
+    assert_eq!(running.ended.recv().await, Some(CloseReason::ClientClosed));
+    running.quiet().await;
+    assert_eq!(upgrade(&running, &token, "ann").await.0, 404);
+    assert_eq!(running.counts.given_up(), 0);
+}
+
+#[tokio::test]
+async fn suspended_connections_are_given_up_and_leave_nothing() {
+    const COUNT: usize = 2000;
+    let running = resumable(Duration::from_secs(1)).await;
+    for _ in 0..COUNT {
+        let token = negotiate(&running, "ann").await;
+        lose(connect(&running, &token, "ann").await);
+    }
+    until(|| running.counts.given_up() == COUNT as u64).await;
+    running.quiet().await;
+    assert_eq!((running.counts.suspended(), running.counts.active(), running.counts.resumed()), (0, 0, 0));
+}

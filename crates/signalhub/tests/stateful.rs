@@ -1,0 +1,128 @@
+//! Hubs and clients that may come back: what a client owes them, and what it may not do.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use signalhub::connections::{ConnectionHandler, Peer};
+use signalhub::{Args, CloseReason, Connection, Hub, HubBuilder, Identity};
+
+fn hub() -> HubBuilder<()> {
+    Hub::builder().method("Echo", async |Args((word,)): Args<(String,)>| Ok(word))
+}
+
+const CLOSE: &str = r#"{"type":7,"error":"Connection closed with an error.","allowReconnect":true}"#;
+
+struct Client(Peer);
+
+impl Client {
+    async fn connect(hub: &Hub) -> Self {
+        let (connection, mut peer) = Connection::resumable_pair(Identity::user("ann"));
+        tokio::spawn(Arc::new(hub.clone()).handle(connection));
+        peer.send("{\"protocol\":\"json\",\"version\":2}\u{1e}");
+        assert_eq!(peer.receive().await.unwrap(), "{}\u{1e}");
+        Self(peer)
+    }
+
+    fn say(&mut self, message: &str) {
+        self.0.send(format!("{message}\u{1e}"));
+    }
+
+    fn echo(&mut self, id: u32) {
+        self.say(&format!(r#"{{"type":1,"invocationId":"{id}","target":"Echo","arguments":["x"]}}"#));
+    }
+
+    /// The next message; `None` when none comes within a while.
+    async fn next(&mut self) -> Option<String> {
+        let message = tokio::time::timeout(Duration::from_secs(5), self.0.receive()).await.ok()??;
+        Some(String::from_utf8(message.to_vec()).unwrap().trim_end_matches('\u{1e}').to_owned())
+    }
+
+    async fn hears(&mut self, message: &str) {
+        assert_eq!(self.next().await.as_deref(), Some(message));
+    }
+
+    async fn is_answered(&mut self, id: u32) {
+        self.hears(&format!(r#"{{"type":3,"invocationId":"{id}","result":"x"}}"#)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_confirms_nothing_is_not_answered_until_it_does() {
+    let hub = hub().stateful_reconnect_buffer_size(100).build();
+    let mut client = Client::connect(&hub).await;
+    for id in 1..=9 {
+        client.echo(id);
+    }
+    // The third answer fills the buffer, the fourth waits, and the fifth call waits for that.
+    for id in 1..=3 {
+        client.is_answered(id).await;
+    }
+    client.hears(r#"{"type":8,"sequenceId":5}"#).await;
+    assert_eq!(client.next().await, None);
+    // The confirmation is heard behind calls that wait for it.
+    client.say(r#"{"type":8,"sequenceId":3}"#);
+    client.is_answered(4).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_confirms_is_closed_and_hurts_nobody() {
+    let hub = hub().build();
+    let mut silent = Client::connect(&hub).await;
+    let mut witness = Client::connect(&hub).await;
+    let text = "x".repeat(10_000);
+    let mut sent = 0;
+    while silent.0.close_reason().is_none() {
+        hub.clients().all().send("Said", (&text,)).await.unwrap();
+        sent += 1;
+        assert!(witness.next().await.unwrap().contains(&text));
+        witness.say(&format!(r#"{{"type":8,"sequenceId":{sent}}}"#));
+        tokio::task::yield_now().await;
+        // It reads all the same: only its confirmations are missing.
+        silent.next().await;
+    }
+    assert_eq!(silent.0.close_reason(), Some(CloseReason::SlowConsumer));
+    assert!((90..=105).contains(&sent), "the queue's limit of 1 MiB holds after {sent} messages");
+    witness.echo(1);
+    witness.is_answered(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_without_sense_cost_nothing_but_the_client() {
+    for (message, close) in [
+        (r#"{"type":8,"sequenceId":-1}"#, None),
+        (r#"{"type":8,"sequenceId":9223372036854775807}"#, None),
+        (r#"{"type":9,"sequenceId":-9223372036854775808}"#, None),
+        (r#"{"type":9,"sequenceId":1}"#, None),
+        (r#"{"type":9,"sequenceId":2}"#, Some(CLOSE)),
+        (r#"{"type":9,"sequenceId":9223372036854775807}"#, Some(CLOSE)),
+    ] {
+        let hub = hub().build();
+        let mut client = Client::connect(&hub).await;
+        for _ in 0..1000 {
+            client.say(message);
+        }
+        match close {
+            Some(close) => client.hears(close).await,
+            None => {
+                // Each Sequence from before the first message makes the next ones repeated, so the client says where it is.
+                client.say(r#"{"type":9,"sequenceId":1}"#);
+                client.echo(1);
+                client.is_answered(1).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_given_up_is_gone() {
+    let hub = hub().build();
+    let mut client = Client::connect(&hub).await;
+    client.0.lose();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(hub.client_count(), 1);
+    client.0.give_up();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(hub.client_count(), 0);
+}
