@@ -237,7 +237,7 @@ async fn fill(socket: &mut TcpStream) -> usize {
 
 #[tokio::test]
 async fn posts_without_end_are_held_and_freed_with_their_client() {
-    let mut running = start(forgetful()).await;
+    let mut running = start(Limits::default()).await;
     let (_, token) = running.negotiate().await;
     let events = format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n");
     let mut events = running.open(events).await;
