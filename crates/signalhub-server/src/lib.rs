@@ -33,6 +33,9 @@ mod counts;
 mod development;
 #[cfg(test)]
 mod documents;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod lifecycle;
 mod log;

@@ -1,0 +1,63 @@
+//! A door to the publish API for the fuzzer, which sees public items alone.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use signalhub::BearerToken;
+use signalhub::events::Broker;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::configuration::{ApiKey, Publish, Rate};
+use crate::lifecycle::Lifecycle;
+use crate::publish_api::{PATH, PublishApi};
+
+/// A publish API that anybody may use who has the one key, with nobody listening behind it.
+#[derive(Debug)]
+pub struct Publishing {
+    api: PublishApi,
+    runtime: Runtime,
+}
+
+/// What a publisher is told.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Publishing {
+    /// Starts one whose batches may have eight items.
+    pub fn start() -> Self {
+        let keys = vec![ApiKey::new("key").expect("this is a key")];
+        let maximum_batch_size = NonZeroUsize::MIN.saturating_add(7);
+        let settings = Publish {
+            keys,
+            maximum_batch_size,
+            rate: Rate::new(u32::MAX, Duration::from_secs(1)),
+            ..Publish::default()
+        };
+        let bearer = BearerToken::hs256(b"a secret of fuzzing that has enough bytes");
+        let runtime = Builder::new_current_thread().enable_time().build().expect("a thread can have a runtime");
+        let entered = runtime.enter();
+        let api = PublishApi::new(Broker::builder().build(), bearer, &settings, Lifecycle::default());
+        drop(entered);
+        Self { api, runtime }
+    }
+
+    /// Publishes a body of this content type.
+    pub fn publish(&self, content_type: &str, body: &[u8]) -> Told {
+        let request = Request::post(PATH).header("x-api-key", "key").header("content-type", content_type);
+        let request = request.body(Full::new(Bytes::copy_from_slice(body))).expect("all parts are valid");
+        self.runtime.block_on(async {
+            let response = self.api.answer(request).await;
+            let status = response.status().as_u16();
+            let Ok(body) = response.into_body().collect().await;
+            Told { status, body: body.to_bytes() }
+        })
+    }
+}
