@@ -44,6 +44,12 @@ impl Counts {
         let counts = Self { passed: before(parts.next()?, " passed")?, failed: before(parts.next()?, " failed")? };
         parts.next()?.contains("not due").then_some(counts)
     }
+
+    /// Reads the sum of a client's program: `3 passed, 0 failed`.
+    pub(crate) fn of_clients(line: &str) -> Option<Self> {
+        let (passed, failed) = line.split_once(", ")?;
+        Some(Self { passed: before(passed, " passed")?, failed: before(failed, " failed")? })
+    }
 }
 
 fn before(text: &str, word: &str) -> Option<u64> {

@@ -18,7 +18,7 @@ pub(crate) struct Gate {
 }
 
 /// All gates, the cheap and telling ones first.
-const GATES: [Gate; 11] = [
+const GATES: [Gate; 13] = [
     Gate { name: "fmt", run: gates::fmt::run },
     Gate { name: "clippy", run: gates::clippy::run },
     Gate { name: "features", run: gates::features::run },
@@ -28,6 +28,8 @@ const GATES: [Gate; 11] = [
     Gate { name: "deny", run: gates::deny::run },
     Gate { name: "conformance", run: gates::conformance::run },
     Gate { name: "js", run: gates::js::run },
+    Gate { name: "java", run: gates::java::run },
+    Gate { name: "python", run: gates::python::run },
     Gate { name: "fuzz", run: gates::fuzz::run },
     Gate { name: "bench", run: gates::bench::run },
 ];

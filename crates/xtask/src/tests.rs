@@ -7,7 +7,10 @@ fn the_command_line_selects_gates_in_their_own_order() {
         gates.map(|gates| gates.iter().map(|gate| gate.name).collect::<Vec<_>>().join(" "))
     };
     assert_eq!(names("test --only js --only fmt"), Ok("fmt js".to_owned()));
-    assert_eq!(names("test").as_deref(), Ok("fmt clippy features docs tests tidy deny conformance js fuzz bench"));
+    assert_eq!(
+        names("test").as_deref(),
+        Ok("fmt clippy features docs tests tidy deny conformance js java python fuzz bench")
+    );
     for line in ["", "measure", "test fmt", "test --only", "test --only no-such-gate"] {
         assert!(names(line).is_err(), "{line}");
     }

@@ -11,7 +11,8 @@ use crate::command::{cargo, shown};
 #[derive(Debug)]
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
-    target: PathBuf,
+    /// Where what is built goes.
+    pub(crate) target: PathBuf,
     pub(crate) packages: Vec<Package>,
 }
 

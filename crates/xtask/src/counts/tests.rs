@@ -30,3 +30,11 @@ fn sums_of_the_conformance_suite_are_counted() {
     assert_eq!(Counts::of_conformance(sum), counts(130, 2));
     assert_eq!(Counts::of_conformance(family), None);
 }
+
+#[test]
+fn sums_of_clients_are_counted() {
+    assert_eq!(Counts::of_clients("20 passed, 1 failed"), counts(20, 1));
+    for line in ["ok json: 20 passed, 1 failed", "130 passed, 2 failed, 216 not due in 21.3 s", "passed, failed"] {
+        assert_eq!(Counts::of_clients(line), None, "{line}");
+    }
+}

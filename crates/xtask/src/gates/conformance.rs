@@ -1,12 +1,10 @@
 //! The recordings of the original, held against a running server of ours.
 
-use std::io::{self, BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::thread;
-use std::time::Duration;
+use std::io;
+use std::process::Command;
 
-use crate::command::{cargo, run as run_command, run_counted, say};
+use super::conformance_server::ConformanceServer;
+use crate::command::run_counted;
 use crate::counts::Counts;
 use crate::workspace::Workspace;
 
@@ -14,79 +12,9 @@ use crate::workspace::Workspace;
 const SUPPORTS: &str = "streams,client-results,addressing,parallel-invocations,abort,server-sent-events,long-polling,messagepack,\
      stateful-reconnect";
 
-/// Starting takes milliseconds; a machine under load gets some more.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
-
 pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
-    run_command(cargo(&["build", "--package", "protocol-tests", "--bins"]).current_dir(&workspace.root))?;
     let server = ConformanceServer::start(workspace)?;
     let mut runner = Command::new(workspace.binary("signalhub-conformance"));
     runner.args([&server.url, "--supports", SUPPORTS, "--deviations", "protocol-tests/deviations.json"]);
     run_counted(runner.current_dir(&workspace.root), Counts::of_conformance)
 }
-
-/// The server under test, which ends with this value.
-struct ConformanceServer {
-    child: Child,
-    url: String,
-}
-
-impl ConformanceServer {
-    fn start(workspace: &Workspace) -> io::Result<Self> {
-        let mut command = Command::new(workspace.binary("conformance-server"));
-        command.args(["--listen", "127.0.0.1:0"]).current_dir(&workspace.root).stdout(Stdio::piped());
-        let child = command.spawn().map_err(|error| io::Error::other(format!("conformance-server: {error}")))?;
-        // From here on the child ends even if it says nothing that we understand.
-        let mut server = Self { child, url: String::new() };
-        server.url = wait_for_url(&lines(&mut server.child))?;
-        say(&format!("conformance-server listens on {}", server.url))?;
-        Ok(server)
-    }
-}
-
-impl Drop for ConformanceServer {
-    fn drop(&mut self) {
-        // It may have ended by itself, which the runner has reported then.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-/// The lines that the child prints; it is read to its end, so that it never blocks on a full pipe.
-fn lines(child: &mut Child) -> Receiver<String> {
-    let (sender, receiver) = sync_channel(16);
-    if let Some(stdout) = child.stdout.take() {
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                // Nobody listens any more once the address is known.
-                drop(sender.try_send(line));
-            }
-        });
-    }
-    receiver
-}
-
-fn wait_for_url(lines: &Receiver<String>) -> io::Result<String> {
-    loop {
-        match lines.recv_timeout(START_TIMEOUT) {
-            Ok(line) => {
-                if let Some(url) = url(&line) {
-                    return Ok(url.to_owned());
-                }
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(io::Error::other("conformance-server ended before it listened"));
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                return Err(io::Error::other("conformance-server does not say where it listens"));
-            }
-        }
-    }
-}
-
-fn url(line: &str) -> Option<&str> {
-    line.split_whitespace().find(|word| word.starts_with("http://"))
-}
-
-#[cfg(test)]
-mod tests;

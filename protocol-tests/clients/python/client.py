@@ -1,0 +1,205 @@
+"""pysignalr, unmodified, against the conformance server: each case in JSON and in MessagePack."""
+
+import asyncio
+import logging
+import sys
+import traceback
+from contextlib import asynccontextmanager
+
+from pysignalr.client import SignalRClient
+from pysignalr.messages import CompletionClientStreamMessage, InvocationMessage, StreamItemMessage
+from pysignalr.protocol.json import JSONProtocol
+from pysignalr.protocol.messagepack import MessagepackProtocol
+
+# No case takes longer than a moment; a machine under load gets some more.
+TIMEOUT = 20
+
+
+@asynccontextmanager
+async def connected(url, protocol):
+    """A client that is connected until the end of the block."""
+    client = SignalRClient(url, protocol=protocol(), retry_count=1)
+    opened = asyncio.Event()
+
+    async def on_open():
+        opened.set()
+
+    client.on_open(on_open)
+    running = asyncio.create_task(client.run())
+    waiting = asyncio.create_task(opened.wait())
+    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        waiting.cancel()
+        running.result()
+    try:
+        yield client
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def call(client, method, arguments):
+    """Calls a method of the hub, and returns its completion."""
+    completed = asyncio.get_running_loop().create_future()
+
+    async def on_completion(message):
+        if not completed.done():
+            completed.set_result(message)
+
+    await client.send(method, arguments, on_completion)
+    return await completed
+
+
+def received(client, method):
+    """A queue of the arguments with which the server calls a method."""
+    calls = asyncio.Queue()
+
+    async def on_call(arguments):
+        calls.put_nowait(arguments)
+
+    client.on(method, on_call)
+    return calls
+
+
+async def invokes_methods_and_gets_results(client):
+    assert (await call(client, "Add", [40, 2])).result == 42
+    assert (await call(client, "EchoDouble", [-0.5])).result == -0.5
+    for text in ["", "plain", "Grüße, 世界 🦀", "x" * 30_000]:
+        assert (await call(client, "EchoString", [text])).result == text
+    assert (await call(client, "NoResult", [])).error is None
+
+
+async def hears_the_error_of_a_method(client):
+    errors = asyncio.Queue()
+    client.on_error(lambda message: errors.put(message.error))
+    completion = await call(client, "ThrowHub", ["no such ticket"])
+    expected = "An unexpected error occurred invoking 'ThrowHub' on the server. HubException: no such ticket"
+    assert completion.error == expected, completion.error
+    assert await errors.get() == expected
+
+
+async def receives_calls_of_the_server_in_order(client):
+    calls = received(client, "Notify")
+    for number in range(50):
+        await client.send("SendSelf", ["Notify", f"text {number}"])
+    for number in range(50):
+        assert await calls.get() == [f"text {number}"]
+
+
+async def receives_arguments_of_every_kind(client):
+    calls = received(client, "Many")
+    await client.send("SendSelfMany", ["Many"])
+    one, two, nothing, yes, _ = await calls.get()
+    assert (one, two, nothing, yes) == (1, "two", None, True)
+
+
+async def receives_what_is_sent_to_its_group(client):
+    calls = received(client, "News")
+    assert (await call(client, "Join", ["readers"])).error is None
+    await client.send("SendGroup", ["readers", "News", "first"])
+    assert await calls.get() == ["first"]
+
+
+async def answers_when_the_server_asks(client):
+    async def answer(arguments):
+        return f"{arguments[0]}, answered"
+
+    client.on("Question", answer)
+    completion = await call(client, "AskCaller", ["Question", "who are you"])
+    assert completion.result == "who are you, answered", completion
+
+
+async def streams_from_the_server(client):
+    items, ended = [], asyncio.get_running_loop().create_future()
+
+    async def on_next(item):
+        items.append(item)
+
+    async def on_complete(message):
+        ended.set_result(message)
+
+    await client.stream("Count", [100, 0], on_next, on_complete)
+    await ended
+    assert items == list(range(100)), items
+
+
+async def hears_the_error_of_a_stream(client):
+    items, ended = [], asyncio.get_running_loop().create_future()
+
+    async def on_next(item):
+        items.append(item)
+
+    async def on_error(message):
+        ended.set_result(message.error)
+
+    await client.stream("CountThenThrowHub", [3], on_next, None, on_error)
+    assert (await ended).endswith("HubException: stream refused"), ended.result()
+    assert items == [0, 1, 2], items
+
+
+async def streams_to_the_server(client):
+    completed = asyncio.get_running_loop().create_future()
+
+    async def on_completion(message):
+        completed.set_result(message)
+
+    # The package's own upload asks for no result, so one that does is put together from its messages.
+    client._invocation_handlers["sum"] = on_completion
+    send = client._transport.send
+    await send(InvocationMessage("sum", "Sum", [], stream_ids=["numbers"]))
+    for number in range(1, 101):
+        await send(StreamItemMessage("numbers", number))
+    await send(CompletionClientStreamMessage("numbers"))
+    assert (await completed).result == 5050, completed.result()
+
+
+async def uploads_in_its_own_way(client):
+    async with client.client_stream("Sum") as stream:
+        for number in range(10):
+            await stream.send(number)
+    assert (await call(client, "Add", [1, 1])).result == 2
+
+
+CASES = [
+    invokes_methods_and_gets_results,
+    hears_the_error_of_a_method,
+    receives_calls_of_the_server_in_order,
+    receives_arguments_of_every_kind,
+    receives_what_is_sent_to_its_group,
+    answers_when_the_server_asks,
+    streams_from_the_server,
+    hears_the_error_of_a_stream,
+    streams_to_the_server,
+    uploads_in_its_own_way,
+]
+
+PROTOCOLS = {"json": JSONProtocol, "messagepack": MessagepackProtocol}
+
+
+async def passes(url, name, protocol, case):
+    title = f"{name}: {case.__name__.replace('_', ' ')}"
+
+    async def run():
+        async with connected(url, protocol) as client:
+            await case(client)
+
+    try:
+        await asyncio.wait_for(run(), TIMEOUT)
+    except Exception:
+        print(f"FAILED {title}\n{traceback.format_exc()}")
+        return False
+    print(f"ok {title}")
+    return True
+
+
+async def main(url):
+    logging.disable(logging.CRITICAL)
+    results = [await passes(url, *protocol, case) for protocol in PROTOCOLS.items() for case in CASES]
+    print(f"{results.count(True)} passed, {results.count(False)} failed")
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: client.py URL-OF-THE-CONFORMANCE-HUB")
+    sys.exit(asyncio.run(main(sys.argv[1])))
