@@ -1,5 +1,7 @@
 //! Why a connection ended.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 /// Why a connection ended. This is a fact about a connection, not an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -25,6 +27,19 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Finished,
+        Self::ClientClosed,
+        Self::ClientGone,
+        Self::ProtocolViolation,
+        Self::InvalidText,
+        Self::SlowConsumer,
+        Self::Aborted,
+        Self::HandlerFailed,
+        Self::ServerShutdown,
+    ];
+
     /// The status code of the WebSocket close frame (RFC 6455, section 7.4).
     ///
     /// The original closes with 1000 after every orderly end, and with 1011 when the application failed.
@@ -50,6 +65,35 @@ impl CloseReason {
             Self::Aborted => "aborted",
             Self::HandlerFailed => "handler_failed",
             Self::ServerShutdown => "server_shutdown",
+        }
+    }
+}
+
+/// The running count of connections that ended, by their reasons.
+#[derive(Debug, Default)]
+pub(crate) struct EndCounts([AtomicU64; CloseReason::ALL.len()]);
+
+impl EndCounts {
+    pub(crate) fn count(&self, reason: CloseReason) {
+        self.0[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn of(&self, reason: CloseReason) -> u64 {
+        self.0[reason as usize].load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_a_count_of_its_own() {
+        let counts = EndCounts::default();
+        for reason in CloseReason::ALL {
+            counts.count(reason);
+            assert_eq!(CloseReason::ALL.map(|reason| counts.of(reason)).iter().sum::<u64>(), 1 + reason as u64);
+            assert_eq!(counts.of(reason), 1, "{reason:?}");
         }
     }
 }

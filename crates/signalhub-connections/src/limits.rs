@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::StatusCode;
 use http::request::Parts;
 
+use crate::pace::Overdue;
 use crate::{Identity, RemoteAddress};
 
 /// How much a server takes on.
@@ -181,6 +182,10 @@ pub struct Refusals {
     pub descriptors: u64,
     /// WebSockets that pages of a foreign origin would have opened.
     pub foreign_origins: u64,
+    /// Sockets, because the head of a request took too long.
+    pub header_timeouts: u64,
+    /// Sockets, because nothing was asked for too long.
+    pub idle_timeouts: u64,
 }
 
 /// The running count of refusals.
@@ -193,6 +198,8 @@ pub(crate) struct RefusalCounts {
     per_address: AtomicU64,
     descriptors: AtomicU64,
     foreign_origins: AtomicU64,
+    header_timeouts: AtomicU64,
+    idle_timeouts: AtomicU64,
 }
 
 impl RefusalCounts {
@@ -209,6 +216,14 @@ impl RefusalCounts {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn count_overdue(&self, overdue: Overdue) {
+        let counter = match overdue {
+            Overdue::Head => &self.header_timeouts,
+            Overdue::Request => &self.idle_timeouts,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn so_far(&self) -> Refusals {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Refusals {
@@ -219,6 +234,8 @@ impl RefusalCounts {
             per_address: read(&self.per_address),
             descriptors: read(&self.descriptors),
             foreign_origins: read(&self.foreign_origins),
+            header_timeouts: read(&self.header_timeouts),
+            idle_timeouts: read(&self.idle_timeouts),
         }
     }
 }

@@ -30,6 +30,15 @@ enum Phase {
     Idle { since: Instant },
 }
 
+/// What a client took too long with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Overdue {
+    #[error("the head of a request did not arrive in time")]
+    Head,
+    #[error("no request came in time")]
+    Request,
+}
+
 impl Pace {
     /// Starts with a socket that was just accepted: whoever opens one has something to ask.
     pub(crate) fn new(header_timeout: Duration, idle_timeout: Duration) -> Arc<Self> {
@@ -57,29 +66,29 @@ impl Pace {
         Busy(Arc::clone(self))
     }
 
-    /// When the client will have taken too long.
-    fn deadline(&self) -> Option<Instant> {
+    /// When the client will have taken too long, and with what.
+    fn deadline(&self) -> Option<(Instant, Overdue)> {
         match *self.lock() {
-            Phase::Head { since } => since.checked_add(self.header_timeout),
-            Phase::Idle { since } => since.checked_add(self.idle_timeout),
+            Phase::Head { since } => Some((since.checked_add(self.header_timeout)?, Overdue::Head)),
+            Phase::Idle { since } => Some((since.checked_add(self.idle_timeout)?, Overdue::Request)),
             Phase::Busy { .. } => None,
         }
     }
 
-    /// Drives the connection of the socket; `None` when the client took too long.
-    pub(crate) async fn drive<F: Future>(&self, mut connection: Pin<&mut F>) -> Option<F::Output> {
+    /// Drives the connection of the socket until it ends or the client takes too long.
+    pub(crate) async fn drive<F: Future>(&self, mut connection: Pin<&mut F>) -> Result<F::Output, Overdue> {
         let mut sleep = std::pin::pin!(tokio::time::sleep_until(Instant::now()));
         poll_fn(|cx| {
             if let Poll::Ready(output) = connection.as_mut().poll(cx) {
-                return Poll::Ready(Some(output));
+                return Poll::Ready(Ok(output));
             }
             // The phase changes only while the connection is polled, so nobody else has to wake this.
-            let Some(deadline) = self.deadline() else { return Poll::Pending };
+            let Some((deadline, overdue)) = self.deadline() else { return Poll::Pending };
             if sleep.deadline() != deadline {
                 sleep.as_mut().reset(deadline);
             }
             ready!(sleep.as_mut().poll(cx));
-            Poll::Ready(None)
+            Poll::Ready(Err(overdue))
         })
         .await
     }

@@ -16,6 +16,7 @@ use self::resuming::Returns;
 pub(crate) use self::seat::Seat;
 pub(crate) use self::slot::Link;
 use self::slot::{Slot, Stage};
+use crate::close::EndCounts;
 use crate::id::ConnectionToken;
 use crate::limits::{Charge, Limit, Limits, Parties, Party, RefusalCounts};
 use crate::mailbox::Mailbox;
@@ -35,6 +36,7 @@ pub(crate) struct Registry {
     /// Whether the server stops.
     draining: watch::Sender<bool>,
     refusals: RefusalCounts,
+    ends: EndCounts,
 }
 
 #[derive(Debug, Default)]
@@ -107,6 +109,11 @@ impl Registry {
 
     pub(crate) fn refusals(&self) -> &RefusalCounts {
         &self.refusals
+    }
+
+    /// The live connections that have ended.
+    pub(crate) fn ends(&self) -> &EndCounts {
+        &self.ends
     }
 
     fn tick(&self, now: Instant) {

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
@@ -23,7 +24,7 @@ use crate::limits::Limit;
 use crate::origins::Judged;
 use crate::pace::{Pace, Watched};
 use crate::registry::Registry;
-use crate::{Endpoint, Limits, Origins, Refusals, TrustedProxies, answers};
+use crate::{CloseReason, Endpoint, Limits, Origins, Refusals, TrustedProxies, answers};
 
 /// How long connections may take to end when the server stops, after the last of them was told.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,8 +32,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest head of a request, and what is read ahead of a body.
 const READ_BUFFER: usize = 16 * 1024;
 
-/// What the kernel may hold for a client that does not read; beyond it our own bounded queue counts.
-const SEND_BUFFER: u32 = 256 * 1024;
+/// What the kernel may hold for a client that does not read, unless it is set otherwise.
+const SEND_BUFFER: usize = 256 * 1024;
 
 /// The whole answer to a socket that comes when too few file descriptors are left.
 const NO_DESCRIPTORS: &[u8] =
@@ -138,6 +139,18 @@ impl Server {
     pub fn drain_time(mut self, time: Duration) -> Self {
         self.drain_time = time;
         self
+    }
+
+    /// Sets how many bytes the kernel is asked to hold for a client that does not read (`SO_SNDBUF`), 256 KiB by default;
+    /// beyond it, the [queue of the connection](Endpoint::queue_limit) counts. Linux takes the double and has a maximum
+    /// of its own, `net.core.wmem_max`.
+    ///
+    /// # Errors
+    /// When the system refuses it.
+    pub fn send_buffer_size(self, bytes: usize) -> io::Result<Self> {
+        // Accepted sockets inherit it.
+        SockRef::from(&self.listener).set_send_buffer_size(bytes)?;
+        Ok(self)
     }
 
     /// The address it listens on.
@@ -248,6 +261,11 @@ impl ConnectionCounts {
         self.0.refusals().so_far()
     }
 
+    /// How many live connections have ended so far for this reason.
+    pub fn ended(&self, reason: CloseReason) -> u64 {
+        self.0.ends().of(reason)
+    }
+
     /// Tells whether the server stops, so that it is not to be sent new clients.
     pub fn is_draining(&self) -> bool {
         self.0.is_draining()
@@ -267,8 +285,7 @@ impl ConnectionCounts {
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
-    // Accepted sockets inherit it.
-    socket.set_send_buffer_size(SEND_BUFFER)?;
+    SockRef::from(&socket).set_send_buffer_size(SEND_BUFFER)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -313,9 +330,12 @@ async fn serve_socket(
         }
     };
     match result {
-        None => tracing::debug!("a client took too long with its request"),
-        Some(Err(error)) => tracing::debug!(%error, "an HTTP connection broke"),
-        Some(Ok(())) => {}
+        Err(overdue) => {
+            tracing::debug!(%overdue, "a client took too long");
+            routes.registry.refusals().count_overdue(overdue);
+        }
+        Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection broke"),
+        Ok(Ok(())) => {}
     }
 }
 

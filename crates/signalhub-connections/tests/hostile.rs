@@ -41,6 +41,9 @@ async fn half_open_and_slow_requests_are_given_up() {
     let end = async { drop(reading.read_to_end(&mut Vec::new()).await) };
     let both = async { tokio::join!(trickle, end) };
     tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
+    let refusals = running.counts.refusals();
+    // What came along with a whole request counts as nothing until more of it comes.
+    assert_eq!((refusals.header_timeouts, refusals.idle_timeouts), (4, 2));
     running.quiet().await;
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Link, Registry, Stage};
+use crate::CloseReason;
 use crate::id::ConnectionToken;
 use crate::limits::Charge;
 
@@ -42,6 +43,8 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.free_token();
+        // A connection without a reason was dropped by whoever ran it.
+        self.registry.ends.count(self.link.lane().ended().unwrap_or(CloseReason::HandlerFailed));
         let mut slots = self.registry.lock();
         slots.active -= 1;
         slots.parties.release(std::mem::take(&mut self.charge));

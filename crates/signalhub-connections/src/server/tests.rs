@@ -21,3 +21,15 @@ fn paths_match_regardless_of_case_with_one_trailing_slash() {
         assert_eq!(matching(endpoint, path), expected, "{path} at {endpoint}");
     }
 }
+
+#[tokio::test]
+async fn the_kernel_holds_as_much_for_a_client_as_it_is_asked_to() {
+    for bytes in [16 * 1024, 64 * 1024] {
+        let server = Server::bind("127.0.0.1:0").await.unwrap().send_buffer_size(bytes).unwrap();
+        let client = TcpStream::connect(server.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = server.listener.accept().await.unwrap();
+        let held = SockRef::from(&accepted).send_buffer_size().unwrap();
+        assert!((bytes..=2 * bytes).contains(&held), "{held} for {bytes}");
+        drop(client);
+    }
+}
