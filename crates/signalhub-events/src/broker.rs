@@ -35,7 +35,15 @@ struct Core {
     serial: AtomicU64,
     catalogue: Arc<Catalogue>,
     shards: Arc<Shards>,
+    totals: Arc<Totals>,
     inboxes: Vec<mpsc::Sender<Publish>>,
+}
+
+/// What the shards have done since the broker was built.
+#[derive(Debug, Default)]
+struct Totals {
+    published: AtomicU64,
+    matched: AtomicU64,
 }
 
 impl Broker {
@@ -80,6 +88,18 @@ impl Broker {
     #[must_use]
     pub fn subscription_count(&self) -> usize {
         self.core.shards.subscription_count()
+    }
+
+    /// Counts the events that were published so far.
+    #[must_use]
+    pub fn published_count(&self) -> u64 {
+        self.core.totals.published.load(Ordering::Relaxed)
+    }
+
+    /// Counts the deliveries that were offered so far: for each event, the subscribers that it matched.
+    #[must_use]
+    pub fn matched_count(&self) -> u64 {
+        self.core.totals.matched.load(Ordering::Relaxed)
     }
 
     /// Returns the events that this broker takes.
@@ -152,15 +172,17 @@ impl BrokerBuilder {
         let epoch = Epoch::new(random());
         let node = self.node.unwrap_or_else(|| format!("{:016x}", random()));
         let shards = Arc::new(Shards::new(self.shards));
+        let totals = Arc::new(Totals::default());
         let start = |number| {
             let (inbox, events) = mpsc::channel(self.inbox);
             let (offsets, matched) = (HashMap::new(), Vec::new());
-            tokio::spawn(Shard { number, shards: shards.clone(), epoch, events, offsets, matched }.run());
+            let (shards, totals) = (Arc::clone(&shards), Arc::clone(&totals));
+            tokio::spawn(Shard { number, shards, totals, epoch, events, offsets, matched }.run());
             inbox
         };
         let inboxes = (0..self.shards).map(start).collect();
         let catalogue = Arc::new(self.catalogue);
-        Broker { core: Arc::new(Core { node, epoch, serial: AtomicU64::new(1), catalogue, shards, inboxes }) }
+        Broker { core: Arc::new(Core { node, epoch, serial: AtomicU64::new(1), catalogue, shards, totals, inboxes }) }
     }
 }
 
@@ -212,6 +234,7 @@ struct Publish {
 struct Shard {
     number: usize,
     shards: Arc<Shards>,
+    totals: Arc<Totals>,
     epoch: Epoch,
     events: mpsc::Receiver<Publish>,
     /// The offset of the latest event of each name. A name that was published once is remembered for good.
@@ -232,6 +255,8 @@ impl Shard {
         if !event.is_expired(OffsetDateTime::now_utc()) {
             self.shards.lock(self.number).matching(&event, &mut self.matched);
         }
+        self.totals.published.fetch_add(1, Ordering::Relaxed);
+        self.totals.matched.fetch_add(self.matched.len() as u64, Ordering::Relaxed);
         // The publisher may have gone; its event goes its way all the same.
         let _ = answer.send(Receipt { id, position, matched: self.matched.len() });
         let delivery = Delivery::new(Arc::new(event), position);

@@ -106,7 +106,7 @@ configuration! {
     listen: Listen {
         /// The address of the hub and the publish API.
         public: Address = Address::new("127.0.0.1:3000");
-        /// The address of `/health/live` and `/health/ready`, for operators only; empty for none.
+        /// The address of `/health/live`, `/health/ready` and `/metrics`, for operators only; empty for none.
         internal: Listener = Listener::At(Address::new("127.0.0.1:3001"));
         /// How long a server that is to stop goes on as before, except that `/health/ready` says no, so that load balancers can look elsewhere.
         shutdown_delay: Duration = Duration::ZERO;
@@ -116,6 +116,8 @@ configuration! {
         trusted_proxies: Vec<Proxy> = Vec::new();
         /// The headers in which these proxies say it: `x-forwarded` for `X-Forwarded-For`, `-Proto` and `-Host`, or `forwarded` for `Forwarded` (RFC 7239).
         forwarded_header: ForwardedHeader = ForwardedHeader::XForwarded;
+        /// How much the kernel is asked to hold for each client that does not read (`SO_SNDBUF`; Linux takes the double, and `net.core.wmem_max` bounds it), beyond what `hub.transport_max_buffer_size` allows.
+        send_buffer_size: ByteSize = ByteSize::kibibytes(256);
     }
     /// Who may connect.
     auth: Auth {
@@ -168,11 +170,11 @@ configuration! {
     /// How much the server takes on. Connections beyond a limit are refused with 503, or 429 where one client has too much, and `Retry-After`.
     limits: Limits {
         /// How many connections there may be in all.
-        connections: Maximum = Maximum::Unlimited;
+        connections: Maximum = Maximum::of(100_000);
         /// How many connections one user may have.
-        connections_per_user: Maximum = Maximum::Unlimited;
+        connections_per_user: Maximum = Maximum::of(20_000);
         /// How many connections may come from one address (of IPv6, one /64). Behind a reverse proxy this needs `listen.trusted_proxies`.
-        connections_per_address: Maximum = Maximum::Unlimited;
+        connections_per_address: Maximum = Maximum::of(20_000);
         /// How many negotiated connections may wait for their transport.
         pending_negotiations: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
         /// For how long a negotiated connection waits for its transport.

@@ -38,6 +38,16 @@ impl Counts {
         self.broker.subscription_count()
     }
 
+    /// Counts the events that were published so far.
+    pub fn published(&self) -> u64 {
+        self.broker.published_count()
+    }
+
+    /// Counts the deliveries so far: for each event, the subscribers that it matched.
+    pub fn matched(&self) -> u64 {
+        self.broker.matched_count()
+    }
+
     /// What was refused so far.
     pub fn refusals(&self) -> Refusals {
         Refusals {
@@ -58,6 +68,30 @@ pub struct Refusals {
     pub hub: signalhub::Refusals,
     /// Requests of the publish API.
     pub publishes: PublishRefusals,
+}
+
+impl Refusals {
+    /// All of them, with the name that operators see.
+    pub(crate) fn named(&self) -> [(&'static str, u64); 15] {
+        let Self { connections, hub, publishes } = self;
+        [
+            ("draining", connections.draining),
+            ("pending_negotiations", connections.pending_negotiations),
+            ("connections", connections.connections),
+            ("connections_per_user", connections.per_user),
+            ("connections_per_address", connections.per_address),
+            ("file_descriptors", connections.descriptors),
+            ("foreign_origin", connections.foreign_origins),
+            ("header_timeout", connections.header_timeouts),
+            ("idle_timeout", connections.idle_timeouts),
+            ("invocation_rate", hub.invocations),
+            ("streams", hub.streams),
+            ("subscriptions_per_connection", hub.subscriptions),
+            ("publish_rate", publishes.rate_limited),
+            ("publish_size", publishes.too_large),
+            ("publish_body_timeout", publishes.body_timeout),
+        ]
+    }
 }
 
 /// How many requests the publish API refused since it started, by what stood against them.

@@ -39,6 +39,7 @@ pub mod fuzzing;
 mod health;
 mod lifecycle;
 mod log;
+mod metrics;
 mod node;
 mod open_api;
 mod pages;

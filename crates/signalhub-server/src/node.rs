@@ -51,9 +51,11 @@ impl Node {
         let publish = PublishApi::new(broker.clone(), bearer(auth, secret), &configuration.publish, lifecycle.clone());
         let refused = publish.refused();
         let public = configuration.listen.public.as_str();
-        let (server, address) =
-            listen(public).await.map_err(|error| StartError::Listen { address: public.to_owned(), error })?;
+        let failed = |error| StartError::Listen { address: public.to_owned(), error };
+        let (server, address) = listen(public).await.map_err(failed)?;
         let server = server
+            .send_buffer_size(configuration.listen.send_buffer_size.bytes())
+            .map_err(failed)?
             .limits(limits(&configuration.limits))
             .origins(origins(&configuration.cors))
             .trusted_proxies(trusted_proxies(&configuration.listen))
@@ -68,7 +70,7 @@ impl Node {
                 let (server, address) = listen(address)
                     .await
                     .map_err(|error| StartError::ListenInternally { address: address.to_owned(), error })?;
-                Some((server.otherwise(InternalPages::new(lifecycle.clone())), address))
+                Some((server.otherwise(InternalPages::new(lifecycle.clone(), counts.clone())), address))
             }
         };
         let shutdown_delay = configuration.listen.shutdown_delay;

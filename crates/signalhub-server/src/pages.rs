@@ -6,11 +6,13 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use signalhub::connections::{Body, BoxFuture, Respond};
 
+use crate::counts::Counts;
 use crate::lifecycle::Lifecycle;
+use crate::metrics::Metrics;
 use crate::publish_api::problem::{Problem, ProblemCode};
 use crate::publish_api::{self, PublishApi};
 use crate::request_id::RequestId;
-use crate::{health, open_api};
+use crate::{health, metrics, open_api};
 
 /// The pages of the public listener.
 #[derive(Debug)]
@@ -22,6 +24,7 @@ pub(crate) struct PublicPages {
 #[derive(Debug)]
 pub(crate) struct InternalPages {
     lifecycle: Lifecycle,
+    metrics: Metrics,
 }
 
 impl PublicPages {
@@ -40,15 +43,16 @@ impl PublicPages {
 }
 
 impl InternalPages {
-    pub(crate) fn new(lifecycle: Lifecycle) -> Self {
-        Self { lifecycle }
+    pub(crate) fn new(lifecycle: Lifecycle, counts: Counts) -> Self {
+        Self { lifecycle, metrics: Metrics::new(counts) }
     }
 
     fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
         match request.uri().path() {
             health::LIVE_PATH => health::live(request.method()),
             health::READY_PATH => health::ready(request.method(), self.lifecycle.phase()),
-            _ => not_found("the internal listener has /health/live and /health/ready"),
+            metrics::PATH => health::get(request.method(), || self.metrics.response()),
+            _ => not_found("the internal listener has /health/live, /health/ready and /metrics"),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use common::{Answer, KEY, Running, configuration, send};
 use http::Request;
 use http_body_util::Full;
+use serde_json::json;
 use signalhub_client::{Client, Disconnected};
 use signalhub_server::{Node, StartError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -28,6 +29,8 @@ async fn the_internal_listener_tells_how_the_server_is() {
         ("GET", "/health/ready", "200 -"),
         ("HEAD", "/health/ready", "200 -"),
         ("POST", "/health/live", "405 method_not_allowed"),
+        ("GET", "/metrics", "200 -"),
+        ("DELETE", "/metrics", "405 method_not_allowed"),
         ("GET", "/health", "404 not_found"),
         ("POST", "/api/v1/publish", "404 not_found"),
         ("GET", "/signalr/v1/mainHub", "404 not_found"),
@@ -38,6 +41,48 @@ async fn the_internal_listener_tells_how_the_server_is() {
         assert_eq!(answer.verdict(), verdict, "{method} {path}");
         assert!(!answer.header("x-request-id").is_empty());
     }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn the_metrics_tell_what_was_counted() {
+    let node = Running::start(configuration("[limits]\nconnections = 1")).await;
+    let client = Client::connect(&node.hub(), Some(&node.token(|_| ()))).await.unwrap();
+    let request = json!({"e": "portos.licence.activated"});
+    client.invoke::<()>("Subscribe", (request,)).await.unwrap();
+    assert!(Client::connect(&node.hub(), Some(&node.token(|_| ()))).await.is_err());
+    assert_eq!(node.publish(EVENT).await.status, 202);
+    let page = ask("GET", &format!("{}/metrics", node.internal)).await;
+    assert_eq!(page.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    for line in [
+        "# TYPE signalhub_connections_active gauge",
+        "signalhub_connections_active 1",
+        "signalhub_connections_waiting 0",
+        "signalhub_subscriptions_active 1",
+        "# TYPE signalhub_refusals counter",
+        "signalhub_refusals_total{limit=\"connections\"} 1",
+        "signalhub_refusals_total{limit=\"header_timeout\"} 0",
+        "signalhub_events_published_total 1",
+        "signalhub_events_matched_total 1",
+        "# EOF",
+    ] {
+        assert!(page.text.lines().any(|found| found == line), "{line} is not in {}", page.text);
+    }
+    assert!(!page.text.contains("signalhub_runtime_tasks 0\n"));
+    let document = include_str!("../../../docs/operations.md");
+    for line in page.text.lines().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap();
+        assert!(document.contains(name), "{name} is not in docs/operations.md");
+        if let Some((_, limit)) = line.split_once("limit=\"") {
+            let limit = limit.split('"').next().unwrap();
+            assert!(document.contains(&format!("`{limit}`")), "{limit} is not in docs/operations.md");
+        }
+    }
+    client.close().await;
+    node.counts.connections().emptied().await;
+    let page = ask("GET", &format!("{}/metrics", node.internal)).await;
+    let ended = "signalhub_connections_ended_total{reason=\"client_closed\"} 1";
+    assert!(page.text.lines().any(|found| found == ended), "{}", page.text);
     node.stop().await;
 }
 

@@ -146,6 +146,16 @@ pub enum Maximum {
     Of(NonZeroUsize),
 }
 
+impl Maximum {
+    /// So many, but at least one.
+    pub const fn of(count: usize) -> Self {
+        match NonZeroUsize::new(count) {
+            Some(count) => Self::Of(count),
+            None => Self::Of(NonZeroUsize::MIN),
+        }
+    }
+}
+
 impl Setting for Maximum {
     const EXPECTED: &'static str = "a whole number from 1, or \"unlimited\"";
 

@@ -101,7 +101,9 @@ impl Running {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    /// The body as JSON; null when it is none.
     pub(crate) body: Value,
+    pub(crate) text: String,
 }
 
 impl Answer {
@@ -125,7 +127,7 @@ pub(crate) async fn send(request: Request<Full<Bytes>>) -> Answer {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let response = client.request(request).await.unwrap();
     let (head, body) = response.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    Answer { status: head.status, headers: head.headers, body }
+    let text = String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap();
+    let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+    Answer { status: head.status, headers: head.headers, body, text }
 }

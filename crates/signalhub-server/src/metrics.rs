@@ -1,0 +1,87 @@
+//! What a node counts, as a page for Prometheus.
+
+use std::fmt;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use signalhub::CloseReason;
+use signalhub::connections::Body;
+use tokio::runtime::Handle;
+
+use crate::counts::Counts;
+
+/// Where it is on the internal listener.
+pub(crate) const PATH: &str = "/metrics";
+
+/// The page in the OpenMetrics text format, which Prometheus reads.
+const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// Makes the page.
+#[derive(Debug)]
+pub(crate) struct Metrics(Registry);
+
+impl Metrics {
+    pub(crate) fn new(counts: Counts) -> Self {
+        let mut registry = Registry::with_prefix("signalhub");
+        registry.register_collector(Box::new(counts));
+        Self(registry)
+    }
+
+    /// Answers a request for it.
+    pub(crate) fn response(&self) -> Response<Body> {
+        let mut page = String::new();
+        text::encode(&mut page, &self.0).expect("writing to a string cannot fail");
+        let mut response = Response::new(page.into());
+        response.headers_mut().insert(CONTENT_TYPE, MEDIA_TYPE);
+        response
+    }
+}
+
+impl Collector for Counts {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut page = Page(encoder);
+        let connections = self.connections();
+        page.gauge("connections_active", "Live connections", connections.active())?;
+        page.gauge("connections_suspended", "Those that wait for their client to come back", connections.suspended())?;
+        page.gauge("connections_waiting", "Negotiated connections that wait for a transport", connections.waiting())?;
+        page.counter("connections_resumed", "Clients that came back to their connection", connections.resumed())?;
+        page.counter("connections_given_up", "Connections whose client did not come back", connections.given_up())?;
+        let ended = CloseReason::ALL.map(|reason| (reason.label(), connections.ended(reason)));
+        page.counters("connections_ended", "Live connections that ended, by reason", "reason", &ended)?;
+        let refusals = self.refusals();
+        page.counters("refusals", "What was refused, by the limit that stood against it", "limit", &refusals.named())?;
+        page.gauge("subscriptions_active", "Subscriptions of all connections", self.subscriptions())?;
+        page.counter("events_published", "Events that were published", self.published())?;
+        page.counter("events_matched", "Deliveries: for each event, the subscribers that it matched", self.matched())?;
+        page.gauge("runtime_tasks", "Tasks that the server runs", Handle::current().metrics().num_alive_tasks())
+    }
+}
+
+/// A page that is being written.
+struct Page<'a>(DescriptorEncoder<'a>);
+
+impl Page<'_> {
+    fn gauge(&mut self, name: &str, help: &str, value: usize) -> fmt::Result {
+        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(encoder)
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(value).encode(encoder)
+    }
+
+    fn counters(&mut self, name: &str, help: &str, label: &str, values: &[(&str, u64)]) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (which, value) in values {
+            ConstCounter::new(*value).encode(family.encode_family(&[(label, *which)])?)?;
+        }
+        Ok(())
+    }
+}
