@@ -1,6 +1,7 @@
 //! `signalhub-bench leaks`.
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::process::Vitals;
-use crate::server::{Server, ServerError};
+use crate::server::{Holdings, Server, ServerError};
 use crate::session::{Session, SessionError};
 
 /// So many connections come before the measured ones, so that what the server keeps for all of them is there already.
@@ -26,6 +27,18 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often it is looked at meanwhile.
 const GLANCE: Duration = Duration::from_millis(50);
+
+/// A count of a moment, with its name.
+type Count = (&'static str, fn(&Moment) -> u64);
+
+/// What must be back at its beginning when all connections have ended.
+const COUNTED: [Count; 5] = [
+    ("connections", |moment| moment.holdings.connections),
+    ("subscriptions", |moment| moment.holdings.subscriptions),
+    ("tasks", |moment| moment.holdings.tasks),
+    ("open sockets", |moment| moment.vitals.sockets),
+    ("open descriptors", |moment| moment.vitals.descriptors),
+];
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -47,7 +60,7 @@ pub(crate) enum LeaksError {
     Server(#[from] ServerError),
     /// The process cannot be looked at; on Linux that means that it has ended.
     #[error("the server's process cannot be looked at: {0}")]
-    Process(#[from] std::io::Error),
+    Process(#[from] io::Error),
     #[error("the warm-up failed: {0}")]
     WarmUp(SessionError),
 }
@@ -61,14 +74,21 @@ pub(crate) struct Outcome {
     first_failure: Option<SessionError>,
     took: Duration,
     /// Before any connection, after the warm-up, and at the end.
-    start: Vitals,
-    warm: Vitals,
-    end: Vitals,
+    start: Moment,
+    warm: Moment,
+    end: Moment,
+}
+
+/// The server at a moment, from outside and in its own words.
+#[derive(Debug, Clone)]
+struct Moment {
+    vitals: Vitals,
+    holdings: Holdings,
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<Outcome, LeaksError> {
     let server = Arc::new(Server::start(arguments.server.as_deref()).await?);
-    let start = server.vitals()?;
+    let start = Moment::of(&server).await?;
     let warm_up = connect(&server, WARM_UP, arguments.concurrency).await;
     if let Some(error) = warm_up.first_failure {
         return Err(LeaksError::WarmUp(error));
@@ -90,6 +110,14 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Outcome, LeaksError> {
     })
 }
 
+impl Moment {
+    async fn of(server: &Server) -> io::Result<Self> {
+        // The page comes first: its own socket has gone when the process is looked at, or goes at the next look.
+        let holdings = server.holdings().await?;
+        Ok(Self { vitals: server.vitals()?, holdings })
+    }
+}
+
 impl Outcome {
     /// Lists what is not as it should be.
     pub(crate) fn problems(&self) -> Vec<String> {
@@ -97,10 +125,13 @@ impl Outcome {
         if let Some(error) = &self.first_failure {
             problems.push(format!("{} connections failed, the first one: {error}", self.failed));
         }
-        if self.end.sockets > self.start.sockets {
-            problems.push(format!("{} sockets are still open", self.end.sockets - self.start.sockets));
+        for (name, read) in COUNTED {
+            let (start, end) = (read(&self.start), read(&self.end));
+            if end > start {
+                problems.push(format!("{} {name} are left", end - start));
+            }
         }
-        let growth = self.end.resident.saturating_sub(self.warm.resident);
+        let growth = self.end.vitals.resident.saturating_sub(self.warm.vitals.resident);
         if growth > ALLOWED_GROWTH {
             problems.push(format!("the resident memory grew by {}", mebibytes(growth)));
         }
@@ -108,7 +139,7 @@ impl Outcome {
     }
 
     fn cpu_per_connection(&self) -> Duration {
-        let spent = self.end.cpu.saturating_sub(self.warm.cpu);
+        let spent = self.end.vitals.cpu.saturating_sub(self.warm.vitals.cpu);
         spent.div_f64(self.connections.max(1) as f64)
     }
 }
@@ -124,10 +155,11 @@ impl fmt::Display for Outcome {
         writeln!(f, "{:<20}{:>12}{:>12}{:>12}", "", "at start", "warm", "at the end")?;
         let moments = [&self.start, &self.warm, &self.end];
         let mut row = |name, [start, warm, end]: [String; 3]| writeln!(f, "{name:<20}{start:>12}{warm:>12}{end:>12}");
-        row("resident memory", moments.map(|vitals| mebibytes(vitals.resident)))?;
-        row("open sockets", moments.map(|vitals| vitals.sockets.to_string()))?;
-        row("open descriptors", moments.map(|vitals| vitals.descriptors.to_string()))?;
-        row("threads", moments.map(|vitals| vitals.threads.to_string()))
+        row("resident memory", moments.map(|moment| mebibytes(moment.vitals.resident)))?;
+        for (name, read) in COUNTED {
+            row(name, moments.map(|moment| read(moment).to_string()))?;
+        }
+        row("threads", moments.map(|moment| moment.vitals.threads.to_string()))
     }
 }
 
@@ -167,12 +199,12 @@ async fn connect(server: &Arc<Server>, count: u64, concurrency: u64) -> Done {
 }
 
 /// Waits until the server has let go of all connections, or for as long as that may take.
-async fn settled(server: &Server, start: &Vitals) -> Result<Vitals, LeaksError> {
+async fn settled(server: &Server, start: &Moment) -> Result<Moment, LeaksError> {
     let until = Instant::now() + PATIENCE;
     loop {
-        let vitals = server.vitals()?;
-        if vitals.sockets <= start.sockets || Instant::now() >= until {
-            return Ok(vitals);
+        let moment = Moment::of(server).await?;
+        if COUNTED.iter().all(|(_, read)| read(&moment) <= read(start)) || Instant::now() >= until {
+            return Ok(moment);
         }
         sleep(GLANCE).await;
     }

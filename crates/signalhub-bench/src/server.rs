@@ -8,6 +8,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
+use crate::http;
 use crate::process::Vitals;
 
 /// The path of the hub.
@@ -25,6 +26,7 @@ const USERS: u64 = 8;
 pub(crate) struct Server {
     child: Child,
     address: String,
+    internal: String,
     tokens: Vec<String>,
 }
 
@@ -54,10 +56,10 @@ impl Server {
         }
         let mut child = command(&binary).arg("serve").spawn().map_err(unusable)?;
         let mut log = child.stderr.take().map(|log| BufReader::new(log).lines());
-        let address = listening(&mut log).await?;
+        let (address, internal) = listening(&mut log).await?;
         // A pipe that nobody reads would hold the server up.
         tokio::spawn(async move { while let Some(_line) = next_line(&mut log).await {} });
-        Ok(Self { child, address, tokens })
+        Ok(Self { child, address, internal, tokens })
     }
 
     /// Where it listens.
@@ -79,6 +81,35 @@ impl Server {
     pub(crate) fn vitals(&self) -> io::Result<Vitals> {
         let process = self.child.id().ok_or_else(|| io::Error::other("it has ended"))?;
         Vitals::of(process)
+    }
+
+    /// What it counts now.
+    pub(crate) async fn holdings(&self) -> io::Result<Holdings> {
+        Holdings::read(&http::get(&self.internal, "/metrics").await?)
+    }
+}
+
+/// What the server says about itself at a moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Holdings {
+    pub(crate) connections: u64,
+    pub(crate) subscriptions: u64,
+    pub(crate) tasks: u64,
+}
+
+impl Holdings {
+    /// Reads them from the metrics page.
+    fn read(page: &str) -> io::Result<Self> {
+        let value = |name: &str| {
+            let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            let value = line.and_then(|value| value.parse().ok());
+            value.ok_or_else(|| io::Error::other(format!("the metrics have no {name}")))
+        };
+        Ok(Self {
+            connections: value("signalhub_connections_active")? + value("signalhub_connections_waiting")?,
+            subscriptions: value("signalhub_subscriptions_active")?,
+            tasks: value("signalhub_runtime_tasks")?,
+        })
     }
 }
 
@@ -105,12 +136,15 @@ fn command(binary: &Path) -> Command {
     command
 }
 
-/// Waits for the line that says where the server listens.
-async fn listening(log: &mut Option<Lines<BufReader<ChildStderr>>>) -> Result<String, ServerError> {
-    let mut last = String::new();
+/// Waits for the lines that say where the server listens, for clients and for operators.
+async fn listening(log: &mut Option<Lines<BufReader<ChildStderr>>>) -> Result<(String, String), ServerError> {
+    let (mut last, mut internal) = (String::new(), String::new());
     while let Some(line) = next_line(log).await {
+        if let Some((_, address)) = line.split_once("serving operators address=") {
+            address.trim().clone_into(&mut internal);
+        }
         if let Some((_, address)) = line.split_once("listening address=") {
-            return Ok(address.trim().to_owned());
+            return Ok((address.trim().to_owned(), internal));
         }
         last = line;
     }
@@ -130,4 +164,17 @@ async fn token(binary: &Path, user: u64) -> Result<String, ServerError> {
         return Err(ServerError::Token(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holdings_are_read_from_the_metrics() {
+        let page = "# TYPE signalhub_connections_active gauge\nsignalhub_connections_active 3\n\
+            signalhub_connections_waiting 2\nsignalhub_subscriptions_active 7\nsignalhub_runtime_tasks 11\n# EOF\n";
+        assert_eq!(Holdings::read(page).unwrap(), Holdings { connections: 5, subscriptions: 7, tasks: 11 });
+        assert!(Holdings::read("signalhub_connections_active 3\n").is_err());
+    }
 }

@@ -1,33 +1,41 @@
 use super::*;
 
-fn outcome(end: Vitals) -> Outcome {
-    let warm = Vitals { resident: 20 << 20, threads: 3, descriptors: 12, sockets: 4, cpu: Duration::from_secs(1) };
+fn moment(resident: u64, cpu: u64) -> Moment {
+    let cpu = Duration::from_secs(cpu);
+    let vitals = Vitals { resident: resident << 20, threads: 3, descriptors: 12, sockets: 4, cpu };
+    Moment { vitals, holdings: Holdings { connections: 0, subscriptions: 0, tasks: 9 } }
+}
+
+fn outcome(end: Moment) -> Outcome {
     Outcome {
         connections: 1000,
         concurrency: 64,
         failed: 0,
         first_failure: None,
         took: Duration::from_secs(2),
-        start: Vitals { resident: 10 << 20, ..warm.clone() },
-        warm,
+        start: moment(10, 1),
+        warm: moment(20, 1),
         end,
     }
 }
 
 #[test]
 fn what_was_kept_is_a_problem() {
-    let good = Vitals { resident: 28 << 20, threads: 3, descriptors: 12, sockets: 4, cpu: Duration::from_secs(2) };
-    let check = |end: Vitals, problems: &[&str]| assert_eq!(outcome(end).problems(), problems);
-    check(good.clone(), &[]);
-    check(Vitals { sockets: 5, ..good.clone() }, &["1 sockets are still open"]);
-    check(Vitals { resident: 29 << 20, ..good.clone() }, &["the resident memory grew by 9.0 MiB"]);
-    check(Vitals { resident: 1 << 20, ..good }, &[]);
+    let check = |end: Moment, problems: &[&str]| assert_eq!(outcome(end).problems(), problems);
+    check(moment(28, 2), &[]);
+    check(moment(29, 2), &["the resident memory grew by 9.0 MiB"]);
+    check(moment(1, 2), &[]);
+    let mut left = moment(20, 2);
+    left.vitals.sockets = 5;
+    left.holdings = Holdings { connections: 1, subscriptions: 2, tasks: 12 };
+    let problems =
+        ["1 connections are left", "2 subscriptions are left", "3 tasks are left", "1 open sockets are left"];
+    check(left, &problems);
 }
 
 #[test]
 fn the_table_is_for_people() {
-    let end = Vitals { resident: 21 << 20, threads: 3, descriptors: 12, sockets: 4, cpu: Duration::from_secs(2) };
-    let table = outcome(end).to_string();
+    let table = outcome(moment(21, 2)).to_string();
     assert_eq!(
         table.lines().collect::<Vec<_>>(),
         [
@@ -37,6 +45,9 @@ fn the_table_is_for_people() {
             "",
             "                        at start        warm  at the end",
             "resident memory         10.0 MiB    20.0 MiB    21.0 MiB",
+            "connections                    0           0           0",
+            "subscriptions                  0           0           0",
+            "tasks                          9           9           9",
             "open sockets                   4           4           4",
             "open descriptors              12          12          12",
             "threads                        3           3           3",
