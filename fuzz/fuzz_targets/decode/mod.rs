@@ -20,7 +20,7 @@ fn check(protocol: Protocol, message: &HubMessage<'_>) {
         HubMessage::Invocation(call) | HubMessage::StreamInvocation(call) => {
             bind_arguments(protocol, &call.arguments);
             let array = protocol.value(call.arguments.as_bytes());
-            is_whole(&array) && array.bind::<Vec<AnyValue>>().is_ok()
+            is_array(&array) && is_whole(&array)
         }
         HubMessage::StreamItem(item) => {
             bind_value(protocol, &item.item);
@@ -54,6 +54,14 @@ fn is_whole(value: &Value<'_>) -> bool {
     match value {
         Value::Json(_) => true,
         Value::MessagePack(bytes) => value.bind::<AnyValue>().is_ok_and(|value| value.as_value().as_bytes() == *bytes),
+    }
+}
+
+/// An empty list is bound from empty bytes too, but is not written as such.
+fn is_array(value: &Value<'_>) -> bool {
+    match value {
+        Value::Json(_) => true,
+        Value::MessagePack(bytes) => matches!(bytes.first(), Some(0x90..=0x9f | 0xdc | 0xdd)),
     }
 }
 
