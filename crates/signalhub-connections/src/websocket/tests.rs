@@ -8,6 +8,7 @@ mod encoder;
 mod frames;
 mod handshake;
 mod properties;
+mod suite;
 mod text;
 
 /// What a decoder has heard, with the pieces of a message put together.

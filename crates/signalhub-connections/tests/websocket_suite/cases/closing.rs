@@ -1,7 +1,7 @@
 //! Family 7: how connections end.
 
+use super::super::case::{Case, close, frame, ping, text};
 use super::ENDED_BEFORE_ECHO;
-use crate::case::{Case, close, frame, ping, text};
 
 const HELLO: &str = "Hello, world!";
 

@@ -1,6 +1,6 @@
 //! Family 5: messages in fragments, and what may stand between them.
 
-use crate::case::{Case, frame, ping, text};
+use super::super::case::{Case, frame, ping, text};
 
 pub(super) fn cases() -> Vec<Case> {
     [whole(), broken(), with_pings()].into_iter().flatten().collect()

@@ -1,7 +1,7 @@
 //! Families 1 to 4: lengths, control frames, reserved bits, reserved opcodes.
 
+use super::super::case::{Case, close, frame, ping, pong, text};
 use super::ENDED_BEFORE_ECHO;
-use crate::case::{Case, close, frame, ping, pong, text};
 
 const HELLO: &str = "Hello, world!";
 

@@ -6,7 +6,7 @@ mod frames;
 mod sizes;
 mod text;
 
-use crate::case::Case;
+use super::case::Case;
 
 /// All cases in the order of their numbers.
 pub(crate) fn all() -> Vec<Case> {

@@ -1,6 +1,6 @@
 //! Families 9 and 10: large and many messages, in sizes that take a moment.
 
-use crate::case::{Case, fragments, frame};
+use super::super::case::{Case, fragments, frame};
 
 const MIB: usize = 1024 * 1024;
 

@@ -1,6 +1,6 @@
 //! Family 6: UTF-8, judged as it arrives.
 
-use crate::case::{Case, fragments, frame, text};
+use super::super::case::{Case, fragments, frame, text};
 
 /// "κόσμε", with a letter that has two forms.
 const KOSME: &[u8] = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5";
