@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
+#[path = "samples/publish.rs"]
+#[allow(unreachable_pub, reason = "the page shows it as a reader would write it")]
+mod rust_sample;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -59,6 +62,15 @@ async fn the_javascript_sample_publishes() {
 #[tokio::test]
 async fn the_java_sample_publishes() {
     runs("java", "java", "Publish.java").await;
+}
+
+#[tokio::test]
+async fn the_rust_sample_publishes() {
+    assert_eq!(sample("rust"), include_str!("samples/publish.rs"), "the page shows what is compiled here");
+    let node = Running::start(configuration("")).await;
+    assert_eq!(rust_sample::publish(&node.url, KEY).await.unwrap(), 0);
+    assert_eq!(node.counts.published(), 1);
+    node.stop().await;
 }
 
 /// Every document for users, with its name.
