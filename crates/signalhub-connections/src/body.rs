@@ -1,4 +1,4 @@
-//! The body of a response: one piece, or a stream of events.
+//! The body of a response: one piece, a stream of events, or the socket itself.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -10,6 +10,7 @@ use http_body_util::Full;
 use hyper::body::{Frame, SizeHint};
 
 use crate::events::EventStream;
+use crate::io::Io;
 use crate::pace::Busy;
 
 /// The body of a response.
@@ -24,11 +25,50 @@ pub struct Body {
 enum Kind {
     Whole(Full<Bytes>),
     Events(EventStream),
+    Socket(Accept),
+}
+
+/// Takes the socket of an upgraded request, and the bytes that the client has sent ahead.
+pub(crate) type Accept = Box<dyn FnOnce(Io, Vec<u8>) + Send>;
+
+/// A body that is more than the HTTP server around it must know: whoever has the socket can do it better.
+pub(crate) enum Takeover {
+    Events(EventStream),
+    Socket(Accept),
 }
 
 impl Body {
     pub(crate) fn events(stream: EventStream) -> Self {
         Kind::Events(stream).into_body()
+    }
+
+    /// The body of an upgrade.
+    pub(crate) fn socket(accept: Accept) -> Self {
+        Kind::Socket(accept).into_body()
+    }
+
+    /// Takes out what is to have the socket for itself, if this is such a body.
+    pub(crate) fn take_over(&mut self) -> Option<Takeover> {
+        match std::mem::replace(&mut self.kind, Kind::Whole(Full::default())) {
+            Kind::Events(events) => Some(Takeover::Events(events)),
+            Kind::Socket(accept) => Some(Takeover::Socket(accept)),
+            whole @ Kind::Whole(_) => {
+                self.kind = whole;
+                None
+            }
+        }
+    }
+
+    /// Takes out what gets the socket of an upgrade.
+    #[cfg(feature = "tower")]
+    pub(crate) fn take_socket(&mut self) -> Option<Accept> {
+        match self.take_over()? {
+            Takeover::Socket(accept) => Some(accept),
+            Takeover::Events(events) => {
+                self.kind = Kind::Events(events);
+                None
+            }
+        }
     }
 
     /// Keeps something until the body was sent or dropped.
@@ -67,6 +107,7 @@ impl hyper::body::Body for Body {
         match &mut self.kind {
             Kind::Whole(whole) => Pin::new(whole).poll_frame(cx),
             Kind::Events(events) => events.poll_next(cx).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk)))),
+            Kind::Socket(_) => Poll::Ready(None),
         }
     }
 
@@ -74,6 +115,7 @@ impl hyper::body::Body for Body {
         match &self.kind {
             Kind::Whole(whole) => whole.is_end_stream(),
             Kind::Events(_) => false,
+            Kind::Socket(_) => true,
         }
     }
 
@@ -81,6 +123,7 @@ impl hyper::body::Body for Body {
         match &self.kind {
             Kind::Whole(whole) => whole.size_hint(),
             Kind::Events(_) => SizeHint::default(),
+            Kind::Socket(_) => SizeHint::with_exact(0),
         }
     }
 }
@@ -90,6 +133,7 @@ impl fmt::Debug for Body {
         match &self.kind {
             Kind::Whole(whole) => whole.fmt(f),
             Kind::Events(_) => f.write_str("Events"),
+            Kind::Socket(_) => f.write_str("Socket"),
         }
     }
 }

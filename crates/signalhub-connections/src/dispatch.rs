@@ -2,7 +2,6 @@
 
 mod sockets;
 
-use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,7 +10,6 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use hyper::body::Body as HttpBody;
-use hyper::upgrade::OnUpgrade;
 use tracing::Instrument;
 
 use crate::answers::{empty, no_cache, not_offered, octets, refuse, refuse_attach, text, unknown};
@@ -27,7 +25,10 @@ use crate::origins::Judged;
 use crate::outbound::Outlet;
 use crate::polls::{Polled, Polls};
 use crate::registry::{AttachError, Attached, Found, Link, Registry};
-use crate::{Connection, ConnectionId, Endpoint, Identity, Origins, Reconnect, TransportKind, query, websocket};
+use crate::{
+    Connection, ConnectionHandler, ConnectionId, Endpoint, Identity, Origins, Reconnect, TransportKind, query,
+    websocket,
+};
 
 /// Which of an endpoint's two routes a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,13 +49,12 @@ impl Mounted {
     pub(crate) async fn answer<B>(
         &self,
         route: Route,
-        mut request: Request<B>,
+        request: Request<B>,
         default_origins: Option<&Origins>,
     ) -> Response<Body>
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
-        let upgrade = hyper::upgrade::on(&mut request);
         let (head, body) = request.into_parts();
         let grant = match self.endpoint.own_origins().or(default_origins).map(|origins| origins.judge(&head)) {
             None => None,
@@ -62,13 +62,13 @@ impl Mounted {
             Some(Judged::Preflight(response)) => return response,
             Some(Judged::ForeignSocket) => return self.turn_away(Limit::ForeignOrigin),
         };
-        let mut response = self.route(route, &head, body, upgrade).await;
+        let mut response = self.route(route, &head, body).await;
         grant.iter().for_each(|grant| grant.write(response.headers_mut()));
         response
     }
 
     /// Authentication comes before everything else, as in the original.
-    async fn route<B>(&self, route: Route, head: &Parts, body: B, upgrade: OnUpgrade) -> Response<Body>
+    async fn route<B>(&self, route: Route, head: &Parts, body: B) -> Response<Body>
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
@@ -78,7 +78,7 @@ impl Mounted {
         };
         match (route, &head.method) {
             (Route::Negotiate, &Method::POST) => self.negotiate(head, &identity),
-            (Route::Connect, &Method::GET) => self.connect(head, body.is_end_stream(), identity, upgrade).await,
+            (Route::Connect, &Method::GET) => self.connect(head, body.is_end_stream(), identity).await,
             (Route::Connect, &Method::POST) => self.send(head, body).await,
             (Route::Connect, &Method::DELETE) => self.delete(head),
             _ => text(StatusCode::METHOD_NOT_ALLOWED, ""),
@@ -135,7 +135,7 @@ impl Mounted {
     }
 
     /// Decides between the transports in the original's order: event stream, WebSocket, poll.
-    async fn connect(&self, head: &Parts, bodiless: bool, identity: Identity, upgrade: OnUpgrade) -> Response<Body> {
+    async fn connect(&self, head: &Parts, bodiless: bool, identity: Identity) -> Response<Body> {
         if accepts_event_stream(head) {
             return self.connect_events(head, identity);
         }
@@ -143,21 +143,9 @@ impl Mounted {
         // HTTP/1.0, whose proxies pass on headers that they do not know (RFC 9110, section 7.8).
         let may_upgrade = bodiless && head.version != Version::HTTP_10;
         match websocket::accept_key(&head.headers).filter(|_| may_upgrade) {
-            Some(key) => self.connect_websocket(head, identity, upgrade, &key),
+            Some(key) => self.connect_websocket(head, identity, &key),
             None => no_cache(self.poll(head, identity).await),
         }
-    }
-
-    /// Starts the task that lives as long as the connection.
-    fn spawn(&self, connecting: impl Future<Output = Option<Connection>> + Send + 'static) {
-        let handler = self.endpoint.handler();
-        tokio::spawn(async move {
-            // The upgrade is over before the handler's future is made, so that it takes no room in it.
-            if let Some(connection) = connecting.await {
-                let span = tracing::info_span!("connection", id = %connection.id());
-                handler.handle(connection).instrument(span).await;
-            }
-        });
     }
 
     /// Attaches a transport that consists of requests, and starts its connection.
@@ -181,7 +169,7 @@ impl Mounted {
         let (lane, transport) = (Arc::clone(mailbox.lane()), Transport::Mailbox(Arc::clone(&mailbox)));
         let connection = Connection::new(id, Arc::new(identity), lane, transport).with_seat(seat);
         let connection = connection.resumable(reconnect, None).coming_from(head.extensions.get().copied());
-        self.spawn(async move { Some(connection) });
+        spawn(self.endpoint.handler(), connection);
         Ok(mailbox)
     }
 
@@ -290,6 +278,12 @@ impl Mounted {
             Some(_) => text(StatusCode::BAD_REQUEST, "Cannot terminate this connection using the DELETE endpoint."),
         }
     }
+}
+
+/// Starts the task that lives as long as the connection.
+fn spawn(handler: Arc<dyn ConnectionHandler>, connection: Connection) {
+    let span = tracing::info_span!("connection", id = %connection.id());
+    tokio::spawn(handler.handle(connection).instrument(span));
 }
 
 /// The token of a request; an empty one is none.

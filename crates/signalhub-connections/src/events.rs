@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 
 use crate::mailbox::Mailbox;
+use crate::outbound::Lane;
 use crate::{CloseReason, Frame};
 
 /// The first bytes of every event stream, a comment that makes proxies pass on the head.
@@ -23,6 +24,11 @@ pub(crate) struct EventStream {
 impl EventStream {
     pub(crate) fn new(mailbox: Arc<Mailbox>) -> Self {
         Self { mailbox, opened: false }
+    }
+
+    /// The way out of its connection.
+    pub(crate) fn lane(&self) -> &Arc<Lane> {
+        self.mailbox.lane()
     }
 
     /// The next event with all that waits; `None` once the connection has ended and everything was sent.

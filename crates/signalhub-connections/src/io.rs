@@ -18,6 +18,7 @@ pub(crate) enum Io {
     /// A plain socket, which senders write to by themselves.
     Tcp(Arc<TcpStream>),
     /// Anything else, as TLS, written to by the connection's task alone.
+    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "our own server has plain sockets only"))]
     Stream { stream: Pin<Box<dyn Stream>>, flush: Flush },
 }
 
@@ -33,6 +34,7 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
 
 impl Io {
+    #[cfg(feature = "tower")]
     pub(crate) fn stream(stream: impl Stream + 'static) -> Self {
         Self::Stream { stream: Box::pin(stream), flush: Flush::Done }
     }

@@ -194,6 +194,15 @@ impl Lane {
         self.taker.wake();
     }
 
+    /// Waits, in the task of the one who takes, until the connection has ended.
+    pub(crate) async fn wait_ended(&self) -> CloseReason {
+        poll_fn(|cx| {
+            self.taker.register(cx.waker());
+            self.ended().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+
     pub(crate) fn ended(&self) -> Option<CloseReason> {
         self.lock().ended
     }

@@ -46,6 +46,12 @@ impl Pace {
         Arc::new(Self { phase, header_timeout, idle_timeout })
     }
 
+    /// Goes on with a socket whose last response is finished.
+    pub(crate) fn resumed(header_timeout: Duration, idle_timeout: Duration) -> Arc<Self> {
+        let phase = Mutex::new(Phase::Idle { since: Instant::now() });
+        Arc::new(Self { phase, header_timeout, idle_timeout })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Phase> {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }

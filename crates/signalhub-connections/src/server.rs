@@ -1,4 +1,8 @@
-//! The listener: accepts sockets, speaks HTTP on them and hands requests to endpoints.
+//! The listener: accepts sockets, has HTTP spoken on them and hands requests to endpoints.
+
+mod events;
+mod head;
+mod serving;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -9,28 +13,22 @@ use std::time::{Duration, Instant};
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
+use self::serving::Visit;
 use crate::body::Body;
 use crate::descriptors::Descriptors;
 use crate::dispatch::{Mounted, Route};
 use crate::handler::BoxFuture;
 use crate::limits::Limit;
 use crate::origins::Judged;
-use crate::pace::{Pace, Watched};
 use crate::registry::Registry;
 use crate::{CloseReason, Endpoint, Limits, Origins, Refusals, TrustedProxies, answers};
 
 /// How long connections may take to end when the server stops, after the last of them was told.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The longest head of a request, and what is read ahead of a body.
-const READ_BUFFER: usize = 16 * 1024;
 
 /// What the kernel may hold for a client that does not read, unless it is set otherwise.
 const SEND_BUFFER: usize = 256 * 1024;
@@ -217,9 +215,9 @@ async fn accept(listener: TcpListener, routes: Arc<Routes>, stopping: watch::Rec
                 let _ = socket.try_write(NO_DESCRIPTORS);
             }
             Ok((socket, address)) => {
-                let (header_timeout, idle_timeout) = limits.timeouts();
-                let pace = Pace::new(header_timeout, idle_timeout);
-                tokio::spawn(serve_socket(socket, address.ip(), pace, Arc::clone(&routes), stopping.clone()));
+                let (routes, stopping) = (Arc::clone(&routes), stopping.clone());
+                let visit = Visit { address: address.ip(), timeouts: limits.timeouts(), routes, stopping };
+                serving::serve(socket, visit);
             }
             Err(error) => pause_accepting(&error).await,
         }
@@ -296,46 +294,6 @@ async fn pause_accepting(error: &io::Error) {
     tracing::warn!(%error, "a socket could not be accepted");
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-async fn serve_socket(
-    socket: TcpStream,
-    address: IpAddr,
-    pace: Arc<Pace>,
-    routes: Arc<Routes>,
-    mut stopping: watch::Receiver<()>,
-) {
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "a socket was gone before it was served");
-        return;
-    }
-    let watched = Watched::new(socket, Arc::clone(&pace));
-    let service = service_fn(|request| {
-        let (routes, busy) = (Arc::clone(&routes), pace.request());
-        async move { Ok::<_, Infallible>(routes.answer(request, address).await.map(|body| body.keeping(busy))) }
-    });
-    let connection = http1::Builder::new()
-        // The pace has an eye on it; hyper would count the time between requests as part of the next head.
-        .header_read_timeout(None)
-        .max_buf_size(READ_BUFFER)
-        .serve_connection(TokioIo::new(watched), service)
-        .with_upgrades();
-    tokio::pin!(connection);
-    let result = tokio::select! {
-        result = pace.drive(connection.as_mut()) => result,
-        _ = stopping.changed() => {
-            connection.as_mut().graceful_shutdown();
-            pace.drive(connection).await
-        }
-    };
-    match result {
-        Err(overdue) => {
-            tracing::debug!(%overdue, "a client took too long");
-            routes.registry.refusals().count_overdue(overdue);
-        }
-        Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection broke"),
-        Ok(Ok(())) => {}
     }
 }
 

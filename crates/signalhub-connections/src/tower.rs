@@ -8,12 +8,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 use tower_service::Service;
 
 use crate::answers;
-use crate::body::Body;
+use crate::body::{Accept, Body};
 use crate::dispatch::Mounted;
 use crate::handler::BoxFuture;
+use crate::io::Io;
 use crate::registry::Registry;
 use crate::server::matching;
 use crate::{ConnectionCounts, Endpoint, Limits};
@@ -84,15 +88,32 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let shared = Arc::clone(&self.0);
         Box::pin(async move {
             shared.started.call_once(|| shared.mounted.registry.start_ticking());
-            Ok(match matching("", request.uri().path()) {
-                Some(route) => shared.mounted.answer(route, request, None).await,
-                None => answers::empty(http::StatusCode::NOT_FOUND),
-            })
+            let Some(route) = matching("", request.uri().path()) else {
+                return Ok(answers::empty(http::StatusCode::NOT_FOUND));
+            };
+            let upgrade = hyper::upgrade::on(&mut request);
+            let mut response = shared.mounted.answer(route, request, None).await;
+            if let Some(accept) = response.body_mut().take_socket() {
+                tokio::spawn(hand_over(upgrade, accept));
+            }
+            Ok(response)
         })
+    }
+}
+
+/// Waits for the upgrade and takes the socket out of hyper's hands, with what the client has sent ahead.
+async fn hand_over(upgrade: OnUpgrade, accept: Accept) {
+    match upgrade.await {
+        // The bytes are copied, because the buffer they lie in is far larger than they are.
+        Ok(upgraded) => match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => accept(Io::Tcp(Arc::new(parts.io.into_inner())), parts.read_buf.to_vec()),
+            Err(upgraded) => accept(Io::stream(TokioIo::new(upgraded)), Vec::new()),
+        },
+        Err(error) => tracing::debug!(%error, "the upgrade did not complete"),
     }
 }
 

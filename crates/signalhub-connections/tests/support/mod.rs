@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 pub const UPGRADE: &str = "GET /echo HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
 
-/// Sends everything back; after `deaf` it reads nothing more.
+/// Sends everything back; after `deaf` it reads nothing more, `drown` makes it send without end, `bye` makes it close.
 pub struct Echo {
     ended: mpsc::Sender<CloseReason>,
 }
@@ -39,8 +39,11 @@ impl ConnectionHandler for Echo {
                     }
                     _ => continue,
                 }
-                if connection.input() == b"deaf" {
-                    intake = Intake::Paused;
+                match connection.input() {
+                    b"deaf" => intake = Intake::Paused,
+                    b"bye" => break CloseReason::Finished,
+                    b"drown" => while outbound.send(&Frame::new(MessageKind::Text, &[b'x'; 64 * 1024])).is_ok() {},
+                    _ => {}
                 }
                 let _ = outbound.send(&Frame::new(MessageKind::Text, connection.input()));
                 connection.consume(connection.input().len());

@@ -1,0 +1,97 @@
+//! Event streams without hyper: a small task that moves events to a socket.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+
+use super::head::Framing;
+use super::serving::{self, Visit};
+use crate::CloseReason;
+use crate::events::EventStream;
+
+/// How long a client may take for what is queued when its connection has ended.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How an event stream came to its end.
+enum Outcome {
+    /// All was written, or could not be.
+    Written(io::Result<()>),
+    /// The client has gone.
+    Left,
+    /// The client did not take it in time.
+    Overdue,
+}
+
+/// Streams events until the connection ends or its client goes away. The socket is served again then, if it may be.
+pub(super) async fn stream(
+    mut socket: TcpStream,
+    events: EventStream,
+    (head, framing): (Vec<u8>, Framing),
+    ahead: Vec<u8>,
+    visit: Visit,
+) {
+    let lane = Arc::clone(events.lane());
+    let mut spoke = !ahead.is_empty();
+    let outcome = {
+        let (reader, writer) = socket.split();
+        let overdue = async {
+            // Who was too slow has had its time.
+            if lane.wait_ended().await != CloseReason::SlowConsumer {
+                tokio::time::sleep(FAREWELL_TIMEOUT).await;
+            }
+        };
+        tokio::select! {
+            written = write(writer, events, head, framing) => Outcome::Written(written),
+            () = wait_until_gone(reader, &mut spoke) => Outcome::Left,
+            () = overdue => Outcome::Overdue,
+        }
+    };
+    match outcome {
+        // What came in between was not kept, so the socket can only end.
+        Outcome::Written(Ok(())) if framing == Framing::Chunked && !spoke && !is_stopping(&visit) => {
+            serving::serve_again(socket, visit);
+        }
+        Outcome::Written(_) | Outcome::Left => {}
+        Outcome::Overdue => {
+            let _ = socket.set_zero_linger();
+        }
+    }
+}
+
+fn is_stopping(visit: &Visit) -> bool {
+    visit.stopping.has_changed().unwrap_or(true)
+}
+
+async fn write(mut writer: WriteHalf<'_>, mut events: EventStream, head: Vec<u8>, framing: Framing) -> io::Result<()> {
+    let mut bytes = head;
+    while let Some(event) = poll_fn(|cx| events.poll_next(cx)).await {
+        framing.append(&event, &mut bytes);
+        writer.write_all(&bytes).await?;
+        // An idle stream keeps no buffer.
+        bytes = Vec::new();
+    }
+    bytes.extend_from_slice(framing.end());
+    writer.write_all(&bytes).await
+}
+
+/// Waits until the client closes its side. It has nothing to say before the stream ends; what it says is dropped.
+async fn wait_until_gone(reader: ReadHalf<'_>, spoke: &mut bool) {
+    while reader.readable().await.is_ok() {
+        match drop_bytes(&reader) {
+            Ok(0) => return,
+            Ok(_) => *spoke = true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// The buffer is gone before anybody waits, so that it takes no room in a task.
+fn drop_bytes(reader: &ReadHalf<'_>) -> io::Result<usize> {
+    reader.try_read(&mut [0; 512])
+}
