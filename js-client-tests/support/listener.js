@@ -1,75 +1,14 @@
-// A client that remembers what it heard.
+// Official clients in Node, connected to the hub of Portos of the binary.
 
-import { randomUUID } from "node:crypto";
-
-import { CHANGED, LICENCE, changed, licence } from "./events.js";
+import { Listener } from "../features/listener.js";
 import { token } from "./token.js";
 
-/** The resource whose changes only say that everything before them has arrived. */
-export const MARKER = "marker";
-
-/** An official client, connected to the hub of Portos. */
-export class Listener {
-  /** What it heard, in order, without markers. */
-  heard = [];
-  #markers = new Set();
-  #waiting = new Map();
-
-  constructor(connection) {
-    this.connection = connection;
-    connection.on("OnEvent", (notification) => this.#hear(notification));
-  }
-
-  /** Connects a client of this library; `configure` may change the builder, `options` those of `withUrl`. */
-  static async connect(signalR, server, { claims, options, configure = (builder) => builder } = {}) {
-    const builder = new signalR.HubConnectionBuilder()
-      .withUrl(server.hub, { accessTokenFactory: () => token(claims), ...options })
-      .configureLogging(signalR.LogLevel.None);
-    const listener = new Listener(configure(builder).build());
-    await listener.connection.start();
-    return listener;
-  }
-
-  subscribe(request) {
-    return this.connection.invoke("Subscribe", request);
-  }
-
-  unsubscribe(request) {
-    return this.connection.invoke("Unsubscribe", request);
-  }
-
-  /** Completes when this marker has arrived. */
-  marker(event, id) {
-    const key = `${event} ${id}`;
-    if (this.#markers.has(key)) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.set(key, resolve));
-  }
-
-  #hear(notification) {
-    const { e, p } = notification;
-    const id = e === LICENCE ? p.marker : p.n === MARKER ? p.i.i : undefined;
-    if (id === undefined) {
-      this.heard.push(notification);
-      return;
-    }
-    const key = `${e} ${id}`;
-    this.#markers.add(key);
-    this.#waiting.get(key)?.();
-  }
-}
-
-/**
- * Completes when everything that was published before has reached these clients, so that what they have not heard by then
- * they never will: events of one name arrive in order, so a last one of each name is published to all and awaited.
- */
-export async function settle(server, listeners, events = [CHANGED, LICENCE]) {
-  const id = randomUUID();
-  const wanted = { [CHANGED]: { e: CHANGED, r: [{ n: MARKER }] }, [LICENCE]: { e: LICENCE } };
-  const marker = { [CHANGED]: changed(MARKER, 1, { id }), [LICENCE]: licence({ marker: id }) };
-  for (const event of events) {
-    await Promise.all(listeners.map((listener) => listener.subscribe(wanted[event])));
-    const arrived = listeners.map((listener) => listener.marker(event, id));
-    await server.publish(marker[event]);
-    await Promise.all(arrived);
-  }
+/** Connects a client of this library; `configure` may change the builder, `options` those of `withUrl`. */
+export async function connect(signalR, server, { claims, options, configure = (builder) => builder } = {}) {
+  const builder = new signalR.HubConnectionBuilder()
+    .withUrl(server.hub, { accessTokenFactory: () => token(claims), ...options })
+    .configureLogging(signalR.LogLevel.None);
+  const listener = new Listener(configure(builder).build());
+  await listener.connection.start();
+  return listener;
 }

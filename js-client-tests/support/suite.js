@@ -3,7 +3,7 @@
 import { after, afterEach, before, describe } from "node:test";
 
 import { libraries } from "./libraries.js";
-import { Listener } from "./listener.js";
+import { connect } from "./listener.js";
 import { Server } from "./server.js";
 
 /** Describes claims that hold for every version of the official client. */
@@ -13,7 +13,7 @@ export function withEachClient(title, claims) {
       const suite = { signalR, server: undefined, connect: undefined };
       const listeners = [];
       suite.connect = async (settings) => {
-        const listener = await Listener.connect(signalR, suite.server, settings);
+        const listener = await connect(signalR, suite.server, settings);
         listeners.push(listener);
         return listener;
       };

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 
 import { missing } from "../support/browser.js";
-import { CHANGED, LICENCE, changed, licence } from "../support/events.js";
+import { CHANGED, LICENCE, changed, licence } from "../features/events.js";
 import { libraries } from "../support/libraries.js";
-import { Listener } from "../support/listener.js";
+import { connect } from "../support/listener.js";
 import { SETTING_OF_ORIGINS, Server } from "../support/server.js";
 import { withBrowser } from "../support/stage.js";
 import { now, token } from "../support/token.js";
@@ -209,7 +209,7 @@ describe("origins, as they are asked", () => {
       accessTokenFactory: () => accessToken,
       headers: origin && { Origin: origin },
     };
-    const { connection } = await Listener.connect(signalR, server, { options });
+    const { connection } = await connect(signalR, server, { options });
     await connection.stop();
   };
   const check = (refused, opening) => (refused ? assert.rejects(opening) : opening);

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { missing } from "../support/browser.js";
-import { changed, licence } from "../support/events.js";
+import { changed, licence } from "../features/events.js";
 import { libraries } from "../support/libraries.js";
 import { Server } from "../support/server.js";
 import { withBrowser } from "../support/stage.js";

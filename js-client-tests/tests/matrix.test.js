@@ -6,48 +6,14 @@ import { claims, run } from "../features/index.js";
 import { launch, missing, open } from "../support/browser.js";
 import { Gateway } from "../support/gateway.js";
 import { libraries } from "../support/libraries.js";
+import { Tally, WAYS, nameOf } from "../support/matrix.js";
 import { startConformanceServer } from "../support/program.js";
-
-/** The transports with their protocols; event streams carry text alone. */
-const WAYS = [
-  { transport: "WebSockets", protocol: "json" },
-  { transport: "WebSockets", protocol: "messagepack" },
-  { transport: "ServerSentEvents", protocol: "json" },
-  { transport: "LongPolling", protocol: "json" },
-  { transport: "LongPolling", protocol: "messagepack" },
-];
-
-/** How many features passed, by runtime, transport and protocol. */
-const passed = new Map();
-
-const nameOf = ({ transport, protocol }) => `${transport}, ${protocol}`;
-
-function claimEach(runtime, way, attempt) {
-  const cell = `${runtime} ${nameOf(way)}`;
-  for (const claim of claims) {
-    it(claim, async () => {
-      await attempt(claim);
-      passed.set(cell, (passed.get(cell) ?? 0) + 1);
-    });
-  }
-}
-
-function table() {
-  const lines = [["", "Node", "Chromium"], ["-", "-", "-"]];
-  for (const way of WAYS) {
-    const cells = ["Node", "Chromium"].map((runtime) => {
-      if (runtime === "Chromium" && missing) return "not run";
-      return `${passed.get(`${runtime} ${nameOf(way)}`) ?? 0} of ${claims.length * libraries.length}`;
-    });
-    lines.push([nameOf(way), ...cells]);
-  }
-  return lines.map(([name, ...cells]) => `| ${name.padEnd(24)} | ${cells.map((cell) => cell.padEnd(9)).join(" | ")} |`).join("\n");
-}
 
 /** The features of a cell run one after another, beside those of the other cells. */
 const IN_ORDER = { concurrency: 1 };
 
 describe("the matrix", { concurrency: 6 }, () => {
+  const tally = new Tally(claims.length * libraries.length);
   let server;
   let browser;
   before(async () => {
@@ -56,13 +22,13 @@ describe("the matrix", { concurrency: 6 }, () => {
   after(async () => {
     await browser?.close();
     await server.stop("SIGINT");
-    console.log(table());
+    console.log(tally.table());
   });
 
   for (const { version, signalR, bundle } of libraries) {
     for (const way of WAYS) {
       describe(`${nameOf(way)} in Node (@microsoft/signalr ${version})`, IN_ORDER, () => {
-        claimEach("Node", way, (claim) => run(signalR, claim, { url: server.url, ...way }));
+        tally.claimEach(it, claims, "Node", way, (claim) => run(signalR, claim, { url: server.url, ...way }));
       });
       describe(`${nameOf(way)} in Chromium (@microsoft/signalr ${version})`, { ...IN_ORDER, skip: missing }, () => {
         let gateway;
@@ -72,7 +38,7 @@ describe("the matrix", { concurrency: 6 }, () => {
           page = await open(browser, gateway.url);
         });
         after(() => gateway.close());
-        claimEach("Chromium", way, (claim) =>
+        tally.claimEach(it, claims, "Chromium", way, (claim) =>
           page.evaluate(async ([claim, way]) => {
             const { run } = await import("/features/index.js");
             await run(window.signalR, claim, { url: location.origin, ...way });

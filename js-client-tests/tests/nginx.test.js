@@ -1,5 +1,7 @@
 // The documented nginx in front of the server, with each transport.
 
+import assert from "node:assert/strict";
+import { request } from "node:http";
 import { after, before, describe, it } from "node:test";
 
 import { hear } from "../features/portos.js";
@@ -33,3 +35,35 @@ for (const { version, signalR } of libraries) {
     }
   });
 }
+
+/** Negotiates from an address of this machine, with headers of its own, and returns the status. */
+function negotiate(url, localAddress, headers = {}) {
+  return new Promise((resolve, reject) => {
+    const all = { Authorization: `Bearer ${token()}`, "Content-Length": 0, ...headers };
+    const asked = request(`${url}/signalr/v1/mainHub/negotiate?negotiateVersion=1`, { method: "POST", localAddress, headers: all });
+    asked.once("error", reject).once("response", (answer) => resolve(answer.resume().statusCode)).end();
+  });
+}
+
+describe("the forwarded headers of nginx as documented", { skip }, () => {
+  // Each row: who is believed, and what becomes of one client after another where each address may have one connection.
+  const FORGED = { "X-Forwarded-For": "10.1.2.3", Forwarded: "for=10.1.2.3" };
+  const ROWS = [
+    ["tell clients apart by their address, and nothing else does", "127.0.0.1", [
+      ["127.0.0.1", {}, 200], ["127.0.0.2", {}, 200], ["127.0.0.2", {}, 429], ["127.0.0.2", FORGED, 429], ["127.0.0.3", FORGED, 200],
+    ]],
+    ["mean nothing where nginx is not trusted", "", [["127.0.0.1", {}, 200], ["127.0.0.2", {}, 429], ["127.0.0.2", FORGED, 429]]],
+  ];
+  for (const [claim, trusted, attempts] of ROWS) {
+    it(claim, async (t) => {
+      const settings = { SIGNALHUB_LISTEN__TRUSTED_PROXIES: trusted || undefined, SIGNALHUB_LIMITS__CONNECTIONS_PER_ADDRESS: "1" };
+      const server = await Server.start("127.0.0.1:0", settings);
+      t.after(() => server.stop());
+      const nginx = await Nginx.start(server.url);
+      t.after(() => nginx.stop());
+      for (const [address, headers, status] of attempts) {
+        assert.equal(await negotiate(nginx.url, address, headers), status, `${address} with ${JSON.stringify(headers)}`);
+      }
+    });
+  }
+});

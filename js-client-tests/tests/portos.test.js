@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 
 import { sample } from "../features/portos.js";
-import { changed, licence } from "../support/events.js";
+import { changed, licence } from "../features/events.js";
 import { withEachClient } from "../support/suite.js";
 import { token } from "../support/token.js";
 

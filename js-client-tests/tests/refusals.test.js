@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 
-import { CHANGED, LICENCE, brief, licence } from "../support/events.js";
-import { settle } from "../support/listener.js";
+import { CHANGED, LICENCE, brief, licence } from "../features/events.js";
+import { settle } from "../features/listener.js";
 import { withEachClient } from "../support/suite.js";
 
 const IN_WORDS = "HubException: ";

@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { LICENCE, brief, licence } from "../support/events.js";
+import { LICENCE, brief, licence } from "../features/events.js";
 import { libraries } from "../support/libraries.js";
-import { Listener, settle } from "../support/listener.js";
+import { settle } from "../features/listener.js";
+import { connect } from "../support/listener.js";
 import { Server } from "../support/server.js";
 
 const CLOSE = 7;
@@ -32,7 +33,7 @@ for (const { version, signalR } of libraries) {
       const received = [];
       const server = await Server.start();
       t.after(() => server.stop());
-      const listener = await Listener.connect(signalR, server, {
+      const listener = await connect(signalR, server, {
         // The client tries until it succeeds; the test's own limit ends it otherwise.
         configure: (builder) =>
           builder
@@ -66,7 +67,7 @@ for (const { version, signalR } of libraries) {
     it("ends a client that does not want to come back", async (t) => {
       const server = await Server.start();
       t.after(() => server.stop());
-      const { connection } = await Listener.connect(signalR, server);
+      const { connection } = await connect(signalR, server);
       const closed = new Promise((resolve) => connection.onclose(resolve));
       await server.stop();
       await closed;

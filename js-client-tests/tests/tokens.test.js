@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 
-import { CHANGED, LICENCE, brief, changed, licence } from "../support/events.js";
-import { MARKER, settle } from "../support/listener.js";
+import { CHANGED, LICENCE, brief, changed, licence } from "../features/events.js";
+import { MARKER, settle } from "../features/listener.js";
 import { withEachClient } from "../support/suite.js";
 import { now, token } from "../support/token.js";
 

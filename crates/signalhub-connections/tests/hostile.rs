@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use signalhub_connections::*;
 use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// Forgets negotiated connections at the next tick.
 fn forgetful() -> Limits {
@@ -322,6 +322,30 @@ async fn a_connection_has_one_transport() {
     running.quiet().await;
     let gone = running.ask(&format!("GET {path}"), &[]).await;
     assert_eq!((gone.status, gone.body.as_str()), (404, "No Connection with that ID"), "the token is used up");
+}
+
+#[tokio::test]
+async fn a_client_may_poll_and_post_from_another_address() {
+    let mut running = start(Limits::default().connections_per_address(1)).await;
+    let (_, token) = running.negotiate().await;
+    let path = format!("/echo?id={token}");
+    assert_eq!(running.ask(&format!("GET {path}"), &[]).await.status, 200);
+    let from_elsewhere = async |request: String| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        let mut socket = socket.connect(running.address).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        answer(&mut socket).await
+    };
+    let post = format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
+    assert_eq!(from_elsewhere(post).await.status, 200);
+    assert_eq!(from_elsewhere(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n")).await.body, "hello");
+    let negotiation = "POST /echo/negotiate HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(from_elsewhere(negotiation.into()).await.status, 200, "the connection counts for its first address");
+    assert_eq!(running.ask("POST /echo/negotiate", &[]).await.status, 429);
+    assert_eq!(running.ask(&format!("DELETE {path}"), &[]).await.status, 202);
+    assert_eq!(running.ended.recv().await, Some(CloseReason::ClientClosed));
+    running.counts.emptied().await;
 }
 
 #[tokio::test]
