@@ -42,6 +42,32 @@ impl Outbound {
         self.0.send(frame)
     }
 
+    /// Queues a frame where [`send`](Self::send) would write it, because more frames follow soon: one write takes them
+    /// all. [`write_queued`](Self::write_queued) must come behind the last one.
+    ///
+    /// # Errors
+    /// As `send`.
+    pub fn queue(&self, frame: &Frame) -> Result<(), SendError> {
+        self.0.queue(frame)
+    }
+
+    /// Writes what is queued as far as the transport takes it at once; the rest goes by itself.
+    pub fn write_queued(&self) {
+        self.0.write_queued();
+    }
+
+    /// Treats what anybody sends as [queued](Self::queue) until [`uncork`](Self::uncork), which must come soon: for a
+    /// moment in which many frames are about to be sent.
+    pub fn cork(&self) {
+        self.0.lock().corked = true;
+    }
+
+    /// Writes what was held back, and what is sent from now on at once.
+    pub fn uncork(&self) {
+        self.0.lock().corked = false;
+        self.0.write_queued();
+    }
+
     /// Waits until the queue is short, for those who can wait: streams and completions. Where frames are
     /// [kept](Self::retain), it waits until not too many are.
     ///
@@ -92,6 +118,14 @@ impl Default for QueueLimits {
     }
 }
 
+/// When a frame is to go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Departure {
+    Now,
+    /// With others that follow.
+    Soon,
+}
+
 /// What all parts of one connection share: its queue and its signals.
 pub(crate) struct Lane {
     queue: Mutex<Queue>,
@@ -124,44 +158,63 @@ impl Lane {
     }
 
     pub(crate) fn send(&self, frame: &Frame) -> Result<(), SendError> {
+        self.enqueue(self.retain(frame)?, frame, Departure::Now)
+    }
+
+    pub(crate) fn send_unretained(&self, frame: &Frame) -> Result<(), SendError> {
+        self.enqueue(self.lock(), frame, Departure::Now)
+    }
+
+    pub(crate) fn queue(&self, frame: &Frame) -> Result<(), SendError> {
+        self.enqueue(self.retain(frame)?, frame, Departure::Soon)
+    }
+
+    pub(crate) fn write_queued(&self) {
+        let news = self.lock().write_queued();
+        self.announce(news);
+    }
+
+    /// Keeps a frame where one may have to be sent again.
+    fn retain(&self, frame: &Frame) -> Result<MutexGuard<'_, Queue>, SendError> {
         let mut queue = self.lock();
         if !queue.refuses
             && let Some(retained) = &mut queue.retained
             && !retained.push(frame, self.limits.bytes)
         {
-            return self.overflow(queue);
+            return Err(self.overflow(queue));
         }
-        self.enqueue(queue, frame)
+        Ok(queue)
     }
 
-    pub(crate) fn send_unretained(&self, frame: &Frame) -> Result<(), SendError> {
-        self.enqueue(self.lock(), frame)
-    }
-
-    fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, frame: &Frame) -> Result<(), SendError> {
+    fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, frame: &Frame, departure: Departure) -> Result<(), SendError> {
         if queue.refuses {
             return Err(SendError);
         }
         if queue.held {
             return Ok(());
         }
+        let departure = if queue.corked { Departure::Soon } else { departure };
         if queue.frames.is_empty() {
-            if queue.write_inline(frame) {
+            if departure == Departure::Now && queue.write_inline(frame) {
                 return Ok(());
             }
         } else if queue.behind_first() + cost(frame) > self.limits.bytes {
-            return self.overflow(queue);
+            return Err(self.overflow(queue));
         }
-        let news = queue.push(frame);
+        let mut news = queue.push(frame);
+        if departure == Departure::Soon && matches!(queue.outlet, Outlet::Socket(_)) {
+            // Whoever queued it writes it.
+            news = News::None;
+        }
         drop(queue);
         self.announce(news);
         Ok(())
     }
 
-    fn overflow(&self, queue: MutexGuard<'_, Queue>) -> Result<(), SendError> {
+    fn overflow(&self, queue: MutexGuard<'_, Queue>) -> SendError {
         drop(queue);
         self.end(CloseReason::SlowConsumer);
-        Err(SendError)
+        SendError
     }
 
     /// Wakes whoever moves what is queued.

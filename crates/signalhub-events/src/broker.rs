@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use time::OffsetDateTime;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::shards::Shards;
 use crate::subscriptions::Member;
@@ -18,6 +18,9 @@ use crate::{
 
 /// So many subscribers are offered an event before other tasks get their turn.
 const CHUNK: usize = 128;
+
+/// So many events that wait are delivered together: each subscriber gets all of its share in one write.
+const BATCH: usize = 32;
 
 /// Takes events in, gives each its position, and offers it to the subscribers that want and may see it.
 ///
@@ -35,15 +38,25 @@ struct Core {
     serial: AtomicU64,
     catalogue: Arc<Catalogue>,
     shards: Arc<Shards>,
-    totals: Arc<Totals>,
-    inboxes: Vec<mpsc::Sender<Publish>>,
-}
-
-/// What the shards have done since the broker was built.
-#[derive(Debug, Default)]
-struct Totals {
     published: AtomicU64,
     matched: AtomicU64,
+    inboxes: Vec<Inbox>,
+}
+
+/// The way into one shard.
+#[derive(Debug)]
+struct Inbox {
+    /// The offset of the latest event of each name. A name that was published once is remembered for good. Whoever holds
+    /// the lock sends, so that the order of the offsets is the order of the deliveries.
+    offsets: Mutex<HashMap<EventName, u64>>,
+    sender: mpsc::Sender<Matched>,
+}
+
+/// An event, and who is to have it.
+#[derive(Debug)]
+struct Matched {
+    delivery: Delivery,
+    members: Vec<Arc<Member>>,
 }
 
 impl Broker {
@@ -53,10 +66,10 @@ impl Broker {
         BrokerBuilder::default()
     }
 
-    /// Publishes an event and answers as soon as it is known who gets it.
+    /// Publishes an event and answers as soon as it is known who gets it; it is on its way then.
     ///
     /// An event that is past its expiry takes a position but reaches nobody. A full inbox makes the publisher wait, and nobody
-    /// else. Dropping the future before it completes leaves open whether the event was published.
+    /// else. A future that is dropped before it completes has published nothing.
     ///
     /// # Errors
     /// Refuses what the catalogue does not know. A refused event was not published.
@@ -64,10 +77,21 @@ impl Broker {
         self.core.catalogue.check(&event.name, event.resources())?;
         event.sender.get_or_insert_with(|| Sender::system(&*self.core.node));
         let id = EventId { epoch: self.core.epoch, serial: self.core.serial.fetch_add(1, Ordering::Relaxed) };
-        let inbox = &self.core.inboxes[self.core.shards.shard_of(&event.name)];
-        let (answer, answered) = oneshot::channel();
-        inbox.send(Publish { id, event, answer }).await.map_err(|_| PublishError::Closed)?;
-        answered.await.map_err(|_| PublishError::Closed)
+        let shard = self.core.shards.shard_of(&event.name);
+        let inbox = &self.core.inboxes[shard];
+        let place = inbox.sender.reserve().await.map_err(|_| PublishError::Closed)?;
+        let mut members = Vec::new();
+        let mut offsets = inbox.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+        let position = Position::new(self.core.epoch, next_offset(&mut offsets, &event.name));
+        if !event.is_expired(OffsetDateTime::now_utc()) {
+            self.core.shards.lock(shard).matching(&event, &mut members);
+        }
+        let receipt = Receipt { id, position, matched: members.len() };
+        place.send(Matched { delivery: Delivery::new(Arc::new(event), position), members });
+        drop(offsets);
+        self.core.published.fetch_add(1, Ordering::Relaxed);
+        self.core.matched.fetch_add(receipt.matched as u64, Ordering::Relaxed);
+        Ok(receipt)
     }
 
     /// Attaches a subscriber, which may see what its scope allows and has no subscriptions yet.
@@ -93,13 +117,13 @@ impl Broker {
     /// Counts the events that were published so far.
     #[must_use]
     pub fn published_count(&self) -> u64 {
-        self.core.totals.published.load(Ordering::Relaxed)
+        self.core.published.load(Ordering::Relaxed)
     }
 
     /// Counts the deliveries that were offered so far: for each event, the subscribers that it matched.
     #[must_use]
     pub fn matched_count(&self) -> u64 {
-        self.core.totals.matched.load(Ordering::Relaxed)
+        self.core.matched.load(Ordering::Relaxed)
     }
 
     /// Returns the events that this broker takes.
@@ -172,17 +196,15 @@ impl BrokerBuilder {
         let epoch = Epoch::new(random());
         let node = self.node.unwrap_or_else(|| format!("{:016x}", random()));
         let shards = Arc::new(Shards::new(self.shards));
-        let totals = Arc::new(Totals::default());
-        let start = |number| {
-            let (inbox, events) = mpsc::channel(self.inbox);
-            let (offsets, matched) = (HashMap::new(), Vec::new());
-            let (shards, totals) = (Arc::clone(&shards), Arc::clone(&totals));
-            tokio::spawn(Shard { number, shards, totals, epoch, events, offsets, matched }.run());
-            inbox
+        let start = |_| {
+            let (sender, events) = mpsc::channel(self.inbox);
+            tokio::spawn(Shard { shards: Arc::clone(&shards), events, unflushed: Vec::new() }.run());
+            Inbox { offsets: Mutex::default(), sender }
         };
         let inboxes = (0..self.shards).map(start).collect();
-        let catalogue = Arc::new(self.catalogue);
-        Broker { core: Arc::new(Core { node, epoch, serial: AtomicU64::new(1), catalogue, shards, totals, inboxes }) }
+        let (catalogue, serial) = (Arc::new(self.catalogue), AtomicU64::new(1));
+        let (published, matched) = (AtomicU64::default(), AtomicU64::default());
+        Broker { core: Arc::new(Core { node, epoch, serial, catalogue, shards, published, matched, inboxes }) }
     }
 }
 
@@ -223,75 +245,84 @@ pub enum PublishError {
     Closed,
 }
 
-#[derive(Debug)]
-struct Publish {
-    id: EventId,
-    event: Event,
-    answer: oneshot::Sender<Receipt>,
+fn next_offset(offsets: &mut HashMap<EventName, u64>, name: &EventName) -> u64 {
+    match offsets.get_mut(name) {
+        Some(offset) => {
+            *offset += 1;
+            *offset
+        }
+        None => {
+            offsets.insert(name.clone(), 1);
+            1
+        }
+    }
 }
 
 /// Delivers the events of its share of the names, one after the other: that is what keeps their order.
 struct Shard {
-    number: usize,
     shards: Arc<Shards>,
-    totals: Arc<Totals>,
-    epoch: Epoch,
-    events: mpsc::Receiver<Publish>,
-    /// The offset of the latest event of each name. A name that was published once is remembered for good.
-    offsets: HashMap<EventName, u64>,
-    /// The subscribers of the current event; kept for its capacity.
-    matched: Vec<Arc<Member>>,
+    events: mpsc::Receiver<Matched>,
+    /// The subscribers to flush after the current batch; kept for its capacity.
+    unflushed: Vec<Arc<Member>>,
 }
 
 impl Shard {
     async fn run(mut self) {
-        while let Some(publish) = self.events.recv().await {
-            self.deliver(publish).await;
+        let mut batch = Vec::new();
+        while self.events.recv_many(&mut batch, BATCH).await > 0 {
+            let alone = batch.len() == 1;
+            for event in batch.drain(..) {
+                if alone {
+                    self.deliver(event).await;
+                } else {
+                    self.deliver_soon(event).await;
+                }
+            }
+            self.flush().await;
         }
     }
 
-    async fn deliver(&mut self, Publish { id, event, answer }: Publish) {
-        let position = self.next_position(&event.name);
-        if !event.is_expired(OffsetDateTime::now_utc()) {
-            self.shards.lock(self.number).matching(&event, &mut self.matched);
-        }
-        self.totals.published.fetch_add(1, Ordering::Relaxed);
-        self.totals.matched.fetch_add(self.matched.len() as u64, Ordering::Relaxed);
-        // The publisher may have gone; its event goes its way all the same.
-        let _ = answer.send(Receipt { id, position, matched: self.matched.len() });
-        let delivery = Delivery::new(Arc::new(event), position);
-        for (index, member) in self.matched.iter().enumerate() {
-            if index > 0 && index % CHUNK == 0 {
-                tokio::task::yield_now().await;
-            }
-            if offer(member, &delivery) == Offered::Refused {
-                self.shards.end(member);
+    async fn deliver(&mut self, Matched { delivery, members }: Matched) {
+        for (index, member) in members.into_iter().enumerate() {
+            give_way(index).await;
+            if guard(|| member.offer(&delivery)) != Some(Offered::Accepted) {
+                self.shards.end(&member);
             }
         }
-        self.matched.clear();
     }
 
-    fn next_position(&mut self, name: &EventName) -> Position {
-        let offset = match self.offsets.get_mut(name) {
-            Some(offset) => {
-                *offset += 1;
-                *offset
+    async fn deliver_soon(&mut self, Matched { delivery, members }: Matched) {
+        for (index, member) in members.into_iter().enumerate() {
+            give_way(index).await;
+            if guard(|| member.offer_soon(&delivery)) != Some(Offered::Accepted) {
+                self.shards.end(&member);
+            } else if member.needs_flush() {
+                self.unflushed.push(member);
             }
-            None => {
-                self.offsets.insert(name.clone(), 1);
-                1
+        }
+    }
+
+    async fn flush(&mut self) {
+        for (index, member) in self.unflushed.drain(..).enumerate() {
+            give_way(index).await;
+            if guard(|| member.flush()).is_none() {
+                self.shards.end(&member);
             }
-        };
-        Position::new(self.epoch, offset)
+        }
     }
 }
 
-/// Offers a delivery; a subscriber that panics has refused it, and the shard lives on.
-fn offer(member: &Member, delivery: &Delivery) -> Offered {
-    catch_unwind(AssertUnwindSafe(|| member.offer(delivery))).unwrap_or_else(|_| {
-        tracing::error!(event = %delivery.event().name, "a subscriber panicked, its subscriptions end");
-        Offered::Refused
-    })
+/// Lets other tasks have their turn after each chunk.
+async fn give_way(index: usize) {
+    if index > 0 && index.is_multiple_of(CHUNK) {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Calls a subscriber; `None` when it panicked, which ends its subscriptions and nothing else.
+fn guard<T>(call: impl FnOnce() -> T) -> Option<T> {
+    let result = catch_unwind(AssertUnwindSafe(call));
+    result.inspect_err(|_| tracing::error!("a subscriber panicked, its subscriptions end")).ok()
 }
 
 #[cfg(test)]

@@ -33,6 +33,10 @@ mod broker {
         let activated = LicenceActivated::new(&serde_json::json!({})).unwrap();
         assert_eq!(notifier.notify(&activated).await.unwrap().matched, 0);
 
+        // Each notification is on its way when its publisher is answered, and arrives in the broker's own task.
+        while seen.0.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
         let seen = seen.0.lock().unwrap();
         let event = &seen[0];
         assert_eq!(

@@ -26,6 +26,8 @@ pub(super) struct Queue {
     pub(super) written: usize,
     pub(super) bytes: usize,
     pub(super) outlet: Outlet,
+    /// Whoever sends leaves the writing to somebody who will do it in a moment.
+    pub(super) corked: bool,
     /// There is no transport, or nothing was said on it yet.
     pub(super) held: bool,
     /// What may have to be sent again, on a connection that can be resumed.
@@ -75,6 +77,7 @@ impl Queue {
             written: 0,
             bytes: 0,
             outlet,
+            corked: false,
             held: false,
             retained: None,
             stalled_since: None,
@@ -116,6 +119,22 @@ impl Queue {
             // A broken socket is noticed by the reading side; until then its frames wait in the queue.
             Err(_) => false,
         }
+    }
+
+    /// Writes what is queued, as far as the socket takes it; the task is told of the rest, unless it waits for the
+    /// socket already.
+    pub(super) fn write_queued(&mut self) -> News {
+        while !self.frames.is_empty() && self.stalled_since.is_none() {
+            let Outlet::Socket(socket) = &self.outlet else { return News::None };
+            let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
+            let count = self.fill(&mut slices);
+            match socket.try_write_vectored(&slices[..count]) {
+                Ok(n) if n > 0 => self.advance(n),
+                // A broken socket is noticed by the task.
+                _ => return News::ForTask,
+            }
+        }
+        News::None
     }
 
     pub(super) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {

@@ -100,12 +100,31 @@ fn encoding(protocol: Protocol) -> EncodingKey {
 
 impl Subscriber for Client {
     fn offer(&self, delivery: &Delivery) -> Offered {
+        self.take(delivery, |frame| self.outbound().send(frame))
+    }
+
+    fn offer_soon(&self, delivery: &Delivery) -> Offered {
+        self.take(delivery, |frame| self.outbound().queue(frame))
+    }
+
+    fn flush(&self) {
+        self.outbound().write_queued();
+    }
+}
+
+impl Client {
+    /// Takes a delivery in the words of the client's protocol, which all clients of that protocol share.
+    fn take(
+        &self,
+        delivery: &Delivery,
+        send: impl FnOnce(&Frame) -> Result<(), signalhub_connections::SendError>,
+    ) -> Offered {
         let protocol = self.protocol();
         let bytes = delivery.encoded(encoding(protocol), |delivery| render::on_event(protocol, delivery));
         if bytes.is_empty() {
             return Offered::Accepted;
         }
-        match self.outbound().send(&Frame::from_bytes(bytes)) {
+        match send(&Frame::from_bytes(bytes)) {
             Ok(()) => Offered::Accepted,
             Err(_) => Offered::Refused,
         }
