@@ -280,9 +280,9 @@ impl Mounted {
     }
 }
 
-/// Starts the task that lives as long as the connection.
+/// Starts the task that lives as long as the connection. Its span costs memory as long, so only debugging has one.
 fn spawn(handler: Arc<dyn ConnectionHandler>, connection: Connection) {
-    let span = tracing::info_span!("connection", id = %connection.id());
+    let span = tracing::debug_span!("connection", id = %connection.id());
     tokio::spawn(handler.handle(connection).instrument(span));
 }
 

@@ -6,6 +6,8 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
+use crate::Claims;
+
 /// What authentication found out about a client.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -15,7 +17,7 @@ pub struct Identity {
     /// The organisation that bounds what the client may see.
     pub organisation: Option<Arc<str>>,
     /// All claims of the credentials, as their issuer wrote them.
-    pub claims: Map<String, Value>,
+    pub claims: Claims,
     /// When the credentials end.
     pub expires: Option<SystemTime>,
 }
@@ -41,7 +43,7 @@ impl Identity {
     /// Adds the claims.
     #[must_use]
     pub fn with_claims(mut self, claims: Map<String, Value>) -> Self {
-        self.claims = claims;
+        self.claims = Claims::new(claims);
         self
     }
 

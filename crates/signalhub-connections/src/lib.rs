@@ -45,6 +45,7 @@ mod answers;
 mod authenticate;
 mod bearer;
 mod body;
+mod claims;
 mod close;
 mod connection;
 mod descriptors;
@@ -90,6 +91,7 @@ pub use frame::{Frame, MessageKind};
 /// The head of an HTTP request, as [`Authenticate`] reads it.
 pub use http::request::Parts as RequestHead;
 
+pub use claims::Claims;
 pub use handler::{BoxFuture, ConnectionHandler};
 pub use id::ConnectionId;
 pub use identity::{Identity, Policy};

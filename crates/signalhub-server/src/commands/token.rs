@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
 use signalhub::events::Pattern;
 
 use crate::command_line::{CommandError, Sources};
@@ -56,7 +55,7 @@ pub(crate) fn run(sources: &Sources, command: Command) -> Result<(), CommandErro
         Command::Check { token } => {
             let bearer = node::configured_bearer(&auth).ok_or_else(|| CommandError::no(SignError::NoSecret))?;
             let identity = bearer.verify(&token).map_err(CommandError::no)?;
-            Value::Object(identity.claims).to_string()
+            identity.claims.to_string()
         }
     };
     writeln!(io::stdout(), "{line}").map_err(CommandError::no)

@@ -164,9 +164,9 @@ impl Session {
     }
 
     /// Says goodbye, lets the hub know, and ends the transport, in this order.
-    pub(super) async fn finish(mut self, ending: Ending) {
+    pub(super) async fn finish(mut self: Box<Self>, ending: Ending) {
         let refused = self.wait_for_on_connected(&ending).await;
-        let Self { core, mut connection, client, membership, calls, .. } = self;
+        let Self { core, mut connection, client, membership, calls, .. } = *self;
         if let Some(close) = ending.message(core.options.error_details) {
             connection.send_last(&frame(client.protocol(), &HubMessage::Close(close)), ending.close_reason());
         }
@@ -183,7 +183,7 @@ impl Session {
                 cancelled: None,
             };
             if let CallResult::Failed(error) = beside(guard(hook.run(call)), connection.flush()).await {
-                tracing::warn!(%error, "on_disconnected failed");
+                tracing::warn!(id = %connection.id(), %error, "on_disconnected failed");
                 reason = CloseReason::HandlerFailed;
             }
         }

@@ -31,13 +31,30 @@ use running::{CallDone, RunningCalls};
 /// How much input may pile up while something holds up the loop (the original's `ApplicationMaxBufferSize`).
 const HELD_INPUT: usize = 64 * 1024;
 
+/// A client that always has more to say is read so many times before others get their turn.
+const ROUNDS_PER_TURN: u32 = 8;
+
 /// Serves one connection from its handshake to its end.
-pub(crate) async fn run(core: Arc<HubCore>, mut connection: Connection) {
-    // The handshake's future is dropped before the loop's begins, so that an idle connection does not carry its size.
-    let shaken = Box::pin(handshake::shake_hands(&core, &mut connection)).await;
-    let Agreement { protocol, reconnect } = match shaken {
+///
+/// The first and the last stage have places of their own on the heap, so that an idle connection carries the loop alone.
+pub(crate) fn run(core: Arc<HubCore>, connection: Connection) -> impl Future<Output = ()> + Send {
+    let starting = Box::pin(start(core, connection));
+    async move {
+        if let Some(mut session) = starting.await {
+            let ending = session.serve().await;
+            Box::pin(session.finish(ending)).await;
+        }
+    }
+}
+
+/// Shakes hands; `None` when that was the end of the connection.
+async fn start(core: Arc<HubCore>, mut connection: Connection) -> Option<Box<Session>> {
+    let Agreement { protocol, reconnect } = match handshake::shake_hands(&core, &mut connection).await {
         Ok(agreement) => agreement,
-        Err(reason) => return connection.close(reason).await,
+        Err(reason) => {
+            connection.close(reason).await;
+            return None;
+        }
     };
     let identity = Arc::clone(connection.identity());
     let client = Arc::new(Client::new(connection.id().clone(), identity, protocol, connection.outbound()));
@@ -45,7 +62,7 @@ pub(crate) async fn run(core: Arc<HubCore>, mut connection: Connection) {
         Reconnect::Plain => None,
         Reconnect::Stateful => Some(Box::new(Resumption::new(protocol, connection.outbound()))),
     };
-    let mut session = Session {
+    Some(Box::new(Session {
         resumption,
         membership: Membership::new(Arc::clone(&core), Arc::clone(&client)),
         calls: RunningCalls::new(Arc::clone(&core), Arc::clone(&client)),
@@ -59,9 +76,7 @@ pub(crate) async fn run(core: Arc<HubCore>, mut connection: Connection) {
         draining: None,
         last_ping: Instant::now(),
         client_alive: None,
-    };
-    let ending = session.serve().await;
-    session.finish(ending).await;
+    }))
 }
 
 /// A connection between its handshake and its end.
@@ -104,9 +119,14 @@ impl Session {
         if let Some(ending) = connected.and_then(|done| self.on_call_done(done)) {
             return ending;
         }
+        let mut rounds = 0_u32;
         loop {
             if let Some(ending) = self.resume().or_else(|| self.read_messages()) {
                 return ending;
+            }
+            rounds = rounds.wrapping_add(1);
+            if rounds.is_multiple_of(ROUNDS_PER_TURN) {
+                tokio::task::yield_now().await;
             }
             if let Some(reason) = self.transport_ended {
                 // The client has left, and its last messages may wait for a call that runs. An upload that is full will
@@ -184,8 +204,17 @@ impl Session {
         Ending::Transport { reason, unfinished: !self.connection.input().is_empty() && !self.is_held_up() }
     }
 
-    /// Reads whole messages as long as nothing holds up the loop.
+    /// Reads whole messages as long as nothing holds up the loop. What several of them are answered is written at once.
     fn read_messages(&mut self) -> Option<Ending> {
+        let mut corked = false;
+        let ending = self.read_each(&mut corked);
+        if corked {
+            self.client.outbound().uncork();
+        }
+        ending
+    }
+
+    fn read_each(&mut self, corked: &mut bool) -> Option<Ending> {
         while !self.is_held_up() && !self.connection.input().is_empty() {
             let resumption = self.resumption.as_deref_mut();
             let (action, consumed) = inbound::next(&mut self.calls, resumption, self.connection.input())?;
@@ -194,6 +223,10 @@ impl Session {
                 resumption.on_consumed(consumed);
             }
             self.hear_client();
+            if !*corked && !self.connection.input().is_empty() {
+                self.client.outbound().cork();
+                *corked = true;
+            }
             if let Some(ending) = self.act(action) {
                 return Some(ending);
             }

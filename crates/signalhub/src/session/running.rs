@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use futures_util::stream::FuturesUnordered;
@@ -48,14 +48,18 @@ pub(super) enum CallDone {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CallNumber(u64);
 
-type Running = FuturesUnordered<BoxFuture<(CallNumber, CallDone)>>;
+type RunningCall = BoxFuture<(CallNumber, CallDone)>;
+
+/// Calls that did not end by themselves. Most clients have none at most times, and then it holds no memory.
+#[derive(Default)]
+struct Unfinished(Option<FuturesUnordered<RunningCall>>);
 
 /// The running calls. They live in the session's task: a call costs no task of its own.
 pub(super) struct RunningCalls {
     core: Arc<HubCore>,
     client: Arc<Client>,
-    plain: Running,
-    streams: Running,
+    plain: Unfinished,
+    streams: Unfinished,
     /// How to cancel the streams, by their invocation ids.
     cancels: HashMap<Arc<str>, (CallNumber, Arc<Flag>)>,
     uploads: Uploads,
@@ -70,8 +74,8 @@ impl RunningCalls {
         let resume = Arc::new(Notify::new());
         let slots = Slots::new(core.options.maximum_parallel_invocations_per_client, Arc::clone(&resume));
         Self {
-            plain: Running::new(),
-            streams: Running::new(),
+            plain: Unfinished::default(),
+            streams: Unfinished::default(),
             cancels: HashMap::new(),
             uploads: Uploads::new(core.options.error_details),
             slots: Arc::new(slots),
@@ -124,7 +128,7 @@ impl RunningCalls {
             let mut resumed = pin!(resume.notified());
             poll_fn(|cx| {
                 for running in [&mut *plain, &mut *streams] {
-                    if let Poll::Ready(Some(ended)) = running.poll_next_unpin(cx) {
+                    if let Poll::Ready(ended) = running.poll_next(cx) {
                         return Poll::Ready(Some(ended));
                     }
                 }
@@ -290,8 +294,31 @@ impl RunningCalls {
         for (_, cancelled) in self.cancels.values() {
             cancelled.raise();
         }
-        if !self.plain.is_empty() {
-            tokio::spawn(self.plain.for_each(|_| std::future::ready(())));
+        if let Some(plain) = self.plain.0 {
+            tokio::spawn(plain.for_each(|_| std::future::ready(())));
+        }
+    }
+}
+
+impl Unfinished {
+    fn push(&mut self, call: RunningCall) {
+        self.0.get_or_insert_default().push(call);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Waits for the next one that ends; without any, for ever.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(CallNumber, CallDone)> {
+        let Some(calls) = &mut self.0 else { return Poll::Pending };
+        let polled = calls.poll_next_unpin(cx);
+        if calls.is_empty() {
+            self.0 = None;
+        }
+        match polled {
+            Poll::Ready(Some(ended)) => Poll::Ready(ended),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
 }

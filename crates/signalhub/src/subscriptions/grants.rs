@@ -1,7 +1,7 @@
 //! What a token grants: its `grants` claim.
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use signalhub_connections::Claims;
 use signalhub_events::{Action, Grant, Grants, Pattern};
 
 use crate::HubError;
@@ -24,7 +24,7 @@ struct GrantClaim {
 /// Reads the grants of a token; `None` when it says nothing about them.
 ///
 /// A claim that cannot be read grants nothing: guessing what an issuer meant would open doors.
-pub(super) fn of_claims(claims: &Map<String, Value>) -> Result<Option<Grants>, HubError> {
+pub(super) fn of_claims(claims: &Claims) -> Result<Option<Grants>, HubError> {
     let Some(claim) = claims.get(CLAIM) else {
         return Ok(None);
     };
