@@ -139,7 +139,7 @@ impl Outcome {
     }
 
     fn cpu_per_connection(&self) -> Duration {
-        let spent = self.end.vitals.cpu.saturating_sub(self.warm.vitals.cpu);
+        let spent = self.end.vitals.cpu().saturating_sub(self.warm.vitals.cpu());
         spent.div_f64(self.connections.max(1) as f64)
     }
 }

@@ -11,6 +11,7 @@
 
 mod http;
 mod leaks;
+mod load;
 mod process;
 mod raw_hub;
 mod server;
@@ -33,12 +34,29 @@ struct CommandLine {
 enum Command {
     /// Connects, subscribes and closes many times, and looks for what the server kept
     Leaks(leaks::Arguments),
+    /// Measures deliveries, calls and connections beside raw sockets, and beside another server
+    Load(load::Arguments),
+    /// Sends what it is told to, as the baseline of deliveries
+    #[command(hide = true)]
+    RawSend { connections: usize },
+    /// Sends everything back, as the baseline of calls
+    #[command(hide = true)]
+    RawEcho { connections: usize },
+}
+
+fn main() -> ExitCode {
+    let result = match CommandLine::parse().command {
+        Command::Leaks(arguments) => return look_for_leaks(&arguments),
+        Command::Load(arguments) => load::run(&arguments).and_then(|table| write!(io::stdout(), "{table}")),
+        Command::RawSend { connections } => load::raw::send(connections),
+        Command::RawEcho { connections } => load::raw::echo(connections),
+    };
+    result.map_or_else(|error| complain(&error.to_string()), |()| ExitCode::SUCCESS)
 }
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    let Command::Leaks(arguments) = CommandLine::parse().command;
-    let outcome = match leaks::run(&arguments).await {
+async fn look_for_leaks(arguments: &leaks::Arguments) -> ExitCode {
+    let outcome = match leaks::run(arguments).await {
         Ok(outcome) => outcome,
         Err(error) => return complain(&error.to_string()),
     };

@@ -8,6 +8,17 @@ use std::time::Duration;
 /// The unit of CPU times in `/proc` (proc_pid_stat(5)): Linux shows them in hundredths of a second on all usual machines.
 const TICK: Duration = Duration::from_millis(10);
 
+/// How long all processors have worked since the machine started (proc_stat(5)): neither idle nor waiting.
+pub(crate) fn busy() -> io::Result<Duration> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);
+    let ticks: Vec<u64> = fields.filter_map(|field| field.parse().ok()).collect();
+    // Time of guests (the last two) is in the first ones already.
+    let worked: u64 =
+        ticks.iter().take(8).enumerate().filter(|(index, _)| *index != 3 && *index != 4).map(|(_, n)| n).sum();
+    Ok(TICK * u32::try_from(worked).map_err(io::Error::other)?)
+}
+
 /// What a process holds at a moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Vitals {
@@ -17,8 +28,9 @@ pub(crate) struct Vitals {
     pub(crate) descriptors: u64,
     /// Those of the descriptors that are sockets.
     pub(crate) sockets: u64,
-    /// The CPU time used so far.
-    pub(crate) cpu: Duration,
+    /// The CPU time used so far, by threads that ended too.
+    pub(crate) user: Duration,
+    pub(crate) system: Duration,
 }
 
 impl Vitals {
@@ -34,13 +46,20 @@ impl Vitals {
             let link = fs::read_link(entry?.path());
             sockets += u64::from(link.is_ok_and(|link| link.to_string_lossy().starts_with("socket:")));
         }
+        let (user, system) = cpu(&fs::read_to_string(folder.join("stat"))?)?;
         Ok(Self {
             resident: kibibytes * 1024,
             threads: status_field(&status, "Threads:")?,
             descriptors,
             sockets,
-            cpu: cpu(&fs::read_to_string(folder.join("stat"))?)?,
+            user,
+            system,
         })
+    }
+
+    /// The CPU time used so far.
+    pub(crate) fn cpu(&self) -> Duration {
+        self.user + self.system
     }
 }
 
@@ -51,12 +70,12 @@ fn status_field(status: &str, name: &str) -> io::Result<u64> {
     number.ok_or_else(|| io::Error::other(format!("no number is called {name}")))
 }
 
-/// The CPU time in `/proc/PID/stat`: its fields 14 and 15, counted behind the name, which may hold blanks.
-fn cpu(stat: &str) -> io::Result<Duration> {
+/// The CPU times in `/proc/PID/stat`, of user and system: its fields 14 and 15, counted behind the name, which may hold blanks.
+fn cpu(stat: &str) -> io::Result<(Duration, Duration)> {
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
     let ticks: Vec<u32> = fields.skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
     match ticks[..] {
-        [user, system] => Ok(TICK * user.saturating_add(system)),
+        [user, system] => Ok((TICK * user, TICK * system)),
         _ => Err(io::Error::other("there are no CPU times")),
     }
 }
@@ -72,7 +91,7 @@ mod tests {
         assert_eq!(status_field(status, "Threads:").unwrap(), 7);
         assert!(status_field(status, "VmPeak:").is_err());
         let stat = "17 (a (strange) name) S 1 17 17 0 -1 4194304 900 0 0 0 120 30 0 0 20 0 7 0 100 0 0";
-        assert_eq!(cpu(stat).unwrap(), Duration::from_millis(1500));
+        assert_eq!(cpu(stat).unwrap(), (Duration::from_millis(1200), Duration::from_millis(300)));
         assert!(cpu("17 (x) S 1").is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! The workspace's own commands, behind one door: `cargo xtask test` runs every gate that a commit must pass.
+//! The workspace's own commands, behind one door: `cargo xtask test` runs every gate that a commit must pass, `cargo xtask
+//! bench` measures.
 //!
 //! It builds on the standard library, so that it compiles in a moment, and knows nothing of what the gates check: a gate
 //! is a command, or a rule over the text of the workspace (`tidy`).
@@ -16,25 +17,40 @@ use std::process::ExitCode;
 
 use workspace::Workspace;
 
-const USAGE: &str = "usage: cargo xtask test [--only NAME]...";
+const USAGE: &str = "usage: cargo xtask test [--only NAME]... or cargo xtask bench [OPTION OF signalhub-bench load]...";
+
+/// What the command line asks for.
+enum Task {
+    Test(Vec<gate::Gate>),
+    Bench(Vec<String>),
+}
 
 fn main() -> ExitCode {
-    let selected = match selected(env::args().skip(1)) {
-        Ok(selected) => selected,
+    let task = match task(env::args().skip(1)) {
+        Ok(task) => task,
         Err(problem) => return refuse(&problem, 2),
     };
-    let counts = Workspace::read().and_then(|workspace| gate::run(&workspace, &selected));
-    match counts {
-        Ok(counts) => ExitCode::from(u8::from(counts.failed > 0)),
+    let failed = Workspace::read().and_then(|workspace| match task {
+        Task::Test(gates) => gate::run(&workspace, &gates).map(|counts| counts.failed > 0),
+        Task::Bench(options) => gates::bench::measure(&workspace, &options).map(|()| false),
+    });
+    match failed {
+        Ok(failed) => ExitCode::from(u8::from(failed)),
         Err(error) => refuse(&error.to_string(), 1),
     }
 }
 
-/// Reads the command line: the gates to run.
-fn selected(mut arguments: impl Iterator<Item = String>) -> Result<Vec<gate::Gate>, String> {
-    if arguments.next().as_deref() != Some("test") {
-        return Err(USAGE.to_owned());
+/// Reads the command line.
+fn task(mut arguments: impl Iterator<Item = String>) -> Result<Task, String> {
+    match arguments.next().as_deref() {
+        Some("test") => selected(arguments).map(Task::Test),
+        Some("bench") => Ok(Task::Bench(arguments.collect())),
+        _ => Err(USAGE.to_owned()),
     }
+}
+
+/// Reads which gates to run.
+fn selected(mut arguments: impl Iterator<Item = String>) -> Result<Vec<gate::Gate>, String> {
     let mut names = Vec::new();
     while let Some(argument) = arguments.next() {
         match (argument.as_str(), arguments.next()) {

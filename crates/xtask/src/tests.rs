@@ -1,16 +1,17 @@
-use super::selected;
+use super::{Task, task};
 
 #[test]
 fn the_command_line_selects_gates_in_their_own_order() {
-    let names = |line: &str| {
-        let gates = selected(line.split_whitespace().map(str::to_owned));
-        gates.map(|gates| gates.iter().map(|gate| gate.name).collect::<Vec<_>>().join(" "))
+    let names = |line: &str| match task(line.split_whitespace().map(str::to_owned))? {
+        Task::Test(gates) => Ok(gates.iter().map(|gate| gate.name).collect::<Vec<_>>().join(" ")),
+        Task::Bench(options) => Ok::<_, String>(format!("bench {}", options.join(" "))),
     };
     assert_eq!(names("test --only js --only fmt"), Ok("fmt js".to_owned()));
     assert_eq!(
         names("test").as_deref(),
         Ok("fmt clippy features docs tests tidy deny conformance js java python fuzz bench")
     );
+    assert_eq!(names("bench --only churn"), Ok("bench --only churn".to_owned()));
     for line in ["", "measure", "test fmt", "test --only", "test --only no-such-gate"] {
         assert!(names(line).is_err(), "{line}");
     }

@@ -67,7 +67,16 @@ impl Workspace {
 
     /// Where cargo puts a binary that it builds without options.
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
-        self.target.join("debug").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+        self.built("debug", name)
+    }
+
+    /// Where cargo puts a binary that it builds for release.
+    pub(crate) fn release_binary(&self, name: &str) -> PathBuf {
+        self.built("release", name)
+    }
+
+    fn built(&self, profile: &str, name: &str) -> PathBuf {
+        self.target.join(profile).join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
     }
 }
 

@@ -1,8 +1,8 @@
 use super::*;
 
 fn moment(resident: u64, cpu: u64) -> Moment {
-    let cpu = Duration::from_secs(cpu);
-    let vitals = Vitals { resident: resident << 20, threads: 3, descriptors: 12, sockets: 4, cpu };
+    let (user, system) = (Duration::from_secs(cpu), Duration::ZERO);
+    let vitals = Vitals { resident: resident << 20, threads: 3, descriptors: 12, sockets: 4, user, system };
     Moment { vitals, holdings: Holdings { connections: 0, subscriptions: 0, tasks: 9 } }
 }
 

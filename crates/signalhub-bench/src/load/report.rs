@@ -1,0 +1,112 @@
+//! The figures for people: a table, and a picture.
+
+use std::fmt::Write;
+
+use super::figures::Figure;
+
+/// A table in Markdown that is readable as text.
+pub(super) fn table(figures: &[Figure]) -> String {
+    let header = ["", "unit", "signalhub", "raw", "of raw", "other", "of other", "goal", ""].map(str::to_owned);
+    let mut rows = vec![header.clone(), header.map(|_| "-".to_owned())];
+    for figure in figures {
+        let ratio = |other: Option<f64>| other.map(|other| format!("{:.2}", other / figure.ours)).unwrap_or_default();
+        let (goal, verdict) = match &figure.goal {
+            Some(goal) => {
+                (format!("{} {}", goal.id, goal.text).trim().to_owned(), if goal.met { "met" } else { "missed" })
+            }
+            None => (String::new(), ""),
+        };
+        rows.push([
+            figure.name.clone(),
+            figure.unit.to_owned(),
+            number(figure.ours),
+            figure.raw.map(number).unwrap_or_default(),
+            ratio(figure.raw),
+            figure.reference.map(number).unwrap_or_default(),
+            ratio(figure.reference),
+            goal,
+            verdict.to_owned(),
+        ]);
+    }
+    let widths: [usize; 9] =
+        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    let mut table = String::new();
+    for row in rows {
+        for (column, cell) in row.iter().enumerate() {
+            let width = widths[column];
+            // Writing to a string cannot fail.
+            let _ = if column == 0 { write!(table, "| {cell:<width$} ") } else { write!(table, "| {cell:>width$} ") };
+        }
+        table.push_str("|\n");
+    }
+    table
+}
+
+fn number(value: f64) -> String {
+    match value {
+        value if value >= 1000.0 => format!("{value:.0}"),
+        value if value >= 10.0 => format!("{value:.1}"),
+        value => format!("{value:.2}"),
+    }
+}
+
+const BAR: f64 = 420.0;
+const ROW: usize = 46;
+
+/// Bars for the figures that both servers have and of which less is better, the other server's with full length.
+pub(super) fn picture(figures: &[Figure]) -> String {
+    let both: Vec<(&Figure, f64)> = figures
+        .iter()
+        .filter(|figure| figure.unit != "/s")
+        .filter_map(|figure| figure.reference.map(|reference| (figure, reference)))
+        .collect();
+    let height = 40 + both.len() * ROW;
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"900\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"13\">\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
+         <text x=\"10\" y=\"22\" fill=\"#333\">signalhub (green) beside the other server (grey): less is better</text>\n"
+    );
+    for (row, (figure, reference)) in both.iter().enumerate() {
+        let top = 40 + row * ROW;
+        let longest = figure.ours.max(*reference);
+        let (name, unit) = (&figure.name, figure.unit);
+        let _ = writeln!(svg, "<text x=\"10\" y=\"{}\" fill=\"#333\">{name}</text>", top + 20);
+        for (offset, value, colour) in [(4, figure.ours, "#17804d"), (20, *reference, "#b8bec4")] {
+            let (width, at) = (value / longest * BAR, top + offset);
+            let _ = writeln!(svg, "<rect x=\"390\" y=\"{at}\" width=\"{width:.1}\" height=\"14\" fill=\"{colour}\"/>");
+            let (x, y) = (395.0 + width, at + 12);
+            let _ = writeln!(
+                svg,
+                "<text x=\"{x:.1}\" y=\"{y}\" fill=\"#333\" font-size=\"11\">{} {unit}</text>",
+                number(value)
+            );
+        }
+    }
+    svg + "</svg>\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::figures::Goal;
+    use super::*;
+
+    fn figure() -> Figure {
+        let goal = Some(Goal { id: "G1", text: "≥ 0.90 of raw", met: true });
+        Figure { name: "cost".to_owned(), unit: "µs", ours: 2.5, raw: Some(2.4), reference: Some(25.0), goal }
+    }
+
+    #[test]
+    fn the_table_shows_ratios_and_verdicts() {
+        let table = table(&[figure(), Figure { raw: None, reference: None, goal: None, ..figure() }]);
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines[2], "| cost |   µs |      2.50 | 2.40 |   0.96 |  25.0 |    10.00 | G1 ≥ 0.90 of raw | met |");
+        assert_eq!(lines.len(), 4);
+    }
+
+    #[test]
+    fn the_picture_has_two_bars_for_a_figure_of_both() {
+        let picture = picture(&[figure(), Figure { reference: None, ..figure() }]);
+        assert_eq!(picture.matches("<rect x=").count(), 2);
+        assert!(picture.contains(r#"width="42.0""#) && picture.ends_with("</svg>\n"), "{picture}");
+    }
+}

@@ -1,0 +1,109 @@
+//! The servers under test, as child processes.
+
+use std::env;
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::process::Vitals;
+
+const SECRET: &str = "signalhub-bench signs all of its tokens with this";
+const API_KEY: &str = "signalhub-bench-publishes-with-this";
+
+/// A runtime may have to be unpacked first.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Where a hub is, and how one gets in.
+#[derive(Debug, Clone)]
+pub(crate) struct Hub {
+    pub(crate) address: String,
+    pub(crate) path: &'static str,
+    /// A whole header line, or nothing.
+    pub(crate) authorization: String,
+    pub(crate) publish_path: &'static str,
+    pub(crate) publish_header: String,
+}
+
+/// A running server, which ends with this value.
+#[derive(Debug)]
+pub(crate) struct Target {
+    child: Child,
+    pub(crate) hub: Hub,
+}
+
+impl Target {
+    /// Starts our binary.
+    pub(crate) fn ours(binary: Option<PathBuf>) -> io::Result<Self> {
+        let binary = binary.unwrap_or_else(|| env::current_exe().unwrap_or_default().with_file_name("signalhub"));
+        let port = free_port()?;
+        let command = |arguments: &[&str]| {
+            let mut command = Command::new(&binary);
+            command.args(arguments).current_dir(env::temp_dir());
+            command.env("SIGNALHUB_LISTEN__PUBLIC", format!("127.0.0.1:{port}")).env("SIGNALHUB_LISTEN__INTERNAL", "");
+            command.env("SIGNALHUB_AUTH__SECRET", SECRET).env("SIGNALHUB_PUBLISH__KEYS", API_KEY);
+            command.env("SIGNALHUB_PUBLISH__RATE", "unlimited").env("SIGNALHUB_LIMITS__INVOCATION_RATE", "unlimited");
+            command
+        };
+        let token = command(&["token", "create", "--ttl", "1d", "--user", "bench"]).stderr(Stdio::null()).output()?;
+        let token = String::from_utf8_lossy(&token.stdout).trim().to_owned();
+        let hub = Hub {
+            address: format!("127.0.0.1:{port}"),
+            path: "/signalr/v1/mainHub",
+            authorization: format!("Authorization: Bearer {token}\r\n"),
+            publish_path: "/api/v1/publish",
+            publish_header: format!("X-API-Key: {API_KEY}\r\n"),
+        };
+        Self::start(command(&["serve"]), hub)
+    }
+
+    /// Starts another SignalR server: a command that takes its URL and has the hub of Portos and `POST /publish`.
+    pub(crate) fn other(program: &str) -> io::Result<Self> {
+        let address = format!("127.0.0.1:{}", free_port()?);
+        let mut command = Command::new(program);
+        command.arg(format!("http://{address}"));
+        let hub = Hub {
+            address,
+            path: "/signalr/v1/mainHub",
+            authorization: String::new(),
+            publish_path: "/publish",
+            publish_header: String::new(),
+        };
+        Self::start(command, hub)
+    }
+
+    fn start(mut command: Command, hub: Hub) -> io::Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut target = Self { child: command.spawn()?, hub };
+        let until = Instant::now() + START_TIMEOUT;
+        while TcpStream::connect(&target.hub.address).is_err() {
+            if Instant::now() > until || target.child.try_wait()?.is_some() {
+                return Err(io::Error::other("the server does not start"));
+            }
+            sleep(Duration::from_millis(20));
+        }
+        Ok(target)
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn vitals(&self) -> io::Result<Vitals> {
+        Vitals::of(self.child.id())
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A port that was free a moment ago: a server that is not ours may not say which one it got.
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
