@@ -80,9 +80,56 @@ impl Frame {
     }
 }
 
+/// Messages that are sent one behind the other: the bytes of their frames, in one shared buffer.
+#[derive(Clone, Debug)]
+pub struct Frames(Bytes);
+
+impl Frames {
+    /// Takes the bytes that [`Frame::as_bytes`] gave, those of one frame behind those of another.
+    pub fn from_bytes(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes of all.
+    pub(crate) fn as_bytes(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// The frames one by one, which share the bytes.
+    pub(crate) fn each(&self) -> impl Iterator<Item = Frame> {
+        let mut rest = self.0.clone();
+        std::iter::from_fn(move || {
+            let len = frame_len(&rest)?;
+            Some(Frame::from_bytes(rest.split_to(len.min(rest.len()))))
+        })
+    }
+}
+
+/// The length of the first frame, which is a server's; `None` where there is none.
+fn frame_len(bytes: &[u8]) -> Option<usize> {
+    match *bytes {
+        [_, 127, a, b, c, d, e, f, g, h, ..] => {
+            usize::try_from(u64::from_be_bytes([a, b, c, d, e, f, g, h])).ok()?.checked_add(10)
+        }
+        [_, 126, high, low, ..] => Some(usize::from(u16::from_be_bytes([high, low])) + 4),
+        [_, len, ..] => Some(usize::from(len) + 2),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn joined_frames_come_apart_again() {
+        let lens = [0, 3, 125, 126, 65_535, 65_536];
+        let frames: Vec<Frame> = lens.iter().map(|len| Frame::new(MessageKind::Binary, &vec![7; *len])).collect();
+        let joined = Frames::from_bytes(frames.iter().flat_map(|frame| frame.as_bytes().to_vec()).collect());
+        let apart: Vec<Bytes> = joined.each().map(|frame| frame.as_bytes().clone()).collect();
+        assert_eq!(apart, frames.iter().map(|frame| frame.as_bytes().clone()).collect::<Vec<_>>());
+        assert_eq!(joined.each().map(|frame| frame.payload().len()).collect::<Vec<_>>(), lens);
+    }
 
     #[test]
     fn the_header_takes_the_shortest_form() {

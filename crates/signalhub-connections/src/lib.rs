@@ -87,7 +87,7 @@ pub use close::CloseReason;
 pub use connection::{Connection, Intake, Received, Reconnect};
 pub use endpoint::{Endpoint, ExpiredCredentials};
 pub use forwarded::{ProxyError, RemoteAddress, TrustedProxies};
-pub use frame::{Frame, MessageKind};
+pub use frame::{Frame, Frames, MessageKind};
 /// The head of an HTTP request, as [`Authenticate`] reads it.
 pub use http::request::Parts as RequestHead;
 

@@ -14,10 +14,10 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
 pub(crate) use self::queue::Outlet;
-use self::queue::{News, Queue, SLICES_PER_WRITE, cost};
+use self::queue::{Full, News, Queue, SLICES_PER_WRITE, cost};
 pub(crate) use self::retained::{Cut, Hearing};
 use crate::signals::{Signal, Signals};
-use crate::{CloseReason, Frame};
+use crate::{CloseReason, Frame, Frames};
 
 /// Below this share of the limit, `ready` lets streams and completions go on.
 const READY_SHARE: usize = 16;
@@ -42,30 +42,27 @@ impl Outbound {
         self.0.send(frame)
     }
 
-    /// Queues a frame where [`send`](Self::send) would write it, because more frames follow soon: one write takes them
-    /// all. [`write_queued`](Self::write_queued) must come behind the last one.
+    /// Sends several frames like [`send`](Self::send), with one write where that is possible.
     ///
     /// # Errors
-    /// As `send`.
-    pub fn queue(&self, frame: &Frame) -> Result<(), SendError> {
-        self.0.queue(frame)
+    /// As `send`; some of the frames may have been sent.
+    pub fn send_all(&self, frames: &Frames) -> Result<(), SendError> {
+        self.0.send_all(frames)
     }
 
-    /// Writes what is queued as far as the transport takes it at once; the rest goes by itself.
-    pub fn write_queued(&self) {
-        self.0.write_queued();
-    }
-
-    /// Treats what anybody sends as [queued](Self::queue) until [`uncork`](Self::uncork), which must come soon: for a
-    /// moment in which many frames are about to be sent.
+    /// Queues what anybody sends until [`uncork`](Self::uncork), which must come soon: for a moment in which many frames
+    /// are about to be sent.
     pub fn cork(&self) {
         self.0.lock().corked = true;
     }
 
     /// Writes what was held back, and what is sent from now on at once.
     pub fn uncork(&self) {
-        self.0.lock().corked = false;
-        self.0.write_queued();
+        let mut queue = self.0.lock();
+        queue.corked = false;
+        let news = queue.write_queued();
+        drop(queue);
+        self.0.announce(news);
     }
 
     /// Waits until the queue is short, for those who can wait: streams and completions. Where frames are
@@ -118,14 +115,6 @@ impl Default for QueueLimits {
     }
 }
 
-/// When a frame is to go.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Departure {
-    Now,
-    /// With others that follow.
-    Soon,
-}
-
 /// What all parts of one connection share: its queue and its signals.
 pub(crate) struct Lane {
     queue: Mutex<Queue>,
@@ -158,53 +147,59 @@ impl Lane {
     }
 
     pub(crate) fn send(&self, frame: &Frame) -> Result<(), SendError> {
-        self.enqueue(self.retain(frame)?, frame, Departure::Now)
+        let mut queue = self.lock();
+        match queue.retain(frame, self.limits.bytes) {
+            Ok(()) => self.enqueue(queue, frame),
+            Err(Full) => Err(self.overflow(queue)),
+        }
     }
 
     pub(crate) fn send_unretained(&self, frame: &Frame) -> Result<(), SendError> {
-        self.enqueue(self.lock(), frame, Departure::Now)
+        self.enqueue(self.lock(), frame)
     }
 
-    pub(crate) fn queue(&self, frame: &Frame) -> Result<(), SendError> {
-        self.enqueue(self.retain(frame)?, frame, Departure::Soon)
-    }
-
-    pub(crate) fn write_queued(&self) {
-        let news = self.lock().write_queued();
-        self.announce(news);
-    }
-
-    /// Keeps a frame where one may have to be sent again.
-    fn retain(&self, frame: &Frame) -> Result<MutexGuard<'_, Queue>, SendError> {
-        let mut queue = self.lock();
-        if !queue.refuses
-            && let Some(retained) = &mut queue.retained
-            && !retained.push(frame, self.limits.bytes)
-        {
-            return Err(self.overflow(queue));
-        }
-        Ok(queue)
-    }
-
-    fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, frame: &Frame, departure: Departure) -> Result<(), SendError> {
+    fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, frame: &Frame) -> Result<(), SendError> {
         if queue.refuses {
             return Err(SendError);
         }
-        if queue.held {
+        if queue.writes_at_once() && queue.passes(frame) {
             return Ok(());
         }
-        let departure = if queue.corked { Departure::Soon } else { departure };
-        if queue.frames.is_empty() {
-            if departure == Departure::Now && queue.write_inline(frame) {
+        let Ok(news) = queue.push_within(frame, self.limits.bytes) else { return Err(self.overflow(queue)) };
+        drop(queue);
+        self.announce(news);
+        Ok(())
+    }
+
+    pub(crate) fn send_all(&self, frames: &Frames) -> Result<(), SendError> {
+        let mut queue = self.lock();
+        if queue.refuses {
+            return Err(SendError);
+        }
+        let mut written = 0;
+        if queue.writes_at_once() && queue.retained.is_none() {
+            written = queue.write_inline(frames.as_bytes());
+            if written == frames.as_bytes().len() {
                 return Ok(());
             }
-        } else if queue.behind_first() + cost(frame) > self.limits.bytes {
-            return Err(self.overflow(queue));
         }
-        let mut news = queue.push(frame);
-        if departure == Departure::Soon && matches!(queue.outlet, Outlet::Socket(_)) {
-            // Whoever queued it writes it.
-            news = News::None;
+        let mut news = News::None;
+        for frame in frames.each() {
+            if written >= frame.len() {
+                written -= frame.len();
+                continue;
+            }
+            let pushed =
+                queue.retain(&frame, self.limits.bytes).and_then(|()| queue.push_within(&frame, self.limits.bytes));
+            let Ok(pushed) = pushed else { return Err(self.overflow(queue)) };
+            news = news.or(pushed);
+            if written > 0 {
+                queue.written = std::mem::take(&mut written);
+            }
+        }
+        if queue.has_socket() && !queue.corked {
+            // What does not go now is for the task, which is woken once.
+            news = queue.write_queued();
         }
         drop(queue);
         self.announce(news);
@@ -298,7 +293,7 @@ impl Lane {
         queue.refuses = true;
         queue.ended.get_or_insert(reason);
         if let Some(frame) = last.filter(|_| !queue.held)
-            && !(queue.frames.is_empty() && queue.write_inline(frame))
+            && !(queue.frames.is_empty() && queue.passes(frame))
         {
             queue.push(frame);
         }

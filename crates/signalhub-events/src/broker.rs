@@ -2,25 +2,17 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
+use crate::fan_out::{FanOut, Matched};
 use crate::shards::Shards;
-use crate::subscriptions::Member;
 use crate::{
-    Catalogue, CatalogueError, Delivery, Epoch, Event, EventName, Offered, Position, Scope, Sender, Subscriber,
-    Subscriptions,
+    Catalogue, CatalogueError, Delivery, Epoch, Event, EventName, Position, Scope, Sender, Subscriber, Subscriptions,
 };
-
-/// So many subscribers are offered an event before other tasks get their turn.
-const CHUNK: usize = 128;
-
-/// So many events that wait are delivered together: each subscriber gets all of its share in one write.
-const BATCH: usize = 32;
 
 /// Takes events in, gives each its position, and offers it to the subscribers that want and may see it.
 ///
@@ -52,13 +44,6 @@ struct Inbox {
     sender: mpsc::Sender<Matched>,
 }
 
-/// An event, and who is to have it.
-#[derive(Debug)]
-struct Matched {
-    delivery: Delivery,
-    members: Vec<Arc<Member>>,
-}
-
 impl Broker {
     /// Starts building a broker.
     #[must_use]
@@ -80,14 +65,14 @@ impl Broker {
         let shard = self.core.shards.shard_of(&event.name);
         let inbox = &self.core.inboxes[shard];
         let place = inbox.sender.reserve().await.map_err(|_| PublishError::Closed)?;
-        let mut members = Vec::new();
+        let mut found = Vec::new();
         let mut offsets = inbox.offsets.lock().unwrap_or_else(PoisonError::into_inner);
         let position = Position::new(self.core.epoch, next_offset(&mut offsets, &event.name));
         if !event.is_expired(OffsetDateTime::now_utc()) {
-            self.core.shards.lock(shard).matching(&event, &mut members);
+            self.core.shards.lock(shard).matching(&event, &mut found);
         }
-        let receipt = Receipt { id, position, matched: members.len() };
-        place.send(Matched { delivery: Delivery::new(Arc::new(event), position), members });
+        let receipt = Receipt { id, position, matched: found.len() };
+        place.send(Matched { delivery: Delivery::new(Arc::new(event), position), found });
         drop(offsets);
         self.core.published.fetch_add(1, Ordering::Relaxed);
         self.core.matched.fetch_add(receipt.matched as u64, Ordering::Relaxed);
@@ -198,7 +183,7 @@ impl BrokerBuilder {
         let shards = Arc::new(Shards::new(self.shards));
         let start = |_| {
             let (sender, events) = mpsc::channel(self.inbox);
-            tokio::spawn(Shard { shards: Arc::clone(&shards), events, unflushed: Vec::new() }.run());
+            tokio::spawn(FanOut::new(Arc::clone(&shards), events).run());
             Inbox { offsets: Mutex::default(), sender }
         };
         let inboxes = (0..self.shards).map(start).collect();
@@ -256,73 +241,6 @@ fn next_offset(offsets: &mut HashMap<EventName, u64>, name: &EventName) -> u64 {
             1
         }
     }
-}
-
-/// Delivers the events of its share of the names, one after the other: that is what keeps their order.
-struct Shard {
-    shards: Arc<Shards>,
-    events: mpsc::Receiver<Matched>,
-    /// The subscribers to flush after the current batch; kept for its capacity.
-    unflushed: Vec<Arc<Member>>,
-}
-
-impl Shard {
-    async fn run(mut self) {
-        let mut batch = Vec::new();
-        while self.events.recv_many(&mut batch, BATCH).await > 0 {
-            let alone = batch.len() == 1;
-            for event in batch.drain(..) {
-                if alone {
-                    self.deliver(event).await;
-                } else {
-                    self.deliver_soon(event).await;
-                }
-            }
-            self.flush().await;
-        }
-    }
-
-    async fn deliver(&mut self, Matched { delivery, members }: Matched) {
-        for (index, member) in members.into_iter().enumerate() {
-            give_way(index).await;
-            if guard(|| member.offer(&delivery)) != Some(Offered::Accepted) {
-                self.shards.end(&member);
-            }
-        }
-    }
-
-    async fn deliver_soon(&mut self, Matched { delivery, members }: Matched) {
-        for (index, member) in members.into_iter().enumerate() {
-            give_way(index).await;
-            if guard(|| member.offer_soon(&delivery)) != Some(Offered::Accepted) {
-                self.shards.end(&member);
-            } else if member.needs_flush() {
-                self.unflushed.push(member);
-            }
-        }
-    }
-
-    async fn flush(&mut self) {
-        for (index, member) in self.unflushed.drain(..).enumerate() {
-            give_way(index).await;
-            if guard(|| member.flush()).is_none() {
-                self.shards.end(&member);
-            }
-        }
-    }
-}
-
-/// Lets other tasks have their turn after each chunk.
-async fn give_way(index: usize) {
-    if index > 0 && index.is_multiple_of(CHUNK) {
-        tokio::task::yield_now().await;
-    }
-}
-
-/// Calls a subscriber; `None` when it panicked, which ends its subscriptions and nothing else.
-fn guard<T>(call: impl FnOnce() -> T) -> Option<T> {
-    let result = catch_unwind(AssertUnwindSafe(call));
-    result.inspect_err(|_| tracing::error!("a subscriber panicked, its subscriptions end")).ok()
 }
 
 #[cfg(test)]

@@ -18,6 +18,20 @@ use crate::{Action, Event, Filter};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SlotId(u32);
 
+impl SlotId {
+    /// Its number, for tables by slot: small, and given again to others once the subscriber is gone.
+    pub(crate) fn number(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A subscriber that an event goes to.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) slot: SlotId,
+    pub(crate) member: Arc<Member>,
+}
+
 /// Finds the subscribers of an event.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
@@ -110,7 +124,7 @@ impl Index {
     }
 
     /// Collects the subscribers that want the event and may see it, each once.
-    pub(crate) fn matching(&mut self, event: &Event, found: &mut Vec<Arc<Member>>) {
+    pub(crate) fn matching(&mut self, event: &Event, found: &mut Vec<Found>) {
         self.serial += 1;
         for key in self.wanted(event).into_iter().flatten().flatten() {
             let Some(bucket) = self.numbers.get(&key).and_then(|number| self.buckets.get(*number)) else {
@@ -126,7 +140,7 @@ impl Index {
                 slot.mark = self.serial;
                 // The organisation was the bucket's question.
                 if slot.member.scope().grants().allow(event) {
-                    found.push(slot.member.clone());
+                    found.push(Found { slot: SlotId(*number), member: slot.member.clone() });
                 }
             }
         }

@@ -8,21 +8,21 @@
 //!
 //! ```
 //! use signalhub_events::*;
-//! use std::sync::{Arc, Mutex};
+//! use std::sync::Arc;
+//! use tokio::sync::mpsc::{self, Sender as Queue};
 //!
-//! #[derive(Default)]
-//! struct Printer(Mutex<Vec<String>>);
+//! struct Printer(Queue<String>);
 //! impl Subscriber for Printer {
 //!     fn offer(&self, delivery: &Delivery) -> Offered {
-//!         self.0.lock().unwrap().push(String::from_utf8_lossy(&delivery.event().payload).into_owned());
-//!         Offered::Accepted
+//!         let text = String::from_utf8_lossy(&delivery.event().payload).into_owned();
+//!         self.0.try_send(text).map_or(Offered::Refused, |()| Offered::Accepted)
 //!     }
 //! }
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let broker = Broker::builder().build();
-//! let printer = Arc::new(Printer::default());
-//! let mut subscriptions = broker.attach(printer.clone(), Scope::unrestricted());
+//! let (printer, mut printed) = mpsc::channel(8);
+//! let mut subscriptions = broker.attach(Arc::new(Printer(printer)), Scope::unrestricted());
 //! let tickets = Filter::new(EventName::new("portos.resources.changed")).with_resource(ResourceName::new("tickets"));
 //! subscriptions.add(&tickets)?;
 //!
@@ -31,8 +31,7 @@
 //!     .with_action(Action::Created);
 //! let receipt = broker.publish(event).await?;
 //! assert_eq!((receipt.matched, receipt.position.offset()), (1, 1));
-//! # tokio::task::yield_now().await;
-//! assert_eq!(*printer.0.lock().unwrap(), [r#"{"n":"tickets","a":1}"#]);
+//! assert_eq!(printed.recv().await.as_deref(), Some(r#"{"n":"tickets","a":1}"#));
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! # }).unwrap();
 //! ```
@@ -42,6 +41,7 @@ mod broker;
 mod catalogue;
 mod delivery;
 mod event;
+mod fan_out;
 mod filter;
 mod index;
 mod name;
@@ -56,7 +56,7 @@ mod timestamp;
 pub use action::{Action, UnknownAction};
 pub use broker::{Broker, BrokerBuilder, EventId, PublishError, Receipt};
 pub use catalogue::{Catalogue, CatalogueError, Resources, UnknownEvents};
-pub use delivery::{Delivery, EncodingKey};
+pub use delivery::{Deliveries, Delivery, EncodingKey};
 pub use event::{Event, Sender, SenderUser};
 pub use filter::Filter;
 pub use name::{EmptyName, EventName, Organisation, ResourceName};

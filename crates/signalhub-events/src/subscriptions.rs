@@ -1,12 +1,11 @@
 //! A subscriber and the filters it holds.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::index::SlotId;
 use crate::shards::Shards;
-use crate::{Catalogue, CatalogueError, Delivery, Filter, Scope};
+use crate::{Catalogue, CatalogueError, Deliveries, Delivery, Filter, Scope};
 
 /// Takes deliveries.
 pub trait Subscriber: Send + Sync {
@@ -15,14 +14,15 @@ pub trait Subscriber: Send + Sync {
     /// It is called from the broker's tasks, for the events of one name in the order of their positions.
     fn offer(&self, delivery: &Delivery) -> Offered;
 
-    /// The same for a delivery that others follow at once: it may be held back until [`flush`](Self::flush), which is
-    /// called behind the last one.
-    fn offer_soon(&self, delivery: &Delivery) -> Offered {
-        self.offer(delivery)
+    /// Takes several deliveries that came at once, in their order; or refuses what is left of them.
+    fn offer_all(&self, deliveries: &Deliveries) -> Offered {
+        let mut each = deliveries.each().iter();
+        if each.all(|delivery| self.offer(delivery) == Offered::Accepted) {
+            Offered::Accepted
+        } else {
+            Offered::Refused
+        }
     }
-
-    /// Lets go what was held back.
-    fn flush(&self) {}
 }
 
 /// Says what became of an offered delivery.
@@ -170,14 +170,12 @@ pub(crate) struct Member {
     scope: Scope,
     /// Its slots, by shard. Whoever takes them ends them: the drop of `Subscriptions` or a refusal, whichever comes first.
     slots: Mutex<Option<Vec<(usize, SlotId)>>>,
-    /// Whether a shard is about to flush it.
-    awaits_flush: AtomicBool,
 }
 
 impl Member {
     /// Creates a member without slots.
     pub(crate) fn new(subscriber: Arc<dyn Subscriber>, scope: Scope) -> Self {
-        Self { subscriber, scope, slots: Mutex::new(Some(Vec::new())), awaits_flush: AtomicBool::new(false) }
+        Self { subscriber, scope, slots: Mutex::new(Some(Vec::new())) }
     }
 
     /// Returns what it may see.
@@ -190,21 +188,9 @@ impl Member {
         self.subscriber.offer(delivery)
     }
 
-    /// Offers it a delivery that others follow.
-    pub(crate) fn offer_soon(&self, delivery: &Delivery) -> Offered {
-        self.subscriber.offer_soon(delivery)
-    }
-
-    /// Tells, after an offer, whether nobody is about to flush it yet; whoever is told so must do it.
-    pub(crate) fn needs_flush(&self) -> bool {
-        !self.awaits_flush.swap(true, Ordering::AcqRel)
-    }
-
-    /// Lets it send on what it holds back.
-    pub(crate) fn flush(&self) {
-        // Noted first: what another shard offers from now on is flushed by that one, if not here.
-        self.awaits_flush.store(false, Ordering::Release);
-        self.subscriber.flush();
+    /// Offers it several deliveries.
+    pub(crate) fn offer_all(&self, deliveries: &Deliveries) -> Offered {
+        self.subscriber.offer_all(deliveries)
     }
 
     /// Takes its slots, which ends it; only the first caller gets them.

@@ -5,6 +5,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Instant;
 
+use rustix::net::{SendFlags, send};
 use tokio::net::TcpStream;
 
 use super::retained::Retained;
@@ -65,6 +66,10 @@ impl News {
     }
 }
 
+/// There is no room for a frame.
+#[derive(Debug)]
+pub(super) struct Full;
+
 /// What a queued frame counts: its bytes and what holding them takes, so that a million empty frames count too.
 pub(super) fn cost(frame: &Frame) -> usize {
     frame.len() + FRAME_OVERHEAD
@@ -86,6 +91,38 @@ impl Queue {
         }
     }
 
+    /// Keeps a frame where one may have to be sent again.
+    pub(super) fn retain(&mut self, frame: &Frame, most: usize) -> Result<(), Full> {
+        match &mut self.retained {
+            Some(retained) if !self.refuses => retained.push(frame, most),
+            _ => Ok(()),
+        }
+    }
+
+    /// Queues a frame, unless there is no transport for it, and tells who has to be woken.
+    pub(super) fn push_within(&mut self, frame: &Frame, most: usize) -> Result<News, Full> {
+        if self.held {
+            return Ok(News::None);
+        }
+        if !self.frames.is_empty() && self.behind_first() + cost(frame) > most {
+            return Err(Full);
+        }
+        let news = self.push(frame);
+        // Whoever corked the queue writes it.
+        Ok(if self.corked && self.has_socket() { News::None } else { news })
+    }
+
+    /// Tells whether there is a socket to write to for whoever sends.
+    pub(super) fn has_socket(&self) -> bool {
+        matches!(self.outlet, Outlet::Socket(_))
+    }
+
+    /// Tells whether a frame may pass the queue.
+    pub(super) fn writes_at_once(&self) -> bool {
+        self.frames.is_empty() && !self.corked && !self.held
+    }
+
+    /// Queues a frame whatever waits already.
     pub(super) fn push(&mut self, frame: &Frame) -> News {
         let first = self.frames.is_empty();
         self.bytes += cost(frame);
@@ -106,19 +143,20 @@ impl Queue {
         (self.bytes, self.written) = (0, 0);
     }
 
-    /// Writes a frame past the empty queue; `false` when some or all of it is left, which then counts as queued by
-    /// the caller.
-    pub(super) fn write_inline(&mut self, frame: &Frame) -> bool {
-        let Outlet::Socket(socket) = &self.outlet else { return false };
-        match socket.try_write(frame.as_bytes()) {
-            Ok(n) if n == frame.len() => true,
-            Ok(n) => {
-                self.written = n;
-                false
-            }
-            // A broken socket is noticed by the reading side; until then its frames wait in the queue.
-            Err(_) => false,
-        }
+    /// Writes a frame past the empty queue; `false` when some or all of it is left, and it must be queued.
+    pub(super) fn passes(&mut self, frame: &Frame) -> bool {
+        let written = self.write_inline(frame.as_bytes());
+        let passed = written == frame.len();
+        self.written = if passed { 0 } else { written };
+        passed
+    }
+
+    /// Writes past the empty queue as much as the socket takes at once, and tells how much that is.
+    pub(super) fn write_inline(&mut self, bytes: &[u8]) -> usize {
+        let Outlet::Socket(socket) = &self.outlet else { return 0 };
+        // A broken socket is noticed by the reading side; until then its frames wait in the queue. Tokio needs not know:
+        // it finds out that the socket takes no more when the task writes what is left.
+        send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).unwrap_or(0)
     }
 
     /// Writes what is queued, as far as the socket takes it; the task is told of the rest, unless it waits for the

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Lane, News, Outbound, Outlet, SendError, cost};
+use super::{Full, Lane, News, Outbound, Outlet, SendError, cost};
 use crate::Frame;
 
 /// The frames that the client has not confirmed, in order.
@@ -43,15 +43,15 @@ impl Retained {
         Self { frames: VecDeque::new(), released: 0, bytes: 0, cost: 0, size, hearing: Hearing::Open }
     }
 
-    /// Keeps one more frame; `false` if that is too much. One frame alone is never too much.
-    pub(super) fn push(&mut self, frame: &Frame, most: usize) -> bool {
+    /// Keeps one more frame, unless that is too much. One frame alone is never too much.
+    pub(super) fn push(&mut self, frame: &Frame, most: usize) -> Result<(), Full> {
         if !self.frames.is_empty() && self.cost + cost(frame) > most {
-            return false;
+            return Err(Full);
         }
         self.bytes += frame.len();
         self.cost += cost(frame);
         self.frames.push_back(frame.clone());
-        true
+        Ok(())
     }
 
     pub(super) fn has_room(&self) -> bool {

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::poll_fn;
+use socket2::SockRef;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::*;
 use crate::MessageKind;
@@ -42,6 +45,71 @@ async fn frames_leave_in_order_however_little_a_write_takes() {
         assert_eq!(drain(&lane, portion).await, expected, "with {portion} bytes a write");
         assert_eq!(lane.lock().bytes, 0);
     }
+}
+
+fn joined(lens: std::ops::Range<usize>) -> Frames {
+    Frames::from_bytes(lens.flat_map(|len| text(len).as_bytes().to_vec()).collect())
+}
+
+/// A lane that writes to a socket of few bytes, and the client's end of it.
+async fn socket_lane() -> (Arc<Lane>, Arc<TcpStream>, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpSocket::new_v4().unwrap();
+    client.set_recv_buffer_size(4096).unwrap();
+    let client = client.connect(listener.local_addr().unwrap()).await.unwrap();
+    let (socket, _) = listener.accept().await.unwrap();
+    SockRef::from(&socket).set_send_buffer_size(4096).unwrap();
+    let (socket, lane) = (Arc::new(socket), lane(1 << 30));
+    lane.set_outlet(Outlet::Socket(Arc::clone(&socket)));
+    (lane, socket, client)
+}
+
+#[tokio::test]
+async fn frames_that_are_sent_together_go_in_order_whatever_the_socket_takes() {
+    let (lane, socket, mut client) = socket_lane().await;
+    let outbound = Outbound::new(Arc::clone(&lane));
+    let mut expected = 0;
+    // All at once, then some of it, then nothing, because the client does not read.
+    while expected < 1 << 20 || !outbound.has_backlog() {
+        let frames = joined(0..300);
+        expected += frames.as_bytes().len();
+        outbound.send_all(&frames).unwrap();
+        outbound.send(&text(7)).unwrap();
+        expected += text(7).len();
+    }
+    let one_round = [joined(0..300).as_bytes().to_vec(), text(7).as_bytes().to_vec()].concat();
+    let reader = tokio::spawn(async move {
+        let mut bytes = vec![0; expected];
+        client.read_exact(&mut bytes).await.unwrap();
+        bytes
+    });
+    while outbound.has_backlog() {
+        socket.writable().await.unwrap();
+        let drained = poll_fn(|cx| {
+            Poll::Ready(lane.poll_drain(cx, |_, slices| match socket.try_write_vectored(slices) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+                result => Poll::Ready(result),
+            }))
+        });
+        let _ = drained.await;
+    }
+    let bytes = reader.await.unwrap();
+    assert!(bytes.chunks(one_round.len()).all(|round| round == one_round));
+}
+
+#[tokio::test]
+async fn frames_that_are_sent_together_are_kept_and_counted_one_by_one() {
+    let (lane, ..) = socket_lane().await;
+    let outbound = Outbound::new(Arc::clone(&lane));
+    outbound.retain(1 << 20);
+    outbound.send_all(&joined(1..6)).unwrap();
+    outbound.release(3);
+    assert_eq!(outbound.first_retained(), 4);
+    assert!(!outbound.has_backlog());
+    let narrow = self::lane(300);
+    assert_eq!(Outbound::new(Arc::clone(&narrow)).send_all(&joined(50..60)), Err(SendError));
+    assert_eq!(narrow.ended(), Some(CloseReason::SlowConsumer));
+    assert_eq!(Outbound::new(narrow).send_all(&joined(0..1)), Err(SendError));
 }
 
 #[test]

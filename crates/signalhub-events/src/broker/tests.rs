@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::*;
-use crate::{Action, Filter, Grants, Organisation, Scope, SubscribeError};
+use crate::{Action, Deliveries, Delivery, Filter, Grants, Offered, Organisation, Scope, SubscribeError};
 
 /// A subscriber that passes on what it gets, and refuses what it has no room for.
 struct Queue(mpsc::Sender<(Arc<Event>, u64)>);
@@ -167,57 +167,77 @@ async fn panicking_subscriber_counts_as_refused_and_the_shard_lives_on() {
     assert_eq!(received.recv().await.unwrap().1, 2);
 }
 
-/// Notes how it was offered what, and when it was flushed.
-#[derive(Default)]
-struct Diary(Mutex<Vec<String>>, tokio::sync::Notify);
-
-impl Diary {
-    fn note(&self, what: &str, delivery: &Delivery) -> Offered {
-        self.0.lock().unwrap().push(format!("{what} {}", delivery.position().offset()));
-        self.1.notify_one();
-        Offered::Accepted
-    }
-
-    async fn until(&self, count: usize) -> Vec<String> {
-        loop {
-            if self.0.lock().unwrap().len() >= count {
-                return std::mem::take(&mut self.0.lock().unwrap());
-            }
-            self.1.notified().await;
-        }
-    }
-}
+/// Passes on the offsets of each offer.
+struct Diary(mpsc::Sender<Vec<u64>>);
 
 impl Subscriber for Diary {
     fn offer(&self, delivery: &Delivery) -> Offered {
-        self.note("now", delivery)
+        self.0.try_send(vec![delivery.position().offset()]).unwrap();
+        Offered::Accepted
     }
 
-    fn offer_soon(&self, delivery: &Delivery) -> Offered {
-        self.note("soon", delivery)
-    }
-
-    fn flush(&self) {
-        self.0.lock().unwrap().push("flush".to_owned());
-        self.1.notify_one();
+    fn offer_all(&self, deliveries: &Deliveries) -> Offered {
+        self.0.try_send(deliveries.each().iter().map(|delivery| delivery.position().offset()).collect()).unwrap();
+        Offered::Accepted
     }
 }
 
 #[tokio::test]
-async fn events_that_wait_are_offered_together_and_flushed_once() {
+async fn events_that_wait_are_offered_together() {
     let broker = Broker::builder().build();
-    let diary = Arc::new(Diary::default());
-    let mut subscriptions = broker.attach(diary.clone(), Scope::unrestricted());
+    let (sender, mut offers) = channel(100);
+    let (other_sender, mut other_offers) = channel(100);
+    let mut subscriptions = broker.attach(Arc::new(Diary(sender)), Scope::unrestricted());
+    let mut other = broker.attach(Arc::new(Diary(other_sender)), Scope::unrestricted());
     subscriptions.add(&all()).unwrap();
+    other.add(&all().with_resource("stocks".into())).unwrap();
     broker.publish(changed()).await.unwrap();
-    assert_eq!(diary.until(1).await, ["now 1"]);
+    assert_eq!(offers.recv().await.unwrap(), [1]);
     // Nobody else runs before this task waits.
-    for _ in 0..3 {
+    for resource in ["tickets", "stocks", "tickets", "stocks"] {
+        broker.publish(changed().with_resource(resource.into())).await.unwrap();
+    }
+    assert_eq!((offers.recv().await.unwrap(), other_offers.recv().await.unwrap()), (vec![2, 3, 4, 5], vec![3, 5]));
+    broker.publish(changed()).await.unwrap();
+    assert_eq!(offers.recv().await.unwrap(), [6]);
+}
+
+#[tokio::test]
+async fn events_that_come_while_others_are_served_go_along() {
+    let broker = Broker::builder().shards(1).build();
+    let (sender, mut offers) = channel(1000);
+    let attach = |_| {
+        let mut subscriptions = broker.attach(Arc::new(Diary(sender.clone())), Scope::unrestricted());
+        subscriptions.add(&all()).unwrap();
+        subscriptions
+    };
+    let _subscriptions: Vec<_> = (0..300).map(attach).collect();
+    broker.publish(changed()).await.unwrap();
+    // The first chunk is served, and the others get their turn: this test.
+    assert_eq!(offers.recv().await.unwrap(), [1]);
+    broker.publish(changed()).await.unwrap();
+    let mut seen: Vec<Vec<u64>> = vec![vec![1]];
+    while seen.iter().map(Vec::len).sum::<usize>() < 600 {
+        seen.push(offers.recv().await.unwrap());
+    }
+    let count = |wanted: &[u64]| seen.iter().filter(|offer| *offer == wanted).count();
+    assert_eq!((count(&[1]), count(&[1, 2]), count(&[2])), (128, 172, 128));
+}
+
+#[tokio::test]
+async fn a_batch_has_an_end_however_many_events_wait() {
+    let broker = Broker::builder().shards(1).build();
+    let (sender, mut offers) = channel(1000);
+    let mut subscriptions = broker.attach(Arc::new(Diary(sender)), Scope::unrestricted());
+    subscriptions.add(&all()).unwrap();
+    for _ in 0..150 {
         broker.publish(changed()).await.unwrap();
     }
-    assert_eq!(diary.until(4).await, ["soon 2", "soon 3", "soon 4", "flush"]);
-    broker.publish(changed()).await.unwrap();
-    assert_eq!(diary.until(1).await, ["now 5"]);
+    let mut seen = Vec::new();
+    while seen.len() < 150 {
+        seen.extend(offers.recv().await.unwrap());
+    }
+    assert_eq!(seen, (1..=150).collect::<Vec<u64>>());
 }
 
 /// A subscriber that holds the shard's task until the test lets it go.

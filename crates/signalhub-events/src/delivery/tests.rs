@@ -14,3 +14,18 @@ fn first_caller_encodes_and_the_others_share() {
     assert_eq!(delivery.encoded(FRAMED, |_| unreachable!("it is cached")).as_ptr(), framed.as_ptr());
     assert_eq!(&delivery.encoded(PLAIN, |_| unreachable!("it is cached"))[..], b"{}");
 }
+
+#[test]
+fn deliveries_are_joined_once_in_pieces() {
+    let delivery = |payload: &'static str, offset| {
+        let event = Event::new(EventName::new("changed"), payload);
+        Arc::new(Delivery::new(Arc::new(event), Position::new(Epoch::new(1), offset)))
+    };
+    let payload = |delivery: &Delivery| delivery.event().payload.clone();
+    let deliveries =
+        Deliveries::new(vec![delivery("one", 1), delivery("two", 2), delivery("three four", 3), delivery("", 4)]);
+    let pieces = deliveries.joined(PLAIN, 6, payload);
+    assert_eq!(pieces[..], [Bytes::from("onetwo"), Bytes::from("three four")]);
+    assert_eq!(deliveries.joined(PLAIN, 6, |_| unreachable!("it is cached")).as_ptr(), pieces.as_ptr());
+    assert_eq!(deliveries.each()[1].position().offset(), 2);
+}

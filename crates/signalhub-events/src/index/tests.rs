@@ -128,7 +128,7 @@ fn run(index: &mut Index, models: &mut [Model], step: Step) {
         Step::Publish(event) => {
             let mut found = Vec::new();
             index.matching(&event, &mut found);
-            let mut found: Vec<_> = found.iter().map(Arc::as_ptr).collect();
+            let mut found: Vec<_> = found.iter().map(|found| Arc::as_ptr(&found.member)).collect();
             let mut wanted: Vec<_> =
                 models.iter().filter(|model| model.wants(&event)).map(|m| Arc::as_ptr(&m.member)).collect();
             found.sort();

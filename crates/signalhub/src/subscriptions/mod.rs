@@ -10,8 +10,10 @@ mod request;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
+use signalhub_connections::{Frames, SendError};
 use signalhub_events::{
-    Broker, Delivery, EncodingKey, Grants, Offered, Organisation, Scope, Subscriber, Subscriptions,
+    Broker, Deliveries, Delivery, EncodingKey, Grants, Offered, Organisation, Scope, Subscriber, Subscriptions,
 };
 use signalhub_protocol::Protocol;
 
@@ -19,6 +21,9 @@ use crate::client::Client;
 use crate::extract::{Args, Caller};
 use crate::{Frame, HubError};
 use request::SubscriptionRequest;
+
+/// Deliveries that come at once are written together up to this many bytes.
+const BYTES_PER_WRITE: usize = 64 * 1024;
 
 /// The two methods, for one broker.
 #[derive(Clone)]
@@ -100,35 +105,30 @@ fn encoding(protocol: Protocol) -> EncodingKey {
 
 impl Subscriber for Client {
     fn offer(&self, delivery: &Delivery) -> Offered {
-        self.take(delivery, |frame| self.outbound().send(frame))
+        let bytes = self.in_its_words(delivery);
+        if bytes.is_empty() {
+            return Offered::Accepted;
+        }
+        offered(self.outbound().send(&Frame::from_bytes(bytes)))
     }
 
-    fn offer_soon(&self, delivery: &Delivery) -> Offered {
-        self.take(delivery, |frame| self.outbound().queue(frame))
-    }
-
-    fn flush(&self) {
-        self.outbound().write_queued();
+    fn offer_all(&self, deliveries: &Deliveries) -> Offered {
+        let pieces =
+            deliveries.joined(encoding(self.protocol()), BYTES_PER_WRITE, |delivery| self.in_its_words(delivery));
+        offered(pieces.iter().try_for_each(|piece| self.outbound().send_all(&Frames::from_bytes(piece.clone()))))
     }
 }
 
 impl Client {
-    /// Takes a delivery in the words of the client's protocol, which all clients of that protocol share.
-    fn take(
-        &self,
-        delivery: &Delivery,
-        send: impl FnOnce(&Frame) -> Result<(), signalhub_connections::SendError>,
-    ) -> Offered {
+    /// A delivery in the words of the client's protocol, which all clients of that protocol share.
+    fn in_its_words(&self, delivery: &Delivery) -> Bytes {
         let protocol = self.protocol();
-        let bytes = delivery.encoded(encoding(protocol), |delivery| render::on_event(protocol, delivery));
-        if bytes.is_empty() {
-            return Offered::Accepted;
-        }
-        match send(&Frame::from_bytes(bytes)) {
-            Ok(()) => Offered::Accepted,
-            Err(_) => Offered::Refused,
-        }
+        delivery.encoded(encoding(protocol), |delivery| render::on_event(protocol, delivery))
     }
+}
+
+fn offered(sent: Result<(), SendError>) -> Offered {
+    sent.map_or(Offered::Refused, |()| Offered::Accepted)
 }
 
 #[cfg(test)]

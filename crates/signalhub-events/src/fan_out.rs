@@ -1,0 +1,135 @@
+//! The fan-out of one shard of event names: events come in with those they go to, and each of these is offered its share.
+//!
+//! What a subscriber has not been offered yet is one number, a bit for each event of the batch. An event that comes while
+//! others are being offered joins the batch: whoever is still to be served gets it together with the rest of its share, so
+//! a burst costs each of them about one write. Nobody waits for more events to come.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::index::Found;
+use crate::shards::Shards;
+use crate::subscriptions::Member;
+use crate::{Deliveries, Delivery, Offered};
+
+/// So many subscribers are offered their share before other tasks get their turn.
+const CHUNK: usize = 128;
+
+/// So many events are in a batch at most: one for each bit.
+const BATCH: usize = u64::BITS as usize;
+
+/// An event, and who is to have it.
+#[derive(Debug)]
+pub(crate) struct Matched {
+    pub(crate) delivery: Delivery,
+    pub(crate) found: Vec<Found>,
+}
+
+/// Offers the events of its shard, to each subscriber in the order of publishing.
+pub(crate) struct FanOut {
+    shards: Arc<Shards>,
+    events: mpsc::Receiver<Matched>,
+    /// The events of the batch.
+    batch: Vec<Arc<Delivery>>,
+    /// Who gets what of them, in the order in which they are served.
+    shares: Vec<Share>,
+    /// How many are served.
+    served: usize,
+    /// Where the latest share of each slot is, or was in an earlier batch.
+    places: Vec<usize>,
+    /// The deliveries of each set of events that somebody gets.
+    sets: HashMap<u64, Arc<Deliveries>>,
+}
+
+/// What one subscriber gets.
+struct Share {
+    member: Arc<Member>,
+    /// Bit n stands for the nth event of the batch.
+    events: u64,
+}
+
+impl FanOut {
+    pub(crate) fn new(shards: Arc<Shards>, events: mpsc::Receiver<Matched>) -> Self {
+        let (batch, shares, places) = (Vec::new(), Vec::new(), Vec::new());
+        Self { shards, events, batch, shares, served: 0, places, sets: HashMap::new() }
+    }
+
+    /// Runs until no more events can come.
+    pub(crate) async fn run(mut self) {
+        while let Some(event) = self.events.recv().await {
+            self.admit(event);
+            loop {
+                // Publishers that are about to run come first.
+                tokio::task::yield_now().await;
+                self.admit_waiting();
+                if !self.serve_chunk() {
+                    break;
+                }
+            }
+            self.batch.clear();
+            self.shares.clear();
+            self.served = 0;
+            self.sets.clear();
+        }
+    }
+
+    /// Takes what came meanwhile into the batch, as far as it has room.
+    fn admit_waiting(&mut self) {
+        while self.batch.len() < BATCH
+            && let Ok(event) = self.events.try_recv()
+        {
+            self.admit(event);
+        }
+    }
+
+    fn admit(&mut self, Matched { delivery, found }: Matched) {
+        let bit = 1 << self.batch.len();
+        self.batch.push(Arc::new(delivery));
+        for Found { slot, member } in found {
+            let slot = slot.number();
+            if slot >= self.places.len() {
+                self.places.resize(slot + 1, 0);
+            }
+            let place = &mut self.places[slot];
+            // A slot may have been given to another subscriber since, and its place may be of an earlier batch.
+            match self.shares.get_mut(*place) {
+                Some(share) if *place >= self.served && Arc::ptr_eq(&share.member, &member) => share.events |= bit,
+                _ => {
+                    *place = self.shares.len();
+                    self.shares.push(Share { member, events: bit });
+                }
+            }
+        }
+    }
+
+    /// Offers some subscribers their shares; `false` when everybody has been served.
+    fn serve_chunk(&mut self) -> bool {
+        let end = self.shares.len().min(self.served + CHUNK);
+        for share in &self.shares[self.served..end] {
+            let (member, events) = (&share.member, share.events);
+            let offered = if events.is_power_of_two() {
+                let delivery = &self.batch[events.trailing_zeros() as usize];
+                guard(|| member.offer(delivery))
+            } else {
+                let chosen = || (0..self.batch.len()).filter(|n| events >> n & 1 == 1).map(|n| self.batch[n].clone());
+                let deliveries =
+                    self.sets.entry(events).or_insert_with(|| Arc::new(Deliveries::new(chosen().collect())));
+                guard(|| member.offer_all(deliveries))
+            };
+            if offered != Some(Offered::Accepted) {
+                self.shards.end(member);
+            }
+        }
+        self.served = end;
+        end < self.shares.len()
+    }
+}
+
+/// Calls a subscriber; `None` when it panicked, which ends its subscriptions and nothing else.
+fn guard<T>(call: impl FnOnce() -> T) -> Option<T> {
+    let result = catch_unwind(AssertUnwindSafe(call));
+    result.inspect_err(|_| tracing::error!("a subscriber panicked, its subscriptions end")).ok()
+}
