@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustix::net::{RecvFlags, recv};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::outbound::Lane;
@@ -43,7 +44,7 @@ impl Io {
         match self {
             Self::Tcp(socket) => loop {
                 ready!(socket.poll_read_ready(cx))?;
-                match socket.try_read(buffer) {
+                match try_read(socket, buffer) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     result => return Poll::Ready(result),
                 }
@@ -103,4 +104,19 @@ impl Io {
             let _ = socket.set_zero_linger();
         }
     }
+}
+
+/// Reads what is there. A read that does not fill the buffer has emptied the socket, so tokio is told in the same breath to
+/// wait for more: the next read is not in vain.
+fn try_read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let room = buffer.len();
+    let mut emptied = None;
+    let filled = socket.try_io(Interest::READABLE, || match recv(socket, &mut *buffer, RecvFlags::DONTWAIT)?.0 {
+        n if n == 0 || n == room => Ok(n),
+        n => {
+            emptied = Some(n);
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+    });
+    emptied.map_or(filled, Ok)
 }
