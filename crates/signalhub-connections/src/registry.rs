@@ -27,6 +27,9 @@ use crate::{CloseReason, ConnectionId, Reconnect, TransportKind};
 /// The original looks at all connections once a second; timers of connections are as fine as that.
 const TICK: Duration = Duration::from_secs(1);
 
+/// The tick wakes the connections in so many slices, so that whoever comes meanwhile does not wait for all of them.
+const SLICES: u32 = 16;
+
 /// Knows every connection of one server by its token.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
@@ -88,12 +91,18 @@ impl Registry {
     pub(crate) fn start_ticking(self: &Arc<Self>) {
         let registry = Arc::downgrade(self);
         tokio::spawn(async move {
-            let mut interval = tokio::time::interval(TICK);
+            let mut interval = tokio::time::interval(TICK / SLICES);
             interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
             loop {
-                interval.tick().await;
-                let Some(registry) = Weak::upgrade(&registry) else { return };
-                registry.tick(Instant::now());
+                let Some(lanes) = Weak::upgrade(&registry).map(|registry| registry.tick(Instant::now())) else {
+                    return;
+                };
+                let mut slices = lanes.chunks(lanes.len().div_ceil(SLICES as usize).max(1));
+                for _ in 0..SLICES {
+                    interval.tick().await;
+                    let lanes = slices.next().into_iter().flatten().filter_map(Weak::upgrade);
+                    lanes.for_each(|lane| lane.signals.raise(Signal::Tick));
+                }
             }
         });
     }
@@ -116,7 +125,8 @@ impl Registry {
         &self.ends
     }
 
-    fn tick(&self, now: Instant) {
+    /// Lets go what has waited for too long, and gives the connections that are to be woken.
+    fn tick(&self, now: Instant) -> Vec<Weak<Lane>> {
         let (mut lanes, mut given_up) = (Vec::new(), Vec::new());
         {
             let mut slots = self.lock();
@@ -124,7 +134,7 @@ impl Registry {
             slots.retain(|stage| match stage {
                 Stage::Waiting { since, .. } => now.duration_since(*since) <= lifetime,
                 Stage::Active(link) => {
-                    lanes.push(Arc::clone(link.lane()));
+                    lanes.push(Arc::downgrade(link.lane()));
                     match link {
                         Link::Polls(polls) if polls.is_deserted(now) => {
                             polls.end(CloseReason::ClientGone);
@@ -134,7 +144,7 @@ impl Registry {
                     }
                 }
                 Stage::Suspended { link, since } => {
-                    lanes.push(Arc::clone(link.lane()));
+                    lanes.push(Arc::downgrade(link.lane()));
                     if link.patience().is_some_and(|patience| now.duration_since(*since) > patience) {
                         given_up.push(Arc::clone(link.lane()));
                     }
@@ -142,9 +152,9 @@ impl Registry {
                 }
             });
         }
-        given_up.iter().for_each(|lane| lane.end(CloseReason::ClientGone));
         // Tasks are woken when the lock is free, because what they do first may need it.
-        lanes.iter().for_each(|lane| lane.signals.raise(Signal::Tick));
+        given_up.iter().for_each(|lane| lane.end(CloseReason::ClientGone));
+        lanes
     }
 
     /// Adds a connection that waits for its transport.
