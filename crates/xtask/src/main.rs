@@ -8,6 +8,7 @@ mod command;
 mod counts;
 mod gate;
 mod gates;
+mod packages;
 mod tidy;
 mod workspace;
 

@@ -282,14 +282,15 @@ fn plain_run(bytes: &[u8]) -> usize {
     const HIGHS: u64 = 0x8080_8080_8080_8080;
     let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word;
     let mut run = 0;
-    // Eight bytes at a time: a borrow can mark a byte behind the first found one only, and then the loop below looks again.
+    // Eight bytes at a time. A borrow can wrongly mark a byte behind one that is marked rightly, so the first mark is right.
     for chunk in bytes.chunks_exact(8) {
         let word = u64::from_le_bytes(chunk.try_into().expect("chunks of eight bytes"));
         let control = word.wrapping_sub(ONES * 0x20) & !word;
         let quote = zero_byte(word ^ (ONES * u64::from(b'"')));
         let backslash = zero_byte(word ^ (ONES * u64::from(b'\\')));
-        if (control | quote | backslash) & HIGHS != 0 {
-            break;
+        let marks = (control | quote | backslash) & HIGHS;
+        if marks != 0 {
+            return run + marks.trailing_zeros() as usize / 8;
         }
         run += 8;
     }

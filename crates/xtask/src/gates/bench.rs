@@ -1,28 +1,46 @@
-//! A short run of the benches: they work, and nothing leaks. What they measure is for people to read.
+//! A short run of the benches: they work, nothing leaks, and the hot paths cost the instructions that are recorded. Times are
+//! for people to read.
 
 use std::io;
+use std::process::Command;
 
-use crate::command::{cargo, run as run_command};
+use crate::command::{cargo, run as run_command, run_counted, works};
 use crate::counts::Counts;
+use crate::packages;
 use crate::workspace::Workspace;
 
 pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
     let packages = ["build", "--package", "signalhub-server", "--package", "signalhub-bench"];
     run_command(cargo(&packages).current_dir(&workspace.root))?;
-    let mut leaks = std::process::Command::new(workspace.binary("signalhub-bench"));
+    let mut leaks = Command::new(workspace.binary("signalhub-bench"));
     leaks.args(["leaks", "--connections", "2000"]);
     run_command(leaks.current_dir(&workspace.root))?;
     // Whether the harness works; its figures mean nothing in a debug build on a machine that does other things.
-    let mut load = std::process::Command::new(workspace.binary("signalhub-bench"));
+    let mut load = Command::new(workspace.binary("signalhub-bench"));
     load.args(["load", "--only", "churn", "--repeat", "1"]);
     run_command(load.current_dir(&workspace.root))?;
-    Ok(Counts { passed: 2, failed: 0 })
+    let mut counts = Counts { passed: 2, failed: 0 };
+    counts += count_instructions(workspace)?;
+    Ok(counts)
+}
+
+/// The instructions of the hot paths, where callgrind can count them.
+fn count_instructions(workspace: &Workspace) -> io::Result<Counts> {
+    let valgrind = || works(Command::new("valgrind").arg("--version"));
+    if !valgrind() {
+        packages::provide(&["valgrind"], "no instructions are counted")?;
+    }
+    if !valgrind() {
+        return Ok(Counts::default());
+    }
+    let bench = ["bench", "--package", "signalhub", "--bench", "hot_paths"];
+    run_counted(cargo(&bench).current_dir(&workspace.root), Counts::of_clients)
 }
 
 /// `cargo xtask bench`: measures the release build, with these options of `signalhub-bench load`.
 pub(crate) fn measure(workspace: &Workspace, options: &[String]) -> io::Result<()> {
     let packages = ["build", "--release", "--package", "signalhub-server", "--package", "signalhub-bench"];
     run_command(cargo(&packages).current_dir(&workspace.root))?;
-    let mut load = std::process::Command::new(workspace.release_binary("signalhub-bench"));
+    let mut load = Command::new(workspace.release_binary("signalhub-bench"));
     run_command(load.arg("load").args(options).current_dir(&workspace.root))
 }

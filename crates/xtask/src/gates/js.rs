@@ -6,8 +6,9 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use crate::command::{cargo, run as run_command, run_counted, say, works};
+use crate::command::{cargo, run as run_command, run_counted, works};
 use crate::counts::Counts;
+use crate::packages;
 use crate::workspace::Workspace;
 
 /// The oldest version of Node whose test runner knows the options that the tests use.
@@ -69,26 +70,7 @@ fn provide_programs() -> io::Result<()> {
         .filter(|(_, has)| !has)
         .map(|(name, _)| name)
         .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    if !may_install() {
-        let packages = missing.join(" ");
-        return say(&format!(
-            "missing, so some tests are skipped: apt-get install {packages} (or set {BROWSER} to a browser)"
-        ));
-    }
-    run_command(Command::new("apt-get").arg("update"))?;
-    let mut install = Command::new("apt-get");
-    install.args(["install", "--yes", "--no-install-recommends"]).args(missing);
-    run_command(install.env("DEBIAN_FRONTEND", "noninteractive"))
-}
-
-/// Tells whether packages of a Debian system can be installed.
-fn may_install() -> bool {
-    let id = Command::new("id").arg("-u").output();
-    let is_root = id.is_ok_and(|id| id.stdout.trim_ascii() == b"0");
-    is_root && works(Command::new("apt-get").arg("--version"))
+    packages::provide(&missing, &format!("some tests are skipped (a browser may also be named by {BROWSER})"))
 }
 
 #[cfg(test)]
