@@ -35,8 +35,8 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Starts our binary.
-    pub(crate) fn ours(binary: Option<PathBuf>) -> io::Result<Self> {
+    /// Starts our binary, with so many threads for its tasks if that is not left to it.
+    pub(crate) fn ours(binary: Option<PathBuf>, workers: Option<usize>) -> io::Result<Self> {
         let binary = binary.unwrap_or_else(|| env::current_exe().unwrap_or_default().with_file_name("signalhub"));
         let port = free_port()?;
         let command = |arguments: &[&str]| {
@@ -44,6 +44,9 @@ impl Target {
             command.args(arguments).current_dir(env::temp_dir());
             command.env("SIGNALHUB_LISTEN__PUBLIC", format!("127.0.0.1:{port}")).env("SIGNALHUB_LISTEN__INTERNAL", "");
             command.env("SIGNALHUB_AUTH__SECRET", SECRET).env("SIGNALHUB_PUBLISH__KEYS", API_KEY);
+            if let Some(workers) = workers {
+                command.env("TOKIO_WORKER_THREADS", workers.to_string());
+            }
             command.env("SIGNALHUB_PUBLISH__RATE", "unlimited").env("SIGNALHUB_LIMITS__INVOCATION_RATE", "unlimited");
             command
         };

@@ -1,0 +1,57 @@
+//! How costs grow: with connections, with subscriptions, and what a second worker brings.
+
+use std::io;
+
+use super::super::figures::{Figure, median};
+use super::super::peers::Peers;
+use super::super::scenarios::{ALL, Called, Delivered, Rounds, converse, frames_of_calls};
+use super::super::target::Target;
+use super::{Bench, Side, figure, sides, to_ten};
+
+/// What a delivery costs with more and more receivers.
+pub(super) fn connections(bench: &Bench<'_>) -> io::Result<Vec<Figure>> {
+    let cost = |(count, rounds)| {
+        let run = Rounds { hearing: count, messages: 1, rounds, interval: None };
+        let results = bench.interleaved(&mut sides(bench, (count, 1), None)?, |side| side.broadcast(run))?;
+        let name = format!("growth: broadcast to {count}: CPU per delivery");
+        Ok(figure(&name, "µs", &results, |run| run.cpu))
+    };
+    [(100, 4000), (1000, 400), (5000, 100), (9000, 60)].into_iter().map(cost).collect()
+}
+
+/// What a publish that ten of a thousand want costs with more and more subscriptions of the others.
+pub(super) fn subscriptions(bench: &Bench<'_>) -> io::Result<Vec<Figure>> {
+    let cost = |each: usize| {
+        let filter = |number: usize| {
+            let names: Vec<String> = (0..each).map(|name| format!(r#"{{"n":"r-{number}-{name}"}}"#)).collect();
+            format!(r#"{{"e":"portos.resources.changed","r":[{}]}}"#, names.join(","))
+        };
+        to_ten(bench, &format!("growth: publish to 10 beside {} subscriptions: CPU", 990 * each), &filter, None)
+    };
+    [1, 10, 101].into_iter().map(cost).collect()
+}
+
+/// What goes through with one worker and with two.
+pub(super) fn workers(bench: &Bench<'_>) -> io::Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for workers in [1, 2] {
+        let start = || Target::ours(bench.arguments.server.clone(), Some(workers));
+        let alone =
+            |what: &str, rate: f64| Figure::alone(&format!("growth: {workers} workers: {what}"), "/s", rate, None);
+        for (messages, rounds, what) in
+            [(1, 400, "broadcast to 1000, deliveries"), (16, 60, "bursts to 1000, deliveries")]
+        {
+            let mut side = [Side::hub(start()?, 1000, (messages, 0), &|_| ALL.to_owned())?];
+            let run = Rounds { hearing: 1000, messages, rounds, interval: None };
+            let results: Vec<Vec<Delivered>> = bench.interleaved(&mut side, |side| side.broadcast(run))?;
+            figures.push(alone(what, median(results[0].iter().map(|run| run.rate).collect())));
+        }
+        let target = start()?;
+        let mut peers = [Peers::of_hub(&target.hub, 64, |_| ALL.to_owned())?];
+        let (call, _) = frames_of_calls();
+        let results: Vec<Vec<Called>> =
+            bench.interleaved(&mut peers, |peers| converse(target.process(), peers, &call, 16))?;
+        figures.push(alone("calls, 16 in flight", median(results[0].iter().map(|run| run.rate).collect())));
+    }
+    Ok(figures)
+}
