@@ -27,8 +27,13 @@ use crate::{CloseReason, ConnectionId, Reconnect, TransportKind};
 /// The original looks at all connections once a second; timers of connections are as fine as that.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The tick wakes the connections in so many slices, so that whoever comes meanwhile does not wait for all of them.
-const SLICES: u32 = 16;
+/// Many connections are woken in so many slices at most, with a pause behind each, so that whoever comes meanwhile does not
+/// wait for all of them. All have their turn within a quarter of a tick.
+const SLICES: usize = 16;
+const PAUSE: Duration = Duration::from_millis(15);
+
+/// A slice has at least so many connections.
+const SLICE: usize = 64;
 
 /// Knows every connection of one server by its token.
 #[derive(Debug, Default)]
@@ -91,17 +96,20 @@ impl Registry {
     pub(crate) fn start_ticking(self: &Arc<Self>) {
         let registry = Arc::downgrade(self);
         tokio::spawn(async move {
-            let mut interval = tokio::time::interval(TICK / SLICES);
+            let mut interval = tokio::time::interval(TICK);
             interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
             loop {
+                interval.tick().await;
                 let Some(lanes) = Weak::upgrade(&registry).map(|registry| registry.tick(Instant::now())) else {
                     return;
                 };
-                let mut slices = lanes.chunks(lanes.len().div_ceil(SLICES as usize).max(1));
-                for _ in 0..SLICES {
-                    interval.tick().await;
-                    let lanes = slices.next().into_iter().flatten().filter_map(Weak::upgrade);
+                let mut slices = lanes.chunks(lanes.len().div_ceil(SLICES).max(SLICE)).peekable();
+                while let Some(slice) = slices.next() {
+                    let lanes = slice.iter().filter_map(Weak::upgrade);
                     lanes.for_each(|lane| lane.signals.raise(Signal::Tick));
+                    if slices.peek().is_some() {
+                        tokio::time::sleep(PAUSE).await;
+                    }
                 }
             }
         });
