@@ -245,6 +245,13 @@ pub struct Drain {
 }
 
 impl Drain {
+    /// How long nothing may come before reading ends. Whoever waits for a certain number of messages gives them a tick more:
+    /// a server that looks at its connections once a second may just have looked.
+    pub(crate) fn silence(&self) -> Duration {
+        const TICK: Duration = Duration::from_secs(1);
+        if self.first.is_some() { self.idle + TICK } else { self.idle }
+    }
+
     fn default_idle() -> Duration {
         Duration::from_millis(300)
     }

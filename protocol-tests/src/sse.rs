@@ -60,12 +60,12 @@ impl EventStream {
     /// Reads once; `false` at the end.
     async fn read(&mut self, drain: &Drain) -> Result<bool, WireError> {
         if self.chunked {
-            let chunk = chunk(&mut self.wire, drain.idle, PATIENCE).await?;
+            let chunk = chunk(&mut self.wire, drain.silence(), PATIENCE).await?;
             let more = chunk.is_some();
             self.text.extend(chunk.unwrap_or_default());
             return Ok(more);
         }
-        let more = self.wire.fill(drain.idle).await;
+        let more = self.wire.fill(drain.silence()).await;
         self.text.extend(self.wire.rest());
         more
     }

@@ -107,7 +107,7 @@ impl WebSocket {
 
     /// Reads one frame: its first byte and its payload.
     async fn frame(&mut self, drain: &Drain) -> Result<(u8, Vec<u8>), WireError> {
-        let head = self.wire.exactly(2, drain.idle).await?;
+        let head = self.wire.exactly(2, drain.silence()).await?;
         let more = match head[1] & 0x7f {
             126 => 2,
             127 => 8,

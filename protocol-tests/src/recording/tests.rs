@@ -53,6 +53,8 @@ fn steps_have_defaults() {
         panic!("{:?}", step.action);
     };
     assert_eq!((drain.idle, drain.max), (Duration::from_millis(300), Duration::from_secs(5)));
+    assert_eq!(drain.silence(), drain.idle);
+    assert_eq!(Drain { first: Some(1), ..drain.clone() }.silence(), Duration::from_millis(1300));
     assert_eq!((step.kind.as_str(), step.connection.as_str(), step.expect), ("ws.drain", "c", None));
     assert_eq!(step.only, Some(vec!["a".to_owned(), "b".to_owned()]));
 }
