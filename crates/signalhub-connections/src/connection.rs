@@ -49,7 +49,7 @@ pub(crate) enum Transport {
 pub enum Received {
     /// The input has grown.
     Bytes,
-    /// A second has passed: time to look at pings and timeouts.
+    /// A second has passed: time to look at pings and timeouts. Some can be [spared](Connection::spare_ticks).
     Tick,
     /// The server stops: say goodbye and close.
     Drain,
@@ -261,6 +261,7 @@ impl Connection {
         }
         (self.input, self.consumed) = (Vec::new(), 0);
         (self.expires, self.remote) = (arrival.expires, arrival.remote);
+        self.lane.signals.spare(0);
         if let Some(seat) = &self.seat {
             seat.resume();
         }
@@ -284,6 +285,16 @@ impl Connection {
         match expires {
             Some(expires) if expires <= SystemTime::now() => Received::Expired,
             _ => Received::Tick,
+        }
+    }
+
+    /// Spares the handler the ticks of such a time, when it has nothing to look after before: a second that passes then costs
+    /// the connection next to nothing. The last call counts. Ticks come all the same where the connection itself needs them:
+    /// while something waits to be written, and when the credentials expire.
+    pub fn spare_ticks(&self, time: Duration) {
+        match &self.transport {
+            Transport::WebSocket(_) | Transport::Lost => self.lane.spare_ticks(time.min(time_left(self.expires))),
+            Transport::Mailbox(mailbox) => mailbox.spare_ticks(time),
         }
     }
 
@@ -348,6 +359,11 @@ impl Connection {
             Transport::Lost => false,
         }
     }
+}
+
+/// How long credentials last; without an end, for ever.
+pub(crate) fn time_left(expires: Option<SystemTime>) -> Duration {
+    expires.map_or(Duration::MAX, |end| end.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 impl Drop for Connection {

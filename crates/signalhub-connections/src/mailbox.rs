@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 
+use crate::connection::time_left;
 use crate::outbound::{Lane, Outlet, QueueLimits};
 use crate::signals::Signal;
 use crate::{CloseReason, Intake, Received};
@@ -104,7 +105,15 @@ impl Mailbox {
 
     /// Takes over what a later request's credentials say about the end.
     pub(crate) fn set_expiry(&self, expires: Option<SystemTime>) {
-        self.lock().expires = expires;
+        let mut incoming = self.lock();
+        incoming.expires = expires;
+        self.lane.signals.spare(0);
+    }
+
+    /// Spares the connection's task the ticks of such a time, as far as the credentials last.
+    pub(crate) fn spare_ticks(&self, time: Duration) {
+        let incoming = self.lock();
+        self.lane.spare_ticks(time.min(time_left(incoming.expires)));
     }
 
     pub(crate) fn expiry(&self) -> Option<SystemTime> {

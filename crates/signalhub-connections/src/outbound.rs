@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 pub(crate) use self::queue::Outlet;
 use self::queue::{Full, News, Queue, SLICES_PER_WRITE, cost};
 pub(crate) use self::retained::{Cut, Hearing};
-use crate::signals::{Signal, Signals};
+use crate::signals::{Signal, Signals, TICK};
 use crate::{CloseReason, Frame, Frames};
 
 /// Below this share of the limit, `ready` lets streams and completions go on.
@@ -216,7 +216,11 @@ impl Lane {
     fn announce(&self, news: News) {
         match news {
             News::ForTask => self.signals.raise(Signal::Moved),
-            News::ForTaker => self.taker.wake(),
+            News::ForTaker => {
+                // From now on it counts how long nobody takes it.
+                self.signals.spare(0);
+                self.taker.wake();
+            }
             News::None => {}
         }
     }
@@ -307,6 +311,14 @@ impl Lane {
         self.lock().stalled_since.is_some_and(|since| now.duration_since(since) >= self.limits.stall)
     }
 
+    /// Spares the task the ticks of such a time, unless it has to watch how long nothing can be written.
+    pub(crate) fn spare_ticks(&self, time: Duration) {
+        // The tick at the end of the time is not spared.
+        let ticks = u16::try_from(time.as_millis().saturating_sub(1) / TICK.as_millis()).unwrap_or(u16::MAX);
+        let queue = self.lock();
+        self.signals.spare(if queue.stalled_since.is_some() { 0 } else { ticks });
+    }
+
     /// Writes what is queued until the queue is empty or `write` would block.
     ///
     /// `write` takes slices and tells how many bytes of them it wrote.
@@ -329,6 +341,7 @@ impl Lane {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     queue.stalled_since.get_or_insert_with(Instant::now);
+                    self.signals.spare(0);
                     return Poll::Pending;
                 }
             }

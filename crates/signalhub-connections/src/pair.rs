@@ -88,9 +88,13 @@ impl Peer {
         self.lane.end(CloseReason::ClientGone);
     }
 
-    /// Lets a second pass for the connection.
-    pub fn tick(&self) {
-        self.lane.signals.raise(Signal::Tick);
+    /// Lets a second pass for the connection, and tells whether it [wants](Connection::spare_ticks) to know.
+    pub fn tick(&self) -> bool {
+        let due = self.lane.signals.is_due();
+        if due {
+            self.lane.signals.raise(Signal::Tick);
+        }
+        due
     }
 
     /// Tells the connection that the server stops.

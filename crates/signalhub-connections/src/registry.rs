@@ -21,11 +21,8 @@ use crate::id::ConnectionToken;
 use crate::limits::{Charge, Limit, Limits, Parties, Party, RefusalCounts};
 use crate::mailbox::Mailbox;
 use crate::outbound::{Lane, QueueLimits};
-use crate::signals::Signal;
+use crate::signals::{Signal, TICK};
 use crate::{CloseReason, ConnectionId, Reconnect, TransportKind};
-
-/// The original looks at all connections once a second; timers of connections are as fine as that.
-const TICK: Duration = Duration::from_secs(1);
 
 /// Many connections are woken in so many slices at most, with a pause behind each, so that whoever comes meanwhile does not
 /// wait for all of them. All have their turn within a quarter of a tick.
@@ -142,7 +139,9 @@ impl Registry {
             slots.retain(|stage| match stage {
                 Stage::Waiting { since, .. } => now.duration_since(*since) <= lifetime,
                 Stage::Active(link) => {
-                    lanes.push(Arc::downgrade(link.lane()));
+                    if link.lane().signals.is_due() {
+                        lanes.push(Arc::downgrade(link.lane()));
+                    }
                     match link {
                         Link::Polls(polls) if polls.is_deserted(now) => {
                             polls.end(CloseReason::ClientGone);
@@ -152,7 +151,9 @@ impl Registry {
                     }
                 }
                 Stage::Suspended { link, since } => {
-                    lanes.push(Arc::downgrade(link.lane()));
+                    if link.lane().signals.is_due() {
+                        lanes.push(Arc::downgrade(link.lane()));
+                    }
                     if link.patience().is_some_and(|patience| now.duration_since(*since) > patience) {
                         given_up.push(Arc::clone(link.lane()));
                     }

@@ -1,9 +1,13 @@
 //! What others tell a connection's own task.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::task::Waker;
+use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
+
+/// The original looks at all connections once a second; timers of connections are as fine as that.
+pub(crate) const TICK: Duration = Duration::from_secs(1);
 
 /// A piece of news for the task of a connection.
 #[derive(Clone, Copy)]
@@ -27,6 +31,8 @@ pub(crate) enum Signal {
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
     pending: AtomicU8,
+    /// How many ticks to come have nothing to tell.
+    spared: AtomicU16,
     task: AtomicWaker,
 }
 
@@ -34,6 +40,17 @@ impl Signals {
     pub(crate) fn raise(&self, signal: Signal) {
         self.pending.fetch_or(signal as u8, Ordering::AcqRel);
         self.task.wake();
+    }
+
+    /// Counts a tick, and tells whether it is one that the task wants to hear of.
+    pub(crate) fn is_due(&self) -> bool {
+        // Most ticks are spared, and then nothing of the connection is touched but this.
+        self.spared.fetch_update(Ordering::AcqRel, Ordering::Acquire, |spared| spared.checked_sub(1)).is_err()
+    }
+
+    /// Sets how many of the ticks to come have nothing to tell.
+    pub(crate) fn spare(&self, ticks: u16) {
+        self.spared.store(ticks, Ordering::Release);
     }
 
     /// Must come before looking at the signals, so that none raised in between is slept through.

@@ -169,8 +169,13 @@ fn the_first_reason_stands() {
 async fn a_transport_that_takes_nothing_counts_as_stalled() {
     let lane = lane(1000);
     Outbound::new(Arc::clone(&lane)).send(&text(10)).unwrap();
+    lane.spare_ticks(Duration::from_secs(15));
+    assert!(!lane.signals.is_due());
     let blocked = poll_fn(|cx| Poll::Ready(lane.poll_drain(cx, |_, _| Poll::Pending))).await;
     assert!(blocked.is_pending());
+    assert!(lane.signals.is_due(), "somebody has to watch the time");
+    lane.spare_ticks(Duration::from_secs(15));
+    assert!(lane.signals.is_due());
     let now = Instant::now();
     assert!(!lane.is_stalled(now));
     assert!(lane.is_stalled(now + Duration::from_secs(11)));

@@ -104,3 +104,22 @@ async fn a_drain_ends_with_the_last_connection_and_not_later_than_told() {
     assert!(emptied.await);
     assert_eq!(start.elapsed(), time + grace + Duration::from_secs(3));
 }
+
+#[tokio::test(start_paused = true)]
+async fn ticks_wake_those_alone_that_do_not_spare_them() {
+    let registry = registry(Limits::default());
+    let (idle, busy) = (lane(), lane());
+    let _seats = [&idle, &busy].map(|lane| registry.admit(lane, &Party::default()).map_err(drop).unwrap().seat);
+    idle.spare_ticks(Duration::from_secs(3));
+    registry.start_ticking();
+    let mut woken = Vec::new();
+    for second in 0..5 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        woken.push([&idle, &busy].map(|lane| lane.signals.take(Signal::Tick)));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        if second == 3 {
+            idle.spare_ticks(Duration::MAX);
+        }
+    }
+    assert_eq!(woken, [[false, true], [false, true], [true, true], [true, true], [false, true]]);
+}

@@ -14,7 +14,7 @@ mod streaming;
 mod uploads;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use signalhub_connections::{CloseReason, Connection, Intake, Received, Reconnect};
 
@@ -151,6 +151,10 @@ impl Session {
                 received = self.connection.receive(intake) => self.on_received(received),
                 () = acknowledging(&mut self.resumption) => None,
             };
+            if held_up {
+                // The client could not be heard while its messages were not read.
+                self.hear_client();
+            }
             if let Some(ending) = ending {
                 return ending;
             }
@@ -179,6 +183,7 @@ impl Session {
             Received::Tick => self.on_tick(Instant::now()),
             Received::Drain => {
                 self.draining = Some(Instant::now());
+                self.connection.spare_ticks(Duration::ZERO);
                 None
             }
             Received::Reconnected => {
@@ -186,6 +191,7 @@ impl Session {
                     resumption.on_reconnected();
                 }
                 self.hear_client();
+                self.connection.spare_ticks(Duration::ZERO);
                 None
             }
             Received::Expired => Some(Ending::Expired),
@@ -244,7 +250,9 @@ impl Session {
     fn act(&mut self, action: Action) -> Option<Ending> {
         match action {
             Action::Ping => {
-                self.client_alive.get_or_insert_with(Instant::now);
+                if self.client_alive.replace(Instant::now()).is_none() {
+                    self.connection.spare_ticks(Duration::ZERO);
+                }
             }
             Action::Ignore => {}
             Action::Answer { id, error } => self.client.complete_with_error(&id, error),
@@ -287,7 +295,20 @@ impl Session {
         }
         let silent =
             self.client_alive.is_some_and(|alive| now.duration_since(alive) >= options.client_timeout_interval);
+        self.connection.spare_ticks(self.idle_time(now));
         silent.then_some(Ending::ClientTimeout)
+    }
+
+    /// How long there is nothing that a tick has to look after, unless something happens.
+    fn idle_time(&self, now: Instant) -> Duration {
+        let options = &self.core.options;
+        let due = [
+            self.connection.needs_pings().then_some((self.last_ping, options.keep_alive_interval)),
+            self.draining.map(|since| (since, options.shutdown_grace)),
+            self.client_alive.map(|alive| (alive, options.client_timeout_interval)),
+        ];
+        let left = |(since, time): (Instant, Duration)| time.saturating_sub(now.duration_since(since));
+        due.into_iter().flatten().map(left).min().unwrap_or(Duration::MAX)
     }
 }
 

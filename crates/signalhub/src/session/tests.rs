@@ -326,6 +326,21 @@ async fn a_call_that_does_not_end_holds_up_a_stop_for_its_grace_only() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_is_left_alone_until_something_is_due() {
+    let (hub, _shared, _left) = hub();
+    let mut client = Client::shaken(&hub.build()).await;
+    let spared = async |client: &Client| {
+        tokio::task::yield_now().await;
+        (0..40).take_while(|_| !client.peer.tick()).count()
+    };
+    assert_eq!(spared(&client).await, 0);
+    assert_eq!(spared(&client).await, 40, "nothing is due: whoever takes messages one by one gets no pings");
+    client.say(&json!({"type": 6}));
+    assert_eq!(spared(&client).await, 0, "the timeout of the client begins");
+    assert_eq!(spared(&client).await, 29, "it is over after 30 seconds");
+}
+
+#[tokio::test]
 async fn calls_above_the_rate_are_refused_and_counted() {
     let (hub, _shared, _left) = hub();
     let hub = hub.invocation_rate(crate::Rate::per_second(1).with_burst(2)).build();

@@ -73,7 +73,9 @@ impl Run {
             9..12 => self.client.send_some(&mut self.seed),
             12..15 => self.client.take_some(&mut self.seed).await,
             15 => self.client.confirm(),
-            16 => self.client.peer().tick(),
+            16 => {
+                self.client.peer().tick();
+            }
             17 => tokio::time::advance(Duration::from_millis(self.seed.below(700))).await,
             18 => self.client.lose(),
             _ => self.client.reconnect(&mut self.seed),

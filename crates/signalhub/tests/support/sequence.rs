@@ -334,7 +334,9 @@ async fn apply(Operation { side, id, action }: Operation, sides: &mut [Side; 2],
         Action::Cancel => this.client.cancel(&id),
         Action::Answer(kind) => answer(kind, side, sides),
         Action::Ping => this.client.say(&json!({"type": 6})),
-        Action::Tick => this.client.peer.tick(),
+        Action::Tick => {
+            this.client.peer.tick();
+        }
         Action::OpenGate => shared.let_through(1),
         Action::Read => this.read().await,
         Action::Idle => idle().await,
@@ -384,7 +386,9 @@ async fn push_on(sides: &mut [Side; 2], shared: &Shared) {
     shared.let_through(8);
     // A drain waits for running calls until its time is over, which a tick finds out.
     idle().await;
-    sides.iter().for_each(|side| side.client.peer.tick());
+    for side in sides.iter() {
+        side.client.peer.tick();
+    }
     for side in sides {
         side.read().await;
     }
