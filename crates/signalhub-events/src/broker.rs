@@ -83,7 +83,7 @@ impl Broker {
     ///
     /// However many of its subscriptions match an event, it is offered the event once.
     #[must_use = "dropping the subscriptions ends them"]
-    pub fn attach(&self, subscriber: Arc<dyn Subscriber>, scope: Scope) -> Subscriptions {
+    pub fn attach(&self, subscriber: impl Subscriber + 'static, scope: Scope) -> Subscriptions {
         Subscriptions::new(self.core.shards.clone(), self.core.catalogue.clone(), subscriber, scope)
     }
 

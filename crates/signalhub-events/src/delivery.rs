@@ -1,6 +1,6 @@
 //! What is offered to subscribers.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
 
@@ -46,7 +46,7 @@ impl Delivery {
     }
 
     /// Returns the encoding of this name: the first caller encodes, the others share its bytes.
-    pub fn encoded(&self, key: EncodingKey, encode: impl FnOnce(&Self) -> Bytes) -> Bytes {
+    pub fn encoded(&self, key: EncodingKey, encode: impl FnOnce(&Self) -> Bytes) -> &Bytes {
         self.encodings.get_or(key, || encode(self))
     }
 }
@@ -55,7 +55,7 @@ impl Delivery {
 #[derive(Debug)]
 pub struct Deliveries {
     each: Vec<Arc<Delivery>>,
-    encodings: Encodings<Arc<[Bytes]>>,
+    encodings: Encodings<Box<[Bytes]>>,
 }
 
 impl Deliveries {
@@ -73,7 +73,7 @@ impl Deliveries {
 
     /// Returns the encodings of all, one behind the other: in pieces of at most so many bytes each, or of one delivery
     /// that is longer. The first caller encodes, the others share its bytes.
-    pub fn joined(&self, key: EncodingKey, most: usize, encode: impl Fn(&Delivery) -> Bytes) -> Arc<[Bytes]> {
+    pub fn joined(&self, key: EncodingKey, most: usize, encode: impl Fn(&Delivery) -> Bytes) -> &[Bytes] {
         self.encodings.get_or(key, || {
             let mut pieces = Vec::new();
             let mut piece = BytesMut::new();
@@ -85,7 +85,7 @@ impl Deliveries {
                 if !piece.is_empty() && piece.len() + bytes.len() > most {
                     pieces.push(piece.split().freeze());
                 }
-                piece.extend_from_slice(&bytes);
+                piece.extend_from_slice(bytes);
             }
             if !piece.is_empty() {
                 pieces.push(piece.freeze());
@@ -95,30 +95,49 @@ impl Deliveries {
     }
 }
 
-/// What was encoded, by the name of the encoding.
+/// What was encoded, by the name of the encoding: a list that only grows, so that whoever reads it needs no lock.
 #[derive(Debug)]
-struct Encodings<T>(Mutex<Vec<(EncodingKey, T)>>);
+struct Encodings<T>(OnceLock<Box<Encoding<T>>>);
+
+#[derive(Debug)]
+struct Encoding<T> {
+    key: EncodingKey,
+    value: T,
+    next: Encodings<T>,
+}
 
 impl<T> Default for Encodings<T> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(OnceLock::new())
     }
 }
 
-impl<T: Clone> Encodings<T> {
-    fn get_or(&self, key: EncodingKey, encode: impl FnOnce() -> T) -> T {
-        if let Some(encoded) = self.get(key) {
-            return encoded;
+impl<T> Encodings<T> {
+    fn get_or(&self, key: EncodingKey, encode: impl FnOnce() -> T) -> &T {
+        if let Ok(value) = self.find(key) {
+            return value;
         }
-        // No lock is held here: one encoding may be built from another.
-        let encoded = encode();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((key, encoded.clone()));
-        encoded
+        // It takes its place when it is complete: one encoding may be built from another.
+        let mut encoding = Some(Box::new(Encoding { key, value: encode(), next: Self::default() }));
+        loop {
+            match self.find(key) {
+                Ok(value) => return value,
+                // If somebody was faster, there is a new end.
+                Err(end) => encoding = encoding.and_then(|encoding| end.0.set(encoding).err()),
+            }
+        }
     }
 
-    fn get(&self, key: EncodingKey) -> Option<T> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().find(|(name, _)| *name == key).map(|(_, encoded)| encoded.clone())
+    /// Finds the value, or the end of the list.
+    fn find(&self, key: EncodingKey) -> Result<&T, &Self> {
+        let mut list = self;
+        while let Some(encoding) = list.0.get() {
+            if encoding.key == key {
+                return Ok(&encoding.value);
+            }
+            list = &encoding.next;
+        }
+        Err(list)
     }
 }
 

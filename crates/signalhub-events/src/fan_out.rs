@@ -4,7 +4,7 @@
 //! others are being offered joins the batch: whoever is still to be served gets it together with the rest of its share, so
 //! a burst costs each of them about one write. Nobody waits for more events to come.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -34,12 +34,12 @@ pub(crate) struct FanOut {
     events: mpsc::Receiver<Matched>,
     /// The events of the batch.
     batch: Vec<Arc<Delivery>>,
-    /// Who gets what of them, in the order in which they are served.
-    shares: Vec<Share>,
-    /// How many are served.
-    served: usize,
-    /// Where the latest share of each slot is, or was in an earlier batch.
-    places: Vec<usize>,
+    /// Who still gets what of them, in the order in which they are served.
+    shares: VecDeque<Share>,
+    /// How many have been served, ever.
+    served: u64,
+    /// The number of the latest share of each slot: so many were, or are, served before it.
+    places: Vec<u64>,
     /// The deliveries of each set of events that somebody gets.
     sets: HashMap<u64, Arc<Deliveries>>,
 }
@@ -53,7 +53,7 @@ struct Share {
 
 impl FanOut {
     pub(crate) fn new(shards: Arc<Shards>, events: mpsc::Receiver<Matched>) -> Self {
-        let (batch, shares, places) = (Vec::new(), Vec::new(), Vec::new());
+        let (batch, shares, places) = (Vec::new(), VecDeque::new(), Vec::new());
         Self { shards, events, batch, shares, served: 0, places, sets: HashMap::new() }
     }
 
@@ -70,8 +70,6 @@ impl FanOut {
                 }
             }
             self.batch.clear();
-            self.shares.clear();
-            self.served = 0;
             self.sets.clear();
         }
     }
@@ -94,12 +92,13 @@ impl FanOut {
                 self.places.resize(slot + 1, 0);
             }
             let place = &mut self.places[slot];
-            // A slot may have been given to another subscriber since, and its place may be of an earlier batch.
-            match self.shares.get_mut(*place) {
-                Some(share) if *place >= self.served && Arc::ptr_eq(&share.member, &member) => share.events |= bit,
+            let waiting = place.checked_sub(self.served).and_then(|ahead| self.shares.get_mut(ahead as usize));
+            match waiting {
+                // A slot may have been given to another subscriber since.
+                Some(share) if Arc::ptr_eq(&share.member, &member) => share.events |= bit,
                 _ => {
-                    *place = self.shares.len();
-                    self.shares.push(Share { member, events: bit });
+                    *place = self.served + self.shares.len() as u64;
+                    self.shares.push_back(Share { member, events: bit });
                 }
             }
         }
@@ -107,9 +106,8 @@ impl FanOut {
 
     /// Offers some subscribers their shares; `false` when everybody has been served.
     fn serve_chunk(&mut self) -> bool {
-        let end = self.shares.len().min(self.served + CHUNK);
-        for share in &self.shares[self.served..end] {
-            let (member, events) = (&share.member, share.events);
+        for Share { member, events } in self.shares.drain(..self.shares.len().min(CHUNK)) {
+            self.served += 1;
             let offered = if events.is_power_of_two() {
                 let delivery = &self.batch[events.trailing_zeros() as usize];
                 guard(|| member.offer(delivery))
@@ -120,11 +118,10 @@ impl FanOut {
                 guard(|| member.offer_all(deliveries))
             };
             if offered != Some(Offered::Accepted) {
-                self.shards.end(member);
+                self.shards.end(&member);
             }
         }
-        self.served = end;
-        end < self.shares.len()
+        !self.shares.is_empty()
     }
 }
 

@@ -25,6 +25,17 @@ pub trait Subscriber: Send + Sync {
     }
 }
 
+/// Others may share a subscriber.
+impl<S: Subscriber + ?Sized> Subscriber for Arc<S> {
+    fn offer(&self, delivery: &Delivery) -> Offered {
+        S::offer(self, delivery)
+    }
+
+    fn offer_all(&self, deliveries: &Deliveries) -> Offered {
+        S::offer_all(self, deliveries)
+    }
+}
+
 /// Says what became of an offered delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Offered {
@@ -58,7 +69,7 @@ impl Subscriptions {
     pub(crate) fn new(
         shards: Arc<Shards>,
         catalogue: Arc<Catalogue>,
-        subscriber: Arc<dyn Subscriber>,
+        subscriber: impl Subscriber + 'static,
         scope: Scope,
     ) -> Self {
         shards.attach();
@@ -165,19 +176,22 @@ fn missing_grant(filter: &Filter) -> String {
 }
 
 /// Holds what all indexes share about one subscriber.
-pub(crate) struct Member {
-    subscriber: Arc<dyn Subscriber>,
+pub(crate) struct Member<S: ?Sized = dyn Subscriber> {
     scope: Scope,
     /// Its slots, by shard. Whoever takes them ends them: the drop of `Subscriptions` or a refusal, whichever comes first.
     slots: Mutex<Option<Vec<(usize, SlotId)>>>,
+    /// In place, because a fan-out finds nothing of it in the cache: what it need not look up it need not wait for.
+    subscriber: S,
+}
+
+impl<S: Subscriber> Member<S> {
+    /// Creates a member without slots.
+    pub(crate) fn new(subscriber: S, scope: Scope) -> Self {
+        Self { scope, slots: Mutex::new(Some(Vec::new())), subscriber }
+    }
 }
 
 impl Member {
-    /// Creates a member without slots.
-    pub(crate) fn new(subscriber: Arc<dyn Subscriber>, scope: Scope) -> Self {
-        Self { subscriber, scope, slots: Mutex::new(Some(Vec::new())) }
-    }
-
     /// Returns what it may see.
     pub(crate) fn scope(&self) -> &Scope {
         &self.scope

@@ -8,11 +8,31 @@ const FRAMED: EncodingKey = EncodingKey::new("framed");
 fn first_caller_encodes_and_the_others_share() {
     let event = Event::new(EventName::new("changed"), "{}");
     let delivery = Delivery::new(Arc::new(event), Position::new(Epoch::new(1), 1));
-    let plain = |delivery: &Delivery| delivery.encoded(PLAIN, |delivery| delivery.event().payload.clone());
-    let framed = delivery.encoded(FRAMED, |delivery| [&plain(delivery)[..], b"\x1e"].concat().into());
+    let framed = delivery.encoded(FRAMED, |delivery| {
+        let plain = delivery.encoded(PLAIN, |delivery| delivery.event().payload.clone());
+        [plain, &b"\x1e"[..]].concat().into()
+    });
     assert_eq!(&framed[..], b"{}\x1e");
     assert_eq!(delivery.encoded(FRAMED, |_| unreachable!("it is cached")).as_ptr(), framed.as_ptr());
     assert_eq!(&delivery.encoded(PLAIN, |_| unreachable!("it is cached"))[..], b"{}");
+}
+
+#[test]
+fn callers_at_once_share_one_encoding() {
+    let delivery =
+        Delivery::new(Arc::new(Event::new(EventName::new("changed"), "{}")), Position::new(Epoch::new(1), 1));
+    let barrier = std::sync::Barrier::new(4);
+    let encode = |key: EncodingKey| {
+        delivery.encoded(key, |_| {
+            barrier.wait();
+            key.0.into()
+        })
+    };
+    let [first, second, other, another] = std::thread::scope(|scope| {
+        [PLAIN, PLAIN, FRAMED, FRAMED].map(|key| scope.spawn(move || encode(key))).map(|thread| thread.join().unwrap())
+    });
+    assert_eq!((&first[..], &other[..]), (&b"plain"[..], &b"framed"[..]));
+    assert_eq!((first.as_ptr(), other.as_ptr()), (second.as_ptr(), another.as_ptr()));
 }
 
 #[test]

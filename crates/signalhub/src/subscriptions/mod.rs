@@ -10,8 +10,7 @@ mod request;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
-use signalhub_connections::{Frames, SendError};
+use signalhub_connections::{Frames, Outbound, SendError};
 use signalhub_events::{
     Broker, Deliveries, Delivery, EncodingKey, Grants, Offered, Organisation, Scope, Subscriber, Subscriptions,
 };
@@ -86,8 +85,8 @@ impl SubscriptionMethods {
         let identity = client.identity();
         let grants = grants::of_claims(&identity.claims)?.unwrap_or_else(|| self.default_grants.as_ref().clone());
         let organisation = identity.organisation.clone().map(Organisation::new);
-        let subscriber = Arc::clone(client) as Arc<dyn Subscriber>;
-        Ok(self.broker.attach(subscriber, Scope::new(organisation, grants)))
+        let listener = Listener { protocol: client.protocol(), outbound: client.outbound().clone() };
+        Ok(self.broker.attach(listener, Scope::new(organisation, grants)))
     }
 }
 
@@ -103,27 +102,25 @@ fn encoding(protocol: Protocol) -> EncodingKey {
     }
 }
 
-impl Subscriber for Client {
+/// A client as the broker knows it.
+struct Listener {
+    protocol: Protocol,
+    outbound: Outbound,
+}
+
+impl Subscriber for Listener {
     fn offer(&self, delivery: &Delivery) -> Offered {
-        let bytes = self.in_its_words(delivery);
+        let bytes = delivery.encoded(encoding(self.protocol), |delivery| render::on_event(self.protocol, delivery));
         if bytes.is_empty() {
             return Offered::Accepted;
         }
-        offered(self.outbound().send(&Frame::from_bytes(bytes)))
+        offered(self.outbound.send(&Frame::from_bytes(bytes.clone())))
     }
 
     fn offer_all(&self, deliveries: &Deliveries) -> Offered {
-        let pieces =
-            deliveries.joined(encoding(self.protocol()), BYTES_PER_WRITE, |delivery| self.in_its_words(delivery));
-        offered(pieces.iter().try_for_each(|piece| self.outbound().send_all(&Frames::from_bytes(piece.clone()))))
-    }
-}
-
-impl Client {
-    /// A delivery in the words of the client's protocol, which all clients of that protocol share.
-    fn in_its_words(&self, delivery: &Delivery) -> Bytes {
-        let protocol = self.protocol();
-        delivery.encoded(encoding(protocol), |delivery| render::on_event(protocol, delivery))
+        let render = |delivery: &Delivery| render::on_event(self.protocol, delivery);
+        let mut pieces = deliveries.joined(encoding(self.protocol), BYTES_PER_WRITE, render).iter();
+        offered(pieces.try_for_each(|piece| self.outbound.send_all(&Frames::from_bytes(piece.clone()))))
     }
 }
 
