@@ -18,6 +18,10 @@ use crate::{Deliveries, Delivery, Offered};
 /// So many subscribers are offered their share before other tasks get their turn.
 const CHUNK: usize = 128;
 
+/// So many of them are fetched into the cache together: more than the processor waits for at once, and few enough to stay
+/// there until their turn.
+const PREFETCHED: usize = 8;
+
 /// So many events are in a batch at most: one for each bit.
 const BATCH: usize = u64::BITS as usize;
 
@@ -106,7 +110,13 @@ impl FanOut {
 
     /// Offers some subscribers their shares; `false` when everybody has been served.
     fn serve_chunk(&mut self) -> bool {
-        for Share { member, events } in self.shares.drain(..self.shares.len().min(CHUNK)) {
+        for turn in 0..CHUNK {
+            if turn.is_multiple_of(PREFETCHED) {
+                let next = self.shares.iter().take(PREFETCHED);
+                // Whoever cannot do it is served all the same.
+                drop(catch_unwind(AssertUnwindSafe(|| next.for_each(|share| share.member.prefetch()))));
+            }
+            let Some(Share { member, events }) = self.shares.pop_front() else { return false };
             self.served += 1;
             let offered = if events.is_power_of_two() {
                 let delivery = &self.batch[events.trailing_zeros() as usize];

@@ -14,6 +14,10 @@ pub trait Subscriber: Send + Sync {
     /// It is called from the broker's tasks, for the events of one name in the order of their positions.
     fn offer(&self, delivery: &Delivery) -> Offered;
 
+    /// Fetches what an offer will need into the cache. It is called for a few subscribers in a row, a moment before they are
+    /// offered something, so that the processor waits for the memory of all of them at once. Doing nothing is right, too.
+    fn prefetch(&self) {}
+
     /// Takes several deliveries that came at once, in their order; or refuses what is left of them.
     fn offer_all(&self, deliveries: &Deliveries) -> Offered {
         let mut each = deliveries.each().iter();
@@ -29,6 +33,10 @@ pub trait Subscriber: Send + Sync {
 impl<S: Subscriber + ?Sized> Subscriber for Arc<S> {
     fn offer(&self, delivery: &Delivery) -> Offered {
         S::offer(self, delivery)
+    }
+
+    fn prefetch(&self) {
+        S::prefetch(self);
     }
 
     fn offer_all(&self, deliveries: &Deliveries) -> Offered {
@@ -195,6 +203,11 @@ impl Member {
     /// Returns what it may see.
     pub(crate) fn scope(&self) -> &Scope {
         &self.scope
+    }
+
+    /// Fetches what an offer will need into the cache.
+    pub(crate) fn prefetch(&self) {
+        self.subscriber.prefetch();
     }
 
     /// Offers it a delivery.

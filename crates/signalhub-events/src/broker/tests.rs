@@ -153,6 +153,10 @@ impl Subscriber for Panicking {
     fn offer(&self, _: &Delivery) -> Offered {
         panic!("this subscriber is broken")
     }
+
+    fn prefetch(&self) {
+        panic!("this, too")
+    }
 }
 
 #[tokio::test]

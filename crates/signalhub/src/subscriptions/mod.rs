@@ -109,6 +109,10 @@ struct Listener {
 }
 
 impl Subscriber for Listener {
+    fn prefetch(&self) {
+        self.outbound.prefetch();
+    }
+
     fn offer(&self, delivery: &Delivery) -> Offered {
         let bytes = delivery.encoded(encoding(self.protocol), |delivery| render::on_event(self.protocol, delivery));
         if bytes.is_empty() {
