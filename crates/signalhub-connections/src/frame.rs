@@ -16,6 +16,9 @@ pub enum MessageKind {
 /// The longest header of a server's frame: two bytes and a 64-bit length; servers do not mask.
 const LONGEST_HEADER: usize = 10;
 
+/// Most answers fit into as many bytes, with the header.
+const LIKELY_LEN: usize = 128;
+
 /// One message with its WebSocket header in front, in one shared buffer.
 ///
 /// WebSockets write all of it, other transports its payload. Cloning shares the bytes.
@@ -28,7 +31,8 @@ pub struct Frame {
 impl Frame {
     /// Frames a payload that `write` appends to the given buffer, without copying it again.
     pub fn build(kind: MessageKind, write: impl FnOnce(&mut Vec<u8>)) -> Self {
-        let mut buffer = vec![0; LONGEST_HEADER];
+        let mut buffer = Vec::with_capacity(LIKELY_LEN);
+        buffer.resize(LONGEST_HEADER, 0);
         write(&mut buffer);
         Self::finish(kind, buffer)
     }

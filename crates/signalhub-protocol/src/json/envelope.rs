@@ -42,36 +42,34 @@ impl<'a> Envelope<'a> {
         open_object(&mut scanner)?;
         let mut first = true;
         while let Some(name) = scanner.next_property(&mut first)? {
-            // A name that cannot be decoded is none of ours.
-            let name = name.decode().unwrap_or_default();
             let kind = scanner.kind()?;
-            envelope.read_property(&name, kind, &mut scanner)?;
+            envelope.read_property(&name.known_bytes(), kind, &mut scanner)?;
         }
         Ok(envelope)
     }
 
-    fn read_property(&mut self, name: &str, kind: Kind, scanner: &mut Scanner<'a>) -> Result<(), DecodeError> {
+    fn read_property(&mut self, name: &[u8], kind: Kind, scanner: &mut Scanner<'a>) -> Result<(), DecodeError> {
         match name {
-            "type" => self.kind = Some(read_integer(scanner, kind, "type", "Int32")?),
-            "invocationId" => self.invocation_id = Some(read_string(scanner, kind, "invocationId")?.decode()?),
-            "target" => {
+            b"type" => self.kind = Some(read_integer(scanner, kind, "type", "Int32")?),
+            b"invocationId" => self.invocation_id = Some(read_string(scanner, kind, "invocationId")?.decode()?),
+            b"target" => {
                 let text = read_string(scanner, kind, "target")?;
                 self.target_escaped = text.is_escaped();
                 self.target = Some(text.decode()?);
             }
-            "arguments" if kind != Kind::Array => return Err(misplaced(scanner, kind, "arguments", "Array")),
-            "arguments" => self.arguments = Some(scanner.value()?),
-            "streamIds" => self.stream_ids = read_stream_ids(scanner, kind)?,
-            "item" => self.item = Some(scanner.value()?),
-            "result" => self.result = Some(scanner.value()?),
-            "error" => self.error = Some(read_string(scanner, kind, "error")?.decode()?),
-            "allowReconnect" => self.allow_reconnect = read_truth(scanner, kind)?,
-            "sequenceId" if kind == Kind::Null => {
+            b"arguments" if kind != Kind::Array => return Err(misplaced(scanner, kind, "arguments", "Array")),
+            b"arguments" => self.arguments = Some(scanner.value()?),
+            b"streamIds" => self.stream_ids = read_stream_ids(scanner, kind)?,
+            b"item" => self.item = Some(scanner.value()?),
+            b"result" => self.result = Some(scanner.value()?),
+            b"error" => self.error = Some(read_string(scanner, kind, "error")?.decode()?),
+            b"allowReconnect" => self.allow_reconnect = read_truth(scanner, kind)?,
+            b"sequenceId" if kind == Kind::Null => {
                 scanner.word(b"null")?;
                 self.sequence_id = None;
             }
-            "sequenceId" => self.sequence_id = Some(read_integer(scanner, kind, "sequenceId", "Int64")?),
-            "headers" => self.headers = read_headers(scanner, kind)?,
+            b"sequenceId" => self.sequence_id = Some(read_integer(scanner, kind, "sequenceId", "Int64")?),
+            b"headers" => self.headers = read_headers(scanner, kind)?,
             _ => {
                 scanner.value()?;
             }

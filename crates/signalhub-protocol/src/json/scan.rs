@@ -247,6 +247,14 @@ impl<'a> Text<'a> {
         self.escaped
     }
 
+    /// Gives the bytes to be compared with names that are known; what cannot be decoded is none of them.
+    pub(crate) fn known_bytes(self) -> Cow<'a, [u8]> {
+        match self.escaped {
+            false => Cow::Borrowed(self.raw),
+            true => Cow::Owned(self.decode().unwrap_or_default().into_owned().into_bytes()),
+        }
+    }
+
     /// Gives the characters; borrows unless there are escapes.
     pub(crate) fn decode(self) -> Result<Cow<'a, str>, TextError> {
         if !self.escaped {
