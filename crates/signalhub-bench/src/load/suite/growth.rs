@@ -4,7 +4,7 @@ use std::io;
 
 use super::super::figures::{Figure, median};
 use super::super::peers::Peers;
-use super::super::scenarios::{ALL, Called, Delivered, Rounds, converse, frames_of_calls};
+use super::super::scenarios::{ALL, Called, Delivered, Rounds, churn, converse, frames_of_calls};
 use super::super::target::Target;
 use super::{Bench, Side, figure, sides, to_ten};
 
@@ -22,13 +22,29 @@ pub(super) fn connections(bench: &Bench<'_>) -> io::Result<Vec<Figure>> {
 /// What a publish that ten of a thousand want costs with more and more subscriptions of the others.
 pub(super) fn subscriptions(bench: &Bench<'_>) -> io::Result<Vec<Figure>> {
     let cost = |each: usize| {
-        let filter = |number: usize| {
-            let names: Vec<String> = (0..each).map(|name| format!(r#"{{"n":"r-{number}-{name}"}}"#)).collect();
-            format!(r#"{{"e":"portos.resources.changed","r":[{}]}}"#, names.join(","))
-        };
-        to_ten(bench, &format!("growth: publish to 10 beside {} subscriptions: CPU", 990 * each), &filter, None)
+        let name = format!("growth: publish to 10 beside {} subscriptions: CPU", 990 * each);
+        to_ten(bench, &name, &|number| resources(number, each), None)
     };
     [1, 10, 101].into_iter().map(cost).collect()
+}
+
+/// What it costs to come, subscribe and leave with more and more subscriptions of those who stay.
+pub(super) fn visits(bench: &Bench<'_>) -> io::Result<Vec<Figure>> {
+    let cost = |(staying, each): (usize, usize)| {
+        let server = bench.ours()?;
+        let _peers = Peers::of_hub(&server.hub, staying, |number| resources(number, each))?;
+        churn(&server, 2000)?;
+        let results = bench.interleaved(&mut [server], |server| churn(server, 4000))?;
+        let name = format!("growth: connect, subscribe, close beside {} subscriptions: CPU", staying * each);
+        Ok(Figure::alone(&name, "µs", median(results[0].clone()), None))
+    };
+    [(1, 10), (1000, 10), (1000, 100)].into_iter().map(cost).collect()
+}
+
+/// A subscription for so many resources that nobody else wants.
+pub(super) fn resources(number: usize, count: usize) -> String {
+    let names: Vec<String> = (0..count).map(|name| format!(r#"{{"n":"r-{number}-{name}"}}"#)).collect();
+    format!(r#"{{"e":"portos.resources.changed","r":[{}]}}"#, names.join(","))
 }
 
 /// What goes through with one worker and with two.
