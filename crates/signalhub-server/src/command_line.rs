@@ -1,7 +1,7 @@
 //! The command line: one file per command, and what they share.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{config, listen, publish, serve, token};
 use crate::configuration::{Configuration, ConfigurationError};
+use crate::log;
 
 /// A hub for the official SignalR clients, with a publish API.
 #[derive(Debug, Parser)]
@@ -103,8 +104,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error @ CommandError::No(_)) => (error, 1),
         Err(error @ CommandError::Usage(_)) => (error, 2),
     };
-    // There is nowhere left to complain to when this fails.
-    let _ = writeln!(io::stderr(), "signalhub: {error}");
+    log::write_patiently(io::stderr(), format!("signalhub: {error}\n"));
     ExitCode::from(code)
 }
 

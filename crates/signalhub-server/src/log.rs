@@ -1,20 +1,89 @@
 //! The log, on the standard error stream.
+//!
+//! A log must not harm what it tells about: whoever logs hands a finished line to a bounded queue and goes on, and a
+//! thread of its own writes. Where the stream fails, or takes nothing, lines are dropped and counted.
 
-use std::io::{self, IsTerminal};
+mod fields;
+mod queue;
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, IsTerminal, Write};
+use std::panic::{self, PanicHookInfo};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
+use self::fields::EscapedFields;
+pub(crate) use self::queue::dropped_lines;
+use self::queue::{JsonLines, LogQueue};
 use crate::configuration::{Log, LogFormat};
 
+/// How long the end of the process waits for a stream that takes nothing.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Writes what is still queued when it is dropped, as far as the stream takes it within a second.
+#[derive(Debug)]
+pub(crate) struct LogGuard(Option<LogQueue>);
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        if let Some(queue) = &self.0 {
+            queue.flush(PATIENCE);
+        }
+    }
+}
+
 /// Starts the log; `RUST_LOG` wins over the configured level. A log that was started before stays.
-pub(crate) fn start(log: &Log) {
+pub(crate) fn start(log: &Log) -> LogGuard {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(log.level.as_str()));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let Ok(queue) = LogQueue::start(io::stderr()) else {
+        // Without a thread to write it there is no log, and a server all the same.
+        return LogGuard(None);
+    };
+    // What tracing cannot write it would complain about on the same stream, and panic if that fails.
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
     let started = match log.format {
-        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => {
+            let builder = builder.fmt_fields(EscapedFields).with_ansi(io::stderr().is_terminal());
+            builder.with_writer(queue.clone()).try_init()
+        }
+        LogFormat::Json => builder.json().with_writer(JsonLines(queue.clone())).try_init(),
     };
     if let Err(error) = started {
         tracing::debug!(%error, "the log runs already");
+        return LogGuard(None);
+    }
+    panic::set_hook(Box::new(log_panic));
+    LogGuard(Some(queue))
+}
+
+/// Logs a panic like everything else: the standard hook would wait for a stream that takes nothing.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let payload = panic.payload();
+    let message = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref().map(String::as_str));
+    let message = message.unwrap_or("a value that is no text");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let backtrace = Backtrace::capture();
+    match backtrace.status() {
+        BacktraceStatus::Captured => tracing::error!(panic = message, place, %backtrace, "a task panicked"),
+        _ => tracing::error!(panic = message, place, "a task panicked"),
     }
 }
+
+/// Writes to a stream that may fail or take nothing, and waits a second at most.
+pub(crate) fn write_patiently(mut out: impl Write + Send + 'static, text: String) {
+    let (done, written) = mpsc::sync_channel(1);
+    let write = move || {
+        // There is no other place to complain at.
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        let _ = done.send(());
+    };
+    if thread::Builder::new().name("print".to_owned()).spawn(write).is_ok() {
+        let _ = written.recv_timeout(PATIENCE);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ use signalhub::connections::Body;
 use tokio::runtime::Handle;
 
 use crate::counts::Counts;
+use crate::log;
 
 /// Where it is on the internal listener.
 pub(crate) const PATH: &str = "/metrics";
@@ -59,6 +60,7 @@ impl Collector for Counts {
         page.gauge("subscriptions_active", "Subscriptions of all connections", self.subscriptions())?;
         page.counter("events_published", "Events that were published", self.published())?;
         page.counter("events_matched", "Deliveries: for each event, the subscribers that it matched", self.matched())?;
+        page.counter("log_lines_dropped", "Lines of the log that could not be written", log::dropped_lines())?;
         page.gauge("runtime_tasks", "Tasks that the server runs", Handle::current().metrics().num_alive_tasks())
     }
 }

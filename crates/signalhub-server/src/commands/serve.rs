@@ -10,7 +10,8 @@ use crate::{log, shutdown};
 
 pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
     let mut configuration = sources.configuration()?;
-    log::start(&configuration.log);
+    // What is still to be written is written at the end, however that comes.
+    let _log = log::start(&configuration.log);
     let changed = configuration.changed().join(" ");
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = changed, "starting");
     let development = Development::begin(&mut configuration).await.map_err(CommandError::no)?;
@@ -23,8 +24,10 @@ pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
     let shutdown = shutdown::requested().map_err(CommandError::no)?;
     let address = node.address();
     if let Some(development) = development {
-        // Whoever closed the terminal's end still gets a server.
-        let _ = development.announce(address, &program(), &mut io::stdout());
+        let mut text = Vec::new();
+        development.announce(address, &program(), &mut text).map_err(CommandError::no)?;
+        // A terminal that nobody reads, or that is gone, does not keep the server from its work.
+        log::write_patiently(io::stdout(), String::from_utf8_lossy(&text).into_owned());
     }
     if let Some(address) = node.internal_address() {
         tracing::info!(%address, "serving operators");

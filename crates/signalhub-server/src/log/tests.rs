@@ -1,0 +1,146 @@
+use std::io::{self, Write};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::*;
+
+/// What an attacker would put into a name: a line, an escape sequence in both spellings, a turn of direction.
+const FORGED: &str = "x\r\n2026-01-01T00:00:00Z ERROR forged \x1b[31m\u{9b}31m\u{2028}\u{2029}\u{202e}\x7f level=ERROR";
+
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Logs what comes from outside in every way there is, and gives the log.
+fn log_forged(format: LogFormat, ansi: bool) -> String {
+    let memory = Memory::default();
+    let queue = LogQueue::start(memory.clone()).unwrap();
+    let log = || {
+        let span = tracing::info_span!("request", id = FORGED, name = %FORGED, names = ?[FORGED]);
+        let _entered = span.enter();
+        let error = io::Error::other(FORGED);
+        tracing::info!(text = FORGED, shown = %FORGED, debugged = ?FORGED, error = &error as &dyn std::error::Error, "{FORGED}");
+        tracing::info!(FORGED);
+    };
+    let builder = tracing_subscriber::fmt();
+    match format {
+        LogFormat::Text => {
+            let builder = builder.fmt_fields(EscapedFields).with_ansi(ansi).with_writer(queue.clone());
+            tracing::subscriber::with_default(builder.finish(), log);
+        }
+        LogFormat::Json => {
+            let builder = builder.json().with_writer(JsonLines(queue.clone()));
+            tracing::subscriber::with_default(builder.finish(), log);
+        }
+    }
+    queue.flush(Duration::from_secs(10));
+    String::from_utf8(memory.0.lock().unwrap().clone()).unwrap()
+}
+
+#[test]
+fn nothing_from_outside_reaches_a_log_unescaped() {
+    for (format, ansi) in [(LogFormat::Text, false), (LogFormat::Text, true), (LogFormat::Json, false)] {
+        let log = log_forged(format, ansi);
+        assert_eq!(log.lines().count(), 2, "{log}");
+        assert!(!log.contains("\x1b[31m") && log.contains('\x1b') == ansi, "{log:?}");
+        let unseen = |char: &char| {
+            !matches!(char, '\x1b' | '\n') && (char.is_control() || "\u{2028}\u{2029}\u{202e}".contains(*char))
+        };
+        assert_eq!(log.chars().find(unseen), None, "{log:?}");
+        assert!(log.ends_with('\n'));
+    }
+}
+
+#[test]
+fn json_lines_say_the_same_as_before_they_were_escaped() {
+    for line in log_forged(LogFormat::Json, false).lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(line["fields"]["message"] == FORGED || line["fields"]["FORGED"] == FORGED, "{line}");
+    }
+}
+
+#[test]
+fn a_value_that_is_more_than_a_plain_word_has_quotes() {
+    let memory = Memory::default();
+    let queue = LogQueue::start(memory.clone()).unwrap();
+    let subscriber = tracing_subscriber::fmt().fmt_fields(EscapedFields).with_ansi(false).without_time();
+    tracing::subscriber::with_default(subscriber.with_writer(queue.clone()).finish(), || {
+        tracing::info!(count = 3, address = %"[::1]:80", why = %"x level=ERROR", pair = %"a=b", none = %"", label = "taken", "it's \"ü\"");
+    });
+    queue.flush(Duration::from_secs(10));
+    let log = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
+    let fields = log.split_once("it's").unwrap().1;
+    assert_eq!(
+        fields,
+        " \"ü\" count=3 address=[::1]:80 why=\"x level=ERROR\" pair=\"a=b\" none=\"\" label=\"taken\"\n"
+    );
+}
+
+/// A stream that does with each write what it is told to.
+struct Told(Receiver<io::Result<usize>>, Memory);
+
+impl Write for Told {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.0.recv().unwrap_or(Ok(usize::MAX))?.min(bytes.len());
+        self.1.write(&bytes[..count])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn told() -> (SyncSender<io::Result<usize>>, LogQueue, Memory) {
+    let (tell, told) = mpsc::sync_channel(8);
+    let memory = Memory::default();
+    (tell, LogQueue::start(Told(told, memory.clone())).unwrap(), memory)
+}
+
+#[test]
+fn whoever_logs_never_waits_for_the_stream_and_what_is_kept_is_bounded() {
+    let (tell, queue, memory) = told();
+    let before = dropped_lines();
+    let line = [&[b'x'; 1023][..], b"\n"].concat();
+    // Nobody takes anything yet: this would not end if it waited.
+    for _ in 0..5000 {
+        queue.make_writer().write_all(&line).unwrap();
+    }
+    assert!(dropped_lines() - before >= 5000 - 2 * 1024, "{}", dropped_lines() - before);
+    drop(tell);
+    queue.flush(Duration::from_secs(10));
+    let written = memory.0.lock().unwrap().len();
+    assert!((1024 * 1024..=2 * 1024 * 1024).contains(&written), "{written}");
+}
+
+#[test]
+fn a_line_that_was_cut_off_does_not_swallow_the_next_one() {
+    let (tell, queue, memory) = told();
+    tell.send(Err(io::ErrorKind::Interrupted.into())).unwrap();
+    tell.send(Err(io::ErrorKind::WouldBlock.into())).unwrap();
+    tell.send(Ok(3)).unwrap();
+    tell.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
+    queue.push(b"first\n");
+    queue.flush(Duration::from_secs(10));
+    drop(tell);
+    queue.push(b"second\n");
+    queue.flush(Duration::from_secs(10));
+    assert_eq!(memory.0.lock().unwrap().as_slice(), b"fir\nsecond\n");
+}
+
+#[test]
+fn the_end_does_not_wait_for_ever() {
+    let (_tell, queue, _memory) = told();
+    queue.push(b"line\n");
+    queue.flush(Duration::from_millis(1));
+}
