@@ -170,11 +170,13 @@ async fn an_event_reaches_a_client_that_streams_and_one_that_polls() {
             }
             if !published && arrived.contains(r#""invocationId":"0""#) {
                 published = true;
-                let receipt = node.publish(r#"{"e":"portos.licence.activated","p":{"streamed":true}}"#).await;
+                // Neither ends a line of an event stream.
+                let payload = "{\r\"streamed\":\n\r\n\r\ntrue}";
+                let receipt = node.publish(&format!("{{\"e\":\"portos.licence.activated\",\"p\":{payload}}}")).await;
                 assert_eq!(receipt.body["matched"], 1);
             }
         }
-        assert!(arrived.contains(r#""p":{"streamed":true}"#), "{arrived}");
+        assert!(arrived.contains(r#""p":{ "streamed":     true}"#), "{arrived}");
         let request = Request::delete(&url).header("Authorization", &authorization);
         let _ = client.request(request.body(Full::default()).unwrap()).await.unwrap();
     }

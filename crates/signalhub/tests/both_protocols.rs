@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::stream;
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use signalhub::protocol::{AnyValue, Protocol};
 use signalhub::{Args, Clients, ErrorDetails, Hub, HubBuilder, HubError, Identity, SendError, Upload};
@@ -156,6 +157,52 @@ async fn a_value_that_is_passed_on_reaches_clients_of_both() {
     let raw = soon(binary.peer.receive()).await.unwrap();
     assert_eq!(raw, b"\x17\x96\x01\x80\xc0\xa6Passed\x91\x92\xc4\x01\x07\xd6\xff\x65\x53\x75\0\x90"[..]);
     json.hears([called("Passed", &json!([["Bw==", "2023-11-14T13:24:16Z"]]))]).await;
+}
+
+/// A value with every kind of line break.
+fn raw() -> Box<RawValue> {
+    RawValue::from_string("{\"a\":\r\n\r\n1,\r\"b\":\n[]}".to_owned()).unwrap()
+}
+
+/// Event streams are cut into lines, so that no record may have any of its own.
+#[tokio::test(start_paused = true)]
+async fn line_breaks_between_tokens_reach_every_client_as_spaces() {
+    let relay = async |clients: Clients, Args((value,)): Args<(Box<RawValue>,)>| {
+        clients.all().send("Passed", (&value, "last")).await?;
+        Ok(value)
+    };
+    let answer = async |clients: Clients| Ok(clients.caller().invoke::<AnyValue>("Number", ()).await?);
+    let hub = hub()
+        .method("Raw", async || Ok(raw()))
+        .method("Relay", relay)
+        .method("Answer", answer)
+        .stream("Raws", async || Ok(stream::iter([Ok::<_, HubError>(raw())])))
+        .stream("Back", async |upload: Upload<AnyValue>| Ok(upload))
+        .build();
+    let mut both = clients(&hub, &Protocol::ALL).await;
+    let [json, binary] = &mut both[..] else { panic!("two clients") };
+    let spelt = "{\"a\":    1, \"b\": []}";
+    let call = |id: &str, target: &str, arguments: &str| {
+        format!("{{\"type\":1,\"invocationId\":\"{id}\",\"target\":\"{target}\",\"arguments\":[{arguments}]}}\u{1e}")
+    };
+    json.peer.send(call("1", "Raw", ""));
+    json.hears_text(&format!("{{\"type\":3,\"invocationId\":\"1\",\"result\":{spelt}}}")).await;
+    json.peer.send(call("2", "Relay", raw().get()));
+    json.hears_text(&format!("{{\"type\":1,\"target\":\"Passed\",\"arguments\":[{spelt},\"last\"]}}")).await;
+    json.hears_text(&format!("{{\"type\":3,\"invocationId\":\"2\",\"result\":{spelt}}}")).await;
+    binary.hears([called("Passed", &json!([{"a": 1, "b": []}, "last"]))]).await;
+    json.stream("3", "Raws", &json!([]));
+    json.hears_text(&format!("{{\"type\":2,\"invocationId\":\"3\",\"item\":{spelt}}}")).await;
+    json.hears([ended("3")]).await;
+    json.say(&json!({"type": 4, "invocationId": "4", "target": "Back", "arguments": [], "streamIds": ["u"]}));
+    json.peer.send(format!("{{\"type\":2,\"invocationId\":\"u\",\"item\":{}}}\u{1e}", raw().get()));
+    json.hears_text(&format!("{{\"type\":2,\"invocationId\":\"4\",\"item\":{spelt}}}")).await;
+    json.complete("u");
+    json.hears([ended("4")]).await;
+    json.call("5", "Answer", &json!([]));
+    let question = json.is_asked("Number").await;
+    json.peer.send(format!("{{\"type\":3,\"invocationId\":\"{question}\",\"result\":{}}}\u{1e}", raw().get()));
+    json.hears_text(&format!("{{\"type\":3,\"invocationId\":\"5\",\"result\":{spelt}}}")).await;
 }
 
 #[tokio::test(start_paused = true)]

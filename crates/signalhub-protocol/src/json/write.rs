@@ -42,6 +42,20 @@ pub(crate) fn write_value<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -
 /// serde_json's ways to say "this text is JSON already"; its own serializer knows them by these names.
 pub(crate) const VERBATIM: [&str; 2] = ["$serde_json::private::RawValue", "$serde_json::private::Number"];
 
+/// Appends text that is JSON already, as it was spelt, but on one line.
+///
+/// A line break can only stand between tokens, where a space means the same. A server's messages have none in the original
+/// (HubProtocol, JSON Encoding), and readers of event streams rely on it.
+fn append_encoded(text: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(text);
+    let mut appended = &mut out[start..];
+    while let Some(at) = memchr::memchr2(b'\r', b'\n', appended) {
+        appended[at] = b' ';
+        appended = &mut appended[at + 1..];
+    }
+}
+
 /// Writes one value at the end of `out`.
 struct Writer<'o> {
     out: &'o mut Vec<u8>,
@@ -156,7 +170,7 @@ impl<'o> ser::Serializer for Writer<'o> {
         };
         match encoded.as_value() {
             Value::Json(text) => {
-                self.out.extend_from_slice(text);
+                append_encoded(text, self.out);
                 Ok(())
             }
             Value::MessagePack(value) => msgpack::forward(value, self),
@@ -255,7 +269,7 @@ impl Members<'_> {
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), EncodeError> {
         if self.verbatim {
             let text = value.serialize(serde_json::value::Serializer).map_err(ser::Error::custom)?;
-            self.out.extend_from_slice(text.as_str().unwrap_or_default().as_bytes());
+            append_encoded(text.as_str().unwrap_or_default().as_bytes(), self.out);
             return Ok(());
         }
         self.name(name);

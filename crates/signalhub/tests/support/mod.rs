@@ -114,6 +114,12 @@ impl Client {
         serde_json::from_slice(json).unwrap()
     }
 
+    /// Expects this record, as it is spelt.
+    pub(crate) async fn hears_text(&mut self, record: &str) {
+        let message = soon(self.peer.receive()).await.expect("the connection has ended");
+        assert_eq!(std::str::from_utf8(&message), Ok(&*format!("{record}\u{1e}")));
+    }
+
     /// Expects these messages, and no others between them.
     pub(crate) async fn hears(&mut self, messages: impl IntoIterator<Item = Value>) {
         for message in messages {

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::{write_arguments, write_value};
 use crate::protocol::EncodeError;
+use crate::{AnyValue, Value};
 
 fn written<T: Serialize + ?Sized>(value: &T) -> Result<String, EncodeError> {
     let mut out = b"before ".to_vec();
@@ -74,6 +75,17 @@ fn raw_values_pass_as_they_are() {
     let raw = RawValue::from_string("{ \"a\" : 2.50 }".to_owned()).unwrap();
     check(&(1, &raw), "[1,{ \"a\" : 2.50 }]");
     check(&BTreeMap::from([("x", raw)]), r#"{"x":{ "a" : 2.50 }}"#);
+}
+
+#[test]
+fn no_line_break_of_a_raw_value_is_written() {
+    let text = "\r{\n\r\n\t\"a\\r\\n\"\r:\n\n[1,\r\n2]\r\n}\n";
+    let expected = " {   \t\"a\\r\\n\" :  [1,  2]  } ";
+    let any = Value::Json(text.as_bytes()).bind::<AnyValue>().unwrap();
+    // Both leave out what stands around the value.
+    check(&any, expected.trim());
+    check(&RawValue::from_string(text.to_owned()).unwrap(), expected.trim());
+    check(&(Value::Json(text.as_bytes()), [any]), &format!("[{expected},[{}]]", expected.trim()));
 }
 
 #[test]
