@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
@@ -31,8 +32,15 @@ const GRACE: Duration = Duration::from_secs(5);
 /// connections. It starts working with the first request, inside the runtime that brings it; connections go on after the
 /// last clone was dropped, until they end by themselves.
 ///
-/// The server around it accepts the sockets: header timeouts and file descriptors are its business. For limits per
-/// address it puts a [`RemoteAddress`](crate::RemoteAddress) among the extensions of each request.
+/// The server around it accepts the sockets, so some things are its business:
+/// - `TCP_NODELAY`: without it the second of two small messages waits for an acknowledgement, up to 40 ms. With axum,
+///   `listener.tap_io(|socket| drop(socket.set_nodelay(true)))` sets it for all sockets. WebSockets on plain TCP sockets
+///   get it here in any case; event streams and TLS depend on it.
+/// - `SO_KEEPALIVE` and `TCP_USER_TIMEOUT`: without them a client whose network has died is noticed only after many
+///   minutes, unless it has pinged before. [`Server`](crate::Server) sets both.
+/// - How long heads and answers may take, and how many file descriptors there are. An answer that a client does not read
+///   stays with the server around it.
+/// - For limits per address it puts a [`RemoteAddress`](crate::RemoteAddress) among the extensions of each request.
 #[derive(Clone)]
 pub struct TowerEndpoint(Arc<Shared>);
 
@@ -107,14 +115,34 @@ where
 
 /// Waits for the upgrade and takes the socket out of hyper's hands, with what the client has sent ahead.
 async fn hand_over(upgrade: OnUpgrade, accept: Accept) {
-    match upgrade.await {
-        // The bytes are copied, because the buffer they lie in is far larger than they are.
-        Ok(upgraded) => match upgraded.downcast::<TokioIo<TcpStream>>() {
-            Ok(parts) => accept(Io::Tcp(Arc::new(parts.io.into_inner())), parts.read_buf.to_vec()),
-            Err(upgraded) => accept(Io::stream(TokioIo::new(upgraded)), Vec::new()),
-        },
+    match upgrade.await.map(into_socket) {
+        Ok(Ok((socket, ahead))) => {
+            // The program around may have left Nagle's algorithm on, which holds a message back until the client has
+            // acknowledged the one before.
+            if let Err(error) = socket.set_nodelay(true) {
+                tracing::debug!(%error, "a socket was gone before it was upgraded");
+                return;
+            }
+            accept(Io::Tcp(Arc::new(socket)), ahead);
+        }
+        Ok(Err(upgraded)) => accept(Io::stream(TokioIo::new(upgraded)), Vec::new()),
         Err(error) => tracing::debug!(%error, "the upgrade did not complete"),
     }
+}
+
+/// Takes the plain socket out of an upgrade, and what was read from it ahead; gives the upgrade back where it is anything
+/// else, as TLS. Servers that use hyper itself and those that use hyper-util's `auto` builder, as axum does, differ in how
+/// they wrap it.
+fn into_socket(upgraded: Upgraded) -> Result<(TcpStream, Vec<u8>), Upgraded> {
+    let (io, ahead) = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => (parts.io, parts.read_buf),
+        Err(upgraded) => {
+            let parts = auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded)?;
+            (parts.io, parts.read_buf)
+        }
+    };
+    // The bytes are copied, because the buffer they lie in is far larger than they are.
+    Ok((io.into_inner(), ahead.to_vec()))
 }
 
 impl fmt::Debug for TowerEndpoint {

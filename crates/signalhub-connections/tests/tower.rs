@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use signalhub_connections::*;
 use tokio::net::TcpListener;
 use tokio_tungstenite::connect_async;
@@ -110,4 +111,33 @@ async fn web_sockets_work_inside_hyper_and_drain() {
     assert!(service.connections().is_draining());
     assert!(connect_async(format!("ws://{address}/")).await.is_err());
     accepting.abort();
+}
+
+#[tokio::test]
+async fn an_upgraded_socket_sends_small_messages_at_once() {
+    for server in ["hyper", "hyper-util, as in axum"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepting = tokio::spawn(async move {
+            let socket = listener.accept().await.unwrap().0.into_std().unwrap();
+            let same = socket.try_clone().unwrap();
+            assert!(!same.nodelay().unwrap(), "the program around has not set it");
+            let io = TokioIo::new(tokio::net::TcpStream::from_std(socket).unwrap());
+            let mounted = echo();
+            let service = hyper::service::service_fn(move |request| mounted.clone().call(request));
+            if server == "hyper" {
+                let connection = hyper::server::conn::http1::Builder::new().serve_connection(io, service);
+                tokio::spawn(connection.with_upgrades());
+            } else {
+                tokio::spawn(async move {
+                    auto::Builder::new(TokioExecutor::new()).serve_connection_with_upgrades(io, service).await.unwrap();
+                });
+            }
+            same
+        });
+        let (mut client, _) = connect_async(format!("ws://{address}/")).await.unwrap();
+        client.send(Message::text("hello")).await.unwrap();
+        assert_eq!(client.next().await.unwrap().unwrap(), Message::text("hello"), "{server}");
+        assert!(accepting.await.unwrap().nodelay().unwrap(), "{server}");
+    }
 }

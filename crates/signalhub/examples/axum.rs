@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::Router;
 use axum::extract::State as AxumState;
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use signalhub::{Args, Clients, Endpoint, Hub, HubError, State, Transports};
 
 /// What routes and hubs share.
@@ -50,5 +51,7 @@ async fn main() -> io::Result<()> {
         .nest_service("/control", Endpoint::new(control).transports(Transports::ALL).into_service());
     let listener = tokio::net::TcpListener::bind(&address).await?;
     writeln!(io::stdout(), "listening on http://{}", listener.local_addr()?)?;
+    // Small messages go at once, instead of waiting for the acknowledgement of the one before.
+    let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
     axum::serve(listener, app).await
 }
