@@ -2,6 +2,7 @@
 
 mod events;
 mod head;
+mod peers;
 mod serving;
 
 use std::convert::Infallible;
@@ -283,7 +284,10 @@ impl ConnectionCounts {
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
-    SockRef::from(&socket).set_send_buffer_size(SEND_BUFFER)?;
+    // Accepted sockets inherit all of these.
+    let options = SockRef::from(&socket);
+    options.set_send_buffer_size(SEND_BUFFER)?;
+    peers::watch(&options, Duration::ZERO)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }

@@ -35,3 +35,17 @@ async fn the_kernel_holds_as_much_for_a_client_as_it_is_asked_to() {
         drop(client);
     }
 }
+
+#[tokio::test]
+async fn the_kernel_notices_within_a_minute_that_a_peer_has_vanished() {
+    let server = Server::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(server.local_addr().unwrap()).await.unwrap();
+    let (accepted, _) = server.listener.accept().await.unwrap();
+    let options = SockRef::from(&accepted);
+    assert!(options.keepalive().unwrap(), "an idle socket is asked");
+    let asked = options.tcp_keepalive_interval().unwrap() * options.tcp_keepalive_retries().unwrap();
+    assert!(options.tcp_keepalive_time().unwrap() + asked <= Duration::from_secs(60));
+    #[cfg(target_os = "linux")]
+    assert_eq!(options.tcp_user_timeout().unwrap(), Some(Duration::from_secs(60)), "so is one that was written to");
+    drop(client);
+}
