@@ -1,7 +1,7 @@
 //! The responses of an endpoint, apart from those that carry messages.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderValue, PRAGMA, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderValue, PRAGMA, RETRY_AFTER};
 use http::{Response, StatusCode};
 
 use crate::TransportKind;
@@ -36,6 +36,14 @@ pub(crate) fn unknown() -> Response<Body> {
 
 pub(crate) fn not_offered(kind: TransportKind) -> Response<Body> {
     text(StatusCode::NOT_FOUND, &format!("{} transport not supported by this end point type", kind.name()))
+}
+
+/// Answers a body that would have to be decoded first (RFC 9110, section 15.5.16).
+pub(crate) fn unsupported_coding(coding: &str) -> Response<Body> {
+    let detail = format!("unsupported_encoding: the body must come without Content-Encoding, found \"{coding}\"");
+    let mut response = text(StatusCode::UNSUPPORTED_MEDIA_TYPE, &detail);
+    response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    response
 }
 
 pub(crate) fn empty(status: StatusCode) -> Response<Body> {

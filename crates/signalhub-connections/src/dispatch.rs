@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use hyper::body::Body as HttpBody;
 use tracing::Instrument;
 
-use crate::answers::{empty, no_cache, not_offered, octets, refuse, refuse_attach, text, unknown};
+use crate::answers::{empty, no_cache, not_offered, octets, refuse, refuse_attach, text, unknown, unsupported_coding};
 use crate::body::Body;
 use crate::connection::Transport;
 use crate::endpoint::Refusal;
@@ -26,8 +26,8 @@ use crate::outbound::Outlet;
 use crate::polls::{Polled, Polls};
 use crate::registry::{AttachError, Attached, Found, Link, Registry};
 use crate::{
-    Connection, ConnectionHandler, ConnectionId, Endpoint, Identity, Origins, Reconnect, TransportKind, query,
-    websocket,
+    Connection, ConnectionHandler, ConnectionId, Endpoint, Identity, Origins, Reconnect, TransportKind, content_coding,
+    query, websocket,
 };
 
 /// Which of an endpoint's two routes a request is for.
@@ -251,6 +251,9 @@ impl Mounted {
             }
             Some(Ok(mailbox)) => mailbox,
         };
+        if let Some(coding) = content_coding(&head.headers) {
+            return unsupported_coding(&coding);
+        }
         let _turn = mailbox.turn().await;
         while let Some(chunk) = body.frame().await {
             match chunk.map(|chunk| chunk.into_data()) {

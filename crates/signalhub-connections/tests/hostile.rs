@@ -239,6 +239,19 @@ async fn fill(socket: &mut TcpStream) -> usize {
 }
 
 #[tokio::test]
+async fn an_encoded_post_is_refused_by_its_encoding() {
+    let running = start(forgetful()).await;
+    let (_, token) = running.negotiate().await;
+    let path = format!("POST /echo?id={token}");
+    let refused = running.ask(&path, &[("Content-Encoding", "gzip")]).await;
+    assert_eq!((refused.status, refused.header("accept-encoding")), (415, Some("identity")));
+    let text = "unsupported_encoding: the body must come without Content-Encoding, found \"gzip\"";
+    assert_eq!(refused.body, text);
+    assert_eq!(running.ask(&path, &[("Content-Encoding", "identity")]).await.status, 200);
+    running.quiet().await;
+}
+
+#[tokio::test]
 async fn posts_without_end_are_held_and_freed_with_their_client() {
     let mut running = start(Limits::default()).await;
     let (_, token) = running.negotiate().await;

@@ -92,7 +92,13 @@ impl PublishApi {
         // Credentials come first, so that nobody without them learns more or makes the server read a body.
         let publisher = self.authorizer.identify(&head)?;
         self.rate.take(&publisher.who, 1, Instant::now())?;
-        let media = MediaType::of(&head.headers)?;
+        let media = match MediaType::of(&head.headers) {
+            Ok(media) => media,
+            Err(problem) => {
+                body::discard(&head.headers, body).await;
+                return Err(problem);
+            }
+        };
         let body = body::read(&head.headers, body, self.maximum_body_size, self.body_timeout).await?;
         match Content::read(media, &body, self.maximum_batch_size)? {
             Content::One(value) => {

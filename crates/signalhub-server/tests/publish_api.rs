@@ -56,6 +56,7 @@ async fn a_notification_is_taken_or_refused_for_a_reason() {
         (String::new(), "400 invalid_json", "EOF"),
         ("{\"e\":".to_owned(), "400 invalid_json", "line 1"),
         ("{} {}".to_owned(), "400 invalid_json", "trailing"),
+        (format!("\u{feff}{}", opened("")), "400 invalid_json", "begins with the byte order mark of UTF-8"),
         ("17".to_owned(), "400 invalid_notification", "found a number"),
         ("{}".to_owned(), "400 missing_member", "e: expected the name of an event"),
         (r#"{"e":"shop.opened"}"#.to_owned(), "400 missing_member", "p: expected the payload"),
@@ -182,6 +183,47 @@ async fn a_body_that_is_not_utf_8_is_refused() {
     let answer = send(request.body(Full::from(Bytes::from_static(b"{\"e\":\"\xff\"}"))).unwrap()).await;
     assert_eq!(answer.verdict(), "400 invalid_utf8");
     assert_eq!(answer.body["detail"], "not UTF-8 after 6 bytes");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_is_called_by_its_name() {
+    let node = Running::start(configuration("")).await;
+    for (mark, verdict) in [
+        (&b"\xef\xbb\xbf"[..], "400 invalid_json"),
+        (b"\xff\xfe", "400 invalid_utf8"),
+        (b"\xfe\xff", "400 invalid_utf8"),
+        (b"\xff\xfe\0\0", "400 invalid_utf8"),
+    ] {
+        for content_type in ["application/json", "application/cloudevents+json"] {
+            let body = [mark, br#"{"e":"portos.licence.activated","p":{}}"#].concat();
+            let request = Request::post(format!("{}/api/v1/publish", node.url));
+            let request = request.header("X-API-Key", KEY).header("Content-Type", content_type);
+            let answer = send(request.body(Full::from(body)).unwrap()).await;
+            assert_eq!(answer.verdict(), verdict, "{mark:x?}");
+            assert!(answer.body["detail"].as_str().unwrap().contains("byte order mark"), "{:?}", answer.body);
+        }
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn an_encoded_body_is_refused_by_its_encoding() {
+    let node = Running::start(configuration("")).await;
+    for (coding, verdict) in [
+        ("identity", "202 -"),
+        ("gzip", "415 unsupported_encoding"),
+        ("identity, br", "415 unsupported_encoding"),
+        ("aes128gcm", "415 unsupported_encoding"),
+    ] {
+        let request = Request::post(format!("{}/api/v1/publish", node.url)).header("X-API-Key", KEY);
+        let body = r#"{"e":"portos.licence.activated","p":{}}"#;
+        let answer = send(request.header("Content-Encoding", coding).body(Full::from(body)).unwrap()).await;
+        assert_eq!(answer.verdict(), verdict);
+        let refused = verdict != "202 -";
+        assert_eq!(answer.header("accept-encoding"), if refused { "identity" } else { "" });
+        assert_eq!(refused, answer.body["detail"].as_str().is_some_and(|detail| detail.contains("Content-Encoding")));
+    }
     node.stop().await;
 }
 

@@ -73,6 +73,9 @@ fn request(arguments: Arguments) -> Result<Request<Full<Bytes>>, CommandError> {
         "-" => io::read_to_string(io::stdin().lock().take(1 << 30)).map_err(CommandError::no)?,
         _ => arguments.payload,
     };
+    if payload.starts_with('\u{feff}') {
+        return Err(usage("--payload begins with a byte order mark (U+FEFF): give it without".to_owned()));
+    }
     let payload = RawValue::from_string(payload.trim().to_owned())
         .map_err(|error| usage(format!("--payload is no JSON: {error}")))?;
     let body = PublishBody { event: arguments.event, payload, expires: arguments.expires, organisation: arguments.org };

@@ -45,7 +45,7 @@ where
 
 /// Reads on for a moment and forgets it: many clients only look for an answer when they have sent everything, and would
 /// see a broken connection instead. One that waits for leave to send (`Expect`) gets its answer before it has sent any.
-async fn discard<B>(headers: &HeaderMap, body: B)
+pub(super) async fn discard<B>(headers: &HeaderMap, body: B)
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {

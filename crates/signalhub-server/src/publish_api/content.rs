@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde_json::value::RawValue;
+use signalhub::connections::content_coding;
 
 use super::members::kind;
 use super::problem::{Problem, ProblemCode};
@@ -30,8 +31,12 @@ impl MediaType {
         }
     }
 
-    /// Reads the content type of a request; one without it is taken as JSON.
+    /// Reads the content type of a request; one without it is taken as JSON. The body must need no decoding.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        if let Some(coding) = content_coding(headers) {
+            let detail = format!("expected a body without Content-Encoding, found \"{coding}\"");
+            return Err(Problem::new(ProblemCode::UnsupportedEncoding, detail));
+        }
         let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(Self::Json) };
         let value = value.to_str().unwrap_or_default();
         let essence = value.split(';').next().unwrap_or_default().trim();
@@ -41,6 +46,20 @@ impl MediaType {
             Problem::new(ProblemCode::UnsupportedMediaType, detail)
         })
     }
+}
+
+/// Refuses a body that begins with a byte order mark, which JSON must not (RFC 8259, section 8.1), by its name: nobody
+/// sees one in an editor.
+fn refuse_byte_order_mark(body: &[u8]) -> Result<(), Problem> {
+    let begins = |mark: &[u8]| body.starts_with(mark);
+    let (code, found) = if begins(b"\xef\xbb\xbf") {
+        (ProblemCode::InvalidJson, "of UTF-8 (EF BB BF): send the JSON without it")
+    } else if begins(b"\xff\xfe") || begins(b"\xfe\xff") {
+        (ProblemCode::InvalidUtf8, "of UTF-16 or UTF-32: send UTF-8 without a mark")
+    } else {
+        return Ok(());
+    };
+    Err(Problem::new(code, format!("the body begins with the byte order mark {found}")))
 }
 
 /// A body, cut into notifications that nobody has looked at.
@@ -55,6 +74,7 @@ pub(super) enum Content<'a> {
 impl<'a> Content<'a> {
     /// Cuts a body of this type, whose batch may have so many items.
     pub(super) fn read(media: MediaType, body: &'a [u8], maximum_batch_size: usize) -> Result<Self, Problem> {
+        refuse_byte_order_mark(body)?;
         let text = std::str::from_utf8(body).map_err(|error| {
             Problem::new(ProblemCode::InvalidUtf8, format!("not UTF-8 after {} bytes", error.valid_up_to()))
         })?;
