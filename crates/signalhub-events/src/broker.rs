@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
@@ -29,11 +29,15 @@ struct Core {
     epoch: Epoch,
     serial: AtomicU64,
     catalogue: Arc<Catalogue>,
+    payload_check: OnceLock<PayloadCheck>,
     shards: Arc<Shards>,
     published: AtomicU64,
     matched: AtomicU64,
     inboxes: Vec<Inbox>,
 }
+
+/// Says why a payload cannot reach the subscribers; see [`Broker::check_payloads`].
+pub type PayloadCheck = fn(&[u8]) -> Result<(), String>;
 
 /// The way into one shard.
 #[derive(Debug)]
@@ -57,9 +61,13 @@ impl Broker {
     /// else. A future that is dropped before it completes has published nothing.
     ///
     /// # Errors
-    /// Refuses what the catalogue does not know. A refused event was not published.
+    /// Refuses what the catalogue does not know, and payloads that [cannot reach everybody](Self::check_payloads). A refused
+    /// event was not published.
     pub async fn publish(&self, mut event: Event) -> Result<Receipt, PublishError> {
         self.core.catalogue.check(&event.name, event.resources())?;
+        if let Some(check) = self.core.payload_check.get() {
+            check(&event.payload).map_err(PublishError::Payload)?;
+        }
         event.sender.get_or_insert_with(|| Sender::system(&*self.core.node));
         let id = EventId { epoch: self.core.epoch, serial: self.core.serial.fetch_add(1, Ordering::Relaxed) };
         let shard = self.core.shards.shard_of(&event.name);
@@ -77,6 +85,12 @@ impl Broker {
         self.core.published.fetch_add(1, Ordering::Relaxed);
         self.core.matched.fetch_add(receipt.matched as u64, Ordering::Relaxed);
         Ok(receipt)
+    }
+
+    /// Sets what holds each payload against the ways in which it will be written, before anybody is told that it was
+    /// published. A hub sets it for its clients; the first check stands.
+    pub fn check_payloads(&self, check: PayloadCheck) {
+        let _ = self.core.payload_check.set(check);
     }
 
     /// Attaches a subscriber, which may see what its scope allows and has no subscriptions yet.
@@ -189,7 +203,9 @@ impl BrokerBuilder {
         let inboxes = (0..self.shards).map(start).collect();
         let (catalogue, serial) = (Arc::new(self.catalogue), AtomicU64::new(1));
         let (published, matched) = (AtomicU64::default(), AtomicU64::default());
-        Broker { core: Arc::new(Core { node, epoch, serial, catalogue, shards, published, matched, inboxes }) }
+        let payload_check = OnceLock::new();
+        let core = Core { node, epoch, serial, catalogue, payload_check, shards, published, matched, inboxes };
+        Broker { core: Arc::new(core) }
     }
 }
 
@@ -225,6 +241,9 @@ pub enum PublishError {
     /// The event does not exist, or has no resources.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
+    /// The payload cannot reach the subscribers.
+    #[error("the payload cannot be delivered: {0}")]
+    Payload(String),
     /// The broker's tasks have ended, with their runtime.
     #[error("the broker is closed")]
     Closed,

@@ -3,7 +3,8 @@
 //! An [`Event`] is published to a [`Broker`], gets a [`Position`] among the events of its name, and is offered to every
 //! [`Subscriber`] that has a matching [`Filter`] and whose [`Scope`] allows it, in the order of publishing.
 //!
-//! This crate deliberately knows no wire: no HTTP, no WebSocket, no SignalR. Payloads are JSON bytes that it never reads; what
+//! This crate deliberately knows no wire: no HTTP, no WebSocket, no SignalR. Payloads are JSON bytes that it never reads, though who
+//! attaches subscribers may [check them](Broker::check_payloads) at the door; what
 //! a subscriber sends to its client, it renders itself with the help of [`Delivery::encoded`].
 //!
 //! ```
@@ -54,7 +55,7 @@ mod symbols;
 mod timestamp;
 
 pub use action::{Action, UnknownAction};
-pub use broker::{Broker, BrokerBuilder, EventId, PublishError, Receipt};
+pub use broker::{Broker, BrokerBuilder, EventId, PayloadCheck, PublishError, Receipt};
 pub use catalogue::{Catalogue, CatalogueError, Resources, UnknownEvents};
 pub use delivery::{Deliveries, Delivery, EncodingKey};
 pub use event::{Event, Sender, SenderUser};

@@ -19,7 +19,7 @@ const MESSAGE_PACK: &str = "$signalhub::MessagePack";
 /// A value of any type, kept as it was sent: an argument that is only passed on, or stored.
 ///
 /// Clients of the protocol that it came in get the very same bytes, all others what they mean: times become text in JSON,
-/// bytes become base64. It is bound by the protocols of this crate alone, and neither inside flattened structs nor inside
+/// bytes become base64. What [not every protocol can carry](Value::check_portable) does not bind. It is bound by the protocols of this crate alone, and neither inside flattened structs nor inside
 /// untagged enums.
 ///
 /// ```

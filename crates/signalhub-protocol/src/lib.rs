@@ -18,7 +18,9 @@
 //! | [`Timestamp`] | ISO 8601 | the extension -1, which types that are text read as ISO 8601 |
 //! | `()`, `None` | null | nil |
 //!
-//! Keys of maps travel as they are. Nesting of 64 is the limit in both directions.
+//! Keys of maps travel as they are. Nesting of 64 is the limit in both directions. A value that is passed on unread
+//! ([`AnyValue`], raw values of serde_json) must be one that [every protocol can carry](Value::check_portable): whatever one
+//! client gets, all others can be given, too. Floats that are not finite are read where a float is expected, and nowhere else.
 //!
 //! ```
 //! use signalhub_protocol::{Completion, HubMessage, Outcome, Protocol};
@@ -47,6 +49,7 @@ pub mod handshake;
 mod json;
 mod message;
 mod msgpack;
+mod portable;
 mod protocol;
 mod timestamp;
 mod transcode;
@@ -57,5 +60,6 @@ pub use handshake::{HandshakeError, HandshakeRequest, HandshakeResponse};
 pub use message::{
     CancelInvocation, Close, Completion, Headers, HubMessage, Invocation, Outcome, SequenceId, StreamItem,
 };
+pub use portable::NotPortable;
 pub use protocol::{DecodeError, EncodeError, Protocol, TransferFormat};
 pub use timestamp::Timestamp;

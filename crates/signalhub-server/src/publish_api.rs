@@ -145,6 +145,7 @@ impl PublishApi {
         let event = notification.into_event(&self.broker)?;
         self.broker.publish(event).await.map_err(|error| match error {
             PublishError::Catalogue(error) => Problem::new(ProblemCode::UnknownEvent, format!("e: {error}")),
+            PublishError::Payload(error) => Problem::new(ProblemCode::InvalidPayload, format!("p: {error}")),
             error => Problem::new(ProblemCode::Unavailable, error.to_string()),
         })
     }

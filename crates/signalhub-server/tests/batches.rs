@@ -21,7 +21,7 @@ async fn a_batch_is_taken_or_refused_item_by_item_in_order() {
     let client = Client::connect(&node.hub(), Some(&node.token(|_| ()))).await.unwrap();
     client.invoke::<()>("Subscribe", (json!({ "e": "shop.opened" }),)).await.unwrap();
     let batch = r#"[{"e":"shop.opened","p":1.50}, 17, {"e":"nobody.knows","p":1},{"p":1},
-        {"e":"shop.opened","p":2,"ea":"soon"}, [], null, {"e":"shop.opened","p":{"last":true}}]"#;
+        {"e":"shop.opened","p":"\ud83d"}, {"e":"shop.opened","p":[1e400]}, {"e":"shop.opened","p":2,"ea":"soon"}, [], null, {"e":"shop.opened","p":{"last":true}}]"#;
     let answer = node.publish(batch).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), "application/json");
@@ -30,6 +30,8 @@ async fn a_batch_is_taken_or_refused_item_by_item_in_order() {
         "invalid_notification",
         "unknown_event",
         "missing_member",
+        "invalid_payload",
+        "invalid_payload",
         "invalid_member",
         "invalid_notification",
         "invalid_notification",
@@ -37,7 +39,7 @@ async fn a_batch_is_taken_or_refused_item_by_item_in_order() {
     ];
     assert_eq!(answer.codes(), expected, "{:?}", answer.body);
     assert_eq!(answer.body[0]["matched"], 1);
-    assert!(answer.body[7]["position"].as_str().unwrap().ends_with(":2"));
+    assert!(answer.body[9]["position"].as_str().unwrap().ends_with(":2"));
     assert_eq!(
         (&answer.body[1]["status"], &answer.body[1]["detail"]),
         (&json!(400), &json!("expected an object with the members e and p, found a number"),)
@@ -137,6 +139,12 @@ async fn a_cloud_event_is_taken_or_refused_for_a_reason() {
         (typed("portos.resources.changed", r#"{"u":{}}"#), "400 invalid_payload", "data.u.u: expected"),
         (typed("shop.changed", r#"{"n":"x","a":4}"#), "400 invalid_payload", "data.a: expected 1 (created)"),
         (typed("shop.changed", "[1]"), "400 invalid_payload", "data: expected an object"),
+        (
+            typed("portos.licence.activated", r#"{"a":"\ud83d"}"#),
+            "400 invalid_payload",
+            "data: a string has half a surrogate pair",
+        ),
+        (typed("portos.licence.activated", r#"{"a":1e999}"#), "400 invalid_payload", "data: a number is not finite"),
         ("7".to_owned(), "400 invalid_notification", "expected a CloudEvent, an object, found a number"),
         ("[]".to_owned(), "400 invalid_notification", "expected one CloudEvent, an object, found an array"),
         (r#"{"e":"portos.licence.activated","p":{}}"#.to_owned(), "400 missing_member", "specversion"),

@@ -43,6 +43,8 @@ async fn a_notification_is_taken_or_refused_for_a_reason() {
     let changed = |member: &str| format!(r#"{{"e":"portos.resources.changed","p":{CHANGED}{member}}}"#);
     let shop = |payload: &str| format!(r#"{{"e":"shop.changed","p":{payload}}}"#);
     let opened = |members: &str| format!(r#"{{"e":"shop.opened","p":1{members}}}"#);
+    let with_resource = |member: &str| changed("").replacen(r#""a":1"#, &format!(r#""a":1,{member}"#), 1);
+    let licence = |payload: &str| format!(r#"{{"e":"portos.licence.activated","p":{payload}}}"#);
     let deep = |levels: usize| format!(r#"{{"e":"shop.opened","p":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
     let rows: &[(String, &str, &str)] = &[
         (changed(""), "202 -", ""),
@@ -62,7 +64,14 @@ async fn a_notification_is_taken_or_refused_for_a_reason() {
         (r#"{"e":"shop.opened"}"#.to_owned(), "400 missing_member", "p: expected the payload"),
         (r#"{"e":7,"p":1}"#.to_owned(), "400 invalid_member", "e: expected the name of an event, found a number"),
         (r#"{"e":"","p":1}"#.to_owned(), "400 invalid_member", "found an empty string"),
-        (r#"{"e":"\ud800","p":1}"#.to_owned(), "400 invalid_member", "e: expected"),
+        (r#"{"e":"\ud800","p":1}"#.to_owned(), "400 invalid_member", "found a string with half a surrogate pair"),
+        (
+            r#"{"e":"shop.opened","p":1,"\ud800":1}"#.to_owned(),
+            "400 invalid_member",
+            "the name of a member cannot be read",
+        ),
+        (opened(r#","org":"\ud800""#), "400 invalid_member", "org: expected"),
+        (opened(r#","s":{"c":"\udc00"}"#), "400 invalid_member", "s.c: expected"),
         (r#"{"e":"nobody.knows","p":1}"#.to_owned(), "400 unknown_event", "portos.licence.activated"),
         (opened(r#","ea":"tomorrow""#), "400 invalid_member", "ea: expected a time such as"),
         (opened(r#","ea":5"#), "400 invalid_member", "found a number"),
@@ -78,7 +87,17 @@ async fn a_notification_is_taken_or_refused_for_a_reason() {
         (shop(r#"{"a":1}"#), "400 invalid_payload", "p.n: expected the name of a resource, found nothing"),
         (shop(r#"{"n":"x","a":4}"#), "400 invalid_payload", "p.a: expected 1 (created)"),
         (shop(r#"{"n":"x","a":"1"}"#), "400 invalid_payload", "found a string"),
-        (deep(62), "400 invalid_payload", "no more than 61 levels"),
+        (deep(62), "400 invalid_payload", "p: expected no more than 61 levels"),
+        (shop(r#"{"n":"\udc00","a":1}"#), "400 invalid_payload", "found a string with half a surrogate pair"),
+        (shop(r#"{"n":"x","a":1,"\ud800":1}"#), "400 invalid_payload", "the name of a member cannot be read"),
+        (shop(r#"{"n":"x","a":1,"b":["\ud83d "]}"#), "400 invalid_payload", "p: a string has half a surrogate pair"),
+        (changed(r#","s":{"c":"\ud83d\ude00"}"#), "202 -", ""),
+        (with_resource(r#""r":[{"note":"\ud83d"}]"#), "400 invalid_payload", "half a surrogate pair"),
+        (with_resource(r#""r":[{"weight":1e400}]"#), "400 invalid_payload", "p: a number is not finite"),
+        (licence(r#"{"note":"\ud83d\ud83d\ude00"}"#), "400 invalid_payload", "half a surrogate pair"),
+        (licence(r#"{"note":"\ud83d\ude00","a":[1e308,-0,100000000000000000000],"a":0.10}"#), "202 -", ""),
+        (licence(r#"{"a":-1E+309}"#), "400 invalid_payload", "beyond the range of a double"),
+        (licence(&format!("{{\"a\":{}}}", "9".repeat(400))), "400 invalid_payload", "beyond the range of a double"),
     ];
     for (body, verdict, detail) in rows {
         check(&node, body, verdict, detail).await;

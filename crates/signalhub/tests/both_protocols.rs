@@ -159,6 +159,57 @@ async fn a_value_that_is_passed_on_reaches_clients_of_both() {
     json.hears([called("Passed", &json!([["Bw==", "2023-11-14T13:24:16Z"]]))]).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_value_that_one_protocol_cannot_say_is_refused_before_it_is_passed_on() {
+    let fill = async |clients: Clients, mut upload: Upload<AnyValue>| {
+        while let Some(item) = upload.next().await {
+            clients.all().send("Passed", (item?,)).await?;
+        }
+        Ok(())
+    };
+    let relay = async |clients: Clients, Args((value,)): Args<(Box<RawValue>,)>| {
+        Ok(clients.all().send("Passed", (value,)).await?)
+    };
+    let answer = async |clients: Clients| {
+        let answer = clients.caller().invoke::<AnyValue>("Number", ()).await?;
+        clients.all().send("Passed", (&answer,)).await?;
+        Ok(answer)
+    };
+    let hub = hub().method("Fill", fill).method("Relay", relay).method("Answer", answer).build();
+    let mut both = clients(&hub, &Protocol::ALL).await;
+    let json: [&[u8]; 4] = [br#""\ud83d""#, br#"{"\udc00":1}"#, b"1e309", b"[-1e999]"];
+    let message_pack: [&[u8]; 6] = [
+        b"\xcb\x7f\xf8\0\0\0\0\0\0",
+        b"\x81\xc0\x01",
+        b"\x81\x90\x01",
+        b"\xa1\xff",
+        b"\xd4\x05\0",
+        b"\x91\xca\x7f\x80\0\0",
+    ];
+    for (client, values) in both.iter_mut().zip([&json[..], &message_pack]) {
+        for value in values {
+            for method in ["Pass", "Relay", "Echo"] {
+                client.call_spelt("1", method, value);
+                let error = client.next().await["error"].as_str().unwrap().to_owned();
+                assert!(error.contains("Error binding arguments."), "{method} {}: {error}", value.escape_ascii());
+            }
+            client.call_with("2", "Fill", &["u"]);
+            client.item_spelt("u", value);
+            let error = client.next().await["error"].as_str().unwrap().to_owned();
+            assert!(error.contains("Failed to bind Stream message."), "{}: {error}", value.escape_ascii());
+            client.call("3", "Answer", &json!([]));
+            let question = client.is_asked("Number").await;
+            client.result_spelt(&question, value);
+            let error = client.next().await["error"].as_str().unwrap().to_owned();
+            assert!(error.contains("Error trying to deserialize result"), "{}: {error}", value.escape_ascii());
+            client.is_heard().await;
+        }
+    }
+    for client in &mut both {
+        client.hears_nothing().await;
+    }
+}
+
 /// A value with every kind of line break.
 fn raw() -> Box<RawValue> {
     RawValue::from_string("{\"a\":\r\n\r\n1,\r\"b\":\n[]}".to_owned()).unwrap()

@@ -12,9 +12,11 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, Error, Visitor};
 use serde::ser::Serializer;
 
 use super::names::{Key, position, spelling};
+use super::portable::check_portable;
 use super::scan::{Kind, Scanner, SyntaxError, TextError};
 use crate::any_value::ANY_VALUE;
 use crate::arguments::BindError;
+use crate::portable::DEEPEST;
 use crate::transcode::transcode;
 
 /// Converts one value.
@@ -137,6 +139,7 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
             return visitor.visit_newtype_struct(self);
         }
         let text = std::str::from_utf8(self.scanner.value()?).map_err(BindError::custom)?;
+        check_portable(text, DEEPEST).map_err(BindError::custom)?;
         if name == RAW_VALUE { visit_raw(text.into(), visitor) } else { visitor.visit_borrowed_str(text) }
     }
 

@@ -8,6 +8,7 @@ mod escape;
 mod escape_table;
 mod names;
 mod number;
+mod portable;
 mod scan;
 mod write;
 
@@ -17,6 +18,7 @@ pub(crate) use encode::encode;
 pub(crate) use envelope::decode;
 pub(crate) use escape::write_string;
 pub(crate) use names::Key;
+pub(crate) use portable::check_portable;
 pub(crate) use scan::{Kind, Scanner};
 pub(crate) use write::{VERBATIM, write_arguments, write_value};
 

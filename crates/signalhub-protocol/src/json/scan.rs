@@ -60,6 +60,11 @@ impl<'a> Scanner<'a> {
         Self { input, at: 0, depth: 0 }
     }
 
+    /// Says how many bytes were consumed.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
     /// Says what comes next, without consuming it.
     pub(crate) fn kind(&mut self) -> Result<Kind, SyntaxError> {
         match self.peek() {

@@ -8,11 +8,13 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, Error, Visitor};
 use serde::ser::Serializer;
 
 use super::names::position;
+use super::portable::check_portable;
 use super::scan::{ScanError, Scanner, Token};
 use super::{format, time};
 use crate::any_value::ANY_VALUE;
 use crate::arguments::{BindError, Value};
 use crate::json::{self, Key, RAW_VALUE};
+use crate::portable::{DEEPEST, NotPortable};
 use crate::protocol::MAX_DEPTH;
 use crate::timestamp::Timestamp;
 use crate::transcode::transcode;
@@ -97,12 +99,15 @@ impl<'s, 'a> Reader<'s, 'a> {
 
     /// Passes over the next value, if it can be passed on to clients of either protocol.
     fn any_value(&mut self) -> Result<&'a [u8], BindError> {
-        let known = |token| match token {
-            Token::Ext(kind, bytes) => kind == time::TIMESTAMP && time::read(bytes).is_some(),
-            Token::Str(bytes) => text(bytes).is_ok(),
-            _ => true,
-        };
-        Ok(self.scanner.value_of(known)?)
+        let start = self.scanner.rest();
+        check_portable(self.scanner, DEEPEST).map_err(BindError::custom)?;
+        Ok(&start[..start.len() - self.scanner.rest().len()])
+    }
+
+    /// Reads a float where one is expected; it need not be finite then.
+    fn float<V: Visitor<'a>>(mut self, visitor: V) -> Result<V::Value, BindError> {
+        let token = self.token(|_| true)?;
+        self.visit(token, visitor)
     }
 }
 
@@ -110,8 +115,20 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
     type Error = BindError;
 
     fn deserialize_any<V: Visitor<'a>>(mut self, visitor: V) -> Result<V::Value, BindError> {
-        let token = self.token(|_| true)?;
-        self.visit(token, visitor)
+        match self.token(|_| true)? {
+            // What is no type of its own may be passed on, and types such as serde_json's would make it null.
+            Token::Float32(number) if !number.is_finite() => Err(BindError::custom(NotPortable::Number)),
+            Token::Float64(number) if !number.is_finite() => Err(BindError::custom(NotPortable::Number)),
+            token => self.visit(token, visitor),
+        }
+    }
+
+    fn deserialize_f32<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, BindError> {
+        self.float(visitor)
+    }
+
+    fn deserialize_f64<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, BindError> {
+        self.float(visitor)
     }
 
     fn deserialize_char<V: Visitor<'a>>(mut self, visitor: V) -> Result<V::Value, BindError> {
@@ -205,7 +222,7 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
 
     serde::forward_to_deserialize_any! {
         <W: Visitor<'a>>
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 bytes byte_buf unit unit_struct tuple_struct map identifier
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 bytes byte_buf unit unit_struct tuple_struct map identifier
     }
 }
 

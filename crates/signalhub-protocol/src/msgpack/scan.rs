@@ -122,22 +122,12 @@ impl<'a> Scanner<'a> {
 
     /// Passes over one value of any kind and gives its bytes.
     pub(crate) fn value(&mut self) -> Result<&'a [u8], ScanError> {
-        self.value_of(|_| true)
-    }
-
-    /// Passes over one value all of whose parts are admitted.
-    pub(crate) fn value_of(&mut self, admits: impl Fn(Token<'a>) -> bool) -> Result<&'a [u8], ScanError> {
         let start = self.at;
         // How many values are still to come in each open array or map.
         let mut open = [0; MAX_DEPTH as usize];
         let mut depth = 0;
         loop {
-            let code = self.code()?;
-            let token = self.token()?;
-            if !admits(token) {
-                return Err(ScanError::Code(code));
-            }
-            let values = match token {
+            let values = match self.token()? {
                 Token::Array(count) => Some(count),
                 Token::Map(count) => Some(count * 2),
                 _ => None,

@@ -1,5 +1,8 @@
 //! Writes values of any type as the original's MessagePack-CSharp does.
 
+use std::collections::HashSet;
+use std::ops::Range;
+
 use serde::ser::{self, Error, Serialize};
 
 use super::format::{
@@ -61,7 +64,8 @@ impl<'o> Writer<'o> {
         let start = self.out.len();
         write_head(container, len.unwrap_or_default(), self.out);
         let head = start..self.out.len();
-        Ok(Members { out: self.out, depth: self.depth + 1, container, head, count: 0, verbatim: false })
+        let entries = Vec::new();
+        Ok(Members { out: self.out, depth: self.depth + 1, container, head, count: 0, entries, verbatim: false })
     }
 
     /// Opens a map with the variant as its only name, and inside of it the array or map.
@@ -246,7 +250,8 @@ impl<'o> ser::Serializer for Writer<'o> {
         if json::VERBATIM.contains(&name) {
             let end = self.out.len();
             let (out, depth) = (self.out, self.depth);
-            return Ok(Members { out, depth, container: Container::Map, head: end..end, count: 0, verbatim: true });
+            let (container, head, entries) = (Container::Map, end..end, Vec::new());
+            return Ok(Members { out, depth, container, head, count: 0, entries, verbatim: true });
         }
         self.open(Container::Map, Some(len))
     }
@@ -268,8 +273,10 @@ struct Members<'o> {
     depth: u32,
     container: Container,
     /// Where the head stands, for as many members as were announced.
-    head: std::ops::Range<usize>,
+    head: Range<usize>,
     count: usize,
+    /// The keys of a map whose names are data: where each stands.
+    entries: Vec<Range<usize>>,
     /// Its only field is JSON text, which is written as what it means.
     verbatim: bool,
 }
@@ -290,8 +297,33 @@ impl Members<'_> {
         self.value(value)
     }
 
+    /// Leaves of the entries with the same key only the last one, which is the one that readers of JSON see: readers of
+    /// MessagePack may refuse two.
+    fn keep_last_of_each_key(&mut self) {
+        let mut keys = HashSet::with_capacity(self.entries.len());
+        let ends = self.entries.iter().skip(1).map(|key| key.start).chain([self.out.len()]);
+        let mut kept: Vec<Range<usize>> = self.entries.iter().zip(ends).map(|(key, end)| key.start..end).collect();
+        let mut last = self.entries.iter().rev();
+        kept.reverse();
+        kept.retain(|_| last.next().is_some_and(|key| keys.insert(&self.out[key.clone()])));
+        if kept.len() == self.entries.len() {
+            return;
+        }
+        self.count = kept.len();
+        let mut end = self.head.end;
+        for entry in kept.into_iter().rev() {
+            let len = entry.len();
+            self.out.copy_within(entry, end);
+            end += len;
+        }
+        self.out.truncate(end);
+    }
+
     /// Corrects the head if there were more or less members than announced.
-    fn close(self) -> Result<(), EncodeError> {
+    fn close(mut self) -> Result<(), EncodeError> {
+        if self.entries.len() > 1 {
+            self.keep_last_of_each_key();
+        }
         if !self.verbatim {
             let mut head = Vec::with_capacity(5);
             write_head(self.container, self.count, &mut head);
@@ -333,7 +365,10 @@ impl ser::SerializeMap for Members<'_> {
 
     /// A key may be a value of any type.
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
-        key.serialize(Writer { out: self.out, depth: self.depth })
+        let start = self.out.len();
+        key.serialize(Writer { out: self.out, depth: self.depth })?;
+        self.entries.push(start..self.out.len());
+        Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {

@@ -19,6 +19,10 @@ impl<'a> Members<'a> {
     pub(super) fn read(path: &str, object: &'a RawValue) -> Result<Self, Problem> {
         match serde_json::from_str(object.get()) {
             Ok(members) => Ok(Self { path: path.to_owned(), members }),
+            Err(error) if object.get().starts_with('{') => {
+                let detail = format!("{path} the name of a member cannot be read: {error}").trim_start().to_owned();
+                Err(Problem::new(ProblemCode::InvalidMember, detail))
+            }
             Err(_) => Err(invalid(path.trim_end_matches('.'), "an object", object)),
         }
     }
@@ -89,6 +93,7 @@ pub(super) fn kind(value: &RawValue) -> &str {
         Some(b'{') => "an object",
         Some(b'[') => "an array",
         Some(b'"') if value.get() == "\"\"" => "an empty string",
+        Some(b'"') if string(value).is_none() => "a string with half a surrogate pair",
         Some(b'"') => "a string",
         Some(b'-' | b'0'..=b'9') => "a number",
         _ => value.get(),

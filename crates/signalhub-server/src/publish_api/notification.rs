@@ -8,9 +8,6 @@ use time::OffsetDateTime;
 use super::members::{Members, kind, name, string, timestamp};
 use super::problem::{Problem, ProblemCode};
 
-/// How deep a payload may nest: the message around it adds 3, and readers of the original stop at 64.
-const DEEPEST: usize = 61;
-
 /// One notification of a publisher, with its members checked and its payload as it was spelt.
 #[derive(Debug)]
 pub(super) struct Notification<'a> {
@@ -49,7 +46,6 @@ impl<'a> Notification<'a> {
 
     /// Makes the event, whose payload is what its name asks for.
     pub(super) fn into_event(self, broker: &Broker) -> Result<Event, Problem> {
-        check_depth(self.payload.get())?;
         let name = EventName::from(self.event.as_str());
         let declared = broker.catalogue().resources(&name);
         let asked = declared.unwrap_or(Resources::Without);
@@ -123,23 +119,4 @@ fn resource_and_action(
 fn action_code(value: &RawValue) -> Option<u8> {
     let code = value.get().parse().ok()?;
     Action::from_code(code).map(Action::code)
-}
-
-fn check_depth(json: &str) -> Result<(), Problem> {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => depth += 1,
-            b'}' | b']' if !in_string => depth -= 1,
-            _ => {}
-        }
-        if depth > DEEPEST {
-            let detail = format!("p: expected no more than {DEEPEST} levels of objects and arrays");
-            return Err(Problem::new(ProblemCode::InvalidPayload, detail));
-        }
-    }
-    Ok(())
 }

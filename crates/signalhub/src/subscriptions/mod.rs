@@ -33,6 +33,7 @@ pub(crate) struct SubscriptionMethods {
 
 impl SubscriptionMethods {
     pub(crate) fn new(broker: Broker, default_grants: Grants) -> Self {
+        broker.check_payloads(render::check_payload);
         Self { broker, default_grants: Arc::new(default_grants) }
     }
 

@@ -11,6 +11,9 @@ use crate::client::frame;
 /// The method of the client.
 const TARGET: &str = "OnEvent";
 
+/// How deep a payload may nest: the message around it adds 3, and readers of the original stop at 64.
+const DEEPEST_PAYLOAD: u32 = 61;
+
 #[derive(Serialize)]
 struct Notification<'a> {
     e: &'a str,
@@ -33,6 +36,11 @@ struct NotificationSenderUser<'a> {
     u: &'a str,
     d: &'a str,
     f: Option<&'a str>,
+}
+
+/// Holds a payload against all protocols, so that no event reaches the clients of one alone.
+pub(super) fn check_payload(payload: &[u8]) -> Result<(), String> {
+    Value::Json(payload).check_portable(DEEPEST_PAYLOAD).map_err(|error| error.to_string())
 }
 
 /// Encodes and frames a delivery; empty when its payload is no JSON, which the publisher has to answer for.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use signalhub_connections::{Connection, ConnectionHandler, Peer};
-use signalhub_events::{Action, Broker, Catalogue, Event, EventName, Grants, Organisation, ResourceName};
+use signalhub_events::{Action, Broker, Catalogue, Event, EventName, Grants, Organisation, PublishError, ResourceName};
 use signalhub_protocol::{Arguments, HubMessage, Invocation, Protocol};
 use time::macros::datetime;
 
@@ -111,6 +111,21 @@ async fn a_client_of_messagepack_gets_the_same_short_names() {
         ("OnEvent", expected["arguments"][0].clone())
     );
     assert_eq!(expected["arguments"][0]["p"], json!({"n": "tickets", "a": Action::Created.code()}));
+}
+
+#[tokio::test]
+async fn an_event_that_one_protocol_cannot_say_is_not_published() {
+    let stage = Stage::new(Grants::All);
+    let mut client = stage.client(Identity::user("ann")).await;
+    client.subscribe(json!({"e": "portos.licence.activated"})).await;
+    for payload in ["\"\\ud83d\"", "{\"\\udc00\":1}", "[1e400]", "", "{} {}", "{\"a\":}", &"[".repeat(62), "\"\u{1}\""]
+    {
+        let event = Event::new(EventName::new("portos.licence.activated"), payload.to_owned());
+        let error = stage.broker.publish(event).await.unwrap_err();
+        assert!(matches!(error, PublishError::Payload(_)), "{payload}: {error}");
+    }
+    assert_eq!((stage.broker.published_count(), stage.publish(activated()).await), (0, 1));
+    assert_eq!(client.next().await["arguments"][0]["p"], json!({}));
 }
 
 #[tokio::test]

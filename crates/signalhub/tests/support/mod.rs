@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use signalhub::connections::{ConnectionHandler, Peer};
-use signalhub::protocol::Protocol;
+use signalhub::protocol::{Completion, HubMessage, Invocation, Outcome, Protocol, StreamItem};
 use signalhub::{CloseReason, Connection, ConnectionId, Hub, HubError, Identity};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -89,6 +89,30 @@ impl Client {
 
     pub(crate) fn item(&mut self, id: &str, item: &Value) {
         self.say(&item_of(id, item));
+    }
+
+    /// Calls a method with one argument that is spelt in the client's own protocol.
+    pub(crate) fn call_spelt(&mut self, id: &str, target: &str, argument: &[u8]) {
+        let (array, end): (&[u8], &[u8]) = if self.protocol == Protocol::Json { (b"[", b"]") } else { (b"\x91", b"") };
+        let array = [array, argument, end].concat();
+        let mut call = Invocation::new(target, self.protocol.arguments(&array));
+        call.invocation_id = Some(id.into());
+        self.say_encoded(&HubMessage::Invocation(call));
+    }
+
+    pub(crate) fn item_spelt(&mut self, id: &str, item: &[u8]) {
+        self.say_encoded(&HubMessage::StreamItem(StreamItem::new(id, self.protocol.value(item))));
+    }
+
+    pub(crate) fn result_spelt(&mut self, id: &str, result: &[u8]) {
+        let outcome = Outcome::Result(self.protocol.value(result));
+        self.say_encoded(&HubMessage::Completion(Completion::new(id, outcome)));
+    }
+
+    fn say_encoded(&mut self, message: &HubMessage<'_>) {
+        let mut bytes = Vec::new();
+        self.protocol.encode(message, &mut bytes);
+        self.peer.send(bytes);
     }
 
     /// Ends a stream of the client.

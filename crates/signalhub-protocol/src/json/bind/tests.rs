@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::bind;
+use crate::AnyValue;
 use crate::arguments::{Arguments, BindError};
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -141,6 +142,19 @@ fn a_raw_value_keeps_its_spelling() {
     let raws = bind::<HashMap<String, Box<RawValue>>>(br#"{"a":[1, 2]}"#).unwrap();
     assert_eq!(raws["a"].get(), "[1, 2]");
     check_refused::<Box<RawValue>>(b"\"\xff\"");
+}
+
+#[test]
+fn a_value_that_is_passed_on_is_one_that_all_can_read() {
+    let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    for text in [r#""\ud83d""#, r#"{"\udc00":1}"#, "[1e309]", "-1E999", &deep(63)] {
+        check_refused::<Box<RawValue>>(text.as_bytes());
+        check_refused::<AnyValue>(text.as_bytes());
+        check_refused::<HashMap<String, AnyValue>>(format!("{{\"a\":{text}}}").as_bytes());
+    }
+    for text in [r#""\ud83d\ude00""#, "[1e308,-0]", r#"{"a":1,"a":2}"#, "100000000000000000000", &deep(62)] {
+        assert_eq!(bind::<AnyValue>(text.as_bytes()).unwrap().as_value().as_bytes(), text.as_bytes());
+    }
 }
 
 #[test]

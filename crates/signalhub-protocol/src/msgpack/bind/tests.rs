@@ -151,14 +151,37 @@ fn any_value_keeps_its_bytes_and_is_one_that_all_can_read() {
         let followed = [bytes, b"\x01"].concat();
         assert_eq!(bind::<AnyValue>(&followed).map(|value| value.as_value().as_bytes().to_vec()), Ok(bytes.to_vec()));
     }
-    for bytes in [&b"\xc7\0\x05"[..], b"\x91\xd4\xff\x01", b"\xa1\xff", b"\x91", b"\xc1"] {
+    for bytes in [
+        &b"\xc7\0\x05"[..],
+        b"\x91\xd4\xff\x01",
+        b"\xa1\xff",
+        b"\x91",
+        b"\xc1",
+        b"\xca\x7f\xc0\0\0",
+        b"\x91\xcb\xff\xf0\0\0\0\0\0\0",
+        b"\x81\xc0\x01",
+        b"\x81\x90\x01",
+        b"\x82\x01\x02\x01\x03",
+    ] {
         check_refused::<AnyValue>(bytes);
+        check_refused::<Box<RawValue>>(bytes);
     }
     let raw = bind::<Box<RawValue>>(b"\x82\x01\xc4\x01\x07\xa1t\xd6\xff\x65\x53\x75\0").unwrap();
     assert_eq!(raw.get(), r#"{"1":"Bw==","t":"2023-11-14T13:24:16Z"}"#);
     let refused = bind::<Box<RawValue>>(b"\xcb\x7f\xf8\0\0\0\0\0\0");
     assert!(refused.is_err(), "{refused:?}");
     check(b"\x81\xa1a\x92\x01\xca\x3f\xc0\0\0", json!({"a": [1, 1.5]}));
+}
+
+#[test]
+fn a_float_that_is_not_finite_is_read_as_a_float_alone() {
+    let (infinity, narrow) = (b"\xcb\x7f\xf0\0\0\0\0\0\0", b"\xca\xff\x80\0\0");
+    check(infinity, f64::INFINITY);
+    check(infinity, Some(f32::INFINITY));
+    check(narrow, f64::NEG_INFINITY);
+    // It would become null.
+    check_refused::<serde_json::Value>(infinity);
+    check_refused::<serde_json::Value>(&[&[0x91][..], narrow].concat());
 }
 
 #[test]

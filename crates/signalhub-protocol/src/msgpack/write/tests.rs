@@ -139,6 +139,20 @@ fn json_is_written_as_what_it_means_with_names_as_they_are() {
 }
 
 #[test]
+fn of_members_with_one_name_the_last_one_is_written() {
+    for (text, expected) in [
+        (r#"{"a":1,"a":2}"#, &b"\x81\xa1a\x02"[..]),
+        (r#"{"a":[1],"b":true,"\u0061":{"c":1,"c":2},"d":4}"#, b"\x83\xa1b\xc3\xa1a\x81\xa1c\x02\xa1d\x04"),
+        (r#"[{"a":1,"b":2,"a":3,"b":4},5]"#, b"\x92\x82\xa1a\x03\xa1b\x04\x05"),
+    ] {
+        check(&Value::Json(text.as_bytes()), expected);
+    }
+    let members: Vec<_> = (0..40_000).map(|number| format!("\"{}\":{number}", number % 20)).collect();
+    let written = written(&Value::Json(format!("{{{}}}", members.join(",")).as_bytes())).unwrap();
+    assert!(written.starts_with(b"\xde\0\x14\xa10\xcd\x9c\x2c\xa11\xcd\x9c\x2d"), "{}", written.escape_ascii());
+}
+
+#[test]
 fn arguments_are_arrays() {
     let written = |write: &dyn Fn(&mut Vec<u8>) -> Result<(), EncodeError>| {
         let mut out = Vec::new();

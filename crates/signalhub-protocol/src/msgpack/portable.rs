@@ -1,0 +1,61 @@
+//! What MessagePack can carry and JSON cannot spell.
+
+use std::collections::HashSet;
+
+use super::scan::{ScanError, Scanner, Token};
+use super::time;
+use crate::portable::NotPortable;
+
+/// Passes over the next value, all of which JSON can spell.
+pub(crate) fn check_portable(scanner: &mut Scanner<'_>, deepest: u32) -> Result<(), NotPortable> {
+    check(scanner, deepest, deepest)
+}
+
+fn check(scanner: &mut Scanner<'_>, levels: u32, deepest: u32) -> Result<(), NotPortable> {
+    let deeper = || levels.checked_sub(1).ok_or(NotPortable::Depth(deepest));
+    match scanner.token()? {
+        Token::Array(count) => {
+            let levels = deeper()?;
+            (0..count).try_for_each(|_| check(scanner, levels, deepest))
+        }
+        Token::Map(count) => {
+            let levels = deeper()?;
+            let mut keys = HashSet::new();
+            for _ in 0..count {
+                let start = scanner.rest();
+                check_key(scanner.token()?)?;
+                if !keys.insert(&start[..start.len() - scanner.rest().len()]) {
+                    return Err(NotPortable::RepeatedKey);
+                }
+                check(scanner, levels, deepest)?;
+            }
+            Ok(())
+        }
+        token => check_plain(token),
+    }
+}
+
+fn check_key(token: Token<'_>) -> Result<(), NotPortable> {
+    match token {
+        Token::Nil | Token::Array(_) | Token::Map(_) => Err(NotPortable::Key),
+        token => check_plain(token),
+    }
+}
+
+fn check_plain(token: Token<'_>) -> Result<(), NotPortable> {
+    match token {
+        Token::Str(bytes) if std::str::from_utf8(bytes).is_err() => Err(NotPortable::Text),
+        Token::Float32(number) if !number.is_finite() => Err(NotPortable::Number),
+        Token::Float64(number) if !number.is_finite() => Err(NotPortable::Number),
+        Token::Ext(kind, bytes) if kind != time::TIMESTAMP || time::read(bytes).is_none() => {
+            Err(NotPortable::Extension)
+        }
+        _ => Ok(()),
+    }
+}
+
+impl From<ScanError> for NotPortable {
+    fn from(_: ScanError) -> Self {
+        Self::Malformed
+    }
+}
