@@ -15,7 +15,7 @@
 //! | float | a number | a float or an integer; written with its own width |
 //! | `char` | a string | its code; a string is read, too |
 //! | bytes (`bytes::Bytes`, `serde_bytes`) | base64 | bin |
-//! | [`Timestamp`] | ISO 8601 | the extension -1, which types that are text read as ISO 8601 |
+//! | [`DateTime`], [`Timestamp`] | ISO 8601 | the extension -1, which types that are text read as ISO 8601 |
 //! | `()`, `None` | null | nil |
 //!
 //! Keys of maps travel as they are. Nesting of 64 is the limit in both directions. A value that is passed on unread
@@ -45,6 +45,7 @@
 
 mod any_value;
 mod arguments;
+mod date_time;
 pub mod handshake;
 mod json;
 mod message;
@@ -56,6 +57,7 @@ mod transcode;
 
 pub use any_value::AnyValue;
 pub use arguments::{Arguments, BindError, Binder, Value};
+pub use date_time::{DateTime, ParseTimeError, Zone};
 pub use handshake::{HandshakeError, HandshakeRequest, HandshakeResponse};
 pub use message::{
     CancelInvocation, Close, Completion, Headers, HubMessage, Invocation, Outcome, SequenceId, StreamItem,

@@ -6,11 +6,14 @@ use std::str::FromStr;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 use time::format_description::well_known::Rfc3339;
-use time::{OffsetDateTime, UtcOffset};
+use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
+
+use crate::date_time::write_clock;
 
 /// A moment in time: ISO 8601 text in JSON, a timestamp in MessagePack, as the original writes its `DateTime`.
 ///
-/// Clients of JavaScript get a `Date` over MessagePack. Both protocols carry the years 1 to 9999.
+/// Clients of JavaScript get a `Date` over MessagePack. Both protocols carry the years 1 to 9999. Text without a zone is no moment in
+/// time: a [`DateTime`](crate::DateTime) takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub OffsetDateTime);
 
@@ -23,13 +26,7 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = self.0.checked_to_offset(UtcOffset::UTC).unwrap_or(self.0);
-        let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
-        let (hour, minute, second) = time.to_hms();
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
-        if time.nanosecond() > 0 {
-            let fraction = format!("{:09}", time.nanosecond());
-            write!(f, ".{}", fraction.trim_end_matches('0'))?;
-        }
+        write_clock(PrimitiveDateTime::new(time.date(), time.time()), f)?;
         f.write_str("Z")
     }
 }

@@ -13,6 +13,7 @@ use super::scan::{Scanner, Token};
 use super::time;
 use crate::any_value::AnyValue;
 use crate::arguments::Value;
+use crate::date_time::DateTime;
 use crate::json;
 use crate::protocol::{EncodeError, MAX_DEPTH};
 use crate::timestamp::Timestamp;
@@ -78,8 +79,10 @@ impl<'o> Writer<'o> {
 
     fn timestamp<T: Serialize + ?Sized>(self, text: &T) -> Result<(), EncodeError> {
         let text = text.serialize(serde_json::value::Serializer).map_err(EncodeError::custom)?;
-        let Timestamp(time) = text.as_str().unwrap_or_default().parse().map_err(EncodeError::custom)?;
-        time::write(time, self.out);
+        let text = text.as_str().unwrap_or_default();
+        // Text of a `Timestamp` has more digits than a `DateTime` reads; text without zone is of the latter.
+        let time = text.parse().map(|Timestamp(time)| time).or_else(|_| text.parse().map(DateTime::in_utc));
+        time::write(time.map_err(EncodeError::custom)?, self.out);
         Ok(())
     }
 }
