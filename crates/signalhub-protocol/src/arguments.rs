@@ -56,10 +56,15 @@ impl Binder<'_> {
     pub fn next<T: DeserializeOwned>(&mut self) -> Result<T, BindError> {
         match &mut self.0 {
             Elements::Json { elements, expected } => match elements.next()? {
-                Some(element) => json::bind(element),
+                Some(element) => {
+                    json::bind(element).map_err(|error| error.within(format_args!("argument {}", elements.count())))
+                }
                 None => Err(BindError::Count { provided: elements.count(), expected: *expected }),
             },
-            Elements::MessagePack(elements) => elements.next(),
+            Elements::MessagePack(elements) => {
+                let bound = elements.next();
+                bound.map_err(|error| error.within(format_args!("argument {}", elements.count())))
+            }
         }
     }
 
@@ -124,12 +129,21 @@ pub enum BindError {
         "Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked."
     )]
     Conversion {
-        /// What is wrong, for a log; it is not sent.
+        /// What is wrong and where: `argument 1: id: invalid type: string "x", expected i32`. It quotes what was sent, and is
+        /// no part of the text.
         reason: String,
     },
 }
 
 impl BindError {
+    /// Says in which part of a value it happened.
+    pub(crate) fn within(self, part: impl std::fmt::Display) -> Self {
+        match self {
+            Self::Conversion { reason } => Self::Conversion { reason: format!("{part}: {reason}") },
+            other => other,
+        }
+    }
+
     /// Names the original's exception, which stands before the text in detailed errors.
     pub fn exception(&self) -> &'static str {
         "InvalidDataException"

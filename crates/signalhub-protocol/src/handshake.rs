@@ -1,7 +1,5 @@
 //! The handshake that chooses the protocol; it is JSON whatever the protocol (HubProtocol, Overview).
 
-use std::borrow::Cow;
-
 use crate::json::{self, Kind, RECORD_SEPARATOR, Scanner, envelope, write_string};
 use crate::protocol::{DecodeError, Protocol};
 
@@ -27,14 +25,16 @@ impl HandshakeRequest {
         };
         let mut protocol = None;
         let mut version = None;
-        read_properties(record, |name, kind, scanner| {
+        read_properties(record, &["protocol", "version"], |name, kind, scanner| {
             match name {
-                "protocol" => protocol = Some(envelope::read_string(scanner, kind, "protocol")?.decode()?.into_owned()),
-                "version" if kind == Kind::Null => {
+                b"protocol" => {
+                    protocol = Some(envelope::read_string(scanner, kind, "protocol")?.decode()?.into_owned())
+                }
+                b"version" if kind == Kind::Null => {
                     scanner.word(b"null")?;
                     version = None;
                 }
-                "version" => version = Some(envelope::read_integer(scanner, kind, "version", "Int32")?),
+                b"version" => version = Some(envelope::read_integer(scanner, kind, "version", "Int32")?),
                 _ => drop(scanner.value()?),
             }
             Ok(())
@@ -70,11 +70,11 @@ impl HandshakeResponse {
         };
         let mut error = None;
         let mut hub_message = false;
-        read_properties(record, |name, kind, scanner| {
+        read_properties(record, &["error", "type"], |name, kind, scanner| {
             match name {
-                "error" => error = Some(envelope::read_string(scanner, kind, "error")?.decode()?.into_owned()),
+                b"error" => error = Some(envelope::read_string(scanner, kind, "error")?.decode()?.into_owned()),
                 other => {
-                    hub_message |= other == "type";
+                    hub_message |= other == b"type";
                     scanner.value()?;
                 }
             }
@@ -143,16 +143,17 @@ impl From<DecodeError> for HandshakeError {
     }
 }
 
-/// Hands each property of the record's object to `read`, which must consume its value.
+/// Hands each property of the record's object to `read`, which knows these names and must consume the value.
 fn read_properties<'a>(
     record: &'a [u8],
-    mut read: impl FnMut(&str, Kind, &mut Scanner<'a>) -> Result<(), DecodeError>,
+    names: &[&str],
+    mut read: impl FnMut(&[u8], Kind, &mut Scanner<'a>) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
     let mut scanner = Scanner::new(record);
     envelope::open_object(&mut scanner)?;
     let mut first = true;
     while let Some(name) = scanner.next_property(&mut first)? {
-        let name: Cow<'_, str> = name.decode().unwrap_or_default();
+        let name = name.known_bytes(names)?;
         let kind = scanner.kind()?;
         read(&name, kind, &mut scanner)?;
     }

@@ -152,7 +152,7 @@ pub enum DecodeError {
     /// A string of the envelope has this escape where none or the other half of a surrogate pair should be.
     #[error("Cannot read invalid UTF-16 JSON text as string. Invalid surrogate value: '0x{0:X}'.")]
     Surrogate(u16),
-    /// An item of a stream has an empty id.
+    /// An item of a stream has an empty id, which is no open stream's. Its receiver finds that out.
     #[error("No stream with id '' could be found.")]
     EmptyStreamId,
     /// The length in front of a MessagePack message is beyond 2 GiB, or does not end.

@@ -18,6 +18,18 @@ const ANSWERED: &[(&[u8], Answer)] = &[
     (br#"{"protocol":"","version":1}"#, Ok(("", 1))),
     (br#"{"pr\u006ftocol":"json","version":1}"#, Ok(("json", 1))),
     (br#"{"protocol":"json","version":1,"x":[1,{"protocol":"y"}]}"#, Ok(("json", 1))),
+    (br#"{"\ud83d":1,"protocol":"json","version":1}"#, Ok(("json", 1))),
+    (br#"{"x\ud83d\ud83d":1,"protocol":"json","version":1}"#, Ok(("json", 1))),
+    (
+        br#"{"protoco\ud83d":1,"protocol":"json","version":1}"#,
+        Err("InvalidOperationException: Cannot read incomplete UTF-16 JSON text as string with missing low surrogate."),
+    ),
+    (
+        br#"{"\ud83d\ud83d":1,"protocol":"json","version":1}"#,
+        Err(
+            "InvalidOperationException: Cannot read invalid UTF-16 JSON text as string. Invalid surrogate value: '0xD83D'.",
+        ),
+    ),
     (
         br#"{"version":1}"#,
         Err(r#"InvalidDataException: Missing required property 'protocol'. Message content: {"version":1}"#),

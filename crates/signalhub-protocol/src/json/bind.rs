@@ -144,10 +144,12 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
     }
 
     fn deserialize_bytes<V: Visitor<'a>>(mut self, visitor: V) -> Result<V::Value, BindError> {
-        if self.scanner.kind()? != Kind::String {
-            return self.deserialize_any(visitor);
+        match self.scanner.kind()? {
+            Kind::String => visitor.visit_byte_buf(base64(&self.text()?)?),
+            // Types of bytes would take the numbers of an array.
+            Kind::Array => Err(BindError::custom("an array is no base64")),
+            _ => self.deserialize_any(visitor),
         }
-        visitor.visit_byte_buf(BASE64.decode(self.text()?.as_bytes()).map_err(BindError::custom)?)
     }
 
     fn deserialize_byte_buf<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, BindError> {
@@ -256,13 +258,14 @@ struct Fields<'a> {
     /// Handed out last, for types that refuse unknown fields.
     unknown: Option<(Cow<'a, str>, &'a [u8])>,
     next: usize,
-    current: &'a [u8],
+    /// The field whose value comes next; unknown ones have no name.
+    current: (&'static str, &'a [u8]),
 }
 
 impl<'a> Fields<'a> {
     /// Reads the whole object, whose brace comes next.
     fn read(names: &'static [&'static str], scanner: &mut Scanner<'a>) -> Result<Self, BindError> {
-        let mut fields = Self { names, values: vec![None; names.len()], unknown: None, next: 0, current: b"" };
+        let mut fields = Self { names, values: vec![None; names.len()], unknown: None, next: 0, current: ("", b"") };
         scanner.open()?;
         let mut first = true;
         while let Some(name) = scanner.next_property(&mut first)? {
@@ -285,19 +288,20 @@ impl<'a> de::MapAccess<'a> for Fields<'a> {
             let name = self.names[self.next];
             self.next += 1;
             if let Some(value) = value {
-                self.current = value;
+                self.current = (name, value);
                 return seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some);
             }
         }
         let Some((name, value)) = self.unknown.take() else {
             return Ok(None);
         };
-        self.current = value;
+        self.current = ("", value);
         seed.deserialize(CowStrDeserializer::new(name)).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, BindError> {
-        seed.deserialize(Reader { scanner: &mut Scanner::new(self.current) })
+        let (name, value) = self.current;
+        seed.deserialize(Reader { scanner: &mut Scanner::new(value) }).map_err(|error| error.within(name))
     }
 }
 
@@ -339,6 +343,17 @@ impl<'a> de::VariantAccess<'a> for Reader<'_, 'a> {
     ) -> Result<V::Value, BindError> {
         de::Deserializer::deserialize_struct(self, "", fields, visitor)
     }
+}
+
+/// Reads base64, which may have white space anywhere.
+fn base64(text: &str) -> Result<Vec<u8>, BindError> {
+    let white = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let decoded = if text.as_bytes().iter().any(|byte| white(byte)) {
+        BASE64.decode(text.bytes().filter(|byte| !white(byte)).collect::<Vec<u8>>())
+    } else {
+        BASE64.decode(text)
+    };
+    decoded.map_err(BindError::custom)
 }
 
 fn finite<N: Into<f64> + Copy>(number: N) -> Result<N, BindError> {

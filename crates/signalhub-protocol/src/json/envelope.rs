@@ -18,6 +18,21 @@ pub(crate) fn decode(input: &[u8]) -> Result<Option<(HubMessage<'_>, usize)>, De
     Ok(Some((Envelope::read(record)?.into_message()?, consumed)))
 }
 
+/// The names of the properties that any message has.
+const PROPERTIES: [&str; 11] = [
+    "type",
+    "invocationId",
+    "target",
+    "arguments",
+    "streamIds",
+    "item",
+    "result",
+    "error",
+    "allowReconnect",
+    "sequenceId",
+    "headers",
+];
+
 /// All properties that any message has; the last one of a name wins.
 #[derive(Default)]
 struct Envelope<'a> {
@@ -42,8 +57,9 @@ impl<'a> Envelope<'a> {
         open_object(&mut scanner)?;
         let mut first = true;
         while let Some(name) = scanner.next_property(&mut first)? {
+            let name = name.known_bytes(&PROPERTIES)?;
             let kind = scanner.kind()?;
-            envelope.read_property(&name.known_bytes(), kind, &mut scanner)?;
+            envelope.read_property(&name, kind, &mut scanner)?;
         }
         Ok(envelope)
     }
@@ -130,9 +146,6 @@ impl<'a> Envelope<'a> {
         let Some(item) = self.item else {
             return Err(DecodeError::Missing(if invocation_id.is_empty() { "invocationId" } else { "item" }));
         };
-        if invocation_id.is_empty() {
-            return Err(DecodeError::EmptyStreamId);
-        }
         Ok(StreamItem { headers: self.headers, invocation_id, item: Value::Json(item) })
     }
 

@@ -252,12 +252,30 @@ impl<'a> Text<'a> {
         self.escaped
     }
 
-    /// Gives the bytes to be compared with names that are known; what cannot be decoded is none of them.
-    pub(crate) fn known_bytes(self) -> Cow<'a, [u8]> {
-        match self.escaped {
-            false => Cow::Borrowed(self.raw),
-            true => Cow::Owned(self.decode().unwrap_or_default().into_owned().into_bytes()),
+    /// Gives the bytes to be compared with these names.
+    ///
+    /// The original compares an escaped name piece by piece and fails where it comes to half a surrogate pair. It does not
+    /// come there if the length, or what stands before the first escape, shows that the name is none of them.
+    pub(crate) fn known_bytes(self, names: &[&str]) -> Result<Cow<'a, [u8]>, TextError> {
+        if !self.escaped {
+            return Ok(Cow::Borrowed(self.raw));
         }
+        match self.decode() {
+            Ok(name) => Ok(Cow::Owned(name.into_owned().into_bytes())),
+            Err(TextError::Utf8) => Ok(Cow::Borrowed(b"")),
+            Err(error) if names.iter().any(|name| self.may_be(name)) => Err(error),
+            Err(_) => Ok(Cow::Borrowed(b"")),
+        }
+    }
+
+    /// Tells whether the original decodes the text to compare it with this name.
+    fn may_be(self, name: &str) -> bool {
+        /// The longest spelling of a character, `\u0041`.
+        const LONGEST: usize = 6;
+        let plain = memchr::memchr(b'\\', self.raw).unwrap_or(self.raw.len());
+        name.len() <= self.raw.len()
+            && self.raw.len() / LONGEST <= name.len()
+            && name.as_bytes().starts_with(&self.raw[..plain])
     }
 
     /// Gives the characters; borrows unless there are escapes.

@@ -31,14 +31,17 @@ pub(crate) fn forward<S: Serializer>(value: &[u8], serializer: S) -> Result<S::O
 
 /// The arguments of a call, one by one.
 #[derive(Debug)]
-pub(crate) struct Elements<'a>(Scanner<'a>);
+pub(crate) struct Elements<'a> {
+    scanner: Scanner<'a>,
+    count: usize,
+}
 
 impl<'a> Elements<'a> {
     /// Reads how many there are, which has to be right before any of them is looked at.
     pub(crate) fn new(array: &'a [u8], expected: usize) -> Result<Self, BindError> {
         let mut scanner = Scanner::new(array);
         match scanner.token() {
-            Ok(Token::Array(provided)) if provided == expected => Ok(Self(scanner)),
+            Ok(Token::Array(provided)) if provided == expected => Ok(Self { scanner, count: 0 }),
             Ok(Token::Array(provided)) => Err(BindError::Count { provided, expected }),
             _ => Err(BindError::NotAnArray),
         }
@@ -46,7 +49,13 @@ impl<'a> Elements<'a> {
 
     /// Converts the next one.
     pub(crate) fn next<T: DeserializeOwned>(&mut self) -> Result<T, BindError> {
-        T::deserialize(Reader { scanner: &mut self.0, depth: 0 })
+        self.count += 1;
+        T::deserialize(Reader { scanner: &mut self.scanner, depth: 0 })
+    }
+
+    /// Says how many were asked for.
+    pub(crate) fn count(&self) -> usize {
+        self.count
     }
 }
 
@@ -151,6 +160,16 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
         self.deserialize_str(visitor)
     }
 
+    fn deserialize_bytes<V: Visitor<'a>>(mut self, visitor: V) -> Result<V::Value, BindError> {
+        // Types of bytes would take the numbers of an array.
+        let token = self.token(|token| !matches!(token, Token::Array(_)))?;
+        self.visit(token, visitor)
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, BindError> {
+        self.deserialize_bytes(visitor)
+    }
+
     fn deserialize_seq<V: Visitor<'a>>(mut self, visitor: V) -> Result<V::Value, BindError> {
         match self.token(|_| true)? {
             Token::Bin(bytes) => {
@@ -222,7 +241,7 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
 
     serde::forward_to_deserialize_any! {
         <W: Visitor<'a>>
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 bytes byte_buf unit unit_struct tuple_struct map identifier
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 unit unit_struct tuple_struct map identifier
     }
 }
 
@@ -322,14 +341,15 @@ struct Fields<'a> {
     /// Handed out last, for types that refuse unknown fields.
     unknown: Option<(&'a str, &'a [u8])>,
     next: usize,
-    current: &'a [u8],
+    /// The field whose value comes next.
+    current: (&'a str, &'a [u8]),
 }
 
 impl<'a> Fields<'a> {
     /// Reads the whole map.
     fn read(names: &'static [&'static str], mut members: Members<'_, 'a>) -> Result<Self, BindError> {
         let values = vec![None; names.len()];
-        let mut fields = Self { names, depth: members.depth, values, unknown: None, next: 0, current: b"" };
+        let mut fields = Self { names, depth: members.depth, values, unknown: None, next: 0, current: ("", b"") };
         while let Some(mut reader) = members.next() {
             let name = match reader.token(|token| matches!(token, Token::Str(_)))? {
                 Token::Str(name) => text(name)?,
@@ -353,19 +373,21 @@ impl<'a> de::MapAccess<'a> for Fields<'a> {
             let name = self.names[self.next];
             self.next += 1;
             if let Some(value) = value {
-                self.current = value;
+                self.current = (name, value);
                 return seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some);
             }
         }
         let Some((name, value)) = self.unknown.take() else {
             return Ok(None);
         };
-        self.current = value;
+        self.current = (name, value);
         seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, BindError> {
-        seed.deserialize(Reader { scanner: &mut Scanner::new(self.current), depth: self.depth })
+        let (name, value) = self.current;
+        let bound = seed.deserialize(Reader { scanner: &mut Scanner::new(value), depth: self.depth });
+        bound.map_err(|error| error.within(name))
     }
 }
 

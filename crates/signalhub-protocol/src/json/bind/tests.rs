@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -154,6 +155,24 @@ fn a_value_that_is_passed_on_is_one_that_all_can_read() {
     }
     for text in [r#""\ud83d\ude00""#, "[1e308,-0]", r#"{"a":1,"a":2}"#, "100000000000000000000", &deep(62)] {
         assert_eq!(bind::<AnyValue>(text.as_bytes()).unwrap().as_value().as_bytes(), text.as_bytes());
+    }
+}
+
+#[test]
+fn bytes_are_base64_with_white_space_anywhere_and_no_array() {
+    let bytes = |text: &'static [u8]| Bytes::from_static(text);
+    check(r#""AQID""#, bytes(&[1, 2, 3]));
+    for text in [r#"" AQID""#, r#""A Q\tI\r\nD""#, r#""AQID\n""#] {
+        check(text, bytes(&[1, 2, 3]));
+    }
+    for text in [r#""AQ==""#, r#""AQ= =""#, r#""AQ=\n=""#] {
+        check(text, bytes(&[1]));
+    }
+    check(r#"" ""#, bytes(&[]));
+    for text in
+        ["[1,2]", "[]", "5", "{}", "null", r#""AQI""#, r#""____""#, r#""AR==""#, r#""AQ\u000bID""#, r#""AQID\u0000""#]
+    {
+        check_refused::<Bytes>(text.as_bytes());
     }
 }
 

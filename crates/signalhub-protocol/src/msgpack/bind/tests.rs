@@ -131,6 +131,22 @@ fn types_are_strict() {
 }
 
 #[test]
+fn nil_is_an_object_that_may_be_missing() {
+    check(b"\xc0", None::<Order>);
+    check(b"\x81\xa2Id\x01", Some(Order { id: 1, ..Order::default() }));
+    check(b"\x92\xc0\x81\xa2Id\x02", vec![None, Some(Order { id: 2, ..Order::default() })]);
+    check_refused::<Order>(b"\xc0");
+}
+
+#[test]
+fn a_list_is_no_bytes() {
+    check(b"\xc4\x02\x01\x02", bytes::Bytes::from_static(&[1, 2]));
+    check_refused::<bytes::Bytes>(b"\x92\x01\x02");
+    check_refused::<bytes::Bytes>(b"\x90");
+    check_refused::<bytes::Bytes>(b"\x05");
+}
+
+#[test]
 fn bytes_may_be_a_list_and_times_may_be_text() {
     check(b"\xc4\x02\x01\x02", vec![1u8, 2]);
     check(b"\xc4\x02\x01\x02", [1u8, 2]);

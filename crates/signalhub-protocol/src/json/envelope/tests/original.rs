@@ -47,7 +47,6 @@ pub(super) const REFUSED: &[(&[u8], &str)] = &[
     (b"{\"type\":1}", "InvalidDataException: Missing required property 'target'."),
     (b"{\"type\":2}", "InvalidDataException: Missing required property 'invocationId'."),
     (b"{\"type\":2,\"invocationId\":\"\"}", "InvalidDataException: Missing required property 'invocationId'."),
-    (b"{\"type\":2,\"item\":1,\"invocationId\":\"\"}", "KeyNotFoundException: No stream with id '' could be found."),
     (b"{\"type\":3,\"error\":\"e\",\"result\":1}", "InvalidDataException: Missing required property 'invocationId'."),
     (b"{\"type\":3,\"invocationId\":\"\",\"error\":\"e\",\"result\":1}", "InvalidDataException: Missing required property 'invocationId'."),
     (b"{\"type\":3,\"result\":1}", "InvalidDataException: Missing required property 'invocationId'."),
@@ -156,6 +155,11 @@ pub(super) const REFUSED: &[(&[u8], &str)] = &[
     (b"{\"type\":1,\"invocationId\":\"q\",\"target\":\"EchoInt\",\"arguments\":[\"a\",x]}", "InvalidDataException: Error reading JSON."),
     (b"{\"type\":1,\"invocationId\":\"q\",\"target\":\"EchoInt\",\"arguments\":[\"a\"}", "InvalidDataException: Error reading JSON."),
     (b"{\"type\":1,\"invocationId\":\"\\ud800\",\"target\":\"EchoInt\",\"arguments\":[\"a\"]}", "InvalidOperationException: Cannot read incomplete UTF-16 JSON text as string with missing low surrogate."),
+    (b"{\"type\":6,\"\\ud83d\":1}", "InvalidOperationException: Cannot read incomplete UTF-16 JSON text as string with missing low surrogate."),
+    (b"{\"type\":6,\"i\\ud83d\":1}", "InvalidOperationException: Cannot read incomplete UTF-16 JSON text as string with missing low surrogate."),
+    (b"{\"type\":6,\"ite\\ud83d\":1}", "InvalidOperationException: Cannot read incomplete UTF-16 JSON text as string with missing low surrogate."),
+    (b"{\"type\":6,\"t\\ude00\":1}", "InvalidOperationException: Cannot read invalid UTF-16 JSON text as string. Invalid surrogate value: '0xDE00'."),
+    (b"{\"type\":6,\"\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\":1}", "InvalidOperationException: Cannot read invalid UTF-16 JSON text as string. Invalid surrogate value: '0xD83D'."),
 ];
 
 /// Records after which the original's connection lives on.
@@ -202,4 +206,8 @@ pub(super) const ACCEPTED: &[&[u8]] = &[
     b"{\"type\":1,\"target\":\"Count\",\"arguments\":[1,0]}",
     b"{\"type\":1,\"target\":\"Restricted\",\"arguments\":[]}",
     b"{\"type\":1,\"invocationId\":\"1\",\"target\":\"EchoInt\",\"arguments\":[1.0]}",
+    b"{\"type\":6,\"x\\ud83d\":1}",
+    b"{\"type\":6,\"x\\ude00\\ud83d\":1}",
+    b"{\"type\":6,\"\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\\ud83d\":1}",
+    b"{\"type\":6,\"typ\\u00e9\":1}",
 ];
