@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use signalhub_connections::Frame;
 use signalhub_protocol::{HubMessage, Protocol};
@@ -11,6 +12,7 @@ use crate::client::frame;
 use crate::client_results::ClientResults;
 use crate::lifetime::Lifetime;
 use crate::method::{Hook, MethodTable};
+use crate::rate::LogThrottle;
 
 /// A finished hub: what it can do, and who is there.
 pub(crate) struct HubCore {
@@ -19,6 +21,8 @@ pub(crate) struct HubCore {
     pub(crate) lifetime: Lifetime,
     pub(crate) results: ClientResults,
     pub(crate) refused: RefusalCounters,
+    /// For warnings about arguments that do not fit.
+    pub(crate) misfits: LogThrottle,
     /// The pings of all clients, by protocol.
     pings: [Frame; Protocol::ALL.len()],
     pub(crate) on_connected: Option<Hook>,
@@ -38,6 +42,7 @@ impl HubCore {
             lifetime: Lifetime::default(),
             results: ClientResults::default(),
             refused: RefusalCounters::default(),
+            misfits: LogThrottle::new(Instant::now()),
             pings: Protocol::ALL.map(|protocol| frame(protocol, &HubMessage::Ping)),
             on_connected,
             on_disconnected,

@@ -15,7 +15,7 @@ use crate::groups::Groups;
 use crate::handler::{Handler, StreamHandler};
 use crate::method::{Hook, Method, MethodTable};
 use crate::options::HubOptions;
-use crate::subscriptions::SubscriptionMethods;
+use crate::subscriptions::{self, SubscriptionMethods};
 use crate::{ErrorDetails, Rate, session};
 
 /// A set of methods that clients call, and the clients that are connected to it.
@@ -158,14 +158,17 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
     pub fn events_with_default(self, broker: Broker, default_grants: Grants) -> Self {
         let methods = SubscriptionMethods::new(broker, default_grants);
         let (subscribe, unsubscribe) = (methods.clone(), methods);
-        self.method("Subscribe", move |caller: Caller, args: Args<_>| {
+        let subscribe = move |caller: Caller, args: Args<_>| {
             let result = subscribe.subscribe(&caller, args);
             async move { result }
-        })
-        .method("Unsubscribe", move |caller: Caller, args: Args<_>| {
+        };
+        let unsubscribe = move |caller: Caller, args: Args<_>| {
             let result = unsubscribe.unsubscribe(&caller, args);
             async move { result }
-        })
+        };
+        let subscribe = Method::plain("Subscribe", subscribe, self.state.clone());
+        let unsubscribe = Method::plain("Unsubscribe", unsubscribe, self.state.clone());
+        self.add(subscribe.with_usage(subscriptions::USAGE)).add(unsubscribe.with_usage(subscriptions::USAGE))
     }
 
     /// Replaces all settings.

@@ -17,6 +17,7 @@ pub(crate) struct Method {
     name: Arc<str>,
     signature: Signature,
     policy: Option<Policy>,
+    usage: Option<&'static str>,
     bind: Bind,
 }
 
@@ -51,7 +52,16 @@ impl Method {
     where
         B: Fn(&Arguments<'_>, &mut Bindings<'_>) -> Result<BoundCall, BindError> + Send + Sync + 'static,
     {
-        Self { name: name.into(), signature, policy, bind: Box::new(bind) }
+        Self { name: name.into(), signature, policy, usage: None, bind: Box::new(bind) }
+    }
+
+    /// Says what the method expects; clients whose arguments do not fit are told.
+    pub(crate) fn with_usage(self, usage: &'static str) -> Self {
+        Self { usage: Some(usage), ..self }
+    }
+
+    pub(crate) fn usage(&self) -> Option<&'static str> {
+        self.usage
     }
 
     /// The name as it was registered.

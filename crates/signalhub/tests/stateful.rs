@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signalhub::connections::{ConnectionHandler, Peer};
-use signalhub::{Args, CloseReason, Connection, Hub, HubBuilder, Identity};
+use signalhub::{Args, CloseReason, Connection, Hub, HubBuilder, Identity, Upload};
 
 fn hub() -> HubBuilder<()> {
-    Hub::builder().method("Echo", async |Args((word,)): Args<(String,)>| Ok(word))
+    Hub::builder()
+        .method("Echo", async |Args((word,)): Args<(String,)>| Ok(word))
+        .method("First", async |mut numbers: Upload<i32>| numbers.next().await.unwrap_or(Ok(0)))
 }
 
 const CLOSE: &str = r#"{"type":7,"error":"Connection closed with an error.","allowReconnect":true}"#;
@@ -125,4 +127,58 @@ async fn a_connection_that_was_given_up_is_gone() {
     client.0.give_up();
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(hub.client_count(), 0);
+}
+
+/// What the original, asked one by one, confirms and what not.
+#[tokio::test(start_paused = true)]
+async fn all_calls_and_answers_are_confirmed_but_no_item_without_a_stream() {
+    for (message, counts) in [
+        (r#"{"type":2,"invocationId":"nope","item":1}"#, false),
+        (r#"{"type":2,"item":1,"invocationId":"nope"}"#, false),
+        (r#"{"type":2,"invocationId":"open","item":"x"}"#, false),
+        (r#"{"type":2,"invocationId":"open","item":1}"#, true),
+        (r#"{"type":3,"invocationId":"open"}"#, true),
+        (r#"{"type":3,"invocationId":"nope"}"#, true),
+        (r#"{"type":3,"invocationId":"s99999","result":1}"#, true),
+        (r#"{"type":5,"invocationId":"nope"}"#, true),
+        (r#"{"type":1,"target":"Nope","arguments":[]}"#, true),
+        (r#"{"type":1,"target":"Echo","arguments":[1]}"#, true),
+        (r#"{"type":4,"target":"Echo","arguments":[1]}"#, true),
+        (r#"{"type":1,"target":"Echo","arguments":["x"],"streamIds":["s"]}"#, true),
+        (r#"{"type":6}"#, false),
+        (r#"{"type":8,"sequenceId":0}"#, false),
+        (r#"{"type":9,"sequenceId":2}"#, false),
+    ] {
+        let hub = hub().build();
+        let mut client = Client::connect(&hub).await;
+        client.say(r#"{"type":1,"target":"First","arguments":[],"streamIds":["open"]}"#);
+        client.hears(r#"{"type":8,"sequenceId":1}"#).await;
+        client.say(message);
+        if counts {
+            client.hears(r#"{"type":8,"sequenceId":2}"#).await;
+        }
+        assert_eq!(client.next().await, None, "{message}");
+        client.echo(1);
+        client.is_answered(1).await;
+        client.hears(&format!(r#"{{"type":8,"sequenceId":{}}}"#, 2 + u32::from(counts))).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_repeats_items_without_a_stream_is_neither_answered_twice_nor_left_out() {
+    let hub = hub().build();
+    let mut client = Client::connect(&hub).await;
+    let item = r#"{"type":2,"invocationId":"nope","item":1}"#;
+    client.echo(1);
+    client.say(item);
+    client.echo(2);
+    client.is_answered(1).await;
+    client.is_answered(2).await;
+    client.hears(r#"{"type":8,"sequenceId":2}"#).await;
+    // To the client these were three messages, and it repeats what is not confirmed.
+    client.say(r#"{"type":9,"sequenceId":3}"#);
+    client.echo(2);
+    client.echo(3);
+    client.is_answered(3).await;
+    client.hears(r#"{"type":8,"sequenceId":3}"#).await;
 }

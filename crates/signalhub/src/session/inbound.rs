@@ -1,13 +1,15 @@
 //! What a client's message asks for. Arguments become typed here, while the input is still at hand.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use signalhub_protocol::{Close, DecodeError, HubMessage, Invocation};
+use signalhub_protocol::{BindError, Close, DecodeError, HubMessage, Invocation, StreamItem};
 
 use super::ending::{Ending, Fault};
 use super::numbering::Novelty;
 use super::resumption::Resumption;
 use super::running::RunningCalls;
+use super::uploads::Received;
 use crate::HubError;
 use crate::extract::Bindings;
 use crate::handler::BoundCall;
@@ -81,7 +83,7 @@ pub(super) fn next(
 
 /// Takes a message, unless it was here before.
 fn take(calls: &mut RunningCalls, resumption: Option<&mut Resumption>, message: HubMessage<'_>) -> Action {
-    let Some(resumption) = resumption else { return interpret(calls, message) };
+    let Some(resumption) = resumption else { return interpret(calls, None, message) };
     if resumption.on_message(&message) == Novelty::Repeated {
         return Action::Ignore;
     }
@@ -92,16 +94,16 @@ fn take(calls: &mut RunningCalls, resumption: Option<&mut Resumption>, message: 
                 return Action::End(Ending::Fault(Fault::from(gap)));
             }
         }
-        message => return interpret(calls, message),
+        message => return interpret(calls, Some(resumption), message),
     }
     Action::Ignore
 }
 
-fn interpret(calls: &mut RunningCalls, message: HubMessage<'_>) -> Action {
+fn interpret(calls: &mut RunningCalls, resumption: Option<&mut Resumption>, message: HubMessage<'_>) -> Action {
     match message {
         HubMessage::Invocation(invocation) => bind(calls, &invocation, CallKind::Invocation),
         HubMessage::StreamInvocation(invocation) => bind(calls, &invocation, CallKind::StreamInvocation),
-        HubMessage::StreamItem(item) => calls.uploads().push(&item).map_or(Action::Ignore, Action::Hold),
+        HubMessage::StreamItem(item) => push(calls, resumption, &item),
         // A completion is offered to the client's uploads first, then to the calls that wait for the client.
         HubMessage::Completion(completion) => match calls.complete(completion) {
             Ok(()) => Action::Ignore,
@@ -118,6 +120,29 @@ fn interpret(calls: &mut RunningCalls, message: HubMessage<'_>) -> Action {
         // The counters of a connection that cannot be resumed mean nothing. A message of an unknown type must not harm
         // what comes behind it.
         HubMessage::Ack(_) | HubMessage::Sequence(_) | HubMessage::Unknown(_) => Action::Ignore,
+    }
+}
+
+/// Gives an item to its stream. One that no stream takes is ignored and left out of the confirmations.
+///
+/// An empty id is a fault, but only of an item that does not end its stream, as in the original.
+fn push(calls: &mut RunningCalls, resumption: Option<&mut Resumption>, item: &StreamItem<'_>) -> Action {
+    let received = calls.uploads().push(item);
+    if let (Received::Unknown | Received::Refused { .. }, Some(resumption)) = (&received, resumption) {
+        resumption.leave_out();
+    }
+    if let Received::Refused { method, reason } = &received {
+        warn_of_misfit(calls, method, &shorten(reason));
+    }
+    match received {
+        Received::Unknown if item.invocation_id.is_empty() => {
+            Action::End(Ending::Fault(Fault::from(DecodeError::EmptyStreamId)))
+        }
+        Received::Taken | Received::Full(_) if item.invocation_id.is_empty() => {
+            Action::End(Ending::Fault(Fault::from(DecodeError::Missing("invocationId"))))
+        }
+        Received::Full(upload) => Action::Hold(upload),
+        Received::Taken | Received::Unknown | Received::Refused { .. } => Action::Ignore,
     }
 }
 
@@ -143,9 +168,9 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
         Bindings { capacity: options.stream_buffer_capacity, resume: calls.resume(), uploads: Vec::new() };
     match method.bind(&invocation.arguments, &mut bindings) {
         Err(error) => {
+            let refused = misfit(calls, &method, &error);
             let base = format!("Failed to invoke '{target}' due to an error on the server.");
-            let error = HubError::internal(error.exception(), &error);
-            Action::Answer { id, error: error.tell(&base, options.error_details) }
+            Action::Answer { id, error: refused.tell(&base, options.error_details) }
         }
         // Of JSON, only a call that could begin is asked for its id (HubProtocol, StreamInvocation).
         Ok(_) if kind == CallKind::StreamInvocation && id.is_none() => {
@@ -160,5 +185,38 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
             uploads: bindings.uploads,
             bound,
         }),
+    }
+}
+
+/// Reports arguments that do not fit: to the client if the method says what it expects, else in the log of whoever wrote the
+/// method, because the client is told no more than that it failed.
+fn misfit(calls: &RunningCalls, method: &Method, error: &BindError) -> HubError {
+    let reason = match error {
+        BindError::Conversion { reason } => shorten(reason),
+        other => other.to_string(),
+    };
+    let name = method.name();
+    if let Some(usage) = method.usage() {
+        tracing::debug!(method = %name, %reason, "the arguments of a call do not fit its method");
+        return HubError::new(format!("expected {usage}: {reason}"));
+    }
+    warn_of_misfit(calls, name, &reason);
+    HubError::internal(error.exception(), error)
+}
+
+/// Warns that what a client sent does not fit a method.
+fn warn_of_misfit(calls: &RunningCalls, method: &str, reason: &str) {
+    if let Some(skipped) = calls.core().misfits.admit(Instant::now()) {
+        let id = calls.client().id();
+        tracing::warn!(%id, method, reason, skipped, "what a client sent does not fit the method");
+    }
+}
+
+/// Cuts off what is too much for a line: a reason quotes what the client sent.
+fn shorten(reason: &str) -> String {
+    const MOST: usize = 200;
+    match reason.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &reason[..end]),
+        None => reason.to_owned(),
     }
 }

@@ -6,14 +6,22 @@
 use signalhub_protocol::SequenceId;
 
 /// Numbers the messages of a client whose connection can be resumed.
+///
+/// A client numbers whatever it sends. The original leaves out items that no stream takes, so its confirmations fall behind
+/// the client's numbers, and after a reconnect it takes messages twice or drops new ones. Here the client's own numbers
+/// decide what is new, and only the confirmations leave those items out.
 #[derive(Debug)]
 pub(super) struct Numbering {
     /// The number of the next message.
     next: i64,
     /// The highest number that was received.
     latest: i64,
-    /// Whether the client does not know `latest` yet.
-    owed: bool,
+    /// How many of the received messages the confirmations leave out.
+    left_out: i64,
+    /// What was confirmed last.
+    confirmed: i64,
+    /// Whether a message came again, whose confirmation may have been lost.
+    repeated: bool,
 }
 
 /// Whether a message has been here before.
@@ -30,21 +38,25 @@ pub(super) struct Gap;
 
 impl Numbering {
     pub(super) fn new() -> Self {
-        Self { next: 1, latest: 0, owed: false }
+        Self { next: 1, latest: 0, left_out: 0, confirmed: 0, repeated: false }
     }
 
     /// Counts a message. One that comes again is confirmed again, for its confirmation may have been lost.
     pub(super) fn on_message(&mut self) -> Novelty {
         let number = self.next;
         self.next += 1;
-        let novelty = if number > self.latest {
+        if number > self.latest {
             self.latest = number;
             Novelty::New
         } else {
+            self.repeated = true;
             Novelty::Repeated
-        };
-        self.owed = self.latest > 0;
-        novelty
+        }
+    }
+
+    /// Leaves the message that was just counted as new out of the confirmations.
+    pub(super) fn leave_out(&mut self) {
+        self.left_out += 1;
     }
 
     /// Takes the client's word for the number of its next message, which may be one that was here before.
@@ -61,12 +73,18 @@ impl Numbering {
 
     /// Whether the client is to be told something.
     pub(super) fn owes(&self) -> bool {
-        self.owed
+        let confirmable = self.latest - self.left_out;
+        confirmable > self.confirmed || (self.repeated && confirmable > 0)
     }
 
     /// What to confirm, once.
     pub(super) fn poll_ack(&mut self) -> Option<SequenceId> {
-        std::mem::take(&mut self.owed).then_some(SequenceId(self.latest))
+        if !self.owes() {
+            return None;
+        }
+        self.confirmed = self.latest - self.left_out;
+        self.repeated = false;
+        Some(SequenceId(self.confirmed))
     }
 }
 

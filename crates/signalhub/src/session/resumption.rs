@@ -37,13 +37,22 @@ impl Resumption {
             return Novelty::New;
         }
         let novelty = self.numbering.on_message();
+        self.schedule_ack();
+        novelty
+    }
+
+    /// Leaves an item that no stream took out of the confirmations, as the original does.
+    pub(super) fn leave_out(&mut self) {
+        self.numbering.leave_out();
+    }
+
+    fn schedule_ack(&mut self) {
         if self.due.is_none() && self.numbering.owes() {
             let now = Instant::now();
             let gone = now.duration_since(self.begun).as_nanos() % ACK_INTERVAL.as_nanos();
             let left = ACK_INTERVAL - Duration::from_nanos(u64::try_from(gone).unwrap_or(0));
             self.due = Some(Box::pin(sleep_until(now + left)));
         }
-        novelty
     }
 
     pub(super) fn on_sequence(&mut self, next: SequenceId) -> Result<(), Gap> {

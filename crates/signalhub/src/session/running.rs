@@ -165,7 +165,7 @@ impl RunningCalls {
         }
         let PendingCall { method, target, id, kind, stream_ids, uploads, bound } = pending;
         let number = self.next_number();
-        self.uploads.open(number, stream_ids, uploads);
+        self.uploads.open((number, method.name()), stream_ids, uploads);
         let details = self.core.options.error_details;
         match (bound, id) {
             (BoundCall::Plain(begin), id) => {

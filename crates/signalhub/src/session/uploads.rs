@@ -11,8 +11,29 @@ use crate::{ErrorDetails, HubError};
 
 /// The open uploads of one client, by stream id.
 pub(super) struct Uploads {
-    open: HashMap<Arc<str>, (CallNumber, Arc<dyn UploadSink>)>,
+    open: HashMap<Arc<str>, Open>,
     details: ErrorDetails,
+}
+
+/// One of them, and the call that it belongs to.
+struct Open {
+    call: CallNumber,
+    method: Arc<str>,
+    sink: Arc<dyn UploadSink>,
+}
+
+/// What became of an item.
+pub(super) enum Received {
+    Taken,
+    /// It was taken, and nothing more is read until the upload has room.
+    Full(Arc<dyn UploadSink>),
+    /// There is no stream of its id.
+    Unknown,
+    /// It is of another type than its stream of this method, which ended the stream.
+    Refused {
+        method: Arc<str>,
+        reason: String,
+    },
 }
 
 impl Uploads {
@@ -21,10 +42,18 @@ impl Uploads {
     }
 
     /// Opens the streams of a call. One that takes the id of an open stream ends that one.
-    pub(super) fn open(&mut self, call: CallNumber, ids: Vec<Arc<str>>, sinks: Vec<Arc<dyn UploadSink>>) {
+    pub(super) fn open(
+        &mut self,
+        (call, method): (CallNumber, &Arc<str>),
+        ids: Vec<Arc<str>>,
+        sinks: Vec<Arc<dyn UploadSink>>,
+    ) {
         for (id, sink) in ids.into_iter().zip(sinks) {
-            if let Some((_, earlier)) = self.open.insert(id, (call, sink)) {
-                earlier.end(Some(HubError::internal("InvalidOperationException", "The stream's id was used again.")));
+            let opened = Open { call, method: Arc::clone(method), sink };
+            if let Some(earlier) = self.open.insert(id, opened) {
+                earlier
+                    .sink
+                    .end(Some(HubError::internal("InvalidOperationException", "The stream's id was used again.")));
             }
         }
     }
@@ -33,19 +62,21 @@ impl Uploads {
         self.open.len()
     }
 
-    /// Gives an item to its method; the upload is returned if it is full now. Items of unknown streams are ignored.
-    pub(super) fn push(&mut self, item: &StreamItem<'_>) -> Option<Arc<dyn UploadSink>> {
-        let (_, sink) = self.open.get(item.invocation_id.as_ref())?;
-        if sink.push(&item.item, self.details) == Pushed::Ended {
-            self.open.remove(item.invocation_id.as_ref());
-            return None;
+    /// Gives an item to its method, if there is a stream that takes it.
+    pub(super) fn push(&mut self, item: &StreamItem<'_>) -> Received {
+        let id = item.invocation_id.as_ref();
+        let Some(Open { method, sink, .. }) = self.open.get(id) else { return Received::Unknown };
+        if let Pushed::Ended { reason } = sink.push(&item.item, self.details) {
+            let method = Arc::clone(method);
+            self.open.remove(id);
+            return Received::Refused { method, reason };
         }
-        (!sink.has_room()).then(|| Arc::clone(sink))
+        if sink.has_room() { Received::Taken } else { Received::Full(Arc::clone(sink)) }
     }
 
     /// Ends an upload, if the completion is about one.
     pub(super) fn complete(&mut self, completion: &Completion<'_>) -> Option<()> {
-        let (_, sink) = self.open.remove(completion.invocation_id.as_ref())?;
+        let Open { sink, .. } = self.open.remove(completion.invocation_id.as_ref())?;
         sink.end(match &completion.outcome {
             Outcome::Error(text) => Some(HubError::new(text.as_ref())),
             Outcome::Result(_) | Outcome::Void => None,
@@ -55,11 +86,11 @@ impl Uploads {
 
     /// Forgets what a call that has ended did not wait for.
     pub(super) fn forget(&mut self, call: CallNumber) {
-        self.open.retain(|_, (owner, sink)| {
-            let lives = *owner != call;
+        self.open.retain(|_, open| {
+            let lives = open.call != call;
             if !lives {
                 // Whoever reads it outside its method learns that no more comes.
-                sink.end(None);
+                open.sink.end(None);
             }
             lives
         });
@@ -70,8 +101,8 @@ impl Uploads {
 
     /// Ends everything because the client has gone.
     pub(super) fn disconnect(&mut self) {
-        for (_, (_, sink)) in self.open.drain() {
-            sink.end(Some(HubError::internal("IOException", "The underlying connection was closed.")));
+        for (_, open) in self.open.drain() {
+            open.sink.end(Some(HubError::internal("IOException", "The underlying connection was closed.")));
         }
     }
 }

@@ -21,6 +21,10 @@ use crate::extract::{Args, Caller};
 use crate::{Frame, HubError};
 use request::SubscriptionRequest;
 
+/// What both methods expect.
+pub(crate) const USAGE: &str =
+    "one argument, as {\"e\": \"portos.resources.changed\", \"r\": [{\"n\": \"tickets\", \"a\": [\"created\"]}]}";
+
 /// Deliveries that come at once are written together up to this many bytes.
 const BYTES_PER_WRITE: usize = 64 * 1024;
 

@@ -7,6 +7,7 @@ use crate::HubError;
 
 /// What a client wants to hear of (Portos, SubscriptionRequest). Names of properties are matched regardless of case.
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct SubscriptionRequest {
     /// The event. It is required, but its absence is answered in words and not as a binding failure.
     e: Option<String>,
@@ -16,6 +17,7 @@ pub(crate) struct SubscriptionRequest {
 
 /// One resource of a request (Portos, SubscriptionRequestResource).
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
 struct RequestedResource {
     /// Its name.
     n: Option<String>,

@@ -4,6 +4,8 @@ use super::*;
 enum Step {
     /// A message comes.
     Message(Novelty),
+    /// A new message comes that is left out of the confirmations.
+    LeftOut,
     /// The client says which one comes next.
     Sequence(i64, Result<(), Gap>),
     /// It is time to confirm.
@@ -11,13 +13,17 @@ enum Step {
 }
 
 use Novelty::{New, Repeated};
-use Step::{Ack, Message, Sequence};
+use Step::{Ack, LeftOut, Message, Sequence};
 
 fn check(steps: &[Step]) {
     let mut numbering = Numbering::new();
     for (at, step) in steps.iter().enumerate() {
         match step {
             Message(novelty) => assert_eq!(numbering.on_message(), *novelty, "step {at}"),
+            LeftOut => {
+                assert_eq!(numbering.on_message(), New, "step {at}");
+                numbering.leave_out();
+            }
             Sequence(next, result) => assert_eq!(numbering.on_sequence(SequenceId(*next)), *result, "step {at}"),
             Ack(latest) => assert_eq!(numbering.poll_ack(), latest.map(SequenceId), "step {at}"),
         }
@@ -73,4 +79,29 @@ fn a_number_from_before_the_first_message_repeats_at_most_what_there_was() {
         Sequence(2, Ok(())),
         Message(New),
     ]);
+}
+
+#[test]
+fn what_is_left_out_is_not_confirmed() {
+    check(&[LeftOut, Ack(None), Message(New), Ack(Some(1)), LeftOut, LeftOut, Ack(None), Message(New), Ack(Some(2))]);
+}
+
+#[test]
+fn what_is_left_out_keeps_its_number_for_the_client() {
+    // The client repeats all three; the item in the middle had no stream, and the call behind it ran already.
+    check(&[
+        Message(New),
+        LeftOut,
+        Message(New),
+        Ack(Some(2)),
+        Sequence(1, Ok(())),
+        Message(Repeated),
+        Message(Repeated),
+        Message(Repeated),
+        Ack(Some(2)),
+        Message(New),
+        Ack(Some(3)),
+    ]);
+    // The client goes on behind what it has learnt to be here, counted its way.
+    check(&[LeftOut, Message(New), Sequence(3, Ok(())), Message(New), Ack(Some(2))]);
 }

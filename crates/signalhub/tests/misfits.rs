@@ -1,0 +1,154 @@
+//! Arguments that do not fit: what clients read, and what the log of the program says.
+
+mod support;
+
+use std::fmt::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use signalhub::events::{Broker, Catalogue};
+use signalhub::protocol::Protocol;
+use signalhub::{Args, Hub, HubBuilder, Identity, Upload};
+use support::{Client, failed};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Event, Level, Metadata, Subscriber};
+
+#[derive(Deserialize)]
+struct Order {
+    #[allow(dead_code, reason = "it only has to fit")]
+    id: i32,
+}
+
+fn hub() -> HubBuilder<()> {
+    Hub::builder()
+        .method("Echo", async |Args((value,)): Args<(Value,)>| Ok(value))
+        .method("Take", async |Args((_, _)): Args<(String, Order)>| Ok(()))
+        .method("Sum", async |mut numbers: Upload<i32>| numbers.next().await.unwrap_or(Ok(0)))
+        .events(Broker::builder().catalogue(Catalogue::portos()).build())
+}
+
+/// Keeps the warnings of the thread that a test runs on.
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Warnings {
+    fn listen() -> (Self, DefaultGuard) {
+        let warnings = Self::default();
+        let guard = tracing::subscriber::set_default(warnings.clone());
+        (warnings, guard)
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::WARN
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() != "id" {
+            write!(self.0, "{field}={value:?} ").unwrap();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_reads_in_its_log_which_argument_of_which_method_does_not_fit_and_why() {
+    for protocol in Protocol::ALL {
+        let hub = hub().build();
+        let (warnings, _guard) = Warnings::listen();
+        let mut client = Client::connect_speaking(&hub, Identity::user("ann"), protocol).await;
+        for (arguments, reason) in [
+            (json!(["a", {"id": "x"}]), r#"argument 2: id: invalid type: string "#),
+            (json!([1, {"id": 1}]), "argument 1: invalid type: integer `1`, expected a string"),
+            (json!(["a"]), "Invocation provides 1 argument(s) but target expects 2."),
+        ] {
+            client.call("1", "Take", &arguments);
+            client.hears([failed("1", "Failed to invoke 'Take' due to an error on the server.")]).await;
+            let [line] = warnings.take().try_into().expect("one line for one call");
+            assert!(line.contains("method=\"Take\"") && line.contains("skipped=0"), "{line}");
+            assert!(line.contains(&reason.replace('"', "\\\"")), "{line}");
+        }
+        client.call_with("2", "Sum", &["s"]);
+        client.item("s", &json!("x"));
+        client.next().await;
+        let [line] = warnings.take().try_into().expect("one line for one item");
+        assert!(line.contains("method=\"Sum\"") && line.contains("invalid type: string"), "{line}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_fills_no_log_with_its_arguments() {
+    let hub = hub().build();
+    let (warnings, _guard) = Warnings::listen();
+    let mut client = Client::connect(&hub).await;
+    let long = "x".repeat(20_000);
+    for _ in 0..100 {
+        client.call("1", "Take", &json!(["a", {"id": long}]));
+        client.next().await;
+    }
+    let lines = warnings.take();
+    assert!((10..=30).contains(&lines.len()), "{} lines", lines.len());
+    assert!(lines.iter().all(|line| line.len() < 500), "{}", lines[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn subscribe_says_what_it_expects_and_warns_nobody() {
+    let expected =
+        r#"expected one argument, as {"e": "portos.resources.changed", "r": [{"n": "tickets", "a": ["created"]}]}: "#;
+    for protocol in Protocol::ALL {
+        let hub = hub().build();
+        let (warnings, _guard) = Warnings::listen();
+        let mut client = Client::connect_speaking(&hub, Identity::user("ann"), protocol).await;
+        for method in ["Subscribe", "Unsubscribe"] {
+            for (arguments, reason) in [
+                (json!(["tickets"]), r#"argument 1: invalid type: string "tickets", expected an object"#),
+                (json!([null]), "argument 1: invalid type: unit value, expected an object"),
+                (json!([]), "Invocation provides 0 argument(s) but target expects 1."),
+                (json!([{"e": "x"}, 1]), "Invocation provides 2 argument(s) but target expects 1."),
+                (json!([{"e": 5}]), "argument 1: e: invalid type: integer `5`, expected a string"),
+                (json!([{"e": "x", "r": "t"}]), r#"argument 1: r: invalid type: string "t", expected a sequence"#),
+                (json!([{"e": "x", "r": ["t"]}]), r#"argument 1: r: invalid type: string "t", expected an object"#),
+                (
+                    json!([{"e": "x", "r": [{"n": 1}]}]),
+                    "argument 1: r: n: invalid type: integer `1`, expected a string",
+                ),
+            ] {
+                client.call("1", method, &arguments);
+                let text = format!(
+                    "Failed to invoke '{method}' due to an error on the server. HubException: {expected}{reason}"
+                );
+                client.hears([failed("1", &text)]).await;
+            }
+        }
+        assert_eq!(warnings.take(), [""; 0]);
+    }
+}
