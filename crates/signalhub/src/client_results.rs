@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::client::Client;
 use crate::clients::SendError;
+use crate::type_name::type_name;
 use crate::{ConnectionId, HubError};
 
 /// Numbers the calls of this process; the prefix keeps their ids apart from those of the clients.
@@ -116,7 +117,7 @@ fn convert<T: DeserializeOwned>(answer: Answer<'_>, connection: ConnectionId) ->
             "Exception of type 'Microsoft.AspNetCore.SignalR.HubException' was thrown.".to_owned(),
         )),
         Answer::Completed(Outcome::Result(value)) => value.bind().map_err(|error| {
-            let expected = std::any::type_name::<T>();
+            let expected = type_name::<T>();
             let reason = match error {
                 BindError::Conversion { reason } => reason,
                 other => other.to_string(),

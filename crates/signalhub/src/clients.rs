@@ -150,14 +150,16 @@ impl Target {
     /// encoded once for all receivers of a protocol.
     ///
     /// # Errors
-    /// When the arguments cannot be serialised for one of the receivers, or a list of groups names the empty one; nothing
-    /// is sent then.
+    /// When the arguments cannot be serialised for one of the receivers, the method has no name, or a list of groups names
+    /// the empty one; nothing is sent then.
     pub async fn send<T: Serialize>(&self, method: &str, arguments: T) -> Result<(), SendError> {
         let receivers = self.find()?;
         // All encodings come first, so that a failure reaches nobody and not a part of them.
         let mut frames = [const { None }; Protocol::ALL.len()];
         for protocol in Protocol::ALL {
-            if receivers.iter().any(|client| client.protocol() == protocol) {
+            let is_receiver =
+                |client: &Arc<Client>| client.protocol() == protocol && !self.except.contains(client.id());
+            if receivers.iter().any(is_receiver) {
                 frames[protocol as usize] = Some(encode(protocol, method, None, &arguments)?);
             }
         }
@@ -206,7 +208,7 @@ impl SingleTarget {
     /// Calls a method of the client, without waiting for it; see [`Target::send`].
     ///
     /// # Errors
-    /// When the arguments cannot be serialised.
+    /// When the arguments cannot be serialised, or the method has no name.
     pub async fn send<T: Serialize>(&self, method: &str, arguments: T) -> Result<(), SendError> {
         if let Some(client) = &self.client {
             let _ = client.outbound().send(&encode(client.protocol(), method, None, &arguments)?);
@@ -258,6 +260,9 @@ pub enum SendError {
         /// What is wrong with them.
         source: EncodeError,
     },
+    /// The name of the method is empty.
+    #[error("The value cannot be an empty string. (Parameter 'target')")]
+    EmptyMethod,
     /// A list of groups names the empty one.
     #[error("Cannot send to an empty group name.")]
     EmptyGroup,
@@ -267,6 +272,7 @@ impl From<SendError> for HubError {
     fn from(error: SendError) -> Self {
         match &error {
             SendError::Arguments { source, .. } => Self::internal("SerializationException", source),
+            SendError::EmptyMethod => Self::internal("ArgumentException", error),
             SendError::EmptyGroup => Self::internal("InvalidOperationException", error),
         }
     }
@@ -278,6 +284,9 @@ fn encode<T: Serialize>(
     id: Option<String>,
     arguments: &T,
 ) -> Result<Frame, SendError> {
+    if method.is_empty() {
+        return Err(SendError::EmptyMethod);
+    }
     let mut encoded = Vec::new();
     protocol
         .encode_arguments(arguments, &mut encoded)

@@ -20,6 +20,7 @@ mod rate;
 mod session;
 mod slots;
 mod subscriptions;
+mod type_name;
 mod upload;
 
 pub use signalhub_connections as connections;

@@ -12,6 +12,7 @@ use signalhub_protocol::{BindError, Binder, Value};
 use tokio::sync::Notify;
 
 use crate::extract::{Bindings, Call, Extract};
+use crate::type_name::type_name;
 use crate::{ErrorDetails, HubError};
 
 /// A stream that the client sends: a parameter of hub methods, one for each stream in their order.
@@ -107,11 +108,13 @@ pub(crate) trait UploadSink: Send + Sync {
 }
 
 /// What became of an item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
     Taken,
-    /// The stream has ended and is to be forgotten.
-    Ended,
+    /// It is of another type, so the stream has ended and is to be forgotten.
+    Ended {
+        reason: String,
+    },
 }
 
 struct Queue<T> {
@@ -140,8 +143,12 @@ impl<T: DeserializeOwned + Send> UploadSink for Queue<T> {
         let item = match item.bind::<T>() {
             Ok(item) => item,
             Err(error) => {
-                self.end(Some(binding_failure::<T>(item, error, details)));
-                return Pushed::Ended;
+                let reason = match error {
+                    BindError::Conversion { reason } => reason,
+                    other => other.to_string(),
+                };
+                self.end(Some(binding_failure::<T>(item, &reason, details)));
+                return Pushed::Ended { reason };
             }
         };
         let mut items = self.lock();
@@ -164,17 +171,15 @@ impl<T: DeserializeOwned + Send> UploadSink for Queue<T> {
     }
 }
 
-fn binding_failure<T>(item: &Value<'_>, error: BindError, details: ErrorDetails) -> HubError {
+fn binding_failure<T>(item: &Value<'_>, reason: &str, details: ErrorDetails) -> HubError {
     let base = "Failed to bind Stream message.";
-    HubError::new(match (details, item, error) {
-        (ErrorDetails::Shown, Value::Json(_), BindError::Conversion { reason }) => {
-            format!("{base} JsonException: {reason}")
-        }
-        (ErrorDetails::Shown, Value::MessagePack(_), _) => {
-            let expected = std::any::type_name::<T>();
+    HubError::new(match (details, item) {
+        (ErrorDetails::Shown, Value::Json(_)) => format!("{base} JsonException: {reason}"),
+        (ErrorDetails::Shown, Value::MessagePack(_)) => {
+            let expected = type_name::<T>();
             format!("{base} InvalidDataException: Deserializing object of the `{expected}` type for 'item' failed.")
         }
-        _ => base.to_owned(),
+        (ErrorDetails::Hidden, _) => base.to_owned(),
     })
 }
 

@@ -260,3 +260,25 @@ async fn a_slow_client_is_closed_and_the_others_are_served() {
     }
     assert!(queued <= 1024, "{queued} messages were queued");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_without_a_name_is_an_error_of_the_method_and_reaches_nobody() {
+    let text = " ArgumentException: The value cannot be an empty string. (Parameter 'target')";
+    let hub = Hub::builder()
+        .method("Echo", async |Args((value,)): Args<(Value,)>| Ok(value))
+        .method("All", async |clients: Clients| Ok(clients.all().send("", ()).await?))
+        .method("Others", async |clients: Clients| Ok(clients.others().send("", ()).await?))
+        .method("Caller", async |clients: Clients| Ok(clients.caller().send("", ()).await?))
+        .method("Ask", async |clients: Clients| Ok(clients.caller().invoke::<Value>("", ()).await?))
+        .error_details(ErrorDetails::Shown)
+        .build();
+    let mut client = Client::connect(&hub).await;
+    for method in ["All", "Caller", "Ask"] {
+        client.call("1", method, &json!([]));
+        client.hears([failed("1", &invoking(method, text))]).await;
+    }
+    // Where nobody is to hear it, the original does not look at it.
+    client.call("1", "Others", &json!([]));
+    client.hears([result("1", &Value::Null)]).await;
+    client.is_heard().await;
+}

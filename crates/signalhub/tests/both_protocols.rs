@@ -87,7 +87,7 @@ async fn an_item_of_another_type_is_told_as_the_original_does() {
     let mut client = Client::connect_speaking(&hub, Identity::user("ann"), Protocol::MessagePack).await;
     client.call_with("1", "Sum", &["u"]);
     client.item("u", &json!("x"));
-    let detail = " HubException: Failed to bind Stream message. InvalidDataException: Deserializing object of the `i32` type \
+    let detail = " HubException: Failed to bind Stream message. InvalidDataException: Deserializing object of the `Int32` type \
                   for 'item' failed.";
     client.hears([failed("1", &invoking("Sum", detail))]).await;
 }

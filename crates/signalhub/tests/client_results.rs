@@ -47,7 +47,7 @@ fn detailed() -> (Hub, Shared, Events) {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_becomes_the_result_of_the_question() {
-    let unbound = " HubException: Error trying to deserialize result to ";
+    let unbound = " HubException: Error trying to deserialize result to String. ";
     for (answer, outcome) in [
         (json!({"result": "me"}), Ok("me")),
         (json!({"error": "no"}), Err(" HubException: no")),
