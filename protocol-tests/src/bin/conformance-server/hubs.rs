@@ -1,15 +1,18 @@
-//! The methods of the recorded hubs.
+//! The methods of the recorded hubs, with the parameters of the original's.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
-use serde::{Deserialize, Serialize};
-use signalhub::protocol::{AnyValue, Timestamp};
+use serde::Serialize;
+use serde_json::Value;
+use signalhub::protocol::AnyValue;
 use signalhub::{
-    Args, Caller, Cancellation, Clients, ConnectionId, Groups, HubBuilder, HubError, Policy, Upload, require,
+    Args, Caller, Cancellation, Clients, ConnectionId, Groups, HubBuilder, HubError, InvokeError, Policy, SendError,
+    Target, Upload, require,
 };
-use time::macros::datetime;
+
+use crate::objects::ComplexObject;
 
 /// Adds every method of the recorded conformance hub.
 pub(crate) fn conformance(hub: HubBuilder<()>) -> HubBuilder<()> {
@@ -17,41 +20,35 @@ pub(crate) fn conformance(hub: HubBuilder<()>) -> HubBuilder<()> {
         .method("EchoInt", echo::<i32>)
         .method("EchoDouble", echo::<f64>)
         .method("EchoAny", echo::<AnyValue>)
-        .method("EchoObject", echo::<ComplexObject>)
-        .method("EchoBytes", echo::<Bytes>)
+        .method("EchoObject", echo::<Option<ComplexObject>>)
+        .method("EchoBytes", echo::<Option<Bytes>>)
         .method("Add", async |Args((a, b)): Args<(i32, i32)>| Ok(a.wrapping_add(b)))
         .method("NoResult", async || Ok(()))
         .method("ReturnNull", async || Ok(None::<String>))
         .method("Throw", throw)
-        .method("ThrowHub", async |Args((text,)): Args<(String,)>| Err::<(), _>(HubError::new(text)))
+        .method("ThrowHub", throw_hub)
         .method("Delay", delay)
         .method("SendSelf", send_self)
         .method("SendSelfMany", send_self_many)
         .method("SendAll", send_all)
         .method("SendOthers", send_others)
-        .method("Join", async |caller: Caller, groups: Groups, Args((group,)): Args<(String,)>| {
-            groups.add(caller.id(), &group);
-            Ok(())
-        })
-        .method("Leave", async |caller: Caller, groups: Groups, Args((group,)): Args<(String,)>| {
-            groups.remove(caller.id(), &group);
-            Ok(())
-        })
+        .method("Join", join)
+        .method("Leave", leave)
         .method("SendGroup", send_group)
         .method("SendGroupOthers", send_group_others)
         .method("SendUser", send_user)
         .method("AskCaller", ask_caller)
         .stream("Count", count)
         .stream("CountCancellable", count_cancellable)
-        .stream("CountThenThrow", async |Args((n,)): Args<(u32,)>| {
+        .stream("CountThenThrow", async |Args((n,)): Args<(i32,)>| {
             Ok(count_then(n, HubError::internal("InvalidOperationException", "stream failed")))
         })
-        .stream("CountThenThrowHub", async |Args((n,)): Args<(u32,)>| {
+        .stream("CountThenThrowHub", async |Args((n,)): Args<(i32,)>| {
             Ok(count_then(n, HubError::new("stream refused")))
         })
         .method("Sum", sum)
         .method("JoinTwo", join_two)
-        .stream("UploadEcho", async |values: Upload<String>| Ok(values))
+        .stream("UploadEcho", async |values: Upload<Option<String>>| Ok(values))
         .method("ConnectionId", async |caller: Caller| Ok::<ConnectionId, _>(caller.id().clone()))
         .method("User", async |caller: Caller| Ok(caller.user().map(str::to_owned)))
         .method("AbortSelf", abort_self)
@@ -71,99 +68,154 @@ async fn echo<T>(Args((value,)): Args<(T,)>) -> Result<T, HubError> {
     Ok(value)
 }
 
-async fn throw(Args((text,)): Args<(String,)>) -> Result<(), HubError> {
+async fn throw(Args((text,)): Args<(Option<String>,)>) -> Result<(), HubError> {
+    let text = text.as_deref().unwrap_or("Operation is not valid due to the current state of the object.");
     Err(HubError::internal("InvalidOperationException", text))
 }
 
-async fn delay(Args((milliseconds,)): Args<(u64,)>) -> Result<&'static str, HubError> {
-    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+async fn throw_hub(Args((text,)): Args<(Option<String>,)>) -> Result<(), HubError> {
+    let text = text.unwrap_or("Exception of type 'Microsoft.AspNetCore.SignalR.HubException' was thrown.".to_owned());
+    Err(HubError::new(text))
+}
+
+async fn delay(Args((milliseconds,)): Args<(i32,)>) -> Result<&'static str, HubError> {
+    wait(milliseconds).await?;
     Ok("done")
 }
 
-async fn send_self(clients: Clients, Args((method, argument)): Args<(String, String)>) -> Result<(), HubError> {
-    Ok(clients.caller().send(&method, (argument,)).await?)
+/// Waits as `Task.Delay` does: -1 is for ever.
+async fn wait(milliseconds: i32) -> Result<(), HubError> {
+    match u64::try_from(milliseconds) {
+        Ok(milliseconds) => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
+        Err(_) if milliseconds == -1 => std::future::pending().await,
+        Err(_) => {
+            return Err(HubError::internal(
+                "ArgumentOutOfRangeException",
+                "The value needs to be either -1 (signifying an infinite timeout), 0 or a positive integer. \
+                 (Parameter 'millisecondsDelay')",
+            ));
+        }
+    }
+    Ok(())
 }
 
-async fn send_self_many(clients: Clients, Args((method,)): Args<(String,)>) -> Result<(), HubError> {
+fn null(parameter: &str) -> HubError {
+    HubError::internal("ArgumentNullException", format!("Value cannot be null. (Parameter '{parameter}')"))
+}
+
+/// Gives an argument that must not be null.
+fn given(argument: Option<String>, parameter: &str) -> Result<String, HubError> {
+    argument.ok_or_else(|| null(parameter))
+}
+
+/// Sends to some clients. A name that is null or empty is found out when there is somebody to send to.
+async fn send(target: Target, method: Option<String>, argument: Option<String>) -> Result<(), HubError> {
+    let sent = target.send(method.as_deref().unwrap_or_default(), (argument,)).await;
+    sent.map_err(|error| unsent(&method, error))
+}
+
+fn unsent(method: &Option<String>, error: SendError) -> HubError {
+    match error {
+        SendError::EmptyMethod if method.is_none() => null("target"),
+        error => error.into(),
+    }
+}
+
+type TwoTexts = Args<(Option<String>, Option<String>)>;
+type ThreeTexts = Args<(Option<String>, Option<String>, Option<String>)>;
+
+async fn send_self(clients: Clients, Args((method, argument)): TwoTexts) -> Result<(), HubError> {
+    let sent = clients.caller().send(method.as_deref().unwrap_or_default(), (argument,)).await;
+    sent.map_err(|error| unsent(&method, error))
+}
+
+async fn send_self_many(clients: Clients, Args((method,)): Args<(Option<String>,)>) -> Result<(), HubError> {
     #[derive(Serialize)]
     struct Three {
         three: f64,
     }
-    Ok(clients.caller().send(&method, (1, "two", (), true, Three { three: 3.5 })).await?)
+    let arguments = (1, "two", (), true, Three { three: 3.5 });
+    let sent = clients.caller().send(method.as_deref().unwrap_or_default(), arguments).await;
+    sent.map_err(|error| unsent(&method, error))
 }
 
-async fn send_all(clients: Clients, Args((method, argument)): Args<(String, String)>) -> Result<(), HubError> {
-    Ok(clients.all().send(&method, (argument,)).await?)
+async fn send_all(clients: Clients, Args((method, argument)): TwoTexts) -> Result<(), HubError> {
+    send(clients.all(), method, argument).await
 }
 
-async fn send_others(clients: Clients, Args((method, argument)): Args<(String, String)>) -> Result<(), HubError> {
-    Ok(clients.others().send(&method, (argument,)).await?)
+async fn send_others(clients: Clients, Args((method, argument)): TwoTexts) -> Result<(), HubError> {
+    send(clients.others(), method, argument).await
 }
 
-async fn send_group(
-    clients: Clients,
-    Args((group, method, argument)): Args<(String, String, String)>,
-) -> Result<(), HubError> {
-    Ok(clients.group(&group).send(&method, (argument,)).await?)
+async fn send_group(clients: Clients, Args((group, method, argument)): ThreeTexts) -> Result<(), HubError> {
+    send(clients.group(&given(group, "groupName")?), method, argument).await
 }
 
-async fn send_group_others(
-    clients: Clients,
-    Args((group, method, argument)): Args<(String, String, String)>,
-) -> Result<(), HubError> {
-    Ok(clients.others_in_group(&group).send(&method, (argument,)).await?)
+async fn send_group_others(clients: Clients, Args((group, method, argument)): ThreeTexts) -> Result<(), HubError> {
+    send(clients.others_in_group(&given(group, "groupName")?), method, argument).await
 }
 
-async fn send_user(
-    clients: Clients,
-    Args((user, method, argument)): Args<(String, String, String)>,
-) -> Result<(), HubError> {
-    Ok(clients.user(&user).send(&method, (argument,)).await?)
+async fn send_user(clients: Clients, Args((user, method, argument)): ThreeTexts) -> Result<(), HubError> {
+    send(clients.user(&given(user, "userId")?), method, argument).await
 }
 
-async fn ask_caller(clients: Clients, Args((method, argument)): Args<(String, String)>) -> Result<String, HubError> {
-    Ok(clients.caller().invoke(&method, (argument,)).await?)
+async fn join(caller: Caller, groups: Groups, Args((group,)): Args<(Option<String>,)>) -> Result<(), HubError> {
+    groups.add(caller.id(), &given(group, "groupName")?);
+    Ok(())
+}
+
+async fn leave(caller: Caller, groups: Groups, Args((group,)): Args<(Option<String>,)>) -> Result<(), HubError> {
+    groups.remove(caller.id(), &given(group, "groupName")?);
+    Ok(())
+}
+
+async fn ask_caller(clients: Clients, Args((method, argument)): TwoTexts) -> Result<Option<String>, HubError> {
+    let asked = clients.caller().invoke(method.as_deref().unwrap_or_default(), (argument,)).await;
+    asked.map_err(|error| match error {
+        InvokeError::Arguments(error) => unsent(&method, error),
+        error => error.into(),
+    })
 }
 
 /// Counts without looking whether anybody still listens, as the recorded method does: it takes its cancellation and
 /// ignores it.
 async fn count(
     _: Cancellation,
-    Args((n, delay)): Args<(u32, u64)>,
-) -> Result<impl Stream<Item = Result<u32, HubError>>, HubError> {
-    Ok(counting(n, Duration::from_millis(delay)))
+    Args((n, delay)): Args<(i32, i32)>,
+) -> Result<impl Stream<Item = Result<i32, HubError>>, HubError> {
+    Ok(counting(n, delay.max(0)))
 }
 
 async fn count_cancellable(
-    Args((n, delay)): Args<(u32, u64)>,
-) -> Result<impl Stream<Item = Result<u32, HubError>>, HubError> {
-    Ok(counting(n, Duration::from_millis(delay)))
+    Args((n, delay)): Args<(i32, i32)>,
+) -> Result<impl Stream<Item = Result<i32, HubError>>, HubError> {
+    Ok(counting(n, delay))
 }
 
-fn counting(n: u32, delay: Duration) -> impl Stream<Item = Result<u32, HubError>> {
+fn counting(n: i32, delay: i32) -> impl Stream<Item = Result<i32, HubError>> {
     stream::iter(0..n).then(move |number| async move {
-        if !delay.is_zero() {
-            tokio::time::sleep(delay).await;
+        if delay != 0 {
+            wait(delay).await?;
         }
         Ok(number)
     })
 }
 
-fn count_then(n: u32, error: HubError) -> impl Stream<Item = Result<u32, HubError>> {
+fn count_then(n: i32, error: HubError) -> impl Stream<Item = Result<i32, HubError>> {
     stream::iter((0..n).map(Ok).chain([Err(error)]))
 }
 
 async fn sum(mut values: Upload<i32>) -> Result<i32, HubError> {
-    let mut sum = 0;
+    let mut sum = 0i32;
     while let Some(value) = values.next().await {
-        sum += value?;
+        sum = sum.wrapping_add(value?);
     }
     Ok(sum)
 }
 
-async fn join_two(first: Upload<String>, second: Upload<String>) -> Result<String, HubError> {
-    let parts: Vec<String> = first.chain(second).try_collect().await?;
-    Ok(parts.join(","))
+async fn join_two(first: Upload<Option<String>>, second: Upload<Option<String>>) -> Result<String, HubError> {
+    let parts: Vec<Option<String>> = first.chain(second).try_collect().await?;
+    Ok(parts.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>().join(","))
 }
 
 async fn abort_self(caller: Caller) -> Result<(), HubError> {
@@ -175,27 +227,19 @@ async fn restricted() -> Result<&'static str, HubError> {
     Ok("secret")
 }
 
-/// An object with one property of each common kind; those that are missing keep their defaults.
-///
-/// JSON reads their names in any case, MessagePack only as they are.
-#[derive(Deserialize, Serialize)]
-#[serde(default, rename_all(deserialize = "PascalCase"))]
-struct ComplexObject {
-    id: i32,
-    name: Option<String>,
-    created: Timestamp,
-    key: String,
-    values: Option<Vec<i32>>,
+/// Adds the methods of the hub that loads are compared with: one group for each name of an event.
+pub(crate) fn main_hub(hub: HubBuilder<()>) -> HubBuilder<()> {
+    hub.method("Subscribe", async |caller: Caller, groups: Groups, Args((request,)): Args<(Value,)>| {
+        groups.add(caller.id(), event_of(&request)?);
+        Ok(())
+    })
+    .method("Unsubscribe", async |caller: Caller, groups: Groups, Args((request,)): Args<(Value,)>| {
+        groups.remove(caller.id(), event_of(&request)?);
+        Ok(())
+    })
 }
 
-impl Default for ComplexObject {
-    fn default() -> Self {
-        Self {
-            id: 0,
-            name: None,
-            created: Timestamp(datetime!(0001-01-01 00:00 UTC)),
-            key: "00000000-0000-0000-0000-000000000000".to_owned(),
-            values: None,
-        }
-    }
+fn event_of(request: &Value) -> Result<&str, HubError> {
+    let event = request.get("e").and_then(Value::as_str);
+    event.ok_or_else(|| HubError::internal("KeyNotFoundException", "The given key was not present in the dictionary."))
 }

@@ -1,6 +1,7 @@
 //! Serves the hubs that the recordings were made with, rebuilt on the public API.
 
 mod hubs;
+mod objects;
 mod tokens;
 
 use std::io::{self, Write};
@@ -11,7 +12,7 @@ use clap::Parser;
 use signalhub::connections::{ExpiredCredentials, NegotiateVersion};
 use signalhub::{Endpoint, ErrorDetails, Hub, HubError, Policy, Server, TransportKind, Transports};
 
-use crate::hubs::{conformance, greet};
+use crate::hubs::{conformance, greet, main_hub};
 use crate::tokens::NamedToken;
 
 /// Serves the recorded hubs, for the conformance suite and for the tests of official clients.
@@ -66,6 +67,7 @@ fn mount(server: Server) -> Server {
             open(plain().build()).authorize(Policy::authenticated()).on_expired_credentials(ExpiredCredentials::Close),
         )
         .endpoint("/annsonly", open(plain().build()).authorize(ann))
+        .endpoint("/signalr/v1/mainHub", open(main_hub(Hub::builder()).build()))
 }
 
 /// An endpoint that knows its users and lets everyone in, as all recorded ones do by default.
