@@ -28,7 +28,7 @@ impl HandshakeRequest {
         read_properties(record, &["protocol", "version"], |name, kind, scanner| {
             match name {
                 b"protocol" => {
-                    protocol = Some(envelope::read_string(scanner, kind, "protocol")?.decode()?.into_owned())
+                    protocol = Some(envelope::read_string(scanner, kind, "protocol")?.decode()?.into_owned());
                 }
                 b"version" if kind == Kind::Null => {
                     scanner.word(b"null")?;

@@ -1,5 +1,7 @@
 //! Arguments that do not fit: what clients read, and what the log of the program says.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use std::fmt::{self, Write};

@@ -348,7 +348,7 @@ impl<'a> de::VariantAccess<'a> for Reader<'_, 'a> {
 /// Reads base64, which may have white space anywhere.
 fn base64(text: &str) -> Result<Vec<u8>, BindError> {
     let white = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-    let decoded = if text.as_bytes().iter().any(|byte| white(byte)) {
+    let decoded = if text.as_bytes().iter().any(white) {
         BASE64.decode(text.bytes().filter(|byte| !white(byte)).collect::<Vec<u8>>())
     } else {
         BASE64.decode(text)
