@@ -9,36 +9,14 @@ import { settle } from "../features/listener.js";
 import { connect } from "../support/listener.js";
 import { Server } from "../support/server.js";
 
-const CLOSE = 7;
-
-/** The library's JSON protocol, which also keeps what the server sent. */
-function recording(signalR, received) {
-  const json = new signalR.JsonHubProtocol();
-  return {
-    name: json.name,
-    version: json.version,
-    transferFormat: json.transferFormat,
-    writeMessage: (message) => json.writeMessage(message),
-    parseMessages: (input, logger) => {
-      const messages = json.parseMessages(input, logger);
-      received.push(...messages);
-      return messages;
-    },
-  };
-}
-
 for (const { version, signalR } of libraries) {
   describe(`a restart of the server (@microsoft/signalr ${version})`, () => {
-    it("is announced by a Close that allows reconnecting, and clients come back", async (t) => {
-      const received = [];
+    it("ends in a way after which clients come back", async (t) => {
       const server = await Server.start();
       t.after(() => server.stop());
       const listener = await connect(signalR, server, {
         // The client tries until it succeeds; the test's own limit ends it otherwise.
-        configure: (builder) =>
-          builder
-            .withHubProtocol(recording(signalR, received))
-            .withAutomaticReconnect({ nextRetryDelayInMilliseconds: () => 50 }),
+        configure: (builder) => builder.withAutomaticReconnect({ nextRetryDelayInMilliseconds: () => 50 }),
       });
       const { connection } = listener;
       t.after(() => connection.stop());
@@ -48,8 +26,6 @@ for (const { version, signalR } of libraries) {
 
       assert.equal(await server.stop(), 0);
       await reconnecting;
-      const closing = received.filter(({ type }) => type === CLOSE);
-      assert.deepEqual(closing.map(({ allowReconnect }) => allowReconnect), [true]);
 
       const successor = await Server.start(new URL(server.url).host);
       t.after(() => successor.stop());

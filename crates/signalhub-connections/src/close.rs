@@ -1,6 +1,11 @@
 //! Why a connection ended.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How long the last messages may take to reach a client before a server that stops ends its connection: a round trip
+/// and a retransmission.
+pub(crate) const ARRIVAL_TIME: Duration = Duration::from_secs(1);
 
 /// Why a connection ended. This is a fact about a connection, not an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,7 +47,8 @@ impl CloseReason {
 
     /// The status code of the WebSocket close frame (RFC 6455, section 7.4).
     ///
-    /// The original closes with 1000 after every orderly end, and with 1011 when the application failed.
+    /// The original closes with 1000 after every orderly end, and with 1011 when the application failed. 1001 is sent only
+    /// where a server that stops has no socket to [reset](crate::Connection::send_away).
     pub fn code(self) -> u16 {
         match self {
             Self::Finished | Self::ClientClosed | Self::ClientGone | Self::Aborted | Self::SlowConsumer => 1000,

@@ -1,5 +1,7 @@
 //! One logical connection, as its handler sees it.
 
+mod ending;
+
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -12,10 +14,7 @@ use crate::outbound::{Hearing, Lane};
 use crate::registry::Seat;
 use crate::signals::Signal;
 use crate::socket::Socket;
-use crate::{CloseReason, ConnectionId, Frame, Identity, MessageKind, Outbound, RemoteAddress};
-
-/// How long the server waits for the client's close frame after it sent its own.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::{CloseReason, ConnectionId, Identity, MessageKind, Outbound, RemoteAddress};
 
 /// One logical connection: who is there, what came in, and the way out.
 ///
@@ -51,7 +50,7 @@ pub enum Received {
     Bytes,
     /// A second has passed: time to look at pings and timeouts. Some can be [spared](Connection::spare_ticks).
     Tick,
-    /// The server stops: say goodbye and close.
+    /// The server stops: finish what runs, and close with [`CloseReason::ServerShutdown`].
     Drain,
     /// The application wants the connection to end, by [`Outbound::abort`].
     Aborted,
@@ -302,43 +301,6 @@ impl Connection {
         if self.consumed > 0 {
             self.input.drain(..self.consumed);
             self.consumed = 0;
-        }
-    }
-
-    /// Sends the last message: whatever anybody else sends from now on is refused, so nothing can come behind it.
-    pub fn send_last(&self, frame: &Frame, reason: CloseReason) {
-        self.lane.finish(Some(frame), reason);
-    }
-
-    /// Waits until what is queued is on its way, as far as the transport lets this side see it.
-    pub async fn flush(&mut self) {
-        if let Transport::WebSocket(socket) = &mut self.transport {
-            poll_fn(|cx| {
-                self.lane.signals.register(cx.waker());
-                socket.poll_flush(cx, &self.lane)
-            })
-            .await;
-        }
-    }
-
-    /// Ends the connection in order: writes what is queued, then the transport's own farewell, and waits a bounded time
-    /// for the client's.
-    pub async fn close(mut self, reason: CloseReason) {
-        let Transport::WebSocket(socket) = &mut self.transport else {
-            self.lane.finish(None, reason);
-            return;
-        };
-        socket.start_closing(&self.lane, reason);
-        if let Some(seat) = &mut self.seat {
-            // What is left concerns the socket alone.
-            seat.free_token();
-        }
-        if reason == CloseReason::ClientGone || reason == CloseReason::SlowConsumer {
-            return;
-        }
-        let closed = poll_fn(|cx| socket.poll_closed(cx, &self.lane));
-        if tokio::time::timeout(CLOSE_TIMEOUT, closed).await.is_err() {
-            socket.give_up();
         }
     }
 

@@ -5,8 +5,8 @@
 //! This crate never looks inside a message: framing and meaning are the handler's business.
 //!
 //! [`Origins`] says which web pages may use it, [`Limits`] how much it takes on, and [`TrustedProxies`] whose word about
-//! the origin of a request counts. When the server stops, [`Server::drain_time`] spreads the farewells. With the feature
-//! `tower`, an endpoint is also a service for somebody else's HTTP server: `Endpoint::into_service`.
+//! the origin of a request counts. When the server stops, [`Server::drain_time`] spreads the ends of the connections. With
+//! the feature `tower`, an endpoint is also a service for somebody else's HTTP server: `Endpoint::into_service`.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -313,6 +313,17 @@ impl Lane {
         self.taker.wake();
     }
 
+    /// Waits until all that is queued was taken.
+    pub(crate) async fn wait_taken(&self) {
+        loop {
+            let taken = self.room.notified();
+            if self.lock().frames.is_empty() {
+                return;
+            }
+            taken.await;
+        }
+    }
+
     /// Tells whether nothing could be written for longer than the limit.
     pub(crate) fn is_stalled(&self, now: Instant) -> bool {
         self.lock().stalled_since.is_some_and(|since| now.duration_since(since) >= self.limits.stall)

@@ -165,7 +165,7 @@ impl Server {
         ConnectionCounts(Arc::clone(&self.routes.registry))
     }
 
-    /// Serves until `shutdown` completes, then stops in order: no new connections, a farewell to the live ones spread
+    /// Serves until `shutdown` completes, then stops in order: no new connections, the live ones are sent away, spread
     /// over the [drain time](Self::drain_time), and 5 s for the last of them to end; so all of it takes at most the
     /// drain time and 5 s.
     ///

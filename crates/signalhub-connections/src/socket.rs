@@ -202,7 +202,12 @@ impl Socket {
         })
     }
 
-    /// Makes the end of the socket a reset, for a client that does not answer.
+    /// Tells whether [`give_up`](Self::give_up) has an effect.
+    pub(crate) fn can_be_reset(&self) -> bool {
+        matches!(self.io, Io::Tcp(_))
+    }
+
+    /// Makes the end of the socket a reset, for a client that does not answer or is to see no orderly end.
     pub(crate) fn give_up(&self) {
         self.io.reset();
     }

@@ -1,9 +1,10 @@
-//! How a server says goodbye to many.
+//! How a server that stops ends its connections.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,9 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use signalhub_connections::*;
 use support::*;
-use tokio::sync::mpsc;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
 
 struct Ready;
 
@@ -34,7 +37,7 @@ async fn clients_are_told_one_after_another_while_requests_are_answered() {
     let (_, token) = running.negotiate().await;
     assert!(!running.counts.is_draining());
     let start = Instant::now();
-    let (stop, stopping) = tokio::sync::oneshot::channel();
+    let (stop, stopping) = oneshot::channel();
     std::mem::replace(&mut running.stop, stop).send(()).unwrap();
     drop(stopping);
     running.counts.draining().await;
@@ -52,7 +55,102 @@ async fn clients_are_told_one_after_another_while_requests_are_answered() {
     drop(sockets);
     running.stopped.await.unwrap().unwrap();
     assert!(start.elapsed() < time + Duration::from_secs(4));
-    assert!(tokio::net::TcpStream::connect(running.address).await.is_err());
+    assert!(TcpStream::connect(running.address).await.is_err());
+}
+
+/// Says this to its client when the server stops, if it is anything.
+struct Parting(Vec<u8>);
+
+impl ConnectionHandler for Parting {
+    fn handle(self: Arc<Self>, mut connection: Connection) -> BoxFuture<()> {
+        Box::pin(async move {
+            let reason = loop {
+                match connection.receive(Intake::Open).await {
+                    Received::Drain => break CloseReason::ServerShutdown,
+                    Received::Ended(reason) => break reason,
+                    _ => connection.consume(connection.input().len()),
+                }
+            };
+            if !self.0.is_empty() {
+                let _ = connection.outbound().send(&Frame::new(MessageKind::Text, &self.0));
+            }
+            connection.close(reason).await;
+        })
+    }
+}
+
+async fn parting(last_words: &[u8]) -> Running {
+    let endpoint = Endpoint::new(Parting(last_words.to_vec())).transports(Transports::ALL);
+    let server = Server::bind("127.0.0.1:0").await.unwrap().endpoint("/echo", endpoint);
+    let ((stop, stopping), (_, ended)) = (oneshot::channel::<()>(), mpsc::channel(1));
+    let (address, counts) = (server.local_addr().unwrap(), server.connections());
+    let stopped = tokio::spawn(server.run_until(async { drop(stopping.await) }));
+    Running { address, counts, ended, stop, stopped }
+}
+
+/// What arrives before the socket is reset.
+async fn read_until_reset(socket: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(20), socket.read_to_end(&mut bytes)).await.unwrap();
+    assert_eq!(read.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
+    bytes
+}
+
+#[tokio::test]
+async fn a_web_socket_is_reset_without_a_close_frame_after_all_that_was_sent() {
+    // More than the sockets hold, so that some of it is queued when the end begins.
+    let last_words = vec![b'x'; 900_000];
+    let running = parting(&last_words).await;
+    let mut socket = running.open(format!("{UPGRADE}\r\n")).await;
+    assert_eq!(answer(&mut socket).await.status, 101);
+    running.stop.send(()).unwrap();
+    let received = read_until_reset(&mut socket).await;
+    assert_eq!(received.len(), 10 + last_words.len());
+    assert!(received.ends_with(&last_words), "a close frame came behind the last message");
+    running.stopped.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_event_stream_is_reset_without_its_last_chunk_after_all_that_was_sent() {
+    for version in ["1.1", "1.0"] {
+        let running = parting(b"last words").await;
+        let (_, token) = running.negotiate().await;
+        let request = format!("GET /echo?id={token} HTTP/{version}\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n");
+        let mut socket = running.open(request).await;
+        assert_eq!(answer(&mut socket).await.status, 200);
+        until(|| running.counts.active() == 1).await;
+        running.stop.send(()).unwrap();
+        let received = String::from_utf8(read_until_reset(&mut socket).await).unwrap();
+        let event = received.find("data: last words\r\n\r\n").unwrap();
+        assert!(!received[event..].contains('0'), "{received:?}");
+        running.stopped.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_waiting_poll_is_answered_with_204() {
+    let running = parting(b"").await;
+    let (_, token) = running.negotiate().await;
+    let poll = format!("GET /echo?id={token}");
+    assert_eq!(running.ask(&poll, &[]).await.status, 200);
+    let mut socket = running.open(format!("{poll} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
+    running.stop.send(()).unwrap();
+    assert_eq!(answer(&mut socket).await.status, 204);
+    running.stopped.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_poll_that_comes_a_round_trip_later_gets_what_was_sent_last() {
+    let mut running = parting(b"last words").await;
+    let (_, token) = running.negotiate().await;
+    let poll = format!("GET /echo?id={token}");
+    assert_eq!(running.ask(&poll, &[]).await.status, 200);
+    std::mem::replace(&mut running.stop, oneshot::channel().0).send(()).unwrap();
+    running.counts.draining().await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let last = running.ask(&poll, &[]).await;
+    assert_eq!((last.status, last.body.as_str()), (200, "last words"));
+    running.stopped.await.unwrap().unwrap();
 }
 
 /// Gives its way out away, and stays until its client is gone or too slow.
@@ -105,7 +203,7 @@ async fn one_that_does_not_read_hurts_nobody_else() {
             // A frame of this size has a header of four bytes.
             let mut frame = vec![0; FRAME + 4];
             for _ in 0..FRAMES {
-                tokio::io::AsyncReadExt::read_exact(&mut socket, &mut frame).await.unwrap();
+                socket.read_exact(&mut frame).await.unwrap();
                 report.send(()).await.unwrap();
             }
         });

@@ -154,7 +154,7 @@ async fn on_disconnected_is_told_why() {
         ),
         (|client| client.say(&json!({"type": 7, "allowReconnect": true})), Some(close(None, None)), None),
         (|client| client.say(&json!({"type": 7, "error": ""})), Some(close(None, None)), Some("")),
-        (|client| client.peer.drain(), Some(close(None, Some(true))), None),
+        (|client| client.peer.drain(), None, None),
         (|client| client.call("1", "Abort", &json!([])), Some(close(None, None)), None),
         (
             |client| {
@@ -323,7 +323,7 @@ async fn a_drain_answers_what_runs_and_begins_nothing() {
     client.call("3", "Wait", &json!(["comes too late"]));
     client.hears_nothing().await;
     shared.let_through(3);
-    client.hears([result("1", &json!("a")), close(None, Some(true))]).await;
+    client.hears([result("1", &json!("a"))]).await;
     assert_eq!((events.next().await, events.next().await), ("done a".to_owned(), "gone: None".to_owned()));
     assert_eq!(client.ends().await, CloseReason::ServerShutdown);
     assert!(events.none(), "a call began after the end");
@@ -338,12 +338,23 @@ async fn a_drain_that_takes_too_long_leaves_running_calls_alone() {
     client.peer.drain();
     idle().await;
     client.peer.tick();
-    client.hears([close(None, Some(true))]).await;
     assert_eq!(events.next().await, "gone: None");
     assert_eq!(client.ends().await, CloseReason::ServerShutdown);
     shared.let_through(1);
     assert_eq!(events.next().await, "done a");
     shared.alive.becomes(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_on_disconnected_does_not_hold_up_who_is_sent_away() {
+    let (hub, shared, _) = hub();
+    let hub = hub.on_disconnected(async |State(shared): State<Shared>| shared.wait().await).build();
+    let mut client = Client::connect(&hub).await;
+    client.peer.drain();
+    assert_eq!(soon(client.peer.receive()).await, None);
+    assert!(!client.peer.is_abandoned(), "nobody waits for on_disconnected");
+    shared.let_through(1);
+    assert_eq!(client.ends().await, CloseReason::ServerShutdown);
 }
 
 #[tokio::test(start_paused = true)]

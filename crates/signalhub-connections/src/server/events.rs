@@ -12,6 +12,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use super::head::Framing;
 use super::serving::{self, Visit};
 use crate::CloseReason;
+use crate::close::ARRIVAL_TIME;
 use crate::events::EventStream;
 
 /// How long a client may take for what is queued when its connection has ended.
@@ -21,6 +22,8 @@ const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 enum Outcome {
     /// All was written, or could not be.
     Written(io::Result<()>),
+    /// All was written, and the server stops.
+    SentAway,
     /// The client has gone.
     Left,
     /// The client did not take it in time.
@@ -38,7 +41,7 @@ pub(super) async fn stream(
     let lane = Arc::clone(events.lane());
     let mut spoke = !ahead.is_empty();
     let outcome = {
-        let (reader, writer) = socket.split();
+        let (mut reader, writer) = socket.split();
         let overdue = async {
             // Who was too slow has had its time.
             if lane.wait_ended().await != CloseReason::SlowConsumer {
@@ -46,8 +49,11 @@ pub(super) async fn stream(
             }
         };
         tokio::select! {
-            written = write(writer, events, head, framing) => Outcome::Written(written),
-            () = wait_until_gone(reader, &mut spoke) => Outcome::Left,
+            written = write(writer, events, head, framing) => match written {
+                Ok(()) if lane.ended() == Some(CloseReason::ServerShutdown) => Outcome::SentAway,
+                written => Outcome::Written(written),
+            },
+            () = wait_until_gone(&mut reader, &mut spoke) => Outcome::Left,
             () = overdue => Outcome::Overdue,
         }
     };
@@ -57,6 +63,12 @@ pub(super) async fn stream(
             serving::serve_again(socket, visit);
         }
         Outcome::Written(_) | Outcome::Left => {}
+        Outcome::SentAway => {
+            // A stream that ends in order makes some clients try once, while the server is away, and then give up.
+            let (mut reader, _writer) = socket.split();
+            let _ = tokio::time::timeout(ARRIVAL_TIME, wait_until_gone(&mut reader, &mut spoke)).await;
+            let _ = socket.set_zero_linger();
+        }
         Outcome::Overdue => {
             let _ = socket.set_zero_linger();
         }
@@ -75,14 +87,16 @@ async fn write(mut writer: WriteHalf<'_>, mut events: EventStream, head: Vec<u8>
         // An idle stream keeps no buffer.
         bytes = Vec::new();
     }
-    bytes.extend_from_slice(framing.end());
+    if events.lane().ended() != Some(CloseReason::ServerShutdown) {
+        bytes.extend_from_slice(framing.end());
+    }
     writer.write_all(&bytes).await
 }
 
 /// Waits until the client closes its side. It has nothing to say before the stream ends; what it says is dropped.
-async fn wait_until_gone(reader: ReadHalf<'_>, spoke: &mut bool) {
+async fn wait_until_gone(reader: &mut ReadHalf<'_>, spoke: &mut bool) {
     while reader.readable().await.is_ok() {
-        match drop_bytes(&reader) {
+        match drop_bytes(reader) {
             Ok(0) => return,
             Ok(_) => *spoke = true,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

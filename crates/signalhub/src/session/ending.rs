@@ -97,9 +97,10 @@ impl Ending {
     fn message(&self, details: ErrorDetails) -> Option<Close<'static>> {
         let quiet = |allow_reconnect| Some(Close { error: None, allow_reconnect });
         match self {
-            Self::Transport { .. } => None,
+            // A Close message ends old clients for good, also when it allows reconnecting.
+            Self::Transport { .. } | Self::Shutdown => None,
             Self::ClientSaidClose { .. } | Self::Aborted => quiet(false),
-            Self::Expired | Self::Shutdown => quiet(true),
+            Self::Expired => quiet(true),
             Self::Refused(error) => {
                 Some(Close { error: Some(error.tell(CLOSED_WITH_ERROR, details).into()), allow_reconnect: false })
             }
@@ -138,7 +139,7 @@ impl Ending {
     }
 }
 
-/// Waits for one thing and lets another go on meanwhile: the farewell does not wait for a slow application.
+/// Waits for one thing and lets another go on meanwhile: a client is told of the end without waiting for a slow application.
 async fn beside<T>(awaited: impl Future<Output = T>, meanwhile: impl Future<Output = ()>) -> T {
     let mut awaited = pin!(awaited);
     tokio::select! {
@@ -163,7 +164,8 @@ impl Session {
         refused
     }
 
-    /// Says goodbye, lets the hub know, and ends the transport, in this order.
+    /// Sends the Close message, lets the hub know, and ends the transport, in this order. A client of a server that stops is
+    /// sent away while the hub is told.
     pub(super) async fn finish(mut self: Box<Self>, ending: Ending) {
         let refused = self.wait_for_on_connected(&ending).await;
         let Self { core, mut connection, client, membership, calls, .. } = *self;
@@ -182,9 +184,17 @@ impl Session {
                 origin: Origin::Call(None),
                 cancelled: None,
             };
-            if let CallResult::Failed(error) = beside(guard(hook.run(call)), connection.flush()).await {
+            let leaving = async {
+                match reason {
+                    CloseReason::ServerShutdown => connection.send_away().await,
+                    _ => connection.flush().await,
+                }
+            };
+            if let CallResult::Failed(error) = beside(guard(hook.run(call)), leaving).await {
                 tracing::warn!(id = %connection.id(), %error, "on_disconnected failed");
-                reason = CloseReason::HandlerFailed;
+                if reason != CloseReason::ServerShutdown {
+                    reason = CloseReason::HandlerFailed;
+                }
             }
         }
         connection.close(reason).await;

@@ -212,11 +212,10 @@ async fn endings_say_what_was_recorded() {
 }
 
 #[tokio::test]
-async fn a_stopping_server_lets_clients_come_back() {
+async fn a_stopping_server_says_no_close_message() {
     let (hub, _shared, _left) = hub();
-    let mut client = Client::shaken(&hub.build()).await;
+    let client = Client::shaken(&hub.build()).await;
     client.peer.drain();
-    assert_eq!(client.next().await, "{\"type\":7,\"allowReconnect\":true}");
     assert_eq!(client.ends().await, CloseReason::ServerShutdown);
 }
 
@@ -308,7 +307,6 @@ async fn a_running_call_is_answered_before_its_client_is_sent_away() {
     tokio::task::yield_now().await;
     shared.gate.add_permits(1);
     client.completes("1", "\"result\":\"a\"").await;
-    assert_eq!(client.next().await, "{\"type\":7,\"allowReconnect\":true}");
     assert_eq!(client.ends().await, CloseReason::ServerShutdown);
 }
 
@@ -321,7 +319,6 @@ async fn a_call_that_does_not_end_holds_up_a_stop_for_its_grace_only() {
     client.peer.drain();
     tokio::task::yield_now().await;
     client.peer.tick();
-    assert_eq!(client.next().await, "{\"type\":7,\"allowReconnect\":true}");
     assert_eq!(client.ends().await, CloseReason::ServerShutdown);
 }
 
