@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import * as pinned from "@microsoft/signalr";
 import * as msgpack from "@microsoft/signalr-protocol-msgpack";
 import * as newest from "signalr-newest";
+import * as first from "signalr-oldest";
 
 /** The folder that pages load this package from. */
 const bundle = (name) => fileURLToPath(new URL("../browser/", import.meta.resolve(name)));
@@ -22,3 +23,6 @@ const all = [
 
 /** Each version once: the same client twice would tell nothing new. */
 export const libraries = all.filter(({ version }, index) => all.findIndex((other) => other.version === version) === index);
+
+/** The first version with automatic reconnect, for what old clients do when a connection ends. */
+export const oldest = { version: first.VERSION, signalR: first };
