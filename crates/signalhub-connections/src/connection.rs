@@ -6,7 +6,9 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
 
 use crate::handover::{Arrival, Handover};
 use crate::mailbox::Mailbox;
@@ -232,6 +234,14 @@ impl Connection {
                 received
             }
             received => received,
+        }
+    }
+
+    /// Adds to the input what came before the transport ended and was left in it because the intake was paused. It is
+    /// bounded as what is left in a transport is.
+    pub fn read_rest(&mut self) {
+        if let Transport::Mailbox(mailbox) = &self.transport {
+            self.input.append(&mut mailbox.take());
         }
     }
 

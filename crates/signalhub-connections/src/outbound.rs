@@ -6,12 +6,14 @@ mod retained;
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 pub(crate) use self::queue::Outlet;
 use self::queue::{Full, News, Queue, SLICES_PER_WRITE, cost};
@@ -50,8 +52,8 @@ impl Outbound {
         self.0.send_all(frames)
     }
 
-    /// Queues what anybody sends until [`uncork`](Self::uncork), which must come soon: for a moment in which many frames
-    /// are about to be sent.
+    /// Queues what is sent until [`uncork`](Self::uncork), which must come soon: for a moment in which many frames are about
+    /// to be sent, or in which the client must not read a frame before something else is done.
     pub fn cork(&self) {
         self.0.lock().corked = true;
     }
@@ -60,7 +62,7 @@ impl Outbound {
     pub fn uncork(&self) {
         let mut queue = self.0.lock();
         queue.corked = false;
-        let news = queue.write_queued();
+        let news = queue.write_held_back();
         drop(queue);
         self.0.announce(news);
     }
@@ -72,7 +74,7 @@ impl Outbound {
     pub async fn ready(&self) {
         loop {
             let room = self.0.room.notified();
-            if self.0.has_room() {
+            if self.0.has_room_or_waits() {
                 return;
             }
             room.await;
@@ -126,6 +128,7 @@ impl Default for QueueLimits {
 pub(crate) struct Lane {
     queue: Mutex<Queue>,
     pub(crate) signals: Signals,
+    /// Wakes those who wait for room. Only [`LockedQueue`] notifies it.
     room: Notify,
     /// Woken when there is something to take.
     taker: AtomicWaker,
@@ -144,8 +147,8 @@ impl Lane {
     }
 
     /// The lock is held for a few instructions or one non-blocking write, never across an await.
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> LockedQueue<'_> {
+        LockedQueue { lane: self, queue: self.queue.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 
     /// Changes who moves what is queued.
@@ -165,7 +168,7 @@ impl Lane {
         self.enqueue(self.lock(), frame)
     }
 
-    fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, frame: &Frame) -> Result<(), SendError> {
+    fn enqueue(&self, mut queue: LockedQueue<'_>, frame: &Frame) -> Result<(), SendError> {
         if queue.refuses {
             return Err(SendError);
         }
@@ -213,7 +216,7 @@ impl Lane {
         Ok(())
     }
 
-    fn overflow(&self, queue: MutexGuard<'_, Queue>) -> SendError {
+    fn overflow(&self, queue: LockedQueue<'_>) -> SendError {
         drop(queue);
         self.end(CloseReason::SlowConsumer);
         SendError
@@ -232,10 +235,12 @@ impl Lane {
         }
     }
 
-    fn has_room(&self) -> bool {
-        let queue = self.lock();
-        let kept_room = queue.retained.as_ref().is_none_or(|retained| retained.has_room());
-        queue.refuses || (queue.bytes <= self.limits.bytes / READY_SHARE && kept_room)
+    /// Tells whether the queue is short; if it is not, the caller is woken once it is.
+    fn has_room_or_waits(&self) -> bool {
+        let mut queue = self.lock();
+        let has_room = queue.has_room(self.limits.bytes / READY_SHARE);
+        queue.room_is_awaited |= !has_room;
+        has_room
     }
 
     /// Takes no more. The first reason stands.
@@ -249,7 +254,6 @@ impl Lane {
             queue.ended = Some(reason);
         }
         self.signals.raise(Signal::Ended);
-        self.room.notify_waiters();
         self.taker.wake();
     }
 
@@ -277,13 +281,14 @@ impl Lane {
             queue.refuses = true;
             drop(queue);
             self.signals.raise(Signal::Abort);
-            self.room.notify_waiters();
         }
     }
 
     /// The connection is over: a socket is let go, and with it what could not be written. What polls and streams have
     /// not taken yet stays for them.
     pub(crate) fn disconnect(&self) {
+        // What was held back is for those who take it.
+        self.lock().corked = false;
         self.end(CloseReason::HandlerFailed);
         let mut queue = self.lock();
         queue.retained = None;
@@ -309,7 +314,6 @@ impl Lane {
             queue.push(frame);
         }
         drop(queue);
-        self.room.notify_waiters();
         self.taker.wake();
     }
 
@@ -363,9 +367,6 @@ impl Lane {
                     return Poll::Pending;
                 }
             }
-            if queue.bytes <= self.limits.bytes / READY_SHARE {
-                self.room.notify_waiters();
-            }
         }
     }
 
@@ -373,19 +374,53 @@ impl Lane {
     pub(crate) fn poll_take(&self, cx: &mut Context<'_>, most: usize) -> Poll<Option<Vec<Frame>>> {
         self.taker.register(cx.waker());
         let mut queue = self.lock();
+        if queue.corked {
+            return Poll::Pending;
+        }
         if queue.frames.is_empty() {
             return if queue.ended.is_some() { Poll::Ready(None) } else { Poll::Pending };
         }
         let frames: Vec<_> = queue.frames.iter().take(most).cloned().collect();
         queue.advance(frames.iter().map(Frame::len).sum());
-        drop(queue);
-        self.room.notify_waiters();
         Poll::Ready(Some(frames))
     }
 
     /// The same as a future. Dropping it takes nothing.
     pub(crate) async fn take(&self, most: usize) -> Option<Vec<Frame>> {
         poll_fn(|cx| self.poll_take(cx, most)).await
+    }
+}
+
+/// The queue of a lane, locked.
+///
+/// Unlocking it is the one place that wakes those who wait for room in [`Outbound::ready`]. Whatever made the room, a write
+/// by a sender or by the task, a transport that was lost, or the end, cannot forget them.
+struct LockedQueue<'a> {
+    lane: &'a Lane,
+    queue: MutexGuard<'a, Queue>,
+}
+
+impl Deref for LockedQueue<'_> {
+    type Target = Queue;
+
+    fn deref(&self) -> &Queue {
+        &self.queue
+    }
+}
+
+impl DerefMut for LockedQueue<'_> {
+    fn deref_mut(&mut self) -> &mut Queue {
+        &mut self.queue
+    }
+}
+
+impl Drop for LockedQueue<'_> {
+    fn drop(&mut self) {
+        if self.queue.room_is_awaited && self.queue.has_room(self.lane.limits.bytes / READY_SHARE) {
+            self.queue.room_is_awaited = false;
+            // Waking a task takes no lock of the connection's.
+            self.lane.room.notify_waiters();
+        }
     }
 }
 

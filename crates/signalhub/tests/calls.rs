@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use signalhub::{Args, Hub, HubBuilder, HubError, State};
+use signalhub::{Args, CloseReason, Hub, HubBuilder, HubError, State};
 use support::{Client, Events, Shared, failed, idle, invoking, result};
 
 async fn wait(State(shared): State<Shared>, Args((name,)): Args<(String,)>) -> Result<String, HubError> {
@@ -79,21 +79,71 @@ async fn a_panic_ends_its_call_and_nothing_else() {
     client.hears([result("1", &json!("a"))]).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_client_that_is_held_up_does_not_time_out() {
-    let (hub, shared, _events) = hub();
-    let mut client = Client::connect(&hub.client_timeout_interval(Duration::from_nanos(1)).build()).await;
-    client.call("1", "Wait", &json!(["a"]));
-    client.call("2", "Echo", &json!([2]));
-    client.say(&json!({"type": 6}));
-    for _ in 0..3 {
-        idle().await;
+/// Lets seconds pass, one tick each.
+async fn seconds(client: &Client, count: u64) {
+    for _ in 0..count {
+        tokio::time::advance(Duration::from_secs(1)).await;
         client.peer.tick();
+        idle().await;
     }
-    client.hears_nothing().await;
-    shared.let_through(1);
-    client.hears([result("1", &json!("a")), result("2", &json!(2))]).await;
-    client.peer.tick();
-    let close = json!({"type": 7, "error": "Connection closed with an error.", "allowReconnect": true});
-    client.hears([close]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_held_up_lives_as_long_as_it_says_something() {
+    // Other messages are read, or held up behind a call, or so many that no more are read.
+    for behind in [0, 1, 1000] {
+        let (hub, shared, _events) = hub();
+        let mut client = Client::connect(&hub.keep_alive_interval(Duration::MAX).build()).await;
+        client.say(&json!({"type": 6}));
+        client.call("a", "Wait", &json!(["a"]));
+        for _ in 0..behind {
+            client.call("b", "Echo", &json!(["x".repeat(100)]));
+        }
+        for _ in 0..10 {
+            seconds(&client, 25).await;
+            client.say(&json!({"type": 6}));
+        }
+        shared.let_through(1);
+        client.hears([result("a", &json!("a"))]).await;
+        for _ in 0..behind {
+            client.hears([result("b", &json!("x".repeat(100)))]).await;
+        }
+        client.is_heard().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_held_up_and_falls_silent_times_out() {
+    for behind in [0, 1, 10] {
+        let (hub, _shared, _events) = hub();
+        let mut client = Client::connect(&hub.keep_alive_interval(Duration::MAX).build()).await;
+        client.say(&json!({"type": 6}));
+        client.call("a", "Wait", &json!(["a"]));
+        for _ in 0..behind {
+            client.call("b", "Echo", &json!(["b"]));
+        }
+        idle().await;
+        seconds(&client, 29).await;
+        assert_eq!(client.peer.close_reason(), None);
+        seconds(&client, 2).await;
+        let close = json!({"type": 7, "error": "Connection closed with an error.", "allowReconnect": true});
+        client.hears([close]).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_before_the_end_is_read_however_much_it_is() {
+    let (hub, shared, mut events) = hub();
+    let mut client = Client::connect(&hub.build()).await;
+    let names: Vec<String> = (0..6).map(|number| number.to_string().repeat(25_000)).collect();
+    for name in &names {
+        client.say(&json!({"type": 1, "target": "Wait", "arguments": [name]}));
+        idle().await;
+    }
+    client.peer.end(CloseReason::ClientClosed);
+    for name in &names {
+        assert_eq!(events.next().await, format!("begun {name}"));
+        shared.let_through(1);
+        assert_eq!(events.next().await, format!("done {name}"));
+    }
 }

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
-use std::time::Instant;
 
 use rustix::net::{SendFlags, send};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::retained::Retained;
 use crate::{CloseReason, Frame};
@@ -34,6 +34,8 @@ pub(super) struct Queue {
     /// What may have to be sent again, on a connection that can be resumed.
     pub(super) retained: Option<Box<Retained>>,
     pub(super) stalled_since: Option<Instant>,
+    /// Somebody waits until the queue is short.
+    pub(super) room_is_awaited: bool,
     /// Nothing is taken any more but a last frame.
     pub(super) refuses: bool,
     /// There will be nothing behind what is queued.
@@ -86,6 +88,7 @@ impl Queue {
             held: false,
             retained: None,
             stalled_since: None,
+            room_is_awaited: false,
             refuses: false,
             ended: None,
         }
@@ -108,8 +111,14 @@ impl Queue {
             return Err(Full);
         }
         let news = self.push(frame);
-        // Whoever corked the queue writes it.
-        Ok(if self.corked && self.has_socket() { News::None } else { news })
+        // Pulling the cork writes it, or wakes the one who does.
+        Ok(if self.corked { News::None } else { news })
+    }
+
+    /// Tells whether those who can wait may go on: at most so many bytes are queued, and not too many are kept. Once the
+    /// connection ends there is nothing to wait for.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.refuses || (self.bytes <= bytes && self.retained.as_ref().is_none_or(|retained| retained.has_room()))
     }
 
     /// Tells whether there is a socket to write to for whoever sends.
@@ -157,6 +166,16 @@ impl Queue {
         // A broken socket is noticed by the reading side; until then its frames wait in the queue. Tokio needs not know:
         // it finds out that the socket takes no more when the task writes what is left.
         send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).unwrap_or(0)
+    }
+
+    /// Moves what was queued while the queue was corked.
+    pub(super) fn write_held_back(&mut self) -> News {
+        match self.outlet {
+            _ if self.frames.is_empty() => News::None,
+            Outlet::Socket(_) => self.write_queued(),
+            Outlet::Task => News::ForTask,
+            Outlet::Taker | Outlet::Stream => News::ForTaker,
+        }
     }
 
     /// Writes what is queued, as far as the socket takes it; the task is told of the rest, unless it waits for the

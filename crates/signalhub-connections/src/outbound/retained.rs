@@ -91,8 +91,6 @@ impl Outbound {
         let mut queue = self.0.lock();
         if let Some(retained) = &mut queue.retained {
             retained.release(through);
-            drop(queue);
-            self.0.room.notify_waiters();
         }
     }
 
@@ -136,8 +134,6 @@ impl Lane {
         if let Outlet::Socket(_) = queue.outlet {
             queue.outlet = Outlet::Task;
         }
-        drop(queue);
-        self.room.notify_waiters();
         cut
     }
 
@@ -145,11 +141,7 @@ impl Lane {
     pub(crate) fn set_hearing(&self, hearing: Hearing) {
         let mut queue = self.lock();
         let Some(retained) = &mut queue.retained else { return };
-        if retained.hearing != hearing {
-            retained.hearing = hearing;
-            drop(queue);
-            self.room.notify_waiters();
-        }
+        retained.hearing = hearing;
     }
 }
 

@@ -1,3 +1,5 @@
+mod waking;
+
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;

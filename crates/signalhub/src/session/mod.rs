@@ -14,9 +14,10 @@ mod streaming;
 mod uploads;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use signalhub_connections::{CloseReason, Connection, Intake, Received, Reconnect};
+use tokio::time::Instant;
 
 use crate::client::Client;
 use crate::core::HubCore;
@@ -144,17 +145,12 @@ impl Session {
             if held_up && let Some(resumption) = &mut self.resumption {
                 resumption.look_ahead(self.connection.input());
             }
-            let full = held_up && self.connection.input().len() >= HELD_INPUT;
-            let intake = if full { Intake::Paused } else { Intake::Open };
+            let intake = self.intake();
             let ending = tokio::select! {
                 done = self.calls.next() => self.on_call_done(done),
                 received = self.connection.receive(intake) => self.on_received(received),
                 () = acknowledging(&mut self.resumption) => None,
             };
-            if held_up {
-                // The client could not be heard while its messages were not read.
-                self.hear_client();
-            }
             if let Some(ending) = ending {
                 return ending;
             }
@@ -163,6 +159,11 @@ impl Session {
 
     fn is_held_up(&self) -> bool {
         self.waiting.is_some() || self.full.is_some() || self.connected == Connected::No
+    }
+
+    /// Whether more input is read: while something holds up the loop, a bounded amount.
+    fn intake(&self) -> Intake {
+        if self.is_held_up() && self.connection.input().len() >= HELD_INPUT { Intake::Paused } else { Intake::Open }
     }
 
     /// Looks whether what held up the loop is over.
@@ -181,6 +182,11 @@ impl Session {
     fn on_received(&mut self, received: Received) -> Option<Ending> {
         match received {
             Received::Tick => self.on_tick(Instant::now()),
+            Received::Bytes if self.is_held_up() => {
+                // What it said is not read yet, but it is there.
+                self.hear_client();
+                None
+            }
             Received::Drain => {
                 self.draining = Some(Instant::now());
                 self.connection.spare_ticks(Duration::ZERO);
@@ -199,6 +205,7 @@ impl Session {
             Received::Ended(CloseReason::SlowConsumer) => Some(self.on_transport_ended(CloseReason::SlowConsumer)),
             Received::Ended(reason) => {
                 self.transport_ended = Some(reason);
+                self.connection.read_rest();
                 self.client.ended().raise();
                 None
             }
@@ -280,8 +287,9 @@ impl Session {
     }
 
     fn on_tick(&mut self, now: Instant) -> Option<Ending> {
-        if self.is_held_up() || self.connection.is_suspended() {
-            // The client cannot be heard while its messages are not read.
+        if self.intake() == Intake::Paused || self.connection.is_suspended() {
+            // The client cannot be heard while nothing of it is read. A peer that has gone is noticed by what is written to
+            // it meanwhile.
             self.hear_client();
         }
         let options = &self.core.options;
