@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,6 +12,7 @@ use signalhub::{
     Args, Caller, Clients, CloseReason, Disconnected, ErrorDetails, Groups, Hub, HubBuilder, HubError, Identity, State,
 };
 use support::{Client, Events, Shared, called, idle, result, soon};
+use tokio::sync::mpsc;
 
 async fn wait(State(shared): State<Shared>, Args((name,)): Args<(String,)>) -> Result<String, HubError> {
     let _guard = shared.alive.guard();
@@ -247,7 +251,7 @@ async fn a_method_learns_that_its_client_has_gone_while_another_call_waits() {
 #[tokio::test(start_paused = true)]
 async fn any_task_may_abort_a_connection() {
     let (hub, shared, mut events) = telling();
-    let (sender, mut callers) = tokio::sync::mpsc::channel(1);
+    let (sender, mut callers) = mpsc::channel(1);
     let hub = hub
         .on_connected(move |caller: Caller| {
             let sender = sender.clone();
@@ -402,4 +406,37 @@ async fn on_disconnected_comes_after_on_connected_has_ended() {
     shared.let_through(1);
     assert_eq!(events.next().await, "done on_connected");
     assert_eq!(events.next().await, "gone: None");
+}
+
+/// Counts clients and groups at the moment in which there is something to read.
+struct Counting(Hub, mpsc::Sender<(usize, usize)>);
+
+impl Wake for Counting {
+    fn wake(self: Arc<Self>) {
+        let _ = self.1.try_send((self.0.client_count(), self.0.group_count()));
+    }
+}
+
+/// A client that has read the answer to its handshake is already registered, and in the groups of `on_connected`.
+#[tokio::test(start_paused = true)]
+async fn nobody_reads_the_answer_to_a_handshake_before_the_client_is_registered() {
+    let hub = Hub::builder()
+        .on_connected(async |groups: Groups, caller: Caller| {
+            groups.add(caller.id(), "g");
+            Ok(())
+        })
+        .build();
+    let mut client = Client::begin(&hub, Identity::user("ann"));
+    idle().await;
+    let (sender, mut counts) = mpsc::channel(8);
+    let waker = Waker::from(Arc::new(Counting(hub.clone(), sender)));
+    {
+        let mut reading = pin!(client.peer.receive());
+        assert!(reading.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    client.say(&json!({"protocol": "json", "version": 1}));
+    assert_eq!(soon(counts.recv()).await, Some((1, 1)));
+    assert_eq!(client.next().await, json!({}));
+    hub.clients().group("g").send("Said", (1,)).await.unwrap();
+    client.hears([called("Said", &json!([1]))]).await;
 }

@@ -22,12 +22,14 @@ pub(super) struct Agreement {
     pub(super) reconnect: Reconnect,
 }
 
-/// Reads the handshake and answers it. What ends a connection here ends it without a Close message.
+/// Reads the handshake and answers it. The answer to one that succeeds is held back until the caller uncorks the connection:
+/// a client that has read it must already be one of the hub's clients. What ends a connection here ends it without a Close message.
 pub(super) async fn shake_hands(core: &HubCore, connection: &mut Connection) -> Result<Agreement, CloseReason> {
     let timeout = core.options.handshake_timeout;
     match tokio::time::timeout(timeout, read_request(core, connection)).await {
         Ok(Ok(request)) => match choose(&request, connection) {
             Ok(protocol) => {
+                connection.outbound().cork();
                 answer(connection, message_kind(protocol), None);
                 if request.version < RESUMABLE_VERSION {
                     connection.forgo_resuming();

@@ -117,6 +117,9 @@ impl Session {
             Some(hook) => self.calls.start_on_connected(hook),
             None => Some(CallDone::Connected),
         };
+        // The client reads the answer to its handshake from here on. By now it is registered, and in the groups that
+        // `on_connected` puts it into without waiting for anything.
+        self.client.outbound().uncork();
         if let Some(ending) = connected.and_then(|done| self.on_call_done(done)) {
             return ending;
         }
