@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use crate::handover::{Arrival, Handover};
+use crate::identity::Renewal;
 use crate::mailbox::Mailbox;
 use crate::outbound::{Hearing, Lane};
 use crate::registry::Seat;
@@ -58,6 +59,9 @@ pub enum Received {
     Aborted,
     /// The credentials have expired, on an endpoint that closes then.
     Expired,
+    /// The client has brought new credentials: the [identity](Connection::identity) is another one, of the same user and
+    /// organisation.
+    Renewed,
     /// There is a new transport, on a [resumable](Connection::is_resumable) connection. What came in over the old one and was
     /// not consumed is gone, for the client says it again. Nothing is written before [`Outbound::resume`].
     Reconnected,
@@ -126,7 +130,7 @@ impl Connection {
         &self.id
     }
 
-    /// Who is at the other end.
+    /// Who is at the other end. User and organisation never change, the rest does with [`Received::Renewed`].
     pub fn identity(&self) -> &Arc<Identity> {
         &self.identity
     }
@@ -206,8 +210,13 @@ impl Connection {
         if self.lane.signals.take(Signal::Drain) {
             return Poll::Ready(Received::Drain);
         }
+        if self.lane.signals.take(Signal::Renewed)
+            && let Some(renewal) = self.take_renewal()
+        {
+            return Poll::Ready(self.on_renewal(renewal));
+        }
         if self.lane.signals.take(Signal::Arrived)
-            && let Some(arrival) = self.handover.as_ref().and_then(|handover| handover.take())
+            && let Some(arrival) = self.handover.as_ref().and_then(|handover| handover.take_arrival())
         {
             return Poll::Ready(self.on_arrival(arrival));
         }
@@ -258,6 +267,21 @@ impl Connection {
         }
     }
 
+    /// What has come last of the credentials of a mailbox's requests, or of a request for another WebSocket.
+    fn take_renewal(&self) -> Option<Renewal> {
+        let by_handover = self.handover.as_ref().and_then(|handover| handover.take_renewal());
+        by_handover.or_else(|| match &self.transport {
+            Transport::Mailbox(mailbox) => mailbox.take_renewal(),
+            Transport::WebSocket(_) | Transport::Lost => None,
+        })
+    }
+
+    fn on_renewal(&mut self, renewal: Renewal) -> Received {
+        (self.identity, self.expires) = (renewal.identity, renewal.expires);
+        self.lane.signals.spare(0);
+        Received::Renewed
+    }
+
     /// Takes the new transport, also while the old one seems to be there: the client knows better.
     fn on_arrival(&mut self, arrival: Arrival) -> Received {
         let cut = self.lane.suspend();
@@ -269,7 +293,7 @@ impl Connection {
             self.lane.set_outlet(socket.outlet());
         }
         (self.input, self.consumed) = (Vec::new(), 0);
-        (self.expires, self.remote) = (arrival.expires, arrival.remote);
+        self.remote = arrival.remote;
         self.lane.signals.spare(0);
         if let Some(seat) = &self.seat {
             seat.resume();
@@ -286,12 +310,7 @@ impl Connection {
             self.lane.end(CloseReason::SlowConsumer);
             return Received::Ended(CloseReason::SlowConsumer);
         }
-        let expires = match &self.transport {
-            Transport::WebSocket(_) | Transport::Lost => self.expires,
-            // Each request brings its own credentials; the last ones count.
-            Transport::Mailbox(mailbox) => mailbox.expiry(),
-        };
-        match expires {
+        match self.expires {
             Some(expires) if expires <= SystemTime::now() => Received::Expired,
             _ => Received::Tick,
         }
@@ -301,10 +320,7 @@ impl Connection {
     /// the connection next to nothing. The last call counts. Ticks come all the same where the connection itself needs them:
     /// while something waits to be written, and when the credentials expire.
     pub fn spare_ticks(&self, time: Duration) {
-        match &self.transport {
-            Transport::WebSocket(_) | Transport::Lost => self.lane.spare_ticks(time.min(time_left(self.expires))),
-            Transport::Mailbox(mailbox) => mailbox.spare_ticks(time),
-        }
+        self.lane.spare_ticks(time.min(time_left(self.expires)));
     }
 
     fn drop_consumed(&mut self) {
@@ -334,7 +350,7 @@ impl Connection {
 }
 
 /// How long credentials last; without an end, for ever.
-pub(crate) fn time_left(expires: Option<SystemTime>) -> Duration {
+fn time_left(expires: Option<SystemTime>) -> Duration {
     expires.map_or(Duration::MAX, |end| end.duration_since(SystemTime::now()).unwrap_or_default())
 }
 

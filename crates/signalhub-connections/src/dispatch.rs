@@ -18,6 +18,7 @@ use crate::connection::Transport;
 use crate::endpoint::Refusal;
 use crate::events::EventStream;
 use crate::id::ConnectionToken;
+use crate::identity::{Owner, Principal};
 use crate::limits::{Limit, Party};
 use crate::mailbox::Mailbox;
 use crate::negotiate::{self, NegotiateVersion};
@@ -41,6 +42,8 @@ pub(crate) enum Route {
 #[derive(Clone, Debug)]
 pub(crate) struct Mounted {
     pub(crate) endpoint: Arc<Endpoint>,
+    /// Which one it is of those that share the registry.
+    pub(crate) number: usize,
     pub(crate) registry: Arc<Registry>,
 }
 
@@ -79,10 +82,18 @@ impl Mounted {
         match (route, &head.method) {
             (Route::Negotiate, &Method::POST) => self.negotiate(head, &identity),
             (Route::Connect, &Method::GET) => self.connect(head, body.is_end_stream(), identity).await,
-            (Route::Connect, &Method::POST) => self.send(head, body).await,
-            (Route::Connect, &Method::DELETE) => self.delete(head),
+            (Route::Connect, &Method::POST) => self.send(head, body, &identity).await,
+            (Route::Connect, &Method::DELETE) => self.delete(head, &identity),
             _ => text(StatusCode::METHOD_NOT_ALLOWED, ""),
         }
+    }
+
+    fn owner(&self, identity: &Identity) -> Owner {
+        Owner { endpoint: self.number, principal: Principal::of(identity) }
+    }
+
+    fn party(&self, identity: &Identity, head: &Parts) -> Party {
+        Party::new(self.owner(identity), head)
     }
 
     /// Refuses what is beyond a limit, and counts it.
@@ -123,7 +134,7 @@ impl Mounted {
                 };
                 let reconnect = Reconnect::choose(head.uri.query(), self.endpoint.allowed_reconnect());
                 let body = negotiate::answer(version, (&id, &token), reconnect, self.endpoint.offered());
-                if let Err(limit) = self.registry.negotiate((token, id), reconnect, &Party::new(identity, head)) {
+                if let Err(limit) = self.registry.negotiate((token, id), reconnect, &self.party(identity, head)) {
                     return self.turn_away(limit);
                 }
                 body
@@ -157,17 +168,19 @@ impl Mounted {
         link: impl FnOnce(&Arc<Mailbox>) -> Link,
     ) -> Result<Arc<Mailbox>, AttachError> {
         let limits = self.endpoint.queue_limits();
-        let party = Party::new(&identity, head);
+        let party = self.party(&identity, head);
+        let expires = self.endpoint.closing_time(&identity);
+        let identity = Arc::new(identity);
         let make = |early: Option<Arc<Mailbox>>, _| {
             // What was posted early stays where it is, also what is still being posted.
             let mailbox = early.unwrap_or_else(|| Mailbox::early(limits));
-            mailbox.attach(if kind == TransportKind::ServerSentEvents { Outlet::Stream } else { Outlet::Taker });
+            let outlet = if kind == TransportKind::ServerSentEvents { Outlet::Stream } else { Outlet::Taker };
+            mailbox.attach(outlet, &identity);
             (link(&mailbox), mailbox)
         };
         let Attached { id, seat, reconnect, made: mailbox } = self.registry.attach(token, kind, &party, make)?;
-        mailbox.set_expiry(self.endpoint.closing_time(&identity));
         let (lane, transport) = (Arc::clone(mailbox.lane()), Transport::Mailbox(Arc::clone(&mailbox)));
-        let connection = Connection::new(id, Arc::new(identity), lane, transport).with_seat(seat);
+        let connection = Connection::new(id, identity, lane, transport).with_seat(seat).closing_at(expires);
         let connection = connection.resumable(reconnect, None).coming_from(head.extensions.get().copied());
         spawn(self.endpoint.handler(), connection);
         Ok(mailbox)
@@ -175,7 +188,7 @@ impl Mounted {
 
     fn connect_events(&self, head: &Parts, identity: Identity) -> Response<Body> {
         let kind = TransportKind::ServerSentEvents;
-        let token = match self.known(head, kind) {
+        let token = match self.known(head, &identity, kind) {
             Ok((token, _)) => token,
             Err(response) => return response,
         };
@@ -195,7 +208,7 @@ impl Mounted {
 
     /// Answers the first poll of a connection at once, and every later one when there is something to say.
     async fn poll(&self, head: &Parts, identity: Identity) -> Response<Body> {
-        let (token, found) = match self.known(head, TransportKind::LongPolling) {
+        let (token, found) = match self.known(head, &identity, TransportKind::LongPolling) {
             Ok(known) => known,
             Err(response) => return response,
         };
@@ -212,7 +225,7 @@ impl Mounted {
                 };
             }
         };
-        polls.mailbox().set_expiry(self.endpoint.closing_time(&identity));
+        polls.mailbox().renew(&identity, self.endpoint.closing_time(&identity));
         match polls.poll().await {
             Polled::Data(data) => octets(data),
             Polled::TimedOut => text(StatusCode::OK, ""),
@@ -226,9 +239,9 @@ impl Mounted {
 
     /// The checks that polls and event streams share, in the original's order.
     #[allow(clippy::result_large_err, reason = "the error is the answer that goes out next")]
-    fn known(&self, head: &Parts, kind: TransportKind) -> Result<(String, Found), Response<Body>> {
+    fn known(&self, head: &Parts, identity: &Identity, kind: TransportKind) -> Result<(String, Found), Response<Body>> {
         let token = token(head).ok_or_else(|| text(StatusCode::BAD_REQUEST, "Connection ID required"))?;
-        let found = self.registry.find(&token).ok_or_else(unknown)?;
+        let found = self.registry.find(&token, &self.owner(identity)).ok_or_else(unknown)?;
         if !self.endpoint.offered().contains(kind) {
             return Err(not_offered(kind));
         }
@@ -236,14 +249,14 @@ impl Mounted {
     }
 
     /// Takes a request's body as input of the connection, chunk by chunk as there is room.
-    async fn send<B>(&self, head: &Parts, mut body: B) -> Response<Body>
+    async fn send<B>(&self, head: &Parts, mut body: B, identity: &Identity) -> Response<Body>
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
         let Some(token) = token(head) else {
             return text(StatusCode::BAD_REQUEST, "Connection ID required");
         };
-        let mailbox = match self.registry.mailbox(&token, self.endpoint.queue_limits()) {
+        let mailbox = match self.registry.mailbox(&token, &self.owner(identity), self.endpoint.queue_limits()) {
             None => return unknown(),
             Some(Err(_)) => {
                 let answer = "POST requests are not allowed for WebSocket connections.";
@@ -254,6 +267,7 @@ impl Mounted {
         if let Some(coding) = content_coding(&head.headers) {
             return unsupported_coding(&coding);
         }
+        mailbox.renew(identity, self.endpoint.closing_time(identity));
         let _turn = mailbox.turn().await;
         while let Some(chunk) = body.frame().await {
             match chunk.map(|chunk| chunk.into_data()) {
@@ -267,11 +281,11 @@ impl Mounted {
     }
 
     /// Ends a polling connection; others end with their transport.
-    fn delete(&self, head: &Parts) -> Response<Body> {
+    fn delete(&self, head: &Parts, identity: &Identity) -> Response<Body> {
         let Some(token) = token(head) else {
             return text(StatusCode::BAD_REQUEST, "Connection ID required");
         };
-        match self.registry.find(&token) {
+        match self.registry.find(&token, &self.owner(identity)) {
             None => unknown(),
             Some(Found::Attached(Link::Polls(polls))) => {
                 self.registry.remove(&token);

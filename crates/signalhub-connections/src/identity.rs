@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 use crate::Claims;
 
 /// What authentication found out about a client.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Identity {
-    /// The user, by which hubs address all connections of one person. `None` is an anonymous client.
+    /// The user, by which hubs address all connections of one person; a user of one organisation is another one than the
+    /// user of the same name of another. `None` is an anonymous client.
     pub user: Option<Arc<str>>,
     /// The organisation that bounds what the client may see.
     pub organisation: Option<Arc<str>>,
@@ -53,6 +54,37 @@ impl Identity {
         self.expires = Some(expires);
         self
     }
+}
+
+/// Who a client is, apart from what else its credentials say: a user of an organisation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Principal {
+    pub(crate) organisation: Option<Arc<str>>,
+    pub(crate) user: Option<Arc<str>>,
+}
+
+impl Principal {
+    pub(crate) fn of(identity: &Identity) -> Self {
+        Self { organisation: identity.organisation.clone(), user: identity.user.clone() }
+    }
+}
+
+/// Whose a connection is: what stays the same while its credentials are renewed.
+///
+/// Every request for a connection must come from its owner, through the endpoint that negotiated it, whose policies hold
+/// for it. The owner may be anonymous: then every request must be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Owner {
+    /// The number of the endpoint within its server.
+    pub(crate) endpoint: usize,
+    pub(crate) principal: Principal,
+}
+
+/// New credentials of a connection's owner, and when they end.
+#[derive(Debug)]
+pub(crate) struct Renewal {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) expires: Option<SystemTime>,
 }
 
 /// A condition on an identity: for a whole endpoint or for one hub method.

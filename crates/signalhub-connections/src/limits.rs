@@ -1,18 +1,15 @@
 //! How much a server takes on, and what it refused because of that.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::Arc;
+mod parties;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::StatusCode;
-use http::request::Parts;
 
+use self::parties::Spent;
+pub(crate) use self::parties::{Charge, Party, Shares, Tally};
 use crate::pace::Overdue;
-use crate::{Identity, RemoteAddress};
 
 /// How much a server takes on.
 ///
@@ -25,6 +22,8 @@ use crate::{Identity, RemoteAddress};
 #[derive(Clone, Debug)]
 pub struct Limits {
     negotiations: usize,
+    negotiations_per_user: Option<usize>,
+    negotiations_per_address: Option<usize>,
     negotiation_lifetime: Duration,
     connections: Option<usize>,
     per_user: Option<usize>,
@@ -38,6 +37,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             negotiations: 10_000,
+            negotiations_per_user: None,
+            negotiations_per_address: None,
             // The original's DisconnectTimeout.
             negotiation_lifetime: Duration::from_secs(15),
             connections: None,
@@ -60,6 +61,20 @@ impl Limits {
         self
     }
 
+    /// Sets how many of them one user may have, a quarter of all by default; more get 429.
+    #[must_use]
+    pub fn pending_negotiations_per_user(mut self, count: usize) -> Self {
+        self.negotiations_per_user = Some(count);
+        self
+    }
+
+    /// Sets how many of them may come from one address (of IPv6, one /64), half of all by default; more get 429.
+    #[must_use]
+    pub fn pending_negotiations_per_address(mut self, count: usize) -> Self {
+        self.negotiations_per_address = Some(count);
+        self
+    }
+
     /// Sets for how long a negotiated connection waits for its transport, 15 s by default; then its token is unknown.
     #[must_use]
     pub fn negotiation_lifetime(mut self, lifetime: Duration) -> Self {
@@ -76,7 +91,8 @@ impl Limits {
 
     /// Sets how many connections one user may have, negotiated ones included, without limit by default; more get 429.
     ///
-    /// Anonymous clients count for nobody.
+    /// A user is a user of its organisation: users of the same name in two organisations are two users. Anonymous clients
+    /// count for their address alone.
     #[must_use]
     pub fn connections_per_user(mut self, count: usize) -> Self {
         self.per_user = Some(count);
@@ -132,6 +148,17 @@ impl Limits {
         if waiting < self.negotiations { Ok(()) } else { Err(Limit::Negotiations) }
     }
 
+    /// What one user and one address may have of the connections that wait for their transport.
+    pub(crate) fn shares_of_negotiations(&self) -> Shares {
+        let share = |set: Option<usize>, parts: usize| Some(set.unwrap_or((self.negotiations / parts).max(1)));
+        Shares { per_user: share(self.negotiations_per_user, 4), per_address: share(self.negotiations_per_address, 2) }
+    }
+
+    /// What one user and one address may have of all connections.
+    pub(crate) fn shares(&self) -> Shares {
+        Shares { per_user: self.per_user, per_address: self.per_address }
+    }
+
     pub(crate) fn allow_connection(&self, active: usize) -> Result<(), Limit> {
         match self.connections {
             Some(most) if active >= most => Err(Limit::Connections),
@@ -145,6 +172,8 @@ impl Limits {
 pub(crate) enum Limit {
     Draining,
     Negotiations,
+    NegotiationsPerUser,
+    NegotiationsPerAddress,
     Connections,
     PerUser,
     PerAddress,
@@ -158,8 +187,24 @@ impl Limit {
             Self::Draining | Self::Negotiations | Self::Connections | Self::Descriptors => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::PerUser | Self::PerAddress => StatusCode::TOO_MANY_REQUESTS,
+            Self::NegotiationsPerUser | Self::NegotiationsPerAddress | Self::PerUser | Self::PerAddress => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::ForeignOrigin => StatusCode::FORBIDDEN,
+        }
+    }
+
+    pub(crate) fn of_negotiations(spent: Spent) -> Self {
+        match spent {
+            Spent::User => Self::NegotiationsPerUser,
+            Spent::Address => Self::NegotiationsPerAddress,
+        }
+    }
+
+    pub(crate) fn of_connections(spent: Spent) -> Self {
+        match spent {
+            Spent::User => Self::PerUser,
+            Spent::Address => Self::PerAddress,
         }
     }
 }
@@ -172,6 +217,10 @@ pub struct Refusals {
     pub draining: u64,
     /// Negotiations, because too many waited for their transport.
     pub pending_negotiations: u64,
+    /// Negotiations of users that had too many waiting for their transport.
+    pub pending_negotiations_per_user: u64,
+    /// Negotiations from addresses that had too many waiting for their transport.
+    pub pending_negotiations_per_address: u64,
     /// Negotiations and connections, because there were too many connections.
     pub connections: u64,
     /// Negotiations and connections of users that had too many.
@@ -193,6 +242,8 @@ pub struct Refusals {
 pub(crate) struct RefusalCounts {
     draining: AtomicU64,
     negotiations: AtomicU64,
+    negotiations_per_user: AtomicU64,
+    negotiations_per_address: AtomicU64,
     connections: AtomicU64,
     per_user: AtomicU64,
     per_address: AtomicU64,
@@ -207,6 +258,8 @@ impl RefusalCounts {
         let counter = match limit {
             Limit::Draining => &self.draining,
             Limit::Negotiations => &self.negotiations,
+            Limit::NegotiationsPerUser => &self.negotiations_per_user,
+            Limit::NegotiationsPerAddress => &self.negotiations_per_address,
             Limit::Connections => &self.connections,
             Limit::PerUser => &self.per_user,
             Limit::PerAddress => &self.per_address,
@@ -229,6 +282,8 @@ impl RefusalCounts {
         Refusals {
             draining: read(&self.draining),
             pending_negotiations: read(&self.negotiations),
+            pending_negotiations_per_user: read(&self.negotiations_per_user),
+            pending_negotiations_per_address: read(&self.negotiations_per_address),
             connections: read(&self.connections),
             per_user: read(&self.per_user),
             per_address: read(&self.per_address),
@@ -239,106 +294,3 @@ impl RefusalCounts {
         }
     }
 }
-
-/// Who a connection counts for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Party {
-    user: Option<Arc<str>>,
-    address: Option<IpAddr>,
-}
-
-impl Party {
-    pub(crate) fn new(identity: &Identity, head: &Parts) -> Self {
-        let address = head.extensions.get::<RemoteAddress>().map(|address| network(address.ip()));
-        Self { user: identity.user.clone(), address }
-    }
-}
-
-/// What one IPv6 client can choose its addresses from is one network.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-    }
-}
-
-/// How many connections each user and each address has, as far as there are limits for them.
-#[derive(Debug, Default)]
-pub(crate) struct Parties {
-    users: HashMap<Arc<str>, usize>,
-    addresses: HashMap<IpAddr, usize>,
-}
-
-/// One connection's part in the counts, to be given back by [`Parties::release`].
-#[derive(Debug, Default)]
-pub(crate) struct Charge(Party);
-
-impl Parties {
-    /// Counts one more connection, unless that is beyond a limit.
-    pub(crate) fn charge(&mut self, party: &Party, limits: &Limits) -> Result<Charge, Limit> {
-        let user = party.user.as_ref().and_then(|user| Some((user, limits.per_user?)));
-        let address = party.address.as_ref().and_then(|address| Some((address, limits.per_address?)));
-        if user.is_some_and(|(user, most)| is_full(&self.users, user, most)) {
-            return Err(Limit::PerUser);
-        }
-        if address.is_some_and(|(address, most)| is_full(&self.addresses, address, most)) {
-            return Err(Limit::PerAddress);
-        }
-        let party =
-            Party { user: user.map(|(user, _)| Arc::clone(user)), address: address.map(|(&address, _)| address) };
-        Ok(self.add(party))
-    }
-
-    /// Counts a connection for whoever attaches its transport, who may be another than who negotiated it.
-    pub(crate) fn recharge(&mut self, charge: &mut Charge, party: &Party, limits: &Limits) -> Result<(), Limit> {
-        let before = self.release(std::mem::take(charge));
-        match self.charge(party, limits) {
-            Ok(new) => {
-                *charge = new;
-                Ok(())
-            }
-            Err(limit) => {
-                *charge = self.add(before);
-                Err(limit)
-            }
-        }
-    }
-
-    fn add(&mut self, party: Party) -> Charge {
-        if let Some(user) = &party.user {
-            *self.users.entry(Arc::clone(user)).or_default() += 1;
-        }
-        if let Some(address) = party.address {
-            *self.addresses.entry(address).or_default() += 1;
-        }
-        Charge(party)
-    }
-
-    pub(crate) fn release(&mut self, charge: Charge) -> Party {
-        let Charge(party) = charge;
-        if let Some(user) = &party.user {
-            take_one(self.users.entry(Arc::clone(user)));
-        }
-        if let Some(address) = party.address {
-            take_one(self.addresses.entry(address));
-        }
-        party
-    }
-}
-
-fn is_full<K: Hash + Eq>(counts: &HashMap<K, usize>, key: &K, most: usize) -> bool {
-    counts.get(key).copied().unwrap_or(0) >= most
-}
-
-/// Nobody who has gone is remembered.
-fn take_one<K>(entry: Entry<'_, K, usize>) {
-    if let Entry::Occupied(mut entry) = entry {
-        *entry.get_mut() -= 1;
-        if *entry.get() == 0 {
-            entry.remove();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use tokio::sync::Notify;
 
-use crate::connection::time_left;
+use crate::identity::Renewal;
 use crate::outbound::{Lane, Outlet, QueueLimits};
 use crate::signals::Signal;
-use crate::{CloseReason, Intake, Received};
+use crate::{CloseReason, Identity, Intake, Received};
 
 /// How many unread bytes hold up whoever brings more (the original's `ApplicationMaxBufferSize`).
 const CAPACITY: usize = 64 * 1024;
@@ -35,7 +35,9 @@ struct Incoming {
     early: bool,
     ended: Option<CloseReason>,
     abandoned: bool,
-    expires: Option<SystemTime>,
+    /// The credentials that came last, once the connection has its transport.
+    identity: Option<Arc<Identity>>,
+    renewal: Option<Renewal>,
 }
 
 impl Mailbox {
@@ -50,10 +52,14 @@ impl Mailbox {
         mailbox
     }
 
-    /// Notes that the connection got its transport.
-    pub(crate) fn attach(&self, outlet: Outlet) {
+    /// Notes that the connection got its transport, and from whom.
+    pub(crate) fn attach(&self, outlet: Outlet, identity: &Arc<Identity>) {
         self.lane.set_outlet(outlet);
-        self.lock().early = false;
+        {
+            let mut incoming = self.lock();
+            incoming.early = false;
+            incoming.identity = Some(Arc::clone(identity));
+        }
         self.room.notify_waiters();
     }
 
@@ -103,21 +109,22 @@ impl Mailbox {
         self.lane.signals.raise(Signal::Moved);
     }
 
-    /// Takes over what a later request's credentials say about the end.
-    pub(crate) fn set_expiry(&self, expires: Option<SystemTime>) {
+    /// Takes over the credentials of a later request, where they differ. Before the connection has its transport they
+    /// mean nothing: those of the request that attaches it count.
+    pub(crate) fn renew(&self, identity: &Identity, expires: Option<SystemTime>) {
         let mut incoming = self.lock();
-        incoming.expires = expires;
-        self.lane.signals.spare(0);
+        if incoming.identity.as_deref().is_none_or(|known| known == identity) {
+            return;
+        }
+        let identity = Arc::new(identity.clone());
+        incoming.identity = Some(Arc::clone(&identity));
+        incoming.renewal = Some(Renewal { identity, expires });
+        drop(incoming);
+        self.lane.signals.raise(Signal::Renewed);
     }
 
-    /// Spares the connection's task the ticks of such a time, as far as the credentials last.
-    pub(crate) fn spare_ticks(&self, time: Duration) {
-        let incoming = self.lock();
-        self.lane.spare_ticks(time.min(time_left(incoming.expires)));
-    }
-
-    pub(crate) fn expiry(&self) -> Option<SystemTime> {
-        self.lock().expires
+    pub(crate) fn take_renewal(&self) -> Option<Renewal> {
+        self.lock().renewal.take()
     }
 
     pub(crate) fn poll(&self, input: &mut Vec<u8>, intake: Intake) -> Poll<Received> {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::connection::Transport;
 use crate::handover::{Arrival, Handover};
+use crate::identity::Renewal;
 use crate::mailbox::Mailbox;
 use crate::outbound::{Lane, Outlet, QueueLimits};
 use crate::signals::Signal;
@@ -31,15 +32,17 @@ impl Connection {
         let lane = Arc::new(Lane::new(QueueLimits::default(), Outlet::Taker));
         let mailbox = Mailbox::new(Arc::clone(&lane));
         let peer = Peer { lane: Arc::clone(&lane), mailbox: Arc::clone(&mailbox), handover: None };
+        let identity = Arc::new(identity);
+        mailbox.attach(Outlet::Taker, &identity);
         let transport = Transport::Mailbox(mailbox);
-        (Self::new(ConnectionId::random(), Arc::new(identity), lane, transport), peer)
+        (Self::new(ConnectionId::random(), identity, lane, transport), peer)
     }
 
     /// The same for a client that was granted stateful reconnect: it may [lose](Peer::lose) its transport and
     /// [come back](Peer::reconnect).
     pub fn resumable_pair(identity: Identity) -> (Self, Peer) {
         let (connection, mut peer) = Self::pair(identity);
-        let handover = Handover::new(Arc::clone(connection.identity()), Duration::MAX);
+        let handover = Handover::new(Duration::MAX);
         peer.handover = Some(Arc::clone(&handover));
         (connection.resumable(Reconnect::Stateful, Some(handover)), peer)
     }
@@ -79,7 +82,17 @@ impl Peer {
         self.mailbox = Mailbox::new(Arc::clone(&self.lane));
         if let Some(handover) = &self.handover {
             let transport = Transport::Mailbox(Arc::clone(&self.mailbox));
-            handover.bring(Arrival { transport, expires: None, remote: None }, &self.lane);
+            handover.bring(Arrival { transport, remote: None }, &self.lane);
+        }
+    }
+
+    /// Brings new credentials, as a request does or the one for another transport. They are the client's to bring: nothing
+    /// is checked here.
+    pub fn renew(&mut self, identity: Identity) {
+        let renewal = Renewal { identity: Arc::new(identity), expires: None };
+        match &self.handover {
+            Some(handover) => handover.renew(renewal, &self.lane),
+            None => self.mailbox.renew(&renewal.identity, renewal.expires),
         }
     }
 

@@ -15,10 +15,11 @@ pub(crate) use self::resuming::Resumable;
 use self::resuming::Returns;
 pub(crate) use self::seat::Seat;
 pub(crate) use self::slot::Link;
-use self::slot::{Slot, Stage};
+use self::slot::{Slot, Stage, Waiting};
 use crate::close::EndCounts;
 use crate::id::ConnectionToken;
-use crate::limits::{Charge, Limit, Limits, Parties, Party, RefusalCounts};
+use crate::identity::Owner;
+use crate::limits::{Charge, Limit, Limits, Party, RefusalCounts, Tally};
 use crate::mailbox::Mailbox;
 use crate::outbound::{Lane, QueueLimits};
 use crate::signals::{Signal, TICK};
@@ -54,7 +55,9 @@ struct Slots {
     /// Negotiated connections without transport.
     waiting: usize,
     returns: Returns,
-    parties: Parties,
+    /// Who has how many of the waiting ones, and of all.
+    waiting_by_party: Tally,
+    by_party: Tally,
     limits: Limits,
     draining: bool,
 }
@@ -137,7 +140,7 @@ impl Registry {
             let mut slots = self.lock();
             let lifetime = slots.limits.lifetime();
             slots.retain(|stage| match stage {
-                Stage::Waiting { since, .. } => now.duration_since(*since) <= lifetime,
+                Stage::Waiting(waiting) => now.duration_since(waiting.since) <= lifetime,
                 Stage::Active(link) => {
                     if link.lane().signals.is_due() {
                         lanes.push(Arc::downgrade(link.lane()));
@@ -176,26 +179,44 @@ impl Registry {
         let mut slots = self.lock();
         slots.allow()?;
         slots.limits.allow_negotiation(slots.waiting)?;
-        let charge = slots.charge(party)?;
+        let shares = slots.limits.shares_of_negotiations();
+        let waiting = slots.waiting_by_party.charge(party, shares).map_err(Limit::of_negotiations)?;
+        let charge = match slots.charge(party) {
+            Ok(charge) => charge,
+            Err(limit) => {
+                slots.waiting_by_party.release(waiting);
+                return Err(limit);
+            }
+        };
         slots.waiting += 1;
-        let stage = Stage::Waiting { since: Instant::now(), mailbox: None, reconnect };
-        slots.by_token.insert(token, Slot { id, stage, charge });
+        let waiting = Waiting { since: Instant::now(), mailbox: None, reconnect, charge: waiting };
+        let slot = Slot { id, owner: party.owner.clone(), stage: Stage::Waiting(waiting), charge };
+        slots.by_token.insert(token, slot);
         Ok(())
     }
 
-    /// Looks a token up.
-    pub(crate) fn find(&self, token: &str) -> Option<Found> {
-        self.lock().by_token.get(token).map(|slot| match &slot.stage {
-            Stage::Waiting { .. } => Found::Waiting,
+    /// Looks a token up. For anybody but the owner of its connection it is unknown.
+    pub(crate) fn find(&self, token: &str, owner: &Owner) -> Option<Found> {
+        let slots = self.lock();
+        let slot = slots.by_token.get(token).filter(|slot| slot.owner == *owner)?;
+        Some(match &slot.stage {
+            Stage::Waiting(_) => Found::Waiting,
             Stage::Active(link) | Stage::Suspended { link, .. } => Found::Attached(link.clone()),
         })
     }
 
-    /// Finds where posted bytes go. `None` is an unknown token, an error a WebSocket.
-    pub(crate) fn mailbox(&self, token: &str, limits: QueueLimits) -> Option<Result<Arc<Mailbox>, AttachError>> {
+    /// Finds where posted bytes go. `None` is a token that is unknown or somebody else's, an error a WebSocket.
+    pub(crate) fn mailbox(
+        &self,
+        token: &str,
+        owner: &Owner,
+        limits: QueueLimits,
+    ) -> Option<Result<Arc<Mailbox>, AttachError>> {
         let mut slots = self.lock();
-        Some(match &mut slots.by_token.get_mut(token)?.stage {
-            Stage::Waiting { mailbox, .. } => Ok(Arc::clone(mailbox.get_or_insert_with(|| Mailbox::early(limits)))),
+        Some(match &mut slots.slot_of(token, owner)?.stage {
+            Stage::Waiting(Waiting { mailbox, .. }) => {
+                Ok(Arc::clone(mailbox.get_or_insert_with(|| Mailbox::early(limits))))
+            }
             Stage::Active(Link::Events(mailbox)) => Ok(Arc::clone(mailbox)),
             Stage::Active(Link::Polls(polls)) => Ok(Arc::clone(polls.mailbox())),
             Stage::Active(Link::WebSocket { .. }) | Stage::Suspended { .. } => Err(AttachError::OtherTransport),
@@ -212,15 +233,16 @@ impl Registry {
         make: impl FnOnce(Option<Arc<Mailbox>>, Reconnect) -> (Link, T),
     ) -> Result<Attached<T>, AttachError> {
         let mut slots = self.lock();
-        let Slots { by_token, parties, limits, draining, active, waiting, .. } = &mut *slots;
+        let Slots { by_token, by_party, waiting_by_party, limits, draining, active, waiting, .. } = &mut *slots;
         let (token, _) = by_token.get_key_value(token).ok_or(AttachError::Unknown)?;
         let token = token.clone();
-        let slot = by_token.get_mut(&token).ok_or(AttachError::Unknown)?;
+        let slot = by_token.get_mut(&token).filter(|slot| slot.owner == party.owner).ok_or(AttachError::Unknown)?;
         let (mailbox, reconnect) = match &mut slot.stage {
-            Stage::Waiting { mailbox, reconnect, .. } => {
+            Stage::Waiting(waiting) => {
                 allow(*draining, limits, *active)?;
-                parties.recharge(&mut slot.charge, party, limits)?;
-                (mailbox.take(), *reconnect)
+                by_party.recharge(&mut slot.charge, party, limits.shares()).map_err(Limit::of_connections)?;
+                waiting_by_party.release(std::mem::take(&mut waiting.charge));
+                (waiting.mailbox.take(), waiting.reconnect)
             }
             Stage::Active(bound) | Stage::Suspended { link: bound, .. } if bound.kind() == kind => {
                 return Err(AttachError::AlreadyAttached);
@@ -247,7 +269,8 @@ impl Registry {
         let mut slots = self.lock();
         slots.allow()?;
         let charge = slots.charge(party)?;
-        let slot = Slot { id: id.clone(), stage: Stage::Active(link.clone()), charge: Charge::default() };
+        let (owner, stage) = (party.owner.clone(), Stage::Active(link.clone()));
+        let slot = Slot { id: id.clone(), owner, stage, charge: Charge::default() };
         slots.by_token.insert(token.clone(), slot);
         slots.active += 1;
         let seat = Seat { registry: Arc::clone(self), token: Some(token), link, charge };
@@ -276,7 +299,7 @@ impl Registry {
             let mut slots = self.lock();
             slots.draining = true;
             slots.retain(|stage| match stage {
-                Stage::Waiting { .. } => false,
+                Stage::Waiting(_) => false,
                 Stage::Active(link) | Stage::Suspended { link, .. } => {
                     lanes.push(Arc::downgrade(link.lane()));
                     true
@@ -333,14 +356,15 @@ impl Registry {
 impl Slots {
     /// Removes what is not to be kept; a connection that never got its transport gives back all it held.
     fn retain(&mut self, mut keep: impl FnMut(&Stage) -> bool) {
-        let Self { by_token, parties, waiting, .. } = self;
+        let Self { by_token, by_party, waiting_by_party, waiting: count, .. } = self;
         by_token.retain(|_, slot| {
             let kept = keep(&slot.stage);
-            if !kept && let Stage::Waiting { mailbox, .. } = &mut slot.stage {
-                *waiting -= 1;
-                parties.release(std::mem::take(&mut slot.charge));
-                // Whoever still brings bytes for it is let go.
-                mailbox.iter().for_each(|mailbox| mailbox.abandon());
+            if !kept && let Stage::Waiting(waiting) = &mut slot.stage {
+                *count -= 1;
+                by_party.release(std::mem::take(&mut slot.charge));
+                waiting_by_party.release(std::mem::take(&mut waiting.charge));
+                // Requests that still bring bytes for it are let go.
+                waiting.mailbox.iter().for_each(|mailbox| mailbox.abandon());
             }
             kept
         });
@@ -351,7 +375,11 @@ impl Slots {
     }
 
     fn charge(&mut self, party: &Party) -> Result<Charge, Limit> {
-        self.parties.charge(party, &self.limits)
+        self.by_party.charge(party, self.limits.shares()).map_err(Limit::of_connections)
+    }
+
+    fn slot_of(&mut self, token: &str, owner: &Owner) -> Option<&mut Slot> {
+        self.by_token.get_mut(token).filter(|slot| slot.owner == *owner)
     }
 }
 

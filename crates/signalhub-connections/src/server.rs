@@ -96,7 +96,8 @@ impl Server {
     /// Mounts an endpoint at a path, which is matched regardless of case.
     #[must_use]
     pub fn endpoint(mut self, path: &str, endpoint: Endpoint) -> Self {
-        let mounted = Mounted { endpoint: Arc::new(endpoint), registry: Arc::clone(&self.routes.registry) };
+        let (number, registry) = (self.routes.endpoints.len(), Arc::clone(&self.routes.registry));
+        let mounted = Mounted { endpoint: Arc::new(endpoint), number, registry };
         self.routes.endpoints.push((path.trim_end_matches('/').into(), mounted));
         self
     }

@@ -25,6 +25,8 @@ pub(crate) enum Signal {
     Abort = 16,
     /// A new transport waits for the connection.
     Arrived = 32,
+    /// The client has brought new credentials.
+    Renewed = 64,
 }
 
 /// The pending signals of one connection and the task that waits for them.

@@ -52,7 +52,7 @@ struct Shared {
 impl Endpoint {
     /// Makes a tower service of the endpoint.
     pub fn into_service(self) -> TowerEndpoint {
-        let mounted = Mounted { endpoint: Arc::new(self), registry: Arc::default() };
+        let mounted = Mounted { endpoint: Arc::new(self), number: 0, registry: Arc::default() };
         TowerEndpoint(Arc::new(Shared { mounted, started: Once::new() }))
     }
 }

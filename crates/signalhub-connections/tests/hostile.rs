@@ -49,7 +49,7 @@ async fn half_open_and_slow_requests_are_given_up() {
 
 #[tokio::test]
 async fn a_flood_of_negotiations_stops_at_the_limit() {
-    let running = start(forgetful().pending_negotiations(50)).await;
+    let running = start(forgetful().pending_negotiations(50).pending_negotiations_per_address(50)).await;
     let (mut taken, mut refused) = (0, 0);
     let mut socket = TcpStream::connect(running.address).await.unwrap();
     for _ in 0..200 {

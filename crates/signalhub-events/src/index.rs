@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::slab::Slab;
 use crate::subscriptions::{Added, Member};
 use crate::symbols::{Symbol, Symbols};
-use crate::{Action, Event, Filter};
+use crate::{Action, Event, EventName, Filter, Grants, ResourceName, Scope};
 
 /// Identifies a subscriber within one index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,8 @@ struct Bucket {
 struct Slot {
     member: Arc<Member>,
     organisation: Option<Symbol>,
+    /// In place, because every event that its member may want asks for them.
+    grants: Grants,
     mark: u64,
     /// The buckets it stands in, and where in their members, so that leaving one takes no search.
     places: HashMap<u32, u32>,
@@ -70,9 +72,28 @@ struct Slot {
 
 impl Index {
     /// Takes a subscriber in, without subscriptions.
-    pub(crate) fn insert(&mut self, member: Arc<Member>) -> SlotId {
-        let organisation = member.scope().organisation().map(|name| self.symbols.acquire(name.as_str()));
-        SlotId(self.slots.insert(Slot { member, organisation, mark: 0, places: HashMap::new() }))
+    pub(crate) fn insert(&mut self, member: Arc<Member>, scope: &Scope) -> SlotId {
+        let organisation = scope.organisation().map(|name| self.symbols.acquire(name.as_str()));
+        let grants = scope.grants().clone();
+        SlotId(self.slots.insert(Slot { member, organisation, grants, mark: 0, places: HashMap::new() }))
+    }
+
+    /// Gives a subscriber other grants, and ends its subscriptions that they do not permit.
+    pub(crate) fn set_grants(&mut self, slot: SlotId, grants: &Grants) {
+        let Some(known) = self.slots.get_mut(slot.0) else { return };
+        known.grants = grants.clone();
+        let Some(known) = self.slots.get(slot.0) else { return };
+        let (organisation, buckets) = (known.organisation, known.places.keys());
+        let buckets = buckets.filter_map(|number| self.buckets.get(*number).map(|bucket| (*number, bucket.key)));
+        let ended: Vec<(u32, bool)> = buckets
+            .filter(|(_, key)| self.filter(*key).is_none_or(|filter| !grants.permit(&filter)))
+            // Of the two buckets of a subscription, one is counted.
+            .map(|(number, key)| (number, key.organisation == organisation))
+            .collect();
+        for (number, counts) in ended {
+            self.leave(slot.0, number);
+            self.subscriptions -= usize::from(counts);
+        }
     }
 
     /// Takes a subscriber out, with its subscriptions.
@@ -139,7 +160,7 @@ impl Index {
                 }
                 slot.mark = self.serial;
                 // The organisation was the bucket's question.
-                if slot.member.scope().grants().allow(event) {
+                if slot.grants.allow(event) {
                     found.push(Found { slot: SlotId(*number), member: slot.member.clone() });
                 }
             }
@@ -185,6 +206,16 @@ impl Index {
         let actions = actions.filter(|action| filter.action.is_none() || *action == filter.action);
         let keys = actions.map(|action| Key { event, organisation: slot.organisation, resource, action });
         Some(keys.filter(|key| self.numbers.get(key).is_some_and(|number| slot.places.contains_key(number))).collect())
+    }
+
+    /// Says in words what the members of a bucket want.
+    fn filter(&self, key: Key) -> Option<Filter> {
+        let event = EventName::new(self.symbols.name(key.event)?);
+        let resource = match key.resource {
+            Some(resource) => Some(ResourceName::new(self.symbols.name(resource)?)),
+            None => None,
+        };
+        Some(Filter { event, resource, action: key.action })
     }
 
     fn join(&mut self, slot: u32, key: Key) -> Added {

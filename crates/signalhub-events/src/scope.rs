@@ -50,10 +50,13 @@ impl Scope {
     /// Tells whether any grant overlaps the filter, so that subscribing to it can yield anything at all.
     #[must_use]
     pub fn permits(&self, filter: &Filter) -> bool {
-        match &self.grants {
-            Grants::All => true,
-            Grants::Only(grants) => grants.iter().any(|grant| grant.overlaps(filter)),
-        }
+        self.grants.permit(filter)
+    }
+
+    /// Replaces the grants.
+    #[must_use]
+    pub fn with_grants(self, grants: Grants) -> Self {
+        Self { grants, ..self }
     }
 }
 
@@ -73,6 +76,15 @@ impl Grants {
         match self {
             Self::All => true,
             Self::Only(grants) => grants.iter().any(|grant| grant.allows(event)),
+        }
+    }
+
+    /// Tells whether any of them overlaps the filter.
+    #[must_use]
+    pub fn permit(&self, filter: &Filter) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(grants) => grants.iter().any(|grant| grant.overlaps(filter)),
         }
     }
 }

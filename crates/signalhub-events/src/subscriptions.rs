@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::index::SlotId;
 use crate::shards::Shards;
-use crate::{Catalogue, CatalogueError, Deliveries, Delivery, Filter, Scope};
+use crate::{Catalogue, CatalogueError, Deliveries, Delivery, Filter, Grants, Scope};
 
 /// Takes deliveries.
 pub trait Subscriber: Send + Sync {
@@ -70,6 +70,7 @@ pub enum Added {
 pub struct Subscriptions {
     shards: Arc<Shards>,
     catalogue: Arc<Catalogue>,
+    scope: Scope,
     member: Arc<Member>,
 }
 
@@ -81,8 +82,8 @@ impl Subscriptions {
         scope: Scope,
     ) -> Self {
         shards.attach();
-        let member = Arc::new(Member::new(subscriber, scope));
-        Self { shards, catalogue, member }
+        let member = Arc::new(Member::new(subscriber));
+        Self { shards, catalogue, scope, member }
     }
 
     /// Adds a filter to the set; one that is there already changes nothing.
@@ -100,7 +101,7 @@ impl Subscriptions {
         let slot = match slots.iter().find(|(known, _)| *known == shard) {
             Some((_, slot)) => *slot,
             None => {
-                let slot = index.insert(self.member.clone());
+                let slot = index.insert(self.member.clone(), &self.scope);
                 slots.push((shard, slot));
                 slot
             }
@@ -114,7 +115,7 @@ impl Subscriptions {
     /// As `add`.
     pub fn check(&self, filter: &Filter) -> Result<(), SubscribeError> {
         self.catalogue.check(&filter.event, filter.resources())?;
-        if !self.member.scope.permits(filter) {
+        if !self.scope.permits(filter) {
             return Err(SubscribeError::NotGranted(filter.clone()));
         }
         if self.member.lock_slots().is_none() {
@@ -129,6 +130,17 @@ impl Subscriptions {
         let shard = self.shards.shard_of(&filter.event);
         let slot = slots.iter().flatten().find(|(known, _)| *known == shard);
         slot.map_or(0, |(_, slot)| self.shards.lock_of(filter).remove(*slot, filter))
+    }
+
+    /// Replaces what the subscriber was granted: filters that the grants do not permit leave the set, and events that are
+    /// published from now on are judged by them. What was published before is still delivered.
+    pub fn set_grants(&mut self, grants: Grants) {
+        let slots = self.member.lock_slots();
+        for (shard, slot) in slots.iter().flatten() {
+            self.shards.lock(*shard).set_grants(*slot, &grants);
+        }
+        drop(slots);
+        self.scope = std::mem::replace(&mut self.scope, Scope::unrestricted()).with_grants(grants);
     }
 
     /// Counts the filters of the set.
@@ -146,7 +158,7 @@ impl Subscriptions {
     /// Returns what the subscriber may see.
     #[must_use]
     pub fn scope(&self) -> &Scope {
-        &self.member.scope
+        &self.scope
     }
 }
 
@@ -185,7 +197,6 @@ fn missing_grant(filter: &Filter) -> String {
 
 /// Holds what all indexes share about one subscriber.
 pub(crate) struct Member<S: ?Sized = dyn Subscriber> {
-    scope: Scope,
     /// Its slots, by shard. Whoever takes them ends them: the drop of `Subscriptions` or a refusal, whichever comes first.
     slots: Mutex<Option<Vec<(usize, SlotId)>>>,
     /// In place, because a fan-out finds nothing of it in the cache: what it need not look up it need not wait for.
@@ -194,17 +205,12 @@ pub(crate) struct Member<S: ?Sized = dyn Subscriber> {
 
 impl<S: Subscriber> Member<S> {
     /// Creates a member without slots.
-    pub(crate) fn new(subscriber: S, scope: Scope) -> Self {
-        Self { scope, slots: Mutex::new(Some(Vec::new())), subscriber }
+    pub(crate) fn new(subscriber: S) -> Self {
+        Self { slots: Mutex::new(Some(Vec::new())), subscriber }
     }
 }
 
 impl Member {
-    /// Returns what it may see.
-    pub(crate) fn scope(&self) -> &Scope {
-        &self.scope
-    }
-
     /// Fetches what an offer will need into the cache.
     pub(crate) fn prefetch(&self) {
         self.subscriber.prefetch();
@@ -232,7 +238,7 @@ impl Member {
 
 impl fmt::Debug for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Member").field("scope", &self.scope).finish_non_exhaustive()
+        f.write_str("Member")
     }
 }
 

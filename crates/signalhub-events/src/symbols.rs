@@ -22,6 +22,11 @@ impl Symbols {
         self.numbers.get(name).copied().and_then(symbol)
     }
 
+    /// Returns the name behind a symbol.
+    pub(crate) fn name(&self, symbol: Symbol) -> Option<Arc<str>> {
+        self.names.get(number(symbol)).map(|(name, _)| Arc::clone(name))
+    }
+
     /// Refers to a name.
     pub(crate) fn acquire(&mut self, name: &str) -> Symbol {
         if let Some(symbol) = self.find(name) {

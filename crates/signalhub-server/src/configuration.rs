@@ -171,12 +171,16 @@ configuration! {
     limits: Limits {
         /// How many connections there may be in all.
         connections: Maximum = Maximum::of(100_000);
-        /// How many connections one user may have.
+        /// How many connections one user of an organisation may have.
         connections_per_user: Maximum = Maximum::of(20_000);
         /// How many connections may come from one address (of IPv6, one /64). Behind a reverse proxy this needs `listen.trusted_proxies`.
         connections_per_address: Maximum = Maximum::of(20_000);
         /// How many negotiated connections may wait for their transport.
         pending_negotiations: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
+        /// How many of them one user of an organisation may have; a quarter of `limits.pending_negotiations` when it is absent.
+        pending_negotiations_per_user: Option<NonZeroUsize> = None;
+        /// How many of them may come from one address (of IPv6, one /64); half of `limits.pending_negotiations` when it is absent.
+        pending_negotiations_per_address: Option<NonZeroUsize> = None;
         /// For how long a negotiated connection waits for its transport.
         negotiation_lifetime: Duration = Duration::from_secs(15);
         /// How long a client may take to send the head of a request.

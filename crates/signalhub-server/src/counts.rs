@@ -72,11 +72,13 @@ pub struct Refusals {
 
 impl Refusals {
     /// All of them, with the name that operators see.
-    pub(crate) fn named(&self) -> [(&'static str, u64); 15] {
+    pub(crate) fn named(&self) -> [(&'static str, u64); 17] {
         let Self { connections, hub, publishes } = self;
         [
             ("draining", connections.draining),
             ("pending_negotiations", connections.pending_negotiations),
+            ("pending_negotiations_per_user", connections.pending_negotiations_per_user),
+            ("pending_negotiations_per_address", connections.pending_negotiations_per_address),
             ("connections", connections.connections),
             ("connections_per_user", connections.per_user),
             ("connections_per_address", connections.per_address),

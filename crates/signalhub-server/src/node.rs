@@ -226,6 +226,12 @@ fn limits(settings: &settings::Limits) -> Limits {
         .header_timeout(settings.header_timeout)
         .idle_timeout(settings.idle_timeout)
         .descriptor_headroom(settings.file_descriptor_headroom);
+    if let Some(count) = settings.pending_negotiations_per_user {
+        limits = limits.pending_negotiations_per_user(count.get());
+    }
+    if let Some(count) = settings.pending_negotiations_per_address {
+        limits = limits.pending_negotiations_per_address(count.get());
+    }
     if let Maximum::Of(count) = settings.connections {
         limits = limits.connections(count.get());
     }

@@ -13,9 +13,13 @@ use signalhub_server::{Development, HUB_PATH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Negotiates as a user, with one more header.
+/// Negotiates as a user, perhaps `user@organisation`, with one more header.
 async fn negotiate(node: &Running, user: &str, header: (&str, &str)) -> Answer {
-    let token = node.token(|token| token.user = user.to_owned());
+    let (name, organisation) = user.split_once('@').map_or((user, None), |(name, of)| (name, Some(of.to_owned())));
+    let token = node.token(|token| {
+        token.user = name.to_owned();
+        token.organisation = organisation;
+    });
     let request = Request::post(format!("{}/negotiate?negotiateVersion=1", node.hub()))
         .header("Authorization", format!("Bearer {token}"))
         .header(header.0, header.1);
@@ -41,6 +45,42 @@ async fn beyond_each_limit_negotiations_are_refused() {
         ("", "connections = 1", &[("ann", "x-a", "", 200), ("bob", "x-a", "", 200)]),
         ("", "pending_negotiations = 1", &[("ann", "x-a", "", 200), ("bob", "x-a", "", 503)]),
         ("", "connections_per_user = 1", &[("ann", "x-a", "", 200), ("ann", "x-a", "", 429), ("bob", "x-a", "", 200)]),
+        (
+            "",
+            "connections_per_user = 1",
+            &[
+                ("ann@acme", "x-a", "", 200),
+                ("ann@other", "x-a", "", 200),
+                ("ann", "x-a", "", 200),
+                ("ann@acme", "x-a", "", 429),
+            ],
+        ),
+        (
+            "",
+            "pending_negotiations = 8",
+            &[
+                ("ann", "x-a", "", 200),
+                ("ann", "x-a", "", 200),
+                ("ann", "x-a", "", 429),
+                ("ann@acme", "x-a", "", 200),
+                ("bob", "x-a", "", 200),
+                ("cid", "x-a", "", 429),
+            ],
+        ),
+        (
+            "",
+            "pending_negotiations_per_user = 1",
+            &[("ann", "x-a", "", 200), ("ann", "x-a", "", 429), ("ann@acme", "x-a", "", 200)],
+        ),
+        (
+            PROXY,
+            "pending_negotiations_per_address = 1",
+            &[
+                ("ann", "x-forwarded-for", "2001:db8::1", 200),
+                ("bob", "x-forwarded-for", "2001:db8::2", 429),
+                ("bob", "x-forwarded-for", "2001:db8:0:1::2", 200),
+            ],
+        ),
         (
             "",
             "connections_per_address = 1",

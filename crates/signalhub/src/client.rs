@@ -1,7 +1,7 @@
 //! The connected clients of a hub.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use signalhub_connections::{ConnectionId, Frame, Identity, MessageKind, Outbound, SendError};
 use signalhub_events::Subscriptions;
@@ -14,7 +14,8 @@ use crate::items::Items;
 /// One connected client, as everyone but its own session sees it.
 pub(crate) struct Client {
     id: ConnectionId,
-    identity: Arc<Identity>,
+    /// User and organisation stay; the rest changes with new credentials.
+    identity: RwLock<Arc<Identity>>,
     protocol: Protocol,
     outbound: Outbound,
     /// Used by the client's own calls alone, so the lock is never waited for.
@@ -29,7 +30,7 @@ impl Client {
     pub(crate) fn new(id: ConnectionId, identity: Arc<Identity>, protocol: Protocol, outbound: Outbound) -> Self {
         Self {
             id,
-            identity,
+            identity: RwLock::new(identity),
             protocol,
             outbound,
             subscriptions: Mutex::new(None),
@@ -43,8 +44,13 @@ impl Client {
         &self.id
     }
 
-    pub(crate) fn identity(&self) -> &Identity {
-        &self.identity
+    pub(crate) fn identity(&self) -> Arc<Identity> {
+        Arc::clone(&self.identity.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes over new credentials; calls that run keep those with which they began.
+    pub(crate) fn renew(&self, identity: Arc<Identity>) {
+        *self.identity.write().unwrap_or_else(PoisonError::into_inner) = identity;
     }
 
     pub(crate) fn protocol(&self) -> Protocol {

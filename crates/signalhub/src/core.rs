@@ -8,11 +8,12 @@ use signalhub_connections::Frame;
 use signalhub_protocol::{HubMessage, Protocol};
 
 use crate::HubOptions;
-use crate::client::frame;
+use crate::client::{Client, frame};
 use crate::client_results::ClientResults;
 use crate::lifetime::Lifetime;
 use crate::method::{Hook, MethodTable};
 use crate::rate::LogThrottle;
+use crate::subscriptions::SubscriptionMethods;
 
 /// A finished hub: what it can do, and who is there.
 pub(crate) struct HubCore {
@@ -27,14 +28,15 @@ pub(crate) struct HubCore {
     pings: [Frame; Protocol::ALL.len()],
     pub(crate) on_connected: Option<Hook>,
     pub(crate) on_disconnected: Option<Hook>,
+    subscriptions: Option<SubscriptionMethods>,
 }
 
 impl HubCore {
     pub(crate) fn new(
         methods: MethodTable,
         options: HubOptions,
-        on_connected: Option<Hook>,
-        on_disconnected: Option<Hook>,
+        (on_connected, on_disconnected): (Option<Hook>, Option<Hook>),
+        subscriptions: Option<SubscriptionMethods>,
     ) -> Self {
         Self {
             methods,
@@ -46,6 +48,14 @@ impl HubCore {
             pings: Protocol::ALL.map(|protocol| frame(protocol, &HubMessage::Ping)),
             on_connected,
             on_disconnected,
+            subscriptions,
+        }
+    }
+
+    /// Takes over what the new credentials of a client say about its subscriptions.
+    pub(crate) fn renew_subscriptions(&self, client: &Client) {
+        if let Some(subscriptions) = &self.subscriptions {
+            subscriptions.renew(client);
         }
     }
 

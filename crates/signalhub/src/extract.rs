@@ -112,6 +112,8 @@ impl<S: Clone + Send + 'static> Extract<S> for State<S> {
 #[derive(Clone, Debug)]
 pub struct Caller {
     client: Arc<Client>,
+    /// As it was when the call began.
+    identity: Arc<Identity>,
     core: Arc<HubCore>,
 }
 
@@ -129,14 +131,14 @@ impl Caller {
         self.client.id()
     }
 
-    /// Who it is.
+    /// Who it is, by the credentials that it had when the call began.
     pub fn identity(&self) -> &Identity {
-        self.client.identity()
+        &self.identity
     }
 
     /// The user, if known.
     pub fn user(&self) -> Option<&str> {
-        self.client.identity().user.as_deref()
+        self.identity.user.as_deref()
     }
 
     /// Ends its connection: it gets a Close message without error, and nothing else any more.
@@ -178,7 +180,8 @@ impl<S> Extract<S> for Caller {
     }
 
     fn extract((): (), call: &Call, _: &S) -> Self {
-        Self { client: Arc::clone(&call.client), core: Arc::clone(&call.core) }
+        let (client, identity) = (Arc::clone(&call.client), call.client.identity());
+        Self { client, identity, core: Arc::clone(&call.core) }
     }
 }
 

@@ -34,6 +34,7 @@ impl Hub {
             options: HubOptions::default(),
             on_connected: None,
             on_disconnected: None,
+            subscriptions: None,
         }
     }
 
@@ -88,6 +89,7 @@ pub struct HubBuilder<S> {
     options: HubOptions,
     on_connected: Option<Hook>,
     on_disconnected: Option<Hook>,
+    subscriptions: Option<SubscriptionMethods>,
 }
 
 impl HubBuilder<()> {
@@ -98,7 +100,8 @@ impl HubBuilder<()> {
     pub fn state<S: Clone + Send + Sync + 'static>(self, state: S) -> HubBuilder<S> {
         let first = self.methods.is_empty() && self.on_connected.is_none() && self.on_disconnected.is_none();
         assert!(first, "the state of a hub comes before its methods");
-        HubBuilder { state, methods: self.methods, options: self.options, on_connected: None, on_disconnected: None }
+        let Self { methods, options, .. } = self;
+        HubBuilder { state, methods, options, on_connected: None, on_disconnected: None, subscriptions: None }
     }
 }
 
@@ -149,14 +152,15 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
     /// Adds `Subscribe` and `Unsubscribe`: clients get the broker's events that they ask for as calls of `OnEvent`.
     ///
     /// What a client may see comes from its identity: its organisation, and its `grants` claim, without which it has
-    /// everything.
+    /// everything. When it brings new credentials, the subscriptions that their grants do not permit end.
     pub fn events(self, broker: Broker) -> Self {
         self.events_with_default(broker, Grants::All)
     }
 
     /// The same, with other grants for identities that have no `grants` claim.
-    pub fn events_with_default(self, broker: Broker, default_grants: Grants) -> Self {
+    pub fn events_with_default(mut self, broker: Broker, default_grants: Grants) -> Self {
         let methods = SubscriptionMethods::new(broker, default_grants);
+        self.subscriptions = Some(methods.clone());
         let (subscribe, unsubscribe) = (methods.clone(), methods);
         let subscribe = move |caller: Caller, args: Args<_>| {
             let result = subscribe.subscribe(&caller, args);
@@ -253,7 +257,8 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
     /// Finishes the hub.
     pub fn build(self) -> Hub {
         let methods = MethodTable::new(self.methods.into_values());
-        Hub(Arc::new(HubCore::new(methods, self.options, self.on_connected, self.on_disconnected)))
+        let hooks = (self.on_connected, self.on_disconnected);
+        Hub(Arc::new(HubCore::new(methods, self.options, hooks, self.subscriptions)))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::answers::not_offered;
 use crate::body::{Accept, Body};
 use crate::connection::Transport;
 use crate::handover::{Arrival, Handover};
+use crate::identity::Renewal;
 use crate::limits::Party;
 use crate::outbound::{Lane, Outlet};
 use crate::registry::{AttachError, Attached, Link, Resumable};
@@ -19,18 +20,17 @@ use crate::{Connection, Identity, Reconnect, TransportKind};
 
 impl Mounted {
     pub(super) fn connect_websocket(&self, head: &Parts, identity: Identity, accept_key: &str) -> Response<Body> {
-        let token = token(head);
-        if token.as_deref().is_some_and(|token| self.registry.find(token).is_none()) {
+        let (token, party) = (token(head), self.party(&identity, head));
+        if token.as_deref().is_some_and(|token| self.registry.find(token, &party.owner).is_none()) {
             // The original sets no content type here.
             return crate::answers::body(StatusCode::NOT_FOUND, "No Connection with that ID");
         }
         if !self.endpoint.offered().contains(TransportKind::WebSockets) {
             return not_offered(TransportKind::WebSockets);
         }
-        let party = Party::new(&identity, head);
-        let resumable = token.as_deref().and_then(|token| self.registry.resume(token, &identity, &party));
+        let resumable = token.as_deref().and_then(|token| self.registry.resume(token, &party));
         let accepted = match resumable {
-            Some(resumable) => resumable.map(|resumable| self.hand_over(resumable, head, &identity)),
+            Some(resumable) => resumable.map(|resumable| self.hand_over(resumable, head, identity)),
             None => self.attach_websocket((token.as_deref(), head), &party, identity),
         };
         let accept = match accepted {
@@ -65,7 +65,7 @@ impl Mounted {
                     early = mailbox.take();
                 }
                 if reconnect == Reconnect::Stateful {
-                    handover = Some(Handover::new(Arc::clone(&identity), self.endpoint.patience()));
+                    handover = Some(Handover::new(self.endpoint.patience()));
                 }
                 (Link::WebSocket { lane: Arc::clone(&lane), handover: handover.clone() }, ())
             }),
@@ -83,12 +83,13 @@ impl Mounted {
     }
 
     /// Gives a connection that is there already another WebSocket.
-    fn hand_over(&self, resumable: Resumable, head: &Parts, identity: &Identity) -> Accept {
-        let (expires, remote) = (self.endpoint.closing_time(identity), head.extensions.get().copied());
+    fn hand_over(&self, resumable: Resumable, head: &Parts, identity: Identity) -> Accept {
+        let Resumable { lane, handover } = resumable;
+        let (expires, remote) = (self.endpoint.closing_time(&identity), head.extensions.get().copied());
+        handover.renew(Renewal { identity: Arc::new(identity), expires }, &lane);
         Box::new(move |io, frames| {
-            let Resumable { lane, handover } = resumable;
             let transport = Transport::WebSocket(Socket::new(io, Vec::new(), frames));
-            handover.bring(Arrival { transport, expires, remote }, &lane);
+            handover.bring(Arrival { transport, remote }, &lane);
         })
     }
 }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{AttachError, Link, Registry, Seat, Slot, Slots, Stage};
-use crate::Identity;
 use crate::handover::Handover;
-use crate::limits::Party;
+use crate::limits::{Limit, Party};
 use crate::outbound::Lane;
 
 /// What became of the connections that lost their transports.
@@ -26,26 +25,18 @@ pub(crate) struct Resumable {
 impl Registry {
     /// Finds the connection that a new WebSocket is to take over; `None` if the token's is none that can be resumed.
     ///
-    /// Whoever is not the same user finds nothing, and the connection waits on.
-    pub(crate) fn resume(
-        &self,
-        token: &str,
-        identity: &Identity,
-        party: &Party,
-    ) -> Option<Result<Resumable, AttachError>> {
+    /// Anybody but its owner finds nothing, and the connection waits on.
+    pub(crate) fn resume(&self, token: &str, party: &Party) -> Option<Result<Resumable, AttachError>> {
         let mut slots = self.lock();
-        let Slots { by_token, parties, limits, .. } = &mut *slots;
-        let Slot { stage, charge, .. } = by_token.get_mut(token)?;
+        let Slots { by_token, by_party, limits, .. } = &mut *slots;
+        let Slot { stage, charge, .. } = by_token.get_mut(token).filter(|slot| slot.owner == party.owner)?;
         let Link::WebSocket { lane, handover: Some(handover) } = stage.link()? else { return None };
-        if !handover.admits(identity) {
-            return Some(Err(AttachError::Unknown));
-        }
         if lane.is_ending() {
             let suspended = matches!(stage, Stage::Suspended { .. });
             return Some(Err(if suspended { AttachError::Unknown } else { AttachError::AlreadyAttached }));
         }
-        if let Err(limit) = parties.recharge(charge, party, limits) {
-            return Some(Err(limit.into()));
+        if let Err(spent) = by_party.recharge(charge, party, limits.shares()) {
+            return Some(Err(Limit::of_connections(spent).into()));
         }
         Some(Ok(Resumable { lane: Arc::clone(lane), handover: Arc::clone(handover) }))
     }

@@ -47,7 +47,7 @@ impl Drop for Seat {
         self.registry.ends.count(self.link.lane().ended().unwrap_or(CloseReason::HandlerFailed));
         let mut slots = self.registry.lock();
         slots.active -= 1;
-        slots.parties.release(std::mem::take(&mut self.charge));
+        slots.by_party.release(std::mem::take(&mut self.charge));
         if slots.active == 0 {
             self.registry.emptied.notify_waiters();
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::handover::Handover;
+use crate::identity::Owner;
 use crate::limits::Charge;
 use crate::mailbox::Mailbox;
 use crate::outbound::Lane;
@@ -16,6 +17,8 @@ use crate::{ConnectionId, Reconnect, TransportKind};
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) id: ConnectionId,
+    /// Whose it is: for everybody else the token is unknown.
+    pub(super) owner: Owner,
     pub(super) stage: Stage,
     /// What a connection that can be resumed counts for; whoever brings the next transport takes it over.
     pub(super) charge: Charge,
@@ -25,17 +28,27 @@ pub(super) struct Slot {
 #[derive(Debug)]
 pub(super) enum Stage {
     /// Negotiated; bytes may have been posted already.
-    Waiting { since: Instant, mailbox: Option<Arc<Mailbox>>, reconnect: Reconnect },
+    Waiting(Waiting),
     /// Attached to its transport.
     Active(Link),
     /// Its transport was lost, and another one may come.
     Suspended { link: Link, since: Instant },
 }
 
+/// A connection that waits for its first transport.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) since: Instant,
+    pub(super) mailbox: Option<Arc<Mailbox>>,
+    pub(super) reconnect: Reconnect,
+    /// Its part in what may wait.
+    pub(super) charge: Charge,
+}
+
 impl Stage {
     pub(super) fn link(&self) -> Option<&Link> {
         match self {
-            Self::Waiting { .. } => None,
+            Self::Waiting(_) => None,
             Self::Active(link) | Self::Suspended { link, .. } => Some(link),
         }
     }

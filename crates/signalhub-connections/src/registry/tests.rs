@@ -33,7 +33,7 @@ async fn negotiated_connections_are_bounded_in_number_and_time() {
     assert_eq!(negotiate(&registry), Err(Limit::Negotiations));
     let attached = attach(&registry, &tokens[0]).map_err(drop).unwrap();
     negotiate(&registry).unwrap();
-    let mailbox = registry.mailbox(&tokens[1], QueueLimits::default()).unwrap().unwrap();
+    let mailbox = registry.mailbox(&tokens[1], &Owner::default(), QueueLimits::default()).unwrap().unwrap();
     mailbox.put(&[0; 4096]);
     let mut held = std::pin::pin!(mailbox.push(b"more"));
     assert!((&mut held).now_or_never().is_none(), "who has no transport may not bring much");

@@ -22,6 +22,8 @@ enum Step {
     Remove(usize, Filter),
     /// The member goes and a new one with another scope takes its number.
     Replace(usize, Scope),
+    /// The member gets other grants.
+    Grant(usize, Grants),
     Publish(Event),
 }
 
@@ -64,9 +66,12 @@ fn grants() -> impl Strategy<Value = Grant> {
     })
 }
 
+fn all_grants() -> impl Strategy<Value = Grants> {
+    prop_oneof![Just(Grants::All), vec(grants(), 0..3).prop_map(Grants::Only)]
+}
+
 fn scopes() -> impl Strategy<Value = Scope> {
-    let grants = prop_oneof![Just(Grants::All), vec(grants(), 0..3).prop_map(Grants::Only)];
-    (organisations(), grants).prop_map(|(organisation, grants)| Scope::new(organisation, grants))
+    (organisations(), all_grants()).prop_map(|(organisation, grants)| Scope::new(organisation, grants))
 }
 
 fn events() -> impl Strategy<Value = Event> {
@@ -82,7 +87,8 @@ fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (member.clone(), filters()).prop_map(|(member, filter)| Step::Add(member, filter)),
         3 => (member.clone(), filters()).prop_map(|(member, filter)| Step::Remove(member, filter)),
-        1 => (member, scopes()).prop_map(|(member, scope)| Step::Replace(member, scope)),
+        1 => (member.clone(), scopes()).prop_map(|(member, scope)| Step::Replace(member, scope)),
+        1 => (member, all_grants()).prop_map(|(member, grants)| Step::Grant(member, grants)),
         5 => events().prop_map(Step::Publish),
     ]
 }
@@ -91,17 +97,18 @@ fn steps() -> impl Strategy<Value = Step> {
 struct Model {
     slot: SlotId,
     member: Arc<Member>,
+    scope: Scope,
     filters: Vec<Filter>,
 }
 
 impl Model {
     fn new(index: &mut Index, scope: Scope) -> Self {
-        let member = Arc::new(Member::new(Arc::new(Nobody), scope));
-        Self { slot: index.insert(member.clone()), member, filters: Vec::new() }
+        let member = Arc::new(Member::new(Arc::new(Nobody)));
+        Self { slot: index.insert(member.clone(), &scope), member, scope, filters: Vec::new() }
     }
 
     fn wants(&self, event: &Event) -> bool {
-        self.member.scope().allows(event) && self.filters.iter().any(|filter| filter.matches(event))
+        self.scope.allows(event) && self.filters.iter().any(|filter| filter.matches(event))
     }
 }
 
@@ -124,6 +131,12 @@ fn run(index: &mut Index, models: &mut [Model], step: Step) {
         Step::Replace(member, scope) => {
             index.evict(models[member].slot);
             models[member] = Model::new(index, scope);
+        }
+        Step::Grant(member, grants) => {
+            let Model { slot, scope, filters, .. } = &mut models[member];
+            index.set_grants(*slot, &grants);
+            *scope = scope.clone().with_grants(grants);
+            filters.retain(|filter| scope.permits(filter));
         }
         Step::Publish(event) => {
             let mut found = Vec::new();
@@ -173,7 +186,7 @@ fn crowd(others: usize, organisation: Option<&Organisation>) -> Index {
     let mut index = Index::default();
     for number in 0..others + 10 {
         let scope = Scope::new(organisation.cloned(), Grants::All);
-        let slot = index.insert(Arc::new(Member::new(Arc::new(Nobody), scope)));
+        let slot = index.insert(Arc::new(Member::new(Arc::new(Nobody))), &scope);
         let resource = if number < 10 { "tickets".to_owned() } else { format!("resource-{}", number % 1000) };
         index.add(slot, &Filter::new("changed".into()).with_resource(resource.into()));
     }

@@ -203,6 +203,11 @@ impl Session {
                 self.connection.spare_ticks(Duration::ZERO);
                 None
             }
+            Received::Renewed => {
+                self.client.renew(Arc::clone(self.connection.identity()));
+                self.core.renew_subscriptions(&self.client);
+                None
+            }
             Received::Expired => Some(Ending::Expired),
             Received::Aborted => Some(Ending::Aborted),
             Received::Ended(CloseReason::SlowConsumer) => Some(self.on_transport_ended(CloseReason::SlowConsumer)),

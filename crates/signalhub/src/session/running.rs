@@ -198,7 +198,7 @@ impl RunningCalls {
     fn admit(&self, pending: &PendingCall) -> Result<(), String> {
         let target = &pending.target;
         if let Some(policy) = pending.method.policy()
-            && !policy.admits(self.client.identity())
+            && !policy.admits(&self.client.identity())
         {
             return Err(format!("Failed to invoke '{target}' because user is unauthorized"));
         }

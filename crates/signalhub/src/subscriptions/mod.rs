@@ -10,7 +10,7 @@ mod request;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use signalhub_connections::{Frames, Outbound, SendError};
+use signalhub_connections::{Frames, Identity, Outbound, SendError};
 use signalhub_events::{
     Broker, Deliveries, Delivery, EncodingKey, Grants, Offered, Organisation, Scope, Subscriber, Subscriptions,
 };
@@ -85,10 +85,22 @@ impl SubscriptionMethods {
         Ok(())
     }
 
+    /// Ends the subscriptions that the new credentials of a client do not permit. Grants that cannot be read permit none.
+    pub(crate) fn renew(&self, client: &Client) {
+        let grants = self.grants(&client.identity()).unwrap_or(Grants::Only(Vec::new()));
+        if let Some(subscriptions) = &mut *client.subscriptions() {
+            subscriptions.set_grants(grants);
+        }
+    }
+
+    fn grants(&self, identity: &Identity) -> Result<Grants, HubError> {
+        Ok(grants::of_claims(&identity.claims)?.unwrap_or_else(|| self.default_grants.as_ref().clone()))
+    }
+
     /// The identity decides what a connection may see before any of its filters is read.
     fn attach(&self, client: &Arc<Client>) -> Result<Subscriptions, HubError> {
         let identity = client.identity();
-        let grants = grants::of_claims(&identity.claims)?.unwrap_or_else(|| self.default_grants.as_ref().clone());
+        let grants = self.grants(&identity)?;
         let organisation = identity.organisation.clone().map(Organisation::new);
         let listener = Listener { protocol: client.protocol(), outbound: client.outbound().clone() };
         Ok(self.broker.attach(listener, Scope::new(organisation, grants)))

@@ -247,6 +247,65 @@ async fn a_subscription_without_grant_names_what_is_missing() {
 }
 
 #[tokio::test]
+async fn new_credentials_end_the_subscriptions_that_they_do_not_permit() {
+    let granted =
+        |grants: Value| Identity::user("ann").with_claims(json!({"grants": grants}).as_object().unwrap().clone());
+    let tickets = json!([{"e": "portos.resources.*", "r": "tickets"}]);
+    for (renewed, left, heard) in [
+        (Identity::user("ann"), 3, [1, 1, 1]),
+        (granted(json!([{"e": "*"}])), 3, [1, 1, 1]),
+        (granted(tickets.clone()), 2, [1, 0, 0]),
+        (granted(json!([])), 0, [0, 0, 0]),
+        (granted(json!("everything")), 0, [0, 0, 0]),
+    ] {
+        let stage = Stage::new(Grants::All);
+        let mut client = stage.client(Identity::user("ann")).await;
+        for request in [
+            json!({"e": "portos.resources.changed"}),
+            json!({"e": "portos.resources.changed", "r": [{"n": "tickets"}]}),
+            json!({"e": "portos.licence.activated"}),
+        ] {
+            client.subscribe(request).await;
+        }
+        client.0.renew(renewed.clone());
+        // The answer to a call tells that what came before it was heard.
+        assert_eq!(client.call("Unsubscribe", json!({"e": "portos.resources.changed", "r": [{"n": "x"}]})).await, None);
+        assert_eq!(stage.broker.subscription_count(), left, "{renewed:?}");
+        let events = [changed("tickets", Action::Created), changed("devices", Action::Created), activated()];
+        for (event, matched) in events.into_iter().zip(heard) {
+            let name = event.name.clone();
+            assert_eq!(stage.publish(event).await, matched, "{name} for {renewed:?}");
+            if matched == 1 {
+                assert_eq!(client.next().await["target"], "OnEvent");
+            }
+        }
+        let again = client.call("Subscribe", json!({"e": "portos.licence.activated"})).await;
+        assert_eq!(again.is_none(), heard[2] == 1, "{again:?}");
+        // What was taken away does not come back by itself.
+        client.0.renew(Identity::user("ann"));
+        assert_eq!(client.call("Unsubscribe", json!({"e": "portos.resources.changed", "r": [{"n": "x"}]})).await, None);
+        assert_eq!(stage.broker.subscription_count(), left);
+    }
+}
+
+#[tokio::test]
+async fn who_comes_back_with_less_hears_less() {
+    let stage = Stage::new(Grants::All);
+    let (connection, mut peer) = Connection::resumable_pair(Identity::user("ann"));
+    tokio::spawn(Arc::new(stage.hub.clone()).handle(connection));
+    peer.send("{\"protocol\":\"json\",\"version\":2}\u{1e}");
+    peer.receive().await.unwrap();
+    let mut client = Client(peer);
+    client.subscribe(json!({"e": "portos.licence.activated"})).await;
+    client.0.lose();
+    assert_eq!(stage.publish(activated()).await, 1, "the connection waits, and so does what it may hear");
+    client.0.renew(Identity::user("ann").with_claims(json!({"grants": []}).as_object().unwrap().clone()));
+    client.0.reconnect();
+    while client.next().await["type"] != 9 {}
+    assert_eq!((stage.publish(activated()).await, stage.broker.subscription_count()), (0, 0));
+}
+
+#[tokio::test]
 async fn nothing_is_left_when_the_connection_ends() {
     let stage = Stage::new(Grants::All);
     let mut client = stage.client(Identity::user("ann")).await;

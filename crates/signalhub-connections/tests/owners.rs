@@ -1,0 +1,234 @@
+//! Whose requests a connection hears, over real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde_json::json;
+use signalhub_connections::*;
+use support::*;
+use tokio::sync::mpsc;
+
+/// Takes everybody for who they say they are: `user[@organisation][;role[;seconds]]`.
+struct Named;
+
+impl Authenticate for Named {
+    fn authenticate(&self, request: &RequestHead) -> Authentication {
+        let Some(text) = request.headers.get("user").and_then(|name| name.to_str().ok()) else {
+            return Authentication::Missing;
+        };
+        let mut parts = text.split(';');
+        let name = parts.next().unwrap();
+        let mut identity = match name.split_once('@') {
+            Some((user, organisation)) => Identity::user(user).with_organisation(organisation),
+            None => Identity::user(name),
+        };
+        if let Some(role) = parts.next() {
+            identity = identity.with_claims(json!({ "role": role }).as_object().unwrap().clone());
+        }
+        if let Some(seconds) = parts.next() {
+            identity = identity.with_expiry(SystemTime::now() + Duration::from_secs(seconds.parse().unwrap()));
+        }
+        Authentication::Identified(identity)
+    }
+}
+
+/// Tells what connections hear, and by whose credentials.
+struct Watched(mpsc::Sender<String>);
+
+impl ConnectionHandler for Watched {
+    fn handle(self: Arc<Self>, mut connection: Connection) -> BoxFuture<()> {
+        Box::pin(async move {
+            if connection.is_resumable() {
+                connection.outbound().retain(1000);
+            }
+            let reason = loop {
+                let received = connection.receive(Intake::Open).await;
+                let role = connection.identity().claims.get("role");
+                let role = role.as_ref().and_then(|role| role.as_str()).unwrap_or("nobody");
+                match received {
+                    Received::Bytes => {
+                        let text = String::from_utf8_lossy(connection.input()).into_owned();
+                        self.0.try_send(format!("{text} of {role}")).unwrap();
+                        connection.consume(connection.input().len());
+                    }
+                    Received::Renewed => self.0.try_send(format!("renewed to {role}")).unwrap(),
+                    Received::Reconnected => {
+                        self.0.try_send(format!("back as {role}")).unwrap();
+                        connection.outbound().resume(None);
+                    }
+                    Received::Expired => {
+                        self.0.try_send("expired".to_owned()).unwrap();
+                        break CloseReason::Finished;
+                    }
+                    Received::Ended(reason) => break reason,
+                    _ => {}
+                }
+            };
+            connection.close(reason).await;
+        })
+    }
+}
+
+struct Stage {
+    running: Running,
+    heard: mpsc::Receiver<String>,
+}
+
+const OTHERS: [&str; 5] = ["eve@acme", "ann@other", "ann", "eve", ""];
+
+async fn stage() -> Stage {
+    let (sender, heard) = mpsc::channel(64);
+    let endpoint = |sender| {
+        Endpoint::new(Watched(sender))
+            .identify(Named)
+            .transports(Transports::ALL)
+            .on_expired_credentials(ExpiredCredentials::Close)
+            .allow_stateful_reconnects()
+            .disconnect_timeout(Duration::from_secs(60))
+    };
+    let other = endpoint(sender.clone());
+    let running = start_with(
+        |endpoint| endpoint,
+        |server| {
+            let limits = Limits::default().descriptor_headroom(0);
+            server.limits(limits).endpoint("/hub", endpoint(sender)).endpoint("/other", other)
+        },
+    );
+    Stage { running: running.await, heard }
+}
+
+fn headers(user: &str) -> Vec<(&str, &str)> {
+    if user.is_empty() { Vec::new() } else { vec![("user", user)] }
+}
+
+impl Stage {
+    async fn negotiate(&self, user: &str) -> String {
+        let line = "POST /hub/negotiate?negotiateVersion=1&useStatefulReconnect=true";
+        let answer = self.running.ask(line, &headers(user)).await;
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        body["connectionToken"].as_str().unwrap().to_owned()
+    }
+
+    async fn ask(&self, method: &str, path: &str, user: &str) -> Answer {
+        self.running.ask(&format!("{method} {path}"), &headers(user)).await
+    }
+
+    async fn post(&self, token: &str, user: &str, text: &str) -> u16 {
+        let user = if user.is_empty() { String::new() } else { format!("user: {user}\r\n") };
+        let length = text.len();
+        let request =
+            format!("POST /hub?id={token} HTTP/1.1\r\nHost: h\r\n{user}Content-Length: {length}\r\n\r\n{text}");
+        answer(&mut self.running.open(request).await).await.status
+    }
+
+    async fn upgrade(&self, path: &str, user: &str) -> (u16, tokio::net::TcpStream) {
+        let user = if user.is_empty() { String::new() } else { format!("user: {user}\r\n") };
+        let request = format!("{UPGRADE}{user}\r\n").replace("/echo", path);
+        let mut socket = self.running.open(request).await;
+        (answer(&mut socket).await.status, socket)
+    }
+
+    /// Tells what every request of somebody else is answered, on the path of the hub and on another one.
+    async fn is_unknown_to_others(&self, token: &str, owner: &str) {
+        let others = OTHERS.iter().filter(|other| **other != owner).map(|other| ("/hub", *other));
+        for (path, other) in others.chain([("/other", owner)]) {
+            let path = format!("{path}?id={token}");
+            for method in ["GET", "DELETE", "POST"] {
+                let answer = self.ask(method, &path, other).await;
+                assert_eq!((answer.status, &*answer.body), (404, "No Connection with that ID"), "{method} {other}");
+            }
+            let events = [headers(other), vec![("Accept", "text/event-stream")]].concat();
+            assert_eq!(self.running.ask(&format!("GET {path}"), &events).await.status, 404, "events of {other}");
+            assert_eq!(self.upgrade(&path, other).await.0, 404, "upgrade of {other}");
+        }
+    }
+
+    async fn hears(&mut self, expected: &str) {
+        let heard = tokio::time::timeout(Duration::from_secs(10), self.heard.recv()).await;
+        assert_eq!(heard.expect("it is heard in time").unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_unknown_to_all_but_its_owner_on_every_transport() {
+    for owner in ["ann@acme", "", "ann"] {
+        let mut stage = stage().await;
+        let token = stage.negotiate(owner).await;
+        stage.is_unknown_to_others(&token, owner).await;
+        let path = format!("/hub?id={token}");
+        assert_eq!(stage.ask("GET", &path, owner).await.status, 200, "the first poll of '{owner}'");
+        stage.is_unknown_to_others(&token, owner).await;
+        assert_eq!(stage.post(&token, owner, "polled").await, 200);
+        stage.hears("polled of nobody").await;
+        assert_eq!(stage.ask("DELETE", &path, owner).await.status, 202);
+
+        let token = stage.negotiate(owner).await;
+        let events = [headers(owner), vec![("Accept", "text/event-stream")]].concat();
+        let lines: String = events.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let mut stream = stage.running.open(format!("GET /hub?id={token} HTTP/1.1\r\nHost: h\r\n{lines}\r\n")).await;
+        assert_eq!(answer(&mut stream).await.status, 200);
+        stage.is_unknown_to_others(&token, owner).await;
+        assert_eq!(stage.post(&token, owner, "streamed").await, 200);
+        stage.hears("streamed of nobody").await;
+
+        let token = stage.negotiate(owner).await;
+        let (status, socket) = stage.upgrade(&format!("/hub?id={token}"), owner).await;
+        assert_eq!(status, 101);
+        stage.is_unknown_to_others(&token, owner).await;
+        socket.set_zero_linger().unwrap();
+        drop(socket);
+        until(|| stage.running.counts.suspended() == 1).await;
+        stage.is_unknown_to_others(&token, owner).await;
+        let (status, _back) = stage.upgrade(&format!("/hub?id={token}"), owner).await;
+        assert_eq!(status, 101);
+        stage.hears("renewed to nobody").await;
+        stage.hears("back as nobody").await;
+        assert_eq!(stage.running.counts.given_up(), 0);
+    }
+}
+
+#[tokio::test]
+async fn nobody_else_prolongs_a_connection() {
+    let mut stage = stage().await;
+    let token = stage.negotiate("ann@acme").await;
+    assert_eq!(stage.ask("GET", &format!("/hub?id={token}"), "ann@acme;first;1").await.status, 200);
+    assert_eq!(stage.post(&token, "eve@acme;other;60", "hello").await, 404);
+    assert_eq!(stage.ask("GET", &format!("/hub?id={token}"), "eve@acme;other;60").await.status, 404);
+    stage.hears("expired").await;
+}
+
+#[tokio::test]
+async fn new_credentials_of_the_owner_replace_the_old_ones_before_anything_else_is_heard() {
+    let mut stage = stage().await;
+    let token = stage.negotiate("ann@acme;before;60").await;
+    assert_eq!(stage.post(&token, "ann@acme;early;60", "early ").await, 200);
+    assert_eq!(stage.ask("GET", &format!("/hub?id={token}"), "ann@acme;first;1").await.status, 200);
+    stage.hears("early  of first").await;
+    assert_eq!(stage.post(&token, "ann@acme;second;60", "a").await, 200);
+    stage.hears("renewed to second").await;
+    stage.hears("a of second").await;
+    // The first ones have ended by then.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(stage.post(&token, "ann@acme;third;1", "b").await, 200);
+    stage.hears("renewed to third").await;
+    stage.hears("b of third").await;
+    stage.hears("expired").await;
+}
+
+#[tokio::test]
+async fn who_comes_back_has_the_credentials_of_the_new_request() {
+    let mut stage = stage().await;
+    let token = stage.negotiate("ann@acme").await;
+    let path = format!("/hub?id={token}");
+    let (_, old) = stage.upgrade(&path, "ann@acme;first;60").await;
+    let (status, _new) = stage.upgrade(&path, "ann@acme;second;1").await;
+    assert_eq!(status, 101);
+    stage.hears("renewed to second").await;
+    stage.hears("back as second").await;
+    stage.hears("expired").await;
+    drop(old);
+}
