@@ -11,6 +11,7 @@ use crate::HubError;
 use crate::client::{Client, frame};
 use crate::client_results::InvokeError;
 use crate::core::HubCore;
+use crate::lifetime::User;
 use crate::slots::Slot;
 
 /// How many clients get a message before other tasks have their turn.
@@ -20,10 +21,15 @@ const CHUNK: usize = 128;
 ///
 /// As a parameter of a hub method it knows the caller; [`Hub::clients`](crate::Hub::clients) gives one for all other
 /// tasks. Names of groups and users are compared exactly. Ids, users and groups that do not exist are nobody.
+///
+/// A user is a user of an organisation. A hub method addresses those of its caller's organisation, all other tasks those
+/// without one; [`in_organisation`](Self::in_organisation) chooses another. Ids and groups belong to no organisation.
 #[derive(Clone, Debug)]
 pub struct Clients {
     core: Arc<HubCore>,
     caller: Option<Arc<Client>>,
+    /// Whose users are addressed.
+    organisation: Option<Arc<str>>,
     origin: Origin,
 }
 
@@ -40,11 +46,19 @@ pub(crate) enum Origin {
 
 impl Clients {
     pub(crate) fn of_hub(core: Arc<HubCore>) -> Self {
-        Self { core, caller: None, origin: Origin::Outside }
+        Self { core, caller: None, organisation: None, origin: Origin::Outside }
     }
 
     pub(crate) fn of_caller(core: Arc<HubCore>, caller: Arc<Client>, origin: Origin) -> Self {
-        Self { core, caller: Some(caller), origin }
+        let organisation = caller.identity().organisation.clone();
+        Self { core, caller: Some(caller), organisation, origin }
+    }
+
+    /// The same, for the users of this organisation, or with `None` for those of none:
+    /// `hub.clients().in_organisation(Some("acme")).user("ann")`.
+    #[must_use]
+    pub fn in_organisation(&self, organisation: Option<&str>) -> Self {
+        Self { organisation: organisation.map(Arc::from), ..self.clone() }
     }
 
     /// Every client.
@@ -96,14 +110,15 @@ impl Clients {
         self.target(if names.iter().any(String::is_empty) { Receivers::EmptyGroup } else { Receivers::Groups(names) })
     }
 
-    /// All connections of a user.
+    /// All connections of a user of the [organisation](Self::in_organisation).
     pub fn user(&self, user: &str) -> Target {
-        self.target(Receivers::Users(vec![user.to_owned()]))
+        self.users([user])
     }
 
-    /// All connections of several users, each once.
+    /// All connections of several users of the [organisation](Self::in_organisation), each once.
     pub fn users<'a>(&self, users: impl IntoIterator<Item = &'a str>) -> Target {
-        let mut users: Vec<_> = users.into_iter().map(str::to_owned).collect();
+        let user = |name: &str| User { organisation: self.organisation.clone(), name: name.into() };
+        let mut users: Vec<_> = users.into_iter().map(user).collect();
         users.sort_unstable();
         users.dedup();
         self.target(Receivers::Users(users))
@@ -134,7 +149,7 @@ enum Receivers {
     Clients(Vec<ConnectionId>),
     Groups(Vec<String>),
     EmptyGroup,
-    Users(Vec<String>),
+    Users(Vec<User>),
 }
 
 impl Target {

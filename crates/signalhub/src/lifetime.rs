@@ -1,6 +1,8 @@
 //! The connected clients of a hub, by id, by user and by group.
 
+use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use signalhub_connections::ConnectionId;
@@ -14,7 +16,7 @@ pub(crate) struct Lifetime(RwLock<Roster>);
 #[derive(Debug, Default)]
 struct Roster {
     clients: HashMap<ConnectionId, Entry>,
-    users: HashMap<Arc<str>, Members>,
+    users: HashMap<User, Members>,
     groups: HashMap<Arc<str>, Members>,
 }
 
@@ -23,6 +25,21 @@ struct Entry {
     client: Arc<Client>,
     /// So that leaving costs a client's own groups and not those of all.
     groups: HashSet<Arc<str>>,
+}
+
+/// A user of an organisation, or of none: the same name in another one is somebody else.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct User {
+    pub(crate) organisation: Option<Arc<str>>,
+    pub(crate) name: Arc<str>,
+}
+
+impl User {
+    fn of(client: &Client) -> Option<Self> {
+        let identity = client.identity();
+        let name = identity.user.clone()?;
+        Some(Self { organisation: identity.organisation.clone(), name })
+    }
 }
 
 type Members = HashMap<ConnectionId, Arc<Client>>;
@@ -39,8 +56,8 @@ impl Lifetime {
     pub(crate) fn insert(&self, client: &Arc<Client>) {
         let id = client.id().clone();
         let mut roster = self.write();
-        if let Some(user) = &client.identity().user {
-            roster.users.entry(Arc::clone(user)).or_default().insert(id.clone(), Arc::clone(client));
+        if let Some(user) = User::of(client) {
+            roster.users.entry(user).or_default().insert(id.clone(), Arc::clone(client));
         }
         roster.clients.insert(id, Entry { client: Arc::clone(client), groups: HashSet::new() });
     }
@@ -48,8 +65,8 @@ impl Lifetime {
     pub(crate) fn remove(&self, id: &ConnectionId) {
         let mut roster = self.write();
         let Some(entry) = roster.clients.remove(id) else { return };
-        if let Some(user) = &entry.client.identity().user {
-            leave(&mut roster.users, user, id);
+        if let Some(user) = User::of(&entry.client) {
+            leave(&mut roster.users, &user, id);
         }
         for group in &entry.groups {
             leave(&mut roster.groups, group, id);
@@ -84,7 +101,7 @@ impl Lifetime {
         self.read().clients.values().map(|entry| Arc::clone(&entry.client)).collect()
     }
 
-    pub(crate) fn of_user(&self, user: &str) -> Vec<Arc<Client>> {
+    pub(crate) fn of_user(&self, user: &User) -> Vec<Arc<Client>> {
         self.read().users.get(user).into_iter().flat_map(Members::values).cloned().collect()
     }
 
@@ -102,7 +119,11 @@ impl Lifetime {
 }
 
 /// Takes a member out, and the set with its last one.
-fn leave(sets: &mut HashMap<Arc<str>, Members>, name: &str, id: &ConnectionId) {
+fn leave<K, Q>(sets: &mut HashMap<K, Members>, name: &Q, id: &ConnectionId)
+where
+    K: Borrow<Q> + Eq + Hash,
+    Q: Eq + Hash + ?Sized,
+{
     if let Some(members) = sets.get_mut(name) {
         members.remove(id);
         if members.is_empty() {

@@ -282,3 +282,49 @@ async fn a_message_without_a_name_is_an_error_of_the_method_and_reaches_nobody()
     client.hears([result("1", &Value::Null)]).await;
     client.is_heard().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_user_is_a_user_of_an_organisation() {
+    let to_user =
+        async |clients: Clients, Args((user,)): Args<(String,)>| Ok(clients.user(&user).send("M", ()).await?);
+    let to_acme = async |clients: Clients, Args((user,)): Args<(String,)>| {
+        Ok(clients.in_organisation(Some("acme")).users([&*user, &*user]).send("M", ()).await?)
+    };
+    let hub = hub().method("User", to_user).method("UserOfAcme", to_acme).build();
+    let connect = async |user: &str, organisation: Option<&str>| {
+        let identity = Identity::user(user);
+        let identity = organisation.map_or_else(|| identity.clone(), |name| identity.clone().with_organisation(name));
+        Client::connect_as(&hub, identity).await
+    };
+    let mut clients = [
+        connect("ann", Some("acme")).await,
+        connect("ann", Some("other")).await,
+        connect("ann", None).await,
+        connect("bob", Some("acme")).await,
+    ];
+    for (method, caller, expected) in [
+        ("User", 0, [1, 0, 0, 0]),
+        ("User", 1, [0, 1, 0, 0]),
+        ("User", 2, [0, 0, 1, 0]),
+        ("User", 3, [1, 0, 0, 0]),
+        ("UserOfAcme", 1, [1, 0, 0, 0]),
+    ] {
+        // The caller's own answer comes behind what it is sent, and tells that all were.
+        clients[caller].call("sent", method, &json!(["ann"]));
+        if expected[caller] == 1 {
+            assert_eq!(clients[caller].next().await, called("M", &json!([])), "{method} by {caller}");
+        }
+        assert_eq!(clients[caller].next().await, result("sent", &Value::Null), "{method} by {caller}");
+        let mut others = expected;
+        others[caller] = 0;
+        hear(&format!("{method} by {caller}"), &mut clients, others).await;
+    }
+    for (organisation, expected) in
+        [(None, [0, 0, 1, 0]), (Some("acme"), [1, 0, 0, 0]), (Some("nowhere"), [0, 0, 0, 0])]
+    {
+        hub.clients().in_organisation(organisation).user("ann").send("M", ()).await.unwrap();
+        hear(&format!("{organisation:?}"), &mut clients, expected).await;
+    }
+    hub.clients().user("ann").send("M", ()).await.unwrap();
+    hear("outside a call", &mut clients, [0, 0, 1, 0]).await;
+}
