@@ -203,6 +203,8 @@ impl Mounted {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache,no-store"));
         headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
+        // Without it nginx keeps the first event, and its client waits for the end of the handshake.
+        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         response
     }
 
