@@ -7,19 +7,9 @@ use http::{Response, StatusCode};
 use crate::TransportKind;
 use crate::body::Body;
 use crate::limits::Limit;
-use crate::registry::AttachError;
 
 /// After how many seconds a client that was refused may try again.
 const RETRY: HeaderValue = HeaderValue::from_static("5");
-
-pub(crate) fn refuse_attach(error: AttachError) -> Response<Body> {
-    match error {
-        AttachError::Unknown => unknown(),
-        AttachError::OtherTransport => text(StatusCode::BAD_REQUEST, "Cannot change transports mid-connection"),
-        AttachError::AlreadyAttached => text(StatusCode::CONFLICT, ""),
-        AttachError::Refused(limit) => refuse(limit),
-    }
-}
 
 /// Answers what is beyond a limit.
 pub(crate) fn refuse(limit: Limit) -> Response<Body> {

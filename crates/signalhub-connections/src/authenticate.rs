@@ -28,6 +28,8 @@ pub enum Authentication {
     Identified(Identity),
     /// There are none.
     Missing,
+    /// There are some that were good, and they have expired.
+    Expired,
     /// There are some, and they are not valid; the text is for the log and holds no part of them.
     Invalid(Cow<'static, str>),
 }

@@ -159,6 +159,7 @@ impl Authenticate for BearerToken {
         };
         match self.verify(&token) {
             Ok(identity) => Authentication::Identified(identity),
+            Err(TokenError::Expired) => Authentication::Expired,
             Err(error) => Authentication::Invalid(error.to_string().into()),
         }
     }

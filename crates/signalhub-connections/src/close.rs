@@ -11,9 +11,9 @@ pub(crate) const ARRIVAL_TIME: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The handler is done: after a Close message, a failed handshake or an abort.
+    /// The handler is done, and nothing was wrong.
     Finished,
-    /// The client closed its transport in order.
+    /// The client left in order: it closed its transport, or said that it leaves.
     ClientClosed,
     /// The transport broke without a word.
     ClientGone,
@@ -29,11 +29,27 @@ pub enum CloseReason {
     HandlerFailed,
     /// The server stops.
     ServerShutdown,
+    /// The handshake could not be read, or asked for what the server does not have.
+    HandshakeRefused,
+    /// No complete handshake came in time.
+    HandshakeTimeout,
+    /// The application did not take the connection on.
+    Refused,
+    /// A message of the client was longer than allowed.
+    MessageTooLong,
+    /// What the client sent was no message, or not one that could come here.
+    InvalidMessage,
+    /// The client was silent for too long.
+    ClientTimeout,
+    /// The credentials of the client have expired.
+    CredentialsExpired,
+    /// A result of the application cannot be sent.
+    UnsendableResult,
 }
 
 impl CloseReason {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 17] = [
         Self::Finished,
         Self::ClientClosed,
         Self::ClientGone,
@@ -43,15 +59,36 @@ impl CloseReason {
         Self::Aborted,
         Self::HandlerFailed,
         Self::ServerShutdown,
+        Self::HandshakeRefused,
+        Self::HandshakeTimeout,
+        Self::Refused,
+        Self::MessageTooLong,
+        Self::InvalidMessage,
+        Self::ClientTimeout,
+        Self::CredentialsExpired,
+        Self::UnsendableResult,
     ];
 
     /// The status code of the WebSocket close frame (RFC 6455, section 7.4).
     ///
-    /// The original closes with 1000 after every orderly end, and with 1011 when the application failed. 1001 is sent only
-    /// where a server that stops has no socket to [reset](crate::Connection::send_away).
+    /// The original closes with 1000 after every orderly end and after every Close message, and with 1011 when the
+    /// application failed. 1001 is sent only where a server that stops has no socket to
+    /// [reset](crate::Connection::send_away).
     pub fn code(self) -> u16 {
         match self {
-            Self::Finished | Self::ClientClosed | Self::ClientGone | Self::Aborted | Self::SlowConsumer => 1000,
+            Self::Finished
+            | Self::ClientClosed
+            | Self::ClientGone
+            | Self::Aborted
+            | Self::SlowConsumer
+            | Self::HandshakeRefused
+            | Self::HandshakeTimeout
+            | Self::Refused
+            | Self::MessageTooLong
+            | Self::InvalidMessage
+            | Self::ClientTimeout
+            | Self::CredentialsExpired
+            | Self::UnsendableResult => 1000,
             Self::ServerShutdown => 1001,
             Self::ProtocolViolation => 1002,
             Self::InvalidText => 1007,
@@ -71,6 +108,14 @@ impl CloseReason {
             Self::Aborted => "aborted",
             Self::HandlerFailed => "handler_failed",
             Self::ServerShutdown => "server_shutdown",
+            Self::HandshakeRefused => "handshake_refused",
+            Self::HandshakeTimeout => "handshake_timeout",
+            Self::Refused => "refused",
+            Self::MessageTooLong => "message_too_long",
+            Self::InvalidMessage => "invalid_message",
+            Self::ClientTimeout => "client_timeout",
+            Self::CredentialsExpired => "credentials_expired",
+            Self::UnsendableResult => "unsendable_result",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod sockets;
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,16 +11,16 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use hyper::body::Body as HttpBody;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
-use crate::answers::{empty, no_cache, not_offered, octets, refuse, refuse_attach, text, unknown, unsupported_coding};
+use crate::answers::{empty, no_cache, not_offered, octets, text, unknown, unsupported_coding};
 use crate::body::Body;
 use crate::connection::Transport;
 use crate::endpoint::Refusal;
 use crate::events::EventStream;
 use crate::id::ConnectionToken;
 use crate::identity::{Owner, Principal};
-use crate::limits::{Limit, Party};
+use crate::limits::Party;
 use crate::mailbox::Mailbox;
 use crate::negotiate::{self, NegotiateVersion};
 use crate::origins::Judged;
@@ -27,8 +28,8 @@ use crate::outbound::Outlet;
 use crate::polls::{Polled, Polls};
 use crate::registry::{AttachError, Attached, Found, Link, Registry};
 use crate::{
-    Connection, ConnectionHandler, ConnectionId, Endpoint, Identity, Origins, Reconnect, TransportKind, content_coding,
-    query, websocket,
+    ClientError, Connection, ConnectionHandler, ConnectionId, Endpoint, Identity, Origins, Reconnect, TransportKind,
+    content_coding, query, request_id, websocket,
 };
 
 /// Which of an endpoint's two routes a request is for.
@@ -59,15 +60,28 @@ impl Mounted {
         B: HttpBody<Data = Bytes> + Unpin,
     {
         let (head, body) = request.into_parts();
+        let span = request_id::span(&head);
+        self.answer_parts(route, head, body, default_origins).instrument(span).await
+    }
+
+    async fn answer_parts<B>(
+        &self,
+        route: Route,
+        head: Parts,
+        body: B,
+        default_origins: Option<&Origins>,
+    ) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes> + Unpin,
+    {
         let grant = match self.endpoint.own_origins().or(default_origins).map(|origins| origins.judge(&head)) {
             None => None,
             Some(Judged::Passed(grant)) => Some(grant),
             Some(Judged::Preflight(response)) => return response,
-            Some(Judged::ForeignSocket) => return self.turn_away(Limit::ForeignOrigin),
+            Some(Judged::Foreign(response)) => return self.registry.refusals().turn_away_page(&head, response),
         };
-        let mut response = self.route(route, &head, body).await;
-        grant.iter().for_each(|grant| grant.write(response.headers_mut()));
-        response
+        let response = self.route(route, &head, body).await;
+        self.registry.refusals().grant(grant.as_ref(), response)
     }
 
     /// Authentication comes before everything else, as in the original.
@@ -84,7 +98,10 @@ impl Mounted {
             (Route::Connect, &Method::GET) => self.connect(head, body.is_end_stream(), identity).await,
             (Route::Connect, &Method::POST) => self.send(head, body, &identity).await,
             (Route::Connect, &Method::DELETE) => self.delete(head, &identity),
-            _ => text(StatusCode::METHOD_NOT_ALLOWED, ""),
+            _ => {
+                let response = text(StatusCode::METHOD_NOT_ALLOWED, "");
+                self.reject(ClientError::MethodNotAllowed, "the path takes other methods", response)
+            }
         }
     }
 
@@ -96,36 +113,63 @@ impl Mounted {
         Party::new(self.owner(identity), head)
     }
 
-    /// Refuses what is beyond a limit, and counts it.
-    fn turn_away(&self, limit: Limit) -> Response<Body> {
-        self.registry.refusals().count(limit);
-        refuse(limit)
+    /// Refuses what a client did wrong: counted, logged and answered.
+    fn reject(&self, error: ClientError, detail: impl Display, response: Response<Body>) -> Response<Body> {
+        self.registry.client_errors().refuse(error, detail, response)
     }
 
     fn refuse_attach(&self, error: AttachError) -> Response<Body> {
-        if let AttachError::Refused(limit) = error {
-            self.registry.refusals().count(limit);
+        match error {
+            AttachError::Unknown => self.unknown(),
+            AttachError::OtherTransport => self.reject(
+                ClientError::OtherTransport,
+                "the connection has another transport",
+                text(StatusCode::BAD_REQUEST, "Cannot change transports mid-connection"),
+            ),
+            AttachError::AlreadyAttached => self.reject(
+                ClientError::AlreadyConnected,
+                "the connection has its transport already",
+                text(StatusCode::CONFLICT, ""),
+            ),
+            AttachError::Refused(limit) => self.registry.refusals().turn_away(limit),
         }
-        refuse_attach(error)
+    }
+
+    fn unknown(&self) -> Response<Body> {
+        self.reject(ClientError::UnknownConnection, "there is no connection with this id", unknown())
+    }
+
+    fn missing_id(&self) -> Response<Body> {
+        let response = text(StatusCode::BAD_REQUEST, "Connection ID required");
+        self.reject(ClientError::MissingConnectionId, "the query has no id", response)
+    }
+
+    fn not_offered(&self, kind: TransportKind) -> Response<Body> {
+        self.reject(ClientError::TransportNotOffered, kind.name(), not_offered(kind))
     }
 
     fn refuse(&self, refusal: Refusal) -> Response<Body> {
         match refusal {
-            Refusal::Forbidden => empty(StatusCode::FORBIDDEN),
-            Refusal::Unauthenticated => {
+            Refusal::Forbidden => {
+                self.reject(ClientError::Forbidden, "a policy does not admit the user", empty(StatusCode::FORBIDDEN))
+            }
+            Refusal::Unauthenticated(error, why) => {
                 let mut response = empty(StatusCode::UNAUTHORIZED);
                 if let Some(challenge) = self.endpoint.authenticator().and_then(|authenticate| authenticate.challenge())
                 {
                     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
                 }
-                response
+                self.reject(error, why, response)
             }
         }
     }
 
     fn negotiate(&self, head: &Parts, identity: &Identity) -> Response<Body> {
         let body = match NegotiateVersion::choose(head.uri.query(), self.endpoint.minimum_version()) {
-            Err(error) => negotiate::refusal(&error),
+            Err(error) => {
+                let response = Response::new(Body::from(negotiate::refusal(&error)));
+                return json(self.reject(ClientError::InvalidNegotiation, error, response));
+            }
             Ok(version) => {
                 let id = ConnectionId::random();
                 let token = match version {
@@ -135,14 +179,12 @@ impl Mounted {
                 let reconnect = Reconnect::choose(head.uri.query(), self.endpoint.allowed_reconnect());
                 let body = negotiate::answer(version, (&id, &token), reconnect, self.endpoint.offered());
                 if let Err(limit) = self.registry.negotiate((token, id), reconnect, &self.party(identity, head)) {
-                    return self.turn_away(limit);
+                    return self.registry.refusals().turn_away(limit);
                 }
                 body
             }
         };
-        let mut response = Response::new(Body::from(body));
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response
+        json(Response::new(Body::from(body)))
     }
 
     /// Decides between the transports in the original's order: event stream, WebSocket, poll.
@@ -182,7 +224,7 @@ impl Mounted {
         let (lane, transport) = (Arc::clone(mailbox.lane()), Transport::Mailbox(Arc::clone(&mailbox)));
         let connection = Connection::new(id, identity, lane, transport).with_seat(seat).closing_at(expires);
         let connection = connection.resumable(reconnect, None).coming_from(head.extensions.get().copied());
-        spawn(self.endpoint.handler(), connection);
+        spawn(self.endpoint.handler(), connection, &Span::current());
         Ok(mailbox)
     }
 
@@ -242,10 +284,10 @@ impl Mounted {
     /// The checks that polls and event streams share, in the original's order.
     #[allow(clippy::result_large_err, reason = "the error is the answer that goes out next")]
     fn known(&self, head: &Parts, identity: &Identity, kind: TransportKind) -> Result<(String, Found), Response<Body>> {
-        let token = token(head).ok_or_else(|| text(StatusCode::BAD_REQUEST, "Connection ID required"))?;
-        let found = self.registry.find(&token, &self.owner(identity)).ok_or_else(unknown)?;
+        let token = token(head).ok_or_else(|| self.missing_id())?;
+        let found = self.registry.find(&token, &self.owner(identity)).ok_or_else(|| self.unknown())?;
         if !self.endpoint.offered().contains(kind) {
-            return Err(not_offered(kind));
+            return Err(self.not_offered(kind));
         }
         Ok((token, found))
     }
@@ -255,19 +297,18 @@ impl Mounted {
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
-        let Some(token) = token(head) else {
-            return text(StatusCode::BAD_REQUEST, "Connection ID required");
-        };
+        let Some(token) = token(head) else { return self.missing_id() };
         let mailbox = match self.registry.mailbox(&token, &self.owner(identity), self.endpoint.queue_limits()) {
-            None => return unknown(),
+            None => return self.unknown(),
             Some(Err(_)) => {
                 let answer = "POST requests are not allowed for WebSocket connections.";
-                return text(StatusCode::METHOD_NOT_ALLOWED, answer);
+                let response = text(StatusCode::METHOD_NOT_ALLOWED, answer);
+                return self.reject(ClientError::OtherTransport, "a POST to a WebSocket", response);
             }
             Some(Ok(mailbox)) => mailbox,
         };
         if let Some(coding) = content_coding(&head.headers) {
-            return unsupported_coding(&coding);
+            return self.reject(ClientError::UnsupportedEncoding, &coding, unsupported_coding(&coding));
         }
         mailbox.renew(identity, self.endpoint.closing_time(identity));
         let _turn = mailbox.turn().await;
@@ -276,7 +317,10 @@ impl Mounted {
                 Ok(Ok(bytes)) => mailbox.push(&bytes).await,
                 // Trailers mean nothing here.
                 Ok(Err(_)) => {}
-                Err(_) => return text(StatusCode::BAD_REQUEST, ""),
+                Err(_) => {
+                    let response = text(StatusCode::BAD_REQUEST, "");
+                    return self.reject(ClientError::BrokenBody, "the body broke off", response);
+                }
             }
         }
         text(StatusCode::OK, "")
@@ -284,25 +328,33 @@ impl Mounted {
 
     /// Ends a polling connection; others end with their transport.
     fn delete(&self, head: &Parts, identity: &Identity) -> Response<Body> {
-        let Some(token) = token(head) else {
-            return text(StatusCode::BAD_REQUEST, "Connection ID required");
-        };
+        let Some(token) = token(head) else { return self.missing_id() };
         match self.registry.find(&token, &self.owner(identity)) {
-            None => unknown(),
+            None => self.unknown(),
             Some(Found::Attached(Link::Polls(polls))) => {
                 self.registry.remove(&token);
                 polls.end(crate::CloseReason::ClientClosed);
                 text(StatusCode::ACCEPTED, "")
             }
-            Some(_) => text(StatusCode::BAD_REQUEST, "Cannot terminate this connection using the DELETE endpoint."),
+            Some(_) => {
+                let answer = "Cannot terminate this connection using the DELETE endpoint.";
+                let response = text(StatusCode::BAD_REQUEST, answer);
+                self.reject(ClientError::OtherTransport, "a DELETE of a connection without polls", response)
+            }
         }
     }
 }
 
-/// Starts the task that lives as long as the connection. Its span costs memory as long, so only debugging has one.
-fn spawn(handler: Arc<dyn ConnectionHandler>, connection: Connection) {
-    let span = tracing::debug_span!("connection", id = %connection.id());
+/// Starts the task that lives as long as the connection. Its span is within that of the request that began it, and costs
+/// memory as long, so only debugging has one.
+fn spawn(handler: Arc<dyn ConnectionHandler>, connection: Connection, request: &Span) {
+    let span = tracing::debug_span!(parent: request, "connection", id = %connection.id());
     tokio::spawn(handler.handle(connection).instrument(span));
+}
+
+fn json(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// The token of a request; an empty one is none.

@@ -1,5 +1,6 @@
 //! A path that takes connections: its handler, who may come, and over which transports.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,7 +9,8 @@ use http::request::Parts;
 
 use crate::outbound::QueueLimits;
 use crate::{
-    Authenticate, Authentication, ConnectionHandler, Identity, NegotiateVersion, Origins, Policy, Reconnect, Transports,
+    Authenticate, Authentication, ClientError, ConnectionHandler, Identity, NegotiateVersion, Origins, Policy,
+    Reconnect, Transports,
 };
 
 /// How long a poll waits (the original's `PollTimeout`).
@@ -45,10 +47,10 @@ pub enum ExpiredCredentials {
 }
 
 /// Why a request may not come in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// 401: nobody knows who it is.
-    Unauthenticated,
+    Unauthenticated(ClientError, Cow<'static, str>),
     /// 403: this one may not.
     Forbidden,
 }
@@ -200,17 +202,21 @@ impl Endpoint {
 
     /// Finds out who sent a request and whether they may.
     pub(crate) fn admit(&self, request: &Parts) -> Result<Identity, Refusal> {
-        let identity = match self.authenticate.as_ref().map(|authenticate| authenticate.authenticate(request)) {
-            Some(Authentication::Identified(identity)) => identity,
-            Some(Authentication::Invalid(why)) => {
-                tracing::debug!(%why, "credentials are not valid");
-                Identity::anonymous()
+        let (identity, error, why) = match self.authenticate.as_ref().map(|judge| judge.authenticate(request)) {
+            Some(Authentication::Identified(identity)) => {
+                (identity, ClientError::InvalidCredentials, "they name no user".into())
             }
-            Some(Authentication::Missing) | None => Identity::anonymous(),
+            Some(Authentication::Expired) => {
+                (Identity::anonymous(), ClientError::ExpiredCredentials, "they have expired".into())
+            }
+            Some(Authentication::Invalid(why)) => (Identity::anonymous(), ClientError::InvalidCredentials, why),
+            Some(Authentication::Missing) | None => {
+                (Identity::anonymous(), ClientError::MissingCredentials, "there are none".into())
+            }
         };
         match self.policies.iter().all(|policy| policy.admits(&identity)) {
             true => Ok(identity),
-            false if identity.user.is_none() => Err(Refusal::Unauthenticated),
+            false if identity.user.is_none() => Err(Refusal::Unauthenticated(error, why)),
             false => Err(Refusal::Forbidden),
         }
     }

@@ -5,10 +5,15 @@ mod parties;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::StatusCode;
+use http::header::{HeaderValue, ORIGIN};
+use http::request::Parts;
+use http::{Response, StatusCode};
 
 use self::parties::Spent;
 pub(crate) use self::parties::{Charge, Party, Shares, Tally};
+use crate::answers;
+use crate::body::Body;
+use crate::origins::Grant;
 use crate::pace::Overdue;
 
 /// How much a server takes on.
@@ -207,6 +212,21 @@ impl Limit {
             Spent::Address => Self::PerAddress,
         }
     }
+
+    /// A short name for metrics and logs.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::Negotiations => "pending_negotiations",
+            Self::NegotiationsPerUser => "pending_negotiations_per_user",
+            Self::NegotiationsPerAddress => "pending_negotiations_per_address",
+            Self::Connections => "connections",
+            Self::PerUser => "connections_per_user",
+            Self::PerAddress => "connections_per_address",
+            Self::Descriptors => "file_descriptors",
+            Self::ForeignOrigin => "foreign_origin",
+        }
+    }
 }
 
 /// How many requests and sockets a server refused since it started, by what stood against them.
@@ -229,7 +249,7 @@ pub struct Refusals {
     pub per_address: u64,
     /// Sockets, because too few file descriptors were left.
     pub descriptors: u64,
-    /// WebSockets that pages of a foreign origin would have opened.
+    /// Requests of web pages of another origin: refused, or answered without the headers that let the page see it.
     pub foreign_origins: u64,
     /// Sockets, because the head of a request took too long.
     pub header_timeouts: u64,
@@ -267,6 +287,37 @@ impl RefusalCounts {
             Limit::ForeignOrigin => &self.foreign_origins,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a refusal and logs it, within the span of the request, and gives the answer.
+    pub(crate) fn turn_away(&self, limit: Limit) -> Response<Body> {
+        self.count(limit);
+        tracing::debug!(reason = limit.label(), status = limit.status().as_u16(), "a request was refused");
+        answers::refuse(limit)
+    }
+
+    /// Counts and logs that a web page of another origin was answered with a no.
+    pub(crate) fn turn_away_page(&self, head: &Parts, answer: Response<Body>) -> Response<Body> {
+        self.count_foreign(head.headers.get(ORIGIN), "a page of another origin was refused");
+        answer
+    }
+
+    /// Gives an answer the headers that let a page see it, and counts and logs when the page may not.
+    pub(crate) fn grant(&self, grant: Option<&Grant>, mut answer: Response<Body>) -> Response<Body> {
+        let Some(grant) = grant else { return answer };
+        grant.write(answer.headers_mut());
+        // A refusal has a line of its own.
+        if grant.foreign().is_some() && !answer.status().is_client_error() && !answer.status().is_server_error() {
+            self.count_foreign(grant.foreign(), "a page of another origin cannot see the answer");
+        }
+        answer
+    }
+
+    fn count_foreign(&self, origin: Option<&HeaderValue>, what: &str) {
+        let limit = Limit::ForeignOrigin;
+        self.count(limit);
+        let origin = origin.map(|origin| String::from_utf8_lossy(origin.as_bytes()));
+        tracing::debug!(reason = limit.label(), origin = origin.as_deref(), "{what}");
     }
 
     pub(crate) fn count_overdue(&self, overdue: Overdue) {

@@ -13,7 +13,8 @@ use http::{HeaderMap, Method, Response, StatusCode};
 
 use crate::body::Body;
 use crate::forwarded::Site;
-use crate::websocket;
+use crate::limits::Limit;
+use crate::{answers, websocket};
 
 /// What the official JavaScript client sends beyond the headers that every page may send.
 const CLIENT_HEADERS: HeaderValue =
@@ -62,14 +63,16 @@ pub(crate) enum Judged {
     Passed(Grant),
     /// It was only a question, and this is the answer.
     Preflight(Response<Body>),
-    /// A page of another site would open a WebSocket.
-    ForeignSocket,
+    /// A page of another site would open a WebSocket, or asks whether it may send a request: this is the no.
+    Foreign(Response<Body>),
 }
 
 /// The headers that let a page see a response.
 #[derive(Debug)]
 pub(crate) struct Grant {
     origin: Option<HeaderValue>,
+    /// The origin of a page that may not see the response.
+    foreign: Option<HeaderValue>,
 }
 
 impl Origins {
@@ -99,17 +102,18 @@ impl Origins {
     pub(crate) fn judge(&self, head: &Parts) -> Judged {
         let mut origins = head.headers.get_all(ORIGIN).iter();
         let (claimed, more) = (origins.next(), origins.next());
-        let grant = Grant { origin: claimed.filter(|claimed| more.is_none() && self.allows(claimed, head)).cloned() };
-        let is_foreign = claimed.is_some() && grant.origin.is_none();
+        let origin = claimed.filter(|claimed| more.is_none() && self.allows(claimed, head)).cloned();
+        let is_foreign = claimed.is_some() && origin.is_none();
+        let grant = Grant { origin, foreign: claimed.filter(|_| is_foreign).cloned() };
         if claimed.is_some()
             && head.method == Method::OPTIONS
             && let Some(method) = head.headers.get(ACCESS_CONTROL_REQUEST_METHOD)
         {
-            return Judged::Preflight(grant.preflight(method, head));
+            let answer = grant.preflight(method, head);
+            return if is_foreign { Judged::Foreign(answer) } else { Judged::Preflight(answer) };
         }
         if is_foreign && websocket::accept_key(&head.headers).is_some() {
-            tracing::debug!(origin = ?claimed, "a page of another origin may not open a WebSocket");
-            return Judged::ForeignSocket;
+            return Judged::Foreign(answers::refuse(Limit::ForeignOrigin));
         }
         Judged::Passed(grant)
     }
@@ -135,6 +139,11 @@ impl Grant {
             headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
         }
         response
+    }
+
+    /// The origin of the page, if its browser keeps the response from it.
+    pub(crate) fn foreign(&self) -> Option<&HeaderValue> {
+        self.foreign.as_ref()
     }
 
     /// Adds the headers to a response. `Vary` is for all, because a cache may not give one page the answer of another.

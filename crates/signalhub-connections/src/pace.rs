@@ -39,6 +39,16 @@ pub(crate) enum Overdue {
     Request,
 }
 
+impl Overdue {
+    /// A short name for metrics and logs.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::Head => "header_timeout",
+            Self::Request => "idle_timeout",
+        }
+    }
+}
+
 impl Pace {
     /// Starts with a socket that was just accepted: whoever opens one has something to ask.
     pub(crate) fn new(header_timeout: Duration, idle_timeout: Duration) -> Arc<Self> {

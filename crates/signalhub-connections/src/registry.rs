@@ -16,6 +16,7 @@ use self::resuming::Returns;
 pub(crate) use self::seat::Seat;
 pub(crate) use self::slot::Link;
 use self::slot::{Slot, Stage, Waiting};
+use crate::client_errors::ClientErrorCounts;
 use crate::close::EndCounts;
 use crate::id::ConnectionToken;
 use crate::identity::Owner;
@@ -23,7 +24,7 @@ use crate::limits::{Charge, Limit, Limits, Party, RefusalCounts, Tally};
 use crate::mailbox::Mailbox;
 use crate::outbound::{Lane, QueueLimits};
 use crate::signals::{Signal, TICK};
-use crate::{CloseReason, ConnectionId, Reconnect, TransportKind};
+use crate::{ClientError, CloseReason, ConnectionId, Reconnect, TransportKind};
 
 /// Many connections are woken in so many slices at most, with a pause behind each, so that whoever comes meanwhile does not
 /// wait for all of them. All have their turn within a quarter of a tick.
@@ -42,6 +43,7 @@ pub(crate) struct Registry {
     /// Whether the server stops.
     draining: watch::Sender<bool>,
     refusals: RefusalCounts,
+    client_errors: ClientErrorCounts,
     ends: EndCounts,
 }
 
@@ -128,6 +130,10 @@ impl Registry {
         &self.refusals
     }
 
+    pub(crate) fn client_errors(&self) -> &ClientErrorCounts {
+        &self.client_errors
+    }
+
     /// The live connections that have ended.
     pub(crate) fn ends(&self) -> &EndCounts {
         &self.ends
@@ -135,12 +141,16 @@ impl Registry {
 
     /// Lets go what has waited for too long, and gives the connections that are to be woken.
     fn tick(&self, now: Instant) -> Vec<Weak<Lane>> {
-        let (mut lanes, mut given_up) = (Vec::new(), Vec::new());
+        let (mut lanes, mut given_up, mut unused) = (Vec::new(), Vec::new(), 0);
         {
             let mut slots = self.lock();
             let lifetime = slots.limits.lifetime();
             slots.retain(|stage| match stage {
-                Stage::Waiting(waiting) => now.duration_since(waiting.since) <= lifetime,
+                Stage::Waiting(waiting) => {
+                    let waits = now.duration_since(waiting.since) <= lifetime;
+                    unused += u64::from(!waits);
+                    waits
+                }
                 Stage::Active(link) => {
                     if link.lane().signals.is_due() {
                         lanes.push(Arc::downgrade(link.lane()));
@@ -163,6 +173,11 @@ impl Registry {
                     true
                 }
             });
+        }
+        if unused > 0 {
+            let reason = ClientError::NegotiationExpired;
+            self.client_errors.count(reason, unused);
+            tracing::debug!(reason = reason.label(), count = unused, "clients negotiated and did not connect");
         }
         // Tasks are woken when the lock is free, because what they do first may need it.
         given_up.iter().for_each(|lane| lane.end(CloseReason::ClientGone));

@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use self::serving::Visit;
 use crate::body::Body;
@@ -26,7 +27,9 @@ use crate::handler::BoxFuture;
 use crate::limits::Limit;
 use crate::origins::Judged;
 use crate::registry::Registry;
-use crate::{CloseReason, Endpoint, Limits, Origins, Refusals, TrustedProxies, answers};
+use crate::{
+    ClientError, CloseReason, Endpoint, Limits, Origins, Refusals, RequestId, TrustedProxies, answers, request_id,
+};
 
 /// How long connections may take to end when the server stops, after the last of them was told.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -211,8 +214,10 @@ async fn accept(listener: TcpListener, routes: Arc<Routes>, stopping: watch::Rec
     let mut descriptors = Descriptors::new(limits.headroom());
     loop {
         match listener.accept().await {
-            Ok((socket, _)) if !descriptors.admit(Instant::now()) => {
-                routes.registry.refusals().count(Limit::Descriptors);
+            Ok((socket, address)) if !descriptors.admit(Instant::now()) => {
+                let limit = Limit::Descriptors;
+                routes.registry.refusals().count(limit);
+                tracing::debug!(reason = limit.label(), address = %address.ip(), "a socket was refused");
                 // The client may be too late to read it; there is no descriptor to wait with.
                 let _ = socket.try_write(NO_DESCRIPTORS);
             }
@@ -259,6 +264,11 @@ impl ConnectionCounts {
     /// What was refused so far.
     pub fn refusals(&self) -> Refusals {
         self.0.refusals().so_far()
+    }
+
+    /// How many requests so far failed for what their clients did wrong.
+    pub fn client_errors(&self, error: ClientError) -> u64 {
+        self.0.client_errors().of(error)
     }
 
     /// How many live connections have ended so far for this reason.
@@ -311,21 +321,30 @@ impl Routes {
                 return mounted.answer(route, Request::from_parts(head, body), self.origins.as_ref()).await;
             }
         }
+        let id = RequestId::of(&head.headers);
+        let span = tracing::info_span!("request", %id, address = request_id::address(&head), method = %head.method);
+        head.extensions.insert(id);
+        self.answer_otherwise(Request::from_parts(head, body)).instrument(span).await
+    }
+
+    /// Answers a request that is for no endpoint.
+    async fn answer_otherwise(&self, request: Request<Incoming>) -> Response<Body> {
+        let (head, body) = request.into_parts();
         let grant = match self.origins.as_ref().map(|origins| origins.judge(&head)) {
             None => None,
             Some(Judged::Passed(grant)) => Some(grant),
             Some(Judged::Preflight(response)) => return response,
-            Some(Judged::ForeignSocket) => {
-                self.registry.refusals().count(Limit::ForeignOrigin);
-                return answers::refuse(Limit::ForeignOrigin);
-            }
+            Some(Judged::Foreign(response)) => return self.registry.refusals().turn_away_page(&head, response),
         };
-        let mut response = match &self.otherwise {
+        let response = match &self.otherwise {
             Some(respond) => Arc::clone(respond).respond(Request::from_parts(head, body)).await,
-            None => answers::empty(StatusCode::NOT_FOUND),
+            None => self.registry.client_errors().refuse(
+                ClientError::UnknownPath,
+                head.uri.path(),
+                answers::empty(StatusCode::NOT_FOUND),
+            ),
         };
-        grant.iter().for_each(|grant| grant.write(response.headers_mut()));
-        response
+        self.registry.refusals().grant(grant.as_ref(), response)
     }
 }
 

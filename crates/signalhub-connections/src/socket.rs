@@ -143,11 +143,11 @@ impl Socket {
     }
 
     fn refuse(&mut self, violation: Violation, lane: &Lane) {
-        tracing::debug!(%violation, "the client broke the WebSocket protocol");
         let reason = match violation.close_code() {
             1007 => CloseReason::InvalidText,
             _ => CloseReason::ProtocolViolation,
         };
+        tracing::debug!(reason = reason.label(), %violation, "the client broke the WebSocket protocol");
         // What else the client sends cannot be understood any more, so nobody waits for its close frame.
         self.farewell.received = true;
         self.say_goodbye(lane, reason);

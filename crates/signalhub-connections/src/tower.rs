@@ -21,7 +21,7 @@ use crate::handler::BoxFuture;
 use crate::io::Io;
 use crate::registry::Registry;
 use crate::server::matching;
-use crate::{ConnectionCounts, Endpoint, Limits};
+use crate::{ClientError, ConnectionCounts, Endpoint, Limits};
 
 /// How long connections may take to end after the last of them was told to.
 const GRACE: Duration = Duration::from_secs(5);
@@ -101,7 +101,9 @@ where
         Box::pin(async move {
             shared.started.call_once(|| shared.mounted.registry.start_ticking());
             let Some(route) = matching("", request.uri().path()) else {
-                return Ok(answers::empty(http::StatusCode::NOT_FOUND));
+                let errors = shared.mounted.registry.client_errors();
+                let response = answers::empty(http::StatusCode::NOT_FOUND);
+                return Ok(errors.refuse(ClientError::UnknownPath, request.uri().path(), response));
             };
             let upgrade = hyper::upgrade::on(&mut request);
             let mut response = shared.mounted.answer(route, request, None).await;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use signalhub::Hub;
-use signalhub::connections::{self, ConnectionCounts};
+use signalhub::connections::{self, ClientError, ConnectionCounts};
 use signalhub::events::Broker;
+use signalhub::{CallError, Hub};
 
 use crate::publish_api::problem::ProblemCode;
 
@@ -46,6 +46,14 @@ impl Counts {
     /// Counts the deliveries so far: for each event, the subscribers that it matched.
     pub fn matched(&self) -> u64 {
         self.broker.matched_count()
+    }
+
+    /// How often clients did what was wrong so far, by its label; limits apart.
+    pub(crate) fn client_errors(&self) -> Vec<(&'static str, u64)> {
+        let requests = ClientError::ALL.map(|error| (error.label(), self.connections.client_errors(error)));
+        let calls = CallError::ALL.map(|error| (error.label(), self.hub.call_errors(error)));
+        let publishes = ProblemCode::ALL.iter().map(|code| (code.label(), self.publishes.of(*code)));
+        requests.into_iter().chain(calls).chain(publishes).collect()
     }
 
     /// What was refused so far.
@@ -110,33 +118,41 @@ pub struct PublishRefusals {
 
 /// The running count of what the publish API refused.
 #[derive(Debug, Default)]
-pub(crate) struct PublishCounters {
-    rate_limited: AtomicU64,
-    too_large: AtomicU64,
-    body_timeout: AtomicU64,
-}
+pub(crate) struct PublishCounters([AtomicU64; ProblemCode::ALL.len()]);
 
 impl PublishCounters {
-    /// Counts a refused request, if it was for a limit.
+    /// Counts a refused request, or item of a batch.
     pub(crate) fn count(&self, code: ProblemCode) {
-        let counter = if code == ProblemCode::RateLimited {
-            &self.rate_limited
-        } else if code == ProblemCode::BodyTooLarge || code == ProblemCode::BatchTooLarge {
-            &self.too_large
-        } else if code == ProblemCode::BodyTimeout {
-            &self.body_timeout
-        } else {
-            return;
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+        self.0[code as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn of(&self, code: ProblemCode) -> u64 {
+        self.0[code as usize].load(Ordering::Relaxed)
     }
 
     fn so_far(&self) -> PublishRefusals {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         PublishRefusals {
-            rate_limited: read(&self.rate_limited),
-            too_large: read(&self.too_large),
-            body_timeout: read(&self.body_timeout),
+            rate_limited: self.of(ProblemCode::RateLimited),
+            too_large: self.of(ProblemCode::BodyTooLarge) + self.of(ProblemCode::BatchTooLarge),
+            body_timeout: self.of(ProblemCode::BodyTimeout),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use signalhub::CloseReason;
+
+    use super::*;
+    #[test]
+    fn the_page_for_operators_names_every_reason() {
+        let page = include_str!("../../../docs/operations.md");
+        let ended = CloseReason::ALL.map(CloseReason::label);
+        let requests = ClientError::ALL.map(ClientError::label);
+        let calls = CallError::ALL.map(CallError::label);
+        let limits = Refusals::default().named().map(|(limit, _)| limit);
+        for reason in ended.iter().chain(&requests).chain(&calls).chain(&limits) {
+            assert!(page.contains(&format!("`{reason}`")), "{reason}");
         }
     }
 }

@@ -22,12 +22,12 @@ struct Health {
 }
 
 /// Answers one request: whoever can answer is alive.
-pub(crate) fn live(method: &Method) -> Response<Body> {
+pub(crate) fn live(method: &Method) -> Result<Response<Body>, Problem> {
     get(method, || json_response(&Health { status: "ok" }))
 }
 
 /// Answers one request: a server that is about to end wants nothing new.
-pub(crate) fn ready(method: &Method, phase: Phase) -> Response<Body> {
+pub(crate) fn ready(method: &Method, phase: Phase) -> Result<Response<Body>, Problem> {
     get(method, || match phase {
         Phase::Serving => json_response(&Health { status: "ok" }),
         Phase::Leaving | Phase::Draining => {
@@ -37,9 +37,9 @@ pub(crate) fn ready(method: &Method, phase: Phase) -> Response<Body> {
 }
 
 /// Answers what only reads.
-pub(crate) fn get(method: &Method, answer: impl FnOnce() -> Response<Body>) -> Response<Body> {
+pub(crate) fn get(method: &Method, answer: impl FnOnce() -> Response<Body>) -> Result<Response<Body>, Problem> {
     match *method {
-        Method::GET | Method::HEAD => answer(),
-        _ => Problem::method_not_allowed("GET, HEAD"),
+        Method::GET | Method::HEAD => Ok(answer()),
+        _ => Err(Problem::method_not_allowed("GET, HEAD")),
     }
 }

@@ -44,7 +44,6 @@ mod node;
 mod open_api;
 mod pages;
 mod publish_api;
-mod request_id;
 mod shutdown;
 mod token;
 

@@ -57,6 +57,8 @@ impl Collector for Counts {
         page.counters("connections_ended", "Live connections that ended, by reason", "reason", &ended)?;
         let refusals = self.refusals();
         page.counters("refusals", "What was refused, by the limit that stood against it", "limit", &refusals.named())?;
+        let help = "What clients did wrong in requests, calls and publishes, by reason";
+        page.counters("client_errors", help, "reason", &self.client_errors())?;
         page.gauge("subscriptions_active", "Subscriptions of all connections", self.subscriptions())?;
         page.counter("events_published", "Events that were published", self.published())?;
         page.counter("events_matched", "Deliveries: for each event, the subscribers that it matched", self.matched())?;

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use signalhub::connections::{Body, BoxFuture, Respond};
+use signalhub::connections::{Body, BoxFuture, RequestId, Respond};
 
 use crate::counts::Counts;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::publish_api::problem::{Problem, ProblemCode};
 use crate::publish_api::{self, PublishApi};
-use crate::request_id::RequestId;
 use crate::{health, metrics, open_api};
 
 /// The pages of the public listener.
@@ -33,12 +32,13 @@ impl PublicPages {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        match request.uri().path() {
-            publish_api::PATH => self.publish.answer(request).await,
+        let answer = match request.uri().path() {
+            publish_api::PATH => return self.publish.answer(request).await,
             open_api::PATH => health::get(request.method(), open_api::response),
             health::PATH => health::live(request.method()),
             _ => not_found("the hub, the publish API, /openapi.json and /health have other paths"),
-        }
+        };
+        answer.unwrap_or_else(|problem| self.publish.refuse(&problem))
     }
 }
 
@@ -48,29 +48,44 @@ impl InternalPages {
     }
 
     fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
-        match request.uri().path() {
+        let answer = match request.uri().path() {
             health::LIVE_PATH => health::live(request.method()),
             health::READY_PATH => health::ready(request.method(), self.lifecycle.phase()),
             metrics::PATH => health::get(request.method(), || self.metrics.response()),
             _ => not_found("the internal listener has /health/live, /health/ready and /metrics"),
-        }
+        };
+        answer.unwrap_or_else(|problem| {
+            problem.log();
+            problem.to_response()
+        })
     }
 }
 
 impl Respond for PublicPages {
     fn respond(self: Arc<Self>, request: Request<Incoming>) -> BoxFuture<Response<Body>> {
-        let id = RequestId::of(request.headers());
-        Box::pin(id.accompany(async move { self.answer(request).await }))
+        let id = request_id(&request);
+        Box::pin(async move { identified(id, self.answer(request).await) })
     }
 }
 
 impl Respond for InternalPages {
     fn respond(self: Arc<Self>, request: Request<Incoming>) -> BoxFuture<Response<Body>> {
-        let id = RequestId::of(request.headers());
-        Box::pin(id.accompany(async move { self.answer(&request) }))
+        let id = request_id(&request);
+        Box::pin(async move { identified(id, self.answer(&request)) })
     }
 }
 
-fn not_found(detail: &str) -> Response<Body> {
-    Problem::new(ProblemCode::NotFound, detail).to_response()
+/// The id under which the server logs a request.
+fn request_id(request: &Request<Incoming>) -> Option<RequestId> {
+    request.extensions().get().cloned()
+}
+
+/// Tells the client the id of its request.
+fn identified(id: Option<RequestId>, mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().extend(id.map(|id| (RequestId::HEADER, id.to_header())));
+    response
+}
+
+fn not_found(detail: &str) -> Result<Response<Body>, Problem> {
+    Err(Problem::new(ProblemCode::NotFound, detail))
 }

@@ -71,14 +71,22 @@ impl PublishApi {
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
     {
-        if request.method() != Method::POST {
-            return Problem::method_not_allowed("POST");
-        }
-        self.publish(request).await.unwrap_or_else(|problem| {
-            self.refused.count(problem.code);
-            tracing::debug!(code = problem.code.code(), detail = problem.detail, "a publish was refused");
-            problem.to_response()
-        })
+        let answer = match *request.method() {
+            Method::POST => self.publish(request).await,
+            _ => Err(Problem::method_not_allowed("POST")),
+        };
+        answer.unwrap_or_else(|problem| self.refuse(&problem))
+    }
+
+    /// Counts and logs a refusal, and makes it the answer to its request.
+    pub(crate) fn refuse(&self, problem: &Problem) -> Response<Body> {
+        self.note(problem);
+        problem.to_response()
+    }
+
+    fn note(&self, problem: &Problem) {
+        self.refused.count(problem.code);
+        problem.log();
     }
 
     async fn publish<B>(&self, request: Request<B>) -> Result<Response<Body>, Problem>
@@ -103,6 +111,8 @@ impl PublishApi {
         match Content::read(media, &body, self.maximum_batch_size)? {
             Content::One(value) => {
                 let receipt = self.publish_one(&publisher, media, value).await?;
+                let (position, matched) = (receipt.position.to_string(), receipt.matched);
+                tracing::debug!(id = %receipt.id, position, matched, "an event was published");
                 let mut response = json_response(&Accepted::from(&receipt));
                 *response.status_mut() = StatusCode::ACCEPTED;
                 Ok(response)
@@ -121,8 +131,10 @@ impl PublishApi {
         for value in values {
             results.push(self.publish_one(publisher, media, value).await);
         }
+        results.iter().flat_map(|result| result.as_ref().err()).for_each(|problem| self.note(problem));
+        let matched: usize = results.iter().flatten().map(|receipt| receipt.matched).sum();
         let refused = results.iter().filter(|result| result.is_err()).count();
-        tracing::debug!(items = values.len(), refused, "a batch was published");
+        tracing::debug!(items = values.len(), refused, matched, "a batch was published");
         let outcomes: Vec<Outcome<'_>> = results.iter().map(Outcome::from).collect();
         json_response(&outcomes)
     }

@@ -312,7 +312,7 @@ async fn logs_hold_no_token_and_no_key() {
     let (code, printed, log) = server.terminate().await;
     assert_eq!(code, Some(0));
     let of_the_test = |line: &&str| line.contains("id-of-the-test");
-    for text in ["a publish was refused", "a batch was published", "id-of-a-cloud-event"] {
+    for text in ["a request was refused", "a batch was published", "id-of-a-cloud-event"] {
         assert!(log.lines().filter(of_the_test).any(|line| line.contains(text)), "{text} is missing: {log}");
     }
     let signature = token.rsplit('.').next().unwrap();

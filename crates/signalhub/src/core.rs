@@ -8,6 +8,7 @@ use signalhub_connections::Frame;
 use signalhub_protocol::{HubMessage, Protocol};
 
 use crate::HubOptions;
+use crate::call_errors::CallErrorCounts;
 use crate::client::{Client, frame};
 use crate::client_results::ClientResults;
 use crate::lifetime::Lifetime;
@@ -24,6 +25,7 @@ pub(crate) struct HubCore {
     pub(crate) refused: RefusalCounters,
     /// For warnings about arguments that do not fit.
     pub(crate) misfits: LogThrottle,
+    pub(crate) call_errors: CallErrorCounts,
     /// The pings of all clients, by protocol.
     pings: [Frame; Protocol::ALL.len()],
     pub(crate) on_connected: Option<Hook>,
@@ -45,6 +47,7 @@ impl HubCore {
             results: ClientResults::default(),
             refused: RefusalCounters::default(),
             misfits: LogThrottle::new(Instant::now()),
+            call_errors: CallErrorCounts::default(),
             pings: Protocol::ALL.map(|protocol| frame(protocol, &HubMessage::Ping)),
             on_connected,
             on_disconnected,

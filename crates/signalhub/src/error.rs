@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::CallError;
+
 /// The failure of a hub method.
 ///
 /// Its kind decides what the client gets to read: the text of [`HubError::new`] always, the text of
@@ -31,6 +33,14 @@ impl HubError {
     /// In the original's texts the kind is the name of an exception's type, as `InvalidOperationException`.
     pub fn internal(kind: &'static str, source: impl fmt::Display) -> Self {
         Self { kind: Kind::Internal(kind), text: source.to_string() }
+    }
+
+    /// What it means for a call that ends with it.
+    pub(crate) fn call_error(&self) -> CallError {
+        match self.kind {
+            Kind::Refused => CallError::CallRefused,
+            Kind::Internal(_) => CallError::CallFailed,
+        }
     }
 
     /// Adds to a base text what the client may know.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use signalhub_connections::{BoxFuture, Connection, ConnectionHandler};
 use signalhub_events::{Broker, Grants};
 
+use crate::call_errors::CallError;
 use crate::clients::Clients;
 use crate::core::{HubCore, Refusals};
 use crate::extract::{Args, Caller};
@@ -61,6 +62,11 @@ impl Hub {
     /// What it has refused because clients went over their limits.
     pub fn refusals(&self) -> Refusals {
         self.0.refused.read()
+    }
+
+    /// How many calls of clients were answered with this error so far.
+    pub fn call_errors(&self, error: CallError) -> u64 {
+        self.0.call_errors.of(error)
     }
 
     /// Counts the clients between handshake and end.

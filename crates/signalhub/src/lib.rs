@@ -2,6 +2,7 @@
 //!
 #![doc = include_str!("../docs/guide.md")]
 
+mod call_errors;
 mod client;
 mod client_results;
 mod clients;
@@ -32,6 +33,7 @@ pub use signalhub_connections::{
     Transports,
 };
 
+pub use call_errors::CallError;
 pub use client_results::InvokeError;
 pub use clients::{Clients, SendError, SingleTarget, Target};
 pub use core::Refusals;

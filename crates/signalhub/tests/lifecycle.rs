@@ -134,7 +134,7 @@ async fn who_is_refused_by_on_connected_leaves_nothing_and_does_not_disconnect()
         idle().await;
         shared.let_through(1);
         client.hears([close(Some(&error), None)]).await;
-        assert_eq!(client.ends().await, CloseReason::Finished, "{kind:?}");
+        assert_eq!(client.ends().await, CloseReason::Refused, "{kind:?}");
         assert_eq!((hub.client_count(), hub.group_count()), (0, 0));
         assert!(events.none(), "{kind:?}: on_disconnected was called");
     }
@@ -210,7 +210,7 @@ async fn nothing_follows_a_close_message() {
     shared.let_through(2);
     assert_eq!(events.next().await, "done a");
     client.hears([close(None, None)]).await;
-    assert_eq!(client.ends().await, CloseReason::Finished);
+    assert_eq!(client.ends().await, CloseReason::ClientClosed);
     assert_eq!((hub.client_count(), hub.group_count()), (0, 0));
     shared.alive.becomes(0).await;
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use http::request::Parts;
 use http::{Response, StatusCode};
+use tracing::Span;
 
 use super::{Mounted, spawn, token};
-use crate::answers::not_offered;
 use crate::body::{Accept, Body};
 use crate::connection::Transport;
 use crate::handover::{Arrival, Handover};
@@ -16,17 +16,18 @@ use crate::limits::Party;
 use crate::outbound::{Lane, Outlet};
 use crate::registry::{AttachError, Attached, Link, Resumable};
 use crate::socket::Socket;
-use crate::{Connection, Identity, Reconnect, TransportKind};
+use crate::{ClientError, Connection, Identity, Reconnect, TransportKind};
 
 impl Mounted {
     pub(super) fn connect_websocket(&self, head: &Parts, identity: Identity, accept_key: &str) -> Response<Body> {
         let (token, party) = (token(head), self.party(&identity, head));
         if token.as_deref().is_some_and(|token| self.registry.find(token, &party.owner).is_none()) {
             // The original sets no content type here.
-            return crate::answers::body(StatusCode::NOT_FOUND, "No Connection with that ID");
+            let response = crate::answers::body(StatusCode::NOT_FOUND, "No Connection with that ID");
+            return self.reject(ClientError::UnknownConnection, "there is no connection with this id", response);
         }
         if !self.endpoint.offered().contains(TransportKind::WebSockets) {
-            return not_offered(TransportKind::WebSockets);
+            return self.not_offered(TransportKind::WebSockets);
         }
         let resumable = token.as_deref().and_then(|token| self.registry.resume(token, &party));
         let accepted = match resumable {
@@ -73,12 +74,13 @@ impl Mounted {
         };
         let Attached { id, seat, reconnect, .. } = attached?;
         let (expires, remote) = (self.endpoint.closing_time(&identity), head.extensions.get().copied());
-        let handler = self.endpoint.handler();
+        let (handler, request) = (self.endpoint.handler(), Span::current());
         Ok(Box::new(move |io, frames| {
             let socket = Socket::new(io, early, frames);
             lane.set_outlet(socket.outlet());
             let connection = Connection::new(id, identity, lane, Transport::WebSocket(socket)).with_seat(seat);
-            spawn(handler, connection.resumable(reconnect, handover).closing_at(expires).coming_from(remote));
+            let connection = connection.resumable(reconnect, handover).closing_at(expires).coming_from(remote);
+            spawn(handler, connection, &request);
         }))
     }
 

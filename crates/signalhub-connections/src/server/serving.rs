@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use super::Routes;
 use super::events;
 use super::head::{self, Framing};
+use crate::ClientError;
 use crate::body::{Body, Takeover};
 use crate::io::Io;
 use crate::pace::{Pace, Watched};
@@ -53,7 +54,7 @@ enum Served {
 /// Serves a socket that was just accepted.
 pub(super) fn serve(socket: TcpStream, visit: Visit) {
     if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "a socket was gone before it was served");
+        tracing::debug!(%error, address = %visit.address, "a socket was gone before it was served");
         return;
     }
     let (header_timeout, idle_timeout) = visit.timeouts;
@@ -112,13 +113,27 @@ async fn serve_socket(socket: TcpStream, pace: Arc<Pace>, mut visit: Visit) {
             // The bytes are copied, because the buffer they lie in is far larger than they are.
             hand_over(*response, parts.io.into_inner().into_socket(), parts.read_buf.to_vec(), visit);
         }
-        Ok(Served::Ended(Err(error))) => tracing::debug!(%error, "an HTTP connection broke"),
+        Ok(Served::Ended(Err(error))) => log_broken(&error, &visit),
         Ok(Served::Ended(Ok(()))) => {}
         Err(overdue) => {
-            tracing::debug!(%overdue, "a client took too long");
+            tracing::debug!(reason = overdue.label(), address = %visit.address, "a client took too long");
             visit.routes.registry.refusals().count_overdue(overdue);
         }
     }
+}
+
+/// Logs why HTTP ended on a socket, and counts what its client did wrong.
+fn log_broken(error: &hyper::Error, visit: &Visit) {
+    let reason = if error.is_parse() {
+        Some(ClientError::MalformedRequest)
+    } else if error.is_incomplete_message() {
+        Some(ClientError::IncompleteRequest)
+    } else {
+        None
+    };
+    reason.iter().for_each(|reason| visit.routes.registry.client_errors().count(*reason, 1));
+    let reason = reason.map(ClientError::label);
+    tracing::debug!(reason, %error, address = %visit.address, "an HTTP connection broke");
 }
 
 /// Gives the socket to what takes it, in a task of its own: this one is large, for hyper's sake.

@@ -62,6 +62,7 @@ impl Authorizer {
         match self.bearer.authenticate(head) {
             Authentication::Identified(identity) => Publisher::of_token(&identity),
             Authentication::Missing => refused("expected a bearer token in the header Authorization"),
+            Authentication::Expired => refused("the token has expired"),
             Authentication::Invalid(why) => refused(&why),
         }
     }

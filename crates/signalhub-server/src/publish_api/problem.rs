@@ -13,6 +13,8 @@ pub(crate) struct Problem {
     pub(crate) code: ProblemCode,
     pub(crate) detail: String,
     retry_after: Option<Duration>,
+    /// The methods that would be allowed.
+    allowed: Option<&'static str>,
 }
 
 macro_rules! problem_codes {
@@ -38,6 +40,13 @@ macro_rules! problem_codes {
             pub(crate) fn code(self) -> &'static str {
                 match self {
                     $( Self::$variant => $code, )+
+                }
+            }
+
+            /// A short name for metrics: the code, apart from those of other refusals.
+            pub(crate) fn label(self) -> &'static str {
+                match self {
+                    $( Self::$variant => concat!("api_", $code), )+
                 }
             }
 
@@ -87,7 +96,7 @@ const RETRY_WHEN_UNAVAILABLE: Duration = Duration::from_secs(1);
 impl Problem {
     pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
         let retry_after = (code == ProblemCode::Unavailable).then_some(RETRY_WHEN_UNAVAILABLE);
-        Self { code, detail: detail.into(), retry_after }
+        Self { code, detail: detail.into(), retry_after, allowed: None }
     }
 
     /// Makes the refusal of what is welcome again after some time.
@@ -102,11 +111,14 @@ impl Problem {
     }
 
     /// Makes the refusal of a method, where only `allowed` is.
-    pub(crate) fn method_not_allowed(allowed: &'static str) -> Response<Body> {
+    pub(crate) fn method_not_allowed(allowed: &'static str) -> Self {
         let problem = Self::new(ProblemCode::MethodNotAllowed, format!("allowed is {allowed}"));
-        let mut response = problem.to_response();
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
-        response
+        Self { allowed: Some(allowed), ..problem }
+    }
+
+    /// Logs it, within the span of its request.
+    pub(crate) fn log(&self) {
+        tracing::debug!(reason = self.code.label(), detail = self.detail, "a request was refused");
     }
 
     /// Makes it the answer to a request.
@@ -121,6 +133,9 @@ impl Problem {
         }
         if self.code == ProblemCode::UnsupportedEncoding {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        if let Some(allowed) = self.allowed {
+            headers.insert(ALLOW, HeaderValue::from_static(allowed));
         }
         if self.code == ProblemCode::Unauthenticated {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

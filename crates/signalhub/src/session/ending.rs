@@ -44,6 +44,7 @@ pub(super) enum Ending {
 /// A violation of the hub protocol, in the original's words.
 #[derive(Debug)]
 pub(super) struct Fault {
+    reason: CloseReason,
     exception: &'static str,
     text: String,
 }
@@ -51,6 +52,7 @@ pub(super) struct Fault {
 impl Fault {
     pub(super) fn too_long(limit: usize) -> Self {
         Self {
+            reason: CloseReason::MessageTooLong,
             exception: "InvalidDataException",
             text: format!(
                 "The maximum message size of {limit}B was exceeded. The message size can be configured in AddHubOptions."
@@ -60,6 +62,7 @@ impl Fault {
 
     pub(super) fn foreign_answer(connection: &ConnectionId, invocation: &str) -> Self {
         Self {
+            reason: CloseReason::InvalidMessage,
             exception: "InvalidOperationException",
             text: format!("Connection ID '{connection}' is not valid for invocation ID '{invocation}'."),
         }
@@ -68,13 +71,13 @@ impl Fault {
 
 impl From<DecodeError> for Fault {
     fn from(error: DecodeError) -> Self {
-        Self { exception: error.exception(), text: error.to_string() }
+        Self { reason: CloseReason::InvalidMessage, exception: error.exception(), text: error.to_string() }
     }
 }
 
 impl From<Gap> for Fault {
     fn from(gap: Gap) -> Self {
-        Self { exception: "InvalidOperationException", text: gap.to_string() }
+        Self { reason: CloseReason::InvalidMessage, exception: "InvalidOperationException", text: gap.to_string() }
     }
 }
 
@@ -132,10 +135,32 @@ impl Ending {
     fn close_reason(&self) -> CloseReason {
         match self {
             Self::Transport { reason, .. } => *reason,
-            Self::Shutdown => CloseReason::ServerShutdown,
+            Self::ClientSaidClose { .. } => CloseReason::ClientClosed,
             Self::Aborted => CloseReason::Aborted,
-            _ => CloseReason::Finished,
+            Self::Refused(_) => CloseReason::Refused,
+            Self::ClientTimeout => CloseReason::ClientTimeout,
+            Self::Fault(fault) => fault.reason,
+            Self::Unserialisable(_) => CloseReason::UnsendableResult,
+            Self::Expired => CloseReason::CredentialsExpired,
+            Self::Shutdown => CloseReason::ServerShutdown,
         }
+    }
+
+    /// What there is to say about it beyond its reason.
+    fn detail(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Refused(error) => Some(error.to_string().into()),
+            _ => self.disconnected(),
+        }
+    }
+}
+
+/// Logs the end of a connection, within its span.
+pub(super) fn log(reason: CloseReason, detail: Option<&str>) {
+    match reason {
+        // The transport has said in its own words what was wrong.
+        CloseReason::ProtocolViolation | CloseReason::InvalidText => {}
+        reason => tracing::debug!(reason = reason.label(), detail, "a connection ended"),
     }
 }
 
@@ -158,7 +183,7 @@ impl Session {
             match self.calls.next().await {
                 CallDone::Connected => self.connected = Connected::Yes,
                 CallDone::Refused(_) => refused = true,
-                CallDone::Answered | CallDone::Resumed | CallDone::Unserialisable(_) => {}
+                CallDone::Answered | CallDone::Failed(_) | CallDone::Resumed | CallDone::Unserialisable(_) => {}
             }
         }
         refused
@@ -167,6 +192,7 @@ impl Session {
     /// Sends the Close message, lets the hub know, and ends the transport, in this order. A client of a server that stops is
     /// sent away while the hub is told.
     pub(super) async fn finish(mut self: Box<Self>, ending: Ending) {
+        log(ending.close_reason(), ending.detail().as_deref());
         let refused = self.wait_for_on_connected(&ending).await;
         let Self { core, mut connection, client, membership, calls, .. } = *self;
         if let Some(close) = ending.message(core.options.error_details) {

@@ -22,9 +22,15 @@ pub(super) struct Agreement {
     pub(super) reconnect: Reconnect,
 }
 
+/// How a connection ended before there was an agreement.
+pub(super) struct Unfinished {
+    pub(super) reason: CloseReason,
+    pub(super) detail: Option<String>,
+}
+
 /// Reads the handshake and answers it. The answer to one that succeeds is held back until the caller uncorks the connection:
 /// a client that has read it must already be one of the hub's clients. What ends a connection here ends it without a Close message.
-pub(super) async fn shake_hands(core: &HubCore, connection: &mut Connection) -> Result<Agreement, CloseReason> {
+pub(super) async fn shake_hands(core: &HubCore, connection: &mut Connection) -> Result<Agreement, Unfinished> {
     let timeout = core.options.handshake_timeout;
     match tokio::time::timeout(timeout, read_request(core, connection)).await {
         Ok(Ok(request)) => match choose(&request, connection) {
@@ -39,19 +45,22 @@ pub(super) async fn shake_hands(core: &HubCore, connection: &mut Connection) -> 
                 }
                 Ok(Agreement { protocol, reconnect: connection.reconnect() })
             }
-            Err(error) => Err(refuse(connection, &error)),
+            Err(error) => Err(refuse(connection, &error, error.clone())),
         },
-        Ok(Err(Failure::Ended(reason))) => Err(reason),
-        Ok(Err(Failure::Refused(error))) => Err(refuse(connection, &error)),
-        Err(_) => Err(refuse(connection, CANCELED)),
+        Ok(Err(Failure::Ended(reason))) => Err(Unfinished { reason, detail: None }),
+        Ok(Err(Failure::Refused { answer, detail })) => Err(refuse(connection, &answer, detail)),
+        Err(_) => {
+            answer(connection, MessageKind::Text, Some(CANCELED));
+            Err(Unfinished { reason: CloseReason::HandshakeTimeout, detail: None })
+        }
     }
 }
 
 enum Failure {
     /// The connection is over; nothing is said.
     Ended(CloseReason),
-    /// The client is told why.
-    Refused(String),
+    /// The client is told why, and the log in more words.
+    Refused { answer: String, detail: String },
 }
 
 async fn read_request(core: &HubCore, connection: &mut Connection) -> Result<HandshakeRequest, Failure> {
@@ -66,7 +75,8 @@ async fn read_request(core: &HubCore, connection: &mut Connection) -> Result<Han
             }
             Received::Ended(reason) => return Err(Failure::Ended(reason)),
             Received::Drain => return Err(Failure::Ended(CloseReason::ServerShutdown)),
-            Received::Expired | Received::Aborted => return Err(Failure::Ended(CloseReason::Finished)),
+            Received::Expired => return Err(Failure::Ended(CloseReason::CredentialsExpired)),
+            Received::Aborted => return Err(Failure::Ended(CloseReason::Aborted)),
             _ => continue,
         }
         let input = connection.input();
@@ -75,12 +85,16 @@ async fn read_request(core: &HubCore, connection: &mut Connection) -> Result<Han
                 connection.consume(consumed);
                 return Ok(request);
             }
-            Ok(None) if input.len() >= limit => return Err(Failure::Refused(CANCELED.to_owned())),
+            Ok(None) if input.len() >= limit => {
+                let detail = format!("the handshake is longer than a message may be, {limit} bytes");
+                return Err(Failure::Refused { answer: CANCELED.to_owned(), detail });
+            }
             Ok(None) => {}
             Err(error) => {
                 let base = "An unexpected error occurred during connection handshake.";
                 let error = HubError::internal(error.exception(), &error);
-                return Err(Failure::Refused(error.tell(base, core.options.error_details)));
+                let answer = error.tell(base, core.options.error_details);
+                return Err(Failure::Refused { answer, detail: error.to_string() });
             }
         }
     }
@@ -109,7 +123,7 @@ fn answer(connection: &Connection, kind: MessageKind, error: Option<&str>) {
 }
 
 /// The answer to a handshake that failed is always text: no protocol was agreed on.
-fn refuse(connection: &Connection, error: &str) -> CloseReason {
+fn refuse(connection: &Connection, error: &str, detail: String) -> Unfinished {
     answer(connection, MessageKind::Text, Some(error));
-    CloseReason::Finished
+    Unfinished { reason: CloseReason::HandshakeRefused, detail: Some(detail) }
 }

@@ -10,11 +10,11 @@ use super::numbering::Novelty;
 use super::resumption::Resumption;
 use super::running::RunningCalls;
 use super::uploads::Received;
-use crate::HubError;
 use crate::extract::Bindings;
 use crate::handler::BoundCall;
 use crate::method::Method;
 use crate::upload::UploadSink;
+use crate::{CallError, HubError};
 
 /// What is to be done about one message; it owns all it needs.
 pub(super) enum Action {
@@ -153,6 +153,7 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
         let target = &invocation.target;
         let error =
             format!("Failed to invoke '{target}' due to an error on the server. HubException: Method does not exist.");
+        calls.note(CallError::UnknownMethod, target, "the hub has no such method");
         return Action::Answer { id, error };
     };
     let target = match invocation.target_escaped {
@@ -160,6 +161,7 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
         false => Arc::clone(method.name()),
     };
     if !calls.allows_call() {
+        tracing::debug!(reason = "invocation_rate", method = &*target, "a call was refused");
         let error = format!("Failed to invoke '{target}' due to an error on the server. HubException: Too many calls.");
         return Action::Answer { id, error };
     }
@@ -197,19 +199,22 @@ fn misfit(calls: &RunningCalls, method: &Method, error: &BindError) -> HubError 
     };
     let name = method.name();
     if let Some(usage) = method.usage() {
-        tracing::debug!(method = %name, %reason, "the arguments of a call do not fit its method");
+        calls.note(CallError::WrongArguments, name, &reason);
         return HubError::new(format!("expected {usage}: {reason}"));
     }
     warn_of_misfit(calls, name, &reason);
     HubError::internal(error.exception(), error)
 }
 
-/// Warns that what a client sent does not fit a method.
+/// Warns that what a client sent does not fit a method; beyond a rate it is said at debug alone.
 fn warn_of_misfit(calls: &RunningCalls, method: &str, reason: &str) {
-    if let Some(skipped) = calls.core().misfits.admit(Instant::now()) {
-        let id = calls.client().id();
-        tracing::warn!(%id, method, reason, skipped, "what a client sent does not fit the method");
-    }
+    let error = CallError::WrongArguments;
+    let Some(skipped) = calls.core().misfits.admit(Instant::now()) else {
+        return calls.note(error, method, reason);
+    };
+    calls.core().call_errors.count(error);
+    let (label, id) = (error.label(), calls.client().id());
+    tracing::warn!(reason = label, %id, method, detail = reason, skipped, "what a client sent does not fit the method");
 }
 
 /// Cuts off what is too much for a line: a reason quotes what the client sent.

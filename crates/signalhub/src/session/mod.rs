@@ -23,7 +23,7 @@ use crate::client::Client;
 use crate::core::HubCore;
 use crate::upload::UploadSink;
 use ending::Ending;
-use handshake::Agreement;
+use handshake::{Agreement, Unfinished};
 use inbound::{Action, PendingCall};
 use membership::Membership;
 use resumption::{Resumption, acknowledging};
@@ -52,7 +52,8 @@ pub(crate) fn run(core: Arc<HubCore>, connection: Connection) -> impl Future<Out
 async fn start(core: Arc<HubCore>, mut connection: Connection) -> Option<Box<Session>> {
     let Agreement { protocol, reconnect } = match handshake::shake_hands(&core, &mut connection).await {
         Ok(agreement) => agreement,
-        Err(reason) => {
+        Err(Unfinished { reason, detail }) => {
+            ending::log(reason, detail.as_deref());
             connection.close(reason).await;
             return None;
         }
@@ -287,6 +288,7 @@ impl Session {
     fn on_call_done(&mut self, done: CallDone) -> Option<Ending> {
         match done {
             CallDone::Answered | CallDone::Resumed => {}
+            CallDone::Failed(error) => self.core.call_errors.count(error),
             CallDone::Connected => self.connected = Connected::Yes,
             CallDone::Refused(error) => return Some(Ending::Refused(error)),
             CallDone::Unserialisable(error) => return Some(Ending::Unserialisable(error)),

@@ -19,7 +19,6 @@ use super::ending::Fault;
 use super::inbound::{CallKind, PendingCall};
 use super::streaming::{OnCancel, Streaming};
 use super::uploads::Uploads;
-use crate::HubError;
 use crate::client::Client;
 use crate::clients::Origin;
 use crate::core::HubCore;
@@ -29,11 +28,14 @@ use crate::handler::{BoundCall, CallResult};
 use crate::method::Hook;
 use crate::rate::TokenBucket;
 use crate::slots::{Slot, Slots};
+use crate::{CallError, HubError};
 
 /// How a running call ended for the session.
 pub(super) enum CallDone {
     /// What there was to say to the client was said.
     Answered,
+    /// The same, and it was an error.
+    Failed(CallError),
     /// Nothing ended, but something that held up the loop may be over.
     Resumed,
     /// `on_connected` went well.
@@ -110,6 +112,12 @@ impl RunningCalls {
             self.core.refused.invocations.fetch_add(1, Ordering::Relaxed);
         }
         allowed
+    }
+
+    /// Counts and logs that a call is answered with an error.
+    pub(super) fn note(&self, error: CallError, method: &str, detail: &str) {
+        self.core.call_errors.count(error);
+        error.log(method, detail);
     }
 
     /// Tells whether calls run that their client waits for.
@@ -200,15 +208,18 @@ impl RunningCalls {
         if let Some(policy) = pending.method.policy()
             && !policy.admits(&self.client.identity())
         {
+            self.note(CallError::UnauthorizedCall, target, "the policy of the method does not admit the user");
             return Err(format!("Failed to invoke '{target}' because user is unauthorized"));
         }
         match (&pending.bound, pending.kind) {
             (BoundCall::Plain(_), CallKind::StreamInvocation) => {
+                self.note(CallError::WrongCallKind, target, "the method does not stream");
                 return Err(format!(
                     "The client attempted to invoke the non-streaming '{target}' method with a streaming invocation."
                 ));
             }
             (BoundCall::Stream(_), CallKind::Invocation) => {
+                self.note(CallError::WrongCallKind, target, "the method streams");
                 return Err(format!(
                     "The client attempted to invoke the streaming '{target}' method with a non-streaming invocation."
                 ));
@@ -217,6 +228,7 @@ impl RunningCalls {
         }
         let (sent, expected) = (pending.stream_ids.len(), pending.method.signature().streams);
         if sent != expected {
+            self.note(CallError::WrongStreams, target, "the client sends another number of streams");
             return Err(format!(
                 "An unexpected error occurred invoking '{target}' on the server. HubException: Client sent {sent} \
                  stream(s), Hub method expects {expected}."
@@ -226,12 +238,14 @@ impl RunningCalls {
         let open = self.cancels.len() + self.uploads.len();
         if opens > 0 && open + opens > self.core.options.maximum_streams_per_client {
             self.core.refused.streams.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(reason = "streams", method = &**target, "a call was refused");
             return Err(format!(
                 "An unexpected error occurred invoking '{target}' on the server. HubException: Too many streams."
             ));
         }
         match &pending.id {
             Some(id) if pending.kind == CallKind::StreamInvocation && self.cancels.contains_key(id) => {
+                self.note(CallError::IdInUse, target, "a call with this id still runs");
                 Err(format!("Invocation ID '{id}' is already in use."))
             }
             _ => Ok(()),
@@ -340,15 +354,19 @@ impl Client {
         result: CallResult,
         details: crate::ErrorDetails,
     ) -> CallDone {
+        if let CallResult::Failed(error) = &result {
+            error.call_error().log(target, &error.to_string());
+        }
         match (result, id) {
             (CallResult::Unserialisable(error), _) => return CallDone::Unserialisable(error.to_string()),
             (CallResult::Value(encoded), Some(id)) => {
                 let outcome = Outcome::Result(self.protocol().value(&encoded));
                 self.send(&HubMessage::Completion(Completion::new(id.as_ref(), outcome)));
             }
-            (CallResult::Failed(error), Some(_)) => {
+            (CallResult::Failed(error), id) => {
                 let base = format!("An unexpected error occurred invoking '{target}' on the server.");
                 self.complete_with_error(id, error.tell(&base, details));
+                return CallDone::Failed(error.call_error());
             }
             (_, None) => {}
         }

@@ -61,8 +61,9 @@ impl Streaming {
     }
 
     fn fail(&self, error: &HubError, base: &str) -> CallDone {
+        error.call_error().log(&self.target, &error.to_string());
         self.client.complete_with_error(&Some(Arc::clone(&self.id)), error.tell(base, self.details));
-        CallDone::Answered
+        CallDone::Failed(error.call_error())
     }
 
     async fn send_items(&self, mut items: ItemStream) -> End {

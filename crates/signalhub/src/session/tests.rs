@@ -168,7 +168,7 @@ async fn a_call_goes_on_when_its_client_has_gone() {
     client.say(&json!({"type": 7}));
     assert_eq!(client.next().await, "{\"type\":7}");
     assert_eq!(left.recv().await, Some(None));
-    assert_eq!(client.ends().await, CloseReason::Finished);
+    assert_eq!(client.ends().await, CloseReason::ClientClosed);
     assert_eq!(hub.client_count(), 0);
     shared.gate.add_permits(1);
     let released = async {
@@ -293,7 +293,7 @@ async fn a_handshake_that_does_not_come_is_canceled() {
     let mut client = Client::connect(&hub.handshake_timeout(Duration::from_secs(3)).build(), Identity::anonymous());
     client.peer.send("{\"protocol\":");
     assert_eq!(client.next().await, "{\"error\":\"Handshake was canceled.\"}");
-    assert_eq!(client.ends().await, CloseReason::Finished);
+    assert_eq!(client.ends().await, CloseReason::HandshakeTimeout);
 }
 
 #[tokio::test]
