@@ -71,6 +71,7 @@ mod origins;
 mod outbound;
 mod pace;
 mod pair;
+mod path;
 mod polls;
 mod query;
 mod registry;

@@ -30,8 +30,7 @@ impl NegotiateVersion {
     /// Chooses the version for a query: the client's, at most the server's highest, at least the endpoint's minimum.
     pub(crate) fn choose(query: Option<&str>, minimum: Self) -> Result<Self, NegotiateError> {
         let asked = match query::value(query, "negotiateVersion") {
-            // The original's integers may have spaces around and a sign.
-            Some(text) => text.trim().parse::<i32>().map_err(|_| NegotiateError::NoInteger)?,
+            Some(text) => integer(&text).ok_or(NegotiateError::NoInteger)?,
             None => 0,
         };
         let minimum_number = match minimum {
@@ -45,12 +44,19 @@ impl NegotiateVersion {
     }
 }
 
+/// Reads an integer as .NET does: with a sign, white space of ASCII around it, and NULs behind that.
+fn integer(text: &str) -> Option<i32> {
+    let white = |character: char| matches!(character, '\t'..='\r' | ' ');
+    text.trim_end_matches('\0').trim_matches(white).parse().ok()
+}
+
 impl Reconnect {
     /// Chooses for a query: stateful if the client asks for it, in one of the original's spellings of a boolean, and the
     /// endpoint allows it.
     pub(crate) fn choose(query: Option<&str>, allowed: Self) -> Self {
-        let asked =
-            query::value(query, "useStatefulReconnect").is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
+        let padding = |character: char| character.is_whitespace() || character == '\0';
+        let asked = query::value(query, "useStatefulReconnect")
+            .is_some_and(|text| text.trim_matches(padding).eq_ignore_ascii_case("true"));
         if asked { allowed } else { Self::Plain }
     }
 }
@@ -135,6 +141,15 @@ mod tests {
             ("negotiateVersion=abc", Zero, Err(NoInteger)),
             ("negotiateVersion=1&negotiateVersion=1", Zero, Err(NoInteger)),
             ("negotiateVersion=-1", Zero, Err(TooLow(-1))),
+            ("negotiateVersion=1%00", Zero, Ok(One)),
+            ("negotiateVersion=1%20%00%00", Zero, Ok(One)),
+            ("negotiateVersion=1%00%20", Zero, Err(NoInteger)),
+            ("negotiateVersion=%001", Zero, Err(NoInteger)),
+            ("negotiateVersion=%0A%0b1%0c", Zero, Ok(One)),
+            ("negotiateVersion=%C2%A01", Zero, Err(NoInteger)),
+            ("negotiateVersion=1&negotiateVersion=", Zero, Ok(One)),
+            ("negotiateVersion&negotiateVersion=1", Zero, Ok(One)),
+            ("negotiateVersion&negotiateVersion=", Zero, Err(NoInteger)),
         ] {
             assert_eq!(NegotiateVersion::choose(Some(query), minimum), expected, "{query}");
         }
@@ -147,6 +162,10 @@ mod tests {
             ("useStatefulReconnect=true", Stateful, Stateful),
             ("useStatefulReconnect=true", Plain, Plain),
             ("USEstatefulRECONNECT=%20True%20", Stateful, Stateful),
+            ("useStatefulReconnect=%00true%00%20", Stateful, Stateful),
+            ("useStatefulReconnect=%E2%80%83true%C2%A0", Stateful, Stateful),
+            ("useStatefulReconnect=&useStatefulReconnect=true", Stateful, Stateful),
+            ("useStatefulReconnect=tr%00ue", Stateful, Plain),
             ("useStatefulReconnect=1", Stateful, Plain),
             ("useStatefulReconnect=false", Stateful, Plain),
             ("useStatefulReconnect=true&useStatefulReconnect=true", Stateful, Plain),

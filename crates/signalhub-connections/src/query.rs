@@ -1,6 +1,7 @@
 //! The query of a request: keys regardless of case, values percent-decoded.
 
-/// Finds the value of a key; a key given more than once has its values joined by commas, as the original sees them.
+/// Finds the value of a key; a key given more than once has its values joined by commas, without the empty ones, as the
+/// original sees them.
 pub(crate) fn value(query: Option<&str>, key: &str) -> Option<String> {
     let mut found: Option<String> = None;
     for pair in query?.split('&') {
@@ -10,8 +11,9 @@ pub(crate) fn value(query: Option<&str>, key: &str) -> Option<String> {
         }
         let value = decode(value);
         found = Some(match found {
-            Some(before) => format!("{before},{value}"),
-            None => value,
+            Some(before) if value.is_empty() => before,
+            Some(before) if !before.is_empty() => format!("{before},{value}"),
+            Some(_) | None => value,
         });
     }
     found
@@ -53,6 +55,9 @@ mod tests {
             ("id=", "id", Some("")),
             ("id", "id", Some("")),
             ("id=1&id=2", "id", Some("1,2")),
+            ("id=1&id=", "id", Some("1")),
+            ("id&id=1&id=&id=2", "id", Some("1,2")),
+            ("id=&id", "id", Some("")),
             ("id=%2B1%", "id", Some("+1%")),
             ("id=%zz", "id", Some("%zz")),
             ("ids=1", "id", None),

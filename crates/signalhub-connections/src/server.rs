@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use socket2::SockRef;
@@ -28,7 +29,7 @@ use crate::limits::Limit;
 use crate::origins::Judged;
 use crate::registry::Registry;
 use crate::{
-    ClientError, CloseReason, Endpoint, Limits, Origins, Refusals, RequestId, TrustedProxies, answers, request_id,
+    ClientError, CloseReason, Endpoint, Limits, Origins, Refusals, RequestId, TrustedProxies, answers, path, request_id,
 };
 
 /// How long connections may take to end when the server stops, after the last of them was told.
@@ -96,7 +97,7 @@ impl Server {
         Err(failure)
     }
 
-    /// Mounts an endpoint at a path, which is matched regardless of case.
+    /// Mounts an endpoint at a path, which is matched regardless of case, of the encoding of its letters, and of dot segments.
     #[must_use]
     pub fn endpoint(mut self, path: &str, endpoint: Endpoint) -> Self {
         let (number, registry) = (self.routes.endpoints.len(), Arc::clone(&self.routes.registry));
@@ -316,13 +317,18 @@ impl Routes {
     async fn answer(&self, request: Request<Incoming>, address: IpAddr) -> Response<Body> {
         let (mut head, body) = request.into_parts();
         self.proxies.resolve(&mut head, address);
+        if path::normalise(&mut head.uri).is_err() {
+            let (errors, malformed) = (self.registry.client_errors(), answers::empty(StatusCode::BAD_REQUEST));
+            let refuse = || errors.refuse(ClientError::MalformedRequest, head.uri.path(), malformed);
+            return request_span(&head, &RequestId::of(&head.headers)).in_scope(refuse);
+        }
         for (path, mounted) in &self.endpoints {
             if let Some(route) = matching(path, head.uri.path()) {
                 return mounted.answer(route, Request::from_parts(head, body), self.origins.as_ref()).await;
             }
         }
         let id = RequestId::of(&head.headers);
-        let span = tracing::info_span!("request", %id, address = request_id::address(&head), method = %head.method);
+        let span = request_span(&head, &id);
         head.extensions.insert(id);
         self.answer_otherwise(Request::from_parts(head, body)).instrument(span).await
     }
@@ -346,6 +352,11 @@ impl Routes {
         };
         self.registry.refusals().grant(grant.as_ref(), response)
     }
+}
+
+/// What the lines of a log about a request have in common.
+fn request_span(head: &Parts, id: &RequestId) -> tracing::Span {
+    tracing::info_span!("request", %id, address = request_id::address(head), method = %head.method)
 }
 
 /// Matches `{path}` and `{path}/negotiate`, regardless of case, with one trailing slash allowed (routes).

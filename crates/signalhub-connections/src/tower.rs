@@ -14,14 +14,13 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use crate::answers;
 use crate::body::{Accept, Body};
 use crate::dispatch::Mounted;
 use crate::handler::BoxFuture;
 use crate::io::Io;
 use crate::registry::Registry;
 use crate::server::matching;
-use crate::{ClientError, ConnectionCounts, Endpoint, Limits};
+use crate::{ClientError, ConnectionCounts, Endpoint, Limits, answers, path};
 
 /// How long connections may take to end after the last of them was told to.
 const GRACE: Duration = Duration::from_secs(5);
@@ -100,6 +99,11 @@ where
         let shared = Arc::clone(&self.0);
         Box::pin(async move {
             shared.started.call_once(|| shared.mounted.registry.start_ticking());
+            if path::normalise(request.uri_mut()).is_err() {
+                let errors = shared.mounted.registry.client_errors();
+                let response = answers::empty(http::StatusCode::BAD_REQUEST);
+                return Ok(errors.refuse(ClientError::MalformedRequest, request.uri().path(), response));
+            }
             let Some(route) = matching("", request.uri().path()) else {
                 let errors = shared.mounted.registry.client_errors();
                 let response = answers::empty(http::StatusCode::NOT_FOUND);

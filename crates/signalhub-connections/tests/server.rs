@@ -249,3 +249,38 @@ async fn ten_violations_leave_other_connections_alone() {
     assert_eq!(text(&mut witness).await, "still here");
     assert_eq!(running.counts.active(), 1);
 }
+
+/// Gives the path of the request back.
+struct Elsewhere;
+
+impl Respond for Elsewhere {
+    fn respond(self: Arc<Self>, request: http::Request<hyper::body::Incoming>) -> BoxFuture<http::Response<Body>> {
+        let path = request.uri().to_string();
+        Box::pin(async move { http::Response::new(Body::from(path.into_bytes())) })
+    }
+}
+
+#[tokio::test]
+async fn a_path_means_the_same_however_it_is_spelt_for_endpoints_and_for_other_pages() {
+    let (sender, _ended) = mpsc::channel(1);
+    let server = Server::bind("127.0.0.1:0").await.unwrap().endpoint("/echo", Endpoint::new(Echo { ended: sender }));
+    let server = server.otherwise(Elsewhere);
+    let address = server.local_addr().unwrap();
+    let serving = tokio::spawn(server.run_until(std::future::pending()));
+    for (path, status, body) in [
+        ("/%65cho/n%65gotiate", "200", "negotiateVersion"),
+        ("/x/../ECHO/./%4eEGOTIATE/", "200", "negotiateVersion"),
+        ("/echo/%2e", "400", "Connection ID required"),
+        ("/echo/negotiate%00", "400", ""),
+        ("/%61pi/../%61pi?x=%61/..", "200", "/api?x=%61/.."),
+        ("/echo%2fnegotiate", "200", "/echo%2fnegotiate"),
+    ] {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        let request = format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(body), "{path}: {answer}");
+    }
+    serving.abort();
+}

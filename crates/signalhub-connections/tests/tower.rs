@@ -57,6 +57,10 @@ async fn paths_come_without_the_prefix() {
     for (method, path, status) in [
         ("POST", "/negotiate?negotiateVersion=1", 200),
         ("POST", "/negotiate/", 200),
+        ("POST", "/%6eegotiate", 200),
+        ("POST", "/x/../%2e/negotiate", 200),
+        ("POST", "/negotiate%00", 400),
+        ("POST", "/%2fnegotiate", 404),
         ("GET", "/", 400),
         ("GET", "/?id=unknown", 404),
         ("PUT", "/", 405),

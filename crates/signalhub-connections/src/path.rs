@@ -1,0 +1,85 @@
+//! Paths in one form, whatever their spelling (RFC 3986, sections 6.2.2.2 and 6.2.2.3).
+
+use http::Uri;
+use http::uri::PathAndQuery;
+
+/// A path has an encoded NUL, which the original refuses wherever it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the path has an encoded NUL")]
+pub(crate) struct NulInPath;
+
+/// Rewrites the path: unreserved characters are not encoded, and there are no `.` and `..` segments.
+///
+/// All other characters stay as they are, so that an encoded slash separates nothing and empty segments count.
+pub(crate) fn normalise(uri: &mut Uri) -> Result<(), NulInPath> {
+    let path = uri.path();
+    if !path.contains('%') && !path.contains("/.") {
+        return Ok(());
+    }
+    if path.contains("%00") {
+        return Err(NulInPath);
+    }
+    let normal = without_dot_segments(&decode_unreserved(path));
+    if normal == path {
+        return Ok(());
+    }
+    let whole = match uri.query() {
+        Some(query) => format!("{normal}?{query}"),
+        None => normal,
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = PathAndQuery::try_from(whole).ok();
+    // A part of a URI that was parsed is not refused; if it were, the path would match nothing.
+    if let Ok(normal) = Uri::from_parts(parts) {
+        *uri = normal;
+    }
+    Ok(())
+}
+
+/// Decodes what need not be encoded: letters, digits and `-._~`.
+fn decode_unreserved(path: &str) -> String {
+    let mut decoded = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some(at) = rest.find('%') {
+        let (before, encoded) = rest.split_at(at);
+        decoded.push_str(before);
+        let byte = encoded.get(1..3).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match byte.map(char::from).filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~')) {
+            // `from_str_radix` takes a sign, which makes no unreserved character of two bytes.
+            Some(character) => {
+                decoded.push(character);
+                rest = &encoded[3..];
+            }
+            None => {
+                decoded.push('%');
+                rest = &encoded[1..];
+            }
+        }
+    }
+    decoded + rest
+}
+
+/// Follows `.` and `..`; nothing is above the root.
+fn without_dot_segments(path: &str) -> String {
+    let mut segments: Vec<&str> = Vec::new();
+    let mut rest = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
+    while let Some(segment) = rest.next() {
+        let last = rest.peek().is_none();
+        match segment {
+            "." => {}
+            ".." => drop(segments.pop()),
+            other => {
+                segments.push(other);
+                continue;
+            }
+        }
+        // What a dot segment at the end leaves is a folder.
+        if last {
+            segments.push("");
+        }
+    }
+    format!("/{}", segments.join("/"))
+}
+
+#[cfg(test)]
+mod tests;
