@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 use crate::pattern::Pattern;
 
 /// Names the files of the crate's own recordings, each with its text.
-const EMBEDDED: [(&str, &str); 16] = [
+const EMBEDDED: [(&str, &str); 17] = [
     ("auth", include_str!("../recordings/auth.json")),
+    ("edge", include_str!("../recordings/edge.json")),
     ("handshake", include_str!("../recordings/handshake.json")),
     ("http", include_str!("../recordings/http.json")),
     ("invoke", include_str!("../recordings/invoke.json")),

@@ -29,6 +29,10 @@ fn hub() -> HubBuilder<()> {
         .method("Next", async |Args((order,)): Args<(Order,)>| {
             Ok(Order { order_id: order.order_id + 1, lines: order.lines })
         })
+        .method("Maybe", async |Args((order,)): Args<(Option<Order>,)>| Ok(order))
+        .method("AskForText", async |clients: Clients| {
+            Ok(clients.caller().invoke::<Option<String>>("Text", ()).await?)
+        })
         .method("Ask", async |clients: Clients| Ok(clients.caller().invoke::<i32>("Number", ("which",)).await? + 1))
         .method("Sum", sum)
         .method("Pass", async |clients: Clients, Args((value,)): Args<(AnyValue,)>| {
@@ -285,4 +289,21 @@ fn framed(body: &[u8]) -> Vec<u8> {
     let low = |bits: usize| u8::try_from(bits & 0x7F).unwrap();
     let len = body.len();
     [&[low(len) | 0x80, low(len >> 7) | 0x80, low(len >> 14)], body].concat()
+}
+
+#[tokio::test(start_paused = true)]
+async fn null_is_an_argument_and_an_answer_where_there_may_be_none() {
+    let hub = hub().build();
+    for protocol in Protocol::ALL {
+        let mut client = Client::connect_speaking(&hub, Identity::user("ann"), protocol).await;
+        client.call("1", "Maybe", &json!([null]));
+        client.hears([result("1", &Value::Null)]).await;
+        client.call("2", "Next", &json!([null]));
+        let error = client.next().await["error"].as_str().unwrap().to_owned();
+        assert!(error.contains("Error binding arguments."), "{error}");
+        client.call("3", "AskForText", &json!([]));
+        let question = client.is_asked("Text").await;
+        client.say(&result(&question, &Value::Null));
+        client.hears([result("3", &Value::Null)]).await;
+    }
 }
