@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
@@ -29,7 +29,7 @@ struct Core {
     epoch: Epoch,
     serial: AtomicU64,
     catalogue: Arc<Catalogue>,
-    payload_check: OnceLock<PayloadCheck>,
+    payload_checks: RwLock<Vec<PayloadCheck>>,
     shards: Arc<Shards>,
     published: AtomicU64,
     matched: AtomicU64,
@@ -65,7 +65,7 @@ impl Broker {
     /// event was not published.
     pub async fn publish(&self, mut event: Event) -> Result<Receipt, PublishError> {
         self.core.catalogue.check(&event.name, event.resources())?;
-        if let Some(check) = self.core.payload_check.get() {
+        for check in &*self.core.payload_checks.read().unwrap_or_else(PoisonError::into_inner) {
             check(&event.payload).map_err(PublishError::Payload)?;
         }
         event.sender.get_or_insert_with(|| Sender::system(&*self.core.node));
@@ -87,10 +87,13 @@ impl Broker {
         Ok(receipt)
     }
 
-    /// Sets what holds each payload against the ways in which it will be written, before anybody is told that it was
-    /// published. A hub sets it for its clients; the first check stands.
+    /// Adds what each payload is held against before anybody is told that it was published. A hub adds what its clients
+    /// need; a check that is there already is not added again.
     pub fn check_payloads(&self, check: PayloadCheck) {
-        let _ = self.core.payload_check.set(check);
+        let mut checks = self.core.payload_checks.write().unwrap_or_else(PoisonError::into_inner);
+        if !checks.iter().any(|known| std::ptr::fn_addr_eq(*known, check)) {
+            checks.push(check);
+        }
     }
 
     /// Attaches a subscriber, which may see what its scope allows and has no subscriptions yet.
@@ -203,8 +206,8 @@ impl BrokerBuilder {
         let inboxes = (0..self.shards).map(start).collect();
         let (catalogue, serial) = (Arc::new(self.catalogue), AtomicU64::new(1));
         let (published, matched) = (AtomicU64::default(), AtomicU64::default());
-        let payload_check = OnceLock::new();
-        let core = Core { node, epoch, serial, catalogue, payload_check, shards, published, matched, inboxes };
+        let payload_checks = RwLock::default();
+        let core = Core { node, epoch, serial, catalogue, payload_checks, shards, published, matched, inboxes };
         Broker { core: Arc::new(core) }
     }
 }

@@ -32,10 +32,9 @@ impl Value<'_> {
         match self {
             Self::Json(text) => {
                 let text = std::str::from_utf8(text).map_err(|_| NotPortable::Text)?;
-                // The reader of whole values stops at a depth of its own, so that the depth is looked at first.
-                json::check_portable(text, deepest)?;
                 let mut scanner = json::Scanner::new(text.as_bytes());
-                scanner.value().and_then(|_| scanner.end()).map_err(|_| NotPortable::Malformed)
+                scanner.value_with(&mut json::Portable::new(deepest))?;
+                Ok(scanner.end()?)
             }
             Self::MessagePack(value) => {
                 let mut scanner = msgpack::Scanner::new(value);

@@ -12,7 +12,7 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, Error, Visitor};
 use serde::ser::Serializer;
 
 use super::names::{Key, position, spelling};
-use super::portable::check_portable;
+use super::portable::Portable;
 use super::scan::{Kind, Scanner, SyntaxError, TextError};
 use crate::any_value::ANY_VALUE;
 use crate::arguments::BindError;
@@ -138,8 +138,8 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
         if name != RAW_VALUE && name != ANY_VALUE {
             return visitor.visit_newtype_struct(self);
         }
-        let text = std::str::from_utf8(self.scanner.value()?).map_err(BindError::custom)?;
-        check_portable(text, DEEPEST).map_err(BindError::custom)?;
+        let text = self.scanner.value_with(&mut Portable::new(DEEPEST)).map_err(BindError::custom)?;
+        let text = std::str::from_utf8(text).map_err(BindError::custom)?;
         if name == RAW_VALUE { visit_raw(text.into(), visitor) } else { visitor.visit_borrowed_str(text) }
     }
 

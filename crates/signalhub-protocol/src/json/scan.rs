@@ -47,6 +47,45 @@ impl Kind {
     }
 }
 
+/// Looks at the parts of a value while they are passed over.
+pub(crate) trait Check {
+    /// What is wrong with them.
+    type Error: From<SyntaxError>;
+
+    /// Looks at a string or the name of a member.
+    fn string(&mut self, text: Text<'_>) -> Result<(), Self::Error>;
+
+    /// Looks at a number.
+    fn number(&mut self, number: &[u8]) -> Result<(), Self::Error>;
+
+    /// An array or object begins.
+    fn enter(&mut self) -> Result<(), Self::Error>;
+
+    /// It has ended.
+    fn leave(&mut self);
+}
+
+/// Takes everything that is JSON.
+struct Unchecked;
+
+impl Check for Unchecked {
+    type Error = SyntaxError;
+
+    fn string(&mut self, _: Text<'_>) -> Result<(), SyntaxError> {
+        Ok(())
+    }
+
+    fn number(&mut self, _: &[u8]) -> Result<(), SyntaxError> {
+        Ok(())
+    }
+
+    fn enter(&mut self) -> Result<(), SyntaxError> {
+        Ok(())
+    }
+
+    fn leave(&mut self) {}
+}
+
 /// Reads one JSON text from front to back.
 #[derive(Debug, Clone)]
 pub(crate) struct Scanner<'a> {
@@ -58,11 +97,6 @@ pub(crate) struct Scanner<'a> {
 impl<'a> Scanner<'a> {
     pub(crate) fn new(input: &'a [u8]) -> Self {
         Self { input, at: 0, depth: 0 }
-    }
-
-    /// Says how many bytes were consumed.
-    pub(crate) fn position(&self) -> usize {
-        self.at
     }
 
     /// Says what comes next, without consuming it.
@@ -81,27 +115,37 @@ impl<'a> Scanner<'a> {
 
     /// Passes over one value of any kind and gives its text.
     pub(crate) fn value(&mut self) -> Result<&'a [u8], SyntaxError> {
+        self.value_with(&mut Unchecked)
+    }
+
+    /// Passes over one value all of whose parts pass a check, and gives its text.
+    pub(crate) fn value_with<C: Check>(&mut self, check: &mut C) -> Result<&'a [u8], C::Error> {
         let kind = self.kind()?;
         let start = self.at;
         match kind {
             Kind::Null => self.word(b"null")?,
             Kind::True => self.word(b"true")?,
             Kind::False => self.word(b"false")?,
-            Kind::Number => drop(self.number()?),
-            Kind::String => drop(self.string()?),
+            Kind::Number => check.number(self.number()?)?,
+            Kind::String => check.string(self.string()?)?,
             Kind::Array => {
+                check.enter()?;
                 self.open()?;
                 let mut first = true;
                 while self.next_element(&mut first)? {
-                    self.value()?;
+                    self.value_with(check)?;
                 }
+                check.leave();
             }
             Kind::Object => {
+                check.enter()?;
                 self.open()?;
                 let mut first = true;
-                while self.next_property(&mut first)?.is_some() {
-                    self.value()?;
+                while let Some(name) = self.next_property(&mut first)? {
+                    check.string(name)?;
+                    self.value_with(check)?;
                 }
+                check.leave();
             }
         }
         Ok(&self.input[start..self.at])
@@ -276,6 +320,18 @@ impl<'a> Text<'a> {
         name.len() <= self.raw.len()
             && self.raw.len() / LONGEST <= name.len()
             && name.as_bytes().starts_with(&self.raw[..plain])
+    }
+
+    /// Checks that its escapes are characters. What stands between them is not looked at.
+    pub(crate) fn check_escapes(self) -> Result<(), TextError> {
+        let mut rest = self.raw;
+        while self.escaped
+            && let Some(at) = memchr::memchr(b'\\', rest)
+        {
+            let (_, len) = unescape(&rest[at..])?;
+            rest = &rest[at + len..];
+        }
+        Ok(())
     }
 
     /// Gives the characters; borrows unless there are escapes.

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use signalhub_events::{Delivery, Sender, format_timestamp};
 use signalhub_protocol::{EncodeError, HubMessage, Invocation, Protocol, Value};
 
@@ -22,7 +21,7 @@ struct Notification<'a> {
     r: Option<&'a str>,
     ca: String,
     ea: Option<String>,
-    p: &'a RawValue,
+    p: Value<'a>,
 }
 
 #[derive(Serialize)]
@@ -43,16 +42,9 @@ pub(super) fn check_payload(payload: &[u8]) -> Result<(), String> {
     Value::Json(payload).check_portable(DEEPEST_PAYLOAD).map_err(|error| error.to_string())
 }
 
-/// Encodes and frames a delivery; empty when its payload is no JSON, which the publisher has to answer for.
+/// Encodes and frames a delivery, whose payload was checked when it was published.
 pub(super) fn on_event(protocol: Protocol, delivery: &Delivery) -> Bytes {
     let event = delivery.event();
-    let payload = match serde_json::from_slice(&event.payload) {
-        Ok(payload) => payload,
-        Err(error) => {
-            tracing::error!(event = %event.name, %error, "the payload of an event is no JSON, so nobody hears of it");
-            return Bytes::new();
-        }
-    };
     let system = Sender::system("");
     let sender = event.sender.as_ref().unwrap_or(&system);
     let notification = Notification {
@@ -68,7 +60,7 @@ pub(super) fn on_event(protocol: Protocol, delivery: &Delivery) -> Bytes {
         r: None,
         ca: format_timestamp(event.created),
         ea: event.expires.map(format_timestamp),
-        p: payload,
+        p: Value::Json(&event.payload),
     };
     match encode(protocol, &notification, event.payload.len() + 256) {
         Ok(arguments) => {
