@@ -10,11 +10,15 @@ pub(crate) fn value(query: Option<&str>, key: &str) -> Option<String> {
             continue;
         }
         let value = decode(value);
-        found = Some(match found {
-            Some(before) if value.is_empty() => before,
-            Some(before) if !before.is_empty() => format!("{before},{value}"),
-            Some(_) | None => value,
-        });
+        match &mut found {
+            Some(values) if !values.is_empty() => {
+                if !value.is_empty() {
+                    values.push(',');
+                    values.push_str(&value);
+                }
+            }
+            Some(_) | None => found = Some(value),
+        }
     }
     found
 }

@@ -20,7 +20,12 @@ impl HandshakeRequest {
 
     /// Reads it and says how many bytes it took, its separator included; `None` while it is incomplete.
     pub fn parse(input: &[u8]) -> Result<Option<(Self, usize)>, HandshakeError> {
-        let Some((record, consumed)) = json::first_record(input) else {
+        Self::parse_grown(input, 0)
+    }
+
+    /// Reads it from an input that has grown: its first `searched` bytes were incomplete before, and are not searched again.
+    pub fn parse_grown(input: &[u8], searched: usize) -> Result<Option<(Self, usize)>, HandshakeError> {
+        let Some((record, consumed)) = json::first_record(input, searched) else {
             return Ok(None);
         };
         let mut protocol = None;
@@ -65,7 +70,7 @@ pub struct HandshakeResponse {
 impl HandshakeResponse {
     /// Reads it and says how many bytes it took, its separator included; `None` while it is incomplete.
     pub fn parse(input: &[u8]) -> Result<Option<(Self, usize)>, HandshakeError> {
-        let Some((record, consumed)) = json::first_record(input) else {
+        let Some((record, consumed)) = json::first_record(input, 0) else {
             return Ok(None);
         };
         let mut error = None;

@@ -1,6 +1,7 @@
 //! The messages of the hub protocol (HubProtocol, message types 1 to 9).
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::arguments::{Arguments, Value};
 
@@ -151,18 +152,22 @@ pub struct Close<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SequenceId(pub i64);
 
-/// Names with texts that were sent along with a message (HubProtocol, Message Headers).
+/// Names with texts that were sent along with a message (HubProtocol, Message Headers), in the order of the names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Headers<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub struct Headers<'a>(BTreeMap<Cow<'a, str>, Cow<'a, str>>);
 
 impl<'a> Headers<'a> {
+    /// How many headers a message that is read may have, those that another one replaces included. The original has no limit.
+    pub const MOST: usize = 100;
+
     /// Sets a header; an earlier one of the same name is replaced.
     pub fn set(&mut self, name: impl Into<Cow<'a, str>>, text: impl Into<Cow<'a, str>>) {
-        let (name, text) = (name.into(), text.into());
-        match self.0.iter_mut().find(|(known, _)| *known == name) {
-            Some(header) => header.1 = text,
-            None => self.0.push((name, text)),
-        }
+        self.0.insert(name.into(), text.into());
+    }
+
+    /// Counts them.
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Says whether there are none.

@@ -54,8 +54,14 @@ impl Protocol {
 
     /// Reads the first message and says how many bytes it took, its framing included; `None` while it is incomplete.
     pub fn decode(self, input: &[u8]) -> Result<Option<(HubMessage<'_>, usize)>, DecodeError> {
+        self.decode_grown(input, 0)
+    }
+
+    /// Reads the first message of an input that has grown: its first `searched` bytes were an incomplete message before, and
+    /// are not searched for its end again. A message that comes in many pieces costs no more than one that comes in one.
+    pub fn decode_grown(self, input: &[u8], searched: usize) -> Result<Option<(HubMessage<'_>, usize)>, DecodeError> {
         match self {
-            Self::Json => json::decode(input),
+            Self::Json => json::decode(input, searched),
             Self::MessagePack => msgpack::decode(input),
         }
     }
@@ -128,6 +134,9 @@ pub enum DecodeError {
     /// A header is no string.
     #[error("Expected header '{0}' to be of type String.")]
     Header(String),
+    /// There are more headers than [`Headers::MOST`](crate::Headers::MOST).
+    #[error("A message may have at most {} headers.", crate::Headers::MOST)]
+    TooManyHeaders,
     /// `allowReconnect` is neither `true` nor `false`.
     #[error("Expected 'allowReconnect' to be true or false.")]
     AllowReconnect,

@@ -1,5 +1,6 @@
 //! The connected clients of a hub.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -21,7 +22,7 @@ pub(crate) struct Client {
     /// Used by the client's own calls alone, so the lock is never waited for.
     subscriptions: Mutex<Option<Subscriptions>>,
     /// What it was asked and has not answered yet.
-    asked: Mutex<Vec<ResultId>>,
+    asked: Mutex<BTreeSet<ResultId>>,
     items: Mutex<Items>,
     ended: Flag,
 }
@@ -65,7 +66,7 @@ impl Client {
         self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn asked(&self) -> MutexGuard<'_, Vec<ResultId>> {
+    pub(crate) fn asked(&self) -> MutexGuard<'_, BTreeSet<ResultId>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -15,7 +15,7 @@ use crate::type_name::type_name;
 use crate::{ConnectionId, HubError};
 
 /// Numbers the calls of this process; the prefix keeps their ids apart from those of the clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ResultId(u64);
 
 impl ResultId {
@@ -72,7 +72,7 @@ impl ClientResults {
         };
         let pending = Pending { client: Arc::clone(client), answer: Box::new(convert) };
         self.lock().insert(id, pending);
-        client.asked().push(id);
+        client.asked().insert(id);
         Wait { results: self, client: Arc::clone(client), id, answer }
     }
 
@@ -151,7 +151,7 @@ impl<T> Wait<'_, T> {
 impl<T> Drop for Wait<'_, T> {
     fn drop(&mut self) {
         self.results.lock().remove(&self.id);
-        self.client.asked().retain(|id| *id != self.id);
+        self.client.asked().remove(&self.id);
     }
 }
 

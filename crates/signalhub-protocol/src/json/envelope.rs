@@ -9,9 +9,9 @@ use crate::message::{
 };
 use crate::protocol::DecodeError;
 
-/// Reads the first record.
-pub(crate) fn decode(input: &[u8]) -> Result<Option<(HubMessage<'_>, usize)>, DecodeError> {
-    let Some((record, consumed)) = super::first_record(input) else {
+/// Reads the first record, which does not end in the first `searched` bytes.
+pub(crate) fn decode(input: &[u8], searched: usize) -> Result<Option<(HubMessage<'_>, usize)>, DecodeError> {
+    let Some((record, consumed)) = super::first_record(input, searched) else {
         return Ok(None);
     };
     // What follows the closing brace is ignored, as the original does.
@@ -38,6 +38,8 @@ const PROPERTIES: [&str; 11] = [
 struct Envelope<'a> {
     kind: Option<i32>,
     headers: Headers<'a>,
+    /// How many there were, in all properties of that name.
+    header_count: usize,
     invocation_id: Option<Cow<'a, str>>,
     target: Option<Cow<'a, str>>,
     target_escaped: bool,
@@ -85,9 +87,31 @@ impl<'a> Envelope<'a> {
                 self.sequence_id = None;
             }
             b"sequenceId" => self.sequence_id = Some(read_integer(scanner, kind, "sequenceId", "Int64")?),
-            b"headers" => self.headers = read_headers(scanner, kind)?,
+            b"headers" => self.read_headers(scanner, kind)?,
             _ => {
                 scanner.value()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_headers(&mut self, scanner: &mut Scanner<'a>, kind: Kind) -> Result<(), DecodeError> {
+        if kind != Kind::Object {
+            return Err(misplaced(scanner, kind, "headers", "StartObject"));
+        }
+        self.headers = Headers::default();
+        scanner.open()?;
+        let mut first = true;
+        while let Some(name) = scanner.next_property(&mut first)? {
+            let name = name.decode()?;
+            self.header_count += 1;
+            match scanner.kind()? {
+                Kind::String if self.header_count > Headers::MOST => return Err(DecodeError::TooManyHeaders),
+                Kind::String => self.headers.set(name, scanner.string()?.decode()?),
+                kind => {
+                    check_scalar(scanner, kind)?;
+                    return Err(DecodeError::Header(name.into_owned()));
+                }
             }
         }
         Ok(())
@@ -231,26 +255,6 @@ fn read_stream_ids<'a>(scanner: &mut Scanner<'a>, kind: Kind) -> Result<Vec<Cow<
         return Err(if kind == Kind::Null { DecodeError::NullStreamId } else { DecodeError::StreamId(kind.token()) });
     }
     Ok(ids)
-}
-
-fn read_headers<'a>(scanner: &mut Scanner<'a>, kind: Kind) -> Result<Headers<'a>, DecodeError> {
-    if kind != Kind::Object {
-        return Err(misplaced(scanner, kind, "headers", "StartObject"));
-    }
-    let mut headers = Headers::default();
-    scanner.open()?;
-    let mut first = true;
-    while let Some(name) = scanner.next_property(&mut first)? {
-        let name = name.decode()?;
-        match scanner.kind()? {
-            Kind::String => headers.set(name, scanner.string()?.decode()?),
-            kind => {
-                check_scalar(scanner, kind)?;
-                return Err(DecodeError::Header(name.into_owned()));
-            }
-        }
-    }
-    Ok(headers)
 }
 
 /// Gives the error of a value of another kind than the property has.

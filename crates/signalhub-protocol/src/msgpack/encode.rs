@@ -86,7 +86,7 @@ fn encode_value(value: &Value<'_>, out: &mut Vec<u8>) {
 fn begin(items: usize, kind: u64, headers: &Headers<'_>, out: &mut Vec<u8>) {
     write_head(Container::Array, items, out);
     write_unsigned(kind, out);
-    write_head(Container::Map, headers.iter().count(), out);
+    write_head(Container::Map, headers.len(), out);
     for (name, text) in headers.iter() {
         write_str(name, out);
         write_str(text, out);

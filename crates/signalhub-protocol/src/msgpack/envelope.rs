@@ -124,6 +124,9 @@ impl<'a> Envelope<'a> {
         let Ok(Token::Map(count)) = self.0.token() else {
             return Err(DecodeError::Count { container: "map", item: "headers" });
         };
+        if count > Headers::MOST {
+            return Err(DecodeError::TooManyHeaders);
+        }
         let mut headers = Headers::default();
         for index in 0..count {
             let name = self.text().map_err(|_| DecodeError::HeaderItem { index, part: "Key" })?;

@@ -6,12 +6,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a bench may panic")]
 
+#[path = "../support/callgrind.rs"]
+mod callgrind;
 mod paths;
 
 use std::collections::HashMap;
 use std::env;
 use std::io::{self, Write};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use paths::PATHS;
 
@@ -46,23 +48,11 @@ fn main() -> ExitCode {
 /// Instructions by path.
 fn measure() -> io::Result<Vec<(&'static str, u64)>> {
     let cost = |(name, _)| {
-        let [few, many] = REPETITIONS.map(|repetitions| instructions(name, repetitions));
+        let [few, many] =
+            REPETITIONS.map(|repetitions| callgrind::instructions(&["--run", name, &repetitions.to_string()]));
         Ok((name, (many? - few?) / (REPETITIONS[1] - REPETITIONS[0]) as u64))
     };
     PATHS.into_iter().map(cost).collect()
-}
-
-/// What a run of this program costs.
-fn instructions(path: &str, repetitions: usize) -> io::Result<u64> {
-    let mut command = Command::new("valgrind");
-    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(env::current_exe()?);
-    let output = command.args(["--run", path, &repetitions.to_string()]).output()?;
-    let report = String::from_utf8_lossy(&output.stderr);
-    let collected = report.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
-    match collected {
-        Some(instructions) if output.status.success() => Ok(instructions),
-        _ => Err(io::Error::other(format!("callgrind does not tell what {path} costs: {report}"))),
-    }
 }
 
 fn file() -> String {

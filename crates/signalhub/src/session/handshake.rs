@@ -65,12 +65,14 @@ enum Failure {
 
 async fn read_request(core: &HubCore, connection: &mut Connection) -> Result<HandshakeRequest, Failure> {
     let limit = core.options.maximum_receive_message_size.unwrap_or(usize::MAX);
+    let mut searched = 0;
     loop {
         match connection.receive(Intake::Open).await {
             Received::Bytes => {}
             // Nothing was said yet, so there is nothing to repeat.
             Received::Reconnected => {
                 connection.outbound().resume(None);
+                searched = 0;
                 continue;
             }
             Received::Ended(reason) => return Err(Failure::Ended(reason)),
@@ -80,7 +82,8 @@ async fn read_request(core: &HubCore, connection: &mut Connection) -> Result<Han
             _ => continue,
         }
         let input = connection.input();
-        match HandshakeRequest::parse(&input[..input.len().min(limit)]) {
+        let input = &input[..input.len().min(limit)];
+        match HandshakeRequest::parse_grown(input, searched) {
             Ok(Some((request, consumed))) => {
                 connection.consume(consumed);
                 return Ok(request);
@@ -89,7 +92,7 @@ async fn read_request(core: &HubCore, connection: &mut Connection) -> Result<Han
                 let detail = format!("the handshake is longer than a message may be, {limit} bytes");
                 return Err(Failure::Refused { answer: CANCELED.to_owned(), detail });
             }
-            Ok(None) => {}
+            Ok(None) => searched = input.len(),
             Err(error) => {
                 let base = "An unexpected error occurred during connection handshake.";
                 let error = HubError::internal(error.exception(), &error);

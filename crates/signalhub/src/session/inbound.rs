@@ -60,15 +60,16 @@ impl PendingCall {
     }
 }
 
-/// Reads the first message of the input; `None` while it is incomplete.
+/// Reads the first message of the input, whose end is not in the first `searched` bytes; `None` while it is incomplete.
 pub(super) fn next(
     calls: &mut RunningCalls,
     resumption: Option<&mut Resumption>,
     input: &[u8],
+    searched: usize,
 ) -> Option<(Action, usize)> {
     let limit = calls.core().options.maximum_receive_message_size;
     let too_long = |len: usize| limit.filter(|limit| len > *limit);
-    match calls.client().protocol().decode(input) {
+    match calls.client().protocol().decode_grown(input, searched) {
         Ok(None) => {
             let limit = too_long(input.len())?;
             Some((Action::End(Ending::Fault(Fault::too_long(limit))), 0))

@@ -74,6 +74,7 @@ async fn start(core: Arc<HubCore>, mut connection: Connection) -> Option<Box<Ses
         waiting: None,
         full: None,
         connected: Connected::No,
+        searched: 0,
         transport_ended: None,
         draining: None,
         last_ping: Instant::now(),
@@ -95,6 +96,8 @@ struct Session {
     /// An upload whose method does not keep up; nothing behind its last item is read meanwhile.
     full: Option<Arc<dyn UploadSink>>,
     connected: Connected,
+    /// How much of the input is known to be an incomplete message.
+    searched: usize,
     /// How the transport ended, while what came before is still being read.
     transport_ended: Option<CloseReason>,
     /// Since when the server stops: nothing new begins, and what runs may end.
@@ -200,6 +203,7 @@ impl Session {
                 if let Some(resumption) = &mut self.resumption {
                     resumption.on_reconnected();
                 }
+                self.searched = 0;
                 self.hear_client();
                 self.connection.spare_ticks(Duration::ZERO);
                 None
@@ -238,8 +242,10 @@ impl Session {
 
     fn read_each(&mut self, corked: &mut bool) -> Option<Ending> {
         while !self.is_held_up() && !self.connection.input().is_empty() {
-            let resumption = self.resumption.as_deref_mut();
-            let (action, consumed) = inbound::next(&mut self.calls, resumption, self.connection.input())?;
+            let (resumption, input) = (self.resumption.as_deref_mut(), self.connection.input());
+            let searched = std::mem::replace(&mut self.searched, input.len());
+            let (action, consumed) = inbound::next(&mut self.calls, resumption, input, searched)?;
+            self.searched = 0;
             self.connection.consume(consumed);
             if let Some(resumption) = &mut self.resumption {
                 resumption.on_consumed(consumed);

@@ -23,12 +23,14 @@ pub(super) struct Resumption {
     due: Option<Pin<Box<Sleep>>>,
     /// How much of the input was looked through for confirmations, while nothing could be done about the rest.
     scanned: usize,
+    /// How much of the input is known to hold no whole message behind that.
+    searched: usize,
 }
 
 impl Resumption {
     pub(super) fn new(protocol: Protocol, outbound: Outbound) -> Self {
         let (numbering, begun) = (Numbering::new(), Instant::now());
-        Self { numbering, protocol, outbound, begun, due: None, scanned: 0 }
+        Self { numbering, protocol, outbound, begun, due: None, scanned: 0, searched: 0 }
     }
 
     /// Counts a message, if it is one of those that count.
@@ -67,21 +69,33 @@ impl Resumption {
     /// Tells how much of the input was read.
     pub(super) fn on_consumed(&mut self, bytes: usize) {
         self.scanned = self.scanned.saturating_sub(bytes);
+        self.searched = self.searched.saturating_sub(bytes);
     }
 
     /// Hears confirmations behind messages that cannot be read yet: what holds those up may wait for just these.
     pub(super) fn look_ahead(&mut self, input: &[u8]) {
-        while let Some(Ok(Some((message, length)))) = input.get(self.scanned..).map(|rest| self.protocol.decode(rest)) {
-            if let HubMessage::Ack(through) = message {
-                self.on_ack(through);
+        while let Some(rest) = input.get(self.scanned..) {
+            let searched = self.searched.saturating_sub(self.scanned);
+            match self.protocol.decode_grown(rest, searched) {
+                Ok(Some((message, length))) => {
+                    if let HubMessage::Ack(through) = message {
+                        self.on_ack(through);
+                    }
+                    self.scanned += length;
+                }
+                Ok(None) => {
+                    self.searched = input.len();
+                    return;
+                }
+                // It ends the connection once it is read, so that nothing behind it counts.
+                Err(_) => self.scanned = usize::MAX,
             }
-            self.scanned += length;
         }
     }
 
     /// Goes on over a new transport: says which message comes first, and repeats what the client may have missed.
     pub(super) fn on_reconnected(&mut self) {
-        self.scanned = 0;
+        (self.scanned, self.searched) = (0, 0);
         let first = i64::try_from(self.outbound.first_retained()).unwrap_or(i64::MAX);
         let sequence = frame(self.protocol, &HubMessage::Sequence(SequenceId(first)));
         self.outbound.resume(Some(&sequence));

@@ -50,7 +50,16 @@ pub(super) enum CallDone {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CallNumber(u64);
 
-type RunningCall = BoxFuture<(CallNumber, CallDone)>;
+type RunningCall = BoxFuture<(OwnStreams, CallDone)>;
+
+/// The streams of a call. It carries them along, so that its end costs no look at those of others.
+struct OwnStreams {
+    call: CallNumber,
+    /// What the client sends for it.
+    uploads: Vec<Arc<str>>,
+    /// The id of the stream that it gives, if it gives one.
+    cancel: Option<Arc<str>>,
+}
 
 /// Calls that did not end by themselves. Most clients have none at most times, and then it holds no memory.
 #[derive(Default)]
@@ -144,14 +153,18 @@ impl RunningCalls {
             })
             .await
         };
-        let Some((call, done)) = ended else { return CallDone::Resumed };
-        self.forget(call);
+        let Some((streams, done)) = ended else { return CallDone::Resumed };
+        self.forget(&streams);
         done
     }
 
-    fn forget(&mut self, call: CallNumber) {
-        self.uploads.forget(call);
-        self.cancels.retain(|_, (owner, _)| *owner != call);
+    fn forget(&mut self, streams: &OwnStreams) {
+        self.uploads.forget(streams.call, &streams.uploads);
+        if let Some(id) = &streams.cancel
+            && self.cancels.get(id).is_some_and(|(owner, _)| *owner == streams.call)
+        {
+            self.cancels.remove(id);
+        }
     }
 
     pub(super) fn start_on_connected(&mut self, hook: &Hook) -> Option<CallDone> {
@@ -162,7 +175,8 @@ impl RunningCalls {
                 CallResult::Value(_) | CallResult::Unserialisable(_) => CallDone::Connected,
             }
         };
-        self.run(CallKind::Invocation, done)
+        let streams = OwnStreams { call: self.next_number(), uploads: Vec::new(), cancel: None };
+        self.run(CallKind::Invocation, streams, done)
     }
 
     /// Begins a call, or answers at once why it may not begin.
@@ -173,14 +187,15 @@ impl RunningCalls {
         }
         let PendingCall { method, target, id, kind, stream_ids, uploads, bound } = pending;
         let number = self.next_number();
-        self.uploads.open((number, method.name()), stream_ids, uploads);
+        self.uploads.open((number, method.name()), &stream_ids, uploads);
+        let mut streams = OwnStreams { call: number, uploads: stream_ids, cancel: None };
         let details = self.core.options.error_details;
         match (bound, id) {
             (BoundCall::Plain(begin), id) => {
                 let wants_result = if id.is_some() { WantsResult::Yes } else { WantsResult::No };
                 let call = guard(begin(self.call(wants_result, Origin::Call(slot.clone()), None)));
                 let client = Arc::clone(&self.client);
-                self.run(kind, async move {
+                self.run(kind, streams, async move {
                     let result = call.await;
                     client.outbound().ready().await;
                     if let Some(slot) = slot {
@@ -192,11 +207,12 @@ impl RunningCalls {
             (BoundCall::Stream(begin), Some(id)) => {
                 let cancelled = Arc::new(Flag::default());
                 self.cancels.insert(Arc::clone(&id), (number, Arc::clone(&cancelled)));
+                streams.cancel = Some(Arc::clone(&id));
                 let call = self.call(WantsResult::Yes, Origin::Call(None), Some(Arc::clone(&cancelled)));
                 let on_cancel = if method.signature().watches_cancellation { OnCancel::Leave } else { OnCancel::Drop };
                 let client = Arc::clone(&self.client);
                 let streaming = Streaming { client, id, target, details, cancelled, on_cancel };
-                self.run(kind, streaming.run(begin(call)))
+                self.run(kind, streams, streaming.run(begin(call)))
             }
             (BoundCall::Stream(_), None) => None,
         }
@@ -254,12 +270,19 @@ impl RunningCalls {
 
     /// Runs a call as far as it goes by itself; most are done then. What the client sent behind it comes after that, as
     /// in the original.
-    fn run(&mut self, kind: CallKind, call: impl Future<Output = CallDone> + Send + 'static) -> Option<CallDone> {
-        let number = self.last;
-        let mut future: BoxFuture<_> = Box::pin(async move { (number, call.await) });
+    fn run(
+        &mut self,
+        kind: CallKind,
+        streams: OwnStreams,
+        call: impl Future<Output = CallDone> + Send + 'static,
+    ) -> Option<CallDone> {
+        let mut future: BoxFuture<_> = Box::pin(async move {
+            let done = call.await;
+            (streams, done)
+        });
         match (&mut future).now_or_never() {
-            Some((_, done)) => {
-                self.forget(number);
+            Some((streams, done)) => {
+                self.forget(&streams);
                 return Some(done);
             }
             None if kind == CallKind::StreamInvocation => self.streams.push(future),
@@ -324,7 +347,7 @@ impl Unfinished {
     }
 
     /// Waits for the next one that ends; without any, for ever.
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(CallNumber, CallDone)> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(OwnStreams, CallDone)> {
         let Some(calls) = &mut self.0 else { return Poll::Pending };
         let polled = calls.poll_next_unpin(cx);
         if calls.is_empty() {

@@ -45,12 +45,12 @@ impl Uploads {
     pub(super) fn open(
         &mut self,
         (call, method): (CallNumber, &Arc<str>),
-        ids: Vec<Arc<str>>,
+        ids: &[Arc<str>],
         sinks: Vec<Arc<dyn UploadSink>>,
     ) {
-        for (id, sink) in ids.into_iter().zip(sinks) {
+        for (id, sink) in ids.iter().zip(sinks) {
             let opened = Open { call, method: Arc::clone(method), sink };
-            if let Some(earlier) = self.open.insert(id, opened) {
+            if let Some(earlier) = self.open.insert(Arc::clone(id), opened) {
                 earlier
                     .sink
                     .end(Some(HubError::internal("InvalidOperationException", "The stream's id was used again.")));
@@ -84,17 +84,17 @@ impl Uploads {
         Some(())
     }
 
-    /// Forgets what a call that has ended did not wait for.
-    pub(super) fn forget(&mut self, call: CallNumber) {
-        self.open.retain(|_, open| {
-            let lives = open.call != call;
-            if !lives {
+    /// Forgets those of these streams that a call that has ended did not wait for.
+    pub(super) fn forget(&mut self, call: CallNumber, ids: &[Arc<str>]) {
+        for id in ids {
+            if self.open.get(id).is_some_and(|open| open.call == call)
+                && let Some(open) = self.open.remove(id)
+            {
                 // Whoever reads it outside its method learns that no more comes.
                 open.sink.end(None);
             }
-            lives
-        });
-        if self.open.is_empty() {
+        }
+        if !ids.is_empty() && self.open.is_empty() {
             self.open = HashMap::new();
         }
     }

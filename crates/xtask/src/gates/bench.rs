@@ -24,7 +24,7 @@ pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
     Ok(counts)
 }
 
-/// The instructions of the hot paths, where callgrind can count them.
+/// The instructions of the hot paths, and of messages of doubled lengths, where callgrind can count them.
 fn count_instructions(workspace: &Workspace) -> io::Result<Counts> {
     let valgrind = || works(Command::new("valgrind").arg("--version"));
     if !valgrind() {
@@ -33,8 +33,12 @@ fn count_instructions(workspace: &Workspace) -> io::Result<Counts> {
     if !valgrind() {
         return Ok(Counts::default());
     }
-    let bench = ["bench", "--package", "signalhub", "--bench", "hot_paths"];
-    run_counted(cargo(&bench).current_dir(&workspace.root), Counts::of_clients)
+    let mut counts = Counts::default();
+    for bench in ["hot_paths", "doubled_lengths"] {
+        let bench = ["bench", "--package", "signalhub", "--bench", bench];
+        counts += run_counted(cargo(&bench).current_dir(&workspace.root), Counts::of_clients)?;
+    }
+    Ok(counts)
 }
 
 /// `cargo xtask bench`: measures the release build, with these options of `signalhub-bench load`.

@@ -4,10 +4,14 @@ use proptest::prelude::*;
 
 use super::encode;
 use crate::arguments::{Arguments, Value};
-use crate::json::decode;
 use crate::message::{
     CancelInvocation, Close, Completion, Headers, HubMessage, Invocation, Outcome, SequenceId, StreamItem,
 };
+use crate::protocol::DecodeError;
+
+fn decode(input: &[u8]) -> Result<Option<(HubMessage<'_>, usize)>, DecodeError> {
+    crate::json::decode(input, 0)
+}
 
 fn check(message: &HubMessage<'_>, expected: &str) {
     let mut out = b"before".to_vec();

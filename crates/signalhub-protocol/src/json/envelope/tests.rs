@@ -2,12 +2,15 @@ use std::borrow::Cow;
 
 use proptest::prelude::*;
 
-use super::decode;
 use crate::arguments::{Arguments, Value};
 use crate::message::{Close, Completion, Headers, HubMessage, Invocation, Outcome, SequenceId, StreamItem};
 use crate::protocol::DecodeError;
 
 mod original;
+
+fn decode(input: &[u8]) -> Result<Option<(HubMessage<'_>, usize)>, DecodeError> {
+    super::decode(input, 0)
+}
 
 fn record(text: &[u8]) -> Vec<u8> {
     [text, b"\x1e"].concat()
@@ -157,5 +160,36 @@ proptest! {
             let mut binder = invocation.arguments.bind(2).unwrap();
             let _ = (binder.next::<String>(), binder.next::<Vec<i32>>(), binder.finish());
         }
+    }
+}
+
+#[test]
+fn headers_have_a_number_and_the_last_of_a_name_counts() {
+    let with = |headers: &str| record(format!("{{\"type\":6,{headers}}}").as_bytes());
+    let headers = |count: usize| (0..count).map(|n| format!("\"{n}\":\"\"")).collect::<Vec<_>>().join(",");
+    let ping = |input: &[u8]| decode(input).map(|message| message.map(|(message, _)| message == HubMessage::Ping));
+    assert_eq!(ping(&with(&format!("\"headers\":{{{}}}", headers(100)))), Ok(Some(true)));
+    for too_many in [
+        format!("\"headers\":{{{}}}", headers(101)),
+        format!("\"headers\":{{{}}}", ["\"a\":\"\""; 101].join(",")),
+        format!("\"headers\":{{{}}},\"headers\":{{{}}}", headers(51), headers(50)),
+    ] {
+        let error = ping(&with(&too_many)).unwrap_err();
+        assert_eq!(error, DecodeError::TooManyHeaders);
+        assert_eq!(error.to_string(), "A message may have at most 100 headers.");
+    }
+    let cancel = record(br#"{"type":5,"invocationId":"1","headers":{"x":"0"},"headers":{"b":"1","a":"2","b":"3"}}"#);
+    let Ok(Some((HubMessage::CancelInvocation(cancel), _))) = decode(&cancel) else { panic!("a cancellation") };
+    assert_eq!(cancel.headers.iter().collect::<Vec<_>>(), [("a", "2"), ("b", "3")]);
+}
+
+#[test]
+fn a_record_is_found_where_the_search_goes_on() {
+    let input = b"{\"type\":6}\x1e{\"type\":6}\x1e";
+    for searched in 0..11 {
+        assert_eq!(super::decode(input, searched), Ok(Some((HubMessage::Ping, 11))), "{searched}");
+    }
+    for len in 0..11 {
+        assert_eq!(super::decode(&input[..len - len.min(1)], len), Ok(None), "{len}");
     }
 }

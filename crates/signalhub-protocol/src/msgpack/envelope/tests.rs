@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::decode;
 use crate::arguments::{Arguments, Value};
 use crate::message::{CancelInvocation, Close, Completion, HubMessage, Invocation, Outcome, SequenceId, StreamItem};
+use crate::protocol::DecodeError;
 
 /// Puts the length in front; no body here is longer than one byte can say.
 fn message(body: &[u8]) -> Vec<u8> {
@@ -108,6 +109,25 @@ fn calls_are_read_however_they_are_written() {
     check(b"\x96\x01\x81\xa1a\xa1b\xa11\xa7EchoInt\x91\x2a\x92\xa1u\xa1\xff", HubMessage::Invocation(call.clone()));
     let silent = Invocation { invocation_id: None, ..self::call() };
     check(b"\x96\x01\x80\xc0\xa7EchoInt\x91\x2a\x90", HubMessage::Invocation(silent));
+}
+
+#[test]
+fn headers_have_a_number_and_the_last_of_a_name_counts() {
+    let cancel = |headers: &[u8]| [b"\x93\x05", headers, b"\xa11"].concat();
+    let many = |count: u8| [&[0xDE, 0, count][..], &b"\xa1a\xa1b".repeat(count.into())].concat();
+    let input = |body: &[u8]| {
+        let len = body.len();
+        [&[u8::try_from(len & 0x7F).unwrap() | 0x80, u8::try_from(len >> 7).unwrap()], body].concat()
+    };
+    let mut expected = CancelInvocation::new("1");
+    expected.headers.set("a", "b");
+    let hundred = input(&cancel(&many(100)));
+    assert_eq!(decode(&hundred), Ok(Some((HubMessage::CancelInvocation(expected), hundred.len()))));
+    assert_eq!(decode(&input(&cancel(&many(101)))), Err(DecodeError::TooManyHeaders));
+    let mut expected = CancelInvocation::new("1");
+    expected.headers.set("b", "3");
+    expected.headers.set("a", "2");
+    check(&cancel(b"\x83\xa1b\xa11\xa1a\xa12\xa1b\xa13"), HubMessage::CancelInvocation(expected));
 }
 
 #[test]
