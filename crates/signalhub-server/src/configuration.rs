@@ -3,20 +3,24 @@
 //! Values come from `signalhub.toml`, then from `SIGNALHUB_<SECTION>__<KEY>`, then from flags; the later one wins.
 
 mod address;
+mod leeway;
 mod rate;
 mod reference;
 mod setting;
 mod sources;
+mod warnings;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 pub use address::{Address, Listener, Proxy, WebOrigin};
+pub use leeway::Leeway;
 pub use rate::{CallRate, Rate};
 pub(crate) use setting::parse_duration;
 pub use setting::{ApiKey, ByteSize, DefaultGrants, ForwardedHeader, LogFilter, LogFormat, Maximum, SigningSecret};
 use setting::{Given, Setting};
 pub use sources::{ConfigurationError, Place};
+pub(crate) use warnings::open_file_limit;
 
 /// Defines the sections and keys: a struct for each section, their defaults, [`KEYS`] and [`SECTIONS`].
 macro_rules! configuration {
@@ -127,8 +131,8 @@ configuration! {
         issuer: Option<String> = None;
         /// The audience (`aud`) that tokens must be for; any when it is absent.
         audience: Option<String> = None;
-        /// The clock difference that the times of a token are forgiven.
-        leeway: Duration = Duration::from_secs(30);
+        /// The clock difference that the times of a token are forgiven: for so long, an expired one is still taken.
+        leeway: Leeway = Leeway::default();
         /// The claim that names the user.
         user_claim: String = "sub".to_owned();
         /// The claim that names the organisation.

@@ -166,7 +166,7 @@ pub enum StartError {
 
 fn bearer(auth: &Auth, secret: &SigningSecret) -> BearerToken {
     let mut bearer = BearerToken::hs256(secret.reveal().as_bytes())
-        .leeway(auth.leeway)
+        .leeway(auth.leeway.time())
         .user_claim(&auth.user_claim)
         .organisation_claim(&auth.organisation_claim);
     if let Some(issuer) = &auth.issuer {

@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use clap::Subcommand;
 
 use crate::command_line::{CommandError, Sources};
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, open_file_limit};
 use crate::development::Development;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Checks the file, the variables and the flags, and prints what they change
+    /// Checks the file, the variables and the flags, and prints what they change and what will go wrong with it
     Check,
     /// Prints a configuration file that holds every key with its default
     Defaults,
@@ -25,8 +25,14 @@ pub(crate) async fn run(sources: &Sources, command: &Command) -> Result<(), Comm
             let changed = configuration.changed();
             // What a server without a key would refuse is refused here too.
             Development::begin(&mut configuration).await.map_err(CommandError::no)?;
-            let lines: String = changed.iter().map(|line| format!("{line}\n")).collect();
-            format!("{lines}the configuration is good\n")
+            let warnings = configuration.warnings(open_file_limit());
+            let verdict = match warnings.len() {
+                0 => "the configuration is good".to_owned(),
+                1 => "the configuration can be used, with 1 warning".to_owned(),
+                count => format!("the configuration can be used, with {count} warnings"),
+            };
+            let warnings = warnings.into_iter().map(|warning| format!("warning: {warning}"));
+            changed.into_iter().chain(warnings).chain([verdict]).map(|line| line + "\n").collect()
         }
         Command::Defaults => Configuration::defaults_text(),
         Command::Doc => Configuration::reference_page(),

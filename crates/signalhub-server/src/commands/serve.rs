@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::command_line::{CommandError, Sources};
-use crate::configuration::{Configuration, Listener};
+use crate::configuration::{Configuration, Listener, open_file_limit};
 use crate::development::Development;
 use crate::node::{Node, StartError};
 use crate::{log, shutdown};
@@ -14,6 +14,9 @@ pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
     let _log = log::start(&configuration.log);
     let changed = configuration.changed().join(" ");
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = changed, "starting");
+    for warning in configuration.warnings(open_file_limit()) {
+        tracing::warn!("{warning}");
+    }
     let development = Development::begin(&mut configuration).await.map_err(CommandError::no)?;
     let node = match development {
         Some(_) => bind_for_development(&mut configuration).await,

@@ -37,7 +37,7 @@ impl Configuration {
         let mut page = String::from(
             "# Configuration\n\n\
              This page is what `signalhub config doc` prints. `signalhub config defaults` prints a complete file to start\n\
-             from, and `signalhub config check` tells whether a configuration is good.\n\n\
+             from, and `signalhub config check` tells whether a configuration is good, and what will go wrong with it.\n\n\
              Values come from `signalhub.toml` (or the file that `--config` names), then from variables such as\n\
              `SIGNALHUB_LISTEN__PUBLIC`, then from flags such as `--set listen.public=127.0.0.1:5200`; the later one wins.\n\
              In variables and flags, lists are separated by commas. A key that does not exist is refused.\n",

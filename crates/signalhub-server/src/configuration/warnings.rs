@@ -1,0 +1,106 @@
+//! Settings that are allowed and do harm together.
+
+use std::time::Duration;
+
+use super::{Configuration, Maximum};
+
+/// How long official clients wait for a message before they take the connection for lost (`serverTimeoutInMilliseconds`).
+const SERVER_TIMEOUT_OF_CLIENTS: Duration = Duration::from_secs(30);
+
+/// How often official clients ping (`keepAliveIntervalInMilliseconds`).
+const PING_OF_CLIENTS: Duration = Duration::from_secs(15);
+
+/// Pings are looked after once a second.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How long common reverse proxies keep an idle connection to the server (nginx, `keepalive_timeout`).
+const IDLE_TIME_OF_PROXIES: Duration = Duration::from_secs(60);
+
+impl Configuration {
+    /// Tells what will go wrong with these settings, one sentence each, with the keys that would mend it.
+    ///
+    /// `open_files` is how many files the process may have open, where that is known.
+    pub fn warnings(&self, open_files: Option<usize>) -> Vec<String> {
+        let descriptors = open_files.and_then(|open_files| self.descriptor_warning(open_files));
+        self.time_warnings().into_iter().chain(self.size_warnings()).flatten().chain(descriptors).collect()
+    }
+
+    fn time_warnings(&self) -> [Option<String>; 4] {
+        let (hub, limits) = (&self.hub, &self.limits);
+        let keep_alive = (hub.keep_alive_interval + TICK >= SERVER_TIMEOUT_OF_CLIENTS).then(|| {
+            format!(
+                "hub.keep_alive_interval is {:?}: official clients that hear nothing for 30 s take the connection for lost, \
+                 so idle ones will reconnect again and again",
+                hub.keep_alive_interval
+            )
+        });
+        let client_timeout = (hub.client_timeout_interval < 2 * PING_OF_CLIENTS).then(|| {
+            format!(
+                "hub.client_timeout_interval is {:?}: official clients ping every 15 s, so one ping that is late or lost \
+                 will end an idle connection",
+                hub.client_timeout_interval
+            )
+        });
+        let behind_proxy = !self.listen.trusted_proxies.is_empty() && limits.idle_timeout < IDLE_TIME_OF_PROXIES;
+        let idle = behind_proxy.then(|| {
+            format!(
+                "limits.idle_timeout is {:?}: proxies keep their connections for 60 s or longer, so requests that they \
+                 send on one that has just been closed will fail",
+                limits.idle_timeout
+            )
+        });
+        let resume = (hub.stateful_reconnect && hub.disconnect_timeout < 2 * TICK).then(|| {
+            format!(
+                "hub.disconnect_timeout is {:?}: no client will come back to its connection in that time, though \
+                 hub.stateful_reconnect allows it",
+                hub.disconnect_timeout
+            )
+        });
+        [keep_alive, client_timeout, idle, resume]
+    }
+
+    fn size_warnings(&self) -> [Option<String>; 2] {
+        let (hub, publish) = (&self.hub, &self.publish);
+        let queue = (hub.transport_max_buffer_size < publish.maximum_body_size).then(|| {
+            format!(
+                "hub.transport_max_buffer_size is {} and publish.maximum_body_size {}: the largest batch does not fit the \
+                 queue of a client, so clients that read it as fast as they can will be closed as too slow",
+                hub.transport_max_buffer_size, publish.maximum_body_size
+            )
+        });
+        let retained = hub.stateful_reconnect && hub.stateful_reconnect_buffer_size > hub.transport_max_buffer_size;
+        let retained = retained.then(|| {
+            format!(
+                "hub.stateful_reconnect_buffer_size is {} and hub.transport_max_buffer_size {}: a client that is away will \
+                 be closed as too slow before its answers and streams wait for it",
+                hub.stateful_reconnect_buffer_size, hub.transport_max_buffer_size
+            )
+        });
+        [queue, retained]
+    }
+
+    fn descriptor_warning(&self, open_files: usize) -> Option<String> {
+        let headroom = self.limits.file_descriptor_headroom;
+        let usable = open_files.saturating_sub(headroom);
+        let connections = match self.limits.connections {
+            Maximum::Of(count) if count.get() <= usable => return None,
+            Maximum::Of(count) => count.to_string(),
+            Maximum::Unlimited => "unlimited".to_owned(),
+        };
+        Some(format!(
+            "limits.connections is {connections}, and the process may have {open_files} files open (ulimit -n, LimitNOFILE): \
+             sockets beyond {usable} will be refused with 503"
+        ))
+    }
+}
+
+/// How many files this process may have open; `None` where the system does not say so.
+pub(crate) fn open_file_limit() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    // "unlimited" is no number, and no limit.
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+use super::*;
+
+/// The warnings of a configuration file, where plenty of files may be open.
+fn warnings(file: &str) -> Vec<String> {
+    let mut configuration = Configuration::default();
+    configuration.read_toml("file", file).unwrap();
+    configuration.warnings(Some(1_000_000))
+}
+
+#[test]
+fn each_harmful_setting_is_one_sentence_that_names_its_key() {
+    for (file, key) in [
+        ("[hub]\nkeep_alive_interval = \"30s\"", "hub.keep_alive_interval"),
+        ("[hub]\nkeep_alive_interval = \"29s\"", "hub.keep_alive_interval"),
+        ("[hub]\nclient_timeout_interval = \"29s\"", "hub.client_timeout_interval"),
+        ("[hub]\ntransport_max_buffer_size = \"1023KiB\"", "hub.transport_max_buffer_size"),
+        ("[publish]\nmaximum_body_size = \"2MiB\"", "publish.maximum_body_size"),
+        ("[listen]\ntrusted_proxies = [\"10.0.0.1\"]\n[limits]\nidle_timeout = \"59s\"", "limits.idle_timeout"),
+        ("[hub]\nstateful_reconnect = true\ndisconnect_timeout = \"1s\"", "hub.disconnect_timeout"),
+        (
+            "[hub]\nstateful_reconnect = true\nstateful_reconnect_buffer_size = \"2MiB\"",
+            "hub.stateful_reconnect_buffer_size",
+        ),
+    ] {
+        let warnings = warnings(file);
+        let [warning] = &warnings[..] else { panic!("{file}: {warnings:?}") };
+        assert!(warning.contains(key) && warning.contains(" will ") && !warning.contains('\n'), "{warning}");
+    }
+}
+
+#[test]
+fn harmless_settings_have_no_warning() {
+    for file in [
+        "",
+        "[hub]\nkeep_alive_interval = \"28s\"\nclient_timeout_interval = \"30s\"",
+        "[limits]\nidle_timeout = \"10s\"",
+        "[hub]\ndisconnect_timeout = \"1s\"\nstateful_reconnect_buffer_size = \"2MiB\"",
+    ] {
+        assert_eq!(warnings(file), [""; 0], "{file}");
+    }
+}
+
+#[test]
+fn connections_need_files() {
+    let mut configuration = Configuration::default();
+    configuration.read_toml("file", "[limits]\nconnections = 936").unwrap();
+    assert_eq!(configuration.warnings(Some(1000)), [""; 0]);
+    let warnings = configuration.warnings(Some(999));
+    assert!(warnings[0].contains("sockets beyond 935 will be refused"), "{warnings:?}");
+    assert_eq!(configuration.warnings(None), [""; 0]);
+    configuration.read_toml("file", "[limits]\nconnections = \"unlimited\"").unwrap();
+    assert_eq!(configuration.warnings(Some(1_000_000)).len(), 1);
+}
