@@ -53,10 +53,12 @@ impl Development {
             return Ok(None);
         }
         // What was checked is what is listened on: a name could mean something else the next time.
-        let address = loopback(&configuration.listen.public).await?;
+        let failed = |address, error| StartError::Listen { address, error };
+        let address = loopback("listen.public", &configuration.listen.public, failed).await?;
         configuration.listen.public = Address::new(address.to_string());
         if let Listener::At(internal) = &configuration.listen.internal {
-            let address = loopback(internal).await?;
+            let failed = |address, error| StartError::ListenInternally { address, error };
+            let address = loopback("listen.internal", internal, failed).await?;
             configuration.listen.internal = Listener::At(Address::new(address.to_string()));
         }
         // A page that a developer serves on this machine, or opens from a tool that does, works at once.
@@ -110,19 +112,21 @@ impl Development {
 }
 
 /// Resolves an address that only this machine can reach.
-async fn loopback(address: &Address) -> Result<SocketAddr, StartError> {
+async fn loopback(
+    key: &'static str,
+    address: &Address,
+    failed: impl Fn(String, io::Error) -> StartError,
+) -> Result<SocketAddr, StartError> {
     let address = address.as_str();
     let resolved = tokio::net::lookup_host(address).await;
-    let resolved: Vec<SocketAddr> =
-        resolved.map_err(|error| StartError::Listen { address: address.to_owned(), error })?.collect();
+    let resolved: Vec<SocketAddr> = resolved.map_err(|error| failed(address.to_owned(), error))?.collect();
     if !resolved.iter().all(|address| address.ip().is_loopback()) {
-        return Err(StartError::BeyondLoopback { address: address.to_owned() });
+        return Err(StartError::BeyondLoopback { key, address: address.to_owned() });
     }
     // Of the two meanings of localhost, every client tries this one.
     let first = resolved.iter().find(|address| address.is_ipv4()).or(resolved.first());
-    first.copied().ok_or_else(|| StartError::Listen {
-        address: address.to_owned(),
-        error: io::Error::new(io::ErrorKind::InvalidInput, "the address names no host"),
+    first.copied().ok_or_else(|| {
+        failed(address.to_owned(), io::Error::new(io::ErrorKind::InvalidInput, "the address names no host"))
     })
 }
 

@@ -138,9 +138,11 @@ pub enum StartError {
     NoSecret,
     /// Without a key, only this machine is served.
     #[error(
-        "will not listen on {address} without a key: configure auth.secret (at least 32 bytes), or listen on a loopback address"
+        "will not listen on {address} ({key}) without a key: configure auth.secret (at least 32 bytes), or listen on a loopback address"
     )]
     BeyondLoopback {
+        /// The configuration key that names it.
+        key: &'static str,
         /// The address.
         address: String,
     },
@@ -154,7 +156,7 @@ pub enum StartError {
         error: io::Error,
     },
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {error}")]
+    #[error("cannot listen on {address} (listen.public): {error}")]
     Listen {
         /// The address.
         address: String,

@@ -18,6 +18,30 @@ pub(crate) fn requested() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
+/// Takes SIGHUP, which would end the process, and says that there is nothing to reload.
+///
+/// # Errors
+/// When the signal cannot be received.
+#[cfg(unix)]
+pub(crate) fn survive_hangups() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangups = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            tracing::info!(
+                signal = "SIGHUP",
+                "going on: the configuration is read at the start alone, so there is nothing to reload"
+            );
+        }
+    });
+    Ok(())
+}
+
+#[cfg(not(unix))]
+pub(crate) fn survive_hangups() -> io::Result<()> {
+    Ok(())
+}
+
 #[cfg(unix)]
 struct Signals {
     terminate: tokio::signal::unix::Signal,

@@ -9,6 +9,8 @@ use crate::node::{Node, StartError};
 use crate::{log, shutdown};
 
 pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
+    // First of all, so that no moment is left in which it would end the process.
+    shutdown::survive_hangups().map_err(CommandError::no)?;
     let mut configuration = sources.configuration()?;
     // What is still to be written is written at the end, however that comes.
     let _log = log::start(&configuration.log);
