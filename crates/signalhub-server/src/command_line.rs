@@ -42,7 +42,7 @@ enum Command {
     /// Checks and explains the configuration
     #[command(subcommand)]
     Config(config::Command),
-    /// Publishes one notification through the HTTP API of a server
+    /// Publishes one notification through the HTTP API of a server; without a key or a token, with the configured key
     Publish(publish::Arguments),
     /// Subscribes to an event and prints what arrives, one JSON object a line
     Listen(listen::Arguments),
@@ -96,7 +96,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         None | Some(Command::Serve) => serve::run(&sources).await,
         Some(Command::Token(command)) => token::run(&sources, command),
         Some(Command::Config(command)) => config::run(&sources, &command).await,
-        Some(Command::Publish(arguments)) => publish::run(arguments).await,
+        Some(Command::Publish(arguments)) => publish::run(&sources, arguments).await,
         Some(Command::Listen(arguments)) => listen::run(&arguments).await,
     };
     let (error, code) = match result {

@@ -1,6 +1,7 @@
 //! The commands, one a module.
 
 pub(crate) mod config;
+pub(crate) mod credentials;
 pub(crate) mod listen;
 pub(crate) mod publish;
 pub(crate) mod serve;

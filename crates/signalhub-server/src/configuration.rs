@@ -20,6 +20,7 @@ pub(crate) use setting::parse_duration;
 pub use setting::{ApiKey, ByteSize, DefaultGrants, ForwardedHeader, LogFilter, LogFormat, Maximum, SigningSecret};
 use setting::{Given, Setting};
 pub use sources::{ConfigurationError, Place};
+pub(crate) use sources::{KEY_VARIABLE, TOKEN_VARIABLE};
 pub(crate) use warnings::open_file_limit;
 
 /// Defines the sections and keys: a struct for each section, their defaults, [`KEYS`] and [`SECTIONS`].

@@ -1,16 +1,24 @@
 //! `signalhub listen`.
 
 use std::io::{self, Write};
+use std::time::{Duration, SystemTime};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use signalhub_client::{Client, ConnectError, Disconnected, ServerInvocation};
+use signalhub_client::{Client, ConnectError, Disconnected, InvokeError, ServerInvocation};
 
 use crate::command_line::CommandError;
 use crate::commands::DEFAULT_URL;
+use crate::commands::credentials::TokenArguments;
 use crate::node::HUB_PATH;
 use crate::shutdown;
+
+/// How long the first attempt to connect again waits; each further one waits twice as long, up to the longest.
+const FIRST_DELAY: Duration = Duration::from_millis(500);
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -25,9 +33,8 @@ pub(crate) struct Arguments {
     /// Where the server is
     #[arg(long, default_value = DEFAULT_URL)]
     url: String,
-    /// The token to connect with
-    #[arg(long)]
-    token: Option<String>,
+    #[command(flatten)]
+    token: TokenArguments,
 }
 
 /// The argument of `Subscribe` (Portos, SubscriptionRequest).
@@ -46,44 +53,155 @@ struct SubscribedResource<'a> {
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<(), CommandError> {
+    let shutdown = shutdown::requested().map_err(CommandError::no)?;
+    let mut listener = Listener { arguments, client: None };
+    tokio::select! {
+        result = listener.listen() => result,
+        () = shutdown => {
+            if let Some(client) = listener.client {
+                client.close().await;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// What listens, over one connection after another.
+struct Listener<'a> {
+    arguments: &'a Arguments,
+    client: Option<Client>,
+}
+
+/// Why there is no connection.
+enum Failure {
+    /// Another attempt would end the same way.
+    Final(CommandError),
+    /// The server may be there again soon.
+    Passing(String),
+}
+
+impl Listener<'_> {
+    /// Listens until the output ends or the server says no for good.
+    async fn listen(&mut self) -> Result<(), CommandError> {
+        let token = self.arguments.token.read()?;
+        let mut client = match connect(self.arguments, token.as_deref()).await {
+            Ok(client) => client,
+            Err(Failure::Final(error)) => return Err(error),
+            Err(Failure::Passing(why)) => return Err(CommandError::No(why)),
+        };
+        say(&format!("listening for {}; Ctrl-C ends it", self.arguments.event));
+        while let Printed::Disconnected(why) = print(self.client.insert(client)).await? {
+            client = self.return_after(&why).await?;
+        }
+        Ok(())
+    }
+
+    /// Comes back after the end of a connection, if that was no end for good.
+    async fn return_after(&mut self, why: &Disconnected) -> Result<Client, CommandError> {
+        self.client = None;
+        let restarts = match why {
+            Disconnected::ByServer { allow_reconnect, .. } => *allow_reconnect,
+            Disconnected::Lost(_) | Disconnected::TimedOut => true,
+            _ => false,
+        };
+        if !restarts {
+            return Err(CommandError::no(why));
+        }
+        let token = self.arguments.token.read()?;
+        if token.as_deref().is_some_and(has_expired) {
+            return Err(CommandError::no("the token has expired"));
+        }
+        say(&format!("{why}; connecting again"));
+        let client = connect_again(self.arguments, token.as_deref()).await?;
+        say("connected again; what was published meanwhile was missed");
+        Ok(client)
+    }
+}
+
+/// Tries again and again, as long as there is hope.
+async fn connect_again(arguments: &Arguments, token: Option<&str>) -> Result<Client, CommandError> {
+    let mut delay = FIRST_DELAY;
+    loop {
+        tokio::time::sleep(delay).await;
+        match connect(arguments, token).await {
+            Ok(client) => return Ok(client),
+            Err(Failure::Final(_)) if token.is_some_and(has_expired) => {
+                return Err(CommandError::no("the token has expired"));
+            }
+            Err(Failure::Final(error)) => return Err(error),
+            Err(Failure::Passing(why)) => {
+                delay = (delay * 2).min(LONGEST_DELAY);
+                say(&format!("{why}; trying again in {} s", delay.as_secs()));
+            }
+        }
+    }
+}
+
+/// Connects and subscribes.
+async fn connect(arguments: &Arguments, token: Option<&str>) -> Result<Client, Failure> {
     let url = format!("{}{HUB_PATH}", arguments.url.trim_end_matches('/'));
-    let client = Client::connect(&url, arguments.token.as_deref()).await.map_err(|error| match error {
-        ConnectError::Url(_) | ConnectError::Tls | ConnectError::Token => CommandError::Usage(error.to_string()),
-        ConnectError::Unauthorized => CommandError::No(format!("{error}; give a valid --token")),
-        error => CommandError::no(error),
+    let client = Client::connect(&url, token).await.map_err(|error| match error {
+        ConnectError::Url(_) | ConnectError::Tls | ConnectError::Token => {
+            Failure::Final(CommandError::Usage(error.to_string()))
+        }
+        ConnectError::Unauthorized => {
+            Failure::Final(CommandError::No(format!("{error}; give a valid --token, --token-file or SIGNALHUB_TOKEN")))
+        }
+        ConnectError::Refused(status) if status.is_client_error() && status != 429 => {
+            Failure::Final(CommandError::no(error))
+        }
+        ConnectError::Handshake(_) => Failure::Final(CommandError::no(error)),
+        error => Failure::Passing(error.to_string()),
     })?;
     let resource = |name| SubscribedResource { n: name, a: &arguments.action };
     let request = SubscriptionRequest {
         e: &arguments.event,
         r: arguments.resource.iter().map(String::as_str).map(resource).collect(),
     };
-    client.invoke::<()>("Subscribe", (request,)).await.map_err(CommandError::no)?;
-    // On stderr, so that stdout holds nothing but events.
-    let _ = writeln!(io::stderr(), "listening for {}; Ctrl-C ends it", arguments.event);
-    let shutdown = shutdown::requested().map_err(CommandError::no)?;
-    tokio::select! {
-        result = print(&client) => result,
-        () = shutdown => {
-            client.close().await;
-            Ok(())
-        }
+    match client.invoke::<()>("Subscribe", (request,)).await {
+        Ok(()) => Ok(client),
+        Err(InvokeError::Disconnected(why)) => Err(Failure::Passing(why.to_string())),
+        Err(error) => Err(Failure::Final(CommandError::no(error))),
     }
 }
 
+/// Tells on stderr, so that stdout holds nothing but events.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Looks into a token without checking it: the server has done that.
+fn has_expired(token: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Claims {
+        exp: f64,
+    }
+    let payload = token.split('.').nth(1).and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
+    let claims = payload.and_then(|payload| serde_json::from_slice::<Claims>(&payload).ok());
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    claims.is_some_and(|claims| claims.exp <= now.as_secs_f64())
+}
+
+/// Why no more is printed.
+enum Printed {
+    /// A reader such as `head` has seen enough.
+    Enough,
+    /// The connection has ended.
+    Disconnected(Disconnected),
+}
+
 /// Prints every event until the connection or the output ends.
-async fn print(client: &Client) -> Result<(), CommandError> {
+async fn print(client: &Client) -> Result<Printed, CommandError> {
     loop {
         let invocation = match client.next_invocation().await {
             Ok(invocation) => invocation,
-            Err(Disconnected::Closed) => return Ok(()),
-            Err(why) => return Err(CommandError::no(why)),
+            Err(why) => return Ok(Printed::Disconnected(why)),
         };
         let Some(notification) = notification(&invocation) else { continue };
         let mut out = io::stdout();
         match writeln!(out, "{notification}").and_then(|()| out.flush()) {
             Ok(()) => {}
-            // A reader such as `head` that has seen enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Printed::Enough),
             Err(error) => return Err(CommandError::no(error)),
         }
     }

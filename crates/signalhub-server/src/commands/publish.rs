@@ -15,8 +15,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-use crate::command_line::CommandError;
+use crate::command_line::{CommandError, Sources};
 use crate::commands::DEFAULT_URL;
+use crate::commands::credentials::{KeyArguments, TokenArguments, key_variable, token_variable};
 use crate::configuration::parse_duration;
 use crate::publish_api;
 
@@ -42,16 +43,34 @@ pub(crate) struct Arguments {
     /// Where the server is
     #[arg(long, default_value = DEFAULT_URL)]
     url: String,
-    /// The API key to publish with
-    #[arg(long, conflicts_with = "token", allow_hyphen_values = true)]
-    key: Option<String>,
-    /// The bearer token to publish with
-    #[arg(long)]
-    token: Option<String>,
+    #[command(flatten)]
+    key: KeyArguments,
+    #[command(flatten)]
+    token: TokenArguments,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), CommandError> {
-    let request = request(arguments)?;
+/// What a publish is authorised with.
+enum Credentials {
+    Key(String),
+    Token(String),
+}
+
+/// Finds the credentials: what the arguments say, the variables, the first key of the configuration.
+fn credentials(sources: &Sources, arguments: &Arguments) -> Result<Option<Credentials>, CommandError> {
+    let key = arguments.key.given()?.map(Credentials::Key);
+    let given = key.or(arguments.token.given()?.map(Credentials::Token));
+    let found =
+        given.or_else(|| key_variable().map(Credentials::Key)).or_else(|| token_variable().map(Credentials::Token));
+    if found.is_some() {
+        return Ok(found);
+    }
+    let keys = sources.configuration()?.publish.keys;
+    Ok(keys.first().map(|key| Credentials::Key(key.reveal().to_owned())))
+}
+
+pub(crate) async fn run(sources: &Sources, arguments: Arguments) -> Result<(), CommandError> {
+    let credentials = credentials(sources, &arguments)?;
+    let request = request(arguments, credentials)?;
     let exchange = async {
         let response = Client::builder(TokioExecutor::new()).build_http().request(request).await;
         let response =
@@ -64,7 +83,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CommandError> {
     writeln!(io::stdout(), "{receipt}").map_err(CommandError::no)
 }
 
-fn request(arguments: Arguments) -> Result<Request<Full<Bytes>>, CommandError> {
+fn request(arguments: Arguments, credentials: Option<Credentials>) -> Result<Request<Full<Bytes>>, CommandError> {
     let usage = |text: String| CommandError::Usage(text);
     if arguments.url.starts_with("https://") {
         return Err(usage("https is not supported: give an http:// URL".to_owned()));
@@ -85,12 +104,11 @@ fn request(arguments: Arguments) -> Result<Request<Full<Bytes>>, CommandError> {
     };
     let mut request = Request::post(url).body(Full::from(body.to_json())).map_err(wrong_url)?;
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let credentials = match (arguments.key, arguments.token) {
-        (Some(key), _) => Some((HeaderName::from_static("x-api-key"), key)),
-        (None, Some(token)) => Some((AUTHORIZATION, format!("Bearer {token}"))),
-        (None, None) => None,
-    };
-    if let Some((name, value)) = credentials {
+    let header = credentials.map(|credentials| match credentials {
+        Credentials::Key(key) => (HeaderName::from_static("x-api-key"), key),
+        Credentials::Token(token) => (AUTHORIZATION, format!("Bearer {token}")),
+    });
+    if let Some((name, value)) = header {
         let mut value =
             HeaderValue::from_str(&value).map_err(|_| usage("the credentials cannot stand in a header".to_owned()))?;
         value.set_sensitive(true);
@@ -109,7 +127,7 @@ async fn answer(response: Response<hyper::body::Incoming>) -> Result<String, Com
     let problem: Value = serde_json::from_str(&text).unwrap_or_default();
     let (code, detail) = (problem["code"].as_str().unwrap_or("no code"), problem["detail"].as_str().unwrap_or(&text));
     let hint = match status {
-        StatusCode::UNAUTHORIZED => "; give --key or --token",
+        StatusCode::UNAUTHORIZED => "; give a valid --key, --token, SIGNALHUB_KEY or SIGNALHUB_TOKEN",
         _ => "",
     };
     Err(CommandError::No(format!("refused with {} ({code}): {detail}{hint}", status.as_u16())))

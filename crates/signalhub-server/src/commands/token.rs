@@ -1,12 +1,14 @@
 //! `signalhub token`.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use signalhub::events::Pattern;
 
 use crate::command_line::{CommandError, Sources};
+use crate::commands::credentials;
 use crate::configuration::parse_duration;
 use crate::node;
 use crate::token::{self, GrantClaim, SignError, TokenContent};
@@ -17,8 +19,12 @@ pub(crate) enum Command {
     Create(CreateArguments),
     /// Checks a token as the server would, and prints its claims
     Check {
-        /// The token
-        token: String,
+        /// The token; else --token-file or SIGNALHUB_TOKEN
+        #[arg(conflicts_with = "token_file")]
+        token: Option<String>,
+        /// A file that holds the token
+        #[arg(long, value_name = "FILE")]
+        token_file: Option<PathBuf>,
     },
 }
 
@@ -52,7 +58,9 @@ pub(crate) fn run(sources: &Sources, command: Command) -> Result<(), CommandErro
             let content = TokenContent { user, lifetime: ttl, organisation: org, grants: grant, publish };
             token::sign(&auth, &content).map_err(CommandError::no)?
         }
-        Command::Check { token } => {
+        Command::Check { token, token_file } => {
+            let token = credentials::given(token.as_ref(), token_file.as_deref())?.or_else(credentials::token_variable);
+            let token = token.ok_or_else(|| CommandError::Usage("no token was given".to_owned()))?;
             let bearer = node::configured_bearer(&auth).ok_or_else(|| CommandError::no(SignError::NoSecret))?;
             let identity = bearer.verify(&token).map_err(CommandError::no)?;
             identity.claims.to_string()

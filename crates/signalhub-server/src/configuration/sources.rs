@@ -11,6 +11,10 @@ use super::{Configuration, Given, KEYS, Key};
 /// What the names of environment variables begin with.
 pub(super) const PREFIX: &str = "SIGNALHUB_";
 
+/// What the commands take from the environment, which is no key of the configuration: a bearer token and an API key.
+pub(crate) const TOKEN_VARIABLE: &str = "SIGNALHUB_TOKEN";
+pub(crate) const KEY_VARIABLE: &str = "SIGNALHUB_KEY";
+
 /// The file that is read when none is named, if it exists.
 const DEFAULT_FILE: &str = "signalhub.toml";
 
@@ -32,7 +36,9 @@ impl Configuration {
             configuration.read_toml(&path.display().to_string(), &text)?;
         }
         for (name, value) in variables {
-            if let Some(rest) = name.strip_prefix(PREFIX) {
+            if let Some(rest) = name.strip_prefix(PREFIX)
+                && ![TOKEN_VARIABLE, KEY_VARIABLE].contains(&name.as_str())
+            {
                 let place = Place::Variable(name.clone());
                 let key = rest.to_lowercase().replacen("__", ".", 1);
                 configuration.set(&key, &Given::Text(&value), place)?;
