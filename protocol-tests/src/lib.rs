@@ -26,6 +26,7 @@
 mod address;
 mod compare;
 mod deviation;
+mod differential;
 mod drained;
 mod http;
 mod names;
@@ -43,6 +44,7 @@ mod wire;
 pub use address::{Address, AddressError};
 pub use compare::{Difference, differences};
 pub use deviation::{Deviation, Deviations};
+pub use differential::{Comparison, Differential, DifferentialError, Differing};
 pub use pattern::{Pattern, PatternError};
 pub use report::{FamilyReport, Outcome, Problem, Report, Wrong};
 pub use suite::{NEEDS, RunError, SelectionError, Suite};

@@ -87,6 +87,16 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Takes one that was made up.
+    pub(crate) fn generated(value: Value) -> Result<Self, RecordingError> {
+        let part = value["id"].to_string();
+        Self::from_value(value).map_err(|source| RecordingError::Malformed {
+            family: "random".to_owned(),
+            part,
+            source,
+        })
+    }
+
     fn from_value(value: Value) -> Result<Self, serde_json::Error> {
         let text = value.to_string();
         let mut scenario: Self = serde_json::from_value(value)?;

@@ -45,7 +45,7 @@ impl Counts {
         parts.next()?.contains("not due").then_some(counts)
     }
 
-    /// Reads the sum of a client's program: `3 passed, 0 failed`.
+    /// Reads the sum of a client's program, or of a comparison: `3 passed, 0 failed`.
     pub(crate) fn of_clients(line: &str) -> Option<Self> {
         let (passed, failed) = line.split_once(", ")?;
         Some(Self { passed: before(passed, " passed")?, failed: before(failed, " failed")? })

@@ -18,7 +18,7 @@ pub(crate) struct Gate {
 }
 
 /// All gates, the cheap and telling ones first.
-const GATES: [Gate; 13] = [
+const GATES: [Gate; 14] = [
     Gate { name: "fmt", run: gates::fmt::run },
     Gate { name: "clippy", run: gates::clippy::run },
     Gate { name: "features", run: gates::features::run },
@@ -27,6 +27,7 @@ const GATES: [Gate; 13] = [
     Gate { name: "tidy", run: gates::tidy::run },
     Gate { name: "deny", run: gates::deny::run },
     Gate { name: "conformance", run: gates::conformance::run },
+    Gate { name: "differential", run: gates::differential::run },
     Gate { name: "js", run: gates::js::run },
     Gate { name: "java", run: gates::java::run },
     Gate { name: "python", run: gates::python::run },
