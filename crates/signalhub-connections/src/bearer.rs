@@ -18,12 +18,22 @@ const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
 /// Authenticates by JSON Web Tokens: `Authorization: Bearer …`, or `access_token` in the query.
 ///
 /// `sub` is the user and `org` the organisation; both names can be changed. A token without a user is not valid, nor is
-/// one without expiry.
+/// one without expiry. A claim that is there and is not what it should be makes the token invalid, whatever it is used for:
+/// an organisation that is no text, or an empty one, or `null`, must not be taken for none. [`BearerToken::claim`] has more
+/// claims judged in this way. A token that needs extensions (`crit`) is not valid, because none is known here.
 pub struct BearerToken {
     key: DecodingKey,
     validation: Validation,
     user_claim: Arc<str>,
     organisation_claim: Arc<str>,
+    claims: Vec<ClaimRule>,
+}
+
+/// What a claim must be wherever a token holds it.
+struct ClaimRule {
+    name: &'static str,
+    expected: &'static str,
+    is_good: fn(&Value) -> bool,
 }
 
 impl BearerToken {
@@ -42,6 +52,7 @@ impl BearerToken {
             validation,
             user_claim: "sub".into(),
             organisation_claim: "org".into(),
+            claims: Vec::new(),
         }
     }
 
@@ -83,20 +94,37 @@ impl BearerToken {
         self
     }
 
+    /// Has one more claim judged: a token that holds it is valid only if `is_good` says so. `expected` says what is good,
+    /// as in "a list of event names".
+    #[must_use]
+    pub fn claim(mut self, name: &'static str, expected: &'static str, is_good: fn(&Value) -> bool) -> Self {
+        self.claims.push(ClaimRule { name, expected, is_good });
+        self
+    }
+
     /// Judges a token that came by any way.
     ///
     /// # Errors
     /// With what is wrong with it; the error holds no part of the token.
     pub fn verify(&self, token: &str) -> Result<Identity, TokenError> {
-        let claims = jsonwebtoken::decode::<Map<String, Value>>(token, &self.key, &self.validation)
-            .map_err(|error| TokenError::from_kind(error.kind()))?
-            .claims;
-        let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let user = text(&self.user_claim).ok_or(TokenError::NoUser)?;
+        let token = jsonwebtoken::decode::<Map<String, Value>>(token, &self.key, &self.validation)
+            .map_err(|error| TokenError::from_kind(error.kind()))?;
+        if token.header.crit.is_some() {
+            return Err(TokenError::Critical);
+        }
+        let claims = token.claims;
+        let text = |name: &str| claims.get(name).map(|claim| claim.as_str().filter(|text| !text.is_empty()));
+        let user = text(&self.user_claim).flatten().ok_or(TokenError::NoUser)?;
         let expires = claims.get("exp").and_then(Value::as_f64).ok_or(TokenError::Malformed)?;
         let mut identity = Identity::user(user);
         if let Some(organisation) = text(&self.organisation_claim) {
-            identity = identity.with_organisation(organisation);
+            let expected = "a text that is not empty";
+            let wrong = || TokenError::Claim { name: Arc::clone(&self.organisation_claim), expected };
+            identity = identity.with_organisation(organisation.ok_or_else(wrong)?);
+        }
+        let is_wrong = |rule: &&ClaimRule| claims.get(rule.name).is_some_and(|claim| !(rule.is_good)(claim));
+        if let Some(rule) = self.claims.iter().find(is_wrong) {
+            return Err(TokenError::Claim { name: rule.name.into(), expected: rule.expected });
         }
         // A time too far away for the clock never comes.
         let lifetime = Duration::try_from_secs_f64(expires).unwrap_or(Duration::MAX);
@@ -110,7 +138,7 @@ impl BearerToken {
 }
 
 /// What is wrong with a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
     /// Its times have passed.
@@ -128,9 +156,20 @@ pub enum TokenError {
     /// It is for another audience or by another issuer.
     #[error("the issuer or the audience is not accepted")]
     Party,
-    /// It names no user.
+    /// It names no user: the claim is missing, empty or no text.
     #[error("the token names no user")]
     NoUser,
+    /// A claim is there and is not what it should be.
+    #[error("the claim \"{name}\" of the token must be {expected}")]
+    Claim {
+        /// The claim.
+        name: Arc<str>,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// It says that it must not be accepted without extensions (RFC 7515, section 4.1.11), and none is known here.
+    #[error("the token needs extensions that are not known (crit)")]
+    Critical,
     /// It is no token, or one of the times is missing.
     #[error("the token is malformed or lacks its expiry")]
     Malformed,
@@ -173,11 +212,15 @@ impl Authenticate for BearerToken {
 ///
 /// Browsers cannot set headers on WebSockets and event streams, so clients put the token in the query there.
 pub fn bearer_token(request: &Parts) -> Option<String> {
-    let from_header = request.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim().to_owned())
-    });
+    let from_header = authorization_token(request).map(str::to_owned);
     from_header.or_else(|| query::value(request.uri.query(), "access_token")).filter(|token| !token.is_empty())
+}
+
+/// Finds the bearer token of a request in the `Authorization` header alone: what is in the query ends up in the logs of
+/// proxies, and only browsers have no other way.
+pub fn authorization_token(request: &Parts) -> Option<&str> {
+    let (scheme, token) = request.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim()).filter(|token| !token.is_empty())
 }
 
 impl fmt::Debug for BearerToken {

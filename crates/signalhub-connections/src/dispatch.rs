@@ -171,10 +171,9 @@ impl Mounted {
                 return json(self.reject(ClientError::InvalidNegotiation, error, response));
             }
             Ok(version) => {
-                let id = ConnectionId::random();
-                let token = match version {
-                    NegotiateVersion::Zero => ConnectionToken::same_as(&id),
-                    NegotiateVersion::One => ConnectionToken::random(),
+                let (id, token) = match version {
+                    NegotiateVersion::Zero => ConnectionId::random_token(),
+                    NegotiateVersion::One => (ConnectionId::random(), ConnectionToken::random()),
                 };
                 let reconnect = Reconnect::choose(head.uri.query(), self.endpoint.allowed_reconnect());
                 let body = negotiate::answer(version, (&id, &token), reconnect, self.endpoint.offered());
@@ -348,7 +347,7 @@ impl Mounted {
 /// Starts the task that lives as long as the connection. Its span is within that of the request that began it, and costs
 /// memory as long, so only debugging has one.
 fn spawn(handler: Arc<dyn ConnectionHandler>, connection: Connection, request: &Span) {
-    let span = tracing::debug_span!(parent: request, "connection", id = %connection.id());
+    let span = tracing::debug_span!(parent: request, "connection", id = connection.id().for_log());
     tokio::spawn(handler.handle(connection).instrument(span));
 }
 

@@ -1,6 +1,8 @@
 //! The two names of a connection: one public, one secret.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use base64::Engine;
@@ -9,52 +11,104 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// Names a connection to everyone: hubs address it by this id and may show it to other clients.
 ///
 /// 16 random bytes in base64url, 22 characters (negotiate, `connectionId`).
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnectionId(Arc<str>);
+///
+/// Under negotiate version 0 the id is also the token that opens the connection. Such an id must not reach a log: use
+/// [`ConnectionId::for_log`] there.
+#[derive(Clone)]
+pub struct ConnectionId {
+    text: Arc<str>,
+    secrecy: Secrecy,
+}
+
+#[derive(Clone, Copy)]
+enum Secrecy {
+    Public,
+    IsToken,
+}
 
 impl ConnectionId {
     /// Wraps an id that was received from elsewhere, as an argument of a hub method.
     pub fn new(id: impl Into<Arc<str>>) -> Self {
-        Self(id.into())
+        Self { text: id.into(), secrecy: Secrecy::Public }
     }
 
     pub(crate) fn random() -> Self {
-        Self(random_name().into())
+        Self::new(random_name())
+    }
+
+    /// Makes the id of a connection negotiated under version 0, where it is also the token.
+    pub(crate) fn random_token() -> (Self, ConnectionToken) {
+        let text: Arc<str> = random_name().into();
+        (Self { text: Arc::clone(&text), secrecy: Secrecy::IsToken }, ConnectionToken(text))
     }
 
     /// Shows the id as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Shows the id as a log may hold it: not at all if it is also the token.
+    pub fn for_log(&self) -> &str {
+        match self.secrecy {
+            Secrecy::Public => &self.text,
+            Secrecy::IsToken => "(secret)",
+        }
+    }
+}
+
+impl PartialEq for ConnectionId {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for ConnectionId {}
+
+impl Hash for ConnectionId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl PartialOrd for ConnectionId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ConnectionId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
     }
 }
 
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ConnectionId({})", self.0)
+        write!(f, "ConnectionId({})", self.for_log())
     }
 }
 
 impl std::borrow::Borrow<str> for ConnectionId {
     fn borrow(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
 impl serde::Serialize for ConnectionId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(&self.text)
     }
 }
 
 impl<'de> serde::Deserialize<'de> for ConnectionId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <Arc<str>>::deserialize(deserializer).map(Self)
+        <Arc<str>>::deserialize(deserializer).map(Self::new)
     }
 }
 
@@ -67,11 +121,6 @@ pub(crate) struct ConnectionToken(Arc<str>);
 impl ConnectionToken {
     pub(crate) fn random() -> Self {
         Self(random_name().into())
-    }
-
-    /// Makes the token of a connection negotiated under version 0, where id and token are one.
-    pub(crate) fn same_as(id: &ConnectionId) -> Self {
-        Self(Arc::clone(&id.0))
     }
 
     /// Gives the secret away, for negotiate's answer alone.
@@ -108,6 +157,15 @@ mod tests {
         assert_ne!(a, b);
         assert_eq!(a.as_str().len(), 22);
         assert!(a.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+    }
+
+    #[test]
+    fn an_id_that_is_a_token_is_not_shown_in_a_log() {
+        let (id, token) = ConnectionId::random_token();
+        assert_eq!((id.as_str(), id.for_log()), (token.reveal(), "(secret)"));
+        assert!(!format!("{id:?}").contains(token.reveal()));
+        let public = ConnectionId::new(id.as_str());
+        assert_eq!((&public, public.for_log()), (&id, id.as_str()));
     }
 
     #[test]

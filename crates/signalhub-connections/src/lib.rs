@@ -85,7 +85,7 @@ mod transport_kind;
 mod websocket;
 
 pub use authenticate::{Authenticate, Authentication};
-pub use bearer::{BearerToken, TokenError, bearer_token};
+pub use bearer::{BearerToken, TokenError, authorization_token, bearer_token};
 pub use body::Body;
 pub use close::CloseReason;
 pub use coding::content_coding;

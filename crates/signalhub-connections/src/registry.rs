@@ -276,10 +276,9 @@ impl Registry {
         Ok(Attached { id: slot.id.clone(), seat, reconnect, made })
     }
 
-    /// Adds a WebSocket that comes without negotiation; its id is its token, as under negotiate version 0.
+    /// Adds a WebSocket that comes without negotiation. Nobody is told its token, because there is nothing to ask for with it.
     pub(crate) fn admit(self: &Arc<Self>, lane: &Arc<Lane>, party: &Party) -> Result<Attached<()>, AttachError> {
-        let id = ConnectionId::random();
-        let token = ConnectionToken::same_as(&id);
+        let (id, token) = (ConnectionId::random(), ConnectionToken::random());
         let link = Link::WebSocket { lane: Arc::clone(lane), handover: None };
         let mut slots = self.lock();
         slots.allow()?;

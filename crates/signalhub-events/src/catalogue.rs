@@ -112,6 +112,16 @@ pub enum CatalogueError {
     },
 }
 
+impl CatalogueError {
+    /// Leaves out the names of events that the reader may not know of.
+    #[must_use]
+    pub fn naming_only(mut self, may_know: impl Fn(&EventName) -> bool) -> Self {
+        let (Self::UnknownEvent { allowed, .. } | Self::NoResources { allowed, .. }) = &mut self;
+        allowed.retain(|event| may_know(event));
+        self
+    }
+}
+
 fn list(events: &[EventName]) -> String {
     let quoted: Vec<String> = events.iter().map(|event| format!("\"{event}\"")).collect();
     match quoted.split_last() {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::{Action, Event, Filter, Organisation};
+use crate::{Action, Catalogue, Event, EventName, Filter, Organisation, SubscribeError};
 
 /// Bounds what a subscriber may see, whatever its filters ask for.
 ///
@@ -51,6 +51,19 @@ impl Scope {
     #[must_use]
     pub fn permits(&self, filter: &Filter) -> bool {
         self.grants.permit(filter)
+    }
+
+    /// Tells whether somebody of this scope may ask for the filter. The grants come first: without one, nothing tells
+    /// whether there is such an event, and errors name only those that there is a grant for.
+    ///
+    /// # Errors
+    /// Refuses what no grant overlaps, and what the catalogue does not know.
+    pub fn check(&self, filter: &Filter, catalogue: &Catalogue) -> Result<(), SubscribeError> {
+        if !self.permits(filter) {
+            return Err(SubscribeError::NotGranted(filter.clone()));
+        }
+        let may_know = |event: &EventName| self.permits(&Filter::new(event.clone()));
+        Ok(catalogue.check(&filter.event, filter.resources()).map_err(|error| error.naming_only(may_know))?)
     }
 
     /// Replaces the grants.

@@ -89,8 +89,8 @@ impl Subscriptions {
     /// Adds a filter to the set; one that is there already changes nothing.
     ///
     /// # Errors
-    /// Refuses what the catalogue does not know, what no grant of the scope overlaps, and everything once the subscriber
-    /// has refused a delivery.
+    /// Refuses what no grant of the scope overlaps, what the catalogue does not know, and everything once the subscriber
+    /// has refused a delivery. Errors name only events that the grants permit.
     pub fn add(&mut self, filter: &Filter) -> Result<Added, SubscribeError> {
         self.check(filter)?;
         // Locks are always taken in this order: the member's slots, then an index.
@@ -114,10 +114,7 @@ impl Subscriptions {
     /// # Errors
     /// As `add`.
     pub fn check(&self, filter: &Filter) -> Result<(), SubscribeError> {
-        self.catalogue.check(&filter.event, filter.resources())?;
-        if !self.scope.permits(filter) {
-            return Err(SubscribeError::NotGranted(filter.clone()));
-        }
+        self.scope.check(filter, &self.catalogue)?;
         if self.member.lock_slots().is_none() {
             return Err(SubscribeError::Ended);
         }

@@ -4,6 +4,7 @@
 
 mod address;
 mod leeway;
+mod negotiation;
 mod rate;
 mod reference;
 mod setting;
@@ -12,6 +13,8 @@ mod warnings;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
+
+use signalhub::connections::NegotiateVersion;
 
 pub use address::{Address, Listener, Proxy, WebOrigin};
 pub use leeway::Leeway;
@@ -140,6 +143,8 @@ configuration! {
         organisation_claim: String = "org".to_owned();
         /// What a token without a `grants` claim may subscribe to: `all` events or `none`.
         default_grants: DefaultGrants = DefaultGrants::All;
+        /// Whether a token needs an organisation to publish. Without it, a token with a `publish` claim and no organisation may publish for every organisation.
+        publish_requires_organisation: bool = false;
     }
     /// Limits and times of the hub, named as the original's options.
     hub: HubLimits {
@@ -161,6 +166,8 @@ configuration! {
         transport_max_buffer_size: ByteSize = ByteSize::kibibytes(1024);
         /// How long a poll (long polling) waits for something to say.
         poll_timeout: Duration = Duration::from_secs(90);
+        /// The lowest version of negotiation that is accepted: under 0, which clients before 3.0 speak, the id of a connection, which others may know, is also the token that opens it; 1 forbids that.
+        minimum_protocol_version: NegotiateVersion = NegotiateVersion::Zero;
         /// Whether clients that ask for it may come back to their connection after they lost its WebSocket, without loss.
         stateful_reconnect: bool = false;
         /// How many bytes of messages such a client may leave unconfirmed, before its answers and streams wait for it.
@@ -208,7 +215,7 @@ configuration! {
     }
     /// The publish API.
     publish: Publish {
-        /// The API keys that may publish everything.
+        /// The API keys that may publish everything; outside development mode of at least 20 characters.
         keys: Vec<ApiKey> = Vec::new();
         /// The longest body of a request.
         maximum_body_size: ByteSize = ByteSize::kibibytes(1024);

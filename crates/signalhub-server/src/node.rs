@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use signalhub::connections::{ExpiredCredentials, Limits, Origins, TransportKind, Transports, TrustedProxies};
 use signalhub::events::{Broker, Catalogue, EventName, Grants, Resources, UnknownEvents};
-use signalhub::{BearerToken, Endpoint, ErrorDetails, Hub, Rate, Server};
+use signalhub::{BearerToken, Endpoint, ErrorDetails, Hub, Rate, Server, is_grants_claim};
 use tokio::sync::oneshot;
 
 use crate::configuration::{
@@ -17,6 +17,7 @@ use crate::counts::Counts;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::pages::{InternalPages, PublicPages};
 use crate::publish_api::PublishApi;
+use crate::publish_api::authorize::{self, Authorizer, OrganisationRule};
 
 /// The path of the hub.
 pub const HUB_PATH: &str = "/signalr/v1/mainHub";
@@ -48,7 +49,8 @@ impl Node {
         let broker = Broker::builder().catalogue(catalogue(&configuration.events)).build();
         let hub = hub(configuration, broker.clone());
         let endpoint = endpoint(&configuration.hub, hub.clone()).authenticate(bearer(auth, secret));
-        let publish = PublishApi::new(broker.clone(), bearer(auth, secret), &configuration.publish, lifecycle.clone());
+        let authorizer = authorizer(auth, secret, &configuration.publish);
+        let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone());
         let refused = publish.refused();
         let public = configuration.listen.public.as_str();
         let failed = |error| StartError::Listen { address: public.to_owned(), error };
@@ -170,7 +172,10 @@ fn bearer(auth: &Auth, secret: &SigningSecret) -> BearerToken {
     let mut bearer = BearerToken::hs256(secret.reveal().as_bytes())
         .leeway(auth.leeway.time())
         .user_claim(&auth.user_claim)
-        .organisation_claim(&auth.organisation_claim);
+        .organisation_claim(&auth.organisation_claim)
+        // Who cannot read a claim must not guess what it was to say, whatever the token is used for.
+        .claim("grants", "a list of grants, as [{\"e\": \"portos.*\"}]", is_grants_claim)
+        .claim(authorize::CLAIM, authorize::CLAIM_EXPECTED, authorize::is_publish_claim);
     if let Some(issuer) = &auth.issuer {
         bearer = bearer.issuer(issuer);
     }
@@ -178,6 +183,14 @@ fn bearer(auth: &Auth, secret: &SigningSecret) -> BearerToken {
         bearer = bearer.audience(audience);
     }
     bearer
+}
+
+fn authorizer(auth: &Auth, secret: &SigningSecret, publish: &settings::Publish) -> Authorizer {
+    let organisation = match auth.publish_requires_organisation {
+        true => OrganisationRule::Required,
+        false => OrganisationRule::Optional,
+    };
+    Authorizer::new(publish.keys.clone(), bearer(auth, secret), organisation)
 }
 
 /// Makes the judge of tokens that the server would use; `None` without a configured key.
@@ -217,6 +230,7 @@ fn endpoint(limits: &settings::HubLimits, hub: Hub) -> Endpoint {
         .queue_limit(limits.transport_max_buffer_size.bytes())
         .poll_timeout(limits.poll_timeout)
         .disconnect_timeout(limits.disconnect_timeout)
+        .minimum_negotiate_version(limits.minimum_protocol_version)
         .on_expired_credentials(ExpiredCredentials::Close);
     if limits.stateful_reconnect { endpoint.allow_stateful_reconnects() } else { endpoint }
 }

@@ -1,6 +1,6 @@
 //! The publish API: notifications in, receipts or problems out.
 
-mod authorize;
+pub(crate) mod authorize;
 mod body;
 mod cloud_event;
 pub(crate) mod content;
@@ -17,7 +17,6 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Body as HttpBody;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use signalhub::BearerToken;
 use signalhub::connections::Body;
 use signalhub::events::{Broker, PublishError, Receipt};
 
@@ -48,10 +47,10 @@ pub(crate) struct PublishApi {
 }
 
 impl PublishApi {
-    pub(crate) fn new(broker: Broker, bearer: BearerToken, settings: &Publish, lifecycle: Lifecycle) -> Self {
+    pub(crate) fn new(broker: Broker, authorizer: Authorizer, settings: &Publish, lifecycle: Lifecycle) -> Self {
         Self {
             broker,
-            authorizer: Authorizer::new(settings.keys.clone(), bearer),
+            authorizer,
             rate: RateLimit::new(settings.rate),
             maximum_body_size: settings.maximum_body_size,
             body_timeout: settings.body_timeout,
@@ -154,9 +153,9 @@ impl PublishApi {
         notification: Notification<'_>,
     ) -> Result<Receipt, Problem> {
         publisher.check(&notification.event, notification.organisation.as_deref())?;
-        let event = notification.into_event(&self.broker)?;
+        let event = notification.into_event(&self.broker, publisher)?;
         self.broker.publish(event).await.map_err(|error| match error {
-            PublishError::Catalogue(error) => Problem::new(ProblemCode::UnknownEvent, format!("e: {error}")),
+            PublishError::Catalogue(error) => publisher.unknown_event(error),
             PublishError::Payload(error) => Problem::new(ProblemCode::InvalidPayload, format!("p: {error}")),
             error => Problem::new(ProblemCode::Unavailable, error.to_string()),
         })

@@ -120,6 +120,22 @@ async fn nobody_connects_without_a_good_token() {
 }
 
 #[tokio::test]
+async fn version_0_of_negotiation_can_be_forbidden() {
+    for (setting, refused) in [("", false), ("[hub]\nminimum_protocol_version = 1", true)] {
+        let node = Running::start(configuration(setting)).await;
+        for version in ["", "?negotiateVersion=0"] {
+            let request = Request::post(format!("{}/negotiate{version}", node.hub()));
+            let request = request.header("Authorization", format!("Bearer {}", node.token(|_| ())));
+            let answer = send(request.body(Full::default()).unwrap()).await;
+            assert_eq!(answer.status, 200);
+            assert_eq!(answer.body["error"].is_string(), refused, "{setting} {version}");
+            assert_eq!(answer.body["connectionId"].is_string(), !refused, "{setting} {version}");
+        }
+        node.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn negotiate_offers_every_transport() {
     let node = Running::start(configuration("")).await;
     let request = Request::post(format!("{}/negotiate?negotiateVersion=1", node.hub()))

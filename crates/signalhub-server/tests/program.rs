@@ -7,7 +7,7 @@ mod common;
 
 use std::process::{Output, Stdio};
 
-use common::{KEY, SECRET, send};
+use common::{KEY, SECRET, send, sign_claims};
 use http::Request;
 use http_body_util::Full;
 use signalhub_client::Client;
@@ -262,28 +262,31 @@ async fn lines_printed_in_development_mode_work_as_pasted() {
 }
 
 /// Negotiates, and gives the token of the connection: who knows it can use the connection.
-async fn negotiate(hub: &str, token: &str) -> String {
-    let request = Request::post(format!("{hub}/negotiate?negotiateVersion=1"));
+async fn negotiate(hub: &str, token: &str, version: u8) -> String {
+    let request = Request::post(format!("{hub}/negotiate?negotiateVersion={version}"));
     let request = request.header("authorization", format!("Bearer {token}"));
     let answer = send(request.body(Full::default()).unwrap()).await;
-    answer.body["connectionToken"].as_str().unwrap().to_owned()
+    let name = if version == 0 { "connectionId" } else { "connectionToken" };
+    answer.body[name].as_str().unwrap().to_owned()
 }
 
-/// Connects by long polling and leaves in order; gives the token of the connection.
-async fn poll_once(hub: &str, token: &str) -> String {
-    let connection = negotiate(hub, token).await;
+/// Connects by long polling, calls what fails, and leaves in order; gives the token of the connection.
+async fn poll_once(hub: &str, token: &str, version: u8) -> String {
+    let connection = negotiate(hub, token, version).await;
     for (method, status) in [("GET", 200), ("POST", 200), ("GET", 200), ("DELETE", 202), ("GET", 404)] {
         let request = Request::builder().method(method).uri(format!("{hub}?id={connection}"));
         let request = request.header("authorization", format!("Bearer {token}"));
-        let body = if method == "POST" { "{\"protocol\":\"json\",\"version\":1}\u{1e}" } else { "" };
+        let call = r#"{"type":1,"target":"Subscribe","arguments":["x"]}"#;
+        let body = format!("{{\"protocol\":\"json\",\"version\":1}}\u{1e}{call}\u{1e}");
+        let body = if method == "POST" { body } else { String::new() };
         assert_eq!(send(request.body(Full::from(body)).unwrap()).await.status, status, "{method}");
     }
     connection
 }
 
 /// Connects with server-sent events, with everything in the address, and goes away; gives the token of the connection.
-async fn stream_once(hub: &str, token: &str) -> String {
-    let connection = negotiate(hub, token).await;
+async fn stream_once(hub: &str, token: &str, version: u8) -> String {
+    let connection = negotiate(hub, token, version).await;
     let (_, rest) = hub.split_once("//").unwrap();
     let (address, path) = rest.split_once('/').unwrap();
     let mut socket = TcpStream::connect(address).await.unwrap();
@@ -344,7 +347,12 @@ async fn logs_hold_no_token_and_no_key() {
             send(request.header("x-request-id", "id-of-the-test").body(Full::from(body.clone())).unwrap()).await;
         }
     }
-    let connections = [poll_once(&hub, &token).await, stream_once(&hub, &token).await];
+    let mut connections = Vec::new();
+    // Under version 0 the public id is the token, too.
+    for version in [0, 1] {
+        connections.push(poll_once(&hub, &token, version).await);
+        connections.push(stream_once(&hub, &token, version).await);
+    }
     client.close().await;
     let (code, printed, log) = server.terminate().await;
     assert_eq!(code, Some(0));
@@ -353,8 +361,8 @@ async fn logs_hold_no_token_and_no_key() {
         assert!(log.lines().filter(of_the_test).any(|line| line.contains(text)), "{text} is missing: {log}");
     }
     let signature = token.rsplit('.').next().unwrap();
-    let [polled, streamed] = &connections;
-    for secret in [token.as_str(), signature, SECRET, KEY, "forged-key", polled, streamed] {
+    let secrets = [token.as_str(), signature, SECRET, KEY, "forged-key"];
+    for secret in secrets.into_iter().chain(connections.iter().map(String::as_str)) {
         assert!(!log.contains(secret) && !printed.contains(secret), "{secret} in {log}");
     }
 }
@@ -364,6 +372,12 @@ async fn commands_exit_with_what_came_of_them() {
     let secret = [("SIGNALHUB_AUTH__SECRET", SECRET)];
     let none: [(&str, &str); 0] = [];
     let nowhere = "http://127.0.0.1:1";
+    let wrong = |claim: &str| {
+        let mut claims = serde_json::json!({"sub": "ann", "exp": 4_000_000_000_u64});
+        claims[claim] = serde_json::Value::Null;
+        sign_claims(&claims)
+    };
+    let [org, grants, publish] = ["org", "grants", "publish"].map(wrong);
     type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a str);
     let rows: &[Row<'_>] = &[
         (&["--help"], &none, 0, "Usage"),
@@ -375,6 +389,11 @@ async fn commands_exit_with_what_came_of_them() {
         (&["--set", "listen.public=0.0.0.0:0"], &none, 1, "will not listen on 0.0.0.0:0 (listen.public) without a key"),
         (&["serve"], &[("SIGNALHUB_AUTH__SECRET", "short")], 1, "SIGNALHUB_AUTH__SECRET"),
         (&["serve"], &[("SIGNALHUB_AUTH__SECRETS", "x")], 1, "unknown key \"auth.secrets\""),
+        (&["serve", "--set", "publish.keys=nineteen-characters"], &secret, 1, "at least 20 characters"),
+        (&["config", "check", "--set", "publish.keys=a-key-of-twenty-char,abc"], &secret, 1, "at least 20 characters"),
+        (&["config", "check", "--set", "publish.keys=a-key-of-twenty-char"], &secret, 0, "the configuration "),
+        (&["config", "check", "--set", "publish.keys=abc"], &none, 0, "the configuration "),
+        (&["config", "check", "--set", "hub.minimum_protocol_version=2"], &none, 1, "expected 0 or 1"),
         (&["--config", "missing.toml"], &none, 1, "missing.toml"),
         (&["--set", "nothing"], &none, 2, "expected KEY=VALUE"),
         (&["token", "create", "--user", "ann"], &none, 1, "auth.secret is not configured"),
@@ -383,6 +402,9 @@ async fn commands_exit_with_what_came_of_them() {
         (&["token", "create", "--user", "ann", "--grant", "a*b"], &secret, 2, "a * may only stand at the end"),
         (&["token", "create"], &secret, 2, "--user"),
         (&["token", "check", "x.y.z"], &secret, 1, "malformed"),
+        (&["token", "check", &org], &secret, 1, "the claim \"org\" of the token must be a text that is not empty"),
+        (&["token", "check", &grants], &secret, 1, "the claim \"grants\" of the token must be a list of grants"),
+        (&["token", "check", &publish], &secret, 1, "the claim \"publish\" of the token must be a list of event names"),
         (&["publish", "e", "--payload", "{"], &none, 2, "--payload is no JSON"),
         (&["publish", "e", "--url", "https://x"], &none, 2, "https is not supported"),
         (&["publish", "e", "--url", nowhere], &none, 1, "could not be reached"),

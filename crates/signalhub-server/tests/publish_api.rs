@@ -164,9 +164,9 @@ async fn only_those_may_publish_who_were_allowed_to() {
     let rows = [
         (key(KEY), "", "202 -"),
         (key(KEY), r#","org":"shop""#, "202 -"),
-        (key("key-of-the-testz"), "", "401 unauthenticated"),
-        (key("key-of-the-test"), "", "401 unauthenticated"),
-        (key("key-of-the-tests "), "", "202 -"),
+        (key("a-long-key-of-the-testz"), "", "401 unauthenticated"),
+        (key("a-long-key-of-the-test"), "", "401 unauthenticated"),
+        (key("a-long-key-of-the-tests "), "", "202 -"),
         (key(""), "", "401 unauthenticated"),
         (("x-nothing", String::new()), "", "401 unauthenticated"),
         (bearer(&covered), "", "202 -"),
@@ -189,9 +189,6 @@ async fn only_those_may_publish_who_were_allowed_to() {
         assert_eq!(answer.header("www-authenticate"), challenge);
         assert!(value.is_empty() || !answer.body.to_string().contains(&value));
     }
-    let in_query = Request::post(format!("{}/api/v1/publish?access_token={covered}", node.url));
-    let answer = send(in_query.body(Full::default()).unwrap()).await;
-    assert_eq!(answer.verdict(), "401 unauthenticated");
     node.stop().await;
 }
 

@@ -44,4 +44,5 @@ pub use handler::{BoundCall, CallResult, Handler, ItemStream, Required, Signatur
 pub use hub::{Hub, HubBuilder};
 pub use options::HubOptions;
 pub use rate::Rate;
+pub use subscriptions::is_grants_claim;
 pub use upload::Upload;

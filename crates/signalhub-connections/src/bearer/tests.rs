@@ -42,6 +42,49 @@ fn tokens_are_judged_by_signature_times_and_parties() {
 }
 
 #[test]
+fn claims_that_are_not_what_they_should_be_make_a_token_invalid() {
+    let judge = || BearerToken::hs256(SECRET).claim("grants", "a list", Value::is_array);
+    let bad = ["null", "42", "true", "1.5", "[]", "[\"acme\"]", "{}", "{\"id\":\"acme\"}", "\"\""];
+    for text in bad {
+        let value: Value = serde_json::from_str(text).unwrap();
+        let nobody = judge().verify(&sign(&json!({"sub": value, "exp": at(60)}), SECRET)).map(drop);
+        assert!(matches!(nobody, Err(TokenError::NoUser | TokenError::Malformed)), "{nobody:?} for {text}");
+        for claim in ["org", "tenant", "grants"] {
+            let judge = if claim == "tenant" { judge().organisation_claim("tenant") } else { judge() };
+            let mut claims = json!({"sub": "ann", "exp": at(60)});
+            claims[claim] = value.clone();
+            let expected = match claim {
+                "grants" if value.is_array() => Ok(()),
+                "grants" => Err(TokenError::Claim { name: "grants".into(), expected: "a list" }),
+                _ => Err(TokenError::Claim { name: claim.into(), expected: "a text that is not empty" }),
+            };
+            assert_eq!(judge.verify(&sign(&claims, SECRET)).map(drop), expected, "{claims}");
+        }
+    }
+    let error = TokenError::Claim { name: "org".into(), expected: "a text that is not empty" };
+    assert_eq!(error.to_string(), "the claim \"org\" of the token must be a text that is not empty");
+    for claims in [
+        json!({"sub": "ann", "exp": "soon"}),
+        json!({"sub": "ann", "exp": null}),
+        json!({"sub": "ann", "exp": [at(60)]}),
+        json!({"sub": "ann", "exp": at(60), "nbf": "soon"}),
+    ] {
+        assert_eq!(judge().verify(&sign(&claims, SECRET)).map(drop), Err(TokenError::Malformed), "{claims}");
+    }
+}
+
+#[test]
+fn a_token_that_needs_extensions_is_not_valid() {
+    let judge = BearerToken::hs256(SECRET);
+    let claims = json!({"sub": "ann", "exp": at(60)});
+    for crit in [vec!["exp"], vec!["b64"], vec!["http://example.com/unknown"], vec![]] {
+        let header = Header { crit: Some(crit.into_iter().map(str::to_owned).collect()), ..Header::default() };
+        let token = encode(&header, &claims, &EncodingKey::from_secret(SECRET)).unwrap();
+        assert_eq!(judge.verify(&token).map(drop), Err(TokenError::Critical), "{header:?}");
+    }
+}
+
+#[test]
 fn foreign_signatures_and_algorithms_are_refused() {
     let judge = BearerToken::hs256(SECRET);
     let claims = json!({"sub": "ann", "exp": at(60)});
@@ -81,5 +124,7 @@ fn the_token_is_found_in_header_and_query() {
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
         assert_eq!(bearer_token(&head).as_deref(), expected, "{header:?} {uri}");
+        let of_header = expected.filter(|_| header.is_some_and(|header| !header.starts_with("Basic")));
+        assert_eq!(authorization_token(&head), of_header, "{header:?} {uri}");
     }
 }

@@ -47,11 +47,30 @@ async fn refusals_name_the_missing_grant_or_the_unknown_event() {
         Filter::new("portos.resources.changed".into()).with_action(Action::Deleted),
         r#"missing grant for event "portos.resources.changed", action "deleted""#,
     );
-    check(
-        Filter::new("other".into()),
-        r#"unknown event "other": expected "portos.licence.activated" or "portos.resources.changed""#,
-    );
+    // Whether there is such an event is told to nobody who may not have it.
+    check(Filter::new("other".into()), r#"missing grant for event "other""#);
+    let known = r#"expected "portos.licence.activated" or "portos.resources.changed""#;
+    check(Filter::new("portos.other".into()), &format!(r#"unknown event "portos.other": {known}"#));
     assert_eq!(broker.subscription_count(), 0);
+}
+
+#[tokio::test]
+async fn errors_name_only_events_that_are_granted() {
+    let broker = Broker::builder().build();
+    let check = |granted: &[&str], filter: &Filter, error: &str| {
+        let grants = granted.iter().map(|pattern| Grant::new(pattern.parse().unwrap())).collect();
+        let mut subscriptions = broker.attach(Arc::new(Nobody), Scope::new(None, Grants::Only(grants)));
+        assert_eq!(subscriptions.add(filter).unwrap_err().to_string(), error, "{granted:?}");
+    };
+    let (unknown, activated) = (Filter::new("other".into()), Filter::new("portos.licence.activated".into()));
+    let activated = activated.with_resource("tickets".into());
+    check(&[], &unknown, r#"missing grant for event "other""#);
+    check(&[], &activated, r#"missing grant for event "portos.licence.activated", resource "tickets""#);
+    check(&["oth*"], &unknown, r#"unknown event "other": expected no event at all"#);
+    check(&["oth*", "portos.l*"], &unknown, r#"unknown event "other": expected "portos.licence.activated""#);
+    let no_resources = r#"event "portos.licence.activated" has no resources: resources and actions are allowed for "#;
+    check(&["portos.l*"], &activated, &format!("{no_resources}no event at all"));
+    check(&["*"], &activated, &format!(r#"{no_resources}"portos.resources.changed""#));
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ impl<'a> Given<'a> {
         }
     }
 
-    fn count(&self) -> Option<usize> {
+    pub(super) fn count(&self) -> Option<usize> {
         match *self {
             Self::Text(text) => text.parse().ok(),
             Self::Toml(value) => {

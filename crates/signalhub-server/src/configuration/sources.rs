@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Configuration, Given, KEYS, Key};
+use super::{ApiKey, Configuration, Given, KEYS, Key};
 
 /// What the names of environment variables begin with.
 pub(super) const PREFIX: &str = "SIGNALHUB_";
@@ -14,6 +14,9 @@ pub(super) const PREFIX: &str = "SIGNALHUB_";
 /// What the commands take from the environment, which is no key of the configuration: a bearer token and an API key.
 pub(crate) const TOKEN_VARIABLE: &str = "SIGNALHUB_TOKEN";
 pub(crate) const KEY_VARIABLE: &str = "SIGNALHUB_KEY";
+
+/// How many characters an API key has at least, outside development mode: random letters and digits hold 119 bits then.
+const SHORTEST_KEY: usize = 20;
 
 /// The file that is read when none is named, if it exists.
 const DEFAULT_FILE: &str = "signalhub.toml";
@@ -47,7 +50,17 @@ impl Configuration {
         for (key, value) in flags {
             configuration.set(key, &Given::Text(value), Place::Flag(key.clone()))?;
         }
+        configuration.check_keys()?;
         Ok(configuration)
+    }
+
+    /// A key that others can reach must not be one that they can guess.
+    fn check_keys(&self) -> Result<(), ConfigurationError> {
+        let is_short = |key: &ApiKey| key.reveal().len() < SHORTEST_KEY;
+        match self.auth.secret.is_some() && self.publish.keys.iter().any(is_short) {
+            true => Err(ConfigurationError::ShortKey),
+            false => Ok(()),
+        }
     }
 
     /// Reads a configuration file; `file` is its name in errors.
@@ -157,6 +170,11 @@ pub enum ConfigurationError {
         /// The section.
         section: String,
     },
+    /// An API key could be guessed.
+    #[error(
+        "\"publish.keys\": expected keys of at least {SHORTEST_KEY} characters; shorter ones are for development mode (without auth.secret)"
+    )]
+    ShortKey,
     /// The value of a key is not what was expected.
     #[error("{place}: \"{key}\": expected {expected}")]
     Value {

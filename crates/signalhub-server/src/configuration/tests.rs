@@ -149,7 +149,7 @@ fn what_is_wrong_is_refused_with_its_place() {
 
 #[test]
 fn secrets_are_shown_by_nothing() {
-    let file = format!("[auth]\nsecret = \"{SECRET}\"\n[publish]\nkeys = [\"hidden-key\"]");
+    let file = format!("[auth]\nsecret = \"{SECRET}\"\n[publish]\nkeys = [\"hidden-key-of-twenty-characters\"]");
     let configuration = load(&file, &[], &[]).unwrap();
     let secret = configuration.auth.secret.as_ref().unwrap();
     assert_eq!(secret.reveal(), SECRET);

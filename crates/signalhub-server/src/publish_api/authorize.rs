@@ -2,10 +2,10 @@
 
 use std::hint::black_box;
 
-use http::header::AUTHORIZATION;
 use http::request::Parts;
-use signalhub::connections::{Authenticate, Authentication};
-use signalhub::events::Pattern;
+use serde_json::Value;
+use signalhub::connections::authorization_token;
+use signalhub::events::{CatalogueError, EventName, Pattern};
 use signalhub::{BearerToken, Identity};
 
 use super::problem::{Problem, ProblemCode};
@@ -16,13 +16,24 @@ use crate::configuration::ApiKey;
 const API_KEY: &str = "x-api-key";
 
 /// The claim that holds the patterns of the events that a token may publish.
-const CLAIM: &str = "publish";
+pub(crate) const CLAIM: &str = "publish";
+
+/// What this claim must be.
+pub(crate) const CLAIM_EXPECTED: &str = "a list of event names, which may end with *";
 
 /// Knows the API keys and the bearer tokens.
 #[derive(Debug)]
 pub(crate) struct Authorizer {
     keys: Vec<ApiKey>,
     bearer: BearerToken,
+    organisation: OrganisationRule,
+}
+
+/// Whether a token without organisation may publish, which it then may for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OrganisationRule {
+    Optional,
+    Required,
 }
 
 /// Somebody who may publish something.
@@ -42,8 +53,8 @@ enum Rights {
 }
 
 impl Authorizer {
-    pub(crate) fn new(keys: Vec<ApiKey>, bearer: BearerToken) -> Self {
-        Self { keys, bearer }
+    pub(crate) fn new(keys: Vec<ApiKey>, bearer: BearerToken, organisation: OrganisationRule) -> Self {
+        Self { keys, bearer, organisation }
     }
 
     /// Finds out who sent a request, and refuses those who may publish nothing at all.
@@ -56,14 +67,12 @@ impl Authorizer {
             };
         }
         // A token in the query is for browsers' WebSockets only: queries end up in the logs of proxies.
-        if !head.headers.contains_key(AUTHORIZATION) {
+        let Some(token) = authorization_token(head) else {
             return refused("expected the header X-API-Key, or Authorization with a bearer token");
-        }
-        match self.bearer.authenticate(head) {
-            Authentication::Identified(identity) => Publisher::of_token(&identity),
-            Authentication::Missing => refused("expected a bearer token in the header Authorization"),
-            Authentication::Expired => refused("the token has expired"),
-            Authentication::Invalid(why) => refused(&why),
+        };
+        match self.bearer.verify(token) {
+            Ok(identity) => Publisher::of_token(&identity, self.organisation),
+            Err(error) => refused(&error.to_string()),
         }
     }
 
@@ -85,19 +94,36 @@ fn same(key: &[u8], given: &[u8]) -> bool {
     difference == 0
 }
 
+/// Tells whether a token may have such a `publish` claim.
+pub(crate) fn is_publish_claim(claim: &Value) -> bool {
+    patterns(claim).is_some()
+}
+
+fn patterns(claim: &Value) -> Option<Vec<Pattern>> {
+    claim.as_array()?.iter().map(|pattern| pattern.as_str()?.parse().ok()).collect()
+}
+
 impl Publisher {
-    fn of_token(identity: &Identity) -> Result<Self, Problem> {
+    fn of_token(identity: &Identity, organisation: OrganisationRule) -> Result<Self, Problem> {
         let forbidden = |detail: &str| Problem::new(ProblemCode::Forbidden, detail);
         let claim = identity.claims.get(CLAIM).ok_or_else(|| forbidden("the token has no claim \"publish\""))?;
-        let events = claim.as_array().and_then(|patterns| {
-            patterns.iter().map(|pattern| pattern.as_str()?.parse().ok()).collect::<Option<Vec<Pattern>>>()
-        });
-        let events = events.ok_or_else(|| {
-            forbidden("the claim \"publish\" of the token is no list of event names, which may end with *")
-        })?;
+        let wrong = || forbidden(&format!("the claim \"publish\" of the token must be {CLAIM_EXPECTED}"));
+        let events = patterns(&claim).ok_or_else(wrong)?;
+        if organisation == OrganisationRule::Required && identity.organisation.is_none() {
+            return Err(forbidden("the token has no organisation: auth.publish_requires_organisation asks for one"));
+        }
         let rights = Rights::Claimed { events, organisation: identity.organisation.as_deref().map(str::to_owned) };
         let who = Who::User(identity.user.clone().unwrap_or_default(), identity.organisation.clone());
         Ok(Self { who, rights })
+    }
+
+    /// Says that there is no such event, with the names of those that this publisher may publish.
+    pub(super) fn unknown_event(&self, error: CatalogueError) -> Problem {
+        let may_know = |event: &EventName| match &self.rights {
+            Rights::Everything => true,
+            Rights::Claimed { events, .. } => events.iter().any(|pattern| pattern.matches(event.as_str())),
+        };
+        Problem::new(ProblemCode::UnknownEvent, format!("e: {}", error.naming_only(may_know)))
     }
 
     /// Checks that this publisher may publish the event for the organisation.

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use signalhub::events::{Action, Broker, Event, EventName, Organisation, ResourceName, Resources, Sender, SenderUser};
 use time::OffsetDateTime;
 
+use super::authorize::Publisher;
 use super::members::{Members, kind, name, string, timestamp};
 use super::problem::{Problem, ProblemCode};
 
@@ -45,14 +46,11 @@ impl<'a> Notification<'a> {
     }
 
     /// Makes the event, whose payload is what its name asks for.
-    pub(super) fn into_event(self, broker: &Broker) -> Result<Event, Problem> {
+    pub(super) fn into_event(self, broker: &Broker, publisher: &Publisher) -> Result<Event, Problem> {
         let name = EventName::from(self.event.as_str());
         let declared = broker.catalogue().resources(&name);
         let asked = declared.unwrap_or(Resources::Without);
-        broker
-            .catalogue()
-            .check(&name, asked)
-            .map_err(|error| Problem::new(ProblemCode::UnknownEvent, format!("e: {error}")))?;
+        broker.catalogue().check(&name, asked).map_err(|error| publisher.unknown_event(error))?;
         let canonical = CanonicalPayload::check(&self.event, self.payload)
             .map_err(|error| Problem::new(ProblemCode::InvalidPayload, error.to_string()))?;
         let (payload, resource, action) = match &canonical {

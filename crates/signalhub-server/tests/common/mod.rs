@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub(crate) const SECRET: &str = "a secret of tests that has enough bytes";
-pub(crate) const KEY: &str = "key-of-the-tests";
+pub(crate) const KEY: &str = "a-long-key-of-the-tests";
 
 /// A configuration with a key, on a port that the system chooses.
 pub(crate) fn configuration(more: &str) -> Configuration {
@@ -29,6 +29,12 @@ pub(crate) fn configuration(more: &str) -> Configuration {
     configuration.auth.secret = SigningSecret::new(SECRET);
     configuration.publish.keys.push(ApiKey::new(KEY).unwrap());
     configuration
+}
+
+/// Signs claims with the key of the tests, whatever they are.
+pub(crate) fn sign_claims(claims: &Value) -> String {
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).unwrap()
 }
 
 /// A running node.

@@ -217,7 +217,7 @@ impl Session {
                 }
             };
             if let CallResult::Failed(error) = beside(guard(hook.run(call)), leaving).await {
-                tracing::warn!(id = %connection.id(), %error, "on_disconnected failed");
+                tracing::warn!(id = connection.id().for_log(), %error, "on_disconnected failed");
                 if reason != CloseReason::ServerShutdown {
                     reason = CloseReason::HandlerFailed;
                 }

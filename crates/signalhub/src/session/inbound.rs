@@ -214,8 +214,8 @@ fn warn_of_misfit(calls: &RunningCalls, method: &str, reason: &str) {
         return calls.note(error, method, reason);
     };
     calls.core().call_errors.count(error);
-    let (label, id) = (error.label(), calls.client().id());
-    tracing::warn!(reason = label, %id, method, detail = reason, skipped, "what a client sent does not fit the method");
+    let (label, id) = (error.label(), calls.client().id().for_log());
+    tracing::warn!(reason = label, id, method, detail = reason, skipped, "what a client sent does not fit the method");
 }
 
 /// Cuts off what is too much for a line: a reason quotes what the client sent.

@@ -1,6 +1,7 @@
 //! What a token grants: its `grants` claim.
 
 use serde::Deserialize;
+use serde_json::Value;
 use signalhub_connections::Claims;
 use signalhub_events::{Action, Grant, Grants, Pattern};
 
@@ -28,13 +29,27 @@ pub(super) fn of_claims(claims: &Claims) -> Result<Option<Grants>, HubError> {
     let Some(claim) = claims.get(CLAIM) else {
         return Ok(None);
     };
-    let grants = Vec::<GrantClaim>::deserialize(claim)
-        .map_err(|error| error.to_string())
-        .and_then(|grants| grants.into_iter().map(GrantClaim::parse).collect::<Result<_, _>>());
-    match grants {
-        Ok(grants) => Ok(Some(Grants::Only(grants))),
-        Err(error) => Err(HubError::new(format!("the grants of the token cannot be read: {error}"))),
-    }
+    let grants =
+        read(&claim).map_err(|error| HubError::new(format!("the grants of the token cannot be read: {error}")))?;
+    Ok(Some(Grants::Only(grants)))
+}
+
+/// Tells whether a hub with [events](crate::HubBuilder::events) can read such a `grants` claim.
+///
+/// With [`BearerToken::claim`](crate::BearerToken::claim), a token whose grants cannot be read is not valid:
+///
+/// ```
+/// # use signalhub::{BearerToken, is_grants_claim};
+/// # let secret = b"a secret of at least thirty-two bytes";
+/// let tokens = BearerToken::hs256(secret).claim("grants", "a list of grants", is_grants_claim);
+/// ```
+pub fn is_grants_claim(claim: &Value) -> bool {
+    read(claim).is_ok()
+}
+
+fn read(claim: &Value) -> Result<Vec<Grant>, String> {
+    let grants = Vec::<GrantClaim>::deserialize(claim).map_err(|error| error.to_string())?;
+    grants.into_iter().map(GrantClaim::parse).collect()
 }
 
 impl GrantClaim {

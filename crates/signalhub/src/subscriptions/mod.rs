@@ -19,6 +19,7 @@ use signalhub_protocol::Protocol;
 use crate::client::Client;
 use crate::extract::{Args, Caller};
 use crate::{Frame, HubError};
+pub use grants::is_grants_claim;
 use request::SubscriptionRequest;
 
 /// What both methods expect.
@@ -67,15 +68,17 @@ impl SubscriptionMethods {
         Ok(())
     }
 
-    /// Removes every entry that the request covers; removing what is not there is no error.
+    /// Removes every entry that the request covers; removing what is not there is no error, nor is what the client may not
+    /// have: an error would tell it which events there are.
     pub(crate) fn unsubscribe(
         &self,
         caller: &Caller,
         Args((request,)): Args<(SubscriptionRequest,)>,
     ) -> Result<(), HubError> {
         let filters = request.filters()?;
-        for filter in &filters {
-            self.broker.catalogue().check(&filter.event, filter.resources()).map_err(refused)?;
+        let scope = self.scope(caller.identity()).unwrap_or_else(|_| Scope::new(None, Grants::Only(Vec::new())));
+        for filter in filters.iter().filter(|filter| scope.permits(filter)) {
+            scope.check(filter, self.broker.catalogue()).map_err(refused)?;
         }
         if let Some(subscriptions) = &mut *caller.client().subscriptions() {
             for filter in &filters {
@@ -87,23 +90,23 @@ impl SubscriptionMethods {
 
     /// Ends the subscriptions that the new credentials of a client do not permit. Grants that cannot be read permit none.
     pub(crate) fn renew(&self, client: &Client) {
-        let grants = self.grants(&client.identity()).unwrap_or(Grants::Only(Vec::new()));
+        let grants = self.scope(&client.identity()).map_or(Grants::Only(Vec::new()), |scope| scope.grants().clone());
         if let Some(subscriptions) = &mut *client.subscriptions() {
             subscriptions.set_grants(grants);
         }
     }
 
-    fn grants(&self, identity: &Identity) -> Result<Grants, HubError> {
-        Ok(grants::of_claims(&identity.claims)?.unwrap_or_else(|| self.default_grants.as_ref().clone()))
+    /// What an identity may see.
+    fn scope(&self, identity: &Identity) -> Result<Scope, HubError> {
+        let grants = grants::of_claims(&identity.claims)?.unwrap_or_else(|| self.default_grants.as_ref().clone());
+        Ok(Scope::new(identity.organisation.clone().map(Organisation::new), grants))
     }
 
     /// The identity decides what a connection may see before any of its filters is read.
     fn attach(&self, client: &Arc<Client>) -> Result<Subscriptions, HubError> {
-        let identity = client.identity();
-        let grants = self.grants(&identity)?;
-        let organisation = identity.organisation.clone().map(Organisation::new);
+        let scope = self.scope(&client.identity())?;
         let listener = Listener { protocol: client.protocol(), outbound: client.outbound().clone() };
-        Ok(self.broker.attach(listener, Scope::new(organisation, grants)))
+        Ok(self.broker.attach(listener, scope))
     }
 }
 
