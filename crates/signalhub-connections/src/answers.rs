@@ -1,6 +1,5 @@
 //! The responses of an endpoint, apart from those that carry messages.
 
-use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderValue, PRAGMA, RETRY_AFTER};
 use http::{Response, StatusCode};
 
@@ -52,8 +51,9 @@ pub(crate) fn text(status: StatusCode, content: &str) -> Response<Body> {
     response
 }
 
-pub(crate) fn octets(data: Bytes) -> Response<Body> {
-    let mut response = Response::new(Body::from(data));
+/// The body of an answer to a poll.
+pub(crate) fn octets(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     response
 }

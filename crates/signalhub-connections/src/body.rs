@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -11,15 +12,21 @@ use hyper::body::{Frame, SizeHint};
 
 use crate::events::EventStream;
 use crate::io::Io;
+use crate::outbound::Lane;
 use crate::pace::Busy;
+use crate::sockets::SocketCharge;
 
 /// The body of a response.
 ///
 /// Applications make one from text or bytes.
 pub struct Body {
     kind: Kind,
+    /// The connection whose messages it holds.
+    lane: Option<Arc<Lane>>,
     /// Tells when it was sent or dropped.
     busy: Option<Busy>,
+    /// What the socket counts for the client whose request this answers.
+    charge: Option<SocketCharge>,
 }
 
 enum Kind {
@@ -39,7 +46,13 @@ pub(crate) enum Takeover {
 
 impl Body {
     pub(crate) fn events(stream: EventStream) -> Self {
-        Kind::Events(stream).into_body()
+        let lane = Arc::clone(stream.lane());
+        Self { lane: Some(lane), ..Kind::Events(stream).into_body() }
+    }
+
+    /// The body of an answer to a poll: messages of this connection.
+    pub(crate) fn messages(data: Bytes, lane: &Arc<Lane>) -> Self {
+        Self { lane: Some(Arc::clone(lane)), ..Self::from(data) }
     }
 
     /// The body of an upgrade.
@@ -73,14 +86,27 @@ impl Body {
 
     /// Keeps something until the body was sent or dropped.
     pub(crate) fn keeping(mut self, busy: Busy) -> Self {
+        if let Some(lane) = self.lane.take() {
+            busy.answers(&lane);
+        }
         self.busy = Some(busy);
         self
+    }
+
+    /// Keeps what the socket counts for a client, until the body was sent or dropped.
+    pub(crate) fn charge(&mut self, charge: SocketCharge) {
+        self.charge = Some(charge);
+    }
+
+    /// Takes that out again.
+    pub(crate) fn take_charge(&mut self) -> Option<SocketCharge> {
+        self.charge.take()
     }
 }
 
 impl Kind {
     fn into_body(self) -> Body {
-        Body { kind: self, busy: None }
+        Body { kind: self, lane: None, busy: None, charge: None }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, getrlimit, setrlimit};
+
 /// How long a finding that none is free is believed. Counting takes a walk over all of them.
 const RECOUNT: Duration = Duration::from_secs(1);
 
@@ -18,6 +20,11 @@ pub(crate) struct Descriptors {
 impl Descriptors {
     pub(crate) fn new(headroom: usize) -> Self {
         Self { most: limit().map(|limit| limit.saturating_sub(headroom)), credit: 0, none_free_at: None }
+    }
+
+    /// How many may be open beside the headroom, as far as anybody knows.
+    pub(crate) fn most(&self) -> Option<usize> {
+        self.most
     }
 
     /// Tells whether the socket that was just accepted may stay.
@@ -43,6 +50,18 @@ impl Descriptors {
         self.credit -= 1;
         true
     }
+}
+
+/// Raises the number of file descriptors that this process may have open as far as the system lets it, and returns it; `None`
+/// where nobody knows.
+///
+/// Most systems start programs with far fewer than they allow, for the sake of old ones that could not count further.
+pub fn raise_file_descriptor_limit() -> Option<usize> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Some systems have a maximum that they do not allow; then it stays as it is.
+    let _ = setrlimit(Resource::Nofile, limit);
+    getrlimit(Resource::Nofile).current.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
 /// How many descriptors this process may have open.
@@ -79,6 +98,15 @@ mod tests {
         assert!(!descriptors.admit_by(start + RECOUNT / 2, || panic!("counted too soon")));
         assert!(descriptors.admit_by(start + RECOUNT, || Some(999)));
         assert!(!descriptors.admit_by(start + RECOUNT, || Some(1001)));
+    }
+
+    #[test]
+    fn the_limit_of_the_process_is_raised_to_what_is_allowed() {
+        let raised = raise_file_descriptor_limit();
+        assert_eq!(raised.map(|raised| raised as u64), getrlimit(Resource::Nofile).maximum);
+        if cfg!(target_os = "linux") {
+            assert_eq!(limit(), raised);
+        }
     }
 
     #[test]

@@ -28,8 +28,8 @@ use crate::outbound::Outlet;
 use crate::polls::{Polled, Polls};
 use crate::registry::{AttachError, Attached, Found, Link, Registry};
 use crate::{
-    ClientError, Connection, ConnectionHandler, ConnectionId, Endpoint, Identity, Origins, Reconnect, TransportKind,
-    content_coding, query, request_id, websocket,
+    BodyError, ClientError, Connection, ConnectionHandler, ConnectionId, Endpoint, Identity, Origins, Reconnect,
+    RequestBody, TransportKind, content_coding, query, request_id, websocket,
 };
 
 /// Which of an endpoint's two routes a request is for.
@@ -53,7 +53,7 @@ impl Mounted {
     pub(crate) async fn answer<B>(
         &self,
         route: Route,
-        request: Request<B>,
+        request: Request<RequestBody<B>>,
         default_origins: Option<&Origins>,
     ) -> Response<Body>
     where
@@ -68,7 +68,7 @@ impl Mounted {
         &self,
         route: Route,
         head: Parts,
-        body: B,
+        body: RequestBody<B>,
         default_origins: Option<&Origins>,
     ) -> Response<Body>
     where
@@ -85,7 +85,7 @@ impl Mounted {
     }
 
     /// Authentication comes before everything else, as in the original.
-    async fn route<B>(&self, route: Route, head: &Parts, body: B) -> Response<Body>
+    async fn route<B>(&self, route: Route, head: &Parts, body: RequestBody<B>) -> Response<Body>
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
@@ -263,14 +263,14 @@ impl Mounted {
                 let patience = self.endpoint.patience();
                 let link = |mailbox: &Arc<Mailbox>| Link::Polls(Polls::new(Arc::clone(mailbox), timeout, patience));
                 return match self.attach_mailbox((&token, head), identity, TransportKind::LongPolling, link) {
-                    Ok(_) => octets(Bytes::new()),
+                    Ok(_) => octets(Body::default()),
                     Err(error) => self.refuse_attach(error),
                 };
             }
         };
         polls.mailbox().renew(&identity, self.endpoint.closing_time(&identity));
         match polls.poll().await {
-            Polled::Data(data) => octets(data),
+            Polled::Data(data) => octets(Body::messages(data, polls.mailbox().lane())),
             Polled::TimedOut => text(StatusCode::OK, ""),
             Polled::Replaced => text(StatusCode::NO_CONTENT, ""),
             Polled::Ended => {
@@ -291,8 +291,8 @@ impl Mounted {
         Ok((token, found))
     }
 
-    /// Takes a request's body as input of the connection, chunk by chunk as there is room.
-    async fn send<B>(&self, head: &Parts, mut body: B, identity: &Identity) -> Response<Body>
+    /// Takes a request's body as input of the connection, chunk by chunk as there is room. It ends with the connection.
+    async fn send<B>(&self, head: &Parts, body: RequestBody<B>, identity: &Identity) -> Response<Body>
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
@@ -310,13 +310,30 @@ impl Mounted {
             return self.reject(ClientError::UnsupportedEncoding, &coding, unsupported_coding(&coding));
         }
         mailbox.renew(identity, self.endpoint.closing_time(identity));
+        tokio::select! {
+            biased;
+            answer = self.post(&mailbox, body) => answer,
+            () = mailbox.closed() => {
+                self.reject(ClientError::UnknownConnection, "the connection ended before the body", unknown())
+            }
+        }
+    }
+
+    /// Puts a whole body into a mailbox.
+    async fn post<B>(&self, mailbox: &Mailbox, mut body: RequestBody<B>) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes> + Unpin,
+    {
         let _turn = mailbox.turn().await;
         while let Some(chunk) = body.frame().await {
             match chunk.map(|chunk| chunk.into_data()) {
                 Ok(Ok(bytes)) => mailbox.push(&bytes).await,
                 // Trailers mean nothing here.
                 Ok(Err(_)) => {}
-                Err(_) => {
+                Err(BodyError::Overdue) => {
+                    return text(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.");
+                }
+                Err(BodyError::Broken(_)) => {
                     let response = text(StatusCode::BAD_REQUEST, "");
                     return self.reject(ClientError::BrokenBody, "the body broke off", response);
                 }

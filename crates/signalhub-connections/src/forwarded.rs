@@ -109,8 +109,8 @@ impl TrustedProxies {
         self
     }
 
-    /// Notes in the head of a request where it came from.
-    pub(crate) fn resolve(&self, head: &mut Parts, socket: IpAddr) {
+    /// Notes in the head of a request where it came from, and tells that.
+    pub(crate) fn resolve(&self, head: &mut Parts, socket: IpAddr) -> RemoteAddress {
         let socket = RemoteAddress::new(socket);
         let (address, site) = if self.trusts(socket.ip()) {
             let said = self.dialect.read(&head.headers);
@@ -118,11 +118,13 @@ impl TrustedProxies {
         } else {
             (socket.ip(), Site::new(Scheme::Http, None))
         };
-        head.extensions.insert(RemoteAddress::new(address));
+        let address = RemoteAddress::new(address);
+        head.extensions.insert(address);
         head.extensions.insert(site);
+        address
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(address))
     }
 

@@ -10,14 +10,15 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::outbound::Lane;
+use crate::sockets::SocketCharge;
 
 /// How much one read takes from the socket.
 pub(crate) const READ_SIZE: usize = 16 * 1024;
 
 /// A plain socket or anything else.
 pub(crate) enum Io {
-    /// A plain socket, which senders write to by themselves.
-    Tcp(Arc<TcpStream>),
+    /// A plain socket, which senders write to by themselves, and what it counts for its client.
+    Tcp { socket: Arc<TcpStream>, _charge: Option<SocketCharge> },
     /// Anything else, as TLS, written to by the connection's task alone.
     #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "our own server has plain sockets only"))]
     Stream { stream: Pin<Box<dyn Stream>>, flush: Flush },
@@ -42,7 +43,7 @@ impl Io {
 
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         match self {
-            Self::Tcp(socket) => loop {
+            Self::Tcp { socket, .. } => loop {
                 ready!(socket.poll_read_ready(cx))?;
                 match try_read(socket, buffer) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -69,7 +70,7 @@ impl Io {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match self {
-            Self::Tcp(socket) => loop {
+            Self::Tcp { socket, .. } => loop {
                 ready!(socket.poll_write_ready(cx))?;
                 match socket.try_write_vectored(slices) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -85,7 +86,7 @@ impl Io {
 
     /// Writes a few bytes if that is possible at once.
     pub(crate) fn try_write(&self, bytes: &[u8]) {
-        if let Self::Tcp(socket) = self {
+        if let Self::Tcp { socket, .. } = self {
             let _ = socket.try_write(bytes);
         }
     }
@@ -93,14 +94,14 @@ impl Io {
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             // Dropping the last owner of a socket ends it in order.
-            Self::Tcp(_) => Poll::Ready(()),
+            Self::Tcp { .. } => Poll::Ready(()),
             Self::Stream { stream, .. } => stream.as_mut().poll_shutdown(cx).map(drop),
         }
     }
 
     /// Lets the socket end with a reset instead of lingering for a client that is silent.
     pub(crate) fn reset(&self) {
-        if let Self::Tcp(socket) = self {
+        if let Self::Tcp { socket, .. } = self {
             let _ = socket.set_zero_linger();
         }
     }

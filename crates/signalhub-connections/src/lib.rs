@@ -75,10 +75,12 @@ mod path;
 mod polls;
 mod query;
 mod registry;
+mod request_body;
 mod request_id;
 mod server;
 mod signals;
 mod socket;
+mod sockets;
 #[cfg(feature = "tower")]
 mod tower;
 mod transport_kind;
@@ -90,6 +92,7 @@ pub use body::Body;
 pub use close::CloseReason;
 pub use coding::content_coding;
 pub use connection::{Connection, Intake, Received, Reconnect};
+pub use descriptors::raise_file_descriptor_limit;
 pub use endpoint::{Endpoint, ExpiredCredentials};
 pub use forwarded::{ProxyError, RemoteAddress, TrustedProxies};
 pub use frame::{Frame, Frames, MessageKind};
@@ -106,6 +109,7 @@ pub use negotiate::NegotiateVersion;
 pub use origins::{OriginError, Origins};
 pub use outbound::{Outbound, SendError};
 pub use pair::Peer;
+pub use request_body::{BodyError, RequestBody};
 pub use request_id::RequestId;
 pub use server::{ConnectionCounts, Respond, Server};
 #[cfg(feature = "tower")]

@@ -10,11 +10,14 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 
 use self::parties::Spent;
-pub(crate) use self::parties::{Charge, Party, Shares, Tally};
+pub(crate) use self::parties::{Charge, Party, Shares, Tally, network};
 use crate::answers;
 use crate::body::Body;
 use crate::origins::Grant;
-use crate::pace::Overdue;
+use crate::pace::{Overdue, Times};
+
+/// So many addresses share all sockets, unless it is set otherwise.
+const ADDRESSES: usize = 4;
 
 /// How much a server takes on.
 ///
@@ -35,6 +38,10 @@ pub struct Limits {
     per_address: Option<usize>,
     header_timeout: Duration,
     idle_timeout: Duration,
+    body_timeout: Duration,
+    send_timeout: Duration,
+    head_size: usize,
+    sockets_per_address: Option<usize>,
     descriptor_headroom: usize,
 }
 
@@ -53,6 +60,12 @@ impl Default for Limits {
             // Longer than reverse proxies keep their connections, so that these end it and no request is lost; also
             // what the original's host has.
             idle_timeout: Duration::from_secs(130),
+            body_timeout: Duration::from_secs(30),
+            // The original's TransportSendTimeout.
+            send_timeout: Duration::from_secs(10),
+            // The original's host: MaxRequestHeadersTotalSize.
+            head_size: 32 * 1024,
+            sockets_per_address: None,
             descriptor_headroom: 64,
         }
     }
@@ -129,8 +142,45 @@ impl Limits {
         self
     }
 
-    /// Sets how many file descriptors are kept free for the rest of the process, 64 by default; beyond that, new sockets
-    /// get 503 and are closed. It has an effect on Linux only.
+    /// Sets how long a client may take to send the body of a request, 30 s by default; then it gets 408 and its socket is
+    /// closed. Time in which the body is not read, because the connection has enough to do, does not count.
+    #[must_use]
+    pub fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.body_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a client may take nothing of an HTTP answer, 10 s by default; then its socket is closed, and the
+    /// connection whose messages were in the answer ends as a slow consumer.
+    ///
+    /// [`Endpoint::send_timeout`](crate::Endpoint::send_timeout) is the same for WebSockets and event streams.
+    #[must_use]
+    pub fn send_timeout(mut self, timeout: Duration) -> Self {
+        self.send_timeout = timeout;
+        self
+    }
+
+    /// Sets how many bytes the head of a request may have, 32 KiB by default; a longer one gets 431.
+    #[must_use]
+    pub fn head_size(mut self, bytes: usize) -> Self {
+        self.head_size = bytes;
+        self
+    }
+
+    /// Sets how many sockets one address may have open, by default a quarter of what there may be in all; more get 429.
+    ///
+    /// What counts for addresses in [`connections_per_address`](Self::connections_per_address) counts here too. A socket
+    /// of a [trusted proxy](crate::TrustedProxies) counts for the client whose request or connection it carries, and
+    /// for nobody in between. On systems other than Linux, there is no limit by default.
+    #[must_use]
+    pub fn sockets_per_address(mut self, count: usize) -> Self {
+        self.sockets_per_address = Some(count);
+        self
+    }
+
+    /// Sets how many file descriptors are kept free for the rest of the process, 64 by default. When others run short, the
+    /// sockets that have been idle for longest are closed for new ones; when none is idle, new sockets get 503 and are
+    /// closed. It has an effect on Linux only.
     #[must_use]
     pub fn descriptor_headroom(mut self, count: usize) -> Self {
         self.descriptor_headroom = count;
@@ -141,8 +191,21 @@ impl Limits {
         self.negotiation_lifetime
     }
 
-    pub(crate) fn timeouts(&self) -> (Duration, Duration) {
-        (self.header_timeout, self.idle_timeout)
+    pub(crate) fn times(&self) -> Times {
+        Times { header: self.header_timeout, idle: self.idle_timeout, send: self.send_timeout }
+    }
+
+    pub(crate) fn body_time(&self) -> Duration {
+        self.body_timeout
+    }
+
+    pub(crate) fn longest_head(&self) -> usize {
+        self.head_size
+    }
+
+    /// How many sockets an address may have, when there may be so many in all.
+    pub(crate) fn share(&self, sockets: Option<usize>) -> Option<usize> {
+        self.sockets_per_address.or_else(|| Some((sockets? / ADDRESSES).max(1)))
     }
 
     pub(crate) fn headroom(&self) -> usize {
@@ -182,7 +245,9 @@ pub(crate) enum Limit {
     Connections,
     PerUser,
     PerAddress,
+    SocketsPerAddress,
     Descriptors,
+    HeadSize,
     ForeignOrigin,
 }
 
@@ -192,9 +257,12 @@ impl Limit {
             Self::Draining | Self::Negotiations | Self::Connections | Self::Descriptors => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::NegotiationsPerUser | Self::NegotiationsPerAddress | Self::PerUser | Self::PerAddress => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
+            Self::NegotiationsPerUser
+            | Self::NegotiationsPerAddress
+            | Self::PerUser
+            | Self::PerAddress
+            | Self::SocketsPerAddress => StatusCode::TOO_MANY_REQUESTS,
+            Self::HeadSize => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::ForeignOrigin => StatusCode::FORBIDDEN,
         }
     }
@@ -223,7 +291,9 @@ impl Limit {
             Self::Connections => "connections",
             Self::PerUser => "connections_per_user",
             Self::PerAddress => "connections_per_address",
+            Self::SocketsPerAddress => "sockets_per_address",
             Self::Descriptors => "file_descriptors",
+            Self::HeadSize => "head_size",
             Self::ForeignOrigin => "foreign_origin",
         }
     }
@@ -247,14 +317,24 @@ pub struct Refusals {
     pub per_user: u64,
     /// Negotiations and connections from addresses that had too many.
     pub per_address: u64,
+    /// Sockets and requests from addresses that had too many sockets.
+    pub sockets_per_address: u64,
     /// Sockets, because too few file descriptors were left.
     pub descriptors: u64,
+    /// Idle sockets that had to go for others, because too few file descriptors were left.
+    pub evicted_sockets: u64,
     /// Requests of web pages of another origin: refused, or answered without the headers that let the page see it.
     pub foreign_origins: u64,
     /// Sockets, because the head of a request took too long.
     pub header_timeouts: u64,
     /// Sockets, because nothing was asked for too long.
     pub idle_timeouts: u64,
+    /// Requests, because their body took too long.
+    pub body_timeouts: u64,
+    /// Sockets, because an answer was not read.
+    pub send_timeouts: u64,
+    /// Requests, because their head was too large.
+    pub large_heads: u64,
 }
 
 /// The running count of refusals.
@@ -267,10 +347,15 @@ pub(crate) struct RefusalCounts {
     connections: AtomicU64,
     per_user: AtomicU64,
     per_address: AtomicU64,
+    sockets_per_address: AtomicU64,
     descriptors: AtomicU64,
+    evicted_sockets: AtomicU64,
     foreign_origins: AtomicU64,
     header_timeouts: AtomicU64,
     idle_timeouts: AtomicU64,
+    body_timeouts: AtomicU64,
+    send_timeouts: AtomicU64,
+    large_heads: AtomicU64,
 }
 
 impl RefusalCounts {
@@ -283,7 +368,9 @@ impl RefusalCounts {
             Limit::Connections => &self.connections,
             Limit::PerUser => &self.per_user,
             Limit::PerAddress => &self.per_address,
+            Limit::SocketsPerAddress => &self.sockets_per_address,
             Limit::Descriptors => &self.descriptors,
+            Limit::HeadSize => &self.large_heads,
             Limit::ForeignOrigin => &self.foreign_origins,
         };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -324,6 +411,9 @@ impl RefusalCounts {
         let counter = match overdue {
             Overdue::Head => &self.header_timeouts,
             Overdue::Request => &self.idle_timeouts,
+            Overdue::Body => &self.body_timeouts,
+            Overdue::Answer => &self.send_timeouts,
+            Overdue::Evicted => &self.evicted_sockets,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -338,10 +428,15 @@ impl RefusalCounts {
             connections: read(&self.connections),
             per_user: read(&self.per_user),
             per_address: read(&self.per_address),
+            sockets_per_address: read(&self.sockets_per_address),
             descriptors: read(&self.descriptors),
+            evicted_sockets: read(&self.evicted_sockets),
             foreign_origins: read(&self.foreign_origins),
             header_timeouts: read(&self.header_timeouts),
             idle_timeouts: read(&self.idle_timeouts),
+            body_timeouts: read(&self.body_timeouts),
+            send_timeouts: read(&self.send_timeouts),
+            large_heads: read(&self.large_heads),
         }
     }
 }

@@ -92,6 +92,17 @@ impl Mailbox {
         self.put(bytes);
     }
 
+    /// Waits until nobody reads any more.
+    pub(crate) async fn closed(&self) {
+        loop {
+            let news = self.room.notified();
+            if self.lock().is_closed() {
+                return;
+            }
+            news.await;
+        }
+    }
+
     /// Adds bytes at once, unless nobody will read them.
     pub(crate) fn put(&self, bytes: &[u8]) {
         let mut incoming = self.lock();

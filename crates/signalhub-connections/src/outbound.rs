@@ -151,6 +151,11 @@ impl Lane {
         LockedQueue { lane: self, queue: self.queue.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 
+    /// How long the client may take nothing of what is there for it.
+    pub(crate) fn send_timeout(&self) -> Duration {
+        self.limits.stall
+    }
+
     /// Changes who moves what is queued.
     pub(crate) fn set_outlet(&self, outlet: Outlet) {
         self.lock().outlet = outlet;

@@ -126,6 +126,11 @@ impl Registry {
         self.lock().limits.clone()
     }
 
+    /// How long the body of a request may take to arrive.
+    pub(crate) fn body_timeout(&self) -> Duration {
+        self.lock().limits.body_time()
+    }
+
     pub(crate) fn refusals(&self) -> &RefusalCounts {
         &self.refusals
     }

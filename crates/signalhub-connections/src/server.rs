@@ -4,6 +4,7 @@ mod events;
 mod head;
 mod peers;
 mod serving;
+mod unreadable;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -15,8 +16,9 @@ use std::time::{Duration, Instant};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
+use rustix::net::SendFlags;
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tracing::Instrument;
 
@@ -28,8 +30,10 @@ use crate::handler::BoxFuture;
 use crate::limits::Limit;
 use crate::origins::Judged;
 use crate::registry::Registry;
+use crate::sockets::{SocketCharge, Sockets};
 use crate::{
-    ClientError, CloseReason, Endpoint, Limits, Origins, Refusals, RequestId, TrustedProxies, answers, path, request_id,
+    ClientError, CloseReason, Endpoint, Limits, Origins, Refusals, RemoteAddress, RequestBody, RequestId,
+    TrustedProxies, answers, path, request_id,
 };
 
 /// How long connections may take to end when the server stops, after the last of them was told.
@@ -42,13 +46,17 @@ const SEND_BUFFER: usize = 256 * 1024;
 const NO_DESCRIPTORS: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
+/// The same to one from an address that has too many.
+const TOO_MANY_SOCKETS: &[u8] =
+    b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
 /// How many sockets may wait to be accepted.
 const BACKLOG: u32 = 4096;
 
 /// Answers requests that are for no endpoint.
 pub trait Respond: Send + Sync + 'static {
     /// Answers one request.
-    fn respond(self: Arc<Self>, request: Request<Incoming>) -> BoxFuture<Response<Body>>;
+    fn respond(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<Response<Body>>;
 }
 
 /// An HTTP server whose endpoints take connections.
@@ -183,6 +191,7 @@ impl Server {
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let Self { listener, routes, drain_time } = self;
         let registry = Arc::clone(&routes.registry);
+        peers::watch(&SockRef::from(&listener), registry.limits().times().send)?;
         registry.start_ticking();
         let (stop, stopping) = watch::channel(());
         let mut accepting = Box::pin(accept(listener, Arc::new(routes), stopping));
@@ -213,23 +222,48 @@ impl Server {
 async fn accept(listener: TcpListener, routes: Arc<Routes>, stopping: watch::Receiver<()>) -> Infallible {
     let limits = routes.registry.limits();
     let mut descriptors = Descriptors::new(limits.headroom());
+    let sockets = Sockets::new(limits.share(descriptors.most()));
     loop {
-        match listener.accept().await {
-            Ok((socket, address)) if !descriptors.admit(Instant::now()) => {
-                let limit = Limit::Descriptors;
-                routes.registry.refusals().count(limit);
-                tracing::debug!(reason = limit.label(), address = %address.ip(), "a socket was refused");
-                // The client may be too late to read it; there is no descriptor to wait with.
-                let _ = socket.try_write(NO_DESCRIPTORS);
+        let (socket, address) = match listener.accept().await {
+            Ok((socket, address)) => (socket, RemoteAddress::new(address.ip()).ip()),
+            Err(error) => {
+                pause_accepting(&error).await;
+                continue;
             }
-            Ok((socket, address)) => {
-                let (routes, stopping) = (Arc::clone(&routes), stopping.clone());
-                let visit = Visit { address: address.ip(), timeouts: limits.timeouts(), routes, stopping };
-                serving::serve(socket, visit);
+        };
+        match admit(&routes, &sockets, &mut descriptors, address) {
+            Ok(charge) => {
+                let (routes, sockets, stopping) = (Arc::clone(&routes), Arc::clone(&sockets), stopping.clone());
+                let (times, head_size) = (limits.times(), limits.longest_head());
+                serving::serve(socket, Visit { address, charge, times, head_size, routes, sockets, stopping });
             }
-            Err(error) => pause_accepting(&error).await,
+            Err(limit) => turn_away(&socket, limit, address, &routes),
         }
     }
+}
+
+/// Decides whether a socket that was just accepted may stay, and what it counts for its address.
+fn admit(
+    routes: &Routes,
+    sockets: &Arc<Sockets>,
+    descriptors: &mut Descriptors,
+    address: IpAddr,
+) -> Result<Option<SocketCharge>, Limit> {
+    // A proxy's socket counts for its clients, once they are known.
+    let charge = if routes.proxies.trusts(address) { None } else { sockets.charge(address)? };
+    if descriptors.admit(Instant::now()) || sockets.evict(tokio::time::Instant::now()) {
+        Ok(charge)
+    } else {
+        Err(Limit::Descriptors)
+    }
+}
+
+/// Says why there is no room. The client may be too late to read it; there is no descriptor to wait with.
+fn turn_away(socket: &TcpStream, limit: Limit, address: IpAddr, routes: &Routes) {
+    tracing::debug!(reason = limit.label(), %address, "a socket was refused");
+    routes.registry.refusals().count(limit);
+    let answer = if limit == Limit::SocketsPerAddress { TOO_MANY_SOCKETS } else { NO_DESCRIPTORS };
+    let _ = rustix::net::send(socket, answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
 }
 
 /// Counts the connections of a running server.
@@ -314,18 +348,42 @@ async fn pause_accepting(error: &io::Error) {
 }
 
 impl Routes {
-    async fn answer(&self, request: Request<Incoming>, address: IpAddr) -> Response<Body> {
+    fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    async fn answer(&self, request: Request<Incoming>, visit: &Visit) -> Response<Body> {
         let (mut head, body) = request.into_parts();
-        self.proxies.resolve(&mut head, address);
+        let address = self.proxies.resolve(&mut head, visit.address);
+        let charge = match &visit.charge {
+            Some(_) => None,
+            None => match visit.sockets.charge(address.ip()) {
+                Ok(charge) => charge,
+                Err(limit) => {
+                    let span = request_span(&head, &RequestId::of(&head.headers));
+                    let mut response = span.in_scope(|| self.registry.refusals().turn_away(limit));
+                    self.grant(&head, &mut response);
+                    return response;
+                }
+            },
+        };
+        let body = RequestBody::new(body, &self.registry);
+        let mut response = self.dispatch(Request::from_parts(head, body)).await;
+        if let Some(charge) = charge {
+            response.body_mut().charge(charge);
+        }
+        response
+    }
+
+    async fn dispatch(&self, request: Request<RequestBody>) -> Response<Body> {
+        let (mut head, body) = request.into_parts();
         if path::normalise(&mut head.uri).is_err() {
             let (errors, malformed) = (self.registry.client_errors(), answers::empty(StatusCode::BAD_REQUEST));
             let refuse = || errors.refuse(ClientError::MalformedRequest, head.uri.path(), malformed);
             return request_span(&head, &RequestId::of(&head.headers)).in_scope(refuse);
         }
-        for (path, mounted) in &self.endpoints {
-            if let Some(route) = matching(path, head.uri.path()) {
-                return mounted.answer(route, Request::from_parts(head, body), self.origins.as_ref()).await;
-            }
+        if let Some((route, mounted)) = self.find(head.uri.path()) {
+            return mounted.answer(route, Request::from_parts(head, body), self.origins.as_ref()).await;
         }
         let id = RequestId::of(&head.headers);
         let span = request_span(&head, &id);
@@ -334,7 +392,7 @@ impl Routes {
     }
 
     /// Answers a request that is for no endpoint.
-    async fn answer_otherwise(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer_otherwise(&self, request: Request<RequestBody>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let grant = match self.origins.as_ref().map(|origins| origins.judge(&head)) {
             None => None,
@@ -351,6 +409,18 @@ impl Routes {
             ),
         };
         self.registry.refusals().grant(grant.as_ref(), response)
+    }
+
+    fn find(&self, path: &str) -> Option<(Route, &Mounted)> {
+        self.endpoints.iter().find_map(|(endpoint, mounted)| Some((matching(endpoint, path)?, mounted)))
+    }
+
+    /// Lets the page that sent a request read an answer that comes before anything was looked at.
+    fn grant<B>(&self, head: &Parts, response: &mut Response<B>) {
+        let own = self.find(head.uri.path()).and_then(|(_, mounted)| mounted.endpoint.own_origins());
+        if let Some(Judged::Passed(grant)) = own.or(self.origins.as_ref()).map(|origins| origins.judge(head)) {
+            grant.write(response.headers_mut());
+        }
     }
 }
 

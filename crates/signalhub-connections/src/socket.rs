@@ -57,7 +57,7 @@ impl Socket {
     /// Who writes to it.
     pub(crate) fn outlet(&self) -> Outlet {
         match &self.io {
-            Io::Tcp(socket) => Outlet::Socket(Arc::clone(socket)),
+            Io::Tcp { socket, .. } => Outlet::Socket(Arc::clone(socket)),
             Io::Stream { .. } => Outlet::Task,
         }
     }
@@ -204,7 +204,7 @@ impl Socket {
 
     /// Tells whether [`give_up`](Self::give_up) has an effect.
     pub(crate) fn can_be_reset(&self) -> bool {
-        matches!(self.io, Io::Tcp(_))
+        matches!(self.io, Io::Tcp { .. })
     }
 
     /// Makes the end of the socket a reset, for a client that does not answer or is to see no orderly end.

@@ -20,7 +20,7 @@ use crate::handler::BoxFuture;
 use crate::io::Io;
 use crate::registry::Registry;
 use crate::server::matching;
-use crate::{ClientError, ConnectionCounts, Endpoint, Limits, answers, path};
+use crate::{ClientError, ConnectionCounts, Endpoint, Limits, RequestBody, answers, path};
 
 /// How long connections may take to end after the last of them was told to.
 const GRACE: Duration = Duration::from_secs(5);
@@ -110,6 +110,8 @@ where
                 return Ok(errors.refuse(ClientError::UnknownPath, request.uri().path(), response));
             };
             let upgrade = hyper::upgrade::on(&mut request);
+            let registry = &shared.mounted.registry;
+            let request = request.map(|body| RequestBody::new(body, registry));
             let mut response = shared.mounted.answer(route, request, None).await;
             if let Some(accept) = response.body_mut().take_socket() {
                 tokio::spawn(hand_over(upgrade, accept));
@@ -129,7 +131,7 @@ async fn hand_over(upgrade: OnUpgrade, accept: Accept) {
                 tracing::debug!(%error, "a socket was gone before it was upgraded");
                 return;
             }
-            accept(Io::Tcp(Arc::new(socket)), ahead);
+            accept(Io::Tcp { socket: Arc::new(socket), _charge: None }, ahead);
         }
         Ok(Err(upgraded)) => accept(Io::stream(TokioIo::new(upgraded)), Vec::new()),
         Err(error) => tracing::debug!(%error, "the upgrade did not complete"),

@@ -7,7 +7,6 @@ mod support;
 use std::sync::Arc;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use signalhub_connections::*;
 use support::*;
 
@@ -18,7 +17,7 @@ const EVIL: &str = "https://evil.example.com";
 struct Page;
 
 impl Respond for Page {
-    fn respond(self: Arc<Self>, _: Request<Incoming>) -> BoxFuture<Response<Body>> {
+    fn respond(self: Arc<Self>, _: Request<RequestBody>) -> BoxFuture<Response<Body>> {
         Box::pin(async { Response::new(Body::from("page")) })
     }
 }

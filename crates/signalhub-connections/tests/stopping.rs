@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use signalhub_connections::*;
 use support::*;
 use tokio::io::AsyncReadExt;
@@ -19,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 struct Ready;
 
 impl Respond for Ready {
-    fn respond(self: Arc<Self>, _: Request<Incoming>) -> BoxFuture<Response<Body>> {
+    fn respond(self: Arc<Self>, _: Request<RequestBody>) -> BoxFuture<Response<Body>> {
         Box::pin(async { Response::new(Body::from("still here")) })
     }
 }

@@ -20,11 +20,12 @@ pub use address::{Address, Listener, Proxy, WebOrigin};
 pub use leeway::Leeway;
 pub use rate::{CallRate, Rate};
 pub(crate) use setting::parse_duration;
-pub use setting::{ApiKey, ByteSize, DefaultGrants, ForwardedHeader, LogFilter, LogFormat, Maximum, SigningSecret};
+pub use setting::{
+    ApiKey, ByteSize, DefaultGrants, ForwardedHeader, LogFilter, LogFormat, Maximum, SigningSecret, SocketShare,
+};
 use setting::{Given, Setting};
 pub use sources::{ConfigurationError, Place};
 pub(crate) use sources::{KEY_VARIABLE, TOKEN_VARIABLE};
-pub(crate) use warnings::open_file_limit;
 
 /// Defines the sections and keys: a struct for each section, their defaults, [`KEYS`] and [`SECTIONS`].
 macro_rules! configuration {
@@ -160,7 +161,7 @@ configuration! {
         maximum_parallel_invocations_per_client: NonZeroUsize = NonZeroUsize::MIN;
         /// How many items of a client's stream may wait for their method.
         stream_buffer_capacity: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9);
-        /// How long a client may take nothing of what is queued for it, before it is closed as too slow.
+        /// How long a client may take nothing of what is queued for it or of what it is answered, before it is closed as too slow.
         transport_send_timeout: Duration = Duration::from_secs(10);
         /// How much may be queued for a client that reads too slowly, before it is closed; one larger message may pass an empty queue.
         transport_max_buffer_size: ByteSize = ByteSize::kibibytes(1024);
@@ -187,6 +188,8 @@ configuration! {
         connections_per_user: Maximum = Maximum::of(20_000);
         /// How many connections may come from one address (of IPv6, one /64). Behind a reverse proxy this needs `listen.trusted_proxies`.
         connections_per_address: Maximum = Maximum::of(20_000);
+        /// How many sockets one address (of IPv6, one /64) may have open, whatever they are used for: `quarter` of the open files that the process may have, a number, or `unlimited`. A socket of a trusted proxy counts for the client that it carries.
+        sockets_per_address: SocketShare = SocketShare::Quarter;
         /// How many negotiated connections may wait for their transport.
         pending_negotiations: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
         /// How many of them one user of an organisation may have; a quarter of `limits.pending_negotiations` when it is absent.
@@ -197,13 +200,17 @@ configuration! {
         negotiation_lifetime: Duration = Duration::from_secs(15);
         /// How long a client may take to send the head of a request.
         header_timeout: Duration = Duration::from_secs(10);
+        /// How long the head of a request may be; a longer one gets 431, and so does one of more than 100 header fields.
+        maximum_head_size: ByteSize = ByteSize::kibibytes(32);
+        /// How long a client may take to send the body of a request, on every route; then it gets 408. For publishes there is `publish.body_timeout` beside it.
+        body_timeout: Duration = Duration::from_secs(30);
         /// How long a socket may be open between two requests.
         idle_timeout: Duration = Duration::from_secs(130);
         /// How many subscriptions one connection may have; a further one is refused.
         subscriptions_per_connection: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
         /// How often one connection may call; a call above it is answered with an error.
         invocation_rate: CallRate = CallRate::PerSecond(NonZeroU32::MIN.saturating_add(999));
-        /// How many file descriptors are kept free for the rest of the process (on Linux).
+        /// How many file descriptors are kept free for the rest of the process (on Linux), beside 32 for the internal listener. When others run short, the sockets that have been idle for longest are closed for new ones.
         file_descriptor_headroom: usize = 64;
     }
     /// Which web pages may use the hub. Pages of the server's own origin always may, and so may clients that are no web pages.

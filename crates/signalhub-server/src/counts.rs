@@ -80,7 +80,7 @@ pub struct Refusals {
 
 impl Refusals {
     /// All of them, with the name that operators see.
-    pub(crate) fn named(&self) -> [(&'static str, u64); 17] {
+    pub(crate) fn named(&self) -> [(&'static str, u64); 22] {
         let Self { connections, hub, publishes } = self;
         [
             ("draining", connections.draining),
@@ -90,10 +90,15 @@ impl Refusals {
             ("connections", connections.connections),
             ("connections_per_user", connections.per_user),
             ("connections_per_address", connections.per_address),
+            ("sockets_per_address", connections.sockets_per_address),
             ("file_descriptors", connections.descriptors),
+            ("idle_socket", connections.evicted_sockets),
             ("foreign_origin", connections.foreign_origins),
             ("header_timeout", connections.header_timeouts),
             ("idle_timeout", connections.idle_timeouts),
+            ("body_timeout", connections.body_timeouts),
+            ("send_timeout", connections.send_timeouts),
+            ("head_size", connections.large_heads),
             ("invocation_rate", hub.invocations),
             ("streams", hub.streams),
             ("subscriptions_per_connection", hub.subscriptions),

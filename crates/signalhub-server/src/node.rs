@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::configuration::{
     self as settings, Auth, CallRate, Configuration, Cors, DefaultGrants, Events, ForwardedHeader, Listen, Listener,
-    Maximum, SigningSecret,
+    Maximum, SigningSecret, SocketShare,
 };
 use crate::counts::Counts;
 use crate::lifecycle::{Lifecycle, Phase};
@@ -58,7 +58,7 @@ impl Node {
         let server = server
             .send_buffer_size(configuration.listen.send_buffer_size.bytes())
             .map_err(failed)?
-            .limits(limits(&configuration.limits))
+            .limits(public_limits(configuration))
             .origins(origins(&configuration.cors))
             .trusted_proxies(trusted_proxies(&configuration.listen))
             .drain_time(configuration.listen.drain_time)
@@ -72,6 +72,7 @@ impl Node {
                 let (server, address) = listen(address)
                     .await
                     .map_err(|error| StartError::ListenInternally { address: address.to_owned(), error })?;
+                let server = server.limits(common_limits(configuration));
                 Some((server.otherwise(InternalPages::new(lifecycle.clone(), counts.clone())), address))
             }
         };
@@ -235,13 +236,24 @@ fn endpoint(limits: &settings::HubLimits, hub: Hub) -> Endpoint {
     if limits.stateful_reconnect { endpoint.allow_stateful_reconnects() } else { endpoint }
 }
 
-fn limits(settings: &settings::Limits) -> Limits {
-    let mut limits = Limits::default()
-        .pending_negotiations(settings.pending_negotiations.get())
-        .negotiation_lifetime(settings.negotiation_lifetime)
+/// What both listeners have in common: times, sizes, and the descriptors that neither of them takes.
+fn common_limits(configuration: &Configuration) -> Limits {
+    let settings = &configuration.limits;
+    Limits::default()
         .header_timeout(settings.header_timeout)
         .idle_timeout(settings.idle_timeout)
-        .descriptor_headroom(settings.file_descriptor_headroom);
+        .body_timeout(settings.body_timeout)
+        .send_timeout(configuration.hub.transport_send_timeout)
+        .head_size(settings.maximum_head_size.bytes())
+        .descriptor_headroom(settings.file_descriptor_headroom)
+}
+
+fn public_limits(configuration: &Configuration) -> Limits {
+    let settings = &configuration.limits;
+    let mut limits = common_limits(configuration)
+        .pending_negotiations(settings.pending_negotiations.get())
+        .negotiation_lifetime(settings.negotiation_lifetime)
+        .descriptor_headroom(configuration.reserved_descriptors());
     if let Some(count) = settings.pending_negotiations_per_user {
         limits = limits.pending_negotiations_per_user(count.get());
     }
@@ -257,7 +269,11 @@ fn limits(settings: &settings::Limits) -> Limits {
     if let Maximum::Of(count) = settings.connections_per_address {
         limits = limits.connections_per_address(count.get());
     }
-    limits
+    match settings.sockets_per_address {
+        SocketShare::Quarter => limits,
+        SocketShare::Unlimited => limits.sockets_per_address(usize::MAX),
+        SocketShare::Of(count) => limits.sockets_per_address(count.get()),
+    }
 }
 
 fn origins(cors: &Cors) -> Origins {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
-use signalhub::connections::{Body, BoxFuture, RequestId, Respond};
+use signalhub::connections::{Body, BoxFuture, RequestBody, RequestId, Respond};
 
 use crate::counts::Counts;
 use crate::lifecycle::Lifecycle;
@@ -31,7 +30,7 @@ impl PublicPages {
         Self { publish }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, request: Request<RequestBody>) -> Response<Body> {
         let answer = match request.uri().path() {
             publish_api::PATH => return self.publish.answer(request).await,
             open_api::PATH => health::get(request.method(), open_api::response),
@@ -47,7 +46,7 @@ impl InternalPages {
         Self { lifecycle, metrics: Metrics::new(counts) }
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
+    fn answer(&self, request: &Request<RequestBody>) -> Response<Body> {
         let answer = match request.uri().path() {
             health::LIVE_PATH => health::live(request.method()),
             health::READY_PATH => health::ready(request.method(), self.lifecycle.phase()),
@@ -62,21 +61,21 @@ impl InternalPages {
 }
 
 impl Respond for PublicPages {
-    fn respond(self: Arc<Self>, request: Request<Incoming>) -> BoxFuture<Response<Body>> {
+    fn respond(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<Response<Body>> {
         let id = request_id(&request);
         Box::pin(async move { identified(id, self.answer(request).await) })
     }
 }
 
 impl Respond for InternalPages {
-    fn respond(self: Arc<Self>, request: Request<Incoming>) -> BoxFuture<Response<Body>> {
+    fn respond(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<Response<Body>> {
         let id = request_id(&request);
         Box::pin(async move { identified(id, self.answer(&request)) })
     }
 }
 
 /// The id under which the server logs a request.
-fn request_id(request: &Request<Incoming>) -> Option<RequestId> {
+fn request_id(request: &Request<RequestBody>) -> Option<RequestId> {
     request.extensions().get().cloned()
 }
 

@@ -48,6 +48,8 @@ impl Target {
                 command.env("TOKIO_WORKER_THREADS", workers.to_string());
             }
             command.env("SIGNALHUB_PUBLISH__RATE", "unlimited").env("SIGNALHUB_LIMITS__INVOCATION_RATE", "unlimited");
+            // All clients come from this machine.
+            command.env("SIGNALHUB_LIMITS__SOCKETS_PER_ADDRESS", "unlimited");
             command
         };
         let token = command(&["token", "create", "--ttl", "1d", "--user", "bench"]).stderr(Stdio::null()).output()?;

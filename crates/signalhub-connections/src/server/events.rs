@@ -5,7 +5,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
@@ -14,6 +13,8 @@ use super::serving::{self, Visit};
 use crate::CloseReason;
 use crate::close::ARRIVAL_TIME;
 use crate::events::EventStream;
+use crate::outbound::Lane;
+use crate::sockets::SocketCharge;
 
 /// How long a client may take for what is queued when its connection has ended.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,7 +37,7 @@ pub(super) async fn stream(
     events: EventStream,
     (head, framing): (Vec<u8>, Framing),
     ahead: Vec<u8>,
-    visit: Visit,
+    (visit, _charge): (Visit, Option<SocketCharge>),
 ) {
     let lane = Arc::clone(events.lane());
     let mut spoke = !ahead.is_empty();
@@ -51,6 +52,7 @@ pub(super) async fn stream(
         tokio::select! {
             written = write(writer, events, head, framing) => match written {
                 Ok(()) if lane.ended() == Some(CloseReason::ServerShutdown) => Outcome::SentAway,
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => Outcome::Overdue,
                 written => Outcome::Written(written),
             },
             () = wait_until_gone(&mut reader, &mut spoke) => Outcome::Left,
@@ -79,18 +81,40 @@ fn is_stopping(visit: &Visit) -> bool {
     visit.stopping.has_changed().unwrap_or(true)
 }
 
-async fn write(mut writer: WriteHalf<'_>, mut events: EventStream, head: Vec<u8>, framing: Framing) -> io::Result<()> {
+async fn write(writer: WriteHalf<'_>, mut events: EventStream, head: Vec<u8>, framing: Framing) -> io::Result<()> {
     let mut bytes = head;
     while let Some(event) = poll_fn(|cx| events.poll_next(cx)).await {
         framing.append(&event, &mut bytes);
-        writer.write_all(&bytes).await?;
+        write_all(&writer, &bytes, events.lane()).await?;
         // An idle stream keeps no buffer.
         bytes = Vec::new();
     }
     if events.lane().ended() != Some(CloseReason::ServerShutdown) {
         bytes.extend_from_slice(framing.end());
     }
-    writer.write_all(&bytes).await
+    write_all(&writer, &bytes, events.lane()).await
+}
+
+/// Writes all of it, unless the client takes nothing for too long: then its connection ends.
+async fn write_all(writer: &WriteHalf<'_>, mut bytes: &[u8], lane: &Lane) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match writer.try_write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // An idle stream keeps no timer either.
+                match Box::pin(tokio::time::timeout(lane.send_timeout(), writer.writable())).await {
+                    Ok(writable) => writable?,
+                    Err(_) => {
+                        lane.end(CloseReason::SlowConsumer);
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Waits until the client closes its side. It has nothing to say before the stream ends; what it says is dropped.

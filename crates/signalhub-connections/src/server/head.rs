@@ -70,6 +70,11 @@ pub(super) fn upgrade(response: &Response<()>) -> Vec<u8> {
     write("HTTP/1.1", response.status(), response.headers())
 }
 
+/// The head of a response that says itself how long its body is.
+pub(super) fn whole(response: &Response<()>) -> Vec<u8> {
+    write("HTTP/1.1", response.status(), response.headers())
+}
+
 fn write(version: &str, status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
     let reason = status.canonical_reason().unwrap_or_default();
     let mut head = format!("{version} {} {reason}\r\n", status.as_u16()).into_bytes();

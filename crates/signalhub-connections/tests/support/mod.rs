@@ -15,7 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 pub const UPGRADE: &str = "GET /echo HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
 
-/// Sends everything back; after `deaf` it reads nothing more, `drown` makes it send without end, `bye` makes it close.
+/// Sends everything back; after `deaf` it reads nothing more, `drown` makes it send without end, `large` one large
+/// message, `bye` makes it close.
 pub struct Echo {
     ended: mpsc::Sender<CloseReason>,
 }
@@ -42,6 +43,7 @@ impl ConnectionHandler for Echo {
                 match connection.input() {
                     b"deaf" => intake = Intake::Paused,
                     b"bye" => break CloseReason::Finished,
+                    b"large" => drop(outbound.send(&Frame::new(MessageKind::Text, &[b'x'; 4 << 20]))),
                     b"drown" => while outbound.send(&Frame::new(MessageKind::Text, &[b'x'; 64 * 1024])).is_ok() {},
                     _ => {}
                 }

@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 
 use clap::Subcommand;
+use signalhub::connections::raise_file_descriptor_limit;
 
 use crate::command_line::{CommandError, Sources};
-use crate::configuration::{Configuration, open_file_limit};
+use crate::configuration::Configuration;
 use crate::development::Development;
 
 #[derive(Debug, Subcommand)]
@@ -25,7 +26,7 @@ pub(crate) async fn run(sources: &Sources, command: &Command) -> Result<(), Comm
             let changed = configuration.changed();
             // What a server without a key would refuse is refused here too.
             Development::begin(&mut configuration).await.map_err(CommandError::no)?;
-            let warnings = configuration.warnings(open_file_limit());
+            let warnings = configuration.warnings(raise_file_descriptor_limit());
             let verdict = match warnings.len() {
                 0 => "the configuration is good".to_owned(),
                 1 => "the configuration can be used, with 1 warning".to_owned(),

@@ -2,8 +2,10 @@
 
 use std::io;
 
+use signalhub::connections::raise_file_descriptor_limit;
+
 use crate::command_line::{CommandError, Sources};
-use crate::configuration::{Configuration, Listener, open_file_limit};
+use crate::configuration::{Configuration, Listener};
 use crate::development::Development;
 use crate::node::{Node, StartError};
 use crate::{log, shutdown};
@@ -16,7 +18,7 @@ pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
     let _log = log::start(&configuration.log);
     let changed = configuration.changed().join(" ");
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = changed, "starting");
-    for warning in configuration.warnings(open_file_limit()) {
+    for warning in configuration.warnings(raise_file_descriptor_limit()) {
         tracing::warn!("{warning}");
     }
     let development = Development::begin(&mut configuration).await.map_err(CommandError::no)?;

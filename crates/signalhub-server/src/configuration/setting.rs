@@ -174,6 +174,37 @@ impl Setting for Maximum {
     }
 }
 
+/// How many sockets an address may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketShare {
+    /// A quarter of all that there may be.
+    Quarter,
+    /// As many as there may be in all.
+    Unlimited,
+    /// So many.
+    Of(NonZeroUsize),
+}
+
+impl Setting for SocketShare {
+    const EXPECTED: &'static str = "\"quarter\", a whole number from 1, or \"unlimited\"";
+
+    fn parse(given: &Given<'_>) -> Option<Self> {
+        match given.text() {
+            Some("quarter") => Some(Self::Quarter),
+            Some("unlimited") => Some(Self::Unlimited),
+            _ => NonZeroUsize::parse(given).map(Self::Of),
+        }
+    }
+
+    fn written(&self) -> String {
+        match self {
+            Self::Quarter => quoted("quarter"),
+            Self::Unlimited => quoted("unlimited"),
+            Self::Of(count) => count.written(),
+        }
+    }
+}
+
 const TIME_UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 impl Setting for Duration {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Configuration, Maximum};
+use super::{Configuration, Listener, Maximum};
 
 /// How long official clients wait for a message before they take the connection for lost (`serverTimeoutInMilliseconds`).
 const SERVER_TIMEOUT_OF_CLIENTS: Duration = Duration::from_secs(30);
@@ -15,6 +15,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// How long common reverse proxies keep an idle connection to the server (nginx, `keepalive_timeout`).
 const IDLE_TIME_OF_PROXIES: Duration = Duration::from_secs(60);
+
+/// How many file descriptors are kept for the internal listener.
+const INTERNAL_DESCRIPTORS: usize = 32;
 
 impl Configuration {
     /// Tells what will go wrong with these settings, one sentence each, with the keys that would mend it.
@@ -79,9 +82,18 @@ impl Configuration {
         [queue, retained]
     }
 
+    /// How many descriptors the public listener leaves to others: to the process, and to the internal listener, whose probes
+    /// are answered while clients take all that there are.
+    pub(crate) fn reserved_descriptors(&self) -> usize {
+        let internal = match self.listen.internal {
+            Listener::Off => 0,
+            Listener::At(_) => INTERNAL_DESCRIPTORS,
+        };
+        self.limits.file_descriptor_headroom.saturating_add(internal)
+    }
+
     fn descriptor_warning(&self, open_files: usize) -> Option<String> {
-        let headroom = self.limits.file_descriptor_headroom;
-        let usable = open_files.saturating_sub(headroom);
+        let usable = open_files.saturating_sub(self.reserved_descriptors());
         let connections = match self.limits.connections {
             Maximum::Of(count) if count.get() <= usable => return None,
             Maximum::Of(count) => count.to_string(),
@@ -92,14 +104,6 @@ impl Configuration {
              sockets beyond {usable} will be refused with 503"
         ))
     }
-}
-
-/// How many files this process may have open; `None` where the system does not say so.
-pub(crate) fn open_file_limit() -> Option<usize> {
-    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    // "unlimited" is no number, and no limit.
-    line.split_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]

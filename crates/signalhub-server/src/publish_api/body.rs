@@ -7,6 +7,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as HttpBody;
+use signalhub::connections::BodyError;
 use tokio::time::timeout;
 
 use super::BoxError;
@@ -35,7 +36,11 @@ where
             discard(headers, body).await;
             Err(too_large())
         }
-        Ok(Err(error)) => Err(Problem::new(ProblemCode::IncompleteBody, error.to_string())),
+        Ok(Err(error)) => {
+            let overdue = matches!(error.downcast_ref::<BodyError>(), Some(BodyError::Overdue));
+            let code = if overdue { ProblemCode::BodyTimeout } else { ProblemCode::IncompleteBody };
+            Err(Problem::new(code, error.to_string()))
+        }
         Err(_) => {
             let detail = format!("the body did not arrive within {time:?} (publish.body_timeout)");
             Err(Problem::new(ProblemCode::BodyTimeout, detail))

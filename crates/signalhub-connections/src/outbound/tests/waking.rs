@@ -86,7 +86,7 @@ impl Run {
             let limits = QueueLimits { bytes: 64 << 10, ..QueueLimits::default() };
             let lane = Arc::new(Lane::new(limits, Outlet::Task));
             lane.set_outlet(Outlet::Socket(Arc::clone(&socket)));
-            (lane, Way::Socket { io: Io::Tcp(socket), client })
+            (lane, Way::Socket { io: Io::Tcp { socket, _charge: None }, client })
         };
         let (sent, arrived) = (Vec::new(), Vec::new());
         let (writer, waiting, keeps) = (Sleeper::new(), Vec::new(), seed.below(3) == 0);

@@ -43,10 +43,10 @@ fn harmless_settings_have_no_warning() {
 #[test]
 fn connections_need_files() {
     let mut configuration = Configuration::default();
-    configuration.read_toml("file", "[limits]\nconnections = 936").unwrap();
+    configuration.read_toml("file", "[limits]\nconnections = 904").unwrap();
     assert_eq!(configuration.warnings(Some(1000)), [""; 0]);
     let warnings = configuration.warnings(Some(999));
-    assert!(warnings[0].contains("sockets beyond 935 will be refused"), "{warnings:?}");
+    assert!(warnings[0].contains("sockets beyond 903 will be refused"), "{warnings:?}");
     assert_eq!(configuration.warnings(None), [""; 0]);
     configuration.read_toml("file", "[limits]\nconnections = \"unlimited\"").unwrap();
     assert_eq!(configuration.warnings(Some(1_000_000)).len(), 1);

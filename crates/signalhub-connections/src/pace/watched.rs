@@ -1,0 +1,121 @@
+//! A socket whose reads and writes are noticed.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::Pace;
+
+/// A socket that tells its pace what is going on.
+pub(crate) struct Watched {
+    socket: TcpStream,
+    pace: Arc<Pace>,
+    is_blocked: bool,
+    /// What hyper would have answered by itself to a head that it could not read.
+    refusal: Option<Vec<u8>>,
+}
+
+impl Watched {
+    pub(crate) fn new(socket: TcpStream, pace: Arc<Pace>) -> Self {
+        Self { socket, pace, is_blocked: false, refusal: None }
+    }
+
+    pub(crate) fn into_socket(self) -> TcpStream {
+        self.socket
+    }
+
+    /// The status of the answer that hyper gave by itself, and that was held back.
+    pub(crate) fn refusal(&self) -> Option<u16> {
+        // It begins as "HTTP/1.1 431 " does.
+        str::from_utf8(self.refusal.as_deref()?.get(9..12)?).ok()?.parse().ok()
+    }
+
+    /// Notes what became of a write.
+    fn note<T>(&mut self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match &written {
+            Poll::Pending if !self.is_blocked => {
+                self.is_blocked = true;
+                self.pace.blocked();
+            }
+            Poll::Ready(Ok(_)) if self.is_blocked => {
+                self.is_blocked = false;
+                self.pace.moved();
+            }
+            _ => {}
+        }
+        written
+    }
+
+    /// Holds back what answers no request: it is hyper's answer to a head that it cannot read, which says less than ours.
+    fn holds_back(&mut self) -> Option<&mut Vec<u8>> {
+        if self.refusal.is_none() && self.pace.is_done() {
+            self.refusal = Some(Vec::new());
+        }
+        self.refusal.as_mut()
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
+        if buffer.filled().len() > before {
+            self.pace.bytes_came();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(held) = self.holds_back() {
+            held.extend_from_slice(bytes);
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        self.note(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let Some(held) = self.holds_back() {
+            slices.iter().for_each(|slice| held.extend_from_slice(slice));
+            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
+        }
+        let written = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
+        self.note(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // It is called when everything was written.
+        ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+        self.pace.flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.refusal.is_some() {
+            // There is an answer to come yet.
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.socket.fmt(f)
+    }
+}

@@ -1,0 +1,199 @@
+//! Clients that do not send what they began, or do not read what they asked for, over real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::time::Duration;
+
+use signalhub_connections::*;
+use support::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+const LONG: Duration = Duration::from_secs(3600);
+
+/// A server whose bodies may take only a moment.
+async fn hurried() -> Running {
+    let limits = Limits::default().body_timeout(Duration::from_millis(300));
+    start(limits.negotiation_lifetime(Duration::from_secs(1))).await
+}
+
+/// Opens an event stream or makes the first poll.
+async fn attach(running: &Running, token: &str, accept: &str) -> TcpStream {
+    let mut socket =
+        running.open(format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\nAccept: {accept}\r\n\r\n")).await;
+    assert_eq!(answer(&mut socket).await.status, 200);
+    socket
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_is_given_up_on_every_route() {
+    let running = hurried().await;
+    let mut attached = Vec::new();
+    let mut tokens = Vec::new();
+    for accept in ["text/event-stream", "*/*"] {
+        let (_, token) = running.negotiate().await;
+        attached.push(attach(&running, &token, accept).await);
+        tokens.push(token);
+    }
+    let counted_before = running.counts.refusals().body_timeouts;
+    for (line, expected) in [
+        (format!("POST /echo?id={}", tokens[0]), 408),
+        (format!("POST /echo?id={}", tokens[1]), 408),
+        ("POST /echo/negotiate?negotiateVersion=1".to_owned(), 200),
+        ("POST /echo?id=unknown".to_owned(), 404),
+        ("POST /echo".to_owned(), 400),
+        (format!("GET /echo?id={}&x=1", "unknown"), 404),
+        ("DELETE /echo?id=unknown".to_owned(), 404),
+        ("PUT /echo".to_owned(), 405),
+        ("POST /other".to_owned(), 404),
+    ] {
+        for rest in ["Content-Length: 1000\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n5\r\n{"] {
+            let mut socket = running.open(format!("{line} HTTP/1.1\r\nHost: h\r\n{rest}")).await;
+            let answer = answer(&mut socket).await;
+            assert_eq!(answer.status, expected, "{line}");
+            if expected == 408 {
+                assert_eq!(answer.body, "The body did not arrive in time.");
+            }
+            assert_eq!(closed(&mut socket).await, "", "{line}");
+        }
+    }
+    assert_eq!(running.counts.refusals().body_timeouts - counted_before, 4);
+    drop(attached);
+    assert_eq!(running.ask(&format!("DELETE /echo?id={}", tokens[1]), &[]).await.status, 202);
+    running.quiet().await;
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_in_gets_no_more_time() {
+    let running = hurried().await;
+    let (_, token) = running.negotiate().await;
+    let _events = attach(&running, &token, "text/event-stream").await;
+    let head = format!("POST /echo?id={token} HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n");
+    let (mut reading, mut writing) = running.open(head).await.into_split();
+    let trickle = async {
+        while writing.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let mut answer = Vec::new();
+    let reading = async {
+        let _ = reading.read_to_end(&mut answer).await;
+    };
+    tokio::time::timeout(Duration::from_secs(10), async { tokio::join!(trickle, reading) }).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[tokio::test]
+async fn a_body_ends_with_its_connection() {
+    let running = start(Limits::default().body_timeout(LONG)).await;
+    let (_, token) = running.negotiate().await;
+    attach(&running, &token, "*/*").await;
+    let head = format!("POST /echo?id={token} HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n");
+    // The second one waits for the first.
+    let mut posts = [running.open(format!("{head}one")).await, running.open(format!("{head}two")).await];
+    let poll = running.ask(&format!("GET /echo?id={token}"), &[]).await;
+    assert!(poll.body == "one" || poll.body == "two", "{}", poll.body);
+    assert_eq!(running.ask(&format!("DELETE /echo?id={token}"), &[]).await.status, 202);
+    for post in &mut posts {
+        let answer = answer(post).await;
+        assert_eq!((answer.status, answer.body.as_str()), (404, "No Connection with that ID"));
+        closed(post).await;
+    }
+    running.quiet().await;
+}
+
+/// A server that holds little for a client in the kernel, and a connection that polls, with an answer of some MiB waiting.
+async fn waiting_answer(send_timeout: Duration) -> (Running, String) {
+    let running = start_with(
+        |endpoint| endpoint.queue_limit(64 << 20),
+        |server| server.send_buffer_size(4096).unwrap().limits(Limits::default().send_timeout(send_timeout)),
+    )
+    .await;
+    let (_, token) = running.negotiate().await;
+    attach(&running, &token, "*/*").await;
+    let (head, length) = (format!("POST /echo?id={token} HTTP/1.1\r\nHost: h\r\n"), 4 << 20);
+    let mut post = running.open(format!("{head}Content-Length: {length}\r\n\r\n")).await;
+    post.write_all(&vec![b'x'; length]).await.unwrap();
+    assert_eq!(answer(&mut post).await.status, 200);
+    (running, token)
+}
+
+/// Opens a socket that takes little without being read.
+async fn deaf(running: &Running, request: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut socket = socket.connect(running.address).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    socket
+}
+
+#[tokio::test]
+async fn an_answer_to_a_poll_that_nobody_reads_ends_its_connection() {
+    let (mut running, token) = waiting_answer(Duration::from_millis(300)).await;
+    let mut poll = deaf(&running, &format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
+    assert_eq!(running.ended.recv().await, Some(CloseReason::SlowConsumer));
+    assert_eq!(running.counts.refusals().send_timeouts, 1);
+    // The socket is gone, with what the server held for it.
+    let mut rest = Vec::new();
+    let _ = poll.read_to_end(&mut rest).await;
+    assert!(rest.len() < 4 << 20, "{}", rest.len());
+    running.quiet().await;
+}
+
+#[tokio::test]
+async fn an_answer_to_a_poll_that_is_read_slowly_arrives() {
+    let (running, token) = waiting_answer(Duration::from_millis(500)).await;
+    let mut poll = deaf(&running, &format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
+    let (mut buffer, mut read) = (vec![0; 256 * 1024], 0);
+    while read < 4 << 20 {
+        let count = poll.read(&mut buffer).await.unwrap();
+        assert_ne!(count, 0, "only {read} bytes came");
+        read += count;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(running.counts.refusals().send_timeouts, 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_reads_ends_with_its_connection() {
+    let (running, token) = waiting_answer(LONG).await;
+    let mut poll = deaf(&running, &format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
+    // The answer has begun, so what it holds has left the connection.
+    assert_eq!(poll.read_u8().await.unwrap(), b'H');
+    assert_eq!(running.ask(&format!("DELETE /echo?id={token}"), &[]).await.status, 202);
+    until(|| running.counts.refusals().send_timeouts == 1).await;
+    running.quiet().await;
+}
+
+#[tokio::test]
+async fn an_event_that_nobody_reads_ends_its_connection() {
+    let mut running = start_with(
+        |endpoint| endpoint.queue_limit(64 << 20).send_timeout(Duration::from_millis(300)),
+        |server| server.send_buffer_size(4096).unwrap(),
+    )
+    .await;
+    let (_, token) = running.negotiate().await;
+    let head = format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n");
+    let _events = deaf(&running, &head).await;
+    until(|| running.counts.active() == 1).await;
+    // It leaves the queue at once, with what is said about it: nothing waits there for the client.
+    let post = format!("POST /echo?id={token} HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nlarge");
+    assert_eq!(answer(&mut running.open(post).await).await.status, 200);
+    assert_eq!(running.ended.recv().await, Some(CloseReason::SlowConsumer));
+    running.quiet().await;
+}
+
+#[tokio::test]
+async fn an_upgrade_comes_behind_the_answers_before_it() {
+    let (running, token) = waiting_answer(LONG).await;
+    let requests = format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n{UPGRADE}\r\n");
+    let mut socket = deaf(&running, &requests).await;
+    let polled = answer(&mut socket).await;
+    assert_eq!((polled.status, polled.body.len()), (200, 4 << 20));
+    assert_eq!(answer(&mut socket).await.status, 101);
+    drop(socket);
+    assert_eq!(running.ask(&format!("DELETE /echo?id={token}"), &[]).await.status, 202);
+    running.quiet().await;
+}
