@@ -97,6 +97,11 @@ impl Outbound {
     pub fn abort(&self) {
         self.0.abort();
     }
+
+    /// Tells whether it was [asked](Self::abort) to end, and the handler has not heard of it yet.
+    pub fn is_aborting(&self) -> bool {
+        self.0.signals.is_raised(Signal::Abort)
+    }
 }
 
 impl fmt::Debug for Outbound {

@@ -60,8 +60,11 @@ impl Signals {
         self.task.register(waker);
     }
 
-    pub(crate) fn take(&self, signal: Signal) -> bool {
+    pub(crate) fn is_raised(&self, signal: Signal) -> bool {
         self.pending.load(Ordering::Acquire) & signal as u8 != 0
-            && self.pending.fetch_and(!(signal as u8), Ordering::AcqRel) & signal as u8 != 0
+    }
+
+    pub(crate) fn take(&self, signal: Signal) -> bool {
+        self.is_raised(signal) && self.pending.fetch_and(!(signal as u8), Ordering::AcqRel) & signal as u8 != 0
     }
 }

@@ -249,6 +249,15 @@ async fn a_method_learns_that_its_client_has_gone_while_another_call_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_was_aborted_is_not_invited_back_whatever_it_sends_behind() {
+    let hub = hub().0.build();
+    let mut client = Client::connect(&hub).await;
+    client.peer.send("{\"type\":1,\"target\":\"Abort\",\"arguments\":[]}\u{1e}{\"type\":1}\u{1e}");
+    client.hears([close(Some("Connection closed with an error."), None)]).await;
+    client.ends().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn any_task_may_abort_a_connection() {
     let (hub, shared, mut events) = telling();
     let (sender, mut callers) = mpsc::channel(1);

@@ -195,7 +195,9 @@ impl Session {
         log(ending.close_reason(), ending.detail().as_deref());
         let refused = self.wait_for_on_connected(&ending).await;
         let Self { core, mut connection, client, membership, calls, .. } = *self;
-        if let Some(close) = ending.message(core.options.error_details) {
+        if let Some(mut close) = ending.message(core.options.error_details) {
+            // Whatever else is wrong: a client that was aborted is not to come back by itself.
+            close.allow_reconnect &= !client.outbound().is_aborting();
             connection.send_last(&frame(client.protocol(), &HubMessage::Close(close)), ending.close_reason());
         }
         drop(membership);
