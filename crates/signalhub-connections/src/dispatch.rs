@@ -214,7 +214,7 @@ impl Mounted {
         let identity = Arc::new(identity);
         let make = |early: Option<Arc<Mailbox>>, _| {
             // What was posted early stays where it is, also what is still being posted.
-            let mailbox = early.unwrap_or_else(|| Mailbox::early(limits));
+            let mailbox = early.unwrap_or_else(|| Mailbox::early(limits, self.registry.backlog()));
             let outlet = if kind == TransportKind::ServerSentEvents { Outlet::Stream } else { Outlet::Taker };
             mailbox.attach(outlet, &identity);
             (link(&mailbox), mailbox)

@@ -150,7 +150,9 @@ impl Endpoint {
         self
     }
 
-    /// Sets how many bytes may be queued for a client, 1 MiB by default; one larger message may pass an empty queue.
+    /// Sets how many bytes may be queued for a client, 16 MiB by default; one larger message may pass an empty queue. A
+    /// client that needs more is closed as a slow consumer, so it should be more than the largest burst. What all clients
+    /// together may have queued is bounded by [`Limits::queued_bytes`](crate::Limits::queued_bytes).
     #[must_use]
     pub fn queue_limit(mut self, bytes: usize) -> Self {
         self.queue.bytes = bytes;

@@ -15,6 +15,10 @@ const OPENING: &[u8] = b":\r\n";
 /// How many messages one event takes along at most.
 const MESSAGES_PER_EVENT: usize = 64;
 
+/// Beyond this many bytes an event takes no further message along. A client shows that it reads by taking one event after
+/// another, so they are small enough for a slow network.
+const BYTES_PER_EVENT: usize = 64 * 1024;
+
 /// The body of an event stream. Dropping it is how a client leaves.
 pub(crate) struct EventStream {
     mailbox: Arc<Mailbox>,
@@ -37,7 +41,7 @@ impl EventStream {
             self.opened = true;
             return Poll::Ready(Some(Bytes::from_static(OPENING)));
         }
-        let frames = ready!(self.mailbox.lane().poll_take(cx, MESSAGES_PER_EVENT));
+        let frames = ready!(self.mailbox.lane().poll_take(cx, MESSAGES_PER_EVENT, BYTES_PER_EVENT));
         Poll::Ready(frames.map(|frames| event(&frames)))
     }
 }

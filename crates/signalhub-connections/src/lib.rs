@@ -107,7 +107,7 @@ pub use identity::{Identity, Policy};
 pub use limits::{Limits, Refusals};
 pub use negotiate::NegotiateVersion;
 pub use origins::{OriginError, Origins};
-pub use outbound::{Outbound, SendError};
+pub use outbound::{Outbound, Readers, SendError};
 pub use pair::Peer;
 pub use request_body::{BodyError, RequestBody};
 pub use request_id::RequestId;

@@ -43,6 +43,7 @@ pub struct Limits {
     head_size: usize,
     sockets_per_address: Option<usize>,
     descriptor_headroom: usize,
+    queued: usize,
 }
 
 impl Default for Limits {
@@ -67,6 +68,7 @@ impl Default for Limits {
             head_size: 32 * 1024,
             sockets_per_address: None,
             descriptor_headroom: 64,
+            queued: 1 << 30,
         }
     }
 }
@@ -185,6 +187,21 @@ impl Limits {
     pub fn descriptor_headroom(mut self, count: usize) -> Self {
         self.descriptor_headroom = count;
         self
+    }
+
+    /// Sets how many bytes may be queued in all for clients that are behind, 1 GiB by default. Each client may have a
+    /// sixteenth of [`Endpoint::queue_limit`](crate::Endpoint::queue_limit) queued that does not count here.
+    ///
+    /// The second half is for clients that read. One that needs more than there is is closed as a slow consumer. A message
+    /// that is queued for several clients counts for each of them, although they share its bytes.
+    #[must_use]
+    pub fn queued_bytes(mut self, bytes: usize) -> Self {
+        self.queued = bytes;
+        self
+    }
+
+    pub(crate) fn queued(&self) -> usize {
+        self.queued
     }
 
     pub(crate) fn lifetime(&self) -> Duration {

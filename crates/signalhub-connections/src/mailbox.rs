@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use tokio::sync::Notify;
 
 use crate::identity::Renewal;
-use crate::outbound::{Lane, Outlet, QueueLimits};
+use crate::outbound::{Backlog, Lane, Outlet, QueueLimits};
 use crate::signals::Signal;
 use crate::{CloseReason, Identity, Intake, Received};
 
@@ -46,8 +46,8 @@ impl Mailbox {
     }
 
     /// Makes the mailbox of a connection that has no transport yet.
-    pub(crate) fn early(limits: QueueLimits) -> Arc<Self> {
-        let mailbox = Self::new(Arc::new(Lane::new(limits, Outlet::Taker)));
+    pub(crate) fn early(limits: QueueLimits, backlog: &Arc<Backlog>) -> Arc<Self> {
+        let mailbox = Self::new(Arc::new(Lane::new(limits, Arc::clone(backlog), Outlet::Taker)));
         mailbox.lock().early = true;
         mailbox
     }

@@ -29,7 +29,7 @@ impl Connection {
     /// # }
     /// ```
     pub fn pair(identity: Identity) -> (Self, Peer) {
-        let lane = Arc::new(Lane::new(QueueLimits::default(), Outlet::Taker));
+        let lane = Arc::new(Lane::new(QueueLimits::default(), Arc::default(), Outlet::Taker));
         let mailbox = Mailbox::new(Arc::clone(&lane));
         let peer = Peer { lane: Arc::clone(&lane), mailbox: Arc::clone(&mailbox), handover: None };
         let identity = Arc::new(identity);
@@ -63,7 +63,7 @@ impl Peer {
 
     /// Waits for the next message; `None` once the connection has ended and all were taken.
     pub async fn receive(&mut self) -> Option<Bytes> {
-        let frames = self.lane.take(1).await?;
+        let frames = self.lane.take(1, 1).await?;
         frames.first().map(crate::Frame::payload)
     }
 

@@ -11,6 +11,9 @@ use tokio::time::Instant;
 use crate::CloseReason;
 use crate::mailbox::Mailbox;
 
+/// The answer to a poll takes no further message along beyond this.
+const BYTES_PER_ANSWER: usize = 1 << 20;
+
 /// The polls of one connection. One of them waits at a time: a newer one takes over.
 #[derive(Debug)]
 pub(crate) struct Polls {
@@ -84,7 +87,7 @@ impl Polls {
         };
         tokio::select! {
             biased;
-            frames = self.mailbox.lane().take(usize::MAX) => match frames {
+            frames = self.mailbox.lane().take(usize::MAX, BYTES_PER_ANSWER) => match frames {
                 None => Polled::Ended,
                 Some(frames) => {
                     let mut data = Vec::new();

@@ -22,7 +22,7 @@ use crate::id::ConnectionToken;
 use crate::identity::Owner;
 use crate::limits::{Charge, Limit, Limits, Party, RefusalCounts, Tally};
 use crate::mailbox::Mailbox;
-use crate::outbound::{Lane, QueueLimits};
+use crate::outbound::{Backlog, Lane, QueueLimits};
 use crate::signals::{Signal, TICK};
 use crate::{ClientError, CloseReason, ConnectionId, Reconnect, TransportKind};
 
@@ -45,6 +45,7 @@ pub(crate) struct Registry {
     refusals: RefusalCounts,
     client_errors: ClientErrorCounts,
     ends: EndCounts,
+    backlog: Arc<Backlog>,
 }
 
 #[derive(Debug, Default)]
@@ -119,6 +120,7 @@ impl Registry {
 
     /// Sets what it takes on; before it takes on anything.
     pub(crate) fn limit(&self, limits: Limits) {
+        self.backlog.set_limit(limits.queued());
         self.lock().limits = limits;
     }
 
@@ -137,6 +139,11 @@ impl Registry {
 
     pub(crate) fn client_errors(&self) -> &ClientErrorCounts {
         &self.client_errors
+    }
+
+    /// What is queued for the clients that are behind.
+    pub(crate) fn backlog(&self) -> &Arc<Backlog> {
+        &self.backlog
     }
 
     /// The live connections that have ended.
@@ -235,7 +242,7 @@ impl Registry {
         let mut slots = self.lock();
         Some(match &mut slots.slot_of(token, owner)?.stage {
             Stage::Waiting(Waiting { mailbox, .. }) => {
-                Ok(Arc::clone(mailbox.get_or_insert_with(|| Mailbox::early(limits))))
+                Ok(Arc::clone(mailbox.get_or_insert_with(|| Mailbox::early(limits, &self.backlog))))
             }
             Stage::Active(Link::Events(mailbox)) => Ok(Arc::clone(mailbox)),
             Stage::Active(Link::Polls(polls)) => Ok(Arc::clone(polls.mailbox())),

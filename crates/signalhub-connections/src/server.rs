@@ -32,7 +32,7 @@ use crate::origins::Judged;
 use crate::registry::Registry;
 use crate::sockets::{SocketCharge, Sockets};
 use crate::{
-    ClientError, CloseReason, Endpoint, Limits, Origins, Refusals, RemoteAddress, RequestBody, RequestId,
+    ClientError, CloseReason, Endpoint, Limits, Origins, Readers, Refusals, RemoteAddress, RequestBody, RequestId,
     TrustedProxies, answers, path, request_id,
 };
 
@@ -176,6 +176,11 @@ impl Server {
     /// A view on the number of connections, valid while the server runs.
     pub fn connections(&self) -> ConnectionCounts {
         ConnectionCounts(Arc::clone(&self.routes.registry))
+    }
+
+    /// The clients of this server as a publisher waits for them.
+    pub fn readers(&self) -> Readers {
+        Readers(Arc::clone(self.routes.registry.backlog()))
     }
 
     /// Serves until `shutdown` completes, then stops in order: no new connections, the live ones are sent away, spread

@@ -6,13 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use time::OffsetDateTime;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::fan_out::{FanOut, Matched};
 use crate::shards::Shards;
 use crate::{
     Catalogue, CatalogueError, Delivery, Epoch, Event, EventName, Position, Scope, Sender, Subscriber, Subscriptions,
 };
+
+/// How many bytes of payloads may be on their way to subscribers before publishers wait.
+const IN_FLIGHT: u32 = 4 << 20;
 
 /// Takes events in, gives each its position, and offers it to the subscribers that want and may see it.
 ///
@@ -34,6 +37,7 @@ struct Core {
     published: AtomicU64,
     matched: AtomicU64,
     inboxes: Vec<Inbox>,
+    in_flight: Arc<Semaphore>,
 }
 
 /// Says why a payload cannot reach the subscribers; see [`Broker::check_payloads`].
@@ -57,8 +61,9 @@ impl Broker {
 
     /// Publishes an event and answers as soon as it is known who gets it; it is on its way then.
     ///
-    /// An event that is past its expiry takes a position but reaches nobody. A full inbox makes the publisher wait, and nobody
-    /// else. A future that is dropped before it completes has published nothing.
+    /// An event that is past its expiry takes a position but reaches nobody. With many events or bytes on their way to
+    /// subscribers, the publisher waits for the broker, never for a subscriber. A future that is dropped before it completes
+    /// has published nothing.
     ///
     /// # Errors
     /// Refuses what the catalogue does not know, and payloads that [cannot reach everybody](Self::check_payloads). A refused
@@ -72,6 +77,10 @@ impl Broker {
         let id = EventId { epoch: self.core.epoch, serial: self.core.serial.fetch_add(1, Ordering::Relaxed) };
         let shard = self.core.shards.shard_of(&event.name);
         let inbox = &self.core.inboxes[shard];
+        // A payload that is larger than all that may be on its way goes alone.
+        let bytes = u32::try_from(event.payload.len()).unwrap_or(u32::MAX).clamp(1, IN_FLIGHT);
+        let in_flight = Arc::clone(&self.core.in_flight).acquire_many_owned(bytes).await;
+        let in_flight = in_flight.map_err(|_| PublishError::Closed)?;
         let place = inbox.sender.reserve().await.map_err(|_| PublishError::Closed)?;
         let mut found = Vec::new();
         let mut offsets = inbox.offsets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,7 +89,7 @@ impl Broker {
             self.core.shards.lock(shard).matching(&event, &mut found);
         }
         let receipt = Receipt { id, position, matched: found.len() };
-        place.send(Matched { delivery: Delivery::new(Arc::new(event), position), found });
+        place.send(Matched { delivery: Delivery::new(Arc::new(event), position), found, in_flight });
         drop(offsets);
         self.core.published.fetch_add(1, Ordering::Relaxed);
         self.core.matched.fetch_add(receipt.matched as u64, Ordering::Relaxed);
@@ -205,9 +214,11 @@ impl BrokerBuilder {
         };
         let inboxes = (0..self.shards).map(start).collect();
         let (catalogue, serial) = (Arc::new(self.catalogue), AtomicU64::new(1));
+        let in_flight = Arc::new(Semaphore::new(IN_FLIGHT as usize));
         let (published, matched) = (AtomicU64::default(), AtomicU64::default());
         let payload_checks = RwLock::default();
-        let core = Core { node, epoch, serial, catalogue, payload_checks, shards, published, matched, inboxes };
+        let core =
+            Core { node, epoch, serial, catalogue, payload_checks, shards, published, matched, inboxes, in_flight };
         Broker { core: Arc::new(core) }
     }
 }

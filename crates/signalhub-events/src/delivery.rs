@@ -56,13 +56,29 @@ impl Delivery {
 pub struct Deliveries {
     each: Vec<Arc<Delivery>>,
     encodings: Encodings<Box<[Bytes]>>,
+    audience: Audience,
+}
+
+/// Says how many subscribers get just these deliveries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// Several: a joint encoding pays.
+    Several,
+    /// One, as far as is known: a joint encoding would be a copy for it alone.
+    One,
 }
 
 impl Deliveries {
     /// Puts deliveries together, in this order.
     #[must_use]
-    pub fn new(each: Vec<Arc<Delivery>>) -> Self {
-        Self { each, encodings: Encodings::default() }
+    pub fn new(each: Vec<Arc<Delivery>>, audience: Audience) -> Self {
+        Self { each, encodings: Encodings::default(), audience }
+    }
+
+    /// Returns how many subscribers get just these.
+    #[must_use]
+    pub fn audience(&self) -> Audience {
+        self.audience
     }
 
     /// Returns the deliveries in the order in which they are to be sent.

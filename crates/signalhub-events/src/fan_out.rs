@@ -4,16 +4,17 @@
 //! others are being offered joins the batch: whoever is still to be served gets it together with the rest of its share, so
 //! a burst costs each of them about one write. Nobody waits for more events to come.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::index::Found;
 use crate::shards::Shards;
 use crate::subscriptions::Member;
-use crate::{Deliveries, Delivery, Offered};
+use crate::{Audience, Deliveries, Delivery, Offered};
 
 /// So many subscribers are offered their share before other tasks get their turn.
 const CHUNK: usize = 128;
@@ -25,11 +26,20 @@ const PREFETCHED: usize = 8;
 /// So many events are in a batch at most: one for each bit.
 const BATCH: usize = u64::BITS as usize;
 
+/// The encodings of this many sets of events are joined in a batch, so that its memory does not grow with the number of
+/// different sets.
+const JOINED: usize = 8;
+
+/// This many sets are remembered, to find those that several subscribers get.
+const REMEMBERED: usize = 256;
+
 /// An event, and who is to have it.
 #[derive(Debug)]
 pub(crate) struct Matched {
     pub(crate) delivery: Delivery,
     pub(crate) found: Vec<Found>,
+    /// The event's part of the bytes that may be on their way.
+    pub(crate) in_flight: OwnedSemaphorePermit,
 }
 
 /// Offers the events of its shard, to each subscriber in the order of publishing.
@@ -38,14 +48,18 @@ pub(crate) struct FanOut {
     events: mpsc::Receiver<Matched>,
     /// The events of the batch.
     batch: Vec<Arc<Delivery>>,
+    /// Their part of the bytes that may be on their way.
+    in_flight: Vec<OwnedSemaphorePermit>,
     /// Who still gets what of them, in the order in which they are served.
     shares: VecDeque<Share>,
     /// How many have been served, ever.
     served: u64,
     /// The number of the latest share of each slot: so many were, or are, served before it.
     places: Vec<u64>,
-    /// The deliveries of each set of events that somebody gets.
-    sets: HashMap<u64, Arc<Deliveries>>,
+    /// The sets of events that subscribers got. Those that several got are put together once.
+    sets: HashMap<u64, Option<Arc<Deliveries>>>,
+    /// How many of them are put together.
+    joined: usize,
 }
 
 /// What one subscriber gets.
@@ -57,8 +71,8 @@ struct Share {
 
 impl FanOut {
     pub(crate) fn new(shards: Arc<Shards>, events: mpsc::Receiver<Matched>) -> Self {
-        let (batch, shares, places) = (Vec::new(), VecDeque::new(), Vec::new());
-        Self { shards, events, batch, shares, served: 0, places, sets: HashMap::new() }
+        let (batch, in_flight, shares, places) = (Vec::new(), Vec::new(), VecDeque::new(), Vec::new());
+        Self { shards, events, batch, in_flight, shares, served: 0, places, sets: HashMap::new(), joined: 0 }
     }
 
     /// Runs until no more events can come.
@@ -74,7 +88,9 @@ impl FanOut {
                 }
             }
             self.batch.clear();
+            self.in_flight.clear();
             self.sets.clear();
+            self.joined = 0;
         }
     }
 
@@ -87,8 +103,9 @@ impl FanOut {
         }
     }
 
-    fn admit(&mut self, Matched { delivery, found }: Matched) {
+    fn admit(&mut self, Matched { delivery, found, in_flight }: Matched) {
         let bit = 1 << self.batch.len();
+        self.in_flight.push(in_flight);
         self.batch.push(Arc::new(delivery));
         for Found { slot, member } in found {
             let slot = slot.number();
@@ -122,16 +139,40 @@ impl FanOut {
                 let delivery = &self.batch[events.trailing_zeros() as usize];
                 guard(|| member.offer(delivery))
             } else {
-                let chosen = || (0..self.batch.len()).filter(|n| events >> n & 1 == 1).map(|n| self.batch[n].clone());
-                let deliveries =
-                    self.sets.entry(events).or_insert_with(|| Arc::new(Deliveries::new(chosen().collect())));
-                guard(|| member.offer_all(deliveries))
+                let deliveries = self.deliveries(events);
+                guard(|| member.offer_all(&deliveries))
             };
             if offered != Some(Offered::Accepted) {
                 self.shards.end(&member);
             }
         }
         !self.shares.is_empty()
+    }
+
+    /// The deliveries of a set of events. A set that comes again is put together once for all that get it.
+    fn deliveries(&mut self, events: u64) -> Arc<Deliveries> {
+        let remembered = self.sets.len();
+        let batch = &self.batch;
+        let of = |audience| {
+            let chosen = (0..batch.len()).filter(|n| events >> n & 1 == 1).map(|n| Arc::clone(&batch[n]));
+            Arc::new(Deliveries::new(chosen.collect(), audience))
+        };
+        match self.sets.entry(events) {
+            Entry::Occupied(mut set) => match set.get_mut() {
+                Some(deliveries) => Arc::clone(deliveries),
+                none if self.joined < JOINED => {
+                    self.joined += 1;
+                    Arc::clone(none.insert(of(Audience::Several)))
+                }
+                _ => of(Audience::One),
+            },
+            Entry::Vacant(set) => {
+                if remembered < REMEMBERED {
+                    set.insert(None);
+                }
+                of(Audience::One)
+            }
+        }
     }
 }
 

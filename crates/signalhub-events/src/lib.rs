@@ -57,7 +57,7 @@ mod timestamp;
 pub use action::{Action, UnknownAction};
 pub use broker::{Broker, BrokerBuilder, EventId, PayloadCheck, PublishError, Receipt};
 pub use catalogue::{Catalogue, CatalogueError, Resources, UnknownEvents};
-pub use delivery::{Deliveries, Delivery, EncodingKey};
+pub use delivery::{Audience, Deliveries, Delivery, EncodingKey};
 pub use event::{Event, Sender, SenderUser};
 pub use filter::Filter;
 pub use name::{EmptyName, EventName, Organisation, ResourceName};

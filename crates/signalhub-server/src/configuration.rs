@@ -163,8 +163,8 @@ configuration! {
         stream_buffer_capacity: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9);
         /// How long a client may take nothing of what is queued for it or of what it is answered, before it is closed as too slow.
         transport_send_timeout: Duration = Duration::from_secs(10);
-        /// How much may be queued for a client that reads too slowly, before it is closed; one larger message may pass an empty queue.
-        transport_max_buffer_size: ByteSize = ByteSize::kibibytes(1024);
+        /// How much may be queued for a client, before it is closed as too slow; one larger message may pass an empty queue. This is to be more than the largest burst: with more than half of it queued for a client that reads, publishers wait, each request for at most a second.
+        transport_max_buffer_size: ByteSize = ByteSize::kibibytes(16 * 1024);
         /// How long a poll (long polling) waits for something to say.
         poll_timeout: Duration = Duration::from_secs(90);
         /// The lowest version of negotiation that is accepted: under 0, which clients before 3.0 speak, the id of a connection, which others may know, is also the token that opens it; 1 forbids that.
@@ -206,6 +206,8 @@ configuration! {
         body_timeout: Duration = Duration::from_secs(30);
         /// How long a socket may be open between two requests.
         idle_timeout: Duration = Duration::from_secs(130);
+        /// How much may be queued in all for clients that are behind, beyond a sixteenth of `hub.transport_max_buffer_size` for each. The second half is for clients that read; a client that needs more is closed as too slow.
+        queued_bytes: ByteSize = ByteSize::kibibytes(1024 * 1024);
         /// How many subscriptions one connection may have; a further one is refused.
         subscriptions_per_connection: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
         /// How often one connection may call; a call above it is answered with an error.

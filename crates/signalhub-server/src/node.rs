@@ -62,8 +62,9 @@ impl Node {
             .origins(origins(&configuration.cors))
             .trusted_proxies(trusted_proxies(&configuration.listen))
             .drain_time(configuration.listen.drain_time)
-            .endpoint(HUB_PATH, endpoint)
-            .otherwise(PublicPages::new(publish));
+            .endpoint(HUB_PATH, endpoint);
+        let publish = publish.waiting_for(server.readers());
+        let server = server.otherwise(PublicPages::new(publish));
         let counts = Counts::new(server.connections(), hub, broker, refused);
         let internal = match &configuration.listen.internal {
             Listener::Off => None,
@@ -253,6 +254,7 @@ fn public_limits(configuration: &Configuration) -> Limits {
     let mut limits = common_limits(configuration)
         .pending_negotiations(settings.pending_negotiations.get())
         .negotiation_lifetime(settings.negotiation_lifetime)
+        .queued_bytes(settings.queued_bytes.bytes())
         .descriptor_headroom(configuration.reserved_descriptors());
     if let Some(count) = settings.pending_negotiations_per_user {
         limits = limits.pending_negotiations_per_user(count.get());

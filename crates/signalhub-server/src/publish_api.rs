@@ -17,7 +17,7 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Body as HttpBody;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use signalhub::connections::Body;
+use signalhub::connections::{Body, Readers};
 use signalhub::events::{Broker, PublishError, Receipt};
 
 use crate::configuration::{ByteSize, Publish};
@@ -33,6 +33,9 @@ use rate::RateLimit;
 /// Where it is.
 pub(crate) const PATH: &str = "/api/v1/publish";
 
+/// How long a request waits at most for clients that read and are far behind.
+const READERS_WAIT: Duration = Duration::from_secs(1);
+
 /// Takes notifications for a broker.
 #[derive(Debug)]
 pub(crate) struct PublishApi {
@@ -44,6 +47,7 @@ pub(crate) struct PublishApi {
     maximum_batch_size: usize,
     lifecycle: Lifecycle,
     refused: Arc<PublishCounters>,
+    readers: Readers,
 }
 
 impl PublishApi {
@@ -57,7 +61,13 @@ impl PublishApi {
             maximum_batch_size: settings.maximum_batch_size.get(),
             lifecycle,
             refused: Arc::default(),
+            readers: Readers::default(),
         }
+    }
+
+    /// Sets the clients that a burst must not overtake.
+    pub(crate) fn waiting_for(self, readers: Readers) -> Self {
+        Self { readers, ..self }
     }
 
     /// Returns the counters of what it refuses.
@@ -109,6 +119,7 @@ impl PublishApi {
         let body = body::read(&head.headers, body, self.maximum_body_size, self.body_timeout).await?;
         match Content::read(media, &body, self.maximum_batch_size)? {
             Content::One(value) => {
+                self.readers.wait(READERS_WAIT).await;
                 let receipt = self.publish_one(&publisher, media, value).await?;
                 let (position, matched) = (receipt.position.to_string(), receipt.matched);
                 tracing::debug!(id = %receipt.id, position, matched, "an event was published");
@@ -127,7 +138,9 @@ impl PublishApi {
     /// Publishes the items of a batch in their order, each on its own account.
     async fn publish_all(&self, publisher: &Publisher, media: MediaType, values: &[&RawValue]) -> Response<Body> {
         let mut results = Vec::with_capacity(values.len());
+        let mut wait = READERS_WAIT;
         for value in values {
+            wait = wait.saturating_sub(self.readers.wait(wait).await);
             results.push(self.publish_one(publisher, media, value).await);
         }
         results.iter().flat_map(|result| result.as_ref().err()).for_each(|problem| self.note(problem));

@@ -25,6 +25,8 @@ pub(crate) struct HubCore {
     pub(crate) refused: RefusalCounters,
     /// For warnings about arguments that do not fit.
     pub(crate) misfits: LogThrottle,
+    /// For warnings about clients that do not read.
+    pub(crate) slow_clients: LogThrottle,
     pub(crate) call_errors: CallErrorCounts,
     /// The pings of all clients, by protocol.
     pings: [Frame; Protocol::ALL.len()],
@@ -47,6 +49,7 @@ impl HubCore {
             results: ClientResults::default(),
             refused: RefusalCounters::default(),
             misfits: LogThrottle::new(Instant::now()),
+            slow_clients: LogThrottle::new(Instant::now()),
             call_errors: CallErrorCounts::default(),
             pings: Protocol::ALL.map(|protocol| frame(protocol, &HubMessage::Ping)),
             on_connected,

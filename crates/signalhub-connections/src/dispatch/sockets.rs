@@ -55,7 +55,7 @@ impl Mounted {
         party: &Party,
         identity: Identity,
     ) -> Result<Accept, AttachError> {
-        let lane = Arc::new(Lane::new(self.endpoint.queue_limits(), Outlet::Task));
+        let lane = Arc::new(Lane::new(self.endpoint.queue_limits(), Arc::clone(self.registry.backlog()), Outlet::Task));
         let identity = Arc::new(identity);
         let mut early = Vec::new();
         let mut handover = None;

@@ -3,11 +3,14 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::net::{SendFlags, send};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::QueueLimits;
+use super::backlog::{Backlog, Reservation};
 use super::retained::Retained;
 use crate::{CloseReason, Frame};
 
@@ -16,6 +19,9 @@ pub(super) const SLICES_PER_WRITE: usize = 64;
 
 /// Beyond this many bytes a write takes no further frame along.
 const BYTES_PER_WRITE: usize = 64 * 1024;
+
+/// Who has taken something within this time goes on reading.
+const PROGRESS: Duration = Duration::from_secs(1);
 
 /// What a queued frame takes beside its bytes: its place in the queue and its share of the allocator.
 const FRAME_OVERHEAD: usize = 96;
@@ -34,6 +40,8 @@ pub(super) struct Queue {
     /// What may have to be sent again, on a connection that can be resumed.
     pub(super) retained: Option<Box<Retained>>,
     pub(super) stalled_since: Option<Instant>,
+    /// What it holds beyond its free share.
+    reservation: Reservation,
     /// Somebody waits until the queue is short.
     pub(super) room_is_awaited: bool,
     /// Nothing is taken any more but a last frame.
@@ -78,7 +86,7 @@ pub(super) fn cost(frame: &Frame) -> usize {
 }
 
 impl Queue {
-    pub(super) fn new(outlet: Outlet) -> Self {
+    pub(super) fn new(outlet: Outlet, backlog: Arc<Backlog>) -> Self {
         Self {
             frames: VecDeque::new(),
             written: 0,
@@ -88,6 +96,7 @@ impl Queue {
             held: false,
             retained: None,
             stalled_since: None,
+            reservation: Reservation::new(backlog),
             room_is_awaited: false,
             refuses: false,
             ended: None,
@@ -95,22 +104,54 @@ impl Queue {
     }
 
     /// Keeps a frame where one may have to be sent again.
-    pub(super) fn retain(&mut self, frame: &Frame, most: usize) -> Result<(), Full> {
+    pub(super) fn retain(&mut self, frame: &Frame, limits: &QueueLimits) -> Result<(), Full> {
         match &mut self.retained {
-            Some(retained) if !self.refuses => retained.push(frame, most),
+            Some(retained) if !self.refuses => {
+                retained.push(frame, limits.bytes)?;
+                self.reserve(limits)
+            }
             _ => Ok(()),
         }
     }
 
+    /// What it holds beyond its free share. What is queued and what is kept are mostly the same frames.
+    fn beyond_free(&self, limits: &QueueLimits) -> usize {
+        let kept = self.retained.as_ref().map_or(0, |retained| retained.cost());
+        self.bytes.max(kept).saturating_sub(limits.free())
+    }
+
+    /// Reserves what it holds beyond its free share.
+    fn reserve(&mut self, limits: &QueueLimits) -> Result<(), Full> {
+        let beyond = self.beyond_free(limits);
+        if beyond <= self.reservation.bytes() {
+            return Ok(());
+        }
+        let stalled = self.stalled_since;
+        let progresses = || stalled.is_none_or(|since| since.elapsed() < PROGRESS);
+        self.reservation.grow(beyond, limits.half(), limits.stall, progresses)
+    }
+
+    /// Gives back what it has reserved and does not hold any more.
+    pub(super) fn give_back(&mut self, limits: &QueueLimits) {
+        if self.reservation.bytes() > 0 {
+            self.reservation.shrink(self.beyond_free(limits), limits.half());
+        }
+    }
+
     /// Queues a frame, unless there is no transport for it, and tells who has to be woken.
-    pub(super) fn push_within(&mut self, frame: &Frame, most: usize) -> Result<News, Full> {
+    pub(super) fn push_within(&mut self, frame: &Frame, limits: &QueueLimits) -> Result<News, Full> {
         if self.held {
             return Ok(News::None);
         }
-        if !self.frames.is_empty() && self.behind_first() + cost(frame) > most {
+        if !self.frames.is_empty() && self.behind_first() + cost(frame) > limits.bytes {
             return Err(Full);
         }
+        let first = self.frames.is_empty();
         let news = self.push(frame);
+        // The first frame may be larger than every limit.
+        if !first {
+            self.reserve(limits)?;
+        }
         // Pulling the cork writes it, or wakes the one who does.
         Ok(if self.corked { News::None } else { news })
     }
@@ -207,6 +248,18 @@ impl Queue {
             }
         }
         count
+    }
+
+    /// The first frames: at most so many, and no more behind one with which they have these bytes.
+    pub(super) fn first(&self, most: usize, bytes: usize) -> Vec<Frame> {
+        let mut taken = 0;
+        let within = |frame: &&Frame| {
+            taken < bytes && {
+                taken += frame.len();
+                true
+            }
+        };
+        self.frames.iter().take(most).take_while(within).cloned().collect()
     }
 
     /// What waits behind the first frame: that one may be larger than the limit.

@@ -5,7 +5,8 @@
 
 use std::collections::VecDeque;
 
-use super::{Full, Lane, News, Outbound, Outlet, SendError, cost};
+use super::queue::{Full, News, Outlet, Queue, cost};
+use super::{Lane, Outbound, SendError};
 use crate::Frame;
 
 /// The frames that the client has not confirmed, in order.
@@ -52,6 +53,10 @@ impl Retained {
         self.cost += cost(frame);
         self.frames.push_back(frame.clone());
         Ok(())
+    }
+
+    pub(super) fn cost(&self) -> usize {
+        self.cost
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -145,7 +150,7 @@ impl Lane {
     }
 }
 
-impl super::Queue {
+impl Queue {
     fn unreleased(&self) -> impl Iterator<Item = &Frame> {
         self.retained.iter().flat_map(|retained| &retained.frames)
     }

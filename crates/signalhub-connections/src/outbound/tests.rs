@@ -1,5 +1,7 @@
+mod backlog;
 mod waking;
 
+use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -9,16 +11,19 @@ use futures_util::future::poll_fn;
 use socket2::SockRef;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::Instant;
 
+use super::queue::cost;
 use super::*;
-use crate::MessageKind;
+use crate::signals::Signal;
+use crate::{CloseReason, MessageKind};
 
 fn text(len: usize) -> Frame {
     Frame::new(MessageKind::Text, &vec![b'x'; len])
 }
 
 fn lane(bytes: usize) -> Arc<Lane> {
-    Arc::new(Lane::new(QueueLimits { bytes, stall: Duration::from_secs(10) }, Outlet::Task))
+    Arc::new(Lane::new(QueueLimits { bytes, stall: Duration::from_secs(10) }, Arc::default(), Outlet::Task))
 }
 
 /// Drains a lane through a transport that takes `portion` bytes a write, and gives back what went through.
@@ -194,16 +199,16 @@ fn empty_frames_count_too() {
 
 #[tokio::test]
 async fn an_abort_refuses_frames_but_not_the_farewell() {
-    let lane = Arc::new(Lane::new(QueueLimits::default(), Outlet::Taker));
+    let lane = Arc::new(Lane::new(QueueLimits::default(), Arc::default(), Outlet::Taker));
     let outbound = Outbound::new(Arc::clone(&lane));
     outbound.send(&text(1)).unwrap();
     outbound.abort();
     assert_eq!(outbound.send(&text(2)), Err(SendError));
-    assert_eq!(lane.take(9).await.map(|frames| frames.len()), Some(1));
-    assert!(std::pin::pin!(lane.take(9)).now_or_never().is_none());
+    assert_eq!(lane.take(9, 1 << 20).await.map(|frames| frames.len()), Some(1));
+    assert!(std::pin::pin!(lane.take(9, 1 << 20)).now_or_never().is_none());
     lane.finish(Some(&text(3)), CloseReason::Aborted);
-    assert_eq!(lane.take(9).await.map(|frames| frames.len()), Some(1));
-    assert_eq!(lane.take(9).await.map(|frames| frames.len()), None);
+    assert_eq!(lane.take(9, 1 << 20).await.map(|frames| frames.len()), Some(1));
+    assert_eq!(lane.take(9, 1 << 20).await.map(|frames| frames.len()), None);
 }
 
 #[tokio::test]

@@ -89,7 +89,7 @@ async fn a_client_that_reads_slowly_keeps_its_answer() {
 async fn an_answer_that_is_not_read_ends_with_its_connection() {
     for is_dropped in [true, false] {
         let pace = Pace::new(TIMES);
-        let mut lane = Some(Arc::new(Lane::new(QueueLimits::default(), Outlet::Taker)));
+        let mut lane = Some(Arc::new(Lane::new(QueueLimits::default(), Arc::default(), Outlet::Taker)));
         let busy = pace.request();
         lane.iter().for_each(|lane| busy.answers(lane));
         drop(busy);

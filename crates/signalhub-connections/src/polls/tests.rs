@@ -67,7 +67,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let lane = Arc::new(Lane::new(QueueLimits::default(), Outlet::Taker));
+        let lane = Arc::new(Lane::new(QueueLimits::default(), Arc::default(), Outlet::Taker));
         Self {
             polls: Polls::new(Mailbox::new(Arc::clone(&lane)), Duration::from_secs(90), Duration::from_secs(15)),
             lane,

@@ -16,7 +16,7 @@ fn negotiate(registry: &Registry) -> Result<String, Limit> {
 }
 
 fn lane() -> Arc<Lane> {
-    Arc::new(Lane::new(QueueLimits::default(), Outlet::Taker))
+    Arc::new(Lane::new(QueueLimits::default(), Arc::default(), Outlet::Taker))
 }
 
 fn attach(registry: &Arc<Registry>, token: &str) -> Result<Attached<Arc<Lane>>, AttachError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::*;
-use crate::{Action, Deliveries, Delivery, Filter, Grants, Offered, Organisation, Scope, SubscribeError};
+use crate::{Action, Audience, Deliveries, Delivery, Filter, Grants, Offered, Organisation, Scope, SubscribeError};
 
 /// A subscriber that passes on what it gets, and refuses what it has no room for.
 struct Queue(mpsc::Sender<(Arc<Event>, u64)>);
@@ -305,4 +305,47 @@ async fn unknown_events_are_not_published() {
         assert!(matches!(broker.publish(event).await, Err(PublishError::Catalogue(_))));
     }
     assert_eq!(broker.publish(licence()).await.unwrap().position.offset(), 1);
+}
+
+/// Passes on for how many subscribers each offer is put together.
+struct Counted(mpsc::Sender<Audience>);
+
+impl Subscriber for Counted {
+    fn offer(&self, _delivery: &Delivery) -> Offered {
+        Offered::Accepted
+    }
+
+    fn offer_all(&self, deliveries: &Deliveries) -> Offered {
+        self.0.try_send(deliveries.audience()).unwrap();
+        Offered::Accepted
+    }
+}
+
+/// Joint encodings are copies. Their number must not grow with the number of different sets of subscriptions.
+#[tokio::test]
+async fn events_are_joined_for_sets_that_several_subscribers_get_and_for_few_of_those() {
+    const NAMES: usize = 40;
+    // How many subscribers have each set, how many sets there are, and how many offers are of joined events.
+    for (same, sets, joined) in [(10, 1, 9), (1, 30, 0), (2, 30, 8), (3, 4, 8)] {
+        let broker = Broker::builder().build();
+        let (sender, mut offers) = channel(1000);
+        let mut kept = Vec::new();
+        for set in 0..sets {
+            for _ in 0..same {
+                let mut subscriptions = broker.attach(Arc::new(Counted(sender.clone())), Scope::unrestricted());
+                for resource in [set, set + 1] {
+                    subscriptions.add(&all().with_resource(format!("r{resource}").as_str().into())).unwrap();
+                }
+                kept.push(subscriptions);
+            }
+        }
+        for resource in 0..NAMES {
+            broker.publish(changed().with_resource(format!("r{resource}").as_str().into())).await.unwrap();
+        }
+        let mut several = 0;
+        for _ in 0..same * sets {
+            several += usize::from(offers.recv().await.unwrap() == Audience::Several);
+        }
+        assert_eq!(several, joined, "{sets} sets of {same} subscribers each");
+    }
 }

@@ -42,8 +42,10 @@ fn deliveries_are_joined_once_in_pieces() {
         Arc::new(Delivery::new(Arc::new(event), Position::new(Epoch::new(1), offset)))
     };
     let payload = |delivery: &Delivery| delivery.event().payload.clone();
-    let deliveries =
-        Deliveries::new(vec![delivery("one", 1), delivery("two", 2), delivery("three four", 3), delivery("", 4)]);
+    let deliveries = Deliveries::new(
+        vec![delivery("one", 1), delivery("two", 2), delivery("three four", 3), delivery("", 4)],
+        Audience::Several,
+    );
     let pieces = deliveries.joined(PLAIN, 6, payload);
     assert_eq!(pieces[..], [Bytes::from("onetwo"), Bytes::from("three four")]);
     assert_eq!(deliveries.joined(PLAIN, 6, |_| unreachable!("it is cached")).as_ptr(), pieces.as_ptr());

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use signalhub_connections::CloseReason;
 use signalhub_protocol::{Close, DecodeError, HubMessage};
@@ -193,6 +194,12 @@ impl Session {
     /// sent away while the hub is told.
     pub(super) async fn finish(mut self: Box<Self>, ending: Ending) {
         log(ending.close_reason(), ending.detail().as_deref());
+        if ending.close_reason() == CloseReason::SlowConsumer
+            && let Some(unreported) = self.core.slow_clients.admit(Instant::now())
+        {
+            let id = self.connection.id();
+            tracing::warn!(%id, unreported, "a client was closed because it read too slowly, or not at all");
+        }
         let refused = self.wait_for_on_connected(&ending).await;
         let Self { core, mut connection, client, membership, calls, .. } = *self;
         if let Some(mut close) = ending.message(core.options.error_details) {

@@ -12,7 +12,8 @@ use std::sync::atomic::Ordering;
 
 use signalhub_connections::{Frames, Identity, Outbound, SendError};
 use signalhub_events::{
-    Broker, Deliveries, Delivery, EncodingKey, Grants, Offered, Organisation, Scope, Subscriber, Subscriptions,
+    Audience, Broker, Deliveries, Delivery, EncodingKey, Grants, Offered, Organisation, Scope, Subscriber,
+    Subscriptions,
 };
 use signalhub_protocol::Protocol;
 
@@ -143,6 +144,11 @@ impl Subscriber for Listener {
 
     fn offer_all(&self, deliveries: &Deliveries) -> Offered {
         let render = |delivery: &Delivery| render::on_event(self.protocol, delivery);
+        if deliveries.audience() == Audience::One {
+            let frames = deliveries.each().iter().map(|delivery| delivery.encoded(encoding(self.protocol), render));
+            let frames = frames.filter(|bytes| !bytes.is_empty());
+            return offered(self.outbound.send_each(frames.map(|bytes| Frame::from_bytes(bytes.clone()))));
+        }
         let mut pieces = deliveries.joined(encoding(self.protocol), BYTES_PER_WRITE, render).iter();
         offered(pieces.try_for_each(|piece| self.outbound.send_all(&Frames::from_bytes(piece.clone()))))
     }

@@ -4,7 +4,7 @@
 //! corks, writes that block and reads, everything arrives and every wait ends. A run that fails names its seed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Wake, Waker};
+use std::task::{Context, Wake, Waker};
 
 use super::*;
 use crate::BoxFuture;
@@ -79,12 +79,12 @@ impl Run {
         let (lane, way) = if seed.below(3) == 0 {
             let outlet = if seed.below(2) == 0 { Outlet::Taker } else { Outlet::Stream };
             let limits = QueueLimits { bytes: 1 << 30, ..QueueLimits::default() };
-            (Arc::new(Lane::new(limits, outlet)), Way::Taken)
+            (Arc::new(Lane::new(limits, Arc::default(), outlet)), Way::Taken)
         } else {
             let (_, socket, client) = socket_lane().await;
             // Room is below 4 KiB.
             let limits = QueueLimits { bytes: 64 << 10, ..QueueLimits::default() };
-            let lane = Arc::new(Lane::new(limits, Outlet::Task));
+            let lane = Arc::new(Lane::new(limits, Arc::default(), Outlet::Task));
             lane.set_outlet(Outlet::Socket(Arc::clone(&socket)));
             (lane, Way::Socket { io: Io::Tcp { socket, _charge: None }, client })
         };
@@ -154,7 +154,7 @@ impl Run {
                 io.poll_drain(cx, lane).map(drop)
             }
             Way::Taken => {
-                while let Poll::Ready(Some(frames)) = lane.poll_take(cx, most) {
+                while let Poll::Ready(Some(frames)) = lane.poll_take(cx, most, 1 << 10) {
                     frames.iter().for_each(|frame| arrived.extend_from_slice(frame.as_bytes()));
                 }
                 Poll::Pending

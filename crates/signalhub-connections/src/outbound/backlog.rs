@@ -1,0 +1,215 @@
+//! What is queued for the clients of a server that are behind, in all: its bound, and when publishers wait.
+//!
+//! Each queue may hold a share of its limit freely. What it holds beyond that is reserved here, so that the sum is bounded
+//! however many clients stop reading at once. A client that reads, but has more than half of its limit queued, presses:
+//! publishers wait a moment for it, so that a burst does not overtake it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::queue::Full;
+
+/// How much is reserved in all, by default.
+const DEFAULT_LIMIT: usize = 1 << 30;
+
+/// Publishers wait only for clients that have taken something within this time.
+const PROGRESS: Duration = Duration::from_millis(250);
+
+/// Time passes without a notification, so those who wait look again this often.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// The clients of a server that read what is sent to them, as a publisher waits for them: see
+/// [`Server::readers`](crate::Server::readers).
+///
+/// A publisher that waits here before each message does not overtake clients with a burst.
+#[derive(Clone, Debug, Default)]
+pub struct Readers(pub(crate) Arc<Backlog>);
+
+impl Readers {
+    /// Waits while a client that reads has more than half of its [queue](crate::Endpoint::queue_limit) full, for at most
+    /// `most`, and tells how long it waited.
+    ///
+    /// It does not wait for clients that read nothing, nor for longer than the
+    /// [send timeout](crate::Endpoint::send_timeout) for a client that does not catch up.
+    pub async fn wait(&self, most: Duration) -> Duration {
+        self.0.wait(most).await
+    }
+}
+
+/// The bytes that all queues of a server hold beyond their shares.
+#[derive(Debug)]
+pub(crate) struct Backlog {
+    limit: AtomicUsize,
+    reserved: AtomicUsize,
+    pressing: Mutex<Vec<Arc<Pressure>>>,
+    /// How many of them there are, so that the lock is not taken for none.
+    count: AtomicUsize,
+    /// Wakes publishers when a queue is short again.
+    eased: Notify,
+}
+
+/// One queue that publishers wait for, from the moment in which it was more than half full until it is within its share.
+#[derive(Debug)]
+pub(super) struct Pressure {
+    since: Instant,
+    /// How long publishers wait for it at most. A client that is slower in the long run hurts itself alone.
+    patience: Duration,
+    /// When its client last took something, in milliseconds after `since`.
+    progressed: AtomicU64,
+    /// Whether it is more than half full now.
+    presses: AtomicBool,
+    over: AtomicBool,
+}
+
+/// What one queue has reserved.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    backlog: Arc<Backlog>,
+    bytes: usize,
+    pressure: Option<Arc<Pressure>>,
+}
+
+impl Default for Backlog {
+    fn default() -> Self {
+        Self {
+            limit: AtomicUsize::new(DEFAULT_LIMIT),
+            reserved: AtomicUsize::new(0),
+            pressing: Mutex::default(),
+            count: AtomicUsize::new(0),
+            eased: Notify::new(),
+        }
+    }
+}
+
+impl Backlog {
+    pub(crate) fn set_limit(&self, bytes: usize) {
+        self.limit.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Reserves more for a queue. The second half of the limit is for clients that read.
+    fn grow(&self, bytes: usize, progresses: impl FnOnce() -> bool) -> Result<(), Full> {
+        let limit = self.limit.load(Ordering::Relaxed);
+        let reserved = self.reserved.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if reserved <= limit / 2 || (reserved <= limit && progresses()) {
+            return Ok(());
+        }
+        self.reserved.fetch_sub(bytes, Ordering::Relaxed);
+        Err(Full)
+    }
+
+    fn is_short(&self) -> bool {
+        self.reserved.load(Ordering::Relaxed) > self.limit.load(Ordering::Relaxed) / 4
+    }
+
+    fn is_pressed(&self, now: Instant) -> bool {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let mut pressing = self.pressing.lock().unwrap_or_else(PoisonError::into_inner);
+        pressing.retain(|pressure| !pressure.over.load(Ordering::Relaxed));
+        self.count.store(pressing.len(), Ordering::Release);
+        pressing.iter().any(|pressure| pressure.is_worth_waiting(now))
+    }
+
+    /// Waits while a client that reads is far behind, and no longer than `most`. Tells how long it waited.
+    async fn wait(&self, most: Duration) -> Duration {
+        if !self.is_pressed(Instant::now()) {
+            return Duration::ZERO;
+        }
+        let begun = Instant::now();
+        while begun.elapsed() < most && self.is_pressed(Instant::now()) {
+            // Either outcome is a reason to look again.
+            let _ = tokio::time::timeout(LOOK_AGAIN.min(most), self.eased.notified()).await;
+        }
+        begun.elapsed()
+    }
+}
+
+impl Pressure {
+    fn is_worth_waiting(&self, now: Instant) -> bool {
+        let age = now.duration_since(self.since);
+        let progressed = Duration::from_millis(self.progressed.load(Ordering::Relaxed));
+        self.presses.load(Ordering::Relaxed) && age < self.patience && age.saturating_sub(progressed) < PROGRESS
+    }
+
+    fn progress(&self, now: Instant) {
+        let age = now.duration_since(self.since).as_millis();
+        self.progressed.store(u64::try_from(age).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+impl Reservation {
+    pub(super) fn new(backlog: Arc<Backlog>) -> Self {
+        Self { backlog, bytes: 0, pressure: None }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Reserves `bytes` in all for a queue that grew. With more than `half` of them it presses.
+    pub(super) fn grow(
+        &mut self,
+        bytes: usize,
+        half: usize,
+        patience: Duration,
+        progresses: impl FnOnce() -> bool,
+    ) -> Result<(), Full> {
+        self.backlog.grow(bytes.saturating_sub(self.bytes), progresses)?;
+        self.bytes = self.bytes.max(bytes);
+        if bytes > half || self.backlog.is_short() {
+            let backlog = &self.backlog;
+            let pressure = self.pressure.get_or_insert_with(|| {
+                let pressure = Arc::new(Pressure {
+                    since: Instant::now(),
+                    patience,
+                    progressed: AtomicU64::new(0),
+                    presses: AtomicBool::new(true),
+                    over: AtomicBool::new(false),
+                });
+                let mut pressing = backlog.pressing.lock().unwrap_or_else(PoisonError::into_inner);
+                pressing.push(Arc::clone(&pressure));
+                backlog.count.store(pressing.len(), Ordering::Release);
+                pressure
+            });
+            pressure.presses.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Gives back what a queue that got shorter does not need any more.
+    pub(super) fn shrink(&mut self, bytes: usize, half: usize) {
+        if bytes >= self.bytes {
+            return;
+        }
+        self.backlog.reserved.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        self.bytes = bytes;
+        let Some(pressure) = &self.pressure else { return };
+        pressure.progress(Instant::now());
+        if bytes <= half && !self.backlog.is_short() && pressure.presses.swap(false, Ordering::Relaxed) {
+            self.backlog.eased.notify_waiters();
+        }
+        if bytes == 0 {
+            self.release();
+        }
+    }
+
+    fn release(&mut self) {
+        if let Some(pressure) = self.pressure.take() {
+            pressure.over.store(true, Ordering::Relaxed);
+            pressure.presses.store(false, Ordering::Relaxed);
+            self.backlog.eased.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.backlog.reserved.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.release();
+    }
+}
