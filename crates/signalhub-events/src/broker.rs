@@ -10,8 +10,10 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::fan_out::{FanOut, Matched};
 use crate::shards::Shards;
+use crate::undeclared::Undeclared;
 use crate::{
-    Catalogue, CatalogueError, Delivery, Epoch, Event, EventName, Position, Scope, Sender, Subscriber, Subscriptions,
+    Catalogue, CatalogueError, Delivery, Epoch, Event, EventName, NameError, Position, Scope, Sender, Subscriber,
+    Subscriptions,
 };
 
 /// How many bytes of payloads may be on their way to subscribers before publishers wait.
@@ -32,6 +34,7 @@ struct Core {
     epoch: Epoch,
     serial: AtomicU64,
     catalogue: Arc<Catalogue>,
+    undeclared: Mutex<Undeclared>,
     payload_checks: RwLock<Vec<PayloadCheck>>,
     shards: Arc<Shards>,
     published: AtomicU64,
@@ -46,8 +49,8 @@ pub type PayloadCheck = fn(&[u8]) -> Result<(), String>;
 /// The way into one shard.
 #[derive(Debug)]
 struct Inbox {
-    /// The offset of the latest event of each name. A name that was published once is remembered for good. Whoever holds
-    /// the lock sends, so that the order of the offsets is the order of the deliveries.
+    /// The offset of the latest event of each declared name. Whoever holds the lock sends, so that the order of the offsets
+    /// is the order of the deliveries, also of undeclared names.
     offsets: Mutex<HashMap<EventName, u64>>,
     sender: mpsc::Sender<Matched>,
 }
@@ -66,9 +69,10 @@ impl Broker {
     /// has published nothing.
     ///
     /// # Errors
-    /// Refuses what the catalogue does not know, and payloads that [cannot reach everybody](Self::check_payloads). A refused
+    /// Refuses what the catalogue does not know, names that are too long, and payloads that [cannot reach everybody](Self::check_payloads). A refused
     /// event was not published.
     pub async fn publish(&self, mut event: Event) -> Result<Receipt, PublishError> {
+        event.check_names()?;
         self.core.catalogue.check(&event.name, event.resources())?;
         for check in &*self.core.payload_checks.read().unwrap_or_else(PoisonError::into_inner) {
             check(&event.payload).map_err(PublishError::Payload)?;
@@ -84,7 +88,7 @@ impl Broker {
         let place = inbox.sender.reserve().await.map_err(|_| PublishError::Closed)?;
         let mut found = Vec::new();
         let mut offsets = inbox.offsets.lock().unwrap_or_else(PoisonError::into_inner);
-        let position = Position::new(self.core.epoch, next_offset(&mut offsets, &event.name));
+        let position = Position::new(self.core.epoch, self.next_offset(&mut offsets, &event.name));
         if !event.is_expired(OffsetDateTime::now_utc()) {
             self.core.shards.lock(shard).matching(&event, &mut found);
         }
@@ -94,6 +98,21 @@ impl Broker {
         self.core.published.fetch_add(1, Ordering::Relaxed);
         self.core.matched.fetch_add(receipt.matched as u64, Ordering::Relaxed);
         Ok(receipt)
+    }
+
+    /// The first offset of a name is 1, or higher if undeclared names were [forgotten](BrokerBuilder::undeclared_names).
+    fn next_offset(&self, declared: &mut HashMap<EventName, u64>, name: &EventName) -> u64 {
+        let Core { catalogue, shards, undeclared, .. } = &*self.core;
+        if let Some(offset) = declared.get_mut(name) {
+            *offset += 1;
+            return *offset;
+        }
+        if catalogue.resources(name).is_some() {
+            declared.insert(name.clone(), 1);
+            return 1;
+        }
+        let is_wanted = |name: &EventName| shards.lock(shards.shard_of(name)).knows(name);
+        undeclared.lock().unwrap_or_else(PoisonError::into_inner).next_offset(name, is_wanted)
     }
 
     /// Adds what each payload is held against before anybody is told that it was published. A hub adds what its clients
@@ -163,12 +182,13 @@ pub struct BrokerBuilder {
     node: Option<String>,
     shards: usize,
     inbox: usize,
+    undeclared: usize,
 }
 
 impl Default for BrokerBuilder {
     fn default() -> Self {
         let shards = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
-        Self { catalogue: Catalogue::portos(), node: None, shards, inbox: 256 }
+        Self { catalogue: Catalogue::portos(), node: None, shards, inbox: 256, undeclared: 10_000 }
     }
 }
 
@@ -197,6 +217,14 @@ impl BrokerBuilder {
         Self { inbox: events.max(1), ..self }
     }
 
+    /// Sets of how many events that are not declared it counts the positions, beside those that somebody subscribes to;
+    /// 10 000 by default. Those that were not published for the longest time are forgotten, and begin behind all that were
+    /// if they come again.
+    #[must_use]
+    pub fn undeclared_names(self, most: usize) -> Self {
+        Self { undeclared: most, ..self }
+    }
+
     /// Starts the broker.
     ///
     /// # Panics
@@ -216,9 +244,20 @@ impl BrokerBuilder {
         let (catalogue, serial) = (Arc::new(self.catalogue), AtomicU64::new(1));
         let in_flight = Arc::new(Semaphore::new(IN_FLIGHT as usize));
         let (published, matched) = (AtomicU64::default(), AtomicU64::default());
-        let payload_checks = RwLock::default();
-        let core =
-            Core { node, epoch, serial, catalogue, payload_checks, shards, published, matched, inboxes, in_flight };
+        let (payload_checks, undeclared) = (RwLock::default(), Mutex::new(Undeclared::new(self.undeclared)));
+        let core = Core {
+            node,
+            epoch,
+            serial,
+            catalogue,
+            undeclared,
+            payload_checks,
+            shards,
+            published,
+            matched,
+            inboxes,
+            in_flight,
+        };
         Broker { core: Arc::new(core) }
     }
 }
@@ -255,25 +294,15 @@ pub enum PublishError {
     /// The event does not exist, or has no resources.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
+    /// A name is too long.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// The payload cannot reach the subscribers.
     #[error("the payload cannot be delivered: {0}")]
     Payload(String),
     /// The broker's tasks have ended, with their runtime.
     #[error("the broker is closed")]
     Closed,
-}
-
-fn next_offset(offsets: &mut HashMap<EventName, u64>, name: &EventName) -> u64 {
-    match offsets.get_mut(name) {
-        Some(offset) => {
-            *offset += 1;
-            *offset
-        }
-        None => {
-            offsets.insert(name.clone(), 1);
-            1
-        }
-    }
 }
 
 #[cfg(test)]

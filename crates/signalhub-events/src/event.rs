@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use time::OffsetDateTime;
 
-use crate::{Action, EventName, Organisation, ResourceName, Resources};
+use crate::name::check_length;
+use crate::{Action, EventName, NameError, Organisation, ResourceName, Resources};
 
 /// Holds one thing that happened, as it was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +79,13 @@ impl Event {
     #[must_use]
     pub fn with_expires(self, expires: OffsetDateTime) -> Self {
         Self { expires: Some(expires), ..self }
+    }
+
+    /// Checks that none of its names is too long.
+    pub(crate) fn check_names(&self) -> Result<(), NameError> {
+        check_length(self.name.as_str())?;
+        self.resource.as_ref().map_or(Ok(()), |resource| check_length(resource.as_str()))?;
+        self.organisation.as_ref().map_or(Ok(()), |organisation| check_length(organisation.as_str()))
     }
 
     /// Tells whether it is past its expiry at `now`.

@@ -1,6 +1,7 @@
 //! What a subscriber wants.
 
-use crate::{Action, Event, EventName, ResourceName, Resources};
+use crate::name::check_length;
+use crate::{Action, Event, EventName, NameError, ResourceName, Resources};
 
 /// Describes the events that one subscription wants; one entry of a subscriber's set.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,6 +31,18 @@ impl Filter {
     #[must_use]
     pub fn with_action(self, action: Action) -> Self {
         Self { action: Some(action), ..self }
+    }
+
+    /// Checks that none of its names is too long.
+    pub(crate) fn check_names(&self) -> Result<(), NameError> {
+        check_length(self.event.as_str())?;
+        self.resource.as_ref().map_or(Ok(()), |resource| check_length(resource.as_str()))
+    }
+
+    /// Counts the bytes of its names: of the event, and of the resource if there is one.
+    #[must_use]
+    pub fn name_bytes(&self) -> usize {
+        self.event.as_str().len() + self.resource.as_ref().map_or(0, |resource| resource.as_str().len())
     }
 
     /// Tells whether `other` is equal to this filter or narrower.

@@ -68,6 +68,8 @@ struct Slot {
     mark: u64,
     /// The buckets it stands in, and where in their members, so that leaving one takes no search.
     places: HashMap<u32, u32>,
+    /// The bytes of the names in its subscriptions.
+    name_bytes: usize,
 }
 
 impl Index {
@@ -75,7 +77,7 @@ impl Index {
     pub(crate) fn insert(&mut self, member: Arc<Member>, scope: &Scope) -> SlotId {
         let organisation = scope.organisation().map(|name| self.symbols.acquire(name.as_str()));
         let grants = scope.grants().clone();
-        SlotId(self.slots.insert(Slot { member, organisation, grants, mark: 0, places: HashMap::new() }))
+        SlotId(self.slots.insert(Slot { member, organisation, grants, mark: 0, places: HashMap::new(), name_bytes: 0 }))
     }
 
     /// Gives a subscriber other grants, and ends its subscriptions that they do not permit.
@@ -172,6 +174,16 @@ impl Index {
         self.slots.get(slot.0).map_or(0, |slot| slot.places.len() / if slot.organisation.is_some() { 2 } else { 1 })
     }
 
+    /// Counts the bytes of the names in the subscriptions of a subscriber.
+    pub(crate) fn name_bytes_of(&self, slot: SlotId) -> usize {
+        self.slots.get(slot.0).map_or(0, |slot| slot.name_bytes)
+    }
+
+    /// Tells whether anybody subscribes to the event.
+    pub(crate) fn knows(&self, event: &EventName) -> bool {
+        self.symbols.find(event.as_str()).is_some()
+    }
+
     /// Counts all subscriptions.
     pub(crate) fn len(&self) -> usize {
         self.subscriptions
@@ -229,6 +241,9 @@ impl Index {
         match slot_of.places.entry(number) {
             Entry::Occupied(_) => Added::AlreadyThere,
             Entry::Vacant(place) => {
+                if key.organisation == slot_of.organisation {
+                    slot_of.name_bytes += key.name_bytes(&self.symbols);
+                }
                 place.insert(u32::try_from(bucket.members.len()).expect("members are numbered slots, each once"));
                 bucket.members.push(slot);
                 Added::New
@@ -241,6 +256,11 @@ impl Index {
         let (Some(place), Some(bucket)) = (place, self.buckets.get_mut(number)) else {
             return;
         };
+        if let Some(slot) = self.slots.get_mut(slot)
+            && bucket.key.organisation == slot.organisation
+        {
+            slot.name_bytes -= bucket.key.name_bytes(&self.symbols);
+        }
         bucket.members.swap_remove(place as usize);
         if let Some(moved) = bucket.members.get(place as usize).and_then(|moved| self.slots.get_mut(*moved)) {
             moved.places.insert(number, place);
@@ -271,6 +291,11 @@ impl Index {
 }
 
 impl Key {
+    /// Of the two buckets of a subscription, that of the subscriber's own organisation counts.
+    fn name_bytes(self, symbols: &Symbols) -> usize {
+        symbols.len_of(self.event) + self.resource.map_or(0, |resource| symbols.len_of(resource))
+    }
+
     fn symbols(self) -> impl Iterator<Item = Symbol> {
         [Some(self.event), self.organisation, self.resource].into_iter().flatten()
     }

@@ -53,6 +53,7 @@ mod slab;
 mod subscriptions;
 mod symbols;
 mod timestamp;
+mod undeclared;
 
 pub use action::{Action, UnknownAction};
 pub use broker::{Broker, BrokerBuilder, EventId, PayloadCheck, PublishError, Receipt};
@@ -60,7 +61,7 @@ pub use catalogue::{Catalogue, CatalogueError, Resources, UnknownEvents};
 pub use delivery::{Audience, Deliveries, Delivery, EncodingKey};
 pub use event::{Event, Sender, SenderUser};
 pub use filter::Filter;
-pub use name::{EmptyName, EventName, Organisation, ResourceName};
+pub use name::{EventName, LONGEST_NAME, NameError, Organisation, ResourceName};
 pub use position::{Epoch, Position, PositionError};
 pub use scope::{Grant, Grants, Pattern, PatternError, Scope};
 pub use subscriptions::{Added, Offered, SubscribeError, Subscriber, Subscriptions};

@@ -5,10 +5,25 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Tells that a name was empty where one was needed.
+/// The longest name in bytes: names are kept for each subscription, so that they must not be of any length.
+pub const LONGEST_NAME: usize = 256;
+
+/// Tells why a text is no name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a name must not be empty")]
-pub struct EmptyName;
+#[non_exhaustive]
+pub enum NameError {
+    /// It is empty.
+    #[error("a name must not be empty")]
+    Empty,
+    /// It has so many bytes, more than [`LONGEST_NAME`].
+    #[error("a name may have {LONGEST_NAME} bytes, found {0}")]
+    TooLong(usize),
+}
+
+/// Checks that a name is not too long, wherever it was made.
+pub(crate) fn check_length(name: &str) -> Result<(), NameError> {
+    if name.len() > LONGEST_NAME { Err(NameError::TooLong(name.len())) } else { Ok(()) }
+}
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
@@ -17,7 +32,7 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Wraps a name that is known to be good; parsing (`FromStr`) refuses the empty one.
+            /// Wraps a name that is known to be good; parsing (`FromStr`) refuses one that is empty or too long.
             pub fn new(name: impl Into<Arc<str>>) -> Self {
                 Self(name.into())
             }
@@ -30,10 +45,14 @@ macro_rules! name {
         }
 
         impl FromStr for $name {
-            type Err = EmptyName;
+            type Err = NameError;
 
-            fn from_str(text: &str) -> Result<Self, EmptyName> {
-                if text.is_empty() { Err(EmptyName) } else { Ok(Self(text.into())) }
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                if text.is_empty() {
+                    return Err(NameError::Empty);
+                }
+                check_length(text)?;
+                Ok(Self(text.into()))
             }
         }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::index::SlotId;
 use crate::shards::Shards;
-use crate::{Catalogue, CatalogueError, Deliveries, Delivery, Filter, Grants, Scope};
+use crate::{Catalogue, CatalogueError, Deliveries, Delivery, Filter, Grants, NameError, Scope};
 
 /// Takes deliveries.
 pub trait Subscriber: Send + Sync {
@@ -114,6 +114,7 @@ impl Subscriptions {
     /// # Errors
     /// As `add`.
     pub fn check(&self, filter: &Filter) -> Result<(), SubscribeError> {
+        filter.check_names()?;
         self.scope.check(filter, &self.catalogue)?;
         if self.member.lock_slots().is_none() {
             return Err(SubscribeError::Ended);
@@ -144,6 +145,13 @@ impl Subscriptions {
     #[must_use]
     pub fn len(&self) -> usize {
         self.member.lock_slots().iter().flatten().map(|(shard, slot)| self.shards.lock(*shard).len_of(*slot)).sum()
+    }
+
+    /// Counts the bytes of the names in the filters of the set: of each its event, and its resource if it has one.
+    #[must_use]
+    pub fn name_bytes(&self) -> usize {
+        let slots = self.member.lock_slots();
+        slots.iter().flatten().map(|(shard, slot)| self.shards.lock(*shard).name_bytes_of(*slot)).sum()
     }
 
     /// Tells whether the set is empty.
@@ -178,6 +186,9 @@ pub enum SubscribeError {
     /// The event does not exist, or has no resources.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
+    /// A name is too long.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// No grant overlaps the filter.
     #[error("{}", missing_grant(.0))]
     NotGranted(Filter),

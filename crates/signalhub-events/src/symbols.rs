@@ -27,6 +27,11 @@ impl Symbols {
         self.names.get(number(symbol)).map(|(name, _)| Arc::clone(name))
     }
 
+    /// Counts the bytes of the name behind a symbol.
+    pub(crate) fn len_of(&self, symbol: Symbol) -> usize {
+        self.names.get(number(symbol)).map_or(0, |(name, _)| name.len())
+    }
+
     /// Refers to a name.
     pub(crate) fn acquire(&mut self, name: &str) -> Symbol {
         if let Some(symbol) = self.find(name) {

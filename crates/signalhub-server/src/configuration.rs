@@ -3,6 +3,7 @@
 //! Values come from `signalhub.toml`, then from `SIGNALHUB_<SECTION>__<KEY>`, then from flags; the later one wins.
 
 mod address;
+mod event;
 mod leeway;
 mod negotiation;
 mod rate;
@@ -15,6 +16,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use signalhub::connections::NegotiateVersion;
+use signalhub::events::EventName;
 
 pub use address::{Address, Listener, Proxy, WebOrigin};
 pub use leeway::Leeway;
@@ -210,6 +212,8 @@ configuration! {
         queued_bytes: ByteSize = ByteSize::kibibytes(1024 * 1024);
         /// How many subscriptions one connection may have; a further one is refused.
         subscriptions_per_connection: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
+        /// How many bytes the names in the subscriptions of one connection may have together: of each its event, and its resource if it has one. A single name may have 256 bytes.
+        subscription_bytes_per_connection: ByteSize = ByteSize::kibibytes(128);
         /// How often one connection may call; a call above it is answered with an error.
         invocation_rate: CallRate = CallRate::PerSecond(NonZeroU32::MIN.saturating_add(999));
         /// How many file descriptors are kept free for the rest of the process (on Linux), beside 32 for the internal listener. When others run short, the sockets that have been idle for longest are closed for new ones.
@@ -238,11 +242,13 @@ configuration! {
     /// The events beside the two of Portos.
     events: Events {
         /// The names of events whose payload names a resource (`n`) and an action (`a`).
-        with_resources: Vec<String> = Vec::new();
+        with_resources: Vec<EventName> = Vec::new();
         /// The names of events without resources.
-        without_resources: Vec<String> = Vec::new();
+        without_resources: Vec<EventName> = Vec::new();
         /// Whether events that are not declared are taken too.
         allow_unknown: bool = false;
+        /// Of how many events that are not declared the server counts the positions, beside those that somebody subscribes to. Those that were not published for the longest time are forgotten, and begin at a higher position if they come again.
+        maximum_unknown: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
     }
     /// The log, which goes to the standard error stream.
     log: Log {

@@ -46,7 +46,10 @@ impl Node {
         let auth = &configuration.auth;
         let secret = auth.secret.as_ref().ok_or(StartError::NoSecret)?;
         let lifecycle = Lifecycle::default();
-        let broker = Broker::builder().catalogue(catalogue(&configuration.events)).build();
+        let broker = Broker::builder()
+            .catalogue(catalogue(&configuration.events))
+            .undeclared_names(configuration.events.maximum_unknown.get())
+            .build();
         let hub = hub(configuration, broker.clone());
         let endpoint = endpoint(&configuration.hub, hub.clone()).authenticate(bearer(auth, secret));
         let authorizer = authorizer(auth, secret, &configuration.publish);
@@ -217,6 +220,7 @@ fn hub(configuration: &Configuration, broker: Broker) -> Hub {
         .stream_buffer_capacity(limits.stream_buffer_capacity.get())
         .stateful_reconnect_buffer_size(limits.stateful_reconnect_buffer_size.bytes())
         .maximum_subscriptions_per_client(configuration.limits.subscriptions_per_connection.get())
+        .maximum_subscription_bytes_per_client(configuration.limits.subscription_bytes_per_connection.bytes())
         .shutdown_grace(limits.shutdown_grace)
         .error_details(details);
     match configuration.limits.invocation_rate {
@@ -292,8 +296,8 @@ fn trusted_proxies(listen: &Listen) -> TrustedProxies {
 }
 
 fn catalogue(events: &Events) -> Catalogue {
-    let declare = |catalogue: Catalogue, names: &[String], resources| {
-        names.iter().fold(catalogue, |catalogue, name| catalogue.with_event(EventName::from(name.as_str()), resources))
+    let declare = |catalogue: Catalogue, names: &[EventName], resources| {
+        names.iter().fold(catalogue, |catalogue, name| catalogue.with_event(name.clone(), resources))
     };
     let catalogue = declare(Catalogue::new(), &events.with_resources, Resources::With);
     let catalogue = declare(catalogue, &events.without_resources, Resources::Without);

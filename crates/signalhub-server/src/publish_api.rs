@@ -169,6 +169,7 @@ impl PublishApi {
         let event = notification.into_event(&self.broker, publisher)?;
         self.broker.publish(event).await.map_err(|error| match error {
             PublishError::Catalogue(error) => publisher.unknown_event(error),
+            PublishError::Name(error) => Problem::new(ProblemCode::InvalidMember, error.to_string()),
             PublishError::Payload(error) => Problem::new(ProblemCode::InvalidPayload, format!("p: {error}")),
             error => Problem::new(ProblemCode::Unavailable, error.to_string()),
         })

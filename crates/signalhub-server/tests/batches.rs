@@ -138,6 +138,7 @@ async fn a_cloud_event_is_taken_or_refused_for_a_reason() {
         (typed("portos.licence.activated", "null"), "400 invalid_payload", "data: expected a licence object"),
         (typed("portos.resources.changed", r#"{"u":{}}"#), "400 invalid_payload", "data.u.u: expected"),
         (typed("shop.changed", r#"{"n":"x","a":4}"#), "400 invalid_payload", "data.a: expected 1 (created)"),
+        (typed(&"x".repeat(257), "1"), "400 invalid_member", "type: a name may have 256 bytes, found 257"),
         (typed("shop.changed", "[1]"), "400 invalid_payload", "data: expected an object"),
         (
             typed("portos.licence.activated", r#"{"a":"\ud83d"}"#),

@@ -88,6 +88,25 @@ async fn a_notification_is_taken_or_refused_for_a_reason() {
         (shop(r#"{"n":"x","a":4}"#), "400 invalid_payload", "p.a: expected 1 (created)"),
         (shop(r#"{"n":"x","a":"1"}"#), "400 invalid_payload", "found a string"),
         (deep(62), "400 invalid_payload", "p: expected no more than 61 levels"),
+        (
+            format!("{{\"e\":\"{}\",\"p\":1}}", "x".repeat(257)),
+            "400 invalid_member",
+            "e: a name may have 256 bytes, found 257",
+        ),
+        (format!("{{\"e\":\"{}\",\"p\":1}}", "x".repeat(256)), "400 unknown_event", "e: unknown event"),
+        (opened(&format!(",\"org\":\"{}\"", "x".repeat(257))), "400 invalid_member", "org: a name may have 256 bytes"),
+        (opened(&format!(",\"org\":\"{}\"", "x".repeat(256))), "202 -", ""),
+        (
+            shop(&format!("{{\"n\":\"{}\",\"a\":1}}", "x".repeat(257))),
+            "400 invalid_payload",
+            "p.n: a name may have 256 bytes",
+        ),
+        (shop(&format!("{{\"n\":\"{}\",\"a\":1}}", "x".repeat(256))), "202 -", ""),
+        (
+            changed("").replacen("\"n\":\"tickets\"", &format!("\"n\":\"{}\"", "x".repeat(257)), 1),
+            "400 invalid_payload",
+            "p.n: a name",
+        ),
         (shop(r#"{"n":"\udc00","a":1}"#), "400 invalid_payload", "found a string with half a surrogate pair"),
         (shop(r#"{"n":"x","a":1,"\ud800":1}"#), "400 invalid_payload", "the name of a member cannot be read"),
         (shop(r#"{"n":"x","a":1,"b":["\ud83d "]}"#), "400 invalid_payload", "p: a string has half a surrogate pair"),
@@ -108,7 +127,8 @@ async fn a_notification_is_taken_or_refused_for_a_reason() {
 #[tokio::test]
 async fn undeclared_events_are_taken_where_that_is_allowed() {
     let node = Running::start(configuration("[events]\nallow_unknown = true")).await;
-    for payload in ["null", "1", r#"{"n":"tickets","a":2}"#, r#"{"n":5}"#] {
+    let long = format!("{{\"n\":\"{}\",\"a\":1}}", "x".repeat(257));
+    for payload in ["null", "1", r#"{"n":"tickets","a":2}"#, r#"{"n":5}"#, &long] {
         check(&node, &format!(r#"{{"e":"any.thing","p":{payload}}}"#), "202 -", "").await;
     }
     node.stop().await;

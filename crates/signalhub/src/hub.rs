@@ -248,6 +248,12 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
         self
     }
 
+    /// Sets how many bytes the names in the subscriptions of one connection may have together.
+    pub fn maximum_subscription_bytes_per_client(mut self, bytes: usize) -> Self {
+        self.options.maximum_subscription_bytes_per_client = bytes;
+        self
+    }
+
     /// Limits how often one client may call; a call above it is answered with an error.
     pub fn invocation_rate(mut self, rate: Rate) -> Self {
         self.options.invocation_rate = Some(rate);

@@ -27,6 +27,9 @@ pub struct HubOptions {
     pub maximum_streams_per_client: usize,
     /// How many subscriptions one connection may have; a further one is refused. 1 000.
     pub maximum_subscriptions_per_client: usize,
+    /// How many bytes the names in the subscriptions of one connection may have together; of each count its event, and its
+    /// resource if it has one. 128 KiB.
+    pub maximum_subscription_bytes_per_client: usize,
     /// How many calls one client may make; what is above is refused. No limit.
     pub invocation_rate: Option<Rate>,
     /// How long running calls may go on when the server stops, before their client is sent away. 3 s.
@@ -47,6 +50,7 @@ impl Default for HubOptions {
             stateful_reconnect_buffer_size: 100_000,
             maximum_streams_per_client: 1000,
             maximum_subscriptions_per_client: 1000,
+            maximum_subscription_bytes_per_client: 128 * 1024,
             invocation_rate: None,
             shutdown_grace: Duration::from_secs(3),
             error_details: ErrorDetails::Hidden,

@@ -4,7 +4,10 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::*;
-use crate::{Action, Audience, Deliveries, Delivery, Filter, Grants, Offered, Organisation, Scope, SubscribeError};
+use crate::{
+    Action, Audience, Deliveries, Delivery, Filter, Grants, Offered, Organisation, ResourceName, Scope, SubscribeError,
+    UnknownEvents,
+};
 
 /// A subscriber that passes on what it gets, and refuses what it has no room for.
 struct Queue(mpsc::Sender<(Arc<Event>, u64)>);
@@ -347,5 +350,55 @@ async fn events_are_joined_for_sets_that_several_subscribers_get_and_for_few_of_
             several += usize::from(offers.recv().await.unwrap() == Audience::Several);
         }
         assert_eq!(several, joined, "{sets} sets of {same} subscribers each");
+    }
+}
+
+#[tokio::test]
+async fn names_of_more_than_256_bytes_are_refused() {
+    let broker = Broker::builder().catalogue(Catalogue::portos().with_unknown(UnknownEvents::Allowed)).build();
+    let long = "é".repeat(129);
+    assert_eq!(long.parse::<EventName>(), Err(NameError::TooLong(258)));
+    for event in [
+        Event::new(EventName::new(&*long), "{}"),
+        changed().with_resource(ResourceName::new(&*long)),
+        changed().with_organisation(Organisation::new(&*long)),
+    ] {
+        assert_eq!(broker.publish(event).await, Err(PublishError::Name(NameError::TooLong(258))));
+    }
+    let (mut subscriptions, _received) = subscribe(&broker, Scope::unrestricted(), &[]);
+    for filter in [Filter::new(EventName::new(&*long)), all().with_resource(ResourceName::new(&*long))] {
+        assert_eq!(subscriptions.add(&filter), Err(SubscribeError::Name(NameError::TooLong(258))));
+    }
+    let longest = "x".repeat(256);
+    let filter = all().with_resource(ResourceName::new(&*longest));
+    subscriptions.add(&filter).unwrap();
+    assert_eq!(subscriptions.name_bytes(), "portos.resources.changed".len() + 256);
+    let event = changed().with_resource(longest.parse().unwrap());
+    assert_eq!(broker.publish(event).await.unwrap().matched, 1);
+    subscriptions.remove(&filter);
+    assert_eq!(subscriptions.name_bytes(), 0);
+}
+
+#[tokio::test]
+async fn positions_of_undeclared_names_that_nobody_wants_are_forgotten_and_never_given_twice() {
+    let catalogue = Catalogue::portos().with_unknown(UnknownEvents::Allowed);
+    let broker = Broker::builder().catalogue(catalogue).undeclared_names(10).build();
+    let publish =
+        async |name: &str| broker.publish(Event::new(EventName::new(name), "{}")).await.unwrap().position.offset();
+    let (_subscriptions, mut received) =
+        subscribe(&broker, Scope::unrestricted(), &[Filter::new(EventName::new("wanted"))]);
+    for expected in 1..=3 {
+        assert_eq!([publish("wanted").await, publish("old").await], [expected; 2]);
+    }
+    assert_eq!(publish("portos.licence.activated").await, 1);
+    for number in 0..9 {
+        assert_eq!(publish(&format!("new-{number}")).await, 1);
+    }
+    // That was one too many. What was forgotten had offsets up to 3.
+    assert_eq!(publish("new-9").await, 4);
+    assert_eq!((publish("new-1").await, publish("old").await, publish("wanted").await), (2, 4, 4));
+    assert_eq!(publish("portos.licence.activated").await, 2);
+    for expected in 1..=4 {
+        assert_eq!(received.recv().await.unwrap().1, expected);
     }
 }

@@ -171,6 +171,8 @@ proptest! {
         }
         for model in models {
             prop_assert_eq!(index.len_of(model.slot), model.filters.len());
+            let bytes: usize = model.filters.iter().map(Filter::name_bytes).sum();
+            prop_assert_eq!(index.name_bytes_of(model.slot), bytes);
             index.evict(model.slot);
         }
         prop_assert!(is_empty(&index));

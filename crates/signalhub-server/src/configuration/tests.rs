@@ -137,6 +137,8 @@ fn what_is_wrong_is_refused_with_its_place() {
         let error = load(file, &[], &[]).unwrap_err();
         assert!(error.contains(expected), "{file}: {error}");
     }
+    let long = format!("[events]\nwithout_resources = [\"{}\"]", "x".repeat(257));
+    assert!(load(&long, &[], &[]).unwrap_err().contains("1 to 256 bytes"));
     let error = load("", &[("SIGNALHUB_HUB__FOO", "1")], &[]).unwrap_err();
     assert!(error.starts_with("environment variable SIGNALHUB_HUB__FOO: unknown key \"hub.foo\""), "{error}");
     let error = load("", &[("SIGNALHUB_FOO", "1")], &[]).unwrap_err();

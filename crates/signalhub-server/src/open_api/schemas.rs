@@ -20,7 +20,7 @@ fn notification() -> Value {
         "required": ["e", "p"],
         "additionalProperties": false,
         "properties": {
-            "e": described(name(), "The name of the event"),
+            "e": described(name(), "The name of the event, of at most 256 bytes"),
             "p": { "description": "The payload, any JSON that the event allows" },
             "ea": described(time(), "When it is no longer worth delivering"),
             "org": described(optional_name(), "The only organisation that may see it"),

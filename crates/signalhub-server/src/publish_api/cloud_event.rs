@@ -39,7 +39,9 @@ impl<'a> CloudEvent<'a> {
         let organisation = members.optional("org", "the name of an organisation", name)?;
         let payload = members.optional("data", "JSON", Some)?.unwrap_or(RawValue::NULL);
         check_names(&members)?;
-        Ok(Self { notification: Notification { event, organisation, payload, expires, sender: None }, source, id })
+        let notification = Notification { event, organisation, payload, expires, sender: None };
+        notification.check_lengths("type")?;
+        Ok(Self { notification, source, id })
     }
 }
 

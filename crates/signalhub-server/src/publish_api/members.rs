@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use portos_notifications::parse_timestamp;
 use serde_json::value::RawValue;
+use signalhub::events::{EventName, NameError};
 use time::OffsetDateTime;
 
 use super::problem::{Problem, ProblemCode};
@@ -73,6 +74,14 @@ impl<'a> Members<'a> {
                 Err(Problem::new(ProblemCode::UnknownMember, detail))
             }
         }
+    }
+}
+
+/// Checks that the name of an event, a resource or an organisation is not too long.
+pub(super) fn check_length(path: &str, name: &str, code: ProblemCode) -> Result<(), Problem> {
+    match name.parse::<EventName>() {
+        Err(error @ NameError::TooLong(_)) => Err(Problem::new(code, format!("{path}: {error}"))),
+        _ => Ok(()),
     }
 }
 

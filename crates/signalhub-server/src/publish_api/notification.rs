@@ -2,11 +2,13 @@
 
 use portos_notifications::CanonicalPayload;
 use serde_json::value::RawValue;
-use signalhub::events::{Action, Broker, Event, EventName, Organisation, ResourceName, Resources, Sender, SenderUser};
+use signalhub::events::{
+    Action, Broker, Event, EventName, LONGEST_NAME, Organisation, ResourceName, Resources, Sender, SenderUser,
+};
 use time::OffsetDateTime;
 
 use super::authorize::Publisher;
-use super::members::{Members, kind, name, string, timestamp};
+use super::members::{Members, check_length, kind, name, string, timestamp};
 use super::problem::{Problem, ProblemCode};
 
 /// One notification of a publisher, with its members checked and its payload as it was spelt.
@@ -42,7 +44,14 @@ impl<'a> Notification<'a> {
             sender: members.object("s")?.map(PartialSender::read).transpose()?,
         };
         members.finish("e, p, ea, org or s")?;
+        notification.check_lengths("e")?;
         Ok(notification)
+    }
+
+    /// Checks the lengths of the names that clients will be matched by; `event` is what its event stands in.
+    pub(super) fn check_lengths(&self, event: &str) -> Result<(), Problem> {
+        check_length(event, &self.event, ProblemCode::InvalidMember)?;
+        self.organisation.as_ref().map_or(Ok(()), |name| check_length("org", name, ProblemCode::InvalidMember))
     }
 
     /// Makes the event, whose payload is what its name asks for.
@@ -60,6 +69,9 @@ impl<'a> Notification<'a> {
                 (self.payload, resource, action)
             }
         };
+        if let Some(resource) = &resource {
+            check_length("p.n", resource, ProblemCode::InvalidPayload)?;
+        }
         let mut event = Event::new(name, payload.get().as_bytes().to_vec());
         event.resource = resource.map(ResourceName::from);
         event.action = action.and_then(Action::from_code);
@@ -109,6 +121,8 @@ fn resource_and_action(
     };
     match read() {
         Err(Problem { detail, .. }) if declared.is_some() => Err(Problem::new(ProblemCode::InvalidPayload, detail)),
+        // It is about nothing that anybody can subscribe to.
+        Ok((Some(resource), _)) if declared.is_none() && resource.len() > LONGEST_NAME => Ok((None, None)),
         Err(_) => Ok((None, None)),
         found => found,
     }

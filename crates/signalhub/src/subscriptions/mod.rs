@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 use signalhub_connections::{Frames, Identity, Outbound, SendError};
 use signalhub_events::{
-    Audience, Broker, Deliveries, Delivery, EncodingKey, Grants, Offered, Organisation, Scope, Subscriber,
+    Audience, Broker, Deliveries, Delivery, EncodingKey, Filter, Grants, Offered, Organisation, Scope, Subscriber,
     Subscriptions,
 };
 use signalhub_protocol::Protocol;
@@ -55,13 +55,9 @@ impl SubscriptionMethods {
             Some(subscriptions) => subscriptions,
             none => none.insert(self.attach(caller.client())?),
         };
+        check_room(caller, subscriptions, &filters)?;
         for filter in &filters {
             subscriptions.check(filter).map_err(refused)?;
-        }
-        let most = caller.core().options.maximum_subscriptions_per_client;
-        if subscriptions.len() + filters.len() > most {
-            caller.core().refused.subscriptions.fetch_add(1, Ordering::Relaxed);
-            return Err(HubError::new(format!("a connection has at most {most} subscriptions")));
         }
         for filter in &filters {
             subscriptions.add(filter).map_err(refused)?;
@@ -109,6 +105,22 @@ impl SubscriptionMethods {
         let listener = Listener { protocol: client.protocol(), outbound: client.outbound().clone() };
         Ok(self.broker.attach(listener, scope))
     }
+}
+
+/// Holds what a connection would have against its limits, before any filter is looked at.
+fn check_room(caller: &Caller, subscriptions: &Subscriptions, filters: &[Filter]) -> Result<(), HubError> {
+    let options = &caller.core().options;
+    let (most, most_bytes) = (options.maximum_subscriptions_per_client, options.maximum_subscription_bytes_per_client);
+    let bytes: usize = filters.iter().map(Filter::name_bytes).sum();
+    let error = if subscriptions.len() + filters.len() > most {
+        format!("a connection has at most {most} subscriptions")
+    } else if subscriptions.name_bytes() + bytes > most_bytes {
+        format!("the names in the subscriptions of a connection have at most {most_bytes} bytes")
+    } else {
+        return Ok(());
+    };
+    caller.core().refused.subscriptions.fetch_add(1, Ordering::Relaxed);
+    Err(HubError::new(error))
 }
 
 fn refused(error: impl std::fmt::Display) -> HubError {

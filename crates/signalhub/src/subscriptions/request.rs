@@ -31,7 +31,7 @@ impl SubscriptionRequest {
         let event = self.e.filter(|name| !name.is_empty()).ok_or_else(|| {
             HubError::new("\"e\" is missing: expected the name of an event, as \"portos.resources.changed\"")
         })?;
-        let event = Filter::new(EventName::new(event));
+        let event = Filter::new(event.parse::<EventName>().map_err(|error| HubError::new(format!("\"e\": {error}")))?);
         let resources = self.r.unwrap_or_default();
         if resources.is_empty() {
             return Ok(vec![event]);
@@ -42,7 +42,8 @@ impl SubscriptionRequest {
                 .n
                 .filter(|name| !name.is_empty())
                 .ok_or_else(|| HubError::new("\"n\" is missing: expected the name of a resource, as \"tickets\""))?;
-            let filter = event.clone().with_resource(ResourceName::new(name));
+            let name: ResourceName = name.parse().map_err(|error| HubError::new(format!("\"n\": {error}")))?;
+            let filter = event.clone().with_resource(name);
             let actions = resource.a.unwrap_or_default();
             if actions.is_empty() {
                 filters.push(filter);

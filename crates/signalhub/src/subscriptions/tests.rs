@@ -328,3 +328,34 @@ async fn a_connection_has_a_limited_number_of_subscriptions() {
     assert!(error.ends_with("HubException: a connection has at most 2 subscriptions"), "{error}");
     assert_eq!((stage.broker.subscription_count(), stage.hub.refusals().subscriptions), (2, 1));
 }
+
+#[tokio::test]
+async fn the_names_in_the_subscriptions_of_a_connection_have_a_limited_length() {
+    let event = "portos.resources.changed";
+    let broker = Broker::builder().catalogue(Catalogue::portos()).build();
+    let hub =
+        Hub::builder().events(broker.clone()).maximum_subscription_bytes_per_client(3 * event.len() + 300).build();
+    let stage = Stage { broker, hub };
+    let mut client = stage.client(Identity::user("ann").with_organisation("acme")).await;
+    let of = |resources: &[&str]| {
+        let resources: Vec<_> = resources.iter().map(|name| json!({ "n": name })).collect();
+        json!({"e": event, "r": resources})
+    };
+    let (longest, long) = ("x".repeat(256), "x".repeat(257));
+    for method in ["Subscribe", "Unsubscribe"] {
+        let error = client.call(method, of(&["a", &long])).await.unwrap();
+        assert!(error.ends_with("HubException: \"n\": a name may have 256 bytes, found 257"), "{error}");
+        let error = client.call(method, json!({"e": long})).await.unwrap();
+        assert!(error.ends_with("HubException: \"e\": a name may have 256 bytes, found 257"), "{error}");
+    }
+    client.subscribe(of(&[&longest, "a"])).await;
+    let full = "HubException: the names in the subscriptions of a connection have at most 372 bytes";
+    let error = client.call("Subscribe", of(&[&"b".repeat(44)])).await.unwrap();
+    assert!(error.ends_with(full), "{error}");
+    client.subscribe(of(&[&"b".repeat(43)])).await;
+    let error = client.call("Subscribe", json!({ "e": event })).await.unwrap();
+    assert!(error.ends_with(full), "{error}");
+    assert_eq!((stage.broker.subscription_count(), stage.hub.refusals().subscriptions), (3, 2));
+    assert_eq!(client.call("Unsubscribe", of(&[&longest])).await, None);
+    client.subscribe(of(&["c", "d"])).await;
+}
