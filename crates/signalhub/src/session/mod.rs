@@ -32,6 +32,10 @@ use running::{CallDone, RunningCalls};
 /// How much input may pile up while something holds up the loop (the original's `ApplicationMaxBufferSize`).
 const HELD_INPUT: usize = 64 * 1024;
 
+/// A client that says nothing while its calls hold up the loop has this many times its timeout. The original lets it be
+/// silent for as long as that lasts; here it must ping, as all official clients do, or it is taken for gone.
+const HELD_UP_PATIENCE: u32 = 4;
+
 /// A client that always has more to say is read so many times before others get their turn.
 const ROUNDS_PER_TURN: u32 = 8;
 
@@ -148,8 +152,9 @@ impl Session {
                 }
                 continue;
             }
-            let held_up = self.is_held_up();
-            if held_up && let Some(resumption) = &mut self.resumption {
+            if self.is_held_up()
+                && let Some(resumption) = &mut self.resumption
+            {
                 resumption.look_ahead(self.connection.input());
             }
             let intake = self.intake();
@@ -177,12 +182,14 @@ impl Session {
     fn resume(&mut self) -> Option<Ending> {
         if self.full.as_ref().is_some_and(|upload| upload.has_room()) {
             self.full = None;
+            self.go_on();
         }
         if self.draining.is_some() {
             return self.calls.is_idle().then_some(Ending::Shutdown);
         }
         let slot = self.waiting.as_ref().and_then(|_| self.calls.take_slot())?;
         let call = self.waiting.take()?;
+        self.go_on();
         self.calls.start(call, Some(slot)).and_then(|done| self.on_call_done(done))
     }
 
@@ -262,6 +269,14 @@ impl Session {
         None
     }
 
+    /// Starts the client's time anew when nothing holds up the loop any more, as the original does.
+    fn go_on(&mut self) {
+        if self.client_alive.is_some() {
+            self.hear_client();
+            self.connection.spare_ticks(Duration::ZERO);
+        }
+    }
+
     /// Notes that the client is there, if its silence would mean anything.
     fn hear_client(&mut self) {
         if let Some(alive) = &mut self.client_alive {
@@ -295,7 +310,10 @@ impl Session {
         match done {
             CallDone::Answered | CallDone::Resumed => {}
             CallDone::Failed(error) => self.core.call_errors.count(error),
-            CallDone::Connected => self.connected = Connected::Yes,
+            CallDone::Connected => {
+                self.connected = Connected::Yes;
+                self.go_on();
+            }
             CallDone::Refused(error) => return Some(Ending::Refused(error)),
             CallDone::Unserialisable(error) => return Some(Ending::Unserialisable(error)),
         }
@@ -317,10 +335,14 @@ impl Session {
         if self.draining.is_some_and(|since| now.duration_since(since) >= options.shutdown_grace) {
             return Some(Ending::Shutdown);
         }
-        let silent =
-            self.client_alive.is_some_and(|alive| now.duration_since(alive) >= options.client_timeout_interval);
+        let silent = self.client_alive.is_some_and(|alive| now.duration_since(alive) >= self.client_timeout());
         self.connection.spare_ticks(self.idle_time(now));
         silent.then_some(Ending::ClientTimeout)
+    }
+
+    fn client_timeout(&self) -> Duration {
+        let patience = if self.is_held_up() { HELD_UP_PATIENCE } else { 1 };
+        self.core.options.client_timeout_interval.saturating_mul(patience)
     }
 
     /// How long there is nothing that a tick has to look after, unless something happens.
@@ -329,7 +351,7 @@ impl Session {
         let due = [
             self.connection.needs_pings().then_some((self.last_ping, options.keep_alive_interval)),
             self.draining.map(|since| (since, options.shutdown_grace)),
-            self.client_alive.map(|alive| (alive, options.client_timeout_interval)),
+            self.client_alive.map(|alive| (alive, self.client_timeout())),
         ];
         let left = |(since, time): (Instant, Duration)| time.saturating_sub(now.duration_since(since));
         due.into_iter().flatten().map(left).min().unwrap_or(Duration::MAX)
