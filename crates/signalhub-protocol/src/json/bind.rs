@@ -13,7 +13,8 @@ use serde::ser::Serializer;
 
 use super::names::{Key, position, spelling};
 use super::portable::Portable;
-use super::scan::{Kind, Scanner, SyntaxError, TextError};
+use super::scan::{Kind, Scanner, SyntaxError};
+use super::text::TextError;
 use crate::any_value::ANY_VALUE;
 use crate::arguments::BindError;
 use crate::portable::DEEPEST;

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::scan::{Kind, Scanner, SyntaxError, Text, TextError};
+use super::scan::{Kind, Scanner, SyntaxError};
+use super::text::{Text, TextError};
 use crate::arguments::{Arguments, Value};
 use crate::message::{
     CancelInvocation, Close, Completion, Headers, HubMessage, Invocation, Outcome, SequenceId, StreamItem,

@@ -10,6 +10,7 @@ mod names;
 mod number;
 mod portable;
 mod scan;
+mod text;
 mod write;
 
 pub(crate) use bind::{RAW_VALUE, bind, forward, visit_raw};

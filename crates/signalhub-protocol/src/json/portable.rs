@@ -1,6 +1,7 @@
 //! What JSON can spell and MessagePack has no form for.
 
-use super::scan::{Check, SyntaxError, Text};
+use super::scan::{Check, SyntaxError};
+use super::text::Text;
 use crate::portable::NotPortable;
 
 /// The longest number that is finite whatever its digits are: the greatest double has 309 before its point.

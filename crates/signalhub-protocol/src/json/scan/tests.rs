@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 use serde::de::IgnoredAny;
 
-use super::{Scanner, TextError};
+use super::Scanner;
+use crate::json::text::TextError;
 
 fn is_json(text: &[u8]) -> bool {
     let mut scanner = Scanner::new(text);
