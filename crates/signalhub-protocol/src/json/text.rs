@@ -11,6 +11,7 @@ pub(crate) struct Text<'a> {
 
 impl<'a> Text<'a> {
     /// Takes what stands between the quotes, and whether it has escapes.
+    #[inline]
     pub(super) fn new(raw: &'a [u8], escaped: bool) -> Self {
         Self { raw, escaped }
     }
@@ -23,10 +24,13 @@ impl<'a> Text<'a> {
     ///
     /// The original compares an escaped name piece by piece and fails where it comes to half a surrogate pair. It does not
     /// come there if the length, or what stands before the first escape, shows that the name is none of them.
+    #[inline]
     pub(crate) fn known_bytes(self, names: &[&str]) -> Result<Cow<'a, [u8]>, TextError> {
-        if !self.escaped {
-            return Ok(Cow::Borrowed(self.raw));
-        }
+        if self.escaped { self.decode_known(names) } else { Ok(Cow::Borrowed(self.raw)) }
+    }
+
+    #[cold]
+    fn decode_known(self, names: &[&str]) -> Result<Cow<'a, [u8]>, TextError> {
         match self.decode() {
             Ok(name) => Ok(Cow::Owned(name.into_owned().into_bytes())),
             Err(TextError::Utf8) => Ok(Cow::Borrowed(b"")),
@@ -59,9 +63,13 @@ impl<'a> Text<'a> {
 
     /// Gives the characters; borrows unless there are escapes.
     pub(crate) fn decode(self) -> Result<Cow<'a, str>, TextError> {
-        if !self.escaped {
-            return Ok(Cow::Borrowed(std::str::from_utf8(self.raw).map_err(|_| TextError::Utf8)?));
+        if self.escaped {
+            return self.unescaped().map(Cow::Owned);
         }
+        std::str::from_utf8(self.raw).map(Cow::Borrowed).map_err(|_| TextError::Utf8)
+    }
+
+    fn unescaped(self) -> Result<String, TextError> {
         let mut text = String::with_capacity(self.raw.len());
         let mut rest = self.raw;
         while let Some(at) = memchr::memchr(b'\\', rest) {
@@ -71,7 +79,7 @@ impl<'a> Text<'a> {
             rest = &rest[at + len..];
         }
         text.push_str(std::str::from_utf8(rest).map_err(|_| TextError::Utf8)?);
-        Ok(Cow::Owned(text))
+        Ok(text)
     }
 }
 
