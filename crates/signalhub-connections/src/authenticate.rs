@@ -30,6 +30,9 @@ pub enum Authentication {
     Missing,
     /// There are some that were good, and they have expired.
     Expired,
+    /// There are some that are genuine, and they are not valid here or not as they are, so that nobody has guessed them; the
+    /// text is for the log and holds no part of them.
+    Unacceptable(Cow<'static, str>),
     /// There are some, and they are not valid; the text is for the log and holds no part of them.
     Invalid(Cow<'static, str>),
 }

@@ -176,6 +176,14 @@ pub enum TokenError {
 }
 
 impl TokenError {
+    /// Tells whether the signature is good and something else is not: nobody has guessed such a token.
+    pub fn is_genuine(&self) -> bool {
+        match self {
+            Self::Expired | Self::TooEarly | Self::Party | Self::NoUser | Self::Claim { .. } | Self::Critical => true,
+            Self::Signature | Self::Algorithm | Self::Malformed => false,
+        }
+    }
+
     fn from_kind(kind: &jsonwebtoken::errors::ErrorKind) -> Self {
         use jsonwebtoken::errors::ErrorKind;
         match kind {
@@ -199,6 +207,7 @@ impl Authenticate for BearerToken {
         match self.verify(&token) {
             Ok(identity) => Authentication::Identified(identity),
             Err(TokenError::Expired) => Authentication::Expired,
+            Err(error) if error.is_genuine() => Authentication::Unacceptable(error.to_string().into()),
             Err(error) => Authentication::Invalid(error.to_string().into()),
         }
     }

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, PRAGMA, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
@@ -20,7 +20,7 @@ use crate::endpoint::Refusal;
 use crate::events::EventStream;
 use crate::id::ConnectionToken;
 use crate::identity::{Owner, Principal};
-use crate::limits::Party;
+use crate::limits::{Limit, Party};
 use crate::mailbox::Mailbox;
 use crate::negotiate::{self, NegotiateVersion};
 use crate::origins::Judged;
@@ -152,6 +152,12 @@ impl Mounted {
         match refusal {
             Refusal::Forbidden => {
                 self.reject(ClientError::Forbidden, "a policy does not admit the user", empty(StatusCode::FORBIDDEN))
+            }
+            Refusal::TooManyGuesses(after) => {
+                let mut response = self.registry.refusals().turn_away(Limit::Guesses);
+                let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+                response
             }
             Refusal::Unauthenticated(error, why) => {
                 let mut response = empty(StatusCode::UNAUTHORIZED);

@@ -9,8 +9,8 @@ use http::request::Parts;
 
 use crate::outbound::QueueLimits;
 use crate::{
-    Authenticate, Authentication, ClientError, ConnectionHandler, Identity, NegotiateVersion, Origins, Policy,
-    Reconnect, Transports,
+    Authenticate, Authentication, ClientError, ConnectionHandler, GuessLimit, Identity, NegotiateVersion, Origins,
+    Policy, Reconnect, Transports,
 };
 
 /// How long a poll waits (the original's `PollTimeout`).
@@ -34,6 +34,7 @@ pub struct Endpoint {
     reconnect: Reconnect,
     disconnect_timeout: Duration,
     origins: Option<Origins>,
+    guesses: Option<GuessLimit>,
 }
 
 /// What happens to a connection whose credentials expire.
@@ -51,6 +52,8 @@ pub enum ExpiredCredentials {
 pub(crate) enum Refusal {
     /// 401: nobody knows who it is.
     Unauthenticated(ClientError, Cow<'static, str>),
+    /// 429: wrong credentials have come from there too often; for how long it lasts.
+    TooManyGuesses(Duration),
     /// 403: this one may not.
     Forbidden,
 }
@@ -70,6 +73,7 @@ impl Endpoint {
             reconnect: Reconnect::Plain,
             disconnect_timeout: DISCONNECT_TIMEOUT,
             origins: None,
+            guesses: None,
         }
     }
 
@@ -92,6 +96,14 @@ impl Endpoint {
     #[must_use]
     pub fn authorize(mut self, policy: Policy) -> Self {
         self.policies.push(policy);
+        self
+    }
+
+    /// Limits how many wrong credentials may come from one address: beyond it they get 429 with `Retry-After` in place of
+    /// 401. Without limit by default.
+    #[must_use]
+    pub fn guess_limit(mut self, limit: GuessLimit) -> Self {
+        self.guesses = Some(limit);
         self
     }
 
@@ -204,6 +216,7 @@ impl Endpoint {
 
     /// Finds out who sent a request and whether they may.
     pub(crate) fn admit(&self, request: &Parts) -> Result<Identity, Refusal> {
+        let mut guessed = false;
         let (identity, error, why) = match self.authenticate.as_ref().map(|judge| judge.authenticate(request)) {
             Some(Authentication::Identified(identity)) => {
                 (identity, ClientError::InvalidCredentials, "they name no user".into())
@@ -211,14 +224,23 @@ impl Endpoint {
             Some(Authentication::Expired) => {
                 (Identity::anonymous(), ClientError::ExpiredCredentials, "they have expired".into())
             }
-            Some(Authentication::Invalid(why)) => (Identity::anonymous(), ClientError::InvalidCredentials, why),
+            Some(Authentication::Unacceptable(why)) => (Identity::anonymous(), ClientError::InvalidCredentials, why),
+            Some(Authentication::Invalid(why)) => {
+                guessed = true;
+                (Identity::anonymous(), ClientError::InvalidCredentials, why)
+            }
             Some(Authentication::Missing) | None => {
                 (Identity::anonymous(), ClientError::MissingCredentials, "there are none".into())
             }
         };
         match self.policies.iter().all(|policy| policy.admits(&identity)) {
             true => Ok(identity),
-            false if identity.user.is_none() => Err(Refusal::Unauthenticated(error, why)),
+            false if identity.user.is_none() => {
+                if guessed && let Some(Err(after)) = self.guesses.as_ref().map(|limit| limit.count(request)) {
+                    return Err(Refusal::TooManyGuesses(after));
+                }
+                Err(Refusal::Unauthenticated(error, why))
+            }
             false => Err(Refusal::Forbidden),
         }
     }

@@ -59,6 +59,7 @@ mod frame;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod guesses;
 mod handler;
 mod handover;
 mod id;
@@ -101,6 +102,7 @@ pub use http::request::Parts as RequestHead;
 
 pub use claims::Claims;
 pub use client_errors::ClientError;
+pub use guesses::GuessLimit;
 pub use handler::{BoxFuture, ConnectionHandler};
 pub use id::ConnectionId;
 pub use identity::{Identity, Policy};

@@ -265,6 +265,7 @@ pub(crate) enum Limit {
     SocketsPerAddress,
     Descriptors,
     HeadSize,
+    Guesses,
     ForeignOrigin,
 }
 
@@ -278,7 +279,8 @@ impl Limit {
             | Self::NegotiationsPerAddress
             | Self::PerUser
             | Self::PerAddress
-            | Self::SocketsPerAddress => StatusCode::TOO_MANY_REQUESTS,
+            | Self::SocketsPerAddress
+            | Self::Guesses => StatusCode::TOO_MANY_REQUESTS,
             Self::HeadSize => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::ForeignOrigin => StatusCode::FORBIDDEN,
         }
@@ -311,6 +313,7 @@ impl Limit {
             Self::SocketsPerAddress => "sockets_per_address",
             Self::Descriptors => "file_descriptors",
             Self::HeadSize => "head_size",
+            Self::Guesses => "failed_authentications",
             Self::ForeignOrigin => "foreign_origin",
         }
     }
@@ -340,6 +343,8 @@ pub struct Refusals {
     pub descriptors: u64,
     /// Idle sockets that had to go for others, because too few file descriptors were left.
     pub evicted_sockets: u64,
+    /// Requests with wrong credentials from addresses that had sent too many of them.
+    pub failed_authentications: u64,
     /// Requests of web pages of another origin: refused, or answered without the headers that let the page see it.
     pub foreign_origins: u64,
     /// Sockets, because the head of a request took too long.
@@ -367,6 +372,7 @@ pub(crate) struct RefusalCounts {
     sockets_per_address: AtomicU64,
     descriptors: AtomicU64,
     evicted_sockets: AtomicU64,
+    guesses: AtomicU64,
     foreign_origins: AtomicU64,
     header_timeouts: AtomicU64,
     idle_timeouts: AtomicU64,
@@ -388,6 +394,7 @@ impl RefusalCounts {
             Limit::SocketsPerAddress => &self.sockets_per_address,
             Limit::Descriptors => &self.descriptors,
             Limit::HeadSize => &self.large_heads,
+            Limit::Guesses => &self.guesses,
             Limit::ForeignOrigin => &self.foreign_origins,
         };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -448,6 +455,7 @@ impl RefusalCounts {
             sockets_per_address: read(&self.sockets_per_address),
             descriptors: read(&self.descriptors),
             evicted_sockets: read(&self.evicted_sockets),
+            failed_authentications: read(&self.guesses),
             foreign_origins: read(&self.foreign_origins),
             header_timeouts: read(&self.header_timeouts),
             idle_timeouts: read(&self.idle_timeouts),

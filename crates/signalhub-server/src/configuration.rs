@@ -216,6 +216,8 @@ configuration! {
         subscription_bytes_per_connection: ByteSize = ByteSize::kibibytes(128);
         /// How often one connection may call; a call above it is answered with an error.
         invocation_rate: CallRate = CallRate::PerSecond(NonZeroU32::MIN.saturating_add(999));
+        /// How many wrong API keys and tokens may come from one address (of IPv6, one /64), at the hub and the publish API together; more get 429, and API keys from there are not looked at until the time has given some back. Good tokens are always admitted. Behind a reverse proxy this needs `listen.trusted_proxies`.
+        failed_authentications: Rate = Rate::new(60, Duration::from_secs(60));
         /// How many file descriptors are kept free for the rest of the process (on Linux), beside 32 for the internal listener. When others run short, the sockets that have been idle for longest are closed for new ones.
         file_descriptor_headroom: usize = 64;
     }

@@ -80,7 +80,7 @@ pub struct Refusals {
 
 impl Refusals {
     /// All of them, with the name that operators see.
-    pub(crate) fn named(&self) -> [(&'static str, u64); 22] {
+    pub(crate) fn named(&self) -> [(&'static str, u64); 23] {
         let Self { connections, hub, publishes } = self;
         [
             ("draining", connections.draining),
@@ -93,6 +93,7 @@ impl Refusals {
             ("sockets_per_address", connections.sockets_per_address),
             ("file_descriptors", connections.descriptors),
             ("idle_socket", connections.evicted_sockets),
+            ("failed_authentications", connections.failed_authentications + publishes.failed_authentications),
             ("foreign_origin", connections.foreign_origins),
             ("header_timeout", connections.header_timeouts),
             ("idle_timeout", connections.idle_timeouts),
@@ -119,6 +120,8 @@ pub struct PublishRefusals {
     pub too_large: u64,
     /// Requests whose body took too long.
     pub body_timeout: u64,
+    /// Requests with keys and wrong tokens from addresses that had sent too many wrong ones.
+    pub failed_authentications: u64,
 }
 
 /// The running count of what the publish API refused.
@@ -140,6 +143,7 @@ impl PublishCounters {
             rate_limited: self.of(ProblemCode::RateLimited),
             too_large: self.of(ProblemCode::BodyTooLarge) + self.of(ProblemCode::BatchTooLarge),
             body_timeout: self.of(ProblemCode::BodyTimeout),
+            failed_authentications: self.of(ProblemCode::TooManyFailures),
         }
     }
 }

@@ -4,7 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use signalhub::connections::{ExpiredCredentials, Limits, Origins, TransportKind, Transports, TrustedProxies};
+use signalhub::connections::{
+    ExpiredCredentials, GuessLimit, Limits, Origins, TransportKind, Transports, TrustedProxies,
+};
 use signalhub::events::{Broker, Catalogue, EventName, Grants, Resources, UnknownEvents};
 use signalhub::{BearerToken, Endpoint, ErrorDetails, Hub, Rate, Server, is_grants_claim};
 use tokio::sync::oneshot;
@@ -51,8 +53,10 @@ impl Node {
             .undeclared_names(configuration.events.maximum_unknown.get())
             .build();
         let hub = hub(configuration, broker.clone());
+        let guesses = guess_limit(configuration.limits.failed_authentications);
         let endpoint = endpoint(&configuration.hub, hub.clone()).authenticate(bearer(auth, secret));
-        let authorizer = authorizer(auth, secret, &configuration.publish);
+        let endpoint = guesses.iter().cloned().fold(endpoint, Endpoint::guess_limit);
+        let authorizer = authorizer(auth, secret, &configuration.publish).limited(guesses);
         let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone());
         let refused = publish.refused();
         let public = configuration.listen.public.as_str();
@@ -239,6 +243,14 @@ fn endpoint(limits: &settings::HubLimits, hub: Hub) -> Endpoint {
         .minimum_negotiate_version(limits.minimum_protocol_version)
         .on_expired_credentials(ExpiredCredentials::Close);
     if limits.stateful_reconnect { endpoint.allow_stateful_reconnects() } else { endpoint }
+}
+
+/// The hub and the publish API share it, so that nobody guesses twice.
+fn guess_limit(rate: settings::Rate) -> Option<GuessLimit> {
+    match rate {
+        settings::Rate::Unlimited => None,
+        settings::Rate::Of { count, per } => Some(GuessLimit::new(count, per)),
+    }
 }
 
 /// What both listeners have in common: times, sizes, and the descriptors that neither of them takes.

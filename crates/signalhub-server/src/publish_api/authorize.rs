@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use http::request::Parts;
 use serde_json::Value;
-use signalhub::connections::authorization_token;
+use signalhub::connections::{GuessLimit, authorization_token};
 use signalhub::events::{CatalogueError, EventName, Pattern};
 use signalhub::{BearerToken, Identity};
 
@@ -27,6 +27,7 @@ pub(crate) struct Authorizer {
     keys: Vec<ApiKey>,
     bearer: BearerToken,
     organisation: OrganisationRule,
+    guesses: Option<GuessLimit>,
 }
 
 /// Whether a token without organisation may publish, which it then may for all of them.
@@ -54,16 +55,23 @@ enum Rights {
 
 impl Authorizer {
     pub(crate) fn new(keys: Vec<ApiKey>, bearer: BearerToken, organisation: OrganisationRule) -> Self {
-        Self { keys, bearer, organisation }
+        Self { keys, bearer, organisation, guesses: None }
+    }
+
+    /// Limits how often an address may be wrong.
+    pub(crate) fn limited(self, guesses: Option<GuessLimit>) -> Self {
+        Self { guesses, ..self }
     }
 
     /// Finds out who sent a request, and refuses those who may publish nothing at all.
     pub(crate) fn identify(&self, head: &Parts) -> Result<Publisher, Problem> {
         let refused = |detail: &str| Err(Problem::new(ProblemCode::Unauthenticated, detail));
         if let Some(key) = head.headers.get(API_KEY) {
+            // A person may have chosen it: from where too many were wrong, none is looked at, so that guessing stays slow.
+            self.guesses.as_ref().map_or(Ok(()), |limit| limit.check(head)).map_err(Problem::too_many_failures)?;
             return match self.place_of(key.as_bytes()) {
                 Some(place) => Ok(Publisher { who: Who::Key(place), rights: Rights::Everything }),
-                None => refused("the API key is not known"),
+                None => Err(self.wrong(head, "the API key is not known")),
             };
         }
         // A token in the query is for browsers' WebSockets only: queries end up in the logs of proxies.
@@ -72,7 +80,16 @@ impl Authorizer {
         };
         match self.bearer.verify(token) {
             Ok(identity) => Publisher::of_token(&identity, self.organisation),
-            Err(error) => refused(&error.to_string()),
+            Err(error) if error.is_genuine() => refused(&error.to_string()),
+            Err(error) => Err(self.wrong(head, &error.to_string())),
+        }
+    }
+
+    /// Counts wrong credentials, and refuses them.
+    fn wrong(&self, head: &Parts, detail: &str) -> Problem {
+        match self.guesses.as_ref().map(|limit| limit.count(head)) {
+            Some(Err(after)) => Problem::too_many_failures(after),
+            Some(Ok(())) | None => Problem::new(ProblemCode::Unauthenticated, detail),
         }
     }
 

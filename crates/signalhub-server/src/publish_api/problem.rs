@@ -87,6 +87,7 @@ problem_codes! {
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The content type is not supported", "Use one of the content types that `detail` names.";
     UnsupportedEncoding = UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", "The body is encoded", "Send the body as it is, without `Content-Encoding`.";
     RateLimited = TOO_MANY_REQUESTS, "rate_limited", "Too much is published", "Wait as long as `Retry-After` says, or raise `publish.rate`.";
+    TooManyFailures = TOO_MANY_REQUESTS, "too_many_failures", "Too many wrong keys and tokens came from this address", "Wait as long as `Retry-After` says, correct the key or the token, or raise `limits.failed_authentications`.";
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The server is stopping", "Wait as long as `Retry-After` says and try again.";
 }
 
@@ -97,6 +98,12 @@ impl Problem {
     pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
         let retry_after = (code == ProblemCode::Unavailable).then_some(RETRY_WHEN_UNAVAILABLE);
         Self { code, detail: detail.into(), retry_after, allowed: None }
+    }
+
+    /// Makes the refusal of an address from which too many wrong credentials came.
+    pub(crate) fn too_many_failures(after: Duration) -> Self {
+        let detail = "too many wrong keys and tokens have come from this address (limits.failed_authentications)";
+        Self { retry_after: Some(after), ..Self::new(ProblemCode::TooManyFailures, detail) }
     }
 
     /// Makes the refusal of what is welcome again after some time.
