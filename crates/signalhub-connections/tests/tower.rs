@@ -15,6 +15,7 @@ use hyper_util::server::conn::auto;
 use signalhub_connections::*;
 use tokio::net::TcpListener;
 use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tower_service::Service;
 
@@ -116,6 +117,26 @@ async fn web_sockets_work_inside_hyper_and_drain() {
     assert!(service.connections().is_draining());
     assert!(connect_async(format!("ws://{address}/")).await.is_err());
     accepting.abort();
+}
+
+#[tokio::test]
+async fn a_web_socket_without_a_socket_to_reset_is_closed_with_1001_when_the_server_stops() {
+    let service = echo();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mounted = service.clone();
+    tokio::spawn(async move {
+        let (reader, writer) = listener.accept().await.unwrap().0.into_split();
+        // As TLS, this is no TCP socket to the endpoint.
+        let io = TokioIo::new(tokio::io::join(reader, writer));
+        let service = hyper::service::service_fn(move |request| mounted.clone().call(request));
+        hyper::server::conn::http1::Builder::new().serve_connection(io, service).with_upgrades().await.unwrap();
+    });
+    let (mut client, _) = connect_async(format!("ws://{address}/")).await.unwrap();
+    let (end, ()) = tokio::join!(client.next(), service.drain(Duration::ZERO));
+    let Some(Ok(Message::Close(Some(frame)))) = end else { panic!("no close frame but {end:?}") };
+    assert_eq!(frame.code, CloseCode::Away);
+    assert!(client.next().await.is_none());
 }
 
 #[tokio::test]
