@@ -330,7 +330,8 @@ impl Mounted {
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
-        let _turn = mailbox.turn().await;
+        let overdue = || text(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.");
+        let Ok(_turn) = body.wait_for(mailbox.turn(), || mailbox.is_full()).await else { return overdue() };
         while let Some(chunk) = body.frame().await {
             match chunk.map(|chunk| chunk.into_data()) {
                 Ok(Ok(bytes)) => mailbox.push(&bytes).await,

@@ -82,14 +82,19 @@ impl Mailbox {
             let room = self.room.notified();
             {
                 let incoming = self.lock();
-                let capacity = if incoming.early { EARLY_CAPACITY } else { CAPACITY };
-                if incoming.is_closed() || incoming.bytes.len() < capacity {
+                if incoming.is_closed() || !incoming.is_full() {
                     break;
                 }
             }
             room.await;
         }
         self.put(bytes);
+    }
+
+    /// Tells whether whoever brings more has to wait, because the connection has enough to do.
+    pub(crate) fn is_full(&self) -> bool {
+        let incoming = self.lock();
+        !incoming.is_closed() && incoming.is_full()
     }
 
     /// Waits until nobody reads any more.
@@ -170,6 +175,10 @@ impl Mailbox {
 }
 
 impl Incoming {
+    fn is_full(&self) -> bool {
+        self.bytes.len() >= if self.early { EARLY_CAPACITY } else { CAPACITY }
+    }
+
     /// Tells whether bytes are dropped from now on.
     fn is_closed(&self) -> bool {
         self.abandoned || self.ended.is_some()

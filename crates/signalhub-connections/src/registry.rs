@@ -129,6 +129,7 @@ impl Registry {
     }
 
     /// How long the body of a request may take to arrive.
+    #[cfg(feature = "tower")]
     pub(crate) fn body_timeout(&self) -> Duration {
         self.lock().limits.body_time()
     }

@@ -42,8 +42,38 @@ pub enum BodyError<E = hyper::Error> {
 }
 
 impl<B> RequestBody<B> {
-    pub(crate) fn new(body: B, registry: &Arc<Registry>) -> Self {
-        Self { body, time_left: registry.body_timeout(), waiting: None, registry: Arc::clone(registry) }
+    pub(crate) fn new(body: B, time: Duration, registry: &Arc<Registry>) -> Self {
+        Self { body, time_left: time, waiting: None, registry: Arc::clone(registry) }
+    }
+
+    /// Waits for what has to come before the body, at the cost of its time. The wait goes on for as long as the server
+    /// itself is what holds it up.
+    pub(crate) async fn wait_for<T>(
+        &mut self,
+        what: impl Future<Output = T>,
+        is_held_up: impl Fn() -> bool,
+    ) -> Result<T, Overdue> {
+        let mut what = std::pin::pin!(what);
+        loop {
+            let since = Instant::now();
+            match tokio::time::timeout(self.time_left, &mut what).await {
+                Ok(done) => {
+                    if !is_held_up() {
+                        self.time_left = self.time_left.saturating_sub(since.elapsed());
+                    }
+                    return Ok(done);
+                }
+                Err(_) if is_held_up() => {}
+                Err(_) => return Err(self.overdue()),
+            }
+        }
+    }
+
+    /// Counts and logs that the time is over.
+    fn overdue(&self) -> Overdue {
+        self.registry.refusals().count_overdue(Overdue::Body);
+        tracing::debug!(reason = Overdue::Body.label(), "a client took too long");
+        Overdue::Body
     }
 }
 
@@ -68,8 +98,7 @@ where
         if waiting.sleep.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
-        self.registry.refusals().count_overdue(Overdue::Body);
-        tracing::debug!(reason = Overdue::Body.label(), "a client took too long");
+        self.overdue();
         Poll::Ready(Some(Err(BodyError::Overdue)))
     }
 

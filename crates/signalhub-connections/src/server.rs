@@ -1,39 +1,35 @@
 //! The listener: accepts sockets, has HTTP spoken on them and hands requests to endpoints.
 
+mod accepting;
 mod events;
 mod head;
 mod peers;
 mod serving;
 mod unreadable;
 
-use std::convert::Infallible;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
-use rustix::net::SendFlags;
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tracing::Instrument;
 
 use self::serving::Visit;
 use crate::body::Body;
-use crate::descriptors::Descriptors;
 use crate::dispatch::{Mounted, Route};
 use crate::handler::BoxFuture;
-use crate::limits::Limit;
 use crate::origins::Judged;
 use crate::registry::Registry;
-use crate::sockets::{SocketCharge, Sockets};
 use crate::{
-    ClientError, CloseReason, Endpoint, Limits, Origins, Readers, Refusals, RemoteAddress, RequestBody, RequestId,
-    TrustedProxies, answers, path, request_id,
+    ClientError, CloseReason, Endpoint, Limits, Origins, Readers, Refusals, RequestBody, RequestId, TrustedProxies,
+    answers, path, request_id,
 };
 
 /// How long connections may take to end when the server stops, after the last of them was told.
@@ -41,14 +37,6 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the kernel may hold for a client that does not read, unless it is set otherwise.
 const SEND_BUFFER: usize = 256 * 1024;
-
-/// The whole answer to a socket that comes when too few file descriptors are left.
-const NO_DESCRIPTORS: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-
-/// The same to one from an address that has too many.
-const TOO_MANY_SOCKETS: &[u8] =
-    b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// How many sockets may wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -199,7 +187,7 @@ impl Server {
         peers::watch(&SockRef::from(&listener), registry.limits().times().send)?;
         registry.start_ticking();
         let (stop, stopping) = watch::channel(());
-        let mut accepting = Box::pin(accept(listener, Arc::new(routes), stopping));
+        let mut accepting = Box::pin(accepting::accept(listener, Arc::new(routes), stopping));
         tokio::select! {
             () = shutdown => {}
             never = &mut accepting => match never {}
@@ -221,54 +209,6 @@ impl Server {
         }
         Ok(())
     }
-}
-
-/// Accepts sockets for as long as it is polled.
-async fn accept(listener: TcpListener, routes: Arc<Routes>, stopping: watch::Receiver<()>) -> Infallible {
-    let limits = routes.registry.limits();
-    let mut descriptors = Descriptors::new(limits.headroom());
-    let sockets = Sockets::new(limits.share(descriptors.most()));
-    loop {
-        let (socket, address) = match listener.accept().await {
-            Ok((socket, address)) => (socket, RemoteAddress::new(address.ip()).ip()),
-            Err(error) => {
-                pause_accepting(&error).await;
-                continue;
-            }
-        };
-        match admit(&routes, &sockets, &mut descriptors, address) {
-            Ok(charge) => {
-                let (routes, sockets, stopping) = (Arc::clone(&routes), Arc::clone(&sockets), stopping.clone());
-                let (times, head_size) = (limits.times(), limits.longest_head());
-                serving::serve(socket, Visit { address, charge, times, head_size, routes, sockets, stopping });
-            }
-            Err(limit) => turn_away(&socket, limit, address, &routes),
-        }
-    }
-}
-
-/// Decides whether a socket that was just accepted may stay, and what it counts for its address.
-fn admit(
-    routes: &Routes,
-    sockets: &Arc<Sockets>,
-    descriptors: &mut Descriptors,
-    address: IpAddr,
-) -> Result<Option<SocketCharge>, Limit> {
-    // A proxy's socket counts for its clients, once they are known.
-    let charge = if routes.proxies.trusts(address) { None } else { sockets.charge(address)? };
-    if descriptors.admit(Instant::now()) || sockets.evict(tokio::time::Instant::now()) {
-        Ok(charge)
-    } else {
-        Err(Limit::Descriptors)
-    }
-}
-
-/// Says why there is no room. The client may be too late to read it; there is no descriptor to wait with.
-fn turn_away(socket: &TcpStream, limit: Limit, address: IpAddr, routes: &Routes) {
-    tracing::debug!(reason = limit.label(), %address, "a socket was refused");
-    routes.registry.refusals().count(limit);
-    let answer = if limit == Limit::SocketsPerAddress { TOO_MANY_SOCKETS } else { NO_DESCRIPTORS };
-    let _ = rustix::net::send(socket, answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
 }
 
 /// Counts the connections of a running server.
@@ -343,15 +283,6 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// A failed accept concerns one client, or the whole process when it runs out of descriptors: then trying again at
-/// once would only burn the processor.
-async fn pause_accepting(error: &io::Error) {
-    tracing::warn!(%error, "a socket could not be accepted");
-    if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
 impl Routes {
     fn registry(&self) -> &Arc<Registry> {
         &self.registry
@@ -372,7 +303,7 @@ impl Routes {
                 }
             },
         };
-        let body = RequestBody::new(body, &self.registry);
+        let body = RequestBody::new(body, visit.body_time, &self.registry);
         let mut response = self.dispatch(Request::from_parts(head, body)).await;
         if let Some(charge) = charge {
             response.body_mut().charge(charge);

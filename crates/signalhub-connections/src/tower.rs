@@ -111,7 +111,7 @@ where
             };
             let upgrade = hyper::upgrade::on(&mut request);
             let registry = &shared.mounted.registry;
-            let request = request.map(|body| RequestBody::new(body, registry));
+            let request = request.map(|body| RequestBody::new(body, registry.body_timeout(), registry));
             let mut response = shared.mounted.answer(route, request, None).await;
             if let Some(accept) = response.body_mut().take_socket() {
                 tokio::spawn(hand_over(upgrade, accept));

@@ -13,6 +13,9 @@ use tokio::net::{TcpSocket, TcpStream};
 
 const LONG: Duration = Duration::from_secs(3600);
 
+/// How long an answer is: far more than the kernel holds for a client.
+const ANSWER: usize = 1 << 20;
+
 /// A server whose bodies may take only a moment.
 async fn hurried() -> Running {
     let limits = Limits::default().body_timeout(Duration::from_millis(300));
@@ -86,6 +89,48 @@ async fn a_body_that_trickles_in_gets_no_more_time() {
 }
 
 #[tokio::test]
+async fn bodies_that_wait_for_another_one_have_no_more_time() {
+    let running = hurried().await;
+    let (_, token) = running.negotiate().await;
+    let _events = attach(&running, &token, "text/event-stream").await;
+    let head = format!("POST /echo?id={token} HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n");
+    let mut posts = Vec::new();
+    for _ in 0..50 {
+        posts.push(running.open(&head).await);
+    }
+    let start = std::time::Instant::now();
+    for post in &mut posts {
+        assert_eq!(answer(post).await.status, 408);
+    }
+    // One after another would take 15 seconds.
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert_eq!(running.counts.refusals().body_timeouts, 50);
+}
+
+#[tokio::test]
+async fn a_body_may_wait_for_a_connection_that_has_enough_to_do() {
+    let running = hurried().await;
+    let (_, token) = running.negotiate().await;
+    attach(&running, &token, "*/*").await;
+    let head = format!("POST /echo?id={token} HTTP/1.1\r\nHost: h\r\n");
+    let deaf = format!("{head}Content-Length: 4\r\n\r\ndeaf");
+    assert_eq!(answer(&mut running.open(deaf).await).await.status, 200);
+    let mut posts = Vec::new();
+    for _ in 0..3 {
+        let mut post = running.open(format!("{head}Content-Length: 200000\r\n\r\n")).await;
+        post.write_all(&vec![b'x'; 200_000]).await.unwrap();
+        posts.push(post);
+    }
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert_eq!(running.counts.refusals().body_timeouts, 0, "the server holds them up itself");
+    assert_eq!(running.ask(&format!("DELETE /echo?id={token}"), &[]).await.status, 202);
+    for post in &mut posts {
+        assert_eq!(answer(post).await.status, 404);
+    }
+    running.quiet().await;
+}
+
+#[tokio::test]
 async fn a_body_ends_with_its_connection() {
     let running = start(Limits::default().body_timeout(LONG)).await;
     let (_, token) = running.negotiate().await;
@@ -104,7 +149,7 @@ async fn a_body_ends_with_its_connection() {
     running.quiet().await;
 }
 
-/// A server that holds little for a client in the kernel, and a connection that polls, with an answer of some MiB waiting.
+/// A server that holds little for a client in the kernel, and a connection that polls, with such an answer waiting.
 async fn waiting_answer(send_timeout: Duration) -> (Running, String) {
     let running = start_with(
         |endpoint| endpoint.queue_limit(64 << 20),
@@ -113,7 +158,7 @@ async fn waiting_answer(send_timeout: Duration) -> (Running, String) {
     .await;
     let (_, token) = running.negotiate().await;
     attach(&running, &token, "*/*").await;
-    let (head, length) = (format!("POST /echo?id={token} HTTP/1.1\r\nHost: h\r\n"), 4 << 20);
+    let (head, length) = (format!("POST /echo?id={token} HTTP/1.1\r\nHost: h\r\n"), ANSWER);
     let mut post = running.open(format!("{head}Content-Length: {length}\r\n\r\n")).await;
     post.write_all(&vec![b'x'; length]).await.unwrap();
     assert_eq!(answer(&mut post).await.status, 200);
@@ -138,7 +183,7 @@ async fn an_answer_to_a_poll_that_nobody_reads_ends_its_connection() {
     // The socket is gone, with what the server held for it.
     let mut rest = Vec::new();
     let _ = poll.read_to_end(&mut rest).await;
-    assert!(rest.len() < 4 << 20, "{}", rest.len());
+    assert!(rest.len() < ANSWER, "{}", rest.len());
     running.quiet().await;
 }
 
@@ -147,7 +192,7 @@ async fn an_answer_to_a_poll_that_is_read_slowly_arrives() {
     let (running, token) = waiting_answer(Duration::from_millis(500)).await;
     let mut poll = deaf(&running, &format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
     let (mut buffer, mut read) = (vec![0; 256 * 1024], 0);
-    while read < 4 << 20 {
+    while read < ANSWER {
         let count = poll.read(&mut buffer).await.unwrap();
         assert_ne!(count, 0, "only {read} bytes came");
         read += count;
@@ -191,7 +236,7 @@ async fn an_upgrade_comes_behind_the_answers_before_it() {
     let requests = format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n{UPGRADE}\r\n");
     let mut socket = deaf(&running, &requests).await;
     let polled = answer(&mut socket).await;
-    assert_eq!((polled.status, polled.body.len()), (200, 4 << 20));
+    assert_eq!((polled.status, polled.body.len()), (200, ANSWER));
     assert_eq!(answer(&mut socket).await.status, 101);
     drop(socket);
     assert_eq!(running.ask(&format!("DELETE /echo?id={token}"), &[]).await.status, 202);

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::{Body as _, Incoming};
@@ -38,6 +39,8 @@ pub(super) struct Visit {
     /// What it counts for that; a proxy's socket counts for the client of each request.
     pub(super) charge: Option<SocketCharge>,
     pub(super) times: Times,
+    /// How long the body of a request may take.
+    pub(super) body_time: Duration,
     /// How long the head of a request may be.
     pub(super) head_size: usize,
     pub(super) routes: Arc<Routes>,
