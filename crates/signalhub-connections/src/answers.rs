@@ -1,6 +1,8 @@
 //! The responses of an endpoint, apart from those that carry messages.
 
-use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderValue, PRAGMA, RETRY_AFTER};
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES, HeaderValue, PRAGMA, RETRY_AFTER,
+};
 use http::{Response, StatusCode};
 
 use crate::TransportKind;
@@ -32,6 +34,13 @@ pub(crate) fn unsupported_coding(coding: &str) -> Response<Body> {
     let detail = format!("unsupported_encoding: the body must come without Content-Encoding, found \"{coding}\"");
     let mut response = text(StatusCode::UNSUPPORTED_MEDIA_TYPE, &detail);
     response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    response
+}
+
+/// Answers what is no request. Its length is said to `HEAD` as well, as the original does.
+pub(crate) fn malformed() -> Response<Body> {
+    let mut response = empty(StatusCode::BAD_REQUEST);
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     response
 }
 

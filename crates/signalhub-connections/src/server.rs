@@ -314,7 +314,7 @@ impl Routes {
     async fn dispatch(&self, request: Request<RequestBody>) -> Response<Body> {
         let (mut head, body) = request.into_parts();
         if path::normalise(&mut head.uri).is_err() {
-            let (errors, malformed) = (self.registry.client_errors(), answers::empty(StatusCode::BAD_REQUEST));
+            let (errors, malformed) = (self.registry.client_errors(), answers::malformed());
             let refuse = || errors.refuse(ClientError::MalformedRequest, head.uri.path(), malformed);
             return request_span(&head, &RequestId::of(&head.headers)).in_scope(refuse);
         }

@@ -101,8 +101,7 @@ where
             shared.started.call_once(|| shared.mounted.registry.start_ticking());
             if path::normalise(request.uri_mut()).is_err() {
                 let errors = shared.mounted.registry.client_errors();
-                let response = answers::empty(http::StatusCode::BAD_REQUEST);
-                return Ok(errors.refuse(ClientError::MalformedRequest, request.uri().path(), response));
+                return Ok(errors.refuse(ClientError::MalformedRequest, request.uri().path(), answers::malformed()));
             }
             let Some(route) = matching("", request.uri().path()) else {
                 let errors = shared.mounted.registry.client_errors();

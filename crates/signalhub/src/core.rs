@@ -24,7 +24,7 @@ pub(crate) struct HubCore {
     pub(crate) results: ClientResults,
     pub(crate) refused: RefusalCounters,
     /// For warnings about arguments that do not fit.
-    pub(crate) misfits: LogThrottle,
+    pub(crate) argument_warnings: LogThrottle,
     /// For warnings about clients that do not read.
     pub(crate) slow_clients: LogThrottle,
     pub(crate) call_errors: CallErrorCounts,
@@ -48,7 +48,7 @@ impl HubCore {
             lifetime: Lifetime::default(),
             results: ClientResults::default(),
             refused: RefusalCounters::default(),
-            misfits: LogThrottle::new(Instant::now()),
+            argument_warnings: LogThrottle::new(Instant::now()),
             slow_clients: LogThrottle::new(Instant::now()),
             call_errors: CallErrorCounts::default(),
             pings: Protocol::ALL.map(|protocol| frame(protocol, &HubMessage::Ping)),

@@ -88,7 +88,9 @@ impl std::fmt::Debug for Call {
 
 /// What the client sent: a tuple with one element per argument, `Args((a, b)): Args<(i32, String)>`.
 ///
-/// Several `Args` in one method take the arguments in their order.
+/// Several `Args` in one method take the arguments in their order. A client whose arguments do not fit is told no more than that
+/// its call failed, unless the hub shows [error details](crate::ErrorDetails); the log of the program has a warning with
+/// the method, the argument and the reason, and beyond one a second the rest at debug.
 #[derive(Clone, Copy, Debug)]
 pub struct Args<T>(pub T);
 

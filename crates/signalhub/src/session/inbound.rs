@@ -133,7 +133,7 @@ fn push(calls: &mut RunningCalls, resumption: Option<&mut Resumption>, item: &St
         resumption.leave_out();
     }
     if let Received::Refused { method, reason } = &received {
-        warn_of_misfit(calls, method, &shorten(reason));
+        warn_of_wrong_arguments(calls, method, &shorten(reason));
     }
     match received {
         Received::Unknown if item.invocation_id.is_empty() => {
@@ -171,7 +171,7 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
         Bindings { capacity: options.stream_buffer_capacity, resume: calls.resume(), uploads: Vec::new() };
     match method.bind(&invocation.arguments, &mut bindings) {
         Err(error) => {
-            let refused = misfit(calls, &method, &error);
+            let refused = refuse_arguments(calls, &method, &error);
             let base = format!("Failed to invoke '{target}' due to an error on the server.");
             Action::Answer { id, error: refused.tell(&base, options.error_details) }
         }
@@ -193,7 +193,7 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
 
 /// Reports arguments that do not fit: to the client if the method says what it expects, else in the log of whoever wrote the
 /// method, because the client is told no more than that it failed.
-fn misfit(calls: &RunningCalls, method: &Method, error: &BindError) -> HubError {
+fn refuse_arguments(calls: &RunningCalls, method: &Method, error: &BindError) -> HubError {
     let reason = match error {
         BindError::Conversion { reason } => shorten(reason),
         other => other.to_string(),
@@ -203,14 +203,14 @@ fn misfit(calls: &RunningCalls, method: &Method, error: &BindError) -> HubError 
         calls.note(CallError::WrongArguments, name, &reason);
         return HubError::new(format!("expected {usage}: {reason}"));
     }
-    warn_of_misfit(calls, name, &reason);
+    warn_of_wrong_arguments(calls, name, &reason);
     HubError::internal(error.exception(), error)
 }
 
 /// Warns that what a client sent does not fit a method; beyond a rate it is said at debug alone.
-fn warn_of_misfit(calls: &RunningCalls, method: &str, reason: &str) {
+fn warn_of_wrong_arguments(calls: &RunningCalls, method: &str, reason: &str) {
     let error = CallError::WrongArguments;
-    let Some(skipped) = calls.core().misfits.admit(Instant::now()) else {
+    let Some(skipped) = calls.core().argument_warnings.admit(Instant::now()) else {
         return calls.note(error, method, reason);
     };
     calls.core().call_errors.count(error);
