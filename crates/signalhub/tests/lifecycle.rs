@@ -144,7 +144,7 @@ async fn who_is_refused_by_on_connected_leaves_nothing_and_does_not_disconnect()
 async fn on_disconnected_is_told_why() {
     type End = fn(&mut Client);
     let terminated = "Connection terminated while reading a message.";
-    let unread = "Client hasn't sent a message/ping within the configured ClientTimeoutInterval.";
+    let unread = "Client hasn't sent a message/ping within the client timeout.";
     let rows: [(End, Option<Value>, Option<&str>); 8] = [
         (Client::vanish, None, None),
         (|client| client.peer.end(CloseReason::ClientClosed), None, None),

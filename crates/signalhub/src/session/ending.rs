@@ -88,7 +88,7 @@ impl Ending {
         let exception = match self {
             Self::ClientTimeout => (
                 "OperationCanceledException",
-                "Client hasn't sent a message/ping within the configured ClientTimeoutInterval.".to_owned(),
+                "Client hasn't sent a message/ping within the client timeout.".to_owned(),
             ),
             Self::Fault(fault) => (fault.exception, fault.text.clone()),
             Self::Unserialisable(text) => ("SerializationException", text.clone()),
