@@ -13,26 +13,37 @@ use crate::workspace::Workspace;
 pub(crate) struct Gate {
     /// What `--only` calls it.
     pub(crate) name: &'static str,
+    /// What it checks.
+    pub(crate) about: &'static str,
+    /// What a success does not mean, where one could think so.
+    note: &'static str,
     /// Runs it. No cases at all means that it could not run here and has said why; an error is a failed case.
     run: fn(&Workspace) -> io::Result<Counts>,
 }
 
+const fn gate(name: &'static str, about: &'static str, run: fn(&Workspace) -> io::Result<Counts>) -> Gate {
+    Gate { name, about, note: "", run }
+}
+
 /// All gates, the cheap and telling ones first.
-const GATES: [Gate; 14] = [
-    Gate { name: "fmt", run: gates::fmt::run },
-    Gate { name: "clippy", run: gates::clippy::run },
-    Gate { name: "features", run: gates::features::run },
-    Gate { name: "docs", run: gates::docs::run },
-    Gate { name: "tests", run: gates::cargo_tests::run },
-    Gate { name: "tidy", run: gates::tidy::run },
-    Gate { name: "deny", run: gates::deny::run },
-    Gate { name: "conformance", run: gates::conformance::run },
-    Gate { name: "differential", run: gates::differential::run },
-    Gate { name: "js", run: gates::js::run },
-    Gate { name: "java", run: gates::java::run },
-    Gate { name: "python", run: gates::python::run },
-    Gate { name: "fuzz", run: gates::fuzz::run },
-    Gate { name: "bench", run: gates::bench::run },
+pub(crate) const GATES: [Gate; 14] = [
+    gate("fmt", "all code is as rustfmt writes it", gates::fmt::run),
+    gate("clippy", "no lint warns", gates::clippy::run),
+    gate("features", "each feature compiles alone", gates::features::run),
+    gate("docs", "the documentation builds, and its links lead somewhere", gates::docs::run),
+    gate("tests", "all tests, and the examples of the documentation", gates::cargo_tests::run),
+    gate("tidy", "the house rules that a machine can check", gates::tidy::run),
+    gate("deny", "licences, sources and advisories, with cargo-deny", gates::deny::run),
+    gate("conformance", "the recordings of the original against our conformance server", gates::conformance::run),
+    gate("differential", "random conversations with us and with the original, side by side", gates::differential::run),
+    gate("js", "the official JavaScript clients, in Node.js and Chromium", gates::js::run),
+    gate("java", "the official Java client, with Java and Maven", gates::java::run),
+    gate("python", "the Python client pysignalr", gates::python::run),
+    gate("fuzz", "each fuzz target for ten seconds, with a nightly Rust", gates::fuzz::run),
+    Gate {
+        note: "times are not judged",
+        ..gate("bench", "the benches work, and the hot paths cost as many instructions as before", gates::bench::run)
+    },
 ];
 
 /// The gates with these names, in their own order; all of them for no name.
@@ -62,7 +73,7 @@ pub(crate) fn run(workspace: &Workspace, gates: &[Gate]) -> io::Result<Counts> {
             }
         };
         sum += counts;
-        results.push(summary(gate.name, counts, start.elapsed()));
+        results.push(summary(gate, counts, start.elapsed()));
     }
     say("")?;
     for result in results {
@@ -72,15 +83,18 @@ pub(crate) fn run(workspace: &Workspace, gates: &[Gate]) -> io::Result<Counts> {
     Ok(sum)
 }
 
-fn summary(name: &str, counts: Counts, elapsed: Duration) -> String {
+/// What became of a gate, in one line.
+pub(crate) fn summary(gate: &Gate, counts: Counts, elapsed: Duration) -> String {
     let verdict = match counts {
-        Counts { passed: 0, failed: 0 } => "not run",
+        counts if counts.is_empty() => "not run",
         Counts { failed: 0, .. } => "ok",
         _ => "FAILED",
     };
     let seconds = elapsed.as_secs_f64();
-    let Counts { passed, failed } = counts;
-    format!("{name:<12} {verdict:<8} {passed:>5} / {failed:<4} {seconds:>7.1} s")
+    let Counts { passed, failed, ignored } = counts;
+    let ignored = if ignored == 0 { String::new() } else { format!("  {ignored} ignored") };
+    let note = if gate.note.is_empty() { String::new() } else { format!("  {}", gate.note) };
+    format!("{:<12} {verdict:<8} {passed:>5} / {failed:<4} {seconds:>7.1} s{ignored}{note}", gate.name)
 }
 
 #[cfg(test)]

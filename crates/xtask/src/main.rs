@@ -9,19 +9,31 @@ mod counts;
 mod gate;
 mod gates;
 mod packages;
+mod progress;
 mod tidy;
 mod workspace;
 
 use std::env;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use workspace::Workspace;
 
-const USAGE: &str = "usage: cargo xtask test [--only NAME]... or cargo xtask bench [OPTION OF signalhub-bench load]...";
+const USAGE: &str = "usage: cargo xtask test [--only NAME]... or cargo xtask bench [OPTION OF signalhub-bench load]...; --help lists the gates";
+
+/// What is printed before the list of gates.
+const HELP: &str = "\
+cargo xtask test [--only NAME]...
+    runs all gates that a commit must pass, or those named; on a terminal, what a gate prints is shown if it fails
+cargo xtask bench [OPTION OF signalhub-bench load]...
+    measures the release build; --help of signalhub-bench load lists the options
+
+The gates:
+";
 
 /// What the command line asks for.
 enum Task {
+    Help,
     Test(Vec<gate::Gate>),
     Bench(Vec<String>),
 }
@@ -32,6 +44,8 @@ fn main() -> ExitCode {
         Err(problem) => return refuse(&problem, 2),
     };
     let failed = Workspace::read().and_then(|workspace| match task {
+        Task::Help => help().map(|()| false),
+        Task::Test(gates) if io::stdout().is_terminal() => progress::run(&gates).map(|counts| counts.failed > 0),
         Task::Test(gates) => gate::run(&workspace, &gates).map(|counts| counts.failed > 0),
         Task::Bench(options) => gates::bench::measure(&workspace, &options).map(|()| false),
     });
@@ -44,22 +58,31 @@ fn main() -> ExitCode {
 /// Reads the command line.
 fn task(mut arguments: impl Iterator<Item = String>) -> Result<Task, String> {
     match arguments.next().as_deref() {
-        Some("test") => selected(arguments).map(Task::Test),
+        Some("help" | "--help" | "-h") => Ok(Task::Help),
+        Some("test") => test(arguments),
         Some("bench") => Ok(Task::Bench(arguments.collect())),
         _ => Err(USAGE.to_owned()),
     }
 }
 
+/// Lists the gates.
+fn help() -> io::Result<()> {
+    let gates = gate::GATES.iter().map(|gate| format!("    {:<12} {}\n", gate.name, gate.about));
+    let text: String = std::iter::once(HELP.to_owned()).chain(gates).collect();
+    io::stdout().write_all(text.as_bytes())
+}
+
 /// Reads which gates to run.
-fn selected(mut arguments: impl Iterator<Item = String>) -> Result<Vec<gate::Gate>, String> {
+fn test(mut arguments: impl Iterator<Item = String>) -> Result<Task, String> {
     let mut names = Vec::new();
     while let Some(argument) = arguments.next() {
         match (argument.as_str(), arguments.next()) {
+            ("--help" | "-h", None) => return Ok(Task::Help),
             ("--only", Some(name)) => names.push(name),
             _ => return Err(USAGE.to_owned()),
         }
     }
-    gate::select(&names)
+    gate::select(&names).map(Task::Test)
 }
 
 fn refuse(problem: &str, code: u8) -> ExitCode {

@@ -4,6 +4,7 @@ use super::{Task, task};
 fn the_command_line_selects_gates_in_their_own_order() {
     let names = |line: &str| match task(line.split_whitespace().map(str::to_owned))? {
         Task::Test(gates) => Ok(gates.iter().map(|gate| gate.name).collect::<Vec<_>>().join(" ")),
+        Task::Help => Ok("help".to_owned()),
         Task::Bench(options) => Ok::<_, String>(format!("bench {}", options.join(" "))),
     };
     assert_eq!(names("test --only js --only fmt"), Ok("fmt js".to_owned()));
@@ -12,6 +13,9 @@ fn the_command_line_selects_gates_in_their_own_order() {
         Ok("fmt clippy features docs tests tidy deny conformance differential js java python fuzz bench")
     );
     assert_eq!(names("bench --only churn"), Ok("bench --only churn".to_owned()));
+    for line in ["--help", "-h", "help", "test --help", "test -h"] {
+        assert_eq!(names(line).as_deref(), Ok("help"), "{line}");
+    }
     for line in ["", "measure", "test fmt", "test --only", "test --only no-such-gate"] {
         assert!(names(line).is_err(), "{line}");
     }

@@ -17,6 +17,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use report::Judgement;
+
 /// The options.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -38,6 +40,12 @@ pub(crate) struct Arguments {
     /// Draws the figures that both servers have
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// What the picture calls the other server
+    #[arg(long, value_name = "NAME", default_value = "the other server")]
+    reference_name: String,
+    /// Does not say whether the figures meet their goals, as in a debug build or beside other work
+    #[arg(long)]
+    unjudged: bool,
 }
 
 /// Runs the suite and gives the table.
@@ -47,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<String> {
         fs::write(path, serde_json::to_string_pretty(&figures)? + "\n")?;
     }
     if let Some(path) = &arguments.svg {
-        fs::write(path, report::picture(&figures))?;
+        fs::write(path, report::picture(&figures, &arguments.reference_name))?;
     }
-    Ok(report::table(&figures))
+    Ok(report::table(&figures, if arguments.unjudged { Judgement::None } else { Judgement::ByGoals }))
 }

@@ -4,13 +4,21 @@ use std::fmt::Write;
 
 use super::figures::Figure;
 
+/// Whether a table says which goals are met.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judgement {
+    ByGoals,
+    None,
+}
+
 /// A table in Markdown that is readable as text.
-pub(super) fn table(figures: &[Figure]) -> String {
+pub(super) fn table(figures: &[Figure], judgement: Judgement) -> String {
     let header = ["", "unit", "signalhub", "raw", "of raw", "other", "of other", "goal", ""].map(str::to_owned);
     let mut rows = vec![header.clone(), header.map(|_| "-".to_owned())];
     for figure in figures {
         let ratio = |other: Option<f64>| other.map(|other| format!("{:.2}", other / figure.ours)).unwrap_or_default();
         let (goal, verdict) = match &figure.goal {
+            Some(goal) if judgement == Judgement::None => (format!("{} {}", goal.id, goal.text), "not judged"),
             Some(goal) => {
                 (format!("{} {}", goal.id, goal.text).trim().to_owned(), if goal.met { "met" } else { "missed" })
             }
@@ -54,17 +62,18 @@ const BAR: f64 = 420.0;
 const ROW: usize = 46;
 
 /// Bars for the figures that both servers have and of which less is better, the other server's with full length.
-pub(super) fn picture(figures: &[Figure]) -> String {
+pub(super) fn picture(figures: &[Figure], other: &str) -> String {
     let both: Vec<(&Figure, f64)> = figures
         .iter()
         .filter(|figure| figure.unit != "/s")
         .filter_map(|figure| figure.reference.map(|reference| (figure, reference)))
         .collect();
     let height = 40 + both.len() * ROW;
+    let other = other.replace('&', "&amp;").replace('<', "&lt;");
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"900\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"13\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
-         <text x=\"10\" y=\"22\" fill=\"#333\">signalhub (green) beside the other server (grey): less is better</text>\n"
+         <text x=\"10\" y=\"22\" fill=\"#333\">signalhub (green) beside {other} (grey): less is better</text>\n"
     );
     for (row, (figure, reference)) in both.iter().enumerate() {
         let top = 40 + row * ROW;
@@ -97,16 +106,20 @@ mod tests {
 
     #[test]
     fn the_table_shows_ratios_and_verdicts() {
-        let table = table(&[figure(), Figure { raw: None, reference: None, goal: None, ..figure() }]);
+        let table =
+            table(&[figure(), Figure { raw: None, reference: None, goal: None, ..figure() }], Judgement::ByGoals);
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(lines[2], "| cost |   µs |      2.50 | 2.40 |   0.96 |  25.0 |    10.00 | G1 ≥ 0.90 of raw | met |");
         assert_eq!(lines.len(), 4);
+        let unjudged = super::table(&[figure()], Judgement::None);
+        assert!(unjudged.contains("not judged") && !unjudged.contains(" met "), "{unjudged}");
     }
 
     #[test]
     fn the_picture_has_two_bars_for_a_figure_of_both() {
-        let picture = picture(&[figure(), Figure { reference: None, ..figure() }]);
+        let picture = picture(&[figure(), Figure { reference: None, ..figure() }], "A & B");
         assert_eq!(picture.matches("<rect x=").count(), 2);
+        assert!(picture.contains("signalhub (green) beside A &amp; B (grey)"), "{picture}");
         assert!(picture.contains(r#"width="42.0""#) && picture.ends_with("</svg>\n"), "{picture}");
     }
 }

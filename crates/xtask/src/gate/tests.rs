@@ -1,18 +1,32 @@
 use std::time::Duration;
 
-use super::summary;
+use super::{GATES, summary};
 use crate::counts::Counts;
+
+fn verdict(gate: &str, counts: Counts) -> String {
+    let gate = GATES.iter().find(|known| known.name == gate).unwrap();
+    summary(gate, counts, Duration::from_millis(1500))
+}
 
 #[test]
 fn a_summary_tells_what_became_of_a_gate() {
-    let verdict = |passed, failed| summary("js", Counts { passed, failed }, Duration::from_millis(1500));
-    assert!(verdict(3, 0).contains(" ok "), "{}", verdict(3, 0));
-    assert!(verdict(3, 1).contains(" FAILED "), "{}", verdict(3, 1));
-    assert!(verdict(0, 0).contains(" not run "), "{}", verdict(0, 0));
-    assert!(verdict(3, 0).ends_with(" 1.5 s"), "{}", verdict(3, 0));
+    for (passed, failed, ignored, expected) in
+        [(3, 0, 0, " ok "), (3, 1, 0, " FAILED "), (0, 0, 0, " not run "), (0, 0, 2, " not run ")]
+    {
+        let line = verdict("js", Counts::new(passed, failed, ignored));
+        assert!(line.starts_with("js ") && line.contains(expected) && line.contains(" 1.5 s"), "{line}");
+    }
+    assert!(verdict("js", Counts::new(3, 0, 0)).ends_with(" 1.5 s"));
+    assert!(verdict("tests", Counts::new(3, 0, 2)).ends_with("  2 ignored"));
+}
+
+#[test]
+fn a_green_gate_of_benches_says_that_times_are_not_judged() {
+    assert!(verdict("bench", Counts::PASSED).ends_with("times are not judged"), "{}", verdict("bench", Counts::PASSED));
 }
 
 #[test]
 fn the_sum_is_plain_text_alone_on_its_line() {
-    assert_eq!(Counts { passed: 12, failed: 3 }.to_string(), "12 passed, 3 failed");
+    assert_eq!(Counts::new(12, 3, 0).to_string(), "12 passed, 3 failed");
+    assert_eq!(Counts::new(12, 3, 1).to_string(), "12 passed, 3 failed, 1 ignored");
 }
