@@ -24,8 +24,11 @@ mod subscriptions;
 mod type_name;
 mod upload;
 
+#[doc(inline)]
 pub use signalhub_connections as connections;
+#[doc(inline)]
 pub use signalhub_events as events;
+#[doc(inline)]
 pub use signalhub_protocol as protocol;
 
 pub use signalhub_connections::{
