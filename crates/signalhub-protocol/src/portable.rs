@@ -10,9 +10,13 @@ use crate::{json, msgpack};
 /// How deep a value may nest that is passed on unread: as an argument of a message it stands two levels deep.
 pub(crate) const DEEPEST: u32 = MAX_DEPTH - 2;
 
+/// The name that no member may have: `@msgpack/msgpack`, which official clients in JavaScript read MessagePack with, refuses
+/// it, and the client ends its connection.
+pub(crate) const PROTOTYPE: &str = "__proto__";
+
 impl Value<'_> {
     /// Checks that clients of every protocol can be given this value, with no more levels of arrays and objects than
-    /// `deepest`.
+    /// `deepest`, or 64 if that is less.
     ///
     /// Numbers mean what a double or an integer of 64 bits can hold of them: of more digits than that, JSON keeps all and
     /// MessagePack the first. Of members of one name the last one counts. [`AnyValue`](crate::AnyValue) and raw values
@@ -29,6 +33,7 @@ impl Value<'_> {
     /// # Errors
     /// Says what some clients could not be given.
     pub fn check_portable(&self, deepest: u32) -> Result<(), NotPortable> {
+        let deepest = deepest.min(MAX_DEPTH);
         match self {
             Self::Json(text) => {
                 let text = std::str::from_utf8(text).map_err(|_| NotPortable::Text)?;
@@ -61,7 +66,10 @@ pub enum NotPortable {
     /// It has more levels of arrays and objects than these.
     #[error("expected no more than {0} levels of objects and arrays")]
     Depth(u32),
-    /// A key of a map is nil, an array or a map, which are no keys in JSON.
+    /// A member is named `__proto__`, which readers of MessagePack in JavaScript refuse.
+    #[error("a member is named __proto__, which clients in JavaScript refuse")]
+    Prototype,
+    /// A key of a map is neither a string nor a number: readers in JavaScript know no others.
     #[error("a key of a map is neither a string nor a number")]
     Key,
     /// A key of a MessagePack map is there twice, which readers of MessagePack refuse.

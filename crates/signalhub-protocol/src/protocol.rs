@@ -237,6 +237,9 @@ pub enum EncodeError {
     /// A key of a map is neither a string nor a number, which JSON cannot express.
     #[error("a key of a map must be a string, a number or a unit variant")]
     Key,
+    /// A key of a map is `__proto__`, which readers of MessagePack in JavaScript refuse.
+    #[error("a key of a map must not be __proto__")]
+    Prototype,
     /// The value is nested deeper than receivers accept.
     #[error("a value must not be nested deeper than 64")]
     Depth,

@@ -115,6 +115,7 @@ async fn a_notification_is_taken_or_refused_for_a_reason() {
         (with_resource(r#""r":[{"weight":1e400}]"#), "400 invalid_payload", "p: a number is not finite"),
         (licence(r#"{"note":"\ud83d\ud83d\ude00"}"#), "400 invalid_payload", "half a surrogate pair"),
         (licence(r#"{"note":"\ud83d\ude00","a":[1e308,-0,100000000000000000000],"a":0.10}"#), "202 -", ""),
+        (licence(r#"{"a":{"__proto__":{}}}"#), "400 invalid_payload", "p: a member is named __proto__"),
         (licence(r#"{"a":-1E+309}"#), "400 invalid_payload", "beyond the range of a double"),
         (licence(&format!("{{\"a\":{}}}", "9".repeat(400))), "400 invalid_payload", "beyond the range of a double"),
     ];

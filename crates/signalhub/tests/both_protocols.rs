@@ -140,6 +140,8 @@ async fn a_broadcast_that_one_protocol_cannot_say_reaches_nobody() {
     for client in &mut both {
         client.hears_nothing().await;
     }
+    // Readers of MessagePack in JavaScript refuse such a name.
+    assert!(hub.clients().all().send("M", (json!({"__proto__": 1}),)).await.is_err());
     let [_, binary] = &mut both[..] else { panic!("two clients") };
     hub.clients().client(binary.id()).send("M", (f64::NAN,)).await.unwrap();
     assert_eq!(
@@ -181,14 +183,16 @@ async fn a_value_that_one_protocol_cannot_say_is_refused_before_it_is_passed_on(
     };
     let hub = hub().method("Fill", fill).method("Relay", relay).method("Answer", answer).build();
     let mut both = clients(&hub, &Protocol::ALL).await;
-    let json: [&[u8]; 4] = [br#""\ud83d""#, br#"{"\udc00":1}"#, b"1e309", b"[-1e999]"];
-    let message_pack: [&[u8]; 6] = [
+    let json: [&[u8]; 5] = [br#""\ud83d""#, br#"{"\udc00":1}"#, b"1e309", b"[-1e999]", br#"{"__proto__":1}"#];
+    let message_pack: [&[u8]; 8] = [
         b"\xcb\x7f\xf8\0\0\0\0\0\0",
         b"\x81\xc0\x01",
         b"\x81\x90\x01",
         b"\xa1\xff",
         b"\xd4\x05\0",
         b"\x91\xca\x7f\x80\0\0",
+        b"\x81\xc3\x01",
+        b"\x81\xa9__proto__\x01",
     ];
     for (client, values) in both.iter_mut().zip([&json[..], &message_pack]) {
         for value in values {

@@ -11,7 +11,7 @@ use serde::de::value::{BorrowedStrDeserializer, CowStrDeserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Error, Visitor};
 use serde::ser::Serializer;
 
-use super::names::{Key, position, spelling};
+use super::names::{Key, name_of_data, position, spelling};
 use super::portable::Portable;
 use super::scan::{Kind, Scanner, SyntaxError};
 use super::text::TextError;
@@ -242,7 +242,7 @@ impl<'a> de::MapAccess<'a> for Members<'_, 'a> {
 
     fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, BindError> {
         match self.scanner.next_property(&mut self.first)? {
-            Some(name) => seed.deserialize(Key(name.decode()?)).map(Some),
+            Some(name) => seed.deserialize(Key(name_of_data(name.decode()?)?)).map(Some),
             None => Ok(None),
         }
     }

@@ -1,6 +1,7 @@
 //! The JSON hub protocol (HubProtocol, JSON Encoding).
 
 mod bind;
+mod check;
 mod elements;
 mod encode;
 pub(crate) mod envelope;
@@ -18,7 +19,7 @@ pub(crate) use elements::Elements;
 pub(crate) use encode::encode;
 pub(crate) use envelope::decode;
 pub(crate) use escape::write_string;
-pub(crate) use names::Key;
+pub(crate) use names::{Key, name_of_data};
 pub(crate) use portable::Portable;
 pub(crate) use scan::{Kind, Scanner};
 pub(crate) use write::{VERBATIM, write_arguments, write_value};

@@ -6,9 +6,15 @@ use serde::de::value::CowStrDeserializer;
 use serde::de::{self, Error, Visitor};
 
 use crate::arguments::BindError;
+use crate::portable::{NotPortable, PROTOTYPE};
 
 /// The name of a member whose names are data, as a map's; numbers are written as strings there.
 pub(crate) struct Key<'a>(pub(crate) Cow<'a, str>);
+
+/// Refuses the name of a member that could not be passed on to all clients.
+pub(crate) fn name_of_data<T: AsRef<str>>(name: T) -> Result<T, BindError> {
+    if name.as_ref() == PROTOTYPE { Err(BindError::custom(NotPortable::Prototype)) } else { Ok(name) }
+}
 
 macro_rules! read_number_keys {
     ($($method:ident $visit:ident)*) => {

@@ -1,8 +1,9 @@
 //! What JSON can spell and MessagePack has no form for.
 
-use super::scan::{Check, SyntaxError};
+use super::check::Check;
+use super::scan::SyntaxError;
 use super::text::Text;
-use crate::portable::NotPortable;
+use crate::portable::{NotPortable, PROTOTYPE};
 
 /// The longest number that is finite whatever its digits are: the greatest double has 309 before its point.
 const SURELY_FINITE: usize = 300;
@@ -23,6 +24,11 @@ impl Portable {
 
 impl Check for Portable {
     type Error = NotPortable;
+
+    fn name(&mut self, text: Text<'_>) -> Result<(), NotPortable> {
+        self.string(text)?;
+        if text.is(PROTOTYPE) { Err(NotPortable::Prototype) } else { Ok(()) }
+    }
 
     fn string(&mut self, text: Text<'_>) -> Result<(), NotPortable> {
         text.check_escapes().map_err(|_| NotPortable::Text)

@@ -3,6 +3,7 @@
 //! It checks syntax and nesting, and hands out slices. What a string holds is looked at only when somebody asks for it, so that
 //! text which is no UTF-8 inside a skipped value or an argument is no error of the record (HubProtocol, JSON encoding).
 
+use super::check::{Check, Unchecked};
 use super::text::{Text, escape_len};
 use crate::protocol::MAX_DEPTH;
 
@@ -44,45 +45,6 @@ impl Kind {
             Self::Object => "Object",
         }
     }
-}
-
-/// Looks at the parts of a value while they are passed over.
-pub(crate) trait Check {
-    /// What is wrong with them.
-    type Error: From<SyntaxError>;
-
-    /// Looks at a string or the name of a member.
-    fn string(&mut self, text: Text<'_>) -> Result<(), Self::Error>;
-
-    /// Looks at a number.
-    fn number(&mut self, number: &[u8]) -> Result<(), Self::Error>;
-
-    /// An array or object begins.
-    fn enter(&mut self) -> Result<(), Self::Error>;
-
-    /// It has ended.
-    fn leave(&mut self);
-}
-
-/// Takes everything that is JSON.
-struct Unchecked;
-
-impl Check for Unchecked {
-    type Error = SyntaxError;
-
-    fn string(&mut self, _: Text<'_>) -> Result<(), SyntaxError> {
-        Ok(())
-    }
-
-    fn number(&mut self, _: &[u8]) -> Result<(), SyntaxError> {
-        Ok(())
-    }
-
-    fn enter(&mut self) -> Result<(), SyntaxError> {
-        Ok(())
-    }
-
-    fn leave(&mut self) {}
 }
 
 /// Reads one JSON text from front to back.
@@ -141,7 +103,7 @@ impl<'a> Scanner<'a> {
                 self.open()?;
                 let mut first = true;
                 while let Some(name) = self.next_property(&mut first)? {
-                    check.string(name)?;
+                    check.name(name)?;
                     self.value_with(check)?;
                 }
                 check.leave();

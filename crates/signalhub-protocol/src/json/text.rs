@@ -49,6 +49,11 @@ impl<'a> Text<'a> {
             && name.as_bytes().starts_with(&self.raw[..plain])
     }
 
+    /// Tells whether it is this text, however it is spelt.
+    pub(crate) fn is(self, text: &str) -> bool {
+        if self.escaped { self.decode().is_ok_and(|own| own == text) } else { self.raw == text.as_bytes() }
+    }
+
     /// Checks that its escapes are characters. What stands between them is not looked at.
     pub(crate) fn check_escapes(self) -> Result<(), TextError> {
         let mut rest = self.raw;

@@ -13,7 +13,7 @@ use super::scan::{ScanError, Scanner, Token};
 use super::{format, time};
 use crate::any_value::ANY_VALUE;
 use crate::arguments::{BindError, Value};
-use crate::json::{self, Key, RAW_VALUE};
+use crate::json::{self, Key, RAW_VALUE, name_of_data};
 use crate::portable::{DEEPEST, NotPortable};
 use crate::protocol::MAX_DEPTH;
 use crate::timestamp::Timestamp;
@@ -285,7 +285,7 @@ impl<'a> de::MapAccess<'a> for Members<'_, 'a> {
         // A number may be spelt, because objects of JavaScript have no other keys.
         let key = match reader.scanner.clone().token()? {
             Token::Str(_) => match reader.token(|_| true)? {
-                Token::Str(name) => seed.deserialize(Key(text(name)?.into())),
+                Token::Str(name) => seed.deserialize(Key(name_of_data(text(name)?)?.into())),
                 _ => return Ok(None),
             },
             _ => seed.deserialize(reader),

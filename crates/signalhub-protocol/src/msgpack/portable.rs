@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::scan::{ScanError, Scanner, Token};
 use super::time;
-use crate::portable::NotPortable;
+use crate::portable::{NotPortable, PROTOTYPE};
 
 /// Passes over the next value, all of which JSON can spell.
 pub(crate) fn check_portable(scanner: &mut Scanner<'_>, deepest: u32) -> Result<(), NotPortable> {
@@ -37,8 +37,11 @@ fn check(scanner: &mut Scanner<'_>, levels: u32, deepest: u32) -> Result<(), Not
 
 fn check_key(token: Token<'_>) -> Result<(), NotPortable> {
     match token {
-        Token::Nil | Token::Array(_) | Token::Map(_) => Err(NotPortable::Key),
-        token => check_plain(token),
+        Token::Str(name) if name == PROTOTYPE.as_bytes() => Err(NotPortable::Prototype),
+        Token::Str(_) | Token::Unsigned(_) | Token::Negative(_) | Token::Float32(_) | Token::Float64(_) => {
+            check_plain(token)
+        }
+        _ => Err(NotPortable::Key),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::any_value::AnyValue;
 use crate::arguments::Value;
 use crate::date_time::DateTime;
 use crate::json;
+use crate::portable::PROTOTYPE;
 use crate::protocol::{EncodeError, MAX_DEPTH};
 use crate::timestamp::Timestamp;
 
@@ -370,6 +371,9 @@ impl ser::SerializeMap for Members<'_> {
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
         let start = self.out.len();
         key.serialize(Writer { out: self.out, depth: self.depth })?;
+        if self.out[start..].strip_prefix(&[0xA9]) == Some(PROTOTYPE.as_bytes()) {
+            return Err(EncodeError::Prototype);
+        }
         self.entries.push(start..self.out.len());
         Ok(())
     }

@@ -34,6 +34,9 @@ fn json_that_message_pack_cannot_carry_is_found() {
         (&format!("0.{}", digits(1000)), Ok(())),
         (&format!("{}e-1000", digits(1000)), Ok(())),
         (r#"{"a":1,"a":2}"#, Ok(())),
+        (r#"{"__proto__":1}"#, Err(NotPortable::Prototype)),
+        (r#"[{"a":{"\u005f_proto__":1}}]"#, Err(NotPortable::Prototype)),
+        (r#"["__proto__",{"__Proto__":1}]"#, Ok(())),
         (&format!("{}{}", "[".repeat(62), "]".repeat(62)), Ok(())),
         (&format!("{}{}", "[".repeat(63), "]".repeat(63)), Err(NotPortable::Depth(62))),
         (&"[".repeat(100_000), Err(NotPortable::Depth(62))),
@@ -53,7 +56,7 @@ fn json_that_message_pack_cannot_carry_is_found() {
 fn message_pack_that_json_cannot_spell_is_found() {
     let nested = |depth: usize| [&[0x91].repeat(depth)[..], &[0xC0]].concat();
     for (value, expected) in [
-        (&b"\x84\xa1a\xc0\x01\xc3\xc2\x90\xc4\x01\x07\xd6\xff\x65\x53\x75\0"[..], Ok(())),
+        (&b"\x84\xa1a\xc0\x01\xc3\x02\x90\x03\x92\xc4\x01\x07\xd6\xff\x65\x53\x75\0"[..], Ok(())),
         (b"\xcb\x7f\xf0\0\0\0\0\0\0", Err(NotPortable::Number)),
         (b"\x91\xca\x7f\xc0\0\0", Err(NotPortable::Number)),
         (b"\x81\xca\xff\x80\0\0\xc0", Err(NotPortable::Number)),
@@ -61,6 +64,13 @@ fn message_pack_that_json_cannot_spell_is_found() {
         (b"\x81\xc0\x01", Err(NotPortable::Key)),
         (b"\x81\x90\x01", Err(NotPortable::Key)),
         (b"\x91\x81\x80\x01", Err(NotPortable::Key)),
+        (b"\x81\xc3\x01", Err(NotPortable::Key)),
+        (b"\x81\xc4\x01\x07\x01", Err(NotPortable::Key)),
+        (b"\x81\xd6\xff\x65\x53\x75\0\x01", Err(NotPortable::Key)),
+        (b"\x83\x01\x01\xff\x02\xca\x3f\xc0\0\0\x03", Ok(())),
+        (b"\x81\xa9__proto__\x01", Err(NotPortable::Prototype)),
+        (b"\x81\xd9\x09__proto__\x01", Err(NotPortable::Prototype)),
+        (b"\xa9__proto__", Ok(())),
         (b"\x82\xa1a\x01\xa1a\x02", Err(NotPortable::RepeatedKey)),
         (b"\xa1\xff", Err(NotPortable::Text)),
         (b"\x81\xa1\xff\x01", Err(NotPortable::Text)),
@@ -93,7 +103,7 @@ fn pieces() -> impl Strategy<Value = String> {
         "\"é\"",
     ]);
     leaf.prop_map(str::to_owned).prop_recursive(4, 40, 5, |inner| {
-        let name = prop::sample::select(vec!["\"a\"", "\"b\"", r#""\ud800""#, r#""\u0061""#]);
+        let name = prop::sample::select(vec!["\"a\"", "\"b\"", r#""\ud800""#, r#""\u0061""#, "\"__proto__\""]);
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(|list| format!("[{}]", list.join(" ,"))),
             prop::collection::vec((name, inner), 0..5).prop_map(|members| {
