@@ -19,7 +19,7 @@ pub(crate) fn normalise(uri: &mut Uri) -> Result<(), NulInPath> {
     if path.contains("%00") {
         return Err(NulInPath);
     }
-    let normal = without_dot_segments(&decode_unreserved(path));
+    let normal = normal(path);
     if normal == path {
         return Ok(());
     }
@@ -34,6 +34,11 @@ pub(crate) fn normalise(uri: &mut Uri) -> Result<(), NulInPath> {
         *uri = normal;
     }
     Ok(())
+}
+
+/// The same of a path alone, as an endpoint is mounted at.
+pub(crate) fn normal(path: &str) -> String {
+    without_dot_segments(&decode_unreserved(path))
 }
 
 /// Decodes what need not be encoded: letters, digits and `-._~`.

@@ -98,7 +98,7 @@ impl Server {
     pub fn endpoint(mut self, path: &str, endpoint: Endpoint) -> Self {
         let (number, registry) = (self.routes.endpoints.len(), Arc::clone(&self.routes.registry));
         let mounted = Mounted { endpoint: Arc::new(endpoint), number, registry };
-        self.routes.endpoints.push((path.trim_end_matches('/').into(), mounted));
+        self.routes.endpoints.push((path::normal(path).trim_end_matches('/').into(), mounted));
         self
     }
 

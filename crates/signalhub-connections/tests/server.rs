@@ -263,7 +263,8 @@ impl Respond for Elsewhere {
 #[tokio::test]
 async fn a_path_means_the_same_however_it_is_spelt_for_endpoints_and_for_other_pages() {
     let (sender, _ended) = mpsc::channel(1);
-    let server = Server::bind("127.0.0.1:0").await.unwrap().endpoint("/echo", Endpoint::new(Echo { ended: sender }));
+    let server =
+        Server::bind("127.0.0.1:0").await.unwrap().endpoint("/%65ch%6f/", Endpoint::new(Echo { ended: sender }));
     let server = server.otherwise(Elsewhere);
     let address = server.local_addr().unwrap();
     let serving = tokio::spawn(server.run_until(std::future::pending()));
