@@ -14,6 +14,7 @@ use crate::events::EventStream;
 use crate::io::Io;
 use crate::outbound::Lane;
 use crate::pace::Busy;
+use crate::polls::Present;
 use crate::sockets::SocketCharge;
 
 /// The body of a response.
@@ -22,11 +23,16 @@ use crate::sockets::SocketCharge;
 pub struct Body {
     kind: Kind,
     /// The connection whose messages it holds.
-    lane: Option<Arc<Lane>>,
+    source: Option<Source>,
     /// Tells when it was sent or dropped.
     busy: Option<Busy>,
     /// What the socket counts for the client whose request this answers.
     charge: Option<SocketCharge>,
+}
+
+struct Source {
+    lane: Arc<Lane>,
+    present: Option<Present>,
 }
 
 enum Kind {
@@ -47,12 +53,13 @@ pub(crate) enum Takeover {
 impl Body {
     pub(crate) fn events(stream: EventStream) -> Self {
         let lane = Arc::clone(stream.lane());
-        Self { lane: Some(lane), ..Kind::Events(stream).into_body() }
+        Self { source: Some(Source { lane, present: None }), ..Kind::Events(stream).into_body() }
     }
 
-    /// The body of an answer to a poll: messages of this connection.
-    pub(crate) fn messages(data: Bytes, lane: &Arc<Lane>) -> Self {
-        Self { lane: Some(Arc::clone(lane)), ..Self::from(data) }
+    /// The body of an answer to a poll, whose client is there until it has read it.
+    pub(crate) fn messages(data: Bytes, present: Present) -> Self {
+        let lane = Arc::clone(present.lane());
+        Self { source: Some(Source { lane, present: Some(present) }), ..Self::from(data) }
     }
 
     /// The body of an upgrade.
@@ -86,8 +93,8 @@ impl Body {
 
     /// Keeps something until the body was sent or dropped.
     pub(crate) fn keeping(mut self, busy: Busy) -> Self {
-        if let Some(lane) = self.lane.take() {
-            busy.answers(&lane);
+        if let Some(Source { lane, present }) = self.source.take() {
+            busy.answers(&lane, present);
         }
         self.busy = Some(busy);
         self
@@ -106,7 +113,7 @@ impl Body {
 
 impl Kind {
     fn into_body(self) -> Body {
-        Body { kind: self, lane: None, busy: None, charge: None }
+        Body { kind: self, source: None, busy: None, charge: None }
     }
 }
 

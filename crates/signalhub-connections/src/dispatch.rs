@@ -25,7 +25,7 @@ use crate::mailbox::Mailbox;
 use crate::negotiate::{self, NegotiateVersion};
 use crate::origins::Judged;
 use crate::outbound::Outlet;
-use crate::polls::{Polled, Polls};
+use crate::polls::{Polled, Polls, Present};
 use crate::registry::{AttachError, Attached, Found, Link, Registry};
 use crate::{
     BodyError, ClientError, Connection, ConnectionHandler, ConnectionId, Endpoint, Identity, Origins, Reconnect,
@@ -275,8 +275,9 @@ impl Mounted {
             }
         };
         polls.mailbox().renew(&identity, self.endpoint.closing_time(&identity));
+        let present = Present::new(&polls);
         match polls.poll().await {
-            Polled::Data(data) => octets(Body::messages(data, polls.mailbox().lane())),
+            Polled::Data(data) => octets(Body::messages(data, present)),
             Polled::TimedOut => text(StatusCode::OK, ""),
             Polled::Replaced => text(StatusCode::NO_CONTENT, ""),
             Polled::Ended => {

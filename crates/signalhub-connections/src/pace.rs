@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::watched::Watched;
 use crate::outbound::Lane;
+use crate::polls::Present;
 
 /// How long a client may take for an answer of a connection that has ended.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -58,6 +59,8 @@ struct Answered {
     lane: Weak<Lane>,
     /// When it was noticed that it has ended.
     ended: Option<Instant>,
+    /// The poll that is answered goes on until the client has read the answer.
+    _present: Option<Present>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +155,9 @@ impl Pace {
         state.stalled_since = None;
         if !matches!(state.phase, Phase::Busy { .. }) {
             state.flushed = Flushed::Wholly;
-            state.answered = None;
+            let answered = state.answered.take();
+            drop(state);
+            drop(answered);
         }
     }
 
@@ -180,7 +185,11 @@ impl Pace {
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let state = self.lock();
         match state.phase {
-            Phase::Silent { since } | Phase::Idle { since } if !state.is_evicted => Some(since),
+            Phase::Silent { since } | Phase::Idle { since }
+                if state.flushed == Flushed::Wholly && !state.is_evicted =>
+            {
+                Some(since)
+            }
             _ => None,
         }
     }
@@ -290,8 +299,10 @@ pub(crate) struct Busy(Arc<Pace>);
 
 impl Busy {
     /// Notes that the response holds messages of a connection.
-    pub(crate) fn answers(&self, lane: &Arc<Lane>) {
-        self.0.lock().answered = Some(Answered { lane: Arc::downgrade(lane), ended: None });
+    pub(crate) fn answers(&self, lane: &Arc<Lane>, present: Option<Present>) {
+        let answered = Answered { lane: Arc::downgrade(lane), ended: None, _present: present };
+        let before = self.0.lock().answered.replace(answered);
+        drop(before);
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::CloseReason;
 use crate::mailbox::Mailbox;
+use crate::outbound::Lane;
 
 /// The answer to a poll takes no further message along beyond this.
 const BYTES_PER_ANSWER: usize = 1 << 20;
@@ -68,11 +69,10 @@ impl Polls {
         &self.mailbox
     }
 
-    /// Waits for data, after the poll before it has ended.
+    /// Waits for data, after the poll before it has ended. Whoever polls is [present](Present) meanwhile.
     ///
     /// Nothing is taken before it can be given back, so a poll that is dropped loses nothing.
     pub(crate) async fn poll(&self) -> Polled {
-        let _present = Present::new(self);
         let number = self.newest.fetch_add(1, Ordering::AcqRel) + 1;
         self.replaced.notify_waiters();
         let _turn = self.turn.lock().await;
@@ -121,17 +121,23 @@ impl Polls {
     }
 }
 
-/// Counts a poll while it is there.
-struct Present<'a>(&'a Polls);
+/// Counts a poll while it is there: from its request until its client has read the answer.
+#[derive(Debug)]
+pub(crate) struct Present(Arc<Polls>);
 
-impl<'a> Present<'a> {
-    fn new(polls: &'a Polls) -> Self {
+impl Present {
+    pub(crate) fn new(polls: &Arc<Polls>) -> Self {
         polls.presence.lock().unwrap_or_else(PoisonError::into_inner).waiting += 1;
-        Self(polls)
+        Self(Arc::clone(polls))
+    }
+
+    /// The way out of the connection.
+    pub(crate) fn lane(&self) -> &Arc<Lane> {
+        self.0.mailbox.lane()
     }
 }
 
-impl Drop for Present<'_> {
+impl Drop for Present {
     fn drop(&mut self) {
         let mut presence = self.0.presence.lock().unwrap_or_else(PoisonError::into_inner);
         presence.waiting -= 1;

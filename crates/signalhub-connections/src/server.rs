@@ -184,7 +184,9 @@ impl Server {
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let Self { listener, routes, drain_time } = self;
         let registry = Arc::clone(&routes.registry);
-        peers::watch(&SockRef::from(&listener), registry.limits().times().send)?;
+        let send_timeouts = routes.endpoints.iter().map(|(_, mounted)| mounted.endpoint.queue_limits().stall);
+        let send_timeout = send_timeouts.fold(registry.limits().times().send, Duration::max);
+        peers::watch(&SockRef::from(&listener), send_timeout)?;
         registry.start_ticking();
         let (stop, stopping) = watch::channel(());
         let mut accepting = Box::pin(accepting::accept(listener, Arc::new(routes), stopping));

@@ -91,7 +91,7 @@ async fn an_answer_that_is_not_read_ends_with_its_connection() {
         let pace = Pace::new(TIMES);
         let mut lane = Some(Arc::new(Lane::new(QueueLimits::default(), Arc::default(), Outlet::Taker)));
         let busy = pace.request();
-        lane.iter().for_each(|lane| busy.answers(lane));
+        lane.iter().for_each(|lane| busy.answers(lane, None));
         drop(busy);
         pace.blocked();
         let start = Instant::now();
@@ -117,6 +117,8 @@ async fn only_idle_sockets_are_evicted() {
     assert!(pace.idle_since().is_none() && !pace.evict(since), "a head is on its way");
     drop(pace.request());
     tokio::time::advance(SEND).await;
+    assert!(pace.idle_since().is_none(), "an answer is on its way");
+    pace.flushed();
     let since = pace.idle_since().unwrap();
     let evicting = async {
         assert!(pace.evict(since) && !pace.evict(since));

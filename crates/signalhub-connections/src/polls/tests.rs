@@ -107,6 +107,7 @@ impl World {
     fn poll(&mut self) {
         let (polls, fetched) = (Arc::clone(&self.polls), Arc::clone(&self.fetched));
         self.polling.push(tokio::spawn(async move {
+            let _present = Present::new(&polls);
             let polled = polls.poll().await;
             let mut fetched = fetched.lock().unwrap();
             match polled {
