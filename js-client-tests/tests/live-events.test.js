@@ -47,6 +47,22 @@ describe("the page of live events", { skip: missing }, () => {
     assert.deepEqual(await shown(page, 0), []);
   });
 
+  it("cuts what is very long, and keeps long lines within the window", async () => {
+    const { server, page } = await opened();
+    await page.click("#connect");
+    await says(page, "listening for portos.resources.changed");
+    const event = changed("tickets", 1);
+    event.p.r = [{ note: "x".repeat(100_000) }];
+    await server.publish(event);
+    await shown(page, 1);
+    await page.locator("#events summary").click();
+    const text = await page.locator("#events pre").textContent();
+    assert.match(text, /… \d+ more characters$/);
+    assert.ok(text.length < 21_000, `${text.length}`);
+    const { wide, window } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, window: innerWidth }));
+    assert.ok(wide <= window, `${wide} in ${window}`);
+  });
+
   it("narrows to a resource and to actions", async () => {
     const { server, page } = await opened({ resource: "tickets" });
     await page.uncheck("#actions [value=updated]");
@@ -77,9 +93,9 @@ describe("the page of live events", { skip: missing }, () => {
 
   // Each row: the claim, the fields, what the page says.
   const WRONG = [
-    ["a wrong token", { token: "open sesame" }, /401/],
+    ["a wrong token", { token: "open sesame" }, /^the server does not accept the token: .*401/],
     ["an unknown event", { event: "portos.unknown" }, /portos\.unknown/],
-    ["a server that is not there", { server: "http://127.0.0.1:1" }, /Failed/],
+    ["a server that is not there", { server: "http://127.0.0.1:1" }, /^the server cannot be reached/],
   ];
   for (const [claim, fields, said] of WRONG) {
     it(`says what is wrong with ${claim}, and can be tried again`, async () => {
