@@ -64,6 +64,8 @@ client_errors! {
     UnsupportedEncoding = "unsupported_encoding",
     /// 400: what came is no HTTP request.
     MalformedRequest = "malformed_request",
+    /// 421: the request is for a host that is not served.
+    ForeignHost = "foreign_host",
     /// The client left in the middle of a request.
     IncompleteRequest = "incomplete_request",
 }

@@ -28,8 +28,8 @@ use crate::handler::BoxFuture;
 use crate::origins::Judged;
 use crate::registry::Registry;
 use crate::{
-    ClientError, CloseReason, Endpoint, Limits, Origins, Readers, Refusals, RequestBody, RequestId, TrustedProxies,
-    answers, path, request_id,
+    ClientError, CloseReason, Endpoint, Hosts, Limits, Origins, Readers, Refusals, RequestBody, RequestId,
+    TrustedProxies, answers, hosts, path, request_id,
 };
 
 /// How long connections may take to end when the server stops, after the last of them was told.
@@ -71,6 +71,7 @@ struct Routes {
     endpoints: Vec<(Arc<str>, Mounted)>,
     otherwise: Option<Arc<dyn Respond>>,
     origins: Option<Origins>,
+    hosts: Option<Hosts>,
     proxies: TrustedProxies,
     registry: Arc<Registry>,
 }
@@ -116,6 +117,13 @@ impl Server {
     #[must_use]
     pub fn origins(mut self, origins: Origins) -> Self {
         self.routes.origins = Some(origins);
+        self
+    }
+
+    /// Sets which hosts requests may be for; others get 421. By default all are served, as by the original.
+    #[must_use]
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.routes.hosts = Some(hosts);
         self
     }
 
@@ -313,11 +321,24 @@ impl Routes {
         response
     }
 
+    /// Checks what a request is for, and brings its path into one form; an error is its answer.
+    #[allow(clippy::result_large_err, reason = "the error is the answer that goes out next")]
+    fn check_head(&self, head: &mut Parts) -> Result<(), (ClientError, String, Response<Body>)> {
+        let malformed = |detail: String| (ClientError::MalformedRequest, detail, answers::malformed());
+        let asked = hosts::asked(head).map_err(|error| malformed(error.to_string()))?;
+        if let (Some(hosts), Some(asked)) = (&self.hosts, asked)
+            && !hosts.serve(asked)
+        {
+            let response = answers::text(StatusCode::MISDIRECTED_REQUEST, "This host is not served here.");
+            return Err((ClientError::ForeignHost, asked.host().to_owned(), response));
+        }
+        path::normalise(&mut head.uri).map_err(|_| malformed(head.uri.path().to_owned()))
+    }
+
     async fn dispatch(&self, request: Request<RequestBody>) -> Response<Body> {
         let (mut head, body) = request.into_parts();
-        if path::normalise(&mut head.uri).is_err() {
-            let (errors, malformed) = (self.registry.client_errors(), answers::malformed());
-            let refuse = || errors.refuse(ClientError::MalformedRequest, head.uri.path(), malformed);
+        if let Err((error, detail, response)) = self.check_head(&mut head) {
+            let refuse = || self.registry.client_errors().refuse(error, detail, response);
             return request_span(&head, &RequestId::of(&head.headers)).in_scope(refuse);
         }
         if let Some((route, mounted)) = self.find(head.uri.path()) {

@@ -18,7 +18,7 @@ use std::time::Duration;
 use signalhub::connections::NegotiateVersion;
 use signalhub::events::EventName;
 
-pub use address::{Address, Listener, Proxy, WebOrigin};
+pub use address::{Address, HostName, Listener, Proxy, WebOrigin};
 pub use leeway::Leeway;
 pub use rate::{CallRate, Rate};
 pub(crate) use setting::parse_duration;
@@ -119,6 +119,10 @@ configuration! {
         public: Address = Address::new("127.0.0.1:3000");
         /// The address of `/health/live`, `/health/ready` and `/metrics`, for operators only; empty for none.
         internal: Listener = Listener::At(Address::new("127.0.0.1:3001"));
+        /// The names under which the internal listener is reached, beside loopback names and IP addresses, such as that of a container; requests for others get 421, so that no web page reads it through its visitor's browser (DNS rebinding).
+        hosts: Vec<HostName> = Vec::new();
+        /// Whether this holds for the public listener, too; it does in development mode.
+        check_hosts: bool = false;
         /// How long a server that is to stop goes on as before, except that `/health/ready` says no, so that load balancers can look elsewhere.
         shutdown_delay: Duration = Duration::ZERO;
         /// The time over which a server that stops sends its clients away, one after another, so that they do not all come back at once.

@@ -63,6 +63,8 @@ impl Development {
         }
         // A page that a developer serves on this machine, or opens from a tool that does, works at once.
         configuration.cors.allow_loopback = true;
+        // A page of elsewhere that has its own name lead here is none of these.
+        configuration.listen.check_hosts = true;
         configuration.auth.secret = SigningSecret::new(random::<32>()?);
         let made = ApiKey::new(random::<16>()?);
         let key = configuration.publish.keys.first().cloned().or(made).ok_or(getrandom::Error::UNEXPECTED)?;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use signalhub::connections::{
-    ExpiredCredentials, GuessLimit, Limits, Origins, TransportKind, Transports, TrustedProxies,
+    ExpiredCredentials, GuessLimit, Hosts, Limits, Origins, TransportKind, Transports, TrustedProxies,
 };
 use signalhub::events::{Broker, Catalogue, EventName, Grants, Resources, UnknownEvents};
 use signalhub::{BearerToken, Endpoint, ErrorDetails, Hub, Rate, Server, is_grants_claim};
@@ -72,6 +72,8 @@ impl Node {
             .endpoint(HUB_PATH, endpoint);
         let publish = publish.waiting_for(server.readers());
         let server = server.otherwise(PublicPages::new(publish));
+        let hosts = hosts(&configuration.listen);
+        let server = if configuration.listen.check_hosts { server.hosts(hosts.clone()) } else { server };
         let counts = Counts::new(server.connections(), hub, broker, refused);
         let internal = match &configuration.listen.internal {
             Listener::Off => None,
@@ -80,7 +82,7 @@ impl Node {
                 let (server, address) = listen(address)
                     .await
                     .map_err(|error| StartError::ListenInternally { address: address.to_owned(), error })?;
-                let server = server.limits(common_limits(configuration));
+                let server = server.limits(common_limits(configuration)).hosts(hosts);
                 Some((server.otherwise(InternalPages::new(lifecycle.clone(), counts.clone())), address))
             }
         };
@@ -297,6 +299,17 @@ fn public_limits(configuration: &Configuration) -> Limits {
 fn origins(cors: &Cors) -> Origins {
     let origins = cors.origins.iter().fold(Origins::same(), |origins, origin| origin.allowed_by(origins));
     if cors.allow_loopback { origins.allow_loopback() } else { origins }
+}
+
+/// The hosts that are served where that is checked: local ones, those that listeners are named by, and the configured ones.
+fn hosts(listen: &Listen) -> Hosts {
+    let internal = match &listen.internal {
+        Listener::Off => None,
+        Listener::At(address) => Some(address),
+    };
+    let named = std::iter::once(&listen.public).chain(internal);
+    let names = named.filter_map(|address| settings::HostName::new(address.host()));
+    names.chain(listen.hosts.iter().cloned()).fold(Hosts::local(), |hosts, name| name.served_by(hosts))
 }
 
 fn trusted_proxies(listen: &Listen) -> TrustedProxies {

@@ -1,6 +1,6 @@
 //! Where something listens, and from where somebody comes.
 
-use signalhub::connections::{Origins, TrustedProxies};
+use signalhub::connections::{Hosts, Origins, TrustedProxies};
 
 use super::setting::{Given, Setting, quoted};
 
@@ -17,6 +17,11 @@ impl Address {
     /// Returns it as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Returns it without its port.
+    pub(crate) fn host(&self) -> &str {
+        self.0.rsplit_once(':').map_or(&self.0, |(host, _)| host)
     }
 }
 
@@ -82,6 +87,36 @@ impl WebOrigin {
 impl Setting for WebOrigin {
     const EXPECTED: &'static str = "an origin such as \"https://app.example.com\"";
     const EXPECTED_LIST: &'static str = "a list of origins such as [\"https://app.example.com\"]";
+
+    fn parse(given: &Given<'_>) -> Option<Self> {
+        Self::new(given.text()?)
+    }
+
+    fn written(&self) -> String {
+        quoted(&self.0)
+    }
+}
+
+/// The name of a host that is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName(String);
+
+impl HostName {
+    /// Wraps a name; `None` when the text is none.
+    pub fn new(name: impl Into<String>) -> Option<Self> {
+        let name = name.into();
+        Hosts::local().allow(&name).is_ok().then_some(Self(name))
+    }
+
+    /// Adds it to those that are served.
+    pub(crate) fn served_by(&self, hosts: Hosts) -> Hosts {
+        hosts.allow(&self.0).expect("nobody makes one of a text that is no name")
+    }
+}
+
+impl Setting for HostName {
+    const EXPECTED: &'static str = "a name without a port such as \"signalhub.internal\"";
+    const EXPECTED_LIST: &'static str = "a list of names without ports such as [\"signalhub.internal\"]";
 
     fn parse(given: &Given<'_>) -> Option<Self> {
         Self::new(given.text()?)
