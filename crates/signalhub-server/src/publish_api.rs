@@ -121,8 +121,6 @@ impl PublishApi {
             Content::One(value) => {
                 self.readers.wait(READERS_WAIT).await;
                 let receipt = self.publish_one(&publisher, media, value).await?;
-                let (position, matched) = (receipt.position.to_string(), receipt.matched);
-                tracing::debug!(id = %receipt.id, position, matched, "an event was published");
                 let mut response = json_response(&Accepted::from(&receipt));
                 *response.status_mut() = StatusCode::ACCEPTED;
                 Ok(response)
@@ -167,11 +165,16 @@ impl PublishApi {
     ) -> Result<Receipt, Problem> {
         publisher.check(&notification.event, notification.organisation.as_deref())?;
         let event = notification.into_event(&self.broker, publisher)?;
-        self.broker.publish(event).await.map_err(|error| match error {
+        let name = event.name.clone();
+        let published = self.broker.publish(event).await.map_err(|error| match error {
             PublishError::Catalogue(error) => publisher.unknown_event(error),
             PublishError::Name(error) => Problem::new(ProblemCode::InvalidMember, error.to_string()),
             PublishError::Payload(error) => Problem::new(ProblemCode::InvalidPayload, format!("p: {error}")),
             error => Problem::new(ProblemCode::Unavailable, error.to_string()),
+        });
+        published.inspect(|receipt| {
+            let Receipt { position, matched, .. } = receipt;
+            tracing::debug!(event = name.as_str(), %position, matched, "an event was published");
         })
     }
 }
