@@ -9,7 +9,8 @@ use crate::core::HubCore;
 /// Puts clients into groups of the hub and takes them out.
 ///
 /// A group exists while it has members; its name is compared exactly, and may be empty. Membership ends with the
-/// connection. Unknown connection ids are nobody.
+/// connection. Unknown connection ids are nobody. Names are kept while their groups exist, and have no limit here: a method
+/// that takes one from a client bounds its length and number, as in the original.
 #[derive(Clone, Debug)]
 pub struct Groups(Arc<HubCore>);
 
