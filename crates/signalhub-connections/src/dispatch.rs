@@ -74,7 +74,8 @@ impl Mounted {
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
-        let grant = match self.endpoint.own_origins().or(default_origins).map(|origins| origins.judge(&head)) {
+        let judge = |origins: &Origins| origins.judge(&head, || self.endpoint.vouches_for(&head));
+        let grant = match self.endpoint.own_origins().or(default_origins).map(judge) {
             None => None,
             Some(Judged::Passed(grant)) => Some(grant),
             Some(Judged::Preflight(response)) => return response,

@@ -5,12 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use http::Request;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 
 use crate::outbound::QueueLimits;
 use crate::{
     Authenticate, Authentication, ClientError, ConnectionHandler, GuessLimit, Identity, NegotiateVersion, Origins,
-    Policy, Reconnect, Transports,
+    Policy, Reconnect, Transports, authorization_token,
 };
 
 /// How long a poll waits (the original's `PollTimeout`).
@@ -243,6 +245,18 @@ impl Endpoint {
             }
             false => Err(Refusal::Forbidden),
         }
+    }
+
+    /// Tells whether the `Authorization` header of a request alone shows who sent it, with a bearer token: browsers send
+    /// cookies and passwords along by themselves, but never one of these.
+    pub(crate) fn vouches_for(&self, request: &Parts) -> bool {
+        let (Some(judge), Some(_)) = (&self.authenticate, authorization_token(request)) else { return false };
+        let mut alone = Request::new(()).into_parts().0;
+        (alone.method, alone.version) = (request.method.clone(), request.version);
+        alone.extensions = request.extensions.clone();
+        let headers = request.headers.get_all(AUTHORIZATION).iter();
+        alone.headers.extend(headers.map(|value| (AUTHORIZATION, value.clone())));
+        matches!(judge.authenticate(&alone), Authentication::Identified(identity) if identity.user.is_some())
     }
 
     /// When a connection of this identity is to be closed for its credentials' sake.

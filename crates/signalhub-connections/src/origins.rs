@@ -30,6 +30,9 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 /// are answered before authentication, and their responses carry the CORS headers, with credentials. Foreign pages get
 /// no CORS headers, so that browsers keep the responses from them, and their WebSocket upgrades are refused with 403.
 ///
+/// A request to an endpoint with a valid bearer token in its `Authorization` header is not judged: no browser adds one by
+/// itself, so it is none of a page that uses its visitor's rights. Native clients send odd origins.
+///
 /// ```
 /// # use signalhub_connections::Origins;
 /// let origins = Origins::same().allow("https://app.example.com")?;
@@ -45,15 +48,20 @@ pub struct Origins {
 
 /// A text is no origin that could be allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an origin is a scheme, a host and no path, as in https://example.com, not '{0}'")]
+#[error(
+    "an origin is a scheme, a host and no path, as in https://example.com or capacitor://localhost, or null; not '{0}'"
+)]
 pub struct OriginError(String);
 
-/// Scheme, host and port, with the default port of the scheme left out.
+/// Where a page comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Origin {
-    scheme: String,
-    host: String,
-    port: Option<u16>,
+enum Origin {
+    /// Of HTTP, with the default port of the scheme left out.
+    Web { scheme: String, host: String, port: Option<u16> },
+    /// Of an application's own scheme, which may have no host: `capacitor://localhost`, `file://`.
+    Application { scheme: String, authority: String },
+    /// `null`: a file, a sandboxed frame, and other pages without an origin of their own.
+    Opaque,
 }
 
 /// What the policy says to one request.
@@ -81,10 +89,13 @@ impl Origins {
         Self::default()
     }
 
-    /// Allows one more origin, as `https://app.example.com` or `http://localhost:8080`.
+    /// Allows one more origin, as `https://app.example.com`, `http://localhost:8080`, `capacitor://localhost` or `file://`.
+    ///
+    /// `null` allows pages without an origin of their own. Any site can put one into a sandboxed frame, so it is for servers
+    /// whose clients all bring tokens.
     ///
     /// # Errors
-    /// When the text is no origin. `*` and `null` are none: with credentials they would let every page in.
+    /// When the text is no origin. `*` is none: with credentials it would let every page in.
     pub fn allow(mut self, origin: &str) -> Result<Self, OriginError> {
         self.allowed.push(Origin::parse(origin).ok_or_else(|| OriginError(origin.to_owned()))?);
         Ok(self)
@@ -98,12 +109,13 @@ impl Origins {
         self
     }
 
-    /// Judges one request before anything else does.
-    pub(crate) fn judge(&self, head: &Parts) -> Judged {
+    /// Judges one request before anything else does. `is_vouched_for` tells whether its `Authorization` header says that no
+    /// page has sent it without knowing a token; it is asked about foreign origins alone.
+    pub(crate) fn judge(&self, head: &Parts, is_vouched_for: impl FnOnce() -> bool) -> Judged {
         let mut origins = head.headers.get_all(ORIGIN).iter();
         let (claimed, more) = (origins.next(), origins.next());
         let origin = claimed.filter(|claimed| more.is_none() && self.allows(claimed, head)).cloned();
-        let is_foreign = claimed.is_some() && origin.is_none();
+        let is_foreign = claimed.is_some() && origin.is_none() && !is_vouched_for();
         let grant = Grant { origin, foreign: claimed.filter(|_| is_foreign).cloned() };
         if claimed.is_some()
             && head.method == Method::OPTIONS
@@ -158,20 +170,29 @@ impl Grant {
 
 impl Origin {
     fn parse(text: &str) -> Option<Self> {
+        if text == "null" {
+            return Some(Self::Opaque);
+        }
         let (scheme, authority) = text.split_once("://")?;
         Self::from_parts(scheme, authority)
     }
 
     fn from_parts(scheme: &str, authority: &str) -> Option<Self> {
         let scheme = scheme.to_ascii_lowercase();
-        let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        let is_of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        if scheme.is_empty()
+            || !scheme.bytes().all(is_of_scheme)
+            || !authority.bytes().all(|byte| byte.is_ascii_graphic())
+            || authority.contains(['/', '?', '#', '@', '*', ',', '\\'])
+        {
+            return None;
+        }
+        if !matches!(scheme.as_str(), "http" | "https") {
+            return Some(Self::Application { scheme, authority: authority.to_ascii_lowercase() });
+        }
         let parsed: Authority = authority.parse().ok()?;
         let host = parsed.host().to_ascii_lowercase();
-        if scheme.is_empty()
-            || !scheme.bytes().all(is_scheme)
-            || host.is_empty()
-            || authority.contains(['/', '?', '#', '@', '*'])
-        {
+        if host.is_empty() {
             return None;
         }
         let port = match &authority[host.len()..] {
@@ -179,23 +200,24 @@ impl Origin {
             port => Some(port.strip_prefix(':')?.parse::<u16>().ok()?),
         };
         let port = port.filter(|port| !matches!((scheme.as_str(), port), ("http", 80) | ("https", 443)));
-        Some(Self { scheme, host, port })
+        Some(Self::Web { scheme, host, port })
     }
 
     fn is_loopback(&self) -> bool {
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        matches!(self.scheme.as_str(), "http" | "https")
-            && (host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback()))
+        let Self::Web { host, .. } = self else { return false };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }
 
     /// Tells whether this is the origin that the request itself was sent to.
     fn is_own(&self, head: &Parts) -> bool {
+        let Self::Web { scheme: own, .. } = self else { return false };
         let site = head.extensions.get::<Site>();
         let Some(host) = site.and_then(Site::host).or_else(|| asked_host(head)) else {
             return false;
         };
         // Inside another server's router the scheme may be unknown; then the host decides.
-        let scheme = site.map_or(self.scheme.as_str(), |site| site.scheme());
+        let scheme = site.map_or(own.as_str(), |site| site.scheme());
         matches!(scheme, "http" | "https") && Self::from_parts(scheme, host).as_ref() == Some(self)
     }
 }

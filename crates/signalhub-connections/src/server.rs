@@ -353,7 +353,7 @@ impl Routes {
     /// Answers a request that is for no endpoint.
     async fn answer_otherwise(&self, request: Request<RequestBody>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let grant = match self.origins.as_ref().map(|origins| origins.judge(&head)) {
+        let grant = match self.origins.as_ref().map(|origins| origins.judge(&head, || false)) {
             None => None,
             Some(Judged::Passed(grant)) => Some(grant),
             Some(Judged::Preflight(response)) => return response,
@@ -377,7 +377,8 @@ impl Routes {
     /// Lets the page that sent a request read an answer that comes before anything was looked at.
     fn grant<B>(&self, head: &Parts, response: &mut Response<B>) {
         let own = self.find(head.uri.path()).and_then(|(_, mounted)| mounted.endpoint.own_origins());
-        if let Some(Judged::Passed(grant)) = own.or(self.origins.as_ref()).map(|origins| origins.judge(head)) {
+        if let Some(Judged::Passed(grant)) = own.or(self.origins.as_ref()).map(|origins| origins.judge(head, || false))
+        {
             grant.write(response.headers_mut());
         }
     }

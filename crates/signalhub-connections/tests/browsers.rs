@@ -103,6 +103,45 @@ async fn pages_of_another_origin_open_no_web_sockets() {
     running.quiet().await;
 }
 
+/// Takes a good word wherever it stands: as a token, a password, a cookie or in the query.
+struct AnyWay;
+
+impl Authenticate for AnyWay {
+    fn authenticate(&self, request: &RequestHead) -> Authentication {
+        let mut headers = request.headers.values().filter_map(|value| value.to_str().ok());
+        let said = headers.any(|text| text.ends_with("good"))
+            || request.uri.query().is_some_and(|text| text.ends_with("good"));
+        if said { Authentication::Identified(Identity::user("ann")) } else { Authentication::Missing }
+    }
+}
+
+#[tokio::test]
+async fn only_a_good_bearer_token_in_the_header_excuses_an_odd_origin() {
+    let endpoint = |endpoint: Endpoint| endpoint.authenticate(AnyWay).origins(home());
+    let running = start_with(endpoint, |server| server).await;
+    for (query, header, expected) in [
+        ("", "Authorization: Bearer good", 101),
+        ("", "Authorization: bearer good", 101),
+        ("", "Authorization: Bearer bad", 403),
+        ("", "Authorization: Bearer bad\r\nCookie: user=good", 403),
+        // Browsers send these by themselves.
+        ("", "Authorization: Basic good", 403),
+        ("", "Authorization: Negotiate good", 403),
+        ("", "Cookie: user=good", 403),
+        ("?access_token=good", "Authorization: Bearer bad", 403),
+        ("?access_token=good", "Accept: */*", 403),
+    ] {
+        for origin in [EVIL, "null", "wss://h", "h:80", "%"] {
+            let request =
+                format!("{UPGRADE}{header}\r\nOrigin: {origin}\r\n\r\n").replace("/echo", &format!("/echo{query}"));
+            let answer = answer(&mut running.open(request).await).await;
+            assert_eq!(answer.status, expected, "{origin} with {header} {query}");
+            assert_eq!(answer.header("access-control-allow-origin"), None);
+        }
+    }
+    running.quiet().await;
+}
+
 #[tokio::test]
 async fn the_same_origin_is_what_a_trusted_proxy_says() {
     let proxied = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "public.example.com")];

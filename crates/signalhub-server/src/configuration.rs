@@ -225,9 +225,9 @@ configuration! {
         /// How many file descriptors are kept free for the rest of the process (on Linux), beside 32 for the internal listener. When others run short, the sockets that have been idle for longest are closed for new ones.
         file_descriptor_headroom: usize = 64;
     }
-    /// Which web pages may use the hub. Pages of the server's own origin always may, and so may clients that are no web pages.
+    /// Which web pages may use the hub. Pages of the server's own origin always may, and so may clients that are no web pages: those that send no `Origin`, or a valid bearer token in `Authorization`.
     cors: Cors {
-        /// The origins of other pages, such as `https://app.example.com`.
+        /// The origins of other pages, such as `https://app.example.com`, and of applications with a scheme of their own, such as `capacitor://localhost` or `file://`. `null` admits pages without an origin of their own, which any site can put into a sandboxed frame.
         origins: Vec<WebOrigin> = Vec::new();
         /// Whether pages of this machine (`localhost`, `127.0.0.1`, `[::1]`, with any port) may too; they may in development mode.
         allow_loopback: bool = false;

@@ -14,7 +14,7 @@ fn head(method: &str, headers: &[(&str, &str)]) -> Parts {
 }
 
 fn granted(origins: &Origins, head: &Parts) -> bool {
-    match origins.judge(head) {
+    match origins.judge(head, || false) {
         Judged::Passed(grant) => grant.origin.is_some(),
         other => panic!("{other:?}"),
     }
@@ -58,6 +58,45 @@ fn pages_are_allowed_by_scheme_host_and_port() {
 }
 
 #[test]
+fn pages_of_applications_and_without_an_origin_can_be_allowed() {
+    let allowed = ["capacitor://localhost", "file://", "null", "app://.", "chrome-extension://abcdef"];
+    let all = allowed.iter().fold(Origins::same(), |origins, origin| origins.allow(origin).unwrap());
+    for origin in allowed {
+        let one = Origins::same().allow(origin).unwrap();
+        for claimed in allowed {
+            assert_eq!(
+                granted(&one, &head("POST", &[("origin", claimed)])),
+                claimed == origin,
+                "{claimed} for {origin}"
+            );
+        }
+        assert!(granted(&all, &head("POST", &[("origin", origin)])));
+        assert!(!granted(&Origins::same().allow_loopback(), &head("POST", &[("origin", origin)])), "{origin}");
+    }
+    for claimed in
+        ["Null", "file:///", "file://host", "capacitor://localhost:1", "http://localhost", "app://", "x://localhost"]
+    {
+        assert!(!granted(&all, &head("POST", &[("origin", claimed)])), "{claimed}");
+    }
+    assert!(granted(&all, &head("POST", &[("origin", "Capacitor://LocalHost")])));
+}
+
+#[test]
+fn a_request_that_is_vouched_for_is_not_judged() {
+    let upgrade = [
+        ("origin", "https://evil.example"),
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="),
+    ];
+    let head = head("GET", &upgrade);
+    assert!(matches!(Origins::same().judge(&head, || false), Judged::Foreign(_)));
+    let Judged::Passed(grant) = Origins::same().judge(&head, || true) else { panic!("it passes") };
+    assert_eq!((grant.origin, grant.foreign), (None, None), "and still no page is let see the answer");
+}
+
+#[test]
 fn what_a_proxy_says_about_the_site_counts() {
     let mut forwarded = head("POST", &[("origin", "https://public.example.com")]);
     assert!(!granted(&Origins::same(), &forwarded));
@@ -70,18 +109,31 @@ fn what_a_proxy_says_about_the_site_counts() {
 
 #[test]
 fn texts_that_are_no_origin_are_refused() {
-    for text in ["*", "null", "", "example.com", "https://", "https://a/", "https://a?b", "https://*.a", "https://a:x"]
-    {
+    for text in [
+        "*",
+        "NULL",
+        "",
+        "example.com",
+        "file:///",
+        "app://*",
+        "app://a,b",
+        "app://a/b",
+        "https://",
+        "https://a/",
+        "https://a?b",
+        "https://*.a",
+        "https://a:x",
+    ] {
         let error = Origins::same().allow(text).unwrap_err();
         assert!(error.to_string().contains(&format!("'{text}'")), "{error}");
     }
-    Origins::same().allow("capacitor://localhost").unwrap();
 }
 
 #[test]
 fn preflights_are_answered_whatever_the_origin() {
     let asked = [("origin", "http://a.com"), ("access-control-request-method", "POST")];
-    let Judged::Preflight(response) = Origins::same().allow("http://a.com").unwrap().judge(&head("OPTIONS", &asked))
+    let Judged::Preflight(response) =
+        Origins::same().allow("http://a.com").unwrap().judge(&head("OPTIONS", &asked), || false)
     else {
         panic!("no preflight")
     };
@@ -96,8 +148,10 @@ fn preflights_are_answered_whatever_the_origin() {
     ] {
         assert_eq!(response.headers().get(name).unwrap(), value, "{name}");
     }
-    let Judged::Foreign(response) = Origins::same().judge(&head("OPTIONS", &asked)) else { panic!("no refusal") };
+    let Judged::Foreign(response) = Origins::same().judge(&head("OPTIONS", &asked), || false) else {
+        panic!("no refusal")
+    };
     assert_eq!((response.status().as_u16(), response.headers().len()), (204, 1), "{response:?}");
     let plain = head("OPTIONS", &[("origin", "http://a.com")]);
-    assert!(matches!(Origins::same().judge(&plain), Judged::Passed(_)), "no preflight without its header");
+    assert!(matches!(Origins::same().judge(&plain, || false), Judged::Passed(_)), "no preflight without its header");
 }

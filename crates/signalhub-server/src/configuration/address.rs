@@ -85,7 +85,8 @@ impl WebOrigin {
 }
 
 impl Setting for WebOrigin {
-    const EXPECTED: &'static str = "an origin such as \"https://app.example.com\"";
+    const EXPECTED: &'static str =
+        "an origin such as \"https://app.example.com\" or \"capacitor://localhost\", or \"null\"";
     const EXPECTED_LIST: &'static str = "a list of origins such as [\"https://app.example.com\"]";
 
     fn parse(given: &Given<'_>) -> Option<Self> {
