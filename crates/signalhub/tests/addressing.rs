@@ -246,7 +246,7 @@ async fn many_clients_are_reached_while_some_leave() {
 async fn a_slow_client_is_closed_and_the_others_are_served() {
     let hub = hub().build();
     let (mut slow, mut quick) = (Client::connect(&hub).await, Client::connect(&hub).await);
-    let text = "x".repeat(1024);
+    let text = "x".repeat(16 * 1024);
     for _ in 0..1100 {
         hub.clients().all().send("M", (&text,)).await.expect("it can be sent");
         quick.next().await;

@@ -73,7 +73,7 @@ async fn a_client_that_never_confirms_is_closed_and_hurts_nobody() {
     let hub = hub().build();
     let mut silent = Client::connect(&hub).await;
     let mut witness = Client::connect(&hub).await;
-    let text = "x".repeat(10_000);
+    let text = "x".repeat(160_000);
     let mut sent = 0;
     while silent.0.close_reason().is_none() {
         hub.clients().all().send("Said", (&text,)).await.unwrap();
@@ -85,7 +85,7 @@ async fn a_client_that_never_confirms_is_closed_and_hurts_nobody() {
         silent.next().await;
     }
     assert_eq!(silent.0.close_reason(), Some(CloseReason::SlowConsumer));
-    assert!((90..=105).contains(&sent), "the queue's limit of 1 MiB holds after {sent} messages");
+    assert!((90..=105).contains(&sent), "the queue's limit of 16 MiB holds after {sent} messages");
     witness.echo(1);
     witness.is_answered(1).await;
 }
