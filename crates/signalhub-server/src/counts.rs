@@ -13,6 +13,8 @@ use crate::publish_api::problem::ProblemCode;
 #[derive(Clone, Debug)]
 pub struct Counts {
     connections: ConnectionCounts,
+    /// Those of the internal listener.
+    internal: Option<ConnectionCounts>,
     hub: Hub,
     broker: Broker,
     publishes: Arc<PublishCounters>,
@@ -25,7 +27,17 @@ impl Counts {
         broker: Broker,
         publishes: Arc<PublishCounters>,
     ) -> Self {
-        Self { connections, hub, broker, publishes }
+        Self { connections, internal: None, hub, broker, publishes }
+    }
+
+    /// Adds what the internal listener refuses.
+    pub(crate) fn with_internal(self, internal: ConnectionCounts) -> Self {
+        Self { internal: Some(internal), ..self }
+    }
+
+    /// Counts a refusal of a page that is no part of the publish API.
+    pub(crate) fn count_problem(&self, code: ProblemCode) {
+        self.publishes.count(code);
     }
 
     /// Counts the connections of the public listener.
@@ -50,7 +62,9 @@ impl Counts {
 
     /// How often clients did what was wrong so far, by its label; limits apart.
     pub(crate) fn client_errors(&self) -> Vec<(&'static str, u64)> {
-        let requests = ClientError::ALL.map(|error| (error.label(), self.connections.client_errors(error)));
+        let listeners = || std::iter::once(&self.connections).chain(&self.internal);
+        let count = |error| listeners().map(|counts| counts.client_errors(error)).sum();
+        let requests = ClientError::ALL.map(|error| (error.label(), count(error)));
         let calls = CallError::ALL.map(|error| (error.label(), self.hub.call_errors(error)));
         let publishes = ProblemCode::ALL.iter().map(|code| (code.label(), self.publishes.of(*code)));
         requests.into_iter().chain(calls).chain(publishes).collect()
@@ -59,7 +73,8 @@ impl Counts {
     /// What was refused so far.
     pub fn refusals(&self) -> Refusals {
         Refusals {
-            connections: self.connections.refusals(),
+            connections: self.connections.refusals()
+                + self.internal.as_ref().map(ConnectionCounts::refusals).unwrap_or_default(),
             hub: self.hub.refusals(),
             publishes: self.publishes.so_far(),
         }

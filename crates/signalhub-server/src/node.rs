@@ -74,7 +74,7 @@ impl Node {
         let server = server.otherwise(PublicPages::new(publish));
         let hosts = hosts(&configuration.listen);
         let server = if configuration.listen.check_hosts { server.hosts(hosts.clone()) } else { server };
-        let counts = Counts::new(server.connections(), hub, broker, refused);
+        let mut counts = Counts::new(server.connections(), hub, broker, refused);
         let internal = match &configuration.listen.internal {
             Listener::Off => None,
             Listener::At(internal) => {
@@ -83,6 +83,7 @@ impl Node {
                     .await
                     .map_err(|error| StartError::ListenInternally { address: address.to_owned(), error })?;
                 let server = server.limits(common_limits(configuration)).hosts(hosts);
+                counts = counts.with_internal(server.connections());
                 Some((server.otherwise(InternalPages::new(lifecycle.clone(), counts.clone())), address))
             }
         };

@@ -23,6 +23,7 @@ pub(crate) struct PublicPages {
 pub(crate) struct InternalPages {
     lifecycle: Lifecycle,
     metrics: Metrics,
+    counts: Counts,
 }
 
 impl PublicPages {
@@ -43,7 +44,7 @@ impl PublicPages {
 
 impl InternalPages {
     pub(crate) fn new(lifecycle: Lifecycle, counts: Counts) -> Self {
-        Self { lifecycle, metrics: Metrics::new(counts) }
+        Self { lifecycle, metrics: Metrics::new(counts.clone()), counts }
     }
 
     fn answer(&self, request: &Request<RequestBody>) -> Response<Body> {
@@ -54,6 +55,7 @@ impl InternalPages {
             _ => not_found("the internal listener has /health/live, /health/ready and /metrics"),
         };
         answer.unwrap_or_else(|problem| {
+            self.counts.count_problem(problem.code);
             problem.log();
             problem.to_response()
         })

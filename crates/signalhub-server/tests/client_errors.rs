@@ -190,6 +190,16 @@ async fn each_refused_request_is_one_line_and_one_count() {
         let _socket = server.send(&request).await;
         assert_seen(&mut server, &before, reason, "").await;
     }
+    // The internal listener's own clients do wrong, too.
+    for (reason, line, host) in
+        [("foreign_host", "GET /metrics", "rebound.example"), ("api_not_found", "GET /x", "localhost")]
+    {
+        let before = server.counts().await;
+        let mut socket = TcpStream::connect(&server.internal).await.unwrap();
+        let request = format!("{line} HTTP/1.1\r\nHost: {host}\r\nX-Request-Id: r-3\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.unwrap();
+        assert_seen(&mut server, &before, reason, "r-3").await;
+    }
     // A limit, with a connection that is there already.
     let kept = server.connect(&good, "first", &[HELLO.as_bytes()]).await;
     let before = server.counts().await;
