@@ -52,6 +52,43 @@ async fn call(service: &mut TowerEndpoint, method: &str, path: &str) -> (StatusC
     (status, String::from_utf8(body.to_vec()).unwrap())
 }
 
+/// Takes everybody for who they say they are.
+struct Named;
+
+impl Authenticate for Named {
+    fn authenticate(&self, request: &RequestHead) -> Authentication {
+        match request.headers.get("user").and_then(|name| name.to_str().ok()) {
+            Some(name) => Authentication::Identified(Identity::user(name)),
+            None => Authentication::Missing,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_unknown_to_all_but_its_owner() {
+    let mut service = Endpoint::new(Echo).transports(Transports::ALL).identify(Named).into_service();
+    let mut ask = async |method: &str, path: &str, user: &str, accept: &str| {
+        let request = Request::builder().method(method).uri(path).header("user", user).header("accept", accept);
+        let request = request.body(Full::<bytes::Bytes>::default()).unwrap();
+        service.call(request).await.unwrap()
+    };
+    let answer = ask("POST", "/negotiate?negotiateVersion=1", "ann", "*/*").await;
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let path = format!("/?id={}", body["connectionToken"].as_str().unwrap());
+    for attached in [false, true] {
+        for method in ["GET", "POST", "DELETE"] {
+            assert_eq!(ask(method, &path, "eve", "*/*").await.status(), 404, "{method}, attached: {attached}");
+        }
+        assert_eq!(ask("GET", &path, "eve", "text/event-stream").await.status(), 404, "attached: {attached}");
+        assert_eq!(ask("POST", &path, "ann", "*/*").await.status(), 200, "attached: {attached}");
+        if !attached {
+            assert_eq!(ask("GET", &path, "ann", "*/*").await.status(), 200);
+        }
+    }
+    assert_eq!(ask("DELETE", &path, "ann", "*/*").await.status(), 202);
+}
+
 #[tokio::test]
 async fn paths_come_without_the_prefix() {
     let mut service = echo();
