@@ -19,6 +19,9 @@ const IDLE_TIME_OF_PROXIES: Duration = Duration::from_secs(60);
 /// How many file descriptors are kept for the internal listener.
 const INTERNAL_DESCRIPTORS: usize = 32;
 
+/// So many of the largest batches fit a client's queue, if publishers are to wait for it before it is full.
+const BATCHES_IN_QUEUE: usize = 4;
+
 impl Configuration {
     /// Tells what will go wrong with these settings, one sentence each, with the keys that would mend it.
     ///
@@ -62,13 +65,22 @@ impl Configuration {
         [keep_alive, client_timeout, idle, resume]
     }
 
-    fn size_warnings(&self) -> [Option<String>; 2] {
-        let (hub, publish) = (&self.hub, &self.publish);
-        let queue = (hub.transport_max_buffer_size < publish.maximum_body_size).then(|| {
+    fn size_warnings(&self) -> [Option<String>; 3] {
+        let (hub, publish, limits) = (&self.hub, &self.publish, &self.limits);
+        let burst = publish.maximum_body_size.bytes().saturating_mul(BATCHES_IN_QUEUE);
+        let queue = (hub.transport_max_buffer_size.bytes() < burst).then(|| {
             format!(
-                "hub.transport_max_buffer_size is {} and publish.maximum_body_size {}: the largest batch does not fit the \
-                 queue of a client, so clients that read it as fast as they can will be closed as too slow",
+                "hub.transport_max_buffer_size is {} and publish.maximum_body_size {}: the queue of a client does not hold \
+                 {BATCHES_IN_QUEUE} of the largest batches, so clients that read them as fast as they can will be closed as \
+                 too slow",
                 hub.transport_max_buffer_size, publish.maximum_body_size
+            )
+        });
+        let all = (limits.queued_bytes < hub.transport_max_buffer_size).then(|| {
+            format!(
+                "limits.queued_bytes is {} and hub.transport_max_buffer_size {}: a client that needs its queue will be closed \
+                 as too slow before it is full",
+                limits.queued_bytes, hub.transport_max_buffer_size
             )
         });
         let retained = hub.stateful_reconnect && hub.stateful_reconnect_buffer_size > hub.transport_max_buffer_size;
@@ -79,7 +91,7 @@ impl Configuration {
                 hub.stateful_reconnect_buffer_size, hub.transport_max_buffer_size
             )
         });
-        [queue, retained]
+        [queue, all, retained]
     }
 
     /// How many descriptors the public listener leaves to others: to the process, and to the internal listener, whose probes

@@ -13,12 +13,13 @@ fn each_harmful_setting_is_one_sentence_that_names_its_key() {
         ("[hub]\nkeep_alive_interval = \"30s\"", "hub.keep_alive_interval"),
         ("[hub]\nkeep_alive_interval = \"29s\"", "hub.keep_alive_interval"),
         ("[hub]\nclient_timeout_interval = \"29s\"", "hub.client_timeout_interval"),
-        ("[hub]\ntransport_max_buffer_size = \"1023KiB\"", "hub.transport_max_buffer_size"),
-        ("[publish]\nmaximum_body_size = \"2MiB\"", "publish.maximum_body_size"),
+        ("[hub]\ntransport_max_buffer_size = \"4095KiB\"", "hub.transport_max_buffer_size"),
+        ("[publish]\nmaximum_body_size = \"5MiB\"", "publish.maximum_body_size"),
+        ("[limits]\nqueued_bytes = \"15MiB\"", "limits.queued_bytes"),
         ("[listen]\ntrusted_proxies = [\"10.0.0.1\"]\n[limits]\nidle_timeout = \"59s\"", "limits.idle_timeout"),
         ("[hub]\nstateful_reconnect = true\ndisconnect_timeout = \"1s\"", "hub.disconnect_timeout"),
         (
-            "[hub]\nstateful_reconnect = true\nstateful_reconnect_buffer_size = \"2MiB\"",
+            "[hub]\nstateful_reconnect = true\nstateful_reconnect_buffer_size = \"17MiB\"",
             "hub.stateful_reconnect_buffer_size",
         ),
     ] {
@@ -34,7 +35,7 @@ fn harmless_settings_have_no_warning() {
         "",
         "[hub]\nkeep_alive_interval = \"28s\"\nclient_timeout_interval = \"30s\"",
         "[limits]\nidle_timeout = \"10s\"",
-        "[hub]\ndisconnect_timeout = \"1s\"\nstateful_reconnect_buffer_size = \"2MiB\"",
+        "[hub]\ndisconnect_timeout = \"1s\"\nstateful_reconnect_buffer_size = \"17MiB\"\ntransport_max_buffer_size = \"4MiB\"",
     ] {
         assert_eq!(warnings(file), [""; 0], "{file}");
     }
