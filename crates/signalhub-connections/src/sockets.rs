@@ -13,6 +13,9 @@ use crate::pace::Pace;
 /// How long a list of idle sockets is used. Making one takes a walk over all sockets.
 const RESURVEY: Duration = Duration::from_secs(1);
 
+/// A list that has made room for so many sockets has paid for the walk: one of so many that were passed.
+const WALK_PER_EVICTION: usize = 16;
+
 /// Knows the sockets of one server.
 #[derive(Debug)]
 pub(crate) struct Sockets {
@@ -30,6 +33,8 @@ struct State {
     /// Those that were idle at the last survey, the longest idle ones last.
     idle: Vec<(Instant, Weak<Pace>)>,
     surveyed: Option<Instant>,
+    /// How many have gone since then.
+    evicted: usize,
 }
 
 /// A socket's part in the count of its address.
@@ -84,10 +89,12 @@ impl Sockets {
         loop {
             while let Some((since, pace)) = state.idle.pop() {
                 if pace.upgrade().is_some_and(|pace| pace.evict(since)) {
+                    state.evicted += 1;
                     return true;
                 }
             }
-            if state.surveyed.is_some_and(|at| now.duration_since(at) < RESURVEY) {
+            let is_recent = state.surveyed.is_some_and(|at| now.duration_since(at) < RESURVEY);
+            if is_recent && state.evicted * WALK_PER_EVICTION < state.speaking.len().max(1) {
                 return false;
             }
             state.survey(now);
@@ -101,6 +108,7 @@ impl State {
         self.idle = self.speaking.values().filter_map(idle).collect();
         self.idle.sort_unstable_by_key(|(since, _)| std::cmp::Reverse(*since));
         self.surveyed = Some(now);
+        self.evicted = 0;
     }
 }
 
@@ -143,6 +151,19 @@ mod tests {
         drop(_network);
         assert!(sockets.lock().by_address.is_empty(), "who has gone is forgotten");
         assert!(matches!(Sockets::new(None).charge("10.0.0.1".parse().unwrap()), Ok(None)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn as_many_sockets_make_room_as_come() {
+        let sockets = Sockets::new(None);
+        let second = Duration::from_secs(1);
+        let times = Times { header: second, idle: second, send: second };
+        let mut paces = Vec::new();
+        for number in 0..100 {
+            let pace = Pace::resumed(times);
+            paces.push((sockets.speak(&pace), pace));
+            assert!(number < 20 || sockets.evict(Instant::now()), "socket {number}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
