@@ -183,6 +183,8 @@ configuration! {
         disconnect_timeout: Duration = Duration::from_secs(15);
         /// How long running calls may go on when the server stops, before their client is sent away.
         shutdown_grace: Duration = Duration::from_secs(3);
+        /// Whether clients get a Close message that allows reconnecting when the server stops, before their connections end. Clients come back without it, and old ones only without it.
+        close_message_on_shutdown: bool = false;
         /// Whether clients read the texts of internal failures.
         enable_detailed_errors: bool = false;
     }

@@ -8,7 +8,7 @@ use signalhub::connections::{
     ExpiredCredentials, GuessLimit, Hosts, Limits, Origins, TransportKind, Transports, TrustedProxies,
 };
 use signalhub::events::{Broker, Catalogue, EventName, Grants, Resources, UnknownEvents};
-use signalhub::{BearerToken, Endpoint, ErrorDetails, Hub, Rate, Server, is_grants_claim};
+use signalhub::{BearerToken, Endpoint, ErrorDetails, Hub, Rate, Server, ShutdownMessage, is_grants_claim};
 use tokio::sync::oneshot;
 
 use crate::configuration::{
@@ -217,6 +217,7 @@ fn hub(configuration: &Configuration, broker: Broker) -> Hub {
         DefaultGrants::None => Grants::Only(Vec::new()),
     };
     let details = if limits.enable_detailed_errors { ErrorDetails::Shown } else { ErrorDetails::Hidden };
+    let message = if limits.close_message_on_shutdown { ShutdownMessage::Close } else { ShutdownMessage::Omitted };
     let hub = Hub::builder()
         .events_with_default(broker, default_grants)
         .keep_alive_interval(limits.keep_alive_interval)
@@ -229,6 +230,7 @@ fn hub(configuration: &Configuration, broker: Broker) -> Hub {
         .maximum_subscriptions_per_client(configuration.limits.subscriptions_per_connection.get())
         .maximum_subscription_bytes_per_client(configuration.limits.subscription_bytes_per_connection.bytes())
         .shutdown_grace(limits.shutdown_grace)
+        .shutdown_message(message)
         .error_details(details);
     match configuration.limits.invocation_rate {
         CallRate::Unlimited => hub.build(),

@@ -15,7 +15,7 @@ use crate::extract::{Args, Caller};
 use crate::groups::Groups;
 use crate::handler::{Handler, StreamHandler};
 use crate::method::{Hook, Method, MethodTable};
-use crate::options::HubOptions;
+use crate::options::{HubOptions, ShutdownMessage};
 use crate::subscriptions::{self, SubscriptionMethods};
 use crate::{ErrorDetails, Rate, session};
 
@@ -263,6 +263,12 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
     /// Sets how long running calls may go on when the server stops.
     pub fn shutdown_grace(mut self, grace: Duration) -> Self {
         self.options.shutdown_grace = grace;
+        self
+    }
+
+    /// Sets whether clients read a Close message when the server stops; they do not by default.
+    pub fn shutdown_message(mut self, message: ShutdownMessage) -> Self {
+        self.options.shutdown_message = message;
         self
     }
 

@@ -45,7 +45,7 @@ pub use extract::{Args, Bindings, Call, Caller, Cancellation, Disconnected, Extr
 pub use groups::Groups;
 pub use handler::{BoundCall, CallResult, Handler, ItemStream, Required, Signature, StreamHandler, require};
 pub use hub::{Hub, HubBuilder};
-pub use options::HubOptions;
+pub use options::{HubOptions, ShutdownMessage};
 pub use rate::Rate;
 pub use subscriptions::is_grants_claim;
 pub use upload::Upload;

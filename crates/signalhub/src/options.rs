@@ -34,8 +34,21 @@ pub struct HubOptions {
     pub invocation_rate: Option<Rate>,
     /// How long running calls may go on when the server stops, before their client is sent away. 3 s.
     pub shutdown_grace: Duration,
+    /// Whether clients read a Close message when the server stops. Omitted.
+    pub shutdown_message: ShutdownMessage,
     /// Whether clients read the texts of internal failures. Hidden.
     pub error_details: ErrorDetails,
+}
+
+/// Whether a server that stops tells its clients by a Close message, before their connections end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ShutdownMessage {
+    /// It does not. Clients with automatic reconnect take the end for a failure of the network and come back.
+    #[default]
+    Omitted,
+    /// It sends a Close message with `allowReconnect`, for clients that wait for one. Old clients, such as @microsoft/signalr
+    /// 3.0, do not come back after any Close message.
+    Close,
 }
 
 impl Default for HubOptions {
@@ -53,6 +66,7 @@ impl Default for HubOptions {
             maximum_subscription_bytes_per_client: 128 * 1024,
             invocation_rate: None,
             shutdown_grace: Duration::from_secs(3),
+            shutdown_message: ShutdownMessage::Omitted,
             error_details: ErrorDetails::Hidden,
         }
     }

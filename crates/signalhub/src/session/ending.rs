@@ -14,7 +14,7 @@ use crate::client::frame;
 use crate::clients::Origin;
 use crate::extract::{Call, WantsResult};
 use crate::handler::CallResult;
-use crate::{ConnectionId, ErrorDetails, HubError};
+use crate::{ConnectionId, ErrorDetails, HubError, HubOptions, ShutdownMessage};
 
 /// The text of every Close message that carries an error, before its details.
 const CLOSED_WITH_ERROR: &str = "Connection closed with an error.";
@@ -98,13 +98,15 @@ impl Ending {
     }
 
     /// The Close message, where one can still be read.
-    fn message(&self, details: ErrorDetails) -> Option<Close<'static>> {
+    fn message(&self, options: &HubOptions) -> Option<Close<'static>> {
+        let details = options.error_details;
         let quiet = |allow_reconnect| Some(Close { error: None, allow_reconnect });
         match self {
+            Self::Transport { .. } => None,
             // A Close message ends old clients for good, also when it allows reconnecting.
-            Self::Transport { .. } | Self::Shutdown => None,
+            Self::Shutdown if options.shutdown_message == ShutdownMessage::Omitted => None,
             Self::ClientSaidClose { .. } | Self::Aborted => quiet(false),
-            Self::Expired => quiet(true),
+            Self::Expired | Self::Shutdown => quiet(true),
             Self::Refused(error) => {
                 Some(Close { error: Some(error.tell(CLOSED_WITH_ERROR, details).into()), allow_reconnect: false })
             }
@@ -202,7 +204,7 @@ impl Session {
         }
         let refused = self.wait_for_on_connected(&ending).await;
         let Self { core, mut connection, client, membership, calls, .. } = *self;
-        if let Some(mut close) = ending.message(core.options.error_details) {
+        if let Some(mut close) = ending.message(&core.options) {
             // Whatever else is wrong: a client that was aborted is not to come back by itself.
             close.allow_reconnect &= !client.outbound().is_aborting();
             connection.send_last(&frame(client.protocol(), &HubMessage::Close(close)), ending.close_reason());

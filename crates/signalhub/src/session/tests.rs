@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     Args, Caller, Clients, CloseReason, Connection, Disconnected, ErrorDetails, Hub, HubBuilder, HubError, Policy,
-    State, require,
+    ShutdownMessage, State, require,
 };
 
 /// What the test's hub shares with the test.
@@ -294,6 +294,15 @@ async fn a_handshake_that_does_not_come_is_canceled() {
     client.peer.send("{\"protocol\":");
     assert_eq!(client.next().await, "{\"error\":\"Handshake was canceled.\"}");
     assert_eq!(client.ends().await, CloseReason::HandshakeTimeout);
+}
+
+#[tokio::test]
+async fn a_stopping_server_says_a_close_message_where_that_is_asked_for() {
+    let (hub, _shared, _left) = hub();
+    let mut client = Client::shaken(&hub.shutdown_message(ShutdownMessage::Close).build()).await;
+    client.peer.drain();
+    assert_eq!(client.next().await, "{\"type\":7,\"allowReconnect\":true}");
+    assert_eq!(client.ends().await, CloseReason::ServerShutdown);
 }
 
 #[tokio::test]
