@@ -158,7 +158,7 @@ async fn each_refused_request_is_one_line_and_one_count() {
         ("unknown_connection", &format!("POST {hub}?id=x"), &auth, "x"),
         ("unknown_connection", &format!("DELETE {hub}?id=x"), &auth, ""),
         ("method_not_allowed", &format!("PUT {hub}"), &auth, ""),
-        ("foreign_origin", &format!("GET {hub}"), &format!("{auth}{upgrade}Origin: http://evil.example\r\n"), ""),
+        ("foreign_origin", &format!("GET {hub}"), &format!("{upgrade}Origin: http://evil.example\r\n"), ""),
         (
             "foreign_origin",
             &format!("OPTIONS {hub}/negotiate"),

@@ -1,14 +1,14 @@
-//! `signalhub listen` and `signalhub publish` as processes, against a server in this one.
+//! The commands as processes: `listen` and `publish` against a server in this one, and what each exits with.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use common::{KEY, Running, configuration};
+use common::{KEY, Running, SECRET, configuration, sign_claims};
 use signalhub_server::configuration::Address;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
 use tokio::process::{Child, Command};
@@ -21,6 +21,11 @@ fn program(arguments: &[&str]) -> Command {
     command.args(arguments).env_clear().current_dir(env!("CARGO_TARGET_TMPDIR"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
+}
+
+fn texts(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
 /// A file of this test that holds such a text.
@@ -147,4 +152,73 @@ async fn secrets_come_from_arguments_files_variables_or_the_configuration() {
         std::fs::remove_file(path).unwrap();
     }
     node.stop().await;
+}
+
+#[tokio::test]
+async fn commands_exit_with_what_came_of_them() {
+    let secret = [("SIGNALHUB_AUTH__SECRET", SECRET)];
+    let none: [(&str, &str); 0] = [];
+    let nowhere = "http://127.0.0.1:1";
+    let wrong = |claim: &str| {
+        let mut claims = serde_json::json!({"sub": "ann", "exp": 4_000_000_000_u64});
+        claims[claim] = serde_json::Value::Null;
+        sign_claims(&claims)
+    };
+    let [org, grants, publish] = ["org", "grants", "publish"].map(wrong);
+    type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a str);
+    let rows: &[Row<'_>] = &[
+        (&["--help"], &none, 0, "Usage"),
+        (&["--version"], &none, 0, "signalhub "),
+        (&["config", "check", "--set", "listen.public=0.0.0.0:0"], &none, 1, "0.0.0.0:0 (listen.public) without"),
+        (&["config", "check", "--set", "listen.internal=0.0.0.0:0"], &none, 1, "0.0.0.0:0 (listen.internal) without"),
+        (&["config"], &none, 2, "Usage"),
+        (&["sing"], &none, 2, "unrecognized subcommand"),
+        (&["--set", "listen.public=0.0.0.0:0"], &none, 1, "will not listen on 0.0.0.0:0 (listen.public) without a key"),
+        (&["serve"], &[("SIGNALHUB_AUTH__SECRET", "short")], 1, "SIGNALHUB_AUTH__SECRET"),
+        (&["serve"], &[("SIGNALHUB_AUTH__SECRETS", "x")], 1, "unknown key \"auth.secrets\""),
+        (&["serve", "--set", "publish.keys=nineteen-characters"], &secret, 1, "at least 20 characters"),
+        (&["config", "check", "--set", "publish.keys=a-key-of-twenty-char,abc"], &secret, 1, "at least 20 characters"),
+        (&["config", "check", "--set", "publish.keys=a-key-of-twenty-char"], &secret, 0, "the configuration "),
+        (&["config", "check", "--set", "publish.keys=abc"], &none, 0, "the configuration "),
+        (&["config", "check", "--set", "hub.minimum_protocol_version=2"], &none, 1, "expected 0 or 1"),
+        (&["--config", "missing.toml"], &none, 1, "missing.toml"),
+        (&["--set", "nothing"], &none, 2, "expected KEY=VALUE"),
+        (&["token", "create", "--user", "ann"], &none, 1, "auth.secret is not configured"),
+        (&["token", "create", "--user", "ann", "--ttl", "1"], &secret, 2, "expected a time"),
+        (&["token", "create", "--user", ""], &secret, 2, "must not be empty"),
+        (&["token", "create", "--user", "ann", "--grant", "a*b"], &secret, 2, "a * may only stand at the end"),
+        (&["token", "create"], &secret, 2, "--user"),
+        (&["token", "check", "x.y.z"], &secret, 1, "malformed"),
+        (&["token", "check", &org], &secret, 1, "the claim \"org\" of the token must be a text that is not empty"),
+        (&["token", "check", &grants], &secret, 1, "the claim \"grants\" of the token must be a list of grants"),
+        (&["token", "check", &publish], &secret, 1, "the claim \"publish\" of the token must be a list of event names"),
+        (&["publish", "e", "--payload", "{"], &none, 2, "--payload is no JSON"),
+        (&["publish", "e", "--url", "https://x"], &none, 2, "https is not supported"),
+        (&["publish", "e", "--url", nowhere], &none, 1, "could not be reached"),
+        (&["publish", "e", "--key", "a", "--token", "b"], &none, 2, "cannot be used with"),
+        (&["publish", "e", "--expires", "soon"], &none, 2, "expected a time"),
+        (&["listen", "e", "--url", nowhere], &none, 1, "could not be reached"),
+        (&["listen", "e", "--url", "nowhere"], &none, 2, "is no URL"),
+        (&["listen", "e", "--action", "created"], &none, 2, "--resource"),
+    ];
+    for (arguments, variables, code, text) in rows {
+        let output = program(arguments).envs(variables.iter().copied()).output().await.unwrap();
+        let (exit, printed, error) = texts(&output);
+        assert_eq!(exit, Some(*code), "{arguments:?}: {error}");
+        assert!(printed.contains(text) || error.contains(text), "{arguments:?}: {printed}{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_created_token_is_checked_with_its_claims() {
+    let run = async |arguments: &[&str]| {
+        let output = program(arguments).env("SIGNALHUB_AUTH__SECRET", SECRET).output().await.unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let token = run(&["token", "create", "--user", "ann", "--org", "shop", "--grant", "portos.*:tickets"]).await;
+    let claims: serde_json::Value = serde_json::from_str(&run(&["token", "check", &token]).await).unwrap();
+    assert_eq!((&claims["sub"], &claims["org"]), (&"ann".into(), &"shop".into()));
+    assert_eq!(claims["grants"], serde_json::json!([{ "e": "portos.*", "r": "tickets" }]));
+    assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 3600);
 }

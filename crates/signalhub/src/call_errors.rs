@@ -1,5 +1,6 @@
 //! Why calls of clients were answered with errors.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Defines the errors, their labels and the list of all of them.
@@ -61,8 +62,8 @@ impl CallErrorCounts {
 
 impl CallError {
     /// Logs it, within the span of the connection; `detail` is what its client reads with detailed errors.
-    pub(crate) fn log(self, method: &str, detail: &str) {
-        tracing::debug!(reason = self.label(), method, detail, "a call was answered with an error");
+    pub(crate) fn log(self, method: &str, detail: impl fmt::Display) {
+        tracing::debug!(reason = self.label(), method, %detail, "a call was answered with an error");
     }
 }
 

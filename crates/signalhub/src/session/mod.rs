@@ -3,6 +3,7 @@
 //! One task runs it: handshake, `on_connected`, the loop, the farewell, `on_disconnected`. Everything that belongs to the
 //! connection is owned by this task; others reach it through [`Outbound`](signalhub_connections::Outbound).
 
+mod answers;
 mod ending;
 mod handshake;
 mod inbound;

@@ -12,7 +12,7 @@ use std::time::Instant;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use signalhub_connections::BoxFuture;
-use signalhub_protocol::{Completion, HubMessage, Outcome};
+use signalhub_protocol::Completion;
 use tokio::sync::Notify;
 
 use super::ending::Fault;
@@ -365,46 +365,5 @@ pub(super) async fn guard(call: BoxFuture<CallResult>) -> CallResult {
     match AssertUnwindSafe(call).catch_unwind().await {
         Ok(result) => result,
         Err(_) => CallResult::Failed(HubError::internal("Panic", "the method panicked")),
-    }
-}
-
-impl Client {
-    /// Answers a call; a call without an id gets no answer.
-    fn answer(
-        &self,
-        id: &Option<Arc<str>>,
-        target: &str,
-        result: CallResult,
-        details: crate::ErrorDetails,
-    ) -> CallDone {
-        if let CallResult::Failed(error) = &result {
-            error.call_error().log(target, &error.to_string());
-        }
-        match (result, id) {
-            (CallResult::Unserialisable(error), _) => return CallDone::Unserialisable(error.to_string()),
-            (CallResult::Value(encoded), Some(id)) => {
-                let outcome = Outcome::Result(self.protocol().value(&encoded));
-                self.send(&HubMessage::Completion(Completion::new(id.as_ref(), outcome)));
-            }
-            (CallResult::Failed(error), id) => {
-                let base = format!("An unexpected error occurred invoking '{target}' on the server.");
-                self.complete_with_error(id, error.tell(&base, details));
-                return CallDone::Failed(error.call_error());
-            }
-            (_, None) => {}
-        }
-        CallDone::Answered
-    }
-
-    /// Answers a call with an error; a call without an id gets no answer.
-    pub(super) fn complete_with_error(&self, id: &Option<Arc<str>>, error: String) {
-        if let Some(id) = id {
-            self.send(&HubMessage::Completion(Completion::new(id.as_ref(), Outcome::Error(error.into()))));
-        }
-    }
-
-    /// Ends a stream without an error.
-    pub(super) fn complete_stream(&self, id: &str) {
-        self.send(&HubMessage::Completion(Completion::new(id, Outcome::Void)));
     }
 }

@@ -61,7 +61,7 @@ impl Streaming {
     }
 
     fn fail(&self, error: &HubError, base: &str) -> CallDone {
-        error.call_error().log(&self.target, &error.to_string());
+        error.call_error().log(&self.target, error);
         self.client.complete_with_error(&Some(Arc::clone(&self.id)), error.tell(base, self.details));
         CallDone::Failed(error.call_error())
     }
