@@ -7,6 +7,7 @@ mod retained;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) use self::backlog::Backlog;
 pub use self::backlog::Readers;
@@ -70,6 +71,12 @@ impl Outbound {
     /// It returns at once when the connection has ended.
     pub async fn ready(&self) {
         self.0.ready().await;
+    }
+
+    /// Waits while clients of this one's server that read are far behind, as [`Readers::wait`] does: for those who send to
+    /// others and can wait a moment, so that they do not overtake clients with a burst.
+    pub async fn wait_for_readers(&self, most: Duration) -> Duration {
+        self.0.backlog().wait(most).await
     }
 
     /// Tells whether something waits to be written.

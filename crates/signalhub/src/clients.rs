@@ -1,6 +1,7 @@
 //! Addressing clients.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +17,9 @@ use crate::slots::Slot;
 
 /// How many clients get a message before other tasks have their turn.
 const CHUNK: usize = 128;
+
+/// How long a send waits at most for clients that read and are far behind.
+const READERS_WAIT: Duration = Duration::from_secs(1);
 
 /// Addresses the clients of a hub.
 ///
@@ -159,7 +163,11 @@ impl Target {
         self
     }
 
-    /// Calls a method of these clients, without waiting for them.
+    /// Calls a method of these clients, without waiting until they have the message.
+    ///
+    /// While a client that reads is so far behind that more than half of its
+    /// [queue](signalhub_connections::Endpoint::queue_limit) is full, this waits for at most a second, so that many messages
+    /// in a row do not overtake it.
     ///
     /// The arguments are a tuple with one element each: `send("Renamed", (id, name))`, `send("Ready", ())`. They are
     /// encoded once for all receivers of a protocol.
@@ -188,6 +196,9 @@ impl Target {
             if index % CHUNK == CHUNK - 1 {
                 tokio::task::yield_now().await;
             }
+        }
+        if let Some(client) = receivers.first() {
+            client.outbound().wait_for_readers(READERS_WAIT).await;
         }
         Ok(())
     }
@@ -220,13 +231,14 @@ pub struct SingleTarget {
 }
 
 impl SingleTarget {
-    /// Calls a method of the client, without waiting for it; see [`Target::send`].
+    /// Calls a method of the client; see [`Target::send`].
     ///
     /// # Errors
     /// When the arguments cannot be serialised, or the method has no name.
     pub async fn send<T: Serialize>(&self, method: &str, arguments: T) -> Result<(), SendError> {
         if let Some(client) = &self.client {
             let _ = client.outbound().send(&encode(client.protocol(), method, None, &arguments)?);
+            client.outbound().wait_for_readers(READERS_WAIT).await;
         }
         Ok(())
     }

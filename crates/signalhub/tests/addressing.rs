@@ -328,3 +328,34 @@ async fn a_user_is_a_user_of_an_organisation() {
     hub.clients().user("ann").send("M", ()).await.unwrap();
     hear("outside a call", &mut clients, [0, 0, 1, 0]).await;
 }
+
+/// Senders wait a moment for clients that read and are far behind, so a burst of any length reaches them whole.
+#[tokio::test(start_paused = true)]
+async fn many_messages_in_a_row_do_not_overtake_a_client_that_reads() {
+    const MESSAGES: u64 = 10_000;
+    let hub = Hub::builder()
+        .method("Flood", async |clients: Clients| {
+            for number in 0..MESSAGES {
+                clients.caller().send("Said", (number, "x".repeat(3000))).await?;
+            }
+            Ok(())
+        })
+        .build();
+    let mut client = Client::connect(&hub).await;
+    let outside = hub.clients();
+    let sending = tokio::spawn(async move {
+        for number in 0..MESSAGES {
+            outside.all().send("Said", (number, "x".repeat(3000))).await.unwrap();
+        }
+    });
+    for sender in 0..2 {
+        for number in 0..MESSAGES {
+            assert_eq!(client.next().await["arguments"][0], number, "of sender {sender}");
+        }
+        if sender == 0 {
+            client.call("1", "Flood", &json!([]));
+        }
+    }
+    client.hears([result("1", &Value::Null)]).await;
+    sending.await.unwrap();
+}

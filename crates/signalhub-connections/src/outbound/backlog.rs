@@ -116,7 +116,7 @@ impl Backlog {
     }
 
     /// Waits while a client that reads is far behind, and no longer than `most`. Tells how long it waited.
-    async fn wait(&self, most: Duration) -> Duration {
+    pub(super) async fn wait(&self, most: Duration) -> Duration {
         if !self.is_pressed(Instant::now()) {
             return Duration::ZERO;
         }

@@ -64,16 +64,18 @@ pub(crate) struct Lane {
     /// Woken when there is something to take.
     taker: AtomicWaker,
     limits: QueueLimits,
+    backlog: Arc<Backlog>,
 }
 
 impl Lane {
     pub(crate) fn new(limits: QueueLimits, backlog: Arc<Backlog>, outlet: Outlet) -> Self {
         Self {
-            queue: Mutex::new(Queue::new(outlet, backlog)),
+            queue: Mutex::new(Queue::new(outlet, Arc::clone(&backlog))),
             signals: Signals::default(),
             room: Notify::new(),
             taker: AtomicWaker::new(),
             limits,
+            backlog,
         }
     }
 
@@ -112,6 +114,10 @@ impl Lane {
             }
             room.await;
         }
+    }
+
+    pub(super) fn backlog(&self) -> &Backlog {
+        &self.backlog
     }
 
     /// Reads the byte beside the queue: taking the lock would wait for the memory.
