@@ -124,6 +124,11 @@ async fn serve_socket(socket: TcpStream, pace: Arc<Pace>, visit: Visit) {
     let parts = connection.into_parts();
     let (watched, read) = (parts.io.into_inner(), parts.read_buf);
     drop(speaking);
+    end(outcome, &pace, watched, &read, visit).await;
+}
+
+/// Does with a socket what is to be done after HTTP.
+async fn end(outcome: Result<Served, Overdue>, pace: &Pace, watched: Watched, read: &[u8], visit: Visit) {
     match outcome {
         Ok(Served::Taken(response)) => {
             // The bytes are copied, because the buffer they lie in is far larger than they are.
@@ -131,12 +136,12 @@ async fn serve_socket(socket: TcpStream, pace: Arc<Pace>, visit: Visit) {
         }
         Ok(Served::Ended(Err(error))) => match watched.refusal() {
             Some(status) => {
-                Box::pin(unreadable::refuse(watched.into_socket(), status, &read, &error, &visit)).await;
+                Box::pin(unreadable::refuse(watched.into_socket(), status, read, &error, &visit)).await;
             }
             None => log_broken(&error, &visit),
         },
         Ok(Served::Ended(Ok(()))) => {}
-        Err(overdue) => give_up(&watched.into_socket(), overdue, &pace, &visit),
+        Err(overdue) => give_up(&watched.into_socket(), overdue, pace, &visit),
     }
 }
 
