@@ -1,12 +1,13 @@
 //! `signalhub publish`.
 
 use std::io::{self, Read, Write};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -18,7 +19,7 @@ use time::OffsetDateTime;
 use crate::command_line::{CommandError, Sources};
 use crate::commands::DEFAULT_URL;
 use crate::commands::credentials::{KeyArguments, TokenArguments, key_variable, token_variable};
-use crate::configuration::parse_duration;
+use crate::configuration::{Configuration, parse_duration};
 use crate::publish_api;
 
 /// A server that has not answered after this time will not.
@@ -55,7 +56,8 @@ enum Credentials {
     Token(String),
 }
 
-/// Finds the credentials: what the arguments say, the variables, the first key of the configuration.
+/// Finds the credentials: what the arguments say, the variables, or, for the server that is configured, the first key of the
+/// configuration.
 fn credentials(sources: &Sources, arguments: &Arguments) -> Result<Option<Credentials>, CommandError> {
     let key = arguments.key.given()?.map(Credentials::Key);
     let given = key.or(arguments.token.given()?.map(Credentials::Token));
@@ -64,8 +66,18 @@ fn credentials(sources: &Sources, arguments: &Arguments) -> Result<Option<Creden
     if found.is_some() {
         return Ok(found);
     }
-    let keys = sources.configuration()?.publish.keys;
+    let configuration = sources.configuration()?;
+    // The configured key is for the configured server, and for no other that a URL may name.
+    let keys = if is_configured_server(&arguments.url, &configuration) { &configuration.publish.keys[..] } else { &[] };
     Ok(keys.first().map(|key| Credentials::Key(key.reveal().to_owned())))
+}
+
+/// Tells whether a URL names a server of this machine, or the public listener of the configuration.
+fn is_configured_server(url: &str, configuration: &Configuration) -> bool {
+    let Ok(url) = url.parse::<Uri>() else { return false };
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_loopback = host.parse::<IpAddr>().map_or(host.eq_ignore_ascii_case("localhost"), |ip| ip.is_loopback());
+    is_loopback || url.authority().is_some_and(|authority| authority.as_str() == configuration.listen.public.as_str())
 }
 
 pub(crate) async fn run(sources: &Sources, arguments: Arguments) -> Result<(), CommandError> {
@@ -146,4 +158,28 @@ fn root<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::e
         error = source;
     }
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configured_key_goes_to_the_configured_server_alone() {
+        let mut configuration = Configuration::default();
+        configuration.read_toml("test", "[listen]\npublic = \"hub.example:3000\"").unwrap();
+        for (url, is_configured) in [
+            ("http://127.0.0.1:3000", true),
+            ("http://localhost:80/x", true),
+            ("http://[::1]:3000", true),
+            ("http://hub.example:3000", true),
+            ("http://hub.example:3001", false),
+            ("http://other.example:3000", false),
+            ("http://localhost.example:3000", false),
+            ("http://127.0.0.1@other.example", false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(is_configured_server(url, &configuration), is_configured, "{url}");
+        }
+    }
 }
