@@ -160,10 +160,10 @@ impl<T> Drop for Wait<'_, T> {
 #[non_exhaustive]
 pub enum InvokeError {
     /// There is no such client.
-    #[error("Connection '{0}' does not exist.")]
+    #[error("Connection '{}' does not exist.", .0.for_log())]
     Unknown(ConnectionId),
     /// The client has gone before it answered.
-    #[error("Connection '{0}' disconnected.")]
+    #[error("Connection '{}' disconnected.", .0.for_log())]
     Disconnected(ConnectionId),
     /// The client answered with an error, without a result, or with one of another type.
     #[error("{0}")]

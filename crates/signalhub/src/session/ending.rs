@@ -65,7 +65,8 @@ impl Fault {
         Self {
             reason: CloseReason::InvalidMessage,
             exception: "InvalidOperationException",
-            text: format!("Connection ID '{connection}' is not valid for invocation ID '{invocation}'."),
+            // It is logged, too, so an id that is also a token stays out of it.
+            text: format!("Connection ID '{}' is not valid for invocation ID '{invocation}'.", connection.for_log()),
         }
     }
 }
@@ -199,8 +200,8 @@ impl Session {
         if ending.close_reason() == CloseReason::SlowConsumer
             && let Some(unreported) = self.core.slow_clients.admit(Instant::now())
         {
-            let id = self.connection.id();
-            tracing::warn!(%id, unreported, "a client was closed because it read too slowly, or not at all");
+            let id = self.connection.id().for_log();
+            tracing::warn!(id, unreported, "a client was closed because it read too slowly, or not at all");
         }
         let refused = self.wait_for_on_connected(&ending).await;
         let Self { core, mut connection, client, membership, calls, .. } = *self;
