@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -107,12 +109,12 @@ impl BearerToken {
     /// # Errors
     /// With what is wrong with it; the error holds no part of the token.
     pub fn verify(&self, token: &str) -> Result<Identity, TokenError> {
-        let token = jsonwebtoken::decode::<Map<String, Value>>(token, &self.key, &self.validation)
+        let decoded = jsonwebtoken::decode::<Map<String, Value>>(token, &self.key, &self.validation)
             .map_err(|error| TokenError::from_kind(error.kind()))?;
-        if token.header.crit.is_some() {
+        if has_critical_extensions(token) {
             return Err(TokenError::Critical);
         }
-        let claims = token.claims;
+        let claims = decoded.claims;
         let text = |name: &str| claims.get(name).map(|claim| claim.as_str().filter(|text| !text.is_empty()));
         let user = text(&self.user_claim).flatten().ok_or(TokenError::NoUser)?;
         let expires = claims.get("exp").and_then(Value::as_f64).ok_or(TokenError::Malformed)?;
@@ -135,6 +137,14 @@ impl BearerToken {
         }
         Ok(identity.with_claims(claims))
     }
+}
+
+/// Tells whether the header of a token, which has been decoded already, has the member `crit`, whatever its value: null is
+/// no list of extensions either.
+fn has_critical_extensions(token: &str) -> bool {
+    let header = token.split('.').next().unwrap_or_default();
+    let members = URL_SAFE_NO_PAD.decode(header).ok().and_then(|json| serde_json::from_slice::<Map<_, _>>(&json).ok());
+    members.is_none_or(|members: Map<String, Value>| members.contains_key("crit"))
 }
 
 /// What is wrong with a token.
@@ -170,8 +180,8 @@ pub enum TokenError {
     /// It says that it must not be accepted without extensions (RFC 7515, section 4.1.11), and none is known here.
     #[error("the token needs extensions that are not known (crit)")]
     Critical,
-    /// It is no token, or one of the times is missing.
-    #[error("the token is malformed or lacks its expiry")]
+    /// It is no token.
+    #[error("the token is malformed")]
     Malformed,
 }
 
@@ -194,6 +204,10 @@ impl TokenError {
                 Self::Algorithm
             }
             ErrorKind::InvalidAudience | ErrorKind::InvalidIssuer => Self::Party,
+            // These are looked at behind the signature.
+            ErrorKind::InvalidClaimFormat(name) | ErrorKind::MissingRequiredClaim(name) => {
+                Self::Claim { name: name.as_str().into(), expected: "present, with the type that RFC 7519 gives it" }
+            }
             _ => Self::Malformed,
         }
     }

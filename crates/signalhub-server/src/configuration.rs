@@ -27,7 +27,7 @@ pub use setting::{
 };
 use setting::{Given, Setting};
 pub use sources::{ConfigurationError, Place};
-pub(crate) use sources::{KEY_VARIABLE, TOKEN_VARIABLE};
+pub(crate) use sources::{KEY_VARIABLE, SHORTEST_KEY, TOKEN_VARIABLE};
 
 /// Defines the sections and keys: a struct for each section, their defaults, [`KEYS`] and [`SECTIONS`].
 macro_rules! configuration {
@@ -222,7 +222,7 @@ configuration! {
         subscription_bytes_per_connection: ByteSize = ByteSize::kibibytes(128);
         /// How often one connection may call; a call above it is answered with an error.
         invocation_rate: CallRate = CallRate::PerSecond(NonZeroU32::MIN.saturating_add(999));
-        /// How many wrong API keys and tokens may come from one address (of IPv6, one /64), at the hub and the publish API together; more get 429, and API keys from there are not looked at until the time has given some back. Good tokens are always admitted. Behind a reverse proxy this needs `listen.trusted_proxies`.
+        /// How many wrong API keys and tokens may come from one address (of IPv6, one /64), at the hub and the publish API together; more get 429 until the time has given some back. Good tokens and right keys are admitted all the same, keys under 20 characters only with some of it left. Behind a reverse proxy this needs `listen.trusted_proxies`.
         failed_authentications: Rate = Rate::new(60, Duration::from_secs(60));
         /// How many file descriptors are kept free for the rest of the process (on Linux), beside 32 for the internal listener. When others run short, the sockets that have been idle for longest are closed for new ones.
         file_descriptor_headroom: usize = 64;

@@ -8,6 +8,10 @@ use common::{Answer, KEY, Running, configuration, send, sign_claims};
 use http::Request;
 use http_body_util::Full;
 use serde_json::json;
+use signalhub_server::configuration::ApiKey;
+
+/// A key that could be guessed, as development mode allows one.
+const SHORT_KEY: &str = "abc";
 
 /// Who asks, at which door, with which credentials.
 struct Guess<'a> {
@@ -32,11 +36,13 @@ impl Guess<'_> {
 #[tokio::test]
 async fn wrong_keys_and_tokens_of_an_address_share_an_allowance() {
     let mut settings = configuration("[limits]\nfailed_authentications = \"4/h\"");
+    settings.publish.keys.push(ApiKey::new(SHORT_KEY).unwrap());
     settings.read_toml("test", "[listen]\ntrusted_proxies = [\"127.0.0.1\"]").unwrap();
     let node = Running::start(settings).await;
     let good = node.token(|token| token.publish = vec!["*".parse().unwrap()]);
     let forged = format!("{good}x");
     let expired = sign_claims(&json!({"sub": "ann", "exp": 1, "publish": ["*"]}));
+    let late = sign_claims(&json!({"sub": "ann", "exp": "tomorrow", "publish": ["*"]}));
     let unreadable = sign_claims(&json!({"sub": "ann", "exp": 4_000_000_000_u64, "publish": ["*"], "org": 5}));
     let bearer = |token: &str| format!("Bearer {token}");
     let guess = Guess { node: &node, address: "2001:db8::1" };
@@ -48,6 +54,7 @@ async fn wrong_keys_and_tokens_of_an_address_share_an_allowance() {
         assert_eq!(guess.negotiate(&expired).await.status, 401);
         assert_eq!(guess.publish("authorization", &bearer(&unreadable)).await.status, 401);
         assert_eq!(guess.negotiate(&unreadable).await.status, 401);
+        assert_eq!(guess.negotiate(&late).await.status, 401);
     }
     assert_eq!(guess.publish("x-api-key", "a-key-that-is-not-known").await.verdict(), "401 unauthenticated");
     assert_eq!(guess.publish("authorization", &bearer(&forged)).await.verdict(), "401 unauthenticated");
@@ -59,8 +66,8 @@ async fn wrong_keys_and_tokens_of_an_address_share_an_allowance() {
         neighbour.publish("x-api-key", "a-key-that-is-not-known").await,
         neighbour.publish("authorization", &bearer(&forged)).await,
         neighbour.negotiate(&forged).await,
-        // Keys are not looked at any more, right or wrong.
-        neighbour.publish("x-api-key", KEY).await,
+        // Keys that could be guessed are not looked at any more, right or wrong.
+        neighbour.publish("x-api-key", SHORT_KEY).await,
     ];
     for answer in &refused {
         assert_eq!(answer.status, 429, "{answer:?}");
@@ -68,6 +75,7 @@ async fn wrong_keys_and_tokens_of_an_address_share_an_allowance() {
         assert!((800..=900).contains(&after), "{after}");
     }
     assert_eq!(refused[0].verdict(), "429 too_many_failures");
+    assert_eq!(neighbour.publish("x-api-key", KEY).await.status, 202, "nobody guesses this one");
     // A signature cannot be guessed: whoever has a good token is admitted, and told when it has expired.
     assert_eq!(neighbour.publish("authorization", &bearer(&good)).await.status, 202);
     assert_eq!(neighbour.negotiate(&good).await.status, 200);

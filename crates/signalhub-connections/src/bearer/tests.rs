@@ -17,6 +17,11 @@ fn at(seconds: i64) -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap() + seconds
 }
 
+/// A claim that is missing, or not of the type that it has in every token.
+fn unreadable(name: &str) -> TokenError {
+    TokenError::Claim { name: name.into(), expected: "present, with the type that RFC 7519 gives it" }
+}
+
 #[test]
 fn tokens_are_judged_by_signature_times_and_parties() {
     let plain = || BearerToken::hs256(SECRET);
@@ -27,14 +32,14 @@ fn tokens_are_judged_by_signature_times_and_parties() {
         (json!({"sub": "ann", "exp": at(-10)}), plain().leeway(Duration::ZERO), Err(TokenError::Expired)),
         (json!({"sub": "ann", "exp": at(-60)}), plain(), Err(TokenError::Expired)),
         (json!({"sub": "ann", "exp": at(60), "nbf": at(50)}), plain(), Err(TokenError::TooEarly)),
-        (json!({"sub": "ann"}), plain(), Err(TokenError::Malformed)),
+        (json!({"sub": "ann"}), plain(), Err(unreadable("exp"))),
         (json!({"exp": at(60)}), plain(), Err(TokenError::NoUser)),
         (json!({"sub": "", "exp": at(60)}), plain(), Err(TokenError::NoUser)),
         (json!({"name": "bob", "exp": at(60)}), plain().user_claim("name"), Ok("bob")),
         (json!({"sub": "ann", "exp": at(60), "iss": "us", "aud": "hub"}), strict(), Ok("ann")),
         (json!({"sub": "ann", "exp": at(60), "iss": "them", "aud": "hub"}), strict(), Err(TokenError::Party)),
         (json!({"sub": "ann", "exp": at(60), "iss": "us", "aud": "other"}), strict(), Err(TokenError::Party)),
-        (json!({"sub": "ann", "exp": at(60), "aud": "hub"}), strict(), Err(TokenError::Malformed)),
+        (json!({"sub": "ann", "exp": at(60), "aud": "hub"}), strict(), Err(unreadable("iss"))),
     ] {
         let user = judge.verify(&sign(&claims, SECRET)).map(|identity| identity.user.unwrap());
         assert_eq!(user.as_deref(), expected.as_deref(), "{claims}");
@@ -63,14 +68,17 @@ fn claims_that_are_not_what_they_should_be_make_a_token_invalid() {
     }
     let error = TokenError::Claim { name: "org".into(), expected: "a text that is not empty" };
     assert_eq!(error.to_string(), "the claim \"org\" of the token must be a text that is not empty");
-    for claims in [
-        json!({"sub": "ann", "exp": "soon"}),
-        json!({"sub": "ann", "exp": null}),
-        json!({"sub": "ann", "exp": [at(60)]}),
-        json!({"sub": "ann", "exp": at(60), "nbf": "soon"}),
+    for (name, claims) in [
+        ("exp", json!({"sub": "ann", "exp": "soon"})),
+        ("exp", json!({"sub": "ann", "exp": null})),
+        ("nbf", json!({"sub": "ann", "exp": at(60), "nbf": "soon"})),
     ] {
-        assert_eq!(judge().verify(&sign(&claims, SECRET)).map(drop), Err(TokenError::Malformed), "{claims}");
+        let error = judge().verify(&sign(&claims, SECRET)).map(drop);
+        assert_eq!(error, Err(unreadable(name)), "{claims}");
+        assert!(error.is_err_and(|error| error.is_genuine()), "the signature is good");
     }
+    let claims = json!({"sub": "ann", "exp": [at(60)]});
+    assert_eq!(judge().verify(&sign(&claims, SECRET)).map(drop), Err(TokenError::Malformed), "{claims}");
 }
 
 #[test]
@@ -81,6 +89,13 @@ fn a_token_that_needs_extensions_is_not_valid() {
         let header = Header { crit: Some(crit.into_iter().map(str::to_owned).collect()), ..Header::default() };
         let token = encode(&header, &claims, &EncodingKey::from_secret(SECRET)).unwrap();
         assert_eq!(judge.verify(&token).map(drop), Err(TokenError::Critical), "{header:?}");
+    }
+    for header in [r#"{"alg":"HS256","crit":null}"#, r#"{"alg":"HS256","cr\u0069t":null}"#] {
+        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims.to_string()));
+        let signature =
+            jsonwebtoken::crypto::sign(signed.as_bytes(), &EncodingKey::from_secret(SECRET), Algorithm::HS256);
+        let token = format!("{signed}.{}", signature.unwrap());
+        assert_eq!(judge.verify(&token).map(drop), Err(TokenError::Critical), "{header}");
     }
 }
 

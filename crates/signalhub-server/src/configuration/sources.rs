@@ -16,7 +16,7 @@ pub(crate) const TOKEN_VARIABLE: &str = "SIGNALHUB_TOKEN";
 pub(crate) const KEY_VARIABLE: &str = "SIGNALHUB_KEY";
 
 /// How many characters an API key has at least, outside development mode: random letters and digits hold 119 bits then.
-const SHORTEST_KEY: usize = 20;
+pub(crate) const SHORTEST_KEY: usize = 20;
 
 /// The file that is read when none is named, if it exists.
 const DEFAULT_FILE: &str = "signalhub.toml";
