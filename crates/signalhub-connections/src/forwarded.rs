@@ -1,10 +1,10 @@
 //! Where a request came from, seen through the reverse proxies in front of the server.
 
-use std::fmt;
 use std::net::IpAddr;
+use std::{fmt, iter};
 
 use http::HeaderMap;
-use http::header::{FORWARDED, HeaderName};
+use http::header::{FORWARDED, HeaderName, HeaderValue};
 use http::request::Parts;
 
 /// Names what follows a proxy's `X-Forwarded-`.
@@ -114,7 +114,7 @@ impl TrustedProxies {
         let socket = RemoteAddress::new(socket);
         let (address, site) = if self.trusts(socket.ip()) {
             let said = self.dialect.read(&head.headers);
-            (self.client(socket.ip(), &said.chain), said.site())
+            (self.client(socket.ip(), &said.hops), said.site())
         } else {
             (socket.ip(), Site::new(Scheme::Http, None))
         };
@@ -129,9 +129,9 @@ impl TrustedProxies {
     }
 
     /// Walks from the socket towards the client for as long as the word of each hop can be taken.
-    fn client(&self, socket: IpAddr, chain: &[Option<IpAddr>]) -> IpAddr {
+    fn client(&self, socket: IpAddr, hops: &[Option<IpAddr>]) -> IpAddr {
         let mut address = socket;
-        for hop in chain.iter().rev() {
+        for hop in hops {
             match hop {
                 Some(hop) if self.trusts(address) => address = *hop,
                 _ => break,
@@ -190,10 +190,11 @@ impl Site {
     }
 }
 
-/// What proxies say about a request. A hop that hides its address is `None`.
+/// What proxies say about a request.
 #[derive(Debug, Default)]
 struct Said {
-    chain: Vec<Option<IpAddr>>,
+    /// The addresses, the one that the nearest proxy saw first. A hop that hides its address is `None`.
+    hops: Vec<Option<IpAddr>>,
     scheme: Option<Scheme>,
     host: Option<Box<str>>,
 }
@@ -208,56 +209,155 @@ impl Dialect {
     fn read(self, headers: &HeaderMap) -> Said {
         match self {
             Self::XForwarded => Said {
-                chain: items(headers, &FOR).into_iter().map(node_address).collect(),
-                scheme: items(headers, &PROTO).last().copied().map(Scheme::parse),
-                host: items(headers, &HOST).last().copied().map(Box::from),
+                hops: listed(headers, &FOR).map(|entry| ascii(entry).and_then(node_address)).collect(),
+                scheme: listed(headers, &PROTO).next().and_then(ascii).map(Scheme::parse),
+                host: listed(headers, &HOST).next().and_then(ascii).map(Box::from),
             },
             Self::Forwarded => {
-                let mut said = Said::default();
-                for element in items(headers, &FORWARDED) {
-                    // Scheme and host of an element further away give way to those of the nearest.
-                    (said.scheme, said.host) = (None, None);
-                    said.chain.push(None);
-                    for pair in split(element, ';') {
-                        let Some((name, value)) = pair.split_once('=') else { continue };
-                        let value = value.trim().trim_matches('"');
-                        match name.trim().to_ascii_lowercase().as_str() {
-                            "for" => said.chain.last_mut().into_iter().for_each(|hop| *hop = node_address(value)),
-                            "proto" => said.scheme = Some(Scheme::parse(value)),
-                            "host" => said.host = Some(value.into()),
-                            _ => {}
-                        }
-                    }
-                }
-                said
+                let mut elements = elements(headers).map(Element::parse);
+                let Some(nearest) = elements.next() else { return Said::default() };
+                let hops = iter::once(nearest.hop).chain(elements.map(|element| element.hop)).collect();
+                Said { hops, scheme: nearest.scheme, host: nearest.host }
             }
         }
     }
 }
 
-/// The entries of a header that may be several lines and each a list.
-fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Vec<&'a str> {
-    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| split(line, ',')).collect()
+/// One element of `Forwarded`: what one proxy says.
+#[derive(Debug, Default)]
+struct Element {
+    hop: Option<IpAddr>,
+    scheme: Option<Scheme>,
+    host: Option<Box<str>>,
 }
 
-/// Splits at a character that stands outside of quotes, and leaves out what is empty.
-fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let mut quoted = false;
-    let parts = text.split(move |c| {
-        quoted ^= c == '"';
-        c == separator && !quoted
-    });
-    parts.map(str::trim).filter(|part| !part.is_empty())
-}
-
-/// Reads an address that may have a port behind it and, in IPv6, brackets around it.
-fn node_address(text: &str) -> Option<IpAddr> {
-    if let Some(bracketed) = text.strip_prefix('[') {
-        return bracketed.split_once(']')?.0.parse().ok();
+impl Element {
+    fn parse(element: &[u8]) -> Self {
+        let mut said = Self::default();
+        let mut quotes = Quotes::default();
+        for pair in element.split(|byte| quotes.is_outside(*byte) && *byte == b';') {
+            let Some((name, value)) = ascii(pair).and_then(|pair| pair.split_once('=')) else { continue };
+            let value = unquoted(value.trim());
+            match name.trim().to_ascii_lowercase().as_str() {
+                "for" => said.hop = value.and_then(|value| node_address(&value)),
+                "proto" => said.scheme = value.map(|value| Scheme::parse(&value)),
+                "host" => said.host = value.map(String::into_boxed_str),
+                _ => {}
+            }
+        }
+        said
     }
-    let address = text.parse().ok().or_else(|| text.rsplit_once(':')?.0.parse().ok().filter(IpAddr::is_ipv4));
-    address.map(|address: IpAddr| address.to_canonical())
+}
+
+/// The lines of a header, the last one first. They are bytes: one odd byte must not hide what a proxy has added.
+fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    headers.get_all(name).iter().rev().map(HeaderValue::as_bytes)
+}
+
+/// The entries of a header whose lines are lists, the last one first. Quotes mean nothing in them.
+fn listed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let entries = lines(headers, name).flat_map(|line| line.rsplit(|byte| *byte == b','));
+    entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty())
+}
+
+/// The elements of `Forwarded`, the last one first.
+///
+/// They are read from the end, where the nearest proxy wrote. A quote that a client has left open further in front
+/// then takes nothing of it in.
+fn elements(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let elements = lines(headers, &FORWARDED).flat_map(|line| {
+        let mut quotes = QuotesFromEnd::default();
+        line.rsplit(move |byte| quotes.is_outside(*byte) && *byte == b',')
+    });
+    elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
+}
+
+/// Follows quoted strings (RFC 9110, section 5.6.4) from the start of a text.
+#[derive(Debug, Default)]
+struct Quotes {
+    is_open: bool,
+    is_escaped: bool,
+}
+
+impl Quotes {
+    /// Takes the next byte, and tells whether it stands outside of quotes.
+    fn is_outside(&mut self, byte: u8) -> bool {
+        if self.is_escaped {
+            self.is_escaped = false;
+        } else if byte == b'"' {
+            self.is_open = !self.is_open;
+        } else {
+            self.is_escaped = self.is_open && byte == b'\\';
+        }
+        !self.is_open
+    }
+}
+
+/// Follows quoted strings from the end of a text.
+#[derive(Debug, Default)]
+struct QuotesFromEnd {
+    is_open: bool,
+    /// A quote was taken, and since then nothing but backslashes.
+    is_at_quote: bool,
+}
+
+impl QuotesFromEnd {
+    /// Takes the byte in front of the last one, and tells whether it stands outside of quotes.
+    fn is_outside(&mut self, byte: u8) -> bool {
+        let is_quote = byte == b'"';
+        self.is_at_quote = is_quote || (self.is_at_quote && byte == b'\\');
+        // A quote behind an odd number of backslashes is escaped, so each of them takes back what was made of it.
+        self.is_open ^= self.is_at_quote;
+        !self.is_open
+    }
+}
+
+fn ascii(bytes: &[u8]) -> Option<&str> {
+    str::from_utf8(bytes).ok().filter(|text| text.is_ascii())
+}
+
+/// Reads the value of a parameter, which may be a quoted string.
+fn unquoted(value: &str) -> Option<String> {
+    let Some(quoted) = value.strip_prefix('"') else {
+        return (!value.contains('"')).then(|| value.to_owned());
+    };
+    let mut rest = quoted.strip_suffix('"')?.chars();
+    let mut text = String::new();
+    while let Some(next) = rest.next() {
+        match next {
+            '"' => return None,
+            '\\' => text.push(rest.next()?),
+            _ => text.push(next),
+        }
+    }
+    Some(text)
+}
+
+/// Reads an address that may have a port behind it and, in IPv6, brackets around it (RFC 7239, section 6).
+///
+/// Whatever does not fit wholly is no address: what stands behind one was not written by a proxy.
+fn node_address(text: &str) -> Option<IpAddr> {
+    let (address, port) = if let Some(bracketed) = text.strip_prefix('[') {
+        let (address, port) = bracketed.split_once(']')?;
+        (IpAddr::V6(address.parse().ok()?), port)
+    } else if let Ok(address) = text.parse() {
+        (IpAddr::V6(address), "")
+    } else {
+        let (address, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+        (IpAddr::V4(address.parse().ok()?), port)
+    };
+    let fits = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+    fits.then(|| address.to_canonical())
+}
+
+/// A port is up to five digits, or a name behind an underscore that hides it.
+fn is_port(text: &str) -> bool {
+    let is_name =
+        |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    match text.strip_prefix('_') {
+        Some(name) => is_name(name),
+        None => (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()),
+    }
 }
 
 #[cfg(test)]
