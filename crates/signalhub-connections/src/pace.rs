@@ -67,8 +67,8 @@ struct Answered {
 enum Phase {
     /// Nothing has come yet.
     Silent { since: Instant },
-    /// A head is on its way.
-    Head { since: Instant },
+    /// A head is on its way. The socket has been of no use for longer, since it became silent or idle.
+    Head { since: Instant, idle_since: Instant },
     /// So many responses are not finished yet.
     Busy { responses: usize },
     /// Nothing is going on.
@@ -93,7 +93,7 @@ pub(crate) enum Overdue {
     Body,
     #[error("an answer was not read in time")]
     Answer,
-    #[error("file descriptors ran short, and no other socket was idle for longer")]
+    #[error("file descriptors ran short, and no other socket had been without a request for longer")]
     Evicted,
 }
 
@@ -133,8 +133,8 @@ impl Pace {
     fn bytes_came(&self) {
         let mut state = self.lock();
         match state.phase {
-            Phase::Idle { .. } => state.phase = Phase::Head { since: Instant::now() },
-            Phase::Silent { since } => state.phase = Phase::Head { since },
+            Phase::Idle { since } => state.phase = Phase::Head { since: Instant::now(), idle_since: since },
+            Phase::Silent { since } => state.phase = Phase::Head { since, idle_since: since },
             Phase::Head { .. } | Phase::Busy { .. } => {}
         }
     }
@@ -183,15 +183,7 @@ impl Pace {
 
     /// Since when the socket has been of no use, if it is so.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
-        let state = self.lock();
-        match state.phase {
-            Phase::Silent { since } | Phase::Idle { since }
-                if state.flushed == Flushed::Wholly && !state.is_evicted =>
-            {
-                Some(since)
-            }
-            _ => None,
-        }
+        self.lock().idle_since()
     }
 
     /// Ends the socket if it has been idle since then.
@@ -258,6 +250,16 @@ impl Due {
 }
 
 impl State {
+    /// Half a head is of no more use than none: a client that could protect its sockets with one byte each would take
+    /// them from all others.
+    fn idle_since(&self) -> Option<Instant> {
+        let since = match self.phase {
+            Phase::Silent { since } | Phase::Idle { since } | Phase::Head { idle_since: since, .. } => since,
+            Phase::Busy { .. } => return None,
+        };
+        (self.flushed == Flushed::Wholly && !self.is_evicted).then_some(since)
+    }
+
     fn due(&mut self, times: &Times) -> Due {
         if self.is_evicted {
             return Due::Now(Overdue::Evicted);
@@ -268,7 +270,7 @@ impl State {
         }
         let now = Instant::now();
         let phase = match self.phase {
-            Phase::Silent { since } | Phase::Head { since } => {
+            Phase::Silent { since } | Phase::Head { since, .. } => {
                 Due::of(since.checked_add(times.header), now, Overdue::Head)
             }
             Phase::Idle { since } => Due::of(since.checked_add(times.idle), now, Overdue::Request),

@@ -44,11 +44,16 @@ impl Server {
         Self { _child: child, public, internal, log }
     }
 
-    /// Asks on a new socket from one of this machine's addresses, and keeps it open.
-    async fn ask(&self, last: u8, request: &str) -> Option<(TcpStream, String)> {
+    /// Opens a socket from one of this machine's addresses.
+    async fn connect(&self, last: u8) -> TcpStream {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)), 0)).unwrap();
-        ask(socket.connect(self.public).await.unwrap(), request).await
+        socket.connect(self.public).await.unwrap()
+    }
+
+    /// Asks on a new socket, and keeps it open.
+    async fn ask(&self, last: u8, request: &str) -> Option<(TcpStream, String)> {
+        ask(self.connect(last).await, request).await
     }
 
     async fn probes(&self) -> Vec<String> {
@@ -117,6 +122,32 @@ async fn the_longest_idle_sockets_make_room_for_new_ones() {
     let first_left = left.iter().position(|left| *left).unwrap();
     assert!(first_left > 20 && left[first_left..].iter().all(|left| *left), "{left:?}");
     assert_eq!(server.probes().await, ["200"; 3]);
+}
+
+#[tokio::test]
+async fn half_a_head_takes_no_socket_from_others() {
+    for sent in ["G", "GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n"] {
+        let server = Server::start(&[]).await;
+        let mut held = Vec::new();
+        for number in 0..100 {
+            let mut socket = server.connect(10 + number / 10).await;
+            // Every other socket has had an answer before.
+            if number % 2 == 0 {
+                let status;
+                (socket, status) = ask(socket, IDLE).await.unwrap();
+                assert_eq!(status, "200", "socket {number}");
+            }
+            socket.write_all(sent.as_bytes()).await.unwrap();
+            held.push(socket);
+        }
+        let mut others = Vec::new();
+        for last in 30..60 {
+            let (socket, status) = server.ask(last, IDLE).await.unwrap();
+            assert_eq!(status, "200", "from 127.0.0.{last}, while others have sent {sent:?}");
+            others.push(socket);
+        }
+        assert_eq!(server.probes().await, ["200"; 3]);
+    }
 }
 
 #[tokio::test]

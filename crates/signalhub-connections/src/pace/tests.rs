@@ -110,12 +110,12 @@ async fn an_answer_that_is_not_read_ends_with_its_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_idle_sockets_are_evicted() {
+async fn only_sockets_without_a_request_are_evicted() {
     let pace = Pace::new(TIMES);
     let since = pace.idle_since().unwrap();
-    pace.bytes_came();
-    assert!(pace.idle_since().is_none() && !pace.evict(since), "a head is on its way");
-    drop(pace.request());
+    let busy = pace.request();
+    assert!(pace.idle_since().is_none() && !pace.evict(since), "a request is answered");
+    drop(busy);
     tokio::time::advance(SEND).await;
     assert!(pace.idle_since().is_none(), "an answer is on its way");
     pace.flushed();
@@ -125,4 +125,21 @@ async fn only_idle_sockets_are_evicted() {
         pending::<()>().await;
     };
     assert_eq!(pace.drive(std::pin::pin!(evicting)).await, Err(Overdue::Evicted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_head_makes_no_socket_younger() {
+    let answered = Pace::new(TIMES);
+    drop(answered.request());
+    answered.flushed();
+    for pace in [Pace::new(TIMES), Pace::resumed(TIMES), answered] {
+        let since = pace.idle_since().unwrap();
+        for _ in 0..3 {
+            tokio::time::advance(HEADER / 4).await;
+            pace.bytes_came();
+            assert_eq!(pace.idle_since(), Some(since));
+        }
+        assert!(pace.evict(since));
+        assert_eq!(given_up(&pace).await, (Overdue::Evicted, Duration::ZERO));
+    }
 }
