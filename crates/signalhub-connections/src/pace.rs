@@ -172,6 +172,8 @@ impl Pace {
         let mut state = self.lock();
         let responses = if let Phase::Busy { responses } = state.phase { responses } else { 0 };
         state.phase = Phase::Busy { responses: responses + 1 };
+        // What has been begun is answered. The one descriptor is taken from the headroom.
+        state.is_evicted = false;
         drop(state);
         Busy(Arc::clone(self))
     }
@@ -186,14 +188,16 @@ impl Pace {
         self.lock().idle_since()
     }
 
-    /// Ends the socket if it has been idle since then.
+    /// Ends the socket if it has been idle since then, unless a request comes before its task sees that.
     pub(crate) fn evict(&self, since: Instant) -> bool {
-        let still = self.idle_since() == Some(since);
-        if still {
-            self.lock().is_evicted = true;
-            self.evicted.wake();
+        let mut state = self.lock();
+        if state.idle_since() != Some(since) {
+            return false;
         }
-        still
+        state.is_evicted = true;
+        drop(state);
+        self.evicted.wake();
+        true
     }
 
     /// Drives the connection of the socket until it ends or the client takes too long.

@@ -143,3 +143,27 @@ async fn half_a_head_makes_no_socket_younger() {
         assert_eq!(given_up(&pace).await, (Overdue::Evicted, Duration::ZERO));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_has_become_busy_is_not_evicted() {
+    for pace in [Pace::new(TIMES), Pace::resumed(TIMES)] {
+        let since = pace.idle_since().unwrap();
+        let mut busy = None;
+        let serving = async {
+            assert!(pace.evict(since));
+            // A request is read before the task of the socket sees that it is to end.
+            pace.bytes_came();
+            busy = Some(pace.request());
+            tokio::time::sleep(2 * IDLE).await;
+        };
+        assert_eq!(pace.drive(std::pin::pin!(serving)).await, Ok(()));
+        assert!(!pace.evict(since) && pace.lock().due(&TIMES) == Due::Never);
+        drop(busy);
+        pace.flushed();
+        assert_eq!(pace.lock().due(&TIMES), Due::At(Instant::now() + IDLE), "its time begins anew");
+        let since = pace.idle_since().unwrap();
+        assert!(pace.evict(since));
+        pace.bytes_came();
+        assert_eq!(given_up(&pace).await, (Overdue::Evicted, Duration::ZERO), "a part of a head is no request");
+    }
+}
