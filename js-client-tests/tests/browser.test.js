@@ -202,14 +202,16 @@ describe("origins, as they are asked", () => {
     ["a page without an origin", "null", true, true],
   ];
   const { signalR } = libraries[0];
-  const open = async (server, accessToken, origin) => {
+  // A page cannot set headers on a WebSocket, so its token stands in the query.
+  const open = async (server, accessToken, origin, place = "query") => {
     const options = {
       skipNegotiation: true,
       transport: signalR.HttpTransportType.WebSockets,
-      accessTokenFactory: () => accessToken,
+      accessTokenFactory: place === "header" ? () => accessToken : undefined,
       headers: origin && { Origin: origin },
     };
-    const { connection } = await connect(signalR, server, { options });
+    const hub = place === "query" ? `${server.hub}?access_token=${accessToken}` : server.hub;
+    const { connection } = await connect(signalR, { hub }, { options });
     await connection.stop();
   };
   const check = (refused, opening) => (refused ? assert.rejects(opening) : opening);
@@ -217,6 +219,13 @@ describe("origins, as they are asked", () => {
   for (const [claim, origin, refused] of SOCKETS) {
     it(`${claim} is ${refused ? "refused" : "allowed"} a WebSocket`, () => check(refused, open(server, token(), origin)));
   }
+
+  it("a client with a good token in its header is no page, whatever origin it names", async () => {
+    for (const [, origin] of SOCKETS) {
+      await open(server, token(), origin, "header");
+      await assert.rejects(open(server, "no token", origin, "header"));
+    }
+  });
 
   it("development mode allows pages of this machine alone", async (t) => {
     const development = await Server.start(undefined, { SIGNALHUB_AUTH__SECRET: undefined });
