@@ -12,6 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::configuration::{ApiKey, Publish, Rate};
 use crate::lifecycle::Lifecycle;
+use crate::publish_api::authorize::{Authorizer, OrganisationRule};
 use crate::publish_api::{PATH, PublishApi};
 
 /// A publish API that anybody may use who has the one key, with nobody listening behind it.
@@ -42,9 +43,10 @@ impl Publishing {
             ..Publish::default()
         };
         let bearer = BearerToken::hs256(b"a secret of fuzzing that has enough bytes");
+        let authorizer = Authorizer::new(settings.keys.clone(), bearer, OrganisationRule::Optional);
         let runtime = Builder::new_current_thread().enable_time().build().expect("a thread can have a runtime");
         let entered = runtime.enter();
-        let api = PublishApi::new(Broker::builder().build(), bearer, &settings, Lifecycle::default());
+        let api = PublishApi::new(Broker::builder().build(), authorizer, &settings, Lifecycle::default());
         drop(entered);
         Self { api, runtime }
     }
