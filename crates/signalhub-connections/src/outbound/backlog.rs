@@ -5,7 +5,7 @@
 //! publishers wait a moment for it, so that a burst does not overtake it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -62,7 +62,6 @@ pub(super) struct Pressure {
     progressed: AtomicU64,
     /// Whether it is more than half full now.
     presses: AtomicBool,
-    over: AtomicBool,
 }
 
 /// What one queue has reserved.
@@ -109,10 +108,17 @@ impl Backlog {
         if self.count.load(Ordering::Acquire) == 0 {
             return false;
         }
-        let mut pressing = self.pressing.lock().unwrap_or_else(PoisonError::into_inner);
-        pressing.retain(|pressure| !pressure.over.load(Ordering::Relaxed));
-        self.count.store(pressing.len(), Ordering::Release);
-        pressing.iter().any(|pressure| pressure.is_worth_waiting(now))
+        self.lock().iter().any(|pressure| pressure.is_worth_waiting(now))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Pressure>>> {
+        self.pressing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells whether nothing is left of queues that were long.
+    #[cfg(test)]
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.lock().is_empty() && self.reserved.load(Ordering::Relaxed) == 0
     }
 
     /// Waits while a client that reads is far behind, and no longer than `most`. Tells how long it waited.
@@ -169,9 +175,8 @@ impl Reservation {
                     patience,
                     progressed: AtomicU64::new(0),
                     presses: AtomicBool::new(true),
-                    over: AtomicBool::new(false),
                 });
-                let mut pressing = backlog.pressing.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut pressing = backlog.lock();
                 pressing.push(Arc::clone(&pressure));
                 backlog.count.store(pressing.len(), Ordering::Release);
                 pressure
@@ -199,9 +204,11 @@ impl Reservation {
     }
 
     fn release(&mut self) {
-        if let Some(pressure) = self.pressure.take() {
-            pressure.over.store(true, Ordering::Relaxed);
-            pressure.presses.store(false, Ordering::Relaxed);
+        if let Some(released) = self.pressure.take() {
+            let mut pressing = self.backlog.lock();
+            pressing.retain(|pressure| !Arc::ptr_eq(pressure, &released));
+            self.backlog.count.store(pressing.len(), Ordering::Release);
+            drop(pressing);
             self.backlog.eased.notify_waiters();
         }
     }

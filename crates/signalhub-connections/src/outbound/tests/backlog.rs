@@ -57,6 +57,7 @@ async fn what_clients_that_stop_reading_have_queued_is_bounded_in_all() {
     assert_eq!(reads.ended(), None);
     lanes.iter().for_each(|lane| lane.disconnect());
     drop(reads);
+    assert!(backlog.is_forgotten());
     assert_eq!(fill(&lane(&backlog), 1000), 161, "what they had is free again");
 }
 
