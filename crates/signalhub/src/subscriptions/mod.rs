@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering;
 
 use signalhub_connections::{Frames, Identity, Outbound, SendError};
 use signalhub_events::{
-    Audience, Broker, Deliveries, Delivery, EncodingKey, Filter, Grants, Offered, Organisation, Scope, Subscriber,
-    Subscriptions,
+    Audience, Broker, Deliveries, Delivery, EncodingKey, Filter, Grants, Offered, Organisation, Scope, SubscribeError,
+    Subscriber, Subscriptions,
 };
 use signalhub_protocol::Protocol;
 
@@ -73,14 +73,23 @@ impl SubscriptionMethods {
         Args((request,)): Args<(SubscriptionRequest,)>,
     ) -> Result<(), HubError> {
         let filters = request.filters()?;
-        let scope = self.scope(caller.identity()).unwrap_or_else(|_| Scope::new(None, Grants::Only(Vec::new())));
-        for filter in filters.iter().filter(|filter| scope.permits(filter)) {
-            scope.check(filter, self.broker.catalogue()).map_err(refused)?;
-        }
-        if let Some(subscriptions) = &mut *caller.client().subscriptions() {
-            for filter in &filters {
-                subscriptions.remove(filter);
+        let mut subscriptions = caller.client().subscriptions();
+        let subscriptions = match &mut *subscriptions {
+            Some(subscriptions) => subscriptions,
+            // It has none, but the grants that are read for it here serve its later calls, too.
+            none => match self.attach(caller.client()) {
+                Ok(subscriptions) => none.insert(subscriptions),
+                Err(_) => return Ok(()),
+            },
+        };
+        for filter in &filters {
+            match subscriptions.scope().check(filter, self.broker.catalogue()) {
+                Ok(()) | Err(SubscribeError::NotGranted(_)) => {}
+                Err(error) => return Err(refused(error)),
             }
+        }
+        for filter in &filters {
+            subscriptions.remove(filter);
         }
         Ok(())
     }
