@@ -12,9 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::queue::Full;
-
-/// How much is reserved in all, by default.
-const DEFAULT_LIMIT: usize = 1 << 30;
+use crate::Limits;
 
 /// Publishers wait only for clients that have taken something within this time.
 const PROGRESS: Duration = Duration::from_millis(250);
@@ -75,7 +73,7 @@ pub(super) struct Reservation {
 impl Default for Backlog {
     fn default() -> Self {
         Self {
-            limit: AtomicUsize::new(DEFAULT_LIMIT),
+            limit: AtomicUsize::new(Limits::default().queued()),
             reserved: AtomicUsize::new(0),
             pressing: Mutex::default(),
             count: AtomicUsize::new(0),
@@ -104,10 +102,11 @@ impl Backlog {
         self.reserved.load(Ordering::Relaxed) > self.limit.load(Ordering::Relaxed) / 4
     }
 
-    fn is_pressed(&self, now: Instant) -> bool {
+    fn is_pressed(&self) -> bool {
         if self.count.load(Ordering::Acquire) == 0 {
             return false;
         }
+        let now = Instant::now();
         self.lock().iter().any(|pressure| pressure.is_worth_waiting(now))
     }
 
@@ -123,11 +122,11 @@ impl Backlog {
 
     /// Waits while a client that reads is far behind, and no longer than `most`. Tells how long it waited.
     pub(super) async fn wait(&self, most: Duration) -> Duration {
-        if !self.is_pressed(Instant::now()) {
+        if !self.is_pressed() {
             return Duration::ZERO;
         }
         let begun = Instant::now();
-        while begun.elapsed() < most && self.is_pressed(Instant::now()) {
+        while begun.elapsed() < most && self.is_pressed() {
             // Either outcome is a reason to look again.
             let _ = tokio::time::timeout(LOOK_AGAIN.min(most), self.eased.notified()).await;
         }
