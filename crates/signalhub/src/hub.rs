@@ -8,15 +8,15 @@ use std::time::Duration;
 use signalhub_connections::{BoxFuture, Connection, ConnectionHandler};
 use signalhub_events::{Broker, Grants};
 
-use crate::call_errors::CallError;
-use crate::clients::Clients;
-use crate::core::{HubCore, Refusals};
-use crate::extract::{Args, Caller};
-use crate::groups::Groups;
-use crate::handler::{Handler, StreamHandler};
-use crate::method::{Hook, Method, MethodTable};
+use crate::calls::extract::{Args, Caller};
+use crate::calls::handler::{Handler, StreamHandler};
+use crate::calls::method::{Hook, Method, MethodTable};
+use crate::clients::groups::Groups;
+use crate::clients::targets::Clients;
+use crate::counters::CallError;
 use crate::options::{HubOptions, ShutdownMessage};
-use crate::subscriptions::{self, SubscriptionMethods};
+use crate::state::{HubCore, Refusals};
+use crate::subscription_manager::{self, SubscriptionMethods};
 use crate::{ErrorDetails, Rate, session};
 
 /// A set of methods that clients call, and the clients that are connected to it.
@@ -178,7 +178,8 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
         };
         let subscribe = Method::plain("Subscribe", subscribe, self.state.clone());
         let unsubscribe = Method::plain("Unsubscribe", unsubscribe, self.state.clone());
-        self.add(subscribe.with_usage(subscriptions::USAGE)).add(unsubscribe.with_usage(subscriptions::USAGE))
+        self.add(subscribe.with_usage(subscription_manager::USAGE))
+            .add(unsubscribe.with_usage(subscription_manager::USAGE))
     }
 
     /// Replaces all settings.

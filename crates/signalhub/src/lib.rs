@@ -2,27 +2,18 @@
 //!
 #![doc = include_str!("../docs/guide.md")]
 
-mod call_errors;
-mod client;
-mod client_results;
+mod calls;
 mod clients;
-mod core;
+mod counters;
 mod error;
-mod extract;
 mod flag;
-mod groups;
-mod handler;
 mod hub;
-mod items;
-mod lifetime;
-mod method;
 mod options;
 mod rate;
 mod session;
-mod slots;
-mod subscriptions;
+mod state;
+mod subscription_manager;
 mod type_name;
-mod upload;
 
 #[doc(inline)]
 pub use signalhub_connections as connections;
@@ -36,16 +27,16 @@ pub use signalhub_connections::{
     Transports,
 };
 
-pub use call_errors::CallError;
-pub use client_results::InvokeError;
-pub use clients::{Clients, SendError, SingleTarget, Target};
-pub use core::Refusals;
+pub use calls::extract::{Args, Bindings, Call, Caller, Cancellation, Disconnected, Extract, State};
+pub use calls::handler::{BoundCall, CallResult, Handler, ItemStream, Required, Signature, StreamHandler, require};
+pub use calls::upload::Upload;
+pub use clients::groups::Groups;
+pub use clients::results::InvokeError;
+pub use clients::targets::{Clients, SendError, SingleTarget, Target};
+pub use counters::CallError;
 pub use error::{ErrorDetails, HubError};
-pub use extract::{Args, Bindings, Call, Caller, Cancellation, Disconnected, Extract, State};
-pub use groups::Groups;
-pub use handler::{BoundCall, CallResult, Handler, ItemStream, Required, Signature, StreamHandler, require};
 pub use hub::{Hub, HubBuilder};
 pub use options::{HubOptions, ShutdownMessage};
 pub use rate::Rate;
-pub use subscriptions::is_grants_claim;
-pub use upload::Upload;
+pub use state::Refusals;
+pub use subscription_manager::is_grants_claim;

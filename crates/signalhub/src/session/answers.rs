@@ -6,8 +6,8 @@ use signalhub_protocol::{Completion, HubMessage, Outcome};
 
 use super::running::CallDone;
 use crate::ErrorDetails;
-use crate::client::Client;
-use crate::handler::CallResult;
+use crate::calls::handler::CallResult;
+use crate::clients::client::Client;
 
 impl Client {
     /// Answers a call; a call without an id gets no answer.

@@ -10,10 +10,10 @@ use signalhub_protocol::{Close, DecodeError, HubMessage};
 use super::numbering::Gap;
 use super::running::{CallDone, guard};
 use super::{Connected, Session};
-use crate::client::frame;
-use crate::clients::Origin;
-use crate::extract::{Call, WantsResult};
-use crate::handler::CallResult;
+use crate::calls::extract::{Call, WantsResult};
+use crate::calls::handler::CallResult;
+use crate::clients::client::frame;
+use crate::clients::targets::Origin;
 use crate::{ConnectionId, ErrorDetails, HubError, HubOptions, ShutdownMessage};
 
 /// The text of every Close message that carries an error, before its details.

@@ -4,8 +4,8 @@ use signalhub_connections::{CloseReason, Connection, Frame, Intake, MessageKind,
 use signalhub_protocol::{HandshakeRequest, Protocol, handshake};
 
 use crate::HubError;
-use crate::client::message_kind;
-use crate::core::HubCore;
+use crate::clients::client::message_kind;
+use crate::state::HubCore;
 
 /// The highest version of every hub protocol.
 const HIGHEST_VERSION: i32 = 2;

@@ -10,10 +10,10 @@ use super::numbering::Novelty;
 use super::resumption::Resumption;
 use super::running::RunningCalls;
 use super::uploads::Received;
-use crate::extract::Bindings;
-use crate::handler::BoundCall;
-use crate::method::Method;
-use crate::upload::UploadSink;
+use crate::calls::extract::Bindings;
+use crate::calls::handler::BoundCall;
+use crate::calls::method::Method;
+use crate::calls::upload::UploadSink;
 use crate::{CallError, HubError};
 
 /// What is to be done about one message; it owns all it needs.

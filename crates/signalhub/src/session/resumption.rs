@@ -8,7 +8,7 @@ use signalhub_protocol::{HubMessage, Protocol, SequenceId};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::numbering::{Gap, Novelty, Numbering};
-use crate::client::frame;
+use crate::clients::client::frame;
 
 /// How often received messages are confirmed, counted from the handshake as the original does.
 const ACK_INTERVAL: Duration = Duration::from_secs(1);

@@ -19,15 +19,15 @@ use super::ending::Fault;
 use super::inbound::{CallKind, PendingCall};
 use super::streaming::{OnCancel, Streaming};
 use super::uploads::Uploads;
-use crate::client::Client;
-use crate::clients::Origin;
-use crate::core::HubCore;
-use crate::extract::{Call, WantsResult};
+use crate::calls::extract::{Call, WantsResult};
+use crate::calls::handler::{BoundCall, CallResult};
+use crate::calls::method::Hook;
+use crate::clients::client::Client;
+use crate::clients::slots::{Slot, Slots};
+use crate::clients::targets::Origin;
 use crate::flag::Flag;
-use crate::handler::{BoundCall, CallResult};
-use crate::method::Hook;
 use crate::rate::TokenBucket;
-use crate::slots::{Slot, Slots};
+use crate::state::HubCore;
 use crate::{CallError, HubError};
 
 /// How a running call ended for the session.

@@ -8,9 +8,9 @@ use signalhub_connections::BoxFuture;
 use signalhub_protocol::{HubMessage, StreamItem};
 
 use super::running::CallDone;
-use crate::client::Client;
+use crate::calls::handler::{CallResult, ItemStream};
+use crate::clients::client::Client;
 use crate::flag::Flag;
-use crate::handler::{CallResult, ItemStream};
 use crate::{ErrorDetails, HubError};
 
 /// Everything that a running stream needs.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use signalhub_protocol::{Completion, Outcome, StreamItem};
 
 use super::running::CallNumber;
-use crate::upload::{Pushed, UploadSink};
+use crate::calls::upload::{Pushed, UploadSink};
 use crate::{ErrorDetails, HubError};
 
 /// The open uploads of one client, by stream id.

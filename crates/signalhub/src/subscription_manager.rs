@@ -17,8 +17,8 @@ use signalhub_events::{
 };
 use signalhub_protocol::Protocol;
 
-use crate::client::Client;
-use crate::extract::{Args, Caller};
+use crate::calls::extract::{Args, Caller};
+use crate::clients::client::Client;
 use crate::{Frame, HubError};
 pub use grants::is_grants_claim;
 use request::SubscriptionRequest;

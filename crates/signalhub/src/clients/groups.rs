@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use signalhub_connections::ConnectionId;
 
-use crate::core::HubCore;
+use crate::state::HubCore;
 
 /// Puts clients into groups of the hub and takes them out.
 ///

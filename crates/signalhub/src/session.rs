@@ -7,7 +7,6 @@ mod answers;
 mod ending;
 mod handshake;
 mod inbound;
-mod membership;
 mod numbering;
 mod resumption;
 mod running;
@@ -20,13 +19,13 @@ use std::time::Duration;
 use signalhub_connections::{CloseReason, Connection, Intake, Received, Reconnect};
 use tokio::time::Instant;
 
-use crate::client::Client;
-use crate::core::HubCore;
-use crate::upload::UploadSink;
+use crate::calls::upload::UploadSink;
+use crate::clients::client::Client;
+use crate::clients::membership::Membership;
+use crate::state::HubCore;
 use ending::Ending;
 use handshake::{Agreement, Unfinished};
 use inbound::{Action, PendingCall};
-use membership::Membership;
 use resumption::{Resumption, acknowledging};
 use running::{CallDone, RunningCalls};
 

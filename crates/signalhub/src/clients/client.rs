@@ -8,9 +8,9 @@ use signalhub_connections::{ConnectionId, Frame, Identity, MessageKind, Outbound
 use signalhub_events::Subscriptions;
 use signalhub_protocol::{HubMessage, Protocol, TransferFormat};
 
-use crate::client_results::ResultId;
+use crate::clients::items::Items;
+use crate::clients::results::ResultId;
 use crate::flag::Flag;
-use crate::items::Items;
 
 /// One connected client, as everyone but its own session sees it.
 pub(crate) struct Client {

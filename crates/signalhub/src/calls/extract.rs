@@ -8,12 +8,12 @@ use signalhub_connections::{ConnectionId, Identity};
 use signalhub_protocol::{BindError, Binder};
 use tokio::sync::Notify;
 
-use crate::client::Client;
-use crate::clients::{Clients, Origin};
-use crate::core::HubCore;
+use crate::calls::upload::UploadSink;
+use crate::clients::client::Client;
+use crate::clients::groups::Groups;
+use crate::clients::targets::{Clients, Origin};
 use crate::flag::Flag;
-use crate::groups::Groups;
-use crate::upload::UploadSink;
+use crate::state::HubCore;
 
 /// What a hub method can have as a parameter, in any order.
 ///

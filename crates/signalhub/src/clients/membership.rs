@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::client::Client;
-use crate::core::HubCore;
+use crate::clients::client::Client;
+use crate::state::HubCore;
 
 /// A client's place in the hub. However its session ends, dropping this leaves nothing of it behind.
-pub(super) struct Membership {
+pub(crate) struct Membership {
     core: Arc<HubCore>,
     client: Arc<Client>,
 }
 
 impl Membership {
-    pub(super) fn new(core: Arc<HubCore>, client: Arc<Client>) -> Self {
+    pub(crate) fn new(core: Arc<HubCore>, client: Arc<Client>) -> Self {
         core.lifetime.insert(&client);
         Self { core, client }
     }

@@ -7,8 +7,8 @@ use signalhub_connections::{BoxFuture, Policy};
 use signalhub_protocol::{Arguments, BindError};
 use tokio::sync::Notify;
 
-use crate::extract::{Bindings, Call};
-use crate::handler::{BoundCall, CallResult, Handler, Signature, StreamHandler};
+use crate::calls::extract::{Bindings, Call};
+use crate::calls::handler::{BoundCall, CallResult, Handler, Signature, StreamHandler};
 
 type Bind = Box<dyn Fn(&Arguments<'_>, &mut Bindings<'_>) -> Result<BoundCall, BindError> + Send + Sync>;
 

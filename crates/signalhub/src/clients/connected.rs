@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use signalhub_connections::ConnectionId;
 
-use crate::client::Client;
+use crate::clients::client::Client;
 
 /// All clients of a hub between handshake and end.
 #[derive(Debug, Default)]

@@ -8,13 +8,13 @@ use signalhub_connections::Frame;
 use signalhub_protocol::{HubMessage, Protocol};
 
 use crate::HubOptions;
-use crate::call_errors::CallErrorCounts;
-use crate::client::{Client, frame};
-use crate::client_results::ClientResults;
-use crate::lifetime::Lifetime;
-use crate::method::{Hook, MethodTable};
+use crate::calls::method::{Hook, MethodTable};
+use crate::clients::client::{Client, frame};
+use crate::clients::connected::Lifetime;
+use crate::clients::results::ClientResults;
+use crate::counters::CallErrorCounts;
 use crate::rate::LogThrottle;
-use crate::subscriptions::SubscriptionMethods;
+use crate::subscription_manager::SubscriptionMethods;
 
 /// A finished hub: what it can do, and who is there.
 pub(crate) struct HubCore {

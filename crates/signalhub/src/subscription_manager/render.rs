@@ -5,7 +5,7 @@ use serde::Serialize;
 use signalhub_events::{Delivery, Sender, format_timestamp};
 use signalhub_protocol::{EncodeError, HubMessage, Invocation, Protocol, Value};
 
-use crate::client::frame;
+use crate::clients::client::frame;
 
 /// The method of the client.
 const TARGET: &str = "OnEvent";

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use signalhub_protocol::{BindError, Outcome};
 use tokio::sync::oneshot;
 
-use crate::client::Client;
-use crate::clients::SendError;
+use crate::clients::client::Client;
+use crate::clients::targets::SendError;
 use crate::type_name::type_name;
 use crate::{ConnectionId, HubError};
 

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use signalhub_protocol::{BindError, Binder, Value};
 use tokio::sync::Notify;
 
-use crate::extract::{Bindings, Call, Extract};
+use crate::calls::extract::{Bindings, Call, Extract};
 use crate::type_name::type_name;
 use crate::{ErrorDetails, HubError};
 

@@ -10,7 +10,7 @@ use signalhub_connections::{BoxFuture, Policy};
 use signalhub_protocol::{Arguments, BindError, EncodeError, Protocol};
 
 use crate::HubError;
-use crate::extract::{Bindings, Call, Extract, WantsResult};
+use crate::calls::extract::{Bindings, Call, Extract, WantsResult};
 
 /// An async function that can be a hub method.
 ///

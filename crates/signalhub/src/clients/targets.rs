@@ -1,0 +1,324 @@
+//! Addressing clients.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use signalhub_connections::{ConnectionId, Frame};
+use signalhub_protocol::{EncodeError, HubMessage, Invocation, Protocol};
+
+use crate::HubError;
+use crate::clients::client::{Client, frame};
+use crate::clients::connected::User;
+use crate::clients::results::InvokeError;
+use crate::clients::slots::Slot;
+use crate::state::HubCore;
+
+/// How many clients get a message before other tasks have their turn.
+const CHUNK: usize = 128;
+
+/// How long a send waits at most for clients that read and are far behind.
+const READERS_WAIT: Duration = Duration::from_secs(1);
+
+/// Addresses the clients of a hub.
+///
+/// As a parameter of a hub method it knows the caller; [`Hub::clients`](crate::Hub::clients) gives one for all other
+/// tasks. Names of groups and users are compared exactly. Ids, users and groups that do not exist are nobody.
+///
+/// A user is a user of an organisation. A hub method addresses those of its caller's organisation, all other tasks those
+/// without one; [`in_organisation`](Self::in_organisation) chooses another. Ids and groups belong to no organisation.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    core: Arc<HubCore>,
+    caller: Option<Arc<Client>>,
+    /// Whose users are addressed.
+    organisation: Option<Arc<str>>,
+    origin: Origin,
+}
+
+/// Where a `Clients` comes from, which decides whether its holder may wait for a client.
+#[derive(Clone, Debug)]
+pub(crate) enum Origin {
+    /// A call, with the slot that it gives away while it waits.
+    Call(Option<Arc<Slot>>),
+    /// `on_connected`, which must not wait.
+    Connecting,
+    /// Anywhere else.
+    Outside,
+}
+
+impl Clients {
+    pub(crate) fn of_hub(core: Arc<HubCore>) -> Self {
+        Self { core, caller: None, organisation: None, origin: Origin::Outside }
+    }
+
+    pub(crate) fn of_caller(core: Arc<HubCore>, caller: Arc<Client>, origin: Origin) -> Self {
+        let organisation = caller.identity().organisation.clone();
+        Self { core, caller: Some(caller), organisation, origin }
+    }
+
+    /// The same, for the users of this organisation, or with `None` for those of none:
+    /// `hub.clients().in_organisation(Some("acme")).user("ann")`.
+    #[must_use]
+    pub fn in_organisation(&self, organisation: Option<&str>) -> Self {
+        Self { organisation: organisation.map(Arc::from), ..self.clone() }
+    }
+
+    /// Every client.
+    pub fn all(&self) -> Target {
+        self.target(Receivers::All)
+    }
+
+    /// Every client but the one that calls.
+    pub fn others(&self) -> Target {
+        self.but_the_caller(Receivers::All)
+    }
+
+    /// The client that calls; nobody outside a call.
+    pub fn caller(&self) -> SingleTarget {
+        SingleTarget {
+            core: Arc::clone(&self.core),
+            client: self.caller.clone(),
+            id: None,
+            origin: self.origin.clone(),
+        }
+    }
+
+    /// The client with this connection id.
+    pub fn client(&self, id: &ConnectionId) -> SingleTarget {
+        let client = self.core.lifetime.find(id);
+        SingleTarget { core: Arc::clone(&self.core), client, id: Some(id.clone()), origin: self.origin.clone() }
+    }
+
+    /// The clients with these connection ids, each once.
+    pub fn clients<'a>(&self, ids: impl IntoIterator<Item = &'a ConnectionId>) -> Target {
+        self.target(Receivers::Clients(ids.into_iter().cloned().collect()))
+    }
+
+    /// The members of a group.
+    pub fn group(&self, name: &str) -> Target {
+        self.target(Receivers::Groups(vec![name.to_owned()]))
+    }
+
+    /// The members of a group but the client that calls.
+    pub fn others_in_group(&self, name: &str) -> Target {
+        self.but_the_caller(Receivers::Groups(vec![name.to_owned()]))
+    }
+
+    /// The members of several groups. A client in two of them gets the message twice, as from the original.
+    ///
+    /// An empty name in the list makes `send` fail.
+    pub fn groups<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Target {
+        let names: Vec<_> = names.into_iter().map(str::to_owned).collect();
+        self.target(if names.iter().any(String::is_empty) { Receivers::EmptyGroup } else { Receivers::Groups(names) })
+    }
+
+    /// All connections of a user of the [organisation](Self::in_organisation).
+    pub fn user(&self, user: &str) -> Target {
+        self.users([user])
+    }
+
+    /// All connections of several users of the [organisation](Self::in_organisation), each once.
+    pub fn users<'a>(&self, users: impl IntoIterator<Item = &'a str>) -> Target {
+        let user = |name: &str| User { organisation: self.organisation.clone(), name: name.into() };
+        let mut users: Vec<_> = users.into_iter().map(user).collect();
+        users.sort_unstable();
+        users.dedup();
+        self.target(Receivers::Users(users))
+    }
+
+    fn target(&self, receivers: Receivers) -> Target {
+        Target { core: Arc::clone(&self.core), receivers, except: Vec::new() }
+    }
+
+    fn but_the_caller(&self, receivers: Receivers) -> Target {
+        let except = self.caller.iter().map(|caller| caller.id().clone()).collect();
+        Target { except, ..self.target(receivers) }
+    }
+}
+
+/// Some clients, to be sent to.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is sent before `send`"]
+pub struct Target {
+    core: Arc<HubCore>,
+    receivers: Receivers,
+    except: Vec<ConnectionId>,
+}
+
+#[derive(Clone, Debug)]
+enum Receivers {
+    All,
+    Clients(Vec<ConnectionId>),
+    Groups(Vec<String>),
+    EmptyGroup,
+    Users(Vec<User>),
+}
+
+impl Target {
+    /// Leaves a client out.
+    pub fn except(mut self, id: &ConnectionId) -> Self {
+        self.except.push(id.clone());
+        self
+    }
+
+    /// Calls a method of these clients, without waiting until they have the message.
+    ///
+    /// While a client that reads is so far behind that more than half of its
+    /// [queue](signalhub_connections::Endpoint::queue_limit) is full, this waits for at most a second, so that many messages
+    /// in a row do not overtake it.
+    ///
+    /// The arguments are a tuple with one element each: `send("Renamed", (id, name))`, `send("Ready", ())`. They are
+    /// encoded once for all receivers of a protocol.
+    ///
+    /// # Errors
+    /// When the arguments cannot be serialised for one of the receivers, the method has no name, or a list of groups names
+    /// the empty one; nothing is sent then.
+    pub async fn send<T: Serialize>(&self, method: &str, arguments: T) -> Result<(), SendError> {
+        let receivers = self.find()?;
+        // All encodings come first, so that a failure reaches nobody and not a part of them.
+        let mut frames = [const { None }; Protocol::ALL.len()];
+        for protocol in Protocol::ALL {
+            let is_receiver =
+                |client: &Arc<Client>| client.protocol() == protocol && !self.except.contains(client.id());
+            if receivers.iter().any(is_receiver) {
+                frames[protocol as usize] = Some(encode(protocol, method, None, &arguments)?);
+            }
+        }
+        for (index, client) in receivers.iter().enumerate() {
+            if let Some(frame) = &frames[client.protocol() as usize]
+                && !self.except.contains(client.id())
+            {
+                // A connection that has ended meanwhile gets nothing.
+                let _ = client.outbound().send(frame);
+            }
+            if index % CHUNK == CHUNK - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+        if let Some(client) = receivers.first() {
+            client.outbound().wait_for_readers(READERS_WAIT).await;
+        }
+        Ok(())
+    }
+
+    fn find(&self) -> Result<Vec<Arc<Client>>, SendError> {
+        let lifetime = &self.core.lifetime;
+        Ok(match &self.receivers {
+            Receivers::All => lifetime.all(),
+            Receivers::Clients(ids) => {
+                let mut clients: Vec<_> = ids.iter().filter_map(|id| lifetime.find(id)).collect();
+                clients.sort_unstable_by(|a, b| a.id().cmp(b.id()));
+                clients.dedup_by(|a, b| a.id() == b.id());
+                clients
+            }
+            Receivers::Groups(names) => names.iter().flat_map(|name| lifetime.of_group(name)).collect(),
+            Receivers::Users(users) => users.iter().flat_map(|user| lifetime.of_user(user)).collect(),
+            Receivers::EmptyGroup => return Err(SendError::EmptyGroup),
+        })
+    }
+}
+
+/// One client, to be sent to or asked.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is sent before `send` or `invoke`"]
+pub struct SingleTarget {
+    core: Arc<HubCore>,
+    client: Option<Arc<Client>>,
+    id: Option<ConnectionId>,
+    origin: Origin,
+}
+
+impl SingleTarget {
+    /// Calls a method of the client; see [`Target::send`].
+    ///
+    /// # Errors
+    /// When the arguments cannot be serialised, or the method has no name.
+    pub async fn send<T: Serialize>(&self, method: &str, arguments: T) -> Result<(), SendError> {
+        if let Some(client) = &self.client {
+            let _ = client.outbound().send(&encode(client.protocol(), method, None, &arguments)?);
+            client.outbound().wait_for_readers(READERS_WAIT).await;
+        }
+        Ok(())
+    }
+
+    /// Calls a method of the client and waits for its result.
+    ///
+    /// There is no time limit but the connection's end: wrap it in `tokio::time::timeout` for one. Dropping the future
+    /// forgets the call; a later answer is ignored. A hub method that waits here gives its slot to the next call of its
+    /// client.
+    ///
+    /// # Errors
+    /// When there is no such client, when it leaves or refuses, when its result is of another type, and inside
+    /// `on_connected`, whose client is not heard yet.
+    pub async fn invoke<R>(&self, method: &str, arguments: impl Serialize) -> Result<R, InvokeError>
+    where
+        R: DeserializeOwned + Send + 'static,
+    {
+        if let Origin::Connecting = self.origin {
+            return Err(InvokeError::Connecting);
+        }
+        let Some(client) = &self.client else {
+            let id = self.id.clone().unwrap_or_else(|| ConnectionId::new(""));
+            return Err(InvokeError::Unknown(id));
+        };
+        let wait = self.core.results.wait::<R>(client);
+        let frame = encode(client.protocol(), method, Some(wait.id().to_string()), &arguments)?;
+        if client.outbound().send(&frame).is_err() {
+            return Err(InvokeError::Disconnected(client.id().clone()));
+        }
+        if let Origin::Call(Some(slot)) = &self.origin {
+            slot.release();
+        }
+        wait.answer().await
+    }
+}
+
+/// Something could not be sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The arguments cannot be serialised.
+    #[error("the arguments of '{method}' cannot be serialised")]
+    Arguments {
+        /// The method of the clients.
+        method: String,
+        /// What is wrong with them.
+        source: EncodeError,
+    },
+    /// The name of the method is empty.
+    #[error("The value cannot be an empty string. (Parameter 'target')")]
+    EmptyMethod,
+    /// A list of groups names the empty one.
+    #[error("Cannot send to an empty group name.")]
+    EmptyGroup,
+}
+
+impl From<SendError> for HubError {
+    fn from(error: SendError) -> Self {
+        match &error {
+            SendError::Arguments { source, .. } => Self::internal("SerializationException", source),
+            SendError::EmptyMethod => Self::internal("ArgumentException", error),
+            SendError::EmptyGroup => Self::internal("InvalidOperationException", error),
+        }
+    }
+}
+
+fn encode<T: Serialize>(
+    protocol: Protocol,
+    method: &str,
+    id: Option<String>,
+    arguments: &T,
+) -> Result<Frame, SendError> {
+    if method.is_empty() {
+        return Err(SendError::EmptyMethod);
+    }
+    let mut encoded = Vec::new();
+    protocol
+        .encode_arguments(arguments, &mut encoded)
+        .map_err(|source| SendError::Arguments { method: method.to_owned(), source })?;
+    let mut invocation = Invocation::new(method, protocol.arguments(&encoded));
+    invocation.invocation_id = id.map(Into::into);
+    Ok(frame(protocol, &HubMessage::Invocation(invocation)))
+}
