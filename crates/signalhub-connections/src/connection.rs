@@ -10,13 +10,13 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use crate::handover::{Arrival, Handover};
-use crate::identity::Renewal;
-use crate::mailbox::Mailbox;
+use crate::auth::identity::Renewal;
+use crate::outbound::signals::Signal;
 use crate::outbound::{Hearing, Lane};
 use crate::registry::Seat;
-use crate::signals::Signal;
-use crate::socket::Socket;
+use crate::transport::handover::{Arrival, Handover};
+use crate::transport::inbox::Mailbox;
+use crate::transport::websocket::Socket;
 use crate::{CloseReason, ConnectionId, Identity, MessageKind, Outbound, RemoteAddress};
 
 /// One logical connection: who is there, what came in, and the way out.

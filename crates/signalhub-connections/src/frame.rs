@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::websocket::{Data, End, OpCode, encode_header};
+use crate::websocket_codec::{Data, End, OpCode, encode_header};
 
 /// The kind of a WebSocket message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,6 @@
 //! A door to the codec for the fuzzer, which sees public items alone.
 
-use crate::websocket::{Decoder, Event};
+use crate::websocket_codec::{Decoder, Event};
 
 /// Decodes a client's bytes in portions of the given size, and tells what was heard.
 ///

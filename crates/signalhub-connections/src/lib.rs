@@ -41,81 +41,54 @@
 //! # }
 //! ```
 
-mod answers;
-mod authenticate;
-mod bearer;
-mod body;
-mod claims;
-mod client_errors;
+mod auth;
 mod close;
-mod coding;
 mod connection;
-mod descriptors;
-mod dispatch;
-mod endpoint;
-mod events;
-mod forwarded;
+mod counts;
 mod frame;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
-mod guesses;
 mod handler;
-mod handover;
-mod hosts;
+mod http;
 mod id;
-mod identity;
-mod io;
 mod limits;
-mod mailbox;
-mod negotiate;
-mod origins;
 mod outbound;
-mod pace;
 mod pair;
-mod path;
-mod polls;
-mod query;
 mod registry;
-mod request_body;
-mod request_id;
-mod server;
-mod signals;
-mod socket;
-mod sockets;
-#[cfg(feature = "tower")]
-mod tower;
-mod transport_kind;
-mod websocket;
+mod request;
+mod transport;
+mod websocket_codec;
 
-pub use authenticate::{Authenticate, Authentication};
-pub use bearer::{BearerToken, TokenError, authorization_token, bearer_token};
-pub use body::Body;
-pub use close::CloseReason;
-pub use coding::content_coding;
-pub use connection::{Connection, Intake, Received, Reconnect};
-pub use descriptors::raise_file_descriptor_limit;
-pub use endpoint::{Endpoint, ExpiredCredentials};
-pub use forwarded::{ProxyError, RemoteAddress, TrustedProxies};
-pub use frame::{Frame, Frames, MessageKind};
 /// The head of an HTTP request, as [`Authenticate`] reads it.
-pub use http::request::Parts as RequestHead;
+pub use ::http::request::Parts as RequestHead;
 
-pub use claims::Claims;
-pub use client_errors::ClientError;
-pub use guesses::GuessLimit;
+pub use auth::authenticate::{Authenticate, Authentication};
+pub use auth::bearer::{BearerToken, TokenError, authorization_token, bearer_token};
+pub use auth::claims::Claims;
+pub use auth::guess_limit::GuessLimit;
+pub use auth::identity::{Identity, Policy};
+pub use close::CloseReason;
+pub use connection::{Connection, Intake, Received, Reconnect};
+pub use counts::client_errors::ClientError;
+pub use counts::refusals::Refusals;
+pub use frame::{Frame, Frames, MessageKind};
 pub use handler::{BoxFuture, ConnectionHandler};
-pub use hosts::{HostError, Hosts};
+pub use http::body::Body;
+pub use http::endpoint::{Endpoint, ExpiredCredentials};
+pub use http::negotiate::NegotiateVersion;
+pub use http::origins::{OriginError, Origins};
+pub use http::request_body::{BodyError, RequestBody};
+pub use http::server::{ConnectionCounts, Respond, Server};
+#[cfg(feature = "tower")]
+pub use http::tower::TowerEndpoint;
 pub use id::ConnectionId;
-pub use identity::{Identity, Policy};
-pub use limits::{Limits, Refusals};
-pub use negotiate::NegotiateVersion;
-pub use origins::{OriginError, Origins};
+pub use limits::Limits;
+pub use limits::file_descriptors::raise_file_descriptor_limit;
 pub use outbound::{Outbound, Readers, SendError};
 pub use pair::Peer;
-pub use request_body::{BodyError, RequestBody};
-pub use request_id::RequestId;
-pub use server::{ConnectionCounts, Respond, Server};
-#[cfg(feature = "tower")]
-pub use tower::TowerEndpoint;
-pub use transport_kind::{TransportKind, Transports};
+pub use request::content_coding::content_coding;
+pub use request::forwarded::{ProxyError, RemoteAddress, TrustedProxies};
+pub use request::hosts::{HostError, Hosts};
+pub use request::request_id::RequestId;
+pub use transport::kind::{TransportKind, Transports};

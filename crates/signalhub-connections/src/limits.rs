@@ -1,24 +1,22 @@
 //! How much a server takes on, and what it refused because of that.
 
-mod parties;
-mod refusals;
+pub(crate) mod file_descriptors;
+pub(crate) mod quota;
 
 use std::time::Duration;
 
 use http::StatusCode;
 
-use self::parties::Spent;
-pub(crate) use self::parties::{Charge, Party, Shares, Tally, network};
-pub(crate) use self::refusals::RefusalCounts;
-pub use self::refusals::Refusals;
-use crate::pace::Times;
+use self::quota::Spent;
+pub(crate) use self::quota::{Charge, Party, Shares, Tally, network};
+use crate::http::request_timeouts::Times;
 
 /// So many addresses share all sockets, unless it is set otherwise.
 const ADDRESSES: usize = 4;
 
 /// How much a server takes on.
 ///
-/// What is beyond a number is refused with `Retry-After`, and counted in [`Refusals`]; what is beyond a time is closed.
+/// What is beyond a number is refused with `Retry-After`, and counted in [`Refusals`](crate::Refusals); what is beyond a time is closed.
 ///
 /// ```
 /// # use signalhub_connections::Limits;

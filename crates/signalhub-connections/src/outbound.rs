@@ -1,9 +1,10 @@
 //! The way out of a connection: a queue bounded in bytes that nobody waits for.
 
 mod backlog;
-mod lane;
 mod queue;
 mod retained;
+mod send_queue;
+pub(crate) mod signals;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,10 +12,10 @@ use std::time::Duration;
 
 pub(crate) use self::backlog::Backlog;
 pub use self::backlog::Readers;
-pub(crate) use self::lane::{Lane, QueueLimits};
 pub(crate) use self::queue::Outlet;
 pub(crate) use self::retained::{Cut, Hearing};
-use crate::signals::Signal;
+pub(crate) use self::send_queue::{Lane, QueueLimits};
+use crate::outbound::signals::Signal;
 use crate::{Frame, Frames};
 
 /// Sends frames to one client, from any task, without ever waiting for it.

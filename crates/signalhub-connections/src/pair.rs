@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::auth::identity::Renewal;
 use crate::connection::Transport;
-use crate::handover::{Arrival, Handover};
-use crate::identity::Renewal;
-use crate::mailbox::Mailbox;
+use crate::outbound::signals::Signal;
 use crate::outbound::{Lane, Outlet, QueueLimits};
-use crate::signals::Signal;
+use crate::transport::handover::{Arrival, Handover};
+use crate::transport::inbox::Mailbox;
 use crate::{CloseReason, Connection, ConnectionId, Identity, Reconnect};
 
 impl Connection {

@@ -1,7 +1,7 @@
 //! All connections of a server: the negotiated ones that wait for a transport, and the live ones.
 
+mod registration;
 mod resuming;
-mod seat;
 mod slot;
 
 use std::collections::HashMap;
@@ -11,19 +11,20 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+pub(crate) use self::registration::Seat;
 pub(crate) use self::resuming::Resumable;
 use self::resuming::Returns;
-pub(crate) use self::seat::Seat;
 pub(crate) use self::slot::Link;
 use self::slot::{Slot, Stage, Waiting};
-use crate::client_errors::ClientErrorCounts;
+use crate::auth::identity::Owner;
 use crate::close::EndCounts;
+use crate::counts::client_errors::ClientErrorCounts;
+use crate::counts::refusals::RefusalCounts;
 use crate::id::ConnectionToken;
-use crate::identity::Owner;
-use crate::limits::{Charge, Limit, Limits, Party, RefusalCounts, Tally};
-use crate::mailbox::Mailbox;
+use crate::limits::{Charge, Limit, Limits, Party, Tally};
+use crate::outbound::signals::{Signal, TICK};
 use crate::outbound::{Backlog, Lane, QueueLimits};
-use crate::signals::{Signal, TICK};
+use crate::transport::inbox::Mailbox;
 use crate::{ClientError, CloseReason, ConnectionId, Reconnect, TransportKind};
 
 /// Many connections are woken in so many slices at most, with a pause behind each, so that whoever comes meanwhile does not

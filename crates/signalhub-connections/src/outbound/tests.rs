@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::queue::cost;
 use super::*;
-use crate::signals::Signal;
+use crate::outbound::signals::Signal;
 use crate::{CloseReason, MessageKind};
 
 fn text(len: usize) -> Frame {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{AttachError, Link, Registry, Seat, Slot, Slots, Stage};
-use crate::handover::Handover;
 use crate::limits::{Limit, Party};
 use crate::outbound::Lane;
+use crate::transport::handover::Handover;
 
 /// What became of the connections that lost their transports.
 #[derive(Debug, Default)]

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::handover::Handover;
-use crate::identity::Owner;
+use crate::auth::identity::Owner;
 use crate::limits::Charge;
-use crate::mailbox::Mailbox;
 use crate::outbound::Lane;
-use crate::polls::Polls;
+use crate::transport::handover::Handover;
+use crate::transport::inbox::Mailbox;
+use crate::transport::long_polling::Polls;
 use crate::{ConnectionId, Reconnect, TransportKind};
 
 /// What is known about one token.

@@ -8,7 +8,7 @@ use std::task::{Context, Wake, Waker};
 
 use super::*;
 use crate::BoxFuture;
-use crate::io::Io;
+use crate::transport::io::Io;
 
 const RUNS: u64 = 400;
 const STEPS: usize = 150;

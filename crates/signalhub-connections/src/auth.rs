@@ -1,0 +1,7 @@
+//! Who a client is, and what it may do.
+
+pub(crate) mod authenticate;
+pub(crate) mod bearer;
+pub(crate) mod claims;
+pub(crate) mod guess_limit;
+pub(crate) mod identity;

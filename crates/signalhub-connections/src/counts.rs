@@ -1,0 +1,4 @@
+//! What a server counts.
+
+pub(crate) mod client_errors;
+pub(crate) mod refusals;

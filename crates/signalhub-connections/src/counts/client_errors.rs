@@ -1,0 +1,111 @@
+//! What clients did wrong in their requests.
+
+use std::fmt::Display;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::Response;
+
+use crate::http::body::Body;
+
+/// Defines the errors, their labels and the list of all of them.
+macro_rules! client_errors {
+    ($( $(#[doc = $doc:literal])+ $variant:ident = $label:literal, )+) => {
+        /// What a client did wrong in a request, beyond the limits that [`Refusals`](crate::Refusals) counts.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ClientError {
+            $( $(#[doc = $doc])+ $variant, )+
+        }
+
+        impl ClientError {
+            /// All of them.
+            pub const ALL: [Self; [$($label),+].len()] = [$( Self::$variant, )+];
+
+            /// A short name for metrics and logs.
+            pub fn label(self) -> &'static str {
+                match self {
+                    $( Self::$variant => $label, )+
+                }
+            }
+        }
+    };
+}
+
+client_errors! {
+    /// 401: there are no credentials.
+    MissingCredentials = "missing_credentials",
+    /// 401: the credentials have expired.
+    ExpiredCredentials = "expired_credentials",
+    /// 401: the credentials are not valid.
+    InvalidCredentials = "invalid_credentials",
+    /// 403: the credentials are good and do not allow this.
+    Forbidden = "forbidden",
+    /// A negotiation asked for a version that there is not.
+    InvalidNegotiation = "invalid_negotiation",
+    /// A connection was negotiated, and its client did not attach a transport in time.
+    NegotiationExpired = "negotiation_expired",
+    /// 400: the request does not say which connection it is for.
+    MissingConnectionId = "missing_connection_id",
+    /// 404: there is no such connection, or not for this client.
+    UnknownConnection = "unknown_connection",
+    /// 404: the endpoint does not offer the transport.
+    TransportNotOffered = "transport_not_offered",
+    /// 400 or 405: the connection has another transport.
+    OtherTransport = "other_transport",
+    /// 409: the connection has its transport already.
+    AlreadyConnected = "already_connected",
+    /// 405: the path does not take this method.
+    MethodNotAllowed = "method_not_allowed",
+    /// 404: there is nothing at this path.
+    UnknownPath = "unknown_path",
+    /// The body of a request broke off, or was none.
+    BrokenBody = "broken_body",
+    /// 415: the body is encoded.
+    UnsupportedEncoding = "unsupported_encoding",
+    /// 400: what came is no HTTP request.
+    MalformedRequest = "malformed_request",
+    /// 421: the request is for a host that is not served.
+    ForeignHost = "foreign_host",
+    /// The client left in the middle of a request.
+    IncompleteRequest = "incomplete_request",
+}
+
+/// The running count of them.
+#[derive(Debug, Default)]
+pub(crate) struct ClientErrorCounts([AtomicU64; ClientError::ALL.len()]);
+
+impl ClientErrorCounts {
+    /// Counts an error that has its line in the log already, or none of its own.
+    pub(crate) fn count(&self, error: ClientError, times: u64) {
+        self.0[error as usize].fetch_add(times, Ordering::Relaxed);
+    }
+
+    pub(crate) fn of(&self, error: ClientError) -> u64 {
+        self.0[error as usize].load(Ordering::Relaxed)
+    }
+
+    /// Counts the error behind an answer and logs it, within the span of the request.
+    pub(crate) fn refuse(&self, error: ClientError, detail: impl Display, response: Response<Body>) -> Response<Body> {
+        self.count(error, 1);
+        let status = response.status().as_u16();
+        tracing::debug!(reason = error.label(), %detail, status, "a request was refused");
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_has_a_count_and_a_label_of_its_own() {
+        let counts = ClientErrorCounts::default();
+        for (index, error) in ClientError::ALL.into_iter().enumerate() {
+            counts.count(error, 1);
+            assert_eq!(counts.of(error), 1, "{error:?}");
+            assert_eq!(ClientError::ALL.map(|error| counts.of(error)).iter().sum::<u64>(), 1 + index as u64);
+            let namesakes = ClientError::ALL.iter().filter(|other| other.label() == error.label());
+            assert_eq!(namesakes.count(), 1, "{error:?}");
+        }
+    }
+}

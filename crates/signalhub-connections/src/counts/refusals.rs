@@ -1,0 +1,188 @@
+//! What a server refused: counted, logged and answered.
+
+use std::ops::Add;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::Response;
+use http::header::{HeaderValue, ORIGIN};
+use http::request::Parts;
+
+use crate::http::answers;
+use crate::http::body::Body;
+use crate::http::origins::Grant;
+use crate::http::request_timeouts::Overdue;
+use crate::limits::Limit;
+
+/// How many requests and sockets a server refused since it started, by what stood against them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusals {
+    /// Negotiations and connections while the server stopped.
+    pub draining: u64,
+    /// Negotiations, because too many waited for their transport.
+    pub pending_negotiations: u64,
+    /// Negotiations of users that had too many waiting for their transport.
+    pub pending_negotiations_per_user: u64,
+    /// Negotiations from addresses that had too many waiting for their transport.
+    pub pending_negotiations_per_address: u64,
+    /// Negotiations and connections, because there were too many connections.
+    pub connections: u64,
+    /// Negotiations and connections of users that had too many.
+    pub per_user: u64,
+    /// Negotiations and connections from addresses that had too many.
+    pub per_address: u64,
+    /// Sockets and requests from addresses that had too many sockets.
+    pub sockets_per_address: u64,
+    /// Sockets, because too few file descriptors were left.
+    pub descriptors: u64,
+    /// Idle sockets that had to go for others, because too few file descriptors were left.
+    pub evicted_sockets: u64,
+    /// Requests with wrong credentials from addresses that had sent too many of them.
+    pub failed_authentications: u64,
+    /// Requests of web pages of another origin: refused, or answered without the headers that let the page see it.
+    pub foreign_origins: u64,
+    /// Sockets, because the head of a request took too long.
+    pub header_timeouts: u64,
+    /// Sockets, because nothing was asked for too long.
+    pub idle_timeouts: u64,
+    /// Requests, because their body took too long.
+    pub body_timeouts: u64,
+    /// Sockets, because an answer was not read.
+    pub send_timeouts: u64,
+    /// Requests, because their head was too large.
+    pub large_heads: u64,
+}
+
+impl Add for Refusals {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            draining: self.draining + other.draining,
+            pending_negotiations: self.pending_negotiations + other.pending_negotiations,
+            pending_negotiations_per_user: self.pending_negotiations_per_user + other.pending_negotiations_per_user,
+            pending_negotiations_per_address: self.pending_negotiations_per_address
+                + other.pending_negotiations_per_address,
+            connections: self.connections + other.connections,
+            per_user: self.per_user + other.per_user,
+            per_address: self.per_address + other.per_address,
+            sockets_per_address: self.sockets_per_address + other.sockets_per_address,
+            descriptors: self.descriptors + other.descriptors,
+            evicted_sockets: self.evicted_sockets + other.evicted_sockets,
+            failed_authentications: self.failed_authentications + other.failed_authentications,
+            foreign_origins: self.foreign_origins + other.foreign_origins,
+            header_timeouts: self.header_timeouts + other.header_timeouts,
+            idle_timeouts: self.idle_timeouts + other.idle_timeouts,
+            body_timeouts: self.body_timeouts + other.body_timeouts,
+            send_timeouts: self.send_timeouts + other.send_timeouts,
+            large_heads: self.large_heads + other.large_heads,
+        }
+    }
+}
+
+/// The running count of refusals.
+#[derive(Debug, Default)]
+pub(crate) struct RefusalCounts {
+    draining: AtomicU64,
+    negotiations: AtomicU64,
+    negotiations_per_user: AtomicU64,
+    negotiations_per_address: AtomicU64,
+    connections: AtomicU64,
+    per_user: AtomicU64,
+    per_address: AtomicU64,
+    sockets_per_address: AtomicU64,
+    descriptors: AtomicU64,
+    evicted_sockets: AtomicU64,
+    guesses: AtomicU64,
+    foreign_origins: AtomicU64,
+    header_timeouts: AtomicU64,
+    idle_timeouts: AtomicU64,
+    body_timeouts: AtomicU64,
+    send_timeouts: AtomicU64,
+    large_heads: AtomicU64,
+}
+
+impl RefusalCounts {
+    pub(crate) fn count(&self, limit: Limit) {
+        let counter = match limit {
+            Limit::Draining => &self.draining,
+            Limit::Negotiations => &self.negotiations,
+            Limit::NegotiationsPerUser => &self.negotiations_per_user,
+            Limit::NegotiationsPerAddress => &self.negotiations_per_address,
+            Limit::Connections => &self.connections,
+            Limit::PerUser => &self.per_user,
+            Limit::PerAddress => &self.per_address,
+            Limit::SocketsPerAddress => &self.sockets_per_address,
+            Limit::Descriptors => &self.descriptors,
+            Limit::HeadSize => &self.large_heads,
+            Limit::Guesses => &self.guesses,
+            Limit::ForeignOrigin => &self.foreign_origins,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a refusal and logs it, within the span of the request, and gives the answer.
+    pub(crate) fn turn_away(&self, limit: Limit) -> Response<Body> {
+        self.count(limit);
+        tracing::debug!(reason = limit.label(), status = limit.status().as_u16(), "a request was refused");
+        answers::refuse(limit)
+    }
+
+    /// Counts and logs that a web page of another origin was answered with a no.
+    pub(crate) fn turn_away_page(&self, head: &Parts, answer: Response<Body>) -> Response<Body> {
+        self.count_foreign(head.headers.get(ORIGIN), "a page of another origin was refused");
+        answer
+    }
+
+    /// Gives an answer the headers that let a page see it, and counts and logs when the page may not.
+    pub(crate) fn grant(&self, grant: Option<&Grant>, mut answer: Response<Body>) -> Response<Body> {
+        let Some(grant) = grant else { return answer };
+        grant.write(answer.headers_mut());
+        // A refusal has a line of its own.
+        if grant.foreign().is_some() && !answer.status().is_client_error() && !answer.status().is_server_error() {
+            self.count_foreign(grant.foreign(), "a page of another origin cannot see the answer");
+        }
+        answer
+    }
+
+    fn count_foreign(&self, origin: Option<&HeaderValue>, what: &str) {
+        let limit = Limit::ForeignOrigin;
+        self.count(limit);
+        let origin = origin.map(|origin| String::from_utf8_lossy(origin.as_bytes()));
+        tracing::debug!(reason = limit.label(), origin = origin.as_deref(), "{what}");
+    }
+
+    pub(crate) fn count_overdue(&self, overdue: Overdue) {
+        let counter = match overdue {
+            Overdue::Head => &self.header_timeouts,
+            Overdue::Request => &self.idle_timeouts,
+            Overdue::Body => &self.body_timeouts,
+            Overdue::Answer => &self.send_timeouts,
+            Overdue::Evicted => &self.evicted_sockets,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn so_far(&self) -> Refusals {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Refusals {
+            draining: read(&self.draining),
+            pending_negotiations: read(&self.negotiations),
+            pending_negotiations_per_user: read(&self.negotiations_per_user),
+            pending_negotiations_per_address: read(&self.negotiations_per_address),
+            connections: read(&self.connections),
+            per_user: read(&self.per_user),
+            per_address: read(&self.per_address),
+            sockets_per_address: read(&self.sockets_per_address),
+            descriptors: read(&self.descriptors),
+            evicted_sockets: read(&self.evicted_sockets),
+            failed_authentications: read(&self.guesses),
+            foreign_origins: read(&self.foreign_origins),
+            header_timeouts: read(&self.header_timeouts),
+            idle_timeouts: read(&self.idle_timeouts),
+            body_timeouts: read(&self.body_timeouts),
+            send_timeouts: read(&self.send_timeouts),
+            large_heads: read(&self.large_heads),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! HTTP: the server, what it reads and what it answers.
+
+pub(crate) mod answers;
+pub(crate) mod body;
+pub(crate) mod dispatch;
+pub(crate) mod endpoint;
+pub(crate) mod negotiate;
+pub(crate) mod origins;
+pub(crate) mod request_body;
+pub(crate) mod request_timeouts;
+pub(crate) mod server;
+pub(crate) mod sockets;
+#[cfg(feature = "tower")]
+pub(crate) mod tower;

@@ -1,0 +1,77 @@
+//! The responses of an endpoint, apart from those that carry messages.
+
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES, HeaderValue, PRAGMA, RETRY_AFTER,
+};
+use http::{Response, StatusCode};
+
+use crate::TransportKind;
+use crate::http::body::Body;
+use crate::limits::Limit;
+
+/// After how many seconds a client that was refused may try again.
+const RETRY: HeaderValue = HeaderValue::from_static("5");
+
+/// Answers what is beyond a limit.
+pub(crate) fn refuse(limit: Limit) -> Response<Body> {
+    let mut response = text(limit.status(), "");
+    if limit != Limit::ForeignOrigin {
+        response.headers_mut().insert(RETRY_AFTER, RETRY);
+    }
+    response
+}
+
+pub(crate) fn unknown() -> Response<Body> {
+    text(StatusCode::NOT_FOUND, "No Connection with that ID")
+}
+
+pub(crate) fn not_offered(kind: TransportKind) -> Response<Body> {
+    text(StatusCode::NOT_FOUND, &format!("{} transport not supported by this end point type", kind.name()))
+}
+
+/// Answers a body that would have to be decoded first (RFC 9110, section 15.5.16).
+pub(crate) fn unsupported_coding(coding: &str) -> Response<Body> {
+    let detail = format!("unsupported_encoding: the body must come without Content-Encoding, found \"{coding}\"");
+    let mut response = text(StatusCode::UNSUPPORTED_MEDIA_TYPE, &detail);
+    response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    response
+}
+
+/// Answers what is no request. Its length is said to `HEAD` as well, as the original does.
+pub(crate) fn malformed() -> Response<Body> {
+    let mut response = empty(StatusCode::BAD_REQUEST);
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    response
+}
+
+pub(crate) fn empty(status: StatusCode) -> Response<Body> {
+    body(status, "")
+}
+
+pub(crate) fn body(status: StatusCode, text: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text.to_owned()));
+    *response.status_mut() = status;
+    response
+}
+
+pub(crate) fn text(status: StatusCode, content: &str) -> Response<Body> {
+    let mut response = body(status, content);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
+/// The body of an answer to a poll.
+pub(crate) fn octets(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    response
+}
+
+/// Every answer to a poll says that it must not be cached.
+pub(crate) fn no_cache(mut response: Response<Body>) -> Response<Body> {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
+    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    headers.insert(EXPIRES, HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
+    response
+}

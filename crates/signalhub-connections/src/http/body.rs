@@ -1,0 +1,172 @@
+//! The body of a response: one piece, a stream of events, or the socket itself.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::{Frame, SizeHint};
+
+use crate::http::request_timeouts::Busy;
+use crate::http::sockets::SocketCharge;
+use crate::outbound::Lane;
+use crate::transport::io::Io;
+use crate::transport::long_polling::Present;
+use crate::transport::server_sent_events::EventStream;
+
+/// The body of a response.
+///
+/// Applications make one from text or bytes.
+pub struct Body {
+    kind: Kind,
+    /// The connection whose messages it holds.
+    source: Option<Source>,
+    /// Tells when it was sent or dropped.
+    busy: Option<Busy>,
+    /// What the socket counts for the client whose request this answers.
+    charge: Option<SocketCharge>,
+}
+
+struct Source {
+    lane: Arc<Lane>,
+    present: Option<Present>,
+}
+
+enum Kind {
+    Whole(Full<Bytes>),
+    Events(EventStream),
+    Socket(Accept),
+}
+
+/// Takes the socket of an upgraded request, and the bytes that the client has sent ahead.
+pub(crate) type Accept = Box<dyn FnOnce(Io, Vec<u8>) + Send>;
+
+/// A body that is more than the HTTP server around it must know: whoever has the socket can do it better.
+pub(crate) enum Takeover {
+    Events(EventStream),
+    Socket(Accept),
+}
+
+impl Body {
+    pub(crate) fn events(stream: EventStream) -> Self {
+        let lane = Arc::clone(stream.lane());
+        Self { source: Some(Source { lane, present: None }), ..Kind::Events(stream).into_body() }
+    }
+
+    /// The body of an answer to a poll, whose client is there until it has read it.
+    pub(crate) fn messages(data: Bytes, present: Present) -> Self {
+        let lane = Arc::clone(present.lane());
+        Self { source: Some(Source { lane, present: Some(present) }), ..Self::from(data) }
+    }
+
+    /// The body of an upgrade.
+    pub(crate) fn socket(accept: Accept) -> Self {
+        Kind::Socket(accept).into_body()
+    }
+
+    /// Takes out what is to have the socket for itself, if this is such a body.
+    pub(crate) fn take_over(&mut self) -> Option<Takeover> {
+        match std::mem::replace(&mut self.kind, Kind::Whole(Full::default())) {
+            Kind::Events(events) => Some(Takeover::Events(events)),
+            Kind::Socket(accept) => Some(Takeover::Socket(accept)),
+            whole @ Kind::Whole(_) => {
+                self.kind = whole;
+                None
+            }
+        }
+    }
+
+    /// Takes out what gets the socket of an upgrade.
+    #[cfg(feature = "tower")]
+    pub(crate) fn take_socket(&mut self) -> Option<Accept> {
+        match self.take_over()? {
+            Takeover::Socket(accept) => Some(accept),
+            Takeover::Events(events) => {
+                self.kind = Kind::Events(events);
+                None
+            }
+        }
+    }
+
+    /// Keeps something until the body was sent or dropped.
+    pub(crate) fn keeping(mut self, busy: Busy) -> Self {
+        if let Some(Source { lane, present }) = self.source.take() {
+            busy.answers(&lane, present);
+        }
+        self.busy = Some(busy);
+        self
+    }
+
+    /// Keeps what the socket counts for a client, until the body was sent or dropped.
+    pub(crate) fn charge(&mut self, charge: SocketCharge) {
+        self.charge = Some(charge);
+    }
+
+    /// Takes that out again.
+    pub(crate) fn take_charge(&mut self) -> Option<SocketCharge> {
+        self.charge.take()
+    }
+}
+
+impl Kind {
+    fn into_body(self) -> Body {
+        Body { kind: self, source: None, busy: None, charge: None }
+    }
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Kind::Whole(Full::default()).into_body()
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for Body {
+    fn from(content: T) -> Self {
+        Kind::Whole(Full::new(content.into())).into_body()
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        match &mut self.kind {
+            Kind::Whole(whole) => Pin::new(whole).poll_frame(cx),
+            Kind::Events(events) => events.poll_next(cx).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk)))),
+            Kind::Socket(_) => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Whole(whole) => whole.is_end_stream(),
+            Kind::Events(_) => false,
+            Kind::Socket(_) => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Whole(whole) => whole.size_hint(),
+            Kind::Events(_) => SizeHint::default(),
+            Kind::Socket(_) => SizeHint::with_exact(0),
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Whole(whole) => whole.fmt(f),
+            Kind::Events(_) => f.write_str("Events"),
+            Kind::Socket(_) => f.write_str("Socket"),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! WebSockets: a connection's first one, and those that its client comes back with.
+
+use std::sync::Arc;
+
+use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, UPGRADE};
+use http::request::Parts;
+use http::{Response, StatusCode};
+use tracing::Span;
+
+use super::{Mounted, spawn, token};
+use crate::auth::identity::Renewal;
+use crate::connection::Transport;
+use crate::http::body::{Accept, Body};
+use crate::limits::Party;
+use crate::outbound::{Lane, Outlet};
+use crate::registry::{AttachError, Attached, Link, Resumable};
+use crate::transport::handover::{Arrival, Handover};
+use crate::transport::websocket::Socket;
+use crate::{ClientError, Connection, Identity, Reconnect, TransportKind};
+
+impl Mounted {
+    pub(super) fn connect_websocket(&self, head: &Parts, identity: Identity, accept_key: &str) -> Response<Body> {
+        let (token, party) = (token(head), self.party(&identity, head));
+        if token.as_deref().is_some_and(|token| self.registry.find(token, &party.owner).is_none()) {
+            // The original sets no content type here.
+            let response = crate::http::answers::body(StatusCode::NOT_FOUND, "No Connection with that ID");
+            return self.reject(ClientError::UnknownConnection, "there is no connection with this id", response);
+        }
+        if !self.endpoint.offered().contains(TransportKind::WebSockets) {
+            return self.not_offered(TransportKind::WebSockets);
+        }
+        let resumable = token.as_deref().and_then(|token| self.registry.resume(token, &party));
+        let accepted = match resumable {
+            Some(resumable) => resumable.map(|resumable| self.hand_over(resumable, head, identity)),
+            None => self.attach_websocket((token.as_deref(), head), &party, identity),
+        };
+        let accept = match accepted {
+            Ok(accept) => accept,
+            Err(error) => return self.refuse_attach(error),
+        };
+        let mut response = Response::new(Body::socket(accept));
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        let accept = HeaderValue::from_str(accept_key).expect("an accept key is base64");
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+        response
+    }
+
+    /// Gives a connection its first WebSocket.
+    fn attach_websocket(
+        &self,
+        (token, head): (Option<&str>, &Parts),
+        party: &Party,
+        identity: Identity,
+    ) -> Result<Accept, AttachError> {
+        let lane = Arc::new(Lane::new(self.endpoint.queue_limits(), Arc::clone(self.registry.backlog()), Outlet::Task));
+        let identity = Arc::new(identity);
+        let mut early = Vec::new();
+        let mut handover = None;
+        let attached = match token {
+            Some(token) => self.registry.attach(token, TransportKind::WebSockets, party, |posted, reconnect| {
+                if let Some(mailbox) = posted {
+                    mailbox.abandon();
+                    early = mailbox.take();
+                }
+                if reconnect == Reconnect::Stateful {
+                    handover = Some(Handover::new(self.endpoint.patience()));
+                }
+                (Link::WebSocket { lane: Arc::clone(&lane), handover: handover.clone() }, ())
+            }),
+            None => self.registry.admit(&lane, party),
+        };
+        let Attached { id, seat, reconnect, .. } = attached?;
+        let (expires, remote) = (self.endpoint.closing_time(&identity), head.extensions.get().copied());
+        let (handler, request) = (self.endpoint.handler(), Span::current());
+        Ok(Box::new(move |io, frames| {
+            let socket = Socket::new(io, early, frames);
+            lane.set_outlet(socket.outlet());
+            let connection = Connection::new(id, identity, lane, Transport::WebSocket(socket)).with_seat(seat);
+            let connection = connection.resumable(reconnect, handover).closing_at(expires).coming_from(remote);
+            spawn(handler, connection, &request);
+        }))
+    }
+
+    /// Gives a connection that is there already another WebSocket.
+    fn hand_over(&self, resumable: Resumable, head: &Parts, identity: Identity) -> Accept {
+        let Resumable { lane, handover } = resumable;
+        let (expires, remote) = (self.endpoint.closing_time(&identity), head.extensions.get().copied());
+        handover.renew(Renewal { identity: Arc::new(identity), expires }, &lane);
+        Box::new(move |io, frames| {
+            let transport = Transport::WebSocket(Socket::new(io, Vec::new(), frames));
+            handover.bring(Arrival { transport, remote }, &lane);
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! The answer to `POST {path}/negotiate`.
+
+use serde::Serialize;
+
+use crate::id::ConnectionToken;
+use crate::request::query;
+use crate::{ConnectionId, Reconnect, TransportKind, Transports};
+
+/// The highest version this server speaks (negotiate, `negotiateVersion`).
+const HIGHEST_VERSION: i32 = 1;
+
+/// The version of a negotiation that both sides understand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NegotiateVersion {
+    /// Id and token are one.
+    Zero,
+    /// The id is public, the token secret.
+    One,
+}
+
+/// Why a negotiation failed; the text goes to the client in a 200.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NegotiateError {
+    #[error("The client requested a non-integer protocol version.")]
+    NoInteger,
+    #[error("The client requested version '{0}', but the server does not support this version.")]
+    TooLow(i32),
+}
+
+impl NegotiateVersion {
+    /// Chooses the version for a query: the client's, at most the server's highest, at least the endpoint's minimum.
+    pub(crate) fn choose(query: Option<&str>, minimum: Self) -> Result<Self, NegotiateError> {
+        let asked = match query::value(query, "negotiateVersion") {
+            Some(text) => integer(&text).ok_or(NegotiateError::NoInteger)?,
+            None => 0,
+        };
+        let minimum_number = match minimum {
+            Self::Zero => 0,
+            Self::One => 1,
+        };
+        if asked < minimum_number {
+            return Err(NegotiateError::TooLow(asked));
+        }
+        Ok(if asked.min(HIGHEST_VERSION) == 1 { Self::One } else { Self::Zero })
+    }
+}
+
+/// Reads an integer as .NET does: with a sign, white space of ASCII around it, and NULs behind that.
+fn integer(text: &str) -> Option<i32> {
+    let white = |character: char| matches!(character, '\t'..='\r' | ' ');
+    text.trim_end_matches('\0').trim_matches(white).parse().ok()
+}
+
+impl Reconnect {
+    /// Chooses for a query: stateful if the client asks for it, in one of the original's spellings of a boolean, and the
+    /// endpoint allows it.
+    pub(crate) fn choose(query: Option<&str>, allowed: Self) -> Self {
+        let padding = |character: char| character.is_whitespace() || character == '\0';
+        let asked = query::value(query, "useStatefulReconnect")
+            .is_some_and(|text| text.trim_matches(padding).eq_ignore_ascii_case("true"));
+        if asked { allowed } else { Self::Plain }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    use_stateful_reconnect: Option<bool>,
+    negotiate_version: u8,
+    connection_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_token: Option<&'a str>,
+    available_transports: Vec<AvailableTransport>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AvailableTransport {
+    transport: &'static str,
+    transfer_formats: &'static [&'static str],
+}
+
+#[derive(Serialize)]
+struct Refusal {
+    error: String,
+}
+
+/// Writes the body of a successful negotiation (negotiate, response).
+pub(crate) fn answer(
+    version: NegotiateVersion,
+    (id, token): (&ConnectionId, &ConnectionToken),
+    reconnect: Reconnect,
+    transports: Transports,
+) -> Vec<u8> {
+    let answer = Answer {
+        use_stateful_reconnect: (reconnect == Reconnect::Stateful).then_some(true),
+        negotiate_version: (version == NegotiateVersion::One).into(),
+        connection_id: id.as_str(),
+        connection_token: (version == NegotiateVersion::One).then(|| token.reveal()),
+        available_transports: transports.offered().map(AvailableTransport::from).collect(),
+    };
+    serde_json::to_vec(&answer).expect("strings and numbers always serialise")
+}
+
+/// Writes the body of a failed negotiation.
+pub(crate) fn refusal(error: &NegotiateError) -> Vec<u8> {
+    serde_json::to_vec(&Refusal { error: error.to_string() }).expect("a string always serialises")
+}
+
+impl From<TransportKind> for AvailableTransport {
+    fn from(kind: TransportKind) -> Self {
+        let transfer_formats: &[&str] = match kind {
+            TransportKind::ServerSentEvents => &["Text"],
+            TransportKind::WebSockets | TransportKind::LongPolling => &["Text", "Binary"],
+        };
+        Self { transport: kind.name(), transfer_formats }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_chosen_as_recorded() {
+        use NegotiateError::{NoInteger, TooLow};
+        use NegotiateVersion::{One, Zero};
+        for (query, minimum, expected) in [
+            ("", Zero, Ok(Zero)),
+            ("", One, Err(TooLow(0))),
+            ("negotiateVersion=0", Zero, Ok(Zero)),
+            ("negotiateVersion=1", One, Ok(One)),
+            ("NEGOTIATEVERSION=7", Zero, Ok(One)),
+            ("negotiateVersion=2147483647", Zero, Ok(One)),
+            ("negotiateVersion=2147483648", Zero, Err(NoInteger)),
+            ("negotiateVersion=%201%20", Zero, Ok(One)),
+            ("negotiateVersion=%2B1", Zero, Ok(One)),
+            ("negotiateVersion=01", Zero, Ok(One)),
+            ("negotiateVersion=1.0", Zero, Err(NoInteger)),
+            ("negotiateVersion=", Zero, Err(NoInteger)),
+            ("negotiateVersion=abc", Zero, Err(NoInteger)),
+            ("negotiateVersion=1&negotiateVersion=1", Zero, Err(NoInteger)),
+            ("negotiateVersion=-1", Zero, Err(TooLow(-1))),
+            ("negotiateVersion=1%00", Zero, Ok(One)),
+            ("negotiateVersion=1%20%00%00", Zero, Ok(One)),
+            ("negotiateVersion=1%00%20", Zero, Err(NoInteger)),
+            ("negotiateVersion=%001", Zero, Err(NoInteger)),
+            ("negotiateVersion=%0A%0b1%0c", Zero, Ok(One)),
+            ("negotiateVersion=%C2%A01", Zero, Err(NoInteger)),
+            ("negotiateVersion=1&negotiateVersion=", Zero, Ok(One)),
+            ("negotiateVersion&negotiateVersion=1", Zero, Ok(One)),
+            ("negotiateVersion&negotiateVersion=", Zero, Err(NoInteger)),
+        ] {
+            assert_eq!(NegotiateVersion::choose(Some(query), minimum), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn stateful_reconnect_is_granted_to_whoever_asks_where_it_is_allowed() {
+        use Reconnect::{Plain, Stateful};
+        for (query, allowed, expected) in [
+            ("useStatefulReconnect=true", Stateful, Stateful),
+            ("useStatefulReconnect=true", Plain, Plain),
+            ("USEstatefulRECONNECT=%20True%20", Stateful, Stateful),
+            ("useStatefulReconnect=%00true%00%20", Stateful, Stateful),
+            ("useStatefulReconnect=%E2%80%83true%C2%A0", Stateful, Stateful),
+            ("useStatefulReconnect=&useStatefulReconnect=true", Stateful, Stateful),
+            ("useStatefulReconnect=tr%00ue", Stateful, Plain),
+            ("useStatefulReconnect=1", Stateful, Plain),
+            ("useStatefulReconnect=false", Stateful, Plain),
+            ("useStatefulReconnect=true&useStatefulReconnect=true", Stateful, Plain),
+            ("", Stateful, Plain),
+        ] {
+            assert_eq!(Reconnect::choose(Some(query), allowed), expected, "{query}");
+        }
+    }
+}

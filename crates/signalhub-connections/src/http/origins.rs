@@ -1,0 +1,235 @@
+//! Which web pages may use a server: CORS for requests, and the origin check of WebSockets, which CORS leaves out.
+
+use std::net::IpAddr;
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
+    HeaderValue, ORIGIN, VARY,
+};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, Method, Response, StatusCode};
+
+use crate::http::answers;
+use crate::http::body::Body;
+use crate::limits::Limit;
+use crate::request::forwarded::Site;
+use crate::websocket_codec;
+
+/// What the official JavaScript client sends beyond the headers that every page may send.
+const CLIENT_HEADERS: HeaderValue =
+    HeaderValue::from_static("authorization,content-type,x-requested-with,x-signalr-user-agent");
+
+/// For how long browsers may remember the answer to a preflight: two hours, which is as long as any of them does.
+const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
+
+/// The web pages that may use an endpoint or a whole server, by their origin.
+///
+/// Requests without `Origin` do not come from a page of another site, and pass. Pages of the server's own origin
+/// (scheme, host and port as the client asked for them) always pass, others when they are configured: their preflights
+/// are answered before authentication, and their responses carry the CORS headers, with credentials. Foreign pages get
+/// no CORS headers, so that browsers keep the responses from them, and their WebSocket upgrades are refused with 403.
+///
+/// A request to an endpoint with a valid bearer token in its `Authorization` header is not judged: no browser adds one by
+/// itself, so it is none of a page that uses its visitor's rights. Native clients send odd origins.
+///
+/// ```
+/// # use signalhub_connections::Origins;
+/// let origins = Origins::same().allow("https://app.example.com")?;
+/// assert!(Origins::same().allow("*").is_err());
+/// # Ok::<(), signalhub_connections::OriginError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Origins {
+    allowed: Vec<Origin>,
+    /// Whether pages of this machine may come, whatever their port.
+    loopback: bool,
+}
+
+/// A text is no origin that could be allowed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an origin is a scheme, a host and no path, as in https://example.com or capacitor://localhost, or null; not '{0}'"
+)]
+pub struct OriginError(String);
+
+/// Where a page comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Origin {
+    /// Of HTTP, with the default port of the scheme left out.
+    Web { scheme: String, host: String, port: Option<u16> },
+    /// Of an application's own scheme, which may have no host: `capacitor://localhost`, `file://`.
+    Application { scheme: String, authority: String },
+    /// `null`: a file, a sandboxed frame, and other pages without an origin of their own.
+    Opaque,
+}
+
+/// What the policy says to one request.
+#[derive(Debug)]
+pub(crate) enum Judged {
+    /// It goes on, and its response gets these headers.
+    Passed(Grant),
+    /// It was only a question, and this is the answer.
+    Preflight(Response<Body>),
+    /// A page of another site would open a WebSocket, or asks whether it may send a request: this is the no.
+    Foreign(Response<Body>),
+}
+
+/// The headers that let a page see a response.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    origin: Option<HeaderValue>,
+    /// The origin of a page that may not see the response.
+    foreign: Option<HeaderValue>,
+}
+
+impl Origins {
+    /// Allows pages of the server's own origin alone.
+    pub fn same() -> Self {
+        Self::default()
+    }
+
+    /// Allows one more origin, as `https://app.example.com`, `http://localhost:8080`, `capacitor://localhost` or `file://`.
+    ///
+    /// `null` allows pages without an origin of their own. Any site can put one into a sandboxed frame, so it is for servers
+    /// whose clients all bring tokens.
+    ///
+    /// # Errors
+    /// When the text is no origin. `*` is none: with credentials it would let every page in.
+    pub fn allow(mut self, origin: &str) -> Result<Self, OriginError> {
+        self.allowed.push(Origin::parse(origin).ok_or_else(|| OriginError(origin.to_owned()))?);
+        Ok(self)
+    }
+
+    /// Allows all pages that this machine serves itself (`localhost`, `127.0.0.1` and `[::1]`, with any port), for
+    /// development.
+    #[must_use]
+    pub fn allow_loopback(mut self) -> Self {
+        self.loopback = true;
+        self
+    }
+
+    /// Judges one request before anything else does. `is_vouched_for` tells whether its `Authorization` header says that no
+    /// page has sent it without knowing a token; it is asked about foreign origins alone.
+    pub(crate) fn judge(&self, head: &Parts, is_vouched_for: impl FnOnce() -> bool) -> Judged {
+        let mut origins = head.headers.get_all(ORIGIN).iter();
+        let (claimed, more) = (origins.next(), origins.next());
+        let origin = claimed.filter(|claimed| more.is_none() && self.allows(claimed, head)).cloned();
+        let is_foreign = claimed.is_some() && origin.is_none() && !is_vouched_for();
+        let grant = Grant { origin, foreign: claimed.filter(|_| is_foreign).cloned() };
+        if claimed.is_some()
+            && head.method == Method::OPTIONS
+            && let Some(method) = head.headers.get(ACCESS_CONTROL_REQUEST_METHOD)
+        {
+            let answer = grant.preflight(method, head);
+            return if is_foreign { Judged::Foreign(answer) } else { Judged::Preflight(answer) };
+        }
+        if is_foreign && websocket_codec::accept_key(&head.headers).is_some() {
+            return Judged::Foreign(answers::refuse(Limit::ForeignOrigin));
+        }
+        Judged::Passed(grant)
+    }
+
+    fn allows(&self, claimed: &HeaderValue, head: &Parts) -> bool {
+        let Some(origin) = claimed.to_str().ok().and_then(Origin::parse) else {
+            return false;
+        };
+        self.loopback && origin.is_loopback() || self.allowed.contains(&origin) || origin.is_own(head)
+    }
+}
+
+impl Grant {
+    fn preflight(&self, method: &HeaderValue, head: &Parts) -> Response<Body> {
+        let mut response = Response::new(Body::default());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let headers = response.headers_mut();
+        self.write(headers);
+        if self.origin.is_some() {
+            let asked = head.headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, method.clone());
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.unwrap_or(CLIENT_HEADERS));
+            headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+        }
+        response
+    }
+
+    /// The origin of the page, if its browser keeps the response from it.
+    pub(crate) fn foreign(&self) -> Option<&HeaderValue> {
+        self.foreign.as_ref()
+    }
+
+    /// Adds the headers to a response. `Vary` is for all, because a cache may not give one page the answer of another.
+    pub(crate) fn write(&self, headers: &mut HeaderMap) {
+        headers.append(VARY, HeaderValue::from_static("Origin"));
+        if let Some(origin) = &self.origin {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+    }
+}
+
+impl Origin {
+    fn parse(text: &str) -> Option<Self> {
+        if text == "null" {
+            return Some(Self::Opaque);
+        }
+        let (scheme, authority) = text.split_once("://")?;
+        Self::from_parts(scheme, authority)
+    }
+
+    fn from_parts(scheme: &str, authority: &str) -> Option<Self> {
+        let scheme = scheme.to_ascii_lowercase();
+        let is_of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        if scheme.is_empty()
+            || !scheme.bytes().all(is_of_scheme)
+            || !authority.bytes().all(|byte| byte.is_ascii_graphic())
+            || authority.contains(['/', '?', '#', '@', '*', ',', '\\'])
+        {
+            return None;
+        }
+        if !matches!(scheme.as_str(), "http" | "https") {
+            return Some(Self::Application { scheme, authority: authority.to_ascii_lowercase() });
+        }
+        let parsed: Authority = authority.parse().ok()?;
+        let host = parsed.host().to_ascii_lowercase();
+        if host.is_empty() {
+            return None;
+        }
+        let port = match &authority[host.len()..] {
+            "" => None,
+            port => Some(port.strip_prefix(':')?.parse::<u16>().ok()?),
+        };
+        let port = port.filter(|port| !matches!((scheme.as_str(), port), ("http", 80) | ("https", 443)));
+        Some(Self::Web { scheme, host, port })
+    }
+
+    fn is_loopback(&self) -> bool {
+        let Self::Web { host, .. } = self else { return false };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    }
+
+    /// Tells whether this is the origin that the request itself was sent to.
+    fn is_own(&self, head: &Parts) -> bool {
+        let Self::Web { scheme: own, .. } = self else { return false };
+        let site = head.extensions.get::<Site>();
+        let Some(host) = site.and_then(Site::host).or_else(|| asked_host(head)) else {
+            return false;
+        };
+        // Inside another server's router the scheme may be unknown; then the host decides.
+        let scheme = site.map_or(own.as_str(), |site| site.scheme());
+        matches!(scheme, "http" | "https") && Self::from_parts(scheme, host).as_ref() == Some(self)
+    }
+}
+
+/// The host that a request asks for; the target wins over the header (RFC 9112, section 3.2.2).
+fn asked_host(head: &Parts) -> Option<&str> {
+    match head.uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => head.headers.get(http::header::HOST)?.to_str().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

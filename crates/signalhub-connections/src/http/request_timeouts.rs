@@ -1,0 +1,330 @@
+//! How long a client may take with its requests and with what it is answered: a deadline for each head, one for the silence
+//! in between, and one for an answer that it does not read.
+
+mod watched;
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use futures_util::task::AtomicWaker;
+use tokio::time::Instant;
+
+pub(crate) use self::watched::Watched;
+use crate::outbound::Lane;
+use crate::transport::long_polling::Present;
+
+/// How long a client may take for an answer of a connection that has ended.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often it is looked at whether the connection has ended whose answer is not read.
+const RECHECK: Duration = Duration::from_secs(1);
+
+/// How much time a client has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// For the head of a request.
+    pub(crate) header: Duration,
+    /// Between two requests.
+    pub(crate) idle: Duration,
+    /// How long it may take nothing of an answer.
+    pub(crate) send: Duration,
+}
+
+/// Follows the requests on one socket.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    state: Mutex<State>,
+    times: Times,
+    /// Wakes the task of the socket when it is to end.
+    evicted: AtomicWaker,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    flushed: Flushed,
+    /// Since when the client has taken nothing of what is there for it.
+    stalled_since: Option<Instant>,
+    /// The connection whose messages the last answer holds, if there is one.
+    answered: Option<Answered>,
+    is_evicted: bool,
+}
+
+/// The connection that an answer belongs to.
+#[derive(Debug)]
+struct Answered {
+    lane: Weak<Lane>,
+    /// When it was noticed that it has ended.
+    ended: Option<Instant>,
+    /// The poll that is answered goes on until the client has read the answer.
+    _present: Option<Present>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing has come yet.
+    Silent { since: Instant },
+    /// A head is on its way. The socket has been of no use for longer, since it became silent or idle.
+    Head { since: Instant, idle_since: Instant },
+    /// So many responses are not finished yet.
+    Busy { responses: usize },
+    /// Nothing is going on.
+    Idle { since: Instant },
+}
+
+/// Whether the socket has taken all of what was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flushed {
+    Wholly,
+    NotYet,
+}
+
+/// What a client took too long with, or why it has to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Overdue {
+    #[error("the head of a request did not arrive in time")]
+    Head,
+    #[error("no request came in time")]
+    Request,
+    #[error("the body of a request did not arrive in time")]
+    Body,
+    #[error("an answer was not read in time")]
+    Answer,
+    #[error("file descriptors ran short, and no other socket had been without a request for longer")]
+    Evicted,
+}
+
+impl Overdue {
+    /// A short name for metrics and logs.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Head => "header_timeout",
+            Self::Request => "idle_timeout",
+            Self::Body => "body_timeout",
+            Self::Answer => "send_timeout",
+            Self::Evicted => "idle_socket",
+        }
+    }
+}
+
+impl Pace {
+    /// Starts with a socket that was just accepted: whoever opens one has something to ask.
+    pub(crate) fn new(times: Times) -> Arc<Self> {
+        Self::beginning(times, Phase::Silent { since: Instant::now() })
+    }
+
+    /// Goes on with a socket whose last response is finished.
+    pub(crate) fn resumed(times: Times) -> Arc<Self> {
+        Self::beginning(times, Phase::Idle { since: Instant::now() })
+    }
+
+    fn beginning(times: Times, phase: Phase) -> Arc<Self> {
+        let state = State { phase, flushed: Flushed::Wholly, stalled_since: None, answered: None, is_evicted: false };
+        Arc::new(Self { state: Mutex::new(state), times, evicted: AtomicWaker::new() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bytes_came(&self) {
+        let mut state = self.lock();
+        match state.phase {
+            Phase::Idle { since } => state.phase = Phase::Head { since: Instant::now(), idle_since: since },
+            Phase::Silent { since } => state.phase = Phase::Head { since, idle_since: since },
+            Phase::Head { .. } | Phase::Busy { .. } => {}
+        }
+    }
+
+    /// The client takes nothing.
+    fn blocked(&self) {
+        self.lock().stalled_since = Some(Instant::now());
+    }
+
+    /// It takes something again.
+    fn moved(&self) {
+        self.lock().stalled_since = None;
+    }
+
+    /// It has been given everything.
+    fn flushed(&self) {
+        let mut state = self.lock();
+        state.stalled_since = None;
+        if !matches!(state.phase, Phase::Busy { .. }) {
+            state.flushed = Flushed::Wholly;
+            let answered = state.answered.take();
+            drop(state);
+            drop(answered);
+        }
+    }
+
+    /// Tells whether all answers are finished and on their way: what is written now is none of ours.
+    pub(crate) fn is_done(&self) -> bool {
+        let state = self.lock();
+        state.flushed == Flushed::Wholly && !matches!(state.phase, Phase::Busy { .. })
+    }
+
+    /// Notes a whole head; nobody is hurried until its response is finished.
+    pub(crate) fn request(self: &Arc<Self>) -> Busy {
+        let mut state = self.lock();
+        let responses = if let Phase::Busy { responses } = state.phase { responses } else { 0 };
+        state.phase = Phase::Busy { responses: responses + 1 };
+        // What has been begun is answered. The one descriptor is taken from the headroom.
+        state.is_evicted = false;
+        drop(state);
+        Busy(Arc::clone(self))
+    }
+
+    /// The connection whose messages the client has not read.
+    pub(crate) fn unread(&self) -> Option<Arc<Lane>> {
+        self.lock().answered.as_ref()?.lane.upgrade()
+    }
+
+    /// Since when the socket has been of no use, if it is so.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        self.lock().idle_since()
+    }
+
+    /// Ends the socket if it has been idle since then, unless a request comes before its task sees that.
+    pub(crate) fn evict(&self, since: Instant) -> bool {
+        let mut state = self.lock();
+        if state.idle_since() != Some(since) {
+            return false;
+        }
+        state.is_evicted = true;
+        drop(state);
+        self.evicted.wake();
+        true
+    }
+
+    /// Drives the connection of the socket until it ends or the client takes too long.
+    pub(crate) async fn drive<F: Future>(&self, mut connection: Pin<&mut F>) -> Result<F::Output, Overdue> {
+        let mut sleep = std::pin::pin!(tokio::time::sleep_until(Instant::now()));
+        poll_fn(|cx| {
+            self.evicted.register(cx.waker());
+            if let Poll::Ready(output) = connection.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            loop {
+                // Apart from evictions, the state changes only while the connection is polled, so nobody else has to wake
+                // this.
+                let due = match self.lock().due(&self.times) {
+                    Due::Never => return Poll::Pending,
+                    Due::Now(overdue) => return Poll::Ready(Err(overdue)),
+                    Due::At(due) => due,
+                };
+                if sleep.deadline() != due {
+                    sleep.as_mut().reset(due);
+                }
+                ready!(sleep.as_mut().poll(cx));
+            }
+        })
+        .await
+    }
+}
+
+/// When the client will have taken too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Never,
+    /// Not before this time; then it is to be looked at again.
+    At(Instant),
+    Now(Overdue),
+}
+
+impl Due {
+    fn of(deadline: Option<Instant>, now: Instant, overdue: Overdue) -> Self {
+        match deadline {
+            None => Self::Never,
+            Some(deadline) if deadline <= now => Self::Now(overdue),
+            Some(deadline) => Self::At(deadline),
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Now(overdue), _) | (_, Self::Now(overdue)) => Self::Now(overdue),
+            (Self::Never, other) | (other, Self::Never) => other,
+            (Self::At(one), Self::At(other)) => Self::At(one.min(other)),
+        }
+    }
+}
+
+impl State {
+    /// Half a head is of no more use than none: a client that could protect its sockets with one byte each would take
+    /// them from all others.
+    fn idle_since(&self) -> Option<Instant> {
+        let since = match self.phase {
+            Phase::Silent { since } | Phase::Idle { since } | Phase::Head { idle_since: since, .. } => since,
+            Phase::Busy { .. } => return None,
+        };
+        (self.flushed == Flushed::Wholly && !self.is_evicted).then_some(since)
+    }
+
+    fn due(&mut self, times: &Times) -> Due {
+        if self.is_evicted {
+            return Due::Now(Overdue::Evicted);
+        }
+        // A busy socket whose client reads needs no look at the clock.
+        if self.stalled_since.is_none() && matches!(self.phase, Phase::Busy { .. }) {
+            return Due::Never;
+        }
+        let now = Instant::now();
+        let phase = match self.phase {
+            Phase::Silent { since } | Phase::Head { since, .. } => {
+                Due::of(since.checked_add(times.header), now, Overdue::Head)
+            }
+            Phase::Idle { since } => Due::of(since.checked_add(times.idle), now, Overdue::Request),
+            Phase::Busy { .. } => Due::Never,
+        };
+        self.answer_due(times, now).or(phase)
+    }
+
+    /// An answer that is not read has its own time, and ends with the connection that it is of.
+    fn answer_due(&mut self, times: &Times, now: Instant) -> Due {
+        let Some(since) = self.stalled_since else { return Due::Never };
+        let stalled = Due::of(since.checked_add(times.send), now, Overdue::Answer);
+        let Some(answered) = &mut self.answered else { return stalled };
+        if answered.ended.is_none() && answered.lane.upgrade().is_none_or(|lane| lane.ended().is_some()) {
+            answered.ended = Some(now);
+        }
+        let ended = match answered.ended {
+            Some(ended) => Due::of(ended.checked_add(FAREWELL_TIMEOUT), now, Overdue::Answer),
+            None => now.checked_add(RECHECK).map_or(Due::Never, Due::At),
+        };
+        stalled.or(ended)
+    }
+}
+
+/// A response that is not finished. It goes along with the response's body.
+#[derive(Debug)]
+pub(crate) struct Busy(Arc<Pace>);
+
+impl Busy {
+    /// Notes that the response holds messages of a connection.
+    pub(crate) fn answers(&self, lane: &Arc<Lane>, present: Option<Present>) {
+        let answered = Answered { lane: Arc::downgrade(lane), ended: None, _present: present };
+        let before = self.0.lock().answered.replace(answered);
+        drop(before);
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        if let Phase::Busy { responses } = &mut state.phase {
+            *responses -= 1;
+            if *responses == 0 {
+                state.phase = Phase::Idle { since: Instant::now() };
+                // The body has gone, and what it held may still be on its way.
+                state.flushed = Flushed::NotYet;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

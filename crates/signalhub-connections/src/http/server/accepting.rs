@@ -1,0 +1,84 @@
+//! Which sockets are let in.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::net::SendFlags;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use super::Routes;
+use super::serving::{self, Visit};
+use crate::RemoteAddress;
+use crate::http::sockets::{SocketCharge, Sockets};
+use crate::limits::Limit;
+use crate::limits::file_descriptors::Descriptors;
+
+/// The whole answer to a socket that comes when too few file descriptors are left.
+const NO_DESCRIPTORS: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// The same to one from an address that has too many.
+const TOO_MANY_SOCKETS: &[u8] =
+    b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// Accepts sockets for as long as it is polled.
+pub(super) async fn accept(listener: TcpListener, routes: Arc<Routes>, stopping: watch::Receiver<()>) -> Infallible {
+    let limits = routes.registry.limits();
+    let mut descriptors = Descriptors::new(limits.headroom());
+    let sockets = Sockets::new(limits.share(descriptors.most()));
+    loop {
+        let (socket, address) = match listener.accept().await {
+            Ok((socket, address)) => (socket, RemoteAddress::new(address.ip()).ip()),
+            Err(error) => {
+                pause_accepting(&error).await;
+                continue;
+            }
+        };
+        match admit(&routes, &sockets, &mut descriptors, address) {
+            Ok(charge) => {
+                let (routes, sockets, stopping) = (Arc::clone(&routes), Arc::clone(&sockets), stopping.clone());
+                let (times, body_time, head_size) = (limits.times(), limits.body_time(), limits.longest_head());
+                let visit = Visit { address, charge, times, body_time, head_size, routes, sockets, stopping };
+                serving::serve(socket, visit);
+            }
+            Err(limit) => turn_away(&socket, limit, address, &routes),
+        }
+    }
+}
+
+/// Decides whether a socket that was just accepted may stay, and what it counts for its address.
+fn admit(
+    routes: &Routes,
+    sockets: &Arc<Sockets>,
+    descriptors: &mut Descriptors,
+    address: IpAddr,
+) -> Result<Option<SocketCharge>, Limit> {
+    // A proxy's socket counts for its clients, once they are known.
+    let charge = if routes.proxies.trusts(address) { None } else { sockets.charge(address)? };
+    if descriptors.admit(Instant::now()) || sockets.evict(tokio::time::Instant::now()) {
+        Ok(charge)
+    } else {
+        Err(Limit::Descriptors)
+    }
+}
+
+/// Says why there is no room. The client may be too late to read it; there is no descriptor to wait with.
+fn turn_away(socket: &TcpStream, limit: Limit, address: IpAddr, routes: &Routes) {
+    tracing::debug!(reason = limit.label(), %address, "a socket was refused");
+    routes.registry.refusals().count(limit);
+    let answer = if limit == Limit::SocketsPerAddress { TOO_MANY_SOCKETS } else { NO_DESCRIPTORS };
+    let _ = rustix::net::send(socket, answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+}
+
+/// A failed accept concerns one client, or the whole process when it runs out of descriptors: then trying again at
+/// once would only burn the processor.
+async fn pause_accepting(error: &io::Error) {
+    tracing::warn!(%error, "a socket could not be accepted");
+    if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

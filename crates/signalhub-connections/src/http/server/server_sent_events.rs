@@ -1,0 +1,135 @@
+//! Event streams without hyper: a small task that moves events to a socket.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+
+use super::head::Framing;
+use super::serving::{self, Visit};
+use crate::CloseReason;
+use crate::close::ARRIVAL_TIME;
+use crate::http::sockets::SocketCharge;
+use crate::outbound::Lane;
+use crate::transport::server_sent_events::EventStream;
+
+/// How long a client may take for what is queued when its connection has ended.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How an event stream came to its end.
+enum Outcome {
+    /// All was written, or could not be.
+    Written(io::Result<()>),
+    /// All was written, and the server stops.
+    SentAway,
+    /// The client has gone.
+    Left,
+    /// The client did not take it in time.
+    Overdue,
+}
+
+/// Streams events until the connection ends or its client goes away. The socket is served again then, if it may be.
+pub(super) async fn stream(
+    mut socket: TcpStream,
+    events: EventStream,
+    (head, framing): (Vec<u8>, Framing),
+    ahead: Vec<u8>,
+    (visit, _charge): (Visit, Option<SocketCharge>),
+) {
+    let lane = Arc::clone(events.lane());
+    let mut spoke = !ahead.is_empty();
+    let outcome = {
+        let (mut reader, writer) = socket.split();
+        let overdue = async {
+            // Who was too slow has had its time.
+            if lane.wait_ended().await != CloseReason::SlowConsumer {
+                tokio::time::sleep(FAREWELL_TIMEOUT).await;
+            }
+        };
+        tokio::select! {
+            written = write(writer, events, head, framing) => match written {
+                Ok(()) if lane.ended() == Some(CloseReason::ServerShutdown) => Outcome::SentAway,
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => Outcome::Overdue,
+                written => Outcome::Written(written),
+            },
+            () = wait_until_gone(&mut reader, &mut spoke) => Outcome::Left,
+            () = overdue => Outcome::Overdue,
+        }
+    };
+    match outcome {
+        // What came in between was not kept, so the socket can only end.
+        Outcome::Written(Ok(())) if framing == Framing::Chunked && !spoke && !is_stopping(&visit) => {
+            serving::serve_again(socket, visit);
+        }
+        Outcome::Written(_) | Outcome::Left => {}
+        Outcome::SentAway => {
+            // A stream that ends in order makes some clients try once, while the server is away, and then give up.
+            let (mut reader, _writer) = socket.split();
+            let _ = tokio::time::timeout(ARRIVAL_TIME, wait_until_gone(&mut reader, &mut spoke)).await;
+            let _ = socket.set_zero_linger();
+        }
+        Outcome::Overdue => {
+            let _ = socket.set_zero_linger();
+        }
+    }
+}
+
+fn is_stopping(visit: &Visit) -> bool {
+    visit.stopping.has_changed().unwrap_or(true)
+}
+
+async fn write(writer: WriteHalf<'_>, mut events: EventStream, head: Vec<u8>, framing: Framing) -> io::Result<()> {
+    let mut bytes = head;
+    while let Some(event) = poll_fn(|cx| events.poll_next(cx)).await {
+        framing.append(&event, &mut bytes);
+        write_all(&writer, &bytes, events.lane()).await?;
+        // An idle stream keeps no buffer.
+        bytes = Vec::new();
+    }
+    if events.lane().ended() != Some(CloseReason::ServerShutdown) {
+        bytes.extend_from_slice(framing.end());
+    }
+    write_all(&writer, &bytes, events.lane()).await
+}
+
+/// Writes all of it, unless the client takes nothing for too long: then its connection ends.
+async fn write_all(writer: &WriteHalf<'_>, mut bytes: &[u8], lane: &Lane) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match writer.try_write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // An idle stream keeps no timer either.
+                match Box::pin(tokio::time::timeout(lane.send_timeout(), writer.writable())).await {
+                    Ok(writable) => writable?,
+                    Err(_) => {
+                        lane.end(CloseReason::SlowConsumer);
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the client closes its side. It has nothing to say before the stream ends; what it says is dropped.
+async fn wait_until_gone(reader: &mut ReadHalf<'_>, spoke: &mut bool) {
+    while reader.readable().await.is_ok() {
+        match drop_bytes(reader) {
+            Ok(0) => return,
+            Ok(_) => *spoke = true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// The buffer is gone before anybody waits, so that it takes no room in a task.
+fn drop_bytes(reader: &ReadHalf<'_>) -> io::Result<usize> {
+    reader.try_read(&mut [0; 512])
+}

@@ -1,0 +1,115 @@
+//! What is answered to the head of a request that hyper cannot read: more than hyper says, and where the page that asked is
+//! allowed to read it.
+
+use std::time::Duration;
+
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Method, Request, StatusCode, Uri};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::head;
+use super::serving::{self, Visit};
+use crate::http::answers;
+
+/// How many header fields a head may have; the original's limit as well as hyper's.
+const HEADER_FIELDS: usize = 100;
+
+/// How long a client may go on to send what nobody reads, before it gets to the answer.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// So much of it is read.
+const MOST_DISCARDED: usize = 1 << 20;
+
+/// Answers with this status to what was read, counts it, and gives up the socket.
+pub(super) async fn refuse(mut socket: TcpStream, status: u16, read: &[u8], error: &hyper::Error, visit: &Visit) {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    let text = explain(status, read, error, visit.head_size);
+    let reason = serving::count_broken(error, visit.routes.registry());
+    let address = visit.address;
+    tracing::debug!(reason, detail = text, status = status.as_u16(), %address, "the head of a request was refused");
+    let mut response = answers::text(status, &text).map(|_| ());
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    if let Some(mut head) = readable(read) {
+        visit.routes.proxies.resolve(&mut head, visit.address);
+        visit.routes.grant(&head, &mut response);
+    }
+    let answering = async {
+        let bytes = [head::whole(&response), text.into_bytes()].concat();
+        if socket.write_all(&bytes).await.is_ok() && socket.shutdown().await.is_ok() {
+            // A socket that is closed with unread input takes the answer with it.
+            discard(&mut socket).await;
+        }
+    };
+    let _ = tokio::time::timeout(DISCARD_TIMEOUT, answering).await;
+}
+
+async fn discard(socket: &mut TcpStream) {
+    let mut buffer = vec![0; 4096];
+    let mut discarded = 0;
+    while let Ok(count @ 1..) = socket.read(&mut buffer).await
+        && discarded < MOST_DISCARDED
+    {
+        discarded += count;
+    }
+}
+
+fn explain(status: StatusCode, read: &[u8], error: &hyper::Error, head_size: usize) -> String {
+    let is_long = || !read.windows(4).take(head_size.saturating_sub(3)).any(|end| end == b"\r\n\r\n");
+    match status {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE if is_long() => {
+            format!("The head of the request is larger than {head_size} bytes.")
+        }
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            format!("The head of the request has more than {HEADER_FIELDS} header fields.")
+        }
+        StatusCode::URI_TOO_LONG => "The target of the request is too long.".to_owned(),
+        _ => format!("The head of the request is malformed: {error}."),
+    }
+}
+
+/// Reads as much of a head as there is, leaving out what cannot be read.
+fn readable(bytes: &[u8]) -> Option<Parts> {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\n"));
+    let mut words = lines.next()?.split(|byte| *byte == b' ');
+    let (method, target) = (Method::from_bytes(words.next()?).ok()?, Uri::try_from(words.next()?).ok()?);
+    let mut head = Request::builder().method(method).uri(target).body(()).ok()?.into_parts().0;
+    for line in lines {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() || !add(&mut head.headers, line) {
+            break;
+        }
+    }
+    Some(head)
+}
+
+/// Adds a field; `false` when no more fit.
+fn add(headers: &mut HeaderMap, line: &[u8]) -> bool {
+    let mut parts = line.splitn(2, |byte| *byte == b':');
+    let name = parts.next().and_then(|name| HeaderName::from_bytes(name).ok());
+    let value = parts.next().and_then(|value| HeaderValue::from_bytes(value.trim_ascii()).ok());
+    match name.zip(value) {
+        Some((name, value)) => headers.try_append(name, value).is_ok(),
+        None => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_come_of_a_head_is_read() {
+        let bytes =
+            b"GET /hub?a=b HTTP/1.1\r\nHost: h\r\nno field\r\nORIGIN:  https://a.example \r\nAuthorization: Bear";
+        let head = readable(bytes).unwrap();
+        assert_eq!((head.method, head.uri.path()), (Method::GET, "/hub"));
+        let fields: Vec<_> = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        assert_eq!(fields, [("host", &b"h"[..]), ("origin", b"https://a.example")]);
+        for bytes in [&b""[..], b"GET", b"GET /", b"GET / HTTP/1.1", b"\xff / HTTP/1.1\r\n", b"GET \xff HTTP/1.1\r\n"] {
+            assert!(readable(bytes).is_none(), "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! What all parts of one connection share: its queue, its signals, and those who wait for room.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::task::AtomicWaker;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::SendError;
+use super::backlog::Backlog;
+use super::queue::{Full, News, Outlet, Queue, SLICES_PER_WRITE};
+use crate::outbound::signals::{Signal, Signals, TICK};
+use crate::{CloseReason, Frame, Frames};
+
+/// A queue may hold this share of its limit freely; the rest is reserved from what a server holds for clients that are
+/// behind.
+const FREE_SHARE: usize = 16;
+
+/// With no more than this queued, or than the free share, `ready` lets streams and completions go on.
+const READY: usize = 64 * 1024;
+
+/// The limits of a queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QueueLimits {
+    /// What may be queued, and what may be kept, behind the first frame.
+    pub(crate) bytes: usize,
+    /// How long a transport may take nothing while something is queued.
+    pub(crate) stall: Duration,
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        Self { bytes: 16 << 20, stall: Duration::from_secs(10) }
+    }
+}
+
+impl QueueLimits {
+    fn ready(&self) -> usize {
+        READY.min(self.free())
+    }
+
+    pub(super) fn free(&self) -> usize {
+        self.bytes / FREE_SHARE
+    }
+
+    /// How much of what is not free a queue may have reserved before publishers wait for its client.
+    pub(super) fn half(&self) -> usize {
+        (self.bytes / 2).saturating_sub(self.free())
+    }
+}
+
+/// What all parts of one connection share: its queue and its signals.
+pub(crate) struct Lane {
+    queue: Mutex<Queue>,
+    pub(crate) signals: Signals,
+    /// Wakes those who wait for room. Only [`LockedQueue`] notifies it.
+    room: Notify,
+    /// Woken when there is something to take.
+    taker: AtomicWaker,
+    limits: QueueLimits,
+    backlog: Arc<Backlog>,
+}
+
+impl Lane {
+    pub(crate) fn new(limits: QueueLimits, backlog: Arc<Backlog>, outlet: Outlet) -> Self {
+        Self {
+            queue: Mutex::new(Queue::new(outlet, Arc::clone(&backlog))),
+            signals: Signals::default(),
+            room: Notify::new(),
+            taker: AtomicWaker::new(),
+            limits,
+            backlog,
+        }
+    }
+
+    /// The lock is held for a few instructions or one non-blocking write, never across an await.
+    pub(super) fn lock(&self) -> LockedQueue<'_> {
+        LockedQueue { lane: self, queue: self.queue.lock().unwrap_or_else(PoisonError::into_inner) }
+    }
+
+    /// How long the client may take nothing of what is there for it.
+    pub(crate) fn send_timeout(&self) -> Duration {
+        self.limits.stall
+    }
+
+    /// Changes who moves what is queued.
+    pub(crate) fn set_outlet(&self, outlet: Outlet) {
+        self.lock().outlet = outlet;
+    }
+
+    pub(super) fn cork(&self) {
+        self.lock().corked = true;
+    }
+
+    pub(super) fn uncork(&self) {
+        let mut queue = self.lock();
+        queue.corked = false;
+        let news = queue.write_held_back();
+        drop(queue);
+        self.announce(news);
+    }
+
+    pub(super) async fn ready(&self) {
+        loop {
+            let room = self.room.notified();
+            if self.has_room_or_waits() {
+                return;
+            }
+            room.await;
+        }
+    }
+
+    pub(super) fn backlog(&self) -> &Backlog {
+        &self.backlog
+    }
+
+    /// Reads the byte beside the queue: taking the lock would wait for the memory.
+    pub(super) fn prefetch(&self) {
+        std::hint::black_box(self.queue.is_poisoned());
+    }
+
+    pub(crate) fn send(&self, frame: &Frame) -> Result<(), SendError> {
+        let mut queue = self.lock();
+        match queue.retain(frame, &self.limits) {
+            Ok(()) => self.enqueue(queue, frame),
+            Err(Full) => Err(self.overflow(queue)),
+        }
+    }
+
+    pub(crate) fn send_unretained(&self, frame: &Frame) -> Result<(), SendError> {
+        self.enqueue(self.lock(), frame)
+    }
+
+    fn enqueue(&self, mut queue: LockedQueue<'_>, frame: &Frame) -> Result<(), SendError> {
+        if queue.refuses {
+            return Err(SendError);
+        }
+        if queue.writes_at_once() && queue.passes(frame) {
+            return Ok(());
+        }
+        let Ok(news) = queue.push_within(frame, &self.limits) else { return Err(self.overflow(queue)) };
+        drop(queue);
+        self.announce(news);
+        Ok(())
+    }
+
+    pub(crate) fn send_all(&self, frames: &Frames) -> Result<(), SendError> {
+        let mut queue = self.lock();
+        if queue.refuses {
+            return Err(SendError);
+        }
+        let mut written = 0;
+        if queue.writes_at_once() && queue.retained.is_none() {
+            written = queue.write_inline(frames.as_bytes());
+            if written == frames.as_bytes().len() {
+                return Ok(());
+            }
+        }
+        self.enqueue_each(queue, frames.each(), written)
+    }
+
+    pub(crate) fn send_each(&self, frames: impl Iterator<Item = Frame>) -> Result<(), SendError> {
+        let queue = self.lock();
+        if queue.refuses {
+            return Err(SendError);
+        }
+        self.enqueue_each(queue, frames, 0)
+    }
+
+    /// Queues frames of which so many bytes are written already, and writes them as far as that is possible at once.
+    fn enqueue_each(
+        &self,
+        mut queue: LockedQueue<'_>,
+        frames: impl Iterator<Item = Frame>,
+        mut written: usize,
+    ) -> Result<(), SendError> {
+        let mut news = News::None;
+        for frame in frames {
+            if written >= frame.len() {
+                written -= frame.len();
+                continue;
+            }
+            let pushed = queue.retain(&frame, &self.limits).and_then(|()| queue.push_within(&frame, &self.limits));
+            let Ok(pushed) = pushed else { return Err(self.overflow(queue)) };
+            news = news.or(pushed);
+            if written > 0 {
+                queue.written = std::mem::take(&mut written);
+            }
+        }
+        if queue.has_socket() && !queue.corked {
+            // What does not go now is for the task, which is woken once.
+            news = queue.write_queued();
+        }
+        drop(queue);
+        self.announce(news);
+        Ok(())
+    }
+
+    fn overflow(&self, queue: LockedQueue<'_>) -> SendError {
+        drop(queue);
+        self.end(CloseReason::SlowConsumer);
+        SendError
+    }
+
+    /// Wakes whoever moves what is queued.
+    pub(super) fn announce(&self, news: News) {
+        match news {
+            News::ForTask => self.signals.raise(Signal::Moved),
+            News::ForTaker => {
+                // From now on it counts how long nobody takes it.
+                self.signals.spare(0);
+                self.taker.wake();
+            }
+            News::None => {}
+        }
+    }
+
+    /// Tells whether the queue is short; if it is not, the caller is woken once it is.
+    fn has_room_or_waits(&self) -> bool {
+        let mut queue = self.lock();
+        let has_room = queue.has_room(self.limits.ready());
+        queue.room_is_awaited |= !has_room;
+        has_room
+    }
+
+    /// Takes no more. The first reason stands.
+    pub(crate) fn end(&self, reason: CloseReason) {
+        {
+            let mut queue = self.lock();
+            queue.refuses = true;
+            if queue.ended.is_some() {
+                return;
+            }
+            queue.ended = Some(reason);
+        }
+        self.signals.raise(Signal::Ended);
+        self.taker.wake();
+    }
+
+    /// Waits, in the task of the one who takes, until the connection has ended.
+    pub(crate) async fn wait_ended(&self) -> CloseReason {
+        poll_fn(|cx| {
+            self.taker.register(cx.waker());
+            self.ended().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+
+    pub(crate) fn ended(&self) -> Option<CloseReason> {
+        self.lock().ended
+    }
+
+    /// Tells whether the connection has ended or is ending.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.lock().refuses
+    }
+
+    pub(super) fn abort(&self) {
+        let mut queue = self.lock();
+        if !queue.refuses {
+            queue.refuses = true;
+            drop(queue);
+            self.signals.raise(Signal::Abort);
+        }
+    }
+
+    /// The connection is over: a socket is let go, and with it what could not be written. What polls and streams have
+    /// not taken yet stays for them.
+    pub(crate) fn disconnect(&self) {
+        // What was held back is for those who take it.
+        self.lock().corked = false;
+        self.end(CloseReason::HandlerFailed);
+        let mut queue = self.lock();
+        queue.retained = None;
+        if let Outlet::Socket(_) | Outlet::Task = queue.outlet {
+            queue.outlet = Outlet::Task;
+            queue.forget();
+        }
+    }
+
+    /// Tells whether a client comes now and then to take what is queued.
+    pub(crate) fn is_polled(&self) -> bool {
+        matches!(self.lock().outlet, Outlet::Taker)
+    }
+
+    /// Sends a last frame behind all others, also when the end has begun, and takes no more from anybody else.
+    pub(crate) fn finish(&self, last: Option<&Frame>, reason: CloseReason) {
+        let mut queue = self.lock();
+        queue.refuses = true;
+        queue.ended.get_or_insert(reason);
+        if let Some(frame) = last.filter(|_| !queue.held)
+            && !(queue.frames.is_empty() && queue.passes(frame))
+        {
+            queue.push(frame);
+        }
+        drop(queue);
+        self.taker.wake();
+    }
+
+    /// Waits until all that is queued was taken.
+    pub(crate) async fn wait_taken(&self) {
+        loop {
+            let taken = self.room.notified();
+            if self.lock().frames.is_empty() {
+                return;
+            }
+            taken.await;
+        }
+    }
+
+    /// Tells whether nothing could be written for longer than the limit.
+    pub(crate) fn is_stalled(&self, now: Instant) -> bool {
+        self.lock().stalled_since.is_some_and(|since| now.duration_since(since) >= self.limits.stall)
+    }
+
+    /// Spares the task the ticks of such a time, unless it has to watch how long nothing can be written.
+    pub(crate) fn spare_ticks(&self, time: Duration) {
+        // The tick at the end of the time is not spared.
+        let ticks = u16::try_from(time.as_millis().saturating_sub(1) / TICK.as_millis()).unwrap_or(u16::MAX);
+        let queue = self.lock();
+        self.signals.spare(if queue.stalled_since.is_some() { 0 } else { ticks });
+    }
+
+    /// Writes what is queued until the queue is empty or `write` would block.
+    ///
+    /// `write` takes slices and tells how many bytes of them it wrote.
+    pub(crate) fn poll_drain(
+        &self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut(&mut Context<'_>, &[IoSlice<'_>]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            // The lock is free between two writes, so that nobody who sends waits for all of them.
+            let mut queue = self.lock();
+            if queue.frames.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
+            let count = queue.fill(&mut slices);
+            match write(cx, &slices[..count]) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(n)) => queue.advance(n),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    queue.stalled_since.get_or_insert_with(Instant::now);
+                    self.signals.spare(0);
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Takes at most `most` frames, and none behind the one with which they have `bytes`; `None` after the last one of an
+    /// ended lane. Only one may wait at a time.
+    pub(crate) fn poll_take(&self, cx: &mut Context<'_>, most: usize, bytes: usize) -> Poll<Option<Vec<Frame>>> {
+        self.taker.register(cx.waker());
+        let mut queue = self.lock();
+        if queue.corked {
+            return Poll::Pending;
+        }
+        if queue.frames.is_empty() {
+            return if queue.ended.is_some() { Poll::Ready(None) } else { Poll::Pending };
+        }
+        let frames = queue.first(most, bytes);
+        queue.advance(frames.iter().map(Frame::len).sum());
+        Poll::Ready(Some(frames))
+    }
+
+    /// The same as a future. Dropping it takes nothing.
+    pub(crate) async fn take(&self, most: usize, bytes: usize) -> Option<Vec<Frame>> {
+        poll_fn(|cx| self.poll_take(cx, most, bytes)).await
+    }
+}
+
+/// The queue of a lane, locked.
+///
+/// Unlocking it is the one place that gives back what a shorter queue has reserved, and that wakes those who wait for room in [`Outbound::ready`]. Whatever made the room, a write
+/// by a sender or by the task, a transport that was lost, or the end, cannot forget them.
+pub(super) struct LockedQueue<'a> {
+    lane: &'a Lane,
+    queue: MutexGuard<'a, Queue>,
+}
+
+impl Deref for LockedQueue<'_> {
+    type Target = Queue;
+
+    fn deref(&self) -> &Queue {
+        &self.queue
+    }
+}
+
+impl DerefMut for LockedQueue<'_> {
+    fn deref_mut(&mut self) -> &mut Queue {
+        &mut self.queue
+    }
+}
+
+impl Drop for LockedQueue<'_> {
+    fn drop(&mut self) {
+        self.queue.give_back(&self.lane.limits);
+        if self.queue.room_is_awaited && self.queue.has_room(self.lane.limits.ready()) {
+            self.queue.room_is_awaited = false;
+            // Waking a task takes no lock of the connection's.
+            self.lane.room.notify_waiters();
+        }
+    }
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,8 @@
+//! What the head of a request says.
+
+pub(crate) mod content_coding;
+pub(crate) mod forwarded;
+pub(crate) mod hosts;
+pub(crate) mod path;
+pub(crate) mod query;
+pub(crate) mod request_id;

@@ -1,0 +1,74 @@
+//! How a connection that has lost its transport, or is about to, gets the next one.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::RemoteAddress;
+use crate::auth::identity::Renewal;
+use crate::connection::Transport;
+use crate::outbound::Lane;
+use crate::outbound::signals::Signal;
+
+/// Where the next transport of a connection waits for it.
+pub(crate) struct Handover {
+    /// How long the connection waits for a transport when it has none.
+    patience: Duration,
+    news: Mutex<News>,
+}
+
+#[derive(Default)]
+struct News {
+    /// What the request for the transport said about its sender, also where the transport is still on its way.
+    renewal: Option<Renewal>,
+    arrival: Option<Arrival>,
+}
+
+/// A new transport, and what its request said.
+pub(crate) struct Arrival {
+    pub(crate) transport: Transport,
+    pub(crate) remote: Option<RemoteAddress>,
+}
+
+impl Handover {
+    pub(crate) fn new(patience: Duration) -> Arc<Self> {
+        Arc::new(Self { patience, news: Mutex::default() })
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    fn lock(&self) -> MutexGuard<'_, News> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings the credentials with which a transport was asked for. They count before it is there, and before its client
+    /// knows that it will be.
+    pub(crate) fn renew(&self, renewal: Renewal, lane: &Lane) {
+        let replaced = self.lock().renewal.replace(renewal);
+        lane.signals.raise(Signal::Renewed);
+        drop(replaced);
+    }
+
+    /// Brings a transport; one that still waits here is dropped for it.
+    pub(crate) fn bring(&self, arrival: Arrival, lane: &Lane) {
+        let replaced = self.lock().arrival.replace(arrival);
+        lane.signals.raise(Signal::Arrived);
+        drop(replaced);
+    }
+
+    pub(crate) fn take_renewal(&self) -> Option<Renewal> {
+        self.lock().renewal.take()
+    }
+
+    pub(crate) fn take_arrival(&self) -> Option<Arrival> {
+        self.lock().arrival.take()
+    }
+}
+
+impl fmt::Debug for Handover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handover").field("patience", &self.patience).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,123 @@
+//! What carries the bytes of an upgraded request.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use rustix::net::{RecvFlags, recv};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::http::sockets::SocketCharge;
+use crate::outbound::Lane;
+
+/// How much one read takes from the socket.
+pub(crate) const READ_SIZE: usize = 16 * 1024;
+
+/// A plain socket or anything else.
+pub(crate) enum Io {
+    /// A plain socket, which senders write to by themselves, and what it counts for its client.
+    Tcp { socket: Arc<TcpStream>, _charge: Option<SocketCharge> },
+    /// Anything else, as TLS, written to by the connection's task alone.
+    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "our own server has plain sockets only"))]
+    Stream { stream: Pin<Box<dyn Stream>>, flush: Flush },
+}
+
+/// Whether a stream holds bytes back that were written to it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flush {
+    Done,
+    Needed,
+}
+
+/// Bytes in both directions.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send {}
+impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
+
+impl Io {
+    #[cfg(feature = "tower")]
+    pub(crate) fn stream(stream: impl Stream + 'static) -> Self {
+        Self::Stream { stream: Box::pin(stream), flush: Flush::Done }
+    }
+
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp { socket, .. } => loop {
+                ready!(socket.poll_read_ready(cx))?;
+                match try_read(socket, buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    result => return Poll::Ready(result),
+                }
+            },
+            Self::Stream { stream, .. } => {
+                let mut buffer = ReadBuf::new(buffer);
+                ready!(stream.as_mut().poll_read(cx, &mut buffer))?;
+                Poll::Ready(Ok(buffer.filled().len()))
+            }
+        }
+    }
+
+    /// Writes what is queued in the lane until nothing is left.
+    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>, lane: &Lane) -> Poll<io::Result<()>> {
+        ready!(lane.poll_drain(cx, |cx, slices| self.poll_write(cx, slices)))?;
+        if let Self::Stream { stream, flush: flush @ Flush::Needed } = self {
+            ready!(stream.as_mut().poll_flush(cx))?;
+            *flush = Flush::Done;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp { socket, .. } => loop {
+                ready!(socket.poll_write_ready(cx))?;
+                match socket.try_write_vectored(slices) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    result => return Poll::Ready(result),
+                }
+            },
+            Self::Stream { stream, flush } => {
+                *flush = Flush::Needed;
+                stream.as_mut().poll_write_vectored(cx, slices)
+            }
+        }
+    }
+
+    /// Writes a few bytes if that is possible at once.
+    pub(crate) fn try_write(&self, bytes: &[u8]) {
+        if let Self::Tcp { socket, .. } = self {
+            let _ = socket.try_write(bytes);
+        }
+    }
+
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            // Dropping the last owner of a socket ends it in order.
+            Self::Tcp { .. } => Poll::Ready(()),
+            Self::Stream { stream, .. } => stream.as_mut().poll_shutdown(cx).map(drop),
+        }
+    }
+
+    /// Lets the socket end with a reset instead of lingering for a client that is silent.
+    pub(crate) fn reset(&self) {
+        if let Self::Tcp { socket, .. } = self {
+            let _ = socket.set_zero_linger();
+        }
+    }
+}
+
+/// Reads what is there. A read that does not fill the buffer has emptied the socket, so tokio is told in the same breath to
+/// wait for more: the next read is not in vain.
+fn try_read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let room = buffer.len();
+    let mut emptied = None;
+    let filled = socket.try_io(Interest::READABLE, || match recv(socket, &mut *buffer, RecvFlags::DONTWAIT)?.0 {
+        n if n == 0 || n == room => Ok(n),
+        n => {
+            emptied = Some(n);
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+    });
+    emptied.map_or(filled, Ok)
+}

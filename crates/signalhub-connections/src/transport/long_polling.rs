@@ -1,0 +1,149 @@
+//! Long polling: the transport's way out (transports, Long Polling).
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::CloseReason;
+use crate::outbound::Lane;
+use crate::transport::inbox::Mailbox;
+
+/// The answer to a poll takes no further message along beyond this.
+const BYTES_PER_ANSWER: usize = 1 << 20;
+
+/// The polls of one connection. One of them waits at a time: a newer one takes over.
+#[derive(Debug)]
+pub(crate) struct Polls {
+    mailbox: Arc<Mailbox>,
+    timeout: Duration,
+    /// How long there may be no poll.
+    patience: Duration,
+    /// Counts polls; the waiting one is over when there is a newer one.
+    newest: AtomicU64,
+    replaced: Notify,
+    turn: tokio::sync::Mutex<()>,
+    presence: Mutex<Presence>,
+    /// The handler has ended; what is queued is all there is.
+    finished: AtomicBool,
+}
+
+/// When the client was last there.
+#[derive(Debug)]
+struct Presence {
+    waiting: usize,
+    since: Instant,
+}
+
+/// How a poll ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Polled {
+    /// With everything that waited.
+    Data(Bytes),
+    /// With nothing in time.
+    TimedOut,
+    /// By a newer poll.
+    Replaced,
+    /// The connection has ended and everything was taken.
+    Ended,
+}
+
+impl Polls {
+    pub(crate) fn new(mailbox: Arc<Mailbox>, timeout: Duration, patience: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            mailbox,
+            timeout,
+            patience,
+            newest: AtomicU64::new(0),
+            replaced: Notify::new(),
+            turn: tokio::sync::Mutex::new(()),
+            presence: Mutex::new(Presence { waiting: 0, since: Instant::now() }),
+            finished: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
+    /// Waits for data, after the poll before it has ended. Whoever polls is [present](Present) meanwhile.
+    ///
+    /// Nothing is taken before it can be given back, so a poll that is dropped loses nothing.
+    pub(crate) async fn poll(&self) -> Polled {
+        let number = self.newest.fetch_add(1, Ordering::AcqRel) + 1;
+        self.replaced.notify_waiters();
+        let _turn = self.turn.lock().await;
+        let replaced = async {
+            loop {
+                let news = self.replaced.notified();
+                if self.newest.load(Ordering::Acquire) != number {
+                    return;
+                }
+                news.await;
+            }
+        };
+        tokio::select! {
+            biased;
+            frames = self.mailbox.lane().take(usize::MAX, BYTES_PER_ANSWER) => match frames {
+                None => Polled::Ended,
+                Some(frames) => {
+                    let mut data = Vec::new();
+                    frames.iter().for_each(|frame| data.extend_from_slice(&frame.payload()));
+                    Polled::Data(data.into())
+                }
+            },
+            () = replaced => Polled::Replaced,
+            () = tokio::time::sleep(self.timeout) => Polled::TimedOut,
+        }
+    }
+
+    /// Tells whether there was no poll for too long.
+    pub(crate) fn is_deserted(&self, now: Instant) -> bool {
+        let presence = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
+        presence.waiting == 0 && now.duration_since(presence.since) > self.patience
+    }
+
+    /// Ends the client's side.
+    pub(crate) fn end(&self, reason: CloseReason) {
+        self.mailbox.end(reason);
+    }
+
+    /// The handler has ended.
+    pub(crate) fn finish(&self) {
+        self.finished.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished.load(Ordering::Acquire)
+    }
+}
+
+/// Counts a poll while it is there: from its request until its client has read the answer.
+#[derive(Debug)]
+pub(crate) struct Present(Arc<Polls>);
+
+impl Present {
+    pub(crate) fn new(polls: &Arc<Polls>) -> Self {
+        polls.presence.lock().unwrap_or_else(PoisonError::into_inner).waiting += 1;
+        Self(Arc::clone(polls))
+    }
+
+    /// The way out of the connection.
+    pub(crate) fn lane(&self) -> &Arc<Lane> {
+        self.0.mailbox.lane()
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        let mut presence = self.0.presence.lock().unwrap_or_else(PoisonError::into_inner);
+        presence.waiting -= 1;
+        presence.since = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests;
