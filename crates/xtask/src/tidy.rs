@@ -2,14 +2,17 @@
 //!
 //! A rule is a function over the [`Tree`]. It knows no exceptions for single files: a rule that needs one is a bad rule.
 
+mod circles;
 mod direction;
 mod functions;
 mod layout;
 mod length;
+mod modules;
 mod names;
 mod owners;
 mod places;
 mod reasons;
+mod tokens;
 mod tree;
 
 use std::fmt;
@@ -21,11 +24,12 @@ pub(crate) use tree::Tree;
 type Rule = fn(&Tree) -> Vec<Finding>;
 
 /// All rules, by the name that a finding is printed with.
-pub(crate) const RULES: [(&str, Rule); 9] = [
+pub(crate) const RULES: [(&str, Rule); 10] = [
     ("file length", length::check),
     ("function length", functions::check),
     ("names", names::check),
     ("direction", direction::check),
+    ("circles", circles::check),
     ("owners", owners::check_dependencies),
     ("owned uses", owners::check_uses),
     ("reasons", reasons::check),

@@ -1,9 +1,13 @@
-//! A package is found under its own name, opens with what it is, and takes the lints of the workspace.
+//! A package is found under its own name, opens with what it is, takes the lints of the workspace, and has its modules in
+//! files of their own names: `a.rs` beside the folder `a`.
 
 use std::path::Path;
 
 use super::{Finding, Tree};
 use crate::workspace::Package;
+
+/// Packages whose modules are not all laid out so yet.
+const WITH_MOD_FILES: [&str; 2] = ["signalhub", "signalhub-connections"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     tree.packages.iter().flat_map(|package| package_findings(tree, package)).collect()
@@ -24,7 +28,18 @@ fn package_findings(tree: &Tree, package: &Package) -> Vec<Finding> {
     for root in package.roots.iter().filter(|root| !text(tree, root).starts_with("//!")) {
         findings.push(Finding::new(&root.to_string_lossy(), "does not open with what it is (//!)"));
     }
+    if !WITH_MOD_FILES.contains(&package.name.as_str()) {
+        findings.extend(mod_files(tree, package));
+    }
     findings
+}
+
+/// The sources named `mod.rs`. In `tests/` cargo leaves no other name to modules that several tests share.
+fn mod_files<'a>(tree: &'a Tree, package: &Package) -> impl Iterator<Item = Finding> + 'a {
+    let sources = package.folder.join("src");
+    let paths = tree.sources().map(|file| file.path.as_str());
+    let mod_files = paths.filter(move |path| Path::new(path).starts_with(&sources) && path.ends_with("/mod.rs"));
+    mod_files.map(|path| Finding::new(path, "is named mod.rs, where it should have the name of its module"))
 }
 
 fn text<'a>(tree: &'a Tree, path: &Path) -> &'a str {

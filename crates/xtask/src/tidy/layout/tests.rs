@@ -17,3 +17,21 @@ fn a_package_has_one_name_one_opening_and_our_lints() {
     check("crates/hub", "[package]\nname = \"hub\"\n", "//! A hub.\n", 1);
     check("crates/hub", lints, "use std::io;\n", 1);
 }
+
+#[test]
+fn modules_are_in_files_of_their_own_names() {
+    let check = |file: &str, findings: usize| {
+        let mut hub = package("hub", &[]);
+        hub.folder = "crates/hub".into();
+        hub.roots = vec!["crates/hub/src/lib.rs".into()];
+        let files = [
+            ("crates/hub/Cargo.toml", "[lints]\nworkspace = true\n"),
+            ("crates/hub/src/lib.rs", "//! A hub.\n"),
+            (file, ""),
+        ];
+        assert_eq!(check(&tree(&files, vec![hub])).len(), findings, "{file}");
+    };
+    check("crates/hub/src/session.rs", 0);
+    check("crates/hub/src/session/mod.rs", 1);
+    check("crates/hub/tests/support/mod.rs", 0);
+}
