@@ -75,7 +75,7 @@ impl Counts {
         Refusals {
             connections: self.connections.refusals()
                 + self.internal.as_ref().map(ConnectionCounts::refusals).unwrap_or_default(),
-            hub: self.hub.refusals(),
+            hub: self.hub.refused_calls(),
             publishes: self.publishes.so_far(),
         }
     }
@@ -88,7 +88,7 @@ pub struct Refusals {
     /// Sockets, negotiations and connections.
     pub connections: connections::Refusals,
     /// Calls and subscriptions.
-    pub hub: signalhub::Refusals,
+    pub hub: signalhub::RefusedCalls,
     /// Requests of the publish API.
     pub publishes: PublishRefusals,
 }

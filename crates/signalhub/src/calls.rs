@@ -1,5 +1,8 @@
-//! Hub methods, and how a call becomes a run of one.
+//! Hub methods, their parameters, and how a call reaches one.
 
+pub(crate) mod binding;
+pub(crate) mod call;
+pub(crate) mod caller;
 pub(crate) mod extract;
 pub(crate) mod handler;
 pub(crate) mod method;

@@ -1,10 +1,12 @@
 //! The connected clients of a hub, and how they are addressed.
 
+pub(crate) mod call_slots;
 pub(crate) mod client;
 pub(crate) mod connected;
+pub(crate) mod errors;
 pub(crate) mod groups;
-pub(crate) mod items;
+mod items;
 pub(crate) mod membership;
+mod result_id;
 pub(crate) mod results;
-pub(crate) mod slots;
 pub(crate) mod targets;

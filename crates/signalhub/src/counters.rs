@@ -1,4 +1,4 @@
-//! Why calls of clients were answered with errors.
+//! What a hub counts: the calls that it answered with errors, and those that it refused.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Defines the errors, their labels and the list of all of them.
 macro_rules! call_errors {
     ($( $(#[doc = $doc:literal])+ $variant:ident = $label:literal, )+) => {
-        /// Why a call of a client was answered with an error, beyond the limits that [`Refusals`](crate::Refusals) counts.
+        /// Why a call of a client was answered with an error, beyond the limits that [`RefusedCalls`](crate::RefusedCalls) counts.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum CallError {
@@ -64,6 +64,35 @@ impl CallError {
     /// Logs it, within the span of the connection; `detail` is what its client reads with detailed errors.
     pub(crate) fn log(self, method: &str, detail: impl fmt::Display) {
         tracing::debug!(reason = self.label(), method, %detail, "a call was answered with an error");
+    }
+}
+
+/// How many calls a hub has refused since it was built, because a client went over a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RefusedCalls {
+    /// Calls above the rate.
+    pub invocations: u64,
+    /// Calls that would have opened more streams than a client may have.
+    pub streams: u64,
+    /// Calls of `Subscribe` that would have exceeded what a connection may subscribe to.
+    pub subscriptions: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct RefusedCallCounts {
+    pub(crate) invocations: AtomicU64,
+    pub(crate) streams: AtomicU64,
+    pub(crate) subscriptions: AtomicU64,
+}
+
+impl RefusedCallCounts {
+    pub(crate) fn read(&self) -> RefusedCalls {
+        RefusedCalls {
+            invocations: self.invocations.load(Ordering::Relaxed),
+            streams: self.streams.load(Ordering::Relaxed),
+            subscriptions: self.subscriptions.load(Ordering::Relaxed),
+        }
     }
 }
 

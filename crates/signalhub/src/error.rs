@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::CallError;
+use crate::counters::CallError;
 
 /// The failure of a hub method.
 ///
@@ -43,8 +43,8 @@ impl HubError {
         }
     }
 
-    /// Adds to a base text what the client may know.
-    pub(crate) fn tell(&self, base: &str, details: ErrorDetails) -> String {
+    /// The text that a client reads: a base text, and the failure's own text if the client may read it.
+    pub(crate) fn text_for_client(&self, base: &str, details: ErrorDetails) -> String {
         match (&self.kind, details) {
             (Kind::Refused, _) => format!("{base} HubException: {}", self.text),
             (Kind::Internal(kind), ErrorDetails::Shown) => format!("{base} {kind}: {}", self.text),

@@ -8,23 +8,32 @@ use std::time::Duration;
 use signalhub_connections::{BoxFuture, Connection, ConnectionHandler};
 use signalhub_events::{Broker, Grants};
 
-use crate::calls::extract::{Args, Caller};
+use tokio::time::Instant;
+
+use crate::calls::caller::Caller;
+use crate::calls::extract::Args;
 use crate::calls::handler::{Handler, StreamHandler};
 use crate::calls::method::{Hook, Method, MethodTable};
 use crate::clients::groups::Groups;
 use crate::clients::targets::Clients;
-use crate::counters::CallError;
+use crate::counters::{CallError, RefusedCalls};
+use crate::definition::HubDefinition;
+use crate::error::ErrorDetails;
 use crate::options::{HubOptions, ShutdownMessage};
-use crate::state::{HubCore, Refusals};
+use crate::rate::Rate;
+use crate::session;
+use crate::state::HubState;
 use crate::subscription_manager::{self, SubscriptionMethods};
-use crate::{ErrorDetails, Rate, session};
 
 /// A set of methods that clients call, and the clients that are connected to it.
 ///
 /// Clones are the same hub. It becomes reachable when it is given to an
 /// [`Endpoint`](signalhub_connections::Endpoint).
 #[derive(Clone)]
-pub struct Hub(Arc<HubCore>);
+pub struct Hub {
+    definition: Arc<HubDefinition>,
+    state: Arc<HubState>,
+}
 
 impl Hub {
     /// Begins to build a hub without state.
@@ -41,49 +50,49 @@ impl Hub {
 
     /// Addresses its clients, from any task.
     pub fn clients(&self) -> Clients {
-        Clients::of_hub(Arc::clone(&self.0))
+        Clients::of_hub(Arc::clone(&self.state.clients))
     }
 
     /// Puts its clients into groups, from any task.
     pub fn groups(&self) -> Groups {
-        Groups::new(Arc::clone(&self.0))
+        Groups::new(Arc::clone(&self.state.clients))
     }
 
     /// Counts the groups that have members.
     pub fn group_count(&self) -> usize {
-        self.0.lifetime.group_count()
+        self.state.clients.group_count()
     }
 
     /// Counts the calls that wait for a client's answer.
     pub fn pending_result_count(&self) -> usize {
-        self.0.results.len()
+        self.state.clients.results().len()
     }
 
-    /// What it has refused because clients went over their limits.
-    pub fn refusals(&self) -> Refusals {
-        self.0.refused.read()
+    /// Counts the calls that it has refused because clients went over their limits.
+    pub fn refused_calls(&self) -> RefusedCalls {
+        self.state.refused.read()
     }
 
     /// How many calls of clients were answered with this error so far.
     pub fn call_errors(&self, error: CallError) -> u64 {
-        self.0.call_errors.of(error)
+        self.state.call_errors.of(error)
     }
 
     /// Counts the clients between handshake and end.
     pub fn client_count(&self) -> usize {
-        self.0.lifetime.len()
+        self.state.clients.len()
     }
 }
 
 impl ConnectionHandler for Hub {
     fn handle(self: Arc<Self>, connection: Connection) -> BoxFuture<()> {
-        Box::pin(session::run(Arc::clone(&self.0), connection))
+        Box::pin(session::run(Arc::clone(&self.definition), Arc::clone(&self.state), connection))
     }
 }
 
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        f.debug_struct("Hub").field("state", &self.state).finish_non_exhaustive()
     }
 }
 
@@ -275,9 +284,14 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
 
     /// Finishes the hub.
     pub fn build(self) -> Hub {
-        let methods = MethodTable::new(self.methods.into_values());
-        let hooks = (self.on_connected, self.on_disconnected);
-        Hub(Arc::new(HubCore::new(methods, self.options, hooks, self.subscriptions)))
+        let definition = HubDefinition {
+            methods: MethodTable::new(self.methods.into_values()),
+            on_connected: self.on_connected,
+            on_disconnected: self.on_disconnected,
+            subscriptions: self.subscriptions,
+        };
+        let state = HubState::new(self.options, Instant::now());
+        Hub { definition: Arc::new(definition), state: Arc::new(state) }
     }
 }
 

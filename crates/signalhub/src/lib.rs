@@ -5,6 +5,7 @@
 mod calls;
 mod clients;
 mod counters;
+mod definition;
 mod error;
 mod flag;
 mod hub;
@@ -27,16 +28,18 @@ pub use signalhub_connections::{
     Transports,
 };
 
-pub use calls::extract::{Args, Bindings, Call, Caller, Cancellation, Disconnected, Extract, State};
+pub use calls::binding::Bindings;
+pub use calls::call::Call;
+pub use calls::caller::{Caller, Cancellation};
+pub use calls::extract::{Args, Disconnected, Extract, State};
 pub use calls::handler::{BoundCall, CallResult, Handler, ItemStream, Required, Signature, StreamHandler, require};
 pub use calls::upload::Upload;
+pub use clients::errors::{InvokeError, SendError};
 pub use clients::groups::Groups;
-pub use clients::results::InvokeError;
-pub use clients::targets::{Clients, SendError, SingleTarget, Target};
-pub use counters::CallError;
+pub use clients::targets::{Clients, SingleTarget, Target};
+pub use counters::{CallError, RefusedCalls};
 pub use error::{ErrorDetails, HubError};
 pub use hub::{Hub, HubBuilder};
 pub use options::{HubOptions, ShutdownMessage};
 pub use rate::Rate;
-pub use state::Refusals;
 pub use subscription_manager::is_grants_claim;

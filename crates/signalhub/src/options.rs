@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::{ErrorDetails, Rate};
+use crate::error::ErrorDetails;
+use crate::rate::Rate;
 
 /// The settings of a hub (HubOptions); the defaults are the original's.
 #[derive(Clone, Debug)]

@@ -1,7 +1,8 @@
 //! How often something may happen.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 /// So many times a second in the long run, and so many at once.
 #[derive(Clone, Copy, Debug, PartialEq)]

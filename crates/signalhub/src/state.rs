@@ -1,67 +1,42 @@
-//! What all sessions of a hub share.
+//! What the sessions and the clients of a hub share.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::Arc;
 
 use signalhub_connections::Frame;
 use signalhub_protocol::{HubMessage, Protocol};
+use tokio::time::Instant;
 
-use crate::HubOptions;
-use crate::calls::method::{Hook, MethodTable};
-use crate::clients::client::{Client, frame};
-use crate::clients::connected::Lifetime;
-use crate::clients::results::ClientResults;
-use crate::counters::CallErrorCounts;
+use crate::clients::client::frame;
+use crate::clients::connected::ConnectedClients;
+use crate::counters::{CallErrorCounts, RefusedCallCounts};
+use crate::options::HubOptions;
 use crate::rate::LogThrottle;
-use crate::subscription_manager::SubscriptionMethods;
 
-/// A finished hub: what it can do, and who is there.
-pub(crate) struct HubCore {
-    pub(crate) methods: MethodTable,
+/// The options of a hub, its connected clients and its counters. It knows no method of the hub.
+pub(crate) struct HubState {
     pub(crate) options: HubOptions,
-    pub(crate) lifetime: Lifetime,
-    pub(crate) results: ClientResults,
-    pub(crate) refused: RefusalCounters,
-    /// For warnings about arguments that do not fit.
-    pub(crate) argument_warnings: LogThrottle,
-    /// For warnings about clients that do not read.
-    pub(crate) slow_clients: LogThrottle,
+    pub(crate) clients: Arc<ConnectedClients>,
+    pub(crate) refused: RefusedCallCounts,
     pub(crate) call_errors: CallErrorCounts,
-    /// The pings of all clients, by protocol.
+    /// Limits the warnings about arguments that do not fit a method.
+    pub(crate) argument_warnings: LogThrottle,
+    /// Limits the warnings about clients that do not read.
+    pub(crate) slow_client_warnings: LogThrottle,
+    /// The encoded ping of each protocol.
     pings: [Frame; Protocol::ALL.len()],
-    pub(crate) on_connected: Option<Hook>,
-    pub(crate) on_disconnected: Option<Hook>,
-    subscriptions: Option<SubscriptionMethods>,
 }
 
-impl HubCore {
-    pub(crate) fn new(
-        methods: MethodTable,
-        options: HubOptions,
-        (on_connected, on_disconnected): (Option<Hook>, Option<Hook>),
-        subscriptions: Option<SubscriptionMethods>,
-    ) -> Self {
+impl HubState {
+    pub(crate) fn new(options: HubOptions, now: Instant) -> Self {
         Self {
-            methods,
             options,
-            lifetime: Lifetime::default(),
-            results: ClientResults::default(),
-            refused: RefusalCounters::default(),
-            argument_warnings: LogThrottle::new(Instant::now()),
-            slow_clients: LogThrottle::new(Instant::now()),
+            clients: Arc::default(),
+            refused: RefusedCallCounts::default(),
             call_errors: CallErrorCounts::default(),
+            argument_warnings: LogThrottle::new(now),
+            slow_client_warnings: LogThrottle::new(now),
             pings: Protocol::ALL.map(|protocol| frame(protocol, &HubMessage::Ping)),
-            on_connected,
-            on_disconnected,
-            subscriptions,
-        }
-    }
-
-    /// Takes over what the new credentials of a client say about its subscriptions.
-    pub(crate) fn renew_subscriptions(&self, client: &Client) {
-        if let Some(subscriptions) = &self.subscriptions {
-            subscriptions.renew(client);
         }
     }
 
@@ -70,37 +45,8 @@ impl HubCore {
     }
 }
 
-impl fmt::Debug for HubCore {
+impl fmt::Debug for HubState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hub").field("options", &self.options).finish_non_exhaustive()
-    }
-}
-
-/// What a hub has refused since it was built, because a client went over a limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Refusals {
-    /// Calls above the rate.
-    pub invocations: u64,
-    /// Calls whose streams would have been too many.
-    pub streams: u64,
-    /// Subscriptions above the number that a connection may have.
-    pub subscriptions: u64,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct RefusalCounters {
-    pub(crate) invocations: AtomicU64,
-    pub(crate) streams: AtomicU64,
-    pub(crate) subscriptions: AtomicU64,
-}
-
-impl RefusalCounters {
-    pub(crate) fn read(&self) -> Refusals {
-        Refusals {
-            invocations: self.invocations.load(Ordering::Relaxed),
-            streams: self.streams.load(Ordering::Relaxed),
-            subscriptions: self.subscriptions.load(Ordering::Relaxed),
-        }
+        f.debug_struct("HubState").field("options", &self.options).finish_non_exhaustive()
     }
 }

@@ -10,16 +10,17 @@ mod request;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use signalhub_connections::{Frames, Identity, Outbound, SendError};
+use signalhub_connections::{Frame, Frames, Identity, Outbound, SendError};
 use signalhub_events::{
     Audience, Broker, Deliveries, Delivery, EncodingKey, Filter, Grants, Offered, Organisation, Scope, SubscribeError,
     Subscriber, Subscriptions,
 };
 use signalhub_protocol::Protocol;
 
-use crate::calls::extract::{Args, Caller};
+use crate::calls::caller::Caller;
+use crate::calls::extract::Args;
 use crate::clients::client::Client;
-use crate::{Frame, HubError};
+use crate::error::HubError;
 pub use grants::is_grants_claim;
 use request::SubscriptionRequest;
 
@@ -118,7 +119,7 @@ impl SubscriptionMethods {
 
 /// Holds what a connection would have against its limits, before any filter is looked at.
 fn check_room(caller: &Caller, subscriptions: &Subscriptions, filters: &[Filter]) -> Result<(), HubError> {
-    let options = &caller.core().options;
+    let options = &caller.state().options;
     let (most, most_bytes) = (options.maximum_subscriptions_per_client, options.maximum_subscription_bytes_per_client);
     let bytes: usize = filters.iter().map(Filter::name_bytes).sum();
     let error = if subscriptions.len() + filters.len() > most {
@@ -128,7 +129,7 @@ fn check_room(caller: &Caller, subscriptions: &Subscriptions, filters: &[Filter]
     } else {
         return Ok(());
     };
-    caller.core().refused.subscriptions.fetch_add(1, Ordering::Relaxed);
+    caller.state().refused.subscriptions.fetch_add(1, Ordering::Relaxed);
     Err(HubError::new(error))
 }
 

@@ -1,19 +1,14 @@
 //! The parameters of hub methods.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use signalhub_connections::{ConnectionId, Identity};
 use signalhub_protocol::{BindError, Binder};
-use tokio::sync::Notify;
 
-use crate::calls::upload::UploadSink;
-use crate::clients::client::Client;
+use super::binding::Bindings;
+use super::call::Call;
 use crate::clients::groups::Groups;
-use crate::clients::targets::{Clients, Origin};
-use crate::flag::Flag;
-use crate::state::HubCore;
+use crate::clients::targets::Clients;
 
 /// What a hub method can have as a parameter, in any order.
 ///
@@ -48,44 +43,6 @@ pub trait Extract<S>: Sized + Send {
     fn extract(bound: Self::Bound, call: &Call, state: &S) -> Self;
 }
 
-/// One call on its way to a method: who calls, in which hub.
-#[derive(Clone)]
-pub struct Call {
-    pub(crate) client: Arc<Client>,
-    pub(crate) core: Arc<HubCore>,
-    pub(crate) disconnected: Option<Arc<str>>,
-    pub(crate) wants_result: WantsResult,
-    pub(crate) origin: Origin,
-    /// Raised when the client cancels the stream that the call gives.
-    pub(crate) cancelled: Option<Arc<Flag>>,
-}
-
-/// What binding leaves for the session: the streams that the client will send.
-pub struct Bindings<'a> {
-    pub(crate) capacity: usize,
-    pub(crate) resume: &'a Arc<Notify>,
-    pub(crate) uploads: Vec<Arc<dyn UploadSink>>,
-}
-
-impl std::fmt::Debug for Bindings<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Bindings({} uploads)", self.uploads.len())
-    }
-}
-
-/// Whether somebody waits for the result of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WantsResult {
-    Yes,
-    No,
-}
-
-impl std::fmt::Debug for Call {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Call").field("client", &self.client.id()).finish_non_exhaustive()
-    }
-}
-
 /// What the client sent: a tuple with one element per argument, `Args((a, b)): Args<(i32, String)>`.
 ///
 /// Several `Args` in one method take the arguments in their order. A client whose arguments do not fit is told no more than that
@@ -110,83 +67,6 @@ impl<S: Clone + Send + 'static> Extract<S> for State<S> {
     }
 }
 
-/// The client that calls.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    client: Arc<Client>,
-    /// As it was when the call began.
-    identity: Arc<Identity>,
-    core: Arc<HubCore>,
-}
-
-impl Caller {
-    pub(crate) fn client(&self) -> &Arc<Client> {
-        &self.client
-    }
-
-    pub(crate) fn core(&self) -> &HubCore {
-        &self.core
-    }
-
-    /// The id of its connection.
-    pub fn id(&self) -> &ConnectionId {
-        self.client.id()
-    }
-
-    /// Who it is, by the credentials that it had when the call began.
-    pub fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    /// The user, if known.
-    pub fn user(&self) -> Option<&str> {
-        self.identity.user.as_deref()
-    }
-
-    /// Ends its connection: it gets a Close message without error, and nothing else any more.
-    pub fn abort(&self) {
-        self.client.outbound().abort();
-    }
-
-    /// Waits until its connection has ended.
-    pub async fn aborted(&self) {
-        self.client.ended().raised().await;
-    }
-
-    /// Tells whether its connection has ended.
-    pub fn is_aborted(&self) -> bool {
-        self.client.ended().is_raised()
-    }
-
-    /// Keeps a value with the connection, one of each type, and gives back the earlier one.
-    pub fn insert<T: Any + Send>(&self, item: T) -> Option<T> {
-        self.client.items().insert(item)
-    }
-
-    /// Gives a clone of the value of this type that is kept with the connection.
-    pub fn get<T: Any + Send + Clone>(&self) -> Option<T> {
-        self.client.items().get().cloned()
-    }
-
-    /// Takes the value of this type that is kept with the connection.
-    pub fn remove<T: Any + Send>(&self) -> Option<T> {
-        self.client.items().remove()
-    }
-}
-
-impl<S> Extract<S> for Caller {
-    type Bound = ();
-
-    fn bind(_: &mut Binder<'_>, _: &mut Bindings<'_>) -> Result<(), BindError> {
-        Ok(())
-    }
-
-    fn extract((): (), call: &Call, _: &S) -> Self {
-        let (client, identity) = (Arc::clone(&call.client), call.client.identity());
-        Self { client, identity, core: Arc::clone(&call.core) }
-    }
-}
-
 impl<S> Extract<S> for Clients {
     type Bound = ();
 
@@ -195,7 +75,7 @@ impl<S> Extract<S> for Clients {
     }
 
     fn extract((): (), call: &Call, _: &S) -> Self {
-        Self::of_caller(Arc::clone(&call.core), Arc::clone(&call.client), call.origin.clone())
+        Self::of_caller(Arc::clone(&call.state().clients), Arc::clone(call.client()), call.called_from().clone())
     }
 }
 
@@ -207,50 +87,7 @@ impl<S> Extract<S> for Groups {
     }
 
     fn extract((): (), call: &Call, _: &S) -> Self {
-        Self::new(Arc::clone(&call.core))
-    }
-}
-
-/// Tells a method that its client has lost interest: it cancelled the stream, or its connection ended.
-///
-/// A stream method without it is simply dropped when its stream is cancelled. One that takes it ends by itself, and its
-/// items go on until it does.
-#[derive(Clone, Debug)]
-pub struct Cancellation {
-    stream: Option<Arc<Flag>>,
-    client: Arc<Client>,
-}
-
-impl Cancellation {
-    /// Waits for it.
-    pub async fn cancelled(&self) {
-        match &self.stream {
-            None => self.client.ended().raised().await,
-            Some(stream) => {
-                tokio::select! {
-                    () = stream.raised() => {}
-                    () = self.client.ended().raised() => {}
-                }
-            }
-        }
-    }
-
-    /// Tells whether it has happened.
-    pub fn is_cancelled(&self) -> bool {
-        self.client.ended().is_raised() || self.stream.as_ref().is_some_and(|stream| stream.is_raised())
-    }
-}
-
-impl<S> Extract<S> for Cancellation {
-    type Bound = ();
-    const WATCHES_CANCELLATION: bool = true;
-
-    fn bind(_: &mut Binder<'_>, _: &mut Bindings<'_>) -> Result<(), BindError> {
-        Ok(())
-    }
-
-    fn extract((): (), call: &Call, _: &S) -> Self {
-        Self { stream: call.cancelled.clone(), client: Arc::clone(&call.client) }
+        Self::new(Arc::clone(&call.state().clients))
     }
 }
 
@@ -266,7 +103,7 @@ impl<S> Extract<S> for Disconnected {
     }
 
     fn extract((): (), call: &Call, _: &S) -> Self {
-        Self(call.disconnected.clone())
+        Self(call.disconnected().cloned())
     }
 }
 

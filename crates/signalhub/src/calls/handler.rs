@@ -1,16 +1,19 @@
 //! Async functions as hub methods.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use serde::Serialize;
 use signalhub_connections::{BoxFuture, Policy};
 use signalhub_protocol::{Arguments, BindError, EncodeError, Protocol};
 
-use crate::HubError;
-use crate::calls::extract::{Bindings, Call, Extract, WantsResult};
+use super::binding::Bindings;
+use super::call::{Call, WantsResult};
+use super::extract::Extract;
+use crate::error::HubError;
 
 /// An async function that can be a hub method.
 ///
@@ -120,10 +123,20 @@ impl CallResult {
 
     fn of_call<T: Serialize>(result: Result<T, HubError>, call: &Call) -> Self {
         match result {
-            Ok(_) if call.wants_result == WantsResult::No => Self::Value(Vec::new()),
-            result => Self::encode(result, call.client.protocol()),
+            Ok(_) if call.wants_result() == WantsResult::No => Self::Value(Vec::new()),
+            result => Self::encode(result, call.client().protocol()),
         }
     }
+}
+
+/// Runs a call. A panic ends the call and nothing else.
+pub(crate) async fn catch_panic(call: BoxFuture<CallResult>) -> CallResult {
+    AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| CallResult::Failed(panicked()))
+}
+
+/// What a client is answered when the method panics.
+pub(crate) fn panicked() -> HubError {
+    HubError::internal("Panic", "the method panicked")
 }
 
 /// Lets only those clients call a method whom the policy admits; others read that they are unauthorized.
@@ -178,18 +191,43 @@ macro_rules! required {
 required!(Handler);
 required!(StreamHandler);
 
-macro_rules! signature {
-    ($($P:ident),*) => {
-        const SIGNATURE: Signature = Signature {
-            arguments: 0 $(+ $P::ARGUMENTS)*,
-            streams: 0 $(+ $P::STREAMS)*,
-            watches_cancellation: false $(|| $P::WATCHES_CANCELLATION)*,
-        };
-    };
+/// The parameters of a method, as a tuple.
+trait Parameters<S>: Sized {
+    type Bound: Send + 'static;
+
+    const SIGNATURE: Signature;
+
+    fn bind(arguments: &Arguments<'_>, bindings: &mut Bindings<'_>) -> Result<Self::Bound, BindError>;
+
+    fn extract(bound: Self::Bound, call: &Call, state: &S) -> Self;
 }
 
 macro_rules! handler {
     ($($P:ident $p:ident),*) => {
+        impl<S, $($P: Extract<S>),*> Parameters<S> for ($($P,)*) {
+            type Bound = ($($P::Bound,)*);
+
+            const SIGNATURE: Signature = Signature {
+                arguments: 0 $(+ $P::ARGUMENTS)*,
+                streams: 0 $(+ $P::STREAMS)*,
+                watches_cancellation: false $(|| $P::WATCHES_CANCELLATION)*,
+            };
+
+            #[allow(unused_variables, reason = "without parameters, nothing is bound")]
+            fn bind(arguments: &Arguments<'_>, bindings: &mut Bindings<'_>) -> Result<Self::Bound, BindError> {
+                #[allow(unused_mut, reason = "without parameters, nothing is bound")]
+                let mut binder = arguments.bind(<Self as Parameters<S>>::SIGNATURE.arguments)?;
+                $(let $p = $P::bind(&mut binder, bindings)?;)*
+                binder.finish()?;
+                Ok(($($p,)*))
+            }
+
+            #[allow(unused_variables, clippy::unused_unit, reason = "without parameters, nothing is extracted")]
+            fn extract(($($p,)*): Self::Bound, call: &Call, state: &S) -> Self {
+                ($($P::extract($p, call, state),)*)
+            }
+        }
+
         impl<F, Fut, T, S, $($P),*> Handler<($($P,)*), S> for F
         where
             F: Fn($($P),*) -> Fut + Send + Sync + 'static,
@@ -198,24 +236,23 @@ macro_rules! handler {
             S: Clone + Send + Sync + 'static,
             $($P: Extract<S> + 'static),*
         {
-            signature!($($P),*);
+            const SIGNATURE: Signature = <($($P,)*) as Parameters<S>>::SIGNATURE;
 
-            #[allow(unused_variables)]
             fn bind(
                 self: Arc<Self>,
                 arguments: &Arguments<'_>,
                 bindings: &mut Bindings<'_>,
                 state: &S,
             ) -> Result<BoundCall, BindError> {
-                let expected = <Self as Handler<($($P,)*), S>>::SIGNATURE.arguments;
-                #[allow(unused_mut)]
-                let mut binder = arguments.bind(expected)?;
-                $(let $p = $P::bind(&mut binder, bindings)?;)*
-                binder.finish()?;
+                let bound = <($($P,)*) as Parameters<S>>::bind(arguments, bindings)?;
                 let state = state.clone();
                 Ok(BoundCall::Plain(Box::new(move |call| {
                     Box::pin(async move {
-                        let result = self($($P::extract($p, &call, &state)),*).await;
+                        let result = {
+                            let ($($p,)*) = <($($P,)*) as Parameters<S>>::extract(bound, &call, &state);
+                            self($($p),*)
+                        }
+                        .await;
                         CallResult::of_call(result, &call)
                     })
                 })))
@@ -231,25 +268,24 @@ macro_rules! handler {
             S: Clone + Send + Sync + 'static,
             $($P: Extract<S> + 'static),*
         {
-            signature!($($P),*);
+            const SIGNATURE: Signature = <($($P,)*) as Parameters<S>>::SIGNATURE;
 
-            #[allow(unused_variables)]
             fn bind(
                 self: Arc<Self>,
                 arguments: &Arguments<'_>,
                 bindings: &mut Bindings<'_>,
                 state: &S,
             ) -> Result<BoundCall, BindError> {
-                let expected = <Self as StreamHandler<($($P,)*), S>>::SIGNATURE.arguments;
-                #[allow(unused_mut)]
-                let mut binder = arguments.bind(expected)?;
-                $(let $p = $P::bind(&mut binder, bindings)?;)*
-                binder.finish()?;
+                let bound = <($($P,)*) as Parameters<S>>::bind(arguments, bindings)?;
                 let state = state.clone();
                 Ok(BoundCall::Stream(Box::new(move |call| {
                     Box::pin(async move {
-                        let protocol = call.client.protocol();
-                        let items = self($($P::extract($p, &call, &state)),*).await?;
+                        let protocol = call.client().protocol();
+                        let items = {
+                            let ($($p,)*) = <($($P,)*) as Parameters<S>>::extract(bound, &call, &state);
+                            self($($p),*)
+                        }
+                        .await?;
                         let encoded = items.map(move |item| CallResult::encode(item, protocol));
                         Ok(Box::pin(encoded) as ItemStream)
                     })

@@ -7,8 +7,9 @@ use signalhub_connections::{BoxFuture, Policy};
 use signalhub_protocol::{Arguments, BindError};
 use tokio::sync::Notify;
 
-use crate::calls::extract::{Bindings, Call};
-use crate::calls::handler::{BoundCall, CallResult, Handler, Signature, StreamHandler};
+use super::binding::Bindings;
+use super::call::Call;
+use super::handler::{BoundCall, CallResult, Handler, Signature, StreamHandler};
 
 type Bind = Box<dyn Fn(&Arguments<'_>, &mut Bindings<'_>) -> Result<BoundCall, BindError> + Send + Sync>;
 

@@ -11,9 +11,11 @@ use serde::de::DeserializeOwned;
 use signalhub_protocol::{BindError, Binder, Value};
 use tokio::sync::Notify;
 
-use crate::calls::extract::{Bindings, Call, Extract};
+use super::binding::{Bindings, Pushed, UploadSink};
+use super::call::Call;
+use super::extract::Extract;
+use crate::error::{ErrorDetails, HubError};
 use crate::type_name::type_name;
-use crate::{ErrorDetails, HubError};
 
 /// A stream that the client sends: a parameter of hub methods, one for each stream in their order.
 ///
@@ -93,28 +95,6 @@ impl<S, T: DeserializeOwned + Send + 'static> Extract<S> for Upload<T> {
     fn extract(bound: Self, _: &Call, _: &S) -> Self {
         bound
     }
-}
-
-/// The session's end of an upload.
-pub(crate) trait UploadSink: Send + Sync {
-    /// Takes an item. One that does not convert ends the stream.
-    fn push(&self, item: &Value<'_>, details: ErrorDetails) -> Pushed;
-
-    /// Ends the stream, with an error if it ends badly.
-    fn end(&self, error: Option<HubError>);
-
-    /// Tells whether the client may send on.
-    fn has_room(&self) -> bool;
-}
-
-/// What became of an item.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Pushed {
-    Taken,
-    /// It is of another type, so the stream has ended and is to be forgotten.
-    Ended {
-        reason: String,
-    },
 }
 
 struct Queue<T> {

@@ -8,8 +8,8 @@ use signalhub_connections::{ConnectionId, Frame, Identity, MessageKind, Outbound
 use signalhub_events::Subscriptions;
 use signalhub_protocol::{HubMessage, Protocol, TransferFormat};
 
-use crate::clients::items::Items;
-use crate::clients::results::ResultId;
+use super::items::Items;
+use super::result_id::ResultId;
 use crate::flag::Flag;
 
 /// One connected client, as everyone but its own session sees it.

@@ -2,19 +2,24 @@
 
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use signalhub_connections::ConnectionId;
 
-use crate::clients::client::Client;
+use super::client::Client;
+use super::results::ClientResults;
 
-/// All clients of a hub between handshake and end.
-#[derive(Debug, Default)]
-pub(crate) struct Lifetime(RwLock<Roster>);
+/// All clients of a hub between handshake and end, and the calls that wait for their answers.
+#[derive(Default)]
+pub(crate) struct ConnectedClients {
+    directory: RwLock<Directory>,
+    results: ClientResults,
+}
 
 #[derive(Debug, Default)]
-struct Roster {
+struct Directory {
     clients: HashMap<ConnectionId, Entry>,
     users: HashMap<User, Members>,
     groups: HashMap<Arc<str>, Members>,
@@ -44,39 +49,39 @@ impl User {
 
 type Members = HashMap<ConnectionId, Arc<Client>>;
 
-impl Lifetime {
-    fn read(&self) -> RwLockReadGuard<'_, Roster> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+impl ConnectedClients {
+    fn read(&self) -> RwLockReadGuard<'_, Directory> {
+        self.directory.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Roster> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> RwLockWriteGuard<'_, Directory> {
+        self.directory.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn insert(&self, client: &Arc<Client>) {
         let id = client.id().clone();
-        let mut roster = self.write();
+        let mut directory = self.write();
         if let Some(user) = User::of(client) {
-            roster.users.entry(user).or_default().insert(id.clone(), Arc::clone(client));
+            directory.users.entry(user).or_default().insert(id.clone(), Arc::clone(client));
         }
-        roster.clients.insert(id, Entry { client: Arc::clone(client), groups: HashSet::new() });
+        directory.clients.insert(id, Entry { client: Arc::clone(client), groups: HashSet::new() });
     }
 
     pub(crate) fn remove(&self, id: &ConnectionId) {
-        let mut roster = self.write();
-        let Some(entry) = roster.clients.remove(id) else { return };
+        let mut directory = self.write();
+        let Some(entry) = directory.clients.remove(id) else { return };
         if let Some(user) = User::of(&entry.client) {
-            leave(&mut roster.users, &user, id);
+            leave(&mut directory.users, &user, id);
         }
         for group in &entry.groups {
-            leave(&mut roster.groups, group, id);
+            leave(&mut directory.groups, group, id);
         }
     }
 
     /// Puts a client into a group; an unknown client is nobody.
     pub(crate) fn join(&self, id: &ConnectionId, group: &str) {
-        let mut roster = self.write();
-        let Roster { clients, groups, .. } = &mut *roster;
+        let mut directory = self.write();
+        let Directory { clients, groups, .. } = &mut *directory;
         let Some(entry) = clients.get_mut(id) else { return };
         let name = groups.get_key_value(group).map_or_else(|| group.into(), |(name, _)| Arc::clone(name));
         groups.entry(Arc::clone(&name)).or_default().insert(id.clone(), Arc::clone(&entry.client));
@@ -85,11 +90,11 @@ impl Lifetime {
 
     /// Takes a client out of a group; one that is not in it stays out.
     pub(crate) fn leave(&self, id: &ConnectionId, group: &str) {
-        let mut roster = self.write();
-        if let Some(entry) = roster.clients.get_mut(id)
+        let mut directory = self.write();
+        if let Some(entry) = directory.clients.get_mut(id)
             && entry.groups.remove(group)
         {
-            leave(&mut roster.groups, group, id);
+            leave(&mut directory.groups, group, id);
         }
     }
 
@@ -109,12 +114,23 @@ impl Lifetime {
         self.read().groups.get(group).into_iter().flat_map(Members::values).cloned().collect()
     }
 
+    /// The calls that wait for the answers of these clients.
+    pub(crate) fn results(&self) -> &ClientResults {
+        &self.results
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.read().clients.len()
     }
 
     pub(crate) fn group_count(&self) -> usize {
         self.read().groups.len()
+    }
+}
+
+impl fmt::Debug for ConnectedClients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConnectedClients({})", self.len())
     }
 }
 

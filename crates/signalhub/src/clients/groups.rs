@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use signalhub_connections::ConnectionId;
 
-use crate::state::HubCore;
+use super::connected::ConnectedClients;
 
 /// Puts clients into groups of the hub and takes them out.
 ///
@@ -12,20 +12,20 @@ use crate::state::HubCore;
 /// connection. Unknown connection ids are nobody. Names are kept while their groups exist, and have no limit here: a method
 /// that takes one from a client bounds its length and number, as in the original.
 #[derive(Clone, Debug)]
-pub struct Groups(Arc<HubCore>);
+pub struct Groups(Arc<ConnectedClients>);
 
 impl Groups {
-    pub(crate) fn new(core: Arc<HubCore>) -> Self {
-        Self(core)
+    pub(crate) fn new(connected: Arc<ConnectedClients>) -> Self {
+        Self(connected)
     }
 
     /// Puts a client into a group.
     pub fn add(&self, id: &ConnectionId, group: &str) {
-        self.0.lifetime.join(id, group);
+        self.0.join(id, group);
     }
 
     /// Takes a client out of a group.
     pub fn remove(&self, id: &ConnectionId, group: &str) {
-        self.0.lifetime.leave(id, group);
+        self.0.leave(id, group);
     }
 }

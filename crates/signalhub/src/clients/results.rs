@@ -1,39 +1,17 @@
 //! Calls of the server that clients answer (HubProtocol, client results).
 
 use std::collections::HashMap;
-use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::de::DeserializeOwned;
+use signalhub_connections::ConnectionId;
 use signalhub_protocol::{BindError, Outcome};
 use tokio::sync::oneshot;
 
-use crate::clients::client::Client;
-use crate::clients::targets::SendError;
+use super::client::Client;
+use super::errors::InvokeError;
+use super::result_id::ResultId;
 use crate::type_name::type_name;
-use crate::{ConnectionId, HubError};
-
-/// Numbers the calls of this process; the prefix keeps their ids apart from those of the clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct ResultId(u64);
-
-impl ResultId {
-    fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-
-    fn parse(id: &str) -> Option<Self> {
-        id.strip_prefix('s')?.parse().ok().map(Self)
-    }
-}
-
-impl fmt::Display for ResultId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "s{}", self.0)
-    }
-}
 
 /// The calls of one hub that wait for their clients' answers.
 #[derive(Default)]
@@ -152,37 +130,5 @@ impl<T> Drop for Wait<'_, T> {
     fn drop(&mut self) {
         self.results.lock().remove(&self.id);
         self.client.asked().remove(&self.id);
-    }
-}
-
-/// Why a client gave no result.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvokeError {
-    /// There is no such client.
-    #[error("Connection '{}' does not exist.", .0.for_log())]
-    Unknown(ConnectionId),
-    /// The client has gone before it answered.
-    #[error("Connection '{}' disconnected.", .0.for_log())]
-    Disconnected(ConnectionId),
-    /// The client answered with an error, without a result, or with one of another type.
-    #[error("{0}")]
-    Refused(String),
-    /// `on_connected` cannot wait for a client whose messages are not read yet.
-    #[error("Client results inside OnConnectedAsync Hub methods are not allowed.")]
-    Connecting,
-    /// The arguments cannot be sent.
-    #[error(transparent)]
-    Arguments(#[from] SendError),
-}
-
-impl From<InvokeError> for HubError {
-    fn from(error: InvokeError) -> Self {
-        match error {
-            InvokeError::Refused(text) => Self::new(text),
-            InvokeError::Arguments(error) => error.into(),
-            InvokeError::Connecting => Self::internal("InvalidOperationException", error),
-            InvokeError::Unknown(_) | InvokeError::Disconnected(_) => Self::internal("IOException", error),
-        }
     }
 }

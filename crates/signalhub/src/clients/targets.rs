@@ -6,14 +6,12 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use signalhub_connections::{ConnectionId, Frame};
-use signalhub_protocol::{EncodeError, HubMessage, Invocation, Protocol};
+use signalhub_protocol::{HubMessage, Invocation, Protocol};
 
-use crate::HubError;
-use crate::clients::client::{Client, frame};
-use crate::clients::connected::User;
-use crate::clients::results::InvokeError;
-use crate::clients::slots::Slot;
-use crate::state::HubCore;
+use super::call_slots::CallSlot;
+use super::client::{Client, frame};
+use super::connected::{ConnectedClients, User};
+use super::errors::{InvokeError, SendError};
 
 /// How many clients get a message before other tasks have their turn.
 const CHUNK: usize = 128;
@@ -30,32 +28,32 @@ const READERS_WAIT: Duration = Duration::from_secs(1);
 /// without one; [`in_organisation`](Self::in_organisation) chooses another. Ids and groups belong to no organisation.
 #[derive(Clone, Debug)]
 pub struct Clients {
-    core: Arc<HubCore>,
+    connected: Arc<ConnectedClients>,
     caller: Option<Arc<Client>>,
     /// Whose users are addressed.
     organisation: Option<Arc<str>>,
-    origin: Origin,
+    called_from: CalledFrom,
 }
 
-/// Where a `Clients` comes from, which decides whether its holder may wait for a client.
+/// Where a `Clients` comes from, which decides whether its holder may wait for a client's result.
 #[derive(Clone, Debug)]
-pub(crate) enum Origin {
-    /// A call, with the slot that it gives away while it waits.
-    Call(Option<Arc<Slot>>),
-    /// `on_connected`, which must not wait.
-    Connecting,
-    /// Anywhere else.
+pub(crate) enum CalledFrom {
+    /// A call of a client, with the slot that it gives back while it waits.
+    Method(Option<Arc<CallSlot>>),
+    /// `on_connected`, which must not wait: the messages of its client are not read before it ends.
+    OnConnected,
+    /// No call of a client.
     Outside,
 }
 
 impl Clients {
-    pub(crate) fn of_hub(core: Arc<HubCore>) -> Self {
-        Self { core, caller: None, organisation: None, origin: Origin::Outside }
+    pub(crate) fn of_hub(connected: Arc<ConnectedClients>) -> Self {
+        Self { connected, caller: None, organisation: None, called_from: CalledFrom::Outside }
     }
 
-    pub(crate) fn of_caller(core: Arc<HubCore>, caller: Arc<Client>, origin: Origin) -> Self {
+    pub(crate) fn of_caller(connected: Arc<ConnectedClients>, caller: Arc<Client>, called_from: CalledFrom) -> Self {
         let organisation = caller.identity().organisation.clone();
-        Self { core, caller: Some(caller), organisation, origin }
+        Self { connected, caller: Some(caller), organisation, called_from }
     }
 
     /// The same, for the users of this organisation, or with `None` for those of none:
@@ -78,17 +76,22 @@ impl Clients {
     /// The client that calls; nobody outside a call.
     pub fn caller(&self) -> SingleTarget {
         SingleTarget {
-            core: Arc::clone(&self.core),
+            connected: Arc::clone(&self.connected),
             client: self.caller.clone(),
             id: None,
-            origin: self.origin.clone(),
+            called_from: self.called_from.clone(),
         }
     }
 
     /// The client with this connection id.
     pub fn client(&self, id: &ConnectionId) -> SingleTarget {
-        let client = self.core.lifetime.find(id);
-        SingleTarget { core: Arc::clone(&self.core), client, id: Some(id.clone()), origin: self.origin.clone() }
+        let client = self.connected.find(id);
+        SingleTarget {
+            connected: Arc::clone(&self.connected),
+            client,
+            id: Some(id.clone()),
+            called_from: self.called_from.clone(),
+        }
     }
 
     /// The clients with these connection ids, each once.
@@ -129,7 +132,7 @@ impl Clients {
     }
 
     fn target(&self, receivers: Receivers) -> Target {
-        Target { core: Arc::clone(&self.core), receivers, except: Vec::new() }
+        Target { connected: Arc::clone(&self.connected), receivers, except: Vec::new() }
     }
 
     fn but_the_caller(&self, receivers: Receivers) -> Target {
@@ -142,7 +145,7 @@ impl Clients {
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent before `send`"]
 pub struct Target {
-    core: Arc<HubCore>,
+    connected: Arc<ConnectedClients>,
     receivers: Receivers,
     except: Vec<ConnectionId>,
 }
@@ -204,17 +207,17 @@ impl Target {
     }
 
     fn find(&self) -> Result<Vec<Arc<Client>>, SendError> {
-        let lifetime = &self.core.lifetime;
+        let connected = &self.connected;
         Ok(match &self.receivers {
-            Receivers::All => lifetime.all(),
+            Receivers::All => connected.all(),
             Receivers::Clients(ids) => {
-                let mut clients: Vec<_> = ids.iter().filter_map(|id| lifetime.find(id)).collect();
+                let mut clients: Vec<_> = ids.iter().filter_map(|id| connected.find(id)).collect();
                 clients.sort_unstable_by(|a, b| a.id().cmp(b.id()));
                 clients.dedup_by(|a, b| a.id() == b.id());
                 clients
             }
-            Receivers::Groups(names) => names.iter().flat_map(|name| lifetime.of_group(name)).collect(),
-            Receivers::Users(users) => users.iter().flat_map(|user| lifetime.of_user(user)).collect(),
+            Receivers::Groups(names) => names.iter().flat_map(|name| connected.of_group(name)).collect(),
+            Receivers::Users(users) => users.iter().flat_map(|user| connected.of_user(user)).collect(),
             Receivers::EmptyGroup => return Err(SendError::EmptyGroup),
         })
     }
@@ -224,10 +227,10 @@ impl Target {
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent before `send` or `invoke`"]
 pub struct SingleTarget {
-    core: Arc<HubCore>,
+    connected: Arc<ConnectedClients>,
     client: Option<Arc<Client>>,
     id: Option<ConnectionId>,
-    origin: Origin,
+    called_from: CalledFrom,
 }
 
 impl SingleTarget {
@@ -256,52 +259,22 @@ impl SingleTarget {
     where
         R: DeserializeOwned + Send + 'static,
     {
-        if let Origin::Connecting = self.origin {
+        if let CalledFrom::OnConnected = self.called_from {
             return Err(InvokeError::Connecting);
         }
         let Some(client) = &self.client else {
             let id = self.id.clone().unwrap_or_else(|| ConnectionId::new(""));
             return Err(InvokeError::Unknown(id));
         };
-        let wait = self.core.results.wait::<R>(client);
+        let wait = self.connected.results().wait::<R>(client);
         let frame = encode(client.protocol(), method, Some(wait.id().to_string()), &arguments)?;
         if client.outbound().send(&frame).is_err() {
             return Err(InvokeError::Disconnected(client.id().clone()));
         }
-        if let Origin::Call(Some(slot)) = &self.origin {
+        if let CalledFrom::Method(Some(slot)) = &self.called_from {
             slot.release();
         }
         wait.answer().await
-    }
-}
-
-/// Something could not be sent.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SendError {
-    /// The arguments cannot be serialised.
-    #[error("the arguments of '{method}' cannot be serialised")]
-    Arguments {
-        /// The method of the clients.
-        method: String,
-        /// What is wrong with them.
-        source: EncodeError,
-    },
-    /// The name of the method is empty.
-    #[error("The value cannot be an empty string. (Parameter 'target')")]
-    EmptyMethod,
-    /// A list of groups names the empty one.
-    #[error("Cannot send to an empty group name.")]
-    EmptyGroup,
-}
-
-impl From<SendError> for HubError {
-    fn from(error: SendError) -> Self {
-        match &error {
-            SendError::Arguments { source, .. } => Self::internal("SerializationException", source),
-            SendError::EmptyMethod => Self::internal("ArgumentException", error),
-            SendError::EmptyGroup => Self::internal("InvalidOperationException", error),
-        }
     }
 }
 

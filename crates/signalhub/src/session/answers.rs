@@ -1,51 +1,65 @@
-//! What a client is told about its calls.
+//! How the calls of a client end, and how the client is answered.
 
 use std::sync::Arc;
 
 use signalhub_protocol::{Completion, HubMessage, Outcome};
 
-use super::running::CallDone;
-use crate::ErrorDetails;
 use crate::calls::handler::CallResult;
 use crate::clients::client::Client;
+use crate::counters::CallError;
+use crate::error::{ErrorDetails, HubError};
 
-impl Client {
-    /// Answers a call; a call without an id gets no answer.
-    pub(super) fn answer(
-        &self,
-        id: &Option<Arc<str>>,
-        target: &str,
-        result: CallResult,
-        details: ErrorDetails,
-    ) -> CallDone {
-        if let CallResult::Failed(error) = &result {
-            error.call_error().log(target, error);
-        }
-        match (result, id) {
-            (CallResult::Unserialisable(error), _) => return CallDone::Unserialisable(error.to_string()),
-            (CallResult::Value(encoded), Some(id)) => {
-                let outcome = Outcome::Result(self.protocol().value(&encoded));
-                self.send(&HubMessage::Completion(Completion::new(id.as_ref(), outcome)));
-            }
-            (CallResult::Failed(error), id) => {
-                let base = format!("An unexpected error occurred invoking '{target}' on the server.");
-                self.complete_with_error(id, error.tell(&base, details));
-                return CallDone::Failed(error.call_error());
-            }
-            (_, None) => {}
-        }
-        CallDone::Answered
-    }
+/// How a running call ended for the session.
+pub(super) enum CallDone {
+    /// The client has its answer, or wants none.
+    Answered,
+    /// The same, and the answer was an error.
+    Failed(CallError),
+    /// No call ended, but what blocks reading may be over.
+    Resumed,
+    /// `on_connected` succeeded.
+    Connected,
+    /// `on_connected` failed.
+    Refused(HubError),
+    /// The result of a call cannot be serialised, which ends the connection.
+    Unserialisable(String),
+}
 
-    /// Answers a call with an error; a call without an id gets no answer.
-    pub(super) fn complete_with_error(&self, id: &Option<Arc<str>>, error: String) {
-        if let Some(id) = id {
-            self.send(&HubMessage::Completion(Completion::new(id.as_ref(), Outcome::Error(error.into()))));
+/// Answers a call; a call without an id gets no answer.
+pub(super) fn answer(
+    client: &Client,
+    id: &Option<Arc<str>>,
+    target: &str,
+    result: CallResult,
+    details: ErrorDetails,
+) -> CallDone {
+    if let CallResult::Failed(error) = &result {
+        error.call_error().log(target, error);
+    }
+    match (result, id) {
+        (CallResult::Unserialisable(error), _) => return CallDone::Unserialisable(error.to_string()),
+        (CallResult::Value(encoded), Some(id)) => {
+            let outcome = Outcome::Result(client.protocol().value(&encoded));
+            client.send(&HubMessage::Completion(Completion::new(id.as_ref(), outcome)));
         }
+        (CallResult::Failed(error), id) => {
+            let base = format!("An unexpected error occurred invoking '{target}' on the server.");
+            complete_with_error(client, id, error.text_for_client(&base, details));
+            return CallDone::Failed(error.call_error());
+        }
+        (_, None) => {}
     }
+    CallDone::Answered
+}
 
-    /// Ends a stream without an error.
-    pub(super) fn complete_stream(&self, id: &str) {
-        self.send(&HubMessage::Completion(Completion::new(id, Outcome::Void)));
+/// Answers a call with an error; a call without an id gets no answer.
+pub(super) fn complete_with_error(client: &Client, id: &Option<Arc<str>>, error: String) {
+    if let Some(id) = id {
+        client.send(&HubMessage::Completion(Completion::new(id.as_ref(), Outcome::Error(error.into()))));
     }
+}
+
+/// Completes a stream without an error.
+pub(super) fn complete_stream(client: &Client, id: &str) {
+    client.send(&HubMessage::Completion(Completion::new(id, Outcome::Void)));
 }

@@ -1,20 +1,13 @@
-//! How a session ends: what the client is told, what the hub learns (HubProtocol, Close).
+//! Why a session ends: its Close message, and what `on_disconnected` gets (HubProtocol, Close).
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
 
-use signalhub_connections::CloseReason;
-use signalhub_protocol::{Close, DecodeError, HubMessage};
+use signalhub_connections::{CloseReason, ConnectionId};
+use signalhub_protocol::{Close, DecodeError};
 
 use super::numbering::Gap;
-use super::running::{CallDone, guard};
-use super::{Connected, Session};
-use crate::calls::extract::{Call, WantsResult};
-use crate::calls::handler::CallResult;
-use crate::clients::client::frame;
-use crate::clients::targets::Origin;
-use crate::{ConnectionId, ErrorDetails, HubError, HubOptions, ShutdownMessage};
+use crate::error::{ErrorDetails, HubError};
+use crate::options::{HubOptions, ShutdownMessage};
 
 /// The text of every Close message that carries an error, before its details.
 const CLOSED_WITH_ERROR: &str = "Connection closed with an error.";
@@ -99,7 +92,7 @@ impl Ending {
     }
 
     /// The Close message, where one can still be read.
-    fn message(&self, options: &HubOptions) -> Option<Close<'static>> {
+    pub(super) fn message(&self, options: &HubOptions) -> Option<Close<'static>> {
         let details = options.error_details;
         let quiet = |allow_reconnect| Some(Close { error: None, allow_reconnect });
         match self {
@@ -108,9 +101,10 @@ impl Ending {
             Self::Shutdown if options.shutdown_message == ShutdownMessage::Omitted => None,
             Self::ClientSaidClose { .. } | Self::Aborted => quiet(false),
             Self::Expired | Self::Shutdown => quiet(true),
-            Self::Refused(error) => {
-                Some(Close { error: Some(error.tell(CLOSED_WITH_ERROR, details).into()), allow_reconnect: false })
-            }
+            Self::Refused(error) => Some(Close {
+                error: Some(error.text_for_client(CLOSED_WITH_ERROR, details).into()),
+                allow_reconnect: false,
+            }),
             Self::ClientTimeout | Self::Fault(_) | Self::Unserialisable(_) => {
                 let text = match (self.exception(), details) {
                     (Some((exception, text)), ErrorDetails::Shown) => {
@@ -124,7 +118,7 @@ impl Ending {
     }
 
     /// What `on_disconnected` is told; `None` is an orderly end.
-    fn disconnected(&self) -> Option<Arc<str>> {
+    pub(super) fn disconnected(&self) -> Option<Arc<str>> {
         match self {
             Self::ClientSaidClose { error } => error.clone(),
             Self::Transport { unfinished: true, .. } => Some("Connection terminated while reading a message.".into()),
@@ -136,7 +130,7 @@ impl Ending {
         }
     }
 
-    fn close_reason(&self) -> CloseReason {
+    pub(super) fn close_reason(&self) -> CloseReason {
         match self {
             Self::Transport { reason, .. } => *reason,
             Self::ClientSaidClose { .. } => CloseReason::ClientClosed,
@@ -151,7 +145,7 @@ impl Ending {
     }
 
     /// What there is to say about it beyond its reason.
-    fn detail(&self) -> Option<Arc<str>> {
+    pub(super) fn detail(&self) -> Option<Arc<str>> {
         match self {
             Self::Refused(error) => Some(error.to_string().into()),
             _ => self.disconnected(),
@@ -165,76 +159,5 @@ pub(super) fn log(reason: CloseReason, detail: Option<&str>) {
         // The transport has said in its own words what was wrong.
         CloseReason::ProtocolViolation | CloseReason::InvalidText => {}
         reason => tracing::debug!(reason = reason.label(), detail, "a connection ended"),
-    }
-}
-
-/// Waits for one thing and lets another go on meanwhile: a client is told of the end without waiting for a slow application.
-async fn beside<T>(awaited: impl Future<Output = T>, meanwhile: impl Future<Output = ()>) -> T {
-    let mut awaited = pin!(awaited);
-    tokio::select! {
-        done = &mut awaited => return done,
-        () = meanwhile => {}
-    }
-    awaited.await
-}
-
-impl Session {
-    /// A connection that is still being accepted is accepted or refused before it is taken back. Tells whether it was
-    /// refused.
-    async fn wait_for_on_connected(&mut self, ending: &Ending) -> bool {
-        let mut refused = matches!(ending, Ending::Refused(_));
-        while self.connected == Connected::No && !refused {
-            match self.calls.next().await {
-                CallDone::Connected => self.connected = Connected::Yes,
-                CallDone::Refused(_) => refused = true,
-                CallDone::Answered | CallDone::Failed(_) | CallDone::Resumed | CallDone::Unserialisable(_) => {}
-            }
-        }
-        refused
-    }
-
-    /// Sends the Close message, lets the hub know, and ends the transport, in this order. A client of a server that stops is
-    /// sent away while the hub is told.
-    pub(super) async fn finish(mut self: Box<Self>, ending: Ending) {
-        log(ending.close_reason(), ending.detail().as_deref());
-        if ending.close_reason() == CloseReason::SlowConsumer
-            && let Some(unreported) = self.core.slow_clients.admit(Instant::now())
-        {
-            let id = self.connection.id().for_log();
-            tracing::warn!(id, unreported, "a client was closed because it read too slowly, or not at all");
-        }
-        let refused = self.wait_for_on_connected(&ending).await;
-        let Self { core, mut connection, client, membership, calls, .. } = *self;
-        if let Some(mut close) = ending.message(&core.options) {
-            // Whatever else is wrong: a client that was aborted is not to come back by itself.
-            close.allow_reconnect &= !client.outbound().is_aborting();
-            connection.send_last(&frame(client.protocol(), &HubMessage::Close(close)), ending.close_reason());
-        }
-        drop(membership);
-        calls.detach();
-        let mut reason = ending.close_reason();
-        if let Some(hook) = core.on_disconnected.as_ref().filter(|_| !refused) {
-            let call = Call {
-                client,
-                core: Arc::clone(&core),
-                disconnected: ending.disconnected(),
-                wants_result: WantsResult::No,
-                origin: Origin::Call(None),
-                cancelled: None,
-            };
-            let leaving = async {
-                match reason {
-                    CloseReason::ServerShutdown => connection.send_away().await,
-                    _ => connection.flush().await,
-                }
-            };
-            if let CallResult::Failed(error) = beside(guard(hook.run(call)), leaving).await {
-                tracing::warn!(id = connection.id().for_log(), %error, "on_disconnected failed");
-                if reason != CloseReason::ServerShutdown {
-                    reason = CloseReason::HandlerFailed;
-                }
-            }
-        }
-        connection.close(reason).await;
     }
 }

@@ -3,9 +3,9 @@
 use signalhub_connections::{CloseReason, Connection, Frame, Intake, MessageKind, Received, Reconnect};
 use signalhub_protocol::{HandshakeRequest, Protocol, handshake};
 
-use crate::HubError;
 use crate::clients::client::message_kind;
-use crate::state::HubCore;
+use crate::error::HubError;
+use crate::options::HubOptions;
 
 /// The highest version of every hub protocol.
 const HIGHEST_VERSION: i32 = 2;
@@ -30,9 +30,9 @@ pub(super) struct Unfinished {
 
 /// Reads the handshake and answers it. The answer to one that succeeds is held back until the caller uncorks the connection:
 /// a client that has read it must already be one of the hub's clients. What ends a connection here ends it without a Close message.
-pub(super) async fn shake_hands(core: &HubCore, connection: &mut Connection) -> Result<Agreement, Unfinished> {
-    let timeout = core.options.handshake_timeout;
-    match tokio::time::timeout(timeout, read_request(core, connection)).await {
+pub(super) async fn shake_hands(options: &HubOptions, connection: &mut Connection) -> Result<Agreement, Unfinished> {
+    let timeout = options.handshake_timeout;
+    match tokio::time::timeout(timeout, read_request(options, connection)).await {
         Ok(Ok(request)) => match choose(&request, connection) {
             Ok(protocol) => {
                 connection.outbound().cork();
@@ -41,7 +41,7 @@ pub(super) async fn shake_hands(core: &HubCore, connection: &mut Connection) -> 
                     connection.forgo_resuming();
                 }
                 if connection.is_resumable() {
-                    connection.outbound().retain(core.options.stateful_reconnect_buffer_size);
+                    connection.outbound().retain(options.stateful_reconnect_buffer_size);
                 }
                 Ok(Agreement { protocol, reconnect: connection.reconnect() })
             }
@@ -63,8 +63,8 @@ enum Failure {
     Refused { answer: String, detail: String },
 }
 
-async fn read_request(core: &HubCore, connection: &mut Connection) -> Result<HandshakeRequest, Failure> {
-    let limit = core.options.maximum_receive_message_size.unwrap_or(usize::MAX);
+async fn read_request(options: &HubOptions, connection: &mut Connection) -> Result<HandshakeRequest, Failure> {
+    let limit = options.maximum_receive_message_size.unwrap_or(usize::MAX);
     let mut searched = 0;
     loop {
         match connection.receive(Intake::Open).await {
@@ -96,7 +96,7 @@ async fn read_request(core: &HubCore, connection: &mut Connection) -> Result<Han
             Err(error) => {
                 let base = "An unexpected error occurred during connection handshake.";
                 let error = HubError::internal(error.exception(), &error);
-                let answer = error.tell(base, core.options.error_details);
+                let answer = error.text_for_client(base, options.error_details);
                 return Err(Failure::Refused { answer, detail: error.to_string() });
             }
         }

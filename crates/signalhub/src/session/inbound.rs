@@ -1,20 +1,20 @@
 //! What a client's message asks for. Arguments become typed here, while the input is still at hand.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use signalhub_protocol::{BindError, Close, DecodeError, HubMessage, Invocation, StreamItem};
+use tokio::time::Instant;
 
 use super::ending::{Ending, Fault};
 use super::numbering::Novelty;
+use super::pending::{CallKind, PendingCall};
 use super::resumption::Resumption;
 use super::running::RunningCalls;
 use super::uploads::Received;
-use crate::calls::extract::Bindings;
-use crate::calls::handler::BoundCall;
+use crate::calls::binding::{Bindings, UploadSink};
 use crate::calls::method::Method;
-use crate::calls::upload::UploadSink;
-use crate::{CallError, HubError};
+use crate::counters::CallError;
+use crate::error::HubError;
 
 /// What is to be done about one message; it owns all it needs.
 pub(super) enum Action {
@@ -27,37 +27,9 @@ pub(super) enum Action {
     /// A method is called.
     Call(PendingCall),
     /// Nothing more is read until this upload has room.
-    Hold(Arc<dyn UploadSink>),
+    Block(Arc<dyn UploadSink>),
     /// The connection ends.
     End(Ending),
-}
-
-/// A call whose arguments are typed and which has not begun.
-pub(super) struct PendingCall {
-    pub(super) method: Arc<Method>,
-    /// The name for error texts: as registered, unless the client spelt it with escapes.
-    pub(super) target: Arc<str>,
-    /// `None` for a call that wants no answer.
-    pub(super) id: Option<Arc<str>>,
-    pub(super) kind: CallKind,
-    /// The streams that the client says it will send.
-    pub(super) stream_ids: Vec<Arc<str>>,
-    /// The streams that the method takes.
-    pub(super) uploads: Vec<Arc<dyn UploadSink>>,
-    pub(super) bound: BoundCall,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum CallKind {
-    Invocation,
-    StreamInvocation,
-}
-
-impl PendingCall {
-    /// Streams in either direction pass the calls that wait for each other.
-    pub(super) fn needs_slot(&self) -> bool {
-        self.kind == CallKind::Invocation && self.method.signature().streams == 0
-    }
 }
 
 /// Reads the first message of the input, whose end is not in the first `searched` bytes; `None` while it is incomplete.
@@ -67,7 +39,7 @@ pub(super) fn next(
     input: &[u8],
     searched: usize,
 ) -> Option<(Action, usize)> {
-    let limit = calls.core().options.maximum_receive_message_size;
+    let limit = calls.state().options.maximum_receive_message_size;
     let too_long = |len: usize| limit.filter(|limit| len > *limit);
     match calls.client().protocol().decode_grown(input, searched) {
         Ok(None) => {
@@ -142,7 +114,7 @@ fn push(calls: &mut RunningCalls, resumption: Option<&mut Resumption>, item: &St
         Received::Taken | Received::Full(_) if item.invocation_id.is_empty() => {
             Action::End(Ending::Fault(Fault::from(DecodeError::Missing("invocationId"))))
         }
-        Received::Full(upload) => Action::Hold(upload),
+        Received::Full(upload) => Action::Block(upload),
         Received::Taken | Received::Unknown | Received::Refused { .. } => Action::Ignore,
     }
 }
@@ -150,7 +122,7 @@ fn push(calls: &mut RunningCalls, resumption: Option<&mut Resumption>, item: &St
 fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -> Action {
     // An empty id is as good as none.
     let id: Option<Arc<str>> = invocation.invocation_id.as_deref().filter(|id| !id.is_empty()).map(Into::into);
-    let Some(method) = calls.core().methods.find(&invocation.target).cloned() else {
+    let Some(method) = calls.definition().methods.find(&invocation.target).cloned() else {
         let target = &invocation.target;
         let error =
             format!("Failed to invoke '{target}' due to an error on the server. HubException: Method does not exist.");
@@ -166,14 +138,14 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
         let error = format!("Failed to invoke '{target}' due to an error on the server. HubException: Too many calls.");
         return Action::Answer { id, error };
     }
-    let options = &calls.core().options;
+    let options = &calls.state().options;
     let mut bindings =
         Bindings { capacity: options.stream_buffer_capacity, resume: calls.resume(), uploads: Vec::new() };
     match method.bind(&invocation.arguments, &mut bindings) {
         Err(error) => {
             let refused = refuse_arguments(calls, &method, &error);
             let base = format!("Failed to invoke '{target}' due to an error on the server.");
-            Action::Answer { id, error: refused.tell(&base, options.error_details) }
+            Action::Answer { id, error: refused.text_for_client(&base, options.error_details) }
         }
         // Of JSON, only a call that could begin is asked for its id (HubProtocol, StreamInvocation).
         Ok(_) if kind == CallKind::StreamInvocation && id.is_none() => {
@@ -210,10 +182,10 @@ fn refuse_arguments(calls: &RunningCalls, method: &Method, error: &BindError) ->
 /// Warns that what a client sent does not fit a method; beyond a rate it is said at debug alone.
 fn warn_of_wrong_arguments(calls: &RunningCalls, method: &str, reason: &str) {
     let error = CallError::WrongArguments;
-    let Some(skipped) = calls.core().argument_warnings.admit(Instant::now()) else {
+    let Some(skipped) = calls.state().argument_warnings.admit(Instant::now()) else {
         return calls.note(error, method, reason);
     };
-    calls.core().call_errors.count(error);
+    calls.state().call_errors.count(error);
     let (label, id) = (error.label(), calls.client().id().for_log());
     tracing::warn!(reason = label, id, method, detail = reason, skipped, "what a client sent does not fit the method");
 }

@@ -2,53 +2,33 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use signalhub_connections::BoxFuture;
 use signalhub_protocol::Completion;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
+use super::answers::{self, CallDone};
 use super::ending::Fault;
-use super::inbound::{CallKind, PendingCall};
+use super::pending::{CallKind, PendingCall};
 use super::streaming::{OnCancel, Streaming};
-use super::uploads::Uploads;
-use crate::calls::extract::{Call, WantsResult};
-use crate::calls::handler::{BoundCall, CallResult};
-use crate::calls::method::Hook;
+use super::uploads::{CallNumber, Uploads};
+use crate::calls::call::{Call, WantsResult};
+use crate::calls::handler::{BoundCall, CallResult, catch_panic};
+use crate::clients::call_slots::{CallSlot, CallSlots};
 use crate::clients::client::Client;
-use crate::clients::slots::{Slot, Slots};
-use crate::clients::targets::Origin;
+use crate::clients::targets::CalledFrom;
+use crate::counters::CallError;
+use crate::definition::HubDefinition;
 use crate::flag::Flag;
 use crate::rate::TokenBucket;
-use crate::state::HubCore;
-use crate::{CallError, HubError};
-
-/// How a running call ended for the session.
-pub(super) enum CallDone {
-    /// What there was to say to the client was said.
-    Answered,
-    /// The same, and it was an error.
-    Failed(CallError),
-    /// Nothing ended, but something that held up the loop may be over.
-    Resumed,
-    /// `on_connected` went well.
-    Connected,
-    /// `on_connected` failed.
-    Refused(HubError),
-    /// The result of a call cannot be sent, which ends the connection.
-    Unserialisable(String),
-}
-
-/// Tells the calls of a session apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct CallNumber(u64);
+use crate::state::HubState;
 
 type RunningCall = BoxFuture<(OwnStreams, CallDone)>;
 
@@ -67,42 +47,48 @@ struct Unfinished(Option<FuturesUnordered<RunningCall>>);
 
 /// The running calls. They live in the session's task: a call costs no task of its own.
 pub(super) struct RunningCalls {
-    core: Arc<HubCore>,
+    definition: Arc<HubDefinition>,
+    state: Arc<HubState>,
     client: Arc<Client>,
     plain: Unfinished,
     streams: Unfinished,
     /// How to cancel the streams, by their invocation ids.
     cancels: HashMap<Arc<str>, (CallNumber, Arc<Flag>)>,
     uploads: Uploads,
-    slots: Arc<Slots>,
+    slots: Arc<CallSlots>,
     resume: Arc<Notify>,
     rate: Option<TokenBucket>,
     last: CallNumber,
 }
 
 impl RunningCalls {
-    pub(super) fn new(core: Arc<HubCore>, client: Arc<Client>) -> Self {
+    pub(super) fn new(definition: Arc<HubDefinition>, state: Arc<HubState>, client: Arc<Client>) -> Self {
         let resume = Arc::new(Notify::new());
-        let slots = Slots::new(core.options.maximum_parallel_invocations_per_client, Arc::clone(&resume));
+        let slots = CallSlots::new(state.options.maximum_parallel_invocations_per_client, Arc::clone(&resume));
         Self {
             plain: Unfinished::default(),
             streams: Unfinished::default(),
             cancels: HashMap::new(),
-            uploads: Uploads::new(core.options.error_details),
+            uploads: Uploads::new(state.options.error_details),
             slots: Arc::new(slots),
             resume,
-            rate: core.options.invocation_rate.map(|rate| TokenBucket::new(rate, Instant::now())),
-            last: CallNumber(0),
-            core,
+            rate: state.options.invocation_rate.map(|rate| TokenBucket::new(rate, Instant::now())),
+            last: CallNumber::default(),
+            definition,
+            state,
             client,
         }
     }
 
-    pub(super) fn core(&self) -> &HubCore {
-        &self.core
+    pub(super) fn definition(&self) -> &Arc<HubDefinition> {
+        &self.definition
     }
 
-    pub(super) fn client(&self) -> &Client {
+    pub(super) fn state(&self) -> &Arc<HubState> {
+        &self.state
+    }
+
+    pub(super) fn client(&self) -> &Arc<Client> {
         &self.client
     }
 
@@ -118,14 +104,14 @@ impl RunningCalls {
     pub(super) fn allows_call(&mut self) -> bool {
         let allowed = self.rate.as_mut().is_none_or(|rate| rate.take(Instant::now()));
         if !allowed {
-            self.core.refused.invocations.fetch_add(1, Ordering::Relaxed);
+            self.state.refused.invocations.fetch_add(1, Ordering::Relaxed);
         }
         allowed
     }
 
     /// Counts and logs that a call is answered with an error.
     pub(super) fn note(&self, error: CallError, method: &str, detail: &str) {
-        self.core.call_errors.count(error);
+        self.state.call_errors.count(error);
         error.log(method, detail);
     }
 
@@ -134,7 +120,7 @@ impl RunningCalls {
         self.plain.is_empty()
     }
 
-    pub(super) fn take_slot(&self) -> Option<Arc<Slot>> {
+    pub(super) fn take_slot(&self) -> Option<Arc<CallSlot>> {
         self.slots.take()
     }
 
@@ -167,8 +153,10 @@ impl RunningCalls {
         }
     }
 
-    pub(super) fn start_on_connected(&mut self, hook: &Hook) -> Option<CallDone> {
-        let future = guard(hook.run(self.call(WantsResult::No, Origin::Connecting, None)));
+    /// Runs `on_connected`; without one, the client is connected at once.
+    pub(super) fn start_on_connected(&mut self) -> Option<CallDone> {
+        let Some(hook) = &self.definition.on_connected else { return Some(CallDone::Connected) };
+        let future = catch_panic(hook.run(self.call(CalledFrom::OnConnected)));
         let done = async move {
             match future.await {
                 CallResult::Failed(error) => CallDone::Refused(error),
@@ -180,20 +168,21 @@ impl RunningCalls {
     }
 
     /// Begins a call, or answers at once why it may not begin.
-    pub(super) fn start(&mut self, pending: PendingCall, slot: Option<Arc<Slot>>) -> Option<CallDone> {
+    pub(super) fn start(&mut self, pending: PendingCall, slot: Option<Arc<CallSlot>>) -> Option<CallDone> {
         if let Err(error) = self.admit(&pending) {
-            self.client.complete_with_error(&pending.id, error);
+            answers::complete_with_error(&self.client, &pending.id, error);
             return Some(CallDone::Answered);
         }
         let PendingCall { method, target, id, kind, stream_ids, uploads, bound } = pending;
         let number = self.next_number();
         self.uploads.open((number, method.name()), &stream_ids, uploads);
         let mut streams = OwnStreams { call: number, uploads: stream_ids, cancel: None };
-        let details = self.core.options.error_details;
+        let details = self.state.options.error_details;
         match (bound, id) {
             (BoundCall::Plain(begin), id) => {
                 let wants_result = if id.is_some() { WantsResult::Yes } else { WantsResult::No };
-                let call = guard(begin(self.call(wants_result, Origin::Call(slot.clone()), None)));
+                let call =
+                    catch_panic(begin(self.call(CalledFrom::Method(slot.clone())).with_wants_result(wants_result)));
                 let client = Arc::clone(&self.client);
                 self.run(kind, streams, async move {
                     let result = call.await;
@@ -201,14 +190,15 @@ impl RunningCalls {
                     if let Some(slot) = slot {
                         slot.release();
                     }
-                    client.answer(&id, &target, result, details)
+                    answers::answer(&client, &id, &target, result, details)
                 })
             }
             (BoundCall::Stream(begin), Some(id)) => {
                 let cancelled = Arc::new(Flag::default());
                 self.cancels.insert(Arc::clone(&id), (number, Arc::clone(&cancelled)));
                 streams.cancel = Some(Arc::clone(&id));
-                let call = self.call(WantsResult::Yes, Origin::Call(None), Some(Arc::clone(&cancelled)));
+                let call = self.call(CalledFrom::Method(None)).with_wants_result(WantsResult::Yes);
+                let call = call.with_cancelled(Arc::clone(&cancelled));
                 let on_cancel = if method.signature().watches_cancellation { OnCancel::Leave } else { OnCancel::Drop };
                 let client = Arc::clone(&self.client);
                 let streaming = Streaming { client, id, target, details, cancelled, on_cancel };
@@ -252,8 +242,8 @@ impl RunningCalls {
         }
         let opens = sent + usize::from(pending.kind == CallKind::StreamInvocation);
         let open = self.cancels.len() + self.uploads.len();
-        if opens > 0 && open + opens > self.core.options.maximum_streams_per_client {
-            self.core.refused.streams.fetch_add(1, Ordering::Relaxed);
+        if opens > 0 && open + opens > self.state.options.maximum_streams_per_client {
+            self.state.refused.streams.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(reason = "streams", method = &**target, "a call was refused");
             return Err(format!(
                 "An unexpected error occurred invoking '{target}' on the server. HubException: Too many streams."
@@ -292,19 +282,12 @@ impl RunningCalls {
     }
 
     fn next_number(&mut self) -> CallNumber {
-        self.last.0 += 1;
+        self.last = self.last.next();
         self.last
     }
 
-    fn call(&self, wants_result: WantsResult, origin: Origin, cancelled: Option<Arc<Flag>>) -> Call {
-        Call {
-            client: Arc::clone(&self.client),
-            core: Arc::clone(&self.core),
-            disconnected: None,
-            wants_result,
-            origin,
-            cancelled,
-        }
+    fn call(&self, called_from: CalledFrom) -> Call {
+        Call::new(Arc::clone(&self.client), Arc::clone(&self.state), called_from)
     }
 
     /// Takes a completion of the client: the end of an upload, or the answer that a call waits for.
@@ -313,7 +296,7 @@ impl RunningCalls {
             return Ok(());
         }
         let id = &completion.invocation_id;
-        let answered = self.core.results.complete(&self.client, id, completion.outcome);
+        let answered = self.state.clients.results().complete(&self.client, id, completion.outcome);
         answered.map_err(|_| Fault::foreign_answer(self.client.id(), id))
     }
 
@@ -357,13 +340,5 @@ impl Unfinished {
             Poll::Ready(Some(ended)) => Poll::Ready(ended),
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
-    }
-}
-
-/// A panic ends its call and nothing else.
-pub(super) async fn guard(call: BoxFuture<CallResult>) -> CallResult {
-    match AssertUnwindSafe(call).catch_unwind().await {
-        Ok(result) => result,
-        Err(_) => CallResult::Failed(HubError::internal("Panic", "the method panicked")),
     }
 }

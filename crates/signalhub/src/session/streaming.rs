@@ -7,11 +7,11 @@ use futures_util::{FutureExt, StreamExt};
 use signalhub_connections::BoxFuture;
 use signalhub_protocol::{HubMessage, StreamItem};
 
-use super::running::CallDone;
-use crate::calls::handler::{CallResult, ItemStream};
+use super::answers::{self, CallDone};
+use crate::calls::handler::{CallResult, ItemStream, panicked};
 use crate::clients::client::Client;
+use crate::error::{ErrorDetails, HubError};
 use crate::flag::Flag;
-use crate::{ErrorDetails, HubError};
 
 /// Everything that a running stream needs.
 pub(super) struct Streaming {
@@ -42,7 +42,6 @@ enum End {
 impl Streaming {
     /// Runs the method, then sends its items as fast as the client takes them.
     pub(super) async fn run(self, call: BoxFuture<Result<ItemStream, HubError>>) -> CallDone {
-        let panicked = || HubError::internal("Panic", "the method panicked");
         let begun = AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
         let items = match begun {
             Ok(items) => items,
@@ -53,7 +52,7 @@ impl Streaming {
         };
         let end = AssertUnwindSafe(self.send_items(items)).catch_unwind().await;
         match end.unwrap_or_else(|_| End::Failed(panicked())) {
-            End::Complete => self.client.complete_stream(&self.id),
+            End::Complete => answers::complete_stream(&self.client, &self.id),
             End::Failed(error) => return self.fail(&error, "An error occurred on the server while streaming results."),
             End::Unserialisable(error) => return CallDone::Unserialisable(error),
         }
@@ -62,7 +61,8 @@ impl Streaming {
 
     fn fail(&self, error: &HubError, base: &str) -> CallDone {
         error.call_error().log(&self.target, error);
-        self.client.complete_with_error(&Some(Arc::clone(&self.id)), error.tell(base, self.details));
+        let text = error.text_for_client(base, self.details);
+        answers::complete_with_error(&self.client, &Some(Arc::clone(&self.id)), text);
         CallDone::Failed(error.call_error())
     }
 

@@ -359,7 +359,7 @@ async fn calls_above_the_rate_are_refused_and_counted() {
         client.call("1", "Echo", &json!(["a"]));
         client.completes("1", outcome).await;
     }
-    assert_eq!(hub.refusals().invocations, 1);
+    assert_eq!(hub.refused_calls().invocations, 1);
 }
 
 #[tokio::test]
@@ -378,7 +378,7 @@ async fn ten_thousand_streams_are_refused_beyond_the_limit_and_all_end() {
             client.completes(&id.to_string(), &format!("\"error\":\"{error}\"")).await;
         }
     }
-    assert_eq!(hub.refusals().streams, 9_900);
+    assert_eq!(hub.refused_calls().streams, 9_900);
     client.say(&json!({"type": 5, "invocationId": "7"}));
     assert_eq!(client.next().await, "{\"type\":3,\"invocationId\":\"7\"}");
     client.say(&json!({"type": 4, "invocationId": "again", "target": "Forever", "arguments": []}));

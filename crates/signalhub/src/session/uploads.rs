@@ -5,9 +5,18 @@ use std::sync::Arc;
 
 use signalhub_protocol::{Completion, Outcome, StreamItem};
 
-use super::running::CallNumber;
-use crate::calls::upload::{Pushed, UploadSink};
-use crate::{ErrorDetails, HubError};
+use crate::calls::binding::{Pushed, UploadSink};
+use crate::error::{ErrorDetails, HubError};
+
+/// Identifies a call of its session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct CallNumber(u64);
+
+impl CallNumber {
+    pub(super) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
 
 /// The open uploads of one client, by stream id.
 pub(super) struct Uploads {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use signalhub_connections::Claims;
 use signalhub_events::{Action, Grant, Grants, Pattern};
 
-use crate::HubError;
+use crate::error::HubError;
 
 /// The claim's name.
 const CLAIM: &str = "grants";

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use signalhub_events::{Action, EventName, Filter, ResourceName};
 
-use crate::HubError;
+use crate::error::HubError;
 
 /// What a client wants to hear of (Portos, SubscriptionRequest). Names of properties are matched regardless of case.
 #[derive(Debug, Deserialize)]

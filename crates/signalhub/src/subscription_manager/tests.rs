@@ -326,7 +326,7 @@ async fn a_connection_has_a_limited_number_of_subscriptions() {
     client.subscribe(json!({"e": "portos.resources.changed", "r": [{"n": "a"}, {"n": "b"}]})).await;
     let error = client.call("Subscribe", json!({"e": "portos.licence.activated"})).await.unwrap();
     assert!(error.ends_with("HubException: a connection has at most 2 subscriptions"), "{error}");
-    assert_eq!((stage.broker.subscription_count(), stage.hub.refusals().subscriptions), (2, 1));
+    assert_eq!((stage.broker.subscription_count(), stage.hub.refused_calls().subscriptions), (2, 1));
 }
 
 #[tokio::test]
@@ -355,7 +355,7 @@ async fn the_names_in_the_subscriptions_of_a_connection_have_a_limited_length() 
     client.subscribe(of(&[&"b".repeat(43)])).await;
     let error = client.call("Subscribe", json!({ "e": event })).await.unwrap();
     assert!(error.ends_with(full), "{error}");
-    assert_eq!((stage.broker.subscription_count(), stage.hub.refusals().subscriptions), (3, 2));
+    assert_eq!((stage.broker.subscription_count(), stage.hub.refused_calls().subscriptions), (3, 2));
     assert_eq!(client.call("Unsubscribe", of(&[&longest])).await, None);
     client.subscribe(of(&["c", "d"])).await;
 }

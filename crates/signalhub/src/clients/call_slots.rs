@@ -7,32 +7,32 @@ use tokio::sync::Notify;
 
 /// The slots of one session.
 #[derive(Debug)]
-pub(crate) struct Slots {
+pub(crate) struct CallSlots {
     free: AtomicUsize,
     /// Wakes the session when something that held it up may be over.
     resume: Arc<Notify>,
 }
 
-impl Slots {
+impl CallSlots {
     pub(crate) fn new(count: usize, resume: Arc<Notify>) -> Self {
         Self { free: AtomicUsize::new(count), resume }
     }
 
     /// Takes a slot; only the session does, so what was free stays free until here.
-    pub(crate) fn take(self: &Arc<Self>) -> Option<Arc<Slot>> {
+    pub(crate) fn take(self: &Arc<Self>) -> Option<Arc<CallSlot>> {
         let taken = self.free.fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| free.checked_sub(1));
-        taken.is_ok().then(|| Arc::new(Slot { slots: Arc::clone(self), held: AtomicBool::new(true) }))
+        taken.is_ok().then(|| Arc::new(CallSlot { slots: Arc::clone(self), held: AtomicBool::new(true) }))
     }
 }
 
 /// A slot in use. It is given back once: when its call ends, or earlier, when the call waits for a client.
 #[derive(Debug)]
-pub(crate) struct Slot {
-    slots: Arc<Slots>,
+pub(crate) struct CallSlot {
+    slots: Arc<CallSlots>,
     held: AtomicBool,
 }
 
-impl Slot {
+impl CallSlot {
     pub(crate) fn release(&self) {
         if self.held.swap(false, Ordering::AcqRel) {
             self.slots.free.fetch_add(1, Ordering::AcqRel);
@@ -41,7 +41,7 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl Drop for CallSlot {
     fn drop(&mut self) {
         self.release();
     }

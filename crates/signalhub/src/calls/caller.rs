@@ -1,0 +1,134 @@
+//! The client that calls a method, as the method sees it.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use signalhub_connections::{ConnectionId, Identity};
+use signalhub_protocol::{BindError, Binder};
+
+use super::binding::Bindings;
+use super::call::Call;
+use super::extract::Extract;
+use crate::clients::client::Client;
+use crate::flag::Flag;
+use crate::state::HubState;
+
+/// The client that calls.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    client: Arc<Client>,
+    /// As it was when the call began.
+    identity: Arc<Identity>,
+    state: Arc<HubState>,
+}
+
+impl Caller {
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    pub(crate) fn state(&self) -> &HubState {
+        &self.state
+    }
+
+    /// The id of its connection.
+    pub fn id(&self) -> &ConnectionId {
+        self.client.id()
+    }
+
+    /// Who it is, by the credentials that it had when the call began.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The user, if known.
+    pub fn user(&self) -> Option<&str> {
+        self.identity.user.as_deref()
+    }
+
+    /// Ends its connection: it gets a Close message without error, and nothing else any more.
+    pub fn abort(&self) {
+        self.client.outbound().abort();
+    }
+
+    /// Waits until its connection has ended.
+    pub async fn aborted(&self) {
+        self.client.ended().raised().await;
+    }
+
+    /// Tells whether its connection has ended.
+    pub fn is_aborted(&self) -> bool {
+        self.client.ended().is_raised()
+    }
+
+    /// Keeps a value with the connection, one of each type, and gives back the earlier one.
+    pub fn insert<T: Any + Send>(&self, item: T) -> Option<T> {
+        self.client.items().insert(item)
+    }
+
+    /// Gives a clone of the value of this type that is kept with the connection.
+    pub fn get<T: Any + Send + Clone>(&self) -> Option<T> {
+        self.client.items().get().cloned()
+    }
+
+    /// Takes the value of this type that is kept with the connection.
+    pub fn remove<T: Any + Send>(&self) -> Option<T> {
+        self.client.items().remove()
+    }
+}
+
+impl<S> Extract<S> for Caller {
+    type Bound = ();
+
+    fn bind(_: &mut Binder<'_>, _: &mut Bindings<'_>) -> Result<(), BindError> {
+        Ok(())
+    }
+
+    fn extract((): (), call: &Call, _: &S) -> Self {
+        let (client, identity) = (Arc::clone(call.client()), call.client().identity());
+        Self { client, identity, state: Arc::clone(call.state()) }
+    }
+}
+
+/// Tells a method that its client has lost interest: it cancelled the stream, or its connection ended.
+///
+/// A stream method without it is simply dropped when its stream is cancelled. One that takes it ends by itself, and its
+/// items go on until it does.
+#[derive(Clone, Debug)]
+pub struct Cancellation {
+    stream: Option<Arc<Flag>>,
+    client: Arc<Client>,
+}
+
+impl Cancellation {
+    /// Waits for it.
+    pub async fn cancelled(&self) {
+        match &self.stream {
+            None => self.client.ended().raised().await,
+            Some(stream) => {
+                tokio::select! {
+                    () = stream.raised() => {}
+                    () = self.client.ended().raised() => {}
+                }
+            }
+        }
+    }
+
+    /// Tells whether it has happened.
+    pub fn is_cancelled(&self) -> bool {
+        self.client.ended().is_raised() || self.stream.as_ref().is_some_and(|stream| stream.is_raised())
+    }
+}
+
+impl<S> Extract<S> for Cancellation {
+    type Bound = ();
+    const WATCHES_CANCELLATION: bool = true;
+
+    fn bind(_: &mut Binder<'_>, _: &mut Bindings<'_>) -> Result<(), BindError> {
+        Ok(())
+    }
+
+    fn extract((): (), call: &Call, _: &S) -> Self {
+        Self { stream: call.cancelled().cloned(), client: Arc::clone(call.client()) }
+    }
+}
