@@ -1,4 +1,4 @@
-//! The page of all problems is made of their definition.
+//! The page of all problems is generated from their definition.
 
 use std::fmt::Write;
 
@@ -9,10 +9,10 @@ use crate::documents::check;
 fn the_page_of_problems_is_true() {
     let mut page = String::from(
         "# Problems\n\n\
-         What the publish API refuses is answered with `application/problem+json` (RFC 9457): a `status`, a stable `code`\n\
-         for programs, a `title`, and in `detail` what was expected. In the answer to a batch, a problem stands in the\n\
-         place of its item's receipt. Whatever was refused was not published.\n\n\
-         | code | status | what is the matter | what to do |\n|---|---|---|---|\n",
+         Errors of the publish API are `application/problem+json` (RFC 9457): a `status`, a stable `code` for programs, a\n\
+         `title`, and a `detail` that states what was expected. In the answer to a batch, a problem replaces the receipt of\n\
+         its item. A notification that gets a problem is not published.\n\n\
+         | code | status | title | what to do |\n|---|---|---|---|\n",
     );
     for code in ProblemCode::ALL {
         let (status, title, remedy) = (code.status().as_u16(), code.title(), code.remedy());
