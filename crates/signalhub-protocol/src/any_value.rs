@@ -1,20 +1,13 @@
-//! A value that nobody looks into.
+//! A value of any type that is passed on unread.
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
-use serde::ser::{self, Serialize, Serializer};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 
-use crate::arguments::Value;
-use crate::msgpack::{self, Scanner, Token};
-use crate::protocol::{EncodeError, Protocol};
-
-/// What readers of this crate know the type by.
-pub(crate) const ANY_VALUE: &str = "$signalhub::AnyValue";
-
-/// What its writers know an encoded value by, in either protocol.
-const JSON: &str = "$signalhub::Json";
-const MESSAGE_PACK: &str = "$signalhub::MessagePack";
+use crate::encoded::ANY_VALUE;
+use crate::protocol::Protocol;
+use crate::value::Value;
 
 /// A value of any type, kept as it was sent: an argument that is only passed on, or stored.
 ///
@@ -44,23 +37,6 @@ impl AnyValue {
     pub fn as_value(&self) -> Value<'_> {
         self.protocol.value(&self.bytes)
     }
-
-    /// Takes back what a [`Value`] gave to a serializer; `None` if the name is that of another type.
-    pub(crate) fn take<T: Serialize + ?Sized>(name: &str, content: &T) -> Result<Option<Self>, EncodeError> {
-        let protocol = match name {
-            JSON => Protocol::Json,
-            MESSAGE_PACK => Protocol::MessagePack,
-            _ => return Ok(None),
-        };
-        let mut bytes = Vec::new();
-        msgpack::write_value(content, &mut bytes)?;
-        let Ok(Token::Bin(value)) = Scanner::new(&bytes).token() else {
-            return Err(ser::Error::custom("an encoded value is bytes"));
-        };
-        let head = bytes.len() - value.len();
-        bytes.drain(..head);
-        Ok(Some(Self { protocol, bytes }))
-    }
 }
 
 impl fmt::Debug for AnyValue {
@@ -75,22 +51,68 @@ impl<'de> Deserialize<'de> for AnyValue {
     }
 }
 
-/// Takes JSON as text and MessagePack as bytes.
+/// Takes the bytes of a value under the name of their encoding.
 struct Encoded;
 
-impl Visitor<'_> for Encoded {
+impl<'de> Visitor<'de> for Encoded {
     type Value = AnyValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value in one of the hub protocols")
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<AnyValue, E> {
-        Ok(AnyValue { protocol: Protocol::Json, bytes: text.as_bytes().to_vec() })
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<AnyValue, A::Error> {
+        match entries.next_entry()? {
+            Some((Encoding(protocol), Bytes(bytes))) => Ok(AnyValue { protocol, bytes }),
+            None => Err(A::Error::custom("an encoded value is missing")),
+        }
+    }
+}
+
+/// The protocol whose encoding has the name that is read.
+struct Encoding(Protocol);
+
+impl<'de> Deserialize<'de> for Encoding {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Name)
+    }
+}
+
+struct Name;
+
+impl Visitor<'_> for Name {
+    type Value = Encoding;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of an encoding")
     }
 
-    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<AnyValue, E> {
-        Ok(AnyValue { protocol: Protocol::MessagePack, bytes: bytes.to_vec() })
+    fn visit_str<E: Error>(self, name: &str) -> Result<Encoding, E> {
+        let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.encoded() == name);
+        protocol.map(Encoding).ok_or_else(|| E::custom("the encoding is that of no hub protocol"))
+    }
+}
+
+/// The bytes of a value.
+struct Bytes(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(Content)
+    }
+}
+
+struct Content;
+
+impl Visitor<'_> for Content {
+    type Value = Bytes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an encoded value")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+        Ok(Bytes(bytes.to_vec()))
     }
 }
 
@@ -100,20 +122,5 @@ impl Serialize for AnyValue {
     }
 }
 
-/// The protocols of this crate write what it means; to any other serializer it is bytes.
-impl Serialize for Value<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Json(value) => serializer.serialize_newtype_struct(JSON, &Bytes(value)),
-            Self::MessagePack(value) => serializer.serialize_newtype_struct(MESSAGE_PACK, &Bytes(value)),
-        }
-    }
-}
-
-struct Bytes<'a>(&'a [u8]);
-
-impl Serialize for Bytes<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self.0)
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset};
 
-use crate::timestamp::Timestamp;
+use crate::timestamp::{Timestamp, write_clock};
 
 /// The most digits of a second's fraction that are read.
 const MAX_FRACTION: usize = 16;
@@ -167,18 +167,6 @@ impl fmt::Display for DateTime {
             Zone::Offset => "+00:00",
         })
     }
-}
-
-/// Writes calendar and clock, without a zone.
-pub(crate) fn write_clock(time: PrimitiveDateTime, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
-    let (hour, minute, second) = time.as_hms();
-    write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
-    if time.nanosecond() > 0 {
-        let fraction = format!("{:09}", time.nanosecond());
-        write!(f, ".{}", fraction.trim_end_matches('0'))?;
-    }
-    Ok(())
 }
 
 impl Serialize for DateTime {

@@ -1,7 +1,9 @@
 //! The handshake that chooses the protocol; it is JSON whatever the protocol (HubProtocol, Overview).
 
-use crate::json::{self, Kind, RECORD_SEPARATOR, Scanner, envelope, write_string};
-use crate::protocol::{DecodeError, Protocol};
+use crate::error::DecodeError;
+use crate::json::{Kind, Scanner, write_string};
+use crate::protocol::Protocol;
+use crate::protocol::json::{RECORD_SEPARATOR, envelope, first_record};
 
 /// The client's first record: the protocol it wants to speak.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +27,7 @@ impl HandshakeRequest {
 
     /// Reads it from an input that has grown: its first `searched` bytes were incomplete before, and are not searched again.
     pub fn parse_grown(input: &[u8], searched: usize) -> Result<Option<(Self, usize)>, HandshakeError> {
-        let Some((record, consumed)) = json::first_record(input, searched) else {
+        let Some((record, consumed)) = first_record(input, searched) else {
             return Ok(None);
         };
         let mut protocol = None;
@@ -70,7 +72,7 @@ pub struct HandshakeResponse {
 impl HandshakeResponse {
     /// Reads it and says how many bytes it took, its separator included; `None` while it is incomplete.
     pub fn parse(input: &[u8]) -> Result<Option<(Self, usize)>, HandshakeError> {
-        let Some((record, consumed)) = json::first_record(input, 0) else {
+        let Some((record, consumed)) = first_record(input, 0) else {
             return Ok(None);
         };
         let mut error = None;

@@ -44,24 +44,30 @@
 //! ```
 
 mod any_value;
-mod arguments;
 mod date_time;
+mod encoded;
+mod error;
+mod fields;
 pub mod handshake;
 mod json;
+mod limits;
 mod message;
 mod msgpack;
+mod names;
 mod portable;
 mod protocol;
 mod timestamp;
 mod transcode;
+mod value;
 
 pub use any_value::AnyValue;
-pub use arguments::{Arguments, BindError, Binder, Value};
 pub use date_time::{DateTime, ParseTimeError, Zone};
+pub use error::{BindError, DecodeError, EncodeError};
 pub use handshake::{HandshakeError, HandshakeRequest, HandshakeResponse};
 pub use message::{
     CancelInvocation, Close, Completion, Headers, HubMessage, Invocation, Outcome, SequenceId, StreamItem,
 };
 pub use portable::NotPortable;
-pub use protocol::{DecodeError, EncodeError, Protocol, TransferFormat};
+pub use protocol::{Protocol, TransferFormat};
 pub use timestamp::Timestamp;
+pub use value::{Arguments, Binder, Value};

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::arguments::{Arguments, Value};
+use crate::limits::MOST_HEADERS;
+use crate::value::{Arguments, Value};
 
 /// A message of either direction, borrowing what it was read from.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,7 +159,7 @@ pub struct Headers<'a>(BTreeMap<Cow<'a, str>, Cow<'a, str>>);
 
 impl<'a> Headers<'a> {
     /// How many headers a message that is read may have, those that another one replaces included. The original has no limit.
-    pub const MOST: usize = 100;
+    pub const MOST: usize = MOST_HEADERS;
 
     /// Sets a header; an earlier one of the same name is replaced.
     pub fn set(&mut self, name: impl Into<Cow<'a, str>>, text: impl Into<Cow<'a, str>>) {

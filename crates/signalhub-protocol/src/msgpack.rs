@@ -1,10 +1,7 @@
-//! The MessagePack hub protocol (HubProtocol, MessagePack Encoding).
+//! Values in MessagePack, as MessagePack-CSharp reads and writes them.
 
 mod bind;
-mod encode;
-mod envelope;
-mod format;
-mod length;
+pub(crate) mod format;
 mod names;
 mod portable;
 mod scan;
@@ -12,8 +9,6 @@ mod time;
 mod write;
 
 pub(crate) use bind::{Elements, bind, forward};
-pub(crate) use encode::encode;
-pub(crate) use envelope::decode;
 pub(crate) use portable::check_portable;
-pub(crate) use scan::{Scanner, Token};
+pub(crate) use scan::{ScanError, Scanner, Token};
 pub(crate) use write::{write_arguments, write_value};

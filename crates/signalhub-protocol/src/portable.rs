@@ -3,9 +3,7 @@
 //! JSON can spell what MessagePack has no form for, and the reverse. A value that is passed on unread is held against both
 //! where it comes in, so that later nobody of its receivers is left out.
 
-use crate::arguments::Value;
-use crate::protocol::MAX_DEPTH;
-use crate::{json, msgpack};
+use crate::limits::MAX_DEPTH;
 
 /// How deep a value may nest that is passed on unread: as an argument of a message it stands two levels deep.
 pub(crate) const DEEPEST: u32 = MAX_DEPTH - 2;
@@ -13,42 +11,6 @@ pub(crate) const DEEPEST: u32 = MAX_DEPTH - 2;
 /// The name that no member may have: `@msgpack/msgpack`, which official clients in JavaScript read MessagePack with, refuses
 /// it, and the client ends its connection.
 pub(crate) const PROTOTYPE: &str = "__proto__";
-
-impl Value<'_> {
-    /// Checks that clients of every protocol can be given this value, with no more levels of arrays and objects than
-    /// `deepest`, or 64 if that is less.
-    ///
-    /// Numbers mean what a double or an integer of 64 bits can hold of them: of more digits than that, JSON keeps all and
-    /// MessagePack the first. Of members of one name the last one counts. [`AnyValue`](crate::AnyValue) and raw values
-    /// of serde_json are checked when they are bound, with 62 levels.
-    ///
-    /// ```
-    /// use signalhub_protocol::{NotPortable, Value};
-    ///
-    /// assert_eq!(Value::Json(b"[2.50]").check_portable(1), Ok(()));
-    /// assert_eq!(Value::Json(b"[2.50]").check_portable(0), Err(NotPortable::Depth(0)));
-    /// assert_eq!(Value::Json(b"1e400").check_portable(0), Err(NotPortable::Number));
-    /// ```
-    ///
-    /// # Errors
-    /// Says what some clients could not be given.
-    pub fn check_portable(&self, deepest: u32) -> Result<(), NotPortable> {
-        let deepest = deepest.min(MAX_DEPTH);
-        match self {
-            Self::Json(text) => {
-                let text = std::str::from_utf8(text).map_err(|_| NotPortable::Text)?;
-                let mut scanner = json::Scanner::new(text.as_bytes());
-                scanner.value_with(&mut json::Portable::new(deepest))?;
-                Ok(scanner.end()?)
-            }
-            Self::MessagePack(value) => {
-                let mut scanner = msgpack::Scanner::new(value);
-                msgpack::check_portable(&mut scanner, deepest)?;
-                if scanner.rest().is_empty() { Ok(()) } else { Err(NotPortable::Malformed) }
-            }
-        }
-    }
-}
 
 /// What clients of some protocol cannot be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -8,8 +8,6 @@ use serde::ser::{Serialize, Serializer};
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
 
-use crate::date_time::write_clock;
-
 /// A moment in time: ISO 8601 text in JSON, a timestamp in MessagePack, as the original writes its `DateTime`.
 ///
 /// Clients of JavaScript get a `Date` over MessagePack. Both protocols carry the years 1 to 9999. Text without a zone is no moment in
@@ -29,6 +27,18 @@ impl fmt::Display for Timestamp {
         write_clock(PrimitiveDateTime::new(time.date(), time.time()), f)?;
         f.write_str("Z")
     }
+}
+
+/// Writes calendar and clock, without a zone.
+pub(crate) fn write_clock(time: PrimitiveDateTime, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
+    let (hour, minute, second) = time.as_hms();
+    write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+    if time.nanosecond() > 0 {
+        let fraction = format!("{:09}", time.nanosecond());
+        write!(f, ".{}", fraction.trim_end_matches('0'))?;
+    }
+    Ok(())
 }
 
 impl FromStr for Timestamp {

@@ -7,16 +7,17 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::de::value::{BorrowedStrDeserializer, CowStrDeserializer};
+use serde::de::value::CowStrDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Error, Visitor};
 use serde::ser::Serializer;
 
-use super::names::{Key, name_of_data, position, spelling};
 use super::portable::Portable;
 use super::scan::{Kind, Scanner, SyntaxError};
 use super::text::TextError;
-use crate::any_value::ANY_VALUE;
-use crate::arguments::BindError;
+use crate::encoded::{ANY_VALUE, JSON, RAW_VALUE, visit_encoded, visit_raw};
+use crate::error::BindError;
+use crate::fields::{Fields, ReadValue};
+use crate::names::{Key, name_of_data, position, spelling};
 use crate::portable::DEEPEST;
 use crate::transcode::transcode;
 
@@ -31,14 +32,6 @@ pub(crate) fn bind<T: DeserializeOwned>(value: &[u8]) -> Result<T, BindError> {
 /// Hands one value on to a serializer.
 pub(crate) fn forward<S: Serializer>(value: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     transcode(Reader { scanner: &mut Scanner::new(value) }, serializer)
-}
-
-/// serde_json's name for a value that stays text.
-pub(crate) const RAW_VALUE: &str = "$serde_json::private::RawValue";
-
-/// Hands out a value that stays text, in the form that serde_json's type expects.
-pub(crate) fn visit_raw<'a, V: Visitor<'a>>(text: Cow<'a, str>, visitor: V) -> Result<V::Value, BindError> {
-    visitor.visit_map(de::value::MapDeserializer::new(std::iter::once((RAW_VALUE, text))))
 }
 
 /// Reads one value from the scanner.
@@ -141,7 +134,7 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
         }
         let text = self.scanner.value_with(&mut Portable::new(DEEPEST)).map_err(BindError::custom)?;
         let text = std::str::from_utf8(text).map_err(BindError::custom)?;
-        if name == RAW_VALUE { visit_raw(text.into(), visitor) } else { visitor.visit_borrowed_str(text) }
+        if name == RAW_VALUE { visit_raw(text.into(), visitor) } else { visit_encoded(JSON, text.as_bytes(), visitor) }
     }
 
     fn deserialize_bytes<V: Visitor<'a>>(mut self, visitor: V) -> Result<V::Value, BindError> {
@@ -164,7 +157,7 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
         visitor: V,
     ) -> Result<V::Value, BindError> {
         match self.scanner.kind()? {
-            Kind::Object => visitor.visit_map(Fields::read(fields, self.scanner)?),
+            Kind::Object => visitor.visit_map(self::fields(fields, self.scanner)?),
             // Derived types would take the fields in order from it.
             Kind::Array => Err(BindError::custom("an array is no object")),
             _ => self.deserialize_any(visitor),
@@ -252,57 +245,26 @@ impl<'a> de::MapAccess<'a> for Members<'_, 'a> {
     }
 }
 
-/// Hands out the fields of a struct under their declared names; of several members for one field the last one counts.
-struct Fields<'a> {
-    names: &'static [&'static str],
-    values: Vec<Option<&'a [u8]>>,
-    /// Handed out last, for types that refuse unknown fields.
-    unknown: Option<(Cow<'a, str>, &'a [u8])>,
-    next: usize,
-    /// The field whose value comes next; unknown ones have no name.
-    current: (&'static str, &'a [u8]),
+/// Reads the members of a whole object, whose brace comes next.
+fn fields<'a>(names: &'static [&'static str], scanner: &mut Scanner<'a>) -> Result<Fields<'a, WholeText>, BindError> {
+    let mut fields = Fields::new(names, WholeText);
+    scanner.open()?;
+    let mut first = true;
+    while let Some(name) = scanner.next_property(&mut first)? {
+        let name = name.decode()?;
+        let value = scanner.value()?;
+        let field = position(&name, names);
+        fields.add(name, field, value);
+    }
+    Ok(fields)
 }
 
-impl<'a> Fields<'a> {
-    /// Reads the whole object, whose brace comes next.
-    fn read(names: &'static [&'static str], scanner: &mut Scanner<'a>) -> Result<Self, BindError> {
-        let mut fields = Self { names, values: vec![None; names.len()], unknown: None, next: 0, current: ("", b"") };
-        scanner.open()?;
-        let mut first = true;
-        while let Some(name) = scanner.next_property(&mut first)? {
-            let name = name.decode()?;
-            let value = scanner.value()?;
-            match position(&name, names) {
-                Some(at) => fields.values[at] = Some(value),
-                None => fields.unknown = Some((name, value)),
-            }
-        }
-        Ok(fields)
-    }
-}
+/// Reads values whose text was passed over before.
+struct WholeText;
 
-impl<'a> de::MapAccess<'a> for Fields<'a> {
-    type Error = BindError;
-
-    fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, BindError> {
-        while let Some(value) = self.values.get(self.next) {
-            let name = self.names[self.next];
-            self.next += 1;
-            if let Some(value) = value {
-                self.current = (name, value);
-                return seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some);
-            }
-        }
-        let Some((name, value)) = self.unknown.take() else {
-            return Ok(None);
-        };
-        self.current = ("", value);
-        seed.deserialize(CowStrDeserializer::new(name)).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, BindError> {
-        let (name, value) = self.current;
-        seed.deserialize(Reader { scanner: &mut Scanner::new(value) }).map_err(|error| error.within(name))
+impl<'a> ReadValue<'a> for WholeText {
+    fn read<S: DeserializeSeed<'a>>(&self, value: &'a [u8], seed: S) -> Result<S::Value, BindError> {
+        seed.deserialize(Reader { scanner: &mut Scanner::new(value) })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Takes the elements of a raw array apart.
 
 use super::scan::{Kind, Scanner, SyntaxError};
-use crate::arguments::BindError;
+use crate::error::BindError;
 
 /// The elements of a raw array, one by one.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! What JSON can spell and MessagePack has no form for.
 
-use super::check::Check;
-use super::scan::SyntaxError;
+use super::scan::{Check, SyntaxError};
 use super::text::Text;
 use crate::portable::{NotPortable, PROTOTYPE};
 

@@ -3,9 +3,8 @@
 //! It checks syntax and nesting, and hands out slices. What a string holds is looked at only when somebody asks for it, so that
 //! text which is no UTF-8 inside a skipped value or an argument is no error of the record (HubProtocol, JSON encoding).
 
-use super::check::{Check, Unchecked};
 use super::text::{Text, escape_len};
-use crate::protocol::MAX_DEPTH;
+use crate::limits::MAX_DEPTH;
 
 /// The text is no JSON, or is nested too deep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,6 +242,52 @@ impl<'a> Scanner<'a> {
         self.at += count;
         if count == 0 { Err(SyntaxError) } else { Ok(()) }
     }
+}
+
+/// Looks at the parts of a value while they are passed over.
+pub(crate) trait Check {
+    /// What is wrong with them.
+    type Error: From<SyntaxError>;
+
+    /// Looks at the name of a member.
+    fn name(&mut self, text: Text<'_>) -> Result<(), Self::Error>;
+
+    /// Looks at a string.
+    fn string(&mut self, text: Text<'_>) -> Result<(), Self::Error>;
+
+    /// Looks at a number.
+    fn number(&mut self, number: &[u8]) -> Result<(), Self::Error>;
+
+    /// An array or object begins.
+    fn enter(&mut self) -> Result<(), Self::Error>;
+
+    /// It has ended.
+    fn leave(&mut self);
+}
+
+/// Takes everything that is JSON.
+struct Unchecked;
+
+impl Check for Unchecked {
+    type Error = SyntaxError;
+
+    fn name(&mut self, _: Text<'_>) -> Result<(), SyntaxError> {
+        Ok(())
+    }
+
+    fn string(&mut self, _: Text<'_>) -> Result<(), SyntaxError> {
+        Ok(())
+    }
+
+    fn number(&mut self, _: &[u8]) -> Result<(), SyntaxError> {
+        Ok(())
+    }
+
+    fn enter(&mut self) -> Result<(), SyntaxError> {
+        Ok(())
+    }
+
+    fn leave(&mut self) {}
 }
 
 /// Counts the bytes in front of the first quote, backslash or control character.

@@ -6,10 +6,9 @@ use serde::ser::{self, Serialize};
 
 use super::escape::write_string;
 use super::number::{write_f32, write_f64};
-use crate::any_value::AnyValue;
-use crate::arguments::Value;
-use crate::msgpack;
-use crate::protocol::{EncodeError, MAX_DEPTH};
+use crate::encoded::{JSON, VERBATIM};
+use crate::error::EncodeError;
+use crate::limits::MAX_DEPTH;
 
 /// Appends arguments as an array; leaves `out` as it was on failure.
 pub(crate) fn write_arguments<T: Serialize + ?Sized>(arguments: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
@@ -32,15 +31,12 @@ pub(crate) fn write_arguments<T: Serialize + ?Sized>(arguments: &T, out: &mut Ve
 /// Appends one value; leaves `out` as it was on failure.
 pub(crate) fn write_value<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let start = out.len();
-    let written = value.serialize(Writer { out, depth: 0 });
+    let written = value.serialize(Writer::new(out, 0));
     if written.is_err() {
         out.truncate(start);
     }
     written
 }
-
-/// serde_json's ways to say "this text is JSON already"; its own serializer knows them by these names.
-pub(crate) const VERBATIM: [&str; 2] = ["$serde_json::private::RawValue", "$serde_json::private::Number"];
 
 /// Appends text that is JSON already, as it was spelt, but on one line.
 ///
@@ -60,9 +56,15 @@ fn append_encoded(text: &[u8], out: &mut Vec<u8>) {
 struct Writer<'o> {
     out: &'o mut Vec<u8>,
     depth: u32,
+    /// The value is JSON already, and has to give its bytes.
+    verbatim: bool,
 }
 
 impl<'o> Writer<'o> {
+    fn new(out: &'o mut Vec<u8>, depth: u32) -> Self {
+        Self { out, depth, verbatim: false }
+    }
+
     fn text(self, text: &str) -> Result<(), EncodeError> {
         self.out.extend_from_slice(text.as_bytes());
         Ok(())
@@ -85,7 +87,7 @@ impl<'o> Writer<'o> {
     ) -> Result<Members<'o>, EncodeError> {
         let mut outer = self.open(b'{', b"}")?;
         outer.name(variant);
-        Writer { out: outer.out, depth: outer.depth }.open(bracket, closing)
+        Writer::new(outer.out, outer.depth).open(bracket, closing)
     }
 }
 
@@ -107,6 +109,10 @@ impl<'o> ser::Serializer for Writer<'o> {
     type SerializeMap = Members<'o>;
     type SerializeStruct = Members<'o>;
     type SerializeStructVariant = Members<'o>;
+
+    fn is_human_readable(&self) -> bool {
+        !self.verbatim
+    }
 
     write_integers!(serialize_i8 i8, serialize_i16 i16, serialize_i32 i32, serialize_i64 i64, serialize_i128 i128);
     write_integers!(serialize_u8 u8, serialize_u16 u16, serialize_u32 u32, serialize_u64 u64, serialize_u128 u128);
@@ -141,6 +147,10 @@ impl<'o> ser::Serializer for Writer<'o> {
     }
 
     fn serialize_bytes(self, bytes: &[u8]) -> Result<(), EncodeError> {
+        if self.verbatim {
+            append_encoded(bytes, self.out);
+            return Ok(());
+        }
         self.text(&format!("\"{}\"", BASE64.encode(bytes)))
     }
 
@@ -165,16 +175,7 @@ impl<'o> ser::Serializer for Writer<'o> {
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<(), EncodeError> {
-        let Some(encoded) = AnyValue::take(name, value)? else {
-            return value.serialize(self);
-        };
-        match encoded.as_value() {
-            Value::Json(text) => {
-                append_encoded(text, self.out);
-                Ok(())
-            }
-            Value::MessagePack(value) => msgpack::forward(value, self),
-        }
+        value.serialize(Writer { verbatim: name == JSON, ..self })
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -258,7 +259,7 @@ impl Members<'_> {
     }
 
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-        value.serialize(Writer { out: self.out, depth: self.depth })
+        value.serialize(Writer::new(self.out, self.depth))
     }
 
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {

@@ -5,17 +5,19 @@
 
 use serde::de::value::{BorrowedStrDeserializer, SeqDeserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Error, Visitor};
-use serde::ser::Serializer;
+use serde::ser::{Serialize, Serializer};
 
 use super::names::position;
 use super::portable::check_portable;
 use super::scan::{ScanError, Scanner, Token};
 use super::{format, time};
-use crate::any_value::ANY_VALUE;
-use crate::arguments::{BindError, Value};
-use crate::json::{self, Key, RAW_VALUE, name_of_data};
+use crate::encoded::{ANY_VALUE, MESSAGE_PACK, RAW_VALUE, visit_encoded, visit_raw};
+use crate::error::BindError;
+use crate::fields::{Fields, ReadValue};
+use crate::json;
+use crate::limits::MAX_DEPTH;
+use crate::names::{Key, name_of_data};
 use crate::portable::{DEEPEST, NotPortable};
-use crate::protocol::MAX_DEPTH;
 use crate::timestamp::Timestamp;
 use crate::transcode::transcode;
 
@@ -27,6 +29,15 @@ pub(crate) fn bind<T: DeserializeOwned>(value: &[u8]) -> Result<T, BindError> {
 /// Hands the first value on to a serializer.
 pub(crate) fn forward<S: Serializer>(value: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     transcode(Reader { scanner: &mut Scanner::new(value), depth: 0 }, serializer)
+}
+
+/// Serializes what a value means.
+struct Meaning<'a>(&'a [u8]);
+
+impl Serialize for Meaning<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        forward(self.0, serializer)
+    }
 }
 
 /// The arguments of a call, one by one.
@@ -199,11 +210,12 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
         visitor: V,
     ) -> Result<V::Value, BindError> {
         match name {
-            ANY_VALUE => visitor.visit_borrowed_bytes(self.any_value()?),
+            ANY_VALUE => visit_encoded(MESSAGE_PACK, self.any_value()?, visitor),
             RAW_VALUE => {
+                let value = Meaning(self.any_value()?);
                 let mut text = Vec::new();
-                json::write_value(&Value::MessagePack(self.any_value()?), &mut text).map_err(BindError::custom)?;
-                json::visit_raw(String::from_utf8(text).map_err(BindError::custom)?.into(), visitor)
+                json::write_value(&value, &mut text).map_err(BindError::custom)?;
+                visit_raw(String::from_utf8(text).map_err(BindError::custom)?.into(), visitor)
             }
             _ => visitor.visit_newtype_struct(self),
         }
@@ -217,7 +229,7 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
     ) -> Result<V::Value, BindError> {
         // Derived types would take the fields in order from an array.
         match self.token(|token| !matches!(token, Token::Array(_)))? {
-            Token::Map(count) => visitor.visit_map(Fields::read(fields, self.open(count)?)?),
+            Token::Map(count) => visitor.visit_map(self::fields(fields, self.open(count)?)?),
             token => self.visit(token, visitor),
         }
     }
@@ -333,61 +345,26 @@ impl<'a> de::VariantAccess<'a> for Reader<'_, 'a> {
     }
 }
 
-/// Hands out the fields of a struct under their declared names; of several entries for one field the last one counts.
-struct Fields<'a> {
-    names: &'static [&'static str],
-    depth: u32,
-    values: Vec<Option<&'a [u8]>>,
-    /// Handed out last, for types that refuse unknown fields.
-    unknown: Option<(&'a str, &'a [u8])>,
-    next: usize,
-    /// The field whose value comes next.
-    current: (&'a str, &'a [u8]),
-}
-
-impl<'a> Fields<'a> {
-    /// Reads the whole map.
-    fn read(names: &'static [&'static str], mut members: Members<'_, 'a>) -> Result<Self, BindError> {
-        let values = vec![None; names.len()];
-        let mut fields = Self { names, depth: members.depth, values, unknown: None, next: 0, current: ("", b"") };
-        while let Some(mut reader) = members.next() {
-            let name = match reader.token(|token| matches!(token, Token::Str(_)))? {
-                Token::Str(name) => text(name)?,
-                _ => "",
-            };
-            let value = reader.scanner.value()?;
-            match position(name, names) {
-                Some(at) => fields.values[at] = Some(value),
-                None => fields.unknown = Some((name, value)),
-            }
-        }
-        Ok(fields)
-    }
-}
-
-impl<'a> de::MapAccess<'a> for Fields<'a> {
-    type Error = BindError;
-
-    fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, BindError> {
-        while let Some(value) = self.values.get(self.next) {
-            let name = self.names[self.next];
-            self.next += 1;
-            if let Some(value) = value {
-                self.current = (name, value);
-                return seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some);
-            }
-        }
-        let Some((name, value)) = self.unknown.take() else {
-            return Ok(None);
+/// Reads the entries of a whole map.
+fn fields<'a>(names: &'static [&'static str], mut members: Members<'_, 'a>) -> Result<Fields<'a, AtDepth>, BindError> {
+    let mut fields = Fields::new(names, AtDepth(members.depth));
+    while let Some(mut reader) = members.next() {
+        let name = match reader.token(|token| matches!(token, Token::Str(_)))? {
+            Token::Str(name) => text(name)?,
+            _ => "",
         };
-        self.current = (name, value);
-        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
+        let value = reader.scanner.value()?;
+        fields.add(name.into(), position(name, names), value);
     }
+    Ok(fields)
+}
 
-    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, BindError> {
-        let (name, value) = self.current;
-        let bound = seed.deserialize(Reader { scanner: &mut Scanner::new(value), depth: self.depth });
-        bound.map_err(|error| error.within(name))
+/// Reads values that were passed over before, and that are inside this number of arrays and maps.
+struct AtDepth(u32);
+
+impl<'a> ReadValue<'a> for AtDepth {
+    fn read<S: DeserializeSeed<'a>>(&self, value: &'a [u8], seed: S) -> Result<S::Value, BindError> {
+        seed.deserialize(Reader { scanner: &mut Scanner::new(value), depth: self.0 })
     }
 }
 

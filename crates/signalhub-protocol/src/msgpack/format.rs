@@ -1,21 +1,21 @@
 //! The first bytes of values (MessagePack specification, Formats), and how they are written in the shortest form.
 
-pub(super) const NIL: u8 = 0xC0;
-pub(super) const FALSE: u8 = 0xC2;
-pub(super) const TRUE: u8 = 0xC3;
-pub(super) const BIN_8: u8 = 0xC4;
-pub(super) const EXT_8: u8 = 0xC7;
-pub(super) const FLOAT_32: u8 = 0xCA;
-pub(super) const FLOAT_64: u8 = 0xCB;
-pub(super) const UINT_8: u8 = 0xCC;
-pub(super) const INT_8: u8 = 0xD0;
-pub(super) const FIXEXT_1: u8 = 0xD4;
-pub(super) const STR_8: u8 = 0xD9;
-pub(super) const ARRAY_16: u8 = 0xDC;
-pub(super) const MAP_16: u8 = 0xDE;
+pub(crate) const NIL: u8 = 0xC0;
+pub(crate) const FALSE: u8 = 0xC2;
+pub(crate) const TRUE: u8 = 0xC3;
+pub(crate) const BIN_8: u8 = 0xC4;
+pub(crate) const EXT_8: u8 = 0xC7;
+pub(crate) const FLOAT_32: u8 = 0xCA;
+pub(crate) const FLOAT_64: u8 = 0xCB;
+pub(crate) const UINT_8: u8 = 0xCC;
+pub(crate) const INT_8: u8 = 0xD0;
+pub(crate) const FIXEXT_1: u8 = 0xD4;
+pub(crate) const STR_8: u8 = 0xD9;
+pub(crate) const ARRAY_16: u8 = 0xDC;
+pub(crate) const MAP_16: u8 = 0xDE;
 
 /// Gives the specification's name of the format that a first byte announces; the original's texts use it.
-pub(super) fn name(code: u8) -> &'static str {
+pub(crate) fn name(code: u8) -> &'static str {
     const FROM_NIL: [&str; 32] = [
         "nil",
         "(never used)",
@@ -61,7 +61,7 @@ pub(super) fn name(code: u8) -> &'static str {
 }
 
 /// Appends an integer that is not negative.
-pub(super) fn write_unsigned(number: u64, out: &mut Vec<u8>) {
+pub(crate) fn write_unsigned(number: u64, out: &mut Vec<u8>) {
     if let Ok(number) = u8::try_from(number) {
         if number >= 0x80 {
             out.push(UINT_8);
@@ -80,7 +80,7 @@ pub(super) fn write_unsigned(number: u64, out: &mut Vec<u8>) {
 }
 
 /// Appends an integer; one that is not negative is written as unsigned, as the original does.
-pub(super) fn write_signed(number: i64, out: &mut Vec<u8>) {
+pub(crate) fn write_signed(number: i64, out: &mut Vec<u8>) {
     if let Ok(number) = u64::try_from(number) {
         write_unsigned(number, out);
     } else if let Ok(number) = i8::try_from(number) {
@@ -101,7 +101,7 @@ pub(super) fn write_signed(number: i64, out: &mut Vec<u8>) {
 }
 
 /// Appends a string.
-pub(super) fn write_str(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn write_str(text: &str, out: &mut Vec<u8>) {
     match u8::try_from(text.len()) {
         Ok(len @ 0..=31) => out.push(0xA0 | len),
         _ => write_len(STR_8, text.len(), out),
@@ -110,7 +110,7 @@ pub(super) fn write_str(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Appends bytes.
-pub(super) fn write_bin(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_bin(bytes: &[u8], out: &mut Vec<u8>) {
     write_len(BIN_8, bytes.len(), out);
     out.extend_from_slice(bytes);
 }
@@ -132,13 +132,13 @@ fn write_len(of_8_bits: u8, len: usize, out: &mut Vec<u8>) {
 
 /// What holds other values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Container {
+pub(crate) enum Container {
     Array,
     Map,
 }
 
 /// Appends the head of an array of so many elements, or of a map of so many entries.
-pub(super) fn write_head(container: Container, count: usize, out: &mut Vec<u8>) {
+pub(crate) fn write_head(container: Container, count: usize, out: &mut Vec<u8>) {
     let (short, of_16_bits) = match container {
         Container::Array => (0x90, ARRAY_16),
         Container::Map => (0x80, MAP_16),

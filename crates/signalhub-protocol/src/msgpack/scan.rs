@@ -5,7 +5,7 @@
 use super::format::{
     ARRAY_16, BIN_8, EXT_8, FALSE, FIXEXT_1, FLOAT_32, FLOAT_64, INT_8, MAP_16, NIL, STR_8, TRUE, UINT_8,
 };
-use crate::protocol::MAX_DEPTH;
+use crate::limits::MAX_DEPTH;
 
 /// The bytes are no value of the kind that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,12 +11,12 @@ use super::format::{
 use super::names::pascal_case;
 use super::scan::{Scanner, Token};
 use super::time;
-use crate::any_value::AnyValue;
-use crate::arguments::Value;
 use crate::date_time::DateTime;
+use crate::encoded::{MESSAGE_PACK, VERBATIM};
+use crate::error::EncodeError;
 use crate::json;
+use crate::limits::MAX_DEPTH;
 use crate::portable::PROTOTYPE;
-use crate::protocol::{EncodeError, MAX_DEPTH};
 use crate::timestamp::Timestamp;
 
 /// Appends arguments as an array; leaves `out` as it was on failure.
@@ -39,7 +39,7 @@ pub(crate) fn write_arguments<T: Serialize + ?Sized>(arguments: &T, out: &mut Ve
 /// Appends one value; leaves `out` as it was on failure.
 pub(crate) fn write_value<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let start = out.len();
-    let written = value.serialize(Writer { out, depth: 0 });
+    let written = value.serialize(Writer::new(out, 0));
     if written.is_err() {
         out.truncate(start);
     }
@@ -50,9 +50,15 @@ pub(crate) fn write_value<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -
 struct Writer<'o> {
     out: &'o mut Vec<u8>,
     depth: u32,
+    /// The value is MessagePack already, and has to give its bytes.
+    verbatim: bool,
 }
 
 impl<'o> Writer<'o> {
+    fn new(out: &'o mut Vec<u8>, depth: u32) -> Self {
+        Self { out, depth, verbatim: false }
+    }
+
     fn code(self, code: u8) -> Result<(), EncodeError> {
         self.out.push(code);
         Ok(())
@@ -75,7 +81,7 @@ impl<'o> Writer<'o> {
         let depth = self.depth + 1;
         write_head(Container::Map, 1, self.out);
         write_str(variant, self.out);
-        Writer { out: self.out, depth }.open(container, Some(len))
+        Writer::new(self.out, depth).open(container, Some(len))
     }
 
     fn timestamp<T: Serialize + ?Sized>(self, text: &T) -> Result<(), EncodeError> {
@@ -98,6 +104,10 @@ impl<'o> ser::Serializer for Writer<'o> {
     type SerializeMap = Members<'o>;
     type SerializeStruct = Members<'o>;
     type SerializeStructVariant = Members<'o>;
+
+    fn is_human_readable(&self) -> bool {
+        !self.verbatim
+    }
 
     fn serialize_i8(self, number: i8) -> Result<(), EncodeError> {
         self.serialize_i64(number.into())
@@ -171,7 +181,11 @@ impl<'o> ser::Serializer for Writer<'o> {
     }
 
     fn serialize_bytes(self, bytes: &[u8]) -> Result<(), EncodeError> {
-        write_bin(bytes, self.out);
+        if self.verbatim {
+            self.out.extend_from_slice(bytes);
+        } else {
+            write_bin(bytes, self.out);
+        }
         Ok(())
     }
 
@@ -199,16 +213,7 @@ impl<'o> ser::Serializer for Writer<'o> {
         if name == Timestamp::NAME {
             return self.timestamp(value);
         }
-        let Some(encoded) = AnyValue::take(name, value)? else {
-            return value.serialize(self);
-        };
-        match encoded.as_value() {
-            Value::MessagePack(value) => {
-                self.out.extend_from_slice(value);
-                Ok(())
-            }
-            Value::Json(text) => json::forward(text, self),
-        }
+        value.serialize(Writer { verbatim: name == MESSAGE_PACK, ..self })
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -251,7 +256,7 @@ impl<'o> ser::Serializer for Writer<'o> {
     }
 
     fn serialize_struct(self, name: &'static str, len: usize) -> Result<Members<'o>, EncodeError> {
-        if json::VERBATIM.contains(&name) {
+        if VERBATIM.contains(&name) {
             let end = self.out.len();
             let (out, depth) = (self.out, self.depth);
             let (container, head, entries) = (Container::Map, end..end, Vec::new());
@@ -288,14 +293,14 @@ struct Members<'o> {
 impl Members<'_> {
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
         self.count += 1;
-        value.serialize(Writer { out: self.out, depth: self.depth })
+        value.serialize(Writer::new(self.out, self.depth))
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), EncodeError> {
         if self.verbatim {
             let text = value.serialize(serde_json::value::Serializer).map_err(EncodeError::custom)?;
             let text = text.as_str().unwrap_or_default().as_bytes();
-            return json::forward(text, Writer { out: self.out, depth: self.depth });
+            return json::forward(text, Writer::new(self.out, self.depth));
         }
         write_str(&pascal_case(name).collect::<String>(), self.out);
         self.value(value)
@@ -370,7 +375,7 @@ impl ser::SerializeMap for Members<'_> {
     /// A key may be a value of any type.
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
         let start = self.out.len();
-        key.serialize(Writer { out: self.out, depth: self.depth })?;
+        key.serialize(Writer::new(self.out, self.depth))?;
         if self.out[start..].strip_prefix(&[0xA9]) == Some(PROTOTYPE.as_bytes()) {
             return Err(EncodeError::Prototype);
         }

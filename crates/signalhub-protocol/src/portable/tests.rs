@@ -1,8 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::Protocol;
-use crate::protocol::EncodeError;
+use crate::{EncodeError, Protocol, Value};
 
 fn json(text: &str) -> Result<(), NotPortable> {
     Value::Json(text.as_bytes()).check_portable(DEEPEST)

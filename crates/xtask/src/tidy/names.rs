@@ -10,7 +10,8 @@ const EMPTY_WORDS: [&str; 5] = ["manager", "helper", "util", "context", "service
 const EMPTY_WORDS_OF_TYPES: [&str; 2] = ["data", "info"];
 
 /// Names that a document of the wire gives, which are kept so that both can be read side by side.
-const NAMES_OF_THE_WIRE: [(&str, &str); 2] = [("DataFrame", "RFC 6455"), ("ResourceInfo", "Portos")];
+const NAMES_OF_THE_WIRE: [(&str, &str); 3] =
+    [("DataFrame", "RFC 6455"), ("ResourceInfo", "Portos"), ("subscription_manager", "Portos")];
 
 /// Conversions are called after the other side, whose name may be a dependency's.
 const CONVERSIONS: [&str; 4] = ["as_", "from_", "into_", "to_"];

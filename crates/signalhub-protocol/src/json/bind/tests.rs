@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::bind;
 use crate::AnyValue;
-use crate::arguments::{Arguments, BindError};
+use crate::{Arguments, BindError};
 
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]

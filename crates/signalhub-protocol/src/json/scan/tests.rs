@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde::de::IgnoredAny;
 
 use super::Scanner;
-use crate::json::text::TextError;
+use crate::json::TextError;
 
 fn is_json(text: &[u8]) -> bool {
     let mut scanner = Scanner::new(text);

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{write_arguments, write_value};
-use crate::protocol::EncodeError;
+use crate::EncodeError;
 use crate::{AnyValue, Value};
 
 fn written<T: Serialize + ?Sized>(value: &T) -> Result<String, EncodeError> {

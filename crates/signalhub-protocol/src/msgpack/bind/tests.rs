@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use time::macros::datetime;
 
 use super::bind;
-use crate::arguments::{Arguments, BindError};
 use crate::{AnyValue, Timestamp};
+use crate::{Arguments, BindError};
 
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

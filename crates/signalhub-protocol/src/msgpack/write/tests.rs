@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use time::macros::datetime;
 
 use super::{write_arguments, write_value};
-use crate::protocol::EncodeError;
+use crate::EncodeError;
 use crate::{Timestamp, Value};
 
 mod bytes_as_bin {

@@ -3,14 +3,13 @@
 use std::borrow::Cow;
 
 use super::encode::{ERROR, RESULT, VOID};
-use super::format;
 use super::length::first_body;
-use super::scan::{ScanError, Scanner, Token};
-use crate::arguments::{Arguments, Value};
+use crate::error::DecodeError;
 use crate::message::{
     CancelInvocation, Close, Completion, Headers, HubMessage, Invocation, Outcome, SequenceId, StreamItem,
 };
-use crate::protocol::DecodeError;
+use crate::msgpack::{ScanError, Scanner, Token, format};
+use crate::value::{Arguments, Value};
 
 /// Reads the first message.
 pub(crate) fn decode(input: &[u8]) -> Result<Option<(HubMessage<'_>, usize)>, DecodeError> {

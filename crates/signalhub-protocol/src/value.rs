@@ -1,8 +1,12 @@
-//! Values that came with a message and become typed when somebody asks for them.
+//! Values inside messages, which stay encoded until a type is known.
 
 use serde::de::DeserializeOwned;
+use serde::ser::{Serialize, Serializer};
 
-use crate::{json, msgpack};
+use crate::error::BindError;
+use crate::limits::MAX_DEPTH;
+use crate::portable::NotPortable;
+use crate::{encoded, json, msgpack};
 
 /// The arguments of an invocation, as they were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +20,7 @@ pub enum Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// Begins to take them one by one, for a method that expects so many.
+    /// Begins to take them one by one, for a method that expects this number of them.
     ///
     /// JSON counts them on the way: an early argument that cannot be converted wins over a wrong number of them.
     /// MessagePack counts them first.
@@ -45,7 +49,7 @@ enum Elements<'a> {
         elements: json::Elements<'a>,
         expected: usize,
     },
-    /// As many as are expected.
+    /// Their number was checked already.
     MessagePack(msgpack::Elements<'a>),
 }
 
@@ -70,8 +74,9 @@ impl Binder<'_> {
 
     /// Succeeds when all arguments were taken.
     pub fn finish(self) -> Result<(), BindError> {
-        let Elements::Json { mut elements, expected } = self.0 else {
-            return Ok(());
+        let (mut elements, expected) = match self.0 {
+            Elements::Json { elements, expected } => (elements, expected),
+            Elements::MessagePack(_) => return Ok(()),
         };
         if elements.next()?.is_none() {
             return Ok(());
@@ -99,6 +104,40 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Checks that clients of every protocol can be given this value, with no more levels of arrays and objects than
+    /// `deepest`, or 64 if that is less.
+    ///
+    /// Numbers mean what a double or an integer of 64 bits can hold of them: of more digits than that, JSON keeps all and
+    /// MessagePack the first. Of members of one name the last one counts. [`AnyValue`](crate::AnyValue) and raw values
+    /// of serde_json are checked when they are bound, with 62 levels.
+    ///
+    /// ```
+    /// use signalhub_protocol::{NotPortable, Value};
+    ///
+    /// assert_eq!(Value::Json(b"[2.50]").check_portable(1), Ok(()));
+    /// assert_eq!(Value::Json(b"[2.50]").check_portable(0), Err(NotPortable::Depth(0)));
+    /// assert_eq!(Value::Json(b"1e400").check_portable(0), Err(NotPortable::Number));
+    /// ```
+    ///
+    /// # Errors
+    /// Says what some clients could not be given.
+    pub fn check_portable(&self, deepest: u32) -> Result<(), NotPortable> {
+        let deepest = deepest.min(MAX_DEPTH);
+        match self {
+            Self::Json(text) => {
+                let text = std::str::from_utf8(text).map_err(|_| NotPortable::Text)?;
+                let mut scanner = json::Scanner::new(text.as_bytes());
+                scanner.value_with(&mut json::Portable::new(deepest))?;
+                Ok(scanner.end()?)
+            }
+            Self::MessagePack(value) => {
+                let mut scanner = msgpack::Scanner::new(value);
+                msgpack::check_portable(&mut scanner, deepest)?;
+                if scanner.rest().is_empty() { Ok(()) } else { Err(NotPortable::Malformed) }
+            }
+        }
+    }
+
     /// Gives its bytes, in its own protocol.
     pub fn as_bytes(&self) -> &'a [u8] {
         match *self {
@@ -107,51 +146,28 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Values do not fit the types that are expected.
-///
-/// Its text is the original's, word for word, because it reaches clients of hubs with detailed errors.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BindError {
-    /// There are too few or too many arguments.
-    #[error("Invocation provides {provided} argument(s) but target expects {expected}.")]
-    Count {
-        /// How many were sent.
-        provided: usize,
-        /// How many the method takes.
-        expected: usize,
-    },
-    /// The arguments are no array, which MessagePack alone leaves to be found out here.
-    #[error("Reading array length for 'arguments' failed.")]
-    NotAnArray,
-    /// A value cannot become what is expected.
-    #[error(
-        "Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked."
-    )]
-    Conversion {
-        /// What is wrong and where: `argument 1: id: invalid type: string "x", expected i32`. It quotes what was sent, and is
-        /// no part of the text.
-        reason: String,
-    },
+/// The protocols of this crate write what it means, and so does any other serializer of text; others get the bytes.
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let name = match self {
+            Self::Json(_) => encoded::JSON,
+            Self::MessagePack(_) => encoded::MESSAGE_PACK,
+        };
+        serializer.serialize_newtype_struct(name, &Encoded(*self))
+    }
 }
 
-impl BindError {
-    /// Says in which part of a value it happened.
-    pub(crate) fn within(self, part: impl std::fmt::Display) -> Self {
-        match self {
-            Self::Conversion { reason } => Self::Conversion { reason: format!("{part}: {reason}") },
-            other => other,
+/// The inside of an encoded value, as a writer that has recognised the name around it asks for it.
+struct Encoded<'a>(Value<'a>);
+
+impl Serialize for Encoded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if encoded::is_wanted_verbatim(&serializer) {
+            return serializer.serialize_bytes(self.0.as_bytes());
         }
-    }
-
-    /// Names the original's exception, which stands before the text in detailed errors.
-    pub fn exception(&self) -> &'static str {
-        "InvalidDataException"
-    }
-}
-
-impl serde::de::Error for BindError {
-    fn custom<T: std::fmt::Display>(text: T) -> Self {
-        Self::Conversion { reason: text.to_string() }
+        match self.0 {
+            Value::Json(value) => json::forward(value, serializer),
+            Value::MessagePack(value) => msgpack::forward(value, serializer),
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! Writes messages as arrays behind their lengths (HubProtocol, MessagePack Encoding).
 
-use super::format::{Container, FALSE, NIL, TRUE, write_head, write_signed, write_str, write_unsigned};
 use super::length::write_body;
-use super::write_value;
-use crate::arguments::{Arguments, Value};
 use crate::message::{Headers, HubMessage, Invocation, Outcome};
+use crate::msgpack::format::{Container, FALSE, NIL, TRUE, write_head, write_signed, write_str, write_unsigned};
+use crate::msgpack::write_value;
+use crate::value::{Arguments, Value};
 
 /// The kinds of completions (HubProtocol, Completion).
 pub(super) const ERROR: i32 = 1;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::de::value::CowStrDeserializer;
 use serde::de::{self, Error, Visitor};
 
-use crate::arguments::BindError;
+use crate::error::BindError;
 use crate::portable::{NotPortable, PROTOTYPE};
 
 /// The name of a member whose names are data, as a map's; numbers are written as strings there.
@@ -61,13 +61,13 @@ impl<'a> de::Deserializer<'a> for Key<'a> {
 }
 
 /// Finds a declared name: the same one first, else one that differs in the case of its letters only.
-pub(super) fn position(name: &str, names: &[&str]) -> Option<usize> {
+pub(crate) fn position(name: &str, names: &[&str]) -> Option<usize> {
     let exact = names.iter().position(|known| *known == name);
     exact.or_else(|| names.iter().position(|known| known.eq_ignore_ascii_case(name)))
 }
 
 /// Gives the declared spelling of a name, or the name itself.
-pub(super) fn spelling<'a>(name: Cow<'a, str>, names: &[&'static str]) -> Cow<'a, str> {
+pub(crate) fn spelling<'a>(name: Cow<'a, str>, names: &[&'static str]) -> Cow<'a, str> {
     match position(&name, names) {
         Some(at) => Cow::Borrowed(names[at]),
         None => name,

@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::scan::{Kind, Scanner, SyntaxError};
-use super::text::{Text, TextError};
-use crate::arguments::{Arguments, Value};
+use crate::error::DecodeError;
+use crate::json::{Kind, Scanner, SyntaxError, Text, TextError};
 use crate::message::{
     CancelInvocation, Close, Completion, Headers, HubMessage, Invocation, Outcome, SequenceId, StreamItem,
 };
-use crate::protocol::DecodeError;
+use crate::value::{Arguments, Value};
 
 /// Reads the first record, which does not end in the first `searched` bytes.
 pub(crate) fn decode(input: &[u8], searched: usize) -> Result<Option<(HubMessage<'_>, usize)>, DecodeError> {

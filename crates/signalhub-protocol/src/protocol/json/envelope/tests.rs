@@ -2,9 +2,9 @@ use std::borrow::Cow;
 
 use proptest::prelude::*;
 
-use crate::arguments::{Arguments, Value};
+use crate::DecodeError;
 use crate::message::{Close, Completion, Headers, HubMessage, Invocation, Outcome, SequenceId, StreamItem};
-use crate::protocol::DecodeError;
+use crate::{Arguments, Value};
 
 mod original;
 

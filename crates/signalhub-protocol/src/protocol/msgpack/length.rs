@@ -1,6 +1,6 @@
 //! The length in front of each message (HubProtocol, MessagePack Encoding): seven bits a byte, the lowest first.
 
-use crate::protocol::DecodeError;
+use crate::error::DecodeError;
 
 /// How many bytes a length has at most.
 const LONGEST: usize = 5;

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::{first_body, write_body};
-use crate::protocol::DecodeError;
+use crate::DecodeError;
 
 type Read<'a> = Result<Option<(&'a [u8], usize)>, DecodeError>;
 

@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::decode;
-use crate::arguments::{Arguments, Value};
+use crate::DecodeError;
 use crate::message::{CancelInvocation, Close, Completion, HubMessage, Invocation, Outcome, SequenceId, StreamItem};
-use crate::protocol::DecodeError;
+use crate::{Arguments, Value};
 
 /// Puts the length in front; no body here is longer than one byte can say.
 fn message(body: &[u8]) -> Vec<u8> {

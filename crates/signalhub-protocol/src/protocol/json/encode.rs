@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{RECORD_SEPARATOR, write_string, write_value};
-use crate::arguments::{Arguments, Value};
+use super::RECORD_SEPARATOR;
+use crate::json::{write_string, write_value};
 use crate::message::{Headers, HubMessage, Invocation, Outcome};
+use crate::value::{Arguments, Value};
 
 /// Appends the message as a record with its separator.
 pub(crate) fn encode(message: &HubMessage<'_>, out: &mut Vec<u8>) {

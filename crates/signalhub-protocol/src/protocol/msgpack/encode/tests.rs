@@ -1,6 +1,6 @@
 use super::encode;
-use crate::arguments::{Arguments, Value};
 use crate::message::{CancelInvocation, Close, Completion, HubMessage, Invocation, Outcome, SequenceId, StreamItem};
+use crate::{Arguments, Value};
 
 /// Compares with bytes that the tests of the original have (MessagePackHubProtocolTestBase) or recordings show.
 #[track_caller]

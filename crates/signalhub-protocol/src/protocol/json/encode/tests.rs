@@ -3,14 +3,14 @@ use std::borrow::Cow;
 use proptest::prelude::*;
 
 use super::encode;
-use crate::arguments::{Arguments, Value};
+use crate::DecodeError;
 use crate::message::{
     CancelInvocation, Close, Completion, Headers, HubMessage, Invocation, Outcome, SequenceId, StreamItem,
 };
-use crate::protocol::DecodeError;
+use crate::{Arguments, Value};
 
 fn decode(input: &[u8]) -> Result<Option<(HubMessage<'_>, usize)>, DecodeError> {
-    crate::json::decode(input, 0)
+    crate::protocol::json::decode(input, 0)
 }
 
 fn check(message: &HubMessage<'_>, expected: &str) {
