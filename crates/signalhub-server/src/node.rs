@@ -8,7 +8,7 @@ use signalhub::connections::{
     ExpiredCredentials, GuessLimit, Hosts, Limits, Origins, TransportKind, Transports, TrustedProxies,
 };
 use signalhub::events::{Broker, Catalogue, EventName, Grants, Resources, UnknownEvents};
-use signalhub::{BearerToken, Endpoint, ErrorDetails, Hub, Rate, Server, ShutdownMessage, is_grants_claim};
+use signalhub::{BearerToken, Endpoint, ErrorDetails, Hub, HubOptions, Rate, Server, ShutdownMessage, is_grants_claim};
 use tokio::sync::oneshot;
 
 use crate::configuration::{
@@ -218,24 +218,26 @@ fn hub(configuration: &Configuration, broker: Broker) -> Hub {
     };
     let details = if limits.enable_detailed_errors { ErrorDetails::Shown } else { ErrorDetails::Hidden };
     let message = if limits.close_message_on_shutdown { ShutdownMessage::Close } else { ShutdownMessage::Omitted };
-    let hub = Hub::builder()
-        .events_with_default(broker, default_grants)
-        .keep_alive_interval(limits.keep_alive_interval)
-        .client_timeout_interval(limits.client_timeout_interval)
-        .handshake_timeout(limits.handshake_timeout)
-        .maximum_receive_message_size(limits.maximum_receive_message_size.bytes())
-        .maximum_parallel_invocations_per_client(limits.maximum_parallel_invocations_per_client.get())
-        .stream_buffer_capacity(limits.stream_buffer_capacity.get())
-        .stateful_reconnect_buffer_size(limits.stateful_reconnect_buffer_size.bytes())
-        .maximum_subscriptions_per_client(configuration.limits.subscriptions_per_connection.get())
-        .maximum_subscription_bytes_per_client(configuration.limits.subscription_bytes_per_connection.bytes())
-        .shutdown_grace(limits.shutdown_grace)
-        .shutdown_message(message)
-        .error_details(details);
-    match configuration.limits.invocation_rate {
-        CallRate::Unlimited => hub.build(),
-        CallRate::PerSecond(count) => hub.invocation_rate(Rate::per_second(count.get())).build(),
-    }
+    let invocation_rate = match configuration.limits.invocation_rate {
+        CallRate::Unlimited => None,
+        CallRate::PerSecond(count) => Some(Rate::per_second(count.get())),
+    };
+    let configure = |options: &mut HubOptions| {
+        options.keep_alive_interval = limits.keep_alive_interval;
+        options.client_timeout_interval = limits.client_timeout_interval;
+        options.handshake_timeout = limits.handshake_timeout;
+        options.maximum_receive_message_size = Some(limits.maximum_receive_message_size.bytes());
+        options.maximum_parallel_invocations_per_client = limits.maximum_parallel_invocations_per_client.get();
+        options.stream_buffer_capacity = limits.stream_buffer_capacity.get();
+        options.stateful_reconnect_buffer_size = limits.stateful_reconnect_buffer_size.bytes();
+        options.maximum_subscriptions_per_client = configuration.limits.subscriptions_per_connection.get();
+        options.maximum_subscription_bytes_per_client = configuration.limits.subscription_bytes_per_connection.bytes();
+        options.invocation_rate = invocation_rate;
+        options.shutdown_grace = limits.shutdown_grace;
+        options.shutdown_message = message;
+        options.error_details = details;
+    };
+    Hub::builder().events_with_default(broker, default_grants).configure(configure).build()
 }
 
 fn endpoint(limits: &settings::HubLimits, hub: Hub) -> Endpoint {

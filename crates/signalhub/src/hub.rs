@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use signalhub_connections::{BoxFuture, Connection, ConnectionHandler};
 use signalhub_events::{Broker, Grants};
@@ -18,9 +17,7 @@ use crate::clients::groups::Groups;
 use crate::clients::targets::Clients;
 use crate::counters::{CallError, RefusedCalls};
 use crate::definition::HubDefinition;
-use crate::error::ErrorDetails;
-use crate::options::{HubOptions, ShutdownMessage};
-use crate::rate::Rate;
+use crate::options::HubOptions;
 use crate::session;
 use crate::state::HubState;
 use crate::subscription_manager::{self, SubscriptionMethods};
@@ -96,7 +93,7 @@ impl fmt::Debug for Hub {
     }
 }
 
-/// Collects the methods and settings of a hub.
+/// Collects the methods and options of a hub.
 #[must_use]
 pub struct HubBuilder<S> {
     state: S,
@@ -191,94 +188,11 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
             .add(unsubscribe.with_usage(subscription_manager::USAGE))
     }
 
-    /// Replaces all settings.
-    pub fn options(mut self, options: HubOptions) -> Self {
-        self.options = options;
-        self
-    }
-
-    /// Shows the texts of internal failures to clients, or hides them.
-    pub fn error_details(mut self, details: ErrorDetails) -> Self {
-        self.options.error_details = details;
-        self
-    }
-
-    /// Sets how often a silent connection is pinged.
-    pub fn keep_alive_interval(mut self, interval: Duration) -> Self {
-        self.options.keep_alive_interval = interval;
-        self
-    }
-
-    /// Sets how long a client that has pinged once may be silent.
-    pub fn client_timeout_interval(mut self, interval: Duration) -> Self {
-        self.options.client_timeout_interval = interval;
-        self
-    }
-
-    /// Sets how long a client may take for its handshake.
-    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.options.handshake_timeout = timeout;
-        self
-    }
-
-    /// Sets the longest message of a client in bytes.
-    pub fn maximum_receive_message_size(mut self, bytes: usize) -> Self {
-        self.options.maximum_receive_message_size = Some(bytes);
-        self
-    }
-
-    /// Sets how many calls of one client run side by side; at least one.
-    pub fn maximum_parallel_invocations_per_client(mut self, count: usize) -> Self {
-        self.options.maximum_parallel_invocations_per_client = count.max(1);
-        self
-    }
-
-    /// Sets how many items of a client's stream may wait for their method; one more holds the client up.
-    pub fn stream_buffer_capacity(mut self, items: usize) -> Self {
-        self.options.stream_buffer_capacity = items;
-        self
-    }
-
-    /// Sets how many bytes of messages a client with stateful reconnect may leave unconfirmed, before its streams and its
-    /// answers wait for it. Its endpoint must [allow](signalhub_connections::Endpoint::allow_stateful_reconnects) it.
-    pub fn stateful_reconnect_buffer_size(mut self, bytes: usize) -> Self {
-        self.options.stateful_reconnect_buffer_size = bytes;
-        self
-    }
-
-    /// Sets how many streams one client may have open at once, in both directions.
-    pub fn maximum_streams_per_client(mut self, count: usize) -> Self {
-        self.options.maximum_streams_per_client = count;
-        self
-    }
-
-    /// Sets how many subscriptions one connection may have.
-    pub fn maximum_subscriptions_per_client(mut self, count: usize) -> Self {
-        self.options.maximum_subscriptions_per_client = count;
-        self
-    }
-
-    /// Sets how many bytes the names in the subscriptions of one connection may have together.
-    pub fn maximum_subscription_bytes_per_client(mut self, bytes: usize) -> Self {
-        self.options.maximum_subscription_bytes_per_client = bytes;
-        self
-    }
-
-    /// Limits how often one client may call; a call above it is answered with an error.
-    pub fn invocation_rate(mut self, rate: Rate) -> Self {
-        self.options.invocation_rate = Some(rate);
-        self
-    }
-
-    /// Sets how long running calls may go on when the server stops.
-    pub fn shutdown_grace(mut self, grace: Duration) -> Self {
-        self.options.shutdown_grace = grace;
-        self
-    }
-
-    /// Sets whether clients read a Close message when the server stops; they do not by default.
-    pub fn shutdown_message(mut self, message: ShutdownMessage) -> Self {
-        self.options.shutdown_message = message;
+    /// Changes options of the hub: `configure(|options| options.keep_alive_interval = Duration::from_secs(10))`.
+    ///
+    /// Options that are not changed keep their defaults; see [`HubOptions`].
+    pub fn configure(mut self, change: impl FnOnce(&mut HubOptions)) -> Self {
+        change(&mut self.options);
         self
     }
 

@@ -1,54 +1,59 @@
-//! The settings of a hub, named as the original's.
+//! The options of a hub, named as the original's.
 
 use std::time::Duration;
 
 use crate::error::ErrorDetails;
 use crate::rate::Rate;
 
-/// The settings of a hub (HubOptions); the defaults are the original's.
+/// The options of a hub (HubOptions), set with [`HubBuilder::configure`](crate::HubBuilder::configure). The defaults are
+/// those of the original.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct HubOptions {
-    /// How often a silent connection is pinged; looked at once a second. 15 s.
+    /// How long after its last ping a client is pinged again; checked once a second. Default: 15 s.
     pub keep_alive_interval: Duration,
-    /// How long a client that has pinged once may then be silent. 30 s.
+    /// How long a client that has pinged once may be silent before its connection ends. Default: 30 s.
     pub client_timeout_interval: Duration,
-    /// How long a client may take for its handshake. 15 s.
+    /// How long a client may take for its handshake. Default: 15 s.
     pub handshake_timeout: Duration,
-    /// The longest message of a client in bytes, its framing included. 32 KiB; `None` is no limit.
+    /// The longest message of a client in bytes, including its framing; `None` is no limit. Default: 32 KiB.
     pub maximum_receive_message_size: Option<usize>,
-    /// How many calls of one client run side by side; the next one waits. 1.
+    /// How many calls of one client run at the same time; further calls wait. 0 counts as 1. Default: 1.
     pub maximum_parallel_invocations_per_client: usize,
-    /// How many items of a client's stream may wait for their method; one more holds the client up. 10.
+    /// How many items of a client's stream are buffered for its method. One item more, and nothing else is read from the
+    /// client until the method takes one. Default: 10.
     pub stream_buffer_capacity: usize,
-    /// How many bytes of messages a client may leave unconfirmed, before its streams and its answers wait for it; for
-    /// clients with stateful reconnect. 100 000.
+    /// How many bytes of messages a client with stateful reconnect may leave unacknowledged before streams and answers wait
+    /// for its acknowledgements. Its endpoint must
+    /// [allow](signalhub_connections::Endpoint::allow_stateful_reconnects) stateful reconnect. Default: 100 000.
     pub stateful_reconnect_buffer_size: usize,
-    /// How many streams one client may have open at once, in both directions; a further one is refused. 1 000.
+    /// How many streams one client may have open at the same time, in both directions together. A call that would open more
+    /// is answered with an error. Default: 1 000.
     pub maximum_streams_per_client: usize,
-    /// How many subscriptions one connection may have; a further one is refused. 1 000.
+    /// How many subscriptions one connection may have. A `Subscribe` that would exceed it is answered with an error.
+    /// Default: 1 000.
     pub maximum_subscriptions_per_client: usize,
-    /// How many bytes the names in the subscriptions of one connection may have together; of each count its event, and its
-    /// resource if it has one. 128 KiB.
+    /// How many bytes the names in the subscriptions of one connection may have together: of each subscription, the name of
+    /// its event, and of its resource if it names one. Default: 128 KiB.
     pub maximum_subscription_bytes_per_client: usize,
-    /// How many calls one client may make; what is above is refused. No limit.
+    /// How often one client may call; calls above the rate are answered with an error. Default: no limit.
     pub invocation_rate: Option<Rate>,
-    /// How long running calls may go on when the server stops, before their client is sent away. 3 s.
+    /// How long running calls may go on when the server stops, before their connection ends. Default: 3 s.
     pub shutdown_grace: Duration,
-    /// Whether clients read a Close message when the server stops. Omitted.
+    /// Whether clients get a Close message when the server stops. Default: they do not.
     pub shutdown_message: ShutdownMessage,
-    /// Whether clients read the texts of internal failures. Hidden.
+    /// Whether clients read the texts of internal failures (`EnableDetailedErrors`). Default: they do not.
     pub error_details: ErrorDetails,
 }
 
-/// Whether a server that stops tells its clients by a Close message, before their connections end.
+/// Whether clients get a Close message when the server stops, before their connections end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ShutdownMessage {
-    /// It does not. Clients with automatic reconnect take the end for a failure of the network and come back.
+    /// No Close message. Clients with automatic reconnect take the end for a network failure and reconnect.
     #[default]
     Omitted,
-    /// It sends a Close message with `allowReconnect`, for clients that wait for one. Old clients, such as @microsoft/signalr
-    /// 3.0, do not come back after any Close message.
+    /// A Close message with `allowReconnect`, for clients that need one. Old clients, such as @microsoft/signalr 3.0, do not
+    /// reconnect after any Close message.
     Close,
 }
 

@@ -128,7 +128,7 @@ async fn a_list_of_groups_must_not_name_the_empty_one() {
         (ErrorDetails::Hidden, ""),
         (ErrorDetails::Shown, " InvalidOperationException: Cannot send to an empty group name."),
     ] {
-        let hub = hub().error_details(details).build();
+        let hub = hub().configure(|options| options.error_details = details).build();
         let mut clients = four(&hub).await;
         clients[0].call("1", "Groups", &json!([["g0", ""]]));
         clients[0].hears([failed("1", &invoking("Groups", detail))]).await;
@@ -150,7 +150,7 @@ async fn the_empty_group_alone_is_a_group() {
 
 #[tokio::test(start_paused = true)]
 async fn arguments_that_cannot_be_sent_reach_nobody() {
-    let hub = hub().error_details(ErrorDetails::Shown).build();
+    let hub = hub().configure(|options| options.error_details = ErrorDetails::Shown).build();
     let mut clients = four(&hub).await;
     clients[0].call("1", "NotANumber", &json!([]));
     let error = clients[0].next().await["error"].to_string();
@@ -270,7 +270,7 @@ async fn a_message_without_a_name_is_an_error_of_the_method_and_reaches_nobody()
         .method("Others", async |clients: Clients| Ok(clients.others().send("", ()).await?))
         .method("Caller", async |clients: Clients| Ok(clients.caller().send("", ()).await?))
         .method("Ask", async |clients: Clients| Ok(clients.caller().invoke::<Value>("", ()).await?))
-        .error_details(ErrorDetails::Shown)
+        .configure(|options| options.error_details = ErrorDetails::Shown)
         .build();
     let mut client = Client::connect(&hub).await;
     for method in ["All", "Caller", "Ask"] {

@@ -24,7 +24,7 @@ struct Order {
 
 fn hub() -> HubBuilder<()> {
     Hub::builder()
-        .error_details(ErrorDetails::Shown)
+        .configure(|options| options.error_details = ErrorDetails::Shown)
         .method("Echo", async |Args((value,)): Args<(Value,)>| Ok(value))
         .method("Next", async |Args((order,)): Args<(Order,)>| {
             Ok(Order { order_id: order.order_id + 1, lines: order.lines })

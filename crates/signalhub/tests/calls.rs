@@ -30,7 +30,7 @@ fn hub() -> (HubBuilder<Shared>, Shared, Events) {
 async fn calls_begin_in_order_and_end_as_they_do() {
     for (limit, begin) in [(1, 1), (2, 2), (5, 3)] {
         let (hub, shared, mut events) = hub();
-        let hub = hub.maximum_parallel_invocations_per_client(limit).build();
+        let hub = hub.configure(|options| options.maximum_parallel_invocations_per_client = limit).build();
         let mut client = Client::connect(&hub).await;
         for name in ["0", "1", "2"] {
             client.call(name, "Wait", &json!([name]));
@@ -55,7 +55,8 @@ async fn calls_begin_in_order_and_end_as_they_do() {
 #[tokio::test(start_paused = true)]
 async fn calls_may_share_an_id() {
     let (hub, shared, _events) = hub();
-    let mut client = Client::connect(&hub.maximum_parallel_invocations_per_client(2).build()).await;
+    let mut client =
+        Client::connect(&hub.configure(|options| options.maximum_parallel_invocations_per_client = 2).build()).await;
     client.call("1", "Wait", &json!(["a"]));
     client.call("1", "Wait", &json!(["b"]));
     shared.let_through(2);
@@ -65,7 +66,7 @@ async fn calls_may_share_an_id() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_ends_its_call_and_nothing_else() {
     let (hub, shared, mut events) = hub();
-    let hub = hub.maximum_parallel_invocations_per_client(2).build();
+    let hub = hub.configure(|options| options.maximum_parallel_invocations_per_client = 2).build();
     let mut client = Client::connect(&hub).await;
     client.call("1", "Wait", &json!(["a"]));
     assert_eq!(events.next().await, "begun a");
@@ -93,7 +94,8 @@ async fn a_client_that_is_held_up_lives_as_long_as_it_says_something() {
     // Other messages are read, or held up behind a call, or so many that no more are read.
     for behind in [0, 1, 1000] {
         let (hub, shared, _events) = hub();
-        let mut client = Client::connect(&hub.keep_alive_interval(Duration::MAX).build()).await;
+        let mut client =
+            Client::connect(&hub.configure(|options| options.keep_alive_interval = Duration::MAX).build()).await;
         client.say(&json!({"type": 6}));
         client.call("a", "Wait", &json!(["a"]));
         for _ in 0..behind {
@@ -117,7 +119,8 @@ async fn a_client_that_is_held_up_and_falls_silent_times_out() {
     // Four times the timeout where messages are held up.
     for (behind, least) in [(0, 29), (1, 119), (10, 119)] {
         let (hub, _shared, _events) = hub();
-        let mut client = Client::connect(&hub.keep_alive_interval(Duration::MAX).build()).await;
+        let mut client =
+            Client::connect(&hub.configure(|options| options.keep_alive_interval = Duration::MAX).build()).await;
         client.say(&json!({"type": 6}));
         client.call("a", "Wait", &json!(["a"]));
         for _ in 0..behind {

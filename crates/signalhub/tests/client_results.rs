@@ -42,7 +42,7 @@ fn hub() -> (HubBuilder<Shared>, Shared, Events) {
 
 fn detailed() -> (Hub, Shared, Events) {
     let (hub, shared, events) = hub();
-    (hub.error_details(ErrorDetails::Shown).build(), shared, events)
+    (hub.configure(|options| options.error_details = ErrorDetails::Shown).build(), shared, events)
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,7 +199,7 @@ async fn an_asked_client_that_leaves_fails_the_question() {
     let ends: [End; 3] =
         [Client::vanish, |client| client.say(&json!({"type": 7})), |client| client.peer.send("nonsense\u{1e}")];
     for (details, end) in [ErrorDetails::Shown, ErrorDetails::Hidden].into_iter().zip(ends.into_iter().cycle()) {
-        let hub = hub().0.error_details(details).build();
+        let hub = hub().0.configure(|options| options.error_details = details).build();
         let (mut asking, mut asked) = (Client::connect(&hub).await, Client::connect(&hub).await);
         asking.call("1", "Ask", &json!([asked.id()]));
         asking.call("2", "Ask", &json!([asked.id()]));
@@ -273,7 +273,7 @@ async fn on_connected_cannot_ask() {
     let shown = "Connection closed with an error. InvalidOperationException: Client results inside OnConnectedAsync \
         Hub methods are not allowed.";
     for (details, error) in [(ErrorDetails::Hidden, hidden), (ErrorDetails::Shown, shown)] {
-        let hub = hub().0.error_details(details).on_connected(ask_caller).build();
+        let hub = hub().0.configure(|options| options.error_details = details).on_connected(ask_caller).build();
         let mut client = Client::connect(&hub).await;
         client.hears([json!({"type": 7, "error": error})]).await;
         client.ends().await;

@@ -122,7 +122,7 @@ async fn who_is_refused_by_on_connected_leaves_nothing_and_does_not_disconnect()
     ] {
         let (hub, shared, mut events) = telling();
         let hub = hub
-            .error_details(details)
+            .configure(|options| options.error_details = details)
             .on_connected(move |groups: Groups, caller: Caller, State(shared): State<Shared>| async move {
                 groups.add(caller.id(), "g");
                 shared.wait().await?;
@@ -171,7 +171,7 @@ async fn on_disconnected_is_told_why() {
     ];
     for (end, last, told) in rows {
         let (hub, _shared, mut events) = telling();
-        let hub = hub.client_timeout_interval(Duration::ZERO).build();
+        let hub = hub.configure(|options| options.client_timeout_interval = Duration::ZERO).build();
         let mut client = Client::connect(&hub).await;
         end(&mut client);
         // A tick comes before what was sent with it.
@@ -194,7 +194,7 @@ async fn nothing_follows_a_close_message() {
             shared.tell("leaving");
             shared.wait().await
         })
-        .maximum_parallel_invocations_per_client(2)
+        .configure(|options| options.maximum_parallel_invocations_per_client = 2)
         .build();
     let mut client = Client::connect(&hub).await;
     let kept = hub.clients().client(client.id());
@@ -222,7 +222,9 @@ async fn a_method_learns_that_its_client_has_gone() {
         [Client::vanish, |client| client.say(&json!({"type": 7})), |client| client.call("2", "Abort", &json!([]))];
     for end in ends {
         let (hub, _shared, mut events) = hub();
-        let mut client = Client::connect(&hub.maximum_parallel_invocations_per_client(2).build()).await;
+        let mut client =
+            Client::connect(&hub.configure(|options| options.maximum_parallel_invocations_per_client = 2).build())
+                .await;
         client.call("1", "Linger", &json!([]));
         assert_eq!(events.next().await, "aborted: false");
         idle().await;
@@ -345,7 +347,7 @@ async fn a_drain_answers_what_runs_and_begins_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_drain_that_takes_too_long_leaves_running_calls_alone() {
     let (hub, shared, mut events) = telling();
-    let mut client = Client::connect(&hub.shutdown_grace(Duration::ZERO).build()).await;
+    let mut client = Client::connect(&hub.configure(|options| options.shutdown_grace = Duration::ZERO).build()).await;
     client.call("1", "Wait", &json!(["a"]));
     assert_eq!(events.next().await, "begun a");
     client.peer.drain();

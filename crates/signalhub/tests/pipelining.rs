@@ -46,8 +46,10 @@ fn hub(parallel: usize) -> Hub {
                 (0..count).map(|number| Ok::<_, HubError>(number.to_string())),
             ))
         })
-        .maximum_parallel_invocations_per_client(parallel)
-        .stream_buffer_capacity(2)
+        .configure(|options| {
+            options.maximum_parallel_invocations_per_client = parallel;
+            options.stream_buffer_capacity = 2;
+        })
         .build()
 }
 

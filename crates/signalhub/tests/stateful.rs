@@ -52,7 +52,7 @@ impl Client {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_confirms_nothing_is_not_answered_until_it_does() {
-    let hub = hub().stateful_reconnect_buffer_size(100).build();
+    let hub = hub().configure(|options| options.stateful_reconnect_buffer_size = 100).build();
     let mut client = Client::connect(&hub).await;
     for id in 1..=9 {
         client.echo(id);

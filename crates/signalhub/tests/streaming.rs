@@ -112,7 +112,7 @@ async fn items_come_in_order_and_then_one_completion() {
             failing("The client attempted to invoke the non-streaming 'Echo' method with a streaming invocation."),
         ),
     ] {
-        let mut client = Client::connect(&hub().0.error_details(details).build()).await;
+        let mut client = Client::connect(&hub().0.configure(|options| options.error_details = details).build()).await;
         client.stream("1", target, &arguments);
         client.hears((0..items).map(|i| item_of("1", &json!(i)))).await;
         client.hears([end]).await;

@@ -91,7 +91,7 @@ async fn an_upload_ends_as_the_client_says() {
         (hidden, json!([item_of("s", &json!(null))]), failing(unbound)),
         (hidden, json!([item_of("s", &json!(1)), item_of("s", &json!(1.5))]), failing(unbound)),
     ] {
-        let mut client = Client::connect(&hub().0.error_details(details).build()).await;
+        let mut client = Client::connect(&hub().0.configure(|options| options.error_details = details).build()).await;
         client.call_with("1", "Sum", &["s"]);
         for message in sent.as_array().into_iter().flatten() {
             client.say(message);
@@ -104,7 +104,8 @@ async fn an_upload_ends_as_the_client_says() {
 
 #[tokio::test(start_paused = true)]
 async fn detailed_errors_tell_why_an_item_does_not_fit() {
-    let mut client = Client::connect(&hub().0.error_details(ErrorDetails::Shown).build()).await;
+    let mut client =
+        Client::connect(&hub().0.configure(|options| options.error_details = ErrorDetails::Shown).build()).await;
     client.call_with("1", "Sum", &["s"]);
     client.item("s", &json!("x"));
     let error = client.next().await["error"].to_string();
@@ -148,7 +149,7 @@ async fn an_upload_takes_no_slot() {
 async fn one_item_more_than_the_buffer_holds_up_what_is_behind_it() {
     for capacity in [10, 2, 0] {
         let (hub, shared, mut events) = hub();
-        let hub = if capacity == 10 { hub } else { hub.stream_buffer_capacity(capacity) };
+        let hub = if capacity == 10 { hub } else { hub.configure(|options| options.stream_buffer_capacity = capacity) };
         let mut client = Client::connect(&hub.build()).await;
         client.call_with("1", "Careful", &["s"]);
         for i in 0..capacity {

@@ -52,9 +52,11 @@ fn hub() -> Hub {
     let catalogue = Catalogue::portos().with_unknown(UnknownEvents::Allowed);
     Hub::builder()
         .events(Broker::builder().catalogue(catalogue).build())
-        .maximum_receive_message_size(1 << 20)
-        .maximum_subscriptions_per_client(100_000)
-        .maximum_streams_per_client(100_000)
+        .configure(|options| {
+            options.maximum_receive_message_size = Some(1 << 20);
+            options.maximum_subscriptions_per_client = 100_000;
+            options.maximum_streams_per_client = 100_000;
+        })
         .method("Mark", async || Ok::<_, HubError>("marked"))
         .method("Take", async |Args((_,)): Args<(Value,)>| Ok(()))
         .method("Pass", async |clients: Clients, Args((value,)): Args<(AnyValue,)>| {

@@ -14,8 +14,9 @@ pub(crate) struct CallSlots {
 }
 
 impl CallSlots {
+    /// Without a slot no call could ever run, so there is at least one.
     pub(crate) fn new(count: usize, resume: Arc<Notify>) -> Self {
-        Self { free: AtomicUsize::new(count), resume }
+        Self { free: AtomicUsize::new(count.max(1)), resume }
     }
 
     /// Takes a slot; only the session does, so what was free stays free until here.

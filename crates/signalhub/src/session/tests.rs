@@ -151,7 +151,8 @@ async fn a_second_call_waits_and_a_bad_one_does_not() {
 #[tokio::test]
 async fn parallel_calls_run_as_many_as_allowed() {
     let (hub, shared, _) = hub();
-    let mut client = Client::shaken(&hub.maximum_parallel_invocations_per_client(2).build()).await;
+    let mut client =
+        Client::shaken(&hub.configure(|options| options.maximum_parallel_invocations_per_client = 2).build()).await;
     client.call("1", "Wait", &json!(["a"]));
     client.call("2", "Echo", &json!(["b"]));
     client.completes("2", "\"result\":\"b\"").await;
@@ -203,7 +204,7 @@ async fn endings_say_what_was_recorded() {
         ),
     ] {
         let (hub, _, mut left) = hub();
-        let mut client = Client::shaken(&hub.error_details(details).build()).await;
+        let mut client = Client::shaken(&hub.configure(|options| options.error_details = details).build()).await;
         client.peer.send(sent);
         assert_eq!(client.next().await, last, "{sent}");
         assert_eq!(left.recv().await.unwrap().as_deref(), told, "{sent}");
@@ -290,7 +291,10 @@ async fn all_hear_what_one_says() {
 #[tokio::test(start_paused = true)]
 async fn a_handshake_that_does_not_come_is_canceled() {
     let (hub, _shared, _left) = hub();
-    let mut client = Client::connect(&hub.handshake_timeout(Duration::from_secs(3)).build(), Identity::anonymous());
+    let mut client = Client::connect(
+        &hub.configure(|options| options.handshake_timeout = Duration::from_secs(3)).build(),
+        Identity::anonymous(),
+    );
     client.peer.send("{\"protocol\":");
     assert_eq!(client.next().await, "{\"error\":\"Handshake was canceled.\"}");
     assert_eq!(client.ends().await, CloseReason::HandshakeTimeout);
@@ -299,7 +303,8 @@ async fn a_handshake_that_does_not_come_is_canceled() {
 #[tokio::test]
 async fn a_stopping_server_says_a_close_message_where_that_is_asked_for() {
     let (hub, _shared, _left) = hub();
-    let mut client = Client::shaken(&hub.shutdown_message(ShutdownMessage::Close).build()).await;
+    let mut client =
+        Client::shaken(&hub.configure(|options| options.shutdown_message = ShutdownMessage::Close).build()).await;
     client.peer.drain();
     assert_eq!(client.next().await, "{\"type\":7,\"allowReconnect\":true}");
     assert_eq!(client.ends().await, CloseReason::ServerShutdown);
@@ -322,7 +327,7 @@ async fn a_running_call_is_answered_before_its_client_is_sent_away() {
 #[tokio::test]
 async fn a_call_that_does_not_end_holds_up_a_stop_for_its_grace_only() {
     let (hub, _shared, _left) = hub();
-    let mut client = Client::shaken(&hub.shutdown_grace(Duration::ZERO).build()).await;
+    let mut client = Client::shaken(&hub.configure(|options| options.shutdown_grace = Duration::ZERO).build()).await;
     client.call("1", "Wait", &json!(["a"]));
     tokio::task::yield_now().await;
     client.peer.drain();
@@ -349,7 +354,7 @@ async fn an_idle_connection_is_left_alone_until_something_is_due() {
 #[tokio::test]
 async fn calls_above_the_rate_are_refused_and_counted() {
     let (hub, _shared, _left) = hub();
-    let hub = hub.invocation_rate(crate::Rate::per_second(1).with_burst(2)).build();
+    let hub = hub.configure(|options| options.invocation_rate = Some(crate::Rate::per_second(1).with_burst(2))).build();
     let mut client = Client::shaken(&hub).await;
     for outcome in [
         "\"result\":\"a\"",
@@ -367,7 +372,7 @@ async fn ten_thousand_streams_are_refused_beyond_the_limit_and_all_end() {
     let (hub, _shared, _left) = hub();
     let hub = hub
         .stream("Forever", async || Ok(futures_util::stream::pending::<Result<u32, HubError>>()))
-        .maximum_streams_per_client(100)
+        .configure(|options| options.maximum_streams_per_client = 100)
         .build();
     let mut client = Client::shaken(&hub).await;
     for id in 0..10_000 {

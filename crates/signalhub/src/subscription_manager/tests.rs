@@ -320,7 +320,8 @@ async fn nothing_is_left_when_the_connection_ends() {
 #[tokio::test]
 async fn a_connection_has_a_limited_number_of_subscriptions() {
     let broker = Broker::builder().catalogue(Catalogue::portos()).build();
-    let hub = Hub::builder().events(broker.clone()).maximum_subscriptions_per_client(2).build();
+    let hub =
+        Hub::builder().events(broker.clone()).configure(|options| options.maximum_subscriptions_per_client = 2).build();
     let stage = Stage { broker, hub };
     let mut client = stage.client(Identity::user("ann")).await;
     client.subscribe(json!({"e": "portos.resources.changed", "r": [{"n": "a"}, {"n": "b"}]})).await;
@@ -333,8 +334,10 @@ async fn a_connection_has_a_limited_number_of_subscriptions() {
 async fn the_names_in_the_subscriptions_of_a_connection_have_a_limited_length() {
     let event = "portos.resources.changed";
     let broker = Broker::builder().catalogue(Catalogue::portos()).build();
-    let hub =
-        Hub::builder().events(broker.clone()).maximum_subscription_bytes_per_client(3 * event.len() + 300).build();
+    let hub = Hub::builder()
+        .events(broker.clone())
+        .configure(|options| options.maximum_subscription_bytes_per_client = 3 * event.len() + 300)
+        .build();
     let stage = Stage { broker, hub };
     let mut client = stage.client(Identity::user("ann").with_organisation("acme")).await;
     let of = |resources: &[&str]| {

@@ -35,7 +35,7 @@ fn hub(calls: &Calls) -> Hub {
             }
             Ok(number)
         })
-        .stateful_reconnect_buffer_size(2000)
+        .configure(|options| options.stateful_reconnect_buffer_size = 2000)
         .build()
 }
 

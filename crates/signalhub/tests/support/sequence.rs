@@ -158,7 +158,7 @@ async fn both(shared: State<Shared>, first: Upload<i64>, second: Upload<i64>) ->
 fn hub() -> (Hub, Shared) {
     let (shared, _) = Shared::new();
     let hub = Hub::builder()
-        .shutdown_grace(Duration::ZERO)
+        .configure(|options| options.shutdown_grace = Duration::ZERO)
         .state(shared.clone())
         .on_connected(async |groups: Groups, caller: Caller| {
             groups.add(caller.id(), "everyone");

@@ -41,18 +41,25 @@ async fn main() -> io::Result<()> {
 fn mount(server: Server) -> Server {
     let plain = || conformance(Hub::builder());
     let ann = Policy::new(|identity| identity.user.as_deref() == Some("ann"));
-    let fast = plain()
-        .keep_alive_interval(Duration::from_millis(500))
-        .client_timeout_interval(Duration::from_millis(1500))
-        .handshake_timeout(Duration::from_millis(1000));
+    let fast = plain().configure(|options| {
+        options.keep_alive_interval = Duration::from_millis(500);
+        options.client_timeout_interval = Duration::from_millis(1500);
+        options.handshake_timeout = Duration::from_millis(1000);
+    });
     let refusing =
         plain().on_connected(async || Err::<(), _>(HubError::internal("InvalidOperationException", "refused")));
     let polling = Transports::NONE.and(TransportKind::LongPolling);
     server
         .endpoint("/conformance", open(plain().build()))
-        .endpoint("/detailed", open(plain().error_details(ErrorDetails::Shown).build()))
-        .endpoint("/small", open(plain().maximum_receive_message_size(1024).build()))
-        .endpoint("/parallel", open(plain().maximum_parallel_invocations_per_client(4).build()))
+        .endpoint("/detailed", open(plain().configure(|options| options.error_details = ErrorDetails::Shown).build()))
+        .endpoint(
+            "/small",
+            open(plain().configure(|options| options.maximum_receive_message_size = Some(1024)).build()),
+        )
+        .endpoint(
+            "/parallel",
+            open(plain().configure(|options| options.maximum_parallel_invocations_per_client = 4).build()),
+        )
         .endpoint("/fast", open(fast.build()).poll_timeout(Duration::from_millis(1000)))
         .endpoint("/stateful", open(plain().build()).allow_stateful_reconnects())
         .endpoint("/greeting", open(plain().on_connected(greet).build()))
