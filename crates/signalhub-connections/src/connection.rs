@@ -12,10 +12,10 @@ use tokio::time::Instant;
 
 use crate::auth::identity::Renewal;
 use crate::outbound::signals::Signal;
-use crate::outbound::{Hearing, Lane};
-use crate::registry::Seat;
+use crate::outbound::{ReadState, SendQueue};
+use crate::registry::Registration;
 use crate::transport::handover::{Arrival, Handover};
-use crate::transport::inbox::Mailbox;
+use crate::transport::inbox::Inbox;
 use crate::transport::websocket::Socket;
 use crate::{CloseReason, ConnectionId, Identity, MessageKind, Outbound, RemoteAddress};
 
@@ -26,7 +26,7 @@ use crate::{CloseReason, ConnectionId, Identity, MessageKind, Outbound, RemoteAd
 pub struct Connection {
     id: ConnectionId,
     identity: Arc<Identity>,
-    lane: Arc<Lane>,
+    send_queue: Arc<SendQueue>,
     input: Vec<u8>,
     consumed: usize,
     transport: Transport,
@@ -35,12 +35,12 @@ pub struct Connection {
     handover: Option<Arc<Handover>>,
     expires: Option<SystemTime>,
     remote: Option<RemoteAddress>,
-    seat: Option<Seat>,
+    registration: Option<Registration>,
 }
 
 pub(crate) enum Transport {
     WebSocket(Socket),
-    Mailbox(Arc<Mailbox>),
+    Inbox(Arc<Inbox>),
     /// It was lost, and another one may come.
     Lost,
 }
@@ -89,11 +89,16 @@ pub enum Intake {
 }
 
 impl Connection {
-    pub(crate) fn new(id: ConnectionId, identity: Arc<Identity>, lane: Arc<Lane>, transport: Transport) -> Self {
+    pub(crate) fn new(
+        id: ConnectionId,
+        identity: Arc<Identity>,
+        send_queue: Arc<SendQueue>,
+        transport: Transport,
+    ) -> Self {
         Self {
             id,
             identity,
-            lane,
+            send_queue,
             input: Vec::new(),
             consumed: 0,
             transport,
@@ -101,7 +106,7 @@ impl Connection {
             handover: None,
             expires: None,
             remote: None,
-            seat: None,
+            registration: None,
         }
     }
 
@@ -110,8 +115,8 @@ impl Connection {
         self
     }
 
-    pub(crate) fn with_seat(mut self, seat: Seat) -> Self {
-        self.seat = Some(seat);
+    pub(crate) fn with_registration(mut self, registration: Registration) -> Self {
+        self.registration = Some(registration);
         self
     }
 
@@ -152,11 +157,11 @@ impl Connection {
     }
 
     /// Lets the connection end with its transport, whatever was negotiated.
-    pub fn forgo_resuming(&mut self) {
+    pub fn disable_resume(&mut self) {
         self.reconnect = Reconnect::Plain;
         self.handover = None;
-        if let Some(seat) = &self.seat {
-            seat.forgo_resuming();
+        if let Some(registration) = &self.registration {
+            registration.disable_resume();
         }
     }
 
@@ -167,7 +172,7 @@ impl Connection {
 
     /// The way out; clones of it may be given to others.
     pub fn outbound(&self) -> Outbound {
-        Outbound::new(Arc::clone(&self.lane))
+        Outbound::new(Arc::clone(&self.send_queue))
     }
 
     /// The bytes that came in and were not consumed yet.
@@ -198,39 +203,39 @@ impl Connection {
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>, intake: Intake) -> Poll<Received> {
-        self.lane.signals.register(cx.waker());
-        if self.lane.signals.take(Signal::Ended)
-            && let Some(reason) = self.lane.ended()
+        self.send_queue.signals.register(cx.waker());
+        if self.send_queue.signals.take(Signal::Ended)
+            && let Some(reason) = self.send_queue.ended()
         {
             return Poll::Ready(Received::Ended(reason));
         }
-        if self.lane.signals.take(Signal::Abort) {
+        if self.send_queue.signals.take(Signal::Abort) {
             return Poll::Ready(Received::Aborted);
         }
-        if self.lane.signals.take(Signal::Drain) {
+        if self.send_queue.signals.take(Signal::Drain) {
             return Poll::Ready(Received::Drain);
         }
-        if self.lane.signals.take(Signal::Renewed)
+        if self.send_queue.signals.take(Signal::Renewed)
             && let Some(renewal) = self.take_renewal()
         {
             return Poll::Ready(self.on_renewal(renewal));
         }
-        if self.lane.signals.take(Signal::Arrived)
+        if self.send_queue.signals.take(Signal::Arrived)
             && let Some(arrival) = self.handover.as_ref().and_then(|handover| handover.take_arrival())
         {
             return Poll::Ready(self.on_arrival(arrival));
         }
-        if self.lane.signals.take(Signal::Tick) {
+        if self.send_queue.signals.take(Signal::Tick) {
             return Poll::Ready(self.on_tick());
         }
-        self.lane.signals.take(Signal::Moved);
+        self.send_queue.signals.take(Signal::Moved);
         self.drop_consumed();
         if self.handover.is_some() {
-            self.lane.set_hearing(if intake == Intake::Open { Hearing::Open } else { Hearing::Shut });
+            self.send_queue.set_read_state(if intake == Intake::Open { ReadState::Reading } else { ReadState::Paused });
         }
         let received = match &mut self.transport {
-            Transport::WebSocket(socket) => socket.poll(cx, &self.lane, intake, &mut self.input),
-            Transport::Mailbox(mailbox) => mailbox.poll(&mut self.input, intake),
+            Transport::WebSocket(socket) => socket.poll(cx, &self.send_queue, intake, &mut self.input),
+            Transport::Inbox(inbox) => inbox.poll(&mut self.input, intake),
             Transport::Lost => Poll::Pending,
         };
         match received {
@@ -239,7 +244,7 @@ impl Connection {
                 Poll::Pending
             }
             Poll::Ready(Received::Ended(reason)) => {
-                self.lane.end(reason);
+                self.send_queue.end(reason);
                 received
             }
             received => received,
@@ -249,65 +254,65 @@ impl Connection {
     /// Adds to the input what came before the transport ended and was left in it because the intake was paused. It is
     /// bounded as what is left in a transport is.
     pub fn read_rest(&mut self) {
-        if let Transport::Mailbox(mailbox) = &self.transport {
-            self.input.append(&mut mailbox.take());
+        if let Transport::Inbox(inbox) = &self.transport {
+            self.input.append(&mut inbox.take());
         }
     }
 
     fn may_suspend(&self) -> bool {
-        self.handover.is_some() && !self.lane.is_ending()
+        self.handover.is_some() && !self.send_queue.is_ending()
     }
 
     /// Goes on without a transport, for a while.
     fn suspend(&mut self) {
-        self.lane.suspend();
+        self.send_queue.suspend();
         self.transport = Transport::Lost;
-        if let Some(seat) = &self.seat {
-            seat.suspend();
+        if let Some(registration) = &self.registration {
+            registration.suspend();
         }
     }
 
-    /// What has come last of the credentials of a mailbox's requests, or of a request for another WebSocket.
+    /// What has come last of the credentials of an inbox's requests, or of a request for another WebSocket.
     fn take_renewal(&self) -> Option<Renewal> {
         let by_handover = self.handover.as_ref().and_then(|handover| handover.take_renewal());
         by_handover.or_else(|| match &self.transport {
-            Transport::Mailbox(mailbox) => mailbox.take_renewal(),
+            Transport::Inbox(inbox) => inbox.take_renewal(),
             Transport::WebSocket(_) | Transport::Lost => None,
         })
     }
 
     fn on_renewal(&mut self, renewal: Renewal) -> Received {
         (self.identity, self.expires) = (renewal.identity, renewal.expires);
-        self.lane.signals.spare(0);
+        self.send_queue.signals.spare(0);
         Received::Renewed
     }
 
     /// Takes the new transport, also while the old one seems to be there: the client knows better.
     fn on_arrival(&mut self, arrival: Arrival) -> Received {
-        let cut = self.lane.suspend();
+        let cut = self.send_queue.suspend();
         if let Transport::WebSocket(socket) = &self.transport {
             socket.abandon(cut);
         }
         self.transport = arrival.transport;
         if let Transport::WebSocket(socket) = &self.transport {
-            self.lane.set_outlet(socket.outlet());
+            self.send_queue.set_writer(socket.writer());
         }
         (self.input, self.consumed) = (Vec::new(), 0);
         self.remote = arrival.remote;
-        self.lane.signals.spare(0);
-        if let Some(seat) = &self.seat {
-            seat.resume();
+        self.send_queue.signals.spare(0);
+        if let Some(registration) = &self.registration {
+            registration.resume();
         }
         Received::Reconnected
     }
 
     fn on_tick(&mut self) -> Received {
-        if self.lane.is_stalled(Instant::now()) {
+        if self.send_queue.is_stalled(Instant::now()) {
             if self.may_suspend() {
                 self.suspend();
                 return Received::Tick;
             }
-            self.lane.end(CloseReason::SlowConsumer);
+            self.send_queue.end(CloseReason::SlowConsumer);
             return Received::Ended(CloseReason::SlowConsumer);
         }
         match self.expires {
@@ -320,7 +325,7 @@ impl Connection {
     /// the connection next to nothing. The last call counts. Ticks come all the same where the connection itself needs them:
     /// while something waits to be written, and when the credentials expire.
     pub fn spare_ticks(&self, time: Duration) {
-        self.lane.spare_ticks(time.min(time_left(self.expires)));
+        self.send_queue.spare_ticks(time.min(time_left(self.expires)));
     }
 
     /// What is left moves to the front no sooner than it is the smaller part, so that no byte moves often.
@@ -334,8 +339,8 @@ impl Connection {
     /// Whether the transport can carry such messages: an event stream is text.
     pub fn carries(&self, kind: MessageKind) -> bool {
         match &self.transport {
-            Transport::Mailbox(_) if !self.lane.is_polled() => kind == MessageKind::Text,
-            Transport::WebSocket(_) | Transport::Mailbox(_) | Transport::Lost => true,
+            Transport::Inbox(_) if !self.send_queue.is_polled() => kind == MessageKind::Text,
+            Transport::WebSocket(_) | Transport::Inbox(_) | Transport::Lost => true,
         }
     }
 
@@ -344,7 +349,7 @@ impl Connection {
     pub fn needs_pings(&self) -> bool {
         match &self.transport {
             Transport::WebSocket(_) => true,
-            Transport::Mailbox(_) => !self.lane.is_polled(),
+            Transport::Inbox(_) => !self.send_queue.is_polled(),
             Transport::Lost => false,
         }
     }
@@ -358,9 +363,9 @@ fn time_left(expires: Option<SystemTime>) -> Duration {
 impl Drop for Connection {
     fn drop(&mut self) {
         // Whoever still holds an `Outbound` learns that nobody listens any more, and keeps no socket open.
-        self.lane.disconnect();
-        if let Transport::Mailbox(mailbox) = &self.transport {
-            mailbox.abandon();
+        self.send_queue.disconnect();
+        if let Transport::Inbox(inbox) = &self.transport {
+            inbox.abandon();
         }
     }
 }

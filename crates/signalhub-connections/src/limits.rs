@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use self::quota::Spent;
-pub(crate) use self::quota::{Charge, Party, Shares, Tally, network};
+use self::quota::QuotaExceeded;
+pub(crate) use self::quota::{QuotaKey, QuotaLimits, QuotaShare, Quotas, network};
 use crate::http::request_timeouts::Times;
 
 /// So many addresses share all sockets, unless it is set otherwise.
@@ -16,7 +16,8 @@ const ADDRESSES: usize = 4;
 
 /// How much a server takes on.
 ///
-/// What is beyond a number is refused with `Retry-After`, and counted in [`Refusals`](crate::Refusals); what is beyond a time is closed.
+/// A request beyond a number is refused with `Retry-After` and counted in [`LimitRefusals`](crate::LimitRefusals). A client
+/// that exceeds a time is disconnected.
 ///
 /// ```
 /// # use signalhub_connections::Limits;
@@ -216,7 +217,7 @@ impl Limits {
     }
 
     /// How many sockets an address may have, when there may be so many in all.
-    pub(crate) fn share(&self, sockets: Option<usize>) -> Option<usize> {
+    pub(crate) fn socket_limit(&self, sockets: Option<usize>) -> Option<usize> {
         self.sockets_per_address.or_else(|| Some((sockets? / ADDRESSES).max(1)))
     }
 
@@ -229,14 +230,17 @@ impl Limits {
     }
 
     /// What one user and one address may have of the connections that wait for their transport.
-    pub(crate) fn shares_of_negotiations(&self) -> Shares {
+    pub(crate) fn negotiation_quota_limits(&self) -> QuotaLimits {
         let share = |set: Option<usize>, parts: usize| Some(set.unwrap_or((self.negotiations / parts).max(1)));
-        Shares { per_user: share(self.negotiations_per_user, 4), per_address: share(self.negotiations_per_address, 2) }
+        QuotaLimits {
+            per_user: share(self.negotiations_per_user, 4),
+            per_address: share(self.negotiations_per_address, 2),
+        }
     }
 
     /// What one user and one address may have of all connections.
-    pub(crate) fn shares(&self) -> Shares {
-        Shares { per_user: self.per_user, per_address: self.per_address }
+    pub(crate) fn quota_limits(&self) -> QuotaLimits {
+        QuotaLimits { per_user: self.per_user, per_address: self.per_address }
     }
 
     pub(crate) fn allow_connection(&self, active: usize) -> Result<(), Limit> {
@@ -281,17 +285,17 @@ impl Limit {
         }
     }
 
-    pub(crate) fn of_negotiations(spent: Spent) -> Self {
-        match spent {
-            Spent::User => Self::NegotiationsPerUser,
-            Spent::Address => Self::NegotiationsPerAddress,
+    pub(crate) fn of_negotiations(exceeded: QuotaExceeded) -> Self {
+        match exceeded {
+            QuotaExceeded::User => Self::NegotiationsPerUser,
+            QuotaExceeded::Address => Self::NegotiationsPerAddress,
         }
     }
 
-    pub(crate) fn of_connections(spent: Spent) -> Self {
-        match spent {
-            Spent::User => Self::PerUser,
-            Spent::Address => Self::PerAddress,
+    pub(crate) fn of_connections(exceeded: QuotaExceeded) -> Self {
+        match exceeded {
+            QuotaExceeded::User => Self::PerUser,
+            QuotaExceeded::Address => Self::PerAddress,
         }
     }
 

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 pub(crate) use self::backlog::Backlog;
 pub use self::backlog::Readers;
-pub(crate) use self::queue::Outlet;
-pub(crate) use self::retained::{Cut, Hearing};
-pub(crate) use self::send_queue::{Lane, QueueLimits};
+pub(crate) use self::queue::Writer;
+pub(crate) use self::retained::{LastWrite, ReadState};
+pub(crate) use self::send_queue::{QueueLimits, SendQueue};
 use crate::outbound::signals::Signal;
 use crate::{Frame, Frames};
 
@@ -22,11 +22,11 @@ use crate::{Frame, Frames};
 ///
 /// Clones send to the same client. Every message of a connection goes this way, so there is one order.
 #[derive(Clone)]
-pub struct Outbound(Arc<Lane>);
+pub struct Outbound(Arc<SendQueue>);
 
 impl Outbound {
-    pub(crate) fn new(lane: Arc<Lane>) -> Self {
-        Self(lane)
+    pub(crate) fn new(send_queue: Arc<SendQueue>) -> Self {
+        Self(send_queue)
     }
 
     /// Sends a frame: at once if the transport takes it, else by way of the queue.
@@ -34,7 +34,7 @@ impl Outbound {
     /// # Errors
     /// When the connection has ended or is ending. A frame that does not fit into the queue ends the connection
     /// as a slow consumer; one larger than the whole limit may pass an empty queue.
-    pub fn send(&self, frame: &Frame) -> Result<(), SendError> {
+    pub fn send(&self, frame: &Frame) -> Result<(), ConnectionEnded> {
         self.0.send(frame)
     }
 
@@ -42,7 +42,7 @@ impl Outbound {
     ///
     /// # Errors
     /// As `send`; some of the frames may have been sent.
-    pub fn send_all(&self, frames: &Frames) -> Result<(), SendError> {
+    pub fn send_all(&self, frames: &Frames) -> Result<(), ConnectionEnded> {
         self.0.send_all(frames)
     }
 
@@ -51,7 +51,7 @@ impl Outbound {
     ///
     /// # Errors
     /// As `send`; some of the frames may have been sent.
-    pub fn send_each(&self, frames: impl IntoIterator<Item = Frame>) -> Result<(), SendError> {
+    pub fn send_each(&self, frames: impl IntoIterator<Item = Frame>) -> Result<(), ConnectionEnded> {
         self.0.send_each(frames.into_iter())
     }
 
@@ -111,7 +111,7 @@ impl fmt::Debug for Outbound {
 /// A frame was not taken because the connection has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the connection has ended")]
-pub struct SendError;
+pub struct ConnectionEnded;
 
 #[cfg(test)]
 mod tests;

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use crate::auth::identity::Renewal;
 use crate::connection::Transport;
 use crate::outbound::signals::Signal;
-use crate::outbound::{Lane, Outlet, QueueLimits};
+use crate::outbound::{QueueLimits, SendQueue, Writer};
 use crate::transport::handover::{Arrival, Handover};
-use crate::transport::inbox::Mailbox;
+use crate::transport::inbox::Inbox;
 use crate::{CloseReason, Connection, ConnectionId, Identity, Reconnect};
 
 impl Connection {
@@ -29,13 +29,13 @@ impl Connection {
     /// # }
     /// ```
     pub fn pair(identity: Identity) -> (Self, Peer) {
-        let lane = Arc::new(Lane::new(QueueLimits::default(), Arc::default(), Outlet::Taker));
-        let mailbox = Mailbox::new(Arc::clone(&lane));
-        let peer = Peer { lane: Arc::clone(&lane), mailbox: Arc::clone(&mailbox), handover: None };
+        let send_queue = Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Taker));
+        let inbox = Inbox::new(Arc::clone(&send_queue));
+        let peer = Peer { send_queue: Arc::clone(&send_queue), inbox: Arc::clone(&inbox), handover: None };
         let identity = Arc::new(identity);
-        mailbox.attach(Outlet::Taker, &identity);
-        let transport = Transport::Mailbox(mailbox);
-        (Self::new(ConnectionId::random(), identity, lane, transport), peer)
+        inbox.attach(Writer::Taker, &identity);
+        let transport = Transport::Inbox(inbox);
+        (Self::new(ConnectionId::random(), identity, send_queue, transport), peer)
     }
 
     /// The same for a client that was granted stateful reconnect: it may [lose](Peer::lose) its transport and
@@ -50,26 +50,26 @@ impl Connection {
 
 /// The client's end of a connection made by [`Connection::pair`].
 pub struct Peer {
-    lane: Arc<Lane>,
-    mailbox: Arc<Mailbox>,
+    send_queue: Arc<SendQueue>,
+    inbox: Arc<Inbox>,
     handover: Option<Arc<Handover>>,
 }
 
 impl Peer {
     /// Sends bytes to the connection.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.mailbox.put(bytes.as_ref());
+        self.inbox.put(bytes.as_ref());
     }
 
     /// Waits for the next message; `None` once the connection has ended and all were taken.
     pub async fn receive(&mut self) -> Option<Bytes> {
-        let frames = self.lane.take(1, 1).await?;
+        let frames = self.send_queue.take(1, 1).await?;
         frames.first().map(crate::Frame::payload)
     }
 
     /// Ends the client's side for the given reason.
     pub fn end(&mut self, reason: CloseReason) {
-        self.mailbox.end(reason);
+        self.inbox.end(reason);
     }
 
     /// Loses the transport without a word.
@@ -79,10 +79,10 @@ impl Peer {
 
     /// Brings another transport for the connection, whether it misses the old one or not.
     pub fn reconnect(&mut self) {
-        self.mailbox = Mailbox::new(Arc::clone(&self.lane));
+        self.inbox = Inbox::new(Arc::clone(&self.send_queue));
         if let Some(handover) = &self.handover {
-            let transport = Transport::Mailbox(Arc::clone(&self.mailbox));
-            handover.bring(Arrival { transport, remote: None }, &self.lane);
+            let transport = Transport::Inbox(Arc::clone(&self.inbox));
+            handover.bring(Arrival { transport, remote: None }, &self.send_queue);
         }
     }
 
@@ -91,38 +91,38 @@ impl Peer {
     pub fn renew(&mut self, identity: Identity) {
         let renewal = Renewal { identity: Arc::new(identity), expires: None };
         match &self.handover {
-            Some(handover) => handover.renew(renewal, &self.lane),
-            None => self.mailbox.renew(&renewal.identity, renewal.expires),
+            Some(handover) => handover.renew(renewal, &self.send_queue),
+            None => self.inbox.renew(&renewal.identity, renewal.expires),
         }
     }
 
     /// Gives up a connection that waits for another transport, as a server does after a while.
     pub fn give_up(&self) {
-        self.lane.end(CloseReason::ClientGone);
+        self.send_queue.end(CloseReason::ClientGone);
     }
 
     /// Lets a second pass for the connection, and tells whether it [wants](Connection::spare_ticks) to know.
     pub fn tick(&self) -> bool {
-        let due = self.lane.signals.is_due();
+        let due = self.send_queue.signals.is_due();
         if due {
-            self.lane.signals.raise(Signal::Tick);
+            self.send_queue.signals.raise(Signal::Tick);
         }
         due
     }
 
     /// Tells the connection that the server stops.
     pub fn drain(&self) {
-        self.lane.signals.raise(Signal::Drain);
+        self.send_queue.signals.raise(Signal::Drain);
     }
 
     /// Tells why the connection ended, once it has.
     pub fn close_reason(&self) -> Option<CloseReason> {
-        self.lane.ended()
+        self.send_queue.ended()
     }
 
     /// Tells whether the handler has let go of the connection.
     pub fn is_abandoned(&self) -> bool {
-        self.mailbox.is_abandoned()
+        self.inbox.is_abandoned()
     }
 }
 

@@ -1,8 +1,8 @@
 //! All connections of a server: the negotiated ones that wait for a transport, and the live ones.
 
+mod entry;
 mod registration;
 mod resuming;
-mod slot;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -11,20 +11,20 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-pub(crate) use self::registration::Seat;
+pub(crate) use self::entry::Link;
+use self::entry::{Entry, Stage, Waiting};
+pub(crate) use self::registration::Registration;
 pub(crate) use self::resuming::Resumable;
 use self::resuming::Returns;
-pub(crate) use self::slot::Link;
-use self::slot::{Slot, Stage, Waiting};
 use crate::auth::identity::Owner;
 use crate::close::EndCounts;
 use crate::counts::client_errors::ClientErrorCounts;
 use crate::counts::refusals::RefusalCounts;
 use crate::id::ConnectionToken;
-use crate::limits::{Charge, Limit, Limits, Party, Tally};
+use crate::limits::{Limit, Limits, QuotaKey, QuotaShare, Quotas};
 use crate::outbound::signals::{Signal, TICK};
-use crate::outbound::{Backlog, Lane, QueueLimits};
-use crate::transport::inbox::Mailbox;
+use crate::outbound::{Backlog, QueueLimits, SendQueue};
+use crate::transport::inbox::Inbox;
 use crate::{ClientError, CloseReason, ConnectionId, Reconnect, TransportKind};
 
 /// Many connections are woken in so many slices at most, with a pause behind each, so that whoever comes meanwhile does not
@@ -38,7 +38,7 @@ const SLICE: usize = 64;
 /// Knows every connection of one server by its token.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    slots: Mutex<Slots>,
+    entries: Mutex<Entries>,
     /// Woken whenever the last live connection has gone.
     emptied: Notify,
     /// Whether the server stops.
@@ -50,8 +50,8 @@ pub(crate) struct Registry {
 }
 
 #[derive(Debug, Default)]
-struct Slots {
-    by_token: HashMap<ConnectionToken, Slot>,
+struct Entries {
+    by_token: HashMap<ConnectionToken, Entry>,
     /// Connections whose handlers run or whose sockets are not closed yet.
     active: usize,
     /// Those of them that have lost their transport.
@@ -60,8 +60,8 @@ struct Slots {
     waiting: usize,
     returns: Returns,
     /// Who has how many of the waiting ones, and of all.
-    waiting_by_party: Tally,
-    by_party: Tally,
+    waiting_quotas: Quotas,
+    quotas: Quotas,
     limits: Limits,
     draining: bool,
 }
@@ -85,15 +85,15 @@ pub(crate) enum AttachError {
 /// A connection that has just got its transport.
 pub(crate) struct Attached<T> {
     pub(crate) id: ConnectionId,
-    pub(crate) seat: Seat,
+    pub(crate) registration: Registration,
     pub(crate) reconnect: Reconnect,
     /// What was made for it.
     pub(crate) made: T,
 }
 
 impl Registry {
-    fn lock(&self) -> MutexGuard<'_, Slots> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts the one tick a second; it ends with the registry.
@@ -104,13 +104,13 @@ impl Registry {
             interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
             loop {
                 interval.tick().await;
-                let Some(lanes) = Weak::upgrade(&registry).map(|registry| registry.tick(Instant::now())) else {
+                let Some(send_queues) = Weak::upgrade(&registry).map(|registry| registry.tick(Instant::now())) else {
                     return;
                 };
-                let mut slices = lanes.chunks(lanes.len().div_ceil(SLICES).max(SLICE)).peekable();
+                let mut slices = send_queues.chunks(send_queues.len().div_ceil(SLICES).max(SLICE)).peekable();
                 while let Some(slice) = slices.next() {
-                    let lanes = slice.iter().filter_map(Weak::upgrade);
-                    lanes.for_each(|lane| lane.signals.raise(Signal::Tick));
+                    let send_queues = slice.iter().filter_map(Weak::upgrade);
+                    send_queues.for_each(|send_queue| send_queue.signals.raise(Signal::Tick));
                     if slices.peek().is_some() {
                         tokio::time::sleep(PAUSE).await;
                     }
@@ -154,20 +154,20 @@ impl Registry {
     }
 
     /// Lets go what has waited for too long, and gives the connections that are to be woken.
-    fn tick(&self, now: Instant) -> Vec<Weak<Lane>> {
-        let (mut lanes, mut given_up, mut unused) = (Vec::new(), Vec::new(), 0);
+    fn tick(&self, now: Instant) -> Vec<Weak<SendQueue>> {
+        let (mut send_queues, mut given_up, mut unused) = (Vec::new(), Vec::new(), 0);
         {
-            let mut slots = self.lock();
-            let lifetime = slots.limits.lifetime();
-            slots.retain(|stage| match stage {
+            let mut entries = self.lock();
+            let lifetime = entries.limits.lifetime();
+            entries.retain(|stage| match stage {
                 Stage::Waiting(waiting) => {
                     let waits = now.duration_since(waiting.since) <= lifetime;
                     unused += u64::from(!waits);
                     waits
                 }
                 Stage::Active(link) => {
-                    if link.lane().signals.is_due() {
-                        lanes.push(Arc::downgrade(link.lane()));
+                    if link.send_queue().signals.is_due() {
+                        send_queues.push(Arc::downgrade(link.send_queue()));
                     }
                     match link {
                         Link::Polls(polls) if polls.is_deserted(now) => {
@@ -178,11 +178,14 @@ impl Registry {
                     }
                 }
                 Stage::Suspended { link, since } => {
-                    if link.lane().signals.is_due() {
-                        lanes.push(Arc::downgrade(link.lane()));
+                    if link.send_queue().signals.is_due() {
+                        send_queues.push(Arc::downgrade(link.send_queue()));
                     }
-                    if link.patience().is_some_and(|patience| now.duration_since(*since) > patience) {
-                        given_up.push(Arc::clone(link.lane()));
+                    if link
+                        .disconnect_timeout()
+                        .is_some_and(|disconnect_timeout| now.duration_since(*since) > disconnect_timeout)
+                    {
+                        given_up.push(Arc::clone(link.send_queue()));
                     }
                     true
                 }
@@ -194,8 +197,8 @@ impl Registry {
             tracing::debug!(reason = reason.label(), count = unused, "clients negotiated and did not connect");
         }
         // Tasks are woken when the lock is free, because what they do first may need it.
-        given_up.iter().for_each(|lane| lane.end(CloseReason::ClientGone));
-        lanes
+        given_up.iter().for_each(|send_queue| send_queue.end(CloseReason::ClientGone));
+        send_queues
     }
 
     /// Adds a connection that waits for its transport.
@@ -203,106 +206,111 @@ impl Registry {
         &self,
         (token, id): (ConnectionToken, ConnectionId),
         reconnect: Reconnect,
-        party: &Party,
+        quota_key: &QuotaKey,
     ) -> Result<(), Limit> {
-        let mut slots = self.lock();
-        slots.allow()?;
-        slots.limits.allow_negotiation(slots.waiting)?;
-        let shares = slots.limits.shares_of_negotiations();
-        let waiting = slots.waiting_by_party.charge(party, shares).map_err(Limit::of_negotiations)?;
-        let charge = match slots.charge(party) {
-            Ok(charge) => charge,
+        let mut entries = self.lock();
+        entries.allow()?;
+        entries.limits.allow_negotiation(entries.waiting)?;
+        let negotiation_limits = entries.limits.negotiation_quota_limits();
+        let waiting = entries.waiting_quotas.take(quota_key, negotiation_limits).map_err(Limit::of_negotiations)?;
+        let share = match entries.take_quota(quota_key) {
+            Ok(share) => share,
             Err(limit) => {
-                slots.waiting_by_party.release(waiting);
+                entries.waiting_quotas.release(waiting);
                 return Err(limit);
             }
         };
-        slots.waiting += 1;
-        let waiting = Waiting { since: Instant::now(), mailbox: None, reconnect, charge: waiting };
-        let slot = Slot { id, owner: party.owner.clone(), stage: Stage::Waiting(waiting), charge };
-        slots.by_token.insert(token, slot);
+        entries.waiting += 1;
+        let waiting = Waiting { since: Instant::now(), inbox: None, reconnect, share: waiting };
+        let entry = Entry { id, owner: quota_key.owner.clone(), stage: Stage::Waiting(waiting), share };
+        entries.by_token.insert(token, entry);
         Ok(())
     }
 
     /// Looks a token up. For anybody but the owner of its connection it is unknown.
     pub(crate) fn find(&self, token: &str, owner: &Owner) -> Option<Found> {
-        let slots = self.lock();
-        let slot = slots.by_token.get(token).filter(|slot| slot.owner == *owner)?;
-        Some(match &slot.stage {
+        let entries = self.lock();
+        let entry = entries.by_token.get(token).filter(|entry| entry.owner == *owner)?;
+        Some(match &entry.stage {
             Stage::Waiting(_) => Found::Waiting,
             Stage::Active(link) | Stage::Suspended { link, .. } => Found::Attached(link.clone()),
         })
     }
 
     /// Finds where posted bytes go. `None` is a token that is unknown or somebody else's, an error a WebSocket.
-    pub(crate) fn mailbox(
+    pub(crate) fn inbox(
         &self,
         token: &str,
         owner: &Owner,
         limits: QueueLimits,
-    ) -> Option<Result<Arc<Mailbox>, AttachError>> {
-        let mut slots = self.lock();
-        Some(match &mut slots.slot_of(token, owner)?.stage {
-            Stage::Waiting(Waiting { mailbox, .. }) => {
-                Ok(Arc::clone(mailbox.get_or_insert_with(|| Mailbox::early(limits, &self.backlog))))
+    ) -> Option<Result<Arc<Inbox>, AttachError>> {
+        let mut entries = self.lock();
+        Some(match &mut entries.entry_of(token, owner)?.stage {
+            Stage::Waiting(Waiting { inbox, .. }) => {
+                Ok(Arc::clone(inbox.get_or_insert_with(|| Inbox::early(limits, &self.backlog))))
             }
-            Stage::Active(Link::Events(mailbox)) => Ok(Arc::clone(mailbox)),
-            Stage::Active(Link::Polls(polls)) => Ok(Arc::clone(polls.mailbox())),
+            Stage::Active(Link::Events(inbox)) => Ok(Arc::clone(inbox)),
+            Stage::Active(Link::Polls(polls)) => Ok(Arc::clone(polls.inbox())),
             Stage::Active(Link::WebSocket { .. }) | Stage::Suspended { .. } => Err(AttachError::OtherTransport),
         })
     }
 
-    /// Attaches a transport to a negotiated connection. `make` gets the mailbox of what was posted before, and what was
+    /// Attaches a transport to a negotiated connection. `make` gets the inbox of what was posted before, and what was
     /// negotiated about reconnecting.
     pub(crate) fn attach<T>(
         self: &Arc<Self>,
         token: &str,
         kind: TransportKind,
-        party: &Party,
-        make: impl FnOnce(Option<Arc<Mailbox>>, Reconnect) -> (Link, T),
+        quota_key: &QuotaKey,
+        make: impl FnOnce(Option<Arc<Inbox>>, Reconnect) -> (Link, T),
     ) -> Result<Attached<T>, AttachError> {
-        let mut slots = self.lock();
-        let Slots { by_token, by_party, waiting_by_party, limits, draining, active, waiting, .. } = &mut *slots;
+        let mut entries = self.lock();
+        let Entries { by_token, quotas, waiting_quotas, limits, draining, active, waiting, .. } = &mut *entries;
         let (token, _) = by_token.get_key_value(token).ok_or(AttachError::Unknown)?;
         let token = token.clone();
-        let slot = by_token.get_mut(&token).filter(|slot| slot.owner == party.owner).ok_or(AttachError::Unknown)?;
-        let (mailbox, reconnect) = match &mut slot.stage {
+        let entry =
+            by_token.get_mut(&token).filter(|entry| entry.owner == quota_key.owner).ok_or(AttachError::Unknown)?;
+        let (inbox, reconnect) = match &mut entry.stage {
             Stage::Waiting(waiting) => {
                 allow(*draining, limits, *active)?;
-                by_party.recharge(&mut slot.charge, party, limits.shares()).map_err(Limit::of_connections)?;
-                waiting_by_party.release(std::mem::take(&mut waiting.charge));
-                (waiting.mailbox.take(), waiting.reconnect)
+                quotas.retake(&mut entry.share, quota_key, limits.quota_limits()).map_err(Limit::of_connections)?;
+                waiting_quotas.release(std::mem::take(&mut waiting.share));
+                (waiting.inbox.take(), waiting.reconnect)
             }
             Stage::Active(bound) | Stage::Suspended { link: bound, .. } if bound.kind() == kind => {
                 return Err(AttachError::AlreadyAttached);
             }
             Stage::Active(_) | Stage::Suspended { .. } => return Err(AttachError::OtherTransport),
         };
-        let (link, made) = make(mailbox, reconnect);
-        // What the next transport may have to take over stays in the slot.
-        let charge = match link {
-            Link::WebSocket { handover: Some(_), .. } => Charge::default(),
-            _ => std::mem::take(&mut slot.charge),
+        let (link, made) = make(inbox, reconnect);
+        // What the next transport may have to take over stays in the entry.
+        let share = match link {
+            Link::WebSocket { handover: Some(_), .. } => QuotaShare::default(),
+            _ => std::mem::take(&mut entry.share),
         };
-        slot.stage = Stage::Active(link.clone());
+        entry.stage = Stage::Active(link.clone());
         (*waiting, *active) = (*waiting - 1, *active + 1);
-        let seat = Seat { registry: Arc::clone(self), token: Some(token), link, charge };
-        Ok(Attached { id: slot.id.clone(), seat, reconnect, made })
+        let registration = Registration { registry: Arc::clone(self), token: Some(token), link, share };
+        Ok(Attached { id: entry.id.clone(), registration, reconnect, made })
     }
 
     /// Adds a WebSocket that comes without negotiation. Nobody is told its token, because there is nothing to ask for with it.
-    pub(crate) fn admit(self: &Arc<Self>, lane: &Arc<Lane>, party: &Party) -> Result<Attached<()>, AttachError> {
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        send_queue: &Arc<SendQueue>,
+        quota_key: &QuotaKey,
+    ) -> Result<Attached<()>, AttachError> {
         let (id, token) = (ConnectionId::random(), ConnectionToken::random());
-        let link = Link::WebSocket { lane: Arc::clone(lane), handover: None };
-        let mut slots = self.lock();
-        slots.allow()?;
-        let charge = slots.charge(party)?;
-        let (owner, stage) = (party.owner.clone(), Stage::Active(link.clone()));
-        let slot = Slot { id: id.clone(), owner, stage, charge: Charge::default() };
-        slots.by_token.insert(token.clone(), slot);
-        slots.active += 1;
-        let seat = Seat { registry: Arc::clone(self), token: Some(token), link, charge };
-        Ok(Attached { id, seat, reconnect: Reconnect::Plain, made: () })
+        let link = Link::WebSocket { send_queue: Arc::clone(send_queue), handover: None };
+        let mut entries = self.lock();
+        entries.allow()?;
+        let share = entries.take_quota(quota_key)?;
+        let (owner, stage) = (quota_key.owner.clone(), Stage::Active(link.clone()));
+        let entry = Entry { id: id.clone(), owner, stage, share: QuotaShare::default() };
+        entries.by_token.insert(token.clone(), entry);
+        entries.active += 1;
+        let registration = Registration { registry: Arc::clone(self), token: Some(token), link, share };
+        Ok(Attached { id, registration, reconnect: Reconnect::Plain, made: () })
     }
 
     /// Forgets a connection: its client said goodbye, or took the last of it.
@@ -322,26 +330,26 @@ impl Registry {
 
     /// Takes no new connections, and tells the live ones to say goodbye, one after another over the given time.
     pub(crate) async fn drain(&self, time: Duration) {
-        let mut lanes = Vec::new();
+        let mut send_queues = Vec::new();
         {
-            let mut slots = self.lock();
-            slots.draining = true;
-            slots.retain(|stage| match stage {
+            let mut entries = self.lock();
+            entries.draining = true;
+            entries.retain(|stage| match stage {
                 Stage::Waiting(_) => false,
                 Stage::Active(link) | Stage::Suspended { link, .. } => {
-                    lanes.push(Arc::downgrade(link.lane()));
+                    send_queues.push(Arc::downgrade(link.send_queue()));
                     true
                 }
             });
         }
         self.draining.send_replace(true);
-        let (start, count) = (Instant::now(), lanes.len());
-        for (number, lane) in lanes.into_iter().enumerate() {
+        let (start, count) = (Instant::now(), send_queues.len());
+        for (number, send_queue) in send_queues.into_iter().enumerate() {
             if !time.is_zero() {
                 tokio::time::sleep_until(start + time.mul_f64(number as f64 / count as f64)).await;
             }
-            if let Some(lane) = lane.upgrade() {
-                lane.signals.raise(Signal::Drain);
+            if let Some(send_queue) = send_queue.upgrade() {
+                send_queue.signals.raise(Signal::Drain);
             }
         }
     }
@@ -381,18 +389,18 @@ impl Registry {
     }
 }
 
-impl Slots {
+impl Entries {
     /// Removes what is not to be kept; a connection that never got its transport gives back all it held.
     fn retain(&mut self, mut keep: impl FnMut(&Stage) -> bool) {
-        let Self { by_token, by_party, waiting_by_party, waiting: count, .. } = self;
-        by_token.retain(|_, slot| {
-            let kept = keep(&slot.stage);
-            if !kept && let Stage::Waiting(waiting) = &mut slot.stage {
+        let Self { by_token, quotas, waiting_quotas, waiting: count, .. } = self;
+        by_token.retain(|_, entry| {
+            let kept = keep(&entry.stage);
+            if !kept && let Stage::Waiting(waiting) = &mut entry.stage {
                 *count -= 1;
-                by_party.release(std::mem::take(&mut slot.charge));
-                waiting_by_party.release(std::mem::take(&mut waiting.charge));
+                quotas.release(std::mem::take(&mut entry.share));
+                waiting_quotas.release(std::mem::take(&mut waiting.share));
                 // Requests that still bring bytes for it are let go.
-                waiting.mailbox.iter().for_each(|mailbox| mailbox.abandon());
+                waiting.inbox.iter().for_each(|inbox| inbox.abandon());
             }
             kept
         });
@@ -402,12 +410,12 @@ impl Slots {
         allow(self.draining, &self.limits, self.active)
     }
 
-    fn charge(&mut self, party: &Party) -> Result<Charge, Limit> {
-        self.by_party.charge(party, self.limits.shares()).map_err(Limit::of_connections)
+    fn take_quota(&mut self, quota_key: &QuotaKey) -> Result<QuotaShare, Limit> {
+        self.quotas.take(quota_key, self.limits.quota_limits()).map_err(Limit::of_connections)
     }
 
-    fn slot_of(&mut self, token: &str, owner: &Owner) -> Option<&mut Slot> {
-        self.by_token.get_mut(token).filter(|slot| slot.owner == *owner)
+    fn entry_of(&mut self, token: &str, owner: &Owner) -> Option<&mut Entry> {
+        self.by_token.get_mut(token).filter(|entry| entry.owner == *owner)
     }
 }
 

@@ -86,7 +86,7 @@ impl Counts {
 #[non_exhaustive]
 pub struct Refusals {
     /// Sockets, negotiations and connections.
-    pub connections: connections::Refusals,
+    pub connections: connections::LimitRefusals,
     /// Calls and subscriptions.
     pub hub: signalhub::RefusedCalls,
     /// Requests of the publish API.

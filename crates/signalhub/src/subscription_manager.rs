@@ -10,7 +10,7 @@ mod request;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use signalhub_connections::{Frame, Frames, Identity, Outbound, SendError};
+use signalhub_connections::{ConnectionEnded, Frame, Frames, Identity, Outbound};
 use signalhub_events::{
     Audience, Broker, Deliveries, Delivery, EncodingKey, Filter, Grants, Offered, Organisation, Scope, SubscribeError,
     Subscriber, Subscriptions,
@@ -176,7 +176,7 @@ impl Subscriber for Listener {
     }
 }
 
-fn offered(sent: Result<(), SendError>) -> Offered {
+fn offered(sent: Result<(), ConnectionEnded>) -> Offered {
     sent.map_or(Offered::Refused, |()| Offered::Accepted)
 }
 

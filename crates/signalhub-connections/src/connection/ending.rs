@@ -13,15 +13,15 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 impl Connection {
     /// Sends the last message: whatever anybody else sends from now on is refused, so nothing can come behind it.
     pub fn send_last(&self, frame: &Frame, reason: CloseReason) {
-        self.lane.finish(Some(frame), reason);
+        self.send_queue.finish(Some(frame), reason);
     }
 
     /// Waits until what is queued is on its way, as far as the transport lets this side see it.
     pub async fn flush(&mut self) {
         if let Transport::WebSocket(socket) = &mut self.transport {
             poll_fn(|cx| {
-                self.lane.signals.register(cx.waker());
-                socket.poll_flush(cx, &self.lane)
+                self.send_queue.signals.register(cx.waker());
+                socket.poll_flush(cx, &self.send_queue)
             })
             .await;
         }
@@ -34,28 +34,28 @@ impl Connection {
     /// Nothing more is sent from now on. The connection counts as live until it is dropped or [closed](Self::close).
     pub async fn send_away(&mut self) {
         let reason = CloseReason::ServerShutdown;
-        self.lane.finish(None, reason);
+        self.send_queue.finish(None, reason);
         match &mut self.transport {
             Transport::WebSocket(socket) if socket.can_be_reset() => {
-                let flushed = poll_fn(|cx| socket.poll_flush(cx, &self.lane));
+                let flushed = poll_fn(|cx| socket.poll_flush(cx, &self.send_queue));
                 let _ = tokio::time::timeout(CLOSE_TIMEOUT - ARRIVAL_TIME, flushed).await;
-                let closed = poll_fn(|cx| socket.poll_closed(cx, &self.lane));
+                let closed = poll_fn(|cx| socket.poll_closed(cx, &self.send_queue));
                 let _ = tokio::time::timeout(ARRIVAL_TIME, closed).await;
                 socket.give_up();
             }
             Transport::WebSocket(socket) => {
-                socket.start_closing(&self.lane, reason);
+                socket.start_closing(&self.send_queue, reason);
                 return self.flush().await;
             }
-            Transport::Mailbox(_) => {
+            Transport::Inbox(_) => {
                 // The process may end next, and with it what the client has not fetched yet.
-                let _ = tokio::time::timeout(ARRIVAL_TIME, self.lane.wait_taken()).await;
+                let _ = tokio::time::timeout(ARRIVAL_TIME, self.send_queue.wait_taken()).await;
                 return;
             }
             Transport::Lost => return,
         }
         // The reset is sent when the last owner of the socket lets it go.
-        self.lane.disconnect();
+        self.send_queue.disconnect();
         self.transport = Transport::Lost;
     }
 
@@ -66,18 +66,18 @@ impl Connection {
             self.send_away().await;
         }
         let Transport::WebSocket(socket) = &mut self.transport else {
-            self.lane.finish(None, reason);
+            self.send_queue.finish(None, reason);
             return;
         };
-        socket.start_closing(&self.lane, reason);
-        if let Some(seat) = &mut self.seat {
+        socket.start_closing(&self.send_queue, reason);
+        if let Some(registration) = &mut self.registration {
             // What is left concerns the socket alone.
-            seat.free_token();
+            registration.free_token();
         }
         if reason == CloseReason::ClientGone || reason == CloseReason::SlowConsumer {
             return;
         }
-        let closed = poll_fn(|cx| socket.poll_closed(cx, &self.lane));
+        let closed = poll_fn(|cx| socket.poll_closed(cx, &self.send_queue));
         if tokio::time::timeout(CLOSE_TIMEOUT, closed).await.is_err() {
             socket.give_up();
         }

@@ -10,7 +10,7 @@ use crate::http::body::Body;
 /// Defines the errors, their labels and the list of all of them.
 macro_rules! client_errors {
     ($( $(#[doc = $doc:literal])+ $variant:ident = $label:literal, )+) => {
-        /// What a client did wrong in a request, beyond the limits that [`Refusals`](crate::Refusals) counts.
+        /// What a client did wrong in a request, beyond the limits that [`LimitRefusals`](crate::LimitRefusals) counts.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ClientError {

@@ -9,14 +9,14 @@ use http::request::Parts;
 
 use crate::http::answers;
 use crate::http::body::Body;
-use crate::http::origins::Grant;
+use crate::http::origins::CorsHeaders;
 use crate::http::request_timeouts::Overdue;
 use crate::limits::Limit;
 
 /// How many requests and sockets a server refused since it started, by what stood against them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Refusals {
+pub struct LimitRefusals {
     /// Negotiations and connections while the server stopped.
     pub draining: u64,
     /// Negotiations, because too many waited for their transport.
@@ -53,7 +53,7 @@ pub struct Refusals {
     pub large_heads: u64,
 }
 
-impl Add for Refusals {
+impl Add for LimitRefusals {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -135,12 +135,12 @@ impl RefusalCounts {
     }
 
     /// Gives an answer the headers that let a page see it, and counts and logs when the page may not.
-    pub(crate) fn grant(&self, grant: Option<&Grant>, mut answer: Response<Body>) -> Response<Body> {
-        let Some(grant) = grant else { return answer };
-        grant.write(answer.headers_mut());
+    pub(crate) fn add_cors_headers(&self, cors: Option<&CorsHeaders>, mut answer: Response<Body>) -> Response<Body> {
+        let Some(cors) = cors else { return answer };
+        cors.write(answer.headers_mut());
         // A refusal has a line of its own.
-        if grant.foreign().is_some() && !answer.status().is_client_error() && !answer.status().is_server_error() {
-            self.count_foreign(grant.foreign(), "a page of another origin cannot see the answer");
+        if cors.foreign().is_some() && !answer.status().is_client_error() && !answer.status().is_server_error() {
+            self.count_foreign(cors.foreign(), "a page of another origin cannot see the answer");
         }
         answer
     }
@@ -163,9 +163,9 @@ impl RefusalCounts {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn so_far(&self) -> Refusals {
+    pub(crate) fn so_far(&self) -> LimitRefusals {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Refusals {
+        LimitRefusals {
             draining: read(&self.draining),
             pending_negotiations: read(&self.negotiations),
             pending_negotiations_per_user: read(&self.negotiations_per_user),

@@ -11,8 +11,8 @@ use http_body_util::Full;
 use hyper::body::{Frame, SizeHint};
 
 use crate::http::request_timeouts::Busy;
-use crate::http::sockets::SocketCharge;
-use crate::outbound::Lane;
+use crate::http::sockets::SocketShare;
+use crate::outbound::SendQueue;
 use crate::transport::io::Io;
 use crate::transport::long_polling::Present;
 use crate::transport::server_sent_events::EventStream;
@@ -27,11 +27,11 @@ pub struct Body {
     /// Tells when it was sent or dropped.
     busy: Option<Busy>,
     /// What the socket counts for the client whose request this answers.
-    charge: Option<SocketCharge>,
+    share: Option<SocketShare>,
 }
 
 struct Source {
-    lane: Arc<Lane>,
+    send_queue: Arc<SendQueue>,
     present: Option<Present>,
 }
 
@@ -52,14 +52,14 @@ pub(crate) enum Takeover {
 
 impl Body {
     pub(crate) fn events(stream: EventStream) -> Self {
-        let lane = Arc::clone(stream.lane());
-        Self { source: Some(Source { lane, present: None }), ..Kind::Events(stream).into_body() }
+        let send_queue = Arc::clone(stream.send_queue());
+        Self { source: Some(Source { send_queue, present: None }), ..Kind::Events(stream).into_body() }
     }
 
     /// The body of an answer to a poll, whose client is there until it has read it.
     pub(crate) fn messages(data: Bytes, present: Present) -> Self {
-        let lane = Arc::clone(present.lane());
-        Self { source: Some(Source { lane, present: Some(present) }), ..Self::from(data) }
+        let send_queue = Arc::clone(present.send_queue());
+        Self { source: Some(Source { send_queue, present: Some(present) }), ..Self::from(data) }
     }
 
     /// The body of an upgrade.
@@ -93,27 +93,27 @@ impl Body {
 
     /// Keeps something until the body was sent or dropped.
     pub(crate) fn keeping(mut self, busy: Busy) -> Self {
-        if let Some(Source { lane, present }) = self.source.take() {
-            busy.answers(&lane, present);
+        if let Some(Source { send_queue, present }) = self.source.take() {
+            busy.answers(&send_queue, present);
         }
         self.busy = Some(busy);
         self
     }
 
     /// Keeps what the socket counts for a client, until the body was sent or dropped.
-    pub(crate) fn charge(&mut self, charge: SocketCharge) {
-        self.charge = Some(charge);
+    pub(crate) fn keep_share(&mut self, share: SocketShare) {
+        self.share = Some(share);
     }
 
     /// Takes that out again.
-    pub(crate) fn take_charge(&mut self) -> Option<SocketCharge> {
-        self.charge.take()
+    pub(crate) fn take_share(&mut self) -> Option<SocketShare> {
+        self.share.take()
     }
 }
 
 impl Kind {
     fn into_body(self) -> Body {
-        Body { kind: self, source: None, busy: None, charge: None }
+        Body { kind: self, source: None, busy: None, share: None }
     }
 }
 

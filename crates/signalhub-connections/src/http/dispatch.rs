@@ -21,11 +21,11 @@ use crate::http::endpoint::Refusal;
 use crate::http::negotiate::{self, NegotiateVersion};
 use crate::http::origins::Judged;
 use crate::id::ConnectionToken;
-use crate::limits::{Limit, Party};
-use crate::outbound::Outlet;
+use crate::limits::{Limit, QuotaKey};
+use crate::outbound::Writer;
 use crate::registry::{AttachError, Attached, Found, Link, Registry};
 use crate::request::{query, request_id};
-use crate::transport::inbox::Mailbox;
+use crate::transport::inbox::Inbox;
 use crate::transport::long_polling::{Polled, Polls, Present};
 use crate::transport::server_sent_events::EventStream;
 use crate::{
@@ -76,14 +76,14 @@ impl Mounted {
         B: HttpBody<Data = Bytes> + Unpin,
     {
         let judge = |origins: &Origins| origins.judge(&head, || self.endpoint.vouches_for(&head));
-        let grant = match self.endpoint.own_origins().or(default_origins).map(judge) {
+        let cors = match self.endpoint.own_origins().or(default_origins).map(judge) {
             None => None,
-            Some(Judged::Passed(grant)) => Some(grant),
+            Some(Judged::Passed(cors)) => Some(cors),
             Some(Judged::Preflight(response)) => return response,
             Some(Judged::Foreign(response)) => return self.registry.refusals().turn_away_page(&head, response),
         };
         let response = self.route(route, &head, body).await;
-        self.registry.refusals().grant(grant.as_ref(), response)
+        self.registry.refusals().add_cors_headers(cors.as_ref(), response)
     }
 
     /// Authentication comes before everything else, as in the original.
@@ -111,8 +111,8 @@ impl Mounted {
         Owner { endpoint: self.number, principal: Principal::of(identity) }
     }
 
-    fn party(&self, identity: &Identity, head: &Parts) -> Party {
-        Party::new(self.owner(identity), head)
+    fn quota_key(&self, identity: &Identity, head: &Parts) -> QuotaKey {
+        QuotaKey::new(self.owner(identity), head)
     }
 
     /// Refuses what a client did wrong: counted, logged and answered.
@@ -185,7 +185,7 @@ impl Mounted {
                 };
                 let reconnect = Reconnect::choose(head.uri.query(), self.endpoint.allowed_reconnect());
                 let body = negotiate::answer(version, (&id, &token), reconnect, self.endpoint.offered());
-                if let Err(limit) = self.registry.negotiate((token, id), reconnect, &self.party(identity, head)) {
+                if let Err(limit) = self.registry.negotiate((token, id), reconnect, &self.quota_key(identity, head)) {
                     return self.registry.refusals().turn_away(limit);
                 }
                 body
@@ -209,30 +209,32 @@ impl Mounted {
     }
 
     /// Attaches a transport that consists of requests, and starts its connection.
-    fn attach_mailbox(
+    fn attach_inbox(
         &self,
         (token, head): (&str, &Parts),
         identity: Identity,
         kind: TransportKind,
-        link: impl FnOnce(&Arc<Mailbox>) -> Link,
-    ) -> Result<Arc<Mailbox>, AttachError> {
+        link: impl FnOnce(&Arc<Inbox>) -> Link,
+    ) -> Result<Arc<Inbox>, AttachError> {
         let limits = self.endpoint.queue_limits();
-        let party = self.party(&identity, head);
+        let quota_key = self.quota_key(&identity, head);
         let expires = self.endpoint.closing_time(&identity);
         let identity = Arc::new(identity);
-        let make = |early: Option<Arc<Mailbox>>, _| {
+        let make = |early: Option<Arc<Inbox>>, _| {
             // What was posted early stays where it is, also what is still being posted.
-            let mailbox = early.unwrap_or_else(|| Mailbox::early(limits, self.registry.backlog()));
-            let outlet = if kind == TransportKind::ServerSentEvents { Outlet::Stream } else { Outlet::Taker };
-            mailbox.attach(outlet, &identity);
-            (link(&mailbox), mailbox)
+            let inbox = early.unwrap_or_else(|| Inbox::early(limits, self.registry.backlog()));
+            let writer = if kind == TransportKind::ServerSentEvents { Writer::Stream } else { Writer::Taker };
+            inbox.attach(writer, &identity);
+            (link(&inbox), inbox)
         };
-        let Attached { id, seat, reconnect, made: mailbox } = self.registry.attach(token, kind, &party, make)?;
-        let (lane, transport) = (Arc::clone(mailbox.lane()), Transport::Mailbox(Arc::clone(&mailbox)));
-        let connection = Connection::new(id, identity, lane, transport).with_seat(seat).closing_at(expires);
+        let Attached { id, registration, reconnect, made: inbox } =
+            self.registry.attach(token, kind, &quota_key, make)?;
+        let (send_queue, transport) = (Arc::clone(inbox.send_queue()), Transport::Inbox(Arc::clone(&inbox)));
+        let connection =
+            Connection::new(id, identity, send_queue, transport).with_registration(registration).closing_at(expires);
         let connection = connection.resumable(reconnect, None).coming_from(head.extensions.get().copied());
         spawn(self.endpoint.handler(), connection, &Span::current());
-        Ok(mailbox)
+        Ok(inbox)
     }
 
     fn connect_events(&self, head: &Parts, identity: Identity) -> Response<Body> {
@@ -241,12 +243,12 @@ impl Mounted {
             Ok((token, _)) => token,
             Err(response) => return response,
         };
-        let attached = self.attach_mailbox((&token, head), identity, kind, |mailbox| Link::Events(Arc::clone(mailbox)));
-        let mailbox = match attached {
-            Ok(mailbox) => mailbox,
+        let attached = self.attach_inbox((&token, head), identity, kind, |inbox| Link::Events(Arc::clone(inbox)));
+        let inbox = match attached {
+            Ok(inbox) => inbox,
             Err(error) => return self.refuse_attach(error),
         };
-        let mut response = Response::new(Body::events(EventStream::new(mailbox)));
+        let mut response = Response::new(Body::events(EventStream::new(inbox)));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache,no-store"));
@@ -268,15 +270,15 @@ impl Mounted {
             Found::Attached(_) => return self.refuse_attach(AttachError::OtherTransport),
             Found::Waiting => {
                 let timeout = self.endpoint.poll_time();
-                let patience = self.endpoint.patience();
-                let link = |mailbox: &Arc<Mailbox>| Link::Polls(Polls::new(Arc::clone(mailbox), timeout, patience));
-                return match self.attach_mailbox((&token, head), identity, TransportKind::LongPolling, link) {
+                let disconnect_timeout = self.endpoint.time_without_transport();
+                let link = |inbox: &Arc<Inbox>| Link::Polls(Polls::new(Arc::clone(inbox), timeout, disconnect_timeout));
+                return match self.attach_inbox((&token, head), identity, TransportKind::LongPolling, link) {
                     Ok(_) => octets(Body::default()),
                     Err(error) => self.refuse_attach(error),
                 };
             }
         };
-        polls.mailbox().renew(&identity, self.endpoint.closing_time(&identity));
+        polls.inbox().renew(&identity, self.endpoint.closing_time(&identity));
         let present = Present::new(&polls);
         match polls.poll().await {
             Polled::Data(data) => octets(Body::messages(data, present)),
@@ -306,38 +308,38 @@ impl Mounted {
         B: HttpBody<Data = Bytes> + Unpin,
     {
         let Some(token) = token(head) else { return self.missing_id() };
-        let mailbox = match self.registry.mailbox(&token, &self.owner(identity), self.endpoint.queue_limits()) {
+        let inbox = match self.registry.inbox(&token, &self.owner(identity), self.endpoint.queue_limits()) {
             None => return self.unknown(),
             Some(Err(_)) => {
                 let answer = "POST requests are not allowed for WebSocket connections.";
                 let response = text(StatusCode::METHOD_NOT_ALLOWED, answer);
                 return self.reject(ClientError::OtherTransport, "a POST to a WebSocket", response);
             }
-            Some(Ok(mailbox)) => mailbox,
+            Some(Ok(inbox)) => inbox,
         };
         if let Some(coding) = content_coding(&head.headers) {
             return self.reject(ClientError::UnsupportedEncoding, &coding, unsupported_coding(&coding));
         }
-        mailbox.renew(identity, self.endpoint.closing_time(identity));
+        inbox.renew(identity, self.endpoint.closing_time(identity));
         tokio::select! {
             biased;
-            answer = self.post(&mailbox, body) => answer,
-            () = mailbox.closed() => {
+            answer = self.post(&inbox, body) => answer,
+            () = inbox.closed() => {
                 self.reject(ClientError::UnknownConnection, "the connection ended before the body", unknown())
             }
         }
     }
 
-    /// Puts a whole body into a mailbox.
-    async fn post<B>(&self, mailbox: &Mailbox, mut body: RequestBody<B>) -> Response<Body>
+    /// Puts a whole body into an inbox.
+    async fn post<B>(&self, inbox: &Inbox, mut body: RequestBody<B>) -> Response<Body>
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
         let overdue = || text(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.");
-        let Ok(_turn) = body.wait_for(mailbox.turn(), || mailbox.is_full()).await else { return overdue() };
+        let Ok(_turn) = body.wait_for(inbox.turn(), || inbox.is_full()).await else { return overdue() };
         while let Some(chunk) = body.frame().await {
             match chunk.map(|chunk| chunk.into_data()) {
-                Ok(Ok(bytes)) => mailbox.push(&bytes).await,
+                Ok(Ok(bytes)) => inbox.push(&bytes).await,
                 // Trailers mean nothing here.
                 Ok(Err(_)) => {}
                 Err(BodyError::Overdue) => {

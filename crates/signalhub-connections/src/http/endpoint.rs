@@ -192,7 +192,7 @@ impl Endpoint {
         self.reconnect
     }
 
-    pub(crate) fn patience(&self) -> Duration {
+    pub(crate) fn time_without_transport(&self) -> Duration {
         self.disconnect_timeout
     }
 

@@ -69,7 +69,7 @@ enum Origin {
 #[derive(Debug)]
 pub(crate) enum Judged {
     /// It goes on, and its response gets these headers.
-    Passed(Grant),
+    Passed(CorsHeaders),
     /// It was only a question, and this is the answer.
     Preflight(Response<Body>),
     /// A page of another site would open a WebSocket, or asks whether it may send a request: this is the no.
@@ -78,7 +78,7 @@ pub(crate) enum Judged {
 
 /// The headers that let a page see a response.
 #[derive(Debug)]
-pub(crate) struct Grant {
+pub(crate) struct CorsHeaders {
     origin: Option<HeaderValue>,
     /// The origin of a page that may not see the response.
     foreign: Option<HeaderValue>,
@@ -117,18 +117,18 @@ impl Origins {
         let (claimed, more) = (origins.next(), origins.next());
         let origin = claimed.filter(|claimed| more.is_none() && self.allows(claimed, head)).cloned();
         let is_foreign = claimed.is_some() && origin.is_none() && !is_vouched_for();
-        let grant = Grant { origin, foreign: claimed.filter(|_| is_foreign).cloned() };
+        let cors = CorsHeaders { origin, foreign: claimed.filter(|_| is_foreign).cloned() };
         if claimed.is_some()
             && head.method == Method::OPTIONS
             && let Some(method) = head.headers.get(ACCESS_CONTROL_REQUEST_METHOD)
         {
-            let answer = grant.preflight(method, head);
+            let answer = cors.preflight(method, head);
             return if is_foreign { Judged::Foreign(answer) } else { Judged::Preflight(answer) };
         }
         if is_foreign && websocket_codec::accept_key(&head.headers).is_some() {
             return Judged::Foreign(answers::refuse(Limit::ForeignOrigin));
         }
-        Judged::Passed(grant)
+        Judged::Passed(cors)
     }
 
     fn allows(&self, claimed: &HeaderValue, head: &Parts) -> bool {
@@ -139,7 +139,7 @@ impl Origins {
     }
 }
 
-impl Grant {
+impl CorsHeaders {
     fn preflight(&self, method: &HeaderValue, head: &Parts) -> Response<Body> {
         let mut response = Response::new(Body::default());
         *response.status_mut() = StatusCode::NO_CONTENT;

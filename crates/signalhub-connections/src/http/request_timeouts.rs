@@ -1,7 +1,7 @@
 //! How long a client may take with its requests and with what it is answered: a deadline for each head, one for the silence
 //! in between, and one for an answer that it does not read.
 
-mod watched;
+mod watched_socket;
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -12,12 +12,12 @@ use std::time::Duration;
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
-pub(crate) use self::watched::Watched;
-use crate::outbound::Lane;
+pub(crate) use self::watched_socket::WatchedSocket;
+use crate::outbound::SendQueue;
 use crate::transport::long_polling::Present;
 
 /// How long a client may take for an answer of a connection that has ended.
-const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
+const LAST_MESSAGES_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often it is looked at whether the connection has ended whose answer is not read.
 const RECHECK: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ pub(crate) struct Times {
 
 /// Follows the requests on one socket.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct RequestTimeouts {
     state: Mutex<State>,
     times: Times,
     /// Wakes the task of the socket when it is to end.
@@ -44,7 +44,7 @@ pub(crate) struct Pace {
 
 #[derive(Debug)]
 struct State {
-    phase: Phase,
+    request: RequestState,
     flushed: Flushed,
     /// Since when the client has taken nothing of what is there for it.
     stalled_since: Option<Instant>,
@@ -56,7 +56,7 @@ struct State {
 /// The connection that an answer belongs to.
 #[derive(Debug)]
 struct Answered {
-    lane: Weak<Lane>,
+    send_queue: Weak<SendQueue>,
     /// When it was noticed that it has ended.
     ended: Option<Instant>,
     /// The poll that is answered goes on until the client has read the answer.
@@ -64,7 +64,7 @@ struct Answered {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum RequestState {
     /// Nothing has come yet.
     Silent { since: Instant },
     /// A head is on its way. The socket has been of no use for longer, since it became silent or idle.
@@ -110,19 +110,19 @@ impl Overdue {
     }
 }
 
-impl Pace {
+impl RequestTimeouts {
     /// Starts with a socket that was just accepted: whoever opens one has something to ask.
     pub(crate) fn new(times: Times) -> Arc<Self> {
-        Self::beginning(times, Phase::Silent { since: Instant::now() })
+        Self::beginning(times, RequestState::Silent { since: Instant::now() })
     }
 
     /// Goes on with a socket whose last response is finished.
     pub(crate) fn resumed(times: Times) -> Arc<Self> {
-        Self::beginning(times, Phase::Idle { since: Instant::now() })
+        Self::beginning(times, RequestState::Idle { since: Instant::now() })
     }
 
-    fn beginning(times: Times, phase: Phase) -> Arc<Self> {
-        let state = State { phase, flushed: Flushed::Wholly, stalled_since: None, answered: None, is_evicted: false };
+    fn beginning(times: Times, request: RequestState) -> Arc<Self> {
+        let state = State { request, flushed: Flushed::Wholly, stalled_since: None, answered: None, is_evicted: false };
         Arc::new(Self { state: Mutex::new(state), times, evicted: AtomicWaker::new() })
     }
 
@@ -132,10 +132,12 @@ impl Pace {
 
     fn bytes_came(&self) {
         let mut state = self.lock();
-        match state.phase {
-            Phase::Idle { since } => state.phase = Phase::Head { since: Instant::now(), idle_since: since },
-            Phase::Silent { since } => state.phase = Phase::Head { since, idle_since: since },
-            Phase::Head { .. } | Phase::Busy { .. } => {}
+        match state.request {
+            RequestState::Idle { since } => {
+                state.request = RequestState::Head { since: Instant::now(), idle_since: since }
+            }
+            RequestState::Silent { since } => state.request = RequestState::Head { since, idle_since: since },
+            RequestState::Head { .. } | RequestState::Busy { .. } => {}
         }
     }
 
@@ -153,7 +155,7 @@ impl Pace {
     fn flushed(&self) {
         let mut state = self.lock();
         state.stalled_since = None;
-        if !matches!(state.phase, Phase::Busy { .. }) {
+        if !matches!(state.request, RequestState::Busy { .. }) {
             state.flushed = Flushed::Wholly;
             let answered = state.answered.take();
             drop(state);
@@ -164,14 +166,14 @@ impl Pace {
     /// Tells whether all answers are finished and on their way: what is written now is none of ours.
     pub(crate) fn is_done(&self) -> bool {
         let state = self.lock();
-        state.flushed == Flushed::Wholly && !matches!(state.phase, Phase::Busy { .. })
+        state.flushed == Flushed::Wholly && !matches!(state.request, RequestState::Busy { .. })
     }
 
     /// Notes a whole head; nobody is hurried until its response is finished.
     pub(crate) fn request(self: &Arc<Self>) -> Busy {
         let mut state = self.lock();
-        let responses = if let Phase::Busy { responses } = state.phase { responses } else { 0 };
-        state.phase = Phase::Busy { responses: responses + 1 };
+        let responses = if let RequestState::Busy { responses } = state.request { responses } else { 0 };
+        state.request = RequestState::Busy { responses: responses + 1 };
         // What has been begun is answered. The one descriptor is taken from the headroom.
         state.is_evicted = false;
         drop(state);
@@ -179,8 +181,8 @@ impl Pace {
     }
 
     /// The connection whose messages the client has not read.
-    pub(crate) fn unread(&self) -> Option<Arc<Lane>> {
-        self.lock().answered.as_ref()?.lane.upgrade()
+    pub(crate) fn unread(&self) -> Option<Arc<SendQueue>> {
+        self.lock().answered.as_ref()?.send_queue.upgrade()
     }
 
     /// Since when the socket has been of no use, if it is so.
@@ -257,9 +259,11 @@ impl State {
     /// Half a head is of no more use than none: a client that could protect its sockets with one byte each would take
     /// them from all others.
     fn idle_since(&self) -> Option<Instant> {
-        let since = match self.phase {
-            Phase::Silent { since } | Phase::Idle { since } | Phase::Head { idle_since: since, .. } => since,
-            Phase::Busy { .. } => return None,
+        let since = match self.request {
+            RequestState::Silent { since }
+            | RequestState::Idle { since }
+            | RequestState::Head { idle_since: since, .. } => since,
+            RequestState::Busy { .. } => return None,
         };
         (self.flushed == Flushed::Wholly && !self.is_evicted).then_some(since)
     }
@@ -269,18 +273,18 @@ impl State {
             return Due::Now(Overdue::Evicted);
         }
         // A busy socket whose client reads needs no look at the clock.
-        if self.stalled_since.is_none() && matches!(self.phase, Phase::Busy { .. }) {
+        if self.stalled_since.is_none() && matches!(self.request, RequestState::Busy { .. }) {
             return Due::Never;
         }
         let now = Instant::now();
-        let phase = match self.phase {
-            Phase::Silent { since } | Phase::Head { since, .. } => {
+        let request = match self.request {
+            RequestState::Silent { since } | RequestState::Head { since, .. } => {
                 Due::of(since.checked_add(times.header), now, Overdue::Head)
             }
-            Phase::Idle { since } => Due::of(since.checked_add(times.idle), now, Overdue::Request),
-            Phase::Busy { .. } => Due::Never,
+            RequestState::Idle { since } => Due::of(since.checked_add(times.idle), now, Overdue::Request),
+            RequestState::Busy { .. } => Due::Never,
         };
-        self.answer_due(times, now).or(phase)
+        self.answer_due(times, now).or(request)
     }
 
     /// An answer that is not read has its own time, and ends with the connection that it is of.
@@ -288,11 +292,13 @@ impl State {
         let Some(since) = self.stalled_since else { return Due::Never };
         let stalled = Due::of(since.checked_add(times.send), now, Overdue::Answer);
         let Some(answered) = &mut self.answered else { return stalled };
-        if answered.ended.is_none() && answered.lane.upgrade().is_none_or(|lane| lane.ended().is_some()) {
+        if answered.ended.is_none()
+            && answered.send_queue.upgrade().is_none_or(|send_queue| send_queue.ended().is_some())
+        {
             answered.ended = Some(now);
         }
         let ended = match answered.ended {
-            Some(ended) => Due::of(ended.checked_add(FAREWELL_TIMEOUT), now, Overdue::Answer),
+            Some(ended) => Due::of(ended.checked_add(LAST_MESSAGES_TIMEOUT), now, Overdue::Answer),
             None => now.checked_add(RECHECK).map_or(Due::Never, Due::At),
         };
         stalled.or(ended)
@@ -301,12 +307,12 @@ impl State {
 
 /// A response that is not finished. It goes along with the response's body.
 #[derive(Debug)]
-pub(crate) struct Busy(Arc<Pace>);
+pub(crate) struct Busy(Arc<RequestTimeouts>);
 
 impl Busy {
     /// Notes that the response holds messages of a connection.
-    pub(crate) fn answers(&self, lane: &Arc<Lane>, present: Option<Present>) {
-        let answered = Answered { lane: Arc::downgrade(lane), ended: None, _present: present };
+    pub(crate) fn answers(&self, send_queue: &Arc<SendQueue>, present: Option<Present>) {
+        let answered = Answered { send_queue: Arc::downgrade(send_queue), ended: None, _present: present };
         let before = self.0.lock().answered.replace(answered);
         drop(before);
     }
@@ -315,10 +321,10 @@ impl Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         let mut state = self.0.lock();
-        if let Phase::Busy { responses } = &mut state.phase {
+        if let RequestState::Busy { responses } = &mut state.request {
             *responses -= 1;
             if *responses == 0 {
-                state.phase = Phase::Idle { since: Instant::now() };
+                state.request = RequestState::Idle { since: Instant::now() };
                 // The body has gone, and what it held may still be on its way.
                 state.flushed = Flushed::NotYet;
             }

@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tracing::Instrument;
 
-use self::serving::Visit;
+use self::serving::AcceptedSocket;
 use crate::handler::BoxFuture;
 use crate::http::answers;
 use crate::http::body::Body;
@@ -30,7 +30,7 @@ use crate::http::origins::Judged;
 use crate::registry::Registry;
 use crate::request::{hosts, path, request_id};
 use crate::{
-    ClientError, CloseReason, Endpoint, Hosts, Limits, Origins, Readers, Refusals, RequestBody, RequestId,
+    ClientError, CloseReason, Endpoint, Hosts, LimitRefusals, Limits, Origins, Readers, RequestBody, RequestId,
     TrustedProxies,
 };
 
@@ -254,7 +254,7 @@ impl ConnectionCounts {
     }
 
     /// What was refused so far.
-    pub fn refusals(&self) -> Refusals {
+    pub fn refusals(&self) -> LimitRefusals {
         self.0.refusals().so_far()
     }
 
@@ -300,25 +300,25 @@ impl Routes {
         &self.registry
     }
 
-    async fn answer(&self, request: Request<Incoming>, visit: &Visit) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>, accepted: &AcceptedSocket) -> Response<Body> {
         let (mut head, body) = request.into_parts();
-        let address = self.proxies.resolve(&mut head, visit.address);
-        let charge = match &visit.charge {
+        let address = self.proxies.resolve(&mut head, accepted.address);
+        let share = match &accepted.share {
             Some(_) => None,
-            None => match visit.sockets.charge(address.ip()) {
-                Ok(charge) => charge,
+            None => match accepted.sockets.take(address.ip()) {
+                Ok(share) => share,
                 Err(limit) => {
                     let span = request_span(&head, &RequestId::of(&head.headers));
                     let mut response = span.in_scope(|| self.registry.refusals().turn_away(limit));
-                    self.grant(&head, &mut response);
+                    self.add_cors_headers(&head, &mut response);
                     return response;
                 }
             },
         };
-        let body = RequestBody::new(body, visit.body_time, &self.registry);
+        let body = RequestBody::new(body, accepted.body_time, &self.registry);
         let mut response = self.dispatch(Request::from_parts(head, body)).await;
-        if let Some(charge) = charge {
-            response.body_mut().charge(charge);
+        if let Some(share) = share {
+            response.body_mut().keep_share(share);
         }
         response
     }
@@ -355,9 +355,9 @@ impl Routes {
     /// Answers a request that is for no endpoint.
     async fn answer_otherwise(&self, request: Request<RequestBody>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let grant = match self.origins.as_ref().map(|origins| origins.judge(&head, || false)) {
+        let cors = match self.origins.as_ref().map(|origins| origins.judge(&head, || false)) {
             None => None,
-            Some(Judged::Passed(grant)) => Some(grant),
+            Some(Judged::Passed(cors)) => Some(cors),
             Some(Judged::Preflight(response)) => return response,
             Some(Judged::Foreign(response)) => return self.registry.refusals().turn_away_page(&head, response),
         };
@@ -369,7 +369,7 @@ impl Routes {
                 answers::empty(StatusCode::NOT_FOUND),
             ),
         };
-        self.registry.refusals().grant(grant.as_ref(), response)
+        self.registry.refusals().add_cors_headers(cors.as_ref(), response)
     }
 
     fn find(&self, path: &str) -> Option<(Route, &Mounted)> {
@@ -377,11 +377,10 @@ impl Routes {
     }
 
     /// Lets the page that sent a request read an answer that comes before anything was looked at.
-    fn grant<B>(&self, head: &Parts, response: &mut Response<B>) {
+    fn add_cors_headers<B>(&self, head: &Parts, response: &mut Response<B>) {
         let own = self.find(head.uri.path()).and_then(|(_, mounted)| mounted.endpoint.own_origins());
-        if let Some(Judged::Passed(grant)) = own.or(self.origins.as_ref()).map(|origins| origins.judge(head, || false))
-        {
-            grant.write(response.headers_mut());
+        if let Some(Judged::Passed(cors)) = own.or(self.origins.as_ref()).map(|origins| origins.judge(head, || false)) {
+            cors.write(response.headers_mut());
         }
     }
 }

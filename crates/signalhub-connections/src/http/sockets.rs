@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::http::request_timeouts::Pace;
+use crate::http::request_timeouts::RequestTimeouts;
 use crate::limits::{Limit, network};
 
 /// How long a list of idle sockets is used. Making one takes a walk over all sockets.
@@ -28,10 +28,10 @@ pub(crate) struct Sockets {
 struct State {
     by_address: HashMap<IpAddr, usize>,
     /// The sockets that HTTP is spoken on, by a number that is never used again.
-    speaking: HashMap<u64, Weak<Pace>>,
+    speaking: HashMap<u64, Weak<RequestTimeouts>>,
     next: u64,
     /// Those that were idle at the last survey, the longest idle ones last.
-    idle: Vec<(Instant, Weak<Pace>)>,
+    idle: Vec<(Instant, Weak<RequestTimeouts>)>,
     surveyed: Option<Instant>,
     /// How many have gone since then.
     evicted: usize,
@@ -39,7 +39,7 @@ struct State {
 
 /// A socket's part in the count of its address.
 #[derive(Debug)]
-pub(crate) struct SocketCharge {
+pub(crate) struct SocketShare {
     sockets: Arc<Sockets>,
     address: IpAddr,
 }
@@ -61,7 +61,7 @@ impl Sockets {
     }
 
     /// Counts a socket for an address, unless that has too many.
-    pub(crate) fn charge(self: &Arc<Self>, address: IpAddr) -> Result<Option<SocketCharge>, Limit> {
+    pub(crate) fn take(self: &Arc<Self>, address: IpAddr) -> Result<Option<SocketShare>, Limit> {
         let Some(most) = self.per_address else { return Ok(None) };
         let address = network(address);
         let mut state = self.lock();
@@ -70,15 +70,15 @@ impl Sockets {
         }
         *state.by_address.entry(address).or_default() += 1;
         drop(state);
-        Ok(Some(SocketCharge { sockets: Arc::clone(self), address }))
+        Ok(Some(SocketShare { sockets: Arc::clone(self), address }))
     }
 
     /// Adds a socket that HTTP is spoken on.
-    pub(crate) fn speak(self: &Arc<Self>, pace: &Arc<Pace>) -> Speaking {
+    pub(crate) fn speak(self: &Arc<Self>, timeouts: &Arc<RequestTimeouts>) -> Speaking {
         let mut state = self.lock();
         let number = state.next;
         state.next += 1;
-        state.speaking.insert(number, Arc::downgrade(pace));
+        state.speaking.insert(number, Arc::downgrade(timeouts));
         drop(state);
         Speaking { sockets: Arc::clone(self), number }
     }
@@ -87,8 +87,8 @@ impl Sockets {
     pub(crate) fn evict(&self, now: Instant) -> bool {
         let mut state = self.lock();
         loop {
-            while let Some((since, pace)) = state.idle.pop() {
-                if pace.upgrade().is_some_and(|pace| pace.evict(since)) {
+            while let Some((since, timeouts)) = state.idle.pop() {
+                if timeouts.upgrade().is_some_and(|timeouts| timeouts.evict(since)) {
                     state.evicted += 1;
                     return true;
                 }
@@ -104,7 +104,7 @@ impl Sockets {
 
 impl State {
     fn survey(&mut self, now: Instant) {
-        let idle = |pace: &Weak<Pace>| Some((pace.upgrade()?.idle_since()?, Weak::clone(pace)));
+        let idle = |timeouts: &Weak<RequestTimeouts>| Some((timeouts.upgrade()?.idle_since()?, Weak::clone(timeouts)));
         self.idle = self.speaking.values().filter_map(idle).collect();
         self.idle.sort_unstable_by_key(|(since, _)| std::cmp::Reverse(*since));
         self.surveyed = Some(now);
@@ -112,7 +112,7 @@ impl State {
     }
 }
 
-impl Drop for SocketCharge {
+impl Drop for SocketShare {
     fn drop(&mut self) {
         let mut state = self.sockets.lock();
         if let Some(count) = state.by_address.get_mut(&self.address) {
@@ -138,19 +138,19 @@ mod tests {
     #[test]
     fn an_address_has_only_so_many_sockets() {
         let sockets = Sockets::new(Some(2));
-        let charge = |address: &str| sockets.charge(address.parse().unwrap());
-        let first = charge("10.0.0.1").unwrap();
-        let _second = charge("10.0.0.1").unwrap();
-        assert!(matches!(charge("10.0.0.1"), Err(Limit::SocketsPerAddress)));
-        assert!(charge("10.0.0.2").is_ok());
-        let _network = (charge("2001:db8::1").unwrap(), charge("2001:db8::2").unwrap());
-        assert!(charge("2001:db8::3").is_err(), "an IPv6 client has a whole network");
+        let share = |address: &str| sockets.take(address.parse().unwrap());
+        let first = share("10.0.0.1").unwrap();
+        let _second = share("10.0.0.1").unwrap();
+        assert!(matches!(share("10.0.0.1"), Err(Limit::SocketsPerAddress)));
+        assert!(share("10.0.0.2").is_ok());
+        let _network = (share("2001:db8::1").unwrap(), share("2001:db8::2").unwrap());
+        assert!(share("2001:db8::3").is_err(), "an IPv6 client has a whole network");
         drop(first);
-        assert!(charge("10.0.0.1").is_ok());
+        assert!(share("10.0.0.1").is_ok());
         drop(_second);
         drop(_network);
         assert!(sockets.lock().by_address.is_empty(), "who has gone is forgotten");
-        assert!(matches!(Sockets::new(None).charge("10.0.0.1".parse().unwrap()), Ok(None)));
+        assert!(matches!(Sockets::new(None).take("10.0.0.1".parse().unwrap()), Ok(None)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -158,10 +158,10 @@ mod tests {
         let sockets = Sockets::new(None);
         let second = Duration::from_secs(1);
         let times = Times { header: second, idle: second, send: second };
-        let mut paces = Vec::new();
+        let mut all_timeouts = Vec::new();
         for number in 0..100 {
-            let pace = Pace::resumed(times);
-            paces.push((sockets.speak(&pace), pace));
+            let timeouts = RequestTimeouts::resumed(times);
+            all_timeouts.push((sockets.speak(&timeouts), timeouts));
             assert!(number < 20 || sockets.evict(Instant::now()), "socket {number}");
         }
     }
@@ -171,21 +171,23 @@ mod tests {
         let sockets = Sockets::new(None);
         let times =
             Times { header: Duration::from_secs(10), idle: Duration::from_secs(130), send: Duration::from_secs(10) };
-        let mut paces = Vec::new();
+        let mut all_timeouts = Vec::new();
         for _ in 0..4 {
-            let pace = Pace::resumed(times);
-            paces.push((sockets.speak(&pace), pace));
+            let timeouts = RequestTimeouts::resumed(times);
+            all_timeouts.push((sockets.speak(&timeouts), timeouts));
             tokio::time::advance(Duration::from_millis(10)).await;
         }
-        let _busy = paces[0].1.request();
-        drop(paces.remove(1));
-        let evicted = |index: usize, paces: &[(Speaking, Arc<Pace>)]| paces[index].1.idle_since().is_none();
+        let _busy = all_timeouts[0].1.request();
+        drop(all_timeouts.remove(1));
+        let evicted = |index: usize, all_timeouts: &[(Speaking, Arc<RequestTimeouts>)]| {
+            all_timeouts[index].1.idle_since().is_none()
+        };
         assert!(sockets.evict(Instant::now()));
-        assert!(evicted(1, &paces) && !evicted(2, &paces));
+        assert!(evicted(1, &all_timeouts) && !evicted(2, &all_timeouts));
         assert!(sockets.evict(Instant::now()));
-        assert!(evicted(2, &paces));
+        assert!(evicted(2, &all_timeouts));
         assert!(!sockets.evict(Instant::now()), "a busy one stays");
-        let late = Pace::new(times);
+        let late = RequestTimeouts::new(times);
         let _late = sockets.speak(&late);
         assert!(!sockets.evict(Instant::now()), "a list is used for a while");
         assert!(sockets.evict(Instant::now() + RESURVEY), "one that has said nothing is idle as well");

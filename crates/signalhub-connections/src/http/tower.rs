@@ -132,7 +132,7 @@ async fn hand_over(upgrade: OnUpgrade, accept: Accept) {
                 tracing::debug!(%error, "a socket was gone before it was upgraded");
                 return;
             }
-            accept(Io::Tcp { socket: Arc::new(socket), _charge: None }, ahead);
+            accept(Io::Tcp { socket: Arc::new(socket), _share: None }, ahead);
         }
         Ok(Err(upgraded)) => accept(Io::stream(TokioIo::new(upgraded)), Vec::new()),
         Err(error) => tracing::debug!(%error, "the upgrade did not complete"),

@@ -12,12 +12,12 @@ use crate::auth::identity::{Owner, Principal};
 
 /// Who a connection belongs to, and where its request came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Party {
+pub(crate) struct QuotaKey {
     pub(crate) owner: Owner,
     address: Option<IpAddr>,
 }
 
-impl Party {
+impl QuotaKey {
     pub(crate) fn new(owner: Owner, head: &Parts) -> Self {
         let address = head.extensions.get::<RemoteAddress>().map(|address| network(address.ip()));
         Self { owner, address }
@@ -34,81 +34,86 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
 
 /// How many of something one user and one address may have; `None` is without limit.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Shares {
+pub(crate) struct QuotaLimits {
     pub(crate) per_user: Option<usize>,
     pub(crate) per_address: Option<usize>,
 }
 
 /// Whose share is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Spent {
+pub(crate) enum QuotaExceeded {
     User,
     Address,
 }
 
 /// How many of something each user and each address has, as far as there are limits for them.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct Quotas {
     users: HashMap<Principal, usize>,
     addresses: HashMap<IpAddr, usize>,
 }
 
-/// One connection's part in a tally, to be given back by [`Tally::release`].
+/// One connection's part in a quotas, to be given back by [`Quotas::release`].
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Charge {
+pub(crate) struct QuotaShare {
     user: Option<Principal>,
     address: Option<IpAddr>,
 }
 
-impl Tally {
+impl Quotas {
     /// Counts one more, unless that is beyond a share. A client without user counts for its address alone.
-    pub(crate) fn charge(&mut self, party: &Party, shares: Shares) -> Result<Charge, Spent> {
-        let principal = Some(&party.owner.principal).filter(|principal| principal.user.is_some());
-        let user = principal.zip(shares.per_user);
-        let address = party.address.as_ref().zip(shares.per_address);
+    pub(crate) fn take(&mut self, quota_key: &QuotaKey, limits: QuotaLimits) -> Result<QuotaShare, QuotaExceeded> {
+        let principal = Some(&quota_key.owner.principal).filter(|principal| principal.user.is_some());
+        let user = principal.zip(limits.per_user);
+        let address = quota_key.address.as_ref().zip(limits.per_address);
         if user.is_some_and(|(user, most)| is_full(&self.users, user, most)) {
-            return Err(Spent::User);
+            return Err(QuotaExceeded::User);
         }
         if address.is_some_and(|(address, most)| is_full(&self.addresses, address, most)) {
-            return Err(Spent::Address);
+            return Err(QuotaExceeded::Address);
         }
         let (user, address) = (user.map(|(user, _)| user.clone()), address.map(|(address, _)| *address));
-        Ok(self.add(Charge { user, address }))
+        Ok(self.add(QuotaShare { user, address }))
     }
 
     /// Counts a connection where its transport comes from, which may be another address than negotiated it.
-    pub(crate) fn recharge(&mut self, charge: &mut Charge, party: &Party, shares: Shares) -> Result<(), Spent> {
-        let before = self.release(std::mem::take(charge));
-        match self.charge(party, shares) {
+    pub(crate) fn retake(
+        &mut self,
+        share: &mut QuotaShare,
+        quota_key: &QuotaKey,
+        limits: QuotaLimits,
+    ) -> Result<(), QuotaExceeded> {
+        let before = self.release(std::mem::take(share));
+        match self.take(quota_key, limits) {
             Ok(new) => {
-                *charge = new;
+                *share = new;
                 Ok(())
             }
-            Err(spent) => {
-                *charge = self.add(before);
-                Err(spent)
+            Err(exceeded) => {
+                *share = self.add(before);
+                Err(exceeded)
             }
         }
     }
 
-    fn add(&mut self, charge: Charge) -> Charge {
-        if let Some(user) = &charge.user {
+    fn add(&mut self, share: QuotaShare) -> QuotaShare {
+        if let Some(user) = &share.user {
             *self.users.entry(user.clone()).or_default() += 1;
         }
-        if let Some(address) = charge.address {
+        if let Some(address) = share.address {
             *self.addresses.entry(address).or_default() += 1;
         }
-        charge
+        share
     }
 
-    pub(crate) fn release(&mut self, charge: Charge) -> Charge {
-        if let Some(user) = &charge.user {
+    pub(crate) fn release(&mut self, share: QuotaShare) -> QuotaShare {
+        if let Some(user) = &share.user {
             take_one(self.users.entry(user.clone()));
         }
-        if let Some(address) = charge.address {
+        if let Some(address) = share.address {
             take_one(self.addresses.entry(address));
         }
-        charge
+        share
     }
 }
 

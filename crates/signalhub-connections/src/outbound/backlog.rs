@@ -38,7 +38,7 @@ impl Readers {
     }
 }
 
-/// The bytes that all queues of a server hold beyond their shares.
+/// The bytes that all queues of a server hold beyond their free shares.
 #[derive(Debug)]
 pub(crate) struct Backlog {
     limit: AtomicUsize,
@@ -55,7 +55,7 @@ pub(crate) struct Backlog {
 pub(super) struct Pressure {
     since: Instant,
     /// How long publishers wait for it at most. A client that is slower in the long run hurts itself alone.
-    patience: Duration,
+    longest_wait: Duration,
     /// When its client last took something, in milliseconds after `since`.
     progressed: AtomicU64,
     /// Whether it is more than half full now.
@@ -138,7 +138,7 @@ impl Pressure {
     fn is_worth_waiting(&self, now: Instant) -> bool {
         let age = now.duration_since(self.since);
         let progressed = Duration::from_millis(self.progressed.load(Ordering::Relaxed));
-        self.presses.load(Ordering::Relaxed) && age < self.patience && age.saturating_sub(progressed) < PROGRESS
+        self.presses.load(Ordering::Relaxed) && age < self.longest_wait && age.saturating_sub(progressed) < PROGRESS
     }
 
     fn progress(&self, now: Instant) {
@@ -161,7 +161,7 @@ impl Reservation {
         &mut self,
         bytes: usize,
         half: usize,
-        patience: Duration,
+        longest_wait: Duration,
         progresses: impl FnOnce() -> bool,
     ) -> Result<(), Full> {
         self.backlog.grow(bytes.saturating_sub(self.bytes), progresses)?;
@@ -171,7 +171,7 @@ impl Reservation {
             let pressure = self.pressure.get_or_insert_with(|| {
                 let pressure = Arc::new(Pressure {
                     since: Instant::now(),
-                    patience,
+                    longest_wait,
                     progressed: AtomicU64::new(0),
                     presses: AtomicBool::new(true),
                 });

@@ -32,7 +32,7 @@ pub(super) struct Queue {
     /// How much of the first frame is already written.
     pub(super) written: usize,
     pub(super) bytes: usize,
-    pub(super) outlet: Outlet,
+    pub(super) writer: Writer,
     /// Whoever sends leaves the writing to somebody who will do it in a moment.
     pub(super) corked: bool,
     /// There is no transport, or nothing was said on it yet.
@@ -51,7 +51,7 @@ pub(super) struct Queue {
 }
 
 /// Who moves what is queued.
-pub(crate) enum Outlet {
+pub(crate) enum Writer {
     /// Whoever sends writes to this socket; the connection's task writes what is left.
     Socket(Arc<TcpStream>),
     /// The connection's task alone.
@@ -64,13 +64,13 @@ pub(crate) enum Outlet {
 
 /// Who has to be woken for a frame that was queued.
 #[derive(Clone, Copy)]
-pub(super) enum News {
+pub(super) enum QueueChange {
     None,
     ForTask,
     ForTaker,
 }
 
-impl News {
+impl QueueChange {
     pub(super) fn or(self, other: Self) -> Self {
         if let Self::None = self { other } else { self }
     }
@@ -86,12 +86,12 @@ pub(super) fn cost(frame: &Frame) -> usize {
 }
 
 impl Queue {
-    pub(super) fn new(outlet: Outlet, backlog: Arc<Backlog>) -> Self {
+    pub(super) fn new(writer: Writer, backlog: Arc<Backlog>) -> Self {
         Self {
             frames: VecDeque::new(),
             written: 0,
             bytes: 0,
-            outlet,
+            writer,
             corked: false,
             held: false,
             retained: None,
@@ -139,21 +139,21 @@ impl Queue {
     }
 
     /// Queues a frame, unless there is no transport for it, and tells who has to be woken.
-    pub(super) fn push_within(&mut self, frame: &Frame, limits: &QueueLimits) -> Result<News, Full> {
+    pub(super) fn push_within(&mut self, frame: &Frame, limits: &QueueLimits) -> Result<QueueChange, Full> {
         if self.held {
-            return Ok(News::None);
+            return Ok(QueueChange::None);
         }
         if !self.frames.is_empty() && self.behind_first() + cost(frame) > limits.bytes {
             return Err(Full);
         }
         let first = self.frames.is_empty();
-        let news = self.push(frame);
+        let change = self.push(frame);
         // The first frame may be larger than every limit.
         if !first {
             self.reserve(limits)?;
         }
         // Pulling the cork writes it, or wakes the one who does.
-        Ok(if self.corked { News::None } else { news })
+        Ok(if self.corked { QueueChange::None } else { change })
     }
 
     /// Tells whether those who can wait may go on: at most so many bytes are queued, and not too many are kept. Once the
@@ -164,7 +164,7 @@ impl Queue {
 
     /// Tells whether there is a socket to write to for whoever sends.
     pub(super) fn has_socket(&self) -> bool {
-        matches!(self.outlet, Outlet::Socket(_))
+        matches!(self.writer, Writer::Socket(_))
     }
 
     /// Tells whether a frame may pass the queue.
@@ -173,17 +173,17 @@ impl Queue {
     }
 
     /// Queues a frame whatever waits already.
-    pub(super) fn push(&mut self, frame: &Frame) -> News {
+    pub(super) fn push(&mut self, frame: &Frame) -> QueueChange {
         let first = self.frames.is_empty();
         self.bytes += cost(frame);
         self.frames.push_back(frame.clone());
-        match self.outlet {
-            Outlet::Socket(_) | Outlet::Task if first => News::ForTask,
-            Outlet::Socket(_) | Outlet::Task => News::None,
-            Outlet::Taker => News::ForTaker,
-            Outlet::Stream => {
+        match self.writer {
+            Writer::Socket(_) | Writer::Task if first => QueueChange::ForTask,
+            Writer::Socket(_) | Writer::Task => QueueChange::None,
+            Writer::Taker => QueueChange::ForTaker,
+            Writer::Stream => {
                 self.stalled_since.get_or_insert_with(Instant::now);
-                News::ForTaker
+                QueueChange::ForTaker
             }
         }
     }
@@ -203,36 +203,36 @@ impl Queue {
 
     /// Writes past the empty queue as much as the socket takes at once, and tells how much that is.
     pub(super) fn write_inline(&mut self, bytes: &[u8]) -> usize {
-        let Outlet::Socket(socket) = &self.outlet else { return 0 };
+        let Writer::Socket(socket) = &self.writer else { return 0 };
         // A broken socket is noticed by the reading side; until then its frames wait in the queue. Tokio needs not know:
         // it finds out that the socket takes no more when the task writes what is left.
         send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).unwrap_or(0)
     }
 
     /// Moves what was queued while the queue was corked.
-    pub(super) fn write_held_back(&mut self) -> News {
-        match self.outlet {
-            _ if self.frames.is_empty() => News::None,
-            Outlet::Socket(_) => self.write_queued(),
-            Outlet::Task => News::ForTask,
-            Outlet::Taker | Outlet::Stream => News::ForTaker,
+    pub(super) fn write_held_back(&mut self) -> QueueChange {
+        match self.writer {
+            _ if self.frames.is_empty() => QueueChange::None,
+            Writer::Socket(_) => self.write_queued(),
+            Writer::Task => QueueChange::ForTask,
+            Writer::Taker | Writer::Stream => QueueChange::ForTaker,
         }
     }
 
     /// Writes what is queued, as far as the socket takes it; the task is told of the rest, unless it waits for the
     /// socket already.
-    pub(super) fn write_queued(&mut self) -> News {
+    pub(super) fn write_queued(&mut self) -> QueueChange {
         while !self.frames.is_empty() && self.stalled_since.is_none() {
-            let Outlet::Socket(socket) = &self.outlet else { return News::None };
+            let Writer::Socket(socket) = &self.writer else { return QueueChange::None };
             let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
             let count = self.fill(&mut slices);
             match socket.try_write_vectored(&slices[..count]) {
                 Ok(n) if n > 0 => self.advance(n),
                 // A broken socket is noticed by the task.
-                _ => return News::ForTask,
+                _ => return QueueChange::ForTask,
             }
         }
-        News::None
+        QueueChange::None
     }
 
     pub(super) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {

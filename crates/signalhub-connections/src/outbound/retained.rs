@@ -5,8 +5,8 @@
 
 use std::collections::VecDeque;
 
-use super::queue::{Full, News, Outlet, Queue, cost};
-use super::{Lane, Outbound, SendError};
+use super::queue::{Full, Queue, QueueChange, Writer, cost};
+use super::{ConnectionEnded, Outbound, SendQueue};
 use crate::Frame;
 
 /// The frames that the client has not confirmed, in order.
@@ -20,28 +20,28 @@ pub(super) struct Retained {
     cost: usize,
     /// With more bytes than this, those who can wait do.
     size: usize,
-    hearing: Hearing,
+    read_state: ReadState,
 }
 
 /// Whether a confirmation can be heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hearing {
+pub(crate) enum ReadState {
     /// What the client sends is read.
-    Open,
+    Reading,
     /// Nothing is read, so nobody waits for what could only come that way.
-    Shut,
+    Paused,
 }
 
 /// Whether the bytes that went out end with a whole frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cut {
-    BetweenFrames,
-    InsideFrame,
+pub(crate) enum LastWrite {
+    WholeFrame,
+    PartialFrame,
 }
 
 impl Retained {
     fn new(size: usize) -> Self {
-        Self { frames: VecDeque::new(), released: 0, bytes: 0, cost: 0, size, hearing: Hearing::Open }
+        Self { frames: VecDeque::new(), released: 0, bytes: 0, cost: 0, size, read_state: ReadState::Reading }
     }
 
     /// Keeps one more frame, unless that is too much. One frame alone is never too much.
@@ -60,7 +60,7 @@ impl Retained {
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.bytes <= self.size || self.hearing == Hearing::Shut
+        self.bytes <= self.size || self.read_state == ReadState::Paused
     }
 
     /// Forgets the frames up to this number. One that is already forgotten, or was never sent, is no error.
@@ -111,42 +111,42 @@ impl Outbound {
         let mut queue = self.0.lock();
         queue.held = false;
         let frames: Vec<Frame> = opening.into_iter().chain(queue.unreleased()).cloned().collect();
-        let mut news = News::None;
+        let mut change = QueueChange::None;
         for frame in &frames {
-            news = news.or(queue.push(frame));
+            change = change.or(queue.push(frame));
         }
         drop(queue);
-        self.0.announce(news);
+        self.0.notify(change);
     }
 
     /// Sends a frame that is not kept and not numbered. While there is no transport it is dropped.
     ///
     /// # Errors
     /// As [`Self::send`].
-    pub fn send_unretained(&self, frame: &Frame) -> Result<(), SendError> {
+    pub fn send_unretained(&self, frame: &Frame) -> Result<(), ConnectionEnded> {
         self.0.send_unretained(frame)
     }
 }
 
-impl Lane {
-    /// Lets the transport go, with what is on its way; what is kept stays. Nothing is written before the lane is resumed.
-    pub(crate) fn suspend(&self) -> Cut {
+impl SendQueue {
+    /// Lets the transport go, with what is on its way; what is kept stays. Nothing is written before the send queue is resumed.
+    pub(crate) fn suspend(&self) -> LastWrite {
         let mut queue = self.lock();
-        let cut = if queue.written == 0 { Cut::BetweenFrames } else { Cut::InsideFrame };
+        let cut = if queue.written == 0 { LastWrite::WholeFrame } else { LastWrite::PartialFrame };
         queue.held = true;
         queue.stalled_since = None;
         queue.forget();
-        if let Outlet::Socket(_) = queue.outlet {
-            queue.outlet = Outlet::Task;
+        if let Writer::Socket(_) = queue.writer {
+            queue.writer = Writer::Task;
         }
         cut
     }
 
     /// Notes whether the client can be heard.
-    pub(crate) fn set_hearing(&self, hearing: Hearing) {
+    pub(crate) fn set_read_state(&self, read_state: ReadState) {
         let mut queue = self.lock();
         let Some(retained) = &mut queue.retained else { return };
-        retained.hearing = hearing;
+        retained.read_state = read_state;
     }
 }
 

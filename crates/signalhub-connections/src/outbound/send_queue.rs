@@ -12,9 +12,9 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::SendError;
+use super::ConnectionEnded;
 use super::backlog::Backlog;
-use super::queue::{Full, News, Outlet, Queue, SLICES_PER_WRITE};
+use super::queue::{Full, Queue, QueueChange, SLICES_PER_WRITE, Writer};
 use crate::outbound::signals::{Signal, Signals, TICK};
 use crate::{CloseReason, Frame, Frames};
 
@@ -56,7 +56,7 @@ impl QueueLimits {
 }
 
 /// What all parts of one connection share: its queue and its signals.
-pub(crate) struct Lane {
+pub(crate) struct SendQueue {
     queue: Mutex<Queue>,
     pub(crate) signals: Signals,
     /// Wakes those who wait for room. Only [`LockedQueue`] notifies it.
@@ -67,10 +67,10 @@ pub(crate) struct Lane {
     backlog: Arc<Backlog>,
 }
 
-impl Lane {
-    pub(crate) fn new(limits: QueueLimits, backlog: Arc<Backlog>, outlet: Outlet) -> Self {
+impl SendQueue {
+    pub(crate) fn new(limits: QueueLimits, backlog: Arc<Backlog>, writer: Writer) -> Self {
         Self {
-            queue: Mutex::new(Queue::new(outlet, Arc::clone(&backlog))),
+            queue: Mutex::new(Queue::new(writer, Arc::clone(&backlog))),
             signals: Signals::default(),
             room: Notify::new(),
             taker: AtomicWaker::new(),
@@ -81,7 +81,7 @@ impl Lane {
 
     /// The lock is held for a few instructions or one non-blocking write, never across an await.
     pub(super) fn lock(&self) -> LockedQueue<'_> {
-        LockedQueue { lane: self, queue: self.queue.lock().unwrap_or_else(PoisonError::into_inner) }
+        LockedQueue { send_queue: self, queue: self.queue.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 
     /// How long the client may take nothing of what is there for it.
@@ -90,8 +90,8 @@ impl Lane {
     }
 
     /// Changes who moves what is queued.
-    pub(crate) fn set_outlet(&self, outlet: Outlet) {
-        self.lock().outlet = outlet;
+    pub(crate) fn set_writer(&self, writer: Writer) {
+        self.lock().writer = writer;
     }
 
     pub(super) fn cork(&self) {
@@ -101,9 +101,9 @@ impl Lane {
     pub(super) fn uncork(&self) {
         let mut queue = self.lock();
         queue.corked = false;
-        let news = queue.write_held_back();
+        let change = queue.write_held_back();
         drop(queue);
-        self.announce(news);
+        self.notify(change);
     }
 
     pub(super) async fn ready(&self) {
@@ -125,7 +125,7 @@ impl Lane {
         std::hint::black_box(self.queue.is_poisoned());
     }
 
-    pub(crate) fn send(&self, frame: &Frame) -> Result<(), SendError> {
+    pub(crate) fn send(&self, frame: &Frame) -> Result<(), ConnectionEnded> {
         let mut queue = self.lock();
         match queue.retain(frame, &self.limits) {
             Ok(()) => self.enqueue(queue, frame),
@@ -133,27 +133,27 @@ impl Lane {
         }
     }
 
-    pub(crate) fn send_unretained(&self, frame: &Frame) -> Result<(), SendError> {
+    pub(crate) fn send_unretained(&self, frame: &Frame) -> Result<(), ConnectionEnded> {
         self.enqueue(self.lock(), frame)
     }
 
-    fn enqueue(&self, mut queue: LockedQueue<'_>, frame: &Frame) -> Result<(), SendError> {
+    fn enqueue(&self, mut queue: LockedQueue<'_>, frame: &Frame) -> Result<(), ConnectionEnded> {
         if queue.refuses {
-            return Err(SendError);
+            return Err(ConnectionEnded);
         }
         if queue.writes_at_once() && queue.passes(frame) {
             return Ok(());
         }
-        let Ok(news) = queue.push_within(frame, &self.limits) else { return Err(self.overflow(queue)) };
+        let Ok(change) = queue.push_within(frame, &self.limits) else { return Err(self.overflow(queue)) };
         drop(queue);
-        self.announce(news);
+        self.notify(change);
         Ok(())
     }
 
-    pub(crate) fn send_all(&self, frames: &Frames) -> Result<(), SendError> {
+    pub(crate) fn send_all(&self, frames: &Frames) -> Result<(), ConnectionEnded> {
         let mut queue = self.lock();
         if queue.refuses {
-            return Err(SendError);
+            return Err(ConnectionEnded);
         }
         let mut written = 0;
         if queue.writes_at_once() && queue.retained.is_none() {
@@ -165,10 +165,10 @@ impl Lane {
         self.enqueue_each(queue, frames.each(), written)
     }
 
-    pub(crate) fn send_each(&self, frames: impl Iterator<Item = Frame>) -> Result<(), SendError> {
+    pub(crate) fn send_each(&self, frames: impl Iterator<Item = Frame>) -> Result<(), ConnectionEnded> {
         let queue = self.lock();
         if queue.refuses {
-            return Err(SendError);
+            return Err(ConnectionEnded);
         }
         self.enqueue_each(queue, frames, 0)
     }
@@ -179,8 +179,8 @@ impl Lane {
         mut queue: LockedQueue<'_>,
         frames: impl Iterator<Item = Frame>,
         mut written: usize,
-    ) -> Result<(), SendError> {
-        let mut news = News::None;
+    ) -> Result<(), ConnectionEnded> {
+        let mut change = QueueChange::None;
         for frame in frames {
             if written >= frame.len() {
                 written -= frame.len();
@@ -188,36 +188,36 @@ impl Lane {
             }
             let pushed = queue.retain(&frame, &self.limits).and_then(|()| queue.push_within(&frame, &self.limits));
             let Ok(pushed) = pushed else { return Err(self.overflow(queue)) };
-            news = news.or(pushed);
+            change = change.or(pushed);
             if written > 0 {
                 queue.written = std::mem::take(&mut written);
             }
         }
         if queue.has_socket() && !queue.corked {
             // What does not go now is for the task, which is woken once.
-            news = queue.write_queued();
+            change = queue.write_queued();
         }
         drop(queue);
-        self.announce(news);
+        self.notify(change);
         Ok(())
     }
 
-    fn overflow(&self, queue: LockedQueue<'_>) -> SendError {
+    fn overflow(&self, queue: LockedQueue<'_>) -> ConnectionEnded {
         drop(queue);
         self.end(CloseReason::SlowConsumer);
-        SendError
+        ConnectionEnded
     }
 
     /// Wakes whoever moves what is queued.
-    pub(super) fn announce(&self, news: News) {
-        match news {
-            News::ForTask => self.signals.raise(Signal::Moved),
-            News::ForTaker => {
+    pub(super) fn notify(&self, change: QueueChange) {
+        match change {
+            QueueChange::ForTask => self.signals.raise(Signal::Moved),
+            QueueChange::ForTaker => {
                 // From now on it counts how long nobody takes it.
                 self.signals.spare(0);
                 self.taker.wake();
             }
-            News::None => {}
+            QueueChange::None => {}
         }
     }
 
@@ -278,15 +278,15 @@ impl Lane {
         self.end(CloseReason::HandlerFailed);
         let mut queue = self.lock();
         queue.retained = None;
-        if let Outlet::Socket(_) | Outlet::Task = queue.outlet {
-            queue.outlet = Outlet::Task;
+        if let Writer::Socket(_) | Writer::Task = queue.writer {
+            queue.writer = Writer::Task;
             queue.forget();
         }
     }
 
     /// Tells whether a client comes now and then to take what is queued.
     pub(crate) fn is_polled(&self) -> bool {
-        matches!(self.lock().outlet, Outlet::Taker)
+        matches!(self.lock().writer, Writer::Taker)
     }
 
     /// Sends a last frame behind all others, also when the end has begun, and takes no more from anybody else.
@@ -357,7 +357,7 @@ impl Lane {
     }
 
     /// Takes at most `most` frames, and none behind the one with which they have `bytes`; `None` after the last one of an
-    /// ended lane. Only one may wait at a time.
+    /// ended send queue. Only one may wait at a time.
     pub(crate) fn poll_take(&self, cx: &mut Context<'_>, most: usize, bytes: usize) -> Poll<Option<Vec<Frame>>> {
         self.taker.register(cx.waker());
         let mut queue = self.lock();
@@ -378,12 +378,12 @@ impl Lane {
     }
 }
 
-/// The queue of a lane, locked.
+/// The queue inside a send queue, locked.
 ///
 /// Unlocking it is the one place that gives back what a shorter queue has reserved, and that wakes those who wait for room in [`Outbound::ready`]. Whatever made the room, a write
 /// by a sender or by the task, a transport that was lost, or the end, cannot forget them.
 pub(super) struct LockedQueue<'a> {
-    lane: &'a Lane,
+    send_queue: &'a SendQueue,
     queue: MutexGuard<'a, Queue>,
 }
 
@@ -403,17 +403,17 @@ impl DerefMut for LockedQueue<'_> {
 
 impl Drop for LockedQueue<'_> {
     fn drop(&mut self) {
-        self.queue.give_back(&self.lane.limits);
-        if self.queue.room_is_awaited && self.queue.has_room(self.lane.limits.ready()) {
+        self.queue.give_back(&self.send_queue.limits);
+        if self.queue.room_is_awaited && self.queue.has_room(self.send_queue.limits.ready()) {
             self.queue.room_is_awaited = false;
             // Waking a task takes no lock of the connection's.
-            self.lane.room.notify_waiters();
+            self.send_queue.room.notify_waiters();
         }
     }
 }
 
-impl fmt::Debug for Lane {
+impl fmt::Debug for SendQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lane").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("SendQueue").field("limits", &self.limits).finish_non_exhaustive()
     }
 }

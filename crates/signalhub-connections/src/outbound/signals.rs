@@ -9,7 +9,7 @@ use futures_util::task::AtomicWaker;
 /// The original looks at all connections once a second; timers of connections are as fine as that.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 
-/// A piece of news for the task of a connection.
+/// Something that happened, for the task of a connection.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 pub(crate) enum Signal {

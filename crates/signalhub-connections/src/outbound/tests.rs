@@ -22,15 +22,15 @@ fn text(len: usize) -> Frame {
     Frame::new(MessageKind::Text, &vec![b'x'; len])
 }
 
-fn lane(bytes: usize) -> Arc<Lane> {
-    Arc::new(Lane::new(QueueLimits { bytes, stall: Duration::from_secs(10) }, Arc::default(), Outlet::Task))
+fn send_queue(bytes: usize) -> Arc<SendQueue> {
+    Arc::new(SendQueue::new(QueueLimits { bytes, stall: Duration::from_secs(10) }, Arc::default(), Writer::Task))
 }
 
-/// Drains a lane through a transport that takes `portion` bytes a write, and gives back what went through.
-async fn drain(lane: &Lane, portion: usize) -> Vec<u8> {
+/// Drains a send_queue through a transport that takes `portion` bytes a write, and gives back what went through.
+async fn drain(send_queue: &SendQueue, portion: usize) -> Vec<u8> {
     let mut written = Vec::new();
     let drained = poll_fn(|cx| {
-        lane.poll_drain(cx, |_, slices| {
+        send_queue.poll_drain(cx, |_, slices| {
             let all: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
             let taken = portion.min(all.len());
             written.extend_from_slice(&all[..taken]);
@@ -44,13 +44,13 @@ async fn drain(lane: &Lane, portion: usize) -> Vec<u8> {
 #[tokio::test]
 async fn frames_leave_in_order_however_little_a_write_takes() {
     for portion in [1, 2, 3, 7, 100, 100_000] {
-        let lane = lane(1 << 20);
-        let outbound = Outbound::new(Arc::clone(&lane));
+        let send_queue = send_queue(1 << 20);
+        let outbound = Outbound::new(Arc::clone(&send_queue));
         let frames: Vec<_> = (0..200).map(text).collect();
         frames.iter().for_each(|frame| outbound.send(frame).unwrap());
         let expected: Vec<u8> = frames.iter().flat_map(|frame| frame.as_bytes().to_vec()).collect();
-        assert_eq!(drain(&lane, portion).await, expected, "with {portion} bytes a write");
-        assert_eq!(lane.lock().bytes, 0);
+        assert_eq!(drain(&send_queue, portion).await, expected, "with {portion} bytes a write");
+        assert_eq!(send_queue.lock().bytes, 0);
     }
 }
 
@@ -58,23 +58,23 @@ fn joined(lens: std::ops::Range<usize>) -> Frames {
     Frames::from_bytes(lens.flat_map(|len| text(len).as_bytes().to_vec()).collect())
 }
 
-/// A lane that writes to a socket of few bytes, and the client's end of it.
-async fn socket_lane() -> (Arc<Lane>, Arc<TcpStream>, TcpStream) {
+/// A send queue that writes to a socket of few bytes, and the client's end of it.
+async fn socket_lane() -> (Arc<SendQueue>, Arc<TcpStream>, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpSocket::new_v4().unwrap();
     client.set_recv_buffer_size(4096).unwrap();
     let client = client.connect(listener.local_addr().unwrap()).await.unwrap();
     let (socket, _) = listener.accept().await.unwrap();
     SockRef::from(&socket).set_send_buffer_size(4096).unwrap();
-    let (socket, lane) = (Arc::new(socket), lane(1 << 30));
-    lane.set_outlet(Outlet::Socket(Arc::clone(&socket)));
-    (lane, socket, client)
+    let (socket, send_queue) = (Arc::new(socket), send_queue(1 << 30));
+    send_queue.set_writer(Writer::Socket(Arc::clone(&socket)));
+    (send_queue, socket, client)
 }
 
 #[tokio::test]
 async fn frames_that_are_sent_together_go_in_order_whatever_the_socket_takes() {
-    let (lane, socket, mut client) = socket_lane().await;
-    let outbound = Outbound::new(Arc::clone(&lane));
+    let (send_queue, socket, mut client) = socket_lane().await;
+    let outbound = Outbound::new(Arc::clone(&send_queue));
     let mut expected = 0;
     // All at once, then some of it, then nothing, because the client does not read.
     while expected < 1 << 20 || !outbound.has_backlog() {
@@ -93,7 +93,7 @@ async fn frames_that_are_sent_together_go_in_order_whatever_the_socket_takes() {
     while outbound.has_backlog() {
         socket.writable().await.unwrap();
         let drained = poll_fn(|cx| {
-            Poll::Ready(lane.poll_drain(cx, |_, slices| match socket.try_write_vectored(slices) {
+            Poll::Ready(send_queue.poll_drain(cx, |_, slices| match socket.try_write_vectored(slices) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
                 result => Poll::Ready(result),
             }))
@@ -106,137 +106,137 @@ async fn frames_that_are_sent_together_go_in_order_whatever_the_socket_takes() {
 
 #[tokio::test]
 async fn frames_that_are_sent_together_are_kept_and_counted_one_by_one() {
-    let (lane, ..) = socket_lane().await;
-    let outbound = Outbound::new(Arc::clone(&lane));
+    let (send_queue, ..) = socket_lane().await;
+    let outbound = Outbound::new(Arc::clone(&send_queue));
     outbound.retain(1 << 20);
     outbound.send_all(&joined(1..6)).unwrap();
     outbound.release(3);
     assert_eq!(outbound.first_retained(), 4);
     assert!(!outbound.has_backlog());
-    let narrow = self::lane(300);
-    assert_eq!(Outbound::new(Arc::clone(&narrow)).send_all(&joined(50..60)), Err(SendError));
+    let narrow = self::send_queue(300);
+    assert_eq!(Outbound::new(Arc::clone(&narrow)).send_all(&joined(50..60)), Err(ConnectionEnded));
     assert_eq!(narrow.ended(), Some(CloseReason::SlowConsumer));
-    assert_eq!(Outbound::new(narrow).send_all(&joined(0..1)), Err(SendError));
+    assert_eq!(Outbound::new(narrow).send_all(&joined(0..1)), Err(ConnectionEnded));
 }
 
 #[test]
 fn overflow_ends_the_connection_as_a_slow_consumer() {
-    let lane = lane(100);
-    let outbound = Outbound::new(Arc::clone(&lane));
+    let send_queue = send_queue(100);
+    let outbound = Outbound::new(Arc::clone(&send_queue));
     outbound.send(&text(50)).unwrap();
-    assert_eq!(outbound.send(&text(60)), Err(SendError));
-    assert_eq!(lane.ended(), Some(CloseReason::SlowConsumer));
-    assert!(lane.signals.take(Signal::Ended));
-    assert_eq!(outbound.send(&text(1)), Err(SendError));
+    assert_eq!(outbound.send(&text(60)), Err(ConnectionEnded));
+    assert_eq!(send_queue.ended(), Some(CloseReason::SlowConsumer));
+    assert!(send_queue.signals.take(Signal::Ended));
+    assert_eq!(outbound.send(&text(1)), Err(ConnectionEnded));
 }
 
 #[test]
 fn a_frame_larger_than_the_limit_passes_an_empty_queue() {
-    let outbound = Outbound::new(lane(300));
+    let outbound = Outbound::new(send_queue(300));
     assert_eq!(outbound.send(&text(5000)), Ok(()));
     // The limit is for what waits behind it.
     assert_eq!(outbound.send(&text(50)), Ok(()));
     assert_eq!(outbound.send(&text(50)), Ok(()));
-    assert_eq!(outbound.send(&text(50)), Err(SendError));
+    assert_eq!(outbound.send(&text(50)), Err(ConnectionEnded));
 }
 
 #[tokio::test]
 async fn ready_waits_for_room_and_not_longer() {
-    let lane = lane(1600);
-    let outbound = Outbound::new(Arc::clone(&lane));
+    let send_queue = send_queue(1600);
+    let outbound = Outbound::new(Arc::clone(&send_queue));
     outbound.ready().await;
     outbound.send(&text(500)).unwrap();
     let mut ready = Box::pin(outbound.ready());
     assert!((&mut ready).now_or_never().is_none());
-    drain(&lane, 1000).await;
+    drain(&send_queue, 1000).await;
     ready.await;
 }
 
 #[tokio::test]
 async fn ready_ends_with_the_connection() {
-    let lane = lane(1600);
-    let outbound = Outbound::new(Arc::clone(&lane));
+    let send_queue = send_queue(1600);
+    let outbound = Outbound::new(Arc::clone(&send_queue));
     outbound.send(&text(500)).unwrap();
     let mut ready = Box::pin(outbound.ready());
     assert!((&mut ready).now_or_never().is_none());
-    lane.end(CloseReason::ClientGone);
+    send_queue.end(CloseReason::ClientGone);
     ready.await;
 }
 
 #[test]
 fn the_first_reason_stands() {
-    let lane = lane(100);
-    lane.end(CloseReason::ClientGone);
-    lane.end(CloseReason::SlowConsumer);
-    lane.finish(None, CloseReason::Finished);
-    assert_eq!(lane.ended(), Some(CloseReason::ClientGone));
+    let send_queue = send_queue(100);
+    send_queue.end(CloseReason::ClientGone);
+    send_queue.end(CloseReason::SlowConsumer);
+    send_queue.finish(None, CloseReason::Finished);
+    assert_eq!(send_queue.ended(), Some(CloseReason::ClientGone));
 }
 
 #[tokio::test]
 async fn a_transport_that_takes_nothing_counts_as_stalled() {
-    let lane = lane(1000);
-    Outbound::new(Arc::clone(&lane)).send(&text(10)).unwrap();
-    lane.spare_ticks(Duration::from_secs(15));
-    assert!(!lane.signals.is_due());
-    let blocked = poll_fn(|cx| Poll::Ready(lane.poll_drain(cx, |_, _| Poll::Pending))).await;
+    let send_queue = send_queue(1000);
+    Outbound::new(Arc::clone(&send_queue)).send(&text(10)).unwrap();
+    send_queue.spare_ticks(Duration::from_secs(15));
+    assert!(!send_queue.signals.is_due());
+    let blocked = poll_fn(|cx| Poll::Ready(send_queue.poll_drain(cx, |_, _| Poll::Pending))).await;
     assert!(blocked.is_pending());
-    assert!(lane.signals.is_due(), "somebody has to watch the time");
-    lane.spare_ticks(Duration::from_secs(15));
-    assert!(lane.signals.is_due());
+    assert!(send_queue.signals.is_due(), "somebody has to watch the time");
+    send_queue.spare_ticks(Duration::from_secs(15));
+    assert!(send_queue.signals.is_due());
     let now = Instant::now();
-    assert!(!lane.is_stalled(now));
-    assert!(lane.is_stalled(now + Duration::from_secs(11)));
-    drain(&lane, 1000).await;
-    assert!(!lane.is_stalled(now + Duration::from_secs(11)));
+    assert!(!send_queue.is_stalled(now));
+    assert!(send_queue.is_stalled(now + Duration::from_secs(11)));
+    drain(&send_queue, 1000).await;
+    assert!(!send_queue.is_stalled(now + Duration::from_secs(11)));
 }
 
 #[test]
 fn empty_frames_count_too() {
-    let outbound = Outbound::new(lane(10_000));
+    let outbound = Outbound::new(send_queue(10_000));
     let refused = (0..1000).position(|_| outbound.send(&text(0)).is_err());
     assert!(refused.is_some_and(|count| count < 110), "{refused:?}");
 }
 
 #[tokio::test]
 async fn an_abort_refuses_frames_but_not_the_farewell() {
-    let lane = Arc::new(Lane::new(QueueLimits::default(), Arc::default(), Outlet::Taker));
-    let outbound = Outbound::new(Arc::clone(&lane));
+    let send_queue = Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Taker));
+    let outbound = Outbound::new(Arc::clone(&send_queue));
     outbound.send(&text(1)).unwrap();
     outbound.abort();
-    assert_eq!(outbound.send(&text(2)), Err(SendError));
-    assert_eq!(lane.take(9, 1 << 20).await.map(|frames| frames.len()), Some(1));
-    assert!(std::pin::pin!(lane.take(9, 1 << 20)).now_or_never().is_none());
-    lane.finish(Some(&text(3)), CloseReason::Aborted);
-    assert_eq!(lane.take(9, 1 << 20).await.map(|frames| frames.len()), Some(1));
-    assert_eq!(lane.take(9, 1 << 20).await.map(|frames| frames.len()), None);
+    assert_eq!(outbound.send(&text(2)), Err(ConnectionEnded));
+    assert_eq!(send_queue.take(9, 1 << 20).await.map(|frames| frames.len()), Some(1));
+    assert!(std::pin::pin!(send_queue.take(9, 1 << 20)).now_or_never().is_none());
+    send_queue.finish(Some(&text(3)), CloseReason::Aborted);
+    assert_eq!(send_queue.take(9, 1 << 20).await.map(|frames| frames.len()), Some(1));
+    assert_eq!(send_queue.take(9, 1 << 20).await.map(|frames| frames.len()), None);
 }
 
 #[tokio::test]
 async fn unconfirmed_frames_are_written_again_in_order_behind_the_opening() {
-    let lane = lane(1 << 20);
-    let outbound = Outbound::new(Arc::clone(&lane));
+    let send_queue = send_queue(1 << 20);
+    let outbound = Outbound::new(Arc::clone(&send_queue));
     outbound.send_unretained(&text(1)).unwrap();
     outbound.retain(1000);
     for len in 2..6 {
         outbound.send(&text(len)).unwrap();
     }
-    drain(&lane, 1000).await;
+    drain(&send_queue, 1000).await;
     outbound.release(2);
     assert_eq!(outbound.first_retained(), 3);
-    lane.suspend();
+    send_queue.suspend();
     outbound.send(&text(6)).unwrap();
     outbound.send_unretained(&text(99)).unwrap();
     assert!(!outbound.has_backlog(), "nothing is written without a transport");
     outbound.resume(Some(&text(50)));
     outbound.send(&text(7)).unwrap();
     let expected: Vec<u8> = [50, 4, 5, 6, 7].into_iter().flat_map(|len| text(len).as_bytes().to_vec()).collect();
-    assert_eq!(drain(&lane, 1000).await, expected);
+    assert_eq!(drain(&send_queue, 1000).await, expected);
 }
 
 #[test]
 fn confirmations_of_any_number_are_taken() {
-    let lane = lane(1 << 20);
-    let outbound = Outbound::new(Arc::clone(&lane));
+    let send_queue = send_queue(1 << 20);
+    let outbound = Outbound::new(Arc::clone(&send_queue));
     outbound.retain(1000);
     for (sent, through, first) in [(3, 1, 2), (0, 0, 2), (0, 1, 2), (2, u64::MAX, 6), (1, 3, 6), (0, 6, 7)] {
         for _ in 0..sent {
@@ -249,11 +249,11 @@ fn confirmations_of_any_number_are_taken() {
 
 #[tokio::test]
 async fn a_full_buffer_lets_those_wait_who_can() {
-    let lane = lane(1 << 20);
-    let outbound = Outbound::new(Arc::clone(&lane));
+    let send_queue = send_queue(1 << 20);
+    let outbound = Outbound::new(Arc::clone(&send_queue));
     outbound.retain(100);
     outbound.send(&text(200)).unwrap();
-    drain(&lane, 1000).await;
+    drain(&send_queue, 1000).await;
     let mut ready = Box::pin(outbound.ready());
     assert!((&mut ready).now_or_never().is_none());
     outbound.release(1);
@@ -262,17 +262,17 @@ async fn a_full_buffer_lets_those_wait_who_can() {
     let mut ready = Box::pin(outbound.ready());
     assert!((&mut ready).now_or_never().is_none());
     // Nobody waits for a confirmation that would not be read.
-    lane.set_hearing(Hearing::Shut);
+    send_queue.set_read_state(ReadState::Paused);
     ready.await;
 }
 
 #[test]
 fn a_client_that_never_confirms_ends_as_a_slow_consumer() {
-    let lane = lane(1000);
-    let outbound = Outbound::new(Arc::clone(&lane));
+    let send_queue = send_queue(1000);
+    let outbound = Outbound::new(Arc::clone(&send_queue));
     outbound.retain(100);
-    lane.suspend();
+    send_queue.suspend();
     let sent = (0..).take_while(|_| outbound.send(&text(100)).is_ok()).count();
     assert_eq!(sent, 1000 / cost(&text(100)));
-    assert_eq!(lane.ended(), Some(CloseReason::SlowConsumer));
+    assert_eq!(send_queue.ended(), Some(CloseReason::SlowConsumer));
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{AttachError, Link, Registry, Seat, Slot, Slots, Stage};
-use crate::limits::{Limit, Party};
-use crate::outbound::Lane;
+use super::{AttachError, Entries, Entry, Link, Registration, Registry, Stage};
+use crate::limits::{Limit, QuotaKey};
+use crate::outbound::SendQueue;
 use crate::transport::handover::Handover;
 
 /// What became of the connections that lost their transports.
@@ -18,7 +18,7 @@ pub(super) struct Returns {
 
 /// A connection that a new transport may take over.
 pub(crate) struct Resumable {
-    pub(crate) lane: Arc<Lane>,
+    pub(crate) send_queue: Arc<SendQueue>,
     pub(crate) handover: Arc<Handover>,
 }
 
@@ -26,19 +26,19 @@ impl Registry {
     /// Finds the connection that a new WebSocket is to take over; `None` if the token's is none that can be resumed.
     ///
     /// Anybody but its owner finds nothing, and the connection waits on.
-    pub(crate) fn resume(&self, token: &str, party: &Party) -> Option<Result<Resumable, AttachError>> {
-        let mut slots = self.lock();
-        let Slots { by_token, by_party, limits, .. } = &mut *slots;
-        let Slot { stage, charge, .. } = by_token.get_mut(token).filter(|slot| slot.owner == party.owner)?;
-        let Link::WebSocket { lane, handover: Some(handover) } = stage.link()? else { return None };
-        if lane.is_ending() {
+    pub(crate) fn resume(&self, token: &str, quota_key: &QuotaKey) -> Option<Result<Resumable, AttachError>> {
+        let mut entries = self.lock();
+        let Entries { by_token, quotas, limits, .. } = &mut *entries;
+        let Entry { stage, share, .. } = by_token.get_mut(token).filter(|entry| entry.owner == quota_key.owner)?;
+        let Link::WebSocket { send_queue, handover: Some(handover) } = stage.link()? else { return None };
+        if send_queue.is_ending() {
             let suspended = matches!(stage, Stage::Suspended { .. });
             return Some(Err(if suspended { AttachError::Unknown } else { AttachError::AlreadyAttached }));
         }
-        if let Err(spent) = by_party.recharge(charge, party, limits.shares()) {
-            return Some(Err(Limit::of_connections(spent).into()));
+        if let Err(exceeded) = quotas.retake(share, quota_key, limits.quota_limits()) {
+            return Some(Err(Limit::of_connections(exceeded).into()));
         }
-        Some(Ok(Resumable { lane: Arc::clone(lane), handover: Arc::clone(handover) }))
+        Some(Ok(Resumable { send_queue: Arc::clone(send_queue), handover: Arc::clone(handover) }))
     }
 
     /// Counts the connections that wait for another transport.
@@ -57,12 +57,12 @@ impl Registry {
     }
 }
 
-impl Seat {
+impl Registration {
     /// Notes that the connection has lost its transport.
     pub(crate) fn suspend(&self) {
-        self.change(|slots, stage| match stage {
+        self.change(|entries, stage| match stage {
             Stage::Active(link) => {
-                slots.suspended += 1;
+                entries.suspended += 1;
                 Stage::Suspended { link, since: Instant::now() }
             }
             other => other,
@@ -71,11 +71,11 @@ impl Seat {
 
     /// Notes that the connection has another transport.
     pub(crate) fn resume(&self) {
-        self.change(|slots, stage| {
-            slots.returns.resumed += 1;
+        self.change(|entries, stage| {
+            entries.returns.resumed += 1;
             match stage {
                 Stage::Suspended { link, .. } => {
-                    slots.suspended -= 1;
+                    entries.suspended -= 1;
                     Stage::Active(link)
                 }
                 other => other,
@@ -84,18 +84,20 @@ impl Seat {
     }
 
     /// Notes that the connection will end with its transport.
-    pub(crate) fn forgo_resuming(&self) {
+    pub(crate) fn disable_resume(&self) {
         self.change(|_, stage| match stage {
-            Stage::Active(Link::WebSocket { lane, .. }) => Stage::Active(Link::WebSocket { lane, handover: None }),
+            Stage::Active(Link::WebSocket { send_queue, .. }) => {
+                Stage::Active(Link::WebSocket { send_queue, handover: None })
+            }
             other => other,
         });
     }
 
-    fn change(&self, change: impl FnOnce(&mut Slots, Stage) -> Stage) {
+    fn change(&self, change: impl FnOnce(&mut Entries, Stage) -> Stage) {
         let Some(token) = &self.token else { return };
-        let mut slots = self.registry.lock();
-        let Some((token, slot)) = slots.by_token.remove_entry(token) else { return };
-        let stage = change(&mut slots, slot.stage);
-        slots.by_token.insert(token, Slot { stage, ..slot });
+        let mut entries = self.registry.lock();
+        let Some((token, entry)) = entries.by_token.remove_entry(token) else { return };
+        let stage = change(&mut entries, entry.stage);
+        entries.by_token.insert(token, Entry { stage, ..entry });
     }
 }

@@ -1,7 +1,7 @@
 use futures_util::FutureExt;
 
 use super::*;
-use crate::outbound::Outlet;
+use crate::outbound::Writer;
 
 fn registry(limits: Limits) -> Arc<Registry> {
     let registry = Arc::<Registry>::default();
@@ -12,17 +12,17 @@ fn registry(limits: Limits) -> Arc<Registry> {
 fn negotiate(registry: &Registry) -> Result<String, Limit> {
     let token = ConnectionToken::random();
     let text = token.reveal().to_owned();
-    registry.negotiate((token, ConnectionId::random()), Reconnect::Plain, &Party::default()).map(|()| text)
+    registry.negotiate((token, ConnectionId::random()), Reconnect::Plain, &QuotaKey::default()).map(|()| text)
 }
 
-fn lane() -> Arc<Lane> {
-    Arc::new(Lane::new(QueueLimits::default(), Arc::default(), Outlet::Taker))
+fn send_queue() -> Arc<SendQueue> {
+    Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Taker))
 }
 
-fn attach(registry: &Arc<Registry>, token: &str) -> Result<Attached<Arc<Lane>>, AttachError> {
-    registry.attach(token, TransportKind::WebSockets, &Party::default(), |_, _| {
-        let lane = lane();
-        (Link::WebSocket { lane: Arc::clone(&lane), handover: None }, lane)
+fn attach(registry: &Arc<Registry>, token: &str) -> Result<Attached<Arc<SendQueue>>, AttachError> {
+    registry.attach(token, TransportKind::WebSockets, &QuotaKey::default(), |_, _| {
+        let send_queue = send_queue();
+        (Link::WebSocket { send_queue: Arc::clone(&send_queue), handover: None }, send_queue)
     })
 }
 
@@ -33,16 +33,16 @@ async fn negotiated_connections_are_bounded_in_number_and_time() {
     assert_eq!(negotiate(&registry), Err(Limit::Negotiations));
     let attached = attach(&registry, &tokens[0]).map_err(drop).unwrap();
     negotiate(&registry).unwrap();
-    let mailbox = registry.mailbox(&tokens[1], &Owner::default(), QueueLimits::default()).unwrap().unwrap();
-    mailbox.put(&[0; 4096]);
-    let mut held = std::pin::pin!(mailbox.push(b"more"));
+    let inbox = registry.inbox(&tokens[1], &Owner::default(), QueueLimits::default()).unwrap().unwrap();
+    inbox.put(&[0; 4096]);
+    let mut held = std::pin::pin!(inbox.push(b"more"));
     assert!((&mut held).now_or_never().is_none(), "who has no transport may not bring much");
     tokio::time::advance(Duration::from_secs(6)).await;
     registry.tick(Instant::now());
     held.await;
     assert_eq!((registry.waiting(), registry.active()), (0, 1));
     assert!(matches!(attach(&registry, &tokens[1]), Err(AttachError::Unknown)));
-    drop(attached.seat);
+    drop(attached.registration);
     assert_eq!((registry.active(), registry.lock().by_token.len()), (0, 0));
 }
 
@@ -50,26 +50,29 @@ async fn negotiated_connections_are_bounded_in_number_and_time() {
 async fn connections_are_bounded_by_whichever_way_they_come() {
     let registry = registry(Limits::default().connections(2));
     let tokens: Vec<_> = (0..2).map(|_| negotiate(&registry).unwrap()).collect();
-    let first = registry.admit(&lane(), &Party::default()).map_err(drop).unwrap();
+    let first = registry.admit(&send_queue(), &QuotaKey::default()).map_err(drop).unwrap();
     let _second = attach(&registry, &tokens[0]).map_err(drop).unwrap();
     assert!(matches!(attach(&registry, &tokens[1]), Err(AttachError::Refused(Limit::Connections))));
-    assert!(matches!(registry.admit(&lane(), &Party::default()), Err(AttachError::Refused(Limit::Connections))));
+    assert!(matches!(
+        registry.admit(&send_queue(), &QuotaKey::default()),
+        Err(AttachError::Refused(Limit::Connections))
+    ));
     assert_eq!(negotiate(&registry), Err(Limit::Connections));
-    drop(first.seat);
+    drop(first.registration);
     attach(&registry, &tokens[1]).map_err(drop).unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn farewells_are_spread_evenly() {
     let registry = registry(Limits::default());
-    let seats: Vec<_> = (0..4)
+    let registrations: Vec<_> = (0..4)
         .map(|_| {
-            let lane = lane();
-            (registry.admit(&lane, &Party::default()).map_err(drop).unwrap().seat, lane)
+            let send_queue = send_queue();
+            (registry.admit(&send_queue, &QuotaKey::default()).map_err(drop).unwrap().registration, send_queue)
         })
         .collect();
     let waiting = negotiate(&registry).unwrap();
-    let told = || seats.iter().filter(|(_, lane)| lane.signals.take(Signal::Drain)).count();
+    let told = || registrations.iter().filter(|(_, send_queue)| send_queue.signals.take(Signal::Drain)).count();
     let mut drained = std::pin::pin!(registry.drain(Duration::from_secs(40)));
     for second in 0..40 {
         assert_eq!((&mut drained).now_or_never().is_some(), second >= 30, "after {second} s");
@@ -83,7 +86,7 @@ async fn farewells_are_spread_evenly() {
     registry.draining().await;
     assert_eq!(negotiate(&registry), Err(Limit::Draining));
     assert!(matches!(attach(&registry, &waiting), Err(AttachError::Unknown)));
-    assert!(matches!(registry.admit(&lane(), &Party::default()), Err(AttachError::Refused(Limit::Draining))));
+    assert!(matches!(registry.admit(&send_queue(), &QuotaKey::default()), Err(AttachError::Refused(Limit::Draining))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,7 +96,7 @@ async fn a_drain_ends_with_the_last_connection_and_not_later_than_told() {
     assert!(registry(Limits::default()).drain_and_empty(time, grace).await);
     assert_eq!(start.elapsed(), Duration::ZERO, "an empty server does not wait");
     let registry = registry(Limits::default());
-    let attached = registry.admit(&lane(), &Party::default()).map_err(drop).unwrap();
+    let attached = registry.admit(&send_queue(), &QuotaKey::default()).map_err(drop).unwrap();
     assert!(!registry.drain_and_empty(time, grace).await);
     assert_eq!(start.elapsed(), time + grace);
     let emptied = registry.drain_and_empty(time, grace);
@@ -108,14 +111,15 @@ async fn a_drain_ends_with_the_last_connection_and_not_later_than_told() {
 #[tokio::test(start_paused = true)]
 async fn ticks_wake_those_alone_that_do_not_spare_them() {
     let registry = registry(Limits::default());
-    let (idle, busy) = (lane(), lane());
-    let _seats = [&idle, &busy].map(|lane| registry.admit(lane, &Party::default()).map_err(drop).unwrap().seat);
+    let (idle, busy) = (send_queue(), send_queue());
+    let _seats = [&idle, &busy]
+        .map(|send_queue| registry.admit(send_queue, &QuotaKey::default()).map_err(drop).unwrap().registration);
     idle.spare_ticks(Duration::from_secs(3));
     registry.start_ticking();
     let mut woken = Vec::new();
     for second in 0..5 {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        woken.push([&idle, &busy].map(|lane| lane.signals.take(Signal::Tick)));
+        woken.push([&idle, &busy].map(|send_queue| send_queue.signals.take(Signal::Tick)));
         tokio::time::sleep(Duration::from_millis(500)).await;
         if second == 3 {
             idle.spare_ticks(Duration::MAX);

@@ -51,7 +51,7 @@ impl fmt::Display for RemoteAddress {
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies {
     networks: Vec<Network>,
-    dialect: Dialect,
+    header: ForwardedHeader,
 }
 
 /// A text is neither an IP address nor a network.
@@ -67,7 +67,7 @@ struct Network {
 
 /// Which headers the proxies write. Only one kind counts, because a proxy passes the other on as its client sent it.
 #[derive(Clone, Copy, Debug, Default)]
-enum Dialect {
+enum ForwardedHeader {
     #[default]
     XForwarded,
     Forwarded,
@@ -105,7 +105,7 @@ impl TrustedProxies {
     /// Reads `Forwarded` (RFC 7239) in place of `X-Forwarded-For`, `-Proto` and `-Host`.
     #[must_use]
     pub fn using_forwarded(mut self) -> Self {
-        self.dialect = Dialect::Forwarded;
+        self.header = ForwardedHeader::Forwarded;
         self
     }
 
@@ -113,7 +113,7 @@ impl TrustedProxies {
     pub(crate) fn resolve(&self, head: &mut Parts, socket: IpAddr) -> RemoteAddress {
         let socket = RemoteAddress::new(socket);
         let (address, site) = if self.trusts(socket.ip()) {
-            let said = self.dialect.read(&head.headers);
+            let said = self.header.read(&head.headers);
             (self.client(socket.ip(), &said.hops), said.site())
         } else {
             (socket.ip(), Site::new(Scheme::Http, None))
@@ -205,7 +205,7 @@ impl Said {
     }
 }
 
-impl Dialect {
+impl ForwardedHeader {
     fn read(self, headers: &HeaderMap) -> Said {
         match self {
             Self::XForwarded => Said {

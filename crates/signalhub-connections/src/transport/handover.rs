@@ -7,18 +7,18 @@ use std::time::Duration;
 use crate::RemoteAddress;
 use crate::auth::identity::Renewal;
 use crate::connection::Transport;
-use crate::outbound::Lane;
+use crate::outbound::SendQueue;
 use crate::outbound::signals::Signal;
 
 /// Where the next transport of a connection waits for it.
 pub(crate) struct Handover {
     /// How long the connection waits for a transport when it has none.
-    patience: Duration,
-    news: Mutex<News>,
+    disconnect_timeout: Duration,
+    pending: Mutex<Pending>,
 }
 
 #[derive(Default)]
-struct News {
+struct Pending {
     /// What the request for the transport said about its sender, also where the transport is still on its way.
     renewal: Option<Renewal>,
     arrival: Option<Arrival>,
@@ -31,30 +31,30 @@ pub(crate) struct Arrival {
 }
 
 impl Handover {
-    pub(crate) fn new(patience: Duration) -> Arc<Self> {
-        Arc::new(Self { patience, news: Mutex::default() })
+    pub(crate) fn new(disconnect_timeout: Duration) -> Arc<Self> {
+        Arc::new(Self { disconnect_timeout, pending: Mutex::default() })
     }
 
-    pub(crate) fn patience(&self) -> Duration {
-        self.patience
+    pub(crate) fn disconnect_timeout(&self) -> Duration {
+        self.disconnect_timeout
     }
 
-    fn lock(&self) -> MutexGuard<'_, News> {
-        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Brings the credentials with which a transport was asked for. They count before it is there, and before its client
     /// knows that it will be.
-    pub(crate) fn renew(&self, renewal: Renewal, lane: &Lane) {
+    pub(crate) fn renew(&self, renewal: Renewal, send_queue: &SendQueue) {
         let replaced = self.lock().renewal.replace(renewal);
-        lane.signals.raise(Signal::Renewed);
+        send_queue.signals.raise(Signal::Renewed);
         drop(replaced);
     }
 
     /// Brings a transport; one that still waits here is dropped for it.
-    pub(crate) fn bring(&self, arrival: Arrival, lane: &Lane) {
+    pub(crate) fn bring(&self, arrival: Arrival, send_queue: &SendQueue) {
         let replaced = self.lock().arrival.replace(arrival);
-        lane.signals.raise(Signal::Arrived);
+        send_queue.signals.raise(Signal::Arrived);
         drop(replaced);
     }
 
@@ -69,6 +69,6 @@ impl Handover {
 
 impl fmt::Debug for Handover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handover").field("patience", &self.patience).finish_non_exhaustive()
+        f.debug_struct("Handover").field("disconnect_timeout", &self.disconnect_timeout).finish_non_exhaustive()
     }
 }

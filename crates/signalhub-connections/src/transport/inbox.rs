@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::auth::identity::Renewal;
 use crate::outbound::signals::Signal;
-use crate::outbound::{Backlog, Lane, Outlet, QueueLimits};
+use crate::outbound::{Backlog, QueueLimits, SendQueue, Writer};
 use crate::{CloseReason, Identity, Intake, Received};
 
 /// How many unread bytes hold up whoever brings more (the original's `ApplicationMaxBufferSize`).
@@ -20,8 +20,8 @@ const EARLY_CAPACITY: usize = 4 * 1024;
 
 /// Takes bytes from many requests, one after another, and gives them to one connection.
 #[derive(Debug)]
-pub(crate) struct Mailbox {
-    lane: Arc<Lane>,
+pub(crate) struct Inbox {
+    send_queue: Arc<SendQueue>,
     incoming: Mutex<Incoming>,
     /// Woken when there is room again, or nobody reads any more.
     room: Notify,
@@ -40,21 +40,26 @@ struct Incoming {
     renewal: Option<Renewal>,
 }
 
-impl Mailbox {
-    pub(crate) fn new(lane: Arc<Lane>) -> Arc<Self> {
-        Arc::new(Self { lane, incoming: Mutex::default(), room: Notify::new(), turn: tokio::sync::Mutex::new(()) })
+impl Inbox {
+    pub(crate) fn new(send_queue: Arc<SendQueue>) -> Arc<Self> {
+        Arc::new(Self {
+            send_queue,
+            incoming: Mutex::default(),
+            room: Notify::new(),
+            turn: tokio::sync::Mutex::new(()),
+        })
     }
 
-    /// Makes the mailbox of a connection that has no transport yet.
+    /// Makes the inbox of a connection that has no transport yet.
     pub(crate) fn early(limits: QueueLimits, backlog: &Arc<Backlog>) -> Arc<Self> {
-        let mailbox = Self::new(Arc::new(Lane::new(limits, Arc::clone(backlog), Outlet::Taker)));
-        mailbox.lock().early = true;
-        mailbox
+        let inbox = Self::new(Arc::new(SendQueue::new(limits, Arc::clone(backlog), Writer::Taker)));
+        inbox.lock().early = true;
+        inbox
     }
 
     /// Notes that the connection got its transport, and from whom.
-    pub(crate) fn attach(&self, outlet: Outlet, identity: &Arc<Identity>) {
-        self.lane.set_outlet(outlet);
+    pub(crate) fn attach(&self, writer: Writer, identity: &Arc<Identity>) {
+        self.send_queue.set_writer(writer);
         {
             let mut incoming = self.lock();
             incoming.early = false;
@@ -67,8 +72,8 @@ impl Mailbox {
         self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn lane(&self) -> &Arc<Lane> {
-        &self.lane
+    pub(crate) fn send_queue(&self) -> &Arc<SendQueue> {
+        &self.send_queue
     }
 
     /// Waits for the turn of a request; its chunks belong together.
@@ -100,11 +105,11 @@ impl Mailbox {
     /// Waits until nobody reads any more.
     pub(crate) async fn closed(&self) {
         loop {
-            let news = self.room.notified();
+            let notified = self.room.notified();
             if self.lock().is_closed() {
                 return;
             }
-            news.await;
+            notified.await;
         }
     }
 
@@ -114,7 +119,7 @@ impl Mailbox {
         if !incoming.is_closed() {
             incoming.bytes.extend_from_slice(bytes);
             drop(incoming);
-            self.lane.signals.raise(Signal::Moved);
+            self.send_queue.signals.raise(Signal::Moved);
         }
     }
 
@@ -122,7 +127,7 @@ impl Mailbox {
     pub(crate) fn end(&self, reason: CloseReason) {
         self.lock().ended.get_or_insert(reason);
         self.room.notify_waiters();
-        self.lane.signals.raise(Signal::Moved);
+        self.send_queue.signals.raise(Signal::Moved);
     }
 
     /// Takes over the credentials of a later request, where they differ. Before the connection has its transport they
@@ -136,7 +141,7 @@ impl Mailbox {
         incoming.identity = Some(Arc::clone(&identity));
         incoming.renewal = Some(Renewal { identity, expires });
         drop(incoming);
-        self.lane.signals.raise(Signal::Renewed);
+        self.send_queue.signals.raise(Signal::Renewed);
     }
 
     pub(crate) fn take_renewal(&self) -> Option<Renewal> {

@@ -9,8 +9,8 @@ use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::http::sockets::SocketCharge;
-use crate::outbound::Lane;
+use crate::http::sockets::SocketShare;
+use crate::outbound::SendQueue;
 
 /// How much one read takes from the socket.
 pub(crate) const READ_SIZE: usize = 16 * 1024;
@@ -18,7 +18,7 @@ pub(crate) const READ_SIZE: usize = 16 * 1024;
 /// A plain socket or anything else.
 pub(crate) enum Io {
     /// A plain socket, which senders write to by themselves, and what it counts for its client.
-    Tcp { socket: Arc<TcpStream>, _charge: Option<SocketCharge> },
+    Tcp { socket: Arc<TcpStream>, _share: Option<SocketShare> },
     /// Anything else, as TLS, written to by the connection's task alone.
     #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "our own server has plain sockets only"))]
     Stream { stream: Pin<Box<dyn Stream>>, flush: Flush },
@@ -58,9 +58,9 @@ impl Io {
         }
     }
 
-    /// Writes what is queued in the lane until nothing is left.
-    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>, lane: &Lane) -> Poll<io::Result<()>> {
-        ready!(lane.poll_drain(cx, |cx, slices| self.poll_write(cx, slices)))?;
+    /// Writes what is queued in the send queue until nothing is left.
+    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>, send_queue: &SendQueue) -> Poll<io::Result<()>> {
+        ready!(send_queue.poll_drain(cx, |cx, slices| self.poll_write(cx, slices)))?;
         if let Self::Stream { stream, flush: flush @ Flush::Needed } = self {
             ready!(stream.as_mut().poll_flush(cx))?;
             *flush = Flush::Done;

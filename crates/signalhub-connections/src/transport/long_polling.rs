@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::CloseReason;
-use crate::outbound::Lane;
-use crate::transport::inbox::Mailbox;
+use crate::outbound::SendQueue;
+use crate::transport::inbox::Inbox;
 
 /// The answer to a poll takes no further message along beyond this.
 const BYTES_PER_ANSWER: usize = 1 << 20;
@@ -18,10 +18,10 @@ const BYTES_PER_ANSWER: usize = 1 << 20;
 /// The polls of one connection. One of them waits at a time: a newer one takes over.
 #[derive(Debug)]
 pub(crate) struct Polls {
-    mailbox: Arc<Mailbox>,
+    inbox: Arc<Inbox>,
     timeout: Duration,
     /// How long there may be no poll.
-    patience: Duration,
+    disconnect_timeout: Duration,
     /// Counts polls; the waiting one is over when there is a newer one.
     newest: AtomicU64,
     replaced: Notify,
@@ -52,11 +52,11 @@ pub(crate) enum Polled {
 }
 
 impl Polls {
-    pub(crate) fn new(mailbox: Arc<Mailbox>, timeout: Duration, patience: Duration) -> Arc<Self> {
+    pub(crate) fn new(inbox: Arc<Inbox>, timeout: Duration, disconnect_timeout: Duration) -> Arc<Self> {
         Arc::new(Self {
-            mailbox,
+            inbox,
             timeout,
-            patience,
+            disconnect_timeout,
             newest: AtomicU64::new(0),
             replaced: Notify::new(),
             turn: tokio::sync::Mutex::new(()),
@@ -65,8 +65,8 @@ impl Polls {
         })
     }
 
-    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
-        &self.mailbox
+    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
     }
 
     /// Waits for data, after the poll before it has ended. Whoever polls is [present](Present) meanwhile.
@@ -78,16 +78,16 @@ impl Polls {
         let _turn = self.turn.lock().await;
         let replaced = async {
             loop {
-                let news = self.replaced.notified();
+                let notified = self.replaced.notified();
                 if self.newest.load(Ordering::Acquire) != number {
                     return;
                 }
-                news.await;
+                notified.await;
             }
         };
         tokio::select! {
             biased;
-            frames = self.mailbox.lane().take(usize::MAX, BYTES_PER_ANSWER) => match frames {
+            frames = self.inbox.send_queue().take(usize::MAX, BYTES_PER_ANSWER) => match frames {
                 None => Polled::Ended,
                 Some(frames) => {
                     let mut data = Vec::new();
@@ -103,12 +103,12 @@ impl Polls {
     /// Tells whether there was no poll for too long.
     pub(crate) fn is_deserted(&self, now: Instant) -> bool {
         let presence = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
-        presence.waiting == 0 && now.duration_since(presence.since) > self.patience
+        presence.waiting == 0 && now.duration_since(presence.since) > self.disconnect_timeout
     }
 
     /// Ends the client's side.
     pub(crate) fn end(&self, reason: CloseReason) {
-        self.mailbox.end(reason);
+        self.inbox.end(reason);
     }
 
     /// The handler has ended.
@@ -132,8 +132,8 @@ impl Present {
     }
 
     /// The way out of the connection.
-    pub(crate) fn lane(&self) -> &Arc<Lane> {
-        self.0.mailbox.lane()
+    pub(crate) fn send_queue(&self) -> &Arc<SendQueue> {
+        self.0.inbox.send_queue()
     }
 }
 

@@ -5,8 +5,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use crate::outbound::Lane;
-use crate::transport::inbox::Mailbox;
+use crate::outbound::SendQueue;
+use crate::transport::inbox::Inbox;
 use crate::{CloseReason, Frame};
 
 /// The first bytes of every event stream, a comment that makes proxies pass on the head.
@@ -21,18 +21,18 @@ const BYTES_PER_EVENT: usize = 64 * 1024;
 
 /// The body of an event stream. Dropping it is how a client leaves.
 pub(crate) struct EventStream {
-    mailbox: Arc<Mailbox>,
+    inbox: Arc<Inbox>,
     opened: bool,
 }
 
 impl EventStream {
-    pub(crate) fn new(mailbox: Arc<Mailbox>) -> Self {
-        Self { mailbox, opened: false }
+    pub(crate) fn new(inbox: Arc<Inbox>) -> Self {
+        Self { inbox, opened: false }
     }
 
     /// The way out of its connection.
-    pub(crate) fn lane(&self) -> &Arc<Lane> {
-        self.mailbox.lane()
+    pub(crate) fn send_queue(&self) -> &Arc<SendQueue> {
+        self.inbox.send_queue()
     }
 
     /// The next event with all that waits; `None` once the connection has ended and everything was sent.
@@ -41,14 +41,14 @@ impl EventStream {
             self.opened = true;
             return Poll::Ready(Some(Bytes::from_static(OPENING)));
         }
-        let frames = ready!(self.mailbox.lane().poll_take(cx, MESSAGES_PER_EVENT, BYTES_PER_EVENT));
+        let frames = ready!(self.inbox.send_queue().poll_take(cx, MESSAGES_PER_EVENT, BYTES_PER_EVENT));
         Poll::Ready(frames.map(|frames| event(&frames)))
     }
 }
 
 impl Drop for EventStream {
     fn drop(&mut self) {
-        self.mailbox.end(CloseReason::ClientGone);
+        self.inbox.end(CloseReason::ClientGone);
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use crate::outbound::{Cut, Lane, Outlet};
+use crate::outbound::{LastWrite, SendQueue, Writer};
 pub(crate) use crate::transport::io::Io;
 use crate::transport::io::READ_SIZE;
 use crate::websocket_codec::{self, Decoder, Event, Violation};
@@ -20,7 +20,7 @@ pub(crate) struct Socket {
     io: Io,
     decoder: Decoder,
     early: Early,
-    farewell: Farewell,
+    close_frames: CloseFrames,
     /// The end of the client's side, found behind bytes that are to be read first.
     ended: Option<CloseReason>,
     broken: bool,
@@ -37,7 +37,7 @@ struct Early {
 
 /// Which close frames have gone over the wire.
 #[derive(Clone, Copy, Debug, Default)]
-struct Farewell {
+struct CloseFrames {
     sent: bool,
     received: bool,
 }
@@ -48,23 +48,23 @@ impl Socket {
             io,
             decoder: Decoder::new(),
             early: Early { posted, frames },
-            farewell: Farewell::default(),
+            close_frames: CloseFrames::default(),
             ended: None,
             broken: false,
         }
     }
 
     /// Who writes to it.
-    pub(crate) fn outlet(&self) -> Outlet {
+    pub(crate) fn writer(&self) -> Writer {
         match &self.io {
-            Io::Tcp { socket, .. } => Outlet::Socket(Arc::clone(socket)),
-            Io::Stream { .. } => Outlet::Task,
+            Io::Tcp { socket, .. } => Writer::Socket(Arc::clone(socket)),
+            Io::Stream { .. } => Writer::Task,
         }
     }
 
     /// Says goodbye to a client that has come back another way and will hardly read it; nobody waits for that.
-    pub(crate) fn abandon(&self, cut: Cut) {
-        if cut == Cut::BetweenFrames && !self.farewell.sent {
+    pub(crate) fn abandon(&self, cut: LastWrite) {
+        if cut == LastWrite::WholeFrame && !self.close_frames.sent {
             self.io.try_write(&websocket_codec::close_frame(CloseReason::Finished.code(), ""));
         }
     }
@@ -73,11 +73,11 @@ impl Socket {
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        lane: &Lane,
+        send_queue: &SendQueue,
         intake: Intake,
         input: &mut Vec<u8>,
     ) -> Poll<Received> {
-        if let Poll::Ready(Err(_)) = self.io.poll_drain(cx, lane) {
+        if let Poll::Ready(Err(_)) = self.io.poll_drain(cx, send_queue) {
             return self.end(CloseReason::ClientGone);
         }
         if intake == Intake::Paused {
@@ -89,7 +89,7 @@ impl Socket {
         let Early { posted, mut frames } = std::mem::take(&mut self.early);
         if !posted.is_empty() || !frames.is_empty() {
             input.extend_from_slice(&posted);
-            self.take(&mut frames, lane, input);
+            self.take(&mut frames, send_queue, input);
             return Poll::Ready(Received::Bytes);
         }
         SCRATCH.with_borrow_mut(|scratch| {
@@ -97,7 +97,7 @@ impl Socket {
                 let before = input.len();
                 match ready!(self.io.poll_read(cx, scratch)) {
                     Ok(0) | Err(_) => self.ended = Some(CloseReason::ClientGone),
-                    Ok(n) => self.take(&mut scratch[..n], lane, input),
+                    Ok(n) => self.take(&mut scratch[..n], send_queue, input),
                 }
                 // What came before the end is read before the end is told.
                 if input.len() > before {
@@ -117,7 +117,7 @@ impl Socket {
     }
 
     /// Decodes what was read: payload goes to the input, control frames are answered at once.
-    fn take(&mut self, mut bytes: &mut [u8], lane: &Lane, input: &mut Vec<u8>) {
+    fn take(&mut self, mut bytes: &mut [u8], send_queue: &SendQueue, input: &mut Vec<u8>) {
         while !bytes.is_empty() && self.ended.is_none() {
             match self.decoder.decode(bytes) {
                 Ok((used, event)) => {
@@ -125,65 +125,65 @@ impl Socket {
                         Some(Event::Data { payload, .. }) => input.extend_from_slice(payload),
                         Some(Event::Ping(payload)) => {
                             // A connection that no longer takes frames needs no pong either.
-                            let _ = lane.send_unretained(&Frame::control(websocket_codec::pong_frame(&payload)));
+                            let _ = send_queue.send_unretained(&Frame::control(websocket_codec::pong_frame(&payload)));
                         }
                         Some(Event::Close(_)) => {
                             // The original answers with 1000 and no reason, whatever the client's code.
-                            self.farewell.received = true;
-                            self.say_goodbye(lane, CloseReason::ClientClosed);
+                            self.close_frames.received = true;
+                            self.send_close_frame(send_queue, CloseReason::ClientClosed);
                             self.ended = Some(CloseReason::ClientClosed);
                         }
                         Some(Event::Pong(_)) | None => {}
                     }
                     bytes = &mut bytes[used..];
                 }
-                Err(violation) => return self.refuse(violation, lane),
+                Err(violation) => return self.refuse(violation, send_queue),
             }
         }
     }
 
-    fn refuse(&mut self, violation: Violation, lane: &Lane) {
+    fn refuse(&mut self, violation: Violation, send_queue: &SendQueue) {
         let reason = match violation.close_code() {
             1007 => CloseReason::InvalidText,
             _ => CloseReason::ProtocolViolation,
         };
         tracing::debug!(reason = reason.label(), %violation, "the client broke the WebSocket protocol");
         // What else the client sends cannot be understood any more, so nobody waits for its close frame.
-        self.farewell.received = true;
-        self.say_goodbye(lane, reason);
+        self.close_frames.received = true;
+        self.send_close_frame(send_queue, reason);
         self.ended = Some(reason);
     }
 
-    fn say_goodbye(&mut self, lane: &Lane, reason: CloseReason) {
-        let frame = (!self.farewell.sent).then(|| Frame::control(websocket_codec::close_frame(reason.code(), "")));
-        self.farewell.sent = true;
-        lane.finish(frame.as_ref(), reason);
+    fn send_close_frame(&mut self, send_queue: &SendQueue, reason: CloseReason) {
+        let frame = (!self.close_frames.sent).then(|| Frame::control(websocket_codec::close_frame(reason.code(), "")));
+        self.close_frames.sent = true;
+        send_queue.finish(frame.as_ref(), reason);
     }
 
     /// Queues the close frame, unless one was sent already.
-    pub(crate) fn start_closing(&mut self, lane: &Lane, reason: CloseReason) {
-        self.say_goodbye(lane, reason);
+    pub(crate) fn start_closing(&mut self, send_queue: &SendQueue, reason: CloseReason) {
+        self.send_close_frame(send_queue, reason);
     }
 
     /// Writes what is queued until nothing is left.
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>, lane: &Lane) -> Poll<()> {
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>, send_queue: &SendQueue) -> Poll<()> {
         if self.broken {
             return Poll::Ready(());
         }
-        self.io.poll_drain(cx, lane).map(|result| self.broken |= result.is_err())
+        self.io.poll_drain(cx, send_queue).map(|result| self.broken |= result.is_err())
     }
 
     /// Writes what is left and waits for the client's close frame.
-    pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>, lane: &Lane) -> Poll<()> {
-        let flushed = self.poll_flush(cx, lane).is_ready();
+    pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>, send_queue: &SendQueue) -> Poll<()> {
+        let flushed = self.poll_flush(cx, send_queue).is_ready();
         if self.broken || self.ended == Some(CloseReason::ClientGone) {
             return Poll::Ready(());
         }
-        if flushed && self.farewell.received {
+        if flushed && self.close_frames.received {
             return self.io.poll_shutdown(cx);
         }
         SCRATCH.with_borrow_mut(|scratch| {
-            while !self.farewell.received {
+            while !self.close_frames.received {
                 let mut bytes = match ready!(self.io.poll_read(cx, scratch)) {
                     Ok(0) | Err(_) => return Poll::Ready(()),
                     Ok(n) => &mut scratch[..n],
@@ -191,7 +191,7 @@ impl Socket {
                 while !bytes.is_empty() {
                     match self.decoder.decode(bytes) {
                         Ok((_, Some(Event::Close(_)))) | Err(_) => {
-                            self.farewell.received = true;
+                            self.close_frames.received = true;
                             break;
                         }
                         Ok((used, _)) => bytes = &mut bytes[used..],

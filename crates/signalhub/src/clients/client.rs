@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use signalhub_connections::{ConnectionId, Frame, Identity, MessageKind, Outbound, SendError};
+use signalhub_connections::{ConnectionEnded, ConnectionId, Frame, Identity, MessageKind, Outbound};
 use signalhub_events::Subscriptions;
 use signalhub_protocol::{HubMessage, Protocol, TransferFormat};
 
@@ -84,7 +84,7 @@ impl Client {
         let _ = self.try_send(message);
     }
 
-    pub(crate) fn try_send(&self, message: &HubMessage<'_>) -> Result<(), SendError> {
+    pub(crate) fn try_send(&self, message: &HubMessage<'_>) -> Result<(), ConnectionEnded> {
         self.outbound.send(&frame(self.protocol, message))
     }
 }

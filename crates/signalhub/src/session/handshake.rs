@@ -38,7 +38,7 @@ pub(super) async fn shake_hands(options: &HubOptions, connection: &mut Connectio
                 connection.outbound().cork();
                 answer(connection, message_kind(protocol), None);
                 if request.version < RESUMABLE_VERSION {
-                    connection.forgo_resuming();
+                    connection.disable_resume();
                 }
                 if connection.is_resumable() {
                     connection.outbound().retain(options.stateful_reconnect_buffer_size);

@@ -11,8 +11,8 @@ use super::{Mounted, spawn, token};
 use crate::auth::identity::Renewal;
 use crate::connection::Transport;
 use crate::http::body::{Accept, Body};
-use crate::limits::Party;
-use crate::outbound::{Lane, Outlet};
+use crate::limits::QuotaKey;
+use crate::outbound::{SendQueue, Writer};
 use crate::registry::{AttachError, Attached, Link, Resumable};
 use crate::transport::handover::{Arrival, Handover};
 use crate::transport::websocket::Socket;
@@ -20,8 +20,8 @@ use crate::{ClientError, Connection, Identity, Reconnect, TransportKind};
 
 impl Mounted {
     pub(super) fn connect_websocket(&self, head: &Parts, identity: Identity, accept_key: &str) -> Response<Body> {
-        let (token, party) = (token(head), self.party(&identity, head));
-        if token.as_deref().is_some_and(|token| self.registry.find(token, &party.owner).is_none()) {
+        let (token, quota_key) = (token(head), self.quota_key(&identity, head));
+        if token.as_deref().is_some_and(|token| self.registry.find(token, &quota_key.owner).is_none()) {
             // The original sets no content type here.
             let response = crate::http::answers::body(StatusCode::NOT_FOUND, "No Connection with that ID");
             return self.reject(ClientError::UnknownConnection, "there is no connection with this id", response);
@@ -29,10 +29,10 @@ impl Mounted {
         if !self.endpoint.offered().contains(TransportKind::WebSockets) {
             return self.not_offered(TransportKind::WebSockets);
         }
-        let resumable = token.as_deref().and_then(|token| self.registry.resume(token, &party));
+        let resumable = token.as_deref().and_then(|token| self.registry.resume(token, &quota_key));
         let accepted = match resumable {
             Some(resumable) => resumable.map(|resumable| self.hand_over(resumable, head, identity)),
-            None => self.attach_websocket((token.as_deref(), head), &party, identity),
+            None => self.attach_websocket((token.as_deref(), head), &quota_key, identity),
         };
         let accept = match accepted {
             Ok(accept) => accept,
@@ -52,33 +52,35 @@ impl Mounted {
     fn attach_websocket(
         &self,
         (token, head): (Option<&str>, &Parts),
-        party: &Party,
+        quota_key: &QuotaKey,
         identity: Identity,
     ) -> Result<Accept, AttachError> {
-        let lane = Arc::new(Lane::new(self.endpoint.queue_limits(), Arc::clone(self.registry.backlog()), Outlet::Task));
+        let send_queue =
+            Arc::new(SendQueue::new(self.endpoint.queue_limits(), Arc::clone(self.registry.backlog()), Writer::Task));
         let identity = Arc::new(identity);
         let mut early = Vec::new();
         let mut handover = None;
         let attached = match token {
-            Some(token) => self.registry.attach(token, TransportKind::WebSockets, party, |posted, reconnect| {
-                if let Some(mailbox) = posted {
-                    mailbox.abandon();
-                    early = mailbox.take();
+            Some(token) => self.registry.attach(token, TransportKind::WebSockets, quota_key, |posted, reconnect| {
+                if let Some(inbox) = posted {
+                    inbox.abandon();
+                    early = inbox.take();
                 }
                 if reconnect == Reconnect::Stateful {
-                    handover = Some(Handover::new(self.endpoint.patience()));
+                    handover = Some(Handover::new(self.endpoint.time_without_transport()));
                 }
-                (Link::WebSocket { lane: Arc::clone(&lane), handover: handover.clone() }, ())
+                (Link::WebSocket { send_queue: Arc::clone(&send_queue), handover: handover.clone() }, ())
             }),
-            None => self.registry.admit(&lane, party),
+            None => self.registry.admit(&send_queue, quota_key),
         };
-        let Attached { id, seat, reconnect, .. } = attached?;
+        let Attached { id, registration, reconnect, .. } = attached?;
         let (expires, remote) = (self.endpoint.closing_time(&identity), head.extensions.get().copied());
         let (handler, request) = (self.endpoint.handler(), Span::current());
         Ok(Box::new(move |io, frames| {
             let socket = Socket::new(io, early, frames);
-            lane.set_outlet(socket.outlet());
-            let connection = Connection::new(id, identity, lane, Transport::WebSocket(socket)).with_seat(seat);
+            send_queue.set_writer(socket.writer());
+            let connection =
+                Connection::new(id, identity, send_queue, Transport::WebSocket(socket)).with_registration(registration);
             let connection = connection.resumable(reconnect, handover).closing_at(expires).coming_from(remote);
             spawn(handler, connection, &request);
         }))
@@ -86,12 +88,12 @@ impl Mounted {
 
     /// Gives a connection that is there already another WebSocket.
     fn hand_over(&self, resumable: Resumable, head: &Parts, identity: Identity) -> Accept {
-        let Resumable { lane, handover } = resumable;
+        let Resumable { send_queue, handover } = resumable;
         let (expires, remote) = (self.endpoint.closing_time(&identity), head.extensions.get().copied());
-        handover.renew(Renewal { identity: Arc::new(identity), expires }, &lane);
+        handover.renew(Renewal { identity: Arc::new(identity), expires }, &send_queue);
         Box::new(move |io, frames| {
             let transport = Transport::WebSocket(Socket::new(io, Vec::new(), frames));
-            handover.bring(Arrival { transport, remote }, &lane);
+            handover.bring(Arrival { transport, remote }, &send_queue);
         })
     }
 }

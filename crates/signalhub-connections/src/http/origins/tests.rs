@@ -15,7 +15,7 @@ fn head(method: &str, headers: &[(&str, &str)]) -> Parts {
 
 fn granted(origins: &Origins, head: &Parts) -> bool {
     match origins.judge(head, || false) {
-        Judged::Passed(grant) => grant.origin.is_some(),
+        Judged::Passed(cors) => cors.origin.is_some(),
         other => panic!("{other:?}"),
     }
 }
@@ -92,8 +92,8 @@ fn a_request_that_is_vouched_for_is_not_judged() {
     ];
     let head = head("GET", &upgrade);
     assert!(matches!(Origins::same().judge(&head, || false), Judged::Foreign(_)));
-    let Judged::Passed(grant) = Origins::same().judge(&head, || true) else { panic!("it passes") };
-    assert_eq!((grant.origin, grant.foreign), (None, None), "and still no page is let see the answer");
+    let Judged::Passed(cors) = Origins::same().judge(&head, || true) else { panic!("it passes") };
+    assert_eq!((cors.origin, cors.foreign), (None, None), "and still no page is let see the answer");
 }
 
 #[test]

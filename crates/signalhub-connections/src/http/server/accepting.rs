@@ -11,9 +11,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::Routes;
-use super::serving::{self, Visit};
+use super::serving::{self, AcceptedSocket};
 use crate::RemoteAddress;
-use crate::http::sockets::{SocketCharge, Sockets};
+use crate::http::sockets::{SocketShare, Sockets};
 use crate::limits::Limit;
 use crate::limits::file_descriptors::Descriptors;
 
@@ -29,7 +29,7 @@ const TOO_MANY_SOCKETS: &[u8] =
 pub(super) async fn accept(listener: TcpListener, routes: Arc<Routes>, stopping: watch::Receiver<()>) -> Infallible {
     let limits = routes.registry.limits();
     let mut descriptors = Descriptors::new(limits.headroom());
-    let sockets = Sockets::new(limits.share(descriptors.most()));
+    let sockets = Sockets::new(limits.socket_limit(descriptors.most()));
     loop {
         let (socket, address) = match listener.accept().await {
             Ok((socket, address)) => (socket, RemoteAddress::new(address.ip()).ip()),
@@ -39,11 +39,12 @@ pub(super) async fn accept(listener: TcpListener, routes: Arc<Routes>, stopping:
             }
         };
         match admit(&routes, &sockets, &mut descriptors, address) {
-            Ok(charge) => {
+            Ok(share) => {
                 let (routes, sockets, stopping) = (Arc::clone(&routes), Arc::clone(&sockets), stopping.clone());
                 let (times, body_time, head_size) = (limits.times(), limits.body_time(), limits.longest_head());
-                let visit = Visit { address, charge, times, body_time, head_size, routes, sockets, stopping };
-                serving::serve(socket, visit);
+                let accepted =
+                    AcceptedSocket { address, share, times, body_time, head_size, routes, sockets, stopping };
+                serving::serve(socket, accepted);
             }
             Err(limit) => turn_away(&socket, limit, address, &routes),
         }
@@ -56,11 +57,11 @@ fn admit(
     sockets: &Arc<Sockets>,
     descriptors: &mut Descriptors,
     address: IpAddr,
-) -> Result<Option<SocketCharge>, Limit> {
+) -> Result<Option<SocketShare>, Limit> {
     // A proxy's socket counts for its clients, once they are known.
-    let charge = if routes.proxies.trusts(address) { None } else { sockets.charge(address)? };
+    let share = if routes.proxies.trusts(address) { None } else { sockets.take(address)? };
     if descriptors.admit(Instant::now()) || sockets.evict(tokio::time::Instant::now()) {
-        Ok(charge)
+        Ok(share)
     } else {
         Err(Limit::Descriptors)
     }

@@ -9,15 +9,15 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
 use super::head::Framing;
-use super::serving::{self, Visit};
+use super::serving::{self, AcceptedSocket};
 use crate::CloseReason;
 use crate::close::ARRIVAL_TIME;
-use crate::http::sockets::SocketCharge;
-use crate::outbound::Lane;
+use crate::http::sockets::SocketShare;
+use crate::outbound::SendQueue;
 use crate::transport::server_sent_events::EventStream;
 
 /// How long a client may take for what is queued when its connection has ended.
-const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
+const LAST_MESSAGES_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How an event stream came to its end.
 enum Outcome {
@@ -37,21 +37,21 @@ pub(super) async fn stream(
     events: EventStream,
     (head, framing): (Vec<u8>, Framing),
     ahead: Vec<u8>,
-    (visit, _charge): (Visit, Option<SocketCharge>),
+    (accepted, _share): (AcceptedSocket, Option<SocketShare>),
 ) {
-    let lane = Arc::clone(events.lane());
+    let send_queue = Arc::clone(events.send_queue());
     let mut spoke = !ahead.is_empty();
     let outcome = {
         let (mut reader, writer) = socket.split();
         let overdue = async {
             // Who was too slow has had its time.
-            if lane.wait_ended().await != CloseReason::SlowConsumer {
-                tokio::time::sleep(FAREWELL_TIMEOUT).await;
+            if send_queue.wait_ended().await != CloseReason::SlowConsumer {
+                tokio::time::sleep(LAST_MESSAGES_TIMEOUT).await;
             }
         };
         tokio::select! {
             written = write(writer, events, head, framing) => match written {
-                Ok(()) if lane.ended() == Some(CloseReason::ServerShutdown) => Outcome::SentAway,
+                Ok(()) if send_queue.ended() == Some(CloseReason::ServerShutdown) => Outcome::SentAway,
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => Outcome::Overdue,
                 written => Outcome::Written(written),
             },
@@ -61,8 +61,8 @@ pub(super) async fn stream(
     };
     match outcome {
         // What came in between was not kept, so the socket can only end.
-        Outcome::Written(Ok(())) if framing == Framing::Chunked && !spoke && !is_stopping(&visit) => {
-            serving::serve_again(socket, visit);
+        Outcome::Written(Ok(())) if framing == Framing::Chunked && !spoke && !is_stopping(&accepted) => {
+            serving::serve_again(socket, accepted);
         }
         Outcome::Written(_) | Outcome::Left => {}
         Outcome::SentAway => {
@@ -77,36 +77,36 @@ pub(super) async fn stream(
     }
 }
 
-fn is_stopping(visit: &Visit) -> bool {
-    visit.stopping.has_changed().unwrap_or(true)
+fn is_stopping(accepted: &AcceptedSocket) -> bool {
+    accepted.stopping.has_changed().unwrap_or(true)
 }
 
 async fn write(writer: WriteHalf<'_>, mut events: EventStream, head: Vec<u8>, framing: Framing) -> io::Result<()> {
     let mut bytes = head;
     while let Some(event) = poll_fn(|cx| events.poll_next(cx)).await {
         framing.append(&event, &mut bytes);
-        write_all(&writer, &bytes, events.lane()).await?;
+        write_all(&writer, &bytes, events.send_queue()).await?;
         // An idle stream keeps no buffer.
         bytes = Vec::new();
     }
-    if events.lane().ended() != Some(CloseReason::ServerShutdown) {
+    if events.send_queue().ended() != Some(CloseReason::ServerShutdown) {
         bytes.extend_from_slice(framing.end());
     }
-    write_all(&writer, &bytes, events.lane()).await
+    write_all(&writer, &bytes, events.send_queue()).await
 }
 
 /// Writes all of it, unless the client takes nothing for too long: then its connection ends.
-async fn write_all(writer: &WriteHalf<'_>, mut bytes: &[u8], lane: &Lane) -> io::Result<()> {
+async fn write_all(writer: &WriteHalf<'_>, mut bytes: &[u8], send_queue: &SendQueue) -> io::Result<()> {
     while !bytes.is_empty() {
         match writer.try_write(bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => bytes = &bytes[count..],
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 // An idle stream keeps no timer either.
-                match Box::pin(tokio::time::timeout(lane.send_timeout(), writer.writable())).await {
+                match Box::pin(tokio::time::timeout(send_queue.send_timeout(), writer.writable())).await {
                     Ok(writable) => writable?,
                     Err(_) => {
-                        lane.end(CloseReason::SlowConsumer);
+                        send_queue.end(CloseReason::SlowConsumer);
                         return Err(io::ErrorKind::TimedOut.into());
                     }
                 }

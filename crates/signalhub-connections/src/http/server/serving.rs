@@ -22,8 +22,8 @@ use super::head::{self, Framing};
 use super::server_sent_events;
 use super::unreadable;
 use crate::http::body::{Body, Takeover};
-use crate::http::request_timeouts::{Overdue, Pace, Times, Watched};
-use crate::http::sockets::{SocketCharge, Sockets};
+use crate::http::request_timeouts::{Overdue, RequestTimeouts, Times, WatchedSocket};
+use crate::http::sockets::{SocketShare, Sockets};
 use crate::limits::Limit;
 use crate::registry::Registry;
 use crate::transport::io::Io;
@@ -33,11 +33,11 @@ use crate::{ClientError, CloseReason};
 const READ_BUFFER: usize = 16 * 1024;
 
 /// A client's socket: where it comes from, and what it is served with.
-pub(super) struct Visit {
+pub(super) struct AcceptedSocket {
     /// The other end of the socket.
     pub(super) address: IpAddr,
     /// What it counts for that; a proxy's socket counts for the client of each request.
-    pub(super) charge: Option<SocketCharge>,
+    pub(super) share: Option<SocketShare>,
     pub(super) times: Times,
     /// How long the body of a request may take.
     pub(super) body_time: Duration,
@@ -54,7 +54,7 @@ struct Taken {
     head: Response<()>,
     framing: Framing,
     takeover: Takeover,
-    charge: Option<SocketCharge>,
+    share: Option<SocketShare>,
 }
 
 /// How HTTP came to its end.
@@ -64,33 +64,33 @@ enum Served {
 }
 
 /// Serves a socket that was just accepted.
-pub(super) fn serve(socket: TcpStream, visit: Visit) {
+pub(super) fn serve(socket: TcpStream, accepted: AcceptedSocket) {
     if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, address = %visit.address, "a socket was gone before it was served");
+        tracing::debug!(%error, address = %accepted.address, "a socket was gone before it was served");
         return;
     }
-    tokio::spawn(serve_socket(socket, Pace::new(visit.times), visit));
+    tokio::spawn(serve_socket(socket, RequestTimeouts::new(accepted.times), accepted));
 }
 
 /// Serves a socket again, after a response that had it for itself.
-pub(super) fn serve_again(socket: TcpStream, visit: Visit) {
-    tokio::spawn(serve_socket(socket, Pace::resumed(visit.times), visit));
+pub(super) fn serve_again(socket: TcpStream, accepted: AcceptedSocket) {
+    tokio::spawn(serve_socket(socket, RequestTimeouts::resumed(accepted.times), accepted));
 }
 
-async fn serve_socket(socket: TcpStream, pace: Arc<Pace>, visit: Visit) {
-    let speaking = visit.sockets.speak(&pace);
+async fn serve_socket(socket: TcpStream, timeouts: Arc<RequestTimeouts>, accepted: AcceptedSocket) {
+    let speaking = accepted.sockets.speak(&timeouts);
     let taken = Mutex::new(None);
     let service = service_fn(|request: Request<Incoming>| {
-        let (visit, busy, taken) = (&visit, pace.request(), &taken);
+        let (accepted, busy, taken) = (&accepted, timeouts.request(), &taken);
         async move {
             let framing = Framing::of(&request);
             // What is left of a body would be in the way of whatever comes next on the socket.
             let is_free = request.body().is_end_stream();
-            let mut response = visit.routes.answer(request, visit).await;
+            let mut response = accepted.routes.answer(request, accepted).await;
             if is_free && let Some(takeover) = response.body_mut().take_over() {
-                let charge = response.body_mut().take_charge();
+                let share = response.body_mut().take_share();
                 let head = response.map(drop);
-                let response = Box::new(Taken { head, framing, takeover, charge });
+                let response = Box::new(Taken { head, framing, takeover, share });
                 *taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(response);
                 // It is not hyper that answers.
                 return pending().await;
@@ -99,13 +99,13 @@ async fn serve_socket(socket: TcpStream, pace: Arc<Pace>, visit: Visit) {
         }
     });
     let mut connection = http1::Builder::new()
-        // The pace has an eye on it; hyper would count the time between requests as part of the next head.
+        // The timeouts has an eye on it; hyper would count the time between requests as part of the next head.
         .header_read_timeout(None)
-        .max_header_size(visit.head_size)
-        .max_buf_size(visit.head_size.max(READ_BUFFER))
-        .serve_connection(TokioIo::new(Watched::new(socket, Arc::clone(&pace))), service);
+        .max_header_size(accepted.head_size)
+        .max_buf_size(accepted.head_size.max(READ_BUFFER))
+        .serve_connection(TokioIo::new(WatchedSocket::new(socket, Arc::clone(&timeouts))), service);
     let outcome = {
-        let mut stopping = visit.stopping.clone();
+        let mut stopping = accepted.stopping.clone();
         let mut stop = pin!(stopping.changed());
         let mut stopped = false;
         let serving = poll_fn(|cx| {
@@ -119,49 +119,55 @@ async fn serve_socket(socket: TcpStream, pace: Arc<Pace>, visit: Visit) {
                 None => polled.map(Served::Ended),
             }
         });
-        pace.drive(pin!(serving)).await
+        timeouts.drive(pin!(serving)).await
     };
     let parts = connection.into_parts();
     let (watched, read) = (parts.io.into_inner(), parts.read_buf);
     drop(speaking);
-    end(outcome, &pace, watched, &read, visit).await;
+    end(outcome, &timeouts, watched, &read, accepted).await;
 }
 
 /// Does with a socket what is to be done after HTTP.
-async fn end(outcome: Result<Served, Overdue>, pace: &Pace, watched: Watched, read: &[u8], visit: Visit) {
+async fn end(
+    outcome: Result<Served, Overdue>,
+    timeouts: &RequestTimeouts,
+    watched: WatchedSocket,
+    read: &[u8],
+    accepted: AcceptedSocket,
+) {
     match outcome {
         Ok(Served::Taken(response)) => {
             // The bytes are copied, because the buffer they lie in is far larger than they are.
-            hand_over(*response, watched.into_socket(), read.to_vec(), visit);
+            hand_over(*response, watched.into_socket(), read.to_vec(), accepted);
         }
         Ok(Served::Ended(Err(error))) => match watched.refusal() {
             Some(status) => {
-                Box::pin(unreadable::refuse(watched.into_socket(), status, read, &error, &visit)).await;
+                Box::pin(unreadable::refuse(watched.into_socket(), status, read, &error, &accepted)).await;
             }
-            None => log_broken(&error, &visit),
+            None => log_broken(&error, &accepted),
         },
         Ok(Served::Ended(Ok(()))) => {}
-        Err(overdue) => give_up(&watched.into_socket(), overdue, pace, &visit),
+        Err(overdue) => give_up(&watched.into_socket(), overdue, timeouts, &accepted),
     }
 }
 
 /// Ends the socket of a client that took too long.
-fn give_up(socket: &TcpStream, overdue: Overdue, pace: &Pace, visit: &Visit) {
-    tracing::debug!(reason = overdue.label(), address = %visit.address, "a client took too long");
-    visit.routes.registry().refusals().count_overdue(overdue);
+fn give_up(socket: &TcpStream, overdue: Overdue, timeouts: &RequestTimeouts, accepted: &AcceptedSocket) {
+    tracing::debug!(reason = overdue.label(), address = %accepted.address, "a client took too long");
+    accepted.routes.registry().refusals().count_overdue(overdue);
     if overdue == Overdue::Answer {
         // What the kernel holds for the client is let go as well.
         let _ = socket.set_zero_linger();
-        if let Some(lane) = pace.unread() {
-            lane.end(CloseReason::SlowConsumer);
+        if let Some(send_queue) = timeouts.unread() {
+            send_queue.end(CloseReason::SlowConsumer);
         }
     }
 }
 
 /// Logs why HTTP ended on a socket, and counts what its client did wrong.
-fn log_broken(error: &hyper::Error, visit: &Visit) {
-    let reason = count_broken(error, visit.routes.registry());
-    tracing::debug!(reason, %error, address = %visit.address, "an HTTP connection broke");
+fn log_broken(error: &hyper::Error, accepted: &AcceptedSocket) {
+    let reason = count_broken(error, accepted.routes.registry());
+    tracing::debug!(reason, %error, address = %accepted.address, "an HTTP connection broke");
 }
 
 /// Counts what a client did wrong, and gives its name.
@@ -181,21 +187,21 @@ pub(super) fn count_broken(error: &hyper::Error, registry: &Registry) -> Option<
 }
 
 /// Gives the socket to what takes it, in a task of its own: this one is large, for hyper's sake.
-fn hand_over(response: Taken, mut socket: TcpStream, ahead: Vec<u8>, visit: Visit) {
-    let Taken { head, framing, takeover, charge } = response;
+fn hand_over(response: Taken, mut socket: TcpStream, ahead: Vec<u8>, accepted: AcceptedSocket) {
+    let Taken { head, framing, takeover, share } = response;
     match takeover {
         Takeover::Socket(accept) => {
             let head = head::upgrade(&head);
-            let (charge, send_timeout) = (charge.or(visit.charge), visit.times.send);
+            let (share, send_timeout) = (share.or(accepted.share), accepted.times.send);
             tokio::spawn(async move {
                 if let Ok(Ok(())) = tokio::time::timeout(send_timeout, socket.write_all(&head)).await {
-                    accept(Io::Tcp { socket: Arc::new(socket), _charge: charge }, ahead);
+                    accept(Io::Tcp { socket: Arc::new(socket), _share: share }, ahead);
                 }
             });
         }
         Takeover::Events(stream) => {
             let head = head::stream(&head, framing);
-            tokio::spawn(server_sent_events::stream(socket, stream, (head, framing), ahead, (visit, charge)));
+            tokio::spawn(server_sent_events::stream(socket, stream, (head, framing), ahead, (accepted, share)));
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::head;
-use super::serving::{self, Visit};
+use super::serving::{self, AcceptedSocket};
 use crate::http::answers;
 
 /// How many header fields a head may have; the original's limit as well as hyper's.
@@ -23,18 +23,24 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 const MOST_DISCARDED: usize = 1 << 20;
 
 /// Answers with this status to what was read, counts it, and gives up the socket.
-pub(super) async fn refuse(mut socket: TcpStream, status: u16, read: &[u8], error: &hyper::Error, visit: &Visit) {
+pub(super) async fn refuse(
+    mut socket: TcpStream,
+    status: u16,
+    read: &[u8],
+    error: &hyper::Error,
+    accepted: &AcceptedSocket,
+) {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    let text = explain(status, read, error, visit.head_size);
-    let reason = serving::count_broken(error, visit.routes.registry());
-    let address = visit.address;
+    let text = explain(status, read, error, accepted.head_size);
+    let reason = serving::count_broken(error, accepted.routes.registry());
+    let address = accepted.address;
     tracing::debug!(reason, detail = text, status = status.as_u16(), %address, "the head of a request was refused");
     let mut response = answers::text(status, &text).map(|_| ());
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     if let Some(mut head) = readable(read) {
-        visit.routes.proxies.resolve(&mut head, visit.address);
-        visit.routes.grant(&head, &mut response);
+        accepted.routes.proxies.resolve(&mut head, accepted.address);
+        accepted.routes.add_cors_headers(&head, &mut response);
     }
     let answering = async {
         let bytes = [head::whole(&response), text.into_bytes()].concat();

@@ -1,78 +1,78 @@
 use super::*;
 
-fn party(user: &str, address: &str) -> Party {
+fn quota_key(user: &str, address: &str) -> QuotaKey {
     let (user, organisation) =
         user.split_once('@').map_or((user, None), |(user, organisation)| (user, Some(organisation.into())));
     let principal = Principal { organisation, user: (!user.is_empty()).then(|| user.into()) };
-    Party { owner: Owner { endpoint: 0, principal }, address: address.parse().ok().map(network) }
+    QuotaKey { owner: Owner { endpoint: 0, principal }, address: address.parse().ok().map(network) }
 }
 
-fn shares(per_user: Option<usize>, per_address: Option<usize>) -> Shares {
-    Shares { per_user, per_address }
+fn quota_limits(per_user: Option<usize>, per_address: Option<usize>) -> QuotaLimits {
+    QuotaLimits { per_user, per_address }
 }
 
 #[test]
 fn users_and_addresses_are_counted_apart() {
-    let shares = shares(Some(2), Some(3));
-    let mut tally = Tally::default();
-    let mut charges = Vec::new();
+    let limits = quota_limits(Some(2), Some(3));
+    let mut quotas = Quotas::default();
+    let mut shares_taken = Vec::new();
     for (user, address, expected) in [
         ("ann", "1.1.1.1", None),
         ("ann", "1.1.1.2", None),
-        ("ann", "1.1.1.3", Some(Spent::User)),
+        ("ann", "1.1.1.3", Some(QuotaExceeded::User)),
         ("bob", "1.1.1.1", None),
         ("", "1.1.1.1", None),
-        ("", "1.1.1.1", Some(Spent::Address)),
+        ("", "1.1.1.1", Some(QuotaExceeded::Address)),
         ("", "", None),
         ("", "", None),
         ("", "2001:db8::1", None),
         ("", "2001:db8::2", None),
         ("", "2001:db8::3", None),
-        ("", "2001:db8::ffff:4", Some(Spent::Address)),
+        ("", "2001:db8::ffff:4", Some(QuotaExceeded::Address)),
         ("", "2001:db8:0:1::4", None),
     ] {
-        match tally.charge(&party(user, address), shares) {
-            Ok(charge) => {
+        match quotas.take(&quota_key(user, address), limits) {
+            Ok(share) => {
                 assert_eq!(expected, None, "{user} from {address}");
-                charges.push(charge);
+                shares_taken.push(share);
             }
-            Err(spent) => assert_eq!(expected, Some(spent), "{user} from {address}"),
+            Err(exceeded) => assert_eq!(expected, Some(exceeded), "{user} from {address}"),
         }
     }
-    for charge in charges {
-        tally.release(charge);
+    for share in shares_taken {
+        quotas.release(share);
     }
-    assert!(tally.users.is_empty() && tally.addresses.is_empty(), "{tally:?}");
+    assert!(quotas.users.is_empty() && quotas.addresses.is_empty(), "{quotas:?}");
 }
 
 #[test]
 fn users_of_one_name_in_two_organisations_are_two_users() {
-    let shares = shares(Some(1), None);
-    let mut tally = Tally::default();
-    let charges = ["ann", "ann@acme", "ann@other"].map(|user| tally.charge(&party(user, ""), shares).unwrap());
+    let limits = quota_limits(Some(1), None);
+    let mut quotas = Quotas::default();
+    let shares_taken = ["ann", "ann@acme", "ann@other"].map(|user| quotas.take(&quota_key(user, ""), limits).unwrap());
     for user in ["ann", "ann@acme", "ann@other"] {
-        assert_eq!(tally.charge(&party(user, ""), shares), Err(Spent::User), "{user}");
+        assert_eq!(quotas.take(&quota_key(user, ""), limits), Err(QuotaExceeded::User), "{user}");
     }
-    charges.into_iter().for_each(|charge| drop(tally.release(charge)));
-    assert!(tally.users.is_empty());
+    shares_taken.into_iter().for_each(|share| drop(quotas.release(share)));
+    assert!(quotas.users.is_empty());
 }
 
 #[test]
 fn a_connection_counts_for_who_attaches_it() {
-    let shares = shares(Some(1), None);
-    let mut tally = Tally::default();
-    let _ann = tally.charge(&party("ann", ""), shares).unwrap();
-    let mut charge = tally.charge(&party("bob", ""), shares).unwrap();
-    assert_eq!(tally.recharge(&mut charge, &party("ann", ""), shares), Err(Spent::User));
-    assert_eq!(charge.user, Some(party("bob", "").owner.principal), "a refusal changes nothing");
-    tally.recharge(&mut charge, &party("bob", ""), shares).unwrap();
-    tally.recharge(&mut charge, &party("", ""), shares).unwrap();
-    assert_eq!(tally.users.len(), 1);
+    let limits = quota_limits(Some(1), None);
+    let mut quotas = Quotas::default();
+    let _ann = quotas.take(&quota_key("ann", ""), limits).unwrap();
+    let mut share = quotas.take(&quota_key("bob", ""), limits).unwrap();
+    assert_eq!(quotas.retake(&mut share, &quota_key("ann", ""), limits), Err(QuotaExceeded::User));
+    assert_eq!(share.user, Some(quota_key("bob", "").owner.principal), "a refusal changes nothing");
+    quotas.retake(&mut share, &quota_key("bob", ""), limits).unwrap();
+    quotas.retake(&mut share, &quota_key("", ""), limits).unwrap();
+    assert_eq!(quotas.users.len(), 1);
 }
 
 #[test]
 fn without_limits_nobody_is_remembered() {
-    let mut tally = Tally::default();
-    tally.charge(&party("ann", "1.1.1.1"), Shares::default()).unwrap();
-    assert!(tally.users.is_empty() && tally.addresses.is_empty());
+    let mut quotas = Quotas::default();
+    quotas.take(&quota_key("ann", "1.1.1.1"), QuotaLimits::default()).unwrap();
+    assert!(quotas.users.is_empty() && quotas.addresses.is_empty());
 }

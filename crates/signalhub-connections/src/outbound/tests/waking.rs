@@ -1,6 +1,6 @@
 //! Wake-ups under random orders of events, each run from a seed.
 //!
-//! The writer of a lane and those who wait for room are polled only after somebody woke them. Whatever the order of sends,
+//! The writer of a send queue and those who wait for room are polled only after somebody woke them. Whatever the order of sends,
 //! corks, writes that block and reads, everything arrives and every wait ends. A run that fails names its seed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,7 +63,7 @@ enum Way {
 
 struct Run {
     seed: Seed,
-    lane: Arc<Lane>,
+    send_queue: Arc<SendQueue>,
     way: Way,
     writer: Sleeper,
     waiting: Vec<(Sleeper, BoxFuture<()>)>,
@@ -76,25 +76,25 @@ struct Run {
 impl Run {
     async fn new(seed: u64) -> Self {
         let mut seed = Seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        let (lane, way) = if seed.below(3) == 0 {
-            let outlet = if seed.below(2) == 0 { Outlet::Taker } else { Outlet::Stream };
+        let (send_queue, way) = if seed.below(3) == 0 {
+            let writer = if seed.below(2) == 0 { Writer::Taker } else { Writer::Stream };
             let limits = QueueLimits { bytes: 1 << 30, ..QueueLimits::default() };
-            (Arc::new(Lane::new(limits, Arc::default(), outlet)), Way::Taken)
+            (Arc::new(SendQueue::new(limits, Arc::default(), writer)), Way::Taken)
         } else {
             let (_, socket, client) = socket_lane().await;
             // Room is below 4 KiB.
             let limits = QueueLimits { bytes: 64 << 10, ..QueueLimits::default() };
-            let lane = Arc::new(Lane::new(limits, Arc::default(), Outlet::Task));
-            lane.set_outlet(Outlet::Socket(Arc::clone(&socket)));
-            (lane, Way::Socket { io: Io::Tcp { socket, _charge: None }, client })
+            let send_queue = Arc::new(SendQueue::new(limits, Arc::default(), Writer::Task));
+            send_queue.set_writer(Writer::Socket(Arc::clone(&socket)));
+            (send_queue, Way::Socket { io: Io::Tcp { socket, _share: None }, client })
         };
         let (sent, arrived) = (Vec::new(), Vec::new());
         let (writer, waiting, keeps) = (Sleeper::new(), Vec::new(), seed.below(3) == 0);
-        Self { seed, lane, way, writer, waiting, keeps, sent, arrived, frames: 0 }
+        Self { seed, send_queue, way, writer, waiting, keeps, sent, arrived, frames: 0 }
     }
 
     fn outbound(&self) -> Outbound {
-        Outbound::new(Arc::clone(&self.lane))
+        Outbound::new(Arc::clone(&self.send_queue))
     }
 
     fn frame(&mut self) -> Frame {
@@ -105,7 +105,7 @@ impl Run {
 
     fn step(&mut self) {
         // A queue near its limit ends the connection, which is not what this is about.
-        let may_send = self.lane.lock().bytes < 30 << 10;
+        let may_send = self.send_queue.lock().bytes < 30 << 10;
         match self.seed.below(12) {
             0..3 if may_send => {
                 let frame = self.frame();
@@ -125,7 +125,11 @@ impl Run {
             }
             8 if self.keeps => {
                 self.outbound().retain(500);
-                self.lane.set_hearing(if self.seed.below(2) == 0 { Hearing::Open } else { Hearing::Shut });
+                self.send_queue.set_read_state(if self.seed.below(2) == 0 {
+                    ReadState::Reading
+                } else {
+                    ReadState::Paused
+                });
             }
             9 => self.outbound().release(self.seed.below(self.frames + 1)),
             10 => self.read(300),
@@ -145,16 +149,16 @@ impl Run {
 
     /// Polls what was woken.
     fn wake(&mut self) {
-        let Self { lane, way, writer, waiting, arrived, seed, .. } = self;
+        let Self { send_queue, way, writer, waiting, arrived, seed, .. } = self;
         let most = 1 + seed.below(3) as usize;
         let _ = writer.poll(|cx| match way {
             Way::Socket { io, .. } => {
-                lane.signals.register(cx.waker());
-                lane.signals.take(Signal::Moved);
-                io.poll_drain(cx, lane).map(drop)
+                send_queue.signals.register(cx.waker());
+                send_queue.signals.take(Signal::Moved);
+                io.poll_drain(cx, send_queue).map(drop)
             }
             Way::Taken => {
-                while let Poll::Ready(Some(frames)) = lane.poll_take(cx, most, 1 << 10) {
+                while let Poll::Ready(Some(frames)) = send_queue.poll_take(cx, most, 1 << 10) {
                     frames.iter().for_each(|frame| arrived.extend_from_slice(frame.as_bytes()));
                 }
                 Poll::Pending

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tokio::task::{JoinHandle, yield_now};
 
 use super::*;
-use crate::outbound::{Lane, Outlet, QueueLimits};
+use crate::outbound::{QueueLimits, SendQueue, Writer};
 use crate::{Frame, Intake, MessageKind, Received};
 
 /// One thing that happens to a polling connection. Tasks run when the steps yield; numbers choose among them.
@@ -55,7 +55,7 @@ struct Fetched {
 
 struct World {
     polls: Arc<Polls>,
-    lane: Arc<Lane>,
+    send_queue: Arc<SendQueue>,
     polling: Vec<JoinHandle<()>>,
     posting: Vec<JoinHandle<()>>,
     sent: Vec<u8>,
@@ -67,10 +67,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let lane = Arc::new(Lane::new(QueueLimits::default(), Arc::default(), Outlet::Taker));
+        let send_queue = Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Taker));
         Self {
-            polls: Polls::new(Mailbox::new(Arc::clone(&lane)), Duration::from_secs(90), Duration::from_secs(15)),
-            lane,
+            polls: Polls::new(Inbox::new(Arc::clone(&send_queue)), Duration::from_secs(90), Duration::from_secs(15)),
+            send_queue,
             polling: Vec::new(),
             posting: Vec::new(),
             sent: Vec::new(),
@@ -90,7 +90,7 @@ impl World {
             Step::Advance(seconds) => tokio::time::advance(Duration::from_secs(seconds)).await,
             Step::Send(len) => {
                 let payload = pattern(self.sent.len(), len);
-                let result = self.lane.send(&Frame::new(MessageKind::Binary, &payload));
+                let result = self.send_queue.send(&Frame::new(MessageKind::Binary, &payload));
                 assert_eq!(result.is_err(), self.closed);
                 if !self.closed {
                     self.sent.extend_from_slice(&payload);
@@ -124,28 +124,28 @@ impl World {
     fn post(&mut self, len: usize) {
         let body = pattern(self.posted.len(), len);
         self.posted.extend_from_slice(&body);
-        let mailbox = Arc::clone(self.polls.mailbox());
+        let inbox = Arc::clone(self.polls.inbox());
         self.posting.push(tokio::spawn(async move {
-            let _turn = mailbox.turn().await;
+            let _turn = inbox.turn().await;
             for piece in body.chunks(16 * 1024) {
-                mailbox.push(piece).await;
+                inbox.push(piece).await;
             }
         }));
     }
 
     fn read_input(&mut self) {
         while !self.closed
-            && let Poll::Ready(Received::Bytes) = self.polls.mailbox().poll(&mut self.read, Intake::Open)
+            && let Poll::Ready(Received::Bytes) = self.polls.inbox().poll(&mut self.read, Intake::Open)
         {}
         assert!(self.posted.starts_with(&self.read), "what was posted came in another order");
     }
 
     fn close(&mut self) {
         self.closed = true;
-        self.lane.finish(Some(&Frame::new(MessageKind::Text, b"bye")), CloseReason::Finished);
+        self.send_queue.finish(Some(&Frame::new(MessageKind::Text, b"bye")), CloseReason::Finished);
         self.sent.extend_from_slice(b"bye");
-        self.lane.disconnect();
-        self.polls.mailbox().abandon();
+        self.send_queue.disconnect();
+        self.polls.inbox().abandon();
     }
 
     /// Plays to the end: the handler reads everything and closes, the client polls until it is told so.
@@ -165,7 +165,7 @@ impl World {
         }
         loop {
             for poll in self.polling.drain(..) {
-                // Less than a poll's own patience, so that one nobody wakes is found.
+                // Less than a poll's own disconnect_timeout, so that one nobody wakes is found.
                 let joined = tokio::time::timeout(Duration::from_secs(60), poll).await.expect("a poll hangs");
                 assert!(joined.is_ok() || joined.is_err_and(|error| error.is_cancelled()));
             }
@@ -213,7 +213,7 @@ async fn a_newer_poll_takes_over_and_an_idle_one_times_out() {
     let second = poll();
     assert_eq!(first.await.unwrap(), Polled::Replaced);
     yield_now().await;
-    world.lane.send(&Frame::new(MessageKind::Text, b"news")).unwrap();
+    world.send_queue.send(&Frame::new(MessageKind::Text, b"news")).unwrap();
     let second = tokio::time::timeout(Duration::from_secs(1), second).await.expect("news wake the poll");
     assert_eq!(second.unwrap(), Polled::Data(Bytes::from_static(b"news")));
     assert_eq!(poll().await.unwrap(), Polled::TimedOut);

@@ -9,20 +9,20 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::Pace;
+use super::RequestTimeouts;
 
-/// A socket that tells its pace what is going on.
-pub(crate) struct Watched {
+/// A socket that tells its timeouts what is going on.
+pub(crate) struct WatchedSocket {
     socket: TcpStream,
-    pace: Arc<Pace>,
+    timeouts: Arc<RequestTimeouts>,
     is_blocked: bool,
     /// What hyper would have answered by itself to a head that it could not read.
     refusal: Option<Vec<u8>>,
 }
 
-impl Watched {
-    pub(crate) fn new(socket: TcpStream, pace: Arc<Pace>) -> Self {
-        Self { socket, pace, is_blocked: false, refusal: None }
+impl WatchedSocket {
+    pub(crate) fn new(socket: TcpStream, timeouts: Arc<RequestTimeouts>) -> Self {
+        Self { socket, timeouts, is_blocked: false, refusal: None }
     }
 
     pub(crate) fn into_socket(self) -> TcpStream {
@@ -40,11 +40,11 @@ impl Watched {
         match &written {
             Poll::Pending if !self.is_blocked => {
                 self.is_blocked = true;
-                self.pace.blocked();
+                self.timeouts.blocked();
             }
             Poll::Ready(Ok(_)) if self.is_blocked => {
                 self.is_blocked = false;
-                self.pace.moved();
+                self.timeouts.moved();
             }
             _ => {}
         }
@@ -53,25 +53,25 @@ impl Watched {
 
     /// Holds back what answers no request: it is hyper's answer to a head that it cannot read, which says less than ours.
     fn holds_back(&mut self) -> Option<&mut Vec<u8>> {
-        if self.refusal.is_none() && self.pace.is_done() {
+        if self.refusal.is_none() && self.timeouts.is_done() {
             self.refusal = Some(Vec::new());
         }
         self.refusal.as_mut()
     }
 }
 
-impl AsyncRead for Watched {
+impl AsyncRead for WatchedSocket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
         if buffer.filled().len() > before {
-            self.pace.bytes_came();
+            self.timeouts.bytes_came();
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for Watched {
+impl AsyncWrite for WatchedSocket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if let Some(held) = self.holds_back() {
             held.extend_from_slice(bytes);
@@ -101,7 +101,7 @@ impl AsyncWrite for Watched {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // It is called when everything was written.
         ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
-        self.pace.flushed();
+        self.timeouts.flushed();
         Poll::Ready(Ok(()))
     }
 
@@ -114,7 +114,7 @@ impl AsyncWrite for Watched {
     }
 }
 
-impl fmt::Debug for Watched {
+impl fmt::Debug for WatchedSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.socket.fmt(f)
     }

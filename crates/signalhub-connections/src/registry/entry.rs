@@ -6,22 +6,22 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::auth::identity::Owner;
-use crate::limits::Charge;
-use crate::outbound::Lane;
+use crate::limits::QuotaShare;
+use crate::outbound::SendQueue;
 use crate::transport::handover::Handover;
-use crate::transport::inbox::Mailbox;
+use crate::transport::inbox::Inbox;
 use crate::transport::long_polling::Polls;
 use crate::{ConnectionId, Reconnect, TransportKind};
 
 /// What is known about one token.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(super) struct Entry {
     pub(super) id: ConnectionId,
     /// Whose it is: for everybody else the token is unknown.
     pub(super) owner: Owner,
     pub(super) stage: Stage,
     /// What a connection that can be resumed counts for; whoever brings the next transport takes it over.
-    pub(super) charge: Charge,
+    pub(super) share: QuotaShare,
 }
 
 /// How far a connection is.
@@ -39,10 +39,10 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) since: Instant,
-    pub(super) mailbox: Option<Arc<Mailbox>>,
+    pub(super) inbox: Option<Arc<Inbox>>,
     pub(super) reconnect: Reconnect,
     /// Its part in what may wait.
-    pub(super) charge: Charge,
+    pub(super) share: QuotaShare,
 }
 
 impl Stage {
@@ -57,8 +57,8 @@ impl Stage {
 /// How a connection is attached.
 #[derive(Clone, Debug)]
 pub(crate) enum Link {
-    WebSocket { lane: Arc<Lane>, handover: Option<Arc<Handover>> },
-    Events(Arc<Mailbox>),
+    WebSocket { send_queue: Arc<SendQueue>, handover: Option<Arc<Handover>> },
+    Events(Arc<Inbox>),
     Polls(Arc<Polls>),
 }
 
@@ -72,18 +72,18 @@ impl Link {
     }
 
     /// How long it is waited for when it has no transport.
-    pub(super) fn patience(&self) -> Option<Duration> {
+    pub(super) fn disconnect_timeout(&self) -> Option<Duration> {
         match self {
-            Self::WebSocket { handover, .. } => handover.as_ref().map(|handover| handover.patience()),
+            Self::WebSocket { handover, .. } => handover.as_ref().map(|handover| handover.disconnect_timeout()),
             Self::Events(_) | Self::Polls(_) => None,
         }
     }
 
-    pub(super) fn lane(&self) -> &Arc<Lane> {
+    pub(super) fn send_queue(&self) -> &Arc<SendQueue> {
         match self {
-            Self::WebSocket { lane, .. } => lane,
-            Self::Events(mailbox) => mailbox.lane(),
-            Self::Polls(polls) => polls.mailbox().lane(),
+            Self::WebSocket { send_queue, .. } => send_queue,
+            Self::Events(inbox) => inbox.send_queue(),
+            Self::Polls(polls) => polls.inbox().send_queue(),
         }
     }
 }
