@@ -1,6 +1,7 @@
 //! One logical connection, as its handler sees it.
 
-mod ending;
+mod input;
+pub(crate) mod peer;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -10,14 +11,17 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use self::input::Input;
+use self::peer::Peer;
 use crate::auth::identity::Renewal;
 use crate::outbound::signals::Signal;
-use crate::outbound::{ReadState, SendQueue};
+use crate::outbound::{QueueLimits, ReadState, SendQueue, Writer};
 use crate::registry::Registration;
 use crate::transport::handover::{Arrival, Handover};
-use crate::transport::inbox::Inbox;
-use crate::transport::websocket::Socket;
-use crate::{CloseReason, ConnectionId, Identity, MessageKind, Outbound, RemoteAddress};
+use crate::transport::{CLOSE_TIMEOUT, Transport};
+use crate::{
+    CloseReason, ConnectionId, Frame, Identity, Intake, MessageKind, Outbound, Received, Reconnect, RemoteAddress,
+};
 
 /// One logical connection: who is there, what came in, and the way out.
 ///
@@ -27,8 +31,7 @@ pub struct Connection {
     id: ConnectionId,
     identity: Arc<Identity>,
     send_queue: Arc<SendQueue>,
-    input: Vec<u8>,
-    consumed: usize,
+    input: Input,
     transport: Transport,
     reconnect: Reconnect,
     /// Where another transport would wait for it.
@@ -36,56 +39,6 @@ pub struct Connection {
     expires: Option<SystemTime>,
     remote: Option<RemoteAddress>,
     registration: Option<Registration>,
-}
-
-pub(crate) enum Transport {
-    WebSocket(Socket),
-    Inbox(Arc<Inbox>),
-    /// It was lost, and another one may come.
-    Lost,
-}
-
-/// What [`Connection::receive`] found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Received {
-    /// The input has grown.
-    Bytes,
-    /// A second has passed: time to look at pings and timeouts. Some can be [spared](Connection::spare_ticks).
-    Tick,
-    /// The server stops: finish what runs, and close with [`CloseReason::ServerShutdown`].
-    Drain,
-    /// The application wants the connection to end, by [`Outbound::abort`].
-    Aborted,
-    /// The credentials have expired, on an endpoint that closes then.
-    Expired,
-    /// The client has brought new credentials: the [identity](Connection::identity) is another one, of the same user and
-    /// organisation.
-    Renewed,
-    /// There is a new transport, on a [resumable](Connection::is_resumable) connection. What came in over the old one and was
-    /// not consumed is gone, for the client says it again. Nothing is written before [`Outbound::resume`].
-    Reconnected,
-    /// The transport has ended, or somebody ended the connection.
-    Ended(CloseReason),
-}
-
-/// What a negotiation says about a client that loses its transport.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reconnect {
-    /// The connection ends with it.
-    #[default]
-    Plain,
-    /// The connection waits for the client to come back, and then goes on (`useStatefulReconnect`).
-    Stateful,
-}
-
-/// Whether `receive` may read more from the transport.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Intake {
-    /// Read what comes.
-    Open,
-    /// Leave it in the transport, so that the client feels the back pressure.
-    Paused,
 }
 
 impl Connection {
@@ -99,8 +52,7 @@ impl Connection {
             id,
             identity,
             send_queue,
-            input: Vec::new(),
-            consumed: 0,
+            input: Input::default(),
             transport,
             reconnect: Reconnect::Plain,
             handover: None,
@@ -128,6 +80,35 @@ impl Connection {
     pub(crate) fn coming_from(mut self, remote: Option<RemoteAddress>) -> Self {
         self.remote = remote;
         self
+    }
+
+    /// Makes a connection without a network, and the client's end of it.
+    ///
+    /// ```
+    /// # use signalhub_connections::{Connection, Frame, Identity, Intake, MessageKind, Received};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let (mut connection, mut peer) = Connection::pair(Identity::user("alice"));
+    /// peer.send(b"hello");
+    /// assert_eq!(connection.receive(Intake::Open).await, Received::Bytes);
+    /// assert_eq!(connection.input(), b"hello");
+    /// connection.outbound().send(&Frame::new(MessageKind::Text, b"welcome")).unwrap();
+    /// assert_eq!(peer.receive().await.unwrap(), "welcome");
+    /// # }
+    /// ```
+    pub fn pair(identity: Identity) -> (Self, Peer) {
+        let send_queue = Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Taker));
+        let identity = Arc::new(identity);
+        let (peer, transport) = Peer::new(&send_queue, &identity);
+        (Self::new(ConnectionId::random(), identity, send_queue, transport), peer)
+    }
+
+    /// The same for a client that was granted stateful reconnect: it may [lose](Peer::lose) its transport and
+    /// [come back](Peer::reconnect).
+    pub fn resumable_pair(identity: Identity) -> (Self, Peer) {
+        let (connection, mut peer) = Self::pair(identity);
+        let handover = Handover::new(Duration::MAX);
+        peer.resume_by(&handover);
+        (connection.resumable(Reconnect::Stateful, Some(handover)), peer)
     }
 
     /// The public id.
@@ -177,7 +158,7 @@ impl Connection {
 
     /// The bytes that came in and were not consumed yet.
     pub fn input(&self) -> &[u8] {
-        &self.input[self.consumed..]
+        self.input.as_bytes()
     }
 
     /// Takes bytes from the front of the input.
@@ -185,13 +166,7 @@ impl Connection {
     /// # Panics
     /// When there are fewer.
     pub fn consume(&mut self, count: usize) {
-        assert!(count <= self.input.len() - self.consumed, "more is consumed than came in");
-        self.consumed += count;
-        if self.consumed == self.input.len() {
-            // An idle connection keeps no buffer.
-            self.input = Vec::new();
-            self.consumed = 0;
-        }
+        self.input.consume(count);
     }
 
     /// Waits for the next thing to happen, and drives queued output meanwhile.
@@ -229,15 +204,10 @@ impl Connection {
             return Poll::Ready(self.on_tick());
         }
         self.send_queue.signals.take(Signal::Moved);
-        self.drop_consumed();
         if self.handover.is_some() {
             self.send_queue.set_read_state(if intake == Intake::Open { ReadState::Reading } else { ReadState::Paused });
         }
-        let received = match &mut self.transport {
-            Transport::WebSocket(socket) => socket.poll(cx, &self.send_queue, intake, &mut self.input),
-            Transport::Inbox(inbox) => inbox.poll(&mut self.input, intake),
-            Transport::Lost => Poll::Pending,
-        };
+        let received = self.transport.poll(cx, &self.send_queue, intake, self.input.buffer());
         match received {
             Poll::Ready(Received::Ended(CloseReason::ClientGone)) if self.may_suspend() => {
                 self.suspend();
@@ -255,7 +225,7 @@ impl Connection {
     /// bounded as what is left in a transport is.
     pub fn read_rest(&mut self) {
         if let Transport::Inbox(inbox) = &self.transport {
-            self.input.append(&mut inbox.take());
+            self.input.buffer().append(&mut inbox.take());
         }
     }
 
@@ -275,10 +245,7 @@ impl Connection {
     /// What has come last of the credentials of an inbox's requests, or of a request for another WebSocket.
     fn take_renewal(&self) -> Option<Renewal> {
         let by_handover = self.handover.as_ref().and_then(|handover| handover.take_renewal());
-        by_handover.or_else(|| match &self.transport {
-            Transport::Inbox(inbox) => inbox.take_renewal(),
-            Transport::WebSocket(_) | Transport::Lost => None,
-        })
+        by_handover.or_else(|| self.transport.take_renewal())
     }
 
     fn on_renewal(&mut self, renewal: Renewal) -> Received {
@@ -297,7 +264,7 @@ impl Connection {
         if let Transport::WebSocket(socket) = &self.transport {
             self.send_queue.set_writer(socket.writer());
         }
-        (self.input, self.consumed) = (Vec::new(), 0);
+        self.input = Input::default();
         self.remote = arrival.remote;
         self.send_queue.signals.spare(0);
         if let Some(registration) = &self.registration {
@@ -328,29 +295,57 @@ impl Connection {
         self.send_queue.spare_ticks(time.min(time_left(self.expires)));
     }
 
-    /// What is left moves to the front no sooner than it is the smaller part, so that no byte moves often.
-    fn drop_consumed(&mut self) {
-        if self.consumed > self.input.len() / 2 {
-            self.input.drain(..self.consumed);
-            self.consumed = 0;
-        }
-    }
-
     /// Whether the transport can carry such messages: an event stream is text.
     pub fn carries(&self, kind: MessageKind) -> bool {
-        match &self.transport {
-            Transport::Inbox(_) if !self.send_queue.is_polled() => kind == MessageKind::Text,
-            Transport::WebSocket(_) | Transport::Inbox(_) | Transport::Lost => true,
-        }
+        self.transport.carries(kind, &self.send_queue)
     }
 
     /// Whether silence must be broken by messages of the handler, so that client and network know that the connection
     /// lives. Polls show it by themselves.
     pub fn needs_pings(&self) -> bool {
-        match &self.transport {
-            Transport::WebSocket(_) => true,
-            Transport::Inbox(_) => !self.send_queue.is_polled(),
-            Transport::Lost => false,
+        self.transport.needs_pings(&self.send_queue)
+    }
+
+    /// Sends the last message: whatever anybody else sends from now on is refused, so nothing can come behind it.
+    pub fn send_last(&self, frame: &Frame, reason: CloseReason) {
+        self.send_queue.finish(Some(frame), reason);
+    }
+
+    /// Waits until what is queued is on its way, as far as the transport lets this side see it.
+    pub async fn flush(&mut self) {
+        self.transport.flush(&self.send_queue).await;
+    }
+
+    /// Ends the transport because the server stops, in the way after which most clients come back by themselves: what is
+    /// queued is written and gets a second to arrive, then the socket is reset, as the original does. Where the
+    /// socket is not at hand, as under TLS, a WebSocket gets the close frame 1001. A poll gets 204.
+    ///
+    /// Nothing more is sent from now on. The connection counts as live until it is dropped or [closed](Self::close).
+    pub async fn send_away(&mut self) {
+        self.transport.send_away(&self.send_queue).await;
+    }
+
+    /// Ends the connection in order: writes what is queued, then the close frame of a WebSocket, and waits a bounded
+    /// time for the client's. When the server stops, the client is [sent away](Self::send_away) instead.
+    pub async fn close(mut self, reason: CloseReason) {
+        if reason == CloseReason::ServerShutdown {
+            self.send_away().await;
+        }
+        let Transport::WebSocket(socket) = &mut self.transport else {
+            self.send_queue.finish(None, reason);
+            return;
+        };
+        socket.start_closing(&self.send_queue, reason);
+        if let Some(registration) = &mut self.registration {
+            // What is left concerns the socket alone.
+            registration.free_token();
+        }
+        if reason == CloseReason::ClientGone || reason == CloseReason::SlowConsumer {
+            return;
+        }
+        let closed = poll_fn(|cx| socket.poll_closed(cx, &self.send_queue));
+        if tokio::time::timeout(CLOSE_TIMEOUT, closed).await.is_err() {
+            socket.give_up();
         }
     }
 }

@@ -4,11 +4,12 @@ pub(crate) mod answers;
 pub(crate) mod body;
 pub(crate) mod dispatch;
 pub(crate) mod endpoint;
+pub(crate) mod mounted;
 pub(crate) mod negotiate;
 pub(crate) mod origins;
+pub(crate) mod refusals;
 pub(crate) mod request_body;
 pub(crate) mod request_timeouts;
 pub(crate) mod server;
-pub(crate) mod sockets;
 #[cfg(feature = "tower")]
 pub(crate) mod tower;

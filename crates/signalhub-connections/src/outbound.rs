@@ -1,117 +1,24 @@
 //! The way out of a connection: a queue bounded in bytes that nobody waits for.
 
 mod backlog;
+mod handle;
+mod limits;
+mod locked_queue;
 mod queue;
+mod readers;
 mod retained;
 mod send_queue;
 pub(crate) mod signals;
-
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+mod writer;
 
 pub(crate) use self::backlog::Backlog;
-pub use self::backlog::Readers;
-pub(crate) use self::queue::Writer;
-pub(crate) use self::retained::{LastWrite, ReadState};
-pub(crate) use self::send_queue::{QueueLimits, SendQueue};
-use crate::outbound::signals::Signal;
-use crate::{Frame, Frames};
-
-/// Sends frames to one client, from any task, without ever waiting for it.
-///
-/// Clones send to the same client. Every message of a connection goes this way, so there is one order.
-#[derive(Clone)]
-pub struct Outbound(Arc<SendQueue>);
-
-impl Outbound {
-    pub(crate) fn new(send_queue: Arc<SendQueue>) -> Self {
-        Self(send_queue)
-    }
-
-    /// Sends a frame: at once if the transport takes it, else by way of the queue.
-    ///
-    /// # Errors
-    /// When the connection has ended or is ending. A frame that does not fit into the queue ends the connection
-    /// as a slow consumer; one larger than the whole limit may pass an empty queue.
-    pub fn send(&self, frame: &Frame) -> Result<(), ConnectionEnded> {
-        self.0.send(frame)
-    }
-
-    /// Sends several frames like [`send`](Self::send), with one write where that is possible.
-    ///
-    /// # Errors
-    /// As `send`; some of the frames may have been sent.
-    pub fn send_all(&self, frames: &Frames) -> Result<(), ConnectionEnded> {
-        self.0.send_all(frames)
-    }
-
-    /// Sends frames one behind the other like [`send`](Self::send), with few writes where that is possible. Unlike
-    /// [`send_all`](Self::send_all) it needs no joint buffer, which pays when no other client gets just these.
-    ///
-    /// # Errors
-    /// As `send`; some of the frames may have been sent.
-    pub fn send_each(&self, frames: impl IntoIterator<Item = Frame>) -> Result<(), ConnectionEnded> {
-        self.0.send_each(frames.into_iter())
-    }
-
-    /// Queues what is sent until [`uncork`](Self::uncork), which must come soon: for a moment in which many frames are about
-    /// to be sent, or in which the client must not read a frame before something else is done.
-    pub fn cork(&self) {
-        self.0.cork();
-    }
-
-    /// Writes what was held back, and what is sent from now on at once.
-    pub fn uncork(&self) {
-        self.0.uncork();
-    }
-
-    /// Waits until the queue is short, for those who can wait: streams and completions. Where frames are
-    /// [kept](Self::retain), it waits until not too many are.
-    ///
-    /// It returns at once when the connection has ended.
-    pub async fn ready(&self) {
-        self.0.ready().await;
-    }
-
-    /// Waits while clients of this one's server that read are far behind, as [`Readers::wait`] does: for those who send to
-    /// others and can wait a moment, so that they do not overtake clients with a burst.
-    pub async fn wait_for_readers(&self, most: Duration) -> Duration {
-        self.0.backlog().wait(most).await
-    }
-
-    /// Tells whether something waits to be written.
-    pub fn has_backlog(&self) -> bool {
-        !self.0.lock().frames.is_empty()
-    }
-
-    /// Fetches what a send needs into the cache: for one who is about to send by way of several, so that the waits for the
-    /// memory of all of them overlap.
-    pub fn prefetch(&self) {
-        self.0.prefetch();
-    }
-
-    /// Asks the connection's handler to end it. Nothing more is taken; the handler can still say goodbye.
-    pub fn abort(&self) {
-        self.0.abort();
-    }
-
-    /// Tells whether it was [asked](Self::abort) to end, and the handler has not heard of it yet.
-    pub fn is_aborting(&self) -> bool {
-        self.0.signals.is_raised(Signal::Abort)
-    }
-}
-
-impl fmt::Debug for Outbound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Outbound({} bytes queued)", self.0.lock().bytes)
-    }
-}
-
-/// A frame was not taken because the connection has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the connection has ended")]
-pub struct ConnectionEnded;
+pub use self::handle::Outbound;
+pub(crate) use self::limits::QueueLimits;
+pub use self::readers::Readers;
+pub(crate) use self::retained::ReadState;
+pub use self::send_queue::ConnectionEnded;
+pub(crate) use self::send_queue::{LastWrite, SendQueue};
+pub(crate) use self::writer::Writer;
 
 #[cfg(test)]
 mod tests;

@@ -5,4 +5,5 @@ pub(crate) mod forwarded;
 pub(crate) mod hosts;
 pub(crate) mod path;
 pub(crate) mod query;
+pub(crate) mod remote_address;
 pub(crate) mod request_id;

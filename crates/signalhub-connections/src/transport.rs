@@ -5,5 +5,112 @@ pub(crate) mod inbox;
 pub(crate) mod io;
 pub(crate) mod kind;
 pub(crate) mod long_polling;
+pub(crate) mod received;
+pub(crate) mod reconnect;
 pub(crate) mod server_sent_events;
 pub(crate) mod websocket;
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use self::inbox::Inbox;
+use self::received::{Intake, Received};
+use self::websocket::Socket;
+use crate::auth::identity::Renewal;
+use crate::close::ARRIVAL_TIME;
+use crate::outbound::SendQueue;
+use crate::{CloseReason, MessageKind};
+
+/// How long the server waits for the client's close frame after it sent its own.
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The transport that a connection has at a time.
+pub(crate) enum Transport {
+    WebSocket(Socket),
+    Inbox(Arc<Inbox>),
+    /// It was lost, and another one may come.
+    Lost,
+}
+
+impl Transport {
+    /// Drives what is queued, and takes what came in.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        send_queue: &SendQueue,
+        intake: Intake,
+        input: &mut Vec<u8>,
+    ) -> Poll<Received> {
+        match self {
+            Self::WebSocket(socket) => socket.poll(cx, send_queue, intake, input),
+            Self::Inbox(inbox) => inbox.poll(input, intake),
+            Self::Lost => Poll::Pending,
+        }
+    }
+
+    /// Takes the credentials that a later request has brought.
+    pub(crate) fn take_renewal(&self) -> Option<Renewal> {
+        match self {
+            Self::Inbox(inbox) => inbox.take_renewal(),
+            Self::WebSocket(_) | Self::Lost => None,
+        }
+    }
+
+    /// Tells whether messages of this kind can be sent: an event stream is text.
+    pub(crate) fn carries(&self, kind: MessageKind, send_queue: &SendQueue) -> bool {
+        match self {
+            Self::Inbox(_) if !send_queue.is_polled() => kind == MessageKind::Text,
+            Self::WebSocket(_) | Self::Inbox(_) | Self::Lost => true,
+        }
+    }
+
+    /// Tells whether pings are needed. Polls show by themselves that the connection lives.
+    pub(crate) fn needs_pings(&self, send_queue: &SendQueue) -> bool {
+        match self {
+            Self::WebSocket(_) => true,
+            Self::Inbox(_) => !send_queue.is_polled(),
+            Self::Lost => false,
+        }
+    }
+
+    /// Waits until what is queued is on its way, as far as this side sees it.
+    pub(crate) async fn flush(&mut self, send_queue: &SendQueue) {
+        if let Self::WebSocket(socket) = self {
+            poll_fn(|cx| {
+                send_queue.signals.register(cx.waker());
+                socket.poll_flush(cx, send_queue)
+            })
+            .await;
+        }
+    }
+
+    /// Ends because the server stops; see [`Connection::send_away`](crate::Connection::send_away).
+    pub(crate) async fn send_away(&mut self, send_queue: &SendQueue) {
+        let reason = CloseReason::ServerShutdown;
+        send_queue.finish(None, reason);
+        match self {
+            Self::WebSocket(socket) if socket.can_be_reset() => {
+                let flushed = poll_fn(|cx| socket.poll_flush(cx, send_queue));
+                let _ = tokio::time::timeout(CLOSE_TIMEOUT - ARRIVAL_TIME, flushed).await;
+                let closed = poll_fn(|cx| socket.poll_closed(cx, send_queue));
+                let _ = tokio::time::timeout(ARRIVAL_TIME, closed).await;
+                socket.give_up();
+            }
+            Self::WebSocket(socket) => {
+                socket.start_closing(send_queue, reason);
+                return self.flush(send_queue).await;
+            }
+            Self::Inbox(_) => {
+                // The process may end next, and with it what the client has not fetched yet.
+                let _ = tokio::time::timeout(ARRIVAL_TIME, send_queue.wait_taken()).await;
+                return;
+            }
+            Self::Lost => return,
+        }
+        // The reset is sent when the last owner of the socket lets it go.
+        send_queue.disconnect();
+        *self = Self::Lost;
+    }
+}

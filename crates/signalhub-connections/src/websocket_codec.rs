@@ -9,13 +9,16 @@ mod encoder;
 mod handshake;
 mod header;
 mod utf8;
+mod violation;
 
 #[cfg(test)]
 pub(crate) use decoder::Kind;
-pub(crate) use decoder::{Decoder, End, Event, Violation};
+pub(crate) use decoder::{Decoder, Event};
 pub(crate) use encoder::{close_frame, encode_header, pong_frame};
 pub(crate) use handshake::accept_key;
-pub(crate) use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
+pub(crate) use header::End;
+pub(crate) use tungstenite::protocol::frame::coding::{Data, OpCode};
+pub(crate) use violation::Violation;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::limits::network;
+use crate::request::remote_address::network;
 use crate::{RemoteAddress, RequestHead};
 
 /// So many addresses are remembered at most. Those that have most of their allowance left are forgotten first.

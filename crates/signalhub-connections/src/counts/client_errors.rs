@@ -1,11 +1,6 @@
 //! What clients did wrong in their requests.
 
-use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use http::Response;
-
-use crate::http::body::Body;
 
 /// Defines the errors, their labels and the list of all of them.
 macro_rules! client_errors {
@@ -82,14 +77,6 @@ impl ClientErrorCounts {
 
     pub(crate) fn of(&self, error: ClientError) -> u64 {
         self.0[error as usize].load(Ordering::Relaxed)
-    }
-
-    /// Counts the error behind an answer and logs it, within the span of the request.
-    pub(crate) fn refuse(&self, error: ClientError, detail: impl Display, response: Response<Body>) -> Response<Body> {
-        self.count(error, 1);
-        let status = response.status().as_u16();
-        tracing::debug!(reason = error.label(), %detail, status, "a request was refused");
-        response
     }
 }
 

@@ -1,17 +1,10 @@
-//! What a server refused: counted, logged and answered.
+//! What a server refused, by the limit.
 
 use std::ops::Add;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::Response;
-use http::header::{HeaderValue, ORIGIN};
-use http::request::Parts;
-
-use crate::http::answers;
-use crate::http::body::Body;
-use crate::http::origins::CorsHeaders;
-use crate::http::request_timeouts::Overdue;
-use crate::limits::Limit;
+use crate::limits::limit::Limit;
+use crate::limits::times::Overdue;
 
 /// How many requests and sockets a server refused since it started, by what stood against them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,37 +112,6 @@ impl RefusalCounts {
             Limit::ForeignOrigin => &self.foreign_origins,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts a refusal and logs it, within the span of the request, and gives the answer.
-    pub(crate) fn turn_away(&self, limit: Limit) -> Response<Body> {
-        self.count(limit);
-        tracing::debug!(reason = limit.label(), status = limit.status().as_u16(), "a request was refused");
-        answers::refuse(limit)
-    }
-
-    /// Counts and logs that a web page of another origin was answered with a no.
-    pub(crate) fn turn_away_page(&self, head: &Parts, answer: Response<Body>) -> Response<Body> {
-        self.count_foreign(head.headers.get(ORIGIN), "a page of another origin was refused");
-        answer
-    }
-
-    /// Gives an answer the headers that let a page see it, and counts and logs when the page may not.
-    pub(crate) fn add_cors_headers(&self, cors: Option<&CorsHeaders>, mut answer: Response<Body>) -> Response<Body> {
-        let Some(cors) = cors else { return answer };
-        cors.write(answer.headers_mut());
-        // A refusal has a line of its own.
-        if cors.foreign().is_some() && !answer.status().is_client_error() && !answer.status().is_server_error() {
-            self.count_foreign(cors.foreign(), "a page of another origin cannot see the answer");
-        }
-        answer
-    }
-
-    fn count_foreign(&self, origin: Option<&HeaderValue>, what: &str) {
-        let limit = Limit::ForeignOrigin;
-        self.count(limit);
-        let origin = origin.map(|origin| String::from_utf8_lossy(origin.as_bytes()));
-        tracing::debug!(reason = limit.label(), origin = origin.as_deref(), "{what}");
     }
 
     pub(crate) fn count_overdue(&self, overdue: Overdue) {

@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 
 use crate::TransportKind;
 use crate::http::body::Body;
-use crate::limits::Limit;
+use crate::limits::limit::Limit;
 
 /// After how many seconds a client that was refused may try again.
 const RETRY: HeaderValue = HeaderValue::from_static("5");

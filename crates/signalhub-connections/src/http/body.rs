@@ -11,7 +11,7 @@ use http_body_util::Full;
 use hyper::body::{Frame, SizeHint};
 
 use crate::http::request_timeouts::Busy;
-use crate::http::sockets::SocketShare;
+use crate::limits::socket_quotas::SocketShare;
 use crate::outbound::SendQueue;
 use crate::transport::io::Io;
 use crate::transport::long_polling::Present;

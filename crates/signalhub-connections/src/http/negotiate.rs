@@ -51,15 +51,13 @@ fn integer(text: &str) -> Option<i32> {
     text.trim_end_matches('\0').trim_matches(white).parse().ok()
 }
 
-impl Reconnect {
-    /// Chooses for a query: stateful if the client asks for it, in one of the original's spellings of a boolean, and the
-    /// endpoint allows it.
-    pub(crate) fn choose(query: Option<&str>, allowed: Self) -> Self {
-        let padding = |character: char| character.is_whitespace() || character == '\0';
-        let asked = query::value(query, "useStatefulReconnect")
-            .is_some_and(|text| text.trim_matches(padding).eq_ignore_ascii_case("true"));
-        if asked { allowed } else { Self::Plain }
-    }
+/// Chooses for a query: stateful if the client asks for it, in one of the original's spellings of a boolean, and the endpoint
+/// allows it.
+pub(crate) fn choose_reconnect(query: Option<&str>, allowed: Reconnect) -> Reconnect {
+    let padding = |character: char| character.is_whitespace() || character == '\0';
+    let asked = query::value(query, "useStatefulReconnect")
+        .is_some_and(|text| text.trim_matches(padding).eq_ignore_ascii_case("true"));
+    if asked { allowed } else { Reconnect::Plain }
 }
 
 #[derive(Serialize)]
@@ -172,7 +170,7 @@ mod tests {
             ("useStatefulReconnect=true&useStatefulReconnect=true", Stateful, Plain),
             ("", Stateful, Plain),
         ] {
-            assert_eq!(Reconnect::choose(Some(query), allowed), expected, "{query}");
+            assert_eq!(choose_reconnect(Some(query), allowed), expected, "{query}");
         }
     }
 }

@@ -13,7 +13,7 @@ use http::{HeaderMap, Method, Response, StatusCode};
 
 use crate::http::answers;
 use crate::http::body::Body;
-use crate::limits::Limit;
+use crate::limits::limit::Limit;
 use crate::request::forwarded::Site;
 use crate::websocket_codec;
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use crate::http::request_timeouts::Overdue;
+use crate::limits::times::Overdue;
 use crate::registry::Registry;
 
 /// The body of a request. It fails once the server has waited for it for as long as

@@ -1,8 +1,11 @@
 //! The listener: accepts sockets, has HTTP spoken on them and hands requests to endpoints.
 
+mod accepted_socket;
 mod accepting;
 mod head;
+mod idle_sockets;
 mod peers;
+pub(crate) mod routes;
 mod server_sent_events;
 mod serving;
 mod unreadable;
@@ -13,26 +16,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::request::Parts;
-use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
-use tracing::Instrument;
 
-use self::serving::AcceptedSocket;
-use crate::handler::BoxFuture;
-use crate::http::answers;
-use crate::http::body::Body;
-use crate::http::dispatch::{Mounted, Route};
-use crate::http::origins::Judged;
-use crate::registry::Registry;
-use crate::request::{hosts, path, request_id};
-use crate::{
-    ClientError, CloseReason, Endpoint, Hosts, LimitRefusals, Limits, Origins, Readers, RequestBody, RequestId,
-    TrustedProxies,
-};
+use self::routes::{Respond, Routes};
+use crate::http::mounted::Mounted;
+use crate::request::path;
+use crate::{ConnectionCounts, Endpoint, Hosts, Limits, Origins, Readers, TrustedProxies};
 
 /// How long connections may take to end when the server stops, after the last of them was told.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,12 +33,6 @@ const SEND_BUFFER: usize = 256 * 1024;
 
 /// How many sockets may wait to be accepted.
 const BACKLOG: u32 = 4096;
-
-/// Answers requests that are for no endpoint.
-pub trait Respond: Send + Sync + 'static {
-    /// Answers one request.
-    fn respond(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<Response<Body>>;
-}
 
 /// An HTTP server whose endpoints take connections.
 ///
@@ -66,16 +51,6 @@ pub struct Server {
     listener: TcpListener,
     routes: Routes,
     drain_time: Duration,
-}
-
-#[derive(Clone, Default)]
-struct Routes {
-    endpoints: Vec<(Arc<str>, Mounted)>,
-    otherwise: Option<Arc<dyn Respond>>,
-    origins: Option<Origins>,
-    hosts: Option<Hosts>,
-    proxies: TrustedProxies,
-    registry: Arc<Registry>,
 }
 
 impl Server {
@@ -223,67 +198,6 @@ impl Server {
     }
 }
 
-/// Counts the connections of a running server.
-#[derive(Clone, Debug)]
-pub struct ConnectionCounts(pub(crate) Arc<Registry>);
-
-impl ConnectionCounts {
-    /// Connections that are live: all but those that wait for their first transport.
-    pub fn active(&self) -> usize {
-        self.0.active()
-    }
-
-    /// Those of them that have lost their transport and wait for their client to come back.
-    pub fn suspended(&self) -> usize {
-        self.0.suspended()
-    }
-
-    /// How often a client has come back to its connection so far, with a new transport.
-    pub fn resumed(&self) -> u64 {
-        self.0.resumed()
-    }
-
-    /// How many connections have ended so far while they waited for their client to come back.
-    pub fn given_up(&self) -> u64 {
-        self.0.given_up()
-    }
-
-    /// Negotiated connections that wait for a transport.
-    pub fn waiting(&self) -> usize {
-        self.0.waiting()
-    }
-
-    /// What was refused so far.
-    pub fn refusals(&self) -> LimitRefusals {
-        self.0.refusals().so_far()
-    }
-
-    /// How many requests so far failed for what their clients did wrong.
-    pub fn client_errors(&self, error: ClientError) -> u64 {
-        self.0.client_errors().of(error)
-    }
-
-    /// How many live connections have ended so far for this reason.
-    pub fn ended(&self, reason: CloseReason) -> u64 {
-        self.0.ends().of(reason)
-    }
-
-    /// Tells whether the server stops, so that it is not to be sent new clients.
-    pub fn is_draining(&self) -> bool {
-        self.0.is_draining()
-    }
-
-    /// Waits until the server stops.
-    pub async fn draining(&self) {
-        self.0.draining().await;
-    }
-
-    /// Waits until no connection is live.
-    pub async fn emptied(&self) {
-        self.0.emptied().await;
-    }
-}
-
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
@@ -293,114 +207,6 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     peers::watch(&options, Duration::ZERO)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
-}
-
-impl Routes {
-    fn registry(&self) -> &Arc<Registry> {
-        &self.registry
-    }
-
-    async fn answer(&self, request: Request<Incoming>, accepted: &AcceptedSocket) -> Response<Body> {
-        let (mut head, body) = request.into_parts();
-        let address = self.proxies.resolve(&mut head, accepted.address);
-        let share = match &accepted.share {
-            Some(_) => None,
-            None => match accepted.sockets.take(address.ip()) {
-                Ok(share) => share,
-                Err(limit) => {
-                    let span = request_span(&head, &RequestId::of(&head.headers));
-                    let mut response = span.in_scope(|| self.registry.refusals().turn_away(limit));
-                    self.add_cors_headers(&head, &mut response);
-                    return response;
-                }
-            },
-        };
-        let body = RequestBody::new(body, accepted.body_time, &self.registry);
-        let mut response = self.dispatch(Request::from_parts(head, body)).await;
-        if let Some(share) = share {
-            response.body_mut().keep_share(share);
-        }
-        response
-    }
-
-    /// Checks what a request is for, and brings its path into one form; an error is its answer.
-    #[allow(clippy::result_large_err, reason = "the error is the answer that goes out next")]
-    fn check_head(&self, head: &mut Parts) -> Result<(), (ClientError, String, Response<Body>)> {
-        let malformed = |detail: String| (ClientError::MalformedRequest, detail, answers::malformed());
-        let asked = hosts::asked(head).map_err(|error| malformed(error.to_string()))?;
-        if let (Some(hosts), Some(asked)) = (&self.hosts, asked)
-            && !hosts.serve(asked)
-        {
-            let response = answers::text(StatusCode::MISDIRECTED_REQUEST, "This host is not served here.");
-            return Err((ClientError::ForeignHost, asked.host().to_owned(), response));
-        }
-        path::normalise(&mut head.uri).map_err(|_| malformed(head.uri.path().to_owned()))
-    }
-
-    async fn dispatch(&self, request: Request<RequestBody>) -> Response<Body> {
-        let (mut head, body) = request.into_parts();
-        if let Err((error, detail, response)) = self.check_head(&mut head) {
-            let refuse = || self.registry.client_errors().refuse(error, detail, response);
-            return request_span(&head, &RequestId::of(&head.headers)).in_scope(refuse);
-        }
-        if let Some((route, mounted)) = self.find(head.uri.path()) {
-            return mounted.answer(route, Request::from_parts(head, body), self.origins.as_ref()).await;
-        }
-        let id = RequestId::of(&head.headers);
-        let span = request_span(&head, &id);
-        head.extensions.insert(id);
-        self.answer_otherwise(Request::from_parts(head, body)).instrument(span).await
-    }
-
-    /// Answers a request that is for no endpoint.
-    async fn answer_otherwise(&self, request: Request<RequestBody>) -> Response<Body> {
-        let (head, body) = request.into_parts();
-        let cors = match self.origins.as_ref().map(|origins| origins.judge(&head, || false)) {
-            None => None,
-            Some(Judged::Passed(cors)) => Some(cors),
-            Some(Judged::Preflight(response)) => return response,
-            Some(Judged::Foreign(response)) => return self.registry.refusals().turn_away_page(&head, response),
-        };
-        let response = match &self.otherwise {
-            Some(respond) => Arc::clone(respond).respond(Request::from_parts(head, body)).await,
-            None => self.registry.client_errors().refuse(
-                ClientError::UnknownPath,
-                head.uri.path(),
-                answers::empty(StatusCode::NOT_FOUND),
-            ),
-        };
-        self.registry.refusals().add_cors_headers(cors.as_ref(), response)
-    }
-
-    fn find(&self, path: &str) -> Option<(Route, &Mounted)> {
-        self.endpoints.iter().find_map(|(endpoint, mounted)| Some((matching(endpoint, path)?, mounted)))
-    }
-
-    /// Lets the page that sent a request read an answer that comes before anything was looked at.
-    fn add_cors_headers<B>(&self, head: &Parts, response: &mut Response<B>) {
-        let own = self.find(head.uri.path()).and_then(|(_, mounted)| mounted.endpoint.own_origins());
-        if let Some(Judged::Passed(cors)) = own.or(self.origins.as_ref()).map(|origins| origins.judge(head, || false)) {
-            cors.write(response.headers_mut());
-        }
-    }
-}
-
-/// What the lines of a log about a request have in common.
-fn request_span(head: &Parts, id: &RequestId) -> tracing::Span {
-    tracing::info_span!("request", %id, address = request_id::address(head), method = %head.method)
-}
-
-/// Matches `{path}` and `{path}/negotiate`, regardless of case, with one trailing slash allowed (routes).
-pub(crate) fn matching(endpoint: &str, path: &str) -> Option<Route> {
-    let (head, tail) = path.split_at_checked(endpoint.len())?;
-    if !head.eq_ignore_ascii_case(endpoint) {
-        return None;
-    }
-    match tail.strip_suffix('/').unwrap_or(tail) {
-        "" => Some(Route::Connect),
-        rest if rest.eq_ignore_ascii_case("/negotiate") => Some(Route::Negotiate),
-        _ => None,
-    }
 }
 
 impl fmt::Debug for Server {

@@ -17,8 +17,9 @@ use tower_service::Service;
 use crate::handler::BoxFuture;
 use crate::http::answers;
 use crate::http::body::{Accept, Body};
-use crate::http::dispatch::Mounted;
-use crate::http::server::matching;
+use crate::http::dispatch::{self, Route};
+use crate::http::mounted::Mounted;
+use crate::http::refusals::refuse_error;
 use crate::registry::Registry;
 use crate::request::path;
 use crate::transport::io::Io;
@@ -102,18 +103,17 @@ where
         Box::pin(async move {
             shared.started.call_once(|| shared.mounted.registry.start_ticking());
             if path::normalise(request.uri_mut()).is_err() {
-                let errors = shared.mounted.registry.client_errors();
-                return Ok(errors.refuse(ClientError::MalformedRequest, request.uri().path(), answers::malformed()));
+                let (error, response) = (ClientError::MalformedRequest, answers::malformed());
+                return Ok(refuse_error(&shared.mounted.registry, error, request.uri().path(), response));
             }
-            let Some(route) = matching("", request.uri().path()) else {
-                let errors = shared.mounted.registry.client_errors();
-                let response = answers::empty(http::StatusCode::NOT_FOUND);
-                return Ok(errors.refuse(ClientError::UnknownPath, request.uri().path(), response));
+            let Some(route) = Route::matching("", request.uri().path()) else {
+                let (error, response) = (ClientError::UnknownPath, answers::empty(http::StatusCode::NOT_FOUND));
+                return Ok(refuse_error(&shared.mounted.registry, error, request.uri().path(), response));
             };
             let upgrade = hyper::upgrade::on(&mut request);
             let registry = &shared.mounted.registry;
             let request = request.map(|body| RequestBody::new(body, registry.body_timeout(), registry));
-            let mut response = shared.mounted.answer(route, request, None).await;
+            let mut response = dispatch::answer(&shared.mounted, route, request, None).await;
             if let Some(accept) = response.body_mut().take_socket() {
                 tokio::spawn(hand_over(upgrade, accept));
             }

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use http::request::Parts;
 
 use crate::RemoteAddress;
 use crate::auth::identity::{Owner, Principal};
+use crate::request::remote_address::network;
 
 /// Who a connection belongs to, and where its request came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,14 +22,6 @@ impl QuotaKey {
     pub(crate) fn new(owner: Owner, head: &Parts) -> Self {
         let address = head.extensions.get::<RemoteAddress>().map(|address| network(address.ip()));
         Self { owner, address }
-    }
-}
-
-/// What one IPv6 client can choose its addresses from is one network.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::queue::Full;
+use super::limits::QueueFull;
 use crate::Limits;
 
 /// Publishers wait only for clients that have taken something within this time.
@@ -19,24 +19,6 @@ const PROGRESS: Duration = Duration::from_millis(250);
 
 /// Time passes without a notification, so those who wait look again this often.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-
-/// The clients of a server that read what is sent to them, as a publisher waits for them: see
-/// [`Server::readers`](crate::Server::readers).
-///
-/// A publisher that waits here before each message does not overtake clients with a burst.
-#[derive(Clone, Debug, Default)]
-pub struct Readers(pub(crate) Arc<Backlog>);
-
-impl Readers {
-    /// Waits while a client that reads has more than half of its [queue](crate::Endpoint::queue_limit) full, for at most
-    /// `most`, and tells how long it waited.
-    ///
-    /// It does not wait for clients that read nothing, nor for longer than the
-    /// [send timeout](crate::Endpoint::send_timeout) for a client that does not catch up.
-    pub async fn wait(&self, most: Duration) -> Duration {
-        self.0.wait(most).await
-    }
-}
 
 /// The bytes that all queues of a server hold beyond their free shares.
 #[derive(Debug)]
@@ -88,14 +70,14 @@ impl Backlog {
     }
 
     /// Reserves more for a queue. The second half of the limit is for clients that read.
-    fn grow(&self, bytes: usize, progresses: impl FnOnce() -> bool) -> Result<(), Full> {
+    fn grow(&self, bytes: usize, progresses: impl FnOnce() -> bool) -> Result<(), QueueFull> {
         let limit = self.limit.load(Ordering::Relaxed);
         let reserved = self.reserved.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if reserved <= limit / 2 || (reserved <= limit && progresses()) {
             return Ok(());
         }
         self.reserved.fetch_sub(bytes, Ordering::Relaxed);
-        Err(Full)
+        Err(QueueFull)
     }
 
     fn is_short(&self) -> bool {
@@ -163,7 +145,7 @@ impl Reservation {
         half: usize,
         longest_wait: Duration,
         progresses: impl FnOnce() -> bool,
-    ) -> Result<(), Full> {
+    ) -> Result<(), QueueFull> {
         self.backlog.grow(bytes.saturating_sub(self.bytes), progresses)?;
         self.bytes = self.bytes.max(bytes);
         if bytes > half || self.backlog.is_short() {

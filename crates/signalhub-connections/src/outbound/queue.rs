@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::net::{SendFlags, send};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::QueueLimits;
 use super::backlog::{Backlog, Reservation};
+use super::limits::{QueueFull, QueueLimits, cost};
 use super::retained::Retained;
+use super::writer::{QueueChange, Writer};
 use crate::{CloseReason, Frame};
 
 /// How many frames one write takes along at most.
@@ -22,9 +22,6 @@ const BYTES_PER_WRITE: usize = 64 * 1024;
 
 /// Who has taken something within this time goes on reading.
 const PROGRESS: Duration = Duration::from_secs(1);
-
-/// What a queued frame takes beside its bytes: its place in the queue and its share of the allocator.
-const FRAME_OVERHEAD: usize = 96;
 
 /// What waits for one client, and who moves it. An empty queue holds no memory.
 pub(super) struct Queue {
@@ -50,41 +47,6 @@ pub(super) struct Queue {
     pub(super) ended: Option<CloseReason>,
 }
 
-/// Who moves what is queued.
-pub(crate) enum Writer {
-    /// Whoever sends writes to this socket; the connection's task writes what is left.
-    Socket(Arc<TcpStream>),
-    /// The connection's task alone.
-    Task,
-    /// A response that goes on: it must keep taking.
-    Stream,
-    /// Somebody takes it now and then: a poll, or a test.
-    Taker,
-}
-
-/// Who has to be woken for a frame that was queued.
-#[derive(Clone, Copy)]
-pub(super) enum QueueChange {
-    None,
-    ForTask,
-    ForTaker,
-}
-
-impl QueueChange {
-    pub(super) fn or(self, other: Self) -> Self {
-        if let Self::None = self { other } else { self }
-    }
-}
-
-/// There is no room for a frame.
-#[derive(Debug)]
-pub(super) struct Full;
-
-/// What a queued frame counts: its bytes and what holding them takes, so that a million empty frames count too.
-pub(super) fn cost(frame: &Frame) -> usize {
-    frame.len() + FRAME_OVERHEAD
-}
-
 impl Queue {
     pub(super) fn new(writer: Writer, backlog: Arc<Backlog>) -> Self {
         Self {
@@ -104,7 +66,7 @@ impl Queue {
     }
 
     /// Keeps a frame where one may have to be sent again.
-    pub(super) fn retain(&mut self, frame: &Frame, limits: &QueueLimits) -> Result<(), Full> {
+    pub(super) fn retain(&mut self, frame: &Frame, limits: &QueueLimits) -> Result<(), QueueFull> {
         match &mut self.retained {
             Some(retained) if !self.refuses => {
                 retained.push(frame, limits.bytes)?;
@@ -121,7 +83,7 @@ impl Queue {
     }
 
     /// Reserves what it holds beyond its free share.
-    fn reserve(&mut self, limits: &QueueLimits) -> Result<(), Full> {
+    fn reserve(&mut self, limits: &QueueLimits) -> Result<(), QueueFull> {
         let beyond = self.beyond_free(limits);
         if beyond <= self.reservation.bytes() {
             return Ok(());
@@ -139,12 +101,12 @@ impl Queue {
     }
 
     /// Queues a frame, unless there is no transport for it, and tells who has to be woken.
-    pub(super) fn push_within(&mut self, frame: &Frame, limits: &QueueLimits) -> Result<QueueChange, Full> {
+    pub(super) fn push_within(&mut self, frame: &Frame, limits: &QueueLimits) -> Result<QueueChange, QueueFull> {
         if self.held {
             return Ok(QueueChange::None);
         }
         if !self.frames.is_empty() && self.behind_first() + cost(frame) > limits.bytes {
-            return Err(Full);
+            return Err(QueueFull);
         }
         let first = self.frames.is_empty();
         let change = self.push(frame);
@@ -282,5 +244,10 @@ impl Queue {
         }
         // An idle connection keeps no queue.
         self.frames = VecDeque::new();
+    }
+
+    /// The frames that the client has not confirmed.
+    pub(super) fn unconfirmed(&self) -> impl Iterator<Item = &Frame> {
+        self.retained.iter().flat_map(|retained| retained.frames())
     }
 }

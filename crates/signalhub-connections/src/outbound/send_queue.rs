@@ -3,90 +3,60 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::ConnectionEnded;
 use super::backlog::Backlog;
-use super::queue::{Full, Queue, QueueChange, SLICES_PER_WRITE, Writer};
-use crate::outbound::signals::{Signal, Signals, TICK};
+use super::limits::{QueueFull, QueueLimits};
+use super::locked_queue::{LockedQueue, SharedQueue};
+use super::queue::SLICES_PER_WRITE;
+use super::retained::ReadState;
+use super::signals::{Signal, Signals, TICK};
+use super::writer::{QueueChange, Writer};
 use crate::{CloseReason, Frame, Frames};
 
-/// A queue may hold this share of its limit freely; the rest is reserved from what a server holds for clients that are
-/// behind.
-const FREE_SHARE: usize = 16;
+/// A frame was not taken because the connection has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the connection has ended")]
+pub struct ConnectionEnded;
 
-/// With no more than this queued, or than the free share, `ready` lets streams and completions go on.
-const READY: usize = 64 * 1024;
-
-/// The limits of a queue.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct QueueLimits {
-    /// What may be queued, and what may be kept, behind the first frame.
-    pub(crate) bytes: usize,
-    /// How long a transport may take nothing while something is queued.
-    pub(crate) stall: Duration,
-}
-
-impl Default for QueueLimits {
-    fn default() -> Self {
-        Self { bytes: 16 << 20, stall: Duration::from_secs(10) }
-    }
-}
-
-impl QueueLimits {
-    fn ready(&self) -> usize {
-        READY.min(self.free())
-    }
-
-    pub(super) fn free(&self) -> usize {
-        self.bytes / FREE_SHARE
-    }
-
-    /// How much of what is not free a queue may have reserved before publishers wait for its client.
-    pub(super) fn half(&self) -> usize {
-        (self.bytes / 2).saturating_sub(self.free())
-    }
+/// Whether the bytes that went out end with a whole frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LastWrite {
+    WholeFrame,
+    PartialFrame,
 }
 
 /// What all parts of one connection share: its queue and its signals.
 pub(crate) struct SendQueue {
-    queue: Mutex<Queue>,
+    queue: SharedQueue,
     pub(crate) signals: Signals,
-    /// Wakes those who wait for room. Only [`LockedQueue`] notifies it.
-    room: Notify,
     /// Woken when there is something to take.
     taker: AtomicWaker,
-    limits: QueueLimits,
     backlog: Arc<Backlog>,
 }
 
 impl SendQueue {
     pub(crate) fn new(limits: QueueLimits, backlog: Arc<Backlog>, writer: Writer) -> Self {
         Self {
-            queue: Mutex::new(Queue::new(writer, Arc::clone(&backlog))),
+            queue: SharedQueue::new(limits, Arc::clone(&backlog), writer),
             signals: Signals::default(),
-            room: Notify::new(),
             taker: AtomicWaker::new(),
-            limits,
             backlog,
         }
     }
 
-    /// The lock is held for a few instructions or one non-blocking write, never across an await.
     pub(super) fn lock(&self) -> LockedQueue<'_> {
-        LockedQueue { send_queue: self, queue: self.queue.lock().unwrap_or_else(PoisonError::into_inner) }
+        self.queue.lock()
     }
 
     /// How long the client may take nothing of what is there for it.
     pub(crate) fn send_timeout(&self) -> Duration {
-        self.limits.stall
+        self.queue.limits.stall
     }
 
     /// Changes who moves what is queued.
@@ -108,7 +78,7 @@ impl SendQueue {
 
     pub(super) async fn ready(&self) {
         loop {
-            let room = self.room.notified();
+            let room = self.queue.room.notified();
             if self.has_room_or_waits() {
                 return;
             }
@@ -120,16 +90,15 @@ impl SendQueue {
         &self.backlog
     }
 
-    /// Reads the byte beside the queue: taking the lock would wait for the memory.
     pub(super) fn prefetch(&self) {
-        std::hint::black_box(self.queue.is_poisoned());
+        self.queue.prefetch();
     }
 
     pub(crate) fn send(&self, frame: &Frame) -> Result<(), ConnectionEnded> {
         let mut queue = self.lock();
-        match queue.retain(frame, &self.limits) {
+        match queue.retain(frame, &self.queue.limits) {
             Ok(()) => self.enqueue(queue, frame),
-            Err(Full) => Err(self.overflow(queue)),
+            Err(QueueFull) => Err(self.overflow(queue)),
         }
     }
 
@@ -144,7 +113,7 @@ impl SendQueue {
         if queue.writes_at_once() && queue.passes(frame) {
             return Ok(());
         }
-        let Ok(change) = queue.push_within(frame, &self.limits) else { return Err(self.overflow(queue)) };
+        let Ok(change) = queue.push_within(frame, &self.queue.limits) else { return Err(self.overflow(queue)) };
         drop(queue);
         self.notify(change);
         Ok(())
@@ -186,7 +155,8 @@ impl SendQueue {
                 written -= frame.len();
                 continue;
             }
-            let pushed = queue.retain(&frame, &self.limits).and_then(|()| queue.push_within(&frame, &self.limits));
+            let pushed =
+                queue.retain(&frame, &self.queue.limits).and_then(|()| queue.push_within(&frame, &self.queue.limits));
             let Ok(pushed) = pushed else { return Err(self.overflow(queue)) };
             change = change.or(pushed);
             if written > 0 {
@@ -224,7 +194,7 @@ impl SendQueue {
     /// Tells whether the queue is short; if it is not, the caller is woken once it is.
     fn has_room_or_waits(&self) -> bool {
         let mut queue = self.lock();
-        let has_room = queue.has_room(self.limits.ready());
+        let has_room = queue.has_room(self.queue.limits.ready());
         queue.room_is_awaited |= !has_room;
         has_room
     }
@@ -284,6 +254,26 @@ impl SendQueue {
         }
     }
 
+    /// Lets the transport go, with what is on its way; what is kept stays. Nothing is written before the send queue is resumed.
+    pub(crate) fn suspend(&self) -> LastWrite {
+        let mut queue = self.lock();
+        let last_write = if queue.written == 0 { LastWrite::WholeFrame } else { LastWrite::PartialFrame };
+        queue.held = true;
+        queue.stalled_since = None;
+        queue.forget();
+        if let Writer::Socket(_) = queue.writer {
+            queue.writer = Writer::Task;
+        }
+        last_write
+    }
+
+    /// Notes whether the client is read from.
+    pub(crate) fn set_read_state(&self, read_state: ReadState) {
+        let mut queue = self.lock();
+        let Some(retained) = &mut queue.retained else { return };
+        retained.set_read_state(read_state);
+    }
+
     /// Tells whether a client comes now and then to take what is queued.
     pub(crate) fn is_polled(&self) -> bool {
         matches!(self.lock().writer, Writer::Taker)
@@ -306,7 +296,7 @@ impl SendQueue {
     /// Waits until all that is queued was taken.
     pub(crate) async fn wait_taken(&self) {
         loop {
-            let taken = self.room.notified();
+            let taken = self.queue.room.notified();
             if self.lock().frames.is_empty() {
                 return;
             }
@@ -316,7 +306,7 @@ impl SendQueue {
 
     /// Tells whether nothing could be written for longer than the limit.
     pub(crate) fn is_stalled(&self, now: Instant) -> bool {
-        self.lock().stalled_since.is_some_and(|since| now.duration_since(since) >= self.limits.stall)
+        self.lock().stalled_since.is_some_and(|since| now.duration_since(since) >= self.queue.limits.stall)
     }
 
     /// Spares the task the ticks of such a time, unless it has to watch how long nothing can be written.
@@ -378,42 +368,8 @@ impl SendQueue {
     }
 }
 
-/// The queue inside a send queue, locked.
-///
-/// Unlocking it is the one place that gives back what a shorter queue has reserved, and that wakes those who wait for room in [`Outbound::ready`]. Whatever made the room, a write
-/// by a sender or by the task, a transport that was lost, or the end, cannot forget them.
-pub(super) struct LockedQueue<'a> {
-    send_queue: &'a SendQueue,
-    queue: MutexGuard<'a, Queue>,
-}
-
-impl Deref for LockedQueue<'_> {
-    type Target = Queue;
-
-    fn deref(&self) -> &Queue {
-        &self.queue
-    }
-}
-
-impl DerefMut for LockedQueue<'_> {
-    fn deref_mut(&mut self) -> &mut Queue {
-        &mut self.queue
-    }
-}
-
-impl Drop for LockedQueue<'_> {
-    fn drop(&mut self) {
-        self.queue.give_back(&self.send_queue.limits);
-        if self.queue.room_is_awaited && self.queue.has_room(self.send_queue.limits.ready()) {
-            self.queue.room_is_awaited = false;
-            // Waking a task takes no lock of the connection's.
-            self.send_queue.room.notify_waiters();
-        }
-    }
-}
-
 impl fmt::Debug for SendQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SendQueue").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("SendQueue").field("limits", &self.queue.limits).finish_non_exhaustive()
     }
 }

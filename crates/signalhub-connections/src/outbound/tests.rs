@@ -13,10 +13,10 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Instant;
 
-use super::queue::cost;
+use super::limits::cost;
 use super::*;
 use crate::outbound::signals::Signal;
-use crate::{CloseReason, MessageKind};
+use crate::{CloseReason, Frame, Frames, MessageKind};
 
 fn text(len: usize) -> Frame {
     Frame::new(MessageKind::Text, &vec![b'x'; len])

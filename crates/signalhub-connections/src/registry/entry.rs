@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::auth::identity::Owner;
-use crate::limits::QuotaShare;
+use crate::limits::limit::Limit;
+use crate::limits::quota::QuotaShare;
 use crate::outbound::SendQueue;
 use crate::transport::handover::Handover;
 use crate::transport::inbox::Inbox;
@@ -86,4 +87,32 @@ impl Link {
             Self::Polls(polls) => polls.inbox().send_queue(),
         }
     }
+}
+
+/// What is behind a token.
+#[derive(Clone, Debug)]
+pub(crate) enum Found {
+    Waiting,
+    Attached(Link),
+}
+
+/// Why a transport could not be attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AttachError {
+    Unknown,
+    OtherTransport,
+    AlreadyAttached,
+    Refused(Limit),
+}
+
+impl From<Limit> for AttachError {
+    fn from(limit: Limit) -> Self {
+        Self::Refused(limit)
+    }
+}
+
+/// A connection that a new transport may take over.
+pub(crate) struct Resumable {
+    pub(crate) send_queue: Arc<SendQueue>,
+    pub(crate) handover: Arc<Handover>,
 }

@@ -1,41 +1,86 @@
-//! The place of a live connection, which is given back however the connection ends.
+//! The entry of a live connection, which is given back however the connection ends.
 
 use std::sync::Arc;
 
-use super::{Link, Registry, Stage};
+use tokio::time::Instant;
+
+use super::entries::Entries;
+use super::entry::{Link, Stage};
+use super::live::Live;
 use crate::CloseReason;
 use crate::id::ConnectionToken;
-use crate::limits::QuotaShare;
+use crate::limits::quota::QuotaShare;
 
-/// A live connection's place in the registry, given back when it is dropped.
+/// A live connection's entry in the registry, given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Registration {
-    pub(super) registry: Arc<Registry>,
+    pub(super) live: Arc<Live>,
     pub(super) token: Option<ConnectionToken>,
     pub(super) link: Link,
     pub(super) share: QuotaShare,
 }
 
 impl Registration {
-    /// Frees the token: nobody can ask for this connection any more. It still counts as live.
+    /// Frees the token: nothing more can be asked for this connection. It still counts as live.
     pub(crate) fn free_token(&mut self) {
         let Some(token) = self.token.take() else { return };
         match &self.link {
             // What is left is fetched by the last polls.
             Link::Polls(polls) => polls.finish(),
-            Link::WebSocket { .. } | Link::Events(_) => self.vacate(&token),
+            Link::WebSocket { .. } | Link::Events(_) => self.remove(&token),
         }
     }
 
-    fn vacate(&mut self, token: &ConnectionToken) {
-        let mut entries = self.registry.lock();
-        let Some(mut entry) = entries.by_token.remove(token) else { return };
+    fn remove(&mut self, token: &ConnectionToken) {
+        let mut entries = self.live.lock();
+        let Some(mut entry) = entries.remove(token.reveal()) else { return };
         if let Stage::Suspended { .. } = entry.stage {
             entries.suspended -= 1;
-            entries.returns.given_up += 1;
+            entries.given_up += 1;
         }
         if let Link::WebSocket { handover: Some(_), .. } = &self.link {
             self.share = std::mem::take(&mut entry.share);
+        }
+    }
+
+    /// Notes that the connection has lost its transport.
+    pub(crate) fn suspend(&self) {
+        self.change(|entries, stage| match stage {
+            Stage::Active(link) => {
+                entries.suspended += 1;
+                Stage::Suspended { link, since: Instant::now() }
+            }
+            other => other,
+        });
+    }
+
+    /// Notes that the connection has another transport.
+    pub(crate) fn resume(&self) {
+        self.change(|entries, stage| {
+            entries.resumed += 1;
+            match stage {
+                Stage::Suspended { link, .. } => {
+                    entries.suspended -= 1;
+                    Stage::Active(link)
+                }
+                other => other,
+            }
+        });
+    }
+
+    /// Notes that the connection will end with its transport.
+    pub(crate) fn disable_resume(&self) {
+        self.change(|_, stage| match stage {
+            Stage::Active(Link::WebSocket { send_queue, .. }) => {
+                Stage::Active(Link::WebSocket { send_queue, handover: None })
+            }
+            other => other,
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Entries, Stage) -> Stage) {
+        if let Some(token) = &self.token {
+            self.live.lock().change(token, change);
         }
     }
 }
@@ -43,13 +88,13 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         self.free_token();
-        // A connection without a reason was dropped by whoever ran it.
-        self.registry.ends.count(self.link.send_queue().ended().unwrap_or(CloseReason::HandlerFailed));
-        let mut entries = self.registry.lock();
+        // A connection without a reason was dropped by its handler.
+        self.live.ends.count(self.link.send_queue().ended().unwrap_or(CloseReason::HandlerFailed));
+        let mut entries = self.live.lock();
         entries.active -= 1;
-        entries.quotas.release(std::mem::take(&mut self.share));
+        entries.release(std::mem::take(&mut self.share));
         if entries.active == 0 {
-            self.registry.emptied.notify_waiters();
+            self.live.emptied.notify_waiters();
         }
     }
 }

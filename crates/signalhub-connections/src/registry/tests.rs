@@ -43,7 +43,7 @@ async fn negotiated_connections_are_bounded_in_number_and_time() {
     assert_eq!((registry.waiting(), registry.active()), (0, 1));
     assert!(matches!(attach(&registry, &tokens[1]), Err(AttachError::Unknown)));
     drop(attached.registration);
-    assert_eq!((registry.active(), registry.lock().by_token.len()), (0, 0));
+    assert_eq!((registry.active(), registry.lock().len()), (0, 0));
 }
 
 #[tokio::test]

@@ -1,41 +1,18 @@
 //! Where a request came from, seen through the reverse proxies in front of the server.
 
+use std::iter;
 use std::net::IpAddr;
-use std::{fmt, iter};
 
 use http::HeaderMap;
 use http::header::{FORWARDED, HeaderName, HeaderValue};
 use http::request::Parts;
 
+use crate::RemoteAddress;
+
 /// Names what follows a proxy's `X-Forwarded-`.
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-
-/// The address that a request came from, among the extensions of the request.
-///
-/// It is the other end of the socket, or what trusted proxies say about it. A program that mounts an endpoint in a
-/// server of its own puts one there itself; without one, limits per address count nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RemoteAddress(IpAddr);
-
-impl RemoteAddress {
-    /// Wraps an address; an IPv4 address inside an IPv6 one is taken out of it.
-    pub fn new(address: IpAddr) -> Self {
-        Self(address.to_canonical())
-    }
-
-    /// The address itself.
-    pub fn ip(self) -> IpAddr {
-        self.0
-    }
-}
-
-impl fmt::Display for RemoteAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// The reverse proxies whose word about their clients is taken: `X-Forwarded-For`, `-Proto` and `-Host`.
 ///

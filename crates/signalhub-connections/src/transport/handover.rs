@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::RemoteAddress;
 use crate::auth::identity::Renewal;
-use crate::connection::Transport;
 use crate::outbound::SendQueue;
 use crate::outbound::signals::Signal;
+use crate::transport::Transport;
 
 /// Where the next transport of a connection waits for it.
 pub(crate) struct Handover {

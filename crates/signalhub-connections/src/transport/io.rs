@@ -9,7 +9,7 @@ use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::http::sockets::SocketShare;
+use crate::limits::socket_quotas::SocketShare;
 use crate::outbound::SendQueue;
 
 /// How much one read takes from the socket.

@@ -3,11 +3,11 @@
 use std::ops::Deref;
 use std::str;
 
-use thiserror::Error;
+use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
-use super::header::{Header, PartialHeader};
+use super::header::{End, Header, PartialHeader};
 use super::utf8::Utf8;
-use super::{CloseCode, Control, Data, OpCode};
+use super::violation::Violation;
 
 /// Decodes the frames of one client, keeping only what an unfinished frame makes it keep.
 ///
@@ -34,15 +34,6 @@ pub(crate) enum Event<'a> {
     Close(Option<(CloseCode, String)>),
 }
 
-/// Tells whether more of the message follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The last piece of the message.
-    Last,
-    /// Another piece follows.
-    More,
-}
-
 /// The kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -55,47 +46,6 @@ pub(crate) enum Kind {
 /// The payload of a ping or a pong, at most 125 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ControlPayload(Vec<u8>);
-
-/// How a client broke the protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(crate) enum Violation {
-    /// A reserved bit is set although no extension was agreed (RFC 6455, 5.2).
-    #[error("a reserved bit is set")]
-    ReservedBit,
-    /// The opcode is not one of the protocol (RFC 6455, 5.2).
-    #[error("opcode {0} is reserved")]
-    ReservedOpcode(u8),
-    /// Clients must mask their frames (RFC 6455, 5.1).
-    #[error("the frame is not masked")]
-    Unmasked,
-    /// A control frame must not be fragmented (RFC 6455, 5.5).
-    #[error("a control frame is fragmented")]
-    FragmentedControl,
-    /// A control frame holds at most 125 bytes (RFC 6455, 5.5).
-    #[error("a control frame is longer than 125 bytes")]
-    LongControl,
-    /// The top bit of a 64-bit length must be clear (RFC 6455, 5.2).
-    #[error("the frame's length has its top bit set")]
-    Length,
-    /// A continuation frame came without a message to continue (RFC 6455, 5.4).
-    #[error("a continuation frame continues nothing")]
-    UnexpectedContinuation,
-    /// A new message began within a fragmented one (RFC 6455, 5.4).
-    #[error("a message begins within a fragmented one")]
-    ExpectedContinuation,
-    /// The body of a Close frame is empty or begins with a two-byte code (RFC 6455, 5.5.1).
-    #[error("the body of a close frame is one byte long")]
-    CloseBody,
-    /// The code of a Close frame must not be sent (RFC 6455, 7.4).
-    #[error("close code {0} must not be sent")]
-    CloseCode(u16),
-    /// The reason of a Close frame is not UTF-8 (RFC 6455, 5.5.1).
-    #[error("the close reason is not utf-8")]
-    CloseReason,
-    /// A text message is not UTF-8 (RFC 6455, 8.1).
-    #[error("a text message is not utf-8")]
-    Text,
-}
 
 #[derive(Debug)]
 enum Stage {

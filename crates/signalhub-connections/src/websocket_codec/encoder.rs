@@ -1,7 +1,8 @@
 //! The frames of a server, which are not masked.
 
-use super::decoder::End;
-use super::{Control, OpCode};
+use tungstenite::protocol::frame::coding::{Control, OpCode};
+
+use super::header::End;
 
 /// The longest payload of a control frame (RFC 6455, 5.5).
 const CONTROL_MAX: usize = 125;

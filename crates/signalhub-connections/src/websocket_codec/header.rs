@@ -1,7 +1,17 @@
 //! A frame's header, which may arrive byte by byte.
 
-use super::decoder::{End, Violation};
-use super::{Control, Data, OpCode};
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use super::violation::Violation;
+
+/// Tells whether more of the message follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The last piece of the message.
+    Last,
+    /// Another piece follows.
+    More,
+}
 
 /// The header of a client's frame (RFC 6455, 5.2), all of whose own rules hold.
 #[derive(Debug)]

@@ -7,93 +7,92 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 use tracing::Span;
 
-use super::{Mounted, spawn, token};
 use crate::auth::identity::Renewal;
-use crate::connection::Transport;
 use crate::http::body::{Accept, Body};
-use crate::limits::QuotaKey;
+use crate::http::mounted::{Mounted, token};
+use crate::limits::quota::QuotaKey;
 use crate::outbound::{SendQueue, Writer};
 use crate::registry::{AttachError, Attached, Link, Resumable};
+use crate::transport::Transport;
 use crate::transport::handover::{Arrival, Handover};
 use crate::transport::websocket::Socket;
 use crate::{ClientError, Connection, Identity, Reconnect, TransportKind};
 
-impl Mounted {
-    pub(super) fn connect_websocket(&self, head: &Parts, identity: Identity, accept_key: &str) -> Response<Body> {
-        let (token, quota_key) = (token(head), self.quota_key(&identity, head));
-        if token.as_deref().is_some_and(|token| self.registry.find(token, &quota_key.owner).is_none()) {
-            // The original sets no content type here.
-            let response = crate::http::answers::body(StatusCode::NOT_FOUND, "No Connection with that ID");
-            return self.reject(ClientError::UnknownConnection, "there is no connection with this id", response);
-        }
-        if !self.endpoint.offered().contains(TransportKind::WebSockets) {
-            return self.not_offered(TransportKind::WebSockets);
-        }
-        let resumable = token.as_deref().and_then(|token| self.registry.resume(token, &quota_key));
-        let accepted = match resumable {
-            Some(resumable) => resumable.map(|resumable| self.hand_over(resumable, head, identity)),
-            None => self.attach_websocket((token.as_deref(), head), &quota_key, identity),
-        };
-        let accept = match accepted {
-            Ok(accept) => accept,
-            Err(error) => return self.refuse_attach(error),
-        };
-        let mut response = Response::new(Body::socket(accept));
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        let headers = response.headers_mut();
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        let accept = HeaderValue::from_str(accept_key).expect("an accept key is base64");
-        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-        response
+/// Answers the request of a WebSocket.
+pub(super) fn connect(mounted: &Mounted, head: &Parts, identity: Identity, accept_key: &str) -> Response<Body> {
+    let (token, quota_key) = (token(head), mounted.quota_key(&identity, head));
+    if token.as_deref().is_some_and(|token| mounted.registry.find(token, &quota_key.owner).is_none()) {
+        // The original sets no content type here.
+        let response = crate::http::answers::body(StatusCode::NOT_FOUND, "No Connection with that ID");
+        return mounted.reject(ClientError::UnknownConnection, "there is no connection with this id", response);
     }
+    if !mounted.endpoint.offered().contains(TransportKind::WebSockets) {
+        return mounted.not_offered(TransportKind::WebSockets);
+    }
+    let resumable = token.as_deref().and_then(|token| mounted.registry.resume(token, &quota_key));
+    let accepted = match resumable {
+        Some(resumable) => resumable.map(|resumable| hand_over(mounted, resumable, head, identity)),
+        None => attach(mounted, (token.as_deref(), head), &quota_key, identity),
+    };
+    let accept = match accepted {
+        Ok(accept) => accept,
+        Err(error) => return mounted.refuse_attach(error),
+    };
+    let mut response = Response::new(Body::socket(accept));
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    let accept = HeaderValue::from_str(accept_key).expect("an accept key is base64");
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    response
+}
 
-    /// Gives a connection its first WebSocket.
-    fn attach_websocket(
-        &self,
-        (token, head): (Option<&str>, &Parts),
-        quota_key: &QuotaKey,
-        identity: Identity,
-    ) -> Result<Accept, AttachError> {
-        let send_queue =
-            Arc::new(SendQueue::new(self.endpoint.queue_limits(), Arc::clone(self.registry.backlog()), Writer::Task));
-        let identity = Arc::new(identity);
-        let mut early = Vec::new();
-        let mut handover = None;
-        let attached = match token {
-            Some(token) => self.registry.attach(token, TransportKind::WebSockets, quota_key, |posted, reconnect| {
-                if let Some(inbox) = posted {
-                    inbox.abandon();
-                    early = inbox.take();
-                }
-                if reconnect == Reconnect::Stateful {
-                    handover = Some(Handover::new(self.endpoint.time_without_transport()));
-                }
-                (Link::WebSocket { send_queue: Arc::clone(&send_queue), handover: handover.clone() }, ())
-            }),
-            None => self.registry.admit(&send_queue, quota_key),
-        };
-        let Attached { id, registration, reconnect, .. } = attached?;
-        let (expires, remote) = (self.endpoint.closing_time(&identity), head.extensions.get().copied());
-        let (handler, request) = (self.endpoint.handler(), Span::current());
-        Ok(Box::new(move |io, frames| {
-            let socket = Socket::new(io, early, frames);
-            send_queue.set_writer(socket.writer());
-            let connection =
-                Connection::new(id, identity, send_queue, Transport::WebSocket(socket)).with_registration(registration);
-            let connection = connection.resumable(reconnect, handover).closing_at(expires).coming_from(remote);
-            spawn(handler, connection, &request);
-        }))
-    }
+/// Gives a connection its first WebSocket.
+fn attach(
+    mounted: &Mounted,
+    (token, head): (Option<&str>, &Parts),
+    quota_key: &QuotaKey,
+    identity: Identity,
+) -> Result<Accept, AttachError> {
+    let send_queue =
+        Arc::new(SendQueue::new(mounted.endpoint.queue_limits(), Arc::clone(mounted.registry.backlog()), Writer::Task));
+    let identity = Arc::new(identity);
+    let mut early = Vec::new();
+    let mut handover = None;
+    let attached = match token {
+        Some(token) => mounted.registry.attach(token, TransportKind::WebSockets, quota_key, |posted, reconnect| {
+            if let Some(inbox) = posted {
+                inbox.abandon();
+                early = inbox.take();
+            }
+            if reconnect == Reconnect::Stateful {
+                handover = Some(Handover::new(mounted.endpoint.time_without_transport()));
+            }
+            (Link::WebSocket { send_queue: Arc::clone(&send_queue), handover: handover.clone() }, ())
+        }),
+        None => mounted.registry.admit(&send_queue, quota_key),
+    };
+    let Attached { id, registration, reconnect, .. } = attached?;
+    let (expires, remote) = (mounted.endpoint.closing_time(&identity), head.extensions.get().copied());
+    let (mounted, request) = (mounted.clone(), Span::current());
+    Ok(Box::new(move |io, frames| {
+        let socket = Socket::new(io, early, frames);
+        send_queue.set_writer(socket.writer());
+        let connection =
+            Connection::new(id, identity, send_queue, Transport::WebSocket(socket)).with_registration(registration);
+        let connection = connection.resumable(reconnect, handover).closing_at(expires).coming_from(remote);
+        mounted.spawn(connection, &request);
+    }))
+}
 
-    /// Gives a connection that is there already another WebSocket.
-    fn hand_over(&self, resumable: Resumable, head: &Parts, identity: Identity) -> Accept {
-        let Resumable { send_queue, handover } = resumable;
-        let (expires, remote) = (self.endpoint.closing_time(&identity), head.extensions.get().copied());
-        handover.renew(Renewal { identity: Arc::new(identity), expires }, &send_queue);
-        Box::new(move |io, frames| {
-            let transport = Transport::WebSocket(Socket::new(io, Vec::new(), frames));
-            handover.bring(Arrival { transport, remote }, &send_queue);
-        })
-    }
+/// Gives a connection that is there already another WebSocket.
+fn hand_over(mounted: &Mounted, resumable: Resumable, head: &Parts, identity: Identity) -> Accept {
+    let Resumable { send_queue, handover } = resumable;
+    let (expires, remote) = (mounted.endpoint.closing_time(&identity), head.extensions.get().copied());
+    handover.renew(Renewal { identity: Arc::new(identity), expires }, &send_queue);
+    Box::new(move |io, frames| {
+        let transport = Transport::WebSocket(Socket::new(io, Vec::new(), frames));
+        handover.bring(Arrival { transport, remote }, &send_queue);
+    })
 }

@@ -10,12 +10,14 @@ use rustix::net::SendFlags;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::Routes;
-use super::serving::{self, AcceptedSocket};
+use super::accepted_socket::AcceptedSocket;
+use super::idle_sockets::IdleSockets;
+use super::routes::Routes;
+use super::serving;
 use crate::RemoteAddress;
-use crate::http::sockets::{SocketShare, Sockets};
-use crate::limits::Limit;
 use crate::limits::file_descriptors::Descriptors;
+use crate::limits::limit::Limit;
+use crate::limits::socket_quotas::{SocketQuotas, SocketShare};
 
 /// The whole answer to a socket that comes when too few file descriptors are left.
 const NO_DESCRIPTORS: &[u8] =
@@ -29,7 +31,8 @@ const TOO_MANY_SOCKETS: &[u8] =
 pub(super) async fn accept(listener: TcpListener, routes: Arc<Routes>, stopping: watch::Receiver<()>) -> Infallible {
     let limits = routes.registry.limits();
     let mut descriptors = Descriptors::new(limits.headroom());
-    let sockets = Sockets::new(limits.socket_limit(descriptors.most()));
+    let quotas = SocketQuotas::new(limits.socket_limit(descriptors.most()));
+    let sockets = Arc::new(IdleSockets::default());
     loop {
         let (socket, address) = match listener.accept().await {
             Ok((socket, address)) => (socket, RemoteAddress::new(address.ip()).ip()),
@@ -38,12 +41,13 @@ pub(super) async fn accept(listener: TcpListener, routes: Arc<Routes>, stopping:
                 continue;
             }
         };
-        match admit(&routes, &sockets, &mut descriptors, address) {
+        match admit(&routes, (&quotas, &sockets, &mut descriptors), address) {
             Ok(share) => {
-                let (routes, sockets, stopping) = (Arc::clone(&routes), Arc::clone(&sockets), stopping.clone());
+                let (routes, stopping) = (Arc::clone(&routes), stopping.clone());
+                let (quotas, sockets) = (Arc::clone(&quotas), Arc::clone(&sockets));
                 let (times, body_time, head_size) = (limits.times(), limits.body_time(), limits.longest_head());
                 let accepted =
-                    AcceptedSocket { address, share, times, body_time, head_size, routes, sockets, stopping };
+                    AcceptedSocket { address, share, times, body_time, head_size, routes, quotas, sockets, stopping };
                 serving::serve(socket, accepted);
             }
             Err(limit) => turn_away(&socket, limit, address, &routes),
@@ -54,12 +58,11 @@ pub(super) async fn accept(listener: TcpListener, routes: Arc<Routes>, stopping:
 /// Decides whether a socket that was just accepted may stay, and what it counts for its address.
 fn admit(
     routes: &Routes,
-    sockets: &Arc<Sockets>,
-    descriptors: &mut Descriptors,
+    (quotas, sockets, descriptors): (&Arc<SocketQuotas>, &IdleSockets, &mut Descriptors),
     address: IpAddr,
 ) -> Result<Option<SocketShare>, Limit> {
     // A proxy's socket counts for its clients, once they are known.
-    let share = if routes.proxies.trusts(address) { None } else { sockets.take(address)? };
+    let share = if routes.proxies.trusts(address) { None } else { quotas.take(address)? };
     if descriptors.admit(Instant::now()) || sockets.evict(tokio::time::Instant::now()) {
         Ok(share)
     } else {

@@ -9,10 +9,9 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
 use super::head::Framing;
-use super::serving::{self, AcceptedSocket};
 use crate::CloseReason;
 use crate::close::ARRIVAL_TIME;
-use crate::http::sockets::SocketShare;
+use crate::limits::socket_quotas::SocketShare;
 use crate::outbound::SendQueue;
 use crate::transport::server_sent_events::EventStream;
 
@@ -31,14 +30,14 @@ enum Outcome {
     Overdue,
 }
 
-/// Streams events until the connection ends or its client goes away. The socket is served again then, if it may be.
+/// Streams events until the connection ends or its client goes away. Gives back a socket on which HTTP can go on.
 pub(super) async fn stream(
     mut socket: TcpStream,
     events: EventStream,
     (head, framing): (Vec<u8>, Framing),
     ahead: Vec<u8>,
-    (accepted, _share): (AcceptedSocket, Option<SocketShare>),
-) {
+    _share: Option<SocketShare>,
+) -> Option<TcpStream> {
     let send_queue = Arc::clone(events.send_queue());
     let mut spoke = !ahead.is_empty();
     let outcome = {
@@ -61,9 +60,7 @@ pub(super) async fn stream(
     };
     match outcome {
         // What came in between was not kept, so the socket can only end.
-        Outcome::Written(Ok(())) if framing == Framing::Chunked && !spoke && !is_stopping(&accepted) => {
-            serving::serve_again(socket, accepted);
-        }
+        Outcome::Written(Ok(())) if framing == Framing::Chunked && !spoke => return Some(socket),
         Outcome::Written(_) | Outcome::Left => {}
         Outcome::SentAway => {
             // A stream that ends in order makes some clients try once, while the server is away, and then give up.
@@ -75,10 +72,7 @@ pub(super) async fn stream(
             let _ = socket.set_zero_linger();
         }
     }
-}
-
-fn is_stopping(accepted: &AcceptedSocket) -> bool {
-    accepted.stopping.has_changed().unwrap_or(true)
+    None
 }
 
 async fn write(writer: WriteHalf<'_>, mut events: EventStream, head: Vec<u8>, framing: Framing) -> io::Result<()> {

@@ -2,12 +2,11 @@
 
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
-use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::Duration;
 
+use futures_util::FutureExt;
 use http::{Request, Response};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
@@ -15,39 +14,20 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 
-use super::Routes;
+use super::accepted_socket::AcceptedSocket;
 use super::head::{self, Framing};
 use super::server_sent_events;
 use super::unreadable;
+use crate::CloseReason;
 use crate::http::body::{Body, Takeover};
-use crate::http::request_timeouts::{Overdue, RequestTimeouts, Times, WatchedSocket};
-use crate::http::sockets::{SocketShare, Sockets};
-use crate::limits::Limit;
-use crate::registry::Registry;
+use crate::http::request_timeouts::{RequestTimeouts, WatchedSocket};
+use crate::limits::socket_quotas::SocketShare;
+use crate::limits::times::Overdue;
 use crate::transport::io::Io;
-use crate::{ClientError, CloseReason};
 
 /// The least that hyper reads ahead of a body. It reads on when a head is longer.
 const READ_BUFFER: usize = 16 * 1024;
-
-/// A client's socket: where it comes from, and what it is served with.
-pub(super) struct AcceptedSocket {
-    /// The other end of the socket.
-    pub(super) address: IpAddr,
-    /// What it counts for that; a proxy's socket counts for the client of each request.
-    pub(super) share: Option<SocketShare>,
-    pub(super) times: Times,
-    /// How long the body of a request may take.
-    pub(super) body_time: Duration,
-    /// How long the head of a request may be.
-    pub(super) head_size: usize,
-    pub(super) routes: Arc<Routes>,
-    pub(super) sockets: Arc<Sockets>,
-    /// Changes when the server stops; held until the socket is done.
-    pub(super) stopping: watch::Receiver<()>,
-}
 
 /// A response that takes the socket out of hyper's hands, whose buffers an idle client would keep for nothing.
 struct Taken {
@@ -73,7 +53,7 @@ pub(super) fn serve(socket: TcpStream, accepted: AcceptedSocket) {
 }
 
 /// Serves a socket again, after a response that had it for itself.
-pub(super) fn serve_again(socket: TcpStream, accepted: AcceptedSocket) {
+fn serve_again(socket: TcpStream, accepted: AcceptedSocket) {
     tokio::spawn(serve_socket(socket, RequestTimeouts::resumed(accepted.times), accepted));
 }
 
@@ -86,7 +66,7 @@ async fn serve_socket(socket: TcpStream, timeouts: Arc<RequestTimeouts>, accepte
             let framing = Framing::of(&request);
             // What is left of a body would be in the way of whatever comes next on the socket.
             let is_free = request.body().is_end_stream();
-            let mut response = accepted.routes.answer(request, accepted).await;
+            let mut response = accepted.answer(request).await;
             if is_free && let Some(takeover) = response.body_mut().take_over() {
                 let share = response.body_mut().take_share();
                 let head = response.map(drop);
@@ -154,7 +134,7 @@ async fn end(
 /// Ends the socket of a client that took too long.
 fn give_up(socket: &TcpStream, overdue: Overdue, timeouts: &RequestTimeouts, accepted: &AcceptedSocket) {
     tracing::debug!(reason = overdue.label(), address = %accepted.address, "a client took too long");
-    accepted.routes.registry().refusals().count_overdue(overdue);
+    accepted.routes.registry.refusals().count_overdue(overdue);
     if overdue == Overdue::Answer {
         // What the kernel holds for the client is let go as well.
         let _ = socket.set_zero_linger();
@@ -166,24 +146,8 @@ fn give_up(socket: &TcpStream, overdue: Overdue, timeouts: &RequestTimeouts, acc
 
 /// Logs why HTTP ended on a socket, and counts what its client did wrong.
 fn log_broken(error: &hyper::Error, accepted: &AcceptedSocket) {
-    let reason = count_broken(error, accepted.routes.registry());
+    let reason = unreadable::count_broken(error, &accepted.routes.registry);
     tracing::debug!(reason, %error, address = %accepted.address, "an HTTP connection broke");
-}
-
-/// Counts what a client did wrong, and gives its name.
-pub(super) fn count_broken(error: &hyper::Error, registry: &Registry) -> Option<&'static str> {
-    let wrong = if error.is_parse_too_large() {
-        registry.refusals().count(Limit::HeadSize);
-        return Some(Limit::HeadSize.label());
-    } else if error.is_parse() {
-        ClientError::MalformedRequest
-    } else if error.is_incomplete_message() {
-        ClientError::IncompleteRequest
-    } else {
-        return None;
-    };
-    registry.client_errors().count(wrong, 1);
-    Some(wrong.label())
 }
 
 /// Gives the socket to what takes it, in a task of its own: this one is large, for hyper's sake.
@@ -201,7 +165,15 @@ fn hand_over(response: Taken, mut socket: TcpStream, ahead: Vec<u8>, accepted: A
         }
         Takeover::Events(stream) => {
             let head = head::stream(&head, framing);
-            tokio::spawn(server_sent_events::stream(socket, stream, (head, framing), ahead, (accepted, share)));
+            let streaming = server_sent_events::stream(socket, stream, (head, framing), ahead, share);
+            // A combinator, because an async block around it would take the memory of the task twice.
+            tokio::spawn(streaming.map(move |reusable| {
+                if let Some(socket) = reusable
+                    && !accepted.is_stopping()
+                {
+                    serve_again(socket, accepted);
+                }
+            }));
         }
     }
 }

@@ -3,28 +3,6 @@ use tokio::net::TcpStream;
 
 use super::*;
 
-#[test]
-fn paths_match_regardless_of_case_with_one_trailing_slash() {
-    for (endpoint, path, expected) in [
-        ("/hub", "/hub", Some(Route::Connect)),
-        ("/hub", "/HUB/", Some(Route::Connect)),
-        ("/hub", "/hub/negotiate", Some(Route::Negotiate)),
-        ("/hub", "/Hub/Negotiate/", Some(Route::Negotiate)),
-        ("/hub", "/hub//", None),
-        ("/hub", "/hub//negotiate", None),
-        ("/hub", "/hub/negotiate//", None),
-        ("/hub", "/hubs", None),
-        ("/hub", "/hu", None),
-        ("/hub", "/hub/other", None),
-        ("", "/", Some(Route::Connect)),
-        ("", "/negotiate", Some(Route::Negotiate)),
-        ("/hüb", "/h", None),
-        ("/hub", "/hü", None),
-    ] {
-        assert_eq!(matching(endpoint, path), expected, "{path} at {endpoint}");
-    }
-}
-
 #[tokio::test]
 async fn the_kernel_holds_as_much_for_a_client_as_it_is_asked_to() {
     for bytes in [16 * 1024, 64 * 1024] {

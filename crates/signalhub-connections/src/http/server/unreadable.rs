@@ -9,9 +9,12 @@ use http::{HeaderMap, HeaderName, Method, Request, StatusCode, Uri};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::accepted_socket::AcceptedSocket;
 use super::head;
-use super::serving::{self, AcceptedSocket};
+use crate::ClientError;
 use crate::http::answers;
+use crate::limits::limit::Limit;
+use crate::registry::Registry;
 
 /// How many header fields a head may have; the original's limit as well as hyper's.
 const HEADER_FIELDS: usize = 100;
@@ -32,7 +35,7 @@ pub(super) async fn refuse(
 ) {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
     let text = explain(status, read, error, accepted.head_size);
-    let reason = serving::count_broken(error, accepted.routes.registry());
+    let reason = count_broken(error, &accepted.routes.registry);
     let address = accepted.address;
     tracing::debug!(reason, detail = text, status = status.as_u16(), %address, "the head of a request was refused");
     let mut response = answers::text(status, &text).map(|_| ());
@@ -50,6 +53,22 @@ pub(super) async fn refuse(
         }
     };
     let _ = tokio::time::timeout(DISCARD_TIMEOUT, answering).await;
+}
+
+/// Counts what a client did wrong, and gives its name.
+pub(super) fn count_broken(error: &hyper::Error, registry: &Registry) -> Option<&'static str> {
+    let wrong = if error.is_parse_too_large() {
+        registry.refusals().count(Limit::HeadSize);
+        return Some(Limit::HeadSize.label());
+    } else if error.is_parse() {
+        ClientError::MalformedRequest
+    } else if error.is_incomplete_message() {
+        ClientError::IncompleteRequest
+    } else {
+        return None;
+    };
+    registry.client_errors().count(wrong, 1);
+    Some(wrong.label())
 }
 
 async fn discard(socket: &mut TcpStream) {

@@ -1,54 +1,19 @@
-//! A connection without a network, for tests of handlers.
+//! The client's end of a connection without a network, for tests of handlers.
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::auth::identity::Renewal;
-use crate::connection::Transport;
 use crate::outbound::signals::Signal;
-use crate::outbound::{QueueLimits, SendQueue, Writer};
+use crate::outbound::{SendQueue, Writer};
+use crate::transport::Transport;
 use crate::transport::handover::{Arrival, Handover};
 use crate::transport::inbox::Inbox;
-use crate::{CloseReason, Connection, ConnectionId, Identity, Reconnect};
+use crate::{CloseReason, Identity};
 
-impl Connection {
-    /// Makes a connection without a network, and the client's end of it.
-    ///
-    /// ```
-    /// # use signalhub_connections::{Connection, Frame, Identity, Intake, MessageKind, Received};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let (mut connection, mut peer) = Connection::pair(Identity::user("alice"));
-    /// peer.send(b"hello");
-    /// assert_eq!(connection.receive(Intake::Open).await, Received::Bytes);
-    /// assert_eq!(connection.input(), b"hello");
-    /// connection.outbound().send(&Frame::new(MessageKind::Text, b"welcome")).unwrap();
-    /// assert_eq!(peer.receive().await.unwrap(), "welcome");
-    /// # }
-    /// ```
-    pub fn pair(identity: Identity) -> (Self, Peer) {
-        let send_queue = Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Taker));
-        let inbox = Inbox::new(Arc::clone(&send_queue));
-        let peer = Peer { send_queue: Arc::clone(&send_queue), inbox: Arc::clone(&inbox), handover: None };
-        let identity = Arc::new(identity);
-        inbox.attach(Writer::Taker, &identity);
-        let transport = Transport::Inbox(inbox);
-        (Self::new(ConnectionId::random(), identity, send_queue, transport), peer)
-    }
-
-    /// The same for a client that was granted stateful reconnect: it may [lose](Peer::lose) its transport and
-    /// [come back](Peer::reconnect).
-    pub fn resumable_pair(identity: Identity) -> (Self, Peer) {
-        let (connection, mut peer) = Self::pair(identity);
-        let handover = Handover::new(Duration::MAX);
-        peer.handover = Some(Arc::clone(&handover));
-        (connection.resumable(Reconnect::Stateful, Some(handover)), peer)
-    }
-}
-
-/// The client's end of a connection made by [`Connection::pair`].
+/// The client's end of a connection made by [`Connection::pair`](crate::Connection::pair).
 pub struct Peer {
     send_queue: Arc<SendQueue>,
     inbox: Arc<Inbox>,
@@ -56,6 +21,19 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// Makes the client's end, and the transport of the other one.
+    pub(super) fn new(send_queue: &Arc<SendQueue>, identity: &Arc<Identity>) -> (Self, Transport) {
+        let inbox = Inbox::new(Arc::clone(send_queue));
+        inbox.attach(Writer::Taker, identity);
+        let peer = Self { send_queue: Arc::clone(send_queue), inbox: Arc::clone(&inbox), handover: None };
+        (peer, Transport::Inbox(inbox))
+    }
+
+    /// Lets the client bring another transport by this handover.
+    pub(super) fn resume_by(&mut self, handover: &Arc<Handover>) {
+        self.handover = Some(Arc::clone(handover));
+    }
+
     /// Sends bytes to the connection.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.inbox.put(bytes.as_ref());
@@ -101,7 +79,7 @@ impl Peer {
         self.send_queue.end(CloseReason::ClientGone);
     }
 
-    /// Lets a second pass for the connection, and tells whether it [wants](Connection::spare_ticks) to know.
+    /// Lets a second pass for the connection, and tells whether it [wants](crate::Connection::spare_ticks) to know.
     pub fn tick(&self) -> bool {
         let due = self.send_queue.signals.is_due();
         if due {

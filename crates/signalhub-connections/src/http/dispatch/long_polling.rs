@@ -1,0 +1,65 @@
+//! The requests of long polling: polls, and the DELETE that ends a connection.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{Response, StatusCode};
+
+use super::requests::attach_inbox;
+use crate::http::answers::{octets, text};
+use crate::http::body::Body;
+use crate::http::mounted::{Mounted, token};
+use crate::registry::{AttachError, Found, Link};
+use crate::transport::inbox::Inbox;
+use crate::transport::long_polling::{Polled, Polls, Present};
+use crate::{ClientError, CloseReason, Identity, TransportKind};
+
+/// Answers the first poll of a connection at once, and every later one when there is something to say.
+pub(super) async fn poll(mounted: &Mounted, head: &Parts, identity: Identity) -> Response<Body> {
+    let (token, found) = match mounted.known(head, &identity, TransportKind::LongPolling) {
+        Ok(known) => known,
+        Err(response) => return response,
+    };
+    let polls = match found {
+        Found::Attached(Link::Polls(polls)) => polls,
+        Found::Attached(_) => return mounted.refuse_attach(AttachError::OtherTransport),
+        Found::Waiting => {
+            let timeout = mounted.endpoint.poll_time();
+            let disconnect_timeout = mounted.endpoint.time_without_transport();
+            let link = |inbox: &Arc<Inbox>| Link::Polls(Polls::new(Arc::clone(inbox), timeout, disconnect_timeout));
+            return match attach_inbox(mounted, (&token, head), identity, TransportKind::LongPolling, link) {
+                Ok(_) => octets(Body::default()),
+                Err(error) => mounted.refuse_attach(error),
+            };
+        }
+    };
+    polls.inbox().renew(&identity, mounted.endpoint.closing_time(&identity));
+    let present = Present::new(&polls);
+    match polls.poll().await {
+        Polled::Data(data) => octets(Body::messages(data, present)),
+        Polled::TimedOut => text(StatusCode::OK, ""),
+        Polled::Replaced => text(StatusCode::NO_CONTENT, ""),
+        Polled::Ended => {
+            mounted.registry.remove(&token);
+            text(StatusCode::NO_CONTENT, "")
+        }
+    }
+}
+
+/// Ends a polling connection; others end with their transport.
+pub(super) fn delete(mounted: &Mounted, head: &Parts, identity: &Identity) -> Response<Body> {
+    let Some(token) = token(head) else { return mounted.missing_id() };
+    match mounted.registry.find(&token, &mounted.owner(identity)) {
+        None => mounted.unknown(),
+        Some(Found::Attached(Link::Polls(polls))) => {
+            mounted.registry.remove(&token);
+            polls.end(CloseReason::ClientClosed);
+            text(StatusCode::ACCEPTED, "")
+        }
+        Some(_) => {
+            let answer = "Cannot terminate this connection using the DELETE endpoint.";
+            let response = text(StatusCode::BAD_REQUEST, answer);
+            mounted.reject(ClientError::OtherTransport, "a DELETE of a connection without polls", response)
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What the two transports that consist of requests share: how a connection gets one, and the POSTs that bring in bytes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Body as HttpBody;
+use tracing::Span;
+
+use crate::http::answers::{text, unknown, unsupported_coding};
+use crate::http::body::Body;
+use crate::http::mounted::{Mounted, token};
+use crate::outbound::Writer;
+use crate::registry::{AttachError, Attached, Link};
+use crate::transport::Transport;
+use crate::transport::inbox::Inbox;
+use crate::{BodyError, ClientError, Connection, Identity, RequestBody, TransportKind, content_coding};
+
+/// Attaches a transport that consists of requests, and starts its connection.
+pub(super) fn attach_inbox(
+    mounted: &Mounted,
+    (token, head): (&str, &Parts),
+    identity: Identity,
+    kind: TransportKind,
+    link: impl FnOnce(&Arc<Inbox>) -> Link,
+) -> Result<Arc<Inbox>, AttachError> {
+    let limits = mounted.endpoint.queue_limits();
+    let quota_key = mounted.quota_key(&identity, head);
+    let expires = mounted.endpoint.closing_time(&identity);
+    let identity = Arc::new(identity);
+    let make = |early: Option<Arc<Inbox>>, _| {
+        // What was posted early stays where it is, also what is still being posted.
+        let inbox = early.unwrap_or_else(|| Inbox::early(limits, mounted.registry.backlog()));
+        let writer = if kind == TransportKind::ServerSentEvents { Writer::Stream } else { Writer::Taker };
+        inbox.attach(writer, &identity);
+        (link(&inbox), inbox)
+    };
+    let Attached { id, registration, reconnect, made: inbox } =
+        mounted.registry.attach(token, kind, &quota_key, make)?;
+    let (send_queue, transport) = (Arc::clone(inbox.send_queue()), Transport::Inbox(Arc::clone(&inbox)));
+    let connection =
+        Connection::new(id, identity, send_queue, transport).with_registration(registration).closing_at(expires);
+    let connection = connection.resumable(reconnect, None).coming_from(head.extensions.get().copied());
+    mounted.spawn(connection, &Span::current());
+    Ok(inbox)
+}
+
+/// Takes a request's body as input of the connection, chunk by chunk as there is room. It ends with the connection.
+pub(super) async fn send<B>(
+    mounted: &Mounted,
+    head: &Parts,
+    body: RequestBody<B>,
+    identity: &Identity,
+) -> Response<Body>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let Some(token) = token(head) else { return mounted.missing_id() };
+    let inbox = match mounted.registry.inbox(&token, &mounted.owner(identity), mounted.endpoint.queue_limits()) {
+        None => return mounted.unknown(),
+        Some(Err(_)) => {
+            let answer = "POST requests are not allowed for WebSocket connections.";
+            let response = text(StatusCode::METHOD_NOT_ALLOWED, answer);
+            return mounted.reject(ClientError::OtherTransport, "a POST to a WebSocket", response);
+        }
+        Some(Ok(inbox)) => inbox,
+    };
+    if let Some(coding) = content_coding(&head.headers) {
+        return mounted.reject(ClientError::UnsupportedEncoding, &coding, unsupported_coding(&coding));
+    }
+    inbox.renew(identity, mounted.endpoint.closing_time(identity));
+    tokio::select! {
+        biased;
+        answer = post(mounted, &inbox, body) => answer,
+        () = inbox.closed() => {
+            mounted.reject(ClientError::UnknownConnection, "the connection ended before the body", unknown())
+        }
+    }
+}
+
+/// Puts a whole body into an inbox.
+async fn post<B>(mounted: &Mounted, inbox: &Inbox, mut body: RequestBody<B>) -> Response<Body>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let overdue = || text(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.");
+    let Ok(_turn) = body.wait_for(inbox.turn(), || inbox.is_full()).await else { return overdue() };
+    while let Some(chunk) = body.frame().await {
+        match chunk.map(|chunk| chunk.into_data()) {
+            Ok(Ok(bytes)) => inbox.push(&bytes).await,
+            // Trailers mean nothing here.
+            Ok(Err(_)) => {}
+            Err(BodyError::Overdue) => {
+                return text(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.");
+            }
+            Err(BodyError::Broken(_)) => {
+                let response = text(StatusCode::BAD_REQUEST, "");
+                return mounted.reject(ClientError::BrokenBody, "the body broke off", response);
+            }
+        }
+    }
+    text(StatusCode::OK, "")
+}

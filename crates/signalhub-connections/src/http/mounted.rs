@@ -1,0 +1,124 @@
+//! An endpoint of a server, and how it refuses requests.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{Response, StatusCode};
+use tracing::{Instrument, Span};
+
+use crate::auth::identity::{Owner, Principal};
+use crate::http::answers::{empty, not_offered, text, unknown};
+use crate::http::body::Body;
+use crate::http::endpoint::Refusal;
+use crate::http::refusals::{refuse_error, refuse_limit};
+use crate::limits::limit::Limit;
+use crate::limits::quota::QuotaKey;
+use crate::registry::{AttachError, Found, Registry};
+use crate::request::query;
+use crate::{ClientError, Connection, Endpoint, Identity, TransportKind};
+
+/// An endpoint together with the registry of the server it is mounted in.
+#[derive(Clone, Debug)]
+pub(crate) struct Mounted {
+    pub(crate) endpoint: Arc<Endpoint>,
+    /// Which one it is of those that share the registry.
+    pub(crate) number: usize,
+    pub(crate) registry: Arc<Registry>,
+}
+
+impl Mounted {
+    pub(crate) fn owner(&self, identity: &Identity) -> Owner {
+        Owner { endpoint: self.number, principal: Principal::of(identity) }
+    }
+
+    pub(crate) fn quota_key(&self, identity: &Identity, head: &Parts) -> QuotaKey {
+        QuotaKey::new(self.owner(identity), head)
+    }
+
+    /// Refuses what a client did wrong: counted, logged and answered.
+    pub(crate) fn reject(&self, error: ClientError, detail: impl Display, response: Response<Body>) -> Response<Body> {
+        refuse_error(&self.registry, error, detail, response)
+    }
+
+    pub(crate) fn refuse_attach(&self, error: AttachError) -> Response<Body> {
+        match error {
+            AttachError::Unknown => self.unknown(),
+            AttachError::OtherTransport => self.reject(
+                ClientError::OtherTransport,
+                "the connection has another transport",
+                text(StatusCode::BAD_REQUEST, "Cannot change transports mid-connection"),
+            ),
+            AttachError::AlreadyAttached => self.reject(
+                ClientError::AlreadyConnected,
+                "the connection has its transport already",
+                text(StatusCode::CONFLICT, ""),
+            ),
+            AttachError::Refused(limit) => refuse_limit(&self.registry, limit),
+        }
+    }
+
+    pub(crate) fn unknown(&self) -> Response<Body> {
+        self.reject(ClientError::UnknownConnection, "there is no connection with this id", unknown())
+    }
+
+    pub(crate) fn missing_id(&self) -> Response<Body> {
+        let response = text(StatusCode::BAD_REQUEST, "Connection ID required");
+        self.reject(ClientError::MissingConnectionId, "the query has no id", response)
+    }
+
+    pub(crate) fn not_offered(&self, kind: TransportKind) -> Response<Body> {
+        self.reject(ClientError::TransportNotOffered, kind.name(), not_offered(kind))
+    }
+
+    pub(crate) fn refuse(&self, refusal: Refusal) -> Response<Body> {
+        match refusal {
+            Refusal::Forbidden => {
+                self.reject(ClientError::Forbidden, "a policy does not admit the user", empty(StatusCode::FORBIDDEN))
+            }
+            Refusal::TooManyGuesses(after) => {
+                let mut response = refuse_limit(&self.registry, Limit::Guesses);
+                let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+                response
+            }
+            Refusal::Unauthenticated(error, why) => {
+                let mut response = empty(StatusCode::UNAUTHORIZED);
+                if let Some(challenge) = self.endpoint.authenticator().and_then(|authenticate| authenticate.challenge())
+                {
+                    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+                }
+                self.reject(error, why, response)
+            }
+        }
+    }
+
+    /// The checks that polls and event streams share, in the original's order.
+    #[allow(clippy::result_large_err, reason = "the error is the answer that goes out next")]
+    pub(crate) fn known(
+        &self,
+        head: &Parts,
+        identity: &Identity,
+        kind: TransportKind,
+    ) -> Result<(String, Found), Response<Body>> {
+        let token = token(head).ok_or_else(|| self.missing_id())?;
+        let found = self.registry.find(&token, &self.owner(identity)).ok_or_else(|| self.unknown())?;
+        if !self.endpoint.offered().contains(kind) {
+            return Err(self.not_offered(kind));
+        }
+        Ok((token, found))
+    }
+
+    /// Starts the task that lives as long as the connection. Its span is within that of the request that began it, and costs
+    /// memory as long, so only debugging has one.
+    pub(crate) fn spawn(&self, connection: Connection, request: &Span) {
+        let span = tracing::debug_span!(parent: request, "connection", id = connection.id().for_log());
+        tokio::spawn(self.endpoint.handler().handle(connection).instrument(span));
+    }
+}
+
+/// The token of a request; an empty one is none.
+pub(crate) fn token(head: &Parts) -> Option<String> {
+    query::value(head.uri.query(), "id").filter(|id| !id.is_empty())
+}

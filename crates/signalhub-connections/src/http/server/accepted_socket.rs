@@ -1,0 +1,63 @@
+//! A socket that was accepted: where it comes from, and how its requests are answered.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::sync::watch;
+
+use super::idle_sockets::IdleSockets;
+use super::routes::Routes;
+use crate::RequestBody;
+use crate::http::body::Body;
+use crate::limits::limit::Limit;
+use crate::limits::socket_quotas::{SocketQuotas, SocketShare};
+use crate::limits::times::Times;
+
+/// A client's socket: where it comes from, and what it is served with.
+pub(super) struct AcceptedSocket {
+    /// The other end of the socket.
+    pub(super) address: IpAddr,
+    /// What it counts for that; a proxy's socket counts for the client of each request.
+    pub(super) share: Option<SocketShare>,
+    pub(super) times: Times,
+    /// How long the body of a request may take.
+    pub(super) body_time: Duration,
+    /// How long the head of a request may be.
+    pub(super) head_size: usize,
+    pub(super) routes: Arc<Routes>,
+    pub(super) quotas: Arc<SocketQuotas>,
+    pub(super) sockets: Arc<IdleSockets>,
+    /// Changes when the server stops; held until the socket is done.
+    pub(super) stopping: watch::Receiver<()>,
+}
+
+impl AcceptedSocket {
+    /// Answers a request that came on the socket.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let (mut head, body) = request.into_parts();
+        let client = self.routes.proxies.resolve(&mut head, self.address).ip();
+        let share = match self.share_for(client) {
+            Ok(share) => share,
+            Err(limit) => return self.routes.refuse(limit, &head),
+        };
+        let body = RequestBody::new(body, self.body_time, &self.routes.registry);
+        let mut response = self.routes.dispatch(Request::from_parts(head, body)).await;
+        if let Some(share) = share {
+            response.body_mut().keep_share(share);
+        }
+        response
+    }
+
+    /// Counts the socket for the client of a request, unless it is counted already.
+    fn share_for(&self, client: IpAddr) -> Result<Option<SocketShare>, Limit> {
+        if self.share.is_some() { Ok(None) } else { self.quotas.take(client) }
+    }
+
+    /// Tells whether the server stops.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.has_changed().unwrap_or(true)
+    }
+}

@@ -1,0 +1,115 @@
+//! What a server answers: its endpoints by their paths, and what is asked before them.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use tracing::Instrument;
+
+use crate::handler::BoxFuture;
+use crate::http::answers;
+use crate::http::body::Body;
+use crate::http::dispatch::{self, Route};
+use crate::http::mounted::Mounted;
+use crate::http::origins::Judged;
+use crate::http::refusals::{add_cors_headers, refuse_error, refuse_limit, refuse_page};
+use crate::limits::limit::Limit;
+use crate::registry::Registry;
+use crate::request::{hosts, path, request_id};
+use crate::{ClientError, Hosts, Origins, RequestBody, RequestId, TrustedProxies};
+
+/// Answers requests that are for no endpoint.
+pub trait Respond: Send + Sync + 'static {
+    /// Answers one request.
+    fn respond(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<Response<Body>>;
+}
+
+/// The endpoints of a server, and what holds for all of them.
+#[derive(Clone, Default)]
+pub(super) struct Routes {
+    pub(super) endpoints: Vec<(Arc<str>, Mounted)>,
+    pub(super) otherwise: Option<Arc<dyn Respond>>,
+    pub(super) origins: Option<Origins>,
+    pub(super) hosts: Option<Hosts>,
+    pub(super) proxies: TrustedProxies,
+    pub(super) registry: Arc<Registry>,
+}
+
+impl Routes {
+    /// Refuses a request that is beyond a limit before anything else was looked at.
+    pub(super) fn refuse(&self, limit: Limit, head: &Parts) -> Response<Body> {
+        let span = request_span(head, &RequestId::of(&head.headers));
+        let mut response = span.in_scope(|| refuse_limit(&self.registry, limit));
+        self.add_cors_headers(head, &mut response);
+        response
+    }
+
+    /// Checks what a request is for, and brings its path into one form; an error is its answer.
+    #[allow(clippy::result_large_err, reason = "the error is the answer that goes out next")]
+    fn check_head(&self, head: &mut Parts) -> Result<(), (ClientError, String, Response<Body>)> {
+        let malformed = |detail: String| (ClientError::MalformedRequest, detail, answers::malformed());
+        let asked = hosts::asked(head).map_err(|error| malformed(error.to_string()))?;
+        if let (Some(hosts), Some(asked)) = (&self.hosts, asked)
+            && !hosts.serve(asked)
+        {
+            let response = answers::text(StatusCode::MISDIRECTED_REQUEST, "This host is not served here.");
+            return Err((ClientError::ForeignHost, asked.host().to_owned(), response));
+        }
+        path::normalise(&mut head.uri).map_err(|_| malformed(head.uri.path().to_owned()))
+    }
+
+    /// Answers a request.
+    pub(super) async fn dispatch(&self, request: Request<RequestBody>) -> Response<Body> {
+        let (mut head, body) = request.into_parts();
+        if let Err((error, detail, response)) = self.check_head(&mut head) {
+            let refuse = || refuse_error(&self.registry, error, detail, response);
+            return request_span(&head, &RequestId::of(&head.headers)).in_scope(refuse);
+        }
+        if let Some((route, mounted)) = self.find(head.uri.path()) {
+            let request = Request::from_parts(head, body);
+            return dispatch::answer(mounted, route, request, self.origins.as_ref()).await;
+        }
+        let id = RequestId::of(&head.headers);
+        let span = request_span(&head, &id);
+        head.extensions.insert(id);
+        self.answer_otherwise(Request::from_parts(head, body)).instrument(span).await
+    }
+
+    /// Answers a request that is for no endpoint.
+    async fn answer_otherwise(&self, request: Request<RequestBody>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let cors = match self.origins.as_ref().map(|origins| origins.judge(&head, || false)) {
+            None => None,
+            Some(Judged::Passed(cors)) => Some(cors),
+            Some(Judged::Preflight(response)) => return response,
+            Some(Judged::Foreign(response)) => return refuse_page(&self.registry, &head, response),
+        };
+        let response = match &self.otherwise {
+            Some(respond) => Arc::clone(respond).respond(Request::from_parts(head, body)).await,
+            None => refuse_error(
+                &self.registry,
+                ClientError::UnknownPath,
+                head.uri.path(),
+                answers::empty(StatusCode::NOT_FOUND),
+            ),
+        };
+        add_cors_headers(&self.registry, cors.as_ref(), response)
+    }
+
+    fn find(&self, path: &str) -> Option<(Route, &Mounted)> {
+        self.endpoints.iter().find_map(|(endpoint, mounted)| Some((Route::matching(endpoint, path)?, mounted)))
+    }
+
+    /// Lets the page that sent a request read an answer that comes before anything was looked at.
+    pub(super) fn add_cors_headers<B>(&self, head: &Parts, response: &mut Response<B>) {
+        let own = self.find(head.uri.path()).and_then(|(_, mounted)| mounted.endpoint.own_origins());
+        if let Some(Judged::Passed(cors)) = own.or(self.origins.as_ref()).map(|origins| origins.judge(head, || false)) {
+            cors.write(response.headers_mut());
+        }
+    }
+}
+
+/// What the lines of a log about a request have in common.
+fn request_span(head: &Parts, id: &RequestId) -> tracing::Span {
+    tracing::info_span!("request", %id, address = request_id::address(head), method = %head.method)
+}

@@ -1,0 +1,24 @@
+//! Publishers wait here for clients that read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::backlog::Backlog;
+
+/// The clients of a server that read what is sent to them, as a publisher waits for them: see
+/// [`Server::readers`](crate::Server::readers).
+///
+/// A publisher that waits here before each message does not overtake clients with a burst.
+#[derive(Clone, Debug, Default)]
+pub struct Readers(pub(crate) Arc<Backlog>);
+
+impl Readers {
+    /// Waits while a client that reads has more than half of its [queue](crate::Endpoint::queue_limit) full, for at most
+    /// `most`, and tells how long it waited.
+    ///
+    /// It does not wait for clients that read nothing, nor for longer than the
+    /// [send timeout](crate::Endpoint::send_timeout) for a client that does not catch up.
+    pub async fn wait(&self, most: Duration) -> Duration {
+        self.0.wait(most).await
+    }
+}

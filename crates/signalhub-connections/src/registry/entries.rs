@@ -1,0 +1,284 @@
+//! The connections of a server by their tokens, and what they count. Everything here happens under the registry's lock.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use tokio::time::Instant;
+
+use super::entry::{AttachError, Entry, Found, Link, Resumable, Stage, Waiting};
+use crate::auth::identity::Owner;
+use crate::id::ConnectionToken;
+use crate::limits::Limits;
+use crate::limits::limit::Limit;
+use crate::limits::quota::{QuotaKey, QuotaShare, Quotas};
+use crate::outbound::{Backlog, QueueLimits, SendQueue};
+use crate::transport::inbox::Inbox;
+use crate::{CloseReason, ConnectionId, Reconnect, TransportKind};
+
+/// The connections of a server by their tokens.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    by_token: HashMap<ConnectionToken, Entry>,
+    /// Connections whose handlers run or whose sockets are not closed yet.
+    pub(super) active: usize,
+    /// Those of them that have lost their transport.
+    pub(super) suspended: usize,
+    /// Negotiated connections without transport.
+    pub(super) waiting: usize,
+    /// How often a connection got another transport after it had lost one.
+    pub(super) resumed: u64,
+    /// How many connections ended while they waited for another transport.
+    pub(super) given_up: u64,
+    /// How many connections without transport each user and address has.
+    waiting_quotas: Quotas,
+    /// How many connections of any kind each user and address has.
+    quotas: Quotas,
+    pub(super) limits: Limits,
+    pub(super) draining: bool,
+}
+
+/// A connection that has just got its first transport.
+pub(super) struct NewlyActive<T> {
+    pub(super) token: ConnectionToken,
+    pub(super) id: ConnectionId,
+    pub(super) link: Link,
+    pub(super) share: QuotaShare,
+    pub(super) reconnect: Reconnect,
+    /// What was made for it.
+    pub(super) made: T,
+}
+
+/// What a tick found.
+#[derive(Default)]
+pub(super) struct Ticked {
+    /// Connections that are to be woken.
+    pub(super) due: Vec<Weak<SendQueue>>,
+    /// Connections that have waited too long for another transport.
+    pub(super) given_up: Vec<Arc<SendQueue>>,
+    /// How many negotiations have expired.
+    pub(super) expired: u64,
+}
+
+impl Entries {
+    /// Removes negotiations that have expired, and finds the connections that are to be woken.
+    pub(super) fn tick(&mut self, now: Instant) -> Ticked {
+        let mut ticked = Ticked::default();
+        let lifetime = self.limits.lifetime();
+        self.retain(|stage| match stage {
+            Stage::Waiting(waiting) => {
+                let waits = now.duration_since(waiting.since) <= lifetime;
+                ticked.expired += u64::from(!waits);
+                waits
+            }
+            Stage::Active(link) => {
+                if link.send_queue().signals.is_due() {
+                    ticked.due.push(Arc::downgrade(link.send_queue()));
+                }
+                match link {
+                    Link::Polls(polls) if polls.is_deserted(now) => {
+                        polls.end(CloseReason::ClientGone);
+                        !polls.is_finished()
+                    }
+                    _ => true,
+                }
+            }
+            Stage::Suspended { link, since } => {
+                if link.send_queue().signals.is_due() {
+                    ticked.due.push(Arc::downgrade(link.send_queue()));
+                }
+                if link.disconnect_timeout().is_some_and(|timeout| now.duration_since(*since) > timeout) {
+                    ticked.given_up.push(Arc::clone(link.send_queue()));
+                }
+                true
+            }
+        });
+        ticked
+    }
+
+    /// Adds a connection that waits for its transport.
+    pub(super) fn negotiate(
+        &mut self,
+        (token, id): (ConnectionToken, ConnectionId),
+        reconnect: Reconnect,
+        key: &QuotaKey,
+    ) -> Result<(), Limit> {
+        self.allow()?;
+        self.limits.allow_negotiation(self.waiting)?;
+        let limits = self.limits.negotiation_quota_limits();
+        let waiting = self.waiting_quotas.take(key, limits).map_err(Limit::of_negotiations)?;
+        let share = match self.take_quota(key) {
+            Ok(share) => share,
+            Err(limit) => {
+                self.waiting_quotas.release(waiting);
+                return Err(limit);
+            }
+        };
+        self.waiting += 1;
+        let waiting = Waiting { since: Instant::now(), inbox: None, reconnect, share: waiting };
+        let entry = Entry { id, owner: key.owner.clone(), stage: Stage::Waiting(waiting), share };
+        self.by_token.insert(token, entry);
+        Ok(())
+    }
+
+    /// Looks a token up. For anybody but the owner of its connection it is unknown.
+    pub(super) fn find(&self, token: &str, owner: &Owner) -> Option<Found> {
+        let entry = self.by_token.get(token).filter(|entry| entry.owner == *owner)?;
+        Some(match &entry.stage {
+            Stage::Waiting(_) => Found::Waiting,
+            Stage::Active(link) | Stage::Suspended { link, .. } => Found::Attached(link.clone()),
+        })
+    }
+
+    /// Finds where posted bytes go. `None` is a token that is unknown or somebody else's, an error a WebSocket.
+    pub(super) fn inbox(
+        &mut self,
+        (token, owner): (&str, &Owner),
+        limits: QueueLimits,
+        backlog: &Arc<Backlog>,
+    ) -> Option<Result<Arc<Inbox>, AttachError>> {
+        let entry = self.by_token.get_mut(token).filter(|entry| entry.owner == *owner)?;
+        Some(match &mut entry.stage {
+            Stage::Waiting(Waiting { inbox, .. }) => {
+                Ok(Arc::clone(inbox.get_or_insert_with(|| Inbox::early(limits, backlog))))
+            }
+            Stage::Active(Link::Events(inbox)) => Ok(Arc::clone(inbox)),
+            Stage::Active(Link::Polls(polls)) => Ok(Arc::clone(polls.inbox())),
+            Stage::Active(Link::WebSocket { .. }) | Stage::Suspended { .. } => Err(AttachError::OtherTransport),
+        })
+    }
+
+    /// Attaches a transport to a negotiated connection. `make` gets the inbox of what was posted before, and what was
+    /// negotiated about reconnecting.
+    pub(super) fn attach<T>(
+        &mut self,
+        token: &str,
+        kind: TransportKind,
+        key: &QuotaKey,
+        make: impl FnOnce(Option<Arc<Inbox>>, Reconnect) -> (Link, T),
+    ) -> Result<NewlyActive<T>, AttachError> {
+        let Self { by_token, quotas, waiting_quotas, limits, draining, active, waiting, .. } = self;
+        let (token, _) = by_token.get_key_value(token).ok_or(AttachError::Unknown)?;
+        let token = token.clone();
+        let entry = by_token.get_mut(&token).filter(|entry| entry.owner == key.owner).ok_or(AttachError::Unknown)?;
+        let (inbox, reconnect) = match &mut entry.stage {
+            Stage::Waiting(waiting) => {
+                allow(*draining, limits, *active)?;
+                quotas.retake(&mut entry.share, key, limits.quota_limits()).map_err(Limit::of_connections)?;
+                waiting_quotas.release(std::mem::take(&mut waiting.share));
+                (waiting.inbox.take(), waiting.reconnect)
+            }
+            Stage::Active(bound) | Stage::Suspended { link: bound, .. } if bound.kind() == kind => {
+                return Err(AttachError::AlreadyAttached);
+            }
+            Stage::Active(_) | Stage::Suspended { .. } => return Err(AttachError::OtherTransport),
+        };
+        let (link, made) = make(inbox, reconnect);
+        // What the next transport may have to take over stays in the entry.
+        let share = match link {
+            Link::WebSocket { handover: Some(_), .. } => QuotaShare::default(),
+            _ => std::mem::take(&mut entry.share),
+        };
+        entry.stage = Stage::Active(link.clone());
+        (*waiting, *active) = (*waiting - 1, *active + 1);
+        Ok(NewlyActive { token, id: entry.id.clone(), link, share, reconnect, made })
+    }
+
+    /// Adds a WebSocket that comes without negotiation. Its token stays unknown to everybody, because there is nothing to
+    /// ask for with it.
+    pub(super) fn admit(
+        &mut self,
+        send_queue: &Arc<SendQueue>,
+        key: &QuotaKey,
+    ) -> Result<NewlyActive<()>, AttachError> {
+        let (id, token) = (ConnectionId::random(), ConnectionToken::random());
+        let link = Link::WebSocket { send_queue: Arc::clone(send_queue), handover: None };
+        self.allow()?;
+        let share = self.take_quota(key)?;
+        let (owner, stage) = (key.owner.clone(), Stage::Active(link.clone()));
+        let entry = Entry { id: id.clone(), owner, stage, share: QuotaShare::default() };
+        self.by_token.insert(token.clone(), entry);
+        self.active += 1;
+        Ok(NewlyActive { token, id, link, share, reconnect: Reconnect::Plain, made: () })
+    }
+
+    /// Finds the connection that a new WebSocket is to take over; `None` if the token's is none that can be resumed.
+    ///
+    /// Anybody but its owner finds nothing, and the connection waits on.
+    pub(super) fn resume(&mut self, token: &str, key: &QuotaKey) -> Option<Result<Resumable, AttachError>> {
+        let Self { by_token, quotas, limits, .. } = self;
+        let Entry { stage, share, .. } = by_token.get_mut(token).filter(|entry| entry.owner == key.owner)?;
+        let Link::WebSocket { send_queue, handover: Some(handover) } = stage.link()? else { return None };
+        if send_queue.is_ending() {
+            let suspended = matches!(stage, Stage::Suspended { .. });
+            return Some(Err(if suspended { AttachError::Unknown } else { AttachError::AlreadyAttached }));
+        }
+        if let Err(exceeded) = quotas.retake(share, key, limits.quota_limits()) {
+            return Some(Err(Limit::of_connections(exceeded).into()));
+        }
+        Some(Ok(Resumable { send_queue: Arc::clone(send_queue), handover: Arc::clone(handover) }))
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.by_token.len()
+    }
+
+    /// Takes an entry out; its connection is not found any more.
+    pub(super) fn remove(&mut self, token: &str) -> Option<Entry> {
+        self.by_token.remove(token)
+    }
+
+    /// Changes the stage of a connection that is still known.
+    pub(super) fn change(&mut self, token: &ConnectionToken, change: impl FnOnce(&mut Self, Stage) -> Stage) {
+        let Some((token, entry)) = self.by_token.remove_entry(token) else { return };
+        let stage = change(self, entry.stage);
+        self.by_token.insert(token, Entry { stage, ..entry });
+    }
+
+    /// Takes no new connections from now on, and gives the live ones.
+    pub(super) fn drain(&mut self) -> Vec<Weak<SendQueue>> {
+        let mut live = Vec::new();
+        self.draining = true;
+        self.retain(|stage| match stage {
+            Stage::Waiting(_) => false,
+            Stage::Active(link) | Stage::Suspended { link, .. } => {
+                live.push(Arc::downgrade(link.send_queue()));
+                true
+            }
+        });
+        live
+    }
+
+    /// Removes what is not to be kept; a connection that never got its transport gives back all it held.
+    fn retain(&mut self, mut keep: impl FnMut(&Stage) -> bool) {
+        let Self { by_token, quotas, waiting_quotas, waiting: count, .. } = self;
+        by_token.retain(|_, entry| {
+            let kept = keep(&entry.stage);
+            if !kept && let Stage::Waiting(waiting) = &mut entry.stage {
+                *count -= 1;
+                quotas.release(std::mem::take(&mut entry.share));
+                waiting_quotas.release(std::mem::take(&mut waiting.share));
+                // Requests that still bring bytes for it are let go.
+                waiting.inbox.iter().for_each(|inbox| inbox.abandon());
+            }
+            kept
+        });
+    }
+
+    fn allow(&self) -> Result<(), Limit> {
+        allow(self.draining, &self.limits, self.active)
+    }
+
+    fn take_quota(&mut self, key: &QuotaKey) -> Result<QuotaShare, Limit> {
+        self.quotas.take(key, self.limits.quota_limits()).map_err(Limit::of_connections)
+    }
+
+    /// Gives back what a connection counted.
+    pub(super) fn release(&mut self, share: QuotaShare) {
+        self.quotas.release(share);
+    }
+}
+
+fn allow(draining: bool, limits: &Limits, active: usize) -> Result<(), Limit> {
+    if draining { Err(Limit::Draining) } else { limits.allow_connection(active) }
+}
