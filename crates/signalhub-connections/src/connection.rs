@@ -13,15 +13,18 @@ use tokio::time::Instant;
 
 use self::input::Input;
 use self::peer::Peer;
-use crate::auth::identity::Renewal;
+use crate::auth::identity::{Identity, Renewal};
+use crate::close::CloseReason;
+use crate::frame::{Frame, MessageKind};
+use crate::id::ConnectionId;
 use crate::outbound::signals::Signal;
-use crate::outbound::{QueueLimits, ReadState, SendQueue, Writer};
+use crate::outbound::{Outbound, QueueLimits, ReadState, SendQueue, Writer};
 use crate::registry::Registration;
+use crate::request::remote_address::RemoteAddress;
 use crate::transport::handover::{Arrival, Handover};
+use crate::transport::received::{Intake, Received};
+use crate::transport::reconnect::Reconnect;
 use crate::transport::{CLOSE_TIMEOUT, Transport};
-use crate::{
-    CloseReason, ConnectionId, Frame, Identity, Intake, MessageKind, Outbound, Received, Reconnect, RemoteAddress,
-};
 
 /// One logical connection: who is there, what came in, and the way out.
 ///

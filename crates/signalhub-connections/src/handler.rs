@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::Connection;
+use crate::connection::Connection;
 
 /// A future that can move between threads, behind one pointer.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -17,17 +17,19 @@ pub(crate) use self::entry::{AttachError, Found, Link, Resumable};
 use self::live::Live;
 pub(crate) use self::registration::Registration;
 use crate::auth::identity::Owner;
-use crate::counts::client_errors::ClientErrorCounts;
+use crate::close::CloseReason;
+use crate::counts::client_errors::{ClientError, ClientErrorCounts};
 use crate::counts::ends::EndCounts;
 use crate::counts::refusals::RefusalCounts;
-use crate::id::ConnectionToken;
+use crate::id::{ConnectionId, ConnectionToken};
 use crate::limits::Limits;
 use crate::limits::limit::Limit;
 use crate::limits::quota::QuotaKey;
 use crate::outbound::signals::{Signal, TICK};
 use crate::outbound::{Backlog, QueueLimits, SendQueue};
 use crate::transport::inbox::Inbox;
-use crate::{ClientError, CloseReason, ConnectionId, Reconnect, TransportKind};
+use crate::transport::kind::TransportKind;
+use crate::transport::reconnect::Reconnect;
 
 /// Many connections are woken in so many slices at most, with a pause behind each, so that whoever comes meanwhile does not
 /// wait for all of them. All have their turn within a quarter of a tick.

@@ -19,9 +19,9 @@ use self::inbox::Inbox;
 use self::received::{Intake, Received};
 use self::websocket::Socket;
 use crate::auth::identity::Renewal;
-use crate::close::ARRIVAL_TIME;
+use crate::close::{ARRIVAL_TIME, CloseReason};
+use crate::frame::MessageKind;
 use crate::outbound::SendQueue;
-use crate::{CloseReason, MessageKind};
 
 /// How long the server waits for the client's close frame after it sent its own.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::HeaderValue;
 use http::request::Parts;
 
-use crate::Identity;
+use crate::auth::identity::Identity;
 
 /// Reads the credentials of a request.
 ///

@@ -12,8 +12,9 @@ use http::request::Parts;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Map, Value};
 
+use crate::auth::authenticate::{Authenticate, Authentication};
+use crate::auth::identity::Identity;
 use crate::request::query;
-use crate::{Authenticate, Authentication, Identity};
 
 /// The clock difference that a token's times are forgiven by default.
 const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::request::remote_address::network;
-use crate::{RemoteAddress, RequestHead};
+use http::request::Parts;
+
+use crate::request::remote_address::{RemoteAddress, network};
 
 /// So many addresses are remembered at most. Those that have most of their allowance left are forgotten first.
 const MOST_ADDRESSES: usize = 16 * 1024;
@@ -53,7 +54,7 @@ impl GuessLimit {
     ///
     /// # Errors
     /// With the time until it may.
-    pub fn check(&self, request: &RequestHead) -> Result<(), Duration> {
+    pub fn check(&self, request: &Parts) -> Result<(), Duration> {
         let Some(address) = address(request) else { return Ok(()) };
         let now = Instant::now();
         let allowances = self.lock();
@@ -64,7 +65,7 @@ impl GuessLimit {
     ///
     /// # Errors
     /// When its allowance is used up, with the time until it may be wrong once more.
-    pub fn count(&self, request: &RequestHead) -> Result<(), Duration> {
+    pub fn count(&self, request: &Parts) -> Result<(), Duration> {
         address(request).map_or(Ok(()), |address| self.count_at(address, Instant::now()))
     }
 
@@ -120,7 +121,7 @@ impl Allowance {
     }
 }
 
-fn address(request: &RequestHead) -> Option<IpAddr> {
+fn address(request: &Parts) -> Option<IpAddr> {
     request.extensions.get::<RemoteAddress>().map(|address| network(address.ip()))
 }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
-use crate::Claims;
+use crate::auth::claims::Claims;
 
 /// What authentication found out about a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::auth::identity::Renewal;
+use crate::auth::identity::{Identity, Renewal};
+use crate::close::CloseReason;
 use crate::outbound::signals::Signal;
 use crate::outbound::{SendQueue, Writer};
 use crate::transport::Transport;
 use crate::transport::handover::{Arrival, Handover};
 use crate::transport::inbox::Inbox;
-use crate::{CloseReason, Identity};
 
 /// The client's end of a connection made by [`Connection::pair`](crate::Connection::pair).
 pub struct Peer {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::CloseReason;
+use crate::close::CloseReason;
 
 /// The running count of connections that ended, by their reasons.
 #[derive(Debug, Default)]

@@ -5,9 +5,9 @@ use http::header::{
 };
 use http::{Response, StatusCode};
 
-use crate::TransportKind;
 use crate::http::body::Body;
 use crate::limits::limit::Limit;
+use crate::transport::kind::TransportKind;
 
 /// After how many seconds a client that was refused may try again.
 const RETRY: HeaderValue = HeaderValue::from_static("5");

@@ -12,15 +12,18 @@ use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Body as HttpBody;
 use tracing::Instrument;
 
+use crate::auth::identity::Identity;
+use crate::counts::client_errors::ClientError;
 use crate::http::answers::{no_cache, text};
 use crate::http::body::Body;
 use crate::http::mounted::Mounted;
 use crate::http::negotiate::{self, NegotiateVersion};
-use crate::http::origins::Judged;
+use crate::http::origins::{Judged, Origins};
 use crate::http::refusals::{add_cors_headers, refuse_limit, refuse_page};
-use crate::id::ConnectionToken;
+use crate::http::request_body::RequestBody;
+use crate::id::{ConnectionId, ConnectionToken};
 use crate::request::request_id;
-use crate::{ClientError, ConnectionId, Identity, Origins, RequestBody, websocket_codec};
+use crate::websocket_codec;
 
 /// Which of an endpoint's two routes a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,11 +9,17 @@ use http::Request;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
+use crate::auth::authenticate::{Authenticate, Authentication};
+use crate::auth::bearer::authorization_token;
+use crate::auth::guess_limit::GuessLimit;
+use crate::auth::identity::{Identity, Policy};
+use crate::counts::client_errors::ClientError;
+use crate::handler::ConnectionHandler;
+use crate::http::negotiate::NegotiateVersion;
+use crate::http::origins::Origins;
 use crate::outbound::QueueLimits;
-use crate::{
-    Authenticate, Authentication, ClientError, ConnectionHandler, GuessLimit, Identity, NegotiateVersion, Origins,
-    Policy, Reconnect, Transports, authorization_token,
-};
+use crate::transport::kind::Transports;
+use crate::transport::reconnect::Reconnect;
 
 /// How long a poll waits (the original's `PollTimeout`).
 const POLL_TIME: Duration = Duration::from_secs(90);

@@ -8,16 +8,18 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 use tracing::{Instrument, Span};
 
-use crate::auth::identity::{Owner, Principal};
+use crate::auth::identity::{Identity, Owner, Principal};
+use crate::connection::Connection;
+use crate::counts::client_errors::ClientError;
 use crate::http::answers::{empty, not_offered, text, unknown};
 use crate::http::body::Body;
-use crate::http::endpoint::Refusal;
+use crate::http::endpoint::{Endpoint, Refusal};
 use crate::http::refusals::{refuse_error, refuse_limit};
 use crate::limits::limit::Limit;
 use crate::limits::quota::QuotaKey;
 use crate::registry::{AttachError, Found, Registry};
 use crate::request::query;
-use crate::{ClientError, Connection, Endpoint, Identity, TransportKind};
+use crate::transport::kind::TransportKind;
 
 /// An endpoint together with the registry of the server it is mounted in.
 #[derive(Clone, Debug)]

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use crate::id::ConnectionToken;
+use crate::id::{ConnectionId, ConnectionToken};
 use crate::request::query;
-use crate::{ConnectionId, Reconnect, TransportKind, Transports};
+use crate::transport::kind::{TransportKind, Transports};
+use crate::transport::reconnect::Reconnect;
 
 /// The highest version this server speaks (negotiate, `negotiateVersion`).
 const HIGHEST_VERSION: i32 = 1;

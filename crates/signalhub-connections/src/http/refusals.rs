@@ -6,7 +6,7 @@ use http::Response;
 use http::header::{HeaderValue, ORIGIN};
 use http::request::Parts;
 
-use crate::ClientError;
+use crate::counts::client_errors::ClientError;
 use crate::http::answers;
 use crate::http::body::Body;
 use crate::http::origins::CorsHeaders;

@@ -21,9 +21,15 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
 use self::routes::{Respond, Routes};
+use crate::http::endpoint::Endpoint;
 use crate::http::mounted::Mounted;
+use crate::http::origins::Origins;
+use crate::limits::Limits;
+use crate::outbound::Readers;
+use crate::registry::connection_counts::ConnectionCounts;
+use crate::request::forwarded::TrustedProxies;
+use crate::request::hosts::Hosts;
 use crate::request::path;
-use crate::{ConnectionCounts, Endpoint, Hosts, Limits, Origins, Readers, TrustedProxies};
 
 /// How long connections may take to end when the server stops, after the last of them was told.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);

@@ -14,16 +14,20 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use crate::counts::client_errors::ClientError;
 use crate::handler::BoxFuture;
 use crate::http::answers;
 use crate::http::body::{Accept, Body};
 use crate::http::dispatch::{self, Route};
+use crate::http::endpoint::Endpoint;
 use crate::http::mounted::Mounted;
 use crate::http::refusals::refuse_error;
+use crate::http::request_body::RequestBody;
+use crate::limits::Limits;
 use crate::registry::Registry;
+use crate::registry::connection_counts::ConnectionCounts;
 use crate::request::path;
 use crate::transport::io::Io;
-use crate::{ClientError, ConnectionCounts, Endpoint, Limits, RequestBody};
 
 /// How long connections may take to end after the last of them was told to.
 const GRACE: Duration = Duration::from_secs(5);

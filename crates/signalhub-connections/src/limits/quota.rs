@@ -7,9 +7,8 @@ use std::net::IpAddr;
 
 use http::request::Parts;
 
-use crate::RemoteAddress;
 use crate::auth::identity::{Owner, Principal};
-use crate::request::remote_address::network;
+use crate::request::remote_address::{RemoteAddress, network};
 
 /// Who a connection belongs to, and where its request came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

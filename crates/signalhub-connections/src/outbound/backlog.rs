@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::limits::QueueFull;
-use crate::Limits;
+use crate::limits::Limits;
 
 /// Publishers wait only for clients that have taken something within this time.
 const PROGRESS: Duration = Duration::from_millis(250);

@@ -8,7 +8,7 @@ use super::retained::Retained;
 use super::send_queue::{ConnectionEnded, SendQueue};
 use super::signals::Signal;
 use super::writer::QueueChange;
-use crate::{Frame, Frames};
+use crate::frame::{Frame, Frames};
 
 /// Sends frames to one client, from any task, without ever waiting for it.
 ///

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Frame;
+use crate::frame::Frame;
 
 /// What a queued frame takes beside its bytes: its place in the queue and its share of the allocator.
 const FRAME_OVERHEAD: usize = 96;

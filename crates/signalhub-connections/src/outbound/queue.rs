@@ -12,7 +12,8 @@ use super::backlog::{Backlog, Reservation};
 use super::limits::{QueueFull, QueueLimits, cost};
 use super::retained::Retained;
 use super::writer::{QueueChange, Writer};
-use crate::{CloseReason, Frame};
+use crate::close::CloseReason;
+use crate::frame::Frame;
 
 /// How many frames one write takes along at most.
 pub(super) const SLICES_PER_WRITE: usize = 64;

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::limits::{QueueFull, cost};
-use crate::Frame;
+use crate::frame::Frame;
 
 /// The frames that the client has not confirmed, in order.
 pub(super) struct Retained {

@@ -17,7 +17,8 @@ use super::queue::SLICES_PER_WRITE;
 use super::retained::ReadState;
 use super::signals::{Signal, Signals, TICK};
 use super::writer::{QueueChange, Writer};
-use crate::{CloseReason, Frame, Frames};
+use crate::close::CloseReason;
+use crate::frame::{Frame, Frames};
 
 /// A frame was not taken because the connection has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -15,8 +15,9 @@ use tokio::time::Instant;
 
 use super::limits::cost;
 use super::*;
+use crate::close::CloseReason;
+use crate::frame::{Frame, Frames, MessageKind};
 use crate::outbound::signals::Signal;
-use crate::{CloseReason, Frame, Frames, MessageKind};
 
 fn text(len: usize) -> Frame {
     Frame::new(MessageKind::Text, &vec![b'x'; len])

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::Registry;
-use crate::{ClientError, CloseReason, LimitRefusals};
+use crate::close::CloseReason;
+use crate::counts::client_errors::ClientError;
+use crate::counts::refusals::LimitRefusals;
 
 /// Counts the connections of a running server.
 #[derive(Clone, Debug)]

@@ -7,13 +7,15 @@ use tokio::time::Instant;
 
 use super::entry::{AttachError, Entry, Found, Link, Resumable, Stage, Waiting};
 use crate::auth::identity::Owner;
-use crate::id::ConnectionToken;
+use crate::close::CloseReason;
+use crate::id::{ConnectionId, ConnectionToken};
 use crate::limits::Limits;
 use crate::limits::limit::Limit;
 use crate::limits::quota::{QuotaKey, QuotaShare, Quotas};
 use crate::outbound::{Backlog, QueueLimits, SendQueue};
 use crate::transport::inbox::Inbox;
-use crate::{CloseReason, ConnectionId, Reconnect, TransportKind};
+use crate::transport::kind::TransportKind;
+use crate::transport::reconnect::Reconnect;
 
 /// The connections of a server by their tokens.
 #[derive(Debug, Default)]

@@ -6,13 +6,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::auth::identity::Owner;
+use crate::id::ConnectionId;
 use crate::limits::limit::Limit;
 use crate::limits::quota::QuotaShare;
 use crate::outbound::SendQueue;
 use crate::transport::handover::Handover;
 use crate::transport::inbox::Inbox;
+use crate::transport::kind::TransportKind;
 use crate::transport::long_polling::Polls;
-use crate::{ConnectionId, Reconnect, TransportKind};
+use crate::transport::reconnect::Reconnect;
 
 /// What is known about one token.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::entries::Entries;
 use super::entry::{Link, Stage};
 use super::live::Live;
-use crate::CloseReason;
+use crate::close::CloseReason;
 use crate::id::ConnectionToken;
 use crate::limits::quota::QuotaShare;
 

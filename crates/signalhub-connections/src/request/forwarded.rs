@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::{FORWARDED, HeaderName, HeaderValue};
 use http::request::Parts;
 
-use crate::RemoteAddress;
+use crate::request::remote_address::RemoteAddress;
 
 /// Names what follows a proxy's `X-Forwarded-`.
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

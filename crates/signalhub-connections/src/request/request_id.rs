@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Span;
 use tracing::field::{DisplayValue, display};
 
-use crate::RemoteAddress;
+use crate::request::remote_address::RemoteAddress;
 
 /// A longer one is not taken over.
 const LONGEST: usize = 128;

@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::RemoteAddress;
 use crate::auth::identity::Renewal;
 use crate::outbound::SendQueue;
 use crate::outbound::signals::Signal;
+use crate::request::remote_address::RemoteAddress;
 use crate::transport::Transport;
 
 /// Where the next transport of a connection waits for it.

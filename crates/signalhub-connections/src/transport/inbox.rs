@@ -6,10 +6,11 @@ use std::time::SystemTime;
 
 use tokio::sync::Notify;
 
-use crate::auth::identity::Renewal;
+use crate::auth::identity::{Identity, Renewal};
+use crate::close::CloseReason;
 use crate::outbound::signals::Signal;
 use crate::outbound::{Backlog, QueueLimits, SendQueue, Writer};
-use crate::{CloseReason, Identity, Intake, Received};
+use crate::transport::received::{Intake, Received};
 
 /// How many unread bytes hold up whoever brings more (the original's `ApplicationMaxBufferSize`).
 const CAPACITY: usize = 64 * 1024;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::CloseReason;
+use crate::close::CloseReason;
 use crate::outbound::SendQueue;
 use crate::transport::inbox::Inbox;
 

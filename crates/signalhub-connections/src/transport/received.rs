@@ -1,6 +1,6 @@
 //! What a transport can bring to its connection.
 
-use crate::CloseReason;
+use crate::close::CloseReason;
 
 /// What [`Connection::receive`](crate::Connection::receive) found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

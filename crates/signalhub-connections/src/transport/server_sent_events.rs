@@ -5,9 +5,10 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
+use crate::close::CloseReason;
+use crate::frame::Frame;
 use crate::outbound::SendQueue;
 use crate::transport::inbox::Inbox;
-use crate::{CloseReason, Frame};
 
 /// The first bytes of every event stream, a comment that makes proxies pass on the head.
 const OPENING: &[u8] = b":\r\n";

@@ -4,11 +4,13 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use crate::close::CloseReason;
+use crate::frame::Frame;
 use crate::outbound::{LastWrite, SendQueue, Writer};
 pub(crate) use crate::transport::io::Io;
 use crate::transport::io::READ_SIZE;
+use crate::transport::received::{Intake, Received};
 use crate::websocket_codec::{self, Decoder, Event, Violation};
-use crate::{CloseReason, Frame, Intake, Received};
 
 thread_local! {
     /// Shared by all connections of a thread, because a read never leaves anything in it.

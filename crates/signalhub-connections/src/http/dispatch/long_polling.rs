@@ -6,13 +6,16 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 
 use super::requests::attach_inbox;
+use crate::auth::identity::Identity;
+use crate::close::CloseReason;
+use crate::counts::client_errors::ClientError;
 use crate::http::answers::{octets, text};
 use crate::http::body::Body;
 use crate::http::mounted::{Mounted, token};
 use crate::registry::{AttachError, Found, Link};
 use crate::transport::inbox::Inbox;
+use crate::transport::kind::TransportKind;
 use crate::transport::long_polling::{Polled, Polls, Present};
-use crate::{ClientError, CloseReason, Identity, TransportKind};
 
 /// Answers the first poll of a connection at once, and every later one when there is something to say.
 pub(super) async fn poll(mounted: &Mounted, head: &Parts, identity: Identity) -> Response<Body> {

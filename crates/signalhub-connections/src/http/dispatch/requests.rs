@@ -9,14 +9,19 @@ use http_body_util::BodyExt;
 use hyper::body::Body as HttpBody;
 use tracing::Span;
 
+use crate::auth::identity::Identity;
+use crate::connection::Connection;
+use crate::counts::client_errors::ClientError;
 use crate::http::answers::{text, unknown, unsupported_coding};
 use crate::http::body::Body;
 use crate::http::mounted::{Mounted, token};
+use crate::http::request_body::{BodyError, RequestBody};
 use crate::outbound::Writer;
 use crate::registry::{AttachError, Attached, Link};
+use crate::request::content_coding::content_coding;
 use crate::transport::Transport;
 use crate::transport::inbox::Inbox;
-use crate::{BodyError, ClientError, Connection, Identity, RequestBody, TransportKind, content_coding};
+use crate::transport::kind::TransportKind;
 
 /// Attaches a transport that consists of requests, and starts its connection.
 pub(super) fn attach_inbox(

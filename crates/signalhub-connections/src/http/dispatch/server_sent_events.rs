@@ -7,11 +7,12 @@ use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, P
 use http::request::Parts;
 
 use super::requests::attach_inbox;
+use crate::auth::identity::Identity;
 use crate::http::body::Body;
 use crate::http::mounted::Mounted;
 use crate::registry::Link;
+use crate::transport::kind::TransportKind;
 use crate::transport::server_sent_events::EventStream;
-use crate::{Identity, TransportKind};
 
 /// Answers the request of an event stream.
 pub(super) fn connect(mounted: &Mounted, head: &Parts, identity: Identity) -> Response<Body> {

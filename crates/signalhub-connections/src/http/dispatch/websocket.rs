@@ -7,7 +7,9 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 use tracing::Span;
 
-use crate::auth::identity::Renewal;
+use crate::auth::identity::{Identity, Renewal};
+use crate::connection::Connection;
+use crate::counts::client_errors::ClientError;
 use crate::http::body::{Accept, Body};
 use crate::http::mounted::{Mounted, token};
 use crate::limits::quota::QuotaKey;
@@ -15,8 +17,9 @@ use crate::outbound::{SendQueue, Writer};
 use crate::registry::{AttachError, Attached, Link, Resumable};
 use crate::transport::Transport;
 use crate::transport::handover::{Arrival, Handover};
+use crate::transport::kind::TransportKind;
+use crate::transport::reconnect::Reconnect;
 use crate::transport::websocket::Socket;
-use crate::{ClientError, Connection, Identity, Reconnect, TransportKind};
 
 /// Answers the request of a WebSocket.
 pub(super) fn connect(mounted: &Mounted, head: &Parts, identity: Identity, accept_key: &str) -> Response<Body> {

@@ -1,7 +1,7 @@
 use std::future::pending;
 
 use super::*;
-use crate::CloseReason;
+use crate::close::CloseReason;
 use crate::outbound::{QueueLimits, Writer};
 
 const HEADER: Duration = Duration::from_secs(10);

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 
 use super::idle_sockets::IdleSockets;
 use super::routes::Routes;
-use crate::RequestBody;
 use crate::http::body::Body;
+use crate::http::request_body::RequestBody;
 use crate::limits::limit::Limit;
 use crate::limits::socket_quotas::{SocketQuotas, SocketShare};
 use crate::limits::times::Times;

@@ -14,10 +14,10 @@ use super::accepted_socket::AcceptedSocket;
 use super::idle_sockets::IdleSockets;
 use super::routes::Routes;
 use super::serving;
-use crate::RemoteAddress;
 use crate::limits::file_descriptors::Descriptors;
 use crate::limits::limit::Limit;
 use crate::limits::socket_quotas::{SocketQuotas, SocketShare};
+use crate::request::remote_address::RemoteAddress;
 
 /// The whole answer to a socket that comes when too few file descriptors are left.
 const NO_DESCRIPTORS: &[u8] =

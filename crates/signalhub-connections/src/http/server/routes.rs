@@ -6,17 +6,21 @@ use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use tracing::Instrument;
 
+use crate::counts::client_errors::ClientError;
 use crate::handler::BoxFuture;
 use crate::http::answers;
 use crate::http::body::Body;
 use crate::http::dispatch::{self, Route};
 use crate::http::mounted::Mounted;
-use crate::http::origins::Judged;
+use crate::http::origins::{Judged, Origins};
 use crate::http::refusals::{add_cors_headers, refuse_error, refuse_limit, refuse_page};
+use crate::http::request_body::RequestBody;
 use crate::limits::limit::Limit;
 use crate::registry::Registry;
+use crate::request::forwarded::TrustedProxies;
+use crate::request::hosts::Hosts;
+use crate::request::request_id::RequestId;
 use crate::request::{hosts, path, request_id};
-use crate::{ClientError, Hosts, Origins, RequestBody, RequestId, TrustedProxies};
 
 /// Answers requests that are for no endpoint.
 pub trait Respond: Send + Sync + 'static {

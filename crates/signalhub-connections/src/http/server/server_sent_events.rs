@@ -9,8 +9,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
 use super::head::Framing;
-use crate::CloseReason;
-use crate::close::ARRIVAL_TIME;
+use crate::close::{ARRIVAL_TIME, CloseReason};
 use crate::limits::socket_quotas::SocketShare;
 use crate::outbound::SendQueue;
 use crate::transport::server_sent_events::EventStream;

@@ -19,7 +19,7 @@ use super::accepted_socket::AcceptedSocket;
 use super::head::{self, Framing};
 use super::server_sent_events;
 use super::unreadable;
-use crate::CloseReason;
+use crate::close::CloseReason;
 use crate::http::body::{Body, Takeover};
 use crate::http::request_timeouts::{RequestTimeouts, WatchedSocket};
 use crate::limits::socket_quotas::SocketShare;

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use super::accepted_socket::AcceptedSocket;
 use super::head;
-use crate::ClientError;
+use crate::counts::client_errors::ClientError;
 use crate::http::answers;
 use crate::limits::limit::Limit;
 use crate::registry::Registry;

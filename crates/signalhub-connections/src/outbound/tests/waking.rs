@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 
 use super::*;
-use crate::BoxFuture;
+use crate::handler::BoxFuture;
 use crate::transport::io::Io;
 
 const RUNS: u64 = 400;

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use tokio::task::{JoinHandle, yield_now};
 
 use super::*;
+use crate::frame::{Frame, MessageKind};
 use crate::outbound::{QueueLimits, SendQueue, Writer};
-use crate::{Frame, Intake, MessageKind, Received};
+use crate::transport::received::{Intake, Received};
 
 /// One thing that happens to a polling connection. Tasks run when the steps yield; numbers choose among them.
 #[derive(Clone, Copy, Debug)]
