@@ -7,7 +7,7 @@ use super::{Finding, Tree};
 use crate::workspace::Package;
 
 /// Packages whose modules are not all laid out so yet.
-const WITH_MOD_FILES: [&str; 2] = ["signalhub", "signalhub-connections"];
+const WITH_MOD_FILES: [&str; 1] = ["signalhub"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     tree.packages.iter().flat_map(|package| package_findings(tree, package)).collect()

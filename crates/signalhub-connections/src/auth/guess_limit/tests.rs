@@ -6,7 +6,7 @@ fn v4(number: u32) -> IpAddr {
     IpAddr::V4(number.into())
 }
 
-fn request(address: Option<&str>) -> RequestHead {
+fn request(address: Option<&str>) -> Parts {
     let mut head = http::Request::new(()).into_parts().0;
     if let Some(address) = address {
         head.extensions.insert(RemoteAddress::new(address.parse().unwrap()));
