@@ -1,5 +1,8 @@
 //! The broker: takes events in and offers them to their subscribers.
 
+mod fan_out;
+mod undeclared;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,13 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use time::OffsetDateTime;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::fan_out::{FanOut, Matched};
 use crate::shards::Shards;
-use crate::undeclared::Undeclared;
 use crate::{
     Catalogue, CatalogueError, Delivery, Epoch, Event, EventName, NameError, Position, Scope, Sender, Subscriber,
     Subscriptions,
 };
+use fan_out::{FanOut, Matched};
+use undeclared::Undeclared;
 
 /// How many bytes of payloads may be on their way to subscribers before publishers wait.
 const IN_FLIGHT: u32 = 4 << 20;

@@ -5,14 +5,17 @@
 //! a subscriber with an organisation stands in two buckets: that of its organisation, for the events bounded to it, and the one
 //! of everybody, for the events bounded to none.
 
+mod slab;
+mod symbols;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use crate::slab::Slab;
 use crate::subscriptions::{Added, Member};
-use crate::symbols::{Symbol, Symbols};
 use crate::{Action, Event, EventName, Filter, Grants, ResourceName, Scope};
+use slab::Slab;
+use symbols::{Symbol, Symbols};
 
 /// Identifies a subscriber within one index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -42,18 +42,14 @@ mod broker;
 mod catalogue;
 mod delivery;
 mod event;
-mod fan_out;
 mod filter;
 mod index;
 mod name;
 mod position;
 mod scope;
 mod shards;
-mod slab;
 mod subscriptions;
-mod symbols;
 mod timestamp;
-mod undeclared;
 
 pub use action::{Action, UnknownAction};
 pub use broker::{Broker, BrokerBuilder, EventId, PayloadCheck, PublishError, Receipt};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::slab::Slab;
+use super::slab::Slab;
 
 /// Stands for a name within one index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
