@@ -11,11 +11,15 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use time::OffsetDateTime;
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::catalogue::{Catalogue, CatalogueError};
+use crate::delivery::Delivery;
+use crate::event::{Event, Sender};
+use crate::name::{EventName, NameError};
+use crate::position::{Epoch, Position};
+use crate::scope::Scope;
 use crate::shards::Shards;
-use crate::{
-    Catalogue, CatalogueError, Delivery, Epoch, Event, EventName, NameError, Position, Scope, Sender, Subscriber,
-    Subscriptions,
-};
+use crate::subscriber::Subscriber;
+use crate::subscriptions::Subscriptions;
 use fan_out::{FanOut, Matched};
 use undeclared::Undeclared;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::EventName;
+use crate::name::EventName;
 
 /// Tells whether an event has resources, or whether a filter asks for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,7 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::{Event, Position};
+use crate::event::Event;
+use crate::position::Position;
 
 /// Names one way of encoding an event for the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use time::OffsetDateTime;
 
+use crate::action::Action;
+use crate::catalogue::Resources;
 use crate::name::check_length;
-use crate::{Action, EventName, NameError, Organisation, ResourceName, Resources};
+use crate::name::{EventName, NameError, Organisation, ResourceName};
 
 /// Holds one thing that happened, as it was published.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,10 @@
 //! What a subscriber wants.
 
+use crate::action::Action;
+use crate::catalogue::Resources;
+use crate::event::Event;
 use crate::name::check_length;
-use crate::{Action, Event, EventName, NameError, ResourceName, Resources};
+use crate::name::{EventName, NameError, ResourceName};
 
 /// Describes the events that one subscription wants; one entry of a subscriber's set.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

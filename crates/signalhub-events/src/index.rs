@@ -12,26 +12,28 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use crate::subscriptions::{Added, Member};
-use crate::{Action, Event, EventName, Filter, Grants, ResourceName, Scope};
+use crate::action::Action;
+use crate::event::Event;
+use crate::filter::Filter;
+use crate::name::{EventName, ResourceName};
+use crate::scope::{Grants, Scope};
+use crate::subscriber::{Member, SubscriberId};
 use slab::Slab;
 use symbols::{Symbol, Symbols};
 
-/// Identifies a subscriber within one index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SlotId(u32);
-
-impl SlotId {
-    /// Its number, for tables by slot: small, and given again to others once the subscriber is gone.
-    pub(crate) fn number(self) -> usize {
-        self.0 as usize
-    }
+/// Says what adding a filter changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Added {
+    /// The filter is new.
+    New,
+    /// The subscriber had it already.
+    AlreadyThere,
 }
 
 /// A subscriber that an event goes to.
 #[derive(Debug)]
 pub(crate) struct Found {
-    pub(crate) slot: SlotId,
+    pub(crate) id: SubscriberId,
     pub(crate) member: Arc<Member>,
 }
 
@@ -41,8 +43,8 @@ pub(crate) struct Index {
     symbols: Symbols,
     numbers: HashMap<Key, u32>,
     buckets: Slab<Bucket>,
-    slots: Slab<Slot>,
-    /// The serial of the latest event, with which it marks the slots that it has seen.
+    subscribers: Slab<SubscriberEntry>,
+    /// The serial of the latest event, with which it marks the subscribers that it has seen.
     serial: u64,
     subscriptions: usize,
 }
@@ -63,7 +65,7 @@ struct Bucket {
 }
 
 #[derive(Debug)]
-struct Slot {
+struct SubscriberEntry {
     member: Arc<Member>,
     organisation: Option<Symbol>,
     /// In place, because every event that its member may want asks for them.
@@ -77,17 +79,24 @@ struct Slot {
 
 impl Index {
     /// Takes a subscriber in, without subscriptions.
-    pub(crate) fn insert(&mut self, member: Arc<Member>, scope: &Scope) -> SlotId {
+    pub(crate) fn insert(&mut self, member: Arc<Member>, scope: &Scope) -> SubscriberId {
         let organisation = scope.organisation().map(|name| self.symbols.acquire(name.as_str()));
         let grants = scope.grants().clone();
-        SlotId(self.slots.insert(Slot { member, organisation, grants, mark: 0, places: HashMap::new(), name_bytes: 0 }))
+        SubscriberId(self.subscribers.insert(SubscriberEntry {
+            member,
+            organisation,
+            grants,
+            mark: 0,
+            places: HashMap::new(),
+            name_bytes: 0,
+        }))
     }
 
     /// Gives a subscriber other grants, and ends its subscriptions that they do not permit.
-    pub(crate) fn set_grants(&mut self, slot: SlotId, grants: &Grants) {
-        let Some(known) = self.slots.get_mut(slot.0) else { return };
+    pub(crate) fn set_grants(&mut self, id: SubscriberId, grants: &Grants) {
+        let Some(known) = self.subscribers.get_mut(id.0) else { return };
         known.grants = grants.clone();
-        let Some(known) = self.slots.get(slot.0) else { return };
+        let Some(known) = self.subscribers.get(id.0) else { return };
         let (organisation, buckets) = (known.organisation, known.places.keys());
         let buckets = buckets.filter_map(|number| self.buckets.get(*number).map(|bucket| (*number, bucket.key)));
         let ended: Vec<(u32, bool)> = buckets
@@ -96,34 +105,35 @@ impl Index {
             .map(|(number, key)| (number, key.organisation == organisation))
             .collect();
         for (number, counts) in ended {
-            self.leave(slot.0, number);
+            self.leave(id.0, number);
             self.subscriptions -= usize::from(counts);
         }
     }
 
     /// Takes a subscriber out, with its subscriptions.
-    pub(crate) fn evict(&mut self, slot: SlotId) {
-        self.subscriptions -= self.len_of(slot);
-        let buckets: Vec<u32> = self.slots.get(slot.0).map(|s| s.places.keys().copied().collect()).unwrap_or_default();
+    pub(crate) fn evict(&mut self, id: SubscriberId) {
+        self.subscriptions -= self.len_of(id);
+        let buckets: Vec<u32> =
+            self.subscribers.get(id.0).map(|s| s.places.keys().copied().collect()).unwrap_or_default();
         for bucket in buckets {
-            self.leave(slot.0, bucket);
+            self.leave(id.0, bucket);
         }
-        if let Some(Slot { organisation: Some(organisation), .. }) = self.slots.remove(slot.0) {
+        if let Some(SubscriberEntry { organisation: Some(organisation), .. }) = self.subscribers.remove(id.0) {
             self.symbols.release(organisation);
         }
     }
 
     /// Adds a subscription; adding it twice changes nothing.
-    pub(crate) fn add(&mut self, slot: SlotId, filter: &Filter) -> Added {
-        let Some(organisation) = self.slots.get(slot.0).map(|slot| slot.organisation) else {
+    pub(crate) fn add(&mut self, id: SubscriberId, filter: &Filter) -> Added {
+        let Some(organisation) = self.subscribers.get(id.0).map(|subscriber| subscriber.organisation) else {
             return Added::AlreadyThere;
         };
         let event = self.symbols.acquire(filter.event.as_str());
         let resource = filter.resource.as_ref().map(|name| self.symbols.acquire(name.as_str()));
         let key = Key { event, organisation, resource, action: filter.action };
-        let added = self.join(slot.0, key);
+        let added = self.join(id.0, key);
         if organisation.is_some() {
-            self.join(slot.0, Key { organisation: None, ..key });
+            self.join(id.0, Key { organisation: None, ..key });
         }
         // By now the buckets refer to the names themselves.
         self.symbols.release(event);
@@ -135,13 +145,13 @@ impl Index {
     }
 
     /// Removes the subscriptions that the filter covers and counts them.
-    pub(crate) fn remove(&mut self, slot: SlotId, filter: &Filter) -> usize {
-        let covered = self.covered(slot, filter).unwrap_or_default();
+    pub(crate) fn remove(&mut self, id: SubscriberId, filter: &Filter) -> usize {
+        let covered = self.covered(id, filter).unwrap_or_default();
         for key in &covered {
             // Both are the same bucket for a subscriber without organisation, and leaving twice does nothing.
             for key in [*key, Key { organisation: None, ..*key }] {
                 if let Some(bucket) = self.numbers.get(&key) {
-                    self.leave(slot.0, *bucket);
+                    self.leave(id.0, *bucket);
                 }
             }
         }
@@ -157,29 +167,31 @@ impl Index {
                 continue;
             };
             for number in &bucket.members {
-                let Some(slot) = self.slots.get_mut(*number) else {
+                let Some(subscriber) = self.subscribers.get_mut(*number) else {
                     continue;
                 };
-                if slot.mark == self.serial {
+                if subscriber.mark == self.serial {
                     continue;
                 }
-                slot.mark = self.serial;
+                subscriber.mark = self.serial;
                 // The organisation was the bucket's question.
-                if slot.grants.allow(event) {
-                    found.push(Found { slot: SlotId(*number), member: slot.member.clone() });
+                if subscriber.grants.allow(event) {
+                    found.push(Found { id: SubscriberId(*number), member: subscriber.member.clone() });
                 }
             }
         }
     }
 
     /// Counts the subscriptions of a subscriber.
-    pub(crate) fn len_of(&self, slot: SlotId) -> usize {
-        self.slots.get(slot.0).map_or(0, |slot| slot.places.len() / if slot.organisation.is_some() { 2 } else { 1 })
+    pub(crate) fn len_of(&self, id: SubscriberId) -> usize {
+        self.subscribers
+            .get(id.0)
+            .map_or(0, |subscriber| subscriber.places.len() / if subscriber.organisation.is_some() { 2 } else { 1 })
     }
 
     /// Counts the bytes of the names in the subscriptions of a subscriber.
-    pub(crate) fn name_bytes_of(&self, slot: SlotId) -> usize {
-        self.slots.get(slot.0).map_or(0, |slot| slot.name_bytes)
+    pub(crate) fn name_bytes_of(&self, id: SubscriberId) -> usize {
+        self.subscribers.get(id.0).map_or(0, |subscriber| subscriber.name_bytes)
     }
 
     /// Tells whether anybody subscribes to the event.
@@ -207,20 +219,23 @@ impl Index {
     }
 
     /// Returns the subscriptions of a subscriber that the filter covers; `None` if nobody knows its names.
-    fn covered(&self, slot: SlotId, filter: &Filter) -> Option<Vec<Key>> {
-        let slot = self.slots.get(slot.0)?;
+    fn covered(&self, id: SubscriberId, filter: &Filter) -> Option<Vec<Key>> {
+        let subscriber = self.subscribers.get(id.0)?;
         let event = self.symbols.find(filter.event.as_str())?;
         let Some(resource) = &filter.resource else {
-            let keys = slot.places.keys().filter_map(|number| self.buckets.get(*number)).map(|bucket| bucket.key);
-            let own = keys.filter(|key| key.event == event && key.organisation == slot.organisation);
+            let keys = subscriber.places.keys().filter_map(|number| self.buckets.get(*number)).map(|bucket| bucket.key);
+            let own = keys.filter(|key| key.event == event && key.organisation == subscriber.organisation);
             return Some(own.filter(|key| filter.action.is_none() || key.action == filter.action).collect());
         };
         // With a resource there are few candidates: they are looked up, however many subscriptions the subscriber has.
         let resource = Some(self.symbols.find(resource.as_str())?);
         let actions = std::iter::once(None).chain(Action::ALL.map(Some));
         let actions = actions.filter(|action| filter.action.is_none() || *action == filter.action);
-        let keys = actions.map(|action| Key { event, organisation: slot.organisation, resource, action });
-        Some(keys.filter(|key| self.numbers.get(key).is_some_and(|number| slot.places.contains_key(number))).collect())
+        let keys = actions.map(|action| Key { event, organisation: subscriber.organisation, resource, action });
+        Some(
+            keys.filter(|key| self.numbers.get(key).is_some_and(|number| subscriber.places.contains_key(number)))
+                .collect(),
+        )
     }
 
     /// Says in words what the members of a bucket want.
@@ -233,39 +248,39 @@ impl Index {
         Some(Filter { event, resource, action: key.action })
     }
 
-    fn join(&mut self, slot: u32, key: Key) -> Added {
+    fn join(&mut self, id: u32, key: Key) -> Added {
         let number = match self.numbers.get(&key) {
             Some(number) => *number,
             None => self.open(key),
         };
-        let (Some(slot_of), Some(bucket)) = (self.slots.get_mut(slot), self.buckets.get_mut(number)) else {
+        let (Some(entry), Some(bucket)) = (self.subscribers.get_mut(id), self.buckets.get_mut(number)) else {
             return Added::AlreadyThere;
         };
-        match slot_of.places.entry(number) {
+        match entry.places.entry(number) {
             Entry::Occupied(_) => Added::AlreadyThere,
             Entry::Vacant(place) => {
-                if key.organisation == slot_of.organisation {
-                    slot_of.name_bytes += key.name_bytes(&self.symbols);
+                if key.organisation == entry.organisation {
+                    entry.name_bytes += key.name_bytes(&self.symbols);
                 }
-                place.insert(u32::try_from(bucket.members.len()).expect("members are numbered slots, each once"));
-                bucket.members.push(slot);
+                place.insert(u32::try_from(bucket.members.len()).expect("members are numbered subscribers, each once"));
+                bucket.members.push(id);
                 Added::New
             }
         }
     }
 
-    fn leave(&mut self, slot: u32, number: u32) {
-        let place = self.slots.get_mut(slot).and_then(|slot| slot.places.remove(&number));
+    fn leave(&mut self, id: u32, number: u32) {
+        let place = self.subscribers.get_mut(id).and_then(|subscriber| subscriber.places.remove(&number));
         let (Some(place), Some(bucket)) = (place, self.buckets.get_mut(number)) else {
             return;
         };
-        if let Some(slot) = self.slots.get_mut(slot)
-            && bucket.key.organisation == slot.organisation
+        if let Some(subscriber) = self.subscribers.get_mut(id)
+            && bucket.key.organisation == subscriber.organisation
         {
-            slot.name_bytes -= bucket.key.name_bytes(&self.symbols);
+            subscriber.name_bytes -= bucket.key.name_bytes(&self.symbols);
         }
         bucket.members.swap_remove(place as usize);
-        if let Some(moved) = bucket.members.get(place as usize).and_then(|moved| self.slots.get_mut(*moved)) {
+        if let Some(moved) = bucket.members.get(place as usize).and_then(|moved| self.subscribers.get_mut(*moved)) {
             moved.places.insert(number, place);
         }
         if bucket.members.is_empty() {

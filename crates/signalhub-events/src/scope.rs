@@ -4,7 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::{Action, Catalogue, Event, EventName, Filter, Organisation, SubscribeError};
+use crate::action::Action;
+use crate::catalogue::Catalogue;
+use crate::event::Event;
+use crate::filter::Filter;
+use crate::name::{EventName, Organisation};
+use crate::subscribe_error::SubscribeError;
 
 /// Bounds what a subscriber may see, whatever its filters ask for.
 ///

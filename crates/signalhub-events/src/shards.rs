@@ -4,9 +4,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::filter::Filter;
 use crate::index::Index;
-use crate::subscriptions::Member;
-use crate::{EventName, Filter};
+use crate::name::EventName;
+use crate::subscriber::Member;
 
 /// Holds one index per shard of event names. Its locks are short and never held across an await.
 #[derive(Debug)]
@@ -46,9 +47,9 @@ impl Shards {
 
     /// Ends the subscriptions of a subscriber; ending them twice does nothing.
     pub(crate) fn end(&self, member: &Member) {
-        let Some(slots) = member.take_slots() else { return };
-        for (shard, slot) in slots {
-            self.lock(shard).evict(slot);
+        let Some(ids) = member.take_ids() else { return };
+        for (shard, id) in ids {
+            self.lock(shard).evict(id);
         }
         self.attached.fetch_sub(1, Ordering::Relaxed);
     }

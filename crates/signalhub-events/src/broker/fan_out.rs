@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use crate::delivery::{Audience, Deliveries, Delivery};
 use crate::index::Found;
 use crate::shards::Shards;
-use crate::subscriptions::Member;
-use crate::{Audience, Deliveries, Delivery, Offered};
+use crate::subscriber::Member;
+use crate::subscriber::Offered;
 
 /// So many subscribers are offered their share before other tasks get their turn.
 const CHUNK: usize = 128;
@@ -54,7 +55,7 @@ pub(crate) struct FanOut {
     shares: VecDeque<Share>,
     /// How many have been served, ever.
     served: u64,
-    /// The number of the latest share of each slot: so many were, or are, served before it.
+    /// The number of the latest share of each id: so many were, or are, served before it.
     places: Vec<u64>,
     /// The sets of events that subscribers got. Those that several got are put together once.
     sets: HashMap<u64, Option<Arc<Deliveries>>>,
@@ -107,15 +108,15 @@ impl FanOut {
         let bit = 1 << self.batch.len();
         self.in_flight.push(in_flight);
         self.batch.push(Arc::new(delivery));
-        for Found { slot, member } in found {
-            let slot = slot.number();
-            if slot >= self.places.len() {
-                self.places.resize(slot + 1, 0);
+        for Found { id, member } in found {
+            let id = id.number();
+            if id >= self.places.len() {
+                self.places.resize(id + 1, 0);
             }
-            let place = &mut self.places[slot];
+            let place = &mut self.places[id];
             let waiting = place.checked_sub(self.served).and_then(|ahead| self.shares.get_mut(ahead as usize));
             match waiting {
-                // A slot may have been given to another subscriber since.
+                // A id may have been given to another subscriber since.
                 Some(share) if Arc::ptr_eq(&share.member, &member) => share.events |= bit,
                 _ => {
                     *place = self.served + self.shares.len() as u64;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::EventName;
+use crate::name::EventName;
 
 /// How many names with subscribers are passed over in search of one without, for each new name.
 const TRIES: usize = 8;

@@ -95,7 +95,7 @@ fn steps() -> impl Strategy<Value = Step> {
 
 /// The same as the index, without any cleverness.
 struct Model {
-    slot: SlotId,
+    subscriber: SubscriberId,
     member: Arc<Member>,
     scope: Scope,
     filters: Vec<Filter>,
@@ -104,7 +104,7 @@ struct Model {
 impl Model {
     fn new(index: &mut Index, scope: Scope) -> Self {
         let member = Arc::new(Member::new(Arc::new(Nobody)));
-        Self { slot: index.insert(member.clone(), &scope), member, scope, filters: Vec::new() }
+        Self { subscriber: index.insert(member.clone(), &scope), member, scope, filters: Vec::new() }
     }
 
     fn wants(&self, event: &Event) -> bool {
@@ -115,26 +115,26 @@ impl Model {
 fn run(index: &mut Index, models: &mut [Model], step: Step) {
     match step {
         Step::Add(member, filter) => {
-            let Model { slot, filters, .. } = &mut models[member];
+            let Model { subscriber, filters, .. } = &mut models[member];
             let expected = if filters.contains(&filter) { Added::AlreadyThere } else { Added::New };
-            assert_eq!(index.add(*slot, &filter), expected);
+            assert_eq!(index.add(*subscriber, &filter), expected);
             if expected == Added::New {
                 filters.push(filter);
             }
         }
         Step::Remove(member, filter) => {
-            let Model { slot, filters, .. } = &mut models[member];
+            let Model { subscriber, filters, .. } = &mut models[member];
             let before = filters.len();
             filters.retain(|own| !filter.covers(own));
-            assert_eq!(index.remove(*slot, &filter), before - filters.len());
+            assert_eq!(index.remove(*subscriber, &filter), before - filters.len());
         }
         Step::Replace(member, scope) => {
-            index.evict(models[member].slot);
+            index.evict(models[member].subscriber);
             models[member] = Model::new(index, scope);
         }
         Step::Grant(member, grants) => {
-            let Model { slot, scope, filters, .. } = &mut models[member];
-            index.set_grants(*slot, &grants);
+            let Model { subscriber, scope, filters, .. } = &mut models[member];
+            index.set_grants(*subscriber, &grants);
             *scope = scope.clone().with_grants(grants);
             filters.retain(|filter| scope.permits(filter));
         }
@@ -152,7 +152,8 @@ fn run(index: &mut Index, models: &mut [Model], step: Step) {
 }
 
 fn is_empty(index: &Index) -> bool {
-    (index.len(), index.symbols.len(), index.buckets.len(), index.slots.len(), index.numbers.len()) == (0, 0, 0, 0, 0)
+    (index.len(), index.symbols.len(), index.buckets.len(), index.subscribers.len(), index.numbers.len())
+        == (0, 0, 0, 0, 0)
 }
 
 proptest! {
@@ -170,10 +171,10 @@ proptest! {
             prop_assert_eq!(index.len(), models.iter().map(|model| model.filters.len()).sum::<usize>());
         }
         for model in models {
-            prop_assert_eq!(index.len_of(model.slot), model.filters.len());
+            prop_assert_eq!(index.len_of(model.subscriber), model.filters.len());
             let bytes: usize = model.filters.iter().map(Filter::name_bytes).sum();
-            prop_assert_eq!(index.name_bytes_of(model.slot), bytes);
-            index.evict(model.slot);
+            prop_assert_eq!(index.name_bytes_of(model.subscriber), bytes);
+            index.evict(model.subscriber);
         }
         prop_assert!(is_empty(&index));
     }
@@ -188,9 +189,9 @@ fn crowd(others: usize, organisation: Option<&Organisation>) -> Index {
     let mut index = Index::default();
     for number in 0..others + 10 {
         let scope = Scope::new(organisation.cloned(), Grants::All);
-        let slot = index.insert(Arc::new(Member::new(Arc::new(Nobody))), &scope);
+        let subscriber = index.insert(Arc::new(Member::new(Arc::new(Nobody))), &scope);
         let resource = if number < 10 { "tickets".to_owned() } else { format!("resource-{}", number % 1000) };
-        index.add(slot, &Filter::new("changed".into()).with_resource(resource.into()));
+        index.add(subscriber, &Filter::new("changed".into()).with_resource(resource.into()));
     }
     index
 }
@@ -202,7 +203,8 @@ fn only_subscribers_of_the_event_are_looked_at() {
         let mut found = Vec::new();
         index.matching(&tickets(), &mut found);
         assert_eq!(found.len(), 10);
-        let seen = (0..10_010).filter(|slot| index.slots.get(*slot).unwrap().mark == index.serial).count();
+        let seen =
+            (0..10_010).filter(|subscriber| index.subscribers.get(*subscriber).unwrap().mark == index.serial).count();
         assert_eq!(seen, 10);
     }
 }
@@ -216,9 +218,12 @@ fn cost_of_matching_and_memory() {
     for (label, organisation) in [("no organisation", None), ("an organisation", Some(Organisation::from("north")))] {
         let mut index = crowd(10_000, organisation.as_ref());
         let before = resident();
-        for slot in 0..10_000 {
+        for subscriber in 0..10_000 {
             for resource in 0..50 {
-                index.add(SlotId(slot), &Filter::new("changed".into()).with_resource(format!("r{resource}").into()));
+                index.add(
+                    SubscriberId(subscriber),
+                    &Filter::new("changed".into()).with_resource(format!("r{resource}").into()),
+                );
             }
         }
         println!("{label}: {} B per further subscription", (resident() - before) / 500_000);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Action, Broker, Grant, Grants};
+use crate::{Action, Broker, Delivery, Grant, Offered};
 
 struct Nobody;
 
