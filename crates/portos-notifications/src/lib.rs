@@ -1,10 +1,11 @@
-//! The typed notifications of Portos, and how a service emits them.
+//! The Portos wire: the types that publishers, hubs and clients exchange, their exact bytes, and how a service emits notifications.
 //!
-//! [`ResourceChanged`] and [`LicenceActivated`] are what a service has to say; [`Notification`] is what a client of the hub
-//! receives. [`PublishBody`] is the JSON that a hub's publish API takes, so any HTTP client can send it. With feature `http`
-//! a `Notifier` does that; with feature `broker` it hands the event to a broker in the same process.
+//! A service emits [`ResourceChanged`] and [`LicenceActivated`]; a client of the hub receives a [`Notification`]. [`PublishBody`] is the
+//! JSON that a hub's publish API takes, and [`Receipt`] its answer, so any HTTP client can publish. With feature `http` a `Notifier`
+//! does that. [`SubscriptionRequest`] is what a client subscribes to, [`GrantClaim`] what its token lets it see. With feature
+//! `broker`, the module `broker` turns these types into those of a broker, and a `Notifier` publishes to one in the same process.
 //!
-//! This crate deliberately knows no server, no hub and no subscriptions, and without features neither a network nor a runtime.
+//! Every hub, server and command line that speaks Portos uses these types. Without features this crate needs no network and no runtime.
 //!
 //! ```
 //! use portos_notifications::*;
@@ -21,22 +22,35 @@
 //! # Ok::<_, PayloadError>(())
 //! ```
 
+mod action;
+#[cfg(feature = "broker")]
+pub mod broker;
+mod grant_claim;
 mod licence_activated;
+pub mod members;
 mod notification;
 #[cfg(any(feature = "broker", feature = "http"))]
 mod notifier;
 mod payload;
 mod publish_body;
+mod receipt;
 mod resource_changed;
+mod sender;
+mod subscription_request;
 mod timestamp;
 
+pub use action::{Action, UnknownAction, UnknownCode};
+pub use grant_claim::{GRANTS_CLAIM, GrantClaim};
 pub use licence_activated::{LICENCE_ACTIVATED, LicenceActivated};
-pub use notification::{Notification, NotificationSender, UserIdentity};
+pub use notification::Notification;
 #[cfg(feature = "http")]
-pub use notifier::NotifierError;
+pub use notifier::{Credentials, NotifierError};
 #[cfg(any(feature = "broker", feature = "http"))]
-pub use notifier::{Notifier, NotifyError, Receipt};
+pub use notifier::{Notifier, NotifyError};
 pub use payload::{CanonicalPayload, PayloadError};
-pub use publish_body::{NotificationEvent, PublishBody};
-pub use resource_changed::{Action, RESOURCES_CHANGED, ResourceChanged, ResourceInfo, UnknownCode};
+pub use publish_body::{NotificationEvent, PublishBody, PublishSender};
+pub use receipt::Receipt;
+pub use resource_changed::{RESOURCES_CHANGED, ResourceChanged, ResourceInfo};
+pub use sender::{NotificationSender, UserIdentity};
+pub use subscription_request::{SubscriptionRequest, SubscriptionRequestResource};
 pub use timestamp::{format_timestamp, parse_timestamp};

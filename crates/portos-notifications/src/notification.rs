@@ -4,20 +4,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-use crate::{LICENCE_ACTIVATED, LicenceActivated, RESOURCES_CHANGED, ResourceChanged, timestamp};
+use crate::licence_activated::{LICENCE_ACTIVATED, LicenceActivated};
+use crate::resource_changed::{RESOURCES_CHANGED, ResourceChanged};
+use crate::sender::NotificationSender;
+use crate::timestamp;
 
 /// Holds the argument of `OnEvent` (Portos, Notification); its members stand in the documented order, nulls included.
+///
+/// A client reads it with the types that are the default. A hub writes it with borrowed text, and with a payload that it does not copy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Notification {
+pub struct Notification<T = String, P = Box<RawValue>> {
     /// The event name.
     #[serde(rename = "e")]
-    pub event: String,
+    pub event: T,
     /// Who sent it.
     #[serde(rename = "s")]
     pub sender: NotificationSender,
     /// The reference identifier, if there is one.
-    #[serde(rename = "r", default)]
-    pub reference: Option<String>,
+    #[serde(rename = "r", default = "Option::default")]
+    pub reference: Option<T>,
     /// When it was created.
     #[serde(rename = "ca", with = "timestamp::required")]
     pub created: OffsetDateTime,
@@ -26,7 +31,7 @@ pub struct Notification {
     pub expires: Option<OffsetDateTime>,
     /// The payload, which depends on the event.
     #[serde(rename = "p")]
-    pub payload: Box<RawValue>,
+    pub payload: P,
 }
 
 impl Notification {
@@ -47,51 +52,6 @@ impl Notification {
     pub fn licence_activated(&self) -> Option<LicenceActivated> {
         let licence = (self.event == LICENCE_ACTIVATED).then(|| self.payload.clone())?;
         Some(LicenceActivated { licence, organisation: None, expires: self.expires })
-    }
-}
-
-/// Names the connection and the user that sent a notification (Portos, NotificationSender).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotificationSender {
-    /// The connection of the sender.
-    #[serde(rename = "c")]
-    pub connection: String,
-    /// The user that sent it.
-    #[serde(rename = "u")]
-    pub user: UserIdentity,
-}
-
-/// Names a user on a device (Portos, UserIdentity and NotificationSenderUserIdentity); the default is `SYSTEM` on `SYSTEM`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct UserIdentity {
-    /// The unique user name.
-    #[serde(rename = "u")]
-    pub user: String,
-    /// The device name.
-    #[serde(rename = "d")]
-    pub device: String,
-    /// The feature that acted, if one did.
-    #[serde(rename = "f", default)]
-    pub feature: Option<String>,
-}
-
-impl UserIdentity {
-    /// Names a user on a device.
-    #[must_use]
-    pub fn new(user: impl Into<String>, device: impl Into<String>) -> Self {
-        Self { user: user.into(), device: device.into(), feature: None }
-    }
-
-    /// Names the feature that acted.
-    #[must_use]
-    pub fn with_feature(self, feature: impl Into<String>) -> Self {
-        Self { feature: Some(feature.into()), ..self }
-    }
-}
-
-impl Default for UserIdentity {
-    fn default() -> Self {
-        Self::new("SYSTEM", "SYSTEM")
     }
 }
 

@@ -5,11 +5,11 @@ mod broker;
 #[cfg(feature = "http")]
 mod http;
 
-use serde::Deserialize;
-
 #[cfg(feature = "http")]
-pub use self::http::NotifierError;
-use crate::{NotificationEvent, PayloadError};
+pub use self::http::{Credentials, NotifierError};
+use crate::payload::PayloadError;
+use crate::publish_body::{NotificationEvent, PublishBody};
+use crate::receipt::Receipt;
 
 /// Emits notifications, to a broker in the same process or to a hub's publish API. Clones share their connections.
 #[derive(Debug, Clone)]
@@ -33,14 +33,25 @@ impl Notifier {
         Self { route: Route::Broker(broker) }
     }
 
-    /// Emits to the publish API of the hub at `base_url`, such as `http://hub:3000`.
+    /// Emits to the publish API of the hub at `base_url`, such as `http://hub:3000`. A hub that does not answer within 10 s has failed.
     ///
     /// # Errors
-    /// Refuses a URL that is not plain `http://`, and a key that cannot stand in a header.
+    /// Refuses a URL that is not plain `http://`, and credentials that cannot stand in a header.
     #[cfg(feature = "http")]
-    pub fn http(base_url: &str, api_key: &str) -> Result<Self, NotifierError> {
-        let api = http::PublishApi::new(base_url, api_key)?;
+    pub fn http(base_url: &str, credentials: Credentials<'_>) -> Result<Self, NotifierError> {
+        let api = http::PublishApi::new(base_url, credentials)?;
         Ok(Self { route: Route::Http(std::sync::Arc::new(api)) })
+    }
+
+    /// Sets within what time a hub must answer; 10 s by default. A broker in the same process needs no time.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn with_timeout(self, timeout: std::time::Duration) -> Self {
+        match self.route {
+            Route::Http(api) => Self { route: Route::Http(std::sync::Arc::new(api.with_timeout(timeout))) },
+            #[cfg(feature = "broker")]
+            Route::Broker(_) => self,
+        }
     }
 
     /// Emits one notification and returns the receipt for it.
@@ -48,7 +59,14 @@ impl Notifier {
     /// # Errors
     /// After an error that is neither a timeout nor a lost connection, nothing was published; after those it is not known.
     pub async fn notify(&self, event: &impl NotificationEvent) -> Result<Receipt, NotifyError> {
-        let body = event.publish_body()?;
+        self.publish(event.publish_body()?).await
+    }
+
+    /// Publishes a body, also one of an event that Portos does not define, and returns the receipt for it.
+    ///
+    /// # Errors
+    /// As [`notify`](Self::notify).
+    pub async fn publish(&self, body: PublishBody) -> Result<Receipt, NotifyError> {
         match &self.route {
             #[cfg(feature = "broker")]
             Route::Broker(broker) => broker::publish(broker, body).await,
@@ -56,21 +74,6 @@ impl Notifier {
             Route::Http(api) => api.publish(&body).await,
         }
     }
-}
-
-/// Tells what became of a notification.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[non_exhaustive]
-pub struct Receipt {
-    /// Identifies the published event.
-    pub id: String,
-    /// Places it among the events of its name: `<epoch>:<offset>`.
-    pub position: String,
-    /// Counts the subscribers of the receiving node that it went to.
-    pub matched: u64,
-    /// Tells whether it had been published before, so that this is the receipt of the first time.
-    #[serde(default)]
-    pub duplicate: bool,
 }
 
 /// Tells why a notification was not emitted.
@@ -111,6 +114,8 @@ pub enum NotifyError {
     UnknownAnswer {
         /// The HTTP status.
         status: u16,
+        /// The body, as text.
+        body: String,
     },
 }
 

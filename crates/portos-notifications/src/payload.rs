@@ -1,12 +1,11 @@
 //! Payloads of publishers, checked and brought into the documented form.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::{Action, LICENCE_ACTIVATED, RESOURCES_CHANGED};
+use crate::action::Action;
+use crate::licence_activated::LICENCE_ACTIVATED;
+use crate::members::{MemberError, Members, name};
+use crate::resource_changed::RESOURCES_CHANGED;
 
 /// Holds a payload of one of the two Portos events in the documented form.
 ///
@@ -56,13 +55,35 @@ pub enum PayloadError {
         /// What was found there.
         found: String,
     },
+    /// A member of the payload of a custom event is not what was expected.
+    #[error(transparent)]
+    Member(#[from] MemberError),
     /// It could not be read or written as JSON.
     #[error("payload: {0}")]
     Json(#[from] serde_json::Error),
 }
 
+/// Reads what the payload of a custom event is about: its members `n`, the name of a resource, and `a`, the number of an action, as in
+/// `portos.resources.changed`.
+///
+/// # Errors
+/// Says which of them is missing or is not what was expected.
+#[cfg(feature = "broker")]
+pub(crate) fn resource_and_action(payload: &RawValue) -> Result<(String, Action), PayloadError> {
+    let mut members = Members::read("p.", payload)?;
+    let resource = members.required("n", "the name of a resource", name)?;
+    Ok((resource, members.required("a", ACTION, action)?))
+}
+
+/// Says what [`action`] reads, to stand after "expected".
+const ACTION: &str = "1 (created), 2 (updated) or 3 (deleted)";
+
+fn action(code: &RawValue) -> Option<Action> {
+    Action::try_from(code.get().parse::<u8>().ok()?).ok()
+}
+
 fn resource_changed(payload: &RawValue) -> Result<CanonicalPayload, PayloadError> {
-    let mut members = Members::read("p", payload)?;
+    let mut members = members("p.", payload)?;
     let user = members.take("u");
     let user = identity(user.ok_or_else(|| unexpected("p.u", "an object", None))?)?;
     let name = members.take("n");
@@ -70,8 +91,7 @@ fn resource_changed(payload: &RawValue) -> Result<CanonicalPayload, PayloadError
     let name = named.ok_or_else(|| unexpected("p.n", "the name of a resource", name))?.get();
     let resource: String = serde_json::from_str(name)?;
     let code = members.take("a");
-    let action = code.and_then(|code| Action::try_from(code.get().parse::<u8>().ok()?).ok());
-    let action = action.ok_or_else(|| unexpected("p.a", "1 (created), 2 (updated) or 3 (deleted)", code))?;
+    let action = code.and_then(action).ok_or_else(|| unexpected("p.a", ACTION, code))?;
     let info = members.take("i");
     let info = info_json(info.ok_or_else(|| unexpected("p.i", "an object", None))?)?;
     let resources = members.take("r").filter(|resources| resources.get() != "null");
@@ -82,8 +102,8 @@ fn resource_changed(payload: &RawValue) -> Result<CanonicalPayload, PayloadError
 }
 
 fn identity(raw: &RawValue) -> Result<String, PayloadError> {
-    let mut members = Members::read("p.u", raw)?;
-    let (user, device) = (members.string("u")?, members.string("d")?);
+    let mut members = members("p.u.", raw)?;
+    let (user, device) = (string(&mut members, "u")?, string(&mut members, "d")?);
     let feature = match members.take("f") {
         None => "null",
         Some(feature) if feature.get() == "null" || is_string(feature) => feature.get(),
@@ -93,8 +113,8 @@ fn identity(raw: &RawValue) -> Result<String, PayloadError> {
 }
 
 fn info_json(raw: &RawValue) -> Result<String, PayloadError> {
-    let mut members = Members::read("p.i", raw)?;
-    let (id, name) = (members.string("i")?, members.string("n")?);
+    let mut members = members("p.i.", raw)?;
+    let (id, name) = (string(&mut members, "i")?, string(&mut members, "n")?);
     let version = members.take("v");
     let integer = version.filter(|version| version.get().parse::<i64>().is_ok());
     let version = integer.ok_or_else(|| unexpected("p.i.v", "an integer", version))?.get();
@@ -112,70 +132,19 @@ fn objects(raw: &RawValue) -> Result<&str, PayloadError> {
     }
 }
 
-/// The members of an object that have not been taken yet, in the order they were given.
-struct Members<'a> {
-    at: &'static str,
-    members: Vec<(String, &'a RawValue)>,
+/// Reads the members of an object of a payload.
+fn members<'a>(path: &str, object: &'a RawValue) -> Result<Members<'a>, PayloadError> {
+    Members::read(path, object).map_err(|error| match error {
+        MemberError::Name { error, .. } => PayloadError::Json(error),
+        _ => unexpected(path.trim_end_matches('.'), "an object", Some(object)),
+    })
 }
 
-impl<'a> Members<'a> {
-    fn read(at: &'static str, raw: &'a RawValue) -> Result<Self, PayloadError> {
-        if !is_object(raw) {
-            return Err(unexpected(at, "an object", Some(raw)));
-        }
-        let Pairs(members) = serde_json::from_str(raw.get())?;
-        Ok(Self { at, members })
-    }
-
-    fn take(&mut self, name: &str) -> Option<&'a RawValue> {
-        let mut last = None;
-        self.members.retain(|(known, value)| {
-            let found = known == name;
-            if found {
-                last = Some(*value);
-            }
-            !found
-        });
-        last
-    }
-
-    fn string(&mut self, name: &str) -> Result<&'a str, PayloadError> {
-        let value = self.take(name);
-        let string = value.filter(|value| is_string(value));
-        string.map(RawValue::get).ok_or_else(|| unexpected(&format!("{}.{name}", self.at), "a string", value))
-    }
-
-    fn write(self, documented: &[(&str, &str)]) -> String {
-        let documented = documented.iter().map(|(name, json)| format!("\"{name}\":{json}"));
-        let others = self.members.into_iter().map(|(name, value)| format!("{}:{value}", Value::from(name)));
-        format!("{{{}}}", documented.chain(others).collect::<Vec<_>>().join(","))
-    }
-}
-
-struct Pairs<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Pairs<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Pairs<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-
-        deserializer.deserialize_map(InOrder)
-    }
+/// Takes a text as it was spelt.
+fn string<'a>(members: &mut Members<'a>, name: &'static str) -> Result<&'a str, PayloadError> {
+    let value = members.take(name);
+    let string = value.filter(|value| is_string(value));
+    string.map(RawValue::get).ok_or_else(|| unexpected(&members.path_of(name), "a string", value))
 }
 
 fn is_object(raw: &RawValue) -> bool {
@@ -194,7 +163,7 @@ fn unexpected(at: &str, expected: &'static str, found: Option<&RawValue>) -> Pay
             Some(b'[') => "an array".to_owned(),
             Some(b'"') if text == "\"\"" => "an empty string".to_owned(),
             Some(b'"') => "a string".to_owned(),
-            // Numbers have no end of digits, and nobody wants to read them all.
+            // A number can have any count of digits: a long one is not repeated.
             Some(b'-' | b'0'..=b'9') if text.len() > 20 => "a number".to_owned(),
             _ => text.to_owned(),
         },

@@ -1,16 +1,19 @@
 //! What the publish API takes.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use time::OffsetDateTime;
 
-use crate::{
-    CanonicalPayload, LICENCE_ACTIVATED, LicenceActivated, PayloadError, RESOURCES_CHANGED, ResourceChanged, timestamp,
-};
+use crate::licence_activated::{LICENCE_ACTIVATED, LicenceActivated};
+use crate::members::{self, MemberError, Members, TIMESTAMP, name, text};
+use crate::payload::{CanonicalPayload, PayloadError};
+use crate::resource_changed::{RESOURCES_CHANGED, ResourceChanged};
+use crate::sender::{NotificationSender, UserIdentity};
+use crate::timestamp;
 
-/// Holds the body of `POST /api/v1/publish`; reading one refuses members it does not know.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Holds the body of `POST /api/v1/publish`: what [`read`](Self::read) takes and [`to_json`](Self::to_json) writes.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct PublishBody {
     /// The event name.
     #[serde(rename = "e")]
@@ -19,20 +22,38 @@ pub struct PublishBody {
     #[serde(rename = "p")]
     pub payload: Box<RawValue>,
     /// When it expires.
-    #[serde(rename = "ea", with = "timestamp::optional", default)]
+    #[serde(rename = "ea", with = "timestamp::optional")]
     pub expires: Option<OffsetDateTime>,
-    /// The only organisation that may see it.
-    #[serde(rename = "org", default, skip_serializing_if = "Option::is_none")]
+    /// The only organisation that may see it; `None` is visible to all.
+    #[serde(rename = "org", skip_serializing_if = "Option::is_none")]
     pub organisation: Option<String>,
+    /// Who sent it; the server fills in what is not given.
+    #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
+    pub sender: Option<PublishSender>,
 }
 
 impl PublishBody {
-    /// Reads a body.
+    /// Creates a body that is visible to all organisations and does not expire.
+    #[must_use]
+    pub fn new(event: impl Into<String>, payload: Box<RawValue>) -> Self {
+        Self { event: event.into(), payload, expires: None, organisation: None, sender: None }
+    }
+
+    /// Reads a body, which must be a JSON object.
     ///
     /// # Errors
-    /// Fails on what is not JSON, lacks a member or has an unknown one.
-    pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(json)
+    /// Refuses a member that is missing, unknown, or not what was expected, with its path.
+    pub fn read(object: &RawValue) -> Result<Self, MemberError> {
+        let mut members = Members::read("", object)?;
+        let body = Self {
+            event: members.required("e", "the name of an event", name)?,
+            payload: members.required("p", "the payload", Some)?.to_owned(),
+            expires: members.optional("ea", TIMESTAMP, members::timestamp)?,
+            organisation: members.optional("org", "the name of an organisation", name)?,
+            sender: members.object("s")?.map(PublishSender::read).transpose()?,
+        };
+        members.finish()?;
+        Ok(body)
     }
 
     /// Writes the body.
@@ -40,6 +61,45 @@ impl PublishBody {
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("texts, and JSON that was JSON before, always serialise")
     }
+}
+
+/// Names the sender of a notification as far as its publisher wants to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct PublishSender {
+    /// The connection; the id of the publishing node where it is not given.
+    #[serde(rename = "c", skip_serializing_if = "Option::is_none")]
+    pub connection: Option<String>,
+    /// The user; `SYSTEM` on `SYSTEM` where it is not given.
+    #[serde(rename = "u", skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserIdentity>,
+}
+
+impl PublishSender {
+    fn read(mut members: Members<'_>) -> Result<Self, MemberError> {
+        let connection = members.optional("c", "a text", text)?;
+        let user = members.object("u")?.map(read_user).transpose()?;
+        members.finish()?;
+        Ok(Self { connection, user })
+    }
+
+    /// Fills in what is not given, for a publish to this node.
+    #[must_use]
+    pub fn complete(self, node: &str) -> NotificationSender {
+        NotificationSender {
+            connection: self.connection.unwrap_or_else(|| node.to_owned()),
+            user: self.user.unwrap_or_default(),
+        }
+    }
+}
+
+fn read_user(mut members: Members<'_>) -> Result<UserIdentity, MemberError> {
+    let user = UserIdentity {
+        user: members.required("u", "the name of a user", text)?,
+        device: members.required("d", "the name of a device", text)?,
+        feature: members.optional("f", "the name of a feature", text)?,
+    };
+    members.finish()?;
+    Ok(user)
 }
 
 /// Marks the two events of Portos; nothing else can be one.
@@ -82,7 +142,7 @@ fn body(
 ) -> Result<PublishBody, PayloadError> {
     let canonical = CanonicalPayload::check(event, payload)?;
     let payload = canonical.map_or_else(|| payload.to_owned(), |canonical| canonical.payload);
-    Ok(PublishBody { event: event.to_owned(), payload, expires, organisation: organisation.cloned() })
+    Ok(PublishBody { expires, organisation: organisation.cloned(), ..PublishBody::new(event, payload) })
 }
 
 mod sealed {

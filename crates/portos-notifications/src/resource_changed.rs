@@ -4,7 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-use crate::UserIdentity;
+use crate::action::Action;
+use crate::sender::UserIdentity;
 
 /// The name of the event that [`ResourceChanged`] is.
 pub const RESOURCES_CHANGED: &str = "portos.resources.changed";
@@ -89,47 +90,6 @@ pub struct ResourceInfo {
     #[serde(rename = "v")]
     pub version: i64,
 }
-
-/// Tells what happened to a resource; a number on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(into = "u8", try_from = "u8")]
-#[non_exhaustive]
-pub enum Action {
-    /// The resource was created: 1.
-    Created,
-    /// The resource was updated: 2.
-    Updated,
-    /// The resource was deleted: 3.
-    Deleted,
-}
-
-impl From<Action> for u8 {
-    fn from(action: Action) -> Self {
-        match action {
-            Action::Created => 1,
-            Action::Updated => 2,
-            Action::Deleted => 3,
-        }
-    }
-}
-
-impl TryFrom<u8> for Action {
-    type Error = UnknownCode;
-
-    fn try_from(code: u8) -> Result<Self, UnknownCode> {
-        match code {
-            1 => Ok(Self::Created),
-            2 => Ok(Self::Updated),
-            3 => Ok(Self::Deleted),
-            _ => Err(UnknownCode(code)),
-        }
-    }
-}
-
-/// Tells that a number is no action, and which numbers are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("unknown action {0}: expected 1 (created), 2 (updated) or 3 (deleted)")]
-pub struct UnknownCode(u8);
 
 fn null_as_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Box<RawValue>>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())

@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::catalogue::{Catalogue, CatalogueError};
 use crate::delivery::Delivery;
-use crate::event::{Event, Sender};
+use crate::event::Event;
 use crate::name::{EventName, NameError};
 use crate::position::{Epoch, Position};
 use crate::scope::Scope;
@@ -37,7 +37,7 @@ pub struct Broker {
 
 #[derive(Debug)]
 struct Core {
-    node: String,
+    node: Arc<str>,
     epoch: Epoch,
     serial: AtomicU64,
     catalogue: Arc<Catalogue>,
@@ -63,10 +63,11 @@ struct Inbox {
 }
 
 impl Broker {
-    /// Starts building a broker.
+    /// Starts building a broker that takes the events of this catalogue.
     #[must_use]
-    pub fn builder() -> BrokerBuilder {
-        BrokerBuilder::default()
+    pub fn builder(catalogue: Catalogue) -> BrokerBuilder {
+        let shards = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
+        BrokerBuilder { catalogue, node: None, shards, inbox: 256, undeclared: 10_000 }
     }
 
     /// Publishes an event and answers as soon as it is known who gets it; it is on its way then.
@@ -84,7 +85,7 @@ impl Broker {
         for check in &*self.core.payload_checks.read().unwrap_or_else(PoisonError::into_inner) {
             check(&event.payload).map_err(PublishError::Payload)?;
         }
-        event.sender.get_or_insert_with(|| Sender::system(&*self.core.node));
+        event.node = Some(Arc::clone(&self.core.node));
         let id = EventId { epoch: self.core.epoch, serial: self.core.serial.fetch_add(1, Ordering::Relaxed) };
         let shard = self.core.shards.shard_of(&event.name);
         let inbox = &self.core.inboxes[shard];
@@ -192,20 +193,7 @@ pub struct BrokerBuilder {
     undeclared: usize,
 }
 
-impl Default for BrokerBuilder {
-    fn default() -> Self {
-        let shards = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
-        Self { catalogue: Catalogue::portos(), node: None, shards, inbox: 256, undeclared: 10_000 }
-    }
-}
-
 impl BrokerBuilder {
-    /// Sets the events it takes; those of Portos by default.
-    #[must_use]
-    pub fn catalogue(self, catalogue: Catalogue) -> Self {
-        Self { catalogue, ..self }
-    }
-
     /// Sets the id of this node; random by default.
     #[must_use]
     pub fn node(self, node: impl Into<String>) -> Self {
@@ -240,7 +228,7 @@ impl BrokerBuilder {
     pub fn build(self) -> Broker {
         let random = || getrandom::u64().expect("an operating system gives random bytes, or nothing here can work");
         let epoch = Epoch::new(random());
-        let node = self.node.unwrap_or_else(|| format!("{:016x}", random()));
+        let node = self.node.unwrap_or_else(|| format!("{:016x}", random())).into();
         let shards = Arc::new(Shards::new(self.shards));
         let start = |_| {
             let (sender, events) = mpsc::channel(self.inbox);

@@ -37,14 +37,6 @@ impl Catalogue {
         Self::default()
     }
 
-    /// Creates the catalogue of the two system-defined events of Portos.
-    #[must_use]
-    pub fn portos() -> Self {
-        Self::new()
-            .with_event(EventName::new("portos.resources.changed"), Resources::With)
-            .with_event(EventName::new("portos.licence.activated"), Resources::Without)
-    }
-
     /// Declares an event; a second declaration replaces the first.
     #[must_use]
     pub fn with_event(mut self, event: EventName, resources: Resources) -> Self {
@@ -132,4 +124,4 @@ fn list(events: &[EventName]) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

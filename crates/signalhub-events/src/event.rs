@@ -1,5 +1,7 @@
 //! What is published.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use time::OffsetDateTime;
 
@@ -20,9 +22,11 @@ pub struct Event {
     pub action: Option<Action>,
     /// The only organisation that may see it; `None` is visible to all.
     pub organisation: Option<Organisation>,
-    /// Who sent it; [`Broker::publish`](crate::Broker::publish) puts the system user of its node where the publisher said
-    /// nothing, so it is always there in a [`Delivery`](crate::Delivery).
-    pub sender: Option<Sender>,
+    /// What the dialect of the publisher tells about the sender: JSON, never read by the broker. `None` where the publisher said nothing.
+    pub sender: Option<Bytes>,
+    /// The id of the node that took it from its publisher; [`Broker::publish`](crate::Broker::publish) sets it, so it is always there
+    /// in a [`Delivery`](crate::Delivery).
+    pub node: Option<Arc<str>>,
     /// When it was created.
     pub created: OffsetDateTime,
     /// When it stops being worth delivering.
@@ -41,6 +45,7 @@ impl Event {
             action: None,
             organisation: None,
             sender: None,
+            node: None,
             created: OffsetDateTime::now_utc(),
             expires: None,
             payload: payload.into(),
@@ -65,9 +70,9 @@ impl Event {
         Self { organisation: Some(organisation), ..self }
     }
 
-    /// Sets who sent it.
+    /// Sets what the dialect of the publisher tells about the sender, as JSON.
     #[must_use]
-    pub fn with_sender(self, sender: Sender) -> Self {
+    pub fn with_sender(self, sender: Bytes) -> Self {
         Self { sender: Some(sender), ..self }
     }
 
@@ -100,39 +105,5 @@ impl Event {
     #[must_use]
     pub fn resources(&self) -> Resources {
         if self.resource.is_some() || self.action.is_some() { Resources::With } else { Resources::Without }
-    }
-}
-
-/// Names the connection and the user that sent an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sender {
-    /// The connection it came from; the id of the publishing node for what the server itself sends.
-    pub connection: String,
-    /// The user it came from.
-    pub user: SenderUser,
-}
-
-impl Sender {
-    /// Names the system user on the given connection.
-    #[must_use]
-    pub fn system(connection: impl Into<String>) -> Self {
-        Self { connection: connection.into(), user: SenderUser::default() }
-    }
-}
-
-/// Names a user on a device; the default is `SYSTEM` on `SYSTEM`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SenderUser {
-    /// The unique user name.
-    pub user: String,
-    /// The device name.
-    pub device: String,
-    /// The feature that acted, if one did.
-    pub feature: Option<String>,
-}
-
-impl Default for SenderUser {
-    fn default() -> Self {
-        Self { user: "SYSTEM".to_owned(), device: "SYSTEM".to_owned(), feature: None }
     }
 }

@@ -10,9 +10,9 @@
 //! ```
 //! use signalhub_events::*;
 //! use std::sync::Arc;
-//! use tokio::sync::mpsc::{self, Sender as Queue};
+//! use tokio::sync::mpsc;
 //!
-//! struct Printer(Queue<String>);
+//! struct Printer(mpsc::Sender<String>);
 //! impl Subscriber for Printer {
 //!     fn offer(&self, delivery: &Delivery) -> Offered {
 //!         let text = String::from_utf8_lossy(&delivery.event().payload).into_owned();
@@ -21,13 +21,13 @@
 //! }
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! let broker = Broker::builder().build();
+//! let broker = Broker::builder(Catalogue::new().with_event(EventName::new("shop.resources.changed"), Resources::With)).build();
 //! let (printer, mut printed) = mpsc::channel(8);
 //! let mut subscriptions = broker.attach(Arc::new(Printer(printer)), Scope::unrestricted());
-//! let tickets = Filter::new(EventName::new("portos.resources.changed")).with_resource(ResourceName::new("tickets"));
+//! let tickets = Filter::new(EventName::new("shop.resources.changed")).with_resource(ResourceName::new("tickets"));
 //! subscriptions.add(&tickets)?;
 //!
-//! let event = Event::new(EventName::new("portos.resources.changed"), r#"{"n":"tickets","a":1}"#)
+//! let event = Event::new(EventName::new("shop.resources.changed"), r#"{"n":"tickets","a":1}"#)
 //!     .with_resource(ResourceName::new("tickets"))
 //!     .with_action(Action::Created);
 //! let receipt = broker.publish(event).await?;
@@ -51,13 +51,12 @@ mod shards;
 mod subscribe_error;
 mod subscriber;
 mod subscriptions;
-mod timestamp;
 
-pub use action::{Action, UnknownAction};
+pub use action::Action;
 pub use broker::{Broker, BrokerBuilder, EventId, PayloadCheck, PublishError, Receipt};
 pub use catalogue::{Catalogue, CatalogueError, Resources, UnknownEvents};
 pub use delivery::{Audience, Deliveries, Delivery, EncodingKey};
-pub use event::{Event, Sender, SenderUser};
+pub use event::Event;
 pub use filter::Filter;
 pub use index::Added;
 pub use name::{EventName, LONGEST_NAME, NameError, Organisation, ResourceName};
@@ -66,4 +65,3 @@ pub use scope::{Grant, Grants, Pattern, PatternError, Scope};
 pub use subscribe_error::SubscribeError;
 pub use subscriber::{Offered, Subscriber};
 pub use subscriptions::Subscriptions;
-pub use timestamp::format_timestamp;

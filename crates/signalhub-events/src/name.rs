@@ -95,7 +95,7 @@ macro_rules! name {
 }
 
 name! {
-    /// Names a kind of event, such as `portos.resources.changed`; compared exactly.
+    /// Names a kind of event, such as `shop.resources.changed`; compared exactly.
     EventName
 }
 name! {

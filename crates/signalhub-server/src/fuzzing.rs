@@ -8,6 +8,7 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use signalhub::BearerToken;
 use signalhub::events::Broker;
+use signalhub::portos::broker::catalogue;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::configuration::{ApiKey, Publish, Rate};
@@ -46,7 +47,7 @@ impl Publishing {
         let authorizer = Authorizer::new(settings.keys.clone(), bearer, OrganisationRule::Optional);
         let runtime = Builder::new_current_thread().enable_time().build().expect("a thread can have a runtime");
         let entered = runtime.enter();
-        let api = PublishApi::new(Broker::builder().build(), authorizer, &settings, Lifecycle::default());
+        let api = PublishApi::new(Broker::builder(catalogue()).build(), authorizer, &settings, Lifecycle::default());
         drop(entered);
         Self { api, runtime }
     }

@@ -52,4 +52,4 @@ pub use configuration::{Configuration, ConfigurationError};
 pub use counts::{Counts, PublishRefusals, Refusals};
 pub use development::{Development, DevelopmentError};
 pub use node::{HUB_PATH, Node, StartError};
-pub use token::{GrantClaim, SignError, TokenContent, sign};
+pub use token::{SignError, TokenContent, parse_grant, sign};

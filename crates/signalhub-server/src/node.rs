@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use portos_notifications::broker;
 use signalhub::connections::{
     ExpiredCredentials, GuessLimit, Hosts, Limits, Origins, TransportKind, Transports, TrustedProxies,
 };
@@ -48,8 +49,7 @@ impl Node {
         let auth = &configuration.auth;
         let secret = auth.secret.as_ref().ok_or(StartError::NoSecret)?;
         let lifecycle = Lifecycle::default();
-        let broker = Broker::builder()
-            .catalogue(catalogue(&configuration.events))
+        let broker = Broker::builder(catalogue(&configuration.events))
             .undeclared_names(configuration.events.maximum_unknown.get())
             .build();
         let hub = hub(configuration, broker.clone());
@@ -332,7 +332,7 @@ fn catalogue(events: &Events) -> Catalogue {
     let catalogue = declare(Catalogue::new(), &events.with_resources, Resources::With);
     let catalogue = declare(catalogue, &events.without_resources, Resources::Without);
     // The events of Portos come last, because a declaration must not change what they are.
-    let portos = Catalogue::portos();
+    let portos = broker::catalogue();
     let catalogue =
         portos.events().fold(catalogue, |catalogue, (name, resources)| catalogue.with_event(name.clone(), resources));
     match events.allow_unknown {

@@ -4,7 +4,6 @@ pub(crate) mod authorize;
 mod body;
 mod cloud_event;
 pub(crate) mod content;
-mod members;
 mod notification;
 pub(crate) mod problem;
 mod rate;
@@ -15,10 +14,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Body as HttpBody;
+use portos_notifications::{PublishBody, Receipt, broker};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use signalhub::connections::{Body, Readers};
-use signalhub::events::{Broker, PublishError, Receipt};
+use signalhub::events::{self, Broker, PublishError};
 
 use crate::configuration::{ByteSize, Publish};
 use crate::counts::PublishCounters;
@@ -26,7 +26,6 @@ use crate::lifecycle::{Lifecycle, Phase};
 use authorize::{Authorizer, Publisher};
 use cloud_event::CloudEvent;
 use content::{Content, MediaType};
-use notification::Notification;
 use problem::{Details, Problem, ProblemCode, json_response};
 use rate::RateLimit;
 
@@ -121,7 +120,7 @@ impl PublishApi {
             Content::One(value) => {
                 self.readers.wait(READERS_WAIT).await;
                 let receipt = self.publish_one(&publisher, media, value).await?;
-                let mut response = json_response(&Accepted::from(&receipt));
+                let mut response = json_response(&broker::receipt(&receipt));
                 *response.status_mut() = StatusCode::ACCEPTED;
                 Ok(response)
             }
@@ -149,22 +148,23 @@ impl PublishApi {
         json_response(&outcomes)
     }
 
-    async fn publish_one(&self, publisher: &Publisher, media: MediaType, value: &RawValue) -> Result<Receipt, Problem> {
-        if media == MediaType::Json {
-            return self.publish_notification(publisher, Notification::read(value)?).await;
-        }
-        let CloudEvent { notification, source, id } = CloudEvent::read(value)?;
-        tracing::debug!(source, id, "a CloudEvent came");
-        self.publish_notification(publisher, notification).await.map_err(cloud_event::in_its_words)
-    }
-
-    async fn publish_notification(
+    async fn publish_one(
         &self,
         publisher: &Publisher,
-        notification: Notification<'_>,
-    ) -> Result<Receipt, Problem> {
-        publisher.check(&notification.event, notification.organisation.as_deref())?;
-        let event = notification.into_event(&self.broker, publisher)?;
+        media: MediaType,
+        value: &RawValue,
+    ) -> Result<events::Receipt, Problem> {
+        if media == MediaType::Json {
+            return self.publish_body(publisher, notification::read(value)?).await;
+        }
+        let CloudEvent { body, source, id } = CloudEvent::read(value)?;
+        tracing::debug!(source, id, "a CloudEvent came");
+        self.publish_body(publisher, body).await.map_err(cloud_event::in_its_words)
+    }
+
+    async fn publish_body(&self, publisher: &Publisher, body: PublishBody) -> Result<events::Receipt, Problem> {
+        publisher.check(&body.event, body.organisation.as_deref())?;
+        let event = broker::event(body, &self.broker).map_err(|error| notification::no_event(publisher, error))?;
         let name = event.name.clone();
         let published = self.broker.publish(event).await.map_err(|error| match error {
             PublishError::Catalogue(error) => publisher.unknown_event(error),
@@ -173,7 +173,7 @@ impl PublishApi {
             error => Problem::new(ProblemCode::Unavailable, error.to_string()),
         });
         published.inspect(|receipt| {
-            let Receipt { position, matched, .. } = receipt;
+            let events::Receipt { position, matched, .. } = receipt;
             tracing::debug!(event = name.as_str(), %position, matched, "an event was published");
         })
     }
@@ -186,32 +186,16 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Outcome<'a> {
-    Accepted(Accepted),
+    Accepted(Receipt),
     Refused(Details<'a>),
 }
 
-impl<'a> From<&'a Result<Receipt, Problem>> for Outcome<'a> {
-    fn from(result: &'a Result<Receipt, Problem>) -> Self {
+impl<'a> From<&'a Result<events::Receipt, Problem>> for Outcome<'a> {
+    fn from(result: &'a Result<events::Receipt, Problem>) -> Self {
         match result {
-            Ok(receipt) => Self::Accepted(Accepted::from(receipt)),
+            Ok(receipt) => Self::Accepted(broker::receipt(receipt)),
             Err(problem) => Self::Refused(problem.details()),
         }
-    }
-}
-
-/// What became of a notification.
-#[derive(Serialize)]
-struct Accepted {
-    id: String,
-    position: String,
-    matched: usize,
-    duplicate: bool,
-}
-
-impl From<&Receipt> for Accepted {
-    fn from(receipt: &Receipt) -> Self {
-        let (id, position) = (receipt.id.to_string(), receipt.position.to_string());
-        Self { id, position, matched: receipt.matched, duplicate: false }
     }
 }
 

@@ -1,12 +1,11 @@
 //! Signs bearer tokens with the configured key.
 
-use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use serde::{Deserialize, Serialize};
+use portos_notifications::{GRANTS_CLAIM, GrantClaim, broker};
 use serde_json::{Map, Value};
-use signalhub::events::{Action, Pattern};
+use signalhub::events::Pattern;
 
 use crate::configuration::Auth;
 
@@ -23,20 +22,6 @@ pub struct TokenContent {
     pub grants: Vec<GrantClaim>,
     /// The events that it may publish.
     pub publish: Vec<Pattern>,
-}
-
-/// One grant, as a token writes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GrantClaim {
-    /// The event, which may end in `*`.
-    e: String,
-    /// The resource, which may end in `*`; absent is any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    r: Option<String>,
-    /// The actions; absent is any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    a: Option<Vec<String>>,
 }
 
 /// Tells why no token was signed.
@@ -76,7 +61,7 @@ pub fn sign(auth: &Auth, content: &TokenContent) -> Result<String, SignError> {
         claim(&auth.organisation_claim, organisation.as_str().into());
     }
     if !content.grants.is_empty() {
-        claim("grants", content.grants.iter().map(GrantClaim::to_value).collect());
+        claim(GRANTS_CLAIM, serde_json::to_value(&content.grants).map_err(jsonwebtoken::errors::Error::from)?);
     }
     if !content.publish.is_empty() {
         claim("publish", content.publish.iter().map(Pattern::to_string).collect());
@@ -86,43 +71,23 @@ pub fn sign(auth: &Auth, content: &TokenContent) -> Result<String, SignError> {
     Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)?)
 }
 
-impl GrantClaim {
-    fn to_value(&self) -> Value {
-        let texts = |list: &Vec<String>| list.iter().map(String::as_str).collect::<Value>();
-        let members = [
-            ("e", Some(Value::from(self.e.as_str()))),
-            ("r", self.r.as_deref().map(Value::from)),
-            ("a", self.a.as_ref().map(texts)),
-        ];
-        members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
-    }
-
-    /// Checks what the server would refuse to read later.
-    fn check(self) -> Result<Self, String> {
-        for pattern in std::iter::once(&self.e).chain(&self.r) {
-            pattern.parse::<Pattern>().map_err(|error| error.to_string())?;
-        }
-        for action in self.a.iter().flatten() {
-            action.parse::<Action>().map_err(|error| error.to_string())?;
-        }
-        Ok(self)
-    }
-}
-
-impl FromStr for GrantClaim {
-    type Err = String;
-
-    /// Reads `event[:resource[:action,…]]`, where an empty resource is any, or the JSON object of the claim.
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text.trim_start().starts_with('{') {
-            return serde_json::from_str::<Self>(text).map_err(|error| error.to_string())?.check();
-        }
+/// Reads a grant as the command line writes it: `event[:resource[:action,…]]`, where an empty resource is any, or the JSON object of the
+/// claim.
+///
+/// # Errors
+/// Says what a server would refuse.
+pub fn parse_grant(text: &str) -> Result<GrantClaim, String> {
+    let claim: GrantClaim = if text.trim_start().starts_with('{') {
+        serde_json::from_str(text).map_err(|error| error.to_string())?
+    } else {
         let mut parts = text.splitn(3, ':');
-        let e = parts.next().unwrap_or_default().to_owned();
-        let r = parts.next().filter(|resource| !resource.is_empty()).map(str::to_owned);
-        let a = parts.next().map(|actions| actions.split(',').map(str::to_owned).collect());
-        Self { e, r, a }.check()
-    }
+        let event = parts.next().unwrap_or_default().to_owned();
+        let resource = parts.next().filter(|resource| !resource.is_empty()).map(str::to_owned);
+        let actions = parts.next().map(|actions| actions.split(',').map(str::to_owned).collect());
+        GrantClaim { event, resource, actions }
+    };
+    broker::grant(&claim).map_err(|error| error.to_string())?;
+    Ok(claim)
 }
 
 #[cfg(test)]

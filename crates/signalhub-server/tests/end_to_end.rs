@@ -19,7 +19,7 @@ use signalhub_server::{Configuration, Node, StartError};
 async fn connect(node: &Running, organisation: Option<&str>, grants: &[&str]) -> Client {
     let token = node.token(|token| {
         token.organisation = organisation.map(str::to_owned);
-        token.grants = grants.iter().map(|grant| grant.parse().unwrap()).collect();
+        token.grants = grants.iter().map(|grant| signalhub_server::parse_grant(grant).unwrap()).collect();
     });
     Client::connect(&node.hub(), Some(&token)).await.unwrap()
 }

@@ -17,8 +17,9 @@ mod subscription_manager;
 mod type_name;
 
 #[doc(inline)]
-pub use signalhub_connections as connections;
+pub use portos_notifications as portos;
 #[doc(inline)]
+pub use signalhub_connections as connections;
 pub use signalhub_events as events;
 #[doc(inline)]
 pub use signalhub_protocol as protocol;

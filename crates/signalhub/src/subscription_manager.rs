@@ -5,11 +5,11 @@
 
 mod grants;
 mod render;
-mod request;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use portos_notifications::{SubscriptionRequest, broker};
 use signalhub_connections::{ConnectionEnded, Frame, Frames, Identity, Outbound};
 use signalhub_events::{
     Audience, Broker, Deliveries, Delivery, EncodingKey, Filter, Grants, Offered, Organisation, Scope, SubscribeError,
@@ -22,7 +22,6 @@ use crate::calls::extract::Args;
 use crate::clients::client::Client;
 use crate::error::HubError;
 pub use grants::is_grants_claim;
-use request::SubscriptionRequest;
 
 /// What both methods expect.
 pub(crate) const USAGE: &str =
@@ -50,7 +49,7 @@ impl SubscriptionMethods {
         caller: &Caller,
         Args((request,)): Args<(SubscriptionRequest,)>,
     ) -> Result<(), HubError> {
-        let filters = request.filters()?;
+        let filters = broker::filters(request).map_err(refused)?;
         let mut subscriptions = caller.client().subscriptions();
         let subscriptions = match &mut *subscriptions {
             Some(subscriptions) => subscriptions,
@@ -73,7 +72,7 @@ impl SubscriptionMethods {
         caller: &Caller,
         Args((request,)): Args<(SubscriptionRequest,)>,
     ) -> Result<(), HubError> {
-        let filters = request.filters()?;
+        let filters = broker::filters(request).map_err(refused)?;
         let mut subscriptions = caller.client().subscriptions();
         let subscriptions = match &mut *subscriptions {
             Some(subscriptions) => subscriptions,

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use signalhub::events::{Broker, Catalogue};
+use signalhub::events::Broker;
+use signalhub::portos::broker::catalogue;
 use signalhub::protocol::Protocol;
 use signalhub::{Args, Hub, HubBuilder, Identity, Upload};
 use support::{Client, failed};
@@ -29,7 +30,7 @@ fn hub() -> HubBuilder<()> {
         .method("Echo", async |Args((value,)): Args<(Value,)>| Ok(value))
         .method("Take", async |Args((_, _)): Args<(String, Order)>| Ok(()))
         .method("Sum", async |mut numbers: Upload<i32>| numbers.next().await.unwrap_or(Ok(0)))
-        .events(Broker::builder().catalogue(Catalogue::portos()).build())
+        .events(Broker::builder(catalogue()).build())
 }
 
 /// Keeps the warnings of the thread that a test runs on.

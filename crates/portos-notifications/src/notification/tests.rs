@@ -1,5 +1,5 @@
 use super::*;
-use crate::Action;
+use crate::{Action, UserIdentity};
 
 const DOCUMENTED: &str = concat!(
     r#"{"e":"portos.resources.changed","s":{"c":"connection-identifier","u":{"u":"SYSTEM","d":"SYSTEM","f":null}},"#,

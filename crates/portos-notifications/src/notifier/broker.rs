@@ -1,33 +1,18 @@
-//! The road within the process.
+//! Publishes to a broker in the same process.
 
-use bytes::Bytes;
-use signalhub_events::{Broker, Event};
+use signalhub_events::{Broker, PublishError};
 
-use super::{NotifyError, Receipt};
-use crate::{Action, CanonicalPayload, PublishBody};
+use super::NotifyError;
+use crate::broker::{self, EventError};
+use crate::publish_body::PublishBody;
+use crate::receipt::Receipt;
 
 /// Publishes a body.
 pub(super) async fn publish(broker: &Broker, body: PublishBody) -> Result<Receipt, NotifyError> {
-    let receipt = broker.publish(event(body)?).await?;
-    let (id, position) = (receipt.id.to_string(), receipt.position.to_string());
-    Ok(Receipt { id, position, matched: receipt.matched as u64, duplicate: false })
-}
-
-fn event(body: PublishBody) -> Result<Event, NotifyError> {
-    let mut event = Event::new(body.event.as_str().into(), Bytes::copy_from_slice(body.payload.get().as_bytes()));
-    if let Some(canonical) = CanonicalPayload::check(&body.event, &body.payload)? {
-        event.resource = canonical.resource.map(Into::into);
-        event.action = canonical.action.map(action);
-    }
-    event.organisation = body.organisation.map(Into::into);
-    event.expires = body.expires;
-    Ok(event)
-}
-
-fn action(action: Action) -> signalhub_events::Action {
-    match action {
-        Action::Created => signalhub_events::Action::Created,
-        Action::Updated => signalhub_events::Action::Updated,
-        Action::Deleted => signalhub_events::Action::Deleted,
-    }
+    let event = broker::event(body, broker).map_err(|error| match error {
+        EventError::Catalogue(error) => NotifyError::Broker(PublishError::Catalogue(error)),
+        EventError::Name { error, .. } => NotifyError::Broker(PublishError::Name(error)),
+        EventError::Payload(error) => NotifyError::Payload(error),
+    })?;
+    Ok(broker::receipt(&broker.publish(event).await?))
 }

@@ -1,4 +1,4 @@
-//! The road over a hub's publish API.
+//! Publishes over HTTP, to the publish API of a hub.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -17,8 +17,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::Deserialize;
 
-use super::{NotifyError, Receipt};
-use crate::PublishBody;
+use super::NotifyError;
+use crate::publish_body::PublishBody;
+use crate::receipt::Receipt;
 
 /// A hub answers within this time, or the notification has failed.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,10 +28,50 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// Publishes over HTTP/1.1, reusing connections.
+#[derive(Clone)]
 pub(super) struct PublishApi {
     client: Client<HttpConnector, Full<Bytes>>,
     url: Uri,
-    api_key: HeaderValue,
+    credentials: Option<(HeaderName, HeaderValue)>,
+    timeout: Duration,
+}
+
+/// Authorises publishes to a hub.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Credentials<'a> {
+    /// An API key of the hub.
+    ApiKey(&'a str),
+    /// A bearer token with a `publish` claim.
+    BearerToken(&'a str),
+    /// None: a hub refuses such a publish, a proxy before it may add its own.
+    None,
+}
+
+impl fmt::Debug for Credentials<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ApiKey(_) => "ApiKey(secret)",
+            Self::BearerToken(_) => "BearerToken(secret)",
+            Self::None => "None",
+        })
+    }
+}
+
+impl Credentials<'_> {
+    fn header(self) -> Result<Option<(HeaderName, HeaderValue)>, NotifierError> {
+        let (name, secret, value) = match self {
+            Self::ApiKey(key) => (HeaderName::from_static("x-api-key"), key, HeaderValue::from_str(key)),
+            Self::BearerToken(token) => (AUTHORIZATION, token, HeaderValue::from_str(&format!("Bearer {token}"))),
+            Self::None => return Ok(None),
+        };
+        let mut value = value.map_err(|_| NotifierError::Secret)?;
+        if secret.is_empty() {
+            return Err(NotifierError::Secret);
+        }
+        value.set_sensitive(true);
+        Ok(Some((name, value)))
+    }
 }
 
 /// Tells why a notifier over HTTP was not made.
@@ -44,33 +85,33 @@ pub enum NotifierError {
     #[error("\"{0}\" is no base URL: expected one such as \"http://hub:3000\"")]
     Url(String),
     /// The URL holds a user or password, which no part of the publish API would look at. Its text is left out on purpose.
-    #[error("a base URL holds no user and no password: the publish API knows API keys only")]
-    Credentials,
-    /// The API key cannot stand in a header. Its text is left out on purpose.
-    #[error("the API key is empty or holds characters that cannot stand in a header")]
-    ApiKey,
+    #[error("a base URL holds no user and no password: the publish API takes API keys and bearer tokens only")]
+    UserInfo,
+    /// The API key or the token cannot stand in a header. Its text is left out on purpose.
+    #[error("the credentials are empty or hold characters that cannot stand in a header")]
+    Secret,
 }
 
 impl PublishApi {
     /// Prepares to publish; no connection is made yet.
-    pub(super) fn new(base_url: &str, api_key: &str) -> Result<Self, NotifierError> {
-        let url = publish_url(base_url)?;
-        let mut api_key = HeaderValue::from_str(api_key).map_err(|_| NotifierError::ApiKey)?;
-        if api_key.is_empty() {
-            return Err(NotifierError::ApiKey);
-        }
-        api_key.set_sensitive(true);
+    pub(super) fn new(base_url: &str, credentials: Credentials<'_>) -> Result<Self, NotifierError> {
+        let (url, credentials) = (publish_url(base_url)?, credentials.header()?);
         let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build_http();
-        Ok(Self { client, url, api_key })
+        Ok(Self { client, url, credentials, timeout: TIMEOUT })
+    }
+
+    /// Sets within what time a hub must answer.
+    pub(super) fn with_timeout(&self, timeout: Duration) -> Self {
+        Self { timeout, ..self.clone() }
     }
 
     /// Publishes a body.
     pub(super) async fn publish(&self, body: &PublishBody) -> Result<Receipt, NotifyError> {
         let mut exchange = pin!(self.exchange(body.to_json()));
-        let mut timeout = TokioTimer::new().sleep(TIMEOUT);
+        let mut timeout = TokioTimer::new().sleep(self.timeout);
         poll_fn(|cx| match exchange.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(answer),
-            Poll::Pending => timeout.as_mut().poll(cx).map(|()| Err(NotifyError::TimedOut(TIMEOUT))),
+            Poll::Pending => timeout.as_mut().poll(cx).map(|()| Err(NotifyError::TimedOut(self.timeout))),
         })
         .await
     }
@@ -78,17 +119,22 @@ impl PublishApi {
     async fn exchange(&self, json: String) -> Result<Receipt, NotifyError> {
         let mut request = Request::post(self.url.clone()).body(Full::from(json)).map_err(unreachable)?;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        request.headers_mut().insert("x-api-key", self.api_key.clone());
+        request.headers_mut().extend(self.credentials.clone());
         let (status, body) = read(self.client.request(request).await.map_err(unreachable)?).await?;
+        let (code, unknown) = (status.as_u16(), || String::from_utf8_lossy(&body).trim().to_owned());
         if status == StatusCode::ACCEPTED {
-            return serde_json::from_slice(&body).map_err(|_| NotifyError::UnknownAnswer { status: status.as_u16() });
+            return serde_json::from_slice(&body)
+                .map_err(|_| NotifyError::UnknownAnswer { status: code, body: unknown() });
         }
-        let status = status.as_u16();
         match serde_json::from_slice(&body) {
-            Ok(Problem { code, title, detail }) => Err(NotifyError::Refused { status, code, title, detail }),
-            Err(_) => Err(NotifyError::UnknownAnswer { status }),
+            Ok(problem) => Err(refused(code, problem)),
+            Err(_) => Err(NotifyError::UnknownAnswer { status: code, body: unknown() }),
         }
     }
+}
+
+fn refused(status: u16, Problem { code, title, detail }: Problem) -> NotifyError {
+    NotifyError::Refused { status, code, title, detail }
 }
 
 impl fmt::Debug for PublishApi {
@@ -119,7 +165,7 @@ fn unreachable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> No
 
 fn publish_url(base_url: &str) -> Result<Uri, NotifierError> {
     if base_url.contains('@') {
-        return Err(NotifierError::Credentials);
+        return Err(NotifierError::UserInfo);
     }
     let wrong = || NotifierError::Url(base_url.to_owned());
     let base: Uri = base_url.parse().map_err(|_| wrong())?;

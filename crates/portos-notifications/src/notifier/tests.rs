@@ -19,7 +19,7 @@ mod broker {
 
     #[tokio::test]
     async fn broker_gets_the_event_with_its_address() {
-        let broker = Broker::builder().shards(1).build();
+        let broker = Broker::builder(crate::broker::catalogue()).shards(1).build();
         let seen = Arc::new(Seen::default());
         let mut subscriptions = broker.attach(seen.clone(), Scope::new(Some("north".into()), Grants::All));
         subscriptions.add(&Filter::new("portos.resources.changed".into()).with_resource("tickets".into())).unwrap();
@@ -54,7 +54,7 @@ mod http {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    use crate::{Action, NotificationEvent, Notifier, NotifierError, NotifyError, ResourceChanged};
+    use crate::{Action, Credentials, NotificationEvent, Notifier, NotifierError, NotifyError, ResourceChanged};
 
     fn changed() -> ResourceChanged {
         ResourceChanged::new("tickets", Action::Created, "573f", 7)
@@ -92,7 +92,7 @@ mod http {
     #[tokio::test]
     async fn publishes_with_the_key_and_reads_receipts_and_problems() {
         let (listener, url) = listen().await;
-        let notifier = Notifier::http(&format!("{url}/prefix/"), "s3cret").unwrap();
+        let notifier = Notifier::http(&format!("{url}/prefix/"), Credentials::ApiKey("s3cret")).unwrap();
         assert!(!format!("{notifier:?}").contains("s3cret"));
         let server = tokio::spawn(serve(
             listener,
@@ -127,7 +127,7 @@ mod http {
     async fn silent_hub_is_given_up_after_ten_seconds() {
         let (_listener, url) = listen().await;
         let start = tokio::time::Instant::now();
-        let error = Notifier::http(&url, "key").unwrap().notify(&changed()).await.unwrap_err();
+        let error = Notifier::http(&url, Credentials::ApiKey("key")).unwrap().notify(&changed()).await.unwrap_err();
         assert_eq!(error.to_string(), "the hub did not answer within 10 s");
         assert_eq!(start.elapsed().as_secs(), 10);
     }
@@ -136,14 +136,15 @@ mod http {
     async fn lost_connection_is_told() {
         let (listener, url) = listen().await;
         drop(listener);
-        let error = Notifier::http(&url, "key").unwrap().notify(&changed()).await.unwrap_err();
+        let error = Notifier::http(&url, Credentials::ApiKey("key")).unwrap().notify(&changed()).await.unwrap_err();
         assert!(matches!(error, NotifyError::Unreachable(_)), "{error:?}");
     }
 
     #[test]
     fn only_plain_http_urls_and_sendable_keys_are_taken() {
         let check = |url: &str, key: &str, error: Option<NotifierError>| {
-            assert_eq!(Notifier::http(url, key).err(), error, "{url}");
+            assert_eq!(Notifier::http(url, Credentials::BearerToken(key)).err(), error, "{url}");
+            assert_eq!(Notifier::http(url, Credentials::ApiKey(key)).err(), error, "{url}");
         };
         let wrong = |url: &str| Some(NotifierError::Url(url.to_owned()));
         check("http://hub:3000", "key", None);
@@ -152,8 +153,8 @@ mod http {
         for url in ["hub:3000", "/hub", "", "ftp://hub", "http://hub?x=1", "http://"] {
             check(url, "key", wrong(url));
         }
-        check("http://user:password@hub", "key", Some(NotifierError::Credentials));
-        check("http://hub", "", Some(NotifierError::ApiKey));
-        check("http://hub", "a\nb", Some(NotifierError::ApiKey));
+        check("http://user:password@hub", "key", Some(NotifierError::UserInfo));
+        check("http://hub", "", Some(NotifierError::Secret));
+        check("http://hub", "a\nb", Some(NotifierError::Secret));
     }
 }

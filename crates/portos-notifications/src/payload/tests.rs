@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use serde_json::Value;
+
 use super::*;
 
 const CANONICAL: &str =

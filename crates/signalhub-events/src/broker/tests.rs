@@ -4,6 +4,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::*;
+use crate::catalogue::tests::shop;
 use crate::{
     Action, Audience, Deliveries, Delivery, Filter, Grants, Offered, Organisation, ResourceName, Scope, SubscribeError,
     UnknownEvents,
@@ -31,11 +32,11 @@ fn subscribe(broker: &Broker, scope: Scope, filters: &[Filter]) -> (Subscription
 }
 
 fn changed() -> Event {
-    Event::new("portos.resources.changed".into(), "{}").with_resource("tickets".into()).with_action(Action::Created)
+    Event::new("shop.resources.changed".into(), "{}").with_resource("tickets".into()).with_action(Action::Created)
 }
 
 fn licence() -> Event {
-    Event::new("portos.licence.activated".into(), "{}")
+    Event::new("shop.licence.activated".into(), "{}")
 }
 
 fn all() -> Filter {
@@ -43,14 +44,14 @@ fn all() -> Filter {
 }
 
 #[tokio::test]
-async fn overlapping_filters_deliver_once_with_the_system_as_sender() {
-    let broker = Broker::builder().node("node-1").build();
+async fn overlapping_filters_deliver_once_with_the_id_of_the_node() {
+    let broker = Broker::builder(shop()).node("node-1").build();
     let filters = [all(), all().with_resource("tickets".into()), all().with_action(Action::Created)];
     let (_subscriptions, mut received) = subscribe(&broker, Scope::unrestricted(), &filters);
     let receipt = broker.publish(changed()).await.unwrap();
     assert_eq!((receipt.matched, receipt.position), (1, Position::new(broker.epoch(), 1)));
     let (event, _) = received.recv().await.unwrap();
-    assert_eq!(event.sender, Some(Sender::system("node-1")));
+    assert_eq!((event.sender.as_ref(), event.node.as_deref()), (None, Some("node-1")));
     // The next event follows at once: there was no second copy of the first.
     broker.publish(changed()).await.unwrap();
     assert_eq!(received.recv().await.unwrap().1, 2);
@@ -58,7 +59,7 @@ async fn overlapping_filters_deliver_once_with_the_system_as_sender() {
 
 #[tokio::test]
 async fn positions_count_per_name_from_one() {
-    let broker = Broker::builder().build();
+    let broker = Broker::builder(shop()).build();
     let mut offsets = Vec::new();
     for event in [changed(), licence(), changed(), changed().with_resource("stocks".into()), licence()] {
         offsets.push(broker.publish(event).await.unwrap().position.offset());
@@ -68,7 +69,7 @@ async fn positions_count_per_name_from_one() {
 
 #[tokio::test]
 async fn scope_decides_before_the_filter() {
-    let broker = Broker::builder().build();
+    let broker = Broker::builder(shop()).build();
     let scope = |organisation: &str| Scope::new(Some(Organisation::from(organisation)), Grants::All);
     let (_north, mut north) = subscribe(&broker, scope("north"), &[all()]);
     let (_south, _) = subscribe(&broker, scope("south"), &[all()]);
@@ -81,7 +82,7 @@ async fn scope_decides_before_the_filter() {
 
 #[tokio::test]
 async fn expired_event_takes_a_position_and_reaches_nobody() {
-    let broker = Broker::builder().build();
+    let broker = Broker::builder(shop()).build();
     let (_subscriptions, mut received) = subscribe(&broker, Scope::unrestricted(), &[all()]);
     let now = OffsetDateTime::now_utc();
     let late = broker.publish(changed().with_expires(now)).await.unwrap();
@@ -92,7 +93,7 @@ async fn expired_event_takes_a_position_and_reaches_nobody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_of_a_name_arrive_in_the_order_of_their_positions() {
-    let broker = Broker::builder().shards(2).inbox(4).build();
+    let broker = Broker::builder(shop()).shards(2).inbox(4).build();
     let receivers: Vec<_> =
         (0..300).map(|_| subscribe(&broker, Scope::unrestricted(), &[all(), Filter::new(licence().name)])).collect();
     let publishers: Vec<_> = (0..8)
@@ -121,7 +122,7 @@ async fn events_of_a_name_arrive_in_the_order_of_their_positions() {
 
 #[tokio::test]
 async fn subscriptions_count_from_add_until_remove() {
-    let broker = Broker::builder().build();
+    let broker = Broker::builder(shop()).build();
     let (mut subscriptions, _received) = subscribe(&broker, Scope::unrestricted(), &[]);
     assert_eq!(broker.publish(changed()).await.unwrap().matched, 0);
     subscriptions.add(&all()).unwrap();
@@ -135,7 +136,7 @@ async fn subscriptions_count_from_add_until_remove() {
 
 #[tokio::test]
 async fn refusing_ends_all_subscriptions_of_that_subscriber_only() {
-    let broker = Broker::builder().shards(8).build();
+    let broker = Broker::builder(shop()).shards(8).build();
     let (mut refusing, receiver) = subscribe(&broker, Scope::unrestricted(), &[all(), Filter::new(licence().name)]);
     drop(receiver);
     let (_accepting, mut accepted) = subscribe(&broker, Scope::unrestricted(), &[all()]);
@@ -164,7 +165,7 @@ impl Subscriber for Panicking {
 
 #[tokio::test]
 async fn panicking_subscriber_counts_as_refused_and_the_shard_lives_on() {
-    let broker = Broker::builder().build();
+    let broker = Broker::builder(shop()).build();
     let mut broken = broker.attach(Arc::new(Panicking), Scope::unrestricted());
     broken.add(&all()).unwrap();
     let (_subscriptions, mut received) = subscribe(&broker, Scope::unrestricted(), &[all()]);
@@ -191,7 +192,7 @@ impl Subscriber for Diary {
 
 #[tokio::test]
 async fn events_that_wait_are_offered_together() {
-    let broker = Broker::builder().build();
+    let broker = Broker::builder(shop()).build();
     let (sender, mut offers) = channel(100);
     let (other_sender, mut other_offers) = channel(100);
     let mut subscriptions = broker.attach(Arc::new(Diary(sender)), Scope::unrestricted());
@@ -211,7 +212,7 @@ async fn events_that_wait_are_offered_together() {
 
 #[tokio::test]
 async fn events_that_come_while_others_are_served_go_along() {
-    let broker = Broker::builder().shards(1).build();
+    let broker = Broker::builder(shop()).shards(1).build();
     let (sender, mut offers) = channel(1000);
     let attach = |_| {
         let mut subscriptions = broker.attach(Arc::new(Diary(sender.clone())), Scope::unrestricted());
@@ -233,7 +234,7 @@ async fn events_that_come_while_others_are_served_go_along() {
 
 #[tokio::test]
 async fn a_batch_has_an_end_however_many_events_wait() {
-    let broker = Broker::builder().shards(1).build();
+    let broker = Broker::builder(shop()).shards(1).build();
     let (sender, mut offers) = channel(1000);
     let mut subscriptions = broker.attach(Arc::new(Diary(sender)), Scope::unrestricted());
     subscriptions.add(&all()).unwrap();
@@ -260,7 +261,7 @@ impl Subscriber for Gate {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn blocked_publishers_lose_nothing() {
-    let broker = Broker::builder().shards(1).inbox(1).build();
+    let broker = Broker::builder(shop()).shards(1).inbox(1).build();
     let (open, gate) = std::sync::mpsc::sync_channel(100);
     let (sender, mut received) = channel(100);
     let mut subscriptions = broker.attach(Arc::new(Gate(Mutex::new(gate), sender)), Scope::unrestricted());
@@ -287,7 +288,7 @@ async fn blocked_publishers_lose_nothing() {
 
 #[tokio::test]
 async fn tasks_end_with_the_last_broker_though_subscriptions_remain() {
-    let broker = Broker::builder().shards(2).build();
+    let broker = Broker::builder(shop()).shards(2).build();
     let shards = Arc::downgrade(&broker.core.shards);
     let (subscriptions, mut received) = subscribe(&broker, Scope::unrestricted(), &[all()]);
     broker.publish(changed()).await.unwrap();
@@ -303,7 +304,7 @@ async fn tasks_end_with_the_last_broker_though_subscriptions_remain() {
 
 #[tokio::test]
 async fn unknown_events_are_not_published() {
-    let broker = Broker::builder().build();
+    let broker = Broker::builder(shop()).build();
     for event in [Event::new("other".into(), "{}"), licence().with_resource("tickets".into())] {
         assert!(matches!(broker.publish(event).await, Err(PublishError::Catalogue(_))));
     }
@@ -330,7 +331,7 @@ async fn events_are_joined_for_sets_that_several_subscribers_get_and_for_few_of_
     const NAMES: usize = 40;
     // How many subscribers have each set, how many sets there are, and how many offers are of joined events.
     for (same, sets, joined) in [(10, 1, 9), (1, 30, 0), (2, 30, 8), (3, 4, 8)] {
-        let broker = Broker::builder().build();
+        let broker = Broker::builder(shop()).build();
         let (sender, mut offers) = channel(1000);
         let mut kept = Vec::new();
         for set in 0..sets {
@@ -355,7 +356,7 @@ async fn events_are_joined_for_sets_that_several_subscribers_get_and_for_few_of_
 
 #[tokio::test]
 async fn names_of_more_than_256_bytes_are_refused() {
-    let broker = Broker::builder().catalogue(Catalogue::portos().with_unknown(UnknownEvents::Allowed)).build();
+    let broker = Broker::builder(shop().with_unknown(UnknownEvents::Allowed)).build();
     let long = "é".repeat(129);
     assert_eq!(long.parse::<EventName>(), Err(NameError::TooLong(258)));
     for event in [
@@ -372,7 +373,7 @@ async fn names_of_more_than_256_bytes_are_refused() {
     let longest = "x".repeat(256);
     let filter = all().with_resource(ResourceName::new(&*longest));
     subscriptions.add(&filter).unwrap();
-    assert_eq!(subscriptions.name_bytes(), "portos.resources.changed".len() + 256);
+    assert_eq!(subscriptions.name_bytes(), "shop.resources.changed".len() + 256);
     let event = changed().with_resource(longest.parse().unwrap());
     assert_eq!(broker.publish(event).await.unwrap().matched, 1);
     subscriptions.remove(&filter);
@@ -381,8 +382,8 @@ async fn names_of_more_than_256_bytes_are_refused() {
 
 #[tokio::test]
 async fn positions_of_undeclared_names_that_nobody_wants_are_forgotten_and_never_given_twice() {
-    let catalogue = Catalogue::portos().with_unknown(UnknownEvents::Allowed);
-    let broker = Broker::builder().catalogue(catalogue).undeclared_names(10).build();
+    let catalogue = shop().with_unknown(UnknownEvents::Allowed);
+    let broker = Broker::builder(catalogue).undeclared_names(10).build();
     let publish =
         async |name: &str| broker.publish(Event::new(EventName::new(name), "{}")).await.unwrap().position.offset();
     let (_subscriptions, mut received) =
@@ -390,14 +391,14 @@ async fn positions_of_undeclared_names_that_nobody_wants_are_forgotten_and_never
     for expected in 1..=3 {
         assert_eq!([publish("wanted").await, publish("old").await], [expected; 2]);
     }
-    assert_eq!(publish("portos.licence.activated").await, 1);
+    assert_eq!(publish("shop.licence.activated").await, 1);
     for number in 0..9 {
         assert_eq!(publish(&format!("new-{number}")).await, 1);
     }
     // That was one too many. What was forgotten had offsets up to 3.
     assert_eq!(publish("new-9").await, 4);
     assert_eq!((publish("new-1").await, publish("old").await, publish("wanted").await), (2, 4, 4));
-    assert_eq!(publish("portos.licence.activated").await, 2);
+    assert_eq!(publish("shop.licence.activated").await, 2);
     for expected in 1..=4 {
         assert_eq!(received.recv().await.unwrap().1, expected);
     }

@@ -1,26 +1,33 @@
 use super::*;
 
+/// Returns a catalogue of two events, one of which has resources.
+pub(crate) fn shop() -> Catalogue {
+    Catalogue::new()
+        .with_event(EventName::new("shop.resources.changed"), Resources::With)
+        .with_event(EventName::new("shop.licence.activated"), Resources::Without)
+}
+
 #[test]
 fn refusals_say_what_is_allowed() {
     let check = |event: &str, asked: Resources, error: Option<&str>| {
-        let answer = Catalogue::portos().check(&event.into(), asked);
+        let answer = shop().check(&event.into(), asked);
         assert_eq!(answer.err().map(|error| error.to_string()).as_deref(), error);
     };
-    check("portos.resources.changed", Resources::With, None);
-    check("portos.resources.changed", Resources::Without, None);
-    check("portos.licence.activated", Resources::Without, None);
+    check("shop.resources.changed", Resources::With, None);
+    check("shop.resources.changed", Resources::Without, None);
+    check("shop.licence.activated", Resources::Without, None);
     check(
-        "portos.licence.activated",
+        "shop.licence.activated",
         Resources::With,
         Some(
-            r#"event "portos.licence.activated" has no resources: resources and actions are allowed for "portos.resources.changed""#,
+            r#"event "shop.licence.activated" has no resources: resources and actions are allowed for "shop.resources.changed""#,
         ),
     );
     check(
-        "Portos.resources.changed",
+        "Shop.resources.changed",
         Resources::Without,
         Some(
-            r#"unknown event "Portos.resources.changed": expected "portos.licence.activated" or "portos.resources.changed""#,
+            r#"unknown event "Shop.resources.changed": expected "shop.licence.activated" or "shop.resources.changed""#,
         ),
     );
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 fn event(organisation: Option<&str>) -> Event {
-    let event = Event::new("portos.resources.changed".into(), "{}").with_action(Action::Created);
+    let event = Event::new("shop.resources.changed".into(), "{}").with_action(Action::Created);
     let event = event.with_resource("tickets".into());
     Event { organisation: organisation.map(Organisation::from), ..event }
 }
@@ -22,7 +22,7 @@ fn organisation_is_a_border_for_events_that_have_one() {
 #[test]
 fn grants_bound_events_and_filters() {
     let filter = |resource: Option<&str>, action: Option<Action>| {
-        let event = "portos.resources.changed".into();
+        let event = "shop.resources.changed".into();
         Filter { event, resource: resource.map(Into::into), action }
     };
     let check = |grant: (&str, Option<&str>, Option<Action>), allows: bool, permits: [bool; 4]| {
@@ -39,12 +39,12 @@ fn grants_bound_events_and_filters() {
         assert_eq!(filters.map(|(r, a)| scope.permits(&filter(r, a))), permits, "{grant:?}");
     };
     check(("*", None, None), true, [true, true, true, true]);
-    check(("portos.*", None, None), true, [true, true, true, true]);
-    check(("portos.resources.changed", Some("tick*"), None), true, [true, true, false, true]);
-    check(("portos.*", Some("devices"), None), false, [true, false, true, true]);
-    check(("portos.*", None, Some(Action::Created)), true, [true, true, true, false]);
-    check(("portos.*", None, Some(Action::Deleted)), false, [true, true, true, true]);
-    check(("portos.licence.*", None, None), false, [false, false, false, false]);
+    check(("shop.*", None, None), true, [true, true, true, true]);
+    check(("shop.resources.changed", Some("tick*"), None), true, [true, true, false, true]);
+    check(("shop.*", Some("devices"), None), false, [true, false, true, true]);
+    check(("shop.*", None, Some(Action::Created)), true, [true, true, true, false]);
+    check(("shop.*", None, Some(Action::Deleted)), false, [true, true, true, true]);
+    check(("shop.licence.*", None, None), false, [false, false, false, false]);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use portos_notifications::SubscriptionRequest;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use signalhub_client::{Client, ConnectError, Disconnected, InvokeError, ServerInvocation};
 
@@ -35,21 +36,6 @@ pub(crate) struct Arguments {
     url: String,
     #[command(flatten)]
     token: TokenArguments,
-}
-
-/// The argument of `Subscribe` (Portos, SubscriptionRequest).
-#[derive(Serialize)]
-struct SubscriptionRequest<'a> {
-    e: &'a str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    r: Vec<SubscribedResource<'a>>,
-}
-
-#[derive(Serialize)]
-struct SubscribedResource<'a> {
-    n: &'a str,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    a: &'a [String],
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<(), CommandError> {
@@ -153,11 +139,9 @@ async fn connect(arguments: &Arguments, token: Option<&str>) -> Result<Client, F
         ConnectError::Handshake(_) => Failure::Final(CommandError::no(error)),
         error => Failure::Passing(error.to_string()),
     })?;
-    let resource = |name| SubscribedResource { n: name, a: &arguments.action };
-    let request = SubscriptionRequest {
-        e: &arguments.event,
-        r: arguments.resource.iter().map(String::as_str).map(resource).collect(),
-    };
+    let request = arguments.resource.iter().fold(SubscriptionRequest::new(&arguments.event), |request, name| {
+        request.with_resource(name, &arguments.action)
+    });
     match client.invoke::<()>("Subscribe", (request,)).await {
         Ok(()) => Ok(client),
         Err(InvokeError::Disconnected(why)) => Err(Failure::Passing(why.to_string())),

@@ -4,15 +4,9 @@ use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use clap::Args;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
-use portos_notifications::{PublishBody, parse_timestamp};
-use serde_json::Value;
+use http::Uri;
+use portos_notifications::{Notifier, NotifierError, NotifyError, PublishBody, parse_timestamp};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
@@ -20,13 +14,9 @@ use crate::command_line::{CommandError, Sources};
 use crate::commands::DEFAULT_URL;
 use crate::commands::credentials::{KeyArguments, TokenArguments, key_variable, token_variable};
 use crate::configuration::{Configuration, parse_duration};
-use crate::publish_api;
 
 /// A server that has not answered after this time will not.
 const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Receipts and problems are small; more than this comes from something else.
-const LONGEST_ANSWER: usize = 64 * 1024;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -82,24 +72,33 @@ fn is_configured_server(url: &str, configuration: &Configuration) -> bool {
 
 pub(crate) async fn run(sources: &Sources, arguments: Arguments) -> Result<(), CommandError> {
     let credentials = credentials(sources, &arguments)?;
-    let request = request(arguments, credentials)?;
-    let exchange = async {
-        let response = Client::builder(TokioExecutor::new()).build_http().request(request).await;
-        let response =
-            response.map_err(|error| CommandError::No(format!("the server could not be reached: {}", root(&error))))?;
-        answer(response).await
-    };
-    let receipt = tokio::time::timeout(TIMEOUT, exchange)
-        .await
-        .map_err(|_| CommandError::No(format!("the server did not answer within {} s", TIMEOUT.as_secs())))??;
+    let notifier = notifier(&arguments.url, credentials.as_ref())?;
+    let receipt = notifier.publish(body(arguments)?).await.map_err(refused)?;
+    let receipt = serde_json::to_string(&receipt).map_err(CommandError::no)?;
     writeln!(io::stdout(), "{receipt}").map_err(CommandError::no)
 }
 
-fn request(arguments: Arguments, credentials: Option<Credentials>) -> Result<Request<Full<Bytes>>, CommandError> {
+fn notifier(url: &str, credentials: Option<&Credentials>) -> Result<Notifier, CommandError> {
+    let credentials = match credentials {
+        Some(Credentials::Key(key)) => portos_notifications::Credentials::ApiKey(key),
+        Some(Credentials::Token(token)) => portos_notifications::Credentials::BearerToken(token),
+        None => portos_notifications::Credentials::None,
+    };
+    let notifier = Notifier::http(url, credentials).map_err(|error| {
+        CommandError::Usage(match error {
+            NotifierError::Https => "https is not supported: give an http:// URL".to_owned(),
+            NotifierError::Secret => "the credentials cannot stand in a header".to_owned(),
+            NotifierError::Url(url) => {
+                format!("\"{url}\" is no URL of a server: expected one such as \"http://127.0.0.1:3000\"")
+            }
+            error => error.to_string(),
+        })
+    })?;
+    Ok(notifier.with_timeout(TIMEOUT))
+}
+
+fn body(arguments: Arguments) -> Result<PublishBody, CommandError> {
     let usage = |text: String| CommandError::Usage(text);
-    if arguments.url.starts_with("https://") {
-        return Err(usage("https is not supported: give an http:// URL".to_owned()));
-    }
     let payload = match arguments.payload.as_str() {
         "-" => io::read_to_string(io::stdin().lock().take(1 << 30)).map_err(CommandError::no)?,
         _ => arguments.payload,
@@ -109,40 +108,25 @@ fn request(arguments: Arguments, credentials: Option<Credentials>) -> Result<Req
     }
     let payload = RawValue::from_string(payload.trim().to_owned())
         .map_err(|error| usage(format!("--payload is no JSON: {error}")))?;
-    let body = PublishBody { event: arguments.event, payload, expires: arguments.expires, organisation: arguments.org };
-    let url = format!("{}{}", arguments.url.trim_end_matches('/'), publish_api::PATH);
-    let wrong_url = |_| {
-        usage(format!("\"{}\" is no URL of a server: expected one such as \"http://127.0.0.1:3000\"", arguments.url))
-    };
-    let mut request = Request::post(url).body(Full::from(body.to_json())).map_err(wrong_url)?;
-    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let header = credentials.map(|credentials| match credentials {
-        Credentials::Key(key) => (HeaderName::from_static("x-api-key"), key),
-        Credentials::Token(token) => (AUTHORIZATION, format!("Bearer {token}")),
-    });
-    if let Some((name, value)) = header {
-        let mut value =
-            HeaderValue::from_str(&value).map_err(|_| usage("the credentials cannot stand in a header".to_owned()))?;
-        value.set_sensitive(true);
-        request.headers_mut().insert(name, value);
-    }
-    Ok(request)
+    let mut body = PublishBody::new(arguments.event, payload);
+    (body.expires, body.organisation) = (arguments.expires, arguments.org);
+    Ok(body)
 }
 
-async fn answer(response: Response<hyper::body::Incoming>) -> Result<String, CommandError> {
-    let status = response.status();
-    let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await.map_err(CommandError::no)?.to_bytes();
-    let text = String::from_utf8_lossy(&body).trim().to_owned();
-    if status == StatusCode::ACCEPTED {
-        return Ok(text);
-    }
-    let problem: Value = serde_json::from_str(&text).unwrap_or_default();
-    let (code, detail) = (problem["code"].as_str().unwrap_or("no code"), problem["detail"].as_str().unwrap_or(&text));
-    let hint = match status {
-        StatusCode::UNAUTHORIZED => "; give a valid --key, --token, SIGNALHUB_KEY or SIGNALHUB_TOKEN",
-        _ => "",
-    };
-    Err(CommandError::No(format!("refused with {} ({code}): {detail}{hint}", status.as_u16())))
+fn refused(error: NotifyError) -> CommandError {
+    CommandError::No(match error {
+        NotifyError::Unreachable(error) => format!("the server could not be reached: {}", root(&*error)),
+        NotifyError::TimedOut(time) => format!("the server did not answer within {} s", time.as_secs()),
+        NotifyError::Refused { status, code, title, detail } => {
+            let hint = match status {
+                401 => "; give a valid --key, --token, SIGNALHUB_KEY or SIGNALHUB_TOKEN",
+                _ => "",
+            };
+            format!("refused with {status} ({code}): {}{hint}", detail.unwrap_or(title))
+        }
+        NotifyError::UnknownAnswer { status, body } => format!("refused with {status} (no code): {body}"),
+        error => error.to_string(),
+    })
 }
 
 fn expiry(text: &str) -> Result<OffsetDateTime, String> {

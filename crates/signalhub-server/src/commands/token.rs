@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use portos_notifications::GrantClaim;
 use signalhub::events::Pattern;
 
 use crate::command_line::{CommandError, Sources};
 use crate::commands::credentials;
 use crate::configuration::parse_duration;
 use crate::node;
-use crate::token::{self, GrantClaim, SignError, TokenContent};
+use crate::token::{self, SignError, TokenContent};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -40,7 +41,7 @@ pub(crate) struct CreateArguments {
     #[arg(long)]
     org: Option<String>,
     /// What it may subscribe to: EVENT[:RESOURCE[:ACTION,…]], names may end in *, or JSON such as {"e":"portos.*"}; repeatable
-    #[arg(long, value_name = "GRANT")]
+    #[arg(long, value_name = "GRANT", value_parser = token::parse_grant)]
     grant: Vec<GrantClaim>,
     /// The events that it may publish, names may end in *; repeatable
     #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',')]

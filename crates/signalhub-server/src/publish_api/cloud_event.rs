@@ -1,9 +1,10 @@
 //! A CloudEvent in the JSON format, and the notification that it stands for (CloudEvents 1.0.2).
 
+use portos_notifications::PublishBody;
+use portos_notifications::members::{Members, TIMESTAMP, kind, name, text, timestamp};
 use serde_json::value::RawValue;
 
-use super::members::{Members, kind, name, string, timestamp};
-use super::notification::Notification;
+use super::notification::check_lengths;
 use super::problem::{Problem, ProblemCode};
 
 /// The only version there is.
@@ -11,22 +12,22 @@ const VERSION: &str = "1.0";
 
 /// What a CloudEvent says.
 #[derive(Debug)]
-pub(super) struct CloudEvent<'a> {
-    pub(super) notification: Notification<'a>,
+pub(super) struct CloudEvent {
+    pub(super) body: PublishBody,
     /// Together these two tell a repeat from a new event (CloudEvents, id).
     pub(super) source: String,
     pub(super) id: String,
 }
 
-impl<'a> CloudEvent<'a> {
+impl CloudEvent {
     /// Reads one CloudEvent. Attributes that mean nothing here are ignored, as the specification wants it.
-    pub(super) fn read(value: &'a RawValue) -> Result<Self, Problem> {
+    pub(super) fn read(value: &RawValue) -> Result<Self, Problem> {
         if !value.get().starts_with('{') {
             let detail = format!("expected a CloudEvent, an object, found {}", kind(value));
             return Err(Problem::new(ProblemCode::InvalidNotification, detail));
         }
         let mut members = Members::read("", value)?;
-        members.required("specversion", "\"1.0\"", |value| string(value).filter(|version| version == VERSION))?;
+        members.required("specversion", "\"1.0\"", |value| text(value).filter(|version| version == VERSION))?;
         let id = members.required("id", "the id of the event", name)?;
         let source = members.required("source", "the URI of the event's source", name)?;
         let event = members.required("type", "the name of an event", name)?;
@@ -34,19 +35,17 @@ impl<'a> CloudEvent<'a> {
         members.optional("dataschema", "a URI", name)?;
         members.optional("subject", "a text that is not empty", name)?;
         // The server says when an event was created; what the source says is only checked.
-        members.optional("time", TIME, timestamp)?;
-        let expires = members.optional("expirytime", TIME, timestamp)?;
+        members.optional("time", TIMESTAMP, timestamp)?;
+        let expires = members.optional("expirytime", TIMESTAMP, timestamp)?;
         let organisation = members.optional("org", "the name of an organisation", name)?;
         let payload = members.optional("data", "JSON", Some)?.unwrap_or(RawValue::NULL);
         check_names(&members)?;
-        let notification = Notification { event, organisation, payload, expires, sender: None };
-        notification.check_lengths("type")?;
-        Ok(Self { notification, source, id })
+        let mut body = PublishBody::new(event, payload.to_owned());
+        (body.expires, body.organisation) = (expires, organisation);
+        check_lengths(&body, "type")?;
+        Ok(Self { body, source, id })
     }
 }
-
-/// What a time looks like.
-const TIME: &str = "a time such as \"2024-07-01T12:51:52.558Z\"";
 
 /// Speaks of the members of a notification as a CloudEvent names them.
 pub(super) fn in_its_words(mut problem: Problem) -> Problem {
@@ -61,7 +60,7 @@ pub(super) fn in_its_words(mut problem: Problem) -> Problem {
 
 /// JSON, by its own name or as the base of another type.
 fn json_type(value: &RawValue) -> Option<String> {
-    string(value).filter(|name| {
+    text(value).filter(|name| {
         let essence = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         essence == "application/json" || essence == "text/json" || essence.ends_with("+json")
     })
@@ -69,7 +68,7 @@ fn json_type(value: &RawValue) -> Option<String> {
 
 /// Refuses what can be no attribute: most likely it was meant to be another one.
 fn check_names(members: &Members<'_>) -> Result<(), Problem> {
-    for name in members.names() {
+    for name in members.remaining() {
         if name == "data_base64" {
             let detail = "data_base64: binary data is not supported: expected data, with JSON";
             return Err(Problem::new(ProblemCode::InvalidMember, detail));

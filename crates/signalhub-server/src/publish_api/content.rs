@@ -2,10 +2,10 @@
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use portos_notifications::members::kind;
 use serde_json::value::RawValue;
 use signalhub::connections::content_coding;
 
-use super::members::kind;
 use super::problem::{Problem, ProblemCode};
 
 /// The content types that are understood.

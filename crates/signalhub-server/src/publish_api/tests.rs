@@ -3,6 +3,7 @@
 use http_body_util::{BodyExt, Full};
 
 use signalhub::BearerToken;
+use signalhub::portos::broker::catalogue;
 
 use super::authorize::OrganisationRule;
 use super::*;
@@ -13,7 +14,8 @@ async fn a_draining_server_takes_no_publishes_and_says_when_to_come_back() {
     let lifecycle = Lifecycle::default();
     let bearer = BearerToken::hs256(b"a secret of tests that has enough bytes");
     let authorizer = Authorizer::new(vec![ApiKey::new("key").unwrap()], bearer, OrganisationRule::Optional);
-    let publish = PublishApi::new(Broker::builder().build(), authorizer, &Publish::default(), lifecycle.clone());
+    let publish =
+        PublishApi::new(Broker::builder(catalogue()).build(), authorizer, &Publish::default(), lifecycle.clone());
     for (phase, status) in [(Phase::Serving, 202), (Phase::Leaving, 202), (Phase::Draining, 503)] {
         lifecycle.enter(phase);
         let request = Request::post(PATH).header("x-api-key", "key");

@@ -11,7 +11,7 @@ fn content() -> TokenContent {
         user: "ann".to_owned(),
         lifetime: Duration::from_millis(100),
         organisation: Some("shop".to_owned()),
-        grants: vec!["portos.*:tickets:created,updated".parse().unwrap()],
+        grants: vec![parse_grant("portos.*:tickets:created,updated").unwrap()],
         publish: vec!["portos.*".parse().unwrap()],
     }
 }
@@ -67,7 +67,7 @@ fn grants_are_read_in_both_spellings() {
         ("{", None),
     ];
     for (text, expected) in rows {
-        let grant = text.parse::<GrantClaim>().ok();
-        assert_eq!(grant.as_ref().map(GrantClaim::to_value), expected, "{text}");
+        let grant = parse_grant(text).ok();
+        assert_eq!(grant.as_ref().map(|grant| serde_json::to_value(grant).unwrap()), expected, "{text}");
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use signalhub::connections::{ConnectionHandler, Peer};
-use signalhub::events::{Broker, Catalogue, UnknownEvents};
+use signalhub::events::{Broker, UnknownEvents};
+use signalhub::portos::broker::catalogue;
 use signalhub::protocol::{AnyValue, Protocol};
 use signalhub::{Args, Clients, Connection, Hub, HubError, Identity, Upload};
 use tokio::runtime::Builder;
@@ -49,9 +50,9 @@ async fn hear(client: &mut Peer, count: usize) {
 }
 
 fn hub() -> Hub {
-    let catalogue = Catalogue::portos().with_unknown(UnknownEvents::Allowed);
+    let catalogue = catalogue().with_unknown(UnknownEvents::Allowed);
     Hub::builder()
-        .events(Broker::builder().catalogue(catalogue).build())
+        .events(Broker::builder(catalogue).build())
         .configure(|options| {
             options.maximum_receive_message_size = Some(1 << 20);
             options.maximum_subscriptions_per_client = 100_000;

@@ -8,6 +8,7 @@ use signalhub::connections::{ConnectionHandler, Peer};
 use signalhub::events::{
     Action, Broker, Delivery, Event, EventName, Filter, Offered, ResourceName, Scope, Subscriber, Subscriptions,
 };
+use signalhub::portos::broker::catalogue;
 use signalhub::protocol::{HubMessage, Protocol};
 use signalhub::{Args, CloseReason, Connection, ConnectionId, Hub, HubError, Identity};
 use tokio::runtime::Builder;
@@ -128,7 +129,7 @@ fn tickets() -> Event {
 }
 
 async fn matches(others: usize, repetitions: usize) {
-    let broker = Broker::builder().shards(1).build();
+    let broker = Broker::builder(catalogue()).shards(1).build();
     let subscribe = |number: usize| -> Subscriptions {
         let resource = if number < 10 { "tickets".to_owned() } else { format!("resource-{number}") };
         let mut subscriptions = broker.attach(Arc::new(Nobody), Scope::unrestricted());
@@ -143,7 +144,7 @@ async fn matches(others: usize, repetitions: usize) {
 }
 
 async fn deliveries(events: usize, repetitions: usize) {
-    let broker = Broker::builder().shards(1).build();
+    let broker = Broker::builder(catalogue()).shards(1).build();
     let hub = Hub::builder().events(broker.clone()).build();
     let mut clients = Vec::new();
     for _ in 0..100 {

@@ -9,7 +9,7 @@ const DIRECTION: [(&str, &[&str]); 10] = [
     ("signalhub-connections", &[]),
     ("signalhub-events", &[]),
     ("signalhub-client", &["signalhub-protocol"]),
-    ("signalhub", &["signalhub-protocol", "signalhub-connections", "signalhub-events"]),
+    ("signalhub", &["signalhub-protocol", "signalhub-connections", "signalhub-events", "portos-notifications"]),
     ("portos-notifications", &["signalhub-events ?"]),
     (
         "signalhub-server",

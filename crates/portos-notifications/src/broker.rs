@@ -1,0 +1,198 @@
+//! What the Portos wire means to a broker: its catalogue, the events that publish bodies become, and what requests and grants ask for.
+
+use bytes::Bytes;
+use signalhub_events::{
+    self as events, Broker, Catalogue, CatalogueError, Event, EventName, Filter, Grant, LONGEST_NAME, NameError,
+    Pattern, PatternError, ResourceName, Resources,
+};
+
+use crate::action::{Action, UnknownAction};
+use crate::grant_claim::GrantClaim;
+use crate::licence_activated::LICENCE_ACTIVATED;
+use crate::notification::Notification;
+use crate::payload::{CanonicalPayload, PayloadError, resource_and_action};
+use crate::publish_body::PublishBody;
+use crate::receipt::Receipt;
+use crate::resource_changed::RESOURCES_CHANGED;
+use crate::sender::NotificationSender;
+use crate::subscription_request::SubscriptionRequest;
+
+/// Creates the catalogue of the two events that Portos defines.
+#[must_use]
+pub fn catalogue() -> Catalogue {
+    Catalogue::new()
+        .with_event(EventName::new(RESOURCES_CHANGED), Resources::With)
+        .with_event(EventName::new(LICENCE_ACTIVATED), Resources::Without)
+}
+
+/// Makes the event that a broker publishes, with the payload that its name asks for.
+///
+/// # Errors
+/// Refuses an event that the broker's catalogue does not hold, and a payload that is not what the event needs.
+pub fn event(body: PublishBody, broker: &Broker) -> Result<Event, EventError> {
+    let name = EventName::from(body.event.as_str());
+    let declared = broker.catalogue().resources(&name);
+    broker.catalogue().check(&name, declared.unwrap_or(Resources::Without))?;
+    let (payload, subject) = match CanonicalPayload::check(&body.event, &body.payload)? {
+        Some(CanonicalPayload { payload, resource, action }) => (payload, resource.zip(action)),
+        None => {
+            let subject = custom_subject(&body, declared)?;
+            (body.payload, subject)
+        }
+    };
+    let mut event = Event::new(name, Bytes::from(Box::<str>::from(payload).into_string()));
+    if let Some((resource, action)) = subject {
+        let resource: ResourceName =
+            resource.parse().map_err(|error| EventError::Name { at: "p.n".to_owned(), error })?;
+        event = event.with_resource(resource).with_action(action_of(action));
+    }
+    event.organisation = body.organisation.map(Into::into);
+    event.expires = body.expires;
+    event.sender = body.sender.map(|sender| sender_json(&sender.complete(broker.node())));
+    Ok(event)
+}
+
+/// Finds the resource and the action of an event that is not of Portos: required where it was declared with resources, and used if
+/// they are there where the event is not declared.
+fn custom_subject(body: &PublishBody, declared: Option<Resources>) -> Result<Option<(String, Action)>, PayloadError> {
+    match (declared, resource_and_action(&body.payload)) {
+        (Some(Resources::Without), _) => Ok(None),
+        (Some(Resources::With), found) => Ok(Some(found?)),
+        // No subscription can ask for a resource whose name is too long.
+        (None, found) => Ok(found.ok().filter(|(resource, _)| resource.len() <= LONGEST_NAME)),
+    }
+}
+
+/// Tells why no event can be made of a publish body.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventError {
+    /// The event does not exist.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// The payload is not what the event needs.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The name of the resource is too long.
+    #[error("{at}: {error}")]
+    Name {
+        /// The path from the publish body.
+        at: String,
+        /// What is wrong with the name.
+        error: NameError,
+    },
+}
+
+/// Makes the notification of an event, with its payload in a form that the caller can serialise. It was sent by whom the publisher named,
+/// else by the system user on the node that took the event.
+///
+/// # Errors
+/// Fails if the event carries the sender of another dialect.
+pub fn notification<P>(event: &Event, payload: P) -> Result<Notification<&str, P>, serde_json::Error> {
+    let sender = match &event.sender {
+        Some(json) => serde_json::from_slice(json)?,
+        None => NotificationSender::system(event.node.as_deref().unwrap_or_default()),
+    };
+    let (created, expires) = (event.created, event.expires);
+    Ok(Notification { event: event.name.as_str(), sender, reference: None, created, expires, payload })
+}
+
+/// Writes a sender into the place that an event has for it.
+fn sender_json(sender: &NotificationSender) -> Bytes {
+    serde_json::to_vec(sender).expect("texts always serialise").into()
+}
+
+/// Returns the filters that it asks for: one for the whole event, or one for each resource and action.
+///
+/// # Errors
+/// Refuses names that are missing, empty or too long, and words that are no action.
+pub fn filters(request: SubscriptionRequest) -> Result<Vec<Filter>, SubscriptionRequestError> {
+    let event = request.event.filter(|name| !name.is_empty()).ok_or(SubscriptionRequestError::NoEvent)?;
+    let event = Filter::new(event.parse().map_err(SubscriptionRequestError::Event)?);
+    let resources = request.resources.unwrap_or_default();
+    if resources.is_empty() {
+        return Ok(vec![event]);
+    }
+    let mut filters = Vec::with_capacity(resources.len());
+    for resource in resources {
+        let name = resource.name.filter(|name| !name.is_empty()).ok_or(SubscriptionRequestError::NoResource)?;
+        let filter = event.clone().with_resource(name.parse().map_err(SubscriptionRequestError::Resource)?);
+        let actions = resource.actions.unwrap_or_default();
+        if actions.is_empty() {
+            filters.push(filter);
+            continue;
+        }
+        for action in actions {
+            filters.push(filter.clone().with_action(action_of(action.parse()?)));
+        }
+    }
+    Ok(filters)
+}
+
+/// Tells what is wrong with a subscription request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscriptionRequestError {
+    /// It names no event.
+    #[error("\"e\" is missing: expected the name of an event, as \"portos.resources.changed\"")]
+    NoEvent,
+    /// The name of the event cannot be one.
+    #[error("\"e\": {0}")]
+    Event(NameError),
+    /// It has a resource without a name.
+    #[error("\"n\" is missing: expected the name of a resource, as \"tickets\"")]
+    NoResource,
+    /// The name of a resource cannot be one.
+    #[error("\"n\": {0}")]
+    Resource(NameError),
+    /// A word is no action.
+    #[error(transparent)]
+    Action(#[from] UnknownAction),
+}
+
+/// Returns what it grants.
+///
+/// # Errors
+/// Refuses patterns with a `*` elsewhere than at the end, empty patterns, and words that are no action.
+pub fn grant(claim: &GrantClaim) -> Result<Grant, GrantClaimError> {
+    let mut grant = Grant::new(claim.event.parse::<Pattern>()?);
+    if let Some(resource) = &claim.resource {
+        grant = grant.with_resource(resource.parse::<Pattern>()?);
+    }
+    if let Some(actions) = &claim.actions {
+        let actions: Result<Vec<Action>, _> = actions.iter().map(|word| word.parse()).collect();
+        grant = grant.with_actions(actions?.into_iter().map(action_of));
+    }
+    Ok(grant)
+}
+
+/// Tells what is wrong with a grant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GrantClaimError {
+    /// A name is no pattern.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// A word is no action.
+    #[error(transparent)]
+    Action(#[from] UnknownAction),
+}
+
+/// Returns what the broker matches by.
+fn action_of(action: Action) -> events::Action {
+    match action {
+        Action::Created => events::Action::Created,
+        Action::Updated => events::Action::Updated,
+        Action::Deleted => events::Action::Deleted,
+    }
+}
+
+/// Writes the receipt of a broker as the publish API answers it.
+#[must_use]
+pub fn receipt(receipt: &events::Receipt) -> Receipt {
+    let (id, position) = (receipt.id.to_string(), receipt.position.to_string());
+    Receipt { id, position, matched: receipt.matched as u64, duplicate: false }
+}
+
+#[cfg(test)]
+mod tests;

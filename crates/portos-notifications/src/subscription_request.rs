@@ -1,0 +1,54 @@
+//! What a client subscribes to, and what it unsubscribes from.
+
+use serde::{Deserialize, Serialize};
+
+/// Holds the argument of `Subscribe` and `Unsubscribe` (Portos, SubscriptionRequest).
+///
+/// Reading one takes members that are missing: a hub answers with a clear error where it needs them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(expecting = "an object")]
+pub struct SubscriptionRequest {
+    /// The event name, which is required.
+    #[serde(rename = "e")]
+    pub event: Option<String>,
+    /// The resources; `None` or an empty list are all.
+    #[serde(rename = "r", skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Vec<SubscriptionRequestResource>>,
+}
+
+/// Names one resource of a request (Portos, SubscriptionRequestResource).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(expecting = "an object")]
+pub struct SubscriptionRequestResource {
+    /// The name of the resource, which is required.
+    #[serde(rename = "n")]
+    pub name: Option<String>,
+    /// The words of the actions; `None` or an empty list are all.
+    #[serde(rename = "a", skip_serializing_if = "Option::is_none")]
+    pub actions: Option<Vec<String>>,
+}
+
+impl SubscriptionRequest {
+    /// Asks for all events of this name.
+    #[must_use]
+    pub fn new(event: impl Into<String>) -> Self {
+        Self { event: Some(event.into()), resources: None }
+    }
+
+    /// Asks for one resource only, or for one more of them; without actions, for all of its actions.
+    #[must_use]
+    pub fn with_resource(
+        mut self,
+        name: impl Into<String>,
+        actions: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        let actions: Vec<String> = actions.into_iter().map(Into::into).collect();
+        let actions = if actions.is_empty() { None } else { Some(actions) };
+        let resource = SubscriptionRequestResource { name: Some(name.into()), actions };
+        self.resources.get_or_insert_default().push(resource);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests;
