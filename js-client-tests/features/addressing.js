@@ -45,7 +45,7 @@ export default [
     await connections[0].invoke("Leave", group);
     await connections[2].invoke("Leave", group);
     equal(await send(0, "SendGroup", group, "d"), [[], ["d"], []]);
-    equal(await send(0, "SendGroup", unique("nobody's"), "e"), [[], [], []]);
+    equal(await send(0, "SendGroup", unique("unused"), "e"), [[], [], []]);
   }],
   ["a connection that has ended is in no group", async (cell) => {
     const { connections, send } = await crowd(cell, [{}, {}]);

@@ -74,7 +74,7 @@ export default [
     const connection = await cell.connect({ path: "/detailed" });
     await rejects(connection.invoke("Throw", "internals"), /InvalidOperationException: internals$/);
   }],
-  ["a message that nobody waits for arrives, too", async (cell) => {
+  ["a message sent without waiting for it arrives", async (cell) => {
     const connection = await cell.connect();
     const heard = hearing(connection, "heard");
     await connection.send("SendSelf", "heard", "one");

@@ -17,7 +17,7 @@ function numbers(seed) {
   };
 }
 
-/** What a client has asked for, kept as the set of entries that the documents describe; it says what the client must hear. */
+/** What a client has asked for, kept as the set of entries that the documents describe; it says what the client must receive. */
 class Oracle {
   #entries = new Map();
 
@@ -85,7 +85,7 @@ function offset({ receipt }) {
   return Number(receipt.position.split(":")[1]);
 }
 
-/** Lets so many clients change their minds twice and hear two publishers, each of so many events a time; returns how much was heard. */
+/** Lets a number of clients change their subscriptions twice while two publishers publish; returns how many events were received. */
 export async function crowd(stage, { clients: size, events }) {
   const number = numbers(20_241_122);
   const listeners = await Promise.all(Array.from({ length: size }, () => stage.listen()));

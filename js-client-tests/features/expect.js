@@ -30,7 +30,7 @@ export async function rejects(promise, pattern) {
 
 let numbered = 0;
 
-/** A name that nobody else uses on this server, so that tests beside each other do not meet. */
+/** A name that no other test uses on this server, so that tests beside each other do not meet. */
 export function unique(word) {
   numbered += 1;
   return `${word}-${numbered}-${Math.random().toString(36).slice(2)}`;

@@ -11,7 +11,7 @@ export const EVENTS = [...RESOURCES.flatMap((name) => Object.keys(ACTIONS).map((
 const every = (resource) => Object.values(ACTIONS).map((action) => `${resource} ${action}`);
 const EVERY_CHANGE = RESOURCES.flatMap(every);
 
-// Each row: the claim, the requests in order, what is heard of everything published.
+// Each row: the claim, the requests in order, what is received of everything published.
 const ROWS = [
   ["no subscription hears nothing", [], []],
   ["an event without r hears every resource", [{ e: CHANGED }], EVERY_CHANGE],
@@ -28,7 +28,7 @@ const ROWS = [
     [{ e: CHANGED, r: [{ n: "tickets", a: ["created", "deleted"] }, { n: "devices", a: ["updated"] }] }],
     ["tickets created", "tickets deleted", "devices updated"],
   ],
-  ["a resource nobody publishes is no error", [{ e: CHANGED, r: [{ n: "stocks" }] }], []],
+  ["a resource without publishers is no error", [{ e: CHANGED, r: [{ n: "stocks" }] }], []],
   ["the licence event is heard alone", [{ e: LICENCE }], ["licence"]],
   ["both events are heard", [{ e: LICENCE }, { e: CHANGED, r: [{ n: "devices" }] }], [...every("devices"), "licence"]],
   [
@@ -87,7 +87,7 @@ const ROWS = [
     ["tickets created"],
   ],
   ["names of resources are matched exactly", [{ e: CHANGED, r: [{ n: "TICKETS" }] }], []],
-  ["properties nobody knows are passed over", [{ e: LICENCE, x: { y: [1] } }], ["licence"]],
+  ["unknown properties are ignored", [{ e: LICENCE, x: { y: [1] } }], ["licence"]],
 ];
 
 /** The claims of the rows, as features of a stage of `features/subscriptions.js`. */

@@ -65,11 +65,11 @@ export default [
     const named = await cell.connect({ user: "ann & bob = 50% + 1" });
     equal(await named.invoke("User"), "ann & bob = 50% + 1");
     equal(await named.invoke("Restricted"), "secret");
-    const nobody = await cell.connect();
-    equal(await nobody.invoke("User"), null);
-    await rejects(nobody.invoke("Restricted"), /Failed to invoke 'Restricted' because user is unauthorized/);
+    const anonymous = await cell.connect();
+    equal(await anonymous.invoke("User"), null);
+    await rejects(anonymous.invoke("Restricted"), /Failed to invoke 'Restricted' because user is unauthorized/);
   }],
-  ["who may not come in is told so", async (cell) => {
+  ["a client without permission gets an error", async (cell) => {
     await rejects(cell.connect({ path: "/authorized" }), /401/);
     await rejects(cell.connect({ path: "/authorized", user: "bad" }), /401/);
     await rejects(cell.connect({ path: "/annsonly", user: "bob" }), /403/);

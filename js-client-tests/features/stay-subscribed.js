@@ -5,7 +5,7 @@ export async function staySubscribed(signalR, { url, token, requests, onEvent })
   const connection = new signalR.HubConnectionBuilder()
     .withUrl(url, { accessTokenFactory: () => token })
     .withAutomaticReconnect({
-      // For ever, and at most half a minute apart; left alone, the client gives up after four attempts.
+      // Without limit, and at most half a minute apart; left alone, the client gives up after four attempts.
       nextRetryDelayInMilliseconds: ({ previousRetryCount }) => Math.min(500 * 2 ** previousRetryCount, 30_000),
     })
     .build();

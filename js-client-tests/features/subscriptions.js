@@ -7,7 +7,7 @@ import { equal, rejects } from "./expect.js";
 import filters from "./filters.js";
 import { Listener, settle } from "./listener.js";
 
-/** One place of the matrix: clients of one organisation, and events that nobody else hears. */
+/** One place of the matrix: clients of one organisation, and events that no other client receives. */
 class Stage {
   #opened = [];
 

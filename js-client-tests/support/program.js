@@ -51,7 +51,7 @@ export class Program {
   }
 
   async #spawn(binary, args, settings) {
-    // Settings of whoever runs the tests must not reach the program.
+    // Environment variables of the test run must not reach the program.
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("SIGNALHUB_") && name !== "RUST_LOG");
     const child = spawn(binary, args, { env: { ...Object.fromEntries(inherited), ...settings }, stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;

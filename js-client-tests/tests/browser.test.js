@@ -1,4 +1,4 @@
-// Pages and the binary: who may use it from where, and what becomes of their connections.
+// Web pages and the binary: which origins may connect, and how their connections end.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";

@@ -14,7 +14,7 @@ import { token } from "../support/token.js";
 
 const TICKS = [{ e: CHANGED, r: "tick*", a: ["created", "deleted"] }, { e: CHANGED, r: MARKER }];
 
-/** The place of a cell: nobody else is of its organisations. */
+/** The place of a cell: no other cell uses its organisations. */
 function placeOf(cell) {
   const [org, otherOrg] = [cell, `${cell}, other`];
   const tokens = { whole: token({ org }), ticks: token({ org, grants: TICKS }), other: token({ org: otherOrg }) };

@@ -1,4 +1,4 @@
-// Who may come in, by which way of presenting a token, and what the token lets its bearer hear.
+// Which tokens are accepted, in which place of a request, and which events a token allows.
 
 import assert from "node:assert/strict";
 import { it } from "node:test";
@@ -12,7 +12,7 @@ import { now, token } from "../support/token.js";
 const REFUSED = [
   ["an expired token", () => token({ exp: now() - 3600 })],
   ["a token of the future", () => token({ nbf: now() + 3600 })],
-  ["a token signed with another key", () => token({}, "another secret, which nobody has told the server")],
+  ["a token signed with another key", () => token({}, "another secret, which the server does not know")],
   ["a token without a user", () => token({ sub: undefined })],
   ["a token without expiry", () => token({ exp: undefined })],
   ["an unsigned token", () => token().replace(/[^.]*$/, "")],

@@ -256,7 +256,7 @@ pub struct Drain {
 }
 
 impl Drain {
-    /// How long nothing may come before reading ends. Whoever waits for a certain number of messages gives them a tick more:
+    /// How long nothing may come before reading ends. A scenario that waits for a certain number of messages allows one tick more:
     /// a server that looks at its connections once a second may just have looked.
     pub(crate) fn silence(&self) -> Duration {
         const TICK: Duration = Duration::from_secs(1);

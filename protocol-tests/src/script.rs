@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::address::Address;
 
-/// The head of a response that accepts a WebSocket whose key nobody checks.
+/// The head of a response that accepts a WebSocket; the client does not check its key.
 pub(crate) const UPGRADE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
 
 /// What a scripted server does on a connection.

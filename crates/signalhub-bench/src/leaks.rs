@@ -15,7 +15,7 @@ use crate::process::Vitals;
 use crate::server::{Holdings, Server, ServerError};
 use crate::session::{Session, SessionError};
 
-/// So many connections come before the measured ones, so that what the server keeps for all of them is there already.
+/// How many connections are made before the measured ones, so that memory that the server keeps for all of them is allocated.
 const WARM_UP: u64 = 2000;
 
 /// The resident memory may grow by this much: allocators keep some of what was freed.
@@ -170,7 +170,7 @@ struct Done {
     first_failure: Option<SessionError>,
 }
 
-/// Makes so many connections, each from its beginning to its end.
+/// Makes this number of connections and runs each to its end.
 async fn connect(server: &Arc<Server>, count: u64, concurrency: u64) -> Done {
     let next = Arc::new(AtomicU64::new(0));
     let mut workers = JoinSet::new();

@@ -5,7 +5,7 @@
 //! target/release/signalhub-bench leaks
 //! ```
 //!
-//! It deliberately knows nothing of the server's inside: it starts the binary as an operator would, uses it as clients and
+//! It deliberately does not depend on the server's internals: it starts the binary as an operator would, uses it as clients and
 //! publishers would, and looks at the process from outside (`/proc`, so on Linux only). What it finds are numbers; only
 //! `leaks` judges, and never by time.
 
@@ -60,7 +60,7 @@ async fn look_for_leaks(arguments: &leaks::Arguments) -> ExitCode {
         Ok(outcome) => outcome,
         Err(error) => return complain(&error.to_string()),
     };
-    // Whoever closed our output still gets the exit code.
+    // If stderr is closed, the exit code is all that can be reported.
     let _ = write!(io::stdout(), "{outcome}");
     let problems = outcome.problems();
     if problems.is_empty() { ExitCode::SUCCESS } else { complain(&problems.join("; ")) }

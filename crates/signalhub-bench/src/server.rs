@@ -18,7 +18,7 @@ const HUB: &str = "/signalr/v1/mainHub";
 const SECRET: &str = "signalhub-bench signs all of its tokens with this";
 pub(crate) const API_KEY: &str = "signalhub-bench-publishes-with-this";
 
-/// So many users share the connections.
+/// How many users share the connections.
 const USERS: u64 = 8;
 
 /// A running server.
@@ -30,7 +30,7 @@ pub(crate) struct Server {
     tokens: Vec<String>,
 }
 
-/// Tells why there is no server.
+/// Why the server could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServerError {
     #[error("{0} cannot be run (build it with cargo build --release -p signalhub-server): {1}")]
@@ -57,7 +57,7 @@ impl Server {
         let mut child = command(&binary).arg("serve").spawn().map_err(unusable)?;
         let mut log = child.stderr.take().map(|log| BufReader::new(log).lines());
         let (address, internal) = listening(&mut log).await?;
-        // A pipe that nobody reads would hold the server up.
+        // A pipe that is not read would block the server.
         tokio::spawn(async move { while let Some(_line) = next_line(&mut log).await {} });
         Ok(Self { child, address, internal, tokens })
     }

@@ -11,39 +11,39 @@ use crate::http;
 use crate::raw_hub::RawHub;
 use crate::server::{API_KEY, Server};
 
-/// Each so-manieth connection negotiates first.
+/// One of this number of connections negotiates first.
 const NEGOTIATED: u64 = 10;
 
-/// Each so-manieth connection that can publishes, and waits for its own event.
+/// One of this number of connections publishes, and waits for its own event.
 const PUBLISHING: u64 = 50;
 
-/// So many names of resources are shared by all connections.
+/// How many resource names all connections share.
 const RESOURCES: u64 = 64;
 
-/// Nothing takes as long.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The time limit for one connection.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// What a connection does.
 #[derive(Debug)]
 pub(crate) struct Session {
     number: u64,
-    farewell: Farewell,
+    ending: Ending,
 }
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy)]
-enum Farewell {
+enum Ending {
     /// A Close message of the hub protocol, then a close frame.
     CloseMessage,
     /// A close frame alone.
     CloseFrame,
-    /// The socket ends.
+    /// The client closes the socket without a close frame.
     Leave,
-    /// The socket breaks.
+    /// The client resets the socket.
     Reset,
 }
 
-/// Tells why a connection was not what it should be.
+/// Why a connection failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SessionError {
     #[error(transparent)]
@@ -56,23 +56,23 @@ pub(crate) enum SessionError {
     Io(#[from] io::Error),
     #[error("negotiation was answered with {0}")]
     Negotiation(String),
-    #[error("a connection took longer than {} s", PATIENCE.as_secs())]
+    #[error("a connection took longer than {} s", TIME_LIMIT.as_secs())]
     TooLong,
 }
 
 impl Session {
-    /// Makes the session of a number: neighbours end differently.
+    /// Makes the session with this number. Sessions with consecutive numbers end in different ways.
     pub(crate) fn numbered(number: u64) -> Self {
-        use Farewell::{CloseFrame, CloseMessage, Leave, Reset};
-        let farewells = [CloseFrame, CloseMessage, Leave, CloseFrame, CloseMessage, Reset];
+        use Ending::{CloseFrame, CloseMessage, Leave, Reset};
+        let endings = [CloseFrame, CloseMessage, Leave, CloseFrame, CloseMessage, Reset];
         // Divided first, so that each way of connecting meets each way of ending.
-        let turn = (number + number / NEGOTIATED) % farewells.len() as u64;
-        Self { number, farewell: farewells[turn as usize] }
+        let turn = (number + number / NEGOTIATED) % endings.len() as u64;
+        Self { number, ending: endings[turn as usize] }
     }
 
     /// Runs it to its end.
     pub(crate) async fn run(self, server: &Server) -> Result<(), SessionError> {
-        timeout(PATIENCE, self.live(server)).await.map_err(|_| SessionError::TooLong)?
+        timeout(TIME_LIMIT, self.live(server)).await.map_err(|_| SessionError::TooLong)?
     }
 
     async fn live(self, server: &Server) -> Result<(), SessionError> {
@@ -86,12 +86,12 @@ impl Session {
             "e": "portos.resources.changed",
             "r": [{ "n": "tickets", "a": ["created", "updated"] }, { "n": resource }],
         });
-        if let Farewell::Leave | Farewell::Reset = self.farewell {
+        if let Ending::Leave | Ending::Reset = self.ending {
             let mut hub = RawHub::connect(server.address(), &path, token).await?;
             hub.call("Subscribe", &subscription.to_string()).await?;
-            match self.farewell {
-                Farewell::Reset => hub.reset()?,
-                Farewell::Leave | Farewell::CloseFrame | Farewell::CloseMessage => hub.leave(),
+            match self.ending {
+                Ending::Reset => hub.reset()?,
+                Ending::Leave | Ending::CloseFrame | Ending::CloseMessage => hub.leave(),
             }
             return Ok(());
         }
@@ -101,7 +101,7 @@ impl Session {
             publish(server, &resource).await?;
             client.next_invocation().await?;
         }
-        if let Farewell::CloseMessage = self.farewell {
+        if let Ending::CloseMessage = self.ending {
             client.close().await;
         }
         // Dropping the client closes the WebSocket.

@@ -1,4 +1,4 @@
-//! The client as the application holds it.
+//! The client: calls methods of the hub, and takes the calls that the hub makes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,16 +12,16 @@ use crate::connect::{self, Connected};
 use crate::connection::{self, Answer, Command, Disconnected};
 use crate::{ConnectError, ServerInvocation};
 
-/// So many calls may wait to be written.
+/// How many calls may wait to be written.
 const COMMANDS: usize = 64;
 
-/// So many calls of the hub may wait for the application; then reading stops until it has taken one.
+/// How many calls from the hub may wait for the application. At this limit reading stops until the application takes one.
 pub(crate) const INVOCATIONS: usize = 1024;
 
 /// A connection to a hub.
 ///
-/// Its methods take `&self`, so that one task can call the hub while another takes what the hub calls. Dropping it ends the
-/// connection.
+/// Its methods take `&self`, so that one task can call the hub while another handles calls from the hub. Dropping it closes
+/// the connection.
 #[derive(Debug)]
 pub struct Client {
     commands: mpsc::Sender<Command>,
@@ -34,7 +34,7 @@ impl Client {
     /// Connects to the hub at an `http://` or `ws://` URL; the token goes into the `Authorization` header.
     ///
     /// # Errors
-    /// When there is no hub, or it does not want this client: see [`ConnectError`].
+    /// When the hub cannot be reached or refuses this client: see [`ConnectError`].
     pub async fn connect(url: &str, token: Option<&str>) -> Result<Self, ConnectError> {
         Ok(Self::over(connect::connect(url, token).await?))
     }
@@ -50,8 +50,8 @@ impl Client {
     /// Calls a method of the hub with a tuple of arguments and waits for its result; `()` takes the result of a method
     /// without one.
     ///
-    /// When 1024 calls of the hub wait for [`Self::next_invocation`], nothing more is read until one is taken, results
-    /// included.
+    /// When 1024 calls from the hub wait for [`Self::next_invocation`], nothing more is read until one is taken. Results are
+    /// not read either.
     ///
     /// # Errors
     /// When the hub refuses the call, the result is of another type, or the connection ends.
@@ -69,10 +69,10 @@ impl Client {
         }
     }
 
-    /// Calls a method of the hub with a tuple of arguments and wants no answer.
+    /// Calls a method of the hub with a tuple of arguments, without waiting for an answer.
     ///
     /// # Errors
-    /// When the connection has ended. Success means that the call waits to be written, no more.
+    /// When the connection has ended. Success only means that the call is queued to be written.
     pub async fn send(&self, target: &str, arguments: impl Serialize) -> Result<(), SendError> {
         let record = invocation(target, None, &arguments)?;
         match self.commands.send(Command::Send(record)).await {
@@ -81,10 +81,10 @@ impl Client {
         }
     }
 
-    /// Waits for the next call of the hub.
+    /// Waits for the next call from the hub.
     ///
     /// # Errors
-    /// When the connection has ended and all that came before has been taken.
+    /// When the connection has ended and all calls received before have been taken.
     pub async fn next_invocation(&self) -> Result<ServerInvocation, Disconnected> {
         match self.invocations.lock().await.recv().await {
             Some(invocation) => Ok(invocation),
@@ -92,16 +92,16 @@ impl Client {
         }
     }
 
-    /// Says goodbye and waits for the end of the connection. Calls without a result yet fail.
+    /// Sends a Close message and waits until the connection has ended. Pending calls fail.
     pub async fn close(&self) {
-        let mut goodbye = Vec::new();
-        Protocol::Json.encode(&HubMessage::Close(Close::default()), &mut goodbye);
-        // A connection that ended before has nobody to say goodbye to.
-        let _ = self.commands.send(Command::Close(goodbye)).await;
+        let mut close_message = Vec::new();
+        Protocol::Json.encode(&HubMessage::Close(Close::default()), &mut close_message);
+        // A connection that has already ended needs no Close message.
+        let _ = self.commands.send(Command::Close(close_message)).await;
         self.disconnected().await;
     }
 
-    /// Waits for the end of the connection and says why it ended.
+    /// Waits until the connection has ended and returns the reason.
     pub async fn disconnected(&self) -> Disconnected {
         let mut ended = self.ended.clone();
         let end = ended.wait_for(Option::is_some).await;
@@ -109,29 +109,29 @@ impl Client {
     }
 }
 
-/// Tells why a call has no result.
+/// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvokeError {
-    /// The hub refused it, with this text.
+    /// The hub answered with this error.
     #[error("{0}")]
     Hub(String),
-    /// The result is of another type.
+    /// The result cannot be converted to the expected type.
     #[error("the result cannot be read: {0}")]
     Result(#[from] BindError),
-    /// The arguments cannot be sent.
+    /// The arguments cannot be serialized.
     #[error("the arguments cannot be sent: {0}")]
     Arguments(#[from] EncodeError),
-    /// The connection ended first.
+    /// The connection ended before the result arrived.
     #[error(transparent)]
     Disconnected(#[from] Disconnected),
 }
 
-/// Tells why a call was not sent.
+/// Why a call was not sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The arguments cannot be sent.
+    /// The arguments cannot be serialized.
     #[error("the arguments cannot be sent: {0}")]
     Arguments(#[from] EncodeError),
     /// The connection has ended.

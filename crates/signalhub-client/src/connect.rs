@@ -1,4 +1,4 @@
-//! How a connection comes about: the WebSocket, then the handshake.
+//! Opens a connection: first the WebSocket, then the hub handshake.
 
 use std::io;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-/// The whole way from the name of the host to the end of the handshake takes no longer than this.
+/// The time limit for the whole connect: name resolution, TCP, WebSocket and handshake.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The version of the protocol that is asked for (HubProtocol, Overview).
+/// The protocol version that the client requests (HubProtocol, Overview).
 const VERSION: i32 = 1;
 
-/// A WebSocket whose handshake is done, and what was read beyond it.
+/// A WebSocket after the hub handshake, and the bytes that were read after the handshake response.
 pub(crate) struct Connected<S> {
     pub(crate) socket: WebSocketStream<S>,
     pub(crate) rest: Vec<u8>,
 }
 
-/// Tells why a connection did not come about.
+/// Why a connection could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -35,19 +35,19 @@ pub enum ConnectError {
     /// The URL asks for TLS.
     #[error("TLS is not supported: give an http:// or ws:// URL")]
     Tls,
-    /// The token cannot stand in a header. Its text is left out on purpose.
-    #[error("the token holds characters that cannot stand in a header")]
+    /// The token has characters that a header cannot have. The error does not contain the token, so that it is not logged.
+    #[error("the token has characters that are not allowed in a header")]
     Token,
-    /// The server wants credentials, or does not accept those it got.
+    /// The server requires credentials, or rejected those that were sent.
     #[error("the server does not accept the credentials (401)")]
     Unauthorized,
-    /// The server answered with something else than a WebSocket.
+    /// The server answered the upgrade request with another status than 101.
     #[error("the server answered with status {0} instead of a WebSocket")]
     Refused(StatusCode),
     /// The server could not be reached.
     #[error("the server could not be reached: {0}")]
     Unreachable(#[source] io::Error),
-    /// What answered speaks no WebSocket, or the connection broke during the handshake.
+    /// The peer does not speak WebSocket, or the connection broke during the handshake.
     #[error("the connection broke: {0}")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The hub refused the handshake.
@@ -58,7 +58,7 @@ pub enum ConnectError {
     TimedOut,
 }
 
-/// Connects a WebSocket to the hub and shakes hands.
+/// Opens a WebSocket to the hub and performs the handshake.
 pub(crate) async fn connect(
     url: &str,
     token: Option<&str>,
@@ -71,7 +71,7 @@ pub(crate) async fn connect(
     tokio::time::timeout(TIMEOUT, connecting).await.map_err(|_| ConnectError::TimedOut)?
 }
 
-/// Sends the handshake and waits for the hub's agreement.
+/// Sends the handshake request and waits for the hub's response.
 pub(crate) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     mut socket: WebSocketStream<S>,
 ) -> Result<Connected<S>, ConnectError> {

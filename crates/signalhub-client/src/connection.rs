@@ -1,4 +1,4 @@
-//! The task of a connection: reads, writes, pings, and notices silence.
+//! The task of a connection: reads, writes, sends pings, and detects a hub that has gone silent.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,16 +14,16 @@ use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 use crate::ServerInvocation;
 use crate::connect::Connected;
 
-/// How often the hub hears that the client lives (the official clients' keepAliveIntervalInMilliseconds).
+/// How often the client sends a ping (the official clients' keepAliveIntervalInMilliseconds).
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 
-/// How long the hub may be silent (the official clients' serverTimeoutInMilliseconds).
+/// How long the hub may send nothing (the official clients' serverTimeoutInMilliseconds).
 const SERVER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long the peer may take to answer the end of the WebSocket.
+/// How long the peer may take to answer the WebSocket close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the application wants of the task.
+/// What the application asks the task to do.
 #[derive(Debug)]
 pub(crate) enum Command {
     Invoke { id: String, record: Vec<u8>, answer: oneshot::Sender<Answer> },
@@ -38,7 +38,7 @@ pub(crate) enum Answer {
     Error(String),
 }
 
-/// Tells why a connection ended.
+/// Why a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Disconnected {
@@ -48,18 +48,18 @@ pub enum Disconnected {
     /// The hub closed it with a Close message (HubProtocol, Close).
     #[error("the hub closed the connection{}", .error.as_ref().map(|error| format!(": {error}")).unwrap_or_default())]
     ByServer {
-        /// Why, if it ended badly.
+        /// The error, if there was one.
         error: Option<String>,
-        /// Whether the hub wants clients to connect again.
+        /// Whether the hub allows clients to reconnect.
         allow_reconnect: bool,
     },
-    /// The hub was silent for too long.
+    /// The hub sent nothing for too long.
     #[error("the hub was silent for {} s", SERVER_TIMEOUT.as_secs())]
     TimedOut,
     /// The connection broke without a Close message.
     #[error("the connection was lost: {0}")]
     Lost(String),
-    /// The hub sent what is no hub protocol.
+    /// The hub sent bytes that are not valid in the hub protocol.
     #[error("the hub sent what cannot be read: {0}")]
     Protocol(String),
 }
@@ -77,7 +77,7 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
     let why = connection.live(commands).await;
     tracing::debug!(%why, "the connection ended");
     let Connection { mut socket, pending, invocations, .. } = connection;
-    // Whoever learns that a call or the queue has ended asks why, so the reason has to be there first.
+    // A caller that finds its call or the queue closed asks for the reason, so the reason is stored before they are closed.
     let closed_here = why == Disconnected::Closed;
     if closed_here {
         end_socket(&mut socket).await;
@@ -89,25 +89,25 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
     }
 }
 
-/// Ends the WebSocket and reads for a short time until the peer has ended it too.
+/// Closes the WebSocket, and reads for a short time until the peer has closed it too.
 async fn end_socket<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>) {
     let ending = async {
         if socket.close(None).await.is_ok() {
             while let Some(Ok(_)) = socket.next().await {}
         }
     };
-    // A peer that does not answer loses nothing but its farewell.
+    // A peer that does not answer in time only misses the orderly close.
     let _ = timeout(CLOSE_TIMEOUT, ending).await;
 }
 
 struct Connection<S> {
     socket: WebSocketStream<S>,
-    /// What was received and not understood yet.
+    /// Received bytes that are not decoded yet.
     input: Vec<u8>,
     invocations: mpsc::Sender<ServerInvocation>,
-    /// The calls of the application that wait for their completion.
+    /// Calls of the application that wait for their completion.
     pending: HashMap<String, oneshot::Sender<Answer>>,
-    /// When the hub was heard last.
+    /// When bytes from the hub arrived last.
     heard: Instant,
 }
 
@@ -117,7 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let queue = self.invocations.clone();
         loop {
-            // An application that does not take what was received is not the hub's silence, so the clock stands meanwhile.
+            // While the application does not take what was received, nothing is read, so this time does not count as silence.
             let room = match self.take_received().await {
                 Ok(Room::Left) => true,
                 Ok(Room::None) => false,
@@ -156,7 +156,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         Ok(())
     }
 
-    /// Takes the messages out of the input, as long as the application has room for another call.
+    /// Decodes and handles messages while the application has room for another call.
     async fn take_received(&mut self) -> Result<Room, Disconnected> {
         let input = std::mem::take(&mut self.input);
         let mut consumed = 0;
@@ -188,7 +188,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         match message {
             HubMessage::Completion(completion) => {
                 if let Some(waiting) = self.pending.remove(&*completion.invocation_id) {
-                    // The application may have given up meanwhile.
+                    // The application may have dropped the call in the meantime.
                     let _ = waiting.send(answer(completion));
                 }
                 Ok(())
@@ -197,7 +197,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 error: close.error.map(Into::into),
                 allow_reconnect: close.allow_reconnect,
             }),
-            // Streams and resuming were never asked for; pings did their work by arriving.
+            // The client never requests streams or stateful reconnect. A ping only had to arrive.
             _ => Ok(()),
         }
     }
@@ -210,15 +210,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 self.write(record).await
             }
             Some(Command::Send(record)) => self.write(record).await,
-            Some(Command::Close(goodbye)) => {
-                self.write(goodbye).await?;
+            Some(Command::Close(close_message)) => {
+                self.write(close_message).await?;
                 Err(Disconnected::Closed)
             }
             None => Err(Disconnected::Closed),
         }
     }
 
-    /// Writes a record. A hub that takes none for as long as it may be silent is gone too.
+    /// Writes a record. A hub that reads nothing for the server timeout counts as lost.
     async fn write(&mut self, record: Vec<u8>) -> Result<(), Disconnected> {
         let text = Utf8Bytes::try_from(record).map_err(|error| Disconnected::Protocol(error.to_string()))?;
         match timeout(SERVER_TIMEOUT, self.socket.send(Message::Text(text))).await {
@@ -229,13 +229,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 }
 
-/// Whether the application can be given another call.
+/// Whether the queue to the application has room for another call.
 enum Room {
     Left,
     None,
 }
 
-/// Hands a call to the application; one that wants a result gets the official clients' answer for having none.
+/// Passes a call to the application. If the hub expects a result, the answer is the error that the official clients send
+/// when no handler returns one.
 fn take_invocation(invocation: &Invocation<'_>, permit: mpsc::OwnedPermit<ServerInvocation>) -> Option<Vec<u8>> {
     let arguments = String::from_utf8_lossy(invocation.arguments.as_bytes()).into_owned();
     permit.send(ServerInvocation::new(invocation.target.clone().into_owned(), arguments));

@@ -1,10 +1,10 @@
 //! A small SignalR client over WebSockets.
 //!
 //! [`Client::connect`] goes straight to the WebSocket (what the official clients call `skipNegotiation`) and speaks the JSON
-//! protocol. [`Client::invoke`] and [`Client::send`] call methods of the hub; [`Client::next_invocation`] gives what the hub
-//! calls. Keeping the connection alive, and noticing that it is not, happens in a task of its own.
+//! protocol. [`Client::invoke`] and [`Client::send`] call methods of the hub; [`Client::next_invocation`] returns
+//! calls that the hub makes. A task of its own sends pings and detects a lost connection.
 //!
-//! It deliberately knows no other transport, no TLS, no streams and no automatic reconnect, and nothing of events and
+//! It deliberately has no other transport, no TLS, no streams and no automatic reconnect, and does not know events and
 //! notifications.
 //!
 //! ```no_run

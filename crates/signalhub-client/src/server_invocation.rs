@@ -1,9 +1,9 @@
-//! A call that came from the hub.
+//! A call from the hub to the client.
 
 use serde::de::DeserializeOwned;
 use signalhub_protocol::{BindError, Protocol};
 
-/// Holds a call of a method of the client.
+/// A call of a client method, made by the hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerInvocation {
     /// The name of the method.

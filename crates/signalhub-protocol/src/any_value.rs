@@ -11,9 +11,9 @@ use crate::value::Value;
 
 /// A value of any type, kept as it was sent: an argument that is only passed on, or stored.
 ///
-/// Clients of the protocol that it came in get the very same bytes, all others what they mean: times become text in JSON,
-/// bytes become base64. What [not every protocol can carry](Value::check_portable) does not bind. It is bound by the protocols of this crate alone, and neither inside flattened structs nor inside
-/// untagged enums.
+/// Clients of the same protocol get the same bytes; for all others the value is translated: times become text in JSON,
+/// bytes become base64. A value that [some protocol cannot represent](Value::check_portable) does not bind. Only the protocols
+/// of this crate can bind it, and neither inside flattened structs nor inside untagged enums.
 ///
 /// ```
 /// use signalhub_protocol::{AnyValue, Protocol, Value};

@@ -147,7 +147,7 @@ fn parse_offset(text: &[u8]) -> Option<i32> {
     i32::try_from(hours * 60 + minutes).ok().filter(|minutes| *minutes <= MAX_OFFSET)
 }
 
-/// Reads a number of exactly so many digits.
+/// Reads a number of exactly this many digits.
 fn number(text: &[u8], digits: usize) -> Option<(u32, &[u8])> {
     let (number, rest) = text.split_at_checked(digits)?;
     let value = number.iter().try_fold(0, |value: u32, digit| {
@@ -181,7 +181,7 @@ impl<'de> Deserialize<'de> for DateTime {
     }
 }
 
-/// Takes text: what it stands for in MessagePack, too, is handed out as such.
+/// Takes text: the reader of MessagePack hands out timestamps as text, too.
 struct Text;
 
 impl Visitor<'_> for Text {

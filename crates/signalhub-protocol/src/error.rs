@@ -1,8 +1,8 @@
-//! What can go wrong in reading and writing messages and their values.
+//! The errors of decoding messages, binding values and encoding them.
 
 use crate::limits::MOST_HEADERS;
 
-/// The bytes are no message of the protocol, which ends the connection.
+/// The bytes are not a message of the protocol. A hub then ends the connection.
 ///
 /// Its text is the original's, word for word, because it reaches clients of hubs with detailed errors.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +55,7 @@ pub enum DecodeError {
     /// A string of the envelope has this escape where none or the other half of a surrogate pair should be.
     #[error("Cannot read invalid UTF-16 JSON text as string. Invalid surrogate value: '0x{0:X}'.")]
     Surrogate(u16),
-    /// An item of a stream has an empty id, which is no open stream's. Its receiver finds that out.
+    /// A stream item has an empty id, which no open stream has. The receiver of the item returns this error.
     #[error("No stream with id '' could be found.")]
     EmptyStreamId,
     /// The length in front of a MessagePack message is beyond 2 GiB, or does not end.
@@ -165,7 +165,7 @@ pub enum BindError {
         /// How many the method takes.
         expected: usize,
     },
-    /// The arguments are no array, which MessagePack alone leaves to be found out here.
+    /// The arguments are not an array. Only MessagePack reports this at binding; in JSON it is a [`DecodeError`].
     #[error("Reading array length for 'arguments' failed.")]
     NotAnArray,
     /// A value cannot become what is expected.
@@ -174,7 +174,7 @@ pub enum BindError {
     )]
     Conversion {
         /// What is wrong and where: `argument 1: id: invalid type: string "x", expected i32`. It quotes what was sent, and is
-        /// no part of the text.
+        /// not part of the error text.
         reason: String,
     },
 }

@@ -1,7 +1,7 @@
 //! The SignalR hub protocol: handshake, messages and their encodings.
 //!
-//! Bytes go in and messages come out, or the reverse. This crate deliberately knows no connection, no transport, no clock and no
-//! hub method: it does not read sockets, does not decide what a message means, and keeps no state between messages.
+//! Bytes go in and messages come out, or the reverse. This crate deliberately has no connection, no transport, no clock and no
+//! hub method: it does not read sockets, does not act on messages, and keeps no state between them.
 //!
 //! Values inside messages (arguments, results, items) stay raw until a type is known. Then they become typed through serde, by
 //! the rules of the original's serializers:
@@ -18,9 +18,9 @@
 //! | [`DateTime`], [`Timestamp`] | ISO 8601 | the extension -1, which types that are text read as ISO 8601 |
 //! | `()`, `None` | null | nil |
 //!
-//! Keys of maps travel as they are. Nesting of 64 is the limit in both directions. A value that is passed on unread
-//! ([`AnyValue`], raw values of serde_json) must be one that [every protocol can carry](Value::check_portable): whatever one
-//! client gets, all others can be given, too. Floats that are not finite are read where a float is expected, and nowhere else.
+//! Keys of maps are not renamed. Nesting of 64 is the limit in both directions. A value that is passed on unread
+//! ([`AnyValue`], raw values of serde_json) must be one that [every protocol can represent](Value::check_portable), so that
+//! it can be sent to any client. Floats that are not finite are read where a float is expected, and nowhere else.
 //!
 //! ```
 //! use signalhub_protocol::{Completion, HubMessage, Outcome, Protocol};

@@ -1,11 +1,11 @@
 //! Values that clients of every protocol can be given.
 //!
-//! JSON can spell what MessagePack has no form for, and the reverse. A value that is passed on unread is held against both
-//! where it comes in, so that later nobody of its receivers is left out.
+//! JSON can represent values that MessagePack cannot, and the reverse. A value that is passed on unread is checked against both
+//! when it is received, so that it can be sent to every client later.
 
 use crate::limits::MAX_DEPTH;
 
-/// How deep a value may nest that is passed on unread: as an argument of a message it stands two levels deep.
+/// How deep a value may nest that is passed on unread. As an argument of a message it is two levels deep already.
 pub(crate) const DEEPEST: u32 = MAX_DEPTH - 2;
 
 /// The name that no member may have: `@msgpack/msgpack`, which official clients in JavaScript read MessagePack with, refuses
@@ -16,7 +16,7 @@ pub(crate) const PROTOTYPE: &str = "__proto__";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotPortable {
-    /// It is no value of its protocol.
+    /// The bytes are not one value of its protocol.
     #[error("this is not one whole value")]
     Malformed,
     /// Text is no Unicode: half a surrogate pair, or bytes that are no UTF-8.
@@ -34,7 +34,7 @@ pub enum NotPortable {
     /// A key of a map is neither a string nor a number: readers in JavaScript know no others.
     #[error("a key of a map is neither a string nor a number")]
     Key,
-    /// A key of a MessagePack map is there twice, which readers of MessagePack refuse.
+    /// A MessagePack map has a key twice, which readers of MessagePack refuse.
     #[error("a key of a map is there twice")]
     RepeatedKey,
     /// A MessagePack extension is no timestamp, or one beyond the years of the calendar.

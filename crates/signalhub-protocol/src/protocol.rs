@@ -12,7 +12,7 @@ use crate::error::{DecodeError, EncodeError};
 use crate::message::HubMessage;
 use crate::value::{Arguments, Value};
 
-/// What a protocol's bytes are to a transport.
+/// Whether a protocol's messages are text or binary, as negotiation and transports name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TransferFormat {
     /// UTF-8 text; every transport carries it.
@@ -31,10 +31,10 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// All of them; each stands at the index that it is as a number.
+    /// All protocols. The index of each is its discriminant.
     pub const ALL: [Self; 2] = [Self::Json, Self::MessagePack];
 
-    /// Gives the name that a handshake asks for it by.
+    /// Returns its name in the handshake.
     pub fn name(self) -> &'static str {
         match self {
             Self::Json => "json",
@@ -47,7 +47,7 @@ impl Protocol {
         Self::ALL.into_iter().find(|protocol| name.eq_ignore_ascii_case(protocol.name()))
     }
 
-    /// Says what a transport must be able to carry.
+    /// Returns the format that a transport must be able to carry.
     pub fn transfer_format(self) -> TransferFormat {
         match self {
             Self::Json => TransferFormat::Text,
@@ -55,7 +55,7 @@ impl Protocol {
         }
     }
 
-    /// Reads the first message and says how many bytes it took, its framing included; `None` while it is incomplete.
+    /// Reads the first message; returns it with the number of bytes it took, framing included, or `None` while it is incomplete.
     pub fn decode(self, input: &[u8]) -> Result<Option<(HubMessage<'_>, usize)>, DecodeError> {
         self.decode_grown(input, 0)
     }
@@ -69,8 +69,8 @@ impl Protocol {
         }
     }
 
-    /// Appends the message with its framing. Values of another protocol are translated; what cannot be said in this one is
-    /// null.
+    /// Appends the message with its framing. Values of another protocol are translated; a value that this one cannot represent
+    /// becomes null.
     pub fn encode(self, message: &HubMessage<'_>, out: &mut Vec<u8>) {
         match self {
             Self::Json => json::encode(message, out),

@@ -16,7 +16,7 @@ use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
 pub struct Timestamp(pub OffsetDateTime);
 
 impl Timestamp {
-    /// What the writers of this crate know the type by.
+    /// The name by which the writers of this crate recognise the type.
     pub(crate) const NAME: &str = "$signalhub::Timestamp";
 }
 
@@ -61,7 +61,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Takes text: what it stands for in MessagePack, too, is handed out as such.
+/// Takes text: the reader of MessagePack hands out timestamps as text, too.
 struct Text;
 
 impl Visitor<'_> for Text {

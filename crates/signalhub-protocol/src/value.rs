@@ -13,16 +13,16 @@ use crate::{encoded, json, msgpack};
 pub enum Arguments<'a> {
     /// A JSON array, as [`crate::Protocol::decode`] checked or [`crate::Protocol::encode_arguments`] wrote it.
     ///
-    /// Binding text that is none fails; encoding it writes a message that no receiver can read.
+    /// Binding other text fails; encoding other text writes a message that no receiver can read.
     Json(&'a [u8]),
-    /// A MessagePack array; what came with a message may be anything, which binding finds out.
+    /// A MessagePack array; in a received message it may be malformed, which binding reports.
     MessagePack(&'a [u8]),
 }
 
 impl<'a> Arguments<'a> {
     /// Begins to take them one by one, for a method that expects this number of them.
     ///
-    /// JSON counts them on the way: an early argument that cannot be converted wins over a wrong number of them.
+    /// JSON counts them on the way: an early argument that cannot be converted is reported before a wrong number of them.
     /// MessagePack counts them first.
     pub fn bind(&self, expected: usize) -> Result<Binder<'a>, BindError> {
         Ok(Binder(match *self {
@@ -91,7 +91,7 @@ impl Binder<'_> {
 pub enum Value<'a> {
     /// A JSON value, as [`crate::Protocol::decode`] checked or [`crate::Protocol::encode_value`] wrote it.
     Json(&'a [u8]),
-    /// A MessagePack value; what came with a message may be broken, which binding finds out.
+    /// A MessagePack value; in a received message it may be malformed, which binding reports.
     MessagePack(&'a [u8]),
 }
 
@@ -104,7 +104,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Checks that clients of every protocol can be given this value, with no more levels of arrays and objects than
+    /// Checks that this value can be sent to clients of every protocol, and that it has no more levels of arrays and objects than
     /// `deepest`, or 64 if that is less.
     ///
     /// Numbers mean what a double or an integer of 64 bits can hold of them: of more digits than that, JSON keeps all and
@@ -120,7 +120,7 @@ impl<'a> Value<'a> {
     /// ```
     ///
     /// # Errors
-    /// Says what some clients could not be given.
+    /// The reason why some clients could not be sent this value.
     pub fn check_portable(&self, deepest: u32) -> Result<(), NotPortable> {
         let deepest = deepest.min(MAX_DEPTH);
         match self {

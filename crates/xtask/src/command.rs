@@ -1,4 +1,4 @@
-//! Child processes: what they print goes on to whoever watches, and what they count is read on the way.
+//! Child processes: their output is passed on line by line, and the test counts in it are read.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};
@@ -30,8 +30,8 @@ pub(crate) fn run(command: &mut Command) -> io::Result<()> {
 
 /// Runs a command to its end and adds up what `count` reads in the lines of its standard output.
 ///
-/// One that fails without a failed case (it did not compile, it broke off) counts as one failed case; one that claims
-/// success without any case has not tested anything, which is an error.
+/// A command that fails without a failed case, because it did not compile or was killed, counts as one failed case. A command that
+/// succeeds without any case has tested nothing, which is an error.
 pub(crate) fn run_counted(command: &mut Command, count: fn(&str) -> Option<Counts>) -> io::Result<Counts> {
     announce(command)?;
     command.stdout(Stdio::piped());
@@ -60,7 +60,7 @@ pub(crate) fn run_counted(command: &mut Command, count: fn(&str) -> Option<Count
     }
 }
 
-/// Tells whether a command is there and works; it prints nothing.
+/// Whether a command is installed and succeeds. Its output is dropped.
 pub(crate) fn works(command: &mut Command) -> bool {
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())

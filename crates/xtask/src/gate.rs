@@ -15,9 +15,9 @@ pub(crate) struct Gate {
     pub(crate) name: &'static str,
     /// What it checks.
     pub(crate) about: &'static str,
-    /// What a success does not mean, where one could think so.
+    /// What a success does not prove, where readers might expect it.
     note: &'static str,
-    /// Runs it. No cases at all means that it could not run here and has said why; an error is a failed case.
+    /// Runs it. No cases at all means that it could not run here and has printed the reason; an error is a failed case.
     run: fn(&Workspace) -> io::Result<Counts>,
 }
 
@@ -25,7 +25,7 @@ const fn gate(name: &'static str, about: &'static str, run: fn(&Workspace) -> io
     Gate { name, about, note: "", run }
 }
 
-/// All gates, the cheap and telling ones first.
+/// All gates; fast ones that find much come first.
 pub(crate) const GATES: [Gate; 14] = [
     gate("fmt", "all code is as rustfmt writes it", gates::fmt::run),
     gate("clippy", "no lint warns", gates::clippy::run),
@@ -58,7 +58,7 @@ pub(crate) fn select(names: &[String]) -> Result<Vec<Gate>, String> {
 
 /// Runs the gates one after another and prints what became of each, and the sum on the last line.
 ///
-/// A failed gate does not stop the others: one run tells everything that is wrong.
+/// A failed gate does not stop the others, so that one run reports everything that is wrong.
 pub(crate) fn run(workspace: &Workspace, gates: &[Gate]) -> io::Result<Counts> {
     let mut results = Vec::new();
     let mut sum = Counts::default();
@@ -83,7 +83,7 @@ pub(crate) fn run(workspace: &Workspace, gates: &[Gate]) -> io::Result<Counts> {
     Ok(sum)
 }
 
-/// What became of a gate, in one line.
+/// The result of a gate in one line.
 pub(crate) fn summary(gate: &Gate, counts: Counts, elapsed: Duration) -> String {
     let verdict = match counts {
         counts if counts.is_empty() => "not run",

@@ -1,8 +1,8 @@
-//! The workspace's own commands, behind one door: `cargo xtask test` runs every gate that a commit must pass, `cargo xtask
+//! The workspace's own commands: `cargo xtask test` runs every gate that a commit must pass, `cargo xtask
 //! bench` measures.
 //!
-//! It builds on the standard library, so that it compiles in a moment, and knows nothing of what the gates check: a gate
-//! is a command, or a rule over the text of the workspace (`tidy`).
+//! It builds on the standard library, so that it compiles in a moment, and does not contain what the gates check: a
+//! gate runs a command, or a rule over the text of the workspace (`tidy`).
 
 mod command;
 mod counts;
@@ -86,7 +86,7 @@ fn test(mut arguments: impl Iterator<Item = String>) -> Result<Task, String> {
 }
 
 fn refuse(problem: &str, code: u8) -> ExitCode {
-    // Whoever closed our output does not read the problem either.
+    // If stderr is closed, the problem cannot be reported.
     drop(writeln!(io::stderr(), "xtask: {problem}"));
     ExitCode::from(code)
 }

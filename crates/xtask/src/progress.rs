@@ -1,4 +1,4 @@
-//! A run of the gates on a terminal: one line for each of them, and what it printed only if it failed.
+//! Runs the gates on a terminal: one line per gate, and its output only if it failed.
 //!
 //! Each gate is a process of this program with `--only`, whose output is kept instead of shown.
 
@@ -14,15 +14,15 @@ use crate::command::say;
 use crate::counts::Counts;
 use crate::gate::{Gate, summary};
 
-/// How often the elapsed time is shown anew.
+/// How often the elapsed time is updated.
 const REFRESH: Duration = Duration::from_millis(200);
 
-/// So many lines of a gate are kept, the last ones.
+/// How many lines of a gate's output are kept: the last ones.
 const KEPT_LINES: usize = 20_000;
 
 type Lines = Arc<Mutex<VecDeque<String>>>;
 
-/// Runs the gates one after another, and tells what became of them.
+/// Runs the gates one after another and returns the sum of their counts.
 pub(crate) fn run(gates: &[Gate]) -> io::Result<Counts> {
     let mut sum = Counts::default();
     for (number, gate) in gates.iter().enumerate() {
@@ -45,7 +45,7 @@ pub(crate) fn run(gates: &[Gate]) -> io::Result<Counts> {
     Ok(sum)
 }
 
-/// What a gate that could not run said: all but the lines that every gate has.
+/// The reasons that a gate gave for not running: its output without the lines that every gate prints.
 fn reasons<'a>(gate: &'a Gate, lines: &'a VecDeque<String>) -> impl Iterator<Item = &'a String> {
     lines.iter().filter(move |line| {
         let is_summary = line.split_whitespace().next() == Some(gate.name) && line.contains("not run");
@@ -68,7 +68,7 @@ fn run_gate(gate: &Gate, place: &str, start: Instant) -> io::Result<(Counts, Vec
         thread::sleep(REFRESH);
     };
     for reader in stdout.into_iter().chain(stderr) {
-        // A reader that panicked has kept what it could.
+        // If a reader panicked, the lines that it kept are still there.
         drop(reader.join());
     }
     let lines = std::mem::take(&mut *lines.lock().unwrap_or_else(PoisonError::into_inner));
@@ -117,7 +117,7 @@ mod tests {
         let lines = |text: &str| text.lines().map(str::to_owned).collect::<VecDeque<_>>();
         let printed = lines("=== js\n7 passed, 0 failed\n\njs  ok\n9 passed, 0 failed, 1 ignored\n");
         assert_eq!(counts(&printed, true), Counts::new(9, 0, 1));
-        // It printed success and ended with failure, or nothing at all.
+        // It printed success and exited with a failure, or printed nothing.
         assert_eq!(counts(&printed, false), Counts::FAILED);
         assert_eq!(counts(&lines("error: it does not compile"), false), Counts::FAILED);
         assert_eq!(counts(&lines("0 passed, 0 failed"), true), Counts::default());

@@ -25,7 +25,7 @@ impl Random {
         usize::try_from(self.next() % end).unwrap_or_default()
     }
 
-    /// Tells whether something happens that happens so many times in a hundred.
+    /// Returns `true` with this probability in percent.
     pub(super) fn percent(&mut self, times: usize) -> bool {
         self.below(100) < times
     }

@@ -85,7 +85,7 @@ async fn dropped_connections_are_gone() {
 
 #[tokio::test]
 async fn steps_without_their_connection_fail_one_by_one() {
-    // The port was free a moment ago, so nobody listens there.
+    // The port was free a moment ago, so no server listens there.
     let (address, served) = server(vec![]).await;
     served.await.unwrap();
     let steps = json!([

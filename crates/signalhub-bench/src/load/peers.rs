@@ -69,7 +69,7 @@ pub(crate) fn read_until(socket: &mut TcpStream, end: &str) -> io::Result<String
 }
 
 impl Peers {
-    /// Takes connections whose beginning is over.
+    /// Takes connections whose handshake is done.
     pub(crate) fn new(sockets: impl IntoIterator<Item = io::Result<TcpStream>>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut peers = Vec::new();
@@ -83,12 +83,12 @@ impl Peers {
         Ok(Self { poll, events: Events::with_capacity(1024), peers, scratch: vec![0; 64 * 1024], last_length: 0 })
     }
 
-    /// Connects so many subscribers of a hub.
+    /// Connects this number of subscribers to a hub.
     pub(crate) fn of_hub(hub: &Hub, count: usize, subscription: impl Fn(usize) -> String) -> io::Result<Self> {
         Self::new((0..count).map(|number| join(hub, &subscription(number))))
     }
 
-    /// Connects so many plain sockets.
+    /// Connects this number of plain sockets.
     pub(crate) fn of_raw(address: &str, count: usize) -> io::Result<Self> {
         Self::new((0..count).map(|_| TcpStream::connect(address)))
     }
@@ -98,7 +98,8 @@ impl Peers {
         u32::try_from(self.last_length).unwrap_or(u32::MAX)
     }
 
-    /// Reads until everybody of `hearing` has heard so many messages more; returns when the last one did, for each message.
+    /// Reads until each of the `hearing` peers has received this number of further messages; returns, for each message, when the last
+    /// peer received it.
     pub(crate) fn hear(&mut self, hearing: usize, messages: usize) -> io::Result<Vec<Instant>> {
         let (mut counts, mut last) = (vec![0_usize; messages], vec![Instant::now(); messages]);
         let bases: Vec<usize> = self.peers.iter().map(|peer| peer.heard).collect();
@@ -139,7 +140,7 @@ impl Peers {
                 }
             }
         }
-        // What is still in flight comes back before anybody counts again.
+        // Frames still in flight come back before the next measurement.
         let rest = self.peers.len() * depth;
         let mut drained = 0;
         let until = Instant::now() + PATIENCE;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::target::Hub;
 
-/// What everybody publishes: about 350 bytes in the notification that comes of it.
+/// The event of all scenarios: about 350 bytes in the notification that comes of it.
 pub(crate) const EVENT: &str = "portos.resources.changed";
 
-/// An event that nobody publishes.
+/// An event that is never published.
 pub(crate) const OTHER: &str = "portos.licence.activated";
 
 /// Some connections to the publish API, each for one request at a time.

@@ -18,7 +18,7 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
-    /// Starts `raw-send` or `raw-echo` for so many connections.
+    /// Starts `raw-send` or `raw-echo` for this number of connections.
     pub(crate) fn start(kind: &str, connections: usize) -> io::Result<Self> {
         let mut command = Command::new(env::current_exe()?);
         command.args([kind, &connections.to_string()]).stdin(Stdio::null()).stdout(Stdio::piped());
@@ -48,7 +48,7 @@ fn listen() -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Sends what the last connection orders to all the others: for each order, so many messages of so many bytes, each with a
+/// Sends what the last connection orders to all the others: for each order, a number of messages of a number of bytes, each with a
 /// `send` of its own.
 pub(crate) fn send(connections: usize) -> io::Result<()> {
     let listener = listen()?;
@@ -91,7 +91,7 @@ pub(crate) fn echo(connections: usize) -> io::Result<()> {
                     Ok(0) => return Ok(()),
                     Ok(n) => {
                         socket.write_all(&bytes[..n])?;
-                        // More than that was not there.
+                        // No more bytes were available.
                         if n < bytes.len() {
                             break;
                         }

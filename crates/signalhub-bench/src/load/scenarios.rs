@@ -12,10 +12,10 @@ use super::publisher::{OTHER, Publisher};
 use super::raw::Raw;
 use super::target::{Hub, Target};
 
-/// A run in which others took more than this share of the processors is done again.
+/// A run in which other processes took more than this share of the processors is repeated.
 const FOREIGN: f64 = 0.10;
 
-/// So often at most.
+/// How often a measurement is repeated at most.
 const ATTEMPTS: usize = 4;
 
 /// Filters, as arguments of `Subscribe`.
@@ -35,19 +35,19 @@ pub(crate) struct Delivered {
     pub(crate) p99: f64,
 }
 
-/// Who sends the bytes, in which process.
+/// Which process sends the bytes.
 pub(crate) enum Source {
     Hub(Publisher, u32),
     Raw { control: TcpStream, length: u32, process: u32 },
 }
 
 impl Source {
-    /// A hub to which each round brings so many publishes at once.
+    /// A hub to which each round sends this number of publishes at once.
     pub(crate) fn hub(target: &Target, messages: usize, padding: usize) -> io::Result<Self> {
         Ok(Self::Hub(Publisher::open(&target.hub, messages, padding)?, target.process()))
     }
 
-    /// The baseline, with messages of so many bytes; its other connections are there already.
+    /// The baseline, with messages of this number of bytes; its other connections are already open.
     pub(crate) fn raw(raw: &Raw, length: u32) -> io::Result<Self> {
         Ok(Self::Raw { control: TcpStream::connect(&raw.address)?, length, process: raw.process() })
     }
@@ -76,7 +76,7 @@ impl Source {
     }
 }
 
-/// Repeats a measurement until nobody else disturbed it, and keeps the least disturbed one.
+/// Repeats a measurement until no other process disturbed it, and keeps the least disturbed one.
 fn quietly<T>(mut measure: impl FnMut() -> io::Result<(Cost, T)>) -> io::Result<(Cost, T)> {
     let mut best = measure()?;
     for _ in 1..ATTEMPTS {
@@ -94,12 +94,12 @@ fn quietly<T>(mut measure: impl FnMut() -> io::Result<(Cost, T)>) -> io::Result<
 /// How a broadcast runs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rounds {
-    /// How many of the peers hear it.
+    /// How many of the peers receive it.
     pub(crate) hearing: usize,
     /// How many messages a round brings at once.
     pub(crate) messages: usize,
     pub(crate) rounds: usize,
-    /// The time between two rounds; without it, one follows when everybody has heard the one before.
+    /// The time between two rounds; without it, the next round starts when every peer has received the one before.
     pub(crate) interval: Option<Duration>,
 }
 

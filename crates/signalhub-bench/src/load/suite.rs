@@ -106,7 +106,7 @@ impl Side {
         broadcast(&mut self.source, &mut self.peers, run)
     }
 
-    /// Connects one more subscriber of a hub, which nobody reads for.
+    /// Connects one more subscriber of a hub whose socket is not read.
     fn join(&self, subscription: &str) -> io::Result<TcpStream> {
         match &self.server {
             Server::Hub(target) => join(&target.hub, subscription),
@@ -115,7 +115,7 @@ impl Side {
     }
 }
 
-/// Our hub, raw sockets and perhaps another hub, each with so many peers that hear everything.
+/// Our hub, raw sockets and perhaps another hub, each with this number of peers that receive everything.
 fn sides(bench: &Bench<'_>, (count, messages): (usize, usize), other: Option<Target>) -> io::Result<Vec<Side>> {
     let everything = |_| ALL.to_owned();
     let mut ours = Side::hub(bench.ours()?, count, (messages, 0), &everything)?;

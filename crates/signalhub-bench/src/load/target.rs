@@ -16,7 +16,7 @@ const API_KEY: &str = "signalhub-bench-publishes-with-this";
 /// A runtime may have to be unpacked first.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Where a hub is, and how one gets in.
+/// The address of a hub, and the credentials for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Hub {
     pub(crate) address: String,
@@ -35,7 +35,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Starts our binary, with so many threads for its tasks if that is not left to it.
+    /// Starts our binary, with this number of worker threads if one is given.
     pub(crate) fn ours(binary: Option<PathBuf>, workers: Option<usize>) -> io::Result<Self> {
         let binary = binary.unwrap_or_else(|| env::current_exe().unwrap_or_default().with_file_name("signalhub"));
         let port = free_port()?;

@@ -130,7 +130,7 @@ async fn unusable_addresses_and_tokens_are_told_apart() {
         ("ftp://127.0.0.1/hub", None, "is no URL of a hub"),
         ("http:///hub", None, "is no URL of a hub"),
         ("https://127.0.0.1/hub", None, "TLS is not supported"),
-        ("ws://127.0.0.1/hub", Some("two\nlines"), "cannot stand in a header"),
+        ("ws://127.0.0.1/hub", Some("two\nlines"), "are not allowed in a header"),
         (&*url, None, "could not be reached"),
     ];
     for (url, token, expected) in rows {

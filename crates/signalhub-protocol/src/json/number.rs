@@ -22,7 +22,7 @@ pub(crate) fn write_f32(number: f32, out: &mut Vec<u8>) {
     write_scientific(&text, 9, out);
 }
 
-/// Counts the digits behind the point when there are so many that the number can lie in the middle of two shortest texts.
+/// Counts the digits after the point if the number has enough of them to lie exactly between two shortest texts.
 ///
 /// The original then takes the even one, as formatting to a fixed number of digits does and formatting to the shortest does not.
 fn digits_after_point(text: &str, least: usize) -> Option<usize> {

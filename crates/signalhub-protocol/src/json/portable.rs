@@ -1,4 +1,4 @@
-//! What JSON can spell and MessagePack has no form for.
+//! Finds values that JSON can represent and MessagePack cannot.
 
 use super::scan::{Check, SyntaxError};
 use super::text::Text;
@@ -7,7 +7,7 @@ use crate::portable::{NotPortable, PROTOTYPE};
 /// The longest number that is finite whatever its digits are: the greatest double has 309 before its point.
 const SURELY_FINITE: usize = 300;
 
-/// Looks for strings, numbers and levels that MessagePack cannot carry. That the text is UTF-8 is looked at elsewhere.
+/// Refuses strings, numbers and nesting that MessagePack cannot represent. The caller checks that the text is UTF-8.
 #[derive(Debug)]
 pub(crate) struct Portable {
     depth: u32,
@@ -15,7 +15,7 @@ pub(crate) struct Portable {
 }
 
 impl Portable {
-    /// Admits so many levels of arrays and objects.
+    /// Allows at most `deepest` levels of arrays and objects.
     pub(crate) fn new(deepest: u32) -> Self {
         Self { depth: 0, deepest }
     }

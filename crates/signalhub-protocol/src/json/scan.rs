@@ -1,7 +1,7 @@
 //! A byte-level reader of JSON text (RFC 8259).
 //!
-//! It checks syntax and nesting, and hands out slices. What a string holds is looked at only when somebody asks for it, so that
-//! text which is no UTF-8 inside a skipped value or an argument is no error of the record (HubProtocol, JSON encoding).
+//! It checks syntax and nesting, and hands out slices. The content of a string is checked only when it is decoded, so that
+//! invalid UTF-8 inside a skipped value or an argument is no error of the record (HubProtocol, JSON encoding).
 
 use super::text::{Text, escape_len};
 use crate::limits::MAX_DEPTH;
@@ -244,18 +244,18 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Looks at the parts of a value while they are passed over.
+/// Checks the parts of a value while the scanner passes over them.
 pub(crate) trait Check {
-    /// What is wrong with them.
+    /// Why a part is refused.
     type Error: From<SyntaxError>;
 
-    /// Looks at the name of a member.
+    /// Checks the name of a member.
     fn name(&mut self, text: Text<'_>) -> Result<(), Self::Error>;
 
-    /// Looks at a string.
+    /// Checks a string.
     fn string(&mut self, text: Text<'_>) -> Result<(), Self::Error>;
 
-    /// Looks at a number.
+    /// Checks a number.
     fn number(&mut self, number: &[u8]) -> Result<(), Self::Error>;
 
     /// An array or object begins.
@@ -265,7 +265,7 @@ pub(crate) trait Check {
     fn leave(&mut self);
 }
 
-/// Takes everything that is JSON.
+/// Accepts everything that is JSON.
 struct Unchecked;
 
 impl Check for Unchecked {

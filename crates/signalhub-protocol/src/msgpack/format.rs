@@ -137,7 +137,7 @@ pub(crate) enum Container {
     Map,
 }
 
-/// Appends the head of an array of so many elements, or of a map of so many entries.
+/// Appends the head of an array with this number of elements, or of a map with this number of entries.
 pub(crate) fn write_head(container: Container, count: usize, out: &mut Vec<u8>) {
     let (short, of_16_bits) = match container {
         Container::Array => (0x90, ARRAY_16),

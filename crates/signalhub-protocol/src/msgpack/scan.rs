@@ -1,6 +1,6 @@
 //! A byte-level reader of MessagePack.
 //!
-//! It reads one head after another and hands out slices. It never recurses: however hostile the nesting, it costs no stack.
+//! It reads one head after another and returns slices. It never recurses, so that deep nesting costs no stack.
 
 use super::format::{
     ARRAY_16, BIN_8, EXT_8, FALSE, FIXEXT_1, FLOAT_32, FLOAT_64, INT_8, MAP_16, NIL, STR_8, TRUE, UINT_8,
@@ -33,9 +33,9 @@ pub(crate) enum Token<'a> {
     Bin(&'a [u8]),
     /// An extension: its type and its bytes.
     Ext(i8, &'a [u8]),
-    /// An array of so many elements.
+    /// An array with this number of elements.
     Array(usize),
-    /// A map of so many entries.
+    /// A map with this number of entries.
     Map(usize),
 }
 
@@ -150,7 +150,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Each element takes a byte at least, so that a false count is found out before anybody trusts it.
+    /// Each element takes at least one byte, so that a count beyond the input is refused before it is used.
     fn array(&self, count: usize) -> Result<Token<'a>, ScanError> {
         if self.rest().len() < count { Err(ScanError::End) } else { Ok(Token::Array(count)) }
     }

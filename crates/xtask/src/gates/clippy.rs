@@ -1,4 +1,4 @@
-//! No lint of the workspace has anything to say.
+//! No lint of the workspace warns.
 
 use std::io;
 

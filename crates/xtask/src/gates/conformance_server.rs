@@ -26,7 +26,7 @@ impl ConformanceServer {
         let mut command = Command::new(workspace.binary("conformance-server"));
         command.args(["--listen", "127.0.0.1:0"]).current_dir(&workspace.root).stdout(Stdio::piped());
         let child = command.spawn().map_err(|error| io::Error::other(format!("conformance-server: {error}")))?;
-        // From here on the child ends even if it says nothing that we understand.
+        // From here on the child is stopped even if its output is not understood.
         let mut server = Self { child, url: String::new() };
         server.url = wait_for_url(&lines(&mut server.child))?;
         say(&format!("conformance-server listens on {}", server.url))?;
@@ -36,7 +36,7 @@ impl ConformanceServer {
 
 impl Drop for ConformanceServer {
     fn drop(&mut self) {
-        // It may have ended by itself, which the runner has reported then.
+        // It may have exited on its own; then the runner has reported it.
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -48,7 +48,7 @@ fn lines(child: &mut Child) -> Receiver<String> {
     if let Some(stdout) = child.stdout.take() {
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                // Nobody listens any more once the address is known.
+                // The receiver is dropped once the address is known.
                 drop(sender.try_send(line));
             }
         });

@@ -1,4 +1,4 @@
-//! Random conversations with the original and with a server of ours, where somebody says how the original is started.
+//! Random conversations with the original and with a server of ours, if the environment says how to start the original.
 
 use std::env;
 use std::io;
@@ -16,7 +16,7 @@ use crate::workspace::Workspace;
 /// last argument. The words of the command are separated by spaces.
 const REFERENCE: &str = "SIGNALHUB_REFERENCE";
 
-/// How long the original may take until it listens, its installation included.
+/// How long the original may take to install and to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How many conversations are held; they take about half a minute.
@@ -40,7 +40,7 @@ pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
     run_counted(&mut runner, Counts::of_clients)
 }
 
-/// A server of the original's, which ends with this value if it began with it.
+/// A running original server. If this program started it, dropping this value stops it.
 struct Original {
     url: String,
     child: Option<Child>,
@@ -83,7 +83,7 @@ impl Original {
 impl Drop for Original {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
-            // It may have ended by itself.
+            // It may have exited on its own.
             drop(child.kill());
             drop(child.wait());
         }

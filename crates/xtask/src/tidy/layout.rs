@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Finding, Tree};
 use crate::workspace::Package;
 
-/// Packages whose modules are not all laid out so yet.
+/// Packages that still have files named `mod.rs`.
 const WITH_MOD_FILES: [&str; 1] = ["signalhub"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {

@@ -1,9 +1,9 @@
-//! A dependency that a decision stands behind has one owner, so that the decision is made in one place.
+//! Some dependencies may be used by few packages only, because a design decision belongs to the use.
 
 use super::{Finding, Tree};
 use crate::workspace::{Dependency, Purpose};
 
-/// Who may depend on a package of others; tests may on any.
+/// Which of our packages may depend on an external package. Tests may depend on any.
 const DEPENDENCIES: [(&str, &[&str]); 6] = [
     ("hyper", &["signalhub-connections", "portos-notifications", "signalhub-server"]),
     ("hyper-util", &["signalhub-connections", "portos-notifications", "signalhub-server"]),
@@ -13,8 +13,8 @@ const DEPENDENCIES: [(&str, &[&str]); 6] = [
     ("tokio-tungstenite", &["signalhub-client"]),
 ];
 
-/// What may be used in one folder only: hyper has its server and jsonwebtoken its verification in the same package as
-/// what others do need of them.
+/// Names that may be used in one folder only. hyper's server and jsonwebtoken's verification are in packages of which other
+/// packages need other parts.
 const USES: [(&str, &str); 4] = [
     ("hyper::server", "crates/signalhub-connections/"),
     ("hyper_util::server", "crates/signalhub-connections/"),
@@ -39,7 +39,7 @@ pub(super) fn check_dependencies(tree: &Tree) -> Vec<Finding> {
 
 pub(super) fn check_uses(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    // This file has to spell out what it forbids.
+    // This file contains the forbidden names.
     let sources = tree.sources().filter(|file| !file.is_test() && !file.path.starts_with("crates/xtask/"));
     for file in sources {
         for (index, line) in file.text.lines().enumerate() {

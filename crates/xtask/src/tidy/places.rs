@@ -1,4 +1,4 @@
-//! The project works wherever it is checked out, so it names no place where it happens to be.
+//! The project works wherever it is checked out, so no file names a path of one machine.
 
 use super::{Finding, Tree};
 

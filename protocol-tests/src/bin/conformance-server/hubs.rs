@@ -83,7 +83,7 @@ async fn delay(Args((milliseconds,)): Args<(i32,)>) -> Result<&'static str, HubE
     Ok("done")
 }
 
-/// Waits as `Task.Delay` does: -1 is for ever.
+/// Waits as `Task.Delay` does: -1 waits without end.
 async fn wait(milliseconds: i32) -> Result<(), HubError> {
     match u64::try_from(milliseconds) {
         Ok(milliseconds) => tokio::time::sleep(Duration::from_millis(milliseconds)).await,

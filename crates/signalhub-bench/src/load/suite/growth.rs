@@ -41,7 +41,7 @@ pub(super) fn visits(bench: &Bench<'_>) -> io::Result<Vec<Figure>> {
     [(1, 10), (1000, 10), (1000, 100)].into_iter().map(cost).collect()
 }
 
-/// A subscription for so many resources that nobody else wants.
+/// A subscription for this number of resources that no other client subscribes to.
 pub(super) fn resources(number: usize, count: usize) -> String {
     let names: Vec<String> = (0..count).map(|name| format!(r#"{{"n":"r-{number}-{name}"}}"#)).collect();
     format!(r#"{{"e":"portos.resources.changed","r":[{}]}}"#, names.join(","))

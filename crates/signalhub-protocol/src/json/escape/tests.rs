@@ -27,7 +27,7 @@ fn escapes_what_the_original_escapes_and_nothing_else() {
     }
 }
 
-/// The original wrote so many of the characters up to U+FFFF as six bytes.
+/// How many of the characters up to U+FFFF the original wrote as six bytes.
 #[test]
 fn as_many_characters_are_escaped_as_by_the_original() {
     let characters = (0..=0xFFFF).filter_map(char::from_u32);

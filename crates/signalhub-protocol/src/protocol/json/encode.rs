@@ -72,7 +72,7 @@ fn encode_sequence(kind: i32, id: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(id.to_string().as_bytes());
 }
 
-/// Writes what the values of other protocols mean; what cannot be said is null.
+/// Translates values of other protocols; a value that JSON cannot represent becomes null.
 fn encode_value(value: &Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Json(value) => out.extend_from_slice(value),

@@ -73,7 +73,7 @@ fn encode_invocation(kind: u64, invocation: &Invocation<'_>, out: &mut Vec<u8>) 
     }
 }
 
-/// Writes what the values of other protocols mean; what cannot be said is nil.
+/// Translates values of other protocols; a value that MessagePack cannot represent becomes nil.
 fn encode_value(value: &Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::MessagePack(value) => out.extend_from_slice(value),
@@ -82,7 +82,7 @@ fn encode_value(value: &Value<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// Opens a message of so many items: its type and its headers.
+/// Begins a message of this number of items: its type and its headers.
 fn begin(items: usize, kind: u64, headers: &Headers<'_>, out: &mut Vec<u8>) {
     write_head(Container::Array, items, out);
     write_unsigned(kind, out);

@@ -78,7 +78,7 @@ impl<'a> Envelope<'a> {
                     invocation.stream_ids = self.stream_ids()?;
                 }
             }
-            // They will not bind either, and that is what the caller is told. The rest of the message is not read.
+            // Binding them fails too, and the caller gets that error. The rest of the message is not read.
             Err(_) => invocation.arguments = Arguments::MessagePack(start),
         }
         Ok(invocation)
@@ -107,7 +107,7 @@ impl<'a> Envelope<'a> {
         Ok(Completion { headers, invocation_id, outcome })
     }
 
-    /// Takes the next value, or whatever there is if it is broken: whoever binds it finds out.
+    /// Takes the next value, or all remaining bytes if it is malformed: binding it reports the error.
     fn value(&mut self) -> Value<'a> {
         let rest = self.0.rest();
         Value::MessagePack(self.0.value().unwrap_or(rest))

@@ -26,7 +26,7 @@ fn calls_go_down_only() {
 }
 
 #[test]
-fn a_package_that_nobody_has_placed_is_a_finding() {
+fn a_package_without_a_line_in_the_table_is_a_finding() {
     let tree = tree(&[], vec![package("signalhub-newcomer", &[])]);
     assert_eq!(check(&tree).len(), 1);
 }
