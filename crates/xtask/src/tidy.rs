@@ -1,4 +1,4 @@
-//! The house rules that need no compiler: how long, by what name, in which direction, for what reason.
+//! The house rules that need no compiler: lengths, names, dependencies, circles, layout and words.
 //!
 //! A rule is a function over the [`Tree`]. It knows no exceptions for single files: a rule that needs one is a bad rule.
 
@@ -14,6 +14,7 @@ mod places;
 mod reasons;
 mod tokens;
 mod tree;
+mod words;
 
 use std::fmt;
 
@@ -24,7 +25,7 @@ pub(crate) use tree::Tree;
 type Rule = fn(&Tree) -> Vec<Finding>;
 
 /// All rules, by the name that a finding is printed with.
-pub(crate) const RULES: [(&str, Rule); 10] = [
+pub(crate) const RULES: [(&str, Rule); 11] = [
     ("file length", length::check),
     ("function length", functions::check),
     ("names", names::check),
@@ -35,9 +36,10 @@ pub(crate) const RULES: [(&str, Rule); 10] = [
     ("reasons", reasons::check),
     ("places", places::check),
     ("layout", layout::check),
+    ("words", words::check),
 ];
 
-/// Something against a rule.
+/// A violation of a rule.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
     /// The file, or the package.
