@@ -6,9 +6,6 @@ use std::path::Path;
 use super::{Finding, Tree};
 use crate::workspace::Package;
 
-/// Packages that still have files named `mod.rs`.
-const WITH_MOD_FILES: [&str; 1] = ["signalhub"];
-
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     tree.packages.iter().flat_map(|package| package_findings(tree, package)).collect()
 }
@@ -28,9 +25,7 @@ fn package_findings(tree: &Tree, package: &Package) -> Vec<Finding> {
     for root in package.roots.iter().filter(|root| !text(tree, root).starts_with("//!")) {
         findings.push(Finding::new(&root.to_string_lossy(), "does not open with what it is (//!)"));
     }
-    if !WITH_MOD_FILES.contains(&package.name.as_str()) {
-        findings.extend(mod_files(tree, package));
-    }
+    findings.extend(mod_files(tree, package));
     findings
 }
 
