@@ -1,4 +1,4 @@
-//! How much a server takes on, and what it refused because of that.
+//! How much a server takes on.
 
 pub(crate) mod file_descriptors;
 pub(crate) mod limit;

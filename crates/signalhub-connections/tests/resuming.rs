@@ -23,9 +23,9 @@ impl Authenticate for Named {
     }
 }
 
-async fn resumable(patience: Duration) -> Running {
+async fn resumable(timeout: Duration) -> Running {
     let endpoint =
-        |endpoint: Endpoint| endpoint.identify(Named).allow_stateful_reconnects().disconnect_timeout(patience);
+        |endpoint: Endpoint| endpoint.identify(Named).allow_stateful_reconnects().disconnect_timeout(timeout);
     start_with(endpoint, |server| server.limits(Limits::default().descriptor_headroom(0))).await
 }
 
@@ -97,9 +97,9 @@ async fn a_new_socket_takes_over_while_the_old_one_is_half_open() {
     let mut new = connect(&running, &token, "ann").await;
     hear(&mut new, "old").await;
     echo(&mut new, "new").await;
-    let mut farewell = Vec::new();
-    old.read_to_end(&mut farewell).await.unwrap();
-    assert_eq!(farewell, [0x88, 2, 0x03, 0xE8], "the old one gets Close 1000 and nothing else");
+    let mut close = Vec::new();
+    old.read_to_end(&mut close).await.unwrap();
+    assert_eq!(close, [0x88, 2, 0x03, 0xE8], "the old one gets Close 1000 and nothing else");
     assert_eq!((running.counts.resumed(), running.counts.active()), (1, 1));
 }
 
@@ -120,7 +120,7 @@ async fn nobody_else_can_take_a_connection_over() {
 }
 
 #[tokio::test]
-async fn an_orderly_goodbye_ends_the_connection() {
+async fn an_orderly_close_ends_the_connection() {
     let mut running = resumable(Duration::from_secs(60)).await;
     let token = negotiate(&running, "ann").await;
     let mut socket = connect(&running, &token, "ann").await;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::auth::identity::{Identity, Renewal};
 use crate::close::CloseReason;
+use crate::frame::Frame;
 use crate::outbound::signals::Signal;
 use crate::outbound::{SendQueue, Writer};
 use crate::transport::Transport;
@@ -42,7 +43,7 @@ impl Peer {
     /// Waits for the next message; `None` once the connection has ended and all were taken.
     pub async fn receive(&mut self) -> Option<Bytes> {
         let frames = self.send_queue.take(1, 1).await?;
-        frames.first().map(crate::Frame::payload)
+        frames.first().map(Frame::payload)
     }
 
     /// Ends the client's side for the given reason.

@@ -198,7 +198,7 @@ impl Endpoint {
         self.reconnect
     }
 
-    pub(crate) fn time_without_transport(&self) -> Duration {
+    pub(crate) fn disconnect_time(&self) -> Duration {
         self.disconnect_timeout
     }
 

@@ -66,7 +66,7 @@ impl Outbound {
         self.0.ready().await;
     }
 
-    /// Waits while clients of this one's server that read are far behind, as [`Readers::wait`] does: for those who send to
+    /// Waits while clients of this one's server that read are far behind, as [`Readers::wait`](crate::Readers::wait) does: for those who send to
     /// others and can wait a moment, so that they do not overtake clients with a burst.
     pub async fn wait_for_readers(&self, most: Duration) -> Duration {
         self.0.backlog().wait(most).await
@@ -83,12 +83,12 @@ impl Outbound {
         self.0.prefetch();
     }
 
-    /// Asks the connection's handler to end it. Nothing more is taken; the handler can still say goodbye.
+    /// Asks the connection's handler to end it. Further frames are refused; the handler can still send a last message.
     pub fn abort(&self) {
         self.0.abort();
     }
 
-    /// Tells whether it was [asked](Self::abort) to end, and the handler has not heard of it yet.
+    /// Tells whether it was [asked](Self::abort) to end, and the handler has not received it yet.
     pub fn is_aborting(&self) -> bool {
         self.0.signals.is_raised(Signal::Abort)
     }

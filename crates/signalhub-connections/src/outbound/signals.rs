@@ -44,7 +44,7 @@ impl Signals {
         self.task.wake();
     }
 
-    /// Counts a tick, and tells whether it is one that the task wants to hear of.
+    /// Counts a tick, and tells whether it is one that the task needs.
     pub(crate) fn is_due(&self) -> bool {
         // Most ticks are spared, and then nothing of the connection is touched but this.
         self.spared.fetch_update(Ordering::AcqRel, Ordering::Acquire, |spared| spared.checked_sub(1)).is_err()

@@ -199,7 +199,7 @@ fn empty_frames_count_too() {
 }
 
 #[tokio::test]
-async fn an_abort_refuses_frames_but_not_the_farewell() {
+async fn an_abort_refuses_frames_but_not_the_last_message() {
     let send_queue = Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Taker));
     let outbound = Outbound::new(Arc::clone(&send_queue));
     outbound.send(&text(1)).unwrap();

@@ -63,7 +63,7 @@ async fn connections_are_bounded_by_whichever_way_they_come() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn farewells_are_spread_evenly() {
+async fn a_drain_is_spread_evenly() {
     let registry = registry(Limits::default());
     let registrations: Vec<_> = (0..4)
         .map(|_| {

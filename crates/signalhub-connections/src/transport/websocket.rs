@@ -17,7 +17,7 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]);
 }
 
-/// An upgraded connection: the codec and how far the farewell has come.
+/// An upgraded connection: the codec, and which close frames were sent and received.
 pub(crate) struct Socket {
     io: Io,
     decoder: Decoder,
@@ -64,7 +64,8 @@ impl Socket {
         }
     }
 
-    /// Says goodbye to a client that has come back another way and will hardly read it; nobody waits for that.
+    /// Sends a close frame to a client that has come back on another transport, if that is possible at once. The client
+    /// will hardly read it, so nothing waits for it.
     pub(crate) fn abandon(&self, cut: LastWrite) {
         if cut == LastWrite::WholeFrame && !self.close_frames.sent {
             self.io.try_write(&websocket_codec::close_frame(CloseReason::Finished.code(), ""));

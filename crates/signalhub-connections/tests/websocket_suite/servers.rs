@@ -64,7 +64,7 @@ pub(crate) async fn tungstenite() -> SocketAddr {
 async fn echo(socket: TcpStream) {
     let Ok(mut socket) = accept_async(socket).await else { return };
     while let Some(message) = socket.next().await {
-        // Tungstenite leaves it to its user to say goodbye after a violation; the kind of the error tells the code.
+        // Tungstenite leaves the close frame after a violation to its user; the kind of the error gives the code.
         let code = match message {
             Ok(message) if message.is_text() || message.is_binary() => {
                 let _ = socket.send(message).await;

@@ -28,7 +28,7 @@ pub(super) async fn poll(mounted: &Mounted, head: &Parts, identity: Identity) ->
         Found::Attached(_) => return mounted.refuse_attach(AttachError::OtherTransport),
         Found::Waiting => {
             let timeout = mounted.endpoint.poll_time();
-            let disconnect_timeout = mounted.endpoint.time_without_transport();
+            let disconnect_timeout = mounted.endpoint.disconnect_time();
             let link = |inbox: &Arc<Inbox>| Link::Polls(Polls::new(Arc::clone(inbox), timeout, disconnect_timeout));
             return match attach_inbox(mounted, (&token, head), identity, TransportKind::LongPolling, link) {
                 Ok(_) => octets(Body::default()),

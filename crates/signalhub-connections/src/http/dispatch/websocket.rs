@@ -70,7 +70,7 @@ fn attach(
                 early = inbox.take();
             }
             if reconnect == Reconnect::Stateful {
-                handover = Some(Handover::new(mounted.endpoint.time_without_transport()));
+                handover = Some(Handover::new(mounted.endpoint.disconnect_time()));
             }
             (Link::WebSocket { send_queue: Arc::clone(&send_queue), handover: handover.clone() }, ())
         }),

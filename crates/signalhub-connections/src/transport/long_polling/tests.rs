@@ -25,7 +25,7 @@ enum Step {
     Post(usize),
     /// The handler reads what came.
     Read,
-    /// The handler says goodbye and is gone.
+    /// The handler sends its last message and returns.
     Close,
 }
 
@@ -166,7 +166,7 @@ impl World {
         }
         loop {
             for poll in self.polling.drain(..) {
-                // Less than a poll's own disconnect_timeout, so that one nobody wakes is found.
+                // Less than a poll's own timeout, so that a poll that is not woken is found.
                 let joined = tokio::time::timeout(Duration::from_secs(60), poll).await.expect("a poll hangs");
                 assert!(joined.is_ok() || joined.is_err_and(|error| error.is_cancelled()));
             }
