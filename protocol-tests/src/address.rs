@@ -1,4 +1,4 @@
-//! Where the server is.
+//! The address of the server.
 
 use std::str::FromStr;
 
@@ -21,7 +21,7 @@ impl Address {
         self.port
     }
 
-    /// Returns what stands before every path of a recording.
+    /// Returns the prefix of every path of a recording.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }

@@ -1,4 +1,4 @@
-//! Where a server answers otherwise than its recording on purpose.
+//! Deliberate differences between a server's answers and the recordings.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::recording::{RecordingError, Step};
 
-/// An answer that takes the place of a recorded one.
+/// An expected answer that replaces a recorded one.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deviation {

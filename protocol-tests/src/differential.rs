@@ -1,4 +1,4 @@
-//! The same random conversations with two servers, to find out where one answers otherwise than the other.
+//! Holds the same random conversations with two servers and reports where their answers differ.
 
 mod generate;
 mod random;
@@ -17,21 +17,21 @@ use crate::scenario::replay;
 use crate::suite::RunError;
 use crate::wire::Wire;
 
-/// How long a server is given to answer when a difference is looked at again.
+/// How long a server may take to answer when a conversation with a difference is repeated.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Which random conversations are held with both servers.
 ///
-/// They keep clear of what is known to differ on purpose, so that whatever is found is news.
+/// They avoid known differences, so that every difference found is new.
 #[derive(Debug, Clone, Copy)]
 pub struct Differential {
-    /// Decides all conversations.
+    /// The seed of the random numbers.
     pub seed: u64,
     /// How many there are.
     pub count: u64,
     /// How many are held at once.
     pub jobs: usize,
-    /// How long nothing must come before a conversation goes on.
+    /// How long the server must send nothing before a conversation continues.
     pub idle: Duration,
 }
 
@@ -42,7 +42,7 @@ pub struct Comparison {
     pub held: u64,
     /// Those that the servers answered differently, twice.
     pub differing: Vec<Differing>,
-    /// How many differed once and not again: the order of answers that nothing orders, or a slow machine.
+    /// How many differed once but not when repeated, because of the order of independent answers or a slow machine.
     pub unsteady: u64,
 }
 
@@ -51,9 +51,9 @@ pub struct Comparison {
 pub struct Differing {
     /// Seed and number.
     pub id: String,
-    /// What is said, up to the first difference.
+    /// The messages, up to the first difference.
     pub said: Vec<String>,
-    /// What differs there; wanted is what the first server answered.
+    /// The difference. The first server's answer is the expected one.
     pub differences: Vec<Difference>,
 }
 
@@ -121,7 +121,7 @@ async fn first_difference(servers: &(Address, Address), scenario: &Scenario) -> 
     Some(Differing { id: scenario.id.clone(), said: said.collect(), differences })
 }
 
-/// Leaves out the texts of the JSON readers, which are no part of the protocol.
+/// Ignores error texts of JSON readers, which are not part of the protocol.
 fn plain(mut answer: Value) -> Value {
     match &mut answer {
         Value::String(text) => {
@@ -169,7 +169,7 @@ pub enum DifferentialError {
     /// A server does not answer.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// A conversation that was made up has not the form of one.
+    /// A generated conversation is invalid.
     #[error(transparent)]
     Generated(#[from] RecordingError),
 }

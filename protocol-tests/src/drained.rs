@@ -1,4 +1,4 @@
-//! What both kinds of drain have in common.
+//! What both drains share: of event streams and of WebSockets.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ pub(crate) fn is_ping(message: &str) -> bool {
     message.chars().filter(|c| *c != ' ').eq(r#"{"type":6}"#.chars())
 }
 
-/// Keeps of all that was seen what the step wants.
+/// Keeps the part of what was seen that the step compares.
 pub(crate) fn kept(drain: &Drain, mut seen: Vec<Value>) -> Vec<Value> {
     if let Some(first) = drain.first {
         seen.truncate(first);

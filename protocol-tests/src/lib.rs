@@ -1,10 +1,10 @@
 //! A conformance suite for SignalR servers.
 //!
-//! The recordings of this crate hold what ASP.NET Core SignalR 10.0.12 answered, step by step and byte by byte. A [`Suite`] says
-//! the same to any server and reports where it answers otherwise. It speaks HTTP and WebSockets by itself, over plain TCP:
-//! a library would repair, hide or refuse just what must be seen.
+//! The recordings of this crate hold what ASP.NET Core SignalR 10.0.12 answered, step by step and byte by byte. A [`Suite`] sends
+//! the same to any server and reports where its answers differ. It implements HTTP and WebSockets itself, over plain TCP: a
+//! library would repair, hide or refuse what has to be compared.
 //!
-//! The runner deliberately does not know what a message means, nor whose server it talks to: it compares.
+//! The runner deliberately does not interpret messages and has no rules for particular servers: it only compares.
 //!
 //! ```
 //! use protocol_tests::{Address, RunError, Suite};

@@ -1,4 +1,4 @@
-//! The names a scenario has given to what the server answered.
+//! Names for parts of the server's answers, such as ids.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Regular expressions, as far as recordings use them.
+//! The subset of regular expressions that recordings use.
 //!
 //! A conformance run must end whatever a server sends, so a text is matched in one pass over all states at once (Thompson's
 //! way), never by backtracking.
@@ -28,12 +28,12 @@ impl Pattern {
         Ok(Self { program })
     }
 
-    /// Tells whether the expression describes the whole text.
+    /// Whether the expression matches the whole text.
     pub fn matches_whole(&self, text: &str) -> bool {
         self.run(text, Extent::Whole).is_some()
     }
 
-    /// Returns what the first group took of the leftmost match, or `None` if nothing matches.
+    /// Returns what the first group captured in the leftmost match, or `None` if nothing matches.
     pub fn first_group<'t>(&self, text: &'t str) -> Option<&'t str> {
         let group = self.run(text, Extent::Anywhere)?;
         match (group.start, group.end) {
@@ -88,7 +88,7 @@ pub enum PatternError {
     /// The expression ends too early.
     #[error("the expression ends inside a group, a class or a repetition")]
     Unfinished,
-    /// A character stands where it means nothing, or something that is not supported.
+    /// A character has no meaning at its position, or one that is not supported.
     #[error("`{0}` is not supported here")]
     Unsupported(char),
 }
@@ -103,7 +103,7 @@ enum Extent {
 enum Instruction {
     One(Set),
     Jump(usize),
-    /// Goes both ways and prefers the first.
+    /// Continues at both targets and prefers the first.
     Split(usize, usize),
     GroupStarts,
     GroupEnds,

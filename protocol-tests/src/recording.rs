@@ -1,4 +1,4 @@
-//! What a recording says, as types.
+//! Recordings as types.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,7 +29,7 @@ const EMBEDDED: [(&str, &str); 17] = [
     ("ws", include_str!("../recordings/ws.json")),
 ];
 
-/// Calls of methods that every connection to the server may hear.
+/// Calls of methods that send to every connection of the server.
 const HEARD_BY_OTHERS: [&str; 3] = ["SendAll", "SendOthers", "SendUser"];
 
 /// The scenarios of one file.
@@ -67,7 +67,7 @@ impl Family {
     }
 }
 
-/// A conversation with the server: what to do, and what it answered.
+/// A conversation with the server: the actions and the recorded answers.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
@@ -76,18 +76,18 @@ pub struct Scenario {
     /// What happens, in a few words.
     #[serde(default)]
     pub title: String,
-    /// What a server must offer beyond the plain hub for this scenario to be due.
+    /// The features that a server must have to run this scenario.
     #[serde(default)]
     pub needs: Vec<String>,
     /// What is done, in order.
     pub steps: Vec<Step>,
-    /// Whether connections of other scenarios may hear what this one sends.
+    /// Whether messages of this scenario reach connections of other scenarios.
     #[serde(skip)]
     pub heard_by_others: bool,
 }
 
 impl Scenario {
-    /// Takes one that was made up.
+    /// Makes a scenario from generated steps.
     pub(crate) fn generated(value: Value) -> Result<Self, RecordingError> {
         let part = value["id"].to_string();
         Self::from_value(value).map_err(|source| RecordingError::Malformed {
@@ -175,7 +175,7 @@ pub enum Action {
     /// Sends a close frame.
     #[serde(rename = "ws.close")]
     WsClose(WsClose),
-    /// Ends the TCP connection without a word.
+    /// Closes the TCP connection without a close frame.
     #[serde(rename = "tcp.drop")]
     TcpDrop(TcpDrop),
     /// Does nothing for a while.

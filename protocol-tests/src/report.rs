@@ -1,4 +1,4 @@
-//! What a run found.
+//! The report of a run.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! One conversation with the server.
+//! Runs one conversation with the server.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -16,10 +16,10 @@ use crate::sse::EventStream;
 use crate::websocket::WebSocket;
 use crate::wire::WireError;
 
-/// How long a scenario may take in all, against servers that keep each deadline alive with a trickle of bytes.
+/// The time limit of a scenario. It stops servers that extend every deadline by sending single bytes.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Does what the scenario says; returns what each step saw, `None` for those that see nothing.
+/// Runs the scenario; returns what each step saw, and `None` for steps that see nothing.
 pub(crate) async fn replay(address: &Address, scenario: &Scenario) -> Vec<Option<Value>> {
     let mut seen = vec![];
     let mut conversation = Conversation::new(address);

@@ -1,4 +1,4 @@
-//! A server that does what a test tells it.
+//! A server that runs the script of a test.
 
 use std::future::Future;
 
@@ -28,7 +28,7 @@ pub(crate) fn say(bytes: impl AsRef<[u8]>) -> Act {
     Act::Say(bytes.as_ref().to_vec())
 }
 
-/// Plays one script a connection, in order; the handle gives all that was heard, `<reset>` for a reset.
+/// Runs one script per connection, in order; the handle returns all received bytes, and `<reset>` for a reset.
 pub(crate) async fn server(scripts: Vec<Vec<Act>>) -> (Address, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();

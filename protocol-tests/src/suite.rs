@@ -1,4 +1,4 @@
-//! Which scenarios run, and running them.
+//! Selects scenarios and runs them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,7 +19,7 @@ use crate::report::{FamilyReport, Outcome, Problem, Report, Wrong};
 use crate::scenario::replay;
 use crate::wire::Wire;
 
-/// Everything that the crate's own recordings may need of a server.
+/// Every feature that the crate's own recordings may require of a server.
 pub const NEEDS: [&str; 9] = [
     "abort",
     "addressing",
@@ -32,7 +32,7 @@ pub const NEEDS: [&str; 9] = [
     "streams",
 ];
 
-/// Recordings, and how to hold them against a server.
+/// Recordings, and the settings for comparing a server with them.
 #[derive(Debug, Clone)]
 pub struct Suite {
     families: Vec<Family>,
@@ -66,12 +66,12 @@ impl Suite {
         families.filter_map(Result::transpose).collect::<Result<_, _>>().map(Self::new)
     }
 
-    /// Returns the suite of these families: everything is due, 16 scenarios at once, no deviations.
+    /// Returns the suite of these families: every scenario runs, 16 at once, without deviations.
     pub fn new(families: Vec<Family>) -> Self {
         Self { families, supports: None, prefix: String::new(), jobs: 16, deviations: Deviations::default() }
     }
 
-    /// Limits what is due to scenarios that need no more than this.
+    /// Runs only scenarios that require no other features than these.
     pub fn supports<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Result<Self, SelectionError> {
         let names: BTreeSet<String> = names.into_iter().map(str::to_owned).collect();
         let recorded = self.families.iter().flat_map(|family| &family.scenarios).flat_map(|scenario| &scenario.needs);
@@ -102,7 +102,7 @@ impl Suite {
         self
     }
 
-    /// Lets answers differ from the recordings where these say so, and only there.
+    /// Expects these answers instead of the recorded ones.
     pub fn deviations(mut self, deviations: Deviations) -> Result<Self, SelectionError> {
         for deviation in &deviations.deviations {
             let mut scenarios = self.families.iter().flat_map(|family| &family.scenarios);
@@ -115,7 +115,7 @@ impl Suite {
         Ok(self)
     }
 
-    /// Runs the scenarios: most side by side, those that other connections may hear one after another behind them.
+    /// Runs the scenarios: most concurrently, then one after another those whose messages reach other connections.
     pub async fn run(&self, address: &Address) -> Result<Report, RunError> {
         Wire::connect(address)
             .await
@@ -143,7 +143,7 @@ impl Suite {
         for due in together.iter().cloned() {
             let (permits, shared) = (permits.clone(), shared.clone());
             running.spawn(async move {
-                // The semaphore is never closed; a permit that could not be had would only lift the limit.
+                // The semaphore is never closed, so acquiring a permit does not fail.
                 let _permit = permits.acquire().await;
                 (due.place, run_one(&shared.0, &due.scenario, &shared.1).await)
             });
@@ -177,11 +177,11 @@ impl Suite {
     }
 }
 
-/// Why a selection makes no sense.
+/// Why a selection is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SelectionError {
-    /// A server is said to support something that no recording needs.
+    /// The server is declared to support a feature that no recording requires.
     #[error("no recording needs `{name}`; known are {known}")]
     UnknownNeed {
         /// The unknown name.
@@ -192,7 +192,7 @@ pub enum SelectionError {
     /// No scenario's id begins with the prefix.
     #[error("no scenario's id begins with `{0}`")]
     NothingSelected(String),
-    /// A deviation stands for an expectation that no recording has.
+    /// A deviation replaces an expectation that no recording has.
     #[error("a deviation names step {step} of `{id}`, for which nothing is recorded")]
     UnknownStep {
         /// The scenario that the deviation names.
@@ -202,7 +202,7 @@ pub enum SelectionError {
     },
 }
 
-/// Why a run could not begin.
+/// Why a run could not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
@@ -236,7 +236,7 @@ async fn run_one(address: &Address, scenario: &Scenario, deviations: &Deviations
     }
 }
 
-/// Holds what each step saw against what it must show.
+/// Compares what each step saw with what is expected.
 fn judge(scenario: &Scenario, seen: &[Option<Value>], deviations: &Deviations) -> Vec<Problem> {
     let mut problems = vec![];
     for (i, (step, seen)) in scenario.steps.iter().zip(seen).enumerate() {

@@ -24,7 +24,7 @@ const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
-/// A WebSocket, or what a refused request for one left open.
+/// A WebSocket, or the TCP connection after a refused upgrade.
 #[derive(Debug)]
 pub(crate) struct WebSocket {
     wire: Wire,
@@ -34,7 +34,7 @@ pub(crate) struct WebSocket {
 }
 
 impl WebSocket {
-    /// Asks for a WebSocket; returns it and what the head shows, with the body if it was refused.
+    /// Requests a WebSocket; returns it with the head of the response, and with the body if the upgrade was refused.
     pub(crate) async fn open(address: &Address, open: &WsOpen, names: &Names) -> Result<(Self, Value), WireError> {
         let key = STANDARD.encode(random::<16>()?);
         let mut lines = Lines::new(address);
@@ -123,7 +123,7 @@ impl WebSocket {
         Ok((head[0], self.wire.exactly(length, PATIENCE).await?))
     }
 
-    /// Takes one frame in: what it shows goes to `seen`, a ping is answered.
+    /// Handles one frame: records it in `seen`, and answers a ping.
     async fn take(&mut self, first: u8, payload: Vec<u8>, seen: &mut Seen, names: &Names) -> Result<(), WireError> {
         match first & 0x0f {
             CLOSE => seen.push(Shown::Other(shown_close(&payload, names)?)),

@@ -1,4 +1,4 @@
-//! A TCP connection with a buffer, where no wait is without a deadline.
+//! A buffered TCP connection on which every wait has a deadline.
 
 use std::io;
 use std::time::Duration;
@@ -78,7 +78,7 @@ impl Wire {
         std::mem::take(&mut self.buffer)
     }
 
-    /// Ends the connection so that the peer sees a reset.
+    /// Closes the connection with a reset.
     pub(crate) fn reset(self) -> Result<(), WireError> {
         Ok(self.stream.set_zero_linger()?)
     }

@@ -21,17 +21,17 @@ const WARM_UP: u64 = 2000;
 /// The resident memory may grow by this much: allocators keep some of what was freed.
 const ALLOWED_GROWTH: u64 = 8 * 1024 * 1024;
 
-/// How long the server may take to let go of the last connections: clients that vanish without a word are noticed by
-/// their silence at worst.
+/// How long the server may take to release the last connections: clients that vanish without a close frame are detected by
+/// the client timeout at the latest.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// How often it is looked at meanwhile.
+/// How often this is checked.
 const GLANCE: Duration = Duration::from_millis(50);
 
 /// A count of a moment, with its name.
 type Count = (&'static str, fn(&Moment) -> u64);
 
-/// What must be back at its beginning when all connections have ended.
+/// What must return to its value at the start when all connections have ended.
 const COUNTED: [Count; 5] = [
     ("connections", |moment| moment.holdings.connections),
     ("subscriptions", |moment| moment.holdings.subscriptions),
@@ -53,12 +53,12 @@ pub(crate) struct Arguments {
     server: Option<PathBuf>,
 }
 
-/// Tells why there is no outcome.
+/// Why there is no result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LeaksError {
     #[error(transparent)]
     Server(#[from] ServerError),
-    /// The process cannot be looked at; on Linux that means that it has ended.
+    /// The process cannot be inspected; on Linux that means that it has ended.
     #[error("the server's process cannot be looked at: {0}")]
     Process(#[from] io::Error),
     #[error("the warm-up failed: {0}")]
@@ -79,7 +79,7 @@ pub(crate) struct Outcome {
     end: Moment,
 }
 
-/// The server at a moment, from outside and in its own words.
+/// The server at one moment: measured from outside, and its own metrics.
 #[derive(Debug, Clone)]
 struct Moment {
     vitals: Vitals,
@@ -163,7 +163,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What became of a number of connections.
+/// The results of a number of connections.
 #[derive(Debug, Default)]
 struct Done {
     failed: u64,
@@ -198,7 +198,7 @@ async fn connect(server: &Arc<Server>, count: u64, concurrency: u64) -> Done {
     all
 }
 
-/// Waits until the server has let go of all connections, or for as long as that may take.
+/// Waits until the server has released all connections, or until the time limit.
 async fn settled(server: &Server, start: &Moment) -> Result<Moment, LeaksError> {
     let until = Instant::now() + PATIENCE;
     loop {

@@ -1,4 +1,4 @@
-//! A hub connection down to the socket, for ends that no client library makes.
+//! A hub connection with direct access to the socket, for ways of disconnecting that client libraries do not have.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 /// The end of a record (HubProtocol, JSON encoding).
 const SEPARATOR: char = '\x1e';
 
-/// A WebSocket of which only the beginning is done properly.
+/// A WebSocket that is opened properly and then used as a plain socket.
 #[derive(Debug)]
 pub(crate) struct RawHub(TcpStream);
 
@@ -40,7 +40,7 @@ impl RawHub {
         if answer.contains("error") { Err(io::Error::other(answer)) } else { Ok(()) }
     }
 
-    /// Lets the socket end in order, but the WebSocket without a word.
+    /// Closes the socket in order, but without a close frame.
     pub(crate) fn leave(self) {
         drop(self.0);
     }

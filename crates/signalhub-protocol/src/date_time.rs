@@ -24,13 +24,13 @@ const MAX_OFFSET: i32 = 14 * 60;
 /// use signalhub_protocol::{DateTime, Zone};
 ///
 /// let open: DateTime = "2024-07-01T08:30".parse()?;
-/// assert_eq!(open.zone, Zone::Unsaid);
+/// assert_eq!(open.zone, Zone::Unspecified);
 /// assert_eq!(open.to_string(), "2024-07-01T08:30:00");
 /// # Ok::<(), signalhub_protocol::ParseTimeError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DateTime {
-    /// What calendar and clock show: in UTC, unless the zone is unsaid.
+    /// What calendar and clock show: in UTC, unless the zone is unspecified.
     pub time: PrimitiveDateTime,
     /// What is known about the zone.
     pub zone: Zone,
@@ -40,7 +40,7 @@ pub struct DateTime {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Zone {
     /// Nothing; the original's `DateTimeKind.Unspecified`.
-    Unsaid,
+    Unspecified,
     /// It was given in UTC, as `Z`.
     Utc,
     /// It was given with an offset, and is written with `+00:00`, as a server of the original in UTC does.
@@ -72,12 +72,12 @@ impl FromStr for DateTime {
 fn parse(text: &[u8]) -> Option<DateTime> {
     let (date, rest) = parse_date(text)?;
     if rest.is_empty() {
-        return Some(DateTime { time: date.midnight(), zone: Zone::Unsaid });
+        return Some(DateTime { time: date.midnight(), zone: Zone::Unspecified });
     }
     let (time, rest) = parse_time(rest.strip_prefix(b"T")?)?;
     let time = date.with_time(time);
     match rest {
-        b"" => Some(DateTime { time, zone: Zone::Unsaid }),
+        b"" => Some(DateTime { time, zone: Zone::Unspecified }),
         b"Z" => Some(DateTime { time, zone: Zone::Utc }),
         [sign @ (b'+' | b'-'), offset @ ..] => {
             let minutes = parse_offset(offset)?;
@@ -162,7 +162,7 @@ impl fmt::Display for DateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_clock(self.time, f)?;
         f.write_str(match self.zone {
-            Zone::Unsaid => "",
+            Zone::Unspecified => "",
             Zone::Utc => "Z",
             Zone::Offset => "+00:00",
         })

@@ -1,6 +1,6 @@
 //! The errors of decoding messages, binding values and encoding them.
 
-use crate::limits::MOST_HEADERS;
+use crate::limits::MAX_HEADERS;
 
 /// The bytes are not a message of the protocol. A hub then ends the connection.
 ///
@@ -8,7 +8,7 @@ use crate::limits::MOST_HEADERS;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The record is no JSON, or is nested deeper than 64.
+    /// The record is not JSON, or is nested deeper than 64.
     #[error("Error reading JSON.")]
     Syntax,
     /// The record is some other value than an object.
@@ -25,11 +25,11 @@ pub enum DecodeError {
         /// The original's name of the type it should have.
         kind: &'static str,
     },
-    /// A header is no string.
+    /// A header is not a string.
     #[error("Expected header '{0}' to be of type String.")]
     Header(String),
-    /// There are more headers than [`Headers::MOST`](crate::Headers::MOST).
-    #[error("A message may have at most {} headers.", MOST_HEADERS)]
+    /// There are more headers than [`Headers::MAX`](crate::Headers::MAX).
+    #[error("A message may have at most {} headers.", MAX_HEADERS)]
     TooManyHeaders,
     /// `allowReconnect` is neither `true` nor `false`.
     #[error("Expected 'allowReconnect' to be true or false.")]
@@ -37,16 +37,16 @@ pub enum DecodeError {
     /// One of the ids of streams is null.
     #[error("Null value for 'streamIds' is not valid.")]
     NullStreamId,
-    /// One of the ids of streams is no string; the token that began it is named.
+    /// One of the ids of streams is not a string; the token that began it is named.
     #[error("Cannot get the value of a token type '{0}' as a string.")]
     StreamId(&'static str),
     /// A completion has both an error and a result.
     #[error("The 'error' and 'result' properties are mutually exclusive.")]
     ErrorAndResult,
-    /// A number is no integer of the named type.
+    /// A number is not an integer of the named type.
     #[error("Either the JSON value is not in a supported format, or is out of bounds for an {0}.")]
     OutOfBounds(&'static str),
-    /// A string of the envelope is no UTF-8.
+    /// A string of the envelope is not UTF-8.
     #[error("Cannot transcode invalid UTF-8 JSON text to UTF-16 string.")]
     Utf8,
     /// A string of the envelope has the first half of a surrogate pair alone.
@@ -80,7 +80,7 @@ pub enum DecodeError {
         /// The original's name of the type it should have.
         kind: &'static str,
     },
-    /// A header of a MessagePack message is no string.
+    /// A header of a MessagePack message is not a string.
     #[error("Reading 'headers[{index}].{part}' as String failed.")]
     HeaderItem {
         /// Which header, from 0.

@@ -1,14 +1,14 @@
-//! The handshake that chooses the protocol; it is JSON whatever the protocol (HubProtocol, Overview).
+//! The handshake that selects the protocol. It is always JSON (HubProtocol, Overview).
 
 use crate::error::DecodeError;
 use crate::json::{Kind, Scanner, write_string};
 use crate::protocol::Protocol;
 use crate::protocol::json::{RECORD_SEPARATOR, envelope, first_record};
 
-/// The client's first record: the protocol it wants to speak.
+/// The client's first record: the protocol that it requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HandshakeRequest {
-    /// The name of the protocol as the client spelt it; texts about it keep that spelling.
+    /// The name of the protocol as the client spelt it. Error texts keep that spelling.
     pub protocol: String,
     /// The version of the protocol.
     pub version: i32,
@@ -62,10 +62,10 @@ impl HandshakeRequest {
     }
 }
 
-/// The server's first record: it agrees, or says why not.
+/// The server's first record: it accepts the protocol, or returns an error.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HandshakeResponse {
-    /// Why the server does not agree.
+    /// Why the server refused the handshake.
     pub error: Option<String>,
 }
 
@@ -94,7 +94,7 @@ impl HandshakeResponse {
     }
 }
 
-/// Appends the server's answer with its separator: an agreement, or the error.
+/// Appends the server's response with its separator; `None` accepts the handshake.
 pub fn encode_response(error: Option<&str>, out: &mut Vec<u8>) {
     out.push(b'{');
     if let Some(error) = error {
@@ -104,14 +104,14 @@ pub fn encode_response(error: Option<&str>, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'}', RECORD_SEPARATOR]);
 }
 
-/// The first record is no handshake.
+/// The first record is not a valid handshake.
 ///
 /// Its text is the original's, because it reaches clients of hubs with detailed errors; only texts about bad JSON are ours, for
 /// the original's name lines and columns of its own reader.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// The record is no JSON.
+    /// The record is not JSON.
     #[error("The handshake is not valid JSON.")]
     Syntax,
     /// A property is missing.

@@ -4,4 +4,4 @@
 pub(crate) const MAX_DEPTH: u32 = 64;
 
 /// How many headers a message that is read may have.
-pub(crate) const MOST_HEADERS: usize = 100;
+pub(crate) const MAX_HEADERS: usize = 100;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::limits::MOST_HEADERS;
+use crate::limits::MAX_HEADERS;
 use crate::value::{Arguments, Value};
 
 /// A message of either direction, borrowing what it was read from.
@@ -159,7 +159,7 @@ pub struct Headers<'a>(BTreeMap<Cow<'a, str>, Cow<'a, str>>);
 
 impl<'a> Headers<'a> {
     /// How many headers a message that is read may have, those that another one replaces included. The original has no limit.
-    pub const MOST: usize = MOST_HEADERS;
+    pub const MAX: usize = MAX_HEADERS;
 
     /// Sets a header; an earlier one of the same name is replaced.
     pub fn set(&mut self, name: impl Into<Cow<'a, str>>, text: impl Into<Cow<'a, str>>) {

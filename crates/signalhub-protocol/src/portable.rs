@@ -6,7 +6,7 @@
 use crate::limits::MAX_DEPTH;
 
 /// How deep a value may nest that is passed on unread. As an argument of a message it is two levels deep already.
-pub(crate) const DEEPEST: u32 = MAX_DEPTH - 2;
+pub(crate) const MAX_PORTABLE_DEPTH: u32 = MAX_DEPTH - 2;
 
 /// The name that no member may have: `@msgpack/msgpack`, which official clients in JavaScript read MessagePack with, refuses
 /// it, and the client ends its connection.
@@ -19,7 +19,7 @@ pub enum NotPortable {
     /// The bytes are not one value of its protocol.
     #[error("this is not one whole value")]
     Malformed,
-    /// Text is no Unicode: half a surrogate pair, or bytes that are no UTF-8.
+    /// Text is not Unicode: half a surrogate pair, or bytes that are not UTF-8.
     #[error("a string has half a surrogate pair or is no UTF-8")]
     Text,
     /// A number is beyond the range of a double, or is not finite.
@@ -37,7 +37,7 @@ pub enum NotPortable {
     /// A MessagePack map has a key twice, which readers of MessagePack refuse.
     #[error("a key of a map is there twice")]
     RepeatedKey,
-    /// A MessagePack extension is no timestamp, or one beyond the years of the calendar.
+    /// A MessagePack extension is not a timestamp, or is a timestamp outside the years of the calendar.
     #[error("an extension is no timestamp")]
     Extension,
 }

@@ -1,4 +1,4 @@
-//! `signalhub-conformance`: holds the recordings against a server and says what differs.
+//! `signalhub-conformance`: compares a server with the recordings and reports differences.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ use protocol_tests::{Address, Deviations, Report, Suite};
 struct CommandLine {
     /// The server, such as http://127.0.0.1:5100
     base_url: Address,
-    /// What the server supports beyond the plain hub, comma-separated; scenarios that need more are not due
+    /// What the server supports beyond the plain hub, comma-separated; scenarios that require more are skipped
     #[arg(long, value_name = "LIST", default_value = "all")]
     supports: String,
     /// Only scenarios whose id begins with this
@@ -61,7 +61,7 @@ async fn main() -> ExitCode {
         Ok(report) => report,
         Err(error) => return refuse(&error, 1),
     };
-    // A reader that has gone away does not change the verdict.
+    // If stdout is closed, the exit code still reports the result.
     let _ = print(&report, command_line.verbose);
     ExitCode::from(u8::from(report.failed() > 0))
 }

@@ -8,15 +8,15 @@ use std::time::Duration;
 use clap::Parser;
 use protocol_tests::{Address, Differential};
 
-/// Compares a SignalR server with another one that has the recorded hubs
+/// Compares a SignalR server with another one that has the same hubs
 #[derive(Debug, Parser)]
 #[command(name = "signalhub-differential", version)]
 struct CommandLine {
-    /// The server that is right, such as http://127.0.0.1:5001
+    /// The reference server, such as http://127.0.0.1:5001
     original: Address,
     /// The server that is compared with it
     other: Address,
-    /// Decides what is said
+    /// The seed of the random conversations
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// How many conversations are held
@@ -25,7 +25,7 @@ struct CommandLine {
     /// How many are held at once
     #[arg(long, value_name = "N", default_value_t = 24)]
     jobs: usize,
-    /// How long nothing must come before a conversation goes on, in milliseconds
+    /// How long the server must send nothing before a conversation continues, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 100)]
     idle_ms: u64,
 }
@@ -36,7 +36,7 @@ async fn main() -> ExitCode {
     let differential = Differential { seed, count, jobs, idle: Duration::from_millis(idle_ms) };
     match differential.run(&original, &other).await {
         Ok(comparison) => {
-            // A reader that has gone away does not change the verdict.
+            // If stdout is closed, the exit code still reports the result.
             let _ = writeln!(io::stdout(), "{comparison}");
             ExitCode::from(u8::from(!comparison.differing.is_empty()))
         }

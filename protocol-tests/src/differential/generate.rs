@@ -1,6 +1,6 @@
 //! Random conversations with the recorded hubs.
 //!
-//! They keep clear of what is known to differ: `deviations.json` says of each such input how and why.
+//! They avoid inputs for which the servers are known to differ; `deviations.json` describes each of them.
 
 use serde_json::{Value, json};
 
@@ -82,7 +82,7 @@ const PATHS: [&str; 12] = [
 ];
 const VERSIONS: [&str; 10] = ["0", "1", "99", "-1", "%201", "1.0", "", "1%00", "%E2%80%831", "1&negotiateVersion="];
 
-/// What a parameter of a method is.
+/// The kind of a method's parameter.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Integer,
@@ -119,7 +119,7 @@ const METHODS: [(&str, u8, &[Kind], usize); 20] = [
     ("UploadEcho", 4, &[], 1),
 ];
 
-/// Gives one conversation: mostly over a WebSocket, now and then a request.
+/// Generates one conversation: usually over a WebSocket, sometimes an HTTP request.
 pub(super) fn conversation(seed: u64, number: u64, idle_ms: u64) -> Result<Scenario, RecordingError> {
     let mut random = Random::new(seed, number);
     let steps = if random.percent(15) { vec![request(&mut random)] } else { web_socket(&mut random, idle_ms) };
@@ -159,7 +159,7 @@ fn web_socket(random: &mut Random, idle_ms: u64) -> Vec<Value> {
 struct Records<'r> {
     random: &'r mut Random,
     next: usize,
-    /// The streams that it has promised.
+    /// The streams that it announced.
     streams: Vec<String>,
 }
 
@@ -249,7 +249,7 @@ impl Records<'_> {
         }
     }
 
-    /// Writes the properties of a call, in some order and with some mistake now and then.
+    /// Writes the properties of a call, in random order and sometimes with a mistake.
     fn spell(&mut self, mut properties: Vec<(&str, String)>) -> String {
         if self.random.percent(25) {
             self.random.shuffle(&mut properties);

@@ -1,4 +1,4 @@
-//! Random numbers that a seed decides: the same sequences on every machine, and no dependency.
+//! Random numbers from a seed: the same sequence on every machine, without a dependency.
 
 /// A generator of the kind SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
 #[derive(Debug, Clone)]

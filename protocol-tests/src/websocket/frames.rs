@@ -1,4 +1,4 @@
-//! From WebSocket messages to what a recording shows of them.
+//! Converts WebSocket messages to the form that recordings have.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What was measured.
+//! Measurements.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ pub(crate) struct Cost {
     pub(crate) user: Duration,
     pub(crate) system: Duration,
     pub(crate) wall: Duration,
-    /// What others than this program and the server did meanwhile, as a share of all processors.
+    /// The share of all processors that other processes used meanwhile.
     pub(crate) foreign: f64,
 }
 

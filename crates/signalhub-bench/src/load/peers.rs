@@ -1,4 +1,4 @@
-//! Many connections on one thread: the sink of a load test, with nothing between it and epoll.
+//! Many connections on one thread, directly on epoll: the receivers of a load test.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use super::target::Hub;
 /// Shorter records are pings.
 const SHORTEST: u64 = 12;
 
-/// No wait takes as long.
+/// The time limit of every wait.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The connections.
@@ -32,7 +32,7 @@ struct Peer {
     heard: usize,
 }
 
-/// Connects a WebSocket, shakes hands and calls `Subscribe` with this argument.
+/// Opens a WebSocket, performs the handshake and calls `Subscribe` with this argument.
 pub(crate) fn join(hub: &Hub, subscription: &str) -> io::Result<TcpStream> {
     let mut socket = TcpStream::connect(&hub.address)?;
     socket.set_nodelay(true)?;
@@ -56,7 +56,7 @@ pub(crate) fn call(subscription: &str) -> String {
     format!(r#"{{"type":1,"invocationId":"1","target":"Subscribe","arguments":[{subscription}]}}"#)
 }
 
-/// Reads until what has come ends so, past pings.
+/// Reads until the received bytes end with this, and skips pings.
 pub(crate) fn read_until(socket: &mut TcpStream, end: &str) -> io::Result<String> {
     let (mut text, mut bytes) = (Vec::new(), [0; 4096]);
     while !text.ends_with(end.as_bytes()) {

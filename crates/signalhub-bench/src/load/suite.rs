@@ -1,4 +1,4 @@
-//! The suite: which scenario is run how, and which goal its figures are held against.
+//! The suite: how each scenario runs, and which goal its figures are compared with.
 
 mod growth;
 
@@ -40,7 +40,7 @@ struct Bench<'a> {
     arguments: &'a Arguments,
 }
 
-/// A server and its peers, ready to hear.
+/// A server and its connected peers.
 struct Side {
     source: Source,
     peers: Peers,
@@ -72,7 +72,7 @@ impl Bench<'_> {
         self.arguments.reference.as_deref().map(Target::other).transpose()
     }
 
-    /// Measures each side in turn, again and again.
+    /// Measures each side in turn, several times.
     fn interleaved<T, S>(
         &self,
         sides: &mut [S],
@@ -146,7 +146,7 @@ fn figure(name: &str, unit: &'static str, results: &[Vec<Delivered>], of: fn(&De
 }
 
 impl Figure {
-    /// Holds it against a goal.
+    /// Compares it with a goal.
     fn with_goal(mut self, id: &'static str, text: &'static str, met: impl FnOnce(&Self) -> bool) -> Self {
         let met = met(&self);
         self.goal = Some(Goal { id, text, met });

@@ -13,7 +13,7 @@ use crate::process::Vitals;
 const SECRET: &str = "signalhub-bench signs all of its tokens with this";
 const API_KEY: &str = "signalhub-bench-publishes-with-this";
 
-/// A runtime may have to be unpacked first.
+/// How long a server may take to start: its runtime may have to be unpacked first.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The address of a hub, and the credentials for it.
@@ -27,7 +27,7 @@ pub(crate) struct Hub {
     pub(crate) publish_header: String,
 }
 
-/// A running server, which ends with this value.
+/// A running server; dropping this value stops it.
 #[derive(Debug)]
 pub(crate) struct Target {
     child: Child,

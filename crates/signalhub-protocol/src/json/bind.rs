@@ -18,7 +18,7 @@ use crate::encoded::{ANY_VALUE, JSON, RAW_VALUE, visit_encoded, visit_raw};
 use crate::error::BindError;
 use crate::fields::{Fields, ReadValue};
 use crate::names::{Key, name_of_data, position, spelling};
-use crate::portable::DEEPEST;
+use crate::portable::MAX_PORTABLE_DEPTH;
 use crate::transcode::transcode;
 
 /// Converts one value.
@@ -132,7 +132,7 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
         if name != RAW_VALUE && name != ANY_VALUE {
             return visitor.visit_newtype_struct(self);
         }
-        let text = self.scanner.value_with(&mut Portable::new(DEEPEST)).map_err(BindError::custom)?;
+        let text = self.scanner.value_with(&mut Portable::new(MAX_PORTABLE_DEPTH)).map_err(BindError::custom)?;
         let text = std::str::from_utf8(text).map_err(BindError::custom)?;
         if name == RAW_VALUE { visit_raw(text.into(), visitor) } else { visit_encoded(JSON, text.as_bytes(), visitor) }
     }

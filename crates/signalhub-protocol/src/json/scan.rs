@@ -1,12 +1,12 @@
 //! A byte-level reader of JSON text (RFC 8259).
 //!
 //! It checks syntax and nesting, and hands out slices. The content of a string is checked only when it is decoded, so that
-//! invalid UTF-8 inside a skipped value or an argument is no error of the record (HubProtocol, JSON encoding).
+//! invalid UTF-8 inside a skipped value or an argument is not an error of the record (HubProtocol, JSON encoding).
 
 use super::text::{Text, escape_len};
 use crate::limits::MAX_DEPTH;
 
-/// The text is no JSON, or is nested too deep.
+/// The text is not JSON, or is nested too deep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SyntaxError;
 

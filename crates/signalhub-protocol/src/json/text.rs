@@ -91,7 +91,7 @@ impl<'a> Text<'a> {
 /// The characters of a string cannot be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TextError {
-    /// It is no UTF-8.
+    /// It is not UTF-8.
     Utf8,
     /// The first half of a surrogate pair stands alone.
     HalfPair,

@@ -1,7 +1,7 @@
 //! Converts raw values to types by MessagePack-CSharp's rules: names in the style of .NET, enums by name, strict types.
 //!
-//! Beyond them a field is also found under the name that serde gives it, a list of bytes may come as bytes, and a time may be
-//! read as text: types of other crates know no other form of it.
+//! In addition, a field is found by its serde name, a list of bytes may be sent as bin, and a timestamp may be read as text,
+//! because types of other crates support no other form.
 
 use serde::de::value::{BorrowedStrDeserializer, SeqDeserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Error, Visitor};
@@ -17,7 +17,7 @@ use crate::fields::{Fields, ReadValue};
 use crate::json;
 use crate::limits::MAX_DEPTH;
 use crate::names::{Key, name_of_data};
-use crate::portable::{DEEPEST, NotPortable};
+use crate::portable::{MAX_PORTABLE_DEPTH, NotPortable};
 use crate::timestamp::Timestamp;
 use crate::transcode::transcode;
 
@@ -26,7 +26,7 @@ pub(crate) fn bind<T: DeserializeOwned>(value: &[u8]) -> Result<T, BindError> {
     T::deserialize(Reader { scanner: &mut Scanner::new(value), depth: 0 })
 }
 
-/// Hands the first value on to a serializer.
+/// Passes the first value to a serializer.
 pub(crate) fn forward<S: Serializer>(value: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     transcode(Reader { scanner: &mut Scanner::new(value), depth: 0 }, serializer)
 }
@@ -48,7 +48,7 @@ pub(crate) struct Elements<'a> {
 }
 
 impl<'a> Elements<'a> {
-    /// Reads how many there are, which has to be right before any of them is looked at.
+    /// Reads how many there are; a wrong number is reported before any of them is converted.
     pub(crate) fn new(array: &'a [u8], expected: usize) -> Result<Self, BindError> {
         let mut scanner = Scanner::new(array);
         match scanner.token() {
@@ -77,7 +77,7 @@ struct Reader<'s, 'a> {
 }
 
 impl<'s, 'a> Reader<'s, 'a> {
-    /// Gives the next head, if it is admitted.
+    /// Returns the next head, or an error if it is not accepted.
     fn token(&mut self, admits: impl Fn(&Token<'a>) -> bool) -> Result<Token<'a>, BindError> {
         let code = self.scanner.code()?;
         let token = self.scanner.token()?;
@@ -120,7 +120,7 @@ impl<'s, 'a> Reader<'s, 'a> {
     /// Passes over the next value, if it can be passed on to clients of either protocol.
     fn any_value(&mut self) -> Result<&'a [u8], BindError> {
         let start = self.scanner.rest();
-        check_portable(self.scanner, DEEPEST).map_err(BindError::custom)?;
+        check_portable(self.scanner, MAX_PORTABLE_DEPTH).map_err(BindError::custom)?;
         Ok(&start[..start.len() - self.scanner.rest().len()])
     }
 
@@ -136,7 +136,7 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
 
     fn deserialize_any<V: Visitor<'a>>(mut self, visitor: V) -> Result<V::Value, BindError> {
         match self.token(|_| true)? {
-            // What is no type of its own may be passed on, and types such as serde_json's would make it null.
+            // A type that takes any value may pass it on, and types such as serde_json's would make this number null.
             Token::Float32(number) if !number.is_finite() => Err(BindError::custom(NotPortable::Number)),
             Token::Float64(number) if !number.is_finite() => Err(BindError::custom(NotPortable::Number)),
             token => self.visit(token, visitor),
@@ -294,7 +294,7 @@ impl<'a> de::MapAccess<'a> for Members<'_, 'a> {
         let Some(mut reader) = self.next() else {
             return Ok(None);
         };
-        // A number may be spelt, because objects of JavaScript have no other keys.
+        // A string may hold a number, because keys of JavaScript objects are always strings.
         let key = match reader.scanner.clone().token()? {
             Token::Str(_) => match reader.token(|_| true)? {
                 Token::Str(name) => seed.deserialize(Key(name_of_data(text(name)?)?.into())),

@@ -1,4 +1,4 @@
-//! Names of fields: serde declares them in the style of Rust or JSON, and they travel in that of .NET.
+//! Names of fields: serde declares them in the style of Rust or JSON, and they are sent in that of .NET.
 
 /// Gives the characters of the name that a .NET type has for a field: `ShipTo` for `ship_to` and `shipTo`.
 pub(super) fn pascal_case(name: &str) -> impl Iterator<Item = char> {

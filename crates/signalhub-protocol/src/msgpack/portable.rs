@@ -1,4 +1,4 @@
-//! What MessagePack can carry and JSON cannot spell.
+//! Finds values that MessagePack can represent and JSON cannot.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use super::scan::{ScanError, Scanner, Token};
 use super::time;
 use crate::portable::{NotPortable, PROTOTYPE};
 
-/// Passes over the next value, all of which JSON can spell.
+/// Passes over the next value, and checks that JSON can represent all of it.
 pub(crate) fn check_portable(scanner: &mut Scanner<'_>, deepest: u32) -> Result<(), NotPortable> {
     check(scanner, deepest, deepest)
 }

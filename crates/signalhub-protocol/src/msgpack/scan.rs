@@ -7,7 +7,7 @@ use super::format::{
 };
 use crate::limits::MAX_DEPTH;
 
-/// The bytes are no value of the kind that is wanted.
+/// The bytes are not a value of the expected kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ScanError {
     /// They end too early.
@@ -56,7 +56,7 @@ impl<'a> Scanner<'a> {
         self.input.get(self.at).copied().ok_or(ScanError::End)
     }
 
-    /// Gives what was not consumed yet.
+    /// Returns the bytes that are not consumed yet.
     pub(crate) fn rest(&self) -> &'a [u8] {
         &self.input[self.at..]
     }

@@ -64,7 +64,7 @@ impl<'o> Writer<'o> {
         Ok(())
     }
 
-    /// Opens an array or map. How much it holds is often known, and then its head has the right width at once.
+    /// Opens an array or map. If the length is known, its head has the right width at once.
     fn open(self, container: Container, len: Option<usize>) -> Result<Members<'o>, EncodeError> {
         if self.depth == MAX_DEPTH {
             return Err(EncodeError::Depth);
@@ -306,8 +306,8 @@ impl Members<'_> {
         self.value(value)
     }
 
-    /// Leaves of the entries with the same key only the last one, which is the one that readers of JSON see: readers of
-    /// MessagePack may refuse two.
+    /// Keeps only the last of several entries with the same key, as readers of JSON do: readers of MessagePack may refuse
+    /// duplicates.
     fn keep_last_of_each_key(&mut self) {
         let mut keys = HashSet::with_capacity(self.entries.len());
         let ends = self.entries.iter().skip(1).map(|key| key.start).chain([self.out.len()]);

@@ -4,7 +4,7 @@ use super::*;
 use crate::{EncodeError, Protocol, Value};
 
 fn json(text: &str) -> Result<(), NotPortable> {
-    Value::Json(text.as_bytes()).check_portable(DEEPEST)
+    Value::Json(text.as_bytes()).check_portable(MAX_PORTABLE_DEPTH)
 }
 
 fn translated(value: Value<'_>) -> Result<Vec<u8>, EncodeError> {
@@ -81,7 +81,7 @@ fn message_pack_that_json_cannot_spell_is_found() {
         (&nested(63), Err(NotPortable::Depth(62))),
         (&nested(100_000), Err(NotPortable::Depth(62))),
     ] {
-        assert_eq!(Value::MessagePack(value).check_portable(DEEPEST), expected, "{}", value.escape_ascii());
+        assert_eq!(Value::MessagePack(value).check_portable(MAX_PORTABLE_DEPTH), expected, "{}", value.escape_ascii());
     }
 }
 
@@ -121,9 +121,9 @@ proptest! {
 
     #[test]
     fn portable_message_pack_is_json_that_reads_back(bytes: Vec<u8>) {
-        if Value::MessagePack(&bytes).check_portable(DEEPEST).is_ok() {
+        if Value::MessagePack(&bytes).check_portable(MAX_PORTABLE_DEPTH).is_ok() {
             let text = translated(Value::MessagePack(&bytes)).unwrap();
-            prop_assert_eq!(Value::Json(&text).check_portable(DEEPEST), Ok(()));
+            prop_assert_eq!(Value::Json(&text).check_portable(MAX_PORTABLE_DEPTH), Ok(()));
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) struct File {
 }
 
 impl Tree {
-    /// Reads all of it; what is no UTF-8 is no text.
+    /// Reads all of it; what is not UTF-8 is not text.
     pub(crate) fn read(workspace: &Workspace) -> io::Result<Self> {
         let mut files = Vec::new();
         collect(&workspace.root, "", &mut files)?;

@@ -56,7 +56,7 @@ pub(crate) fn conformance(hub: HubBuilder<()>) -> HubBuilder<()> {
         .method("renamed", async || Ok("renamed result"))
 }
 
-/// Says hello at once and is ready half a second later.
+/// Sends a greeting at once and is ready half a second later.
 pub(crate) async fn greet(clients: Clients) -> Result<(), HubError> {
     clients.caller().send("Hello", ()).await?;
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -108,7 +108,7 @@ fn given(argument: Option<String>, parameter: &str) -> Result<String, HubError> 
     argument.ok_or_else(|| null(parameter))
 }
 
-/// Sends to some clients. A name that is null or empty is found out when there is somebody to send to.
+/// Sends to some clients. A null or empty name fails only if there is a client to send to.
 async fn send(target: Target, method: Option<String>, argument: Option<String>) -> Result<(), HubError> {
     let sent = target.send(method.as_deref().unwrap_or_default(), (argument,)).await;
     sent.map_err(|error| unsent(&method, error))
@@ -177,8 +177,7 @@ async fn ask_caller(clients: Clients, Args((method, argument)): TwoTexts) -> Res
     })
 }
 
-/// Counts without looking whether anybody still listens, as the recorded method does: it takes its cancellation and
-/// ignores it.
+/// Counts without checking for cancellation, as the recorded method does: it takes a cancellation token and ignores it.
 async fn count(
     _: Cancellation,
     Args((n, delay)): Args<(i32, i32)>,

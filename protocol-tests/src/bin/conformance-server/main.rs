@@ -30,7 +30,7 @@ async fn main() -> io::Result<()> {
     writeln!(io::stdout(), "listening on http://{}", server.local_addr()?)?;
     server
         .run_until(async {
-            // Without signals there is no way to stop in order, and the process simply ends with its parent.
+            // Without signals there is no graceful shutdown, and the process ends with its parent.
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }

@@ -1,4 +1,4 @@
-//! What the recorded hubs take and give: the original's types, as far as clients see them.
+//! The types of the recorded hubs' parameters and results, as clients see them.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ impl Default for ComplexObject {
         Self {
             id: 0,
             name: None,
-            created: DateTime { time: datetime!(0001-01-01 00:00), zone: Zone::Unsaid },
+            created: DateTime { time: datetime!(0001-01-01 00:00), zone: Zone::Unspecified },
             key: Guid("00000000-0000-0000-0000-000000000000".to_owned()),
             values: None,
         }

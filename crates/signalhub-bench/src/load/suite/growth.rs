@@ -28,7 +28,7 @@ pub(super) fn subscriptions(bench: &Bench<'_>) -> io::Result<Vec<Figure>> {
     [1, 10, 101].into_iter().map(cost).collect()
 }
 
-/// What it costs to come, subscribe and leave with more and more subscriptions of those who stay.
+/// What it costs to connect, subscribe and leave with more and more subscriptions of other clients.
 pub(super) fn visits(bench: &Bench<'_>) -> io::Result<Vec<Figure>> {
     let cost = |(staying, each): (usize, usize)| {
         let server = bench.ours()?;
@@ -47,7 +47,7 @@ pub(super) fn resources(number: usize, count: usize) -> String {
     format!(r#"{{"e":"portos.resources.changed","r":[{}]}}"#, names.join(","))
 }
 
-/// What goes through with one worker and with two.
+/// The throughput with one worker and with two.
 pub(super) fn workers(bench: &Bench<'_>) -> io::Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for workers in [1, 2] {

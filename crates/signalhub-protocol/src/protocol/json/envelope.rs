@@ -106,7 +106,7 @@ impl<'a> Envelope<'a> {
             let name = name.decode()?;
             self.header_count += 1;
             match scanner.kind()? {
-                Kind::String if self.header_count > Headers::MOST => return Err(DecodeError::TooManyHeaders),
+                Kind::String if self.header_count > Headers::MAX => return Err(DecodeError::TooManyHeaders),
                 Kind::String => self.headers.set(name, scanner.string()?.decode()?),
                 kind => {
                     check_scalar(scanner, kind)?;
@@ -136,7 +136,7 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// A stream invocation may be without id: its receiver reports arguments that do not bind first.
+    /// A stream invocation may lack an id here: its receiver first reports arguments that do not bind.
     fn into_invocation(self, lacks: fn(&Self) -> &'static str) -> Result<Invocation<'a>, DecodeError> {
         let Some(arguments) = self.arguments else {
             return Err(DecodeError::Missing(lacks(&self)));

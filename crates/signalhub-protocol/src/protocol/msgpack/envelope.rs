@@ -123,7 +123,7 @@ impl<'a> Envelope<'a> {
         let Ok(Token::Map(count)) = self.0.token() else {
             return Err(DecodeError::Count { container: "map", item: "headers" });
         };
-        if count > Headers::MOST {
+        if count > Headers::MAX {
             return Err(DecodeError::TooManyHeaders);
         }
         let mut headers = Headers::default();
@@ -153,7 +153,7 @@ impl<'a> Envelope<'a> {
         self.text().map_err(|_| DecodeError::Item { item, kind: "String" })
     }
 
-    /// Reads a string or nil. What is no UTF-8 is replaced, as the original does.
+    /// Reads a string or nil. What is not UTF-8 is replaced, as the original does.
     fn text(&mut self) -> Result<Option<Cow<'a, str>>, ScanError> {
         let code = self.0.code()?;
         match self.0.token()? {
