@@ -118,3 +118,9 @@ impl Protocol {
         }
     }
 }
+
+// The length of `ALL` does not depend on the variants, so that a new one would be missing there without an error. This match
+// fails to compile until the new protocol is listed.
+const _: () = match Protocol::Json {
+    Protocol::Json | Protocol::MessagePack => assert!(Protocol::ALL.len() == 2, "all protocols are in ALL"),
+};
