@@ -1,14 +1,14 @@
-//! The command line: one file per command, and what they share.
+//! The command line: reads the arguments and runs the command that they name.
 
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
+use crate::commands::error::CommandError;
+use crate::commands::sources::Sources;
 use crate::commands::{config, listen, publish, serve, token};
-use crate::configuration::{Configuration, ConfigurationError};
 use crate::log;
 
 /// A hub for the official SignalR clients, with a publish API.
@@ -19,17 +19,6 @@ struct CommandLine {
     sources: Sources,
     #[command(subcommand)]
     command: Option<Command>,
-}
-
-/// Where the configuration comes from, beside the environment.
-#[derive(Debug, Args)]
-pub(crate) struct Sources {
-    /// The configuration file; signalhub.toml when it exists
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Sets one key of the configuration, such as listen.public=127.0.0.1:5200
-    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = assignment)]
-    set: Vec<(String, String)>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,39 +35,6 @@ enum Command {
     Publish(publish::Arguments),
     /// Subscribes to an event and prints what arrives, one JSON object a line
     Listen(listen::Arguments),
-}
-
-/// Tells why a command did not do what it was asked to.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CommandError {
-    /// It was asked in a way that has no meaning.
-    #[error("{0}")]
-    Usage(String),
-    /// It was answered with no.
-    #[error("{0}")]
-    No(String),
-}
-
-impl CommandError {
-    /// Makes a no out of any error.
-    pub(crate) fn no(error: impl std::fmt::Display) -> Self {
-        Self::No(error.to_string())
-    }
-}
-
-impl From<ConfigurationError> for CommandError {
-    fn from(error: ConfigurationError) -> Self {
-        Self::no(error)
-    }
-}
-
-impl Sources {
-    /// Reads the configuration.
-    pub(crate) fn configuration(&self) -> Result<Configuration, ConfigurationError> {
-        let text = |text: OsString| text.to_string_lossy().into_owned();
-        let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
-        Configuration::load(self.config.as_deref(), variables, &self.set)
-    }
 }
 
 /// Runs the program. It exits with 0 when all went well, 1 when the answer is no, and 2 on wrong usage.
@@ -106,9 +62,4 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     log::write_patiently(io::stderr(), format!("signalhub: {error}\n"));
     ExitCode::from(code)
-}
-
-fn assignment(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
-    Ok((key.to_owned(), value.to_owned()))
 }

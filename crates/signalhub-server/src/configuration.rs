@@ -29,6 +29,9 @@ use setting::{Given, Setting};
 pub use sources::{ConfigurationError, Place};
 pub(crate) use sources::{KEY_VARIABLE, SHORTEST_KEY, TOKEN_VARIABLE};
 
+/// The URL of a server whose configuration sets no address.
+pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:3000";
+
 /// Defines the sections and keys: a struct for each section, their defaults, [`KEYS`] and [`SECTIONS`].
 macro_rules! configuration {
     ($(

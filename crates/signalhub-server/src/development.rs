@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::commands::DEFAULT_URL;
+use crate::configuration::DEFAULT_URL;
 use crate::configuration::{Address, ApiKey, Configuration, Listener, SigningSecret};
 use crate::node::{HUB_PATH, StartError};
 use crate::token::{self, SignError, TokenContent};
@@ -107,7 +107,7 @@ impl Development {
         writeln!(
             out,
             "curl {url}{} -H 'Content-Type: application/json' -H X-API-Key:{key} -d '{{\"e\":\"portos.resources.changed\",\"p\":{PAYLOAD}}}'\n",
-            crate::publish_api::PATH
+            crate::http_api::publish::PATH
         )?;
         out.flush()
     }

@@ -12,9 +12,9 @@ use signalhub::portos::broker::catalogue;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::configuration::{ApiKey, Publish, Rate};
+use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
+use crate::http_api::publish::{PATH, PublishApi};
 use crate::lifecycle::Lifecycle;
-use crate::publish_api::authorize::{Authorizer, OrganisationRule};
-use crate::publish_api::{PATH, PublishApi};
 
 /// A publish API that anybody may use who has the one key, with nobody listening behind it.
 #[derive(Debug)]

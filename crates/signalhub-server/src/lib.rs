@@ -29,27 +29,22 @@
 mod command_line;
 mod commands;
 pub mod configuration;
-mod counts;
 mod development;
 #[cfg(test)]
 mod documents;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
-mod health;
+mod http_api;
 mod lifecycle;
 mod log;
-mod metrics;
 mod node;
-mod open_api;
-mod pages;
-mod publish_api;
 mod shutdown;
 mod token;
 
 pub use command_line::run;
 pub use configuration::{Configuration, ConfigurationError};
-pub use counts::{Counts, PublishRefusals, Refusals};
 pub use development::{Development, DevelopmentError};
+pub use http_api::counts::{Counts, PublishRefusals, Refusals};
 pub use node::{HUB_PATH, Node, StartError};
 pub use token::{SignError, TokenContent, parse_grant, sign};

@@ -16,11 +16,11 @@ use crate::configuration::{
     self as settings, Auth, CallRate, Configuration, Cors, DefaultGrants, Events, ForwardedHeader, Listen, Listener,
     Maximum, SigningSecret, SocketShare,
 };
-use crate::counts::Counts;
+use crate::http_api::counts::Counts;
+use crate::http_api::publish::PublishApi;
+use crate::http_api::publish::authorize::{self, Authorizer, OrganisationRule};
+use crate::http_api::{InternalRoutes, PublicRoutes};
 use crate::lifecycle::{Lifecycle, Phase};
-use crate::pages::{InternalPages, PublicPages};
-use crate::publish_api::PublishApi;
-use crate::publish_api::authorize::{self, Authorizer, OrganisationRule};
 
 /// The path of the hub.
 pub const HUB_PATH: &str = "/signalr/v1/mainHub";
@@ -71,7 +71,7 @@ impl Node {
             .drain_time(configuration.listen.drain_time)
             .endpoint(HUB_PATH, endpoint);
         let publish = publish.waiting_for(server.readers());
-        let server = server.otherwise(PublicPages::new(publish));
+        let server = server.otherwise(PublicRoutes::new(publish));
         let hosts = hosts(&configuration.listen);
         let server = if configuration.listen.check_hosts { server.hosts(hosts.clone()) } else { server };
         let mut counts = Counts::new(server.connections(), hub, broker, refused);
@@ -84,7 +84,7 @@ impl Node {
                     .map_err(|error| StartError::ListenInternally { address: address.to_owned(), error })?;
                 let server = server.limits(common_limits(configuration)).hosts(hosts);
                 counts = counts.with_internal(server.connections());
-                Some((server.otherwise(InternalPages::new(lifecycle.clone(), counts.clone())), address))
+                Some((server.otherwise(InternalRoutes::new(lifecycle.clone(), counts.clone())), address))
             }
         };
         let shutdown_delay = configuration.listen.shutdown_delay;

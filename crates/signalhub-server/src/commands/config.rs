@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use clap::Subcommand;
 use signalhub::connections::raise_file_descriptor_limit;
 
-use crate::command_line::{CommandError, Sources};
+use crate::commands::error::CommandError;
+use crate::commands::sources::Sources;
 use crate::configuration::Configuration;
 use crate::development::Development;
 

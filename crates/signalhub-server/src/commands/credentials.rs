@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::command_line::CommandError;
+use crate::commands::error::CommandError;
 use crate::configuration::{KEY_VARIABLE, TOKEN_VARIABLE};
 
 /// A bearer token.

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use signalhub_client::{Client, ConnectError, Disconnected, InvokeError, ServerInvocation};
 
-use crate::command_line::CommandError;
-use crate::commands::DEFAULT_URL;
 use crate::commands::credentials::TokenArguments;
+use crate::commands::error::CommandError;
+use crate::configuration::DEFAULT_URL;
 use crate::node::HUB_PATH;
 use crate::shutdown;
 

@@ -10,9 +10,10 @@ use portos_notifications::{Notifier, NotifierError, NotifyError, PublishBody, pa
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-use crate::command_line::{CommandError, Sources};
-use crate::commands::DEFAULT_URL;
 use crate::commands::credentials::{KeyArguments, TokenArguments, key_variable, token_variable};
+use crate::commands::error::CommandError;
+use crate::commands::sources::Sources;
+use crate::configuration::DEFAULT_URL;
 use crate::configuration::{Configuration, parse_duration};
 
 /// A server that has not answered after this time will not.

@@ -4,7 +4,8 @@ use std::io;
 
 use signalhub::connections::raise_file_descriptor_limit;
 
-use crate::command_line::{CommandError, Sources};
+use crate::commands::error::CommandError;
+use crate::commands::sources::Sources;
 use crate::configuration::{Configuration, Listener};
 use crate::development::Development;
 use crate::node::{Node, StartError};

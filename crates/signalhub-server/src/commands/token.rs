@@ -8,8 +8,9 @@ use clap::{Args, Subcommand};
 use portos_notifications::GrantClaim;
 use signalhub::events::Pattern;
 
-use crate::command_line::{CommandError, Sources};
 use crate::commands::credentials;
+use crate::commands::error::CommandError;
+use crate::commands::sources::Sources;
 use crate::configuration::parse_duration;
 use crate::node;
 use crate::token::{self, SignError, TokenContent};

@@ -5,7 +5,7 @@ use portos_notifications::members::{Members, TIMESTAMP, kind, name, text, timest
 use serde_json::value::RawValue;
 
 use super::notification::check_lengths;
-use super::problem::{Problem, ProblemCode};
+use crate::http_api::problem::{Problem, ProblemCode};
 
 /// The only version there is.
 const VERSION: &str = "1.0";

@@ -4,8 +4,10 @@ use http::{Method, Response};
 use serde::Serialize;
 use signalhub::connections::Body;
 
+use super::method::read_only;
+use super::problem::{Problem, ProblemCode};
+use super::response::json_response;
 use crate::lifecycle::Phase;
-use crate::publish_api::problem::{Problem, ProblemCode, json_response};
 
 /// Where it is on the public listener.
 pub(crate) const PATH: &str = "/health";
@@ -23,23 +25,15 @@ struct Health {
 
 /// Answers one request: whoever can answer is alive.
 pub(crate) fn live(method: &Method) -> Result<Response<Body>, Problem> {
-    get(method, || json_response(&Health { status: "ok" }))
+    read_only(method, || json_response(&Health { status: "ok" }))
 }
 
 /// Answers one request: a server that is about to end wants nothing new.
 pub(crate) fn ready(method: &Method, phase: Phase) -> Result<Response<Body>, Problem> {
-    get(method, || match phase {
+    read_only(method, || match phase {
         Phase::Serving => json_response(&Health { status: "ok" }),
         Phase::Leaving | Phase::Draining => {
             Problem::new(ProblemCode::Unavailable, "the server is stopping").to_response()
         }
     })
-}
-
-/// Answers what only reads.
-pub(crate) fn get(method: &Method, answer: impl FnOnce() -> Response<Body>) -> Result<Response<Body>, Problem> {
-    match *method {
-        Method::GET | Method::HEAD => Ok(answer()),
-        _ => Err(Problem::method_not_allowed("GET, HEAD")),
-    }
 }

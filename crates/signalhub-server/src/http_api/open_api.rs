@@ -10,10 +10,9 @@ use http::{HeaderValue, Response};
 use serde_json::{Map, Value, json};
 use signalhub::connections::Body;
 
-use crate::health;
-use crate::publish_api;
-use crate::publish_api::content::MediaType;
-use crate::publish_api::problem::ProblemCode;
+use super::problem::ProblemCode;
+use super::publish::content::MediaType;
+use super::{health, publish as publish_route};
 
 /// Where it is.
 pub(crate) const PATH: &str = "/openapi.json";
@@ -36,7 +35,7 @@ fn document() -> Value {
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "paths": {
-            publish_api::PATH: { "post": publish() },
+            publish_route::PATH: { "post": publish() },
             health::PATH: { "get": {
                 "operationId": "health",
                 "summary": "Tells that the server is alive",

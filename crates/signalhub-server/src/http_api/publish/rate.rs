@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::problem::Problem;
 use crate::configuration::Rate;
+use crate::http_api::problem::Problem;
 
 /// So many publishers are remembered before those are forgotten who have their whole allowance.
 const SWEEP_AT: usize = 1024;

@@ -8,9 +8,9 @@ use signalhub::connections::{GuessLimit, authorization_token};
 use signalhub::events::{CatalogueError, EventName, Pattern};
 use signalhub::{BearerToken, Identity};
 
-use super::problem::{Problem, ProblemCode};
 use super::rate::Who;
 use crate::configuration::{ApiKey, SHORTEST_KEY};
+use crate::http_api::problem::{Problem, ProblemCode};
 
 /// The header of an API key.
 const API_KEY: &str = "x-api-key";

@@ -1,40 +1,51 @@
-//! What is not a hub, on each listener.
+//! The routes that are not a hub, on each listener.
+//!
+//! What all of them share stands beside them: problems, request ids, answers. Each route has a module of its own.
+
+pub(crate) mod counts;
+pub(crate) mod health;
+mod method;
+pub(crate) mod metrics;
+pub(crate) mod open_api;
+pub(crate) mod problem;
+pub(crate) mod publish;
+mod request_id;
+mod response;
 
 use std::sync::Arc;
 
 use http::{Request, Response};
-use signalhub::connections::{Body, BoxFuture, RequestBody, RequestId, Respond};
+use signalhub::connections::{Body, BoxFuture, RequestBody, Respond};
 
-use crate::counts::Counts;
 use crate::lifecycle::Lifecycle;
-use crate::metrics::Metrics;
-use crate::publish_api::problem::{Problem, ProblemCode};
-use crate::publish_api::{self, PublishApi};
-use crate::{health, metrics, open_api};
+use counts::Counts;
+use metrics::Metrics;
+use problem::{Problem, ProblemCode};
+use publish::PublishApi;
 
-/// The pages of the public listener.
+/// Answers the requests of the public listener that are not for the hub.
 #[derive(Debug)]
-pub(crate) struct PublicPages {
+pub(crate) struct PublicRoutes {
     publish: PublishApi,
 }
 
-/// The pages of the internal listener.
+/// Answers the requests of the internal listener.
 #[derive(Debug)]
-pub(crate) struct InternalPages {
+pub(crate) struct InternalRoutes {
     lifecycle: Lifecycle,
     metrics: Metrics,
     counts: Counts,
 }
 
-impl PublicPages {
+impl PublicRoutes {
     pub(crate) fn new(publish: PublishApi) -> Self {
         Self { publish }
     }
 
     async fn answer(&self, request: Request<RequestBody>) -> Response<Body> {
         let answer = match request.uri().path() {
-            publish_api::PATH => return self.publish.answer(request).await,
-            open_api::PATH => health::get(request.method(), open_api::response),
+            publish::PATH => return self.publish.answer(request).await,
+            open_api::PATH => method::read_only(request.method(), open_api::response),
             health::PATH => health::live(request.method()),
             _ => not_found("the hub, the publish API, /openapi.json and /health have other paths"),
         };
@@ -42,7 +53,7 @@ impl PublicPages {
     }
 }
 
-impl InternalPages {
+impl InternalRoutes {
     pub(crate) fn new(lifecycle: Lifecycle, counts: Counts) -> Self {
         Self { lifecycle, metrics: Metrics::new(counts.clone()), counts }
     }
@@ -51,7 +62,7 @@ impl InternalPages {
         let answer = match request.uri().path() {
             health::LIVE_PATH => health::live(request.method()),
             health::READY_PATH => health::ready(request.method(), self.lifecycle.phase()),
-            metrics::PATH => health::get(request.method(), || self.metrics.response()),
+            metrics::PATH => method::read_only(request.method(), || self.metrics.response()),
             _ => not_found("the internal listener has /health/live, /health/ready and /metrics"),
         };
         answer.unwrap_or_else(|problem| {
@@ -62,29 +73,18 @@ impl InternalPages {
     }
 }
 
-impl Respond for PublicPages {
+impl Respond for PublicRoutes {
     fn respond(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<Response<Body>> {
-        let id = request_id(&request);
-        Box::pin(async move { identified(id, self.answer(request).await) })
+        let id = request_id::of(&request);
+        Box::pin(async move { request_id::attach(id, self.answer(request).await) })
     }
 }
 
-impl Respond for InternalPages {
+impl Respond for InternalRoutes {
     fn respond(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<Response<Body>> {
-        let id = request_id(&request);
-        Box::pin(async move { identified(id, self.answer(&request)) })
+        let id = request_id::of(&request);
+        Box::pin(async move { request_id::attach(id, self.answer(&request)) })
     }
-}
-
-/// The id under which the server logs a request.
-fn request_id(request: &Request<RequestBody>) -> Option<RequestId> {
-    request.extensions().get().cloned()
-}
-
-/// Tells the client the id of its request.
-fn identified(id: Option<RequestId>, mut response: Response<Body>) -> Response<Body> {
-    response.headers_mut().extend(id.map(|id| (RequestId::HEADER, id.to_header())));
-    response
 }
 
 fn not_found(detail: &str) -> Result<Response<Body>, Problem> {

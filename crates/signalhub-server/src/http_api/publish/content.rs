@@ -6,7 +6,7 @@ use portos_notifications::members::kind;
 use serde_json::value::RawValue;
 use signalhub::connections::content_coding;
 
-use super::problem::{Problem, ProblemCode};
+use crate::http_api::problem::{Problem, ProblemCode};
 
 /// The content types that are understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,6 @@ mod body;
 mod cloud_event;
 pub(crate) mod content;
 mod notification;
-pub(crate) mod problem;
 mod rate;
 
 use std::sync::Arc;
@@ -20,13 +19,15 @@ use serde_json::value::RawValue;
 use signalhub::connections::{Body, Readers};
 use signalhub::events::{self, Broker, PublishError};
 
+use super::counts::PublishCounters;
+use super::problem::{Details, Problem, ProblemCode};
+use super::response::json_response;
 use crate::configuration::{ByteSize, Publish};
-use crate::counts::PublishCounters;
 use crate::lifecycle::{Lifecycle, Phase};
 use authorize::{Authorizer, Publisher};
 use cloud_event::CloudEvent;
 use content::{Content, MediaType};
-use problem::{Details, Problem, ProblemCode, json_response};
+
 use rate::RateLimit;
 
 /// Where it is.

@@ -11,8 +11,8 @@ use signalhub::connections::BodyError;
 use tokio::time::timeout;
 
 use super::BoxError;
-use super::problem::{Problem, ProblemCode};
 use crate::configuration::ByteSize;
+use crate::http_api::problem::{Problem, ProblemCode};
 
 /// Of a body that is too large, so much more is read, and for so long.
 const MOST_DISCARDED: usize = 16 << 20;

@@ -7,6 +7,8 @@ use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use signalhub::connections::Body;
 
+use super::response::json_response;
+
 /// A refusal: a stable code for programs and a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
@@ -164,15 +166,6 @@ pub(crate) struct Details<'a> {
     code: &'a str,
     title: &'a str,
     detail: &'a str,
-}
-
-/// Answers with JSON, ended by a line break for the sake of terminals.
-pub(crate) fn json_response(body: &impl Serialize) -> Response<Body> {
-    let mut json = serde_json::to_vec(body).expect("numbers and texts always serialise");
-    json.push(b'\n');
-    let mut response = Response::new(json.into());
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use signalhub::events::{EventName, NameError};
 
 use super::authorize::Publisher;
-use super::problem::{Problem, ProblemCode};
+use crate::http_api::problem::{Problem, ProblemCode};
 
 /// Reads one body.
 pub(super) fn read(value: &RawValue) -> Result<PublishBody, Problem> {

@@ -1,7 +1,7 @@
 //! Allowances, with the time as an argument.
 
-use super::super::problem::ProblemCode;
 use super::*;
+use crate::http_api::problem::ProblemCode;
 
 #[test]
 fn an_allowance_is_spent_and_comes_back() {

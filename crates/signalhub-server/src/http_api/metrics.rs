@@ -14,7 +14,7 @@ use signalhub::CloseReason;
 use signalhub::connections::Body;
 use tokio::runtime::Handle;
 
-use crate::counts::Counts;
+use super::counts::Counts;
 use crate::log;
 
 /// Where it is on the internal listener.

@@ -7,7 +7,7 @@ use signalhub::connections::{self, ClientError, ConnectionCounts};
 use signalhub::events::Broker;
 use signalhub::{CallError, Hub};
 
-use crate::publish_api::problem::ProblemCode;
+use super::problem::ProblemCode;
 
 /// Counts what a node has and what it refused, also while it runs and after its end.
 #[derive(Clone, Debug)]
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
     #[test]
     fn the_page_for_operators_names_every_reason() {
-        let page = include_str!("../../../docs/operations.md");
+        let page = include_str!("../../../../docs/operations.md");
         let ended = CloseReason::ALL.map(CloseReason::label);
         let requests = ClientError::ALL.map(ClientError::label);
         let calls = CallError::ALL.map(CallError::label);

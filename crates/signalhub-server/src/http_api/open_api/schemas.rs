@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::publish_api::problem::ProblemCode;
+use crate::http_api::problem::ProblemCode;
 
 pub(super) fn all() -> Value {
     json!({
