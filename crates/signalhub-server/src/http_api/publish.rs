@@ -2,9 +2,9 @@
 
 pub(crate) mod authorize;
 mod body;
-mod cloud_event;
+pub(crate) mod cloud_event;
 pub(crate) mod content;
-mod notification;
+pub(crate) mod notification;
 mod rate;
 
 use std::sync::Arc;

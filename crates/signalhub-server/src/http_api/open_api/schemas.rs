@@ -61,6 +61,8 @@ fn cloud_event() -> Value {
             "type": described(name(), "The name of the event"),
             "data": { "description": "The payload; null when it is absent" },
             "datacontenttype": described(optional_name(), "A content type of JSON"),
+            "dataschema": described(optional_name(), "Checked only"),
+            "subject": described(optional_name(), "Checked only"),
             "time": described(time(), "Checked only: the server says when an event was created"),
             "expirytime": described(time(), "When it is no longer worth delivering"),
             "org": described(optional_name(), "The only organisation that may see it"),

@@ -1,9 +1,17 @@
 //! The description against an official validator, and against the definitions that it is made of.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use portos_notifications::Receipt;
+use portos_notifications::members::Members;
+use serde_json::value::RawValue;
+
 use super::*;
+use crate::http_api::problem::Problem;
+use crate::http_api::publish::cloud_event::CloudEvent;
+use crate::http_api::publish::notification;
 
 #[test]
 fn every_problem_and_content_type_is_described() {
@@ -17,6 +25,109 @@ fn every_problem_and_content_type_is_described() {
     }
     for media in MediaType::ALL {
         assert!(publish["requestBody"]["content"][media.name()]["schema"].is_object(), "{}", media.name());
+    }
+}
+
+/// Holds an object's schema against the code that reads such objects: it describes the members that the code asks for and no others,
+/// and calls those required, and those nullable, that the code does. `sample` has every member.
+fn check_read(schema: &Value, sample: &Value, asked: &[String], read: impl Fn(&Value) -> Result<(), ProblemCode>) {
+    let properties = schema["properties"].as_object().unwrap();
+    let names = |object: &Map<String, Value>| object.keys().cloned().collect::<BTreeSet<String>>();
+    let asked: BTreeSet<String> = asked.iter().cloned().collect();
+    assert_eq!(names(properties), asked, "the members of the schema are those that the code asks for");
+    assert_eq!(names(sample.as_object().unwrap()), asked, "the sample has all of them");
+    assert_eq!(read(sample), Ok(()), "{sample}");
+    for name in &asked {
+        let is_required = schema["required"].as_array().is_some_and(|names| names.iter().any(|known| known == name));
+        let mut without = sample.clone();
+        without.as_object_mut().unwrap().remove(name);
+        let expected = if is_required { Err(ProblemCode::MissingMember) } else { Ok(()) };
+        assert_eq!(read(&without), expected, "without {name}");
+        let mut with_null = sample.clone();
+        with_null[name] = Value::Null;
+        assert_eq!(read(&with_null).is_ok(), allows_null(&properties[name]), "{name} is null");
+    }
+}
+
+fn allows_null(schema: &Value) -> bool {
+    let is_null = |kind: &Value| kind == "null" || kind.as_array().is_some_and(|kinds| kinds.contains(&"null".into()));
+    match (schema.get("oneOf"), schema.get("type"), schema.get("const")) {
+        (Some(choices), _, _) => choices.as_array().unwrap().iter().any(|choice| is_null(&choice["type"])),
+        (None, Some(kind), _) => is_null(kind),
+        (None, None, constant) => constant.is_none(),
+    }
+}
+
+fn raw(value: &Value) -> Box<RawValue> {
+    RawValue::from_string(value.to_string()).unwrap()
+}
+
+fn read_body(body: &Value) -> Result<(), ProblemCode> {
+    notification::read(&raw(body)).map(drop).map_err(|problem| problem.code)
+}
+
+/// Returns the members that the reader of publish bodies asks for: it names them when it refuses an unknown one.
+fn asked_in(body: &Value) -> Vec<String> {
+    let problem = notification::read(&raw(body)).unwrap_err();
+    assert_eq!(problem.code, ProblemCode::UnknownMember, "{}", problem.detail);
+    let (_, known) = problem.detail.split_once("expected ").unwrap();
+    known.replace(" or ", ", ").split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn the_schemas_of_a_publish_body_describe_what_its_reader_asks_for() {
+    let schemas = schemas::all();
+    let user = json!({ "u": "999", "d": "BackOffice", "f": "stock" });
+    let sender = json!({ "c": "me", "u": user });
+    let body = json!({ "e": "x", "p": 1, "ea": "2030-01-01T00:00:00Z", "org": "north", "s": sender });
+    let with = |mut object: Value| {
+        object["?"] = 1.into();
+        object
+    };
+    let of_sender = |sender: &Value| json!({ "e": "x", "p": 1, "s": sender });
+    let of_user = |user: &Value| of_sender(&json!({ "u": user }));
+
+    let objects: [(&Value, &Value, Value, &dyn Fn(&Value) -> Value); 3] = [
+        (&schemas["Notification"], &body, with(body.clone()), &Value::clone),
+        (&schemas["Sender"], &sender, of_sender(&with(sender.clone())), &of_sender),
+        (&schemas["Sender"]["properties"]["u"], &user, of_user(&with(user.clone())), &of_user),
+    ];
+    for (schema, sample, with_unknown, body_of) in objects {
+        assert_eq!(schema["additionalProperties"], false);
+        check_read(schema, sample, &asked_in(&with_unknown), |object| read_body(&body_of(object)));
+    }
+}
+
+#[test]
+fn the_schema_of_a_cloud_event_describes_what_its_reader_asks_for() {
+    let sample = json!({
+        "specversion": "1.0", "id": "1", "source": "/shop", "type": "x", "data": {}, "datacontenttype": "application/json",
+        "dataschema": "/schema", "subject": "tickets", "time": "2030-01-01T00:00:00Z",
+        "expirytime": "2030-01-01T00:00:00Z", "org": "north",
+    });
+    let given = raw(&sample);
+    let mut members = Members::read("", &given).unwrap();
+    CloudEvent::take(&mut members).unwrap();
+    let asked: Vec<String> = members.asked().iter().map(|name| (*name).to_owned()).collect();
+    check_read(&schemas::all()["CloudEvent"], &sample, &asked, |event| {
+        CloudEvent::read(&raw(event)).map(drop).map_err(|problem| problem.code)
+    });
+}
+
+#[test]
+fn the_schemas_of_answers_describe_all_their_members() {
+    let receipt: Receipt = serde_json::from_str(r#"{"id":"a","position":"b","matched":1}"#).unwrap();
+    let problem = Problem::new(ProblemCode::NotFound, "text");
+    let answers = [("Receipt", serde_json::to_value(&receipt)), ("Problem", serde_json::to_value(problem.details()))];
+    for (name, answer) in answers {
+        let schema = &schemas::all()[name];
+        let mut members: Vec<String> = answer.unwrap().as_object().unwrap().keys().cloned().collect();
+        let mut required: Vec<String> = serde_json::from_value(schema["required"].clone()).unwrap();
+        members.sort();
+        required.sort();
+        let mut properties: Vec<String> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+        properties.sort();
+        assert_eq!((&properties, &required), (&members, &members), "{name}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! A CloudEvent in the JSON format, and the notification that it stands for (CloudEvents 1.0.2).
 
 use portos_notifications::PublishBody;
-use portos_notifications::members::{Members, TIMESTAMP, kind, name, text, timestamp};
+use portos_notifications::members::{MemberError, Members, TIMESTAMP, kind, name, text, timestamp};
 use serde_json::value::RawValue;
 
 use super::notification::check_lengths;
@@ -12,21 +12,29 @@ const VERSION: &str = "1.0";
 
 /// What a CloudEvent says.
 #[derive(Debug)]
-pub(super) struct CloudEvent {
-    pub(super) body: PublishBody,
+pub(crate) struct CloudEvent {
+    pub(crate) body: PublishBody,
     /// Together these two tell a repeat from a new event (CloudEvents, id).
-    pub(super) source: String,
-    pub(super) id: String,
+    pub(crate) source: String,
+    pub(crate) id: String,
 }
 
 impl CloudEvent {
     /// Reads one CloudEvent. Attributes that mean nothing here are ignored, as the specification wants it.
-    pub(super) fn read(value: &RawValue) -> Result<Self, Problem> {
+    pub(crate) fn read(value: &RawValue) -> Result<Self, Problem> {
         if !value.get().starts_with('{') {
             let detail = format!("expected a CloudEvent, an object, found {}", kind(value));
             return Err(Problem::new(ProblemCode::InvalidNotification, detail));
         }
         let mut members = Members::read("", value)?;
+        let event = Self::take(&mut members)?;
+        check_names(&members)?;
+        check_lengths(&event.body, "type")?;
+        Ok(event)
+    }
+
+    /// Takes the attributes that have a meaning here.
+    pub(crate) fn take(members: &mut Members<'_>) -> Result<Self, MemberError> {
         members.required("specversion", "\"1.0\"", |value| text(value).filter(|version| version == VERSION))?;
         let id = members.required("id", "the id of the event", name)?;
         let source = members.required("source", "the URI of the event's source", name)?;
@@ -39,10 +47,8 @@ impl CloudEvent {
         let expires = members.optional("expirytime", TIMESTAMP, timestamp)?;
         let organisation = members.optional("org", "the name of an organisation", name)?;
         let payload = members.optional("data", "JSON", Some)?.unwrap_or(RawValue::NULL);
-        check_names(&members)?;
         let mut body = PublishBody::new(event, payload.to_owned());
         (body.expires, body.organisation) = (expires, organisation);
-        check_lengths(&body, "type")?;
         Ok(Self { body, source, id })
     }
 }

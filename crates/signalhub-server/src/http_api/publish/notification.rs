@@ -10,7 +10,7 @@ use super::authorize::Publisher;
 use crate::http_api::problem::{Problem, ProblemCode};
 
 /// Reads one body.
-pub(super) fn read(value: &RawValue) -> Result<PublishBody, Problem> {
+pub(crate) fn read(value: &RawValue) -> Result<PublishBody, Problem> {
     if !value.get().starts_with('{') {
         let detail = format!("expected an object with the members e and p, found {}", kind(value));
         return Err(Problem::new(ProblemCode::InvalidNotification, detail));
