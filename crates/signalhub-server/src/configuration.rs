@@ -12,7 +12,7 @@ mod setting;
 mod sources;
 mod warnings;
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use signalhub::connections::NegotiateVersion;
@@ -20,12 +20,12 @@ use signalhub::events::EventName;
 
 pub use address::{Address, HostName, Listener, Proxy, WebOrigin};
 pub use leeway::Leeway;
-pub use rate::{CallRate, Rate};
+pub use rate::{CallRateLimit, RateLimit};
 pub(crate) use setting::parse_duration;
 pub use setting::{
     ApiKey, ByteSize, DefaultGrants, ForwardedHeader, LogFilter, LogFormat, Maximum, SigningSecret, SocketShare,
 };
-use setting::{Given, Setting};
+use setting::{Given, Setting, count};
 pub use sources::{ConfigurationError, Place};
 pub(crate) use sources::{KEY_VARIABLE, SHORTEST_KEY, TOKEN_VARIABLE};
 
@@ -167,9 +167,11 @@ configuration! {
         /// The longest message of a client.
         maximum_receive_message_size: ByteSize = ByteSize::kibibytes(32);
         /// How many calls of one client run side by side.
-        maximum_parallel_invocations_per_client: NonZeroUsize = NonZeroUsize::MIN;
+        maximum_parallel_invocations_per_client: NonZeroUsize = count(1);
         /// How many items of a client's stream may wait for their method.
-        stream_buffer_capacity: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9);
+        stream_buffer_capacity: NonZeroUsize = count(10);
+        /// How many streams one client may have open at the same time, in both directions together. A call that would open more is answered with an error.
+        maximum_streams_per_client: NonZeroUsize = count(1_000);
         /// How long a client may take nothing of what is queued for it or of what it is answered, before it is closed as too slow.
         transport_send_timeout: Duration = Duration::from_secs(10);
         /// How much may be queued for a client, before it is closed as too slow; one larger message may pass an empty queue. This is to be more than the largest burst: with more than half of it queued for a client that reads, publishers wait, each request for at most a second.
@@ -202,7 +204,7 @@ configuration! {
         /// How many sockets one address (of IPv6, one /64) may have open, whatever they are used for: `quarter` of the open files that the process may have, a number, or `unlimited`. A socket of a trusted proxy counts for the client that it carries.
         sockets_per_address: SocketShare = SocketShare::Quarter;
         /// How many negotiated connections may wait for their transport.
-        pending_negotiations: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
+        pending_negotiations: NonZeroUsize = count(10_000);
         /// How many of them one user of an organisation may have; a quarter of `limits.pending_negotiations` when it is absent.
         pending_negotiations_per_user: Option<NonZeroUsize> = None;
         /// How many of them may come from one address (of IPv6, one /64); half of `limits.pending_negotiations` when it is absent.
@@ -220,13 +222,13 @@ configuration! {
         /// How much may be queued in all for clients that are behind, beyond a sixteenth of `hub.transport_max_buffer_size` for each. The second half is for clients that read; a client that needs more is closed as too slow.
         queued_bytes: ByteSize = ByteSize::kibibytes(1024 * 1024);
         /// How many subscriptions one connection may have; a further one is refused.
-        subscriptions_per_connection: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
+        subscriptions_per_connection: NonZeroUsize = count(1_000);
         /// How many bytes the names in the subscriptions of one connection may have together: of each its event, and its resource if it has one. A single name may have 256 bytes.
         subscription_bytes_per_connection: ByteSize = ByteSize::kibibytes(128);
         /// How often one connection may call; a call above it is answered with an error.
-        invocation_rate: CallRate = CallRate::PerSecond(NonZeroU32::MIN.saturating_add(999));
+        invocation_rate: CallRateLimit = CallRateLimit::per_second(1000);
         /// How many wrong API keys and tokens may come from one address (of IPv6, one /64), at the hub and the publish API together; more get 429 until the time has given some back. Good tokens and right keys are admitted all the same, keys under 20 characters only with some of it left. Behind a reverse proxy this needs `listen.trusted_proxies`.
-        failed_authentications: Rate = Rate::new(60, Duration::from_secs(60));
+        failed_authentications: RateLimit = RateLimit::new(60, Duration::from_secs(60));
         /// How many file descriptors are kept free for the rest of the process (on Linux), beside 32 for the internal listener. When others run short, the sockets that have been idle for longest are closed for new ones.
         file_descriptor_headroom: usize = 64;
     }
@@ -246,9 +248,9 @@ configuration! {
         /// How long a body may take to arrive, so that nobody holds a connection open for nothing.
         body_timeout: Duration = Duration::from_secs(30);
         /// The most notifications in one batch.
-        maximum_batch_size: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
+        maximum_batch_size: NonZeroUsize = count(1_000);
         /// How many notifications each API key and each user of a token may publish; so many may also come at once.
-        rate: Rate = Rate::new(10_000, Duration::from_secs(1));
+        rate: RateLimit = RateLimit::new(10_000, Duration::from_secs(1));
     }
     /// The events beside the two of Portos.
     events: Events {
@@ -259,7 +261,7 @@ configuration! {
         /// Whether events that are not declared are taken too.
         allow_unknown: bool = false;
         /// Of how many events that are not declared the server counts the positions, beside those that somebody subscribes to. Those that were not published for the longest time are forgotten, and begin at a higher position if they come again.
-        maximum_unknown: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
+        maximum_unknown: NonZeroUsize = count(10_000);
     }
     /// The log, which goes to the standard error stream.
     log: Log {

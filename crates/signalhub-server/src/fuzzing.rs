@@ -11,7 +11,7 @@ use signalhub::events::Broker;
 use signalhub::portos::broker::catalogue;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::configuration::{ApiKey, Publish, Rate};
+use crate::configuration::{ApiKey, Publish, RateLimit};
 use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
 use crate::http_api::publish::{PATH, PublishApi};
 use crate::lifecycle::Lifecycle;
@@ -36,11 +36,11 @@ impl Publishing {
     /// Starts one whose batches may have eight items.
     pub fn start() -> Self {
         let keys = vec![ApiKey::new("key").expect("this is a key")];
-        let maximum_batch_size = NonZeroUsize::MIN.saturating_add(7);
+        let maximum_batch_size = NonZeroUsize::new(8).expect("8 is not 0");
         let settings = Publish {
             keys,
             maximum_batch_size,
-            rate: Rate::new(u32::MAX, Duration::from_secs(1)),
+            rate: RateLimit::new(u32::MAX, Duration::from_secs(1)),
             ..Publish::default()
         };
         let bearer = BearerToken::hs256(b"a secret of fuzzing that has enough bytes");

@@ -9,12 +9,12 @@ use signalhub::connections::{
     ExpiredCredentials, GuessLimit, Hosts, Limits, Origins, TransportKind, Transports, TrustedProxies,
 };
 use signalhub::events::{Broker, Catalogue, EventName, Grants, Resources, UnknownEvents};
-use signalhub::{BearerToken, Endpoint, ErrorDetails, Hub, HubOptions, Rate, Server, ShutdownMessage, is_grants_claim};
+use signalhub::{BearerToken, Endpoint, ErrorDetails, Hub, HubOptions, Server, ShutdownMessage, is_grants_claim};
 use tokio::sync::oneshot;
 
 use crate::configuration::{
-    self as settings, Auth, CallRate, Configuration, Cors, DefaultGrants, Events, ForwardedHeader, Listen, Listener,
-    Maximum, SigningSecret, SocketShare,
+    self as settings, Auth, Configuration, Cors, DefaultGrants, Events, ForwardedHeader, Listen, Listener, Maximum,
+    SigningSecret, SocketShare,
 };
 use crate::http_api::counts::Counts;
 use crate::http_api::publish::PublishApi;
@@ -218,10 +218,6 @@ fn hub(configuration: &Configuration, broker: Broker) -> Hub {
     };
     let details = if limits.enable_detailed_errors { ErrorDetails::Shown } else { ErrorDetails::Hidden };
     let message = if limits.close_message_on_shutdown { ShutdownMessage::Close } else { ShutdownMessage::Omitted };
-    let invocation_rate = match configuration.limits.invocation_rate {
-        CallRate::Unlimited => None,
-        CallRate::PerSecond(count) => Some(Rate::per_second(count.get())),
-    };
     let configure = |options: &mut HubOptions| {
         options.keep_alive_interval = limits.keep_alive_interval;
         options.client_timeout_interval = limits.client_timeout_interval;
@@ -230,9 +226,10 @@ fn hub(configuration: &Configuration, broker: Broker) -> Hub {
         options.maximum_parallel_invocations_per_client = limits.maximum_parallel_invocations_per_client.get();
         options.stream_buffer_capacity = limits.stream_buffer_capacity.get();
         options.stateful_reconnect_buffer_size = limits.stateful_reconnect_buffer_size.bytes();
+        options.maximum_streams_per_client = limits.maximum_streams_per_client.get();
         options.maximum_subscriptions_per_client = configuration.limits.subscriptions_per_connection.get();
         options.maximum_subscription_bytes_per_client = configuration.limits.subscription_bytes_per_connection.bytes();
-        options.invocation_rate = invocation_rate;
+        options.invocation_rate = configuration.limits.invocation_rate.rate();
         options.shutdown_grace = limits.shutdown_grace;
         options.shutdown_message = message;
         options.error_details = details;
@@ -253,10 +250,10 @@ fn endpoint(limits: &settings::HubLimits, hub: Hub) -> Endpoint {
 }
 
 /// The hub and the publish API share it, so that nobody guesses twice.
-fn guess_limit(rate: settings::Rate) -> Option<GuessLimit> {
+fn guess_limit(rate: settings::RateLimit) -> Option<GuessLimit> {
     match rate {
-        settings::Rate::Unlimited => None,
-        settings::Rate::Of { count, per } => Some(GuessLimit::new(count, per)),
+        settings::RateLimit::Unlimited => None,
+        settings::RateLimit::Of { count, per } => Some(GuessLimit::new(count, per)),
     }
 }
 

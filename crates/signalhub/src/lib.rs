@@ -42,5 +42,5 @@ pub use counters::{CallError, RefusedCalls};
 pub use error::{ErrorDetails, HubError};
 pub use hub::{Hub, HubBuilder};
 pub use options::{HubOptions, ShutdownMessage};
-pub use rate::Rate;
+pub use rate::{Rate, TokenBucket};
 pub use subscription_manager::is_grants_claim;

@@ -1,10 +1,11 @@
 //! How often something may happen.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many times a second in the long run, and so many at once.
+/// How many times a second something may happen in the long run, and how many times at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
     per_second: f64,
@@ -21,36 +22,61 @@ impl Rate {
         Self { per_second: count.into(), burst: count.into() }
     }
 
-    /// Allows so many at once, at least one.
+    /// Allows `count` times in every `per`, and as many at once.
+    ///
+    /// # Panics
+    /// When the count or the time is zero.
+    pub fn new(count: u32, per: Duration) -> Self {
+        assert!(count > 0 && !per.is_zero(), "a rate allows something");
+        Self { per_second: f64::from(count) / per.as_secs_f64(), burst: count.into() }
+    }
+
+    /// Sets how many times are allowed at once, at least one.
     #[must_use]
     pub fn with_burst(self, count: u32) -> Self {
         Self { burst: count.max(1).into(), ..self }
     }
 }
 
-/// A bucket that tokens drip into; what happens takes one out.
-#[derive(Debug)]
-pub(crate) struct TokenBucket {
+/// Counts what is left of a [`Rate`]: a token bucket, which is full at first. Every method takes the time, so that tests need no clock.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenBucket {
     rate: Rate,
     tokens: f64,
     filled: Instant,
 }
 
 impl TokenBucket {
-    pub(crate) fn new(rate: Rate, now: Instant) -> Self {
+    /// Creates a full bucket.
+    pub fn new(rate: Rate, now: Instant) -> Self {
         Self { rate, tokens: rate.burst, filled: now }
     }
 
-    /// Takes a token, if there is one.
-    pub(crate) fn take(&mut self, now: Instant) -> bool {
-        let dripped = now.duration_since(self.filled).as_secs_f64() * self.rate.per_second;
-        self.tokens = (self.tokens + dripped).min(self.rate.burst);
+    /// Takes this number of tokens, all of them or none. More than the bucket holds can be taken at once when it is full; the next
+    /// ones wait until it has recovered from that.
+    ///
+    /// # Errors
+    /// Tells after what time there will be enough.
+    pub fn take(&mut self, count: usize, now: Instant) -> Result<(), Duration> {
+        self.tokens = self.tokens_at(now);
         self.filled = now;
-        let allowed = self.tokens >= 1.0;
-        if allowed {
-            self.tokens -= 1.0;
+        let count = count as f64;
+        let missing = count.min(self.rate.burst) - self.tokens;
+        if missing > 0.0 {
+            return Err(Duration::try_from_secs_f64(missing / self.rate.per_second).unwrap_or(Duration::MAX));
         }
-        allowed
+        self.tokens -= count;
+        Ok(())
+    }
+
+    /// Tells whether it is full, so that a new one would do as well.
+    pub fn is_full(&self, now: Instant) -> bool {
+        self.tokens_at(now) >= self.rate.burst
+    }
+
+    fn tokens_at(&self, now: Instant) -> f64 {
+        let dripped = now.saturating_duration_since(self.filled).as_secs_f64() * self.rate.per_second;
+        (self.tokens + dripped).min(self.rate.burst)
     }
 }
 
@@ -74,7 +100,7 @@ impl LogThrottle {
     /// Tells whether a line may be written, and how many were left out since the last one.
     pub(crate) fn admit(&self, now: Instant) -> Option<u64> {
         let mut throttled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if throttled.bucket.take(now) {
+        if throttled.bucket.take(1, now).is_ok() {
             return Some(std::mem::take(&mut throttled.skipped));
         }
         throttled.skipped += 1;
@@ -84,8 +110,6 @@ impl LogThrottle {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -120,7 +144,7 @@ mod tests {
             (1000, true),
             (1000, false),
         ] {
-            assert_eq!(bucket.take(at(milliseconds)), allowed, "after {milliseconds} ms");
+            assert_eq!(bucket.take(1, at(milliseconds)).is_ok(), allowed, "after {milliseconds} ms");
         }
     }
 }

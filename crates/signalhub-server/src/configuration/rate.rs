@@ -1,19 +1,21 @@
-//! How often something may happen.
+//! How often something may happen at most.
 
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use signalhub::Rate;
+
 use super::setting::{Given, Setting, quoted};
 
 const UNITS: [(&str, u64); 3] = [("s", 1), ("m", 60), ("h", 3600)];
 
-/// How often something may happen.
+/// The most often that something may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rate {
-    /// As often as anybody likes.
+pub enum RateLimit {
+    /// As often as a client likes.
     Unlimited,
-    /// So many times in so much time, which is also how many may come at once.
+    /// A number of times in some time. The same number may come at once.
     Of {
         /// How many times.
         count: u32,
@@ -22,22 +24,22 @@ pub enum Rate {
     },
 }
 
-impl Rate {
+impl RateLimit {
     /// Makes a rate of `count` times in `per`.
     pub const fn new(count: u32, per: Duration) -> Self {
         Self::Of { count, per }
     }
 
-    /// Tells how many may come at once, and how many a second come back; `None` without a limit.
-    pub(crate) fn burst_and_per_second(self) -> Option<(f64, f64)> {
+    /// Returns the rate; `None` without a limit.
+    pub(crate) fn rate(self) -> Option<Rate> {
         match self {
             Self::Unlimited => None,
-            Self::Of { count, per } => Some((f64::from(count), f64::from(count) / per.as_secs_f64())),
+            Self::Of { count, per } => Some(Rate::new(count, per)),
         }
     }
 }
 
-impl fmt::Display for Rate {
+impl fmt::Display for RateLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unlimited => f.write_str("unlimited"),
@@ -49,7 +51,7 @@ impl fmt::Display for Rate {
     }
 }
 
-impl Setting for Rate {
+impl Setting for RateLimit {
     const EXPECTED: &'static str = "a rate such as \"1000/s\", in s, m or h, or \"unlimited\"";
 
     fn parse(given: &Given<'_>) -> Option<Self> {
@@ -70,14 +72,32 @@ impl Setting for Rate {
 
 /// How often one client may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallRate {
+pub enum CallRateLimit {
     /// As often as it likes.
     Unlimited,
-    /// So many times a second, which is also how many may come at once.
+    /// A number of times a second. The same number may come at once.
     PerSecond(NonZeroU32),
 }
 
-impl Setting for CallRate {
+impl CallRateLimit {
+    /// Makes a rate of `count` times a second, but at least one.
+    pub const fn per_second(count: u32) -> Self {
+        match NonZeroU32::new(count) {
+            Some(count) => Self::PerSecond(count),
+            None => Self::PerSecond(NonZeroU32::MIN),
+        }
+    }
+
+    /// Returns the rate; `None` without a limit.
+    pub(crate) fn rate(self) -> Option<Rate> {
+        match self {
+            Self::Unlimited => None,
+            Self::PerSecond(count) => Some(Rate::per_second(count.get())),
+        }
+    }
+}
+
+impl Setting for CallRateLimit {
     const EXPECTED: &'static str = "a rate such as \"1000/s\", or \"unlimited\"";
 
     fn parse(given: &Given<'_>) -> Option<Self> {

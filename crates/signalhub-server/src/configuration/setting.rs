@@ -125,6 +125,14 @@ impl Setting for NonZeroUsize {
     }
 }
 
+/// Makes a count for a default.
+///
+/// # Panics
+/// If it is 0.
+pub(super) const fn count(number: usize) -> NonZeroUsize {
+    NonZeroUsize::new(number).expect("a default is at least 1")
+}
+
 impl Setting for usize {
     const EXPECTED: &'static str = "a whole number";
 

@@ -8,7 +8,7 @@ pub(crate) mod notification;
 mod rate;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use signalhub::connections::{Body, Readers};
 use signalhub::events::{self, Broker, PublishError};
+use tokio::time::Instant;
 
 use super::counts::PublishCounters;
 use super::problem::{Details, Problem, ProblemCode};
@@ -28,7 +29,7 @@ use authorize::{Authorizer, Publisher};
 use cloud_event::CloudEvent;
 use content::{Content, MediaType};
 
-use rate::RateLimit;
+use rate::Allowances;
 
 /// Where it is.
 pub(crate) const PATH: &str = "/api/v1/publish";
@@ -41,7 +42,7 @@ const READERS_WAIT: Duration = Duration::from_secs(1);
 pub(crate) struct PublishApi {
     broker: Broker,
     authorizer: Authorizer,
-    rate: RateLimit,
+    allowances: Allowances,
     maximum_body_size: ByteSize,
     body_timeout: Duration,
     maximum_batch_size: usize,
@@ -55,7 +56,7 @@ impl PublishApi {
         Self {
             broker,
             authorizer,
-            rate: RateLimit::new(settings.rate),
+            allowances: Allowances::new(settings.rate),
             maximum_body_size: settings.maximum_body_size,
             body_timeout: settings.body_timeout,
             maximum_batch_size: settings.maximum_batch_size.get(),
@@ -108,7 +109,7 @@ impl PublishApi {
         let (head, body) = request.into_parts();
         // Credentials come first, so that nobody without them learns more or makes the server read a body.
         let publisher = self.authorizer.identify(&head)?;
-        self.rate.take(&publisher.who, 1, Instant::now())?;
+        self.allowances.take(&publisher.who, 1, Instant::now())?;
         let media = match MediaType::of(&head.headers) {
             Ok(media) => media,
             Err(problem) => {
@@ -127,7 +128,7 @@ impl PublishApi {
             }
             Content::Many(values) => {
                 // One was taken before the body was read.
-                self.rate.take(&publisher.who, values.len().saturating_sub(1), Instant::now())?;
+                self.allowances.take(&publisher.who, values.len().saturating_sub(1), Instant::now())?;
                 Ok(self.publish_all(&publisher, media, &values).await)
             }
         }

@@ -102,7 +102,7 @@ impl RunningCalls {
 
     /// Tells whether the client may call once more, and counts it.
     pub(super) fn allows_call(&mut self) -> bool {
-        let allowed = self.rate.as_mut().is_none_or(|rate| rate.take(Instant::now()));
+        let allowed = self.rate.as_mut().is_none_or(|rate| rate.take(1, Instant::now()).is_ok());
         if !allowed {
             self.state.refused.invocations.fetch_add(1, Ordering::Relaxed);
         }

@@ -1,11 +1,13 @@
 //! Allowances, with the time as an argument.
 
+use std::time::Duration;
+
 use super::*;
 use crate::http_api::problem::ProblemCode;
 
 #[test]
 fn an_allowance_is_spent_and_comes_back() {
-    let limit = RateLimit::new(Rate::new(10, Duration::from_secs(1)));
+    let limit = Allowances::new(RateLimit::new(10, Duration::from_secs(1)));
     let start = Instant::now();
     let rows: &[(u64, usize, Option<u64>)] = &[
         (0, 4, None),
@@ -38,7 +40,7 @@ fn an_allowance_is_spent_and_comes_back() {
 
 #[test]
 fn publishers_have_an_allowance_each_and_are_forgotten_when_it_is_whole() {
-    let limit = RateLimit::new(Rate::new(1, Duration::from_secs(1)));
+    let limit = Allowances::new(RateLimit::new(1, Duration::from_secs(1)));
     let start = Instant::now();
     for number in 0..5000 {
         let at = start + Duration::from_millis(number);
@@ -51,7 +53,7 @@ fn publishers_have_an_allowance_each_and_are_forgotten_when_it_is_whole() {
 
 #[test]
 fn without_a_limit_everything_passes() {
-    let limit = RateLimit::new(Rate::Unlimited);
+    let limit = Allowances::new(RateLimit::Unlimited);
     for _ in 0..100 {
         assert!(limit.take(&Who::Key(1), 1_000_000, Instant::now()).is_ok());
     }
