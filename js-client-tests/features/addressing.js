@@ -1,9 +1,9 @@
-// Who hears what, and what the server may ask of its clients.
+// Which clients receive a message, and calls from the server that clients answer.
 
 import { equal, rejects, unique } from "./expect.js";
 import { hearing } from "./cell.js";
 
-/** Sends to everybody and waits for it: what has not arrived before it never will. */
+/** Sends to all clients and waits for it: a message that has not arrived before is never delivered. */
 async function settled(connections) {
   const last = unique("last");
   const ends = connections.map((connection) => hearing(connection, last));
@@ -11,7 +11,7 @@ async function settled(connections) {
   await Promise.all(ends.map((end) => end.until(1)));
 }
 
-/** Several connections that hear one method of their own; `send` sends and tells what each has heard of it. */
+/** Several connections with a method of their own; `send` sends and returns what each has received. */
 async function crowd(cell, settings) {
   const connections = await Promise.all(settings.map((each) => cell.connect(each)));
   const method = unique("heard");
@@ -90,7 +90,7 @@ export default [
   ["a question that the client answers with the wrong type fails", async (cell) => {
     const connection = await cell.connect({ path: "/parallel" });
     connection.on("object", () => ({ not: "a string" }));
-    // The original closes the connection over what this client sends; to fail the question alone is kinder.
+    // The original closes the connection for what this client sends; this server only fails the call.
     await rejects(connection.invoke("AskCaller", "object", "x"), /invoking 'AskCaller'|Connection closed with an error/);
   }],
   ["a call that waits for the client lets the client's next call run", async (cell) => {

@@ -1,9 +1,9 @@
-// Calls: what goes in comes out, and what goes wrong is said.
+// Calls: values come back unchanged, and failures are reported to the caller.
 
 import { equal, rejects } from "./expect.js";
 import { hearing } from "./cell.js";
 
-// Each row: the claim, the method, values that come back as they went.
+// Each row: the claim, the method, values that come back unchanged.
 const ECHOES = [
   ["strings", "EchoString", ["", "plain", " \t\r\n", "\"quoted\\\"", "</script>", "a\u0000b", "x".repeat(20_000)]],
   ["Unicode", "EchoString", ["Žltý kôň – čaj s citrónom", "日本語", "עברית", "👩‍👩‍👧‍👦 🏳️‍🌈", "\u2028\u2029\ufeff\u001e", "e\u0301", "\u{10ffff}"]],
@@ -14,7 +14,7 @@ const ECHOES = [
 
 const KEY = "0f8fad5b-d9cb-469f-a165-70867728950e";
 
-// The members of objects are spelt as each protocol has them.
+// Member names are spelt as in each protocol.
 const OBJECT = {
   json: { id: 7, name: "čaj", created: "2024-07-01T12:51:52Z", key: KEY, values: [1, 2] },
   messagepack: { Id: 7, Name: "čaj", Created: new Date("2024-07-01T12:51:52Z"), Key: KEY, Values: [1, 2] },
@@ -33,7 +33,7 @@ const echoes = ECHOES.map(([claim, method, values]) => [
   },
 ]);
 
-// Each row: the claim, the call, what is said to the caller.
+// Each row: the claim, the call, the error that the caller gets.
 const REFUSALS = [
   ["the text of a HubException", ["ThrowHub", "no: žltý"], /HubException: no: žltý$/],
   ["nothing of another failure", ["Throw", "internals"], /^An unexpected error occurred invoking 'Throw' on the server\.$/],

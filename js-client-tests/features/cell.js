@@ -1,11 +1,11 @@
 // One place of the matrix: a runtime, a transport, a protocol, and the connections that a feature opens there.
 
-/** The builder's last word for a protocol by its name; pages and Node find MessagePack in the same place. */
+/** Adds a protocol to the connection builder by its name; pages and Node find MessagePack in the same place. */
 export function speaking(signalR, protocol, builder) {
   return protocol === "messagepack" ? builder.withHubProtocol(new signalR.protocols.msgpack.MessagePackHubProtocol()) : builder;
 }
 
-/** Opens connections over one transport in one protocol and ends them together. */
+/** Opens connections over one transport in one protocol, and stops all of them together. */
 export class Cell {
   #opened = [];
 
@@ -32,7 +32,7 @@ export class Cell {
     return connection;
   }
 
-  /** What stands for a type of the server in the protocol of the cell. */
+  /** The form of a server's type in the protocol of the cell. */
   in({ json, messagepack }) {
     return this.protocol === "messagepack" ? messagepack : json;
   }
@@ -50,7 +50,7 @@ export class Cell {
   }
 }
 
-/** Completes with everything that a stream gave: its items, and the text of its error or null. */
+/** Completes with everything that a stream sent: its items, and the text of its error or null. */
 export function drained(stream) {
   return new Promise((resolve) => {
     const items = [];
@@ -67,7 +67,7 @@ export function closed(connection) {
   return new Promise((resolve) => connection.onclose((error) => resolve(error?.message ?? null)));
 }
 
-/** Remembers what one method of a client was called with; `until` completes when it was called so often. */
+/** Records the arguments of each call of one client method; `until` completes after this number of calls. */
 export function hearing(connection, method) {
   const calls = [];
   let arrived = () => {};

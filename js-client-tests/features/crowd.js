@@ -1,4 +1,4 @@
-// Two publishers and many clients: each hears exactly what it asked for, in order.
+// Two publishers and many clients: each receives exactly what it subscribed to, in order.
 
 import { ACTIONS, CHANGED, LICENCE, changed, licence } from "./events.js";
 import { equal } from "./expect.js";
@@ -7,7 +7,7 @@ import { settle } from "./listener.js";
 const PUBLISHERS = ["north", "south"];
 const RESOURCES = ["tickets", "devices", "users", "stocks", "orders"];
 
-/** Numbers that look random and are the same in every run (mulberry32), so that a failure can be had again. */
+/** Numbers that look random and are the same in every run (mulberry32), so that a failure can be reproduced. */
 function numbers(seed) {
   return (below) => {
     seed = (seed + 0x6d2b79f5) | 0;
@@ -66,7 +66,7 @@ function someEvent(publisher, sequence, number) {
   return changed(RESOURCES[number(RESOURCES.length)], 1 + number(3), { id: publisher, version: sequence });
 }
 
-/** Who sent what in which place of its own sequence. */
+/** The publisher of an event, and its position in that publisher's sequence. */
 function origin({ e, p }) {
   return e === CHANGED ? `${p.i.i} ${p.i.v}` : `${p.publisher} ${p.sequence}`;
 }
@@ -91,7 +91,7 @@ export async function crowd(stage, { clients: size, events }) {
   const listeners = await Promise.all(Array.from({ length: size }, () => stage.listen()));
   const clients = listeners.map((listener) => ({ listener, oracle: new Oracle(), expected: [] }));
   for (let phase = 0; phase < 2; phase++) {
-    // Everybody changes its mind at once, and each client's requests run one after another.
+    // All clients change their subscriptions at the same time; each client's requests run one after another.
     await Promise.all(clients.map(async ({ listener, oracle }) => {
       for (let requests = 1 + number(4); requests > 0; requests--) {
         const request = someRequest(number);

@@ -1,4 +1,4 @@
-// The two events of Portos, as publishers give them, and the filters of clients.
+// The two events of Portos as publish bodies, and the filters of clients.
 
 /** A resource was created, updated or deleted. */
 export const CHANGED = "portos.resources.changed";

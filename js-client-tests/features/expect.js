@@ -1,4 +1,4 @@
-// What claims are made with in any runtime: a page has no node:assert.
+// Assertions for both runtimes: a page has no node:assert.
 
 /** JSON with the members of objects in order, and undefined told from null. */
 function text(value) {
@@ -14,12 +14,12 @@ export function equal(actual, expected, what = "") {
   if (text(actual) !== text(expected)) throw new Error(`${what} wanted ${text(expected)}, got ${text(actual)}`.trim());
 }
 
-/** Claims that a text says what the pattern asks for. */
+/** Claims that a text matches the pattern. */
 export function matches(actual, pattern) {
   if (!pattern.test(actual)) throw new Error(`wanted ${pattern}, got ${text(actual)}`);
 }
 
-/** Claims that this is refused, with a text that matches. */
+/** Claims that this is rejected with an error text that matches. */
 export async function rejects(promise, pattern) {
   const error = await promise.then(
     (value) => Promise.reject(new Error(`wanted a refusal, got ${text(value)}`)),

@@ -1,4 +1,4 @@
-// What a client hears follows from its subscriptions, whatever their form.
+// The events that a client receives follow from its subscriptions, in any form that a subscription may have.
 
 import { ACTIONS, CHANGED, LICENCE, brief, changed, licence } from "./events.js";
 import { equal } from "./expect.js";
@@ -101,7 +101,7 @@ export default ROWS.map(([claim, requests, hears]) => [
     }
     for (const event of EVENTS) await stage.publish(event);
     await settle(stage, [listener]);
-    // Events of different names have no order between them.
+    // Events of different names are not ordered.
     equal(listener.heard.map(brief).sort(), [...hears].sort());
   },
 ]);

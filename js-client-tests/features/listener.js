@@ -1,4 +1,4 @@
-// A client that remembers what it heard.
+// A client that records the events that it receives.
 
 import { CHANGED, LICENCE, changed, licence } from "./events.js";
 import { unique } from "./expect.js";
@@ -8,7 +8,7 @@ export const MARKER = "marker";
 
 /** A connection of an official client to the hub of Portos. */
 export class Listener {
-  /** What it heard, in order, without markers. */
+  /** The events that it received, in order, without markers. */
   heard = [];
   #markers = new Set();
   #waiting = new Map();
@@ -47,8 +47,8 @@ export class Listener {
 }
 
 /**
- * Completes when everything that was published before has reached these clients, so that what they have not heard by then
- * they never will: events of one name arrive in order, so a last one of each name is published to all and awaited.
+ * Completes when everything that was published before has reached these clients. Events of one name arrive in order, so a
+ * last one of each name is published to all clients and awaited; what has not arrived by then is never delivered.
  */
 export async function settle(publisher, listeners, events = [CHANGED, LICENCE]) {
   const id = unique("settled");

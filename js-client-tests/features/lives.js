@@ -1,4 +1,4 @@
-// From the first greeting to the last word.
+// Connections from the handshake to the close.
 
 import { equal, matches, rejects } from "./expect.js";
 import { closed, drained, hearing } from "./cell.js";
@@ -15,7 +15,7 @@ export default [
   ["a hub that refuses closes with an error", async (cell) => {
     const connection = cell.build({ path: "/refusing" });
     const ended = closed(connection);
-    // The refusal comes behind the handshake: the client may see both at once, or the handshake first.
+    // The refusal follows the handshake: the client may see both at once, or the handshake first.
     const said = await connection.start().then(() => ended, (error) => error.message);
     matches(said, /Connection closed with an error/);
     equal(connection.state, "Disconnected");
@@ -47,7 +47,7 @@ export default [
     equal(await connection.invoke("ConnectionId"), connection.connectionId);
   }],
   ["pings keep a silent connection in both directions", async (cell) => {
-    // The hub gives its clients 1.5 s, and the client gives the server 2.5 s; nothing else is said for 3.5 s.
+    // The hub gives its clients 1.5 s, and the client gives the server 2.5 s; nothing else is sent for 3.5 s.
     const connection = await cell.connect({
       path: "/fast",
       configure: (builder) => builder.withKeepAliveInterval(300).withServerTimeout(2500),

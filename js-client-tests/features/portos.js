@@ -75,7 +75,7 @@ export async function sample(signalR, { serverAddress, token, publish, changed, 
   await connection.stop();
 }
 
-/** Connects, hears one licence with every kind of letter in it, and leaves; `options` are those of `withUrl`. */
+/** Connects, receives one licence event with every kind of letter in it, and disconnects; `options` are those of `withUrl`. */
 export async function hear(signalR, { url, token, transport, protocol, options, publish }) {
   const builder = new signalR.HubConnectionBuilder()
     .withUrl(url, {

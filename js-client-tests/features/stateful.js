@@ -6,7 +6,7 @@ import { Cell, drained, hearing } from "./cell.js";
 const CALLS = 12;
 
 /**
- * Calls, is called and takes streams, round after round, and tells what each call came to. `arm` lets the network break in
+ * Calls, is called and receives streams, round after round, and returns the result of each call. `arm` lets the network break in
  * the next round; `configure` may ask for stateful reconnect.
  */
 async function bursts(cell, { rounds, arm, configure }) {
@@ -28,7 +28,7 @@ async function bursts(cell, { rounds, arm, configure }) {
   return { settled, heard, same };
 }
 
-/** With stateful reconnect nothing of it is noticed. */
+/** With stateful reconnect, no call is affected. */
 export async function unbroken(signalR, { rounds, arm, ...place }) {
   const cell = new Cell(signalR, place);
   try {
@@ -48,7 +48,7 @@ export async function unbroken(signalR, { rounds, arm, ...place }) {
   }
 }
 
-/** Without it, a broken network is noticed: tells how many calls failed. */
+/** Without it, calls fail when the network breaks; returns how many. */
 export async function broken(signalR, { arm, ...place }) {
   const cell = new Cell(signalR, place);
   try {

@@ -1,4 +1,4 @@
-// The lines of the documents on restarts: a client that is there again when the server is.
+// The example of the documents for restarts: a client that reconnects when the server is back.
 
 /** Connects, subscribes, and does both again whenever the connection was lost. */
 export async function staySubscribed(signalR, { url, token, requests, onEvent }) {
@@ -12,7 +12,7 @@ export async function staySubscribed(signalR, { url, token, requests, onEvent })
   connection.on("OnEvent", onEvent);
 
   const subscribe = () => Promise.all(requests.map((request) => connection.invoke("Subscribe", request)));
-  // For the server a client that comes back is a new one: subscriptions ended with the old connection.
+  // To the server a client that reconnects is a new one: subscriptions ended with the old connection.
   connection.onreconnected(subscribe);
   await connection.start();
   await subscribe();

@@ -1,4 +1,4 @@
-// Headless Chromium, of the system and not of a download.
+// Headless Chromium as installed on the system; nothing is downloaded.
 
 import { existsSync } from "node:fs";
 
@@ -8,11 +8,11 @@ const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/goog
 
 const executablePath = process.env.SIGNALHUB_CHROMIUM || PLACES.find(existsSync);
 
-/** Why the tests in the browser are passed over, or false. */
+/** Why the tests in the browser are skipped, or false. */
 export const missing =
   executablePath === undefined && "Chromium is missing: install it (apt-get install chromium), or set SIGNALHUB_CHROMIUM to its path";
 
-/** Starts the browser, which looks for nothing but the pages it is given. */
+/** Starts the browser without background requests. */
 export function launch() {
   return chromium.launch({
     executablePath,

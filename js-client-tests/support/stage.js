@@ -5,7 +5,7 @@ import { after, afterEach, before } from "node:test";
 import { launch, missing, open } from "./browser.js";
 import { Gateway } from "./gateway.js";
 
-/** Brings a browser, and a way to run features in pages of any origin; without Chromium there is nothing to bring. */
+/** Starts a browser and runs features in pages of any origin; without Chromium the tests are skipped. */
 export function withBrowser(bundle) {
   const ending = [];
   const stage = { browser: undefined };

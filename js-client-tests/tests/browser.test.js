@@ -94,7 +94,7 @@ for (const { version, bundle } of libraries) {
       for (const transport of TRANSPORTS) await hear(page, { url: server.hub, token: printed, transport });
     });
 
-    // Each row: the claim, what the network refuses, the requests by which the client came in.
+    // Each row: the claim, what the network refuses, the requests with which the client connected.
     const BLOCKED = [
       ["event streams when WebSockets are blocked", ["upgrade"], "GET event-stream"],
       ["polls when event streams are blocked, too", ["upgrade", "event-stream"], "GET"],
@@ -111,7 +111,7 @@ for (const { version, bundle } of libraries) {
       });
     }
 
-    // Each row: how the client is connected, what the network refuses so that it is.
+    // Each row: how the client is connected, what the network refuses to force this.
     const RESTARTS = [["WebSockets", []], ["event streams", ["upgrade"]], ["polls", ["upgrade", "event-stream"]]];
     for (const [way, refuses] of RESTARTS) {
       it(`comes back after a restart of the server and is subscribed again, over ${way}`, async () => {
@@ -141,7 +141,7 @@ for (const { version, bundle } of libraries) {
         assert.equal((await successor.publish(changed("tickets", 1))).matched, 1);
         assert.equal((await successor.publish(changed("devices", 1))).matched, 0);
         await page.waitForFunction(() => window.heard.length === 2);
-        // Of different events no order is promised.
+        // Events of different names are not ordered.
         assert.deepEqual(await page.evaluate(() => window.heard.map(({ e }) => e).sort()), [LICENCE, CHANGED]);
       });
     }

@@ -1,4 +1,4 @@
-// A network between that lets less through, seen from Node.
+// Networks that block some transports, with the client in Node.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -9,7 +9,7 @@ import { libraries } from "../support/libraries.js";
 import { Server } from "../support/server.js";
 import { token } from "../support/token.js";
 
-// Each row: the claim, what the network refuses, the way by which the client comes in, the ways that it has tried before.
+// Each row: the claim, what the network refuses, the transport that the client uses in the end, the transports that it tried before.
 const ROWS = [
   ["WebSockets come first", [], "upgrade", []],
   ["event streams come when WebSockets are blocked", ["upgrade"], "GET event-stream", ["upgrade"]],

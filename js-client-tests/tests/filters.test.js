@@ -1,4 +1,4 @@
-// What subscriptions are, beside what the filters of features/filters.js say.
+// Subscriptions beyond the filters in features/filters.js.
 
 import assert from "node:assert/strict";
 import { it } from "node:test";
@@ -34,7 +34,7 @@ withEachClient("filters", (suite) => {
     await listener.subscribe({ e: CHANGED, r: [{ n: "tickets" }] });
     assert.equal((await suite.server.publish(changed("tickets", 1))).matched, 1);
     await listener.connection.stop();
-    // The server notices in its own time, which the limit of a test bounds.
+    // The server notices after some time, within the time limit of the test.
     let matched;
     do matched = (await suite.server.publish(changed("tickets", 1))).matched;
     while (matched > 0);

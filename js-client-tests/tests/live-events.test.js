@@ -1,4 +1,4 @@
-// The page of examples/live-events, as a newcomer opens it: served by whatever serves files, beside a server in development mode.
+// The page of examples/live-events, as a new user opens it: served by any file server, beside a signalhub server in development mode.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -46,7 +46,7 @@ function negotiate(url, localAddress, headers = {}) {
 }
 
 describe("the forwarded headers of nginx as documented", { skip }, () => {
-  // Each row: who is believed, and what becomes of one client after another where each address may have one connection.
+  // Each row: which proxies are trusted, and the status of one client after another where each address may have one connection.
   const FORGED = { "X-Forwarded-For": "10.1.2.3", Forwarded: "for=10.1.2.3" };
   const ROWS = [
     ["tell clients apart by their address, and nothing else does", "127.0.0.1", [

@@ -1,4 +1,4 @@
-// What a subscription cannot mean is answered in words, and costs nothing but the call.
+// Invalid subscriptions fail with an error text, and the connection stays open.
 
 import assert from "node:assert/strict";
 import { it } from "node:test";

@@ -1,4 +1,4 @@
-// A deploy: the server ends in order, and clients that want to come back do.
+// A deployment: the server shuts down gracefully, and clients reconnect if they are configured to.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -19,7 +19,7 @@ for (const { version, signalR } of [...libraries, oldest]) {
         t.after(() => server.stop());
         const listener = await connect(signalR, server, {
           options: { transport: signalR.HttpTransportType[transport] },
-          // The client tries until it succeeds; the test's own limit ends it otherwise.
+          // The client retries until it succeeds, or until the time limit of the test.
           configure: (builder) => builder.withAutomaticReconnect({ nextRetryDelayInMilliseconds: () => 50 }),
         });
         const { connection } = listener;
