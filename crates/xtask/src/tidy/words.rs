@@ -6,12 +6,14 @@ use super::tree::File;
 use super::{Finding, Tree};
 
 /// The words and phrases, and what to write instead.
-const WORDS: [(&str, &str); 9] = [
+const WORDS: [(&str, &str); 11] = [
     (concat!("no", "body"), "no client, no caller, no one"),
     (concat!("who", "ever"), "the client that, the caller that"),
     (concat!("so", " many"), "this number of"),
     (concat!("fare", "well"), "close message"),
     (concat!("good", "bye"), "close message"),
+    (concat!("says", " who may"), "decides which clients may, lists who is allowed to"),
+    (concat!("hear", " of"), "receive, be notified of"),
     (concat!("hears", " of"), "receives, is notified of"),
     (concat!("heard", " of"), "received, was notified of"),
     (concat!("for", " ever"), "without limit, forever"),
