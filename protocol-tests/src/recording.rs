@@ -83,7 +83,7 @@ pub struct Scenario {
     pub steps: Vec<Step>,
     /// Whether messages of this scenario reach connections of other scenarios.
     #[serde(skip)]
-    pub heard_by_others: bool,
+    pub reaches_others: bool,
 }
 
 impl Scenario {
@@ -100,7 +100,7 @@ impl Scenario {
     fn from_value(value: Value) -> Result<Self, serde_json::Error> {
         let text = value.to_string();
         let mut scenario: Self = serde_json::from_value(value)?;
-        scenario.heard_by_others = HEARD_BY_OTHERS.iter().any(|method| text.contains(method));
+        scenario.reaches_others = HEARD_BY_OTHERS.iter().any(|method| text.contains(method));
         Ok(scenario)
     }
 }

@@ -38,46 +38,46 @@ pub(crate) async fn server(scripts: Vec<Vec<Act>>) -> (Address, JoinHandle<Vec<S
             let (stream, _) = listener.accept().await.unwrap();
             connections.push(tokio::spawn(play(stream, script)));
         }
-        let mut heard = vec![];
+        let mut received = vec![];
         for connection in connections {
-            heard.push(connection.await.unwrap());
+            received.push(connection.await.unwrap());
         }
-        heard
+        received
     });
     (address, served)
 }
 
 async fn play(mut stream: TcpStream, script: Vec<Act>) -> String {
-    let mut heard = vec![];
+    let mut received = vec![];
     for act in script {
         match act {
             Act::Hear(mark) => {
-                while !heard.windows(mark.len()).any(|window| window == mark) {
-                    assert_ne!(stream.read_buf(&mut heard).await.unwrap(), 0, "the peer ended");
+                while !received.windows(mark.len()).any(|window| window == mark) {
+                    assert_ne!(stream.read_buf(&mut received).await.unwrap(), 0, "the peer ended");
                 }
             }
             Act::Say(bytes) => stream.write_all(&bytes).await.unwrap(),
             Act::HearEnd => loop {
-                match stream.read_buf(&mut heard).await {
+                match stream.read_buf(&mut received).await {
                     Ok(0) => break,
                     Ok(_) => {}
                     Err(_) => {
-                        heard.extend(b"<reset>");
+                        received.extend(b"<reset>");
                         break;
                     }
                 }
             },
             Act::Reset => {
                 stream.set_zero_linger().unwrap();
-                return show(&heard);
+                return show(&received);
             }
         }
     }
-    show(&heard)
+    show(&received)
 }
 
-fn show(heard: &[u8]) -> String {
-    String::from_utf8_lossy(heard).into_owned()
+fn show(received: &[u8]) -> String {
+    String::from_utf8_lossy(received).into_owned()
 }
 
 /// Plays one script against what `talk` does with the address.

@@ -122,7 +122,7 @@ impl Suite {
             .map_err(|error| RunError::Unreachable { authority: address.authority(), reason: error.to_string() })?;
         let started = Instant::now();
         let (due, mut families) = self.select();
-        let (alone, together): (Vec<_>, Vec<_>) = due.into_iter().partition(|due| due.scenario.heard_by_others);
+        let (alone, together): (Vec<_>, Vec<_>) = due.into_iter().partition(|due| due.scenario.reaches_others);
         let mut done = self.run_together(address, &together).await;
         for due in alone {
             let outcome = run_one(address, &due.scenario, &self.deviations).await;

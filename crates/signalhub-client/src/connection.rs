@@ -73,7 +73,7 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
 ) {
     let Connected { socket, rest } = connected;
     let mut connection =
-        Connection { socket, input: rest, invocations, pending: HashMap::new(), heard: Instant::now() };
+        Connection { socket, input: rest, invocations, pending: HashMap::new(), last_received: Instant::now() };
     let why = connection.live(commands).await;
     tracing::debug!(%why, "the connection ended");
     let Connection { mut socket, pending, invocations, .. } = connection;
@@ -108,7 +108,7 @@ struct Connection<S> {
     /// Calls of the application that wait for their completion.
     pending: HashMap<String, oneshot::Sender<Answer>>,
     /// When bytes from the hub arrived last.
-    heard: Instant,
+    last_received: Instant,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
@@ -125,9 +125,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             };
             let step = tokio::select! {
                 message = self.socket.next(), if room => self.received(message),
-                _ = sleep_until(self.heard + SERVER_TIMEOUT), if room => Err(Disconnected::TimedOut),
+                _ = sleep_until(self.last_received + SERVER_TIMEOUT), if room => Err(Disconnected::TimedOut),
                 _ = queue.reserve(), if !room => {
-                    self.heard = Instant::now();
+                    self.last_received = Instant::now();
                     Ok(())
                 }
                 command = commands.recv() => self.obey(command).await,
@@ -140,7 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     fn received(&mut self, message: Option<Result<Message, tungstenite::Error>>) -> Result<(), Disconnected> {
-        self.heard = Instant::now();
+        self.last_received = Instant::now();
         match message {
             Some(Ok(Message::Text(text))) => self.input.extend_from_slice(text.as_bytes()),
             Some(Ok(Message::Binary(bytes))) => self.input.extend_from_slice(&bytes),

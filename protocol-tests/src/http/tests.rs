@@ -58,11 +58,11 @@ async fn requests_are_written_as_the_step_says() {
         let mut names = Names::default();
         names.save("id", "abc".to_owned());
         drop(send(&address, &request(fields), &[("Accept", "text/event-stream")], &names).await.unwrap());
-        let heard = served.await.unwrap().remove(0);
+        let received = served.await.unwrap().remove(0);
         for part in wanted {
-            assert!(heard.contains(part), "{part:?} in {heard:?}");
+            assert!(received.contains(part), "{part:?} in {received:?}");
         }
-        assert!(!heard.contains(unwanted), "no {unwanted:?} in {heard:?}");
+        assert!(!received.contains(unwanted), "no {unwanted:?} in {received:?}");
     }
     let get = ["GET /app/hub?id=abc HTTP/1.1\r\nHost: 127.0.0.1:", "\r\nConnection: close\r\n", "event-stream\r\n\r\n"];
     check(json!({"path": "/hub?id=${id}"}), &get, "Content-Length").await;

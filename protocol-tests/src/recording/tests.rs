@@ -11,7 +11,7 @@ fn embedded_recordings_are_complete() {
     for need in scenarios().flat_map(|scenario| &scenario.needs) {
         assert!(crate::NEEDS.contains(&need.as_str()), "{need}");
     }
-    let heard: Vec<&str> = scenarios().filter(|s| s.heard_by_others).map(|s| s.id.as_str()).collect();
+    let heard: Vec<&str> = scenarios().filter(|s| s.reaches_others).map(|s| s.id.as_str()).collect();
     assert!(heard.contains(&"send/others") && !heard.contains(&"negotiate/get"), "{heard:?}");
 }
 

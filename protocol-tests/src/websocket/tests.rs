@@ -114,8 +114,8 @@ async fn frames_are_sent_as_the_step_says() {
         let (mut socket, _) = open(&address).await;
         socket.send(&serde_json::from_value(fields).unwrap(), payload).await.unwrap();
         drop(socket);
-        let heard = served.await.unwrap().remove(0);
-        let frame = heard.split("\r\n\r\n").nth(1).unwrap();
+        let received = served.await.unwrap().remove(0);
+        let frame = received.split("\r\n\r\n").nth(1).unwrap();
         // Lossy text has at least the first byte where it is ASCII.
         assert_eq!(frame.starts_with(char::from(first)), first < 0x80, "{frame:?}");
     }

@@ -29,7 +29,7 @@ struct Peer {
     socket: Socket,
     frames: Frames,
     /// How many messages have come.
-    heard: usize,
+    received: usize,
 }
 
 /// Opens a WebSocket, performs the handshake and calls `Subscribe` with this argument.
@@ -78,7 +78,7 @@ impl Peers {
             socket.set_nonblocking(true)?;
             let mut socket = Socket::from_std(socket);
             poll.registry().register(&mut socket, Token(number), Interest::READABLE)?;
-            peers.push(Peer { socket, frames: Frames::default(), heard: 0 });
+            peers.push(Peer { socket, frames: Frames::default(), received: 0 });
         }
         Ok(Self { poll, events: Events::with_capacity(1024), peers, scratch: vec![0; 64 * 1024], last_length: 0 })
     }
@@ -98,24 +98,24 @@ impl Peers {
         u32::try_from(self.last_length).unwrap_or(u32::MAX)
     }
 
-    /// Reads until each of the `hearing` peers has received this number of further messages; returns, for each message, when the last
+    /// Reads until each of the `receivers` peers has received this number of further messages; returns, for each message, when the last
     /// peer received it.
-    pub(crate) fn hear(&mut self, hearing: usize, messages: usize) -> io::Result<Vec<Instant>> {
+    pub(crate) fn receive(&mut self, receivers: usize, messages: usize) -> io::Result<Vec<Instant>> {
         let (mut counts, mut last) = (vec![0_usize; messages], vec![Instant::now(); messages]);
-        let bases: Vec<usize> = self.peers.iter().map(|peer| peer.heard).collect();
-        let mut missing = hearing * messages;
+        let bases: Vec<usize> = self.peers.iter().map(|peer| peer.received).collect();
+        let mut missing = receivers * messages;
         let until = Instant::now() + PATIENCE;
         while missing > 0 {
-            let now_heard = self.turn(until, |peer, heard, now| {
-                let ordinal = heard - bases[peer];
+            let now_received = self.turn(until, |peer, received, now| {
+                let ordinal = received - bases[peer];
                 if ordinal < messages {
                     counts[ordinal] += 1;
-                    if counts[ordinal] == hearing {
+                    if counts[ordinal] == receivers {
                         last[ordinal] = now;
                     }
                 }
             })?;
-            missing = missing.saturating_sub(now_heard);
+            missing = missing.saturating_sub(now_received);
             if missing > 0 && Instant::now() >= until {
                 return Err(io::Error::other(format!("{missing} messages did not come")));
             }
@@ -130,13 +130,13 @@ impl Peers {
             send(&mut peer.socket, &window)?;
         }
         let (end, mut answered) = (Instant::now() + time, 0);
-        let mut heard = vec![0_usize; self.peers.len()];
+        let mut received = vec![0_usize; self.peers.len()];
         while Instant::now() < end {
-            answered += self.turn(end, |peer, _, _| heard[peer] += 1)?;
-            for (peer, heard) in self.peers.iter_mut().zip(&mut heard) {
-                if *heard > 0 {
-                    send(&mut peer.socket, &window[..frame.len() * *heard])?;
-                    *heard = 0;
+            answered += self.turn(end, |peer, _, _| received[peer] += 1)?;
+            for (peer, received) in self.peers.iter_mut().zip(&mut received) {
+                if *received > 0 {
+                    send(&mut peer.socket, &window[..frame.len() * *received])?;
+                    *received = 0;
                 }
             }
         }
@@ -173,12 +173,12 @@ impl Peers {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(error) => return Err(error),
                 };
-                let (now, heard) = (Instant::now(), &mut peer.heard);
+                let (now, received) = (Instant::now(), &mut peer.received);
                 peer.frames.feed(&scratch[..n], |length| {
                     if length >= SHORTEST {
-                        on_message(number, *heard, now);
+                        on_message(number, *received, now);
                         *last_length = length;
-                        *heard += 1;
+                        *received += 1;
                         messages += 1;
                     }
                 });

@@ -95,7 +95,7 @@ fn quietly<T>(mut measure: impl FnMut() -> io::Result<(Cost, T)>) -> io::Result<
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rounds {
     /// How many of the peers receive it.
-    pub(crate) hearing: usize,
+    pub(crate) receivers: usize,
     /// How many messages a round brings at once.
     pub(crate) messages: usize,
     pub(crate) rounds: usize,
@@ -116,15 +116,15 @@ pub(crate) fn broadcast(source: &mut Source, peers: &mut Peers, run: Rounds) -> 
                 }
                 let sent = Instant::now();
                 source.fire(run.messages)?;
-                let heard = peers.hear(run.hearing, run.messages)?;
+                let received = peers.receive(run.receivers, run.messages)?;
                 source.settle()?;
-                latencies.extend(heard.iter().map(|at| at.saturating_duration_since(sent).as_secs_f64() * 1e3));
+                latencies.extend(received.iter().map(|at| at.saturating_duration_since(sent).as_secs_f64() * 1e3));
             }
             Ok(latencies)
         })
     })?;
     let published = (run.messages * run.rounds) as f64;
-    let deliveries = published * run.hearing as f64;
+    let deliveries = published * run.receivers as f64;
     let micros = |time: Duration| time.as_secs_f64() * 1e6;
     Ok(Delivered {
         cpu: micros(cost.cpu()) / deliveries,

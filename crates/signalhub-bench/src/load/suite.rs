@@ -120,12 +120,12 @@ fn sides(bench: &Bench<'_>, (count, messages): (usize, usize), other: Option<Tar
     let everything = |_| ALL.to_owned();
     let mut ours = Side::hub(bench.ours()?, count, (messages, 0), &everything)?;
     // The first one warms up, and tells how long what is delivered is.
-    ours.broadcast(Rounds { hearing: count, messages, rounds: 3, interval: None })?;
+    ours.broadcast(Rounds { receivers: count, messages, rounds: 3, interval: None })?;
     let mut sides = vec![Side::raw(count, ours.peers.last_length())?];
     sides.insert(0, ours);
     if let Some(target) = other {
         let mut other = Side::hub(target, count, (messages, 0), &everything)?;
-        other.broadcast(Rounds { hearing: count, messages, rounds: 20, interval: None })?;
+        other.broadcast(Rounds { receivers: count, messages, rounds: 20, interval: None })?;
         sides.push(other);
     }
     Ok(sides)
@@ -165,7 +165,7 @@ impl Figure {
 }
 
 fn isolated(bench: &Bench<'_>, count: usize, rounds: usize) -> io::Result<Vec<Figure>> {
-    let run = Rounds { hearing: count, messages: 1, rounds, interval: None };
+    let run = Rounds { receivers: count, messages: 1, rounds, interval: None };
     let results = bench.interleaved(&mut sides(bench, (count, 1), bench.reference()?)?, |side| side.broadcast(run))?;
     let name = |what: &str| format!("broadcast to {count}: {what}");
     let cpu = figure(&name("CPU per delivery"), "µs", &results, |run| run.cpu);
@@ -184,7 +184,7 @@ fn isolated(bench: &Bench<'_>, count: usize, rounds: usize) -> io::Result<Vec<Fi
 
 fn bursts(bench: &Bench<'_>) -> io::Result<Vec<Figure>> {
     const MESSAGES: usize = 16;
-    let run = Rounds { hearing: 1000, messages: MESSAGES, rounds: 60, interval: None };
+    let run = Rounds { receivers: 1000, messages: MESSAGES, rounds: 60, interval: None };
     let mut all = sides(bench, (1000, MESSAGES), bench.reference()?)?;
     let results = bench.interleaved(&mut all, |side| side.broadcast(run))?;
     // What the kernel takes at least: the same bytes, those of a burst in one `send`.
@@ -208,7 +208,7 @@ fn bursts(bench: &Bench<'_>) -> io::Result<Vec<Figure>> {
 }
 
 fn paced(bench: &Bench<'_>) -> io::Result<Vec<Figure>> {
-    let run = Rounds { hearing: 1000, messages: 1, rounds: 100, interval: Some(Duration::from_millis(50)) };
+    let run = Rounds { receivers: 1000, messages: 1, rounds: 100, interval: Some(Duration::from_millis(50)) };
     let results = bench.interleaved(&mut sides(bench, (1000, 1), bench.reference()?)?, |side| side.broadcast(run))?;
     let p99 = figure("20/s to 1000: last receiver, p99", "ms", &results, |run| run.p99);
     Ok(vec![
@@ -229,7 +229,7 @@ fn to_ten(
     if let Some(target) = reference {
         sides.push(Side::hub(target, 1000, (1, 0), &filter)?);
     }
-    let run = Rounds { hearing: 10, messages: 1, rounds: 2000, interval: None };
+    let run = Rounds { receivers: 10, messages: 1, rounds: 2000, interval: None };
     let results = bench.interleaved(&mut sides, |side| side.broadcast(run))?;
     let side = |side: &Vec<Delivered>| median(side.iter().map(|run| run.per_message).collect());
     Ok(Figure::alone(name, "µs", side(&results[0]), results.get(1).map(side)))
@@ -320,7 +320,7 @@ fn churn(bench: &Bench<'_>) -> io::Result<Vec<Figure>> {
 fn stuck(bench: &Bench<'_>) -> io::Result<Vec<Figure>> {
     // After some 300 of these the queue of the one that does not read is full.
     const PADDING: usize = 4 * 1024;
-    let run = Rounds { hearing: 1000, messages: 1, rounds: 400, interval: None };
+    let run = Rounds { receivers: 1000, messages: 1, rounds: 400, interval: None };
     let mut p99 = [Vec::new(), Vec::new()];
     let hub = bench.ours()?;
     let mut side = Side::hub(hub, 1000, (1, PADDING), &|_| ALL.to_owned())?;

@@ -24,7 +24,7 @@ impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin> FakeHub<S> {
         self.0.send(Message::text(records)).await.unwrap();
     }
 
-    async fn hear(&mut self) -> String {
+    async fn receive(&mut self) -> String {
         match self.0.next().await {
             Some(Ok(Message::Text(text))) => text.to_string(),
             other => panic!("no text: {other:?}"),
@@ -38,7 +38,7 @@ async fn pair() -> (Client, FakeHub<DuplexStream>) {
     let near = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
     let mut hub = FakeHub(WebSocketStream::from_raw_socket(far, Role::Server, None).await);
     let (connected, ()) = tokio::join!(shake_hands(near), async {
-        assert_eq!(hub.hear().await, HELLO);
+        assert_eq!(hub.receive().await, HELLO);
         hub.say(AGREED).await;
     });
     (Client::over(connected.unwrap()), hub)
@@ -71,13 +71,13 @@ async fn connects_with_its_token_and_ends_in_order() {
     let (listener, url) = listener().await;
     let serving = tokio::spawn(async move {
         let mut hub = accept(&listener).await;
-        assert_eq!(hub.hear().await, HELLO);
+        assert_eq!(hub.receive().await, HELLO);
         // The first call may come in the same piece as the agreement.
         hub.say("{}\u{1e}{\"type\":1,\"target\":\"Welcome\",\"arguments\":[]}\u{1e}").await;
-        let call = hub.hear().await;
+        let call = hub.receive().await;
         assert_eq!(call, "{\"type\":1,\"invocationId\":\"1\",\"target\":\"Add\",\"arguments\":[2,3]}\u{1e}");
         hub.say("{\"type\":3,\"invocationId\":\"1\",\"result\":5}\u{1e}").await;
-        assert_eq!(hub.hear().await, "{\"type\":7}\u{1e}");
+        assert_eq!(hub.receive().await, "{\"type\":7}\u{1e}");
         assert!(matches!(hub.0.next().await, Some(Ok(Message::Close(_)))));
     });
     let client = Client::connect(&url, Some("good")).await.unwrap();
@@ -113,7 +113,7 @@ async fn a_refused_handshake_says_why() {
     let (listener, url) = listener().await;
     let serving = tokio::spawn(async move {
         let mut hub = accept(&listener).await;
-        hub.hear().await;
+        hub.receive().await;
         hub.say("{\"error\":\"not today\"}\u{1e}").await;
     });
     let error = Client::connect(&url, Some("good")).await.unwrap_err();
@@ -122,7 +122,7 @@ async fn a_refused_handshake_says_why() {
 }
 
 #[tokio::test]
-async fn unusable_addresses_and_tokens_are_told_apart() {
+async fn unusable_addresses_and_tokens_have_their_own_errors() {
     let (listener, url) = listener().await;
     drop(listener);
     let rows = [
@@ -152,7 +152,7 @@ async fn completions_become_results() {
     for (number, (member, expected)) in rows.into_iter().enumerate() {
         let completion = format!("{{\"type\":3,\"invocationId\":\"{}\",{member}}}\u{1e}", number + 1);
         let (result, ()) = tokio::join!(client.invoke::<Option<i32>>("Ask", ()), async {
-            hub.hear().await;
+            hub.receive().await;
             hub.say(&completion).await;
         });
         assert_eq!(result, expected, "{member}");
@@ -169,7 +169,7 @@ async fn calls_of_the_hub_arrive_in_order_and_typed() {
     assert_eq!(said.bind::<(String, f64)>().unwrap(), ("ann".to_owned(), 1.5));
     assert!(said.bind::<(String,)>().is_err());
     assert_eq!(client.next_invocation().await.unwrap().target, "Ask");
-    let answer = hub.hear().await;
+    let answer = hub.receive().await;
     assert!(
         answer.contains("\"invocationId\":\"s1\"") && answer.contains("Client didn't provide a result."),
         "{answer}"
@@ -194,7 +194,7 @@ async fn a_full_queue_stops_reading_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn the_end_is_told_to_everyone_who_waits() {
+async fn every_waiting_caller_gets_the_reason_of_the_end() {
     let by_server =
         |error: Option<&str>, allow_reconnect| Disconnected::ByServer { error: error.map(Into::into), allow_reconnect };
     let rows = [
@@ -205,7 +205,7 @@ async fn the_end_is_told_to_everyone_who_waits() {
     for (record, expected) in rows {
         let (client, mut hub) = pair().await;
         let (result, invocation, ()) = tokio::join!(client.invoke::<()>("Wait", ()), client.next_invocation(), async {
-            hub.hear().await;
+            hub.receive().await;
             hub.say(record).await;
         });
         assert_eq!(result, Err(InvokeError::Disconnected(expected.clone())));
@@ -224,7 +224,7 @@ async fn the_end_is_told_to_everyone_who_waits() {
 async fn pings_keep_the_hub_informed_and_silence_ends_the_connection() {
     let (client, mut hub) = pair().await;
     let start = tokio::time::Instant::now();
-    assert_eq!(hub.hear().await, "{\"type\":6}\u{1e}");
+    assert_eq!(hub.receive().await, "{\"type\":6}\u{1e}");
     assert_eq!(start.elapsed().as_secs(), 15);
     hub.say("{\"type\":6}\u{1e}").await;
     assert_eq!(client.disconnected().await, Disconnected::TimedOut);

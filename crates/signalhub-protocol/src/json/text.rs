@@ -49,7 +49,7 @@ impl<'a> Text<'a> {
             && name.as_bytes().starts_with(&self.raw[..plain])
     }
 
-    /// Tells whether it is this text, however it is spelt.
+    /// Whether it is this text, with or without escapes.
     pub(crate) fn is(self, text: &str) -> bool {
         if self.escaped { self.decode().is_ok_and(|own| own == text) } else { self.raw == text.as_bytes() }
     }
@@ -88,7 +88,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// The characters of a string cannot be told.
+/// A string has no valid characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TextError {
     /// It is not UTF-8.

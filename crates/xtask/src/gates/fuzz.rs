@@ -8,7 +8,7 @@ use crate::command::{run as run_command, say, works};
 use crate::counts::Counts;
 use crate::workspace::Workspace;
 
-/// Libfuzzer is told where code branches; without this it would only guess.
+/// Instruments branches for libFuzzer; without this it works blindly.
 const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table --cfg fuzzing";
 

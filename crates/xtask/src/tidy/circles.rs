@@ -44,7 +44,7 @@ impl Circle {
 /// The circles of the crate whose first file is `root`.
 fn circles(tree: &Tree, root: &Path) -> Vec<Circle> {
     let modules = Modules::read(tree, root);
-    // The first use of each pair is told.
+    // The first use of each pair is reported.
     let mut edges: BTreeMap<(usize, usize), String> = BTreeMap::new();
     for used in modules.uses() {
         edges.entry((used.from, used.to)).or_insert(used.place);

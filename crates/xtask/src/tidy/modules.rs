@@ -66,7 +66,7 @@ impl Modules {
         modules
     }
 
-    /// All uses between modules neither of which holds the other, told as uses between the siblings that hold them.
+    /// All uses between modules neither of which holds the other, as uses between the siblings that hold them.
     ///
     /// A module and what is inside it are one idea, so that uses between them are left out.
     pub(super) fn uses(&self) -> Vec<Use> {

@@ -11,7 +11,7 @@ use super::{Bench, Side, figure, sides, to_ten};
 /// What a delivery costs with more and more receivers.
 pub(super) fn connections(bench: &Bench<'_>) -> io::Result<Vec<Figure>> {
     let cost = |(count, rounds)| {
-        let run = Rounds { hearing: count, messages: 1, rounds, interval: None };
+        let run = Rounds { receivers: count, messages: 1, rounds, interval: None };
         let results = bench.interleaved(&mut sides(bench, (count, 1), None)?, |side| side.broadcast(run))?;
         let name = format!("growth: broadcast to {count}: CPU per delivery");
         Ok(figure(&name, "µs", &results, |run| run.cpu))
@@ -58,7 +58,7 @@ pub(super) fn workers(bench: &Bench<'_>) -> io::Result<Vec<Figure>> {
             [(1, 400, "broadcast to 1000, deliveries"), (16, 60, "bursts to 1000, deliveries")]
         {
             let mut side = [Side::hub(start()?, 1000, (messages, 0), &|_| ALL.to_owned())?];
-            let run = Rounds { hearing: 1000, messages, rounds, interval: None };
+            let run = Rounds { receivers: 1000, messages, rounds, interval: None };
             let results: Vec<Vec<Delivered>> = bench.interleaved(&mut side, |side| side.broadcast(run))?;
             figures.push(alone(what, median(results[0].iter().map(|run| run.rate).collect())));
         }

@@ -182,7 +182,7 @@ fn nesting_without_end_is_refused() {
     check_refused::<serde_json::Value>("{\"a\":".repeat(100_000).as_bytes());
 }
 
-/// Calls a method of two numbers and names what its caller is told.
+/// Calls a method of two numbers and returns the text that its caller gets.
 fn call_add(arguments: &[u8]) -> Result<i32, String> {
     let add = || {
         let mut binder = Arguments::Json(arguments).bind(2)?;

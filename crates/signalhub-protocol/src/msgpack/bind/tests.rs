@@ -211,7 +211,7 @@ fn nesting_without_end_is_refused() {
     assert!(bind::<serde_json::Value>(&[&[0x91].repeat(64)[..], &[0xC0]].concat()).is_ok());
 }
 
-/// Calls a method of two numbers and names what its caller is told.
+/// Calls a method of two numbers and returns the text that its caller gets.
 fn call_add(arguments: &[u8]) -> Result<i32, String> {
     let add = || {
         let mut binder = Arguments::MessagePack(arguments).bind(2)?;

@@ -121,7 +121,7 @@ fn message() -> impl Strategy<Value = HubMessage<'static>> {
     ]
 }
 
-/// How a target was spelt is known of messages that were read only.
+/// Whether a target was escaped is known only for messages that were read.
 fn forget_spelling(mut message: HubMessage<'_>) -> HubMessage<'_> {
     if let HubMessage::Invocation(invocation) | HubMessage::StreamInvocation(invocation) = &mut message {
         invocation.target_escaped = false;

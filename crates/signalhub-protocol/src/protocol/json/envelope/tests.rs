@@ -89,7 +89,7 @@ fn every_property_is_read_in_any_order_and_the_last_of_a_name_wins() {
 }
 
 #[test]
-fn outcomes_and_closes_are_told_apart() {
+fn outcomes_and_closes_are_distinguished() {
     let completion = |outcome| HubMessage::Completion(Completion::new("1", outcome));
     check(br#"{"type":3,"invocationId":"1"}"#, completion(Outcome::Void));
     check(br#"{"type":3,"invocationId":"1","result":null}"#, completion(Outcome::Result(Value::Json(b"null"))));
