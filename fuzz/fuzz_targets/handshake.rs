@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use signalhub_protocol::{HandshakeRequest, HandshakeResponse, handshake};
+use signalhub_protocol::{HandshakeRequest, HandshakeResponse};
 
 fuzz_target!(|input: &[u8]| {
     if let Ok(Some((request, consumed))) = HandshakeRequest::parse(input) {
@@ -16,7 +16,7 @@ fuzz_target!(|input: &[u8]| {
     if let Ok(Some((response, consumed))) = HandshakeResponse::parse(input) {
         assert!(0 < consumed && consumed <= input.len());
         let mut written = Vec::new();
-        handshake::encode_response(response.error.as_deref(), &mut written);
+        HandshakeResponse::encode(response.error.as_deref(), &mut written);
         let len = written.len();
         assert_eq!(HandshakeResponse::parse(&written), Ok(Some((response, len))));
     }

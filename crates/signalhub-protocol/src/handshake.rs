@@ -92,16 +92,16 @@ impl HandshakeResponse {
         }
         Ok(Some((Self { error }, consumed)))
     }
-}
 
-/// Appends the server's response with its separator; `None` accepts the handshake.
-pub fn encode_response(error: Option<&str>, out: &mut Vec<u8>) {
-    out.push(b'{');
-    if let Some(error) = error {
-        out.extend_from_slice(b"\"error\":");
-        write_string(error, out);
+    /// Appends the server's response with its separator; `None` accepts the handshake.
+    pub fn encode(error: Option<&str>, out: &mut Vec<u8>) {
+        out.push(b'{');
+        if let Some(error) = error {
+            out.extend_from_slice(b"\"error\":");
+            write_string(error, out);
+        }
+        out.extend_from_slice(&[b'}', RECORD_SEPARATOR]);
     }
-    out.extend_from_slice(&[b'}', RECORD_SEPARATOR]);
 }
 
 /// The first record is not a valid handshake.

@@ -48,7 +48,7 @@ mod date_time;
 mod encoded;
 mod error;
 mod fields;
-pub mod handshake;
+mod handshake;
 mod json;
 mod limits;
 mod message;

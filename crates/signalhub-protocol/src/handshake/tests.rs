@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{HandshakeError, HandshakeRequest, HandshakeResponse, encode_response};
+use super::{HandshakeError, HandshakeRequest, HandshakeResponse};
 use crate::Protocol;
 
 type Answer = Result<(&'static str, i32), &'static str>;
@@ -130,7 +130,7 @@ fn text_that_is_no_json_is_the_readers_fault() {
 fn responses_are_three_bytes_or_an_error() {
     for (error, expected) in [(None, "{}\u{1e}"), (Some("a \"b\""), "{\"error\":\"a \\\"b\\\"\"}\u{1e}")] {
         let mut out = Vec::new();
-        encode_response(error, &mut out);
+        HandshakeResponse::encode(error, &mut out);
         assert_eq!(out, expected.as_bytes());
         let response = HandshakeResponse { error: error.map(str::to_owned) };
         assert_eq!(HandshakeResponse::parse(&out), Ok(Some((response, out.len()))));

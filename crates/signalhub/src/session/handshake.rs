@@ -1,7 +1,7 @@
 //! The first exchange on a connection: which protocol is spoken (HubProtocol, Overview).
 
 use signalhub_connections::{CloseReason, Connection, Frame, Intake, MessageKind, Received, Reconnect};
-use signalhub_protocol::{HandshakeRequest, Protocol, handshake};
+use signalhub_protocol::{HandshakeRequest, HandshakeResponse, Protocol};
 
 use crate::clients::client::message_kind;
 use crate::error::HubError;
@@ -120,7 +120,7 @@ fn choose(request: &HandshakeRequest, connection: &Connection) -> Result<Protoco
 }
 
 fn answer(connection: &Connection, kind: MessageKind, error: Option<&str>) {
-    let frame = Frame::build(kind, |out| handshake::encode_response(error, out));
+    let frame = Frame::build(kind, |out| HandshakeResponse::encode(error, out));
     // A client that is gone already is noticed by the next `receive`.
     let _ = connection.outbound().send_unretained(&frame);
 }
