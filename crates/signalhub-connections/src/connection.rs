@@ -20,8 +20,10 @@ use crate::id::ConnectionId;
 use crate::outbound::signals::Signal;
 use crate::outbound::{Outbound, QueueLimits, ReadState, SendQueue, Writer};
 use crate::registry::Registration;
+use crate::request::opening_request::OpeningRequest;
 use crate::request::remote_address::RemoteAddress;
 use crate::transport::handover::{Arrival, Handover};
+use crate::transport::kind::TransportKind;
 use crate::transport::received::{Intake, Received};
 use crate::transport::reconnect::Reconnect;
 use crate::transport::{CLOSE_TIMEOUT, Transport};
@@ -41,6 +43,7 @@ pub struct Connection {
     handover: Option<Arc<Handover>>,
     expires: Option<SystemTime>,
     remote: Option<RemoteAddress>,
+    opening_request: OpeningRequest,
     registration: Option<Registration>,
 }
 
@@ -61,6 +64,7 @@ impl Connection {
             handover: None,
             expires: None,
             remote: None,
+            opening_request: OpeningRequest::default(),
             registration: None,
         }
     }
@@ -82,6 +86,13 @@ impl Connection {
 
     pub(crate) fn coming_from(mut self, remote: Option<RemoteAddress>) -> Self {
         self.remote = remote;
+        self
+    }
+
+    /// Replaces the request that opened the connection, for tests of handlers that read it.
+    #[must_use]
+    pub fn with_opening_request(mut self, request: OpeningRequest) -> Self {
+        self.opening_request = request;
         self
     }
 
@@ -127,6 +138,17 @@ impl Connection {
     /// Where the client is, as far as the server knows; for polls, where the first came from.
     pub fn remote_address(&self) -> Option<RemoteAddress> {
         self.remote
+    }
+
+    /// The request that opened the connection. It is empty if the handler
+    /// [does not keep it](crate::ConnectionHandler::keeps_opening_request), and for [`Connection::pair`].
+    pub fn opening_request(&self) -> &OpeningRequest {
+        &self.opening_request
+    }
+
+    /// The kind of transport, which never changes. [`Connection::pair`] counts as long polling.
+    pub fn transport_kind(&self) -> TransportKind {
+        self.transport.kind(&self.send_queue)
     }
 
     /// What was negotiated about reconnecting.

@@ -15,4 +15,10 @@ pub trait ConnectionHandler: Send + Sync + 'static {
     /// It is called once per connection. A handler ends a connection with [`Connection::close`]; one that just returns
     /// drops the transport.
     fn handle(self: Arc<Self>, connection: Connection) -> BoxFuture<()>;
+
+    /// Tells whether connections keep the request that opened them, for
+    /// [`Connection::opening_request`]. By default they do not: it takes memory for as long as a connection lives.
+    fn keeps_opening_request(&self) -> bool {
+        false
+    }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod content_coding;
 pub(crate) mod forwarded;
 pub(crate) mod hosts;
+pub(crate) mod opening_request;
 pub(crate) mod path;
 pub(crate) mod query;
 pub(crate) mod remote_address;

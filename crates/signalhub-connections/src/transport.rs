@@ -16,6 +16,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use self::inbox::Inbox;
+use self::kind::TransportKind;
 use self::received::{Intake, Received};
 use self::websocket::Socket;
 use crate::auth::identity::Renewal;
@@ -55,6 +56,15 @@ impl Transport {
         match self {
             Self::Inbox(inbox) => inbox.take_renewal(),
             Self::WebSocket(_) | Self::Lost => None,
+        }
+    }
+
+    pub(crate) fn kind(&self, send_queue: &SendQueue) -> TransportKind {
+        match self {
+            // Only WebSockets can be lost.
+            Self::WebSocket(_) | Self::Lost => TransportKind::WebSockets,
+            Self::Inbox(_) if send_queue.is_polled() => TransportKind::LongPolling,
+            Self::Inbox(_) => TransportKind::ServerSentEvents,
         }
     }
 

@@ -206,6 +206,10 @@ impl Endpoint {
         Arc::clone(&self.handler)
     }
 
+    pub(crate) fn keeps_opening_request(&self) -> bool {
+        self.handler.keeps_opening_request()
+    }
+
     pub(crate) fn offered(&self) -> Transports {
         self.transports
     }

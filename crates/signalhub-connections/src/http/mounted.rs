@@ -18,6 +18,7 @@ use crate::http::refusals::{refuse_error, refuse_limit};
 use crate::limits::limit::Limit;
 use crate::limits::quota::QuotaKey;
 use crate::registry::{AttachError, Found, Registry};
+use crate::request::opening_request::OpeningRequest;
 use crate::request::query;
 use crate::transport::kind::TransportKind;
 
@@ -37,6 +38,14 @@ impl Mounted {
 
     pub(crate) fn quota_key(&self, identity: &Identity, head: &Parts) -> QuotaKey {
         QuotaKey::new(self.owner(identity), head)
+    }
+
+    /// What a connection keeps of the request that opens it.
+    pub(crate) fn opening_request(&self, head: &Parts) -> OpeningRequest {
+        match self.endpoint.keeps_opening_request() {
+            true => OpeningRequest::new(head),
+            false => OpeningRequest::default(),
+        }
     }
 
     /// Refuses what a client did wrong: counted, logged and answered.

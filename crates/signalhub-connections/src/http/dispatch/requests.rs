@@ -48,6 +48,7 @@ pub(super) fn attach_inbox(
     let connection =
         Connection::new(id, identity, send_queue, transport).with_registration(registration).closing_at(expires);
     let connection = connection.resumable(reconnect, None).coming_from(head.extensions.get().copied());
+    let connection = connection.with_opening_request(mounted.opening_request(head));
     mounted.spawn(connection, &Span::current());
     Ok(inbox)
 }

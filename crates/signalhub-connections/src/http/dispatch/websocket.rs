@@ -78,14 +78,14 @@ fn attach(
     };
     let Attached { id, registration, reconnect, .. } = attached?;
     let (expires, remote) = (mounted.endpoint.closing_time(&identity), head.extensions.get().copied());
-    let (mounted, request) = (mounted.clone(), Span::current());
+    let (mounted, opening_request, span) = (mounted.clone(), mounted.opening_request(head), Span::current());
     Ok(Box::new(move |io, frames| {
         let socket = Socket::new(io, early, frames);
         send_queue.set_writer(socket.writer());
         let connection =
             Connection::new(id, identity, send_queue, Transport::WebSocket(socket)).with_registration(registration);
         let connection = connection.resumable(reconnect, handover).closing_at(expires).coming_from(remote);
-        mounted.spawn(connection, &request);
+        mounted.spawn(connection.with_opening_request(opening_request), &span);
     }))
 }
 
