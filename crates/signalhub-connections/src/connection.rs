@@ -15,18 +15,20 @@ use self::input::Input;
 use self::peer::Peer;
 use crate::auth::identity::{Identity, Renewal};
 use crate::close::CloseReason;
-use crate::frame::{Frame, MessageKind};
+use crate::frame::Frame;
 use crate::id::ConnectionId;
+use crate::intake::Intake;
 use crate::outbound::signals::Signal;
-use crate::outbound::{Outbound, QueueLimits, ReadState, SendQueue, Writer};
+use crate::outbound::{Outbound, QueueLimits, SendQueue, Writer};
 use crate::registry::Registration;
 use crate::request::opening_request::OpeningRequest;
 use crate::request::remote_address::RemoteAddress;
 use crate::transport::handover::{Arrival, Handover};
 use crate::transport::kind::TransportKind;
-use crate::transport::received::{Intake, Received};
+use crate::transport::received::Received;
 use crate::transport::reconnect::Reconnect;
 use crate::transport::{CLOSE_TIMEOUT, Transport};
+use crate::websocket_codec::MessageKind;
 
 /// One logical connection: who is there, what came in, and the way out.
 ///
@@ -230,7 +232,7 @@ impl Connection {
         }
         self.send_queue.signals.take(Signal::Moved);
         if self.handover.is_some() {
-            self.send_queue.set_read_state(if intake == Intake::Open { ReadState::Reading } else { ReadState::Paused });
+            self.send_queue.set_intake(intake);
         }
         let received = self.transport.poll(cx, &self.send_queue, intake, self.input.buffer());
         match received {

@@ -2,16 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::websocket_codec::{Data, End, OpCode, encode_header};
-
-/// The kind of a WebSocket message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MessageKind {
-    /// UTF-8 text.
-    Text,
-    /// Bytes.
-    Binary,
-}
+use crate::websocket_codec::{Data, End, MessageKind, OpCode, encode_header};
 
 /// The longest header of a server's frame: two bytes and a 64-bit length; servers do not mask.
 const LONGEST_HEADER: usize = 10;

@@ -15,7 +15,6 @@ pub(crate) use self::backlog::Backlog;
 pub use self::handle::Outbound;
 pub(crate) use self::limits::QueueLimits;
 pub use self::readers::Readers;
-pub(crate) use self::retained::ReadState;
 pub use self::send_queue::ConnectionEnded;
 pub(crate) use self::send_queue::{LastWrite, SendQueue};
 pub(crate) use self::writer::Writer;

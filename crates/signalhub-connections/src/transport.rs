@@ -17,12 +17,13 @@ use std::time::Duration;
 
 use self::inbox::Inbox;
 use self::kind::TransportKind;
-use self::received::{Intake, Received};
+use self::received::Received;
 use self::websocket::Socket;
 use crate::auth::identity::Renewal;
 use crate::close::{ARRIVAL_TIME, CloseReason};
-use crate::frame::MessageKind;
+use crate::intake::Intake;
 use crate::outbound::SendQueue;
+use crate::websocket_codec::MessageKind;
 
 /// How long the server waits for the client's close frame after it sent its own.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -8,15 +8,15 @@ mod decoder;
 mod encoder;
 mod handshake;
 mod header;
+mod message_kind;
 mod utf8;
 mod violation;
 
-#[cfg(test)]
-pub(crate) use decoder::Kind;
 pub(crate) use decoder::{Decoder, Event};
 pub(crate) use encoder::{close_frame, encode_header, pong_frame};
 pub(crate) use handshake::accept_key;
 pub(crate) use header::End;
+pub use message_kind::MessageKind;
 pub(crate) use tungstenite::protocol::frame::coding::{Data, OpCode};
 pub(crate) use violation::Violation;
 

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use super::limits::{QueueFull, cost};
 use crate::frame::Frame;
+use crate::intake::Intake;
 
 /// The frames that the client has not confirmed, in order.
 pub(super) struct Retained {
@@ -19,21 +20,13 @@ pub(super) struct Retained {
     cost: usize,
     /// With more bytes than this, those who can wait do.
     size: usize,
-    read_state: ReadState,
-}
-
-/// Whether a confirmation can be heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReadState {
-    /// What the client sends is read.
-    Reading,
-    /// Nothing is read, so nobody waits for what could only come that way.
-    Paused,
+    /// While the client is not read from, its confirmations do not arrive, so nothing waits for them.
+    intake: Intake,
 }
 
 impl Retained {
     pub(super) fn new(size: usize) -> Self {
-        Self { frames: VecDeque::new(), released: 0, bytes: 0, cost: 0, size, read_state: ReadState::Reading }
+        Self { frames: VecDeque::new(), released: 0, bytes: 0, cost: 0, size, intake: Intake::Open }
     }
 
     /// Keeps one more frame, unless that is too much. One frame alone is never too much.
@@ -52,7 +45,7 @@ impl Retained {
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.bytes <= self.size || self.read_state == ReadState::Paused
+        self.bytes <= self.size || self.intake == Intake::Paused
     }
 
     /// Forgets the frames up to this number. One that is already forgotten, or was never sent, is no error.
@@ -81,7 +74,7 @@ impl Retained {
     }
 
     /// Notes whether the client is read from.
-    pub(super) fn set_read_state(&mut self, read_state: ReadState) {
-        self.read_state = read_state;
+    pub(super) fn set_intake(&mut self, intake: Intake) {
+        self.intake = intake;
     }
 }

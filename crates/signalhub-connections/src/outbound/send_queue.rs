@@ -14,11 +14,11 @@ use super::backlog::Backlog;
 use super::limits::{QueueFull, QueueLimits};
 use super::locked_queue::{LockedQueue, SharedQueue};
 use super::queue::SLICES_PER_WRITE;
-use super::retained::ReadState;
 use super::signals::{Signal, Signals, TICK};
 use super::writer::{QueueChange, Writer};
 use crate::close::CloseReason;
 use crate::frame::{Frame, Frames};
+use crate::intake::Intake;
 
 /// A frame was not taken because the connection has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -269,10 +269,10 @@ impl SendQueue {
     }
 
     /// Notes whether the client is read from.
-    pub(crate) fn set_read_state(&self, read_state: ReadState) {
+    pub(crate) fn set_intake(&self, intake: Intake) {
         let mut queue = self.lock();
         let Some(retained) = &mut queue.retained else { return };
-        retained.set_read_state(read_state);
+        retained.set_intake(intake);
     }
 
     /// Tells whether a client comes now and then to take what is queued.

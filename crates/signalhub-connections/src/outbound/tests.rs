@@ -16,8 +16,10 @@ use tokio::time::Instant;
 use super::limits::cost;
 use super::*;
 use crate::close::CloseReason;
-use crate::frame::{Frame, Frames, MessageKind};
+use crate::frame::{Frame, Frames};
+use crate::intake::Intake;
 use crate::outbound::signals::Signal;
+use crate::websocket_codec::MessageKind;
 
 fn text(len: usize) -> Frame {
     Frame::new(MessageKind::Text, &vec![b'x'; len])
@@ -263,7 +265,7 @@ async fn a_full_buffer_lets_those_wait_who_can() {
     let mut ready = Box::pin(outbound.ready());
     assert!((&mut ready).now_or_never().is_none());
     // Nobody waits for a confirmation that would not be read.
-    send_queue.set_read_state(ReadState::Paused);
+    send_queue.set_intake(Intake::Paused);
     ready.await;
 }
 

@@ -8,9 +8,10 @@ use tokio::sync::Notify;
 
 use crate::auth::identity::{Identity, Renewal};
 use crate::close::CloseReason;
+use crate::intake::Intake;
 use crate::outbound::signals::Signal;
 use crate::outbound::{Backlog, QueueLimits, SendQueue, Writer};
-use crate::transport::received::{Intake, Received};
+use crate::transport::received::Received;
 
 /// How many unread bytes hold up whoever brings more (the original's `ApplicationMaxBufferSize`).
 const CAPACITY: usize = 64 * 1024;

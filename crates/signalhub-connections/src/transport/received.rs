@@ -25,12 +25,3 @@ pub enum Received {
     /// The transport has ended, or somebody ended the connection.
     Ended(CloseReason),
 }
-
-/// Whether `receive` may read more from the transport.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Intake {
-    /// Read what comes.
-    Open,
-    /// Leave it in the transport, so that the client feels the back pressure.
-    Paused,
-}

@@ -6,10 +6,11 @@ use std::task::{Context, Poll, ready};
 
 use crate::close::CloseReason;
 use crate::frame::Frame;
+use crate::intake::Intake;
 use crate::outbound::{LastWrite, SendQueue, Writer};
 pub(crate) use crate::transport::io::Io;
 use crate::transport::io::READ_SIZE;
-use crate::transport::received::{Intake, Received};
+use crate::transport::received::Received;
 use crate::websocket_codec::{self, Decoder, Event, Violation};
 
 thread_local! {

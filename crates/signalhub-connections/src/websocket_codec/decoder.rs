@@ -6,6 +6,7 @@ use std::str;
 use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
 use super::header::{End, Header, PartialHeader};
+use super::message_kind::MessageKind;
 use super::utf8::Utf8;
 use super::violation::Violation;
 
@@ -16,7 +17,7 @@ use super::violation::Violation;
 pub(crate) struct Decoder {
     stage: Stage,
     /// The kind of the fragmented message whose next frame is still to come.
-    fragmented: Option<Kind>,
+    fragmented: Option<MessageKind>,
     utf8: Utf8,
 }
 
@@ -24,7 +25,7 @@ pub(crate) struct Decoder {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Event<'a> {
     /// A piece of a message's payload, unmasked; it may be empty, and may end within a character.
-    Data { payload: &'a [u8], end: End, kind: Kind },
+    Data { payload: &'a [u8], end: End, kind: MessageKind },
     /// A ping, to be answered by a pong with the same payload.
     Ping(ControlPayload),
     /// A pong.
@@ -32,15 +33,6 @@ pub(crate) enum Event<'a> {
     /// The client closes, with a code and a reason if it gave them. Code 1014 comes as `CloseCode::Bad`, for which
     /// tungstenite has no name.
     Close(Option<(CloseCode, String)>),
-}
-
-/// The kind of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Valid UTF-8.
-    Text,
-    /// Any bytes.
-    Binary,
 }
 
 /// The payload of a ping or a pong, at most 125 bytes.
@@ -64,7 +56,7 @@ struct DataFrame {
     mask: [u8; 4],
     /// Whether this frame is the message's last.
     end: End,
-    kind: Kind,
+    kind: MessageKind,
 }
 
 /// What has come of a control frame.
@@ -140,8 +132,8 @@ impl Decoder {
             (OpCode::Data(Data::Continue), Some(kind)) => kind,
             (OpCode::Data(Data::Continue), None) => return Err(Violation::UnexpectedContinuation),
             (OpCode::Data(_), Some(_)) => return Err(Violation::ExpectedContinuation),
-            (OpCode::Data(Data::Text), None) => Kind::Text,
-            (OpCode::Data(Data::Binary), None) => Kind::Binary,
+            (OpCode::Data(Data::Text), None) => MessageKind::Text,
+            (OpCode::Data(Data::Binary), None) => MessageKind::Binary,
             (OpCode::Data(Data::Reserved(opcode)), None) => return Err(Violation::ReservedOpcode(opcode)),
         };
         self.fragmented = match header.end {
@@ -157,7 +149,7 @@ impl Decoder {
         frame.remaining -= payload.len() as u64;
         let end = if frame.remaining == 0 { frame.end } else { End::More };
         self.stage = if frame.remaining == 0 { Stage::Header(PartialHeader::default()) } else { Stage::Data(frame) };
-        if frame.kind == Kind::Text {
+        if frame.kind == MessageKind::Text {
             self.utf8.extend(payload).map_err(|_| Violation::Text)?;
             if end == End::Last {
                 self.utf8.finish().map_err(|_| Violation::Text)?;

@@ -14,12 +14,12 @@ mod text;
 /// What a decoder has heard, with the pieces of a message put together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Heard {
-    Message(Kind, Vec<u8>),
+    Message(MessageKind, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<(u16, String)>),
     /// The message that had not ended when the input did.
-    Begun(Kind, Vec<u8>),
+    Begun(MessageKind, Vec<u8>),
 }
 
 /// What was heard, and the violation that ended it.
@@ -101,7 +101,7 @@ fn frame_with_length(first: u8, length: &[u8], payload: &[u8]) -> Vec<u8> {
 }
 
 fn text(text: &str) -> Heard {
-    Heard::Message(Kind::Text, text.as_bytes().to_vec())
+    Heard::Message(MessageKind::Text, text.as_bytes().to_vec())
 }
 
 fn ping(payload: &[u8]) -> Heard {

@@ -125,11 +125,7 @@ impl Run {
             }
             8 if self.keeps => {
                 self.outbound().retain(500);
-                self.send_queue.set_read_state(if self.seed.below(2) == 0 {
-                    ReadState::Reading
-                } else {
-                    ReadState::Paused
-                });
+                self.send_queue.set_intake(if self.seed.below(2) == 0 { Intake::Open } else { Intake::Paused });
             }
             9 => self.outbound().release(self.seed.below(self.frames + 1)),
             10 => self.read(300),

@@ -4,9 +4,11 @@ use proptest::prelude::*;
 use tokio::task::{JoinHandle, yield_now};
 
 use super::*;
-use crate::frame::{Frame, MessageKind};
+use crate::frame::Frame;
+use crate::intake::Intake;
 use crate::outbound::{QueueLimits, SendQueue, Writer};
-use crate::transport::received::{Intake, Received};
+use crate::transport::received::Received;
+use crate::websocket_codec::MessageKind;
 
 /// One thing that happens to a polling connection. Tasks run when the steps yield; numbers choose among them.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::frame::MessageKind;
+use crate::websocket_codec::MessageKind;
 
 fn event_of(messages: &[&str]) -> Bytes {
     let frames: Vec<_> = messages.iter().map(|message| Frame::new(MessageKind::Text, message.as_bytes())).collect();

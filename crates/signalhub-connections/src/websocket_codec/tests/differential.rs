@@ -50,8 +50,8 @@ fn tungstenite_hears(input: &[u8]) -> (Vec<Heard>, Verdict) {
     let mut heard = Vec::new();
     loop {
         match socket.read() {
-            Ok(Message::Text(text)) => heard.push(Heard::Message(Kind::Text, text.as_bytes().to_vec())),
-            Ok(Message::Binary(bytes)) => heard.push(Heard::Message(Kind::Binary, bytes.to_vec())),
+            Ok(Message::Text(text)) => heard.push(Heard::Message(MessageKind::Text, text.as_bytes().to_vec())),
+            Ok(Message::Binary(bytes)) => heard.push(Heard::Message(MessageKind::Binary, bytes.to_vec())),
             Ok(Message::Ping(payload)) => heard.push(Heard::Ping(payload.to_vec())),
             Ok(Message::Pong(payload)) => heard.push(Heard::Pong(payload.to_vec())),
             Ok(Message::Close(Some(close))) if close.reason.as_str() == "Protocol violation" => {
@@ -83,10 +83,10 @@ fn we_hear(input: &[u8]) -> (Vec<Heard>, Verdict) {
 }
 
 /// A text, by its pieces so that its frames can end within characters.
-fn fragments(kind: Kind) -> BoxedStrategy<Vec<Vec<u8>>> {
+fn fragments(kind: MessageKind) -> BoxedStrategy<Vec<Vec<u8>>> {
     let bytes = match kind {
-        Kind::Binary => prop::collection::vec(any::<u8>(), 0..300).boxed(),
-        Kind::Text => any::<String>().prop_map(String::into_bytes).boxed(),
+        MessageKind::Binary => prop::collection::vec(any::<u8>(), 0..300).boxed(),
+        MessageKind::Text => any::<String>().prop_map(String::into_bytes).boxed(),
     };
     let long = (65_530_usize..65_540).prop_map(|length| vec![b'x'; length]);
     let payload = prop_oneof![60 => bytes, 1 => long];
@@ -107,7 +107,7 @@ fn interlude() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn message() -> impl Strategy<Value = Vec<u8>> {
-    let kinds = prop_oneof![Just((Kind::Text, 0x01)), Just((Kind::Binary, 0x02))];
+    let kinds = prop_oneof![Just((MessageKind::Text, 0x01)), Just((MessageKind::Binary, 0x02))];
     (kinds.prop_flat_map(|(kind, opcode)| (Just(opcode), fragments(kind))), interlude()).prop_map(
         |((opcode, fragments), interlude)| {
             let last = fragments.len() - 1;

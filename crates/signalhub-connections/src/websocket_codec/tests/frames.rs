@@ -7,8 +7,8 @@ fn messages_of_every_size_are_heard() {
     for size in [0, 1, 7, 8, 125, 126, 127, 128, 65_535, 65_536, 200_000] {
         let letters: Vec<u8> = (b'a'..=b'z').cycle().take(size).collect();
         let bytes: Vec<u8> = (0..=255).cycle().take(size).collect();
-        check(&[frame(0x81, &letters)], &[Heard::Message(Kind::Text, letters)], None);
-        check(&[frame(0x82, &bytes)], &[Heard::Message(Kind::Binary, bytes)], None);
+        check(&[frame(0x81, &letters)], &[Heard::Message(MessageKind::Text, letters)], None);
+        check(&[frame(0x82, &bytes)], &[Heard::Message(MessageKind::Binary, bytes)], None);
     }
 }
 
@@ -21,7 +21,7 @@ fn lengths_longer_than_need_be_are_accepted() {
 #[test]
 fn huge_frames_stream() {
     let huge = frame_with_length(0x82, &[127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], b"begin");
-    check(&[huge], &[Heard::Begun(Kind::Binary, b"begin".to_vec())], None);
+    check(&[huge], &[Heard::Begun(MessageKind::Binary, b"begin".to_vec())], None);
 }
 
 #[test]
@@ -89,10 +89,10 @@ fn fragments_make_one_message() {
     let both = [text("onetwo")];
     check(&[frame(0x01, b"one"), frame(0x80, b"two")], &both, None);
     check(&[frame(0x01, b""), frame(0x00, b"onetwo"), frame(0x00, b""), frame(0x80, b"")], &both, None);
-    let bytes = Heard::Message(Kind::Binary, vec![0xff, 0xfe]);
+    let bytes = Heard::Message(MessageKind::Binary, vec![0xff, 0xfe]);
     check(&[frame(0x02, &[0xff]), frame(0x80, &[0xfe])], &[bytes], None);
     check(&[frame(0x01, b""), frame(0x80, b"")], &[text("")], None);
-    check(&[frame(0x01, b"one")], &[Heard::Begun(Kind::Text, b"one".to_vec())], None);
+    check(&[frame(0x01, b"one")], &[Heard::Begun(MessageKind::Text, b"one".to_vec())], None);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn control_frames_come_between_fragments() {
     let frames = [frame(0x01, b"a"), frame(0x89, b"1"), frame(0x00, b"b"), frame(0x8a, b"2"), frame(0x80, b"c")];
     check(&frames, &[ping(b"1"), Heard::Pong(b"2".to_vec()), text("abc")], None);
     let closed = [frame(0x01, b"a"), frame(0x88, b""), frame(0x80, b"b")];
-    check(&closed, &[Heard::Close(None), Heard::Begun(Kind::Text, b"a".to_vec())], None);
+    check(&closed, &[Heard::Close(None), Heard::Begun(MessageKind::Text, b"a".to_vec())], None);
 }
 
 #[test]

@@ -85,7 +85,7 @@ proptest! {
         let mut input = vec![0x82, 0x80 | payload.len() as u8];
         input.extend_from_slice(&mask);
         input.extend(payload.iter().enumerate().map(|(index, byte)| byte ^ mask[index % 4]));
-        let heard = vec![Heard::Message(Kind::Binary, payload)];
+        let heard = vec![Heard::Message(MessageKind::Binary, payload)];
         prop_assert_eq!(hear(input.chunks(size)), (heard, None));
     }
 

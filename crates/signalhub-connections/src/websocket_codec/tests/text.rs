@@ -77,7 +77,7 @@ fn invalid_text_is_refused() {
         check(&[frame(0x81, &whole)], &[], Some(Violation::Text));
         check(&[frame(0x01, healthy), frame(0x80, ruin)], &[], Some(Violation::Text));
         check(&[frame(0x01, healthy), frame(0x89, b""), frame(0x00, ruin)], &[ping(b"")], Some(Violation::Text));
-        let bytes = Heard::Message(Kind::Binary, whole.clone());
+        let bytes = Heard::Message(MessageKind::Binary, whole.clone());
         check(&[frame(0x02, healthy), frame(0x80, ruin)], &[bytes], None);
     }
 }
@@ -88,7 +88,7 @@ fn invalid_text_is_refused_by_the_byte_that_ruins_it() {
         // The frame promises more, so that only the bytes themselves can be the reason.
         let length = [126, 1, 0];
         let begun = frame_with_length(0x81, &length, healthy);
-        let heard = if healthy.is_empty() { vec![] } else { vec![Heard::Begun(Kind::Text, healthy.to_vec())] };
+        let heard = if healthy.is_empty() { vec![] } else { vec![Heard::Begun(MessageKind::Text, healthy.to_vec())] };
         check(&[begun], &heard, None);
         let ruined = frame_with_length(0x81, &length, &[healthy, &ruin[..1]].concat());
         check(&[ruined], &[], Some(Violation::Text));
@@ -112,5 +112,5 @@ fn text_that_ends_within_a_character_is_refused() {
 #[test]
 fn messages_do_not_inherit_each_others_characters() {
     let frames = [frame(0x81, "é".as_bytes()), frame(0x82, b"\xc3"), frame(0x81, b"\xa9")];
-    check(&frames, &[text("é"), Heard::Message(Kind::Binary, vec![0xc3])], Some(Violation::Text));
+    check(&frames, &[text("é"), Heard::Message(MessageKind::Binary, vec![0xc3])], Some(Violation::Text));
 }
