@@ -3,13 +3,18 @@
 //! Values come from `signalhub.toml`, then from `SIGNALHUB_<SECTION>__<KEY>`, then from flags; the later one wins.
 
 mod address;
+mod choice;
 mod event;
 mod leeway;
+mod log_filter;
+mod maximum;
 mod negotiation;
 mod rate;
 mod reference;
+mod secret;
 mod setting;
 mod sources;
+mod unit;
 mod warnings;
 
 use std::num::NonZeroUsize;
@@ -19,15 +24,17 @@ use signalhub::connections::NegotiateVersion;
 use signalhub::events::EventName;
 
 pub use address::{Address, HostName, Listener, Proxy, WebOrigin};
+pub use choice::{DefaultGrants, ForwardedHeader, LogFormat};
 pub use leeway::Leeway;
+pub use log_filter::LogFilter;
+pub use maximum::{Maximum, SocketShare};
 pub use rate::{CallRateLimit, RateLimit};
-pub(crate) use setting::parse_duration;
-pub use setting::{
-    ApiKey, ByteSize, DefaultGrants, ForwardedHeader, LogFilter, LogFormat, Maximum, SigningSecret, SocketShare,
-};
+pub use secret::{ApiKey, SigningSecret};
 use setting::{Given, Setting, count};
 pub use sources::{ConfigurationError, Place};
 pub(crate) use sources::{KEY_VARIABLE, SHORTEST_KEY, TOKEN_VARIABLE};
+pub use unit::ByteSize;
+pub(crate) use unit::parse_duration;
 
 /// The URL of a server whose configuration sets no address.
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:3000";

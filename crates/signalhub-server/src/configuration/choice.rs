@@ -1,0 +1,61 @@
+//! Values that are one of a few words.
+
+use super::setting::{Given, Setting, quoted};
+
+/// Defines a choice between words.
+macro_rules! choice {
+    ($(#[doc = $doc:literal])+ $name:ident, $expected:literal, { $( $(#[doc = $about:literal])+ $variant:ident = $word:literal, )+ }) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $( $(#[doc = $about])+ $variant, )+
+        }
+
+        impl Setting for $name {
+            const EXPECTED: &'static str = $expected;
+
+            fn parse(given: &Given<'_>) -> Option<Self> {
+                match given.text()? {
+                    $( $word => Some(Self::$variant), )+
+                    _ => None,
+                }
+            }
+
+            fn written(&self) -> String {
+                match self {
+                    $( Self::$variant => quoted($word), )+
+                }
+            }
+        }
+    };
+}
+
+choice! {
+    /// What a token without grants may see.
+    DefaultGrants, "\"all\" or \"none\"", {
+        /// Every event.
+        All = "all",
+        /// No event.
+        None = "none",
+    }
+}
+
+choice! {
+    /// In which headers proxies say where a request comes from.
+    ForwardedHeader, "\"x-forwarded\" or \"forwarded\"", {
+        /// `X-Forwarded-For`, `-Proto` and `-Host`.
+        XForwarded = "x-forwarded",
+        /// `Forwarded` (RFC 7239).
+        Forwarded = "forwarded",
+    }
+}
+
+choice! {
+    /// How the log is written.
+    LogFormat, "\"text\" or \"json\"", {
+        /// For people.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}

@@ -1,0 +1,38 @@
+//! What is logged.
+
+use tracing_subscriber::EnvFilter;
+
+use super::setting::{Given, Setting, quoted};
+
+/// Says what is logged, in the words of `RUST_LOG`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFilter(String);
+
+impl LogFilter {
+    /// Makes the filter that lets information and what is worse through.
+    pub fn info() -> Self {
+        Self("info".to_owned())
+    }
+
+    /// Returns it as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Setting for LogFilter {
+    const EXPECTED: &'static str =
+        "\"error\", \"warn\", \"info\", \"debug\", \"trace\" or a filter such as \"info,signalhub=debug\"";
+
+    fn parse(given: &Given<'_>) -> Option<Self> {
+        let text = given.text().filter(|text| !text.is_empty())?;
+        // A word that is no level would be taken for the name of a crate, and nothing would be logged at all.
+        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let level = text.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+        (EnvFilter::try_new(text).is_ok() && (level || !plain)).then(|| Self(text.to_owned()))
+    }
+
+    fn written(&self) -> String {
+        quoted(&self.0)
+    }
+}
