@@ -167,7 +167,7 @@ pub enum MemberError {
     Name {
         /// The path of the object, such as `s.u.`.
         path: String,
-        /// What JSON says about it.
+        /// The error of the JSON parser.
         error: serde_json::Error,
     },
 }
@@ -184,7 +184,7 @@ pub fn name(value: &RawValue) -> Option<String> {
     text(value).filter(|name| !name.is_empty())
 }
 
-/// Says what [`timestamp`] reads, to stand after "expected".
+/// Describes what [`timestamp`] reads, to stand after "expected".
 pub const TIMESTAMP: &str = "a time such as \"2024-07-01T12:51:52.558Z\"";
 
 /// Reads a time with any offset.
@@ -193,7 +193,7 @@ pub fn timestamp(value: &RawValue) -> Option<OffsetDateTime> {
     parse_timestamp(&text(value)?).ok()
 }
 
-/// Says what kind of value this is, to stand after "found".
+/// Describes the kind of a value, to stand after "found".
 #[must_use]
 pub fn kind(value: &RawValue) -> &str {
     match value.get().as_bytes().first() {

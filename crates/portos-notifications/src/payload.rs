@@ -28,7 +28,7 @@ impl CanonicalPayload {
     /// Checks the payload of an event and brings it into the documented form; `None` for events that are not of Portos.
     ///
     /// # Errors
-    /// Says where the payload is not what Portos documents, and what was expected there.
+    /// Names where the payload is not what Portos documents, and what was expected there.
     pub fn check(event: &str, payload: &RawValue) -> Result<Option<Self>, PayloadError> {
         match event {
             RESOURCES_CHANGED => resource_changed(payload).map(Some),
@@ -67,7 +67,7 @@ pub enum PayloadError {
 /// `portos.resources.changed`.
 ///
 /// # Errors
-/// Says which of them is missing or is not what was expected.
+/// Names the one that is missing or not what was expected.
 #[cfg(feature = "broker")]
 pub(crate) fn resource_and_action(payload: &RawValue) -> Result<(String, Action), PayloadError> {
     let mut members = Members::read("p.", payload)?;
@@ -75,7 +75,7 @@ pub(crate) fn resource_and_action(payload: &RawValue) -> Result<(String, Action)
     Ok((resource, members.required("a", ACTION, action)?))
 }
 
-/// Says what [`action`] reads, to stand after "expected".
+/// Describes what [`action`] reads, to stand after "expected".
 const ACTION: &str = "1 (created), 2 (updated) or 3 (deleted)";
 
 fn action(code: &RawValue) -> Option<Action> {

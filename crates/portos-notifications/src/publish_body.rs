@@ -110,7 +110,7 @@ pub trait NotificationEvent: sealed::Sealed {
     /// Returns what a publish API takes, its payload checked and in the documented form.
     ///
     /// # Errors
-    /// Says where the payload is not what Portos documents.
+    /// Names where the payload is not what Portos documents.
     fn publish_body(&self) -> Result<PublishBody, PayloadError>;
 }
 

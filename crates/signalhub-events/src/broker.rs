@@ -23,7 +23,7 @@ use crate::subscriptions::Subscriptions;
 use fan_out::{FanOut, Matched};
 use undeclared::Undeclared;
 
-/// How many bytes of payloads may be on their way to subscribers before publishers wait.
+/// How many bytes of payloads may be in flight to subscribers before publishers wait.
 const IN_FLIGHT: u32 = 4 << 20;
 
 /// Takes events in, gives each its position, and offers it to the subscribers that want and may see it.
@@ -50,13 +50,13 @@ struct Core {
     in_flight: Arc<Semaphore>,
 }
 
-/// Says why a payload cannot reach the subscribers; see [`Broker::check_payloads`].
+/// Checks a payload, and tells why it cannot reach the subscribers; see [`Broker::check_payloads`].
 pub type PayloadCheck = fn(&[u8]) -> Result<(), String>;
 
 /// The way into one shard.
 #[derive(Debug)]
 struct Inbox {
-    /// The offset of the latest event of each declared name. Whoever holds the lock sends, so that the order of the offsets
+    /// The offset of the latest event of each declared name. Events are sent while the lock is held, so that the order of the offsets
     /// is the order of the deliveries, also of undeclared names.
     offsets: Mutex<HashMap<EventName, u64>>,
     sender: mpsc::Sender<Matched>,
@@ -70,14 +70,14 @@ impl Broker {
         BrokerBuilder { catalogue, node: None, shards, inbox: 256, undeclared: 10_000 }
     }
 
-    /// Publishes an event and answers as soon as it is known who gets it; it is on its way then.
+    /// Publishes an event. It returns as soon as the matching subscribers are known; the deliveries follow.
     ///
-    /// An event that is past its expiry takes a position but reaches nobody. With many events or bytes on their way to
+    /// An event that is past its expiry takes a position but is not delivered. With many events or bytes in flight to
     /// subscribers, the publisher waits for the broker, never for a subscriber. A future that is dropped before it completes
     /// has published nothing.
     ///
     /// # Errors
-    /// Refuses what the catalogue does not know, names that are too long, and payloads that [cannot reach everybody](Self::check_payloads). A refused
+    /// Refuses what the catalogue does not know, names that are too long, and payloads that [some subscribers could not get](Self::check_payloads). A refused
     /// event was not published.
     pub async fn publish(&self, mut event: Event) -> Result<Receipt, PublishError> {
         event.check_names()?;
@@ -89,7 +89,7 @@ impl Broker {
         let id = EventId { epoch: self.core.epoch, serial: self.core.serial.fetch_add(1, Ordering::Relaxed) };
         let shard = self.core.shards.shard_of(&event.name);
         let inbox = &self.core.inboxes[shard];
-        // A payload that is larger than all that may be on its way goes alone.
+        // A payload that is larger than all that may be in flight goes alone.
         let bytes = u32::try_from(event.payload.len()).unwrap_or(u32::MAX).clamp(1, IN_FLIGHT);
         let in_flight = Arc::clone(&self.core.in_flight).acquire_many_owned(bytes).await;
         let in_flight = in_flight.map_err(|_| PublishError::Closed)?;
@@ -123,8 +123,8 @@ impl Broker {
         undeclared.lock().unwrap_or_else(PoisonError::into_inner).next_offset(name, is_wanted)
     }
 
-    /// Adds what each payload is held against before anybody is told that it was published. A hub adds what its clients
-    /// need; a check that is there already is not added again.
+    /// Adds a check of each payload before it is published. A hub adds what its clients need; a check that is there already is not
+    /// added again.
     pub fn check_payloads(&self, check: PayloadCheck) {
         let mut checks = self.core.payload_checks.write().unwrap_or_else(PoisonError::into_inner);
         if !checks.iter().any(|known| std::ptr::fn_addr_eq(*known, check)) {
@@ -212,9 +212,9 @@ impl BrokerBuilder {
         Self { inbox: events.max(1), ..self }
     }
 
-    /// Sets of how many events that are not declared it counts the positions, beside those that somebody subscribes to;
-    /// 10 000 by default. Those that were not published for the longest time are forgotten, and begin behind all that were
-    /// if they come again.
+    /// Sets for how many undeclared events it counts positions, beside those with subscribers; 10 000 by default. Those that were
+    /// not published for the longest time are forgotten. If they are published again, their positions continue behind those of all
+    /// forgotten ones.
     #[must_use]
     pub fn undeclared_names(self, most: usize) -> Self {
         Self { undeclared: most, ..self }

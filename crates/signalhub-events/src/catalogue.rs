@@ -64,7 +64,7 @@ impl Catalogue {
     /// Checks that the event exists, and that it has resources if one is asked for; for filters and events alike.
     ///
     /// # Errors
-    /// Says what was wrong and what is allowed.
+    /// Names what was wrong and what is allowed.
     pub fn check(&self, event: &EventName, asked: Resources) -> Result<(), CatalogueError> {
         match self.resources(event) {
             None if self.unknown == UnknownEvents::Allowed => Ok(()),

@@ -52,7 +52,7 @@ impl Delivery {
     }
 }
 
-/// Carries several deliveries to the subscribers that get just these together, and their joint encodings.
+/// Carries several deliveries to the subscribers that get exactly these together, and their joint encodings.
 #[derive(Debug)]
 pub struct Deliveries {
     each: Vec<Arc<Delivery>>,
@@ -60,7 +60,7 @@ pub struct Deliveries {
     audience: Audience,
 }
 
-/// Says how many subscribers get just these deliveries.
+/// How many subscribers get exactly these deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Audience {
     /// Several: a joint encoding pays.
@@ -88,8 +88,7 @@ impl Deliveries {
         &self.each
     }
 
-    /// Returns the encodings of all, one behind the other: in pieces of at most so many bytes each, or of one delivery
-    /// that is longer. The first caller encodes, the others share its bytes.
+    /// Returns the encodings of all, one behind the other, in pieces of at most `most` bytes; a longer delivery is a piece of its own. The first caller encodes, the others share its bytes.
     pub fn joined(&self, key: EncodingKey, most: usize, encode: impl Fn(&Delivery) -> Bytes) -> &[Bytes] {
         self.encodings.get_or(key, || {
             let mut pieces = Vec::new();
@@ -112,7 +111,7 @@ impl Deliveries {
     }
 }
 
-/// What was encoded, by the name of the encoding: a list that only grows, so that whoever reads it needs no lock.
+/// What was encoded, by the name of the encoding: a list that only grows, so that reading it needs no lock.
 #[derive(Debug)]
 struct Encodings<T>(OnceLock<Box<Encoding<T>>>);
 
@@ -139,7 +138,7 @@ impl<T> Encodings<T> {
         loop {
             match self.find(key) {
                 Ok(value) => return value,
-                // If somebody was faster, there is a new end.
+                // If another task was faster, there is a new end.
                 Err(end) => encoding = encoding.and_then(|encoding| end.0.set(encoding).err()),
             }
         }

@@ -1,9 +1,9 @@
-//! Who wants what: the subscription index of one shard.
+//! The subscription index of one shard: finds the subscribers of an event.
 //!
-//! Subscribers that want the same thing stand in the same bucket, so that finding those of an event is a handful of look-ups,
-//! however many subscriptions there are: any or this resource, times any or this action, of one organisation. A subscription of
-//! a subscriber with an organisation stands in two buckets: that of its organisation, for the events bounded to it, and the one
-//! of everybody, for the events bounded to none.
+//! Subscribers that want the same events are in the same bucket. Finding the subscribers of an event takes at most four look-ups,
+//! regardless of the number of subscriptions: any resource or that of the event, times any action or that of the event, for one
+//! organisation. A subscription of a subscriber with an organisation is in two buckets: that of its organisation, for the events of
+//! that organisation, and the common one, for the events without an organisation.
 
 mod slab;
 mod symbols;
@@ -21,7 +21,7 @@ use crate::subscriber::{Member, SubscriberId};
 use slab::Slab;
 use symbols::{Symbol, Symbols};
 
-/// Says what adding a filter changed.
+/// The result of adding a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Added {
     /// The filter is new.
@@ -49,7 +49,7 @@ pub(crate) struct Index {
     subscriptions: usize,
 }
 
-/// Describes what the members of a bucket want. `None` is everybody's organisation, any resource, any action.
+/// The filter that the members of a bucket share. `None` is no organisation, any resource, any action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     event: Symbol,
@@ -194,7 +194,7 @@ impl Index {
         self.subscribers.get(id.0).map_or(0, |subscriber| subscriber.name_bytes)
     }
 
-    /// Tells whether anybody subscribes to the event.
+    /// Tells whether there is a subscription to the event.
     pub(crate) fn knows(&self, event: &EventName) -> bool {
         self.symbols.find(event.as_str()).is_some()
     }
@@ -204,7 +204,7 @@ impl Index {
         self.subscriptions
     }
 
-    /// Returns the buckets an event goes to; `None` if nobody knows its name or organisation.
+    /// Returns the buckets an event goes to; `None` if no subscriber has used its name or organisation.
     fn wanted(&self, event: &Event) -> Option<[Option<Key>; 4]> {
         let name = self.symbols.find(event.name.as_str())?;
         let organisation = match &event.organisation {
@@ -218,7 +218,7 @@ impl Index {
         Some([Some(any), with_action(any), of_resource, of_resource.and_then(with_action)])
     }
 
-    /// Returns the subscriptions of a subscriber that the filter covers; `None` if nobody knows its names.
+    /// Returns the subscriptions of a subscriber that the filter covers; `None` if no subscriber has used its names.
     fn covered(&self, id: SubscriberId, filter: &Filter) -> Option<Vec<Key>> {
         let subscriber = self.subscribers.get(id.0)?;
         let event = self.symbols.find(filter.event.as_str())?;
@@ -238,7 +238,7 @@ impl Index {
         )
     }
 
-    /// Says in words what the members of a bucket want.
+    /// Returns the filter that the members of a bucket share.
     fn filter(&self, key: Key) -> Option<Filter> {
         let event = EventName::new(self.symbols.name(key.event)?);
         let resource = match key.resource {

@@ -3,9 +3,9 @@
 //! An [`Event`] is published to a [`Broker`], gets a [`Position`] among the events of its name, and is offered to every
 //! [`Subscriber`] that has a matching [`Filter`] and whose [`Scope`] allows it, in the order of publishing.
 //!
-//! This crate deliberately knows no wire: no HTTP, no WebSocket, no SignalR. Payloads are JSON bytes that it never reads, though who
-//! attaches subscribers may [check them](Broker::check_payloads) at the door; what
-//! a subscriber sends to its client, it renders itself with the help of [`Delivery::encoded`].
+//! This crate deliberately depends on no wire: no HTTP, no WebSocket, no SignalR, no dialect. Payloads and senders are JSON bytes that it
+//! never reads. A program that attaches subscribers can [check payloads](Broker::check_payloads) before they are published. A
+//! subscriber renders what it sends to its client, with the help of [`Delivery::encoded`].
 //!
 //! ```
 //! use signalhub_events::*;

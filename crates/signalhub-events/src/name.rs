@@ -15,7 +15,7 @@ pub enum NameError {
     /// It is empty.
     #[error("a name must not be empty")]
     Empty,
-    /// It has so many bytes, more than [`LONGEST_NAME`].
+    /// It has this number of bytes, more than [`LONGEST_NAME`].
     #[error("a name may have {LONGEST_NAME} bytes, found {0}")]
     TooLong(usize),
 }

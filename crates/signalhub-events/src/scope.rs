@@ -58,8 +58,8 @@ impl Scope {
         self.grants.permit(filter)
     }
 
-    /// Tells whether somebody of this scope may ask for the filter. The grants come first: without one, nothing tells
-    /// whether there is such an event, and errors name only those that there is a grant for.
+    /// Checks that a subscriber of this scope may ask for the filter. The grants come first: without one, the error does not tell
+    /// whether there is such an event, and errors name only events that there is a grant for.
     ///
     /// # Errors
     /// Refuses what no grant overlaps, and what the catalogue does not know.
@@ -78,7 +78,7 @@ impl Scope {
     }
 }
 
-/// Says which events a subscriber was granted.
+/// The events that a subscriber was granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Grants {
     /// Every event.

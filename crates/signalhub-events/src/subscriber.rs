@@ -7,7 +7,7 @@ use crate::delivery::{Deliveries, Delivery};
 
 /// Takes deliveries.
 pub trait Subscriber: Send + Sync {
-    /// Takes one delivery, or refuses it, at once: whoever waits here delays every other subscriber.
+    /// Takes one delivery, or refuses it. It must not wait: every other subscriber would wait as well.
     ///
     /// It is called from the broker's tasks, for the events of one name in the order of their positions.
     fn offer(&self, delivery: &Delivery) -> Offered;
@@ -42,7 +42,7 @@ impl<S: Subscriber + ?Sized> Subscriber for Arc<S> {
     }
 }
 
-/// Says what became of an offered delivery.
+/// The result of an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Offered {
     /// It was taken.
@@ -64,7 +64,8 @@ impl SubscriberId {
 
 /// Holds what all indexes share about one subscriber.
 pub(crate) struct Member<S: ?Sized = dyn Subscriber> {
-    /// Its ids, by shard. Whoever takes them ends them: the drop of `Subscriptions` or a refusal, whichever comes first.
+    /// Its ids, by shard. They are taken when its subscriptions end: by the drop of `Subscriptions` or by a refusal, whichever comes
+    /// first.
     ids: Mutex<Option<Vec<(usize, SubscriberId)>>>,
     /// In place, because a fan-out finds nothing of it in the cache: what it need not look up it need not wait for.
     subscriber: S,

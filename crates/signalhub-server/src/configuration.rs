@@ -133,15 +133,15 @@ configuration! {
         hosts: Vec<HostName> = Vec::new();
         /// Whether this holds for the public listener, too; it does in development mode.
         check_hosts: bool = false;
-        /// How long a server that is to stop goes on as before, except that `/health/ready` says no, so that load balancers can look elsewhere.
+        /// How long the server keeps serving after it was told to stop. During this time `/health/ready` answers 503, so that load balancers choose another server.
         shutdown_delay: Duration = Duration::ZERO;
-        /// The time over which a server that stops sends its clients away, one after another, so that they do not all come back at once.
+        /// The time over which a server that stops closes its connections one after another, so that the clients do not all reconnect at once.
         drain_time: Duration = Duration::from_secs(5);
-        /// The reverse proxies, addresses or networks, whose word is taken about where requests come from.
+        /// The reverse proxies, as addresses or networks, whose forwarded headers are trusted.
         trusted_proxies: Vec<Proxy> = Vec::new();
-        /// The headers in which these proxies say it: `x-forwarded` for `X-Forwarded-For`, `-Proto` and `-Host`, or `forwarded` for `Forwarded` (RFC 7239).
+        /// The headers of these proxies: `x-forwarded` for `X-Forwarded-For`, `-Proto` and `-Host`, or `forwarded` for `Forwarded` (RFC 7239).
         forwarded_header: ForwardedHeader = ForwardedHeader::XForwarded;
-        /// How much the kernel is asked to hold for each client that does not read (`SO_SNDBUF`; Linux takes the double, and `net.core.wmem_max` bounds it), beyond what `hub.transport_max_buffer_size` allows.
+        /// The size of the send buffer of each socket in the kernel (`SO_SNDBUF`; Linux doubles it, and `net.core.wmem_max` limits it). A client that does not read can have this much queued beyond `hub.transport_max_buffer_size`.
         send_buffer_size: ByteSize = ByteSize::kibibytes(256);
     }
     /// Who may connect.
@@ -152,7 +152,7 @@ configuration! {
         issuer: Option<String> = None;
         /// The audience (`aud`) that tokens must be for; any when it is absent.
         audience: Option<String> = None;
-        /// The clock difference that the times of a token are forgiven: for so long, an expired one is still taken.
+        /// The clock difference that is tolerated when the times of a token are checked: a token is accepted for this time after it has expired.
         leeway: Leeway = Leeway::default();
         /// The claim that names the user.
         user_claim: String = "sub".to_owned();
@@ -165,42 +165,42 @@ configuration! {
     }
     /// Limits and times of the hub, named as the original's options.
     hub: HubLimits {
-        /// How often a silent connection is pinged.
+        /// How long after its last message a client is pinged.
         keep_alive_interval: Duration = Duration::from_secs(15);
-        /// How long a client that has pinged once may be silent.
+        /// How long a client that has pinged once may be silent before its connection ends.
         client_timeout_interval: Duration = Duration::from_secs(30);
         /// How long a client may take for its handshake.
         handshake_timeout: Duration = Duration::from_secs(15);
         /// The longest message of a client.
         maximum_receive_message_size: ByteSize = ByteSize::kibibytes(32);
-        /// How many calls of one client run side by side.
+        /// How many calls of one client run at the same time; further calls wait.
         maximum_parallel_invocations_per_client: NonZeroUsize = count(1);
         /// How many items of a client's stream may wait for their method.
         stream_buffer_capacity: NonZeroUsize = count(10);
         /// How many streams one client may have open at the same time, in both directions together. A call that would open more is answered with an error.
         maximum_streams_per_client: NonZeroUsize = count(1_000);
-        /// How long a client may take nothing of what is queued for it or of what it is answered, before it is closed as too slow.
+        /// How long a client may read nothing while messages or answers are queued for it, before it is closed as too slow.
         transport_send_timeout: Duration = Duration::from_secs(10);
-        /// How much may be queued for a client, before it is closed as too slow; one larger message may pass an empty queue. This is to be more than the largest burst: with more than half of it queued for a client that reads, publishers wait, each request for at most a second.
+        /// How much may be queued for a client, before it is closed as too slow; a single larger message is allowed in an empty queue. Set it above the largest burst: while more than half of it is queued for a client that reads, publishers wait, each request for at most a second.
         transport_max_buffer_size: ByteSize = ByteSize::kibibytes(16 * 1024);
-        /// How long a poll (long polling) waits for something to say.
+        /// How long a poll (long polling) waits for messages.
         poll_timeout: Duration = Duration::from_secs(90);
-        /// The lowest version of negotiation that is accepted: under 0, which clients before 3.0 speak, the id of a connection, which others may know, is also the token that opens it; 1 forbids that.
+        /// The lowest version of negotiation that is accepted. In version 0, which clients before 3.0 use, the id of a connection, which others may know, is also the token that opens it; 1 forbids that.
         minimum_protocol_version: NegotiateVersion = NegotiateVersion::Zero;
-        /// Whether clients that ask for it may come back to their connection after they lost its WebSocket, without loss.
+        /// Whether clients that ask for stateful reconnect may resume their connection after its WebSocket was lost, without loss of messages.
         stateful_reconnect: bool = false;
-        /// How many bytes of messages such a client may leave unconfirmed, before its answers and streams wait for it.
+        /// How many bytes of messages a client with stateful reconnect may leave unacknowledged, before answers and streams wait for its acknowledgements.
         stateful_reconnect_buffer_size: ByteSize = ByteSize::new(100_000);
-        /// How long a connection waits for its client to come back: with stateful reconnect, or between two polls.
+        /// How long a connection without a transport waits for its client: with stateful reconnect, or between two polls.
         disconnect_timeout: Duration = Duration::from_secs(15);
-        /// How long running calls may go on when the server stops, before their client is sent away.
+        /// How long running calls may go on when the server stops, before their connection ends.
         shutdown_grace: Duration = Duration::from_secs(3);
         /// Whether clients get a Close message that allows reconnecting when the server stops, before their connections end. Clients come back without it, and old ones only without it.
         close_message_on_shutdown: bool = false;
         /// Whether clients read the texts of internal failures.
         enable_detailed_errors: bool = false;
     }
-    /// How much the server takes on. Connections beyond a limit are refused with 503, or 429 where one client has too much, and `Retry-After`.
+    /// Limits of the server. Connections beyond a limit are refused with 503, or 429 where one client has too much, and `Retry-After`.
     limits: Limits {
         /// How many connections there may be in all.
         connections: Maximum = Maximum::of(100_000);
@@ -208,7 +208,7 @@ configuration! {
         connections_per_user: Maximum = Maximum::of(20_000);
         /// How many connections may come from one address (of IPv6, one /64). Behind a reverse proxy this needs `listen.trusted_proxies`.
         connections_per_address: Maximum = Maximum::of(20_000);
-        /// How many sockets one address (of IPv6, one /64) may have open, whatever they are used for: `quarter` of the open files that the process may have, a number, or `unlimited`. A socket of a trusted proxy counts for the client that it carries.
+        /// How many sockets one address (of IPv6, one /64) may have open, whatever they are used for: `quarter` of the open files that the process may have, a number, or `unlimited`. A socket of a trusted proxy counts for the client whose requests it carries.
         sockets_per_address: SocketShare = SocketShare::Quarter;
         /// How many negotiated connections may wait for their transport.
         pending_negotiations: NonZeroUsize = count(10_000);
@@ -226,7 +226,7 @@ configuration! {
         body_timeout: Duration = Duration::from_secs(30);
         /// How long a socket may be open between two requests.
         idle_timeout: Duration = Duration::from_secs(130);
-        /// How much may be queued in all for clients that are behind, beyond a sixteenth of `hub.transport_max_buffer_size` for each. The second half is for clients that read; a client that needs more is closed as too slow.
+        /// How much may be queued for all clients together, beyond a sixteenth of `hub.transport_max_buffer_size` for each. The second half is for clients that read; a client that needs more is closed as too slow.
         queued_bytes: ByteSize = ByteSize::kibibytes(1024 * 1024);
         /// How many subscriptions one connection may have; a further one is refused.
         subscriptions_per_connection: NonZeroUsize = count(1_000);
@@ -234,12 +234,12 @@ configuration! {
         subscription_bytes_per_connection: ByteSize = ByteSize::kibibytes(128);
         /// How often one connection may call; a call above it is answered with an error.
         invocation_rate: CallRateLimit = CallRateLimit::per_second(1000);
-        /// How many wrong API keys and tokens may come from one address (of IPv6, one /64), at the hub and the publish API together; more get 429 until the time has given some back. Good tokens and right keys are admitted all the same, keys under 20 characters only with some of it left. Behind a reverse proxy this needs `listen.trusted_proxies`.
+        /// How many wrong API keys and tokens may come from one address (of IPv6, one /64), at the hub and the publish API together; further ones get 429 until some time has passed. Valid tokens and keys are accepted all the same, keys under 20 characters only while the address is below the limit. Behind a reverse proxy this needs `listen.trusted_proxies`.
         failed_authentications: RateLimit = RateLimit::new(60, Duration::from_secs(60));
-        /// How many file descriptors are kept free for the rest of the process (on Linux), beside 32 for the internal listener. When others run short, the sockets that have been idle for longest are closed for new ones.
+        /// How many file descriptors are kept free for the rest of the process (on Linux), beside 32 for the internal listener. When there are no others left, the sockets that have been idle for the longest time are closed in favour of new ones.
         file_descriptor_headroom: usize = 64;
     }
-    /// Which web pages may use the hub. Pages of the server's own origin always may, and so may clients that are no web pages: those that send no `Origin`, or a valid bearer token in `Authorization`.
+    /// Which web pages may use the hub. Pages of the server's own origin always may. So may clients that are not web pages: those that send no `Origin`, or a valid bearer token in `Authorization`.
     cors: Cors {
         /// The origins of other pages, such as `https://app.example.com`, and of applications with a scheme of their own, such as `capacitor://localhost` or `file://`. `null` admits pages without an origin of their own, which any site can put into a sandboxed frame.
         origins: Vec<WebOrigin> = Vec::new();
@@ -252,11 +252,11 @@ configuration! {
         keys: Vec<ApiKey> = Vec::new();
         /// The longest body of a request.
         maximum_body_size: ByteSize = ByteSize::kibibytes(1024);
-        /// How long a body may take to arrive, so that nobody holds a connection open for nothing.
+        /// How long a body may take to arrive.
         body_timeout: Duration = Duration::from_secs(30);
         /// The most notifications in one batch.
         maximum_batch_size: NonZeroUsize = count(1_000);
-        /// How many notifications each API key and each user of a token may publish; so many may also come at once.
+        /// How many notifications each API key and each user of a token may publish; the same number may come at once.
         rate: RateLimit = RateLimit::new(10_000, Duration::from_secs(1));
     }
     /// The events beside the two of Portos.
@@ -265,9 +265,9 @@ configuration! {
         with_resources: Vec<EventName> = Vec::new();
         /// The names of events without resources.
         without_resources: Vec<EventName> = Vec::new();
-        /// Whether events that are not declared are taken too.
+        /// Whether undeclared events are accepted too.
         allow_unknown: bool = false;
-        /// Of how many events that are not declared the server counts the positions, beside those that somebody subscribes to. Those that were not published for the longest time are forgotten, and begin at a higher position if they come again.
+        /// For how many undeclared events the server counts positions, beside those with subscribers. Those that were not published for the longest time are forgotten, and continue at a higher position if they are published again.
         maximum_unknown: NonZeroUsize = count(10_000);
     }
     /// The log, which goes to the standard error stream.

@@ -91,7 +91,7 @@ impl Development {
         let (token, key) = (&self.token, self.key.reveal());
         let (program, key) = (shell_word(program), shell_word(key));
         let url = format!("http://{address}");
-        // What the commands do without being told need not be told.
+        // The commands use this URL by default.
         let at = if url == DEFAULT_URL { String::new() } else { format!(" --url {url}") };
         let hours = TOKEN_LIFETIME.as_secs() / 3600;
         writeln!(out, "signalhub {} in development mode: for this machine only,", env!("CARGO_PKG_VERSION"))?;
@@ -132,7 +132,7 @@ async fn loopback(
     })
 }
 
-/// Makes so many random bytes, in hexadecimal digits: no shell, header or command line takes offence at those.
+/// Makes random bytes as hexadecimal digits, which need no quoting in a shell, a header or a command line.
 fn random<const BYTES: usize>() -> Result<String, getrandom::Error> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes)?;

@@ -1,4 +1,4 @@
-//! A door to the publish API for the fuzzer, which sees public items alone.
+//! Access to the publish API for the fuzzer, which sees public items only.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -16,14 +16,14 @@ use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
 use crate::http_api::publish::{PATH, PublishApi};
 use crate::lifecycle::Lifecycle;
 
-/// A publish API that anybody may use who has the one key, with nobody listening behind it.
+/// A publish API with one API key and no subscribers.
 #[derive(Debug)]
 pub struct Publishing {
     api: PublishApi,
     runtime: Runtime,
 }
 
-/// What a publisher is told.
+/// The answer to a publisher.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Told {
     /// The status.

@@ -1,22 +1,22 @@
-//! How far a server is on its way to its end.
+//! The phases of a server: serving, leaving, draining.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// How far a server is on its way to its end.
+/// The phase of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     /// It serves.
     #[default]
     Serving,
-    /// It serves, and says that it will not for long.
+    /// It serves, and reports that it is not ready for new connections.
     Leaving,
-    /// It ends what has begun and takes nothing new.
+    /// It finishes what has begun and accepts nothing new.
     Draining,
 }
 
-/// The phase that all parts of a server look at.
+/// Shares the phase between the parts of a server.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lifecycle(Arc<watch::Sender<Phase>>);
 

@@ -1,7 +1,7 @@
 //! The log, on the standard error stream.
 //!
-//! A log must not harm what it tells about: whoever logs hands a finished line to a bounded queue and goes on, and a
-//! thread of its own writes. Where the stream fails, or takes nothing, lines are dropped and counted.
+//! Logging never blocks the server: a finished line is put into a bounded queue, and a thread of the log writes it. When the stream
+//! fails or blocks, lines are dropped and counted.
 
 mod fields;
 mod queue;
@@ -20,10 +20,10 @@ pub(crate) use self::queue::dropped_lines;
 use self::queue::{JsonLines, LogQueue};
 use crate::configuration::{Log, LogFormat};
 
-/// How long the end of the process waits for a stream that takes nothing.
+/// How long the end of the process waits for a stream that blocks.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Writes what is still queued when it is dropped, as far as the stream takes it within a second.
+/// Writes what is still queued when it is dropped, as far as the stream accepts it within a second.
 #[derive(Debug)]
 pub(crate) struct LogGuard(Option<LogQueue>);
 
@@ -39,7 +39,7 @@ impl Drop for LogGuard {
 pub(crate) fn start(log: &Log) -> LogGuard {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(log.level.as_str()));
     let Ok(queue) = LogQueue::start(io::stderr()) else {
-        // Without a thread to write it there is no log, and a server all the same.
+        // Without a thread to write it there is no log, but the server runs.
         return LogGuard(None);
     };
     // What tracing cannot write it would complain about on the same stream, and panic if that fails.
@@ -59,7 +59,7 @@ pub(crate) fn start(log: &Log) -> LogGuard {
     LogGuard(Some(queue))
 }
 
-/// Logs a panic like everything else: the standard hook would wait for a stream that takes nothing.
+/// Logs a panic like everything else: the standard hook would wait for a stream that blocks.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let payload = panic.payload();
     let message = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref().map(String::as_str));
@@ -72,11 +72,11 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     }
 }
 
-/// Writes to a stream that may fail or take nothing, and waits a second at most.
+/// Writes to a stream that may fail or block, and waits a second at most.
 pub(crate) fn write_patiently(mut out: impl Write + Send + 'static, text: String) {
     let (done, written) = mpsc::sync_channel(1);
     let write = move || {
-        // There is no other place to complain at.
+        // There is no other place to report the error to.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
         let _ = done.send(());
     };

@@ -41,7 +41,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Binds the listeners and puts everything behind them.
+    /// Binds the listeners, and creates the hub, the broker and the publish API.
     ///
     /// # Errors
     /// When there is no key to check tokens with, or an address cannot be bound.
@@ -106,11 +106,11 @@ impl Node {
         self.counts.clone()
     }
 
-    /// Serves until `shutdown` completes, then says that it is not ready any more, waits as long as configured, says
-    /// goodbye to the clients and ends. The internal listener is there until the end.
+    /// Serves until `shutdown` completes. Then it reports that it is not ready, waits for `listen.shutdown_delay`, closes the connections of
+    /// the clients and ends. The internal listener serves until the end.
     ///
     /// # Errors
-    /// When a listener breaks.
+    /// When a listener fails.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let Self { server, internal, lifecycle, shutdown_delay, .. } = self;
         let (ended, end) = oneshot::channel::<()>();
@@ -127,7 +127,7 @@ impl Node {
         };
         let internal = async {
             match internal {
-                // An error is how the end is told: nothing is ever sent.
+                // Nothing is ever sent: the error tells that the sender was dropped.
                 Some((server, _)) => server.run_until(async { drop(end.await) }).await,
                 None => Ok(()),
             }
@@ -165,7 +165,7 @@ pub enum StartError {
     ListenInternally {
         /// The address.
         address: String,
-        /// What the system says.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -174,7 +174,7 @@ pub enum StartError {
     Listen {
         /// The address.
         address: String,
-        /// What the system says.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -185,7 +185,7 @@ fn bearer(auth: &Auth, secret: &SigningSecret) -> BearerToken {
         .leeway(auth.leeway.time())
         .user_claim(&auth.user_claim)
         .organisation_claim(&auth.organisation_claim)
-        // Who cannot read a claim must not guess what it was to say, whatever the token is used for.
+        // A token with a claim that cannot be read is invalid for every purpose.
         .claim("grants", "a list of grants, as [{\"e\": \"portos.*\"}]", is_grants_claim)
         .claim(authorize::CLAIM, authorize::CLAIM_EXPECTED, authorize::is_publish_claim);
     if let Some(issuer) = &auth.issuer {
@@ -205,7 +205,7 @@ fn authorizer(auth: &Auth, secret: &SigningSecret, publish: &settings::Publish) 
     Authorizer::new(publish.keys.clone(), bearer(auth, secret), organisation)
 }
 
-/// Makes the judge of tokens that the server would use; `None` without a configured key.
+/// Makes the verifier of tokens that the server would use; `None` without a configured key.
 pub(crate) fn configured_bearer(auth: &Auth) -> Option<BearerToken> {
     auth.secret.as_ref().map(|secret| bearer(auth, secret))
 }
@@ -249,7 +249,7 @@ fn endpoint(limits: &settings::HubLimits, hub: Hub) -> Endpoint {
     if limits.stateful_reconnect { endpoint.allow_stateful_reconnects() } else { endpoint }
 }
 
-/// The hub and the publish API share it, so that nobody guesses twice.
+/// The hub and the publish API share it: wrong credentials at one count at the other.
 fn guess_limit(rate: settings::RateLimit) -> Option<GuessLimit> {
     match rate {
         settings::RateLimit::Unlimited => None,
@@ -257,7 +257,7 @@ fn guess_limit(rate: settings::RateLimit) -> Option<GuessLimit> {
     }
 }
 
-/// What both listeners have in common: times, sizes, and the descriptors that neither of them takes.
+/// The limits that both listeners have: times, sizes, and the descriptors that neither of them uses.
 fn common_limits(configuration: &Configuration) -> Limits {
     let settings = &configuration.limits;
     Limits::default()
@@ -303,7 +303,7 @@ fn origins(cors: &Cors) -> Origins {
     if cors.allow_loopback { origins.allow_loopback() } else { origins }
 }
 
-/// The hosts that are served where that is checked: local ones, those that listeners are named by, and the configured ones.
+/// The hosts that are served where hosts are checked: local ones, those of the listeners' addresses, and the configured ones.
 fn hosts(listen: &Listen) -> Hosts {
     let internal = match &listen.internal {
         Listener::Off => None,

@@ -1,4 +1,4 @@
-//! How the process is asked to stop.
+//! The signals that stop the process.
 
 use std::io;
 
@@ -18,7 +18,7 @@ pub(crate) fn requested() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Takes SIGHUP, which would end the process, and says that there is nothing to reload.
+/// Handles SIGHUP, which would end the process otherwise: logs that there is nothing to reload.
 ///
 /// # Errors
 /// When the signal cannot be received.
@@ -73,7 +73,7 @@ impl Signals {
     }
 
     async fn next(&mut self) -> &'static str {
-        // Without the signal there is no other way to stop, so failing to wait for it must not look like it.
+        // An error while waiting is not the signal, so the server does not stop.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

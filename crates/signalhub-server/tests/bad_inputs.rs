@@ -1,4 +1,4 @@
-//! Bad and good inputs in a row: nothing of them stays, and nobody else notices.
+//! Bad and good inputs in a row: nothing of them stays, and no other client notices.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -54,7 +54,7 @@ impl WebSocket {
         }
     }
 
-    /// Reads until the server says goodbye with a Close frame (RFC 6455, 5.5.1), or just goes.
+    /// Reads until the server sends a Close frame (RFC 6455, 5.5.1) or ends the connection.
     async fn ended(mut self) {
         // A server that leaves input unread resets the socket.
         while let Ok(opcode) = self.skip_frame().await {
@@ -122,7 +122,7 @@ async fn check_polling(node: &Running, input: &str) {
 }
 
 #[tokio::test]
-async fn bad_inputs_leave_nothing_behind_and_disturb_nobody() {
+async fn bad_inputs_leave_nothing_behind_and_disturb_no_other_client() {
     let node = Running::start(configuration("")).await;
     let witness = Client::connect(&node.hub(), Some(&node.token(|_| ()))).await.unwrap();
     witness.invoke::<()>("Subscribe", (json!({ "e": EVENT }),)).await.unwrap();
@@ -135,7 +135,7 @@ async fn bad_inputs_leave_nothing_behind_and_disturb_nobody() {
             text(&format!("{{\"type\":6}}\u{1e}{}", call("Unsubscribe", &format!("[{{\"e\":\"{EVENT}\"}}]")))),
             "\"invocationId\":\"2\"",
         ),
-        ("subscribed", text(&call("Nobody", "[]")), "\"error\""),
+        ("subscribed", text(&call("Unknown", "[]")), "\"error\""),
         ("subscribed", text(&call("Subscribe", "[7]")), "\"error\""),
         ("subscribed", text(&call("Subscribe", "[]")), "\"error\""),
         ("subscribed", text("{\u{1e}"), ""),

@@ -20,7 +20,7 @@ async fn a_batch_is_taken_or_refused_item_by_item_in_order() {
     let node = Running::start(configuration("[events]\nwithout_resources = [\"shop.opened\"]")).await;
     let client = Client::connect(&node.hub(), Some(&node.token(|_| ()))).await.unwrap();
     client.invoke::<()>("Subscribe", (json!({ "e": "shop.opened" }),)).await.unwrap();
-    let batch = r#"[{"e":"shop.opened","p":1.50}, 17, {"e":"nobody.knows","p":1},{"p":1},
+    let batch = r#"[{"e":"shop.opened","p":1.50}, 17, {"e":"un.declared","p":1},{"p":1},
         {"e":"shop.opened","p":"\ud83d"}, {"e":"shop.opened","p":[1e400]}, {"e":"shop.opened","p":2,"ea":"soon"}, [], null, {"e":"shop.opened","p":{"last":true}}]"#;
     let answer = node.publish(batch).await;
     assert_eq!(answer.status, 200);
@@ -134,7 +134,7 @@ async fn a_cloud_event_is_taken_or_refused_for_a_reason() {
         (event(r#","org":"""#), "400 invalid_member", "org: expected"),
         (event(r#","data_base64":"AA==""#), "400 invalid_member", "data_base64: binary data is not supported"),
         (event(r#","Subject":"x""#), "400 unknown_member", "\"Subject\""),
-        (typed("nobody.knows", "1"), "400 unknown_event", "type: "),
+        (typed("un.declared", "1"), "400 unknown_event", "type: "),
         (typed("portos.licence.activated", "null"), "400 invalid_payload", "data: expected a licence object"),
         (typed("portos.resources.changed", r#"{"u":{}}"#), "400 invalid_payload", "data.u.u: expected"),
         (typed("shop.changed", r#"{"n":"x","a":4}"#), "400 invalid_payload", "data.a: expected 1 (created)"),
@@ -185,13 +185,13 @@ async fn a_cloud_event_reaches_its_subscribers_as_a_notification() {
         (&json!("portos.resources.changed"), &json!("2099-01-01T00:00:00.000Z"))
     );
     assert_eq!(arrived["p"]["i"]["v"], 7);
-    // The server says when an event was created.
+    // The server sets the time of creation.
     assert!(!arrived["ca"].as_str().unwrap().starts_with("1999"));
     node.stop().await;
 }
 
 #[tokio::test]
-async fn whoever_has_no_key_does_not_learn_what_is_wrong_with_a_batch() {
+async fn without_a_key_a_client_does_not_learn_what_is_wrong_with_a_batch() {
     let node = Running::start(configuration("")).await;
     let request = Request::post(format!("{}/api/v1/publish", node.url)).header("X-API-Key", format!("{KEY}x"));
     assert_eq!(send(request.body(Full::from("[")).unwrap()).await.verdict(), "401 unauthenticated");

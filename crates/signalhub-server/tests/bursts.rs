@@ -21,7 +21,7 @@ async fn burst(node: &Running, batches: usize, events: usize, size: usize) -> us
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_reads_hears_every_event_of_a_burst() {
+async fn a_client_that_reads_receives_every_event_of_a_burst() {
     for (batches, events, size, more) in [
         (4, 1000, 900, ""),
         (30, 100, 2000, ""),

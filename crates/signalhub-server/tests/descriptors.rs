@@ -1,4 +1,4 @@
-//! A server process with few file descriptors: who gets them, and what it says about it.
+//! A server process with few file descriptors: what gets them, and what is logged.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]

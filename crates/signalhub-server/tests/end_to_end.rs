@@ -110,7 +110,7 @@ async fn without_default_grants_a_token_has_to_bring_its_own() {
 }
 
 #[tokio::test]
-async fn nobody_connects_without_a_good_token() {
+async fn no_client_connects_without_a_valid_token() {
     let node = Running::start(configuration("")).await;
     for token in [None, Some("bad")] {
         let refused = Client::connect(&node.hub(), token).await.unwrap_err();

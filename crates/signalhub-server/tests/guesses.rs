@@ -75,8 +75,8 @@ async fn wrong_keys_and_tokens_of_an_address_share_an_allowance() {
         assert!((800..=900).contains(&after), "{after}");
     }
     assert_eq!(refused[0].verdict(), "429 too_many_failures");
-    assert_eq!(neighbour.publish("x-api-key", KEY).await.status, 202, "nobody guesses this one");
-    // A signature cannot be guessed: whoever has a good token is admitted, and told when it has expired.
+    assert_eq!(neighbour.publish("x-api-key", KEY).await.status, 202, "a key of this length cannot be guessed");
+    // A signature cannot be guessed: a valid token is accepted, and an expired one is answered as such.
     assert_eq!(neighbour.publish("authorization", &bearer(&good)).await.status, 202);
     assert_eq!(neighbour.negotiate(&good).await.status, 200);
     assert_eq!(neighbour.negotiate(&expired).await.status, 401);

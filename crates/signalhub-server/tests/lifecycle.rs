@@ -124,10 +124,10 @@ async fn clients_are_sent_away_one_after_another_and_publishes_are_refused_meanw
     };
     assert_eq!((answer.verdict().as_str(), answer.header("retry-after")), ("503 unavailable", "1"));
     let [first, second] = &clients;
-    let goodbye = |why: Disconnected| assert!(matches!(why, Disconnected::Lost(_)), "{why:?}");
+    let lost = |why: Disconnected| assert!(matches!(why, Disconnected::Lost(_)), "{why:?}");
     let start = tokio::time::Instant::now();
     let ((), ()) =
-        tokio::join!(async { goodbye(first.disconnected().await) }, async { goodbye(second.disconnected().await) },);
+        tokio::join!(async { lost(first.disconnected().await) }, async { lost(second.disconnected().await) },);
     assert!(start.elapsed() > Duration::from_millis(500), "both were sent away at once");
     ended.await.unwrap();
 }

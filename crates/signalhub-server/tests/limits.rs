@@ -119,7 +119,7 @@ async fn beyond_each_limit_negotiations_are_refused() {
 }
 
 #[tokio::test]
-async fn beyond_the_limit_of_connections_nobody_connects() {
+async fn beyond_the_limit_of_connections_no_client_connects() {
     let node = Running::start(configuration("[limits]\nconnections = 1")).await;
     let client = Client::connect(&node.hub(), Some(&node.token(|_| ()))).await.unwrap();
     assert!(Client::connect(&node.hub(), Some(&node.token(|_| ()))).await.is_err());

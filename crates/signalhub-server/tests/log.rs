@@ -1,4 +1,4 @@
-//! A log that cannot be written, or that nobody reads, harms nothing.
+//! A log that cannot be written, or that is not read, does not affect the server.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -93,7 +93,7 @@ async fn a_server_goes_on_when_the_reader_of_its_log_has_gone() {
 }
 
 #[tokio::test]
-async fn nothing_waits_for_a_log_that_nobody_reads_and_what_is_lost_is_counted() {
+async fn nothing_waits_for_a_log_that_is_not_read_and_what_is_lost_is_counted() {
     let mut command = serve(Stdio::null(), Stdio::piped());
     // With all that HTTP has to say, so that the log is full soon.
     let mut server = command

@@ -202,7 +202,7 @@ async fn the_configuration_is_checked_and_explained() {
         (&bad, &none, 1, format!("bad.toml, line {line}: unknown key \"listen.pubic\": expected listen.public, ")),
     ];
     for (file, variables, code, expected) in rows {
-        // So many connections are within what a process may open everywhere.
+        // A process may open this number of connections everywhere.
         let mut command = program(&["config", "check", "--set", "limits.connections=100", "--config"]);
         let output = command.arg(file).envs(variables.iter().copied()).output().await;
         let (exit, printed, error) = texts(&output.unwrap());
@@ -257,7 +257,7 @@ async fn lines_printed_in_development_mode_work_as_pasted() {
         );
     }
     assert_eq!(server.terminate().await.0, Some(0));
-    // It would come back to the server for ever.
+    // It would reconnect to the server without end.
     listening.kill().await.unwrap();
 }
 

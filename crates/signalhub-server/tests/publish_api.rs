@@ -72,7 +72,7 @@ async fn a_notification_is_taken_or_refused_for_a_reason() {
         ),
         (opened(r#","org":"\ud800""#), "400 invalid_member", "org: expected"),
         (opened(r#","s":{"c":"\udc00"}"#), "400 invalid_member", "s.c: expected"),
-        (r#"{"e":"nobody.knows","p":1}"#.to_owned(), "400 unknown_event", "portos.licence.activated"),
+        (r#"{"e":"un.declared","p":1}"#.to_owned(), "400 unknown_event", "portos.licence.activated"),
         (opened(r#","ea":"tomorrow""#), "400 invalid_member", "ea: expected a time such as"),
         (opened(r#","ea":5"#), "400 invalid_member", "found a number"),
         (opened(r#","org":["a"]"#), "400 invalid_member", "org: expected the name of an organisation or null"),

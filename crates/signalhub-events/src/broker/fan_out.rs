@@ -1,8 +1,8 @@
-//! The fan-out of one shard of event names: events come in with those they go to, and each of these is offered its share.
+//! The fan-out of one shard of event names: offers each event to the subscribers that it matched.
 //!
-//! What a subscriber has not been offered yet is one number, a bit for each event of the batch. An event that comes while
-//! others are being offered joins the batch: whoever is still to be served gets it together with the rest of its share, so
-//! a burst costs each of them about one write. Nobody waits for more events to come.
+//! The events that a subscriber has not been offered yet are one number, a bit for each event of the batch. An event that is published
+//! while others are being offered joins the batch: subscribers that have not been served yet get it together with the rest of their
+//! share, so that a burst costs each of them about one write. The fan-out never waits for more events.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -17,29 +17,29 @@ use crate::shards::Shards;
 use crate::subscriber::Member;
 use crate::subscriber::Offered;
 
-/// So many subscribers are offered their share before other tasks get their turn.
+/// How many subscribers are offered their share before the task yields.
 const CHUNK: usize = 128;
 
-/// So many of them are fetched into the cache together: more than the processor waits for at once, and few enough to stay
+/// How many of them are fetched into the cache together: more than the processor waits for at once, and few enough to stay
 /// there until their turn.
 const PREFETCHED: usize = 8;
 
-/// So many events are in a batch at most: one for each bit.
+/// The most events of a batch: one for each bit.
 const BATCH: usize = u64::BITS as usize;
 
-/// The encodings of this many sets of events are joined in a batch, so that its memory does not grow with the number of
+/// For how many sets of events the encodings are joined in a batch, so that its memory does not grow with the number of
 /// different sets.
 const JOINED: usize = 8;
 
-/// This many sets are remembered, to find those that several subscribers get.
+/// How many sets are remembered, to find those that several subscribers get.
 const REMEMBERED: usize = 256;
 
-/// An event, and who is to have it.
+/// An event, and the subscribers that it matched.
 #[derive(Debug)]
 pub(crate) struct Matched {
     pub(crate) delivery: Delivery,
     pub(crate) found: Vec<Found>,
-    /// The event's part of the bytes that may be on their way.
+    /// The event's part of the bytes that may be in flight.
     pub(crate) in_flight: OwnedSemaphorePermit,
 }
 
@@ -49,13 +49,13 @@ pub(crate) struct FanOut {
     events: mpsc::Receiver<Matched>,
     /// The events of the batch.
     batch: Vec<Arc<Delivery>>,
-    /// Their part of the bytes that may be on their way.
+    /// Their part of the bytes that may be in flight.
     in_flight: Vec<OwnedSemaphorePermit>,
-    /// Who still gets what of them, in the order in which they are served.
+    /// Which subscribers still get which of them, in the order in which they are served.
     shares: VecDeque<Share>,
-    /// How many have been served, ever.
+    /// How many subscribers have been served since the start.
     served: u64,
-    /// The number of the latest share of each id: so many were, or are, served before it.
+    /// The number of the latest share of each id: how many shares come before it.
     places: Vec<u64>,
     /// The sets of events that subscribers got. Those that several got are put together once.
     sets: HashMap<u64, Option<Arc<Deliveries>>>,
@@ -126,12 +126,12 @@ impl FanOut {
         }
     }
 
-    /// Offers some subscribers their shares; `false` when everybody has been served.
+    /// Offers some subscribers their shares; `false` when all have been served.
     fn serve_chunk(&mut self) -> bool {
         for turn in 0..CHUNK {
             if turn.is_multiple_of(PREFETCHED) {
                 let next = self.shares.iter().take(PREFETCHED);
-                // Whoever cannot do it is served all the same.
+                // A subscriber whose prefetch panics is served all the same.
                 drop(catch_unwind(AssertUnwindSafe(|| next.for_each(|share| share.member.prefetch()))));
             }
             let Some(Share { member, events }) = self.shares.pop_front() else { return false };

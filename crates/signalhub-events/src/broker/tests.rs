@@ -201,7 +201,7 @@ async fn events_that_wait_are_offered_together() {
     other.add(&all().with_resource("stocks".into())).unwrap();
     broker.publish(changed()).await.unwrap();
     assert_eq!(offers.recv().await.unwrap(), [1]);
-    // Nobody else runs before this task waits.
+    // No other task runs before this one waits.
     for resource in ["tickets", "stocks", "tickets", "stocks"] {
         broker.publish(changed().with_resource(resource.into())).await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! The offsets of events that the catalogue does not hold: of so many names, for anybody may make new ones.
+//! The offsets of events that the catalogue does not hold. The number of names is limited, because any publisher can use new ones.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -27,7 +27,7 @@ struct Usage {
 }
 
 impl Undeclared {
-    /// Remembers so many names, beside those that somebody subscribes to.
+    /// Keeps at most this number of names, beside those with subscribers.
     pub(crate) fn new(most: usize) -> Self {
         Self { most, names: HashMap::new(), by_use: BTreeMap::new(), uses: 0, highest_forgotten: 0 }
     }

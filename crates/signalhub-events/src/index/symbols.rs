@@ -9,7 +9,7 @@ use super::slab::Slab;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Symbol(std::num::NonZeroU32);
 
-/// Holds each name once, for as long as somebody refers to it: names come from clients and must not pile up.
+/// Holds each name once, for as long as it is referred to: names come from clients and must not pile up.
 #[derive(Debug, Default)]
 pub(crate) struct Symbols {
     numbers: HashMap<Arc<str>, u32>,
@@ -17,7 +17,7 @@ pub(crate) struct Symbols {
 }
 
 impl Symbols {
-    /// Returns the symbol of a name, if somebody refers to it.
+    /// Returns the symbol of a name that is referred to.
     pub(crate) fn find(&self, name: &str) -> Option<Symbol> {
         self.numbers.get(name).copied().and_then(symbol)
     }

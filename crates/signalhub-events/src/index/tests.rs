@@ -7,9 +7,9 @@ use proptest::sample::select;
 use super::*;
 use crate::{Delivery, EventName, Grant, Grants, Offered, Organisation, ResourceName, Scope, Subscriber};
 
-struct Nobody;
+struct Accepting;
 
-impl Subscriber for Nobody {
+impl Subscriber for Accepting {
     fn offer(&self, _: &Delivery) -> Offered {
         Offered::Accepted
     }
@@ -103,7 +103,7 @@ struct Model {
 
 impl Model {
     fn new(index: &mut Index, scope: Scope) -> Self {
-        let member = Arc::new(Member::new(Arc::new(Nobody)));
+        let member = Arc::new(Member::new(Arc::new(Accepting)));
         Self { subscriber: index.insert(member.clone(), &scope), member, scope, filters: Vec::new() }
     }
 
@@ -189,7 +189,7 @@ fn crowd(others: usize, organisation: Option<&Organisation>) -> Index {
     let mut index = Index::default();
     for number in 0..others + 10 {
         let scope = Scope::new(organisation.cloned(), Grants::All);
-        let subscriber = index.insert(Arc::new(Member::new(Arc::new(Nobody))), &scope);
+        let subscriber = index.insert(Arc::new(Member::new(Arc::new(Accepting))), &scope);
         let resource = if number < 10 { "tickets".to_owned() } else { format!("resource-{}", number % 1000) };
         index.add(subscriber, &Filter::new("changed".into()).with_resource(resource.into()));
     }

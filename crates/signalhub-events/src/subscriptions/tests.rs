@@ -2,9 +2,9 @@ use super::*;
 use crate::catalogue::tests::shop;
 use crate::{Action, Broker, Delivery, Grant, Offered};
 
-struct Nobody;
+struct Accepting;
 
-impl Subscriber for Nobody {
+impl Subscriber for Accepting {
     fn offer(&self, _: &Delivery) -> Offered {
         Offered::Accepted
     }
@@ -17,7 +17,7 @@ fn tickets() -> Filter {
 #[tokio::test]
 async fn set_of_filters_follows_the_rules_of_unsubscribe() {
     let broker = Broker::builder(shop()).build();
-    let mut subscriptions = broker.attach(Arc::new(Nobody), Scope::unrestricted());
+    let mut subscriptions = broker.attach(Arc::new(Accepting), Scope::unrestricted());
     let (created, all) = (tickets().with_action(Action::Created), Filter::new(tickets().event));
     assert_eq!(subscriptions.add(&all), Ok(Added::New));
     assert_eq!(subscriptions.add(&created), Ok(Added::New));
@@ -39,7 +39,7 @@ async fn refusals_name_the_missing_grant_or_the_unknown_event() {
     let broker = Broker::builder(shop()).build();
     let grant = Grant::new("shop.*".parse().unwrap()).with_resource("stock*".parse().unwrap());
     let grant = grant.with_actions([Action::Created]);
-    let mut subscriptions = broker.attach(Arc::new(Nobody), Scope::new(None, Grants::Only(vec![grant])));
+    let mut subscriptions = broker.attach(Arc::new(Accepting), Scope::new(None, Grants::Only(vec![grant])));
     let mut check = |filter: Filter, error: &str| {
         assert_eq!(subscriptions.add(&filter).unwrap_err().to_string(), error);
     };
@@ -48,7 +48,7 @@ async fn refusals_name_the_missing_grant_or_the_unknown_event() {
         Filter::new("shop.resources.changed".into()).with_action(Action::Deleted),
         r#"missing grant for event "shop.resources.changed", action "deleted""#,
     );
-    // Whether there is such an event is told to nobody who may not have it.
+    // A subscriber without a grant is not told whether there is such an event.
     check(Filter::new("other".into()), r#"missing grant for event "other""#);
     let known = r#"expected "shop.licence.activated" or "shop.resources.changed""#;
     check(Filter::new("shop.other".into()), &format!(r#"unknown event "shop.other": {known}"#));
@@ -60,7 +60,7 @@ async fn errors_name_only_events_that_are_granted() {
     let broker = Broker::builder(shop()).build();
     let check = |granted: &[&str], filter: &Filter, error: &str| {
         let grants = granted.iter().map(|pattern| Grant::new(pattern.parse().unwrap())).collect();
-        let mut subscriptions = broker.attach(Arc::new(Nobody), Scope::new(None, Grants::Only(grants)));
+        let mut subscriptions = broker.attach(Arc::new(Accepting), Scope::new(None, Grants::Only(grants)));
         assert_eq!(subscriptions.add(filter).unwrap_err().to_string(), error, "{granted:?}");
     };
     let (unknown, activated) = (Filter::new("other".into()), Filter::new("shop.licence.activated".into()));
@@ -79,7 +79,7 @@ async fn nothing_is_left_of_a_thousand_subscribers() {
     let broker = Broker::builder(shop()).build();
     let mut all = Vec::new();
     for number in 0..1000 {
-        let mut subscriptions = broker.attach(Arc::new(Nobody), Scope::unrestricted());
+        let mut subscriptions = broker.attach(Arc::new(Accepting), Scope::unrestricted());
         for resource in 0..number % 7 {
             let filter = Filter::new("shop.resources.changed".into()).with_resource(format!("r{resource}").into());
             subscriptions.add(&filter).unwrap();

@@ -2,19 +2,19 @@
 
 use crate::configuration::ConfigurationError;
 
-/// Tells why a command did not do what it was asked to.
+/// Tells why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
-    /// It was asked in a way that has no meaning.
+    /// The arguments are wrong: exit code 2.
     #[error("{0}")]
     Usage(String),
-    /// It was answered with no.
+    /// The command was refused or could not be carried out: exit code 1.
     #[error("{0}")]
     No(String),
 }
 
 impl CommandError {
-    /// Makes a no out of any error.
+    /// Makes a failure of any error.
     pub(crate) fn no(error: impl std::fmt::Display) -> Self {
         Self::No(error.to_string())
     }

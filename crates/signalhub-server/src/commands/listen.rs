@@ -52,7 +52,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), CommandError> {
     }
 }
 
-/// What listens, over one connection after another.
+/// Listens over one connection after another.
 struct Listener<'a> {
     arguments: &'a Arguments,
     client: Option<Client>,
@@ -67,7 +67,7 @@ enum Failure {
 }
 
 impl Listener<'_> {
-    /// Listens until the output ends or the server says no for good.
+    /// Listens until the output ends or the server refuses for good.
     async fn listen(&mut self) -> Result<(), CommandError> {
         let token = self.arguments.token.read()?;
         let mut client = match connect(self.arguments, token.as_deref()).await {
@@ -82,7 +82,7 @@ impl Listener<'_> {
         Ok(())
     }
 
-    /// Comes back after the end of a connection, if that was no end for good.
+    /// Reconnects after the end of a connection, if reconnecting makes sense.
     async fn return_after(&mut self, why: &Disconnected) -> Result<Client, CommandError> {
         self.client = None;
         let restarts = match why {
@@ -104,7 +104,7 @@ impl Listener<'_> {
     }
 }
 
-/// Tries again and again, as long as there is hope.
+/// Connects again, with growing delays, until it succeeds or another attempt would fail the same way.
 async fn connect_again(arguments: &Arguments, token: Option<&str>) -> Result<Client, CommandError> {
     let mut delay = FIRST_DELAY;
     loop {
@@ -149,12 +149,12 @@ async fn connect(arguments: &Arguments, token: Option<&str>) -> Result<Client, F
     }
 }
 
-/// Tells on stderr, so that stdout holds nothing but events.
+/// Writes to stderr, so that stdout holds nothing but events.
 fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Looks into a token without checking it: the server has done that.
+/// Reads the expiry of a token without verifying it: the server has done that.
 fn has_expired(token: &str) -> bool {
     #[derive(Deserialize)]
     struct Claims {
@@ -191,7 +191,7 @@ async fn print(client: &Client) -> Result<Printed, CommandError> {
     }
 }
 
-/// Gives the notification as it was sent, in one line.
+/// Returns the notification as it was sent, in one line.
 fn notification(invocation: &ServerInvocation) -> Option<String> {
     if !invocation.target.eq_ignore_ascii_case("OnEvent") {
         return None;

@@ -16,7 +16,7 @@ use crate::commands::sources::Sources;
 use crate::configuration::DEFAULT_URL;
 use crate::configuration::{Configuration, parse_duration};
 
-/// A server that has not answered after this time will not.
+/// How long a server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     token: TokenArguments,
 }
 
-/// What a publish is authorised with.
+/// The credentials of a publish.
 enum Credentials {
     Key(String),
     Token(String),
@@ -137,7 +137,7 @@ fn expiry(text: &str) -> Result<OffsetDateTime, String> {
         .ok_or_else(|| "expected a time such as 2030-01-31T12:00:00Z, or after how long, such as 10m".to_owned())
 }
 
-/// The cause at the bottom, which is the one that says something.
+/// Returns the innermost cause, which has the useful message.
 fn root<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
     while let Some(source) = error.source() {
         error = source;

@@ -12,10 +12,10 @@ use crate::node::{Node, StartError};
 use crate::{log, shutdown};
 
 pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
-    // First of all, so that no moment is left in which it would end the process.
+    // This comes first, so that the signal never ends the process.
     shutdown::survive_hangups().map_err(CommandError::no)?;
     let mut configuration = sources.configuration()?;
-    // What is still to be written is written at the end, however that comes.
+    // Dropped at the end, it writes the remaining lines of the log.
     let _log = log::start(&configuration.log);
     let changed = configuration.changed().join(" ");
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = changed, "starting");
@@ -28,13 +28,13 @@ pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
         None => Node::bind(&configuration).await,
     };
     let node = node.map_err(CommandError::no)?;
-    // Before anyone can know that the server runs, it can be stopped.
+    // The signals are handled before the server announces that it runs.
     let shutdown = shutdown::requested().map_err(CommandError::no)?;
     let address = node.address();
     if let Some(development) = development {
         let mut text = Vec::new();
         development.announce(address, &program(), &mut text).map_err(CommandError::no)?;
-        // A terminal that nobody reads, or that is gone, does not keep the server from its work.
+        // The server runs even if its terminal blocks or is closed.
         log::write_patiently(io::stdout(), String::from_utf8_lossy(&text).into_owned());
     }
     if let Some(address) = node.internal_address() {
@@ -46,7 +46,7 @@ pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Goes on without the internal listener when its port is taken: whoever tries things out may run two servers.
+/// Continues without the internal listener when its port is taken, so that a developer can run two servers.
 async fn bind_for_development(configuration: &mut Configuration) -> Result<Node, StartError> {
     match Node::bind(configuration).await {
         Err(error @ StartError::ListenInternally { .. }) => {
@@ -58,7 +58,7 @@ async fn bind_for_development(configuration: &mut Configuration) -> Result<Node,
     }
 }
 
-/// How the reader of the terminal calls this program from any directory.
+/// The command that runs this program from any directory.
 fn program() -> String {
     let called = std::env::args().next().unwrap_or_default();
     let by_path = called.contains(std::path::MAIN_SEPARATOR);

@@ -1,4 +1,4 @@
-//! Where something listens, and from where somebody comes.
+//! Addresses of listeners, origins of pages, names of hosts, and proxies.
 
 use signalhub::connections::{Hosts, Origins, TrustedProxies};
 
@@ -80,7 +80,7 @@ impl WebOrigin {
 
     /// Adds it to those that are allowed.
     pub(crate) fn allowed_by(&self, origins: Origins) -> Origins {
-        origins.allow(&self.0).expect("nobody makes one of a text that is not allowed")
+        origins.allow(&self.0).expect("the text was checked when this was made")
     }
 }
 
@@ -111,7 +111,7 @@ impl HostName {
 
     /// Adds it to those that are served.
     pub(crate) fn served_by(&self, hosts: Hosts) -> Hosts {
-        hosts.allow(&self.0).expect("nobody makes one of a text that is no name")
+        hosts.allow(&self.0).expect("the text was checked when this was made")
     }
 }
 
@@ -141,7 +141,7 @@ impl Proxy {
 
     /// Adds it to those that are trusted.
     pub(crate) fn trusted_by(&self, proxies: TrustedProxies) -> TrustedProxies {
-        proxies.trust(&self.0).expect("nobody makes one of a text that is neither")
+        proxies.trust(&self.0).expect("the text was checked when this was made")
     }
 }
 

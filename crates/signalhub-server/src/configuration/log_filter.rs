@@ -4,12 +4,12 @@ use tracing_subscriber::EnvFilter;
 
 use super::setting::{Given, Setting, quoted};
 
-/// Says what is logged, in the words of `RUST_LOG`.
+/// Selects what is logged, in the syntax of `RUST_LOG`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFilter(String);
 
 impl LogFilter {
-    /// Makes the filter that lets information and what is worse through.
+    /// Makes the filter for the level `info` and above.
     pub fn info() -> Self {
         Self("info".to_owned())
     }

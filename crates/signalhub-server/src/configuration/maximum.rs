@@ -4,17 +4,17 @@ use std::num::NonZeroUsize;
 
 use super::setting::{Given, Setting, quoted};
 
-/// The most there may be of something.
+/// The limit of a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Maximum {
-    /// As many as anybody likes.
+    /// There is no limit.
     Unlimited,
-    /// So many.
+    /// This number.
     Of(NonZeroUsize),
 }
 
 impl Maximum {
-    /// So many, but at least one.
+    /// Makes a limit of this number, but at least one.
     pub const fn of(count: usize) -> Self {
         match NonZeroUsize::new(count) {
             Some(count) => Self::Of(count),
@@ -48,7 +48,7 @@ pub enum SocketShare {
     Quarter,
     /// As many as there may be in all.
     Unlimited,
-    /// So many.
+    /// This number.
     Of(NonZeroUsize),
 }
 

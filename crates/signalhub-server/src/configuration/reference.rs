@@ -1,4 +1,4 @@
-//! What the definition of the keys says to people: a file of defaults, a reference page, and what was changed.
+//! What is written from the definition of the keys: a file of defaults, a reference page, and the keys that were changed.
 
 use std::fmt::Write;
 

@@ -34,12 +34,12 @@ const SIZE_UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB"
 pub struct ByteSize(usize);
 
 impl ByteSize {
-    /// Makes a size of so many times 1024 bytes.
+    /// Makes a size of this number of kibibytes, of 1024 bytes each.
     pub const fn kibibytes(count: usize) -> Self {
         Self(count * 1024)
     }
 
-    /// Makes a size of so many bytes.
+    /// Makes a size of this number of bytes.
     pub const fn new(bytes: usize) -> Self {
         Self(bytes)
     }

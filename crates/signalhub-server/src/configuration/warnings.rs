@@ -1,4 +1,4 @@
-//! Settings that are allowed and do harm together.
+//! Warnings about settings that are allowed but do not work well together.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ const SERVER_TIMEOUT_OF_CLIENTS: Duration = Duration::from_secs(30);
 /// How often official clients ping (`keepAliveIntervalInMilliseconds`).
 const PING_OF_CLIENTS: Duration = Duration::from_secs(15);
 
-/// Pings are looked after once a second.
+/// How often the server checks whether pings are due.
 const TICK: Duration = Duration::from_secs(1);
 
 /// How long common reverse proxies keep an idle connection to the server (nginx, `keepalive_timeout`).
@@ -19,11 +19,11 @@ const IDLE_TIME_OF_PROXIES: Duration = Duration::from_secs(60);
 /// How many file descriptors are kept for the internal listener.
 const INTERNAL_DESCRIPTORS: usize = 32;
 
-/// So many of the largest batches fit a client's queue, if publishers are to wait for it before it is full.
+/// How many of the largest batches a client's queue must hold, so that publishers wait for the client before the queue is full.
 const BATCHES_IN_QUEUE: usize = 4;
 
 impl Configuration {
-    /// Tells what will go wrong with these settings, one sentence each, with the keys that would mend it.
+    /// Tells what will go wrong with these settings, one sentence each, with the keys to change.
     ///
     /// `open_files` is how many files the process may have open, where that is known.
     pub fn warnings(&self, open_files: Option<usize>) -> Vec<String> {
@@ -35,7 +35,7 @@ impl Configuration {
         let (hub, limits) = (&self.hub, &self.limits);
         let keep_alive = (hub.keep_alive_interval + TICK >= SERVER_TIMEOUT_OF_CLIENTS).then(|| {
             format!(
-                "hub.keep_alive_interval is {:?}: official clients that hear nothing for 30 s take the connection for lost, \
+                "hub.keep_alive_interval is {:?}: official clients that receive nothing for 30 s take the connection for lost, \
                  so idle ones will reconnect again and again",
                 hub.keep_alive_interval
             )

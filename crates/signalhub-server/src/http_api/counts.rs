@@ -35,7 +35,7 @@ impl Counts {
         Self { internal: Some(internal), ..self }
     }
 
-    /// Counts a refusal of a page that is no part of the publish API.
+    /// Counts a refusal of a route that is no part of the publish API.
     pub(crate) fn count_problem(&self, code: ProblemCode) {
         self.publishes.count(code);
     }
@@ -60,7 +60,7 @@ impl Counts {
         self.broker.matched_count()
     }
 
-    /// How often clients did what was wrong so far, by its label; limits apart.
+    /// Counts the errors of clients so far, by label; without those of limits.
     pub(crate) fn client_errors(&self) -> Vec<(&'static str, u64)> {
         let listeners = || std::iter::once(&self.connections).chain(&self.internal);
         let count = |error| listeners().map(|counts| counts.client_errors(error)).sum();
@@ -81,7 +81,7 @@ impl Counts {
     }
 }
 
-/// How much a node refused since it started, because somebody went over a limit.
+/// How much a node refused since it started because of its limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refusals {
@@ -125,7 +125,7 @@ impl Refusals {
     }
 }
 
-/// How many requests the publish API refused since it started, by what stood against them.
+/// How many requests the publish API refused since it started, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PublishRefusals {

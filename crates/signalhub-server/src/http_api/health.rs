@@ -1,4 +1,4 @@
-//! Whether the server is alive, and whether it wants more to do.
+//! Whether the server is alive, and whether it is ready for new connections.
 
 use http::{Method, Response};
 use serde::Serialize;
@@ -9,13 +9,13 @@ use super::problem::{Problem, ProblemCode};
 use super::response::json_response;
 use crate::lifecycle::Phase;
 
-/// Where it is on the public listener.
+/// The path on the public listener.
 pub(crate) const PATH: &str = "/health";
 
-/// Where it is told whether the server is alive.
+/// The path that tells whether the server is alive.
 pub(crate) const LIVE_PATH: &str = "/health/live";
 
-/// Where it is told whether the server should get new connections.
+/// The path that tells whether the server should get new connections.
 pub(crate) const READY_PATH: &str = "/health/ready";
 
 #[derive(Serialize)]
@@ -23,12 +23,12 @@ struct Health {
     status: &'static str,
 }
 
-/// Answers one request: whoever can answer is alive.
+/// Answers whether the server is alive: it is if it can answer.
 pub(crate) fn live(method: &Method) -> Result<Response<Body>, Problem> {
     read_only(method, || json_response(&Health { status: "ok" }))
 }
 
-/// Answers one request: a server that is about to end wants nothing new.
+/// Answers whether the server is ready: it is not once it is about to stop.
 pub(crate) fn ready(method: &Method, phase: Phase) -> Result<Response<Body>, Problem> {
     read_only(method, || match phase {
         Phase::Serving => json_response(&Health { status: "ok" }),

@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use super::counts::Counts;
 use crate::log;
 
-/// Where it is on the internal listener.
+/// The path on the internal listener.
 pub(crate) const PATH: &str = "/metrics";
 
 /// The page in the OpenMetrics text format, which Prometheus reads.
@@ -56,7 +56,7 @@ impl Collector for Counts {
         let ended = CloseReason::ALL.map(|reason| (reason.label(), connections.ended(reason)));
         page.counters("connections_ended", "Live connections that ended, by reason", "reason", &ended)?;
         let refusals = self.refusals();
-        page.counters("refusals", "What was refused, by the limit that stood against it", "limit", &refusals.named())?;
+        page.counters("refusals", "What was refused, by the limit that was exceeded", "limit", &refusals.named())?;
         let help = "What clients did wrong in requests, calls and publishes, by reason";
         page.counters("client_errors", help, "reason", &self.client_errors())?;
         page.gauge("subscriptions_active", "Subscriptions of all connections", self.subscriptions())?;

@@ -1,4 +1,4 @@
-//! The description of the HTTP API for programs (OpenAPI 3.1), made of the same definitions as the API itself.
+//! The OpenAPI 3.1 description of the HTTP API, made of the same definitions as the API itself where there are such.
 
 mod schemas;
 
@@ -14,7 +14,7 @@ use super::problem::ProblemCode;
 use super::publish::content::MediaType;
 use super::{health, publish as publish_route};
 
-/// Where it is.
+/// The path of the description.
 pub(crate) const PATH: &str = "/openapi.json";
 
 /// Answers with the description.

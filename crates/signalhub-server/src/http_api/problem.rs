@@ -1,4 +1,4 @@
-//! What is answered when something is refused (RFC 9457).
+//! Problems: the answers to what is refused (RFC 9457).
 
 use std::time::Duration;
 
@@ -108,7 +108,7 @@ impl Problem {
         Self { retry_after: Some(after), ..Self::new(ProblemCode::TooManyFailures, detail) }
     }
 
-    /// Makes the refusal of what is welcome again after some time.
+    /// Makes the refusal of what is allowed again after this time.
     pub(crate) fn rate_limited(detail: impl Into<String>, after: Duration) -> Self {
         Self { retry_after: Some(after), ..Self::new(ProblemCode::RateLimited, detail) }
     }

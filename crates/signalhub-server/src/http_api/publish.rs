@@ -1,4 +1,4 @@
-//! The publish API: notifications in, receipts or problems out.
+//! The publish API: accepts notifications, and answers with receipts or problems.
 
 pub(crate) mod authorize;
 mod body;
@@ -31,13 +31,13 @@ use content::{Content, MediaType};
 
 use rate::Allowances;
 
-/// Where it is.
+/// The path of the publish API.
 pub(crate) const PATH: &str = "/api/v1/publish";
 
 /// How long a request waits at most for clients that read and are far behind.
 const READERS_WAIT: Duration = Duration::from_secs(1);
 
-/// Takes notifications for a broker.
+/// Accepts notifications for a broker.
 #[derive(Debug)]
 pub(crate) struct PublishApi {
     broker: Broker,
@@ -66,7 +66,7 @@ impl PublishApi {
         }
     }
 
-    /// Sets the clients that a burst must not overtake.
+    /// Sets the clients that a burst waits for.
     pub(crate) fn waiting_for(self, readers: Readers) -> Self {
         Self { readers, ..self }
     }
@@ -107,7 +107,7 @@ impl PublishApi {
             return Err(Problem::new(ProblemCode::Unavailable, "the server is stopping"));
         }
         let (head, body) = request.into_parts();
-        // Credentials come first, so that nobody without them learns more or makes the server read a body.
+        // Credentials come first: without them a client learns nothing more, and the server reads no body.
         let publisher = self.authorizer.identify(&head)?;
         self.allowances.take(&publisher.who, 1, Instant::now())?;
         let media = match MediaType::of(&head.headers) {
@@ -134,7 +134,7 @@ impl PublishApi {
         }
     }
 
-    /// Publishes the items of a batch in their order, each on its own account.
+    /// Publishes the items of a batch in their order, each independently of the others.
     async fn publish_all(&self, publisher: &Publisher, media: MediaType, values: &[&RawValue]) -> Response<Body> {
         let mut results = Vec::with_capacity(values.len());
         let mut wait = READERS_WAIT;
@@ -181,10 +181,10 @@ impl PublishApi {
     }
 }
 
-/// What breaks a body.
+/// An error while a body is read.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What became of an item of a batch.
+/// The result of an item of a batch.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Outcome<'a> {

@@ -1,4 +1,4 @@
-//! The way of log lines to their stream: a bounded queue, and a thread that writes.
+//! A bounded queue of log lines, and a thread that writes them to their stream.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,13 +10,13 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::fields::escape_json;
 
-/// How many bytes may wait to be written; a line beyond is dropped. As many may be on their way at the same time.
+/// How many bytes may wait to be written; further lines are dropped. As many may be in the thread at the same time.
 const CAPACITY: usize = 1024 * 1024;
 
 /// A buffer that has grown beyond this for a burst is not kept.
 const KEPT: usize = 64 * 1024;
 
-/// When a stream that takes nothing at the moment, and does not block, is tried again.
+/// After what time a stream that would block is tried again.
 const RETRY: Duration = Duration::from_millis(20);
 
 /// Lines that were not written, since the process began.
@@ -65,7 +65,7 @@ impl LogQueue {
         self.0.changed.notify_all();
     }
 
-    /// Waits until all is written, for so long at most.
+    /// Waits until all is written, at most for this time.
     pub(super) fn flush(&self, patience: Duration) {
         let is_busy = |lines: &mut Lines| lines.is_writing || !lines.waiting.is_empty();
         let _ = self.0.changed.wait_timeout_while(self.0.lock(), patience, is_busy);
@@ -182,7 +182,7 @@ impl<S: Write> Writer<S> {
         written
     }
 
-    /// Lets the log say that it is not complete, once it can be written again.
+    /// Writes to the log that lines are missing, once it can be written again.
     fn tell_dropped(&mut self) {
         let dropped = dropped_lines();
         let lines = dropped - self.told;

@@ -108,11 +108,11 @@ fn told() -> (SyncSender<io::Result<usize>>, LogQueue, Memory) {
 }
 
 #[test]
-fn whoever_logs_never_waits_for_the_stream_and_what_is_kept_is_bounded() {
+fn logging_never_waits_for_the_stream_and_what_is_kept_is_bounded() {
     let (tell, queue, memory) = told();
     let before = dropped_lines();
     let line = [&[b'x'; 1023][..], b"\n"].concat();
-    // Nobody takes anything yet: this would not end if it waited.
+    // Nothing is read yet: this would not end if it waited.
     for _ in 0..5000 {
         queue.make_writer().write_all(&line).unwrap();
     }

@@ -1,4 +1,4 @@
-//! What goes in and what comes out, as JSON Schema.
+//! The JSON Schemas of bodies and answers. A test compares them with the code that reads and writes these.
 
 use serde_json::{Value, json};
 
@@ -63,7 +63,7 @@ fn cloud_event() -> Value {
             "datacontenttype": described(optional_name(), "A content type of JSON"),
             "dataschema": described(optional_name(), "Checked only"),
             "subject": described(optional_name(), "Checked only"),
-            "time": described(time(), "Checked only: the server says when an event was created"),
+            "time": described(time(), "Checked only: the server sets the time of creation"),
             "expirytime": described(time(), "When it is no longer worth delivering"),
             "org": described(optional_name(), "The only organisation that may see it"),
         },

@@ -1,4 +1,4 @@
-//! The description against an official validator, and against the definitions that it is made of.
+//! Checks the description with an official validator, and against the code of the API.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -166,7 +166,7 @@ fn install(environment: &Path, validator: &Path) -> Result<(), String> {
     run(Command::new(validator).arg("--help"))
 }
 
-/// Runs a step of the installation, or gives the last line of what stands against it.
+/// Runs a step of the installation; on failure, returns the last line of its output.
 fn run(command: &mut Command) -> Result<(), String> {
     match command.stdin(Stdio::null()).output() {
         Ok(output) if output.status.success() => Ok(()),

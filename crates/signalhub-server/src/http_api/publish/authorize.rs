@@ -1,4 +1,4 @@
-//! Who may publish what.
+//! Authorises publishers by API key or bearer token.
 
 use std::hint::black_box;
 
@@ -21,7 +21,7 @@ pub(crate) const CLAIM: &str = "publish";
 /// What this claim must be.
 pub(crate) const CLAIM_EXPECTED: &str = "a list of event names, which may end with *";
 
-/// Knows the API keys and the bearer tokens.
+/// Checks API keys and bearer tokens.
 #[derive(Debug)]
 pub(crate) struct Authorizer {
     keys: Vec<ApiKey>,
@@ -37,10 +37,10 @@ pub(crate) enum OrganisationRule {
     Required,
 }
 
-/// Somebody who may publish something.
+/// An authorised publisher.
 #[derive(Debug)]
 pub(crate) struct Publisher {
-    /// Whose allowance is used.
+    /// Whose rate limit counts.
     pub(super) who: Who,
     rights: Rights,
 }
@@ -49,7 +49,7 @@ pub(crate) struct Publisher {
 enum Rights {
     /// The holder of an API key may publish everything.
     Everything,
-    /// The holder of a token may publish what its claim says, within its organisation.
+    /// The holder of a token may publish what its claim lists, within its organisation.
     Claimed { events: Vec<Pattern>, organisation: Option<String> },
 }
 
@@ -58,18 +58,18 @@ impl Authorizer {
         Self { keys, bearer, organisation, guesses: None }
     }
 
-    /// Limits how often an address may be wrong.
+    /// Limits how many wrong credentials an address may send.
     pub(crate) fn limited(self, guesses: Option<GuessLimit>) -> Self {
         Self { guesses, ..self }
     }
 
-    /// Finds out who sent a request, and refuses those who may publish nothing at all.
+    /// Identifies the publisher of a request, and refuses one that may publish nothing at all.
     pub(crate) fn identify(&self, head: &Parts) -> Result<Publisher, Problem> {
         let refused = |detail: &str| Err(Problem::new(ProblemCode::Unauthenticated, detail));
         if let Some(key) = head.headers.get(API_KEY) {
             let place = self.place_of(key.as_bytes());
-            // A short key may be guessed: from where too many were wrong, none is admitted, so that guessing stays slow.
-            // Nobody guesses a long one, so its holder is not shut out by others behind the same address.
+            // A short key can be guessed: an address that sent too many wrong ones is refused even with the right one, so that guessing
+            // stays slow. A long key cannot be guessed, so its holder is not refused because of others behind the same address.
             if place.is_none_or(|place| self.keys[place].reveal().len() < SHORTEST_KEY) {
                 self.guesses.as_ref().map_or(Ok(()), |limit| limit.check(head)).map_err(Problem::too_many_failures)?;
             }
@@ -97,7 +97,7 @@ impl Authorizer {
         }
     }
 
-    /// Compares with every key, so that the time it takes tells a stranger nothing about any of them.
+    /// Compares with every key, so that the time it takes reveals nothing about any of them.
     fn place_of(&self, given: &[u8]) -> Option<usize> {
         self.keys.iter().enumerate().fold(None, |found, (place, key)| {
             let matches = black_box(same(key.reveal().as_bytes(), given));
@@ -138,7 +138,7 @@ impl Publisher {
         Ok(Self { who, rights })
     }
 
-    /// Says that there is no such event, with the names of those that this publisher may publish.
+    /// Makes the problem of an unknown event. It names only events that this publisher may publish.
     pub(super) fn unknown_event(&self, error: CatalogueError) -> Problem {
         let may_know = |event: &EventName| match &self.rights {
             Rights::Everything => true,
@@ -154,7 +154,7 @@ impl Publisher {
             let detail = format!("the claim \"publish\" of the token does not cover the event \"{event}\"");
             return Err(Problem::new(ProblemCode::Forbidden, detail));
         }
-        // What a token of one organisation says never crosses its border, so it has to say where it belongs.
+        // A token of an organisation publishes for that organisation only, so the body has to name it.
         match own.as_deref() {
             Some(own) if organisation != Some(own) => {
                 let detail = format!("org: the token may publish for its own organisation only: expected \"{own}\"");

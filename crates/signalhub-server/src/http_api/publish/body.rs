@@ -1,4 +1,4 @@
-//! Reads the body of a publish request, within its bounds.
+//! Reads the body of a publish request, within its limits.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::BoxError;
 use crate::configuration::ByteSize;
 use crate::http_api::problem::{Problem, ProblemCode};
 
-/// Of a body that is too large, so much more is read, and for so long.
+/// How many more bytes of a body that is too large are read, and for how long.
 const MOST_DISCARDED: usize = 16 << 20;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -48,8 +48,8 @@ where
     }
 }
 
-/// Reads on for a moment and forgets it: many clients only look for an answer when they have sent everything, and would
-/// see a broken connection instead. One that waits for leave to send (`Expect`) gets its answer before it has sent any.
+/// Reads and drops the rest for a moment: many clients read the answer only when they have sent everything, and would see a broken
+/// connection instead. A client that waits for permission to send (`Expect`) gets the answer before it has sent anything.
 pub(super) async fn discard<B>(headers: &HeaderMap, body: B)
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,

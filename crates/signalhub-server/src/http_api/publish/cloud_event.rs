@@ -10,7 +10,7 @@ use crate::http_api::problem::{Problem, ProblemCode};
 /// The only version there is.
 const VERSION: &str = "1.0";
 
-/// What a CloudEvent says.
+/// The content of a CloudEvent.
 #[derive(Debug)]
 pub(crate) struct CloudEvent {
     pub(crate) body: PublishBody,
@@ -20,7 +20,7 @@ pub(crate) struct CloudEvent {
 }
 
 impl CloudEvent {
-    /// Reads one CloudEvent. Attributes that mean nothing here are ignored, as the specification wants it.
+    /// Reads one CloudEvent. Attributes that mean nothing here are ignored, as the specification requires.
     pub(crate) fn read(value: &RawValue) -> Result<Self, Problem> {
         if !value.get().starts_with('{') {
             let detail = format!("expected a CloudEvent, an object, found {}", kind(value));
@@ -42,7 +42,7 @@ impl CloudEvent {
         members.optional("datacontenttype", "a content type of JSON", json_type)?;
         members.optional("dataschema", "a URI", name)?;
         members.optional("subject", "a text that is not empty", name)?;
-        // The server says when an event was created; what the source says is only checked.
+        // The server sets the time of creation; the source's time is only checked.
         members.optional("time", TIMESTAMP, timestamp)?;
         let expires = members.optional("expirytime", TIMESTAMP, timestamp)?;
         let organisation = members.optional("org", "the name of an organisation", name)?;
@@ -53,7 +53,7 @@ impl CloudEvent {
     }
 }
 
-/// Speaks of the members of a notification as a CloudEvent names them.
+/// Renames the members in a problem to those of a CloudEvent.
 pub(super) fn in_its_words(mut problem: Problem) -> Problem {
     problem.detail = match problem.detail.split_at_checked(2) {
         Some(("p:", rest)) => format!("data:{rest}"),

@@ -1,4 +1,4 @@
-//! What a body holds: one notification or many, in our own words or as CloudEvents.
+//! The content of a body: one notification or a batch, as publish bodies or as CloudEvents.
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -48,8 +48,8 @@ impl MediaType {
     }
 }
 
-/// Refuses a body that begins with a byte order mark, which JSON must not (RFC 8259, section 8.1), by its name: nobody
-/// sees one in an editor.
+/// Refuses a body that begins with a byte order mark, which JSON must not (RFC 8259, section 8.1), and names it, because
+/// editors do not show one.
 fn refuse_byte_order_mark(body: &[u8]) -> Result<(), Problem> {
     let begins = |mark: &[u8]| body.starts_with(mark);
     let (code, found) = if begins(b"\xef\xbb\xbf") {
@@ -62,7 +62,7 @@ fn refuse_byte_order_mark(body: &[u8]) -> Result<(), Problem> {
     Err(Problem::new(code, format!("the body begins with the byte order mark {found}")))
 }
 
-/// A body, cut into notifications that nobody has looked at.
+/// A body, split into notifications that have not been read.
 #[derive(Debug)]
 pub(super) enum Content<'a> {
     /// One notification.
@@ -72,7 +72,7 @@ pub(super) enum Content<'a> {
 }
 
 impl<'a> Content<'a> {
-    /// Cuts a body of this type, whose batch may have so many items.
+    /// Splits a body of this type; a batch may have at most `maximum_batch_size` items.
     pub(super) fn read(media: MediaType, body: &'a [u8], maximum_batch_size: usize) -> Result<Self, Problem> {
         refuse_byte_order_mark(body)?;
         let text = std::str::from_utf8(body).map_err(|error| {

@@ -1,4 +1,4 @@
-//! How much each publisher may publish: a token bucket for each of them.
+//! The rate limit of the publish API: a token bucket for each publisher.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,12 +12,12 @@ use crate::http_api::problem::Problem;
 /// With this number of publishers, those who have their whole allowance are removed.
 const SWEEP_AT: usize = 1024;
 
-/// Whose allowance it is.
+/// The publisher that has an allowance.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Who {
     /// The holder of an API key, by its place in the configuration.
     Key(usize),
-    /// The user of a token, and the organisation: two of them may know users of the same name.
+    /// The user of a token, and the organisation: two organisations may have users of the same name.
     User(Arc<str>, Option<Arc<str>>),
 }
 

@@ -1,4 +1,4 @@
-//! What cannot be seen from outside at a moment of choice: a server that drains.
+//! A draining server, which a test from outside could not observe at a chosen moment.
 
 use http_body_util::{BodyExt, Full};
 

@@ -20,7 +20,7 @@ fn an_allowance_is_spent_and_comes_back() {
         (1100, 25, None),
         (1100, 1, Some(1600)),
         (2700, 1, None),
-        // Nobody saves up more than the allowance.
+        // No more than the allowance is saved up.
         (60_000, 11, None),
         (60_000, 1, Some(200)),
     ];
