@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use signalhub::{Args, CloseReason, Hub, HubBuilder, HubError, State};
-use support::{Client, Events, Shared, failed, idle, invoking, result};
+use support::{Client, Events, Shared, failed, idle, invoking, result, seconds};
 
 async fn wait(State(shared): State<Shared>, Args((name,)): Args<(String,)>) -> Result<String, HubError> {
     let _guard = shared.alive.guard();
@@ -78,15 +78,6 @@ async fn a_panic_ends_its_call_and_nothing_else() {
     client.is_heard().await;
     shared.let_through(1);
     client.hears([result("1", &json!("a"))]).await;
-}
-
-/// Lets seconds pass, one tick each.
-async fn seconds(client: &Client, count: u64) {
-    for _ in 0..count {
-        tokio::time::advance(Duration::from_secs(1)).await;
-        client.peer.tick();
-        idle().await;
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,13 +5,12 @@ mod support;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use signalhub::{
     Args, Caller, Clients, CloseReason, Disconnected, ErrorDetails, Groups, Hub, HubBuilder, HubError, Identity, State,
 };
-use support::{Client, Events, Shared, called, idle, result, soon};
+use support::{Client, Events, Shared, called, idle, result, seconds, soon};
 use tokio::sync::mpsc;
 
 async fn wait(State(shared): State<Shared>, Args((name,)): Args<(String,)>) -> Result<String, HubError> {
@@ -161,22 +160,19 @@ async fn on_disconnected_is_told_why() {
         (|client| client.peer.drain(), None, None),
         (|client| client.call("1", "Abort", &json!([])), Some(close(None, None)), None),
         (
-            |client| {
-                client.say(&json!({"type": 6}));
-                client.peer.tick();
-            },
+            |client| client.say(&json!({"type": 6})),
             Some(close(Some("Connection closed with an error."), Some(true))),
             Some(unread),
         ),
     ];
     for (end, last, told) in rows {
         let (hub, _shared, mut events) = telling();
-        let hub = hub.configure(|options| options.client_timeout_interval = Duration::ZERO).build();
+        let hub = hub.build();
         let mut client = Client::connect(&hub).await;
         end(&mut client);
-        // A tick comes before what was sent with it.
+        // The client that has pinged is silent for its timeout of 30 seconds.
         idle().await;
-        client.peer.tick();
+        seconds(&client, 31).await;
         assert_eq!(events.next().await, format!("gone: {:?}", told.map(str::to_owned)));
         client.hears(last).await;
         client.ends().await;
@@ -347,12 +343,14 @@ async fn a_drain_answers_what_runs_and_begins_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_drain_that_takes_too_long_leaves_running_calls_alone() {
     let (hub, shared, mut events) = telling();
-    let mut client = Client::connect(&hub.configure(|options| options.shutdown_grace = Duration::ZERO).build()).await;
+    let mut client = Client::connect(&hub.build()).await;
     client.call("1", "Wait", &json!(["a"]));
     assert_eq!(events.next().await, "begun a");
     client.peer.drain();
     idle().await;
-    client.peer.tick();
+    seconds(&client, 2).await;
+    assert_eq!(client.peer.close_reason(), None, "the grace period is 3 seconds");
+    seconds(&client, 1).await;
     assert_eq!(events.next().await, "gone: None");
     assert_eq!(client.ends().await, CloseReason::ServerShutdown);
     shared.let_through(1);

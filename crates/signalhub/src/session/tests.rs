@@ -324,19 +324,25 @@ async fn a_running_call_is_answered_before_its_client_is_sent_away() {
     assert_eq!(client.ends().await, CloseReason::ServerShutdown);
 }
 
-#[tokio::test]
-async fn a_call_that_does_not_end_holds_up_a_stop_for_its_grace_only() {
+#[tokio::test(start_paused = true)]
+async fn a_call_that_does_not_end_delays_a_stop_for_the_grace_period_only() {
     let (hub, _shared, _left) = hub();
-    let mut client = Client::shaken(&hub.configure(|options| options.shutdown_grace = Duration::ZERO).build()).await;
+    let mut client = Client::shaken(&hub.build()).await;
     client.call("1", "Wait", &json!(["a"]));
     tokio::task::yield_now().await;
     client.peer.drain();
     tokio::task::yield_now().await;
     client.peer.tick();
+    tokio::task::yield_now().await;
+    assert_eq!(client.peer.close_reason(), None);
+    for _ in 0..3 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        client.peer.tick();
+    }
     assert_eq!(client.ends().await, CloseReason::ServerShutdown);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_idle_connection_is_left_alone_until_something_is_due() {
     let (hub, _shared, _left) = hub();
     let mut client = Client::shaken(&hub.build()).await;
@@ -345,7 +351,7 @@ async fn an_idle_connection_is_left_alone_until_something_is_due() {
         (0..40).take_while(|_| !client.peer.tick()).count()
     };
     assert_eq!(spared(&client).await, 0);
-    assert_eq!(spared(&client).await, 40, "nothing is due: whoever takes messages one by one gets no pings");
+    assert_eq!(spared(&client).await, 40, "nothing is due: a peer that takes messages one by one gets no pings");
     client.say(&json!({"type": 6}));
     assert_eq!(spared(&client).await, 0, "the timeout of the client begins");
     assert_eq!(spared(&client).await, 29, "it is over after 30 seconds");

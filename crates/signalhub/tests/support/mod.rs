@@ -24,6 +24,15 @@ pub(crate) async fn idle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
+/// Advances the paused clock by seconds, with one tick of the server in each.
+pub(crate) async fn seconds(client: &Client, count: u64) {
+    for _ in 0..count {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        client.peer.tick();
+        idle().await;
+    }
+}
+
 /// Fails when the event does not come.
 pub(crate) async fn soon<T>(event: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, event).await.expect("it does not come")
