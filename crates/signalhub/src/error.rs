@@ -1,4 +1,4 @@
-//! What a hub method answers when it fails.
+//! The error of hub methods.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::counters::CallError;
 
 /// The failure of a hub method.
 ///
-/// Its kind decides what the client gets to read: the text of [`HubError::new`] always, the text of
+/// Its kind decides what the client reads: the text of [`HubError::new`] always, the text of
 /// [`HubError::internal`] only from a hub with detailed errors (HubOptions, `EnableDetailedErrors`).
 #[derive(Debug)]
 pub struct HubError {
@@ -35,7 +35,7 @@ impl HubError {
         Self { kind: Kind::Internal(kind), text: source.to_string() }
     }
 
-    /// What it means for a call that ends with it.
+    /// The category of a call that fails with it.
     pub(crate) fn call_error(&self) -> CallError {
         match self.kind {
             Kind::Refused => CallError::CallRefused,

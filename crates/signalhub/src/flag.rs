@@ -1,10 +1,10 @@
-//! A condition that comes true once, and whoever waits for it.
+//! A flag that is raised once, and that tasks can wait for.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
-/// False until somebody raises it, and true ever after.
+/// False until it is raised, and true from then on.
 #[derive(Debug, Default)]
 pub(crate) struct Flag {
     raised: AtomicBool,

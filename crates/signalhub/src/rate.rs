@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many times a second something may happen in the long run, and how many times at once.
+/// How often something may happen: a number of times per second on average, and a number of times at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
     per_second: f64,
@@ -56,7 +56,7 @@ impl TokenBucket {
     /// ones wait until it has recovered from that.
     ///
     /// # Errors
-    /// Tells after what time there will be enough.
+    /// When there are too few tokens: the time until there are enough.
     pub fn take(&mut self, count: usize, now: Instant) -> Result<(), Duration> {
         self.tokens = self.tokens_at(now);
         self.filled = now;
@@ -69,7 +69,7 @@ impl TokenBucket {
         Ok(())
     }
 
-    /// Tells whether it is full, so that a new one would do as well.
+    /// Whether it is full, so that a new bucket could replace it.
     pub fn is_full(&self, now: Instant) -> bool {
         self.tokens_at(now) >= self.rate.burst
     }
@@ -80,7 +80,7 @@ impl TokenBucket {
     }
 }
 
-/// Keeps what clients can cause at will from filling a log.
+/// Limits how many lines clients can cause in a log.
 #[derive(Debug)]
 pub(crate) struct LogThrottle(Mutex<Throttled>);
 
@@ -91,13 +91,13 @@ struct Throttled {
 }
 
 impl LogThrottle {
-    /// Lets one line a second through, and ten at once.
+    /// Allows one line per second, and ten at once.
     pub(crate) fn new(now: Instant) -> Self {
         let bucket = TokenBucket::new(Rate::per_second(1).with_burst(10), now);
         Self(Mutex::new(Throttled { bucket, skipped: 0 }))
     }
 
-    /// Tells whether a line may be written, and how many were left out since the last one.
+    /// Returns how many lines were skipped since the last one, if a line may be written now.
     pub(crate) fn admit(&self, now: Instant) -> Option<u64> {
         let mut throttled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if throttled.bucket.take(1, now).is_ok() {

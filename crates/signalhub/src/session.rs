@@ -156,7 +156,7 @@ impl Session {
     /// Runs until something ends the connection.
     async fn serve(&mut self) -> Ending {
         let connected = self.calls.start_on_connected();
-        // The client reads the answer to its handshake from here on. It is registered by now, and in the groups to which
+        // The answer to the handshake is sent from here on. The client is registered by now, and is in the groups to which
         // `on_connected` adds it before the hook first waits.
         self.client().outbound().uncork();
         if let Some(ending) = connected.and_then(|done| self.on_call_done(done)) {

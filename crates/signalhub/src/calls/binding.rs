@@ -1,4 +1,4 @@
-//! What is left to do for the session after the arguments of a call are bound.
+//! What binding the parameters of a call leaves for the session: the uploads that it has to feed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::error::{ErrorDetails, HubError};
 
-/// What binding leaves for the session: the streams that the client will send.
+/// What is collected while arguments are bound: the streams that the client will send.
 pub struct Bindings<'a> {
     pub(crate) capacity: usize,
     pub(crate) resume: &'a Arc<Notify>,
@@ -21,23 +21,23 @@ impl fmt::Debug for Bindings<'_> {
     }
 }
 
-/// The session's end of an upload.
+/// The side of an upload that the session feeds.
 pub(crate) trait UploadSink: Send + Sync {
-    /// Takes an item. One that does not convert ends the stream.
+    /// Takes an item. An item that does not convert ends the stream.
     fn push(&self, item: &Value<'_>, details: ErrorDetails) -> Pushed;
 
     /// Ends the stream, with an error if it ends badly.
     fn end(&self, error: Option<HubError>);
 
-    /// Tells whether the client may send on.
+    /// Whether the client may send another item.
     fn has_room(&self) -> bool;
 }
 
-/// What became of an item.
+/// What an upload did with an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
     Taken,
-    /// It is of another type, so the stream has ended and is to be forgotten.
+    /// The item is of another type, so the stream has ended and must be removed.
     Ended {
         reason: String,
     },

@@ -17,7 +17,7 @@ use crate::state::HubState;
 #[derive(Clone, Debug)]
 pub struct Caller {
     client: Arc<Client>,
-    /// As it was when the call began.
+    /// The identity when the call began.
     identity: Arc<Identity>,
     state: Arc<HubState>,
 }
@@ -36,7 +36,7 @@ impl Caller {
         self.client.id()
     }
 
-    /// Who it is, by the credentials that it had when the call began.
+    /// Its identity, from the credentials that it had when the call began.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
@@ -46,7 +46,7 @@ impl Caller {
         self.identity.user.as_deref()
     }
 
-    /// Ends its connection: it gets a Close message without error, and nothing else any more.
+    /// Ends its connection: the client gets a Close message without an error, and nothing after it.
     pub fn abort(&self) {
         self.client.outbound().abort();
     }
@@ -56,22 +56,22 @@ impl Caller {
         self.client.ended().raised().await;
     }
 
-    /// Tells whether its connection has ended.
+    /// Whether its connection has ended.
     pub fn is_aborted(&self) -> bool {
         self.client.ended().is_raised()
     }
 
-    /// Keeps a value with the connection, one of each type, and gives back the earlier one.
+    /// Stores a value with the connection, at most one of each type, and returns the one it replaces.
     pub fn insert<T: Any + Send>(&self, item: T) -> Option<T> {
         self.client.items().insert(item)
     }
 
-    /// Gives a clone of the value of this type that is kept with the connection.
+    /// Returns a clone of the value of this type that is stored with the connection.
     pub fn get<T: Any + Send + Clone>(&self) -> Option<T> {
         self.client.items().get().cloned()
     }
 
-    /// Takes the value of this type that is kept with the connection.
+    /// Removes and returns the value of this type that is stored with the connection.
     pub fn remove<T: Any + Send>(&self) -> Option<T> {
         self.client.items().remove()
     }
@@ -90,7 +90,7 @@ impl<S> Extract<S> for Caller {
     }
 }
 
-/// Tells a method that its client has lost interest: it cancelled the stream, or its connection ended.
+/// Signals a method that its client no longer waits: the client cancelled the stream, or its connection ended.
 ///
 /// A stream method without it is simply dropped when its stream is cancelled. One that takes it ends by itself, and its
 /// items go on until it does.
@@ -101,7 +101,7 @@ pub struct Cancellation {
 }
 
 impl Cancellation {
-    /// Waits for it.
+    /// Waits until the client no longer waits.
     pub async fn cancelled(&self) {
         match &self.stream {
             None => self.client.ended().raised().await,
@@ -114,7 +114,7 @@ impl Cancellation {
         }
     }
 
-    /// Tells whether it has happened.
+    /// Whether the client no longer waits.
     pub fn is_cancelled(&self) -> bool {
         self.client.ended().is_raised() || self.stream.as_ref().is_some_and(|stream| stream.is_raised())
     }

@@ -10,29 +10,29 @@ use super::call::Call;
 use crate::clients::groups::Groups;
 use crate::clients::targets::Clients;
 
-/// What a hub method can have as a parameter, in any order.
+/// A type that a hub method can have as a parameter. Parameters may be in any order.
 ///
 /// Binding comes in two steps: what the client sent becomes typed at once, while the message is read; the rest is taken
 /// when the call starts.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no parameter of a hub method",
+    message = "`{Self}` cannot be a parameter of a hub method",
     note = "hub methods take `Args<(..)>` and `Upload<_>` for what the client sends, `Caller`, `Clients`, `Groups`, \
             `Cancellation`, and `State` of the hub's state"
 )]
 pub trait Extract<S>: Sized + Send {
-    /// What the first step leaves for the second.
+    /// What binding produces and `extract` takes.
     #[doc(hidden)]
     type Bound: Send + 'static;
 
-    /// How many arguments of the client it takes.
+    /// How many arguments of the client it consumes.
     #[doc(hidden)]
     const ARGUMENTS: usize = 0;
 
-    /// How many streams of the client it takes.
+    /// How many streams of the client it consumes.
     #[doc(hidden)]
     const STREAMS: usize = 0;
 
-    /// Whether it tells the method that its stream is cancelled, so that nobody else needs to end it.
+    /// Whether it lets the method see that its stream is cancelled. The stream is then not dropped; the method ends it.
     #[doc(hidden)]
     const WATCHES_CANCELLATION: bool = false;
 
@@ -45,9 +45,9 @@ pub trait Extract<S>: Sized + Send {
 
 /// What the client sent: a tuple with one element per argument, `Args((a, b)): Args<(i32, String)>`.
 ///
-/// Several `Args` in one method take the arguments in their order. A client whose arguments do not fit is told no more than that
-/// its call failed, unless the hub shows [error details](crate::ErrorDetails); the log of the program has a warning with
-/// the method, the argument and the reason, and beyond one a second the rest at debug.
+/// Several `Args` in one method take the arguments in their order. When the arguments of a client do not fit,
+/// its error text says only that the call failed, unless the hub shows [error details](crate::ErrorDetails). The log has a
+/// warning with the method, the argument and the reason; beyond one per second, further ones are logged at debug.
 #[derive(Clone, Copy, Debug)]
 pub struct Args<T>(pub T);
 

@@ -19,10 +19,10 @@ use crate::error::HubError;
 ///
 /// Its parameters are extractors in any order ([`Args`](crate::Args), [`Upload`](crate::Upload),
 /// [`Caller`](crate::Caller), [`Clients`](crate::Clients), [`Groups`](crate::Groups), [`State`](crate::State),
-/// [`Cancellation`](crate::Cancellation)); it returns `Result<T, HubError>` with a `T` that serialises. It is written by
-/// nobody: functions and closures of the right form have it.
+/// [`Cancellation`](crate::Cancellation)); it returns `Result<T, HubError>` with a `T` that serialises. It is
+/// implemented for functions and closures of the right form; there is no need to implement it by hand.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no hub method",
+    message = "`{Self}` cannot be a hub method",
     note = "a hub method is an async function whose parameters are extractors (`Args<(..)>`, `Caller`, `Clients`, `State` …) \
             and which returns `Result<T, HubError>`, where `T: Serialize`",
     note = "the type of `State` must be the one given to `HubBuilder::state`"
@@ -50,7 +50,7 @@ pub trait Handler<P, S>: Send + Sync + Sized + 'static {
 /// Like [`Handler`], but it returns `Result<impl Stream<Item = Result<T, HubError>>, HubError>`. The stream is polled as
 /// fast as the client takes its items, and dropped when the client cancels it or leaves.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no streaming hub method",
+    message = "`{Self}` cannot be a streaming hub method",
     note = "a streaming hub method is an async function whose parameters are extractors and which returns \
             `Result<impl Stream<Item = Result<T, HubError>>, HubError>`, where `T: Serialize`"
 )]
@@ -80,7 +80,7 @@ pub struct Signature {
     pub(crate) watches_cancellation: bool,
 }
 
-/// A call whose arguments are typed; it runs when it is given the rest.
+/// A call whose arguments are bound; it runs when it gets its [`Call`].
 pub enum BoundCall {
     /// Of a method with one result.
     Plain(Box<dyn FnOnce(Call) -> BoxFuture<CallResult> + Send>),
@@ -97,14 +97,14 @@ impl fmt::Debug for BoundCall {
 /// The encoded items of a stream.
 pub type ItemStream = Pin<Box<dyn Stream<Item = CallResult> + Send>>;
 
-/// How a call ended, or what its stream gave.
+/// The result of a call, or an item of its stream.
 #[derive(Debug)]
 pub enum CallResult {
-    /// A value, already encoded; nothing is encoded when nobody waits for it.
+    /// A value, already encoded; empty when the client does not wait for it.
     Value(Vec<u8>),
     /// A failure.
     Failed(HubError),
-    /// A value that cannot be sent.
+    /// A value that cannot be serialised.
     Unserialisable(EncodeError),
 }
 
@@ -139,9 +139,9 @@ pub(crate) fn panicked() -> HubError {
     HubError::internal("Panic", "the method panicked")
 }
 
-/// Lets only those clients call a method whom the policy admits; others read that they are unauthorized.
+/// Allows only clients that the policy admits to call a method; others get an error that says that they are unauthorized.
 ///
-/// Of nested ones each must admit.
+/// Policies can be nested; then each of them must admit the client.
 ///
 /// ```
 /// use signalhub::{Hub, HubError, Policy, require};

@@ -13,7 +13,7 @@ use super::handler::{BoundCall, CallResult, Handler, Signature, StreamHandler};
 
 type Bind = Box<dyn Fn(&Arguments<'_>, &mut Bindings<'_>) -> Result<BoundCall, BindError> + Send + Sync>;
 
-/// One method: what clients call it, who may, and how a call begins.
+/// One method: its name, the policy for its callers, and how its arguments are bound.
 pub(crate) struct Method {
     name: Arc<str>,
     signature: Signature,
@@ -56,7 +56,7 @@ impl Method {
         Self { name: name.into(), signature, policy, usage: None, bind: Box::new(bind) }
     }
 
-    /// Says what the method expects; clients whose arguments do not fit are told.
+    /// Sets what the method expects, which clients read when their arguments do not fit.
     pub(crate) fn with_usage(self, usage: &'static str) -> Self {
         Self { usage: Some(usage), ..self }
     }
@@ -83,12 +83,12 @@ impl Method {
     }
 }
 
-/// What runs at the beginning or the end of a connection.
+/// What runs when a client connects or disconnects.
 pub(crate) struct Hook(Method);
 
 impl Hook {
     /// # Panics
-    /// When the handler takes something that only a call of the client has.
+    /// When the handler takes arguments or streams, or has a policy: these belong to calls of clients.
     pub(crate) fn new<P, S, H>(name: &str, handler: H, state: S) -> Self
     where
         H: Handler<P, S>,
@@ -110,10 +110,10 @@ impl Hook {
     }
 }
 
-/// Finds methods regardless of the case of their names.
+/// Finds methods by name, ignoring case.
 #[derive(Default)]
 pub(crate) struct MethodTable {
-    /// By the registered spelling, which is what nearly all clients send, and by the lower-case one.
+    /// Each method is here under its registered name, which is what nearly all clients send, and in lower case.
     by_name: HashMap<Arc<str>, Arc<Method>>,
 }
 

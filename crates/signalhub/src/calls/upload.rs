@@ -105,10 +105,10 @@ struct Queue<T> {
 
 struct Items<T> {
     waiting: VecDeque<T>,
-    /// Set at the end; the error is given out once.
+    /// Set at the end; the error is returned once.
     end: Option<Option<HubError>>,
     reader: Option<Waker>,
-    /// Nobody reads any more.
+    /// The method has dropped its `Upload`.
     abandoned: bool,
 }
 

@@ -1,4 +1,4 @@
-//! How many calls of one client may run side by side.
+//! How many calls of one client may run at the same time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub(crate) struct CallSlots {
     free: AtomicUsize,
-    /// Wakes the session when something that held it up may be over.
+    /// Wakes the session when what blocks reading may be over.
     resume: Arc<Notify>,
 }
 
@@ -19,14 +19,14 @@ impl CallSlots {
         Self { free: AtomicUsize::new(count.max(1)), resume }
     }
 
-    /// Takes a slot; only the session does, so what was free stays free until here.
+    /// Takes a slot, if one is free. Only the session takes slots.
     pub(crate) fn take(self: &Arc<Self>) -> Option<Arc<CallSlot>> {
         let taken = self.free.fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| free.checked_sub(1));
         taken.is_ok().then(|| Arc::new(CallSlot { slots: Arc::clone(self), held: AtomicBool::new(true) }))
     }
 }
 
-/// A slot in use. It is given back once: when its call ends, or earlier, when the call waits for a client.
+/// A slot in use. It is released once: when its call ends, or earlier, when the call waits for the result of a client.
 #[derive(Debug)]
 pub(crate) struct CallSlot {
     slots: Arc<CallSlots>,

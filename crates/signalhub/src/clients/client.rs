@@ -12,16 +12,16 @@ use super::items::Items;
 use super::result_id::ResultId;
 use crate::flag::Flag;
 
-/// One connected client, as everyone but its own session sees it.
+/// A connected client, as all tasks but that of its session see it.
 pub(crate) struct Client {
     id: ConnectionId,
     /// User and organisation stay; the rest changes with new credentials.
     identity: RwLock<Arc<Identity>>,
     protocol: Protocol,
     outbound: Outbound,
-    /// Used by the client's own calls alone, so the lock is never waited for.
+    /// Used by the client's own session only, so nothing ever waits for the lock.
     subscriptions: Mutex<Option<Subscriptions>>,
-    /// What it was asked and has not answered yet.
+    /// The calls of the server that it has not answered yet.
     asked: Mutex<BTreeSet<ResultId>>,
     items: Mutex<Items>,
     ended: Flag,
@@ -49,7 +49,7 @@ impl Client {
         Arc::clone(&self.identity.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes over new credentials; calls that run keep those with which they began.
+    /// Replaces the credentials; running calls keep those that they started with.
     pub(crate) fn renew(&self, identity: Arc<Identity>) {
         *self.identity.write().unwrap_or_else(PoisonError::into_inner) = identity;
     }
@@ -79,7 +79,7 @@ impl Client {
         &self.ended
     }
 
-    /// Sends a message; one that comes too late for the connection is dropped.
+    /// Sends a message, or drops it if the connection has ended.
     pub(crate) fn send(&self, message: &HubMessage<'_>) {
         let _ = self.try_send(message);
     }

@@ -28,11 +28,11 @@ struct Directory {
 #[derive(Debug)]
 struct Entry {
     client: Arc<Client>,
-    /// So that leaving costs a client's own groups and not those of all.
+    /// The client's groups, so that a client that leaves need not be searched for in all groups.
     groups: HashSet<Arc<str>>,
 }
 
-/// A user of an organisation, or of none: the same name in another one is somebody else.
+/// A user of an organisation, or of none. Users with the same name in two organisations are different users.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct User {
     pub(crate) organisation: Option<Arc<str>>,
@@ -78,7 +78,7 @@ impl ConnectedClients {
         }
     }
 
-    /// Puts a client into a group; an unknown client is nobody.
+    /// Adds a client to a group; an unknown client is ignored.
     pub(crate) fn join(&self, id: &ConnectionId, group: &str) {
         let mut directory = self.write();
         let Directory { clients, groups, .. } = &mut *directory;
@@ -88,7 +88,7 @@ impl ConnectedClients {
         entry.groups.insert(name);
     }
 
-    /// Takes a client out of a group; one that is not in it stays out.
+    /// Removes a client from a group; a client that is not in it is ignored.
     pub(crate) fn leave(&self, id: &ConnectionId, group: &str) {
         let mut directory = self.write();
         if let Some(entry) = directory.clients.get_mut(id)
@@ -134,7 +134,7 @@ impl fmt::Debug for ConnectedClients {
     }
 }
 
-/// Takes a member out, and the set with its last one.
+/// Removes a member, and its set with the last member.
 fn leave<K, Q>(sets: &mut HashMap<K, Members>, name: &Q, id: &ConnectionId)
 where
     K: Borrow<Q> + Eq + Hash,

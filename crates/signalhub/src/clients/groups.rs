@@ -6,10 +6,10 @@ use signalhub_connections::ConnectionId;
 
 use super::connected::ConnectedClients;
 
-/// Puts clients into groups of the hub and takes them out.
+/// Adds clients to groups of the hub, and removes them.
 ///
 /// A group exists while it has members; its name is compared exactly, and may be empty. Membership ends with the
-/// connection. Unknown connection ids are nobody. Names are kept while their groups exist, and have no limit here: a method
+/// connection. Unknown connection ids are ignored. Names are kept while their groups exist, and have no limit here: a method
 /// that takes one from a client bounds its length and number, as in the original.
 #[derive(Clone, Debug)]
 pub struct Groups(Arc<ConnectedClients>);
@@ -19,12 +19,12 @@ impl Groups {
         Self(connected)
     }
 
-    /// Puts a client into a group.
+    /// Adds a client to a group.
     pub fn add(&self, id: &ConnectionId, group: &str) {
         self.0.join(id, group);
     }
 
-    /// Takes a client out of a group.
+    /// Removes a client from a group.
     pub fn remove(&self, id: &ConnectionId, group: &str) {
         self.0.leave(id, group);
     }

@@ -1,4 +1,4 @@
-//! What an application keeps with a connection.
+//! Values that an application stores with a connection.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;

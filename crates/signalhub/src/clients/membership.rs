@@ -1,11 +1,11 @@
-//! Being one of the hub's clients.
+//! The registration of a client with its hub.
 
 use std::sync::Arc;
 
 use super::client::Client;
 use super::connected::ConnectedClients;
 
-/// A client's place in the hub. However its session ends, dropping this leaves nothing of it behind.
+/// The registration of a client. Dropping it removes everything that the hub holds of the client, however its session ends.
 pub(crate) struct Membership {
     connected: Arc<ConnectedClients>,
     client: Arc<Client>,
@@ -23,7 +23,7 @@ impl Drop for Membership {
         self.connected.remove(self.client.id());
         self.connected.results().disconnect(&self.client);
         self.client.ended().raise();
-        // The broker's index holds the client, which holds its subscriptions: the circle is cut here.
+        // The index of the broker refers to the client, and the client to its subscriptions: this breaks the cycle.
         *self.client.subscriptions() = None;
     }
 }

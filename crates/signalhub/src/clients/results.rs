@@ -36,7 +36,7 @@ impl ClientResults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins to wait for an answer. Dropping the wait forgets it.
+    /// Starts to wait for an answer, until the `Wait` is dropped.
     pub(crate) fn wait<T>(&self, client: &Arc<Client>) -> Wait<'_, T>
     where
         T: DeserializeOwned + Send + 'static,
@@ -45,7 +45,7 @@ impl ClientResults {
         let (sender, answer) = oneshot::channel();
         let connection = client.id().clone();
         let convert = move |answer: Answer<'_>| {
-            // Nobody may be waiting any more.
+            // The wait may have been dropped.
             let _ = sender.send(convert(answer, connection));
         };
         let pending = Pending { client: Arc::clone(client), answer: Box::new(convert) };
@@ -54,7 +54,7 @@ impl ClientResults {
         Wait { results: self, client: Arc::clone(client), id, answer }
     }
 
-    /// Takes a client's completion; one that nobody waits for is ignored.
+    /// Passes on a client's completion; a completion that is not waited for is ignored.
     pub(crate) fn complete(&self, client: &Client, id: &str, outcome: Outcome<'_>) -> Result<(), ForeignAnswer> {
         let Some(id) = ResultId::parse(id) else { return Ok(()) };
         let pending = {

@@ -13,7 +13,7 @@ use super::client::{Client, frame};
 use super::connected::{ConnectedClients, User};
 use super::errors::{InvokeError, SendError};
 
-/// How many clients get a message before other tasks have their turn.
+/// How many clients get a message before other tasks run.
 const CHUNK: usize = 128;
 
 /// How long a send waits at most for clients that read and are far behind.
@@ -22,7 +22,7 @@ const READERS_WAIT: Duration = Duration::from_secs(1);
 /// Addresses the clients of a hub.
 ///
 /// As a parameter of a hub method it knows the caller; [`Hub::clients`](crate::Hub::clients) gives one for all other
-/// tasks. Names of groups and users are compared exactly. Ids, users and groups that do not exist are nobody.
+/// tasks. Names of groups and users are compared exactly. Ids, users and groups that do not exist address no client.
 ///
 /// A user is a user of an organisation. A hub method addresses those of its caller's organisation, all other tasks those
 /// without one; [`in_organisation`](Self::in_organisation) chooses another. Ids and groups belong to no organisation.
@@ -30,7 +30,7 @@ const READERS_WAIT: Duration = Duration::from_secs(1);
 pub struct Clients {
     connected: Arc<ConnectedClients>,
     caller: Option<Arc<Client>>,
-    /// Whose users are addressed.
+    /// The organisation whose users are addressed.
     organisation: Option<Arc<str>>,
     called_from: CalledFrom,
 }
@@ -73,7 +73,7 @@ impl Clients {
         self.but_the_caller(Receivers::All)
     }
 
-    /// The client that calls; nobody outside a call.
+    /// The client that calls; outside a call, no client.
     pub fn caller(&self) -> SingleTarget {
         SingleTarget {
             connected: Arc::clone(&self.connected),
@@ -141,7 +141,7 @@ impl Clients {
     }
 }
 
-/// Some clients, to be sent to.
+/// A set of clients that messages can be sent to.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent before `send`"]
 pub struct Target {
@@ -160,7 +160,7 @@ enum Receivers {
 }
 
 impl Target {
-    /// Leaves a client out.
+    /// Excludes a client.
     pub fn except(mut self, id: &ConnectionId) -> Self {
         self.except.push(id.clone());
         self
@@ -180,7 +180,7 @@ impl Target {
     /// the empty one; nothing is sent then.
     pub async fn send<T: Serialize>(&self, method: &str, arguments: T) -> Result<(), SendError> {
         let receivers = self.find()?;
-        // All encodings come first, so that a failure reaches nobody and not a part of them.
+        // All encodings are made first, so that after a failure no client has the message.
         let mut frames = [const { None }; Protocol::ALL.len()];
         for protocol in Protocol::ALL {
             let is_receiver =
@@ -223,7 +223,7 @@ impl Target {
     }
 }
 
-/// One client, to be sent to or asked.
+/// One client that messages can be sent to and that can be asked for results.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent before `send` or `invoke`"]
 pub struct SingleTarget {
@@ -249,12 +249,11 @@ impl SingleTarget {
     /// Calls a method of the client and waits for its result.
     ///
     /// There is no time limit but the connection's end: wrap it in `tokio::time::timeout` for one. Dropping the future
-    /// forgets the call; a later answer is ignored. A hub method that waits here gives its slot to the next call of its
-    /// client.
+    /// cancels the wait; a later answer is ignored. While a hub method waits here, the next call of its client may run.
     ///
     /// # Errors
     /// When there is no such client, when it leaves or refuses, when its result is of another type, and inside
-    /// `on_connected`, whose client is not heard yet.
+    /// `on_connected`, because the client's messages are not read yet.
     pub async fn invoke<R>(&self, method: &str, arguments: impl Serialize) -> Result<R, InvokeError>
     where
         R: DeserializeOwned + Send + 'static,

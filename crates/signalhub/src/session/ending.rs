@@ -117,7 +117,7 @@ impl Ending {
         }
     }
 
-    /// What `on_disconnected` is told; `None` is an orderly end.
+    /// The reason that `on_disconnected` gets; `None` is an orderly end.
     pub(super) fn disconnected(&self) -> Option<Arc<str>> {
         match self {
             Self::ClientSaidClose { error } => error.clone(),
@@ -144,7 +144,7 @@ impl Ending {
         }
     }
 
-    /// What there is to say about it beyond its reason.
+    /// The detail for the log, beside the reason.
     pub(super) fn detail(&self) -> Option<Arc<str>> {
         match self {
             Self::Refused(error) => Some(error.to_string().into()),

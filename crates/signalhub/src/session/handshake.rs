@@ -1,4 +1,4 @@
-//! The first exchange on a connection: which protocol is spoken (HubProtocol, Overview).
+//! The handshake: the client chooses the protocol of the connection (HubProtocol, Overview).
 
 use signalhub_connections::{CloseReason, Connection, Frame, Intake, MessageKind, Received, Reconnect};
 use signalhub_protocol::{HandshakeRequest, HandshakeResponse, Protocol};
@@ -10,7 +10,7 @@ use crate::options::HubOptions;
 /// The highest version of every hub protocol.
 const HIGHEST_VERSION: i32 = 2;
 
-/// What clients read when no complete handshake came in time, or one that is too long.
+/// The error when the handshake is not complete in time, or is too long.
 const CANCELED: &str = "Handshake was canceled.";
 
 /// The lowest version whose clients can come back to their connection (HubProtocol, Ack and Sequence).
@@ -57,9 +57,9 @@ pub(super) async fn shake_hands(options: &HubOptions, connection: &mut Connectio
 }
 
 enum Failure {
-    /// The connection is over; nothing is said.
+    /// The connection has ended, so nothing is sent.
     Ended(CloseReason),
-    /// The client is told why, and the log in more words.
+    /// The client gets an error text, and the log a detailed one.
     Refused { answer: String, detail: String },
 }
 
@@ -69,7 +69,7 @@ async fn read_request(options: &HubOptions, connection: &mut Connection) -> Resu
     loop {
         match connection.receive(Intake::Open).await {
             Received::Bytes => {}
-            // Nothing was said yet, so there is nothing to repeat.
+            // Nothing was sent yet, so there is nothing to resend.
             Received::Reconnected => {
                 connection.outbound().resume(None);
                 searched = 0;

@@ -1,4 +1,4 @@
-//! What a client's message asks for. Arguments become typed here, while the input is still at hand.
+//! Decodes a client's messages and binds the arguments of its calls, while the input is still in the buffer.
 
 use std::sync::Arc;
 
@@ -16,13 +16,13 @@ use crate::calls::method::Method;
 use crate::counters::CallError;
 use crate::error::HubError;
 
-/// What is to be done about one message; it owns all it needs.
+/// What the session does for one message. It borrows nothing from the input.
 pub(super) enum Action {
     /// The client is alive.
     Ping,
     /// Nothing.
     Ignore,
-    /// A call could not even begin.
+    /// A call that cannot start is answered with an error.
     Answer { id: Option<Arc<str>>, error: String },
     /// A method is called.
     Call(PendingCall),
@@ -54,7 +54,7 @@ pub(super) fn next(
     }
 }
 
-/// Takes a message, unless it was here before.
+/// Handles a message, unless it was received before.
 fn take(calls: &mut RunningCalls, resumption: Option<&mut Resumption>, message: HubMessage<'_>) -> Action {
     let Some(resumption) = resumption else { return interpret(calls, None, message) };
     if resumption.on_message(&message) == Novelty::Repeated {
@@ -120,7 +120,7 @@ fn push(calls: &mut RunningCalls, resumption: Option<&mut Resumption>, item: &St
 }
 
 fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -> Action {
-    // An empty id is as good as none.
+    // An empty id counts as none.
     let id: Option<Arc<str>> = invocation.invocation_id.as_deref().filter(|id| !id.is_empty()).map(Into::into);
     let Some(method) = calls.definition().methods.find(&invocation.target).cloned() else {
         let target = &invocation.target;
@@ -163,8 +163,8 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
     }
 }
 
-/// Reports arguments that do not fit: to the client if the method says what it expects, else in the log of whoever wrote the
-/// method, because the client is told no more than that it failed.
+/// Reports arguments that do not fit: in the error text if the method describes what it expects, else in the log, because
+/// the client's error text then says only that the call failed.
 fn refuse_arguments(calls: &RunningCalls, method: &Method, error: &BindError) -> HubError {
     let reason = match error {
         BindError::Conversion { reason } => shorten(reason),
@@ -179,7 +179,7 @@ fn refuse_arguments(calls: &RunningCalls, method: &Method, error: &BindError) ->
     HubError::internal(error.exception(), error)
 }
 
-/// Warns that what a client sent does not fit a method; beyond a rate it is said at debug alone.
+/// Warns that what a client sent does not fit a method; above a rate it is logged at debug.
 fn warn_of_wrong_arguments(calls: &RunningCalls, method: &str, reason: &str) {
     let error = CallError::WrongArguments;
     let Some(skipped) = calls.state().argument_warnings.admit(Instant::now()) else {
@@ -190,7 +190,7 @@ fn warn_of_wrong_arguments(calls: &RunningCalls, method: &str, reason: &str) {
     tracing::warn!(reason = label, id, method, detail = reason, skipped, "what a client sent does not fit the method");
 }
 
-/// Cuts off what is too much for a line: a reason quotes what the client sent.
+/// Shortens a reason for the log, because it quotes what the client sent.
 fn shorten(reason: &str) -> String {
     const MOST: usize = 200;
     match reason.char_indices().nth(MOST) {

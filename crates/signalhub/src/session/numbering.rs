@@ -1,4 +1,5 @@
-//! The numbers of a client's messages: which ones are new, and what is to be confirmed (HubProtocol, Ack and Sequence).
+//! The numbers of a client's messages: which messages are new, and which number is acknowledged (HubProtocol, Ack and
+//! Sequence).
 //!
 //! It has no clock and no I/O. The other half, what was sent and may have to be sent again, is the connection's:
 //! [`Outbound::retain`](signalhub_connections::Outbound::retain).
@@ -16,15 +17,15 @@ pub(super) struct Numbering {
     next: i64,
     /// The highest number that was received.
     latest: i64,
-    /// How many of the received messages the confirmations leave out.
+    /// How many received messages the acknowledgements leave out.
     left_out: i64,
-    /// What was confirmed last.
+    /// The last acknowledged number.
     confirmed: i64,
-    /// Whether a message came again, whose confirmation may have been lost.
+    /// Whether a message was repeated, so that its acknowledgement may have been lost.
     repeated: bool,
 }
 
-/// Whether a message has been here before.
+/// Whether a message was received before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Novelty {
     New,
@@ -41,7 +42,7 @@ impl Numbering {
         Self { next: 1, latest: 0, left_out: 0, confirmed: 0, repeated: false }
     }
 
-    /// Counts a message. One that comes again is confirmed again, for its confirmation may have been lost.
+    /// Counts a message. A repeated message is acknowledged again, because its acknowledgement may have been lost.
     pub(super) fn on_message(&mut self) -> Novelty {
         let number = self.next;
         self.next += 1;
@@ -54,12 +55,12 @@ impl Numbering {
         }
     }
 
-    /// Leaves the message that was just counted as new out of the confirmations.
+    /// Leaves the message that was just counted as new out of the acknowledgements.
     pub(super) fn leave_out(&mut self) {
         self.left_out += 1;
     }
 
-    /// Takes the client's word for the number of its next message, which may be one that was here before.
+    /// Sets the number of the client's next message, which may be one that was received before.
     ///
     /// It is held against what was ever received, and not against `next` as the original does: a client that lost its
     /// transport in the middle of repeating may go on behind that.
@@ -71,13 +72,13 @@ impl Numbering {
         Ok(())
     }
 
-    /// Whether the client is to be told something.
+    /// Whether an acknowledgement is due.
     pub(super) fn owes(&self) -> bool {
         let confirmable = self.latest - self.left_out;
         confirmable > self.confirmed || (self.repeated && confirmable > 0)
     }
 
-    /// What to confirm, once.
+    /// The number to acknowledge, once.
     pub(super) fn poll_ack(&mut self) -> Option<SequenceId> {
         if !self.owes() {
             return None;

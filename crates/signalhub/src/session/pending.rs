@@ -6,7 +6,7 @@ use crate::calls::binding::UploadSink;
 use crate::calls::handler::BoundCall;
 use crate::calls::method::Method;
 
-/// A call whose arguments are typed and which has not begun.
+/// A call whose arguments are bound and which has not started.
 pub(super) struct PendingCall {
     pub(super) method: Arc<Method>,
     /// The name for error texts: as registered, unless the client spelt it with escapes.
@@ -28,7 +28,7 @@ pub(super) enum CallKind {
 }
 
 impl PendingCall {
-    /// Streams in either direction pass the calls that wait for each other.
+    /// Calls with a stream in either direction do not wait for other calls.
     pub(super) fn needs_slot(&self) -> bool {
         self.kind == CallKind::Invocation && self.method.signature().streams == 0
     }

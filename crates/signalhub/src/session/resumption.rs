@@ -1,4 +1,5 @@
-//! What a session owes a client that may come back over another transport (HubProtocol, Ack and Sequence).
+//! Stateful reconnect: acknowledging the messages of a client that may return over another transport (HubProtocol, Ack and
+//! Sequence).
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -10,20 +11,20 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::numbering::{Gap, Novelty, Numbering};
 use crate::clients::client::frame;
 
-/// How often received messages are confirmed, counted from the handshake as the original does.
+/// How often received messages are acknowledged, counted from the handshake as the original does.
 const ACK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The client's messages by number, and when they are confirmed.
+/// The numbers of the client's messages, and when they are acknowledged.
 pub(super) struct Resumption {
     numbering: Numbering,
     protocol: Protocol,
     outbound: Outbound,
     begun: Instant,
-    /// Set while the client is to be told something: a client that says nothing wakes nobody.
+    /// Set while messages are not acknowledged, so that an idle client causes no wake-ups.
     due: Option<Pin<Box<Sleep>>>,
-    /// How much of the input was looked through for confirmations, while nothing could be done about the rest.
+    /// How many bytes of the input were searched for Ack messages while reading was blocked.
     scanned: usize,
-    /// How much of the input is known to hold no whole message behind that.
+    /// Up to which byte the input is known to hold no further complete message.
     searched: usize,
 }
 
@@ -43,7 +44,7 @@ impl Resumption {
         novelty
     }
 
-    /// Leaves an item that no stream took out of the confirmations, as the original does.
+    /// Leaves an item that no stream took out of the acknowledgements, as the original does.
     pub(super) fn leave_out(&mut self) {
         self.numbering.leave_out();
     }
@@ -61,18 +62,18 @@ impl Resumption {
         self.numbering.on_sequence(next)
     }
 
-    /// Forgets what the client has. Any number is fine, as for the original.
+    /// Releases the messages that the client has acknowledged. Any number is accepted, as by the original.
     pub(super) fn on_ack(&self, through: SequenceId) {
         self.outbound.release(u64::try_from(through.0).unwrap_or(0));
     }
 
-    /// Tells how much of the input was read.
+    /// Notes that bytes were removed from the front of the input.
     pub(super) fn on_consumed(&mut self, bytes: usize) {
         self.scanned = self.scanned.saturating_sub(bytes);
         self.searched = self.searched.saturating_sub(bytes);
     }
 
-    /// Hears confirmations behind messages that cannot be read yet: what holds those up may wait for just these.
+    /// Applies Ack messages behind messages that are blocked: what blocks them may wait for these acknowledgements.
     pub(super) fn look_ahead(&mut self, input: &[u8]) {
         while let Some(rest) = input.get(self.scanned..) {
             let searched = self.searched.saturating_sub(self.scanned);
@@ -87,13 +88,13 @@ impl Resumption {
                     self.searched = input.len();
                     return;
                 }
-                // It ends the connection once it is read, so that nothing behind it counts.
+                // This message ends the connection once it is read, so nothing behind it counts.
                 Err(_) => self.scanned = usize::MAX,
             }
         }
     }
 
-    /// Goes on over a new transport: says which message comes first, and repeats what the client may have missed.
+    /// Continues over a new transport: sends the number of the first message, and resends what the client may have missed.
     pub(super) fn on_reconnected(&mut self) {
         (self.scanned, self.searched) = (0, 0);
         let first = i64::try_from(self.outbound.first_retained()).unwrap_or(i64::MAX);
@@ -101,7 +102,7 @@ impl Resumption {
         self.outbound.resume(Some(&sequence));
     }
 
-    /// Waits until something is to be confirmed.
+    /// Waits until an acknowledgement is due.
     async fn due(&mut self) {
         match &mut self.due {
             Some(due) => due.as_mut().await,
@@ -112,14 +113,13 @@ impl Resumption {
     fn acknowledge(&mut self) {
         self.due = None;
         if let Some(latest) = self.numbering.poll_ack() {
-            // A client that is away learns it when it repeats its messages.
+            // A client without a transport gets its acknowledgement after it has resent its messages.
             let _ = self.outbound.send_unretained(&frame(self.protocol, &HubMessage::Ack(latest)));
         }
     }
 }
 
-/// Confirms what the client has sent, whenever it is time to. It never ends; a session without resumption waits here for
-/// nothing.
+/// Acknowledges the client's messages whenever that is due. It never completes; without resumption it does nothing.
 pub(super) async fn acknowledging(resumption: &mut Option<Box<Resumption>>) {
     match resumption {
         Some(resumption) => loop {

@@ -32,16 +32,16 @@ use crate::state::HubState;
 
 type RunningCall = BoxFuture<(OwnStreams, CallDone)>;
 
-/// The streams of a call. It carries them along, so that its end costs no look at those of others.
+/// The streams of a call, kept with the call, so that its end need not search the streams of other calls.
 struct OwnStreams {
     call: CallNumber,
     /// What the client sends for it.
     uploads: Vec<Arc<str>>,
-    /// The id of the stream that it gives, if it gives one.
+    /// The id of the stream that it returns, if it returns one.
     cancel: Option<Arc<str>>,
 }
 
-/// Calls that did not end by themselves. Most clients have none at most times, and then it holds no memory.
+/// Calls that were not done when they were first polled. Most clients have none most of the time, and then it holds no memory.
 #[derive(Default)]
 struct Unfinished(Option<FuturesUnordered<RunningCall>>);
 
@@ -100,7 +100,7 @@ impl RunningCalls {
         &mut self.uploads
     }
 
-    /// Tells whether the client may call once more, and counts it.
+    /// Counts a call against the rate, and returns whether it is allowed.
     pub(super) fn allows_call(&mut self) -> bool {
         let allowed = self.rate.as_mut().is_none_or(|rate| rate.take(1, Instant::now()).is_ok());
         if !allowed {
@@ -115,7 +115,7 @@ impl RunningCalls {
         error.log(method, detail);
     }
 
-    /// Tells whether calls run that their client waits for.
+    /// Whether no call runs. Streams do not count.
     pub(super) fn is_idle(&self) -> bool {
         self.plain.is_empty()
     }
@@ -124,7 +124,7 @@ impl RunningCalls {
         self.slots.take()
     }
 
-    /// Waits until a call ends, or until something that held up the loop may be over.
+    /// Waits until a call ends, or until what blocks reading may be over.
     pub(super) async fn next(&mut self) -> CallDone {
         let Self { plain, streams, resume, .. } = self;
         let ended = {
@@ -167,7 +167,7 @@ impl RunningCalls {
         self.run(CallKind::Invocation, streams, done)
     }
 
-    /// Begins a call, or answers at once why it may not begin.
+    /// Starts a call, or answers it with an error at once.
     pub(super) fn start(&mut self, pending: PendingCall, slot: Option<Arc<CallSlot>>) -> Option<CallDone> {
         if let Err(error) = self.admit(&pending) {
             answers::complete_with_error(&self.client, &pending.id, error);
@@ -307,8 +307,8 @@ impl RunningCalls {
         }
     }
 
-    /// Ends the streams in both directions, and lets the other calls end without their client: nobody hears their
-    /// results.
+    /// Ends the streams in both directions, and lets the other calls end without their client: their results are
+    /// dropped.
     pub(super) fn detach(mut self) {
         self.uploads.disconnect();
         for (_, cancelled) in self.cancels.values() {
@@ -329,7 +329,7 @@ impl Unfinished {
         self.0.is_none()
     }
 
-    /// Waits for the next one that ends; without any, for ever.
+    /// Polls for the next call that ends; pending as long as there is none.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(OwnStreams, CallDone)> {
         let Some(calls) = &mut self.0 else { return Poll::Pending };
         let polled = calls.poll_next_unpin(cx);

@@ -28,7 +28,7 @@ pub(super) struct Streaming {
 pub(super) enum OnCancel {
     /// It is dropped.
     Drop,
-    /// Its method was told and ends by itself.
+    /// It goes on until its method ends it, which sees the cancellation.
     Leave,
 }
 
@@ -77,14 +77,14 @@ impl Streaming {
             while let Some(item) = items.next().await {
                 match item {
                     CallResult::Value(encoded) => {
-                        // The stream waits for its own client and holds up nobody else.
+                        // The stream waits for its own client; no other client waits for it.
                         self.client.outbound().ready().await;
                         let item = StreamItem::new(self.id.as_ref(), self.client.protocol().value(&encoded));
                         if self.client.try_send(&HubMessage::StreamItem(item)).is_err() {
                             return End::Complete;
                         }
-                        // A stream that always has an item would never let anybody else have a turn: neither other
-                        // tasks, nor the client's other streams when its queue has room again.
+                        // A stream that always has an item must yield: to other tasks, and to the other streams of its client
+                        // when the queue has room again.
                         if self.client.outbound().has_backlog() {
                             tokio::task::yield_now().await;
                         } else {

@@ -98,9 +98,10 @@ impl Client {
         assert_eq!(self.next().await, format!("{{\"type\":3,\"invocationId\":\"{id}\",{outcome}}}"));
     }
 
-    /// Expects the end of the connection and tells its reason.
+    /// Waits for the end of the connection and returns its reason.
     async fn ends(mut self) -> CloseReason {
-        assert_eq!(self.peer.receive().await, None);
+        let end = tokio::time::timeout(Duration::from_secs(10), self.peer.receive()).await;
+        assert_eq!(end.expect("the connection ends"), None);
         self.session.await.unwrap();
         self.peer.close_reason().unwrap()
     }

@@ -31,7 +31,7 @@ struct Open {
     sink: Arc<dyn UploadSink>,
 }
 
-/// What became of an item.
+/// What happened to an item.
 pub(super) enum Received {
     Taken,
     /// It was taken, and nothing more is read until the upload has room.
@@ -99,7 +99,7 @@ impl Uploads {
             if self.open.get(id).is_some_and(|open| open.call == call)
                 && let Some(open) = self.open.remove(id)
             {
-                // Whoever reads it outside its method learns that no more comes.
+                // A task that still reads it, outside its method, sees the end.
                 open.sink.end(None);
             }
         }
