@@ -21,7 +21,7 @@ const WORDS: [(&str, &str); 11] = [
 ];
 
 /// How many are left in a folder. A number may only become smaller.
-const LEFT: [(&str, usize); 2] = [("crates/signalhub/", 59), ("crates/signalhub-connections/", 82)];
+const LEFT: [(&str, usize); 2] = [("crates/signalhub/", 56), ("crates/signalhub-connections/", 81)];
 
 /// Data that was recorded or is generated.
 const NOT_OURS: [&str; 4] = ["/recordings/", "/golden/", "/fixtures/", "Cargo.lock"];
