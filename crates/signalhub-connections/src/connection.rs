@@ -7,7 +7,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -43,7 +43,7 @@ pub struct Connection {
     reconnect: Reconnect,
     /// Where another transport would wait for it.
     handover: Option<Arc<Handover>>,
-    expires: Option<SystemTime>,
+    expires: Option<Instant>,
     remote: Option<RemoteAddress>,
     opening_request: OpeningRequest,
     registration: Option<Registration>,
@@ -81,7 +81,7 @@ impl Connection {
         self
     }
 
-    pub(crate) fn closing_at(mut self, expires: Option<SystemTime>) -> Self {
+    pub(crate) fn closing_at(mut self, expires: Option<Instant>) -> Self {
         self.expires = expires;
         self
     }
@@ -301,7 +301,8 @@ impl Connection {
     }
 
     fn on_tick(&mut self) -> Received {
-        if self.send_queue.is_stalled(Instant::now()) {
+        let now = Instant::now();
+        if self.send_queue.is_stalled(now) {
             if self.may_suspend() {
                 self.suspend();
                 return Received::Tick;
@@ -310,7 +311,7 @@ impl Connection {
             return Received::Ended(CloseReason::SlowConsumer);
         }
         match self.expires {
-            Some(expires) if expires <= SystemTime::now() => Received::Expired,
+            Some(expires) if expires <= now => Received::Expired,
             _ => Received::Tick,
         }
     }
@@ -319,7 +320,8 @@ impl Connection {
     /// the connection next to nothing. The last call counts. Ticks come all the same where the connection itself needs them:
     /// while something waits to be written, and when the credentials expire.
     pub fn spare_ticks(&self, time: Duration) {
-        self.send_queue.spare_ticks(time.min(time_left(self.expires)));
+        let left = self.expires.map_or(Duration::MAX, |expires| expires.saturating_duration_since(Instant::now()));
+        self.send_queue.spare_ticks(time.min(left));
     }
 
     /// Whether the transport can carry such messages: an event stream is text.
@@ -377,11 +379,6 @@ impl Connection {
     }
 }
 
-/// How long credentials last; without an end, for ever.
-fn time_left(expires: Option<SystemTime>) -> Duration {
-    expires.map_or(Duration::MAX, |end| end.duration_since(SystemTime::now()).unwrap_or_default())
-}
-
 impl Drop for Connection {
     fn drop(&mut self) {
         // Whoever still holds an `Outbound` learns that nobody listens any more, and keeps no socket open.
@@ -397,3 +394,6 @@ impl fmt::Debug for Connection {
         f.debug_struct("Connection").field("id", &self.id).field("user", &self.identity.user).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

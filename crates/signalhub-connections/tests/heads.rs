@@ -22,7 +22,7 @@ async fn with_page(limits: Limits) -> Running {
 
 #[tokio::test]
 async fn a_head_may_have_32_kib_as_in_the_original() {
-    let running = with_page(Limits::default().negotiation_lifetime(std::time::Duration::ZERO)).await;
+    let running = with_page(Limits::default()).await;
     for (line, expected) in [
         ("POST /echo/negotiate?negotiateVersion=1", 200),
         ("GET /echo", 400),

@@ -11,11 +11,6 @@ use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-/// Forgets negotiated connections at the next tick.
-fn forgetful() -> Limits {
-    Limits::default().negotiation_lifetime(Duration::ZERO)
-}
-
 #[tokio::test]
 async fn half_open_and_slow_requests_are_given_up() {
     let timeouts = Limits::default().header_timeout(Duration::from_millis(300));
@@ -49,7 +44,7 @@ async fn half_open_and_slow_requests_are_given_up() {
 
 #[tokio::test]
 async fn a_flood_of_negotiations_stops_at_the_limit() {
-    let running = start(forgetful().pending_negotiations(50).pending_negotiations_per_address(50)).await;
+    let running = start(Limits::default().pending_negotiations(50).pending_negotiations_per_address(50)).await;
     let (mut taken, mut refused) = (0, 0);
     let mut socket = TcpStream::connect(running.address).await.unwrap();
     for _ in 0..200 {
@@ -107,7 +102,7 @@ async fn sockets_are_refused_when_descriptors_run_short() {
 
 #[tokio::test]
 async fn requests_are_not_smuggled() {
-    let running = start(forgetful()).await;
+    let running = start(Limits::default()).await;
     let long = "x".repeat(40_000);
     for (request, expected) in [
         ("POST /echo/negotiate HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab".into(), 400),
@@ -152,7 +147,7 @@ async fn requests_are_not_smuggled() {
 
 #[tokio::test]
 async fn a_length_beside_chunks_means_nothing() {
-    let running = start(forgetful()).await;
+    let running = start(Limits::default()).await;
     let (_, token) = running.negotiate().await;
     // Whoever believed the length would take the second request for the body of the first.
     let smuggled = format!("DELETE /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -172,7 +167,7 @@ async fn a_length_beside_chunks_means_nothing() {
 
 #[tokio::test]
 async fn an_upgrade_with_a_body_is_none() {
-    let running = start(forgetful()).await;
+    let running = start(Limits::default()).await;
     for body in ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"] {
         let answer = answer(&mut running.open(format!("{UPGRADE}{body}")).await).await;
         assert_eq!((answer.status, answer.body.as_str()), (400, "Connection ID required"), "{body:?}");
@@ -276,13 +271,14 @@ async fn posts_without_end_are_held_and_freed_with_their_client() {
 
 #[tokio::test]
 async fn posts_before_any_transport_are_let_go_with_their_connection() {
-    let running = start(forgetful()).await;
+    let running = start(Limits::default()).await;
     let (_, token) = running.negotiate().await;
     let length = 1 << 20;
     let mut post =
         running.open(format!("POST /echo?id={token} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n")).await;
     post.write_all(&vec![b'x'; length]).await.unwrap();
-    // It is answered because the connection it was for has gone.
+    pass(NEGOTIATION_LIFETIME + Duration::from_secs(1)).await;
+    // It is answered because its negotiation has expired.
     assert!(matches!(answer(&mut post).await.status, 200 | 404));
     running.quiet().await;
 }

@@ -73,6 +73,9 @@ impl ConnectionHandler for Watched {
     }
 }
 
+/// As long as the credentials of 30 seconds last, and a little longer.
+const LIFETIME: Duration = Duration::from_secs(31);
+
 struct Stage {
     running: Running,
     heard: mpsc::Receiver<String>,
@@ -195,9 +198,10 @@ async fn a_connection_is_unknown_to_all_but_its_owner_on_every_transport() {
 async fn nobody_else_prolongs_a_connection() {
     let mut stage = stage().await;
     let token = stage.negotiate("ann@acme").await;
-    assert_eq!(stage.ask("GET", &format!("/hub?id={token}"), "ann@acme;first;1").await.status, 200);
+    assert_eq!(stage.ask("GET", &format!("/hub?id={token}"), "ann@acme;first;30").await.status, 200);
     assert_eq!(stage.post(&token, "eve@acme;other;60", "hello").await, 404);
     assert_eq!(stage.ask("GET", &format!("/hub?id={token}"), "eve@acme;other;60").await.status, 404);
+    pass(LIFETIME).await;
     stage.hears("expired").await;
 }
 
@@ -206,16 +210,17 @@ async fn new_credentials_of_the_owner_replace_the_old_ones_before_anything_else_
     let mut stage = stage().await;
     let token = stage.negotiate("ann@acme;before;60").await;
     assert_eq!(stage.post(&token, "ann@acme;early;60", "early ").await, 200);
-    assert_eq!(stage.ask("GET", &format!("/hub?id={token}"), "ann@acme;first;1").await.status, 200);
+    assert_eq!(stage.ask("GET", &format!("/hub?id={token}"), "ann@acme;first;30").await.status, 200);
     stage.hears("early  of first").await;
     assert_eq!(stage.post(&token, "ann@acme;second;60", "a").await, 200);
     stage.hears("renewed to second").await;
     stage.hears("a of second").await;
-    // The first ones have ended by then.
-    tokio::time::sleep(Duration::from_millis(2500)).await;
-    assert_eq!(stage.post(&token, "ann@acme;third;1", "b").await, 200);
+    // The first credentials would have ended by then.
+    pass(LIFETIME).await;
+    assert_eq!(stage.post(&token, "ann@acme;third;30", "b").await, 200);
     stage.hears("renewed to third").await;
     stage.hears("b of third").await;
+    pass(LIFETIME).await;
     stage.hears("expired").await;
 }
 
@@ -225,10 +230,11 @@ async fn who_comes_back_has_the_credentials_of_the_new_request() {
     let token = stage.negotiate("ann@acme").await;
     let path = format!("/hub?id={token}");
     let (_, old) = stage.upgrade(&path, "ann@acme;first;60").await;
-    let (status, _new) = stage.upgrade(&path, "ann@acme;second;1").await;
+    let (status, _new) = stage.upgrade(&path, "ann@acme;second;30").await;
     assert_eq!(status, 101);
     stage.hears("renewed to second").await;
     stage.hears("back as second").await;
+    pass(LIFETIME).await;
     stage.hears("expired").await;
     drop(old);
 }

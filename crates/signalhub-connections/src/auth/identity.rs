@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use crate::auth::claims::Claims;
 
@@ -54,6 +55,13 @@ impl Identity {
         self.expires = Some(expires);
         self
     }
+
+    /// When the credentials end by the clock that connections are measured with. It is computed once, when the credentials
+    /// arrive. `None` is never: they have no end, or none that the clock can express.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let left = self.expires?.duration_since(SystemTime::now()).unwrap_or_default();
+        Instant::now().checked_add(left)
+    }
 }
 
 /// Who a client is, apart from what else its credentials say: a user of an organisation.
@@ -84,7 +92,7 @@ pub(crate) struct Owner {
 #[derive(Debug)]
 pub(crate) struct Renewal {
     pub(crate) identity: Arc<Identity>,
-    pub(crate) expires: Option<SystemTime>,
+    pub(crate) expires: Option<Instant>,
 }
 
 /// A condition on an identity: for a whole endpoint or for one hub method.

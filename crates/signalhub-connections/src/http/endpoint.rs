@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::Request;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use tokio::time::Instant;
 
 use crate::auth::authenticate::{Authenticate, Authentication};
 use crate::auth::bearer::authorization_token;
@@ -270,10 +271,10 @@ impl Endpoint {
     }
 
     /// When a connection of this identity is to be closed for its credentials' sake.
-    pub(crate) fn closing_time(&self, identity: &Identity) -> Option<SystemTime> {
+    pub(crate) fn closing_time(&self, identity: &Identity) -> Option<Instant> {
         match self.expiry {
             ExpiredCredentials::Ignore => None,
-            ExpiredCredentials::Close => identity.expires,
+            ExpiredCredentials::Close => identity.deadline(),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
-use std::time::SystemTime;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::auth::identity::{Identity, Renewal};
 use crate::close::CloseReason;
@@ -134,7 +134,7 @@ impl Inbox {
 
     /// Takes over the credentials of a later request, where they differ. Before the connection has its transport they
     /// mean nothing: those of the request that attaches it count.
-    pub(crate) fn renew(&self, identity: &Identity, expires: Option<SystemTime>) {
+    pub(crate) fn renew(&self, identity: &Identity, expires: Option<Instant>) {
         let mut incoming = self.lock();
         if incoming.identity.as_deref().is_none_or(|known| known == identity) {
             return;

@@ -122,12 +122,25 @@ impl Running {
         (body["connectionId"].as_str().unwrap().to_owned(), body["connectionToken"].as_str().unwrap().to_owned())
     }
 
-    /// Ends when no connection is live, and negotiated ones have vanished.
+    /// Waits until no connection is live, then lets the negotiations expire that no client has used.
     pub async fn quiet(&self) {
         self.counts.emptied().await;
-        // Nothing tells when a negotiation is forgotten; that happens once a second.
+        if self.counts.waiting() > 0 {
+            pass(NEGOTIATION_LIFETIME + Duration::from_secs(1)).await;
+        }
+        // Nothing reports that a negotiation has expired; the server looks once a second.
         until(|| self.counts.waiting() == 0).await;
     }
+}
+
+/// How long a client may take to connect after its negotiation, by default.
+pub const NEGOTIATION_LIFETIME: Duration = Duration::from_secs(15);
+
+/// Moves the clock of the runtime forward. Sockets do not notice; whatever waits for this time goes on.
+pub async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
 }
 
 pub async fn until(condition: impl Fn() -> bool) {
