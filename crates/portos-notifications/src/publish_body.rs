@@ -148,8 +148,8 @@ fn body(
 mod sealed {
     pub trait Sealed {}
 
-    impl Sealed for crate::ResourceChanged {}
-    impl Sealed for crate::LicenceActivated {}
+    impl Sealed for super::ResourceChanged {}
+    impl Sealed for super::LicenceActivated {}
 }
 
 #[cfg(test)]

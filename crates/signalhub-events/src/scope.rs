@@ -73,7 +73,7 @@ impl Scope {
 
     /// Replaces the grants.
     #[must_use]
-    pub fn with_grants(self, grants: Grants) -> Self {
+    pub(crate) fn with_grants(self, grants: Grants) -> Self {
         Self { grants, ..self }
     }
 }
@@ -146,7 +146,7 @@ impl Grant {
 
     /// Tells whether the filter and the grant have events in common.
     #[must_use]
-    pub fn overlaps(&self, filter: &Filter) -> bool {
+    pub(crate) fn overlaps(&self, filter: &Filter) -> bool {
         let resource = |pattern: &Pattern| filter.resource.as_ref().is_none_or(|name| pattern.matches(name.as_str()));
         let action = |actions: &Vec<Action>| match filter.action {
             None => !actions.is_empty(),

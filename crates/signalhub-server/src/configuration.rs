@@ -68,7 +68,7 @@ macro_rules! configuration {
         )+
 
         /// All sections and what they are about, in the order of the documents.
-        pub const SECTIONS: &[(&str, &str)] = &[$( (stringify!($section), concat!($($about),+)), )+];
+        pub(crate) const SECTIONS: &[(&str, &str)] = &[$( (stringify!($section), concat!($($about),+)), )+];
 
         /// All keys, in the order of the documents.
         pub const KEYS: &[Key] = &[
@@ -112,7 +112,7 @@ impl Key {
     }
 
     /// Writes its default as in a configuration file; empty for a key without one.
-    pub fn default_text(&self) -> String {
+    pub(crate) fn default_text(&self) -> String {
         (self.written)(&Configuration::default())
     }
 

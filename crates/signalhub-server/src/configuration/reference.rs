@@ -9,7 +9,7 @@ const WIDTH: usize = 110;
 
 impl Configuration {
     /// Writes a configuration file with every key, its default and what it does.
-    pub fn defaults_text() -> String {
+    pub(crate) fn defaults_text() -> String {
         let mut text = String::from(
             "# The configuration of signalhub with every key at its default.\n\
              # A variable SIGNALHUB_<SECTION>__<KEY> wins over this file, and --set section.key=value over both.\n",
@@ -33,7 +33,7 @@ impl Configuration {
     }
 
     /// Writes the reference page of all keys, in Markdown.
-    pub fn reference_page() -> String {
+    pub(crate) fn reference_page() -> String {
         let mut page = String::from(
             "# Configuration\n\n\
              This page is what `signalhub config doc` prints. `signalhub config defaults` prints a complete file to start\n\
