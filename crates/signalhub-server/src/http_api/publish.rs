@@ -1,11 +1,11 @@
 //! The publish API: accepts notifications, and answers with receipts or problems.
 
 pub(crate) mod authorize;
-mod body;
 pub(crate) mod cloud_event;
 pub(crate) mod content;
-pub(crate) mod notification;
+pub(crate) mod publish_body;
 mod rate;
+mod request_body;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,11 +113,11 @@ impl PublishApi {
         let media = match MediaType::of(&head.headers) {
             Ok(media) => media,
             Err(problem) => {
-                body::discard(&head.headers, body).await;
+                request_body::discard(&head.headers, body).await;
                 return Err(problem);
             }
         };
-        let body = body::read(&head.headers, body, self.maximum_body_size, self.body_timeout).await?;
+        let body = request_body::read(&head.headers, body, self.maximum_body_size, self.body_timeout).await?;
         match Content::read(media, &body, self.maximum_batch_size)? {
             Content::One(value) => {
                 self.readers.wait(READERS_WAIT).await;
@@ -157,7 +157,7 @@ impl PublishApi {
         value: &RawValue,
     ) -> Result<events::Receipt, Problem> {
         if media == MediaType::Json {
-            return self.publish_body(publisher, notification::read(value)?).await;
+            return self.publish_body(publisher, publish_body::read(value)?).await;
         }
         let CloudEvent { body, source, id } = CloudEvent::read(value)?;
         tracing::debug!(source, id, "a CloudEvent came");
@@ -166,7 +166,7 @@ impl PublishApi {
 
     async fn publish_body(&self, publisher: &Publisher, body: PublishBody) -> Result<events::Receipt, Problem> {
         publisher.check(&body.event, body.organisation.as_deref())?;
-        let event = broker::event(body, &self.broker).map_err(|error| notification::no_event(publisher, error))?;
+        let event = broker::event(body, &self.broker).map_err(|error| publish_body::no_event(publisher, error))?;
         let name = event.name.clone();
         let published = self.broker.publish(event).await.map_err(|error| match error {
             PublishError::Catalogue(error) => publisher.unknown_event(error),

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::*;
 use crate::http_api::problem::Problem;
 use crate::http_api::publish::cloud_event::CloudEvent;
-use crate::http_api::publish::notification;
+use crate::http_api::publish::publish_body;
 
 #[test]
 fn every_problem_and_content_type_is_described() {
@@ -63,12 +63,12 @@ fn raw(value: &Value) -> Box<RawValue> {
 }
 
 fn read_body(body: &Value) -> Result<(), ProblemCode> {
-    notification::read(&raw(body)).map(drop).map_err(|problem| problem.code)
+    publish_body::read(&raw(body)).map(drop).map_err(|problem| problem.code)
 }
 
 /// Returns the members that the reader of publish bodies asks for: it names them when it refuses an unknown one.
 fn asked_in(body: &Value) -> Vec<String> {
-    let problem = notification::read(&raw(body)).unwrap_err();
+    let problem = publish_body::read(&raw(body)).unwrap_err();
     assert_eq!(problem.code, ProblemCode::UnknownMember, "{}", problem.detail);
     let (_, known) = problem.detail.split_once("expected ").unwrap();
     known.replace(" or ", ", ").split(", ").map(str::to_owned).collect()

@@ -4,7 +4,7 @@ use portos_notifications::PublishBody;
 use portos_notifications::members::{MemberError, Members, TIMESTAMP, kind, name, text, timestamp};
 use serde_json::value::RawValue;
 
-use super::notification::check_lengths;
+use super::publish_body::check_lengths;
 use crate::http_api::problem::{Problem, ProblemCode};
 
 /// The only version there is.
