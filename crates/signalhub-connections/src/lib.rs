@@ -65,7 +65,7 @@ pub use ::http::request::Parts as RequestHead;
 
 pub use auth::authenticate::{Authenticate, Authentication};
 pub use auth::bearer::{BearerToken, TokenError, authorization_token, bearer_token};
-pub use auth::claims::Claims;
+pub use auth::claims::{ClaimError, Claims};
 pub use auth::guess_limit::GuessLimit;
 pub use auth::identity::{Identity, Policy};
 pub use close::CloseReason;

@@ -7,7 +7,6 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serde_json::json;
 use signalhub_connections::*;
 use support::*;
 use tokio::sync::mpsc;
@@ -27,7 +26,7 @@ impl Authenticate for Named {
             None => Identity::user(name),
         };
         if let Some(role) = parts.next() {
-            identity = identity.with_claims(json!({ "role": role }).as_object().unwrap().clone());
+            identity = identity.with_claim("role", role);
         }
         if let Some(seconds) = parts.next() {
             identity = identity.with_expiry(SystemTime::now() + Duration::from_secs(seconds.parse().unwrap()));
@@ -47,8 +46,8 @@ impl ConnectionHandler for Watched {
             }
             let reason = loop {
                 let received = connection.receive(Intake::Open).await;
-                let role = connection.identity().claims.get("role");
-                let role = role.as_ref().and_then(|role| role.as_str()).unwrap_or("nobody");
+                let role = connection.identity().claims.get::<String>("role").unwrap();
+                let role = role.as_deref().unwrap_or("nobody");
                 match received {
                     Received::Bytes => {
                         let text = String::from_utf8_lossy(connection.input()).into_owned();

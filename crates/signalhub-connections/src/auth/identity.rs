@@ -42,7 +42,35 @@ impl Identity {
         self
     }
 
-    /// Adds the claims.
+    /// Adds a claim, or replaces the one of this name: what an application knows about a client beside its credentials.
+    ///
+    /// ```
+    /// use signalhub_connections::{Authenticate, Authentication, BearerToken, Identity, RequestHead};
+    ///
+    /// /// Adds the tenant, which is part of the host name, to what a token says.
+    /// struct WithTenant(BearerToken);
+    ///
+    /// impl Authenticate for WithTenant {
+    ///     fn authenticate(&self, request: &RequestHead) -> Authentication {
+    ///         let host = request.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
+    ///         let tenant = host.split('.').next().unwrap_or_default();
+    ///         match self.0.authenticate(request) {
+    ///             Authentication::Identified(identity) => Authentication::Identified(identity.with_claim("tenant", tenant)),
+    ///             other => other,
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let identity = Identity::user("ann").with_claim("tenant", "shop").with_claim("level", 3);
+    /// assert_eq!(identity.claims.get::<u8>("level").unwrap(), Some(3));
+    /// ```
+    #[must_use]
+    pub fn with_claim(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.claims.set(name, &value.into());
+        self
+    }
+
+    /// Replaces all claims.
     #[must_use]
     pub fn with_claims(mut self, claims: Map<String, Value>) -> Self {
         self.claims = Claims::new(claims);

@@ -12,12 +12,11 @@ use crate::error::HubError;
 ///
 /// A claim that cannot be read grants nothing: guessing what an issuer meant would open doors.
 pub(super) fn of_claims(claims: &Claims) -> Result<Option<Grants>, HubError> {
-    let Some(claim) = claims.get(GRANTS_CLAIM) else {
+    let unreadable = |error: String| HubError::new(format!("the grants of the token cannot be read: {error}"));
+    let Some(claim) = claims.get::<Value>(GRANTS_CLAIM).map_err(|error| unreadable(error.to_string()))? else {
         return Ok(None);
     };
-    let grants =
-        read(&claim).map_err(|error| HubError::new(format!("the grants of the token cannot be read: {error}")))?;
-    Ok(Some(Grants::Only(grants)))
+    Ok(Some(Grants::Only(read(&claim).map_err(unreadable)?)))
 }
 
 /// Tells whether a hub with [events](crate::HubBuilder::events) can read such a `grants` claim.

@@ -127,8 +127,9 @@ fn patterns(claim: &Value) -> Option<Vec<Pattern>> {
 impl Publisher {
     fn of_token(identity: &Identity, organisation: OrganisationRule) -> Result<Self, Problem> {
         let forbidden = |detail: &str| Problem::new(ProblemCode::Forbidden, detail);
-        let claim = identity.claims.get(CLAIM).ok_or_else(|| forbidden("the token has no claim \"publish\""))?;
         let wrong = || forbidden(&format!("the claim \"publish\" of the token must be {CLAIM_EXPECTED}"));
+        let claim = identity.claims.get::<Value>(CLAIM).map_err(|_| wrong())?;
+        let claim = claim.ok_or_else(|| forbidden("the token has no claim \"publish\""))?;
         let events = patterns(&claim).ok_or_else(wrong)?;
         if organisation == OrganisationRule::Required && identity.organisation.is_none() {
             return Err(forbidden("the token has no organisation: auth.publish_requires_organisation asks for one"));
