@@ -6,4 +6,5 @@ pub(crate) mod caller;
 pub(crate) mod extract;
 pub(crate) mod handler;
 pub(crate) mod method;
+pub(crate) mod parameter;
 pub(crate) mod upload;

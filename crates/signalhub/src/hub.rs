@@ -10,9 +10,9 @@ use signalhub_events::{Broker, Grants};
 use tokio::time::Instant;
 
 use crate::calls::caller::Caller;
-use crate::calls::extract::Args;
 use crate::calls::handler::{Handler, StreamHandler};
 use crate::calls::method::{Hook, Method, MethodTable};
+use crate::calls::parameter::Args;
 use crate::clients::groups::Groups;
 use crate::clients::targets::Clients;
 use crate::counters::{CallError, RefusedCalls};

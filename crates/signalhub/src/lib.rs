@@ -29,11 +29,11 @@ pub use signalhub_connections::{
     Transports,
 };
 
-pub use calls::binding::Bindings;
 pub use calls::call::Call;
 pub use calls::caller::{Caller, Cancellation};
-pub use calls::extract::{Args, Disconnected, Extract, State};
-pub use calls::handler::{BoundCall, CallResult, Handler, ItemStream, Required, Signature, StreamHandler, require};
+pub use calls::extract::{Disconnected, Extract, State};
+pub use calls::handler::{Handler, Required, StreamHandler, require};
+pub use calls::parameter::{Args, Parameter};
 pub use calls::upload::Upload;
 pub use clients::errors::{InvokeError, SendError};
 pub use clients::groups::Groups;

@@ -46,7 +46,7 @@ use signalhub_connections::{CloseReason, Connection, Intake, Received, Reconnect
 use signalhub_protocol::HubMessage;
 use tokio::time::Instant;
 
-use crate::calls::call::Call;
+use crate::calls::call::{Call, Occasion};
 use crate::calls::handler::{CallResult, catch_panic};
 use crate::clients::client::{Client, frame};
 use crate::clients::membership::Membership;
@@ -432,7 +432,8 @@ impl Session {
         calls.detach();
         let mut reason = ending.close_reason();
         if let Some(hook) = definition.on_disconnected.as_ref().filter(|_| !refused) {
-            let call = Call::new(client, state, CalledFrom::Method(None)).with_disconnected(ending.disconnected());
+            let call =
+                Call::new(client, state, CalledFrom::Method(None), Occasion::Disconnected(ending.disconnected()));
             let leaving = async {
                 match reason {
                     CloseReason::ServerShutdown => connection.send_away().await,

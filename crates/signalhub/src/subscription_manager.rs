@@ -18,7 +18,7 @@ use signalhub_events::{
 use signalhub_protocol::Protocol;
 
 use crate::calls::caller::Caller;
-use crate::calls::extract::Args;
+use crate::calls::parameter::Args;
 use crate::clients::client::Client;
 use crate::error::HubError;
 pub use grants::is_grants_claim;

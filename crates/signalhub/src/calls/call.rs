@@ -3,28 +3,43 @@
 use std::fmt;
 use std::sync::Arc;
 
+use signalhub_connections::{ConnectionId, Identity};
+
+use super::caller::{Caller, Cancellation};
+use super::method::Method;
 use crate::clients::client::Client;
-use crate::clients::targets::CalledFrom;
+use crate::clients::groups::Groups;
+use crate::clients::targets::{CalledFrom, Clients};
 use crate::flag::Flag;
 use crate::state::HubState;
 
-/// One call on its way to a method: which client calls, in which hub.
+/// One call of a method or a hook: what [extractors](crate::Extract) are made from.
 #[derive(Clone)]
 pub struct Call {
     client: Arc<Client>,
     state: Arc<HubState>,
     called_from: CalledFrom,
+    occasion: Occasion,
     wants_result: WantsResult,
     /// Raised when the client cancels the stream that the call returns.
     cancelled: Option<Arc<Flag>>,
-    /// In `on_disconnected`, why the connection ended if it did not end in an orderly way.
-    disconnected: Option<Arc<str>>,
+}
+
+/// What is called.
+#[derive(Clone)]
+pub(crate) enum Occasion {
+    /// A method, by a client.
+    Method(Arc<Method>),
+    /// The client has connected.
+    Connected,
+    /// The connection has ended; with a reason if it did not end in an orderly way.
+    Disconnected(Option<Arc<str>>),
 }
 
 impl Call {
     /// A call whose client does not wait for a result.
-    pub(crate) fn new(client: Arc<Client>, state: Arc<HubState>, called_from: CalledFrom) -> Self {
-        Self { client, state, called_from, wants_result: WantsResult::No, cancelled: None, disconnected: None }
+    pub(crate) fn new(client: Arc<Client>, state: Arc<HubState>, called_from: CalledFrom, occasion: Occasion) -> Self {
+        Self { client, state, called_from, occasion, wants_result: WantsResult::No, cancelled: None }
     }
 
     pub(crate) fn with_wants_result(self, wants_result: WantsResult) -> Self {
@@ -35,32 +50,58 @@ impl Call {
         Self { cancelled: Some(cancelled), ..self }
     }
 
-    pub(crate) fn with_disconnected(self, disconnected: Option<Arc<str>>) -> Self {
-        Self { disconnected, ..self }
+    /// The name of the method as it was registered; `None` in `on_connected` and `on_disconnected`.
+    pub fn method(&self) -> Option<&str> {
+        match &self.occasion {
+            Occasion::Method(method) => Some(method.name()),
+            Occasion::Connected | Occasion::Disconnected(_) => None,
+        }
+    }
+
+    /// The id of the client's connection.
+    pub fn client_id(&self) -> &ConnectionId {
+        self.client.id()
+    }
+
+    /// Who the client is, by the credentials that it has now.
+    pub fn client_identity(&self) -> Arc<Identity> {
+        self.client.identity()
+    }
+
+    /// The client that calls.
+    pub fn caller(&self) -> Caller {
+        Caller::new(Arc::clone(&self.client), Arc::clone(&self.state))
+    }
+
+    /// Sends to clients of the hub.
+    pub fn clients(&self) -> Clients {
+        Clients::of_caller(Arc::clone(&self.state.clients), Arc::clone(&self.client), self.called_from.clone())
+    }
+
+    /// Adds clients of the hub to groups and removes them.
+    pub fn groups(&self) -> Groups {
+        Groups::new(Arc::clone(&self.state.clients))
+    }
+
+    /// Tells when the result of the call is no longer needed.
+    pub fn cancellation(&self) -> Cancellation {
+        Cancellation::new(self.cancelled.clone(), Arc::clone(&self.client))
     }
 
     pub(crate) fn client(&self) -> &Arc<Client> {
         &self.client
     }
 
-    pub(crate) fn state(&self) -> &Arc<HubState> {
-        &self.state
-    }
-
-    pub(crate) fn called_from(&self) -> &CalledFrom {
-        &self.called_from
-    }
-
     pub(crate) fn wants_result(&self) -> WantsResult {
         self.wants_result
     }
 
-    pub(crate) fn cancelled(&self) -> Option<&Arc<Flag>> {
-        self.cancelled.as_ref()
-    }
-
+    /// Why the connection ended, if it did not end in an orderly way.
     pub(crate) fn disconnected(&self) -> Option<&Arc<str>> {
-        self.disconnected.as_ref()
+        match &self.occasion {
+            Occasion::Disconnected(reason) => reason.as_ref(),
+            Occasion::Method(_) | Occasion::Connected => None,
+        }
     }
 }
 
@@ -73,6 +114,6 @@ pub(crate) enum WantsResult {
 
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("client", &self.client.id()).finish_non_exhaustive()
+        f.debug_struct("Call").field("method", &self.method()).field("client", self.client.id()).finish_non_exhaustive()
     }
 }

@@ -4,11 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use signalhub_connections::{ConnectionId, Identity};
-use signalhub_protocol::{BindError, Binder};
 
-use super::binding::Bindings;
-use super::call::Call;
-use super::extract::Extract;
 use crate::clients::client::Client;
 use crate::flag::Flag;
 use crate::state::HubState;
@@ -23,6 +19,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    pub(crate) fn new(client: Arc<Client>, state: Arc<HubState>) -> Self {
+        let identity = client.identity();
+        Self { client, identity, state }
+    }
+
     pub(crate) fn client(&self) -> &Arc<Client> {
         &self.client
     }
@@ -77,19 +78,6 @@ impl Caller {
     }
 }
 
-impl<S> Extract<S> for Caller {
-    type Bound = ();
-
-    fn bind(_: &mut Binder<'_>, _: &mut Bindings<'_>) -> Result<(), BindError> {
-        Ok(())
-    }
-
-    fn extract((): (), call: &Call, _: &S) -> Self {
-        let (client, identity) = (Arc::clone(call.client()), call.client().identity());
-        Self { client, identity, state: Arc::clone(call.state()) }
-    }
-}
-
 /// Signals a method that its client no longer waits: the client cancelled the stream, or its connection ended.
 ///
 /// A stream method without it is simply dropped when its stream is cancelled. One that takes it ends by itself, and its
@@ -101,6 +89,10 @@ pub struct Cancellation {
 }
 
 impl Cancellation {
+    pub(crate) fn new(stream: Option<Arc<Flag>>, client: Arc<Client>) -> Self {
+        Self { stream, client }
+    }
+
     /// Waits until the client no longer waits.
     pub async fn cancelled(&self) {
         match &self.stream {
@@ -117,18 +109,5 @@ impl Cancellation {
     /// Whether the client no longer waits.
     pub fn is_cancelled(&self) -> bool {
         self.client.ended().is_raised() || self.stream.as_ref().is_some_and(|stream| stream.is_raised())
-    }
-}
-
-impl<S> Extract<S> for Cancellation {
-    type Bound = ();
-    const WATCHES_CANCELLATION: bool = true;
-
-    fn bind(_: &mut Binder<'_>, _: &mut Bindings<'_>) -> Result<(), BindError> {
-        Ok(())
-    }
-
-    fn extract((): (), call: &Call, _: &S) -> Self {
-        Self { stream: call.cancelled().cloned(), client: Arc::clone(call.client()) }
     }
 }

@@ -1,93 +1,102 @@
-//! The parameters of hub methods.
+//! Parameters of hub methods that are taken from the call.
 
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
-use signalhub_protocol::{BindError, Binder};
-
-use super::binding::Bindings;
 use super::call::Call;
+use super::caller::{Caller, Cancellation};
 use crate::clients::groups::Groups;
 use crate::clients::targets::Clients;
+use crate::error::HubError;
 
-/// A type that a hub method can have as a parameter. Parameters may be in any order.
+/// A parameter of hub methods and hooks that is made from the call: who calls, in which hub, with which request.
 ///
-/// Binding comes in two steps: what the client sent becomes typed at once, while the message is read; the rest is taken
-/// when the call starts.
+/// Implement it for types of your own. A hub with the state `S` accepts types that implement `Extract<S>`; a type that needs
+/// no state implements it for all `S`, and so works in every hub. What the client sends with a call is read by
+/// [`Args`](crate::Args) and [`Upload`](crate::Upload) instead.
+///
+/// # Contract
+/// - `extract` runs when the call starts, once per call and parameter, in the order of the parameters: after the arguments
+///   are deserialized and after the [policy](crate::require) has admitted the caller.
+/// - An error answers the call instead of the method, as if the method had returned it; the remaining parameters are not
+///   extracted. In `on_connected` it refuses the client; in `on_disconnected` it is logged.
+/// - A panic is answered like a panic of the method.
+/// - It is synchronous, so that a call that completes immediately stays one future that is polled once. Do not block:
+///   the thread serves other clients. If a value needs to be awaited, extract what is needed to get it, and let the
+///   method await it.
+///
+/// ```
+/// use signalhub::{Call, Extract, Hub, HubError};
+///
+/// /// The tenant of the caller: a claim of its token.
+/// struct Tenant(String);
+///
+/// impl<S> Extract<S> for Tenant {
+///     fn extract(call: &Call, _: &S) -> Result<Self, HubError> {
+///         let identity = call.client_identity();
+///         let tenant = identity.claims.get("tenant").and_then(|claim| claim.as_str().map(str::to_owned));
+///         tenant.map(Self).ok_or_else(|| HubError::new("the token names no tenant"))
+///     }
+/// }
+///
+/// async fn tenant(Tenant(name): Tenant) -> Result<String, HubError> {
+///     Ok(name)
+/// }
+///
+/// let hub = Hub::builder().method("Tenant", tenant).build();
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a parameter of a hub method",
-    note = "hub methods take `Args<(..)>` and `Upload<_>` for what the client sends, `Caller`, `Clients`, `Groups`, \
-            `Cancellation`, and `State` of the hub's state"
+    label = "not an extractor",
+    note = "hub methods take `Args<(..)>` and `Upload<_>` for what the client sends, and extractors: `Caller`, `Clients`, \
+            `Groups`, `Cancellation`, `State<_>` of the state given to `HubBuilder::state`",
+    note = "arguments of the client are one tuple: `Args((a, b)): Args<(i32, String)>`",
+    note = "implement `signalhub::Extract` to make a type an extractor"
 )]
-pub trait Extract<S>: Sized + Send {
-    /// What binding produces and `extract` takes.
-    #[doc(hidden)]
-    type Bound: Send + 'static;
-
-    /// How many arguments of the client it consumes.
-    #[doc(hidden)]
-    const ARGUMENTS: usize = 0;
-
-    /// How many streams of the client it consumes.
-    #[doc(hidden)]
-    const STREAMS: usize = 0;
-
-    /// Whether it lets the method see that its stream is cancelled. The stream is then not dropped; the method ends it.
-    #[doc(hidden)]
+pub trait Extract<S>: Sized {
+    /// Whether a streaming method with this parameter ends its stream by itself when the client cancels it; the stream
+    /// is not dropped then. An extractor that contains a [`Cancellation`] takes over its value.
     const WATCHES_CANCELLATION: bool = false;
 
-    #[doc(hidden)]
-    fn bind(arguments: &mut Binder<'_>, bindings: &mut Bindings<'_>) -> Result<Self::Bound, BindError>;
-
-    #[doc(hidden)]
-    fn extract(bound: Self::Bound, call: &Call, state: &S) -> Self;
+    /// Makes the parameter for one call of a hub with this state.
+    ///
+    /// # Errors
+    /// The answer to the call, if the parameter cannot be made.
+    fn extract(call: &Call, state: &S) -> Result<Self, HubError>;
 }
-
-/// What the client sent: a tuple with one element per argument, `Args((a, b)): Args<(i32, String)>`.
-///
-/// Several `Args` in one method take the arguments in their order. When the arguments of a client do not fit,
-/// its error text says only that the call failed, unless the hub shows [error details](crate::ErrorDetails). The log has a
-/// warning with the method, the argument and the reason; beyond one per second, further ones are logged at debug.
-#[derive(Clone, Copy, Debug)]
-pub struct Args<T>(pub T);
 
 /// The state that the hub was built with.
 #[derive(Clone, Copy, Debug)]
 pub struct State<T>(pub T);
 
-impl<S: Clone + Send + 'static> Extract<S> for State<S> {
-    type Bound = ();
-
-    fn bind(_: &mut Binder<'_>, _: &mut Bindings<'_>) -> Result<(), BindError> {
-        Ok(())
+impl<S: Clone> Extract<S> for State<S> {
+    fn extract(_: &Call, state: &S) -> Result<Self, HubError> {
+        Ok(Self(state.clone()))
     }
+}
 
-    fn extract((): (), _: &Call, state: &S) -> Self {
-        Self(state.clone())
+impl<S> Extract<S> for Caller {
+    fn extract(call: &Call, _: &S) -> Result<Self, HubError> {
+        Ok(call.caller())
     }
 }
 
 impl<S> Extract<S> for Clients {
-    type Bound = ();
-
-    fn bind(_: &mut Binder<'_>, _: &mut Bindings<'_>) -> Result<(), BindError> {
-        Ok(())
-    }
-
-    fn extract((): (), call: &Call, _: &S) -> Self {
-        Self::of_caller(Arc::clone(&call.state().clients), Arc::clone(call.client()), call.called_from().clone())
+    fn extract(call: &Call, _: &S) -> Result<Self, HubError> {
+        Ok(call.clients())
     }
 }
 
 impl<S> Extract<S> for Groups {
-    type Bound = ();
-
-    fn bind(_: &mut Binder<'_>, _: &mut Bindings<'_>) -> Result<(), BindError> {
-        Ok(())
+    fn extract(call: &Call, _: &S) -> Result<Self, HubError> {
+        Ok(call.groups())
     }
+}
 
-    fn extract((): (), call: &Call, _: &S) -> Self {
-        Self::new(Arc::clone(&call.state().clients))
+impl<S> Extract<S> for Cancellation {
+    const WATCHES_CANCELLATION: bool = true;
+
+    fn extract(call: &Call, _: &S) -> Result<Self, HubError> {
+        Ok(call.cancellation())
     }
 }
 
@@ -96,44 +105,7 @@ impl<S> Extract<S> for Groups {
 pub struct Disconnected(pub Option<Arc<str>>);
 
 impl<S> Extract<S> for Disconnected {
-    type Bound = ();
-
-    fn bind(_: &mut Binder<'_>, _: &mut Bindings<'_>) -> Result<(), BindError> {
-        Ok(())
-    }
-
-    fn extract((): (), call: &Call, _: &S) -> Self {
-        Self(call.disconnected().cloned())
+    fn extract(call: &Call, _: &S) -> Result<Self, HubError> {
+        Ok(Self(call.disconnected().cloned()))
     }
 }
-
-macro_rules! args {
-    ($count:expr; $($T:ident),*) => {
-        impl<S, $($T),*> Extract<S> for Args<($($T,)*)>
-        where
-            $($T: DeserializeOwned + Send + 'static),*
-        {
-            type Bound = ($($T,)*);
-            const ARGUMENTS: usize = $count;
-
-            #[allow(unused_variables)]
-            fn bind(arguments: &mut Binder<'_>, _: &mut Bindings<'_>) -> Result<Self::Bound, BindError> {
-                Ok(($(arguments.next::<$T>()?,)*))
-            }
-
-            fn extract(bound: Self::Bound, _: &Call, _: &S) -> Self {
-                Self(bound)
-            }
-        }
-    };
-}
-
-args!(0;);
-args!(1; A);
-args!(2; A, B);
-args!(3; A, B, C);
-args!(4; A, B, C, D);
-args!(5; A, B, C, D, E);
-args!(6; A, B, C, D, E, F);
-args!(7; A, B, C, D, E, F, G);
-args!(8; A, B, C, D, E, F, G, H);

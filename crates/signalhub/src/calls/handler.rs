@@ -12,20 +12,49 @@ use signalhub_protocol::{Arguments, BindError, EncodeError, Protocol};
 
 use super::binding::Bindings;
 use super::call::{Call, WantsResult};
-use super::extract::Extract;
+use super::parameter::Parameter;
 use crate::error::HubError;
 
 /// An async function that can be a hub method.
 ///
-/// Its parameters are extractors in any order ([`Args`](crate::Args), [`Upload`](crate::Upload),
+/// It has up to 12 parameters: extractors in any order ([`Args`](crate::Args), [`Upload`](crate::Upload),
 /// [`Caller`](crate::Caller), [`Clients`](crate::Clients), [`Groups`](crate::Groups), [`State`](crate::State),
-/// [`Cancellation`](crate::Cancellation)); it returns `Result<T, HubError>` with a `T` that serialises. It is
-/// implemented for functions and closures of the right form; there is no need to implement it by hand.
+/// [`Cancellation`](crate::Cancellation), and what implements [`Extract`](crate::Extract)). It returns `Result<T, HubError>`
+/// with a `T` that serde serializes.
+///
+/// Functions and closures of this form implement the trait. A closure that captures values is cloned for each call, so capture
+/// what is cheap to clone, such as an `Arc`:
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+/// use signalhub::Hub;
+///
+/// let calls = Arc::new(AtomicUsize::new(0));
+/// let count = async move || Ok(calls.fetch_add(1, Ordering::Relaxed));
+/// let hub = Hub::builder().method("Count", count).build();
+/// ```
+///
+/// A method that returns a stream is a [`StreamHandler`]:
+///
+/// ```compile_fail,E0277
+/// # use signalhub::{Hub, HubError};
+/// # use futures_util::{Stream, stream};
+/// async fn ones() -> Result<impl Stream<Item = Result<u32, HubError>>, HubError> {
+///     Ok(stream::repeat_with(|| Ok(1)))
+/// }
+/// Hub::builder().method("Ones", ones); // must be `.stream("Ones", ones)`
+/// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be a hub method",
-    note = "a hub method is an async function whose parameters are extractors (`Args<(..)>`, `Caller`, `Clients`, `State` …) \
-            and which returns `Result<T, HubError>`, where `T: Serialize`",
-    note = "the type of `State` must be the one given to `HubBuilder::state`"
+    message = "`{Self}` is not a hub method",
+    label = "not a hub method of a hub with the state `{S}`",
+    note = "a hub method is an async function that returns `Result<T, HubError>`, where `T: Serialize`",
+    note = "a method that returns a stream is added with `HubBuilder::stream`",
+    note = "it has at most 12 parameters, and each is an extractor: `Args<(..)>` for the arguments of the client, `Upload<_>`, \
+            `Caller`, `Clients`, `Groups`, `Cancellation`, `State<{S}>`, or a type that implements `signalhub::Extract<{S}>`",
+    note = "arguments of the client are one tuple of at most 12 types that implement `serde::Deserialize`: \
+            `Args((room, text)): Args<(String, String)>`",
+    note = "a closure must be `Clone`, `Send` and `Sync`, and its future `Send`"
 )]
 pub trait Handler<P, S>: Send + Sync + Sized + 'static {
     #[doc(hidden)]
@@ -48,11 +77,21 @@ pub trait Handler<P, S>: Send + Sync + Sized + 'static {
 /// An async function that can be a streaming hub method.
 ///
 /// Like [`Handler`], but it returns `Result<impl Stream<Item = Result<T, HubError>>, HubError>`. The stream is polled as
-/// fast as the client takes its items, and dropped when the client cancels it or leaves.
+/// fast as the client takes its items, and dropped when the client cancels it or disconnects.
+///
+/// ```compile_fail,E0277
+/// # use signalhub::Hub;
+/// Hub::builder().stream("One", async || Ok(1)); // must be `.method("One", …)`
+/// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be a streaming hub method",
-    note = "a streaming hub method is an async function whose parameters are extractors and which returns \
-            `Result<impl Stream<Item = Result<T, HubError>>, HubError>`, where `T: Serialize`"
+    message = "`{Self}` is not a streaming hub method",
+    label = "not a streaming hub method of a hub with the state `{S}`",
+    note = "a streaming hub method is an async function that returns \
+            `Result<impl Stream<Item = Result<T, HubError>>, HubError>`, where `T: Serialize`",
+    note = "a method that returns a single value is added with `HubBuilder::method`",
+    note = "it has at most 12 parameters, and each is an extractor: `Args<(..)>` for the arguments of the client, `Upload<_>`, \
+            `Caller`, `Clients`, `Groups`, `Cancellation`, `State<{S}>`, or a type that implements `signalhub::Extract<{S}>`",
+    note = "a closure must be `Clone`, `Send` and `Sync`, and its future and stream `Send`"
 )]
 pub trait StreamHandler<P, S>: Send + Sync + Sized + 'static {
     #[doc(hidden)]
@@ -95,7 +134,7 @@ impl fmt::Debug for BoundCall {
 }
 
 /// The encoded items of a stream.
-pub type ItemStream = Pin<Box<dyn Stream<Item = CallResult> + Send>>;
+pub(crate) type ItemStream = Pin<Box<dyn Stream<Item = CallResult> + Send>>;
 
 /// The result of a call, or an item of its stream.
 #[derive(Debug)]
@@ -165,6 +204,7 @@ pub struct Required<H> {
 
 macro_rules! required {
     ($handler:ident) => {
+        #[diagnostic::do_not_recommend]
         impl<P, S, H: $handler<P, S>> $handler<P, S> for Required<H> {
             const SIGNATURE: Signature = H::SIGNATURE;
 
@@ -191,20 +231,25 @@ macro_rules! required {
 required!(Handler);
 required!(StreamHandler);
 
-/// The parameters of a method, as a tuple.
+/// The parameters of a method and their [markers](super::parameter), as a tuple of pairs.
 trait Parameters<S>: Sized {
+    /// The parameters.
+    type Values;
+
     type Bound: Send + 'static;
 
     const SIGNATURE: Signature;
 
     fn bind(arguments: &Arguments<'_>, bindings: &mut Bindings<'_>) -> Result<Self::Bound, BindError>;
 
-    fn extract(bound: Self::Bound, call: &Call, state: &S) -> Self;
+    fn take(bound: Self::Bound, call: &Call, state: &S) -> Result<Self::Values, HubError>;
 }
 
 macro_rules! handler {
-    ($($P:ident $p:ident),*) => {
-        impl<S, $($P: Extract<S>),*> Parameters<S> for ($($P,)*) {
+    ($($P:ident $M:ident $p:ident),*) => {
+        impl<S, $($P: Parameter<S, $M>, $M),*> Parameters<S> for ($(($P, $M),)*) {
+            type Values = ($($P,)*);
+
             type Bound = ($($P::Bound,)*);
 
             const SIGNATURE: Signature = Signature {
@@ -222,21 +267,21 @@ macro_rules! handler {
                 Ok(($($p,)*))
             }
 
-            #[allow(unused_variables, clippy::unused_unit, reason = "without parameters, nothing is extracted")]
-            fn extract(($($p,)*): Self::Bound, call: &Call, state: &S) -> Self {
-                ($($P::extract($p, call, state),)*)
+            #[allow(unused_variables, clippy::unused_unit, reason = "without parameters, nothing is taken")]
+            fn take(($($p,)*): Self::Bound, call: &Call, state: &S) -> Result<Self::Values, HubError> {
+                Ok(($($P::take($p, call, state)?,)*))
             }
         }
 
-        impl<F, Fut, T, S, $($P),*> Handler<($($P,)*), S> for F
+        impl<F, Fut, T, S, $($P, $M),*> Handler<($(($P, $M),)*), S> for F
         where
-            F: Fn($($P),*) -> Fut + Send + Sync + 'static,
+            F: FnOnce($($P),*) -> Fut + Clone + Send + Sync + 'static,
             Fut: Future<Output = Result<T, HubError>> + Send + 'static,
             T: Serialize + Send + 'static,
             S: Clone + Send + Sync + 'static,
-            $($P: Extract<S> + 'static),*
+            $($P: Parameter<S, $M>,)*
         {
-            const SIGNATURE: Signature = <($($P,)*) as Parameters<S>>::SIGNATURE;
+            const SIGNATURE: Signature = <($(($P, $M),)*) as Parameters<S>>::SIGNATURE;
 
             fn bind(
                 self: Arc<Self>,
@@ -244,31 +289,31 @@ macro_rules! handler {
                 bindings: &mut Bindings<'_>,
                 state: &S,
             ) -> Result<BoundCall, BindError> {
-                let bound = <($($P,)*) as Parameters<S>>::bind(arguments, bindings)?;
+                let bound = <($(($P, $M),)*) as Parameters<S>>::bind(arguments, bindings)?;
                 let state = state.clone();
                 Ok(BoundCall::Plain(Box::new(move |call| {
                     Box::pin(async move {
-                        let result = {
-                            let ($($p,)*) = <($($P,)*) as Parameters<S>>::extract(bound, &call, &state);
-                            self($($p),*)
-                        }
-                        .await;
+                        let running = match <($(($P, $M),)*) as Parameters<S>>::take(bound, &call, &state) {
+                            Ok(($($p,)*)) => Self::clone(&self)($($p),*),
+                            Err(error) => return CallResult::Failed(error),
+                        };
+                        let result = running.await;
                         CallResult::of_call(result, &call)
                     })
                 })))
             }
         }
 
-        impl<F, Fut, St, T, S, $($P),*> StreamHandler<($($P,)*), S> for F
+        impl<F, Fut, St, T, S, $($P, $M),*> StreamHandler<($(($P, $M),)*), S> for F
         where
-            F: Fn($($P),*) -> Fut + Send + Sync + 'static,
+            F: FnOnce($($P),*) -> Fut + Clone + Send + Sync + 'static,
             Fut: Future<Output = Result<St, HubError>> + Send + 'static,
             St: Stream<Item = Result<T, HubError>> + Send + 'static,
             T: Serialize + Send + 'static,
             S: Clone + Send + Sync + 'static,
-            $($P: Extract<S> + 'static),*
+            $($P: Parameter<S, $M>,)*
         {
-            const SIGNATURE: Signature = <($($P,)*) as Parameters<S>>::SIGNATURE;
+            const SIGNATURE: Signature = <($(($P, $M),)*) as Parameters<S>>::SIGNATURE;
 
             fn bind(
                 self: Arc<Self>,
@@ -276,16 +321,13 @@ macro_rules! handler {
                 bindings: &mut Bindings<'_>,
                 state: &S,
             ) -> Result<BoundCall, BindError> {
-                let bound = <($($P,)*) as Parameters<S>>::bind(arguments, bindings)?;
+                let bound = <($(($P, $M),)*) as Parameters<S>>::bind(arguments, bindings)?;
                 let state = state.clone();
                 Ok(BoundCall::Stream(Box::new(move |call| {
                     Box::pin(async move {
                         let protocol = call.client().protocol();
-                        let items = {
-                            let ($($p,)*) = <($($P,)*) as Parameters<S>>::extract(bound, &call, &state);
-                            self($($p),*)
-                        }
-                        .await?;
+                        let ($($p,)*) = <($(($P, $M),)*) as Parameters<S>>::take(bound, &call, &state)?;
+                        let items = Self::clone(&self)($($p),*).await?;
                         let encoded = items.map(move |item| CallResult::encode(item, protocol));
                         Ok(Box::pin(encoded) as ItemStream)
                     })
@@ -296,9 +338,17 @@ macro_rules! handler {
 }
 
 handler!();
-handler!(A a);
-handler!(A a, B b);
-handler!(A a, B b, C c);
-handler!(A a, B b, C c, D d);
-handler!(A a, B b, C c, D d, E e);
-handler!(A a, B b, C c, D d, E e, G g);
+handler!(P1 M1 p1);
+handler!(P1 M1 p1, P2 M2 p2);
+handler!(P1 M1 p1, P2 M2 p2, P3 M3 p3);
+handler!(P1 M1 p1, P2 M2 p2, P3 M3 p3, P4 M4 p4);
+handler!(P1 M1 p1, P2 M2 p2, P3 M3 p3, P4 M4 p4, P5 M5 p5);
+handler!(P1 M1 p1, P2 M2 p2, P3 M3 p3, P4 M4 p4, P5 M5 p5, P6 M6 p6);
+handler!(P1 M1 p1, P2 M2 p2, P3 M3 p3, P4 M4 p4, P5 M5 p5, P6 M6 p6, P7 M7 p7);
+handler!(P1 M1 p1, P2 M2 p2, P3 M3 p3, P4 M4 p4, P5 M5 p5, P6 M6 p6, P7 M7 p7, P8 M8 p8);
+handler!(P1 M1 p1, P2 M2 p2, P3 M3 p3, P4 M4 p4, P5 M5 p5, P6 M6 p6, P7 M7 p7, P8 M8 p8, P9 M9 p9);
+handler!(P1 M1 p1, P2 M2 p2, P3 M3 p3, P4 M4 p4, P5 M5 p5, P6 M6 p6, P7 M7 p7, P8 M8 p8, P9 M9 p9, P10 M10 p10);
+handler!(P1 M1 p1, P2 M2 p2, P3 M3 p3, P4 M4 p4, P5 M5 p5, P6 M6 p6, P7 M7 p7, P8 M8 p8, P9 M9 p9, P10 M10 p10,
+    P11 M11 p11);
+handler!(P1 M1 p1, P2 M2 p2, P3 M3 p3, P4 M4 p4, P5 M5 p5, P6 M6 p6, P7 M7 p7, P8 M8 p8, P9 M9 p9, P10 M10 p10,
+    P11 M11 p11, P12 M12 p12);

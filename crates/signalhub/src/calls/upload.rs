@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::binding::{Bindings, Pushed, UploadSink};
 use super::call::Call;
-use super::extract::Extract;
+use super::parameter::{FromClient, Parameter};
 use crate::error::{ErrorDetails, HubError};
 use crate::type_name::type_name;
 
@@ -78,7 +78,7 @@ impl<T> fmt::Debug for Upload<T> {
     }
 }
 
-impl<S, T: DeserializeOwned + Send + 'static> Extract<S> for Upload<T> {
+impl<S, T: DeserializeOwned + Send + 'static> Parameter<S, FromClient> for Upload<T> {
     type Bound = Self;
     const STREAMS: usize = 1;
 
@@ -92,8 +92,8 @@ impl<S, T: DeserializeOwned + Send + 'static> Extract<S> for Upload<T> {
         Ok(Self(queue))
     }
 
-    fn extract(bound: Self, _: &Call, _: &S) -> Self {
-        bound
+    fn take(bound: Self, _: &Call, _: &S) -> Result<Self, HubError> {
+        Ok(bound)
     }
 }
 

@@ -19,7 +19,7 @@ use super::ending::Fault;
 use super::pending::{CallKind, PendingCall};
 use super::streaming::{OnCancel, Streaming};
 use super::uploads::{CallNumber, Uploads};
-use crate::calls::call::{Call, WantsResult};
+use crate::calls::call::{Call, Occasion, WantsResult};
 use crate::calls::handler::{BoundCall, CallResult, catch_panic};
 use crate::clients::call_slots::{CallSlot, CallSlots};
 use crate::clients::client::Client;
@@ -156,7 +156,7 @@ impl RunningCalls {
     /// Runs `on_connected`; without one, the client is connected at once.
     pub(super) fn start_on_connected(&mut self) -> Option<CallDone> {
         let Some(hook) = &self.definition.on_connected else { return Some(CallDone::Connected) };
-        let future = catch_panic(hook.run(self.call(CalledFrom::OnConnected)));
+        let future = catch_panic(hook.run(self.call(CalledFrom::OnConnected, Occasion::Connected)));
         let done = async move {
             match future.await {
                 CallResult::Failed(error) => CallDone::Refused(error),
@@ -181,8 +181,8 @@ impl RunningCalls {
         match (bound, id) {
             (BoundCall::Plain(begin), id) => {
                 let wants_result = if id.is_some() { WantsResult::Yes } else { WantsResult::No };
-                let call =
-                    catch_panic(begin(self.call(CalledFrom::Method(slot.clone())).with_wants_result(wants_result)));
+                let call = self.call(CalledFrom::Method(slot.clone()), Occasion::Method(method));
+                let call = catch_panic(begin(call.with_wants_result(wants_result)));
                 let client = Arc::clone(&self.client);
                 self.run(kind, streams, async move {
                     let result = call.await;
@@ -197,9 +197,9 @@ impl RunningCalls {
                 let cancelled = Arc::new(Flag::default());
                 self.cancels.insert(Arc::clone(&id), (number, Arc::clone(&cancelled)));
                 streams.cancel = Some(Arc::clone(&id));
-                let call = self.call(CalledFrom::Method(None)).with_wants_result(WantsResult::Yes);
-                let call = call.with_cancelled(Arc::clone(&cancelled));
                 let on_cancel = if method.signature().watches_cancellation { OnCancel::Leave } else { OnCancel::Drop };
+                let call = self.call(CalledFrom::Method(None), Occasion::Method(method));
+                let call = call.with_wants_result(WantsResult::Yes).with_cancelled(Arc::clone(&cancelled));
                 let client = Arc::clone(&self.client);
                 let streaming = Streaming { client, id, target, details, cancelled, on_cancel };
                 self.run(kind, streams, streaming.run(begin(call)))
@@ -286,8 +286,8 @@ impl RunningCalls {
         self.last
     }
 
-    fn call(&self, called_from: CalledFrom) -> Call {
-        Call::new(Arc::clone(&self.client), Arc::clone(&self.state), called_from)
+    fn call(&self, called_from: CalledFrom, occasion: Occasion) -> Call {
+        Call::new(Arc::clone(&self.client), Arc::clone(&self.state), called_from, occasion)
     }
 
     /// Takes a completion of the client: the end of an upload, or the answer that a call waits for.
