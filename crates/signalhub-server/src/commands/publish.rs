@@ -150,6 +150,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn errors_name_the_status_the_code_and_what_was_wrong() {
+        let problem = |status| NotifyError::Refused {
+            status,
+            code: "a_code".to_owned(),
+            title: "A title".to_owned(),
+            detail: Some("a detail".to_owned()),
+        };
+        for (error, text) in [
+            (problem(400), "refused with 400 (a_code): a detail"),
+            (
+                problem(401),
+                "refused with 401 (a_code): a detail; give a valid --key, --token, SIGNALHUB_KEY or SIGNALHUB_TOKEN",
+            ),
+            (
+                NotifyError::UnknownAnswer { status: 502, body: "<html>".to_owned() },
+                "refused with 502 (no code): <html>",
+            ),
+            (NotifyError::TimedOut(TIMEOUT), "the server did not answer within 30 s"),
+        ] {
+            assert_eq!(refused(error).to_string(), text);
+        }
+    }
+
+    #[test]
     fn the_configured_key_goes_to_the_configured_server_alone() {
         let mut configuration = Configuration::default();
         configuration.read_toml("test", "[listen]\npublic = \"hub.example:3000\"").unwrap();
