@@ -163,7 +163,7 @@ async fn arguments_that_cannot_be_sent_reach_nobody() {
 #[tokio::test(start_paused = true)]
 async fn a_group_lives_as_long_as_it_has_members() {
     let hub = hub().build();
-    let [mut a, mut b, ..] = four(&hub).await;
+    let [mut a, mut b, _c, _d] = four(&hub).await;
     let before = hub.group_count();
     for client in [&mut a, &mut b] {
         for group in ["new", "new"] {

@@ -15,6 +15,10 @@ use crate::transport::handover::{Arrival, Handover};
 use crate::transport::inbox::Inbox;
 
 /// The client's end of a connection made by [`Connection::pair`](crate::Connection::pair).
+///
+/// Dropping it ends the connection with [`CloseReason::ClientGone`], unless it has [ended](Self::end) for another reason.
+/// What it sent before is still read; a [resumable](crate::Connection::resumable_pair) connection ends at once, because no
+/// other transport can come.
 pub struct Peer {
     send_queue: Arc<SendQueue>,
     inbox: Arc<Inbox>,
@@ -46,12 +50,12 @@ impl Peer {
         frames.first().map(Frame::payload)
     }
 
-    /// Ends the client's side for the given reason.
+    /// Ends the client's side for the given reason. The first reason stands.
     pub fn end(&mut self, reason: CloseReason) {
         self.inbox.end(reason);
     }
 
-    /// Loses the transport without a word.
+    /// Loses the transport, as a client whose network fails.
     pub fn lose(&mut self) {
         self.end(CloseReason::ClientGone);
     }
@@ -98,10 +102,14 @@ impl Peer {
     pub fn close_reason(&self) -> Option<CloseReason> {
         self.send_queue.ended()
     }
+}
 
-    /// Tells whether the handler has let go of the connection.
-    pub fn is_abandoned(&self) -> bool {
-        self.inbox.is_abandoned()
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let reason = self.inbox.end(CloseReason::ClientGone);
+        if self.handover.is_some() && reason == CloseReason::ClientGone {
+            self.give_up();
+        }
     }
 }
 

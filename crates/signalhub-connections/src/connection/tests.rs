@@ -1,5 +1,7 @@
 use std::time::SystemTime;
 
+use futures_util::FutureExt;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -30,4 +32,32 @@ fn credentials_of_any_end_have_a_deadline_or_never_expire() {
     assert!(Identity::anonymous().with_expiry(far).deadline().is_none_or(|deadline| deadline > century));
     let past = Identity::anonymous().with_expiry(SystemTime::UNIX_EPOCH).deadline();
     assert!(past.is_some_and(|deadline| deadline <= Instant::now()));
+}
+
+#[tokio::test]
+async fn dropping_the_peer_ends_its_connection() {
+    let (mut connection, mut peer) = Connection::pair(Identity::anonymous());
+    peer.send(b"last words");
+    drop(peer);
+    assert_eq!(connection.receive(Intake::Open).await, Received::Bytes);
+    assert_eq!(connection.receive(Intake::Open).await, Received::Ended(CloseReason::ClientGone));
+
+    let (mut connection, mut peer) = Connection::pair(Identity::anonymous());
+    peer.end(CloseReason::ClientClosed);
+    drop(peer);
+    assert_eq!(connection.receive(Intake::Open).await, Received::Ended(CloseReason::ClientClosed));
+}
+
+#[tokio::test]
+async fn dropping_the_peer_ends_a_connection_that_could_be_resumed() {
+    let (mut connection, peer) = Connection::resumable_pair(Identity::anonymous());
+    drop(peer);
+    assert_eq!(connection.receive(Intake::Open).await, Received::Ended(CloseReason::ClientGone));
+
+    let (mut connection, mut peer) = Connection::resumable_pair(Identity::anonymous());
+    peer.lose();
+    assert_eq!(connection.receive(Intake::Open).now_or_never(), None);
+    assert!(connection.is_suspended());
+    drop(peer);
+    assert_eq!(connection.receive(Intake::Open).await, Received::Ended(CloseReason::ClientGone));
 }

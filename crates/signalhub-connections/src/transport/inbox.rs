@@ -125,11 +125,12 @@ impl Inbox {
         }
     }
 
-    /// Ends the client's side; the first reason stands.
-    pub(crate) fn end(&self, reason: CloseReason) {
-        self.lock().ended.get_or_insert(reason);
+    /// Ends the client's side. The first reason stands and is returned.
+    pub(crate) fn end(&self, reason: CloseReason) -> CloseReason {
+        let reason = *self.lock().ended.get_or_insert(reason);
         self.room.notify_waiters();
         self.send_queue.signals.raise(Signal::Moved);
+        reason
     }
 
     /// Takes over the credentials of a later request, where they differ. Before the connection has its transport they
@@ -174,10 +175,6 @@ impl Inbox {
     pub(crate) fn abandon(&self) {
         self.lock().abandoned = true;
         self.room.notify_waiters();
-    }
-
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.lock().abandoned
     }
 }
 

@@ -180,6 +180,11 @@ impl Client {
         self.peer.end(CloseReason::ClientGone);
     }
 
+    /// Tells whether the session's task has ended.
+    pub(crate) fn session_has_ended(&self) -> bool {
+        self.session.is_finished()
+    }
+
     /// Drops the session as a runtime does that ends.
     pub(crate) async fn kill(&mut self) {
         self.session.abort();
