@@ -9,7 +9,7 @@ async fn join(caller: Caller, groups: Groups, Args((room,)): Args<(String,)>) ->
     if room.is_empty() {
         return Err(HubError::new("a room has a name"));
     }
-    groups.add(caller.id(), &room);
+    groups.add(caller.id(), &room).await?;
     Ok(())
 }
 

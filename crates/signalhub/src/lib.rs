@@ -35,7 +35,7 @@ pub use calls::extract::{Disconnected, Extract, State};
 pub use calls::handler::{Handler, Required, StreamHandler, require};
 pub use calls::parameter::{Args, Parameter};
 pub use calls::upload::Upload;
-pub use clients::errors::{InvokeError, SendError};
+pub use clients::errors::{GroupError, InvokeError, SendError};
 pub use clients::groups::Groups;
 pub use clients::targets::{Clients, SingleTarget, Target};
 pub use counters::{CallError, RefusedCalls};

@@ -4,16 +4,16 @@ mod support;
 
 use serde_json::{Value, json};
 use signalhub::{Args, Caller, Clients, ConnectionId, ErrorDetails, Groups, Hub, HubBuilder, HubError, Identity};
-use signalhub::{SendError, Target};
+use signalhub::{InvokeError, SendError, Target};
 use support::{Client, called, failed, invoking, result, soon};
 
 async fn join(groups: Groups, caller: Caller, Args((group,)): Args<(String,)>) -> Result<(), HubError> {
-    groups.add(caller.id(), &group);
+    groups.add(caller.id(), &group).await?;
     Ok(())
 }
 
 async fn leave(groups: Groups, caller: Caller, Args((group,)): Args<(String,)>) -> Result<(), HubError> {
-    groups.remove(caller.id(), &group);
+    groups.remove(caller.id(), &group).await?;
     Ok(())
 }
 
@@ -41,8 +41,8 @@ async fn four(hub: &Hub) -> [Client; 4] {
     for (i, user) in users.into_iter().enumerate() {
         let client = Client::connect_as(hub, user).await;
         if i < 3 {
-            hub.groups().add(client.id(), &format!("g{i}"));
-            hub.groups().add(client.id(), "all");
+            hub.groups().add(client.id(), &format!("g{i}")).await.unwrap();
+            hub.groups().add(client.id(), "all").await.unwrap();
         }
         clients.push(client);
     }
@@ -180,10 +180,10 @@ async fn a_group_lives_as_long_as_it_has_members() {
         a.hears([result("1", &Value::Null)]).await;
         assert_eq!(hub.group_count(), before + left);
     }
-    hub.groups().remove(b.id(), "new");
+    hub.groups().remove(b.id(), "new").await.unwrap();
     assert_eq!(hub.group_count(), before);
-    hub.groups().add(&ConnectionId::new("nobody"), "new");
-    hub.groups().remove(&ConnectionId::new("nobody"), "all");
+    hub.groups().add(&ConnectionId::new("nobody"), "new").await.unwrap();
+    hub.groups().remove(&ConnectionId::new("nobody"), "all").await.unwrap();
     assert_eq!(hub.group_count(), before);
     b.hears([called("M", &json!([]))]).await;
     b.is_heard().await;
@@ -203,8 +203,8 @@ async fn who_leaves_is_taken_out_of_everything() {
         target.send("M", ()).await.expect("nobody is no error");
     }
     kept.send("M", ()).await.expect("nobody is no error");
-    hub.groups().add(&id, "new");
-    hub.groups().add(&id, "all");
+    hub.groups().add(&id, "new").await.unwrap();
+    hub.groups().add(&id, "all").await.unwrap();
     assert_eq!(hub.group_count(), 3);
     for target in [hub.clients().all(), hub.clients().group("all"), hub.clients().users(["ann", "bob"])] {
         target.send("M", ()).await.expect("it can be sent");
@@ -219,6 +219,54 @@ async fn who_leaves_is_taken_out_of_everything() {
         client.ends().await;
     }
     assert_eq!((hub.client_count(), hub.group_count()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_is_resolved_when_something_is_sent() {
+    let hub = hub().build();
+    let mut client = Client::begin(&hub, Identity::user("eve"));
+    let id = client.id().clone();
+    let (one, group, user) = (hub.clients().client(&id), hub.clients().group("g"), hub.clients().user("eve"));
+    // Nothing is connected under this id yet.
+    one.send("M", ()).await.expect("no receiver is no error");
+    assert!(matches!(one.invoke::<u32>("M", ()).await, Err(InvokeError::Unknown(_))));
+    client.peer.send("{\"protocol\":\"json\",\"version\":1}\u{1e}");
+    client.hears([json!({})]).await;
+    hub.groups().add(&id, "g").await.unwrap();
+    one.send("One", ()).await.expect("it can be sent");
+    group.send("Group", ()).await.expect("it can be sent");
+    user.send("User", ()).await.expect("it can be sent");
+    let asked = tokio::spawn(async move { one.invoke::<u32>("Ask", ()).await });
+    client.hears(["One", "Group", "User"].map(|method| called(method, &json!([])))).await;
+    let question = client.is_asked("Ask").await;
+    client.say(&result(&question, &json!(7)));
+    assert_eq!(soon(asked).await.unwrap().unwrap(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_of_one_sender_stay_in_order_whatever_their_targets() {
+    async fn send_all(clients: &Clients, id: &ConnectionId) -> Result<(), SendError> {
+        let single = [clients.client(id)];
+        let several = [clients.all(), clients.group("all"), clients.user("ann"), clients.clients([id])];
+        for number in 0..1000 {
+            match number % 5 {
+                0 => single[0].send("N", (number,)).await?,
+                other => several[other - 1].send("N", (number,)).await?,
+            }
+        }
+        Ok(())
+    }
+    let numbered = |from: usize, to: usize| (from..to).map(|number| called("N", &json!([number])));
+    let hub = hub()
+        .method("SendAll", async |clients: Clients, caller: Caller| Ok(send_all(&clients, caller.id()).await?))
+        .build();
+    let mut client = Client::connect(&hub).await;
+    hub.groups().add(client.id(), "all").await.unwrap();
+    send_all(&hub.clients(), client.id()).await.expect("all can be sent");
+    client.hears(numbered(0, 1000)).await;
+    client.call("1", "SendAll", &json!([]));
+    client.hears(numbered(0, 1000)).await;
+    client.hears([result("1", &Value::Null)]).await;
 }
 
 /// Sending makes room for other tasks after every 128 clients, who may then come and go.

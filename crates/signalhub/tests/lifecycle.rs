@@ -92,7 +92,7 @@ async fn a_client_is_a_member_while_on_connected_runs_and_is_not_heard() {
     let hub = hub
         .on_connected(async |State(shared): State<Shared>, clients: Clients, groups: Groups, caller: Caller| {
             caller.insert(7_u32);
-            groups.add(caller.id(), "g");
+            groups.add(caller.id(), "g").await?;
             clients.caller().send("Hello", ()).await?;
             shared.wait().await?;
             clients.caller().send("Ready", ()).await?;
@@ -123,7 +123,7 @@ async fn who_is_refused_by_on_connected_leaves_nothing_and_does_not_disconnect()
         let hub = hub
             .configure(|options| options.error_details = details)
             .on_connected(move |groups: Groups, caller: Caller, State(shared): State<Shared>| async move {
-                groups.add(caller.id(), "g");
+                groups.add(caller.id(), "g").await?;
                 shared.wait().await?;
                 fail(kind)
             })
@@ -185,7 +185,7 @@ async fn nothing_follows_a_close_message() {
     let (hub, shared, mut events) = hub();
     let hub = hub
         .on_disconnected(async |State(shared): State<Shared>, clients: Clients, groups: Groups, caller: Caller| {
-            groups.add(caller.id(), "g");
+            groups.add(caller.id(), "g").await?;
             clients.caller().send("Bye", ()).await?;
             shared.tell("leaving");
             shared.wait().await
@@ -315,7 +315,7 @@ async fn an_on_disconnected_that_fails_leaves_nothing_behind() {
         let (hub, ..) = hub();
         let hub = hub.on_disconnected(move || async move { fail(kind) }).build();
         let (mut client, mut other) = (Client::connect(&hub).await, Client::connect(&hub).await);
-        hub.groups().add(client.id(), "g");
+        hub.groups().add(client.id(), "g").await.unwrap();
         client.vanish();
         client.ends().await;
         assert_eq!((hub.client_count(), hub.group_count()), (1, 0));
@@ -375,7 +375,7 @@ async fn a_session_that_is_dropped_leaves_nothing() {
     let (hub, shared, mut events) = telling();
     let hub = hub.build();
     let mut client = Client::connect(&hub).await;
-    hub.groups().add(client.id(), "g");
+    hub.groups().add(client.id(), "g").await.unwrap();
     client.call("1", "Wait", &json!(["a"]));
     assert_eq!(events.next().await, "begun a");
     client.kill().await;
@@ -431,7 +431,7 @@ impl Wake for Counting {
 async fn nobody_reads_the_answer_to_a_handshake_before_the_client_is_registered() {
     let hub = Hub::builder()
         .on_connected(async |groups: Groups, caller: Caller| {
-            groups.add(caller.id(), "g");
+            groups.add(caller.id(), "g").await?;
             Ok(())
         })
         .build();

@@ -183,12 +183,12 @@ async fn visits(groups: usize, repetitions: usize) {
     let hub = Hub::builder().build();
     let host = Client::connect(&hub, "host").await;
     for group in 0..groups {
-        hub.groups().add(&host.id, &format!("group-{group}"));
+        hub.groups().add(&host.id, &format!("group-{group}")).await.unwrap();
     }
     for _ in 0..repetitions {
         let guest = Client::connect(&hub, "guest").await;
-        hub.groups().add(&guest.id, "group-1");
-        hub.groups().add(&guest.id, "group-2");
+        hub.groups().add(&guest.id, "group-1").await.unwrap();
+        hub.groups().add(&guest.id, "group-2").await.unwrap();
         guest.leave().await;
     }
 }

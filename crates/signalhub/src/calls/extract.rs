@@ -32,9 +32,11 @@ use crate::error::HubError;
 ///
 /// impl<S> Extract<S> for Tenant {
 ///     fn extract(call: &Call, _: &S) -> Result<Self, HubError> {
-///         let identity = call.client_identity();
-///         let tenant = identity.claims.get("tenant").and_then(|claim| claim.as_str().map(str::to_owned));
-///         tenant.map(Self).ok_or_else(|| HubError::new("the token names no tenant"))
+///         match call.client_identity().claims.get("tenant") {
+///             Ok(Some(tenant)) => Ok(Self(tenant)),
+///             Ok(None) => Err(HubError::new("the token names no tenant")),
+///             Err(error) => Err(HubError::internal("InvalidClaim", error)),
+///         }
 ///     }
 /// }
 ///

@@ -35,6 +35,20 @@ impl From<SendError> for HubError {
     }
 }
 
+/// Why the members of a group could not be changed.
+///
+/// Within one process this cannot happen, so the type has no values yet. A hub whose clients are connected to several servers
+/// will need some, for servers that cannot be reached.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GroupError {}
+
+impl From<GroupError> for HubError {
+    fn from(error: GroupError) -> Self {
+        match error {}
+    }
+}
+
 /// Why a client gave no result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use signalhub_connections::ConnectionId;
 
 use super::connected::ConnectedClients;
+use super::errors::GroupError;
 
 /// Adds clients to groups of the hub, and removes them.
 ///
@@ -19,13 +20,21 @@ impl Groups {
         Self(connected)
     }
 
-    /// Adds a client to a group.
-    pub fn add(&self, id: &ConnectionId, group: &str) {
+    /// Adds a client to a group. When this returns, sends to the group reach the client.
+    ///
+    /// # Errors
+    /// None today: see [`GroupError`].
+    pub async fn add(&self, id: &ConnectionId, group: &str) -> Result<(), GroupError> {
         self.0.join(id, group);
+        Ok(())
     }
 
-    /// Removes a client from a group.
-    pub fn remove(&self, id: &ConnectionId, group: &str) {
+    /// Removes a client from a group. When this returns, sends to the group no longer reach the client.
+    ///
+    /// # Errors
+    /// None today: see [`GroupError`].
+    pub async fn remove(&self, id: &ConnectionId, group: &str) -> Result<(), GroupError> {
         self.0.leave(id, group);
+        Ok(())
     }
 }

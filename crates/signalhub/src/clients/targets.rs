@@ -26,6 +26,10 @@ const READERS_WAIT: Duration = Duration::from_secs(1);
 ///
 /// A user is a user of an organisation. A hub method addresses those of its caller's organisation, all other tasks those
 /// without one; [`in_organisation`](Self::in_organisation) chooses another. Ids and groups belong to no organisation.
+///
+/// A target names clients; which clients these are is resolved each time something is sent. So a target can be kept: it
+/// reaches who is connected, or in the group, at that time. Messages that one task sends one after another reach each client
+/// in this order, even if their targets differ.
 #[derive(Clone, Debug)]
 pub struct Clients {
     connected: Arc<ConnectedClients>,
@@ -75,23 +79,12 @@ impl Clients {
 
     /// The client that calls; outside a call, no client.
     pub fn caller(&self) -> SingleTarget {
-        SingleTarget {
-            connected: Arc::clone(&self.connected),
-            client: self.caller.clone(),
-            id: None,
-            called_from: self.called_from.clone(),
-        }
+        self.single(Receiver::Caller(self.caller.clone()))
     }
 
     /// The client with this connection id.
     pub fn client(&self, id: &ConnectionId) -> SingleTarget {
-        let client = self.connected.find(id);
-        SingleTarget {
-            connected: Arc::clone(&self.connected),
-            client,
-            id: Some(id.clone()),
-            called_from: self.called_from.clone(),
-        }
+        self.single(Receiver::Id(id.clone()))
     }
 
     /// The clients with these connection ids, each once.
@@ -133,6 +126,10 @@ impl Clients {
 
     fn target(&self, receivers: Receivers) -> Target {
         Target { connected: Arc::clone(&self.connected), receivers, except: Vec::new() }
+    }
+
+    fn single(&self, receiver: Receiver) -> SingleTarget {
+        SingleTarget { connected: Arc::clone(&self.connected), receiver, called_from: self.called_from.clone() }
     }
 
     fn but_the_caller(&self, receivers: Receivers) -> Target {
@@ -228,9 +225,15 @@ impl Target {
 #[must_use = "nothing is sent before `send` or `invoke`"]
 pub struct SingleTarget {
     connected: Arc<ConnectedClients>,
-    client: Option<Arc<Client>>,
-    id: Option<ConnectionId>,
+    receiver: Receiver,
     called_from: CalledFrom,
+}
+
+#[derive(Clone, Debug)]
+enum Receiver {
+    /// `None` outside a call.
+    Caller(Option<Arc<Client>>),
+    Id(ConnectionId),
 }
 
 impl SingleTarget {
@@ -239,7 +242,7 @@ impl SingleTarget {
     /// # Errors
     /// When the arguments cannot be serialised, or the method has no name.
     pub async fn send<T: Serialize>(&self, method: &str, arguments: T) -> Result<(), SendError> {
-        if let Some(client) = &self.client {
+        if let Some(client) = self.find() {
             let _ = client.outbound().send(&encode(client.protocol(), method, None, &arguments)?);
             client.outbound().wait_for_readers(READERS_WAIT).await;
         }
@@ -261,11 +264,13 @@ impl SingleTarget {
         if let CalledFrom::OnConnected = self.called_from {
             return Err(InvokeError::Connecting);
         }
-        let Some(client) = &self.client else {
-            let id = self.id.clone().unwrap_or_else(|| ConnectionId::new(""));
-            return Err(InvokeError::Unknown(id));
+        let Some(client) = self.find() else {
+            return Err(InvokeError::Unknown(match &self.receiver {
+                Receiver::Caller(_) => ConnectionId::new(""),
+                Receiver::Id(id) => id.clone(),
+            }));
         };
-        let wait = self.connected.results().wait::<R>(client);
+        let wait = self.connected.results().wait::<R>(&client);
         let frame = encode(client.protocol(), method, Some(wait.id().to_string()), &arguments)?;
         if client.outbound().send(&frame).is_err() {
             return Err(InvokeError::Disconnected(client.id().clone()));
@@ -274,6 +279,13 @@ impl SingleTarget {
             slot.release();
         }
         wait.answer().await
+    }
+
+    fn find(&self) -> Option<Arc<Client>> {
+        match &self.receiver {
+            Receiver::Caller(client) => client.clone(),
+            Receiver::Id(id) => self.connected.find(id),
+        }
     }
 }
 

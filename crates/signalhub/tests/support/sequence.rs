@@ -162,7 +162,7 @@ fn hub() -> (Hub, Shared) {
         .configure(|options| options.client_timeout_interval = Duration::from_secs(3600))
         .state(shared.clone())
         .on_connected(async |groups: Groups, caller: Caller| {
-            groups.add(caller.id(), "everyone");
+            groups.add(caller.id(), "everyone").await?;
             Ok(())
         })
         .on_disconnected(async |clients: Clients| Ok(clients.group("everyone").send("Left", ()).await?))

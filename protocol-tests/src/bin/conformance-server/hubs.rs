@@ -160,12 +160,12 @@ async fn send_user(clients: Clients, Args((user, method, argument)): ThreeTexts)
 }
 
 async fn join(caller: Caller, groups: Groups, Args((group,)): Args<(Option<String>,)>) -> Result<(), HubError> {
-    groups.add(caller.id(), &given(group, "groupName")?);
+    groups.add(caller.id(), &given(group, "groupName")?).await?;
     Ok(())
 }
 
 async fn leave(caller: Caller, groups: Groups, Args((group,)): Args<(Option<String>,)>) -> Result<(), HubError> {
-    groups.remove(caller.id(), &given(group, "groupName")?);
+    groups.remove(caller.id(), &given(group, "groupName")?).await?;
     Ok(())
 }
 
@@ -229,11 +229,11 @@ async fn restricted() -> Result<&'static str, HubError> {
 /// Adds the methods of the hub that loads are compared with: one group for each name of an event.
 pub(crate) fn main_hub(hub: HubBuilder<()>) -> HubBuilder<()> {
     hub.method("Subscribe", async |caller: Caller, groups: Groups, Args((request,)): Args<(Value,)>| {
-        groups.add(caller.id(), event_of(&request)?);
+        groups.add(caller.id(), event_of(&request)?).await?;
         Ok(())
     })
     .method("Unsubscribe", async |caller: Caller, groups: Groups, Args((request,)): Args<(Value,)>| {
-        groups.remove(caller.id(), event_of(&request)?);
+        groups.remove(caller.id(), event_of(&request)?).await?;
         Ok(())
     })
 }
