@@ -6,7 +6,7 @@
 //!
 //! [`Origins`] says which web pages may use it, [`Limits`] how much it takes on, and [`TrustedProxies`] whose word about
 //! the origin of a request counts. When the server stops, [`Server::drain_time`] spreads the ends of the connections. With
-//! the feature `tower`, an endpoint is also a service for somebody else's HTTP server: `Endpoint::into_service`.
+//! the feature `tower`, an endpoint is also a service for another HTTP server: `TowerEndpoint`.
 //!
 //! ```
 //! use std::sync::Arc;

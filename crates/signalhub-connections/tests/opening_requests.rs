@@ -71,7 +71,7 @@ async fn behind_hyper(endpoint: Endpoint) -> SocketAddr {
     use tower_service::Service;
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (address, mounted) = (listener.local_addr().unwrap(), endpoint.into_service());
+    let (address, mounted) = (listener.local_addr().unwrap(), TowerEndpoint::new(endpoint));
     tokio::spawn(async move {
         while let Ok((socket, peer)) = listener.accept().await {
             let mounted = mounted.clone();

@@ -41,7 +41,7 @@ impl ConnectionHandler for Echo {
 }
 
 fn echo() -> TowerEndpoint {
-    Endpoint::new(Echo).transports(Transports::WEB_SOCKETS.and(TransportKind::LongPolling)).into_service()
+    TowerEndpoint::new(Endpoint::new(Echo).transports(Transports::WEB_SOCKETS.and(TransportKind::LongPolling)))
 }
 
 async fn call(service: &mut TowerEndpoint, method: &str, path: &str) -> (StatusCode, String) {
@@ -66,7 +66,7 @@ impl Authenticate for Named {
 
 #[tokio::test]
 async fn a_connection_is_unknown_to_all_but_its_owner() {
-    let mut service = Endpoint::new(Echo).transports(Transports::ALL).identify(Named).into_service();
+    let mut service = TowerEndpoint::new(Endpoint::new(Echo).transports(Transports::ALL).identify(Named));
     let mut ask = async |method: &str, path: &str, user: &str, accept: &str| {
         let request = Request::builder().method(method).uri(path).header("user", user).header("accept", accept);
         let request = request.body(Full::<bytes::Bytes>::default()).unwrap();

@@ -1,15 +1,17 @@
 //! The body of a response: one piece, a stream of events, or the socket itself.
 
-use std::convert::Infallible;
 use std::fmt;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Frame, SizeHint};
+use tokio::time::Sleep;
 
+use crate::close::{ARRIVAL_TIME, CloseReason};
 use crate::http::request_timeouts::Busy;
 use crate::limits::socket_quotas::SocketShare;
 use crate::outbound::SendQueue;
@@ -38,6 +40,8 @@ struct Source {
 enum Kind {
     Whole(Full<Bytes>),
     Events(EventStream),
+    /// An event stream whose server stops, until its last messages have had time to arrive.
+    Stopping(Pin<Box<Sleep>>),
     Socket(Accept),
 }
 
@@ -72,8 +76,8 @@ impl Body {
         match std::mem::replace(&mut self.kind, Kind::Whole(Full::default())) {
             Kind::Events(events) => Some(Takeover::Events(events)),
             Kind::Socket(accept) => Some(Takeover::Socket(accept)),
-            whole @ Kind::Whole(_) => {
-                self.kind = whole;
+            other @ (Kind::Whole(_) | Kind::Stopping(_)) => {
+                self.kind = other;
                 None
             }
         }
@@ -131,23 +135,35 @@ impl<T: Into<Bytes>> From<T> for Body {
 
 impl hyper::body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        match &mut self.kind {
-            Kind::Whole(whole) => Pin::new(whole).poll_frame(cx),
-            Kind::Events(events) => events.poll_next(cx).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk)))),
-            Kind::Socket(_) => Poll::Ready(None),
+        loop {
+            match &mut self.kind {
+                Kind::Whole(whole) => return Pin::new(whole).poll_frame(cx).map_err(|never| match never {}),
+                Kind::Events(events) => match ready!(events.poll_next(cx)) {
+                    None if events.send_queue().ended() == Some(CloseReason::ServerShutdown) => {}
+                    event => return Poll::Ready(event.map(|event| Ok(Frame::data(event)))),
+                },
+                // A stream that ends in order makes some clients try once, while the server is away, and then give up.
+                Kind::Stopping(time) => {
+                    ready!(time.as_mut().poll(cx));
+                    let error = io::Error::new(io::ErrorKind::ConnectionReset, "the server stops");
+                    return Poll::Ready(Some(Err(error)));
+                }
+                Kind::Socket(_) => return Poll::Ready(None),
+            }
+            self.kind = Kind::Stopping(Box::pin(tokio::time::sleep(ARRIVAL_TIME)));
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Whole(whole) => whole.is_end_stream(),
-            Kind::Events(_) => false,
+            Kind::Events(_) | Kind::Stopping(_) => false,
             Kind::Socket(_) => true,
         }
     }
@@ -155,7 +171,7 @@ impl hyper::body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Whole(whole) => whole.size_hint(),
-            Kind::Events(_) => SizeHint::default(),
+            Kind::Events(_) | Kind::Stopping(_) => SizeHint::default(),
             Kind::Socket(_) => SizeHint::with_exact(0),
         }
     }
@@ -165,7 +181,7 @@ impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Whole(whole) => whole.fmt(f),
-            Kind::Events(_) => f.write_str("Events"),
+            Kind::Events(_) | Kind::Stopping(_) => f.write_str("Events"),
             Kind::Socket(_) => f.write_str("Socket"),
         }
     }

@@ -30,7 +30,7 @@ const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A path that takes connections.
 ///
-/// It is mounted with [`Server::endpoint`](crate::Server::endpoint), or in axum with `into_service` (feature `tower`).
+/// It is mounted with [`Server::endpoint`](crate::Server::endpoint), or in axum with `TowerEndpoint` (feature `tower`).
 pub struct Endpoint {
     handler: Arc<dyn ConnectionHandler>,
     authenticate: Option<Arc<dyn Authenticate>>,

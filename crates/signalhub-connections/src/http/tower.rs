@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
@@ -26,44 +27,73 @@ use crate::http::request_body::RequestBody;
 use crate::limits::Limits;
 use crate::registry::Registry;
 use crate::registry::connection_counts::ConnectionCounts;
+use crate::request::forwarded::TrustedProxies;
 use crate::request::path;
+use crate::request::remote_address::RemoteAddress;
 use crate::transport::io::Io;
 
 /// How long connections may take to end after the last of them was told to.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// An endpoint as a tower service: with axum, `Router::new().nest_service("/hub", endpoint.into_service())`.
+/// An endpoint as a tower service: with axum, `Router::new().nest_service("/hub", TowerEndpoint::new(endpoint))`.
 ///
-/// It expects the path without the prefix it is mounted under, and answers `/` and `/negotiate`. All clones share their
-/// connections. It starts working with the first request, inside the runtime that brings it; connections go on after the
-/// last clone was dropped, until they end by themselves.
+/// All clones share their connections. The service starts working with the first request, inside the runtime that brings
+/// it; connections go on after the last clone was dropped, until they end by themselves.
 ///
-/// The server around it accepts the sockets, so some things are its business:
-/// - `TCP_NODELAY`: without it the second of two small messages waits for an acknowledgement, up to 40 ms. With axum,
-///   `listener.tap_io(|socket| drop(socket.set_nodelay(true)))` sets it for all sockets. WebSockets on plain TCP sockets
-///   get it here in any case; event streams and TLS depend on it.
-/// - `SO_KEEPALIVE` and `TCP_USER_TIMEOUT`: without them a client whose network has died is noticed only after many
+/// # Paths
+/// The service expects paths without the prefix that it is nested under, as axum's `nest_service` gives them; anything but
+/// the prefix itself and its `negotiate` gets 404. Behind the prefix, paths match as with [`Server`](crate::Server):
+/// regardless of case, of the encoding of letters and of dot segments, with one slash at the end allowed. The prefix is
+/// matched by the router around, which in axum means: as it is written, with its case. To match whole paths as `Server`
+/// does, set the path with [`TowerEndpoint::at`] and let a router send the service all that it has no route for.
+///
+/// # What the server around decides
+/// It accepts the sockets, so these things are its business:
+/// - `TCP_NODELAY`: without it, the second of two small messages waits for an acknowledgement, up to 40 ms. WebSockets on
+///   plain TCP sockets get it here in any case. Event streams, polls and TLS depend on the server around, because it never
+///   hands over their socket. With axum, `listener.tap_io(|socket| drop(socket.set_nodelay(true)))` sets it for all sockets;
+///   with hyper, call `set_nodelay` after `accept`.
+/// - `SO_KEEPALIVE` and `TCP_USER_TIMEOUT`: without them, a client whose network has died is noticed only after many
 ///   minutes, unless it has pinged before. [`Server`](crate::Server) sets both.
 /// - How long heads and answers may take, and how many file descriptors there are. An answer that a client does not read
-///   stays with the server around it.
-/// - For limits per address it puts a [`RemoteAddress`](crate::RemoteAddress) among the extensions of each request.
+///   stays with the server around.
+/// - Where a request comes from: the limits per address, [`TowerEndpoint::trusted_proxies`] and
+///   [`Connection::remote_address`](crate::Connection::remote_address) need a [`RemoteAddress`] among the extensions of each
+///   request. With axum, a `map_request` middleware takes it from `ConnectInfo`; see the example `axum`.
+/// - When it stops: await [`TowerEndpoint::drain`] before.
 #[derive(Clone)]
 pub struct TowerEndpoint(Arc<Shared>);
 
+#[derive(Clone)]
 struct Shared {
     mounted: Mounted,
-    started: Once,
-}
-
-impl Endpoint {
-    /// Makes a tower service of the endpoint.
-    pub fn into_service(self) -> TowerEndpoint {
-        let mounted = Mounted { endpoint: Arc::new(self), number: 0, registry: Arc::default() };
-        TowerEndpoint(Arc::new(Shared { mounted, started: Once::new() }))
-    }
+    /// The path that it answers, without a slash at the end; empty behind a router that removes its prefix.
+    path: Box<str>,
+    proxies: TrustedProxies,
+    started: Arc<Once>,
 }
 
 impl TowerEndpoint {
+    /// Makes a tower service of an endpoint.
+    pub fn new(endpoint: Endpoint) -> Self {
+        let mounted = Mounted { endpoint: Arc::new(endpoint), number: 0, registry: Arc::default() };
+        let (path, proxies, started) = (Box::default(), TrustedProxies::none(), Arc::new(Once::new()));
+        Self(Arc::new(Shared { mounted, path, proxies, started }))
+    }
+
+    /// Expects whole paths, and matches this one as [`Server::endpoint`](crate::Server::endpoint) does.
+    #[must_use]
+    pub fn at(self, path: &str) -> Self {
+        self.change(|shared| shared.path = path::normal(path).trim_end_matches('/').into())
+    }
+
+    /// Sets the proxies whose forwarded headers tell where requests come from; none by default. A request comes from a
+    /// proxy if its [`RemoteAddress`] is the proxy's, which is then replaced by the client's.
+    #[must_use]
+    pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
+        self.change(|shared| shared.proxies = proxies)
+    }
+
     /// Sets how many connections it takes on.
     #[must_use]
     pub fn limits(self, limits: Limits) -> Self {
@@ -84,8 +114,34 @@ impl TowerEndpoint {
         }
     }
 
+    fn change(mut self, change: impl FnOnce(&mut Shared)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
     fn registry(&self) -> &Arc<Registry> {
         &self.0.mounted.registry
+    }
+}
+
+impl Shared {
+    /// Finds out where a request comes from and what it is for. The error is its answer.
+    #[allow(clippy::result_large_err, reason = "the error is the answer that goes out next")]
+    fn check_head(&self, head: &mut Parts) -> Result<Route, Response<Body>> {
+        if let Some(peer) = head.extensions.get::<RemoteAddress>().map(|peer| peer.ip())
+            && self.proxies.trusts(peer)
+        {
+            self.proxies.resolve(head, peer);
+        }
+        let refuse =
+            |head: &Parts, error, response| refuse_error(&self.mounted.registry, error, head.uri.path(), response);
+        // The router around has removed the prefix, so what leads out of it is another path.
+        let is_within = !self.path.is_empty() || path::is_within_root(head.uri.path());
+        if path::normalise(&mut head.uri).is_err() {
+            return Err(refuse(head, ClientError::MalformedRequest, answers::malformed()));
+        }
+        let route = Route::matching(&self.path, head.uri.path()).filter(|_| is_within);
+        route.ok_or_else(|| refuse(head, ClientError::UnknownPath, answers::empty(StatusCode::NOT_FOUND)))
     }
 }
 
@@ -105,18 +161,16 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let shared = Arc::clone(&self.0);
         Box::pin(async move {
-            shared.started.call_once(|| shared.mounted.registry.start_ticking());
-            if path::normalise(request.uri_mut()).is_err() {
-                let (error, response) = (ClientError::MalformedRequest, answers::malformed());
-                return Ok(refuse_error(&shared.mounted.registry, error, request.uri().path(), response));
-            }
-            let Some(route) = Route::matching("", request.uri().path()) else {
-                let (error, response) = (ClientError::UnknownPath, answers::empty(http::StatusCode::NOT_FOUND));
-                return Ok(refuse_error(&shared.mounted.registry, error, request.uri().path(), response));
-            };
-            let upgrade = hyper::upgrade::on(&mut request);
             let registry = &shared.mounted.registry;
-            let request = request.map(|body| RequestBody::new(body, registry.body_timeout(), registry));
+            shared.started.call_once(|| registry.start_ticking());
+            let upgrade = hyper::upgrade::on(&mut request);
+            let (mut head, body) = request.into_parts();
+            let route = match shared.check_head(&mut head) {
+                Ok(route) => route,
+                Err(response) => return Ok(response),
+            };
+            let body = RequestBody::new(body, registry.body_timeout(), registry);
+            let request = Request::from_parts(head, body);
             let mut response = dispatch::answer(&shared.mounted, route, request, None).await;
             if let Some(accept) = response.body_mut().take_socket() {
                 tokio::spawn(hand_over(upgrade, accept));

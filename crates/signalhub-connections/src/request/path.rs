@@ -36,6 +36,22 @@ pub(crate) fn normalise(uri: &mut Uri) -> Result<(), NulInPath> {
     Ok(())
 }
 
+/// Tells whether no `..` of the path leads above its root.
+#[cfg(feature = "tower")]
+pub(crate) fn is_within_root(path: &str) -> bool {
+    let mut depth = 0_usize;
+    let decoded = decode_unreserved(path.strip_prefix('/').unwrap_or(path));
+    decoded.split('/').all(|segment| {
+        match segment {
+            "." => {}
+            ".." if depth == 0 => return false,
+            ".." => depth -= 1,
+            _ => depth += 1,
+        }
+        true
+    })
+}
+
 /// The same of a path alone, as an endpoint is mounted at.
 pub(crate) fn normal(path: &str) -> String {
     without_dot_segments(&decode_unreserved(path))
