@@ -6,7 +6,6 @@ use std::sync::Arc;
 use signalhub_connections::{ConnectionId, Identity};
 
 use super::caller::{Caller, Cancellation};
-use super::method::Method;
 use crate::clients::client::Client;
 use crate::clients::groups::Groups;
 use crate::clients::targets::{CalledFrom, Clients};
@@ -28,8 +27,8 @@ pub struct Call {
 /// What is called.
 #[derive(Clone)]
 pub(crate) enum Occasion {
-    /// A method, by a client.
-    Method(Arc<Method>),
+    /// The method of this name, by a client.
+    Method(Arc<str>),
     /// The client has connected.
     Connected,
     /// The connection has ended; with a reason if it did not end in an orderly way.
@@ -53,7 +52,7 @@ impl Call {
     /// The name of the method as it was registered; `None` in `on_connected` and `on_disconnected`.
     pub fn method(&self) -> Option<&str> {
         match &self.occasion {
-            Occasion::Method(method) => Some(method.name()),
+            Occasion::Method(name) => Some(name),
             Occasion::Connected | Occasion::Disconnected(_) => None,
         }
     }

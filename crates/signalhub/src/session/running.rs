@@ -181,7 +181,7 @@ impl RunningCalls {
         match (bound, id) {
             (BoundCall::Plain(begin), id) => {
                 let wants_result = if id.is_some() { WantsResult::Yes } else { WantsResult::No };
-                let call = self.call(CalledFrom::Method(slot.clone()), Occasion::Method(method));
+                let call = self.call(CalledFrom::Method(slot.clone()), Occasion::Method(Arc::clone(method.name())));
                 let call = catch_panic(begin(call.with_wants_result(wants_result)));
                 let client = Arc::clone(&self.client);
                 self.run(kind, streams, async move {
@@ -198,7 +198,7 @@ impl RunningCalls {
                 self.cancels.insert(Arc::clone(&id), (number, Arc::clone(&cancelled)));
                 streams.cancel = Some(Arc::clone(&id));
                 let on_cancel = if method.signature().watches_cancellation { OnCancel::Leave } else { OnCancel::Drop };
-                let call = self.call(CalledFrom::Method(None), Occasion::Method(method));
+                let call = self.call(CalledFrom::Method(None), Occasion::Method(Arc::clone(method.name())));
                 let call = call.with_wants_result(WantsResult::Yes).with_cancelled(Arc::clone(&cancelled));
                 let client = Arc::clone(&self.client);
                 let streaming = Streaming { client, id, target, details, cancelled, on_cancel };
