@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use signalhub_protocol::BindError;
+
 use crate::counters::CallError;
 
 /// The failure of a hub method.
@@ -50,6 +52,12 @@ impl HubError {
             (Kind::Internal(kind), ErrorDetails::Shown) => format!("{base} {kind}: {}", self.text),
             (Kind::Internal(_), ErrorDetails::Hidden) => base.to_owned(),
         }
+    }
+}
+
+impl From<BindError> for HubError {
+    fn from(error: BindError) -> Self {
+        Self::internal(error.exception(), error)
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::calls::caller::Caller;
 use crate::calls::handler::{Handler, StreamHandler};
+use crate::calls::hub_filter::{HubFilter, HubFilterList};
 use crate::calls::method::{Hook, Method, MethodTable};
 use crate::calls::parameter::Args;
 use crate::clients::groups::Groups;
@@ -42,6 +43,7 @@ impl Hub {
             on_connected: None,
             on_disconnected: None,
             subscriptions: None,
+            filters: HubFilterList::default(),
         }
     }
 
@@ -102,6 +104,7 @@ pub struct HubBuilder<S> {
     on_connected: Option<Hook>,
     on_disconnected: Option<Hook>,
     subscriptions: Option<SubscriptionMethods>,
+    filters: HubFilterList,
 }
 
 impl HubBuilder<()> {
@@ -112,8 +115,8 @@ impl HubBuilder<()> {
     pub fn state<S: Clone + Send + Sync + 'static>(self, state: S) -> HubBuilder<S> {
         let first = self.methods.is_empty() && self.on_connected.is_none() && self.on_disconnected.is_none();
         assert!(first, "the state of a hub comes before its methods");
-        let Self { methods, options, .. } = self;
-        HubBuilder { state, methods, options, on_connected: None, on_disconnected: None, subscriptions: None }
+        let Self { methods, options, filters, .. } = self;
+        HubBuilder { state, methods, options, on_connected: None, on_disconnected: None, subscriptions: None, filters }
     }
 }
 
@@ -161,6 +164,15 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
         self
     }
 
+    /// Adds a filter, which runs around all calls and around the start and the end of connections.
+    ///
+    /// The filter that is added first is the outermost. HubFilters apply to all methods of the hub, also to those that were
+    /// added earlier.
+    pub fn filter(mut self, filter: impl HubFilter) -> Self {
+        self.filters.push(filter);
+        self
+    }
+
     /// Adds `Subscribe` and `Unsubscribe`: clients get the broker's events that they ask for as calls of `OnEvent`.
     ///
     /// What a client may see comes from its identity: its organisation, and its `grants` claim, without which it has
@@ -198,11 +210,16 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
 
     /// Finishes the hub.
     pub fn build(self) -> Hub {
-        let definition = HubDefinition {
-            methods: MethodTable::new(self.methods.into_values()),
-            on_connected: self.on_connected,
-            on_disconnected: self.on_disconnected,
-            subscriptions: self.subscriptions,
+        let Self { methods, on_connected, on_disconnected, subscriptions, filters, .. } = self;
+        let methods = methods.into_values();
+        let definition = match filters.finish() {
+            None => HubDefinition { methods: MethodTable::new(methods), on_connected, on_disconnected, subscriptions },
+            Some(filters) => HubDefinition {
+                methods: MethodTable::new(methods.map(|method| method.filtered(&filters))),
+                on_connected: Some(Hook::filtered(on_connected, &filters)),
+                on_disconnected: Some(Hook::filtered(on_disconnected, &filters)),
+                subscriptions,
+            },
         };
         let state = HubState::new(self.options, Instant::now());
         Hub { definition: Arc::new(definition), state: Arc::new(state) }

@@ -33,6 +33,7 @@ pub use calls::call::Call;
 pub use calls::caller::{Caller, Cancellation};
 pub use calls::extract::{Disconnected, Extract, State};
 pub use calls::handler::{Handler, Required, StreamHandler, require};
+pub use calls::hub_filter::{HubFilter, Next, Reply};
 pub use calls::parameter::{Args, Parameter};
 pub use calls::upload::Upload;
 pub use clients::errors::{GroupError, InvokeError, SendError};

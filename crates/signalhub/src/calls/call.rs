@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::de::{DeserializeOwned, IgnoredAny};
 use signalhub_connections::{ConnectionId, Identity};
+use signalhub_protocol::{Arguments, BindError, Protocol};
 
 use super::caller::{Caller, Cancellation};
 use crate::clients::client::Client;
@@ -20,6 +22,8 @@ pub struct Call {
     called_from: CalledFrom,
     occasion: Occasion,
     wants_result: WantsResult,
+    /// In a hub with filters, what the client sent.
+    arguments: Option<Arc<RawArguments>>,
     /// Raised when the client cancels the stream that the call returns.
     cancelled: Option<Arc<Flag>>,
 }
@@ -38,7 +42,7 @@ pub(crate) enum Occasion {
 impl Call {
     /// A call whose client does not wait for a result.
     pub(crate) fn new(client: Arc<Client>, state: Arc<HubState>, called_from: CalledFrom, occasion: Occasion) -> Self {
-        Self { client, state, called_from, occasion, wants_result: WantsResult::No, cancelled: None }
+        Self { client, state, called_from, occasion, wants_result: WantsResult::No, arguments: None, cancelled: None }
     }
 
     pub(crate) fn with_wants_result(self, wants_result: WantsResult) -> Self {
@@ -47,6 +51,10 @@ impl Call {
 
     pub(crate) fn with_cancelled(self, cancelled: Arc<Flag>) -> Self {
         Self { cancelled: Some(cancelled), ..self }
+    }
+
+    pub(crate) fn with_arguments(self, arguments: RawArguments) -> Self {
+        Self { arguments: Some(Arc::new(arguments)), ..self }
     }
 
     /// The name of the method as it was registered; `None` in `on_connected` and `on_disconnected`.
@@ -87,6 +95,42 @@ impl Call {
         Cancellation::new(self.cancelled.clone(), Arc::clone(&self.client))
     }
 
+    /// How many arguments the client sent. 0 in a hub without [filters](crate::HubFilter), which does not keep them.
+    pub fn argument_count(&self) -> usize {
+        self.arguments.as_ref().map_or(0, |arguments| arguments.count)
+    }
+
+    /// Deserializes an argument of the client once more, besides the one for the method. `index` begins at 0. Any argument
+    /// can be read as a `serde_json::Value`, unless it has a value of MessagePack that JSON does not have.
+    ///
+    /// Arguments are kept, as the client sent them, only in a hub with [filters](crate::HubFilter), until the call ends.
+    ///
+    /// # Errors
+    /// When there is no such argument, or it is of another type.
+    pub fn argument<T: DeserializeOwned>(&self, index: usize) -> Result<T, BindError> {
+        let count = self.argument_count();
+        let Some(arguments) = self.arguments.as_ref().filter(|_| index < count) else {
+            return Err(BindError::Count { provided: count, expected: index + 1 });
+        };
+        let mut arguments = arguments.protocol.arguments(&arguments.bytes).bind(count)?;
+        for _ in 0..index {
+            arguments.next::<IgnoredAny>()?;
+        }
+        arguments.next()
+    }
+
+    /// In `on_disconnected`, why the connection ended; `None` after an orderly end.
+    pub fn disconnected(&self) -> Option<&str> {
+        match &self.occasion {
+            Occasion::Disconnected(reason) => reason.as_deref(),
+            Occasion::Method(_) | Occasion::Connected => None,
+        }
+    }
+
+    pub(crate) fn occasion(&self) -> &Occasion {
+        &self.occasion
+    }
+
     pub(crate) fn client(&self) -> &Arc<Client> {
         &self.client
     }
@@ -94,13 +138,23 @@ impl Call {
     pub(crate) fn wants_result(&self) -> WantsResult {
         self.wants_result
     }
+}
 
-    /// Why the connection ended, if it did not end in an orderly way.
-    pub(crate) fn disconnected(&self) -> Option<&Arc<str>> {
-        match &self.occasion {
-            Occasion::Disconnected(reason) => reason.as_ref(),
-            Occasion::Method(_) | Occasion::Connected => None,
-        }
+/// The arguments of a call, as the client sent them.
+pub(crate) struct RawArguments {
+    protocol: Protocol,
+    bytes: Box<[u8]>,
+    count: usize,
+}
+
+impl RawArguments {
+    /// Copies arguments that a method of this many arguments has accepted.
+    pub(crate) fn new(arguments: &Arguments<'_>, count: usize) -> Self {
+        let protocol = match arguments {
+            Arguments::Json(_) => Protocol::Json,
+            Arguments::MessagePack(_) => Protocol::MessagePack,
+        };
+        Self { protocol, bytes: arguments.as_bytes().into(), count }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::call::Call;
+use super::call::{Call, Occasion};
 use super::caller::{Caller, Cancellation};
 use crate::clients::groups::Groups;
 use crate::clients::targets::Clients;
@@ -16,7 +16,8 @@ use crate::error::HubError;
 ///
 /// # Contract
 /// - `extract` runs when the call starts, once per call and parameter, in the order of the parameters: after the arguments
-///   are deserialized and after the [policy](crate::require) has admitted the caller.
+///   are deserialized, after the [policy](crate::require) has admitted the caller, and inside all
+///   [filters](crate::HubFilter). So it sees what a filter has stored with [`Caller::insert`].
 /// - An error answers the call instead of the method, as if the method had returned it; the remaining parameters are not
 ///   extracted. In `on_connected` it refuses the client; in `on_disconnected` it is logged.
 /// - A panic is answered like a panic of the method.
@@ -108,6 +109,9 @@ pub struct Disconnected(pub Option<Arc<str>>);
 
 impl<S> Extract<S> for Disconnected {
     fn extract(call: &Call, _: &S) -> Result<Self, HubError> {
-        Ok(Self(call.disconnected().cloned()))
+        Ok(Self(match call.occasion() {
+            Occasion::Disconnected(reason) => reason.clone(),
+            Occasion::Method(_) | Occasion::Connected => None,
+        }))
     }
 }

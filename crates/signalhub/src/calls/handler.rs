@@ -122,7 +122,7 @@ pub struct Signature {
 /// A call whose arguments are bound; it runs when it gets its [`Call`].
 pub enum BoundCall {
     /// Of a method with one result.
-    Plain(Box<dyn FnOnce(Call) -> BoxFuture<CallResult> + Send>),
+    Plain(RunPlain),
     /// Of a streaming method.
     Stream(Box<dyn FnOnce(Call) -> BoxFuture<Result<ItemStream, HubError>> + Send>),
 }
@@ -132,6 +132,9 @@ impl fmt::Debug for BoundCall {
         f.write_str("BoundCall(..)")
     }
 }
+
+/// Runs a method with one result, or a hook.
+pub(crate) type RunPlain = Box<dyn FnOnce(Call) -> BoxFuture<CallResult> + Send>;
 
 /// The encoded items of a stream.
 pub(crate) type ItemStream = Pin<Box<dyn Stream<Item = CallResult> + Send>>;
@@ -148,7 +151,7 @@ pub enum CallResult {
 }
 
 impl CallResult {
-    fn encode<T: Serialize>(result: Result<T, HubError>, protocol: Protocol) -> Self {
+    pub(super) fn encode<T: Serialize>(result: Result<T, HubError>, protocol: Protocol) -> Self {
         let value = match result {
             Ok(value) => value,
             Err(error) => return Self::Failed(error),
@@ -160,7 +163,7 @@ impl CallResult {
         }
     }
 
-    fn of_call<T: Serialize>(result: Result<T, HubError>, call: &Call) -> Self {
+    pub(super) fn of_call<T: Serialize>(result: Result<T, HubError>, call: &Call) -> Self {
         match result {
             Ok(_) if call.wants_result() == WantsResult::No => Self::Value(Vec::new()),
             result => Self::encode(result, call.client().protocol()),

@@ -8,8 +8,9 @@ use signalhub_protocol::{Arguments, BindError};
 use tokio::sync::Notify;
 
 use super::binding::Bindings;
-use super::call::Call;
-use super::handler::{BoundCall, CallResult, Handler, Signature, StreamHandler};
+use super::call::{Call, RawArguments};
+use super::handler::{BoundCall, CallResult, Handler, RunPlain, Signature, StreamHandler};
+use super::hub_filter::HubFilters;
 
 type Bind = Box<dyn Fn(&Arguments<'_>, &mut Bindings<'_>) -> Result<BoundCall, BindError> + Send + Sync>;
 
@@ -61,6 +62,16 @@ impl Method {
         Self { usage: Some(usage), ..self }
     }
 
+    /// Runs filters around each call.
+    pub(crate) fn filtered(self, filters: &HubFilters) -> Self {
+        let (bind, filters, count) = (self.bind, filters.clone(), self.signature.arguments);
+        let bind = move |arguments: &Arguments<'_>, bindings: &mut Bindings<'_>| {
+            let bound = bind(arguments, bindings)?;
+            Ok(filters.clone().around_call(bound, RawArguments::new(arguments, count)))
+        };
+        Self { bind: Box::new(bind), ..self }
+    }
+
     pub(crate) fn usage(&self) -> Option<&'static str> {
         self.usage
     }
@@ -83,8 +94,11 @@ impl Method {
     }
 }
 
-/// What runs when a client connects or disconnects.
-pub(crate) struct Hook(Method);
+/// What runs when a client connects or disconnects: a handler, if the hub has one, and the filters around it.
+pub(crate) struct Hook {
+    handler: Option<Method>,
+    filters: Option<HubFilters>,
+}
 
 impl Hook {
     /// # Panics
@@ -97,16 +111,31 @@ impl Hook {
         let Signature { arguments, streams, .. } = H::SIGNATURE;
         assert!(arguments == 0 && streams == 0, "{name} takes no arguments of the client");
         assert!(handler.policy().is_none(), "{name} has no caller to judge: an endpoint has policies of its own");
-        Self(Method::plain(name, handler, state))
+        Self { handler: Some(Method::plain(name, handler, state)), filters: None }
+    }
+
+    /// The hook of a hub with filters, which may have no handler.
+    pub(crate) fn filtered(hook: Option<Self>, filters: &HubFilters) -> Self {
+        Self { handler: hook.and_then(|hook| hook.handler), filters: Some(filters.clone()) }
     }
 
     pub(crate) fn run(&self, call: Call) -> BoxFuture<CallResult> {
-        let resume = Arc::new(Notify::new());
-        let mut bindings = Bindings { capacity: 0, resume: &resume, uploads: Vec::new() };
-        match self.0.bind(&Arguments::Json(b"[]"), &mut bindings) {
-            Ok(BoundCall::Plain(run)) => run(call),
-            Ok(BoundCall::Stream(_)) | Err(_) => unreachable!("`new` has seen a plain method without arguments"),
+        let handler = self.handler.as_ref().map(begin);
+        match (&self.filters, handler) {
+            (Some(filters), handler) => filters.clone().around_hook(call, handler),
+            (None, Some(handler)) => handler(call),
+            (None, None) => Box::pin(std::future::ready(CallResult::Value(Vec::new()))),
         }
+    }
+}
+
+/// Begins a handler that [`Hook::new`] has checked.
+fn begin(handler: &Method) -> RunPlain {
+    let resume = Arc::new(Notify::new());
+    let mut bindings = Bindings { capacity: 0, resume: &resume, uploads: Vec::new() };
+    match handler.bind(&Arguments::Json(b"[]"), &mut bindings) {
+        Ok(BoundCall::Plain(run)) => run,
+        Ok(BoundCall::Stream(_)) | Err(_) => unreachable!("`new` has seen a plain method without arguments"),
     }
 }
 
