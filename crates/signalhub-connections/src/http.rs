@@ -1,5 +1,6 @@
 //! HTTP: the server, what it reads and what it answers.
 
+pub(crate) mod added_headers;
 pub(crate) mod answers;
 pub(crate) mod body;
 pub(crate) mod dispatch;
@@ -7,6 +8,7 @@ pub(crate) mod endpoint;
 pub(crate) mod mounted;
 pub(crate) mod negotiate;
 pub(crate) mod origins;
+pub(crate) mod page;
 pub(crate) mod refusals;
 pub(crate) mod request_body;
 pub(crate) mod request_timeouts;

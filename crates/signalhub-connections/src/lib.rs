@@ -60,6 +60,9 @@ mod request;
 mod transport;
 mod websocket_codec;
 
+/// The types of the crate `http` that this crate's own are used with.
+pub use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+
 /// The head of an HTTP request, as [`Authenticate`] reads it.
 pub use ::http::request::Parts as RequestHead;
 
@@ -79,9 +82,9 @@ pub use http::body::Body;
 pub use http::endpoint::{Endpoint, ExpiredCredentials};
 pub use http::negotiate::NegotiateVersion;
 pub use http::origins::{OriginError, Origins};
+pub use http::page::{Page, Respond};
 pub use http::request_body::{BodyError, RequestBody};
 pub use http::server::Server;
-pub use http::server::routes::Respond;
 #[cfg(feature = "tower")]
 pub use http::tower::TowerEndpoint;
 pub use id::ConnectionId;

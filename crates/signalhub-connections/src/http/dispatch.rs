@@ -59,27 +59,45 @@ where
 {
     let (head, body) = request.into_parts();
     let span = request_id::span(&head);
-    answer_parts(mounted, route, head, body, default_origins).instrument(span).await
+    answer_parts(mounted, route, &head, body, default_origins).instrument(span).await
 }
 
 async fn answer_parts<B>(
     mounted: &Mounted,
     route: Route,
-    head: Parts,
+    head: &Parts,
     body: RequestBody<B>,
     default_origins: Option<&Origins>,
 ) -> Response<Body>
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
-    let judge = |origins: &Origins| origins.judge(&head, || mounted.endpoint.vouches_for(&head));
+    let mut response = answer_page(mounted, route, head, body, default_origins).await;
+    if let Some(added) = mounted.endpoint.added_headers() {
+        added.add(head, response.headers_mut());
+    }
+    response
+}
+
+/// Looks at the page that sent a request, and answers it.
+async fn answer_page<B>(
+    mounted: &Mounted,
+    route: Route,
+    head: &Parts,
+    body: RequestBody<B>,
+    default_origins: Option<&Origins>,
+) -> Response<Body>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let judge = |origins: &Origins| origins.judge(head, || mounted.endpoint.vouches_for(head));
     let cors = match mounted.endpoint.own_origins().or(default_origins).map(judge) {
         None => None,
         Some(Judged::Passed(cors)) => Some(cors),
         Some(Judged::Preflight(response)) => return response,
-        Some(Judged::Foreign(response)) => return refuse_page(&mounted.registry, &head, response),
+        Some(Judged::Foreign(response)) => return refuse_page(&mounted.registry, head, response),
     };
-    let response = handle(mounted, route, &head, body).await;
+    let response = handle(mounted, route, head, body).await;
     add_cors_headers(&mounted.registry, cors.as_ref(), response)
 }
 

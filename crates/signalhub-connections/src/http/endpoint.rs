@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use http::{HeaderMap, Request};
 use tokio::time::Instant;
 
 use crate::auth::authenticate::{Authenticate, Authentication};
@@ -16,6 +16,7 @@ use crate::auth::guess_limit::GuessLimit;
 use crate::auth::identity::{Identity, Policy};
 use crate::counts::client_errors::ClientError;
 use crate::handler::ConnectionHandler;
+use crate::http::added_headers::AddedHeaders;
 use crate::http::negotiate::NegotiateVersion;
 use crate::http::origins::Origins;
 use crate::outbound::QueueLimits;
@@ -44,6 +45,7 @@ pub struct Endpoint {
     disconnect_timeout: Duration,
     origins: Option<Origins>,
     guesses: Option<GuessLimit>,
+    added_headers: Option<AddedHeaders>,
 }
 
 /// What happens to a connection whose credentials expire.
@@ -83,6 +85,7 @@ impl Endpoint {
             disconnect_timeout: DISCONNECT_TIMEOUT,
             origins: None,
             guesses: None,
+            added_headers: None,
         }
     }
 
@@ -185,6 +188,35 @@ impl Endpoint {
     pub fn send_timeout(mut self, timeout: Duration) -> Self {
         self.queue.stall = timeout;
         self
+    }
+
+    /// Adds headers, such as cookies, to each answer of the endpoint: to negotiate, the upgrade of a WebSocket (101), event
+    /// streams, polls, POSTs, errors and preflights. The function gets the head of the request and an empty map.
+    ///
+    /// It cannot break the protocol: headers that the endpoint sets itself or that frame an answer, such as `Content-Type`,
+    /// `Content-Length`, `Connection` or `Sec-WebSocket-Protocol`, are not added, and a warning is logged. Only to `Vary` its
+    /// values are added. A page of another origin sees the headers that CORS allows it to. Answers that come before the
+    /// endpoint is found, to requests that cannot be read or that are beyond a limit of sockets, do not get the headers.
+    ///
+    /// ```
+    /// # use signalhub_connections::{Endpoint, HeaderValue};
+    /// # fn configure(endpoint: Endpoint) -> Endpoint {
+    /// endpoint.response_headers(|request, headers| {
+    ///     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    ///     if !request.headers.contains_key("cookie") {
+    ///         headers.insert("set-cookie", HeaderValue::from_static("node=a; HttpOnly; Path=/"));
+    ///     }
+    /// })
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn response_headers(mut self, add: impl Fn(&Parts, &mut HeaderMap) + Send + Sync + 'static) -> Self {
+        self.added_headers = Some(AddedHeaders::new(add));
+        self
+    }
+
+    pub(crate) fn added_headers(&self) -> Option<&AddedHeaders> {
+        self.added_headers.as_ref()
     }
 
     pub(crate) fn own_origins(&self) -> Option<&Origins> {

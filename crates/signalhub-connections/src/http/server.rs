@@ -16,14 +16,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::request::Parts;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
-use self::routes::{Respond, Routes};
+use self::routes::{PageRoute, Routes};
 use crate::http::endpoint::Endpoint;
 use crate::http::mounted::Mounted;
 use crate::http::origins::Origins;
+use crate::http::page::{Get, Page, Respond};
 use crate::limits::Limits;
 use crate::outbound::Readers;
 use crate::registry::connection_counts::ConnectionCounts;
@@ -82,11 +84,36 @@ impl Server {
     pub fn endpoint(mut self, path: &str, endpoint: Endpoint) -> Self {
         let (number, registry) = (self.routes.endpoints.len(), Arc::clone(&self.routes.registry));
         let mounted = Mounted { endpoint: Arc::new(endpoint), number, registry };
-        self.routes.endpoints.push((path::normal(path).trim_end_matches('/').into(), mounted));
+        self.routes.endpoints.push((mount_path(path), mounted));
         self
     }
 
-    /// Answers all requests that are for no endpoint; without it they get an empty 404.
+    /// Answers `GET` and `HEAD` of a path with a page, and other methods with 405. The path is matched as that of an
+    /// endpoint; endpoints come first. The function gets the head of the request.
+    ///
+    /// ```no_run
+    /// # use signalhub_connections::{Page, Server, StatusCode};
+    /// # #[tokio::main] async fn main() -> std::io::Result<()> {
+    /// let server = Server::bind("127.0.0.1:3000").await?;
+    /// let connections = server.connections();
+    /// let server = server.get("/health", async |_| "ok").get("/ready", move |_| {
+    ///     let status = if connections.is_draining() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    ///     async move { Page::json(format!("{{\"ready\":{}}}", status.is_success())).status(status) }
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn get<P, Made>(mut self, path: &str, page: impl Fn(Parts) -> Made + Send + Sync + 'static) -> Self
+    where
+        P: Into<Page> + 'static,
+        Made: Future<Output = P> + Send + 'static,
+    {
+        self.routes.pages.push(PageRoute { path: mount_path(path), respond: Arc::new(Get(page)) });
+        self
+    }
+
+    /// Answers all other requests; without it they get an empty 404.
     #[must_use]
     pub fn otherwise(mut self, respond: impl Respond) -> Self {
         self.routes.otherwise = Some(Arc::new(respond));
@@ -202,6 +229,11 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// The form in which paths of requests are compared with one.
+fn mount_path(path: &str) -> Arc<str> {
+    path::normal(path).trim_end_matches('/').into()
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

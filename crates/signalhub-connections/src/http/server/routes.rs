@@ -7,12 +7,12 @@ use http::{Request, Response, StatusCode};
 use tracing::Instrument;
 
 use crate::counts::client_errors::ClientError;
-use crate::handler::BoxFuture;
 use crate::http::answers;
 use crate::http::body::Body;
 use crate::http::dispatch::{self, Route};
 use crate::http::mounted::Mounted;
 use crate::http::origins::{Judged, Origins};
+use crate::http::page::Respond;
 use crate::http::refusals::{add_cors_headers, refuse_error, refuse_limit, refuse_page};
 use crate::http::request_body::RequestBody;
 use crate::limits::limit::Limit;
@@ -22,21 +22,24 @@ use crate::request::hosts::Hosts;
 use crate::request::request_id::RequestId;
 use crate::request::{hosts, path, request_id};
 
-/// Answers requests that are for no endpoint.
-pub trait Respond: Send + Sync + 'static {
-    /// Answers one request.
-    fn respond(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<Response<Body>>;
-}
-
 /// The endpoints of a server, and what holds for all of them.
 #[derive(Clone, Default)]
 pub(super) struct Routes {
     pub(super) endpoints: Vec<(Arc<str>, Mounted)>,
+    pub(super) pages: Vec<PageRoute>,
+    /// What answers all other paths.
     pub(super) otherwise: Option<Arc<dyn Respond>>,
     pub(super) origins: Option<Origins>,
     pub(super) hosts: Option<Hosts>,
     pub(super) proxies: TrustedProxies,
     pub(super) registry: Arc<Registry>,
+}
+
+/// A path that is no endpoint, and what answers it.
+#[derive(Clone)]
+pub(super) struct PageRoute {
+    pub(super) path: Arc<str>,
+    pub(super) respond: Arc<dyn Respond>,
 }
 
 impl Routes {
@@ -88,7 +91,9 @@ impl Routes {
             Some(Judged::Preflight(response)) => return response,
             Some(Judged::Foreign(response)) => return refuse_page(&self.registry, &head, response),
         };
-        let response = match &self.otherwise {
+        let is_asked = |page: &&PageRoute| Route::matching(&page.path, head.uri.path()) == Some(Route::Connect);
+        let page = self.pages.iter().find(is_asked).map(|page| &page.respond);
+        let response = match page.or(self.otherwise.as_ref()) {
             Some(respond) => Arc::clone(respond).respond(Request::from_parts(head, body)).await,
             None => refuse_error(
                 &self.registry,

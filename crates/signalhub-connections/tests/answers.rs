@@ -1,0 +1,120 @@
+//! What an application adds to the answers of a server: headers, and pages of its own.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use signalhub_connections::*;
+use support::*;
+
+/// Adds a cookie that depends on the request, and what an endpoint must not let through.
+fn add(request: &RequestHead, headers: &mut HeaderMap) {
+    headers.insert("x-frame-options", HeaderValue::from_static("DENY"));
+    for cookie in ["a=1", "b=2"] {
+        headers.append("set-cookie", HeaderValue::from_static(cookie));
+    }
+    if let Some(tag) = request.headers.get("x-tag") {
+        headers.insert("x-tag", tag.clone());
+    }
+    headers.insert("vary", HeaderValue::from_static("Cookie"));
+    for name in ["content-type", "content-length", "connection", "transfer-encoding", "upgrade", "cache-control"] {
+        headers.insert(name, HeaderValue::from_static("7"));
+    }
+    headers.insert("sec-websocket-protocol", HeaderValue::from_static("other"));
+}
+
+#[tokio::test]
+async fn headers_are_added_to_every_answer_of_an_endpoint_and_break_none() {
+    let origins = || Origins::same().allow("https://app.example.com").unwrap();
+    let plain = start_with(|endpoint| endpoint, |server| server.origins(origins())).await;
+    let running = start_with(|endpoint| endpoint.response_headers(add), |server| server.origins(origins())).await;
+    let get = |token: &str| format!("GET /echo?id={token}");
+    let upgrade: &[_] = &[
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="),
+    ];
+    let preflight: &[_] = &[("Origin", "https://app.example.com"), ("Access-Control-Request-Method", "POST")];
+    let page: &[_] = &[("Origin", "https://app.example.com")];
+    let mut answers = Vec::new();
+    for server in [&plain, &running] {
+        let mut tokens = Vec::new();
+        for _ in 0..3 {
+            tokens.push(server.negotiate().await.1);
+        }
+        let mut requests = vec![
+            ("POST /echo/negotiate?negotiateVersion=7".to_owned(), page, 200),
+            (get(&tokens[0]), upgrade, 101),
+            (get(&tokens[1]), &[("Accept", "text/event-stream")][..], 200),
+            (get(&tokens[2]), &[], 200),
+            (format!("POST /echo?id={}", tokens[2]), &[], 200),
+            (get("unknown"), page, 404),
+            ("GET /echo".to_owned(), &[], 400),
+            ("PUT /echo".to_owned(), &[], 405),
+            ("OPTIONS /echo".to_owned(), preflight, 204),
+        ];
+        let mut of_server = Vec::new();
+        for (line, headers, status) in &mut requests {
+            let headers = [&headers[..], &[("X-Tag", "t")]].concat();
+            let answer = server.ask(line, &headers).await;
+            assert_eq!(answer.status, *status, "{line}: {answer:?}");
+            of_server.push((line.clone(), answer));
+        }
+        answers.push(of_server);
+    }
+    let added = ["x-frame-options: DENY", "set-cookie: a=1", "set-cookie: b=2", "x-tag: t", "vary: Cookie"];
+    for ((_, plain), (line, answer)) in answers[0].iter().zip(&answers[1]) {
+        let (new, own): (Vec<&str>, Vec<&str>) =
+            answer.head.iter().map(String::as_str).partition(|l| added.contains(l));
+        let mut new = new;
+        new.sort_unstable();
+        // A poll sets Cache-Control itself; elsewhere it is the application's.
+        let sets_caching = plain.header("cache-control").is_some();
+        let own: Vec<_> = own.into_iter().filter(|line| sets_caching || *line != "cache-control: 7").collect();
+        assert_eq!(
+            new,
+            ["set-cookie: a=1", "set-cookie: b=2", "vary: Cookie", "x-frame-options: DENY", "x-tag: t"],
+            "{line}"
+        );
+        assert_eq!(own, plain.head, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn pages_answer_get_and_head_of_their_path() {
+    let running = start_with(
+        |endpoint| endpoint,
+        |server| {
+            server
+                .get("/health", async |_| "ok")
+                .get("/Pages/one/", async |head: RequestHead| {
+                    Page::html(format!("<p>{}</p>", head.uri.query().unwrap_or_default())).status(StatusCode::ACCEPTED)
+                })
+                .get("/data", async |_| Page::json("{}"))
+                .get("/echo", async |_| "hidden by the endpoint")
+        },
+    )
+    .await;
+    for (line, status, content_type, body) in [
+        ("GET /health", 200, Some("text/plain; charset=utf-8"), "ok"),
+        ("GET /HEALTH/", 200, Some("text/plain; charset=utf-8"), "ok"),
+        ("GET /%68ealth?x", 200, Some("text/plain; charset=utf-8"), "ok"),
+        ("POST /health", 405, None, ""),
+        ("GET /health/more", 404, None, ""),
+        ("GET /health/negotiate", 404, None, ""),
+        ("GET /pages/one?a=1", 202, Some("text/html; charset=utf-8"), "<p>a=1</p>"),
+        ("GET /data", 200, Some("application/json"), "{}"),
+        ("GET /echo", 400, Some("text/plain"), "Connection ID required"),
+        ("GET /other", 404, None, ""),
+    ] {
+        let answer = running.ask(line, &[]).await;
+        assert_eq!((answer.status, &*answer.body), (status, body), "{line}");
+        assert_eq!(answer.header("content-type"), content_type, "{line}");
+        assert_eq!(answer.header("allow"), (status == 405).then_some("GET, HEAD"), "{line}");
+    }
+    let mut socket = running.open("HEAD /health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await;
+    let head = closed(&mut socket).await;
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("content-length: 2\r\n"), "{head}");
+    assert!(head.ends_with("\r\n\r\n"), "{head}");
+}
