@@ -2,6 +2,9 @@
 
 pub(crate) mod authenticate;
 pub(crate) mod bearer;
+pub(crate) mod claim_path;
+mod claim_reader;
 pub(crate) mod claims;
 pub(crate) mod guess_limit;
 pub(crate) mod identity;
+pub(crate) mod token;

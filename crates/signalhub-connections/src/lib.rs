@@ -67,10 +67,12 @@ pub use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, 
 pub use ::http::request::Parts as RequestHead;
 
 pub use auth::authenticate::{Authenticate, Authentication};
-pub use auth::bearer::{BearerToken, TokenError, authorization_token, bearer_token};
+pub use auth::bearer::{BearerToken, authorization_token, bearer_token};
+pub use auth::claim_path::{ClaimPath, ClaimPathError};
 pub use auth::claims::{ClaimError, Claims};
 pub use auth::guess_limit::GuessLimit;
 pub use auth::identity::{Identity, Policy};
+pub use auth::token::TokenError;
 pub use close::CloseReason;
 pub use connection::Connection;
 pub use connection::peer::Peer;
