@@ -1,4 +1,6 @@
-//! Why a connection ended.
+//! Why a connection ended, and what its close frames say.
+
+pub(crate) mod close_frame;
 
 use std::time::Duration;
 
@@ -68,7 +70,8 @@ impl CloseReason {
         Self::UnsendableResult,
     ];
 
-    /// The status code of the WebSocket close frame (RFC 6455, section 7.4).
+    /// The status code of the WebSocket close frame that [`Connection::close`](crate::Connection::close) sends (RFC 6455,
+    /// section 7.4). Handlers of other dialects choose theirs with [`Connection::close_with`](crate::Connection::close_with).
     ///
     /// The original closes with 1000 after every orderly end and after every Close message, and with 1011 when the
     /// application failed. 1001 is sent only where a server that stops has no socket to

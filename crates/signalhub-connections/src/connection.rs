@@ -15,6 +15,7 @@ use self::input::Input;
 use self::peer::Peer;
 use crate::auth::identity::{Identity, Renewal};
 use crate::close::CloseReason;
+use crate::close::close_frame::{ClientClose, CloseFrame};
 use crate::frame::Frame;
 use crate::id::ConnectionId;
 use crate::intake::Intake;
@@ -25,10 +26,10 @@ use crate::request::opening_request::OpeningRequest;
 use crate::request::remote_address::RemoteAddress;
 use crate::transport::handover::{Arrival, Handover};
 use crate::transport::kind::TransportKind;
-use crate::transport::received::Received;
+use crate::transport::received::{ReadMessagesError, Received};
 use crate::transport::reconnect::Reconnect;
 use crate::transport::{CLOSE_TIMEOUT, Transport};
-use crate::websocket_codec::MessageKind;
+use crate::websocket_codec::{MessageKind, ping_frame};
 
 /// One logical connection: who is there, what came in, and the way out.
 ///
@@ -196,6 +197,92 @@ impl Connection {
         self.input.consume(count);
     }
 
+    /// Asks for whole messages in place of bytes, for dialects that use one WebSocket message for each of theirs.
+    ///
+    /// From now on, [`receive`](Self::receive) returns [`Received::Message`] when the input is exactly one message, however
+    /// the client fragmented it. The next one is read when all bytes of this one are [consumed](Self::consume), so a client
+    /// that sends faster than the handler consumes gets back pressure. A message of more than `max_bytes` ends the connection
+    /// with [`CloseReason::MessageTooLong`] and the close code 1009.
+    ///
+    /// It is called before the first `receive`. Such a connection cannot be resumed.
+    ///
+    /// # Errors
+    /// When there are no message boundaries, as on event streams and polls, where POSTs bring a stream of bytes: an
+    /// [`Endpoint`](crate::Endpoint) offers WebSockets alone unless it is told otherwise. When a part of a message was read
+    /// already, or a client has sent POSTs before its WebSocket.
+    ///
+    /// # Plain WebSockets
+    /// A handler that answers each text message, refuses binary ones, and sees how its client closes:
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use signalhub_connections::*;
+    /// struct Upper;
+    ///
+    /// impl ConnectionHandler for Upper {
+    ///     fn handle(self: Arc<Self>, mut connection: Connection) -> BoxFuture<()> {
+    ///         Box::pin(async move {
+    ///             if connection.read_messages(64 * 1024).is_err() {
+    ///                 return connection.close(CloseReason::Refused).await;
+    ///             }
+    ///             loop {
+    ///                 match connection.receive(Intake::Open).await {
+    ///                     Received::Message { kind: MessageKind::Text } => {
+    ///                         let answer = connection.input().to_ascii_uppercase();
+    ///                         connection.consume(answer.len());
+    ///                         let _ = connection.outbound().send(&Frame::new(MessageKind::Text, &answer));
+    ///                     }
+    ///                     Received::Message { kind: MessageKind::Binary } => {
+    ///                         let frame = CloseFrame::new(CloseCode::UNSUPPORTED_DATA, "text only");
+    ///                         return connection.close_with(CloseReason::InvalidMessage, frame).await;
+    ///                     }
+    ///                     Received::Ended(reason) => {
+    ///                         if let Some(close) = connection.client_close() {
+    ///                             println!("closed with {:?}: {}", close.code(), close.reason());
+    ///                         }
+    ///                         return connection.close(reason).await;
+    ///                     }
+    ///                     Received::Drain => return connection.close(CloseReason::ServerShutdown).await,
+    ///                     _ => {}
+    ///                 }
+    ///             }
+    ///         })
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let (connection, mut peer) = Connection::pair(Identity::anonymous());
+    /// # let handler = tokio::spawn(Arc::new(Upper).handle(connection));
+    /// # peer.send("hello");
+    /// # assert_eq!(peer.receive().await.unwrap(), "HELLO");
+    /// # peer.send_message(MessageKind::Binary, [0]);
+    /// # handler.await.unwrap();
+    /// # assert_eq!(peer.close_frame().unwrap().code(), CloseCode::UNSUPPORTED_DATA);
+    /// # }
+    /// ```
+    /// The transport sends no WebSocket pings by itself and answers those of the client. A handler that wants to know whether
+    /// its client is alive calls [`send_ping`](Self::send_ping) now and then, and counts [`Received::Tick`]s.
+    pub fn read_messages(&mut self, max_bytes: usize) -> Result<(), ReadMessagesError> {
+        if !self.input().is_empty() {
+            return Err(ReadMessagesError::PartOfMessage);
+        }
+        self.transport.read_messages(max_bytes)?;
+        self.disable_resume();
+        Ok(())
+    }
+
+    /// The close frame of the client, once `receive` has returned [`Received::Ended`] with [`CloseReason::ClientClosed`]. Only
+    /// WebSockets have one.
+    pub fn client_close(&self) -> Option<ClientClose> {
+        self.transport.client_close()
+    }
+
+    /// Sends a WebSocket ping, which the client answers with a pong. On other transports it does nothing.
+    pub fn send_ping(&self) {
+        if let Transport::WebSocket(_) = self.transport {
+            // A connection that takes no more frames needs no ping either.
+            let _ = self.send_queue.send_unretained(&Frame::control(ping_frame()));
+        }
+    }
+
     /// Waits for the next thing to happen, and drives queued output meanwhile.
     ///
     /// Output that could not be written at once moves only while this is polled, so a handler that awaits something
@@ -360,11 +447,33 @@ impl Connection {
         if reason == CloseReason::ServerShutdown {
             self.send_away().await;
         }
-        let Transport::WebSocket(socket) = &mut self.transport else {
-            self.send_queue.finish(None, reason);
-            return;
-        };
-        socket.start_closing(&self.send_queue, reason);
+        match &mut self.transport {
+            Transport::WebSocket(socket) => socket.start_closing(&self.send_queue, reason),
+            Transport::Inbox(_) | Transport::Lost => self.send_queue.finish(None, reason),
+        }
+        self.finish_closing(reason).await;
+    }
+
+    /// Does the same with a close frame of the handler's choice. The reason is counted and never sent.
+    ///
+    /// The client gets the frame if it has a WebSocket and has not closed it itself. Event streams and polls have no close
+    /// codes: they end as with [`close`](Self::close). When the server stops, this closes in order and does not reset the
+    /// socket.
+    pub async fn close_with(mut self, reason: CloseReason, frame: CloseFrame) {
+        match &mut self.transport {
+            Transport::WebSocket(socket) => socket.start_closing_with(&self.send_queue, reason, &frame),
+            Transport::Inbox(inbox) => {
+                inbox.set_server_close(frame);
+                self.send_queue.finish(None, reason);
+            }
+            Transport::Lost => self.send_queue.finish(None, reason),
+        }
+        self.finish_closing(reason).await;
+    }
+
+    /// Writes what is left, and waits for the client's close frame.
+    async fn finish_closing(&mut self, reason: CloseReason) {
+        let Transport::WebSocket(socket) = &mut self.transport else { return };
         if let Some(registration) = &mut self.registration {
             // What is left concerns the socket alone.
             registration.free_token();

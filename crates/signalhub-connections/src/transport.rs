@@ -17,9 +17,10 @@ use std::time::Duration;
 
 use self::inbox::Inbox;
 use self::kind::TransportKind;
-use self::received::Received;
+use self::received::{ReadMessagesError, Received};
 use self::websocket::Socket;
 use crate::auth::identity::Renewal;
+use crate::close::close_frame::ClientClose;
 use crate::close::{ARRIVAL_TIME, CloseReason};
 use crate::intake::Intake;
 use crate::outbound::SendQueue;
@@ -49,6 +50,24 @@ impl Transport {
             Self::WebSocket(socket) => socket.poll(cx, send_queue, intake, input),
             Self::Inbox(inbox) => inbox.poll(input, intake),
             Self::Lost => Poll::Pending,
+        }
+    }
+
+    /// Gives whole messages from now on.
+    pub(crate) fn read_messages(&mut self, max_bytes: usize) -> Result<(), ReadMessagesError> {
+        match self {
+            Self::WebSocket(socket) => socket.read_messages(max_bytes),
+            Self::Inbox(inbox) => inbox.read_messages(max_bytes),
+            Self::Lost => Err(ReadMessagesError::NoBoundaries),
+        }
+    }
+
+    /// The client's close frame, once it has come.
+    pub(crate) fn client_close(&self) -> Option<ClientClose> {
+        match self {
+            Self::WebSocket(socket) => socket.client_close().cloned(),
+            Self::Inbox(inbox) => inbox.client_close(),
+            Self::Lost => None,
         }
     }
 

@@ -12,8 +12,8 @@ mod message_kind;
 mod utf8;
 mod violation;
 
-pub(crate) use decoder::{Decoder, Event};
-pub(crate) use encoder::{close_frame, encode_header, pong_frame};
+pub(crate) use decoder::{ControlPayload, Decoder, Event};
+pub(crate) use encoder::{close_frame, cut_close_reason, encode_header, ping_frame, pong_frame};
 pub(crate) use handshake::accept_key;
 pub(crate) use header::End;
 pub use message_kind::MessageKind;

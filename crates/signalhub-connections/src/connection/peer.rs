@@ -7,12 +7,14 @@ use bytes::Bytes;
 
 use crate::auth::identity::{Identity, Renewal};
 use crate::close::CloseReason;
+use crate::close::close_frame::{ClientClose, CloseFrame};
 use crate::frame::Frame;
 use crate::outbound::signals::Signal;
 use crate::outbound::{SendQueue, Writer};
 use crate::transport::Transport;
 use crate::transport::handover::{Arrival, Handover};
 use crate::transport::inbox::Inbox;
+use crate::websocket_codec::MessageKind;
 
 /// The client's end of a connection made by [`Connection::pair`](crate::Connection::pair).
 ///
@@ -28,7 +30,7 @@ pub struct Peer {
 impl Peer {
     /// Makes the client's end, and the transport of the other one.
     pub(super) fn new(send_queue: &Arc<SendQueue>, identity: &Arc<Identity>) -> (Self, Transport) {
-        let inbox = Inbox::new(Arc::clone(send_queue));
+        let inbox = Inbox::paired(Arc::clone(send_queue));
         inbox.attach(Writer::Taker, identity);
         let peer = Self { send_queue: Arc::clone(send_queue), inbox: Arc::clone(&inbox), handover: None };
         (peer, Transport::Inbox(inbox))
@@ -39,9 +41,24 @@ impl Peer {
         self.handover = Some(Arc::clone(handover));
     }
 
-    /// Sends bytes to the connection.
+    /// Sends bytes to the connection; to a handler that [reads messages](crate::Connection::read_messages), one text message.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.inbox.put(bytes.as_ref());
+    }
+
+    /// Sends one whole message to a handler that [reads messages](crate::Connection::read_messages).
+    pub fn send_message(&mut self, kind: MessageKind, bytes: impl AsRef<[u8]>) {
+        self.inbox.put_message(kind, bytes.as_ref());
+    }
+
+    /// Closes the client's side with a close frame, as a client with a WebSocket does.
+    pub fn close(&mut self, close: ClientClose) {
+        self.inbox.close(close);
+    }
+
+    /// The close frame that the handler [chose](crate::Connection::close_with), or that answers a message that is too long.
+    pub fn close_frame(&self) -> Option<CloseFrame> {
+        self.inbox.server_close()
     }
 
     /// Waits for the next message; `None` once the connection has ended and all were taken.
@@ -62,7 +79,7 @@ impl Peer {
 
     /// Brings another transport for the connection, whether it misses the old one or not.
     pub fn reconnect(&mut self) {
-        self.inbox = Inbox::new(Arc::clone(&self.send_queue));
+        self.inbox = Inbox::paired(Arc::clone(&self.send_queue));
         if let Some(handover) = &self.handover {
             let transport = Transport::Inbox(Arc::clone(&self.inbox));
             handover.bring(Arrival { transport, remote: None }, &self.send_queue);

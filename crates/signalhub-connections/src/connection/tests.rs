@@ -3,6 +3,7 @@ use std::time::SystemTime;
 use futures_util::FutureExt;
 
 use super::*;
+use crate::close::close_frame::CloseCode;
 
 #[tokio::test(start_paused = true)]
 async fn credentials_expire_by_the_runtimes_clock_and_the_tick_at_their_end_is_not_spared() {
@@ -60,4 +61,44 @@ async fn dropping_the_peer_ends_a_connection_that_could_be_resumed() {
     assert!(connection.is_suspended());
     drop(peer);
     assert_eq!(connection.receive(Intake::Open).await, Received::Ended(CloseReason::ClientGone));
+}
+
+#[tokio::test]
+async fn a_pair_carries_messages_and_close_frames() {
+    let (mut connection, mut peer) = Connection::pair(Identity::anonymous());
+    peer.send("text");
+    peer.send_message(MessageKind::Binary, [0xff; 3]);
+    peer.send_message(MessageKind::Text, "");
+    peer.close(ClientClose::new(Some(4001), "done"));
+    connection.read_messages(4).unwrap();
+    let next = async |connection: &mut Connection| {
+        let received = connection.receive(Intake::Open).await;
+        assert_eq!(connection.receive(Intake::Paused).now_or_never(), None);
+        let message = connection.input().to_vec();
+        connection.consume(message.len());
+        (received, message)
+    };
+    let message = |kind| Received::Message { kind };
+    assert_eq!(next(&mut connection).await, (message(MessageKind::Text), b"text".to_vec()));
+    assert_eq!(next(&mut connection).await, (message(MessageKind::Binary), vec![0xff; 3]));
+    assert_eq!(next(&mut connection).await, (message(MessageKind::Text), Vec::new()));
+    assert_eq!(connection.receive(Intake::Open).await, Received::Ended(CloseReason::ClientClosed));
+    assert_eq!(connection.client_close(), Some(ClientClose::new(Some(4001), "done")));
+    connection.close_with(CloseReason::Finished, CloseFrame::new(CloseCode::NORMAL, "thanks")).await;
+    assert_eq!(peer.close_frame(), Some(CloseFrame::new(CloseCode::NORMAL, "thanks")));
+}
+
+#[tokio::test]
+async fn the_next_message_of_a_pair_waits_until_this_one_is_consumed_and_one_too_long_ends_it() {
+    let (mut connection, mut peer) = Connection::pair(Identity::anonymous());
+    connection.read_messages(4).unwrap();
+    peer.send("1234");
+    peer.send("12345");
+    assert_eq!(connection.receive(Intake::Open).await, Received::Message { kind: MessageKind::Text });
+    connection.consume(2);
+    assert_eq!(connection.read_messages(4), Err(ReadMessagesError::PartOfMessage));
+    assert_eq!(connection.receive(Intake::Open).now_or_never(), None);
+    connection.consume(2);
+    assert_eq!(connection.receive(Intake::Open).await, Received::Ended(CloseReason::MessageTooLong));
+    assert_eq!(peer.close_frame().map(|frame| frame.code()), Some(CloseCode::MESSAGE_TOO_BIG));
 }

@@ -1,5 +1,6 @@
 //! The bytes that come in by other ways than a socket: POSTs of the plain HTTP transports, or a test.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
@@ -8,10 +9,12 @@ use tokio::time::Instant;
 
 use crate::auth::identity::{Identity, Renewal};
 use crate::close::CloseReason;
+use crate::close::close_frame::{ClientClose, CloseCode, CloseFrame};
 use crate::intake::Intake;
 use crate::outbound::signals::Signal;
 use crate::outbound::{Backlog, QueueLimits, SendQueue, Writer};
-use crate::transport::received::Received;
+use crate::transport::received::{ReadMessagesError, Received};
+use crate::websocket_codec::MessageKind;
 
 /// How many unread bytes hold up whoever brings more (the original's `ApplicationMaxBufferSize`).
 const CAPACITY: usize = 64 * 1024;
@@ -40,6 +43,20 @@ struct Incoming {
     /// The credentials that came last, once the connection has its transport.
     identity: Option<Arc<Identity>>,
     renewal: Option<Renewal>,
+    /// Only where a pair brings the bytes.
+    paired: Option<Box<Paired>>,
+}
+
+/// What the client of a pair brings beside bytes, as one with a WebSocket does: message boundaries and close frames.
+#[derive(Debug, Default)]
+struct Paired {
+    /// The kinds and lengths of the messages that the bytes consist of.
+    messages: VecDeque<(MessageKind, usize)>,
+    /// How many bytes a message may have, if the handler asked for whole messages.
+    max_bytes: Option<usize>,
+    /// The close frames of client and server.
+    client_close: Option<ClientClose>,
+    server_close: Option<CloseFrame>,
 }
 
 impl Inbox {
@@ -50,6 +67,13 @@ impl Inbox {
             room: Notify::new(),
             turn: tokio::sync::Mutex::new(()),
         })
+    }
+
+    /// Makes the inbox of a pair.
+    pub(crate) fn paired(send_queue: Arc<SendQueue>) -> Arc<Self> {
+        let inbox = Self::new(send_queue);
+        inbox.lock().paired = Some(Box::default());
+        inbox
     }
 
     /// Makes the inbox of a connection that has no transport yet.
@@ -117,9 +141,17 @@ impl Inbox {
 
     /// Adds bytes at once, unless nobody will read them.
     pub(crate) fn put(&self, bytes: &[u8]) {
+        self.put_message(MessageKind::Text, bytes);
+    }
+
+    /// Does the same for a whole message of a pair.
+    pub(crate) fn put_message(&self, kind: MessageKind, bytes: &[u8]) {
         let mut incoming = self.lock();
         if !incoming.is_closed() {
             incoming.bytes.extend_from_slice(bytes);
+            if let Some(paired) = &mut incoming.paired {
+                paired.messages.push_back((kind, bytes.len()));
+            }
             drop(incoming);
             self.send_queue.signals.raise(Signal::Moved);
         }
@@ -131,6 +163,38 @@ impl Inbox {
         self.room.notify_waiters();
         self.send_queue.signals.raise(Signal::Moved);
         reason
+    }
+
+    /// Ends the client's side of a pair with a close frame.
+    pub(crate) fn close(&self, close: ClientClose) {
+        if let Some(paired) = &mut self.lock().paired {
+            paired.client_close.get_or_insert(close);
+        }
+        self.end(CloseReason::ClientClosed);
+    }
+
+    pub(crate) fn client_close(&self) -> Option<ClientClose> {
+        self.lock().paired.as_ref()?.client_close.clone()
+    }
+
+    /// Notes the close frame that the client of a pair gets.
+    pub(crate) fn set_server_close(&self, frame: CloseFrame) {
+        if let Some(paired) = &mut self.lock().paired {
+            paired.server_close = Some(frame);
+        }
+    }
+
+    pub(crate) fn server_close(&self) -> Option<CloseFrame> {
+        self.lock().paired.as_ref()?.server_close.clone()
+    }
+
+    /// Gives whole messages from now on; see [`Connection::read_messages`](crate::Connection::read_messages).
+    pub(crate) fn read_messages(&self, max_bytes: usize) -> Result<(), ReadMessagesError> {
+        match &mut self.lock().paired {
+            Some(paired) => paired.max_bytes = Some(max_bytes),
+            None => return Err(ReadMessagesError::NoBoundaries),
+        }
+        Ok(())
     }
 
     /// Takes over the credentials of a later request, where they differ. Before the connection has its transport they
@@ -153,9 +217,15 @@ impl Inbox {
 
     pub(crate) fn poll(&self, input: &mut Vec<u8>, intake: Intake) -> Poll<Received> {
         let mut incoming = self.lock();
+        if let Some(max_bytes) = incoming.paired.as_ref().and_then(|paired| paired.max_bytes) {
+            return incoming.next_message(input, intake, max_bytes);
+        }
         if intake == Intake::Open && !incoming.bytes.is_empty() {
             input.append(&mut incoming.bytes);
             incoming.bytes = Vec::new();
+            if let Some(paired) = &mut incoming.paired {
+                paired.messages.clear();
+            }
             drop(incoming);
             self.room.notify_waiters();
             return Poll::Ready(Received::Bytes);
@@ -179,6 +249,26 @@ impl Inbox {
 }
 
 impl Incoming {
+    /// Moves the next whole message of a pair to the input, once the one before is consumed.
+    fn next_message(&mut self, input: &mut Vec<u8>, intake: Intake, max_bytes: usize) -> Poll<Received> {
+        if intake == Intake::Paused || !input.is_empty() {
+            return Poll::Pending;
+        }
+        let Some(paired) = &mut self.paired else { return Poll::Pending };
+        match paired.messages.pop_front() {
+            Some((_, len)) if len > max_bytes => {
+                paired.messages.clear();
+                paired.server_close = Some(CloseFrame::new(CloseCode::MESSAGE_TOO_BIG, ""));
+                Poll::Ready(Received::Ended(*self.ended.insert(CloseReason::MessageTooLong)))
+            }
+            Some((kind, len)) => {
+                input.extend(self.bytes.drain(..len));
+                Poll::Ready(Received::Message { kind })
+            }
+            None => self.ended.map_or(Poll::Pending, |reason| Poll::Ready(Received::Ended(reason))),
+        }
+    }
+
     fn is_full(&self) -> bool {
         self.bytes.len() >= if self.early { EARLY_CAPACITY } else { CAPACITY }
     }

@@ -1,6 +1,7 @@
 //! What a transport can bring to its connection.
 
 use crate::close::CloseReason;
+use crate::websocket_codec::MessageKind;
 
 /// What [`Connection::receive`](crate::Connection::receive) found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,6 +9,14 @@ use crate::close::CloseReason;
 pub enum Received {
     /// The input has grown.
     Bytes,
+    /// The input is one whole message, on a connection that [reads messages](crate::Connection::read_messages).
+    Message {
+        /// Whether the client sent it as text or as binary.
+        kind: MessageKind,
+    },
+    /// The client has answered a [ping](crate::Connection::send_ping), on a connection that
+    /// [reads messages](crate::Connection::read_messages).
+    Pong,
     /// A second has passed: time to look at pings and timeouts. Some can be [spared](crate::Connection::spare_ticks).
     Tick,
     /// The server stops: finish what runs, and close with [`CloseReason::ServerShutdown`].
@@ -24,4 +33,16 @@ pub enum Received {
     Reconnected,
     /// The transport has ended, or somebody ended the connection.
     Ended(CloseReason),
+}
+
+/// Why a connection cannot [read messages](crate::Connection::read_messages).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadMessagesError {
+    /// Event streams and polls have no message boundaries: POSTs bring a stream of bytes.
+    #[error("the transport has no message boundaries")]
+    NoBoundaries,
+    /// A part of a message was read already, or POSTs brought bytes before the WebSocket.
+    #[error("bytes were received that are not a whole message")]
+    PartOfMessage,
 }

@@ -1,16 +1,22 @@
 //! The WebSocket transport: one socket under the codec, read and written by the connection's own task.
 
+mod message_reader;
+
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use tungstenite::protocol::frame::coding::CloseCode as ClientCode;
+
+use self::message_reader::{MessageReader, Next};
 use crate::close::CloseReason;
+use crate::close::close_frame::{ClientClose, CloseCode, CloseFrame};
 use crate::frame::Frame;
 use crate::intake::Intake;
 use crate::outbound::{LastWrite, SendQueue, Writer};
 pub(crate) use crate::transport::io::Io;
 use crate::transport::io::READ_SIZE;
-use crate::transport::received::Received;
+use crate::transport::received::{ReadMessagesError, Received};
 use crate::websocket_codec::{self, Decoder, Event, Violation};
 
 thread_local! {
@@ -18,19 +24,19 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]);
 }
 
-/// An upgraded connection: the codec, and which close frames were sent and received.
+/// An upgraded connection: the codec, and how far each side has closed it.
 pub(crate) struct Socket {
     io: Io,
     decoder: Decoder,
-    early: Early,
-    close_frames: CloseFrames,
-    /// The end of the client's side, found behind bytes that are to be read first.
-    ended: Option<CloseReason>,
-    broken: bool,
+    /// What came before the first read.
+    early: Option<Box<Early>>,
+    client: ClientSide,
+    server: ServerSide,
+    /// Of a handler that asked for whole messages.
+    messages: Option<Box<MessageReader>>,
 }
 
-/// What came before the first read.
-#[derive(Default)]
+/// What came before the first read. At least one of both is not empty.
 struct Early {
     /// By POSTs before the upgrade: input of the connection.
     posted: Vec<u8>,
@@ -38,22 +44,52 @@ struct Early {
     frames: Vec<u8>,
 }
 
-/// Which close frames have gone over the wire.
-#[derive(Clone, Copy, Debug, Default)]
-struct CloseFrames {
-    sent: bool,
-    received: bool,
+/// What may still come from the client.
+enum ClientSide {
+    /// Frames.
+    Open,
+    /// Nothing: its close frame has come.
+    Closed(Box<ClientClose>),
+    /// Nothing that is read: it violated the protocol or sent a message that is too long.
+    Refused(CloseReason),
+    /// Nothing: the socket has ended without a close frame, or cannot be written.
+    Gone,
+}
+
+/// Whether the server's close frame was sent or queued.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ServerSide {
+    Open,
+    Closed,
+}
+
+impl ClientSide {
+    /// Why no further message comes, if none does.
+    fn end(&self) -> Option<CloseReason> {
+        match self {
+            Self::Open => None,
+            Self::Closed(_) => Some(CloseReason::ClientClosed),
+            Self::Refused(reason) => Some(*reason),
+            Self::Gone => Some(CloseReason::ClientGone),
+        }
+    }
+
+    /// Tells whether no close frame is to be waited for: it has come, or would not be understood.
+    fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed(_) | Self::Refused(_))
+    }
 }
 
 impl Socket {
     pub(crate) fn new(io: Io, posted: Vec<u8>, frames: Vec<u8>) -> Self {
+        let is_early = !posted.is_empty() || !frames.is_empty();
         Self {
             io,
             decoder: Decoder::new(),
-            early: Early { posted, frames },
-            close_frames: CloseFrames::default(),
-            ended: None,
-            broken: false,
+            early: is_early.then(|| Box::new(Early { posted, frames })),
+            client: ClientSide::Open,
+            server: ServerSide::Open,
+            messages: None,
         }
     }
 
@@ -67,9 +103,31 @@ impl Socket {
 
     /// Sends a close frame to a client that has come back on another transport, if that is possible at once. The client
     /// will hardly read it, so nothing waits for it.
-    pub(crate) fn abandon(&self, cut: LastWrite) {
-        if cut == LastWrite::WholeFrame && !self.close_frames.sent {
+    pub(crate) fn abandon(&self, last_write: LastWrite) {
+        if last_write == LastWrite::WholeFrame && self.server == ServerSide::Open {
             self.io.try_write(&websocket_codec::close_frame(CloseReason::Finished.code(), ""));
+        }
+    }
+
+    /// Gives whole messages from now on; see [`Connection::read_messages`](crate::Connection::read_messages).
+    pub(crate) fn read_messages(&mut self, max_bytes: usize) -> Result<(), ReadMessagesError> {
+        let has_posted = self.early.as_ref().is_some_and(|early| !early.posted.is_empty());
+        if has_posted || !self.decoder.is_between_messages() {
+            return Err(ReadMessagesError::PartOfMessage);
+        }
+        let mut reader = Box::new(MessageReader::new(max_bytes));
+        if let Some(early) = self.early.take() {
+            reader.add(&early.frames);
+        }
+        self.messages = Some(reader);
+        Ok(())
+    }
+
+    /// The client's close frame, once it has come.
+    pub(crate) fn client_close(&self) -> Option<&ClientClose> {
+        match &self.client {
+            ClientSide::Closed(close) => Some(close),
+            ClientSide::Open | ClientSide::Refused(_) | ClientSide::Gone => None,
         }
     }
 
@@ -82,16 +140,20 @@ impl Socket {
         input: &mut Vec<u8>,
     ) -> Poll<Received> {
         if let Poll::Ready(Err(_)) = self.io.poll_drain(cx, send_queue) {
-            return self.end(CloseReason::ClientGone);
+            self.client = ClientSide::Gone;
+            return Poll::Ready(Received::Ended(CloseReason::ClientGone));
         }
         if intake == Intake::Paused {
             return Poll::Pending;
         }
-        if let Some(reason) = self.ended {
-            return self.end(reason);
+        if self.messages.is_some() {
+            return self.poll_message(cx, send_queue, input);
         }
-        let Early { posted, mut frames } = std::mem::take(&mut self.early);
-        if !posted.is_empty() || !frames.is_empty() {
+        if let Some(reason) = self.client.end() {
+            return Poll::Ready(Received::Ended(reason));
+        }
+        if let Some(early) = self.early.take() {
+            let Early { posted, mut frames } = *early;
             input.extend_from_slice(&posted);
             self.take(&mut frames, send_queue, input);
             return Poll::Ready(Received::Bytes);
@@ -100,110 +162,168 @@ impl Socket {
             loop {
                 let before = input.len();
                 match ready!(self.io.poll_read(cx, scratch)) {
-                    Ok(0) | Err(_) => self.ended = Some(CloseReason::ClientGone),
+                    Ok(0) | Err(_) => self.client = ClientSide::Gone,
                     Ok(n) => self.take(&mut scratch[..n], send_queue, input),
                 }
-                // What came before the end is read before the end is told.
+                // What came before the end is read before the end is reported.
                 if input.len() > before {
                     return Poll::Ready(Received::Bytes);
                 }
-                if let Some(reason) = self.ended {
-                    return self.end(reason);
+                if let Some(reason) = self.client.end() {
+                    return Poll::Ready(Received::Ended(reason));
                 }
             }
         })
     }
 
-    fn end(&mut self, reason: CloseReason) -> Poll<Received> {
-        self.broken |= reason == CloseReason::ClientGone;
-        self.ended = Some(reason);
-        Poll::Ready(Received::Ended(reason))
-    }
-
-    /// Decodes what was read: payload goes to the input, control frames are answered at once.
-    fn take(&mut self, mut bytes: &mut [u8], send_queue: &SendQueue, input: &mut Vec<u8>) {
-        while !bytes.is_empty() && self.ended.is_none() {
-            match self.decoder.decode(bytes) {
-                Ok((used, event)) => {
-                    match event {
-                        Some(Event::Data { payload, .. }) => input.extend_from_slice(payload),
-                        Some(Event::Ping(payload)) => {
-                            // A connection that no longer takes frames needs no pong either.
-                            let _ = send_queue.send_unretained(&Frame::control(websocket_codec::pong_frame(&payload)));
-                        }
-                        Some(Event::Close(_)) => {
-                            // The original answers with 1000 and no reason, whatever the client's code.
-                            self.close_frames.received = true;
-                            self.send_close_frame(send_queue, CloseReason::ClientClosed);
-                            self.ended = Some(CloseReason::ClientClosed);
-                        }
-                        Some(Event::Pong(_)) | None => {}
-                    }
-                    bytes = &mut bytes[used..];
+    /// Reads until the input is the next whole message. While the one before is not consumed, nothing is read.
+    fn poll_message(&mut self, cx: &mut Context<'_>, send_queue: &SendQueue, input: &mut Vec<u8>) -> Poll<Received> {
+        if !input.is_empty() {
+            return Poll::Pending;
+        }
+        loop {
+            if let Some(reason) = self.client.end() {
+                return Poll::Ready(Received::Ended(reason));
+            }
+            let Some(reader) = &mut self.messages else { return Poll::Pending };
+            match reader.next(&mut self.decoder, input) {
+                Ok(Next::Message(kind)) => return Poll::Ready(Received::Message { kind }),
+                Ok(Next::TooLong) => {
+                    let error = format_args!("a message is longer than {} bytes", reader.max());
+                    tracing::debug!(%error, "a message of the client is refused");
+                    self.refuse(CloseReason::MessageTooLong, CloseCode::MESSAGE_TOO_BIG.get(), send_queue);
                 }
-                Err(violation) => return self.refuse(violation, send_queue),
+                Ok(Next::Pong) => return Poll::Ready(Received::Pong),
+                Ok(Next::Ping(payload)) => answer_ping(&payload, send_queue),
+                Ok(Next::Close(close)) => self.on_close(close, send_queue),
+                Ok(Next::ReadMore) => {
+                    let read = SCRATCH.with_borrow_mut(|scratch| {
+                        let read = self.io.poll_read(cx, scratch);
+                        if let Poll::Ready(Ok(count)) = read {
+                            reader.add(&scratch[..count]);
+                        }
+                        read
+                    });
+                    if let Ok(0) | Err(_) = ready!(read) {
+                        self.client = ClientSide::Gone;
+                    }
+                }
+                Err(violation) => self.on_violation(violation, send_queue),
             }
         }
     }
 
-    fn refuse(&mut self, violation: Violation, send_queue: &SendQueue) {
+    /// Decodes what was read: payload goes to the input, control frames are answered at once.
+    fn take(&mut self, mut bytes: &mut [u8], send_queue: &SendQueue, input: &mut Vec<u8>) {
+        while !bytes.is_empty() && self.client.end().is_none() {
+            match self.decoder.decode(bytes) {
+                Ok((used, event)) => {
+                    match event {
+                        Some(Event::Data { payload, .. }) => input.extend_from_slice(payload),
+                        Some(Event::Ping(payload)) => answer_ping(&payload, send_queue),
+                        Some(Event::Close(close)) => self.on_close(close, send_queue),
+                        Some(Event::Pong(_)) | None => {}
+                    }
+                    bytes = &mut bytes[used..];
+                }
+                Err(violation) => return self.on_violation(violation, send_queue),
+            }
+        }
+    }
+
+    /// Answers the client's close frame with 1000 and no reason, whatever its code, as the original does.
+    fn on_close(&mut self, close: Option<(ClientCode, String)>, send_queue: &SendQueue) {
+        let (code, reason) = close.map_or((None, String::new()), |(code, reason)| (Some(code.into()), reason));
+        self.client = ClientSide::Closed(Box::new(ClientClose::new(code, reason)));
+        let reason = CloseReason::ClientClosed;
+        self.send_close_frame(send_queue, reason, reason.code(), "");
+    }
+
+    fn on_violation(&mut self, violation: Violation, send_queue: &SendQueue) {
         let reason = match violation.close_code() {
             1007 => CloseReason::InvalidText,
             _ => CloseReason::ProtocolViolation,
         };
         tracing::debug!(reason = reason.label(), %violation, "the client broke the WebSocket protocol");
-        // What else the client sends cannot be understood any more, so nobody waits for its close frame.
-        self.close_frames.received = true;
-        self.send_close_frame(send_queue, reason);
-        self.ended = Some(reason);
+        self.refuse(reason, reason.code(), send_queue);
     }
 
-    fn send_close_frame(&mut self, send_queue: &SendQueue, reason: CloseReason) {
-        let frame = (!self.close_frames.sent).then(|| Frame::control(websocket_codec::close_frame(reason.code(), "")));
-        self.close_frames.sent = true;
+    /// Closes, and reads nothing more: what else the client sends cannot be understood or is not wanted.
+    fn refuse(&mut self, reason: CloseReason, code: u16, send_queue: &SendQueue) {
+        self.client = ClientSide::Refused(reason);
+        self.send_close_frame(send_queue, reason, code, "");
+    }
+
+    fn send_close_frame(&mut self, send_queue: &SendQueue, reason: CloseReason, code: u16, text: &str) {
+        let frame = (self.server == ServerSide::Open).then(|| Frame::control(websocket_codec::close_frame(code, text)));
+        self.server = ServerSide::Closed;
         send_queue.finish(frame.as_ref(), reason);
     }
 
-    /// Queues the close frame, unless one was sent already.
+    /// Queues the close frame that belongs to a reason, unless one was sent already.
     pub(crate) fn start_closing(&mut self, send_queue: &SendQueue, reason: CloseReason) {
-        self.send_close_frame(send_queue, reason);
+        self.send_close_frame(send_queue, reason, reason.code(), "");
+    }
+
+    /// Queues the close frame of a handler, unless one was sent already.
+    pub(crate) fn start_closing_with(&mut self, send_queue: &SendQueue, reason: CloseReason, frame: &CloseFrame) {
+        self.send_close_frame(send_queue, reason, frame.code().get(), frame.reason());
     }
 
     /// Writes what is queued until nothing is left.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>, send_queue: &SendQueue) -> Poll<()> {
-        if self.broken {
+        if let ClientSide::Gone = self.client {
             return Poll::Ready(());
         }
-        self.io.poll_drain(cx, send_queue).map(|result| self.broken |= result.is_err())
+        self.io.poll_drain(cx, send_queue).map(|result| {
+            if result.is_err() {
+                self.client = ClientSide::Gone;
+            }
+        })
     }
 
     /// Writes what is left and waits for the client's close frame.
     pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>, send_queue: &SendQueue) -> Poll<()> {
         let flushed = self.poll_flush(cx, send_queue).is_ready();
-        if self.broken || self.ended == Some(CloseReason::ClientGone) {
+        if let ClientSide::Gone = self.client {
             return Poll::Ready(());
         }
-        if flushed && self.close_frames.received {
-            return self.io.poll_shutdown(cx);
-        }
-        SCRATCH.with_borrow_mut(|scratch| {
-            while !self.close_frames.received {
-                let mut bytes = match ready!(self.io.poll_read(cx, scratch)) {
-                    Ok(0) | Err(_) => return Poll::Ready(()),
-                    Ok(n) => &mut scratch[..n],
-                };
-                while !bytes.is_empty() {
-                    match self.decoder.decode(bytes) {
-                        Ok((_, Some(Event::Close(_)))) | Err(_) => {
-                            self.close_frames.received = true;
-                            break;
-                        }
-                        Ok((used, _)) => bytes = &mut bytes[used..],
+        if !self.client.is_closed() {
+            if let Some(reader) = self.messages.take() {
+                // What was read and not given to the handler may hold the close frame.
+                self.skip(&mut reader.into_unread());
+            }
+            while !self.client.is_closed() {
+                ready!(SCRATCH.with_borrow_mut(|scratch| {
+                    match ready!(self.io.poll_read(cx, scratch)) {
+                        Ok(0) | Err(_) => self.client = ClientSide::Gone,
+                        Ok(n) => self.skip(&mut scratch[..n]),
                     }
+                    Poll::Ready(())
+                }));
+                if let ClientSide::Gone = self.client {
+                    return Poll::Ready(());
                 }
             }
-            if flushed { self.io.poll_shutdown(cx) } else { Poll::Pending }
-        })
+        }
+        if flushed { self.io.poll_shutdown(cx) } else { Poll::Pending }
+    }
+
+    /// Drops what the client sends until it closes.
+    fn skip(&mut self, mut bytes: &mut [u8]) {
+        while !bytes.is_empty() {
+            match self.decoder.decode(bytes) {
+                Ok((_, Some(Event::Close(_)))) => {
+                    self.client = ClientSide::Closed(Box::default());
+                    return;
+                }
+                Err(_) => {
+                    self.client = ClientSide::Refused(CloseReason::ProtocolViolation);
+                    return;
+                }
+                Ok((used, _)) => bytes = &mut bytes[used..],
+            }
+        }
     }
 
     /// Tells whether [`give_up`](Self::give_up) has an effect.
@@ -215,4 +335,9 @@ impl Socket {
     pub(crate) fn give_up(&self) {
         self.io.reset();
     }
+}
+
+/// Answers a ping. A connection that takes no more frames needs no pong either.
+fn answer_ping(payload: &[u8], send_queue: &SendQueue) {
+    let _ = send_queue.send_unretained(&Frame::control(websocket_codec::pong_frame(payload)));
 }

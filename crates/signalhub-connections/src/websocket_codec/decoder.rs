@@ -75,6 +75,11 @@ impl Decoder {
         Self { stage: Stage::Header(PartialHeader::default()), fragmented: None, utf8: Utf8::default() }
     }
 
+    /// Tells whether no message has begun whose end is still to come.
+    pub(crate) fn is_between_messages(&self) -> bool {
+        self.fragmented.is_none() && !matches!(self.stage, Stage::Data(_))
+    }
+
     /// Reads the next event from the front of `input`, whose payload it unmasks in place.
     ///
     /// Returns how many bytes it used, and the event. Without an event all the input was used, and more is needed.

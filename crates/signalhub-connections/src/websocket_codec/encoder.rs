@@ -31,16 +31,27 @@ pub(crate) fn encode_header(opcode: OpCode, end: End, payload_len: usize) -> ([u
     (header, header_len)
 }
 
-/// Encodes a Close frame, cutting a reason that is too long for it at a whole character.
+/// Encodes a Close frame. A reason that is too long for it is [cut](cut_close_reason).
 pub(crate) fn close_frame(code: u16, reason: &str) -> Vec<u8> {
-    let mut reason_len = reason.len().min(CONTROL_MAX - 2);
-    while !reason.is_char_boundary(reason_len) {
-        reason_len -= 1;
-    }
-    let mut body = Vec::with_capacity(2 + reason_len);
+    let reason = cut_close_reason(reason);
+    let mut body = Vec::with_capacity(2 + reason.len());
     body.extend_from_slice(&code.to_be_bytes());
-    body.extend_from_slice(&reason.as_bytes()[..reason_len]);
+    body.extend_from_slice(reason.as_bytes());
     control_frame(Control::Close, &body)
+}
+
+/// Cuts the reason of a Close frame at the last whole character that fits behind the code.
+pub(crate) fn cut_close_reason(reason: &str) -> &str {
+    let mut len = reason.len().min(CONTROL_MAX - 2);
+    while !reason.is_char_boundary(len) {
+        len -= 1;
+    }
+    &reason[..len]
+}
+
+/// Encodes a ping without payload.
+pub(crate) fn ping_frame() -> Vec<u8> {
+    control_frame(Control::Ping, &[])
 }
 
 /// Encodes a pong of at most 125 bytes; what is beyond them is cut.

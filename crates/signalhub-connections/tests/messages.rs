@@ -1,0 +1,331 @@
+//! Whole messages and close codes, for handlers of plain WebSocket dialects, over real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use signalhub_connections::*;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame as TheirFrame, Frame as RawFrame, coding};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+const MAX: usize = 20_000;
+
+/// Reports every message and the end. `close CODE REASON` makes it close, `ping` ping, and `wait` leave the message
+/// unconsumed until the test allows it to go on.
+struct Dialect {
+    reports: mpsc::Sender<String>,
+    go_on: Arc<tokio::sync::Notify>,
+}
+
+impl Dialect {
+    fn report(&self, text: String) {
+        self.reports.try_send(text).unwrap();
+    }
+}
+
+impl ConnectionHandler for Dialect {
+    fn handle(self: Arc<Self>, mut connection: Connection) -> BoxFuture<()> {
+        Box::pin(async move {
+            if let Err(error) = connection.read_messages(MAX) {
+                self.report(error.to_string());
+                return connection.close(CloseReason::Refused).await;
+            }
+            loop {
+                match connection.receive(Intake::Open).await {
+                    Received::Message { kind } => {
+                        let message = connection.input().to_vec();
+                        let text = String::from_utf8_lossy(&message);
+                        self.report(match message.len() {
+                            0..=200 => format!("{kind:?} {text}"),
+                            len => format!("{kind:?} of {len}"),
+                        });
+                        if text == "wait" {
+                            // Nothing may replace the message, and nothing more may be read.
+                            tokio::select! {
+                                () = self.go_on.notified() => {}
+                                received = connection.receive(Intake::Open) => self.report(format!("{received:?}")),
+                            }
+                        }
+                        connection.consume(message.len());
+                        if text == "ping" {
+                            connection.send_ping();
+                        }
+                        if let Some(close) = text.strip_prefix("close ") {
+                            let (code, reason) = close.split_once(' ').unwrap();
+                            let code = CloseCode::new(code.parse().unwrap()).unwrap();
+                            return connection.close_with(CloseReason::Aborted, CloseFrame::new(code, reason)).await;
+                        }
+                    }
+                    Received::Pong => self.report("pong".to_owned()),
+                    Received::Ended(reason) => {
+                        let close = connection.client_close();
+                        let close =
+                            close.map_or_else(String::new, |close| format!(" {:?} {}", close.code(), close.reason()));
+                        self.report(format!("{}{close}", reason.label()));
+                        return connection.close(reason).await;
+                    }
+                    _ => {}
+                }
+            }
+        })
+    }
+}
+
+struct Stage {
+    running: support::Running,
+    reports: mpsc::Receiver<String>,
+    go_on: Arc<tokio::sync::Notify>,
+}
+
+type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+impl Stage {
+    async fn new() -> Self {
+        let (sender, reports) = mpsc::channel(8192);
+        let go_on = Arc::<tokio::sync::Notify>::default();
+        let dialect = Dialect { reports: sender, go_on: Arc::clone(&go_on) };
+        let endpoint = Endpoint::new(dialect).transports(Transports::ALL).allow_stateful_reconnects();
+        let running = support::start_with(|echo| echo, |server| server.endpoint("/dialect", endpoint)).await;
+        Self { running, reports, go_on }
+    }
+
+    async fn connect(&self) -> Client {
+        connect_async(format!("ws://{}/dialect", self.running.address)).await.unwrap().0
+    }
+
+    async fn reports(&mut self, expected: &str) {
+        let report = tokio::time::timeout(Duration::from_secs(10), self.reports.recv()).await;
+        assert_eq!(report.expect("it is reported in time").unwrap(), expected);
+    }
+
+    async fn post(&self, token: &str, text: &str) {
+        let head = format!("POST /dialect?id={token} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", text.len());
+        assert_eq!(support::answer(&mut self.running.open(head + text).await).await.status, 200);
+    }
+
+    async fn negotiate(&self) -> String {
+        let line = "POST /dialect/negotiate?negotiateVersion=1&useStatefulReconnect=true";
+        let body: serde_json::Value = serde_json::from_str(&self.running.ask(line, &[]).await.body).unwrap();
+        body["connectionToken"].as_str().unwrap().to_owned()
+    }
+}
+
+fn fragment(payload: &str, opcode: OpCode, last: bool) -> Message {
+    Message::Frame(RawFrame::message(payload.to_owned(), opcode, last))
+}
+
+/// The code and the reason of the server's close frame, which comes next.
+async fn closed(client: &mut Client) -> (u16, String) {
+    match client.next().await.unwrap().unwrap() {
+        Message::Close(Some(frame)) => (frame.code.into(), frame.reason.to_string()),
+        other => panic!("{other:?} in place of a close frame"),
+    }
+}
+
+#[tokio::test]
+async fn messages_arrive_whole_in_order_and_with_their_kind() {
+    let mut stage = Stage::new().await;
+    let mut client = stage.connect().await;
+    // All of it in one write: messages, fragments with a ping between them, and messages without content.
+    client.feed(Message::text("one")).await.unwrap();
+    client.feed(Message::binary("two")).await.unwrap();
+    client.feed(fragment("thr", OpCode::Data(Data::Text), false)).await.unwrap();
+    client.feed(Message::Ping("p".into())).await.unwrap();
+    client.feed(fragment("", OpCode::Data(Data::Continue), false)).await.unwrap();
+    client.feed(fragment("ee", OpCode::Data(Data::Continue), true)).await.unwrap();
+    client.feed(Message::text("")).await.unwrap();
+    client.feed(Message::binary("")).await.unwrap();
+    client.feed(Message::text("x".repeat(MAX))).await.unwrap();
+    client.feed(Message::text("last")).await.unwrap();
+    client.flush().await.unwrap();
+    for expected in ["Text one", "Binary two", "Text three", "Text ", "Binary ", "Text of 20000", "Text last"] {
+        stage.reports(expected).await;
+    }
+    assert_eq!(client.next().await.unwrap().unwrap(), Message::Pong("p".into()));
+}
+
+#[tokio::test]
+async fn thousands_of_messages_in_one_read_are_given_one_by_one() {
+    let mut stage = Stage::new().await;
+    let mut client = stage.connect().await;
+    for number in 0..5000 {
+        client.feed(Message::text(number.to_string())).await.unwrap();
+    }
+    client.flush().await.unwrap();
+    for number in 0..5000 {
+        stage.reports(&format!("Text {number}")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_of_one_byte_too_many_is_closed_with_1009() {
+    for fragments in [1, 7] {
+        let mut stage = Stage::new().await;
+        let mut client = stage.connect().await;
+        client.send(Message::text("before")).await.unwrap();
+        let piece = "x".repeat((MAX + 1).div_ceil(fragments));
+        for number in 0..fragments {
+            let opcode = OpCode::Data(if number == 0 { Data::Text } else { Data::Continue });
+            client.send(fragment(&piece, opcode, number == fragments - 1)).await.unwrap();
+        }
+        stage.reports("Text before").await;
+        stage.reports("message_too_long").await;
+        assert_eq!(closed(&mut client).await, (1009, String::new()));
+        stage.running.counts.emptied().await;
+        assert_eq!(stage.running.counts.ended(CloseReason::MessageTooLong), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_message_without_end_is_refused_before_it_fills_the_memory() {
+    let mut stage = Stage::new().await;
+    let mut client = stage.connect().await;
+    let piece = "x".repeat(4096);
+    client.send(fragment(&piece, OpCode::Data(Data::Text), false)).await.unwrap();
+    for _ in 0..4 {
+        client.send(fragment(&piece, OpCode::Data(Data::Continue), false)).await.unwrap();
+    }
+    stage.reports("message_too_long").await;
+    assert_eq!(closed(&mut client).await.0, 1009);
+}
+
+#[tokio::test]
+async fn a_client_that_sends_more_than_is_consumed_gets_back_pressure() {
+    let mut stage = Stage::new().await;
+    let mut client = stage.connect().await;
+    client.send(Message::text("wait")).await.unwrap();
+    stage.reports("Text wait").await;
+    let message = Message::text("x".repeat(MAX));
+    let mut sent = 0;
+    while tokio::time::timeout(Duration::from_millis(200), client.send(message.clone())).await.is_ok() {
+        sent += 1;
+        assert!(sent < 10_000, "the server takes {sent} messages that its handler does not consume");
+    }
+    assert!(stage.reports.try_recv().is_err(), "the next message came before the first was consumed");
+    stage.go_on.notify_one();
+    for _ in 0..sent {
+        stage.reports("Text of 20000").await;
+    }
+}
+
+#[tokio::test]
+async fn text_that_is_not_utf_8_is_closed_with_1007() {
+    let mut stage = Stage::new().await;
+    let mut client = stage.connect().await;
+    client.send(Message::Frame(RawFrame::message(vec![0xff], OpCode::Data(Data::Text), true))).await.unwrap();
+    stage.reports("invalid_text").await;
+    assert_eq!(closed(&mut client).await.0, 1007);
+}
+
+#[tokio::test]
+async fn the_handlers_close_code_and_reason_reach_the_client() {
+    let mut stage = Stage::new().await;
+    for (code, reason) in [(1000, ""), (1008, "the key was cancelled"), (4409, "replaced by a newer connection")] {
+        let mut client = stage.connect().await;
+        client.send(Message::text(format!("close {code} {reason}"))).await.unwrap();
+        assert_eq!(closed(&mut client).await, (code, reason.to_owned()));
+        stage.reports(&format!("Text close {code} {reason}")).await;
+        assert!(client.next().await.is_none());
+    }
+    stage.running.counts.emptied().await;
+    assert_eq!(stage.running.counts.ended(CloseReason::Aborted), 3);
+}
+
+#[tokio::test]
+async fn a_close_frame_behind_messages_that_the_handler_did_not_read_ends_the_wait_for_it() {
+    let stage = Stage::new().await;
+    let mut client = stage.connect().await;
+    client.feed(Message::text("close 1000 done")).await.unwrap();
+    client.feed(Message::text("too late")).await.unwrap();
+    client.feed(Message::Close(None)).await.unwrap();
+    client.flush().await.unwrap();
+    let start = std::time::Instant::now();
+    stage.running.counts.emptied().await;
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn the_clients_close_code_and_reason_reach_the_handler() {
+    let mut stage = Stage::new().await;
+    let code = |code: u16| coding::CloseCode::from(code);
+    for (frame, expected) in [
+        (None, "client_closed None "),
+        (Some((1000, "done")), "client_closed Some(1000) done"),
+        (Some((4001, "änderung")), "client_closed Some(4001) änderung"),
+    ] {
+        let mut client = stage.connect().await;
+        let frame = frame.map(|(number, reason)| TheirFrame { code: code(number), reason: Utf8Bytes::from(reason) });
+        client.feed(Message::text("last words")).await.unwrap();
+        client.send(Message::Close(frame)).await.unwrap();
+        stage.reports("Text last words").await;
+        stage.reports(expected).await;
+        // The answer is the original's, whatever the client's code.
+        assert_eq!(closed(&mut client).await, (1000, String::new()));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_within_a_message_has_sent_no_message() {
+    let mut stage = Stage::new().await;
+    let mut client = stage.connect().await;
+    client.send(fragment("begun", OpCode::Data(Data::Text), false)).await.unwrap();
+    drop(client);
+    stage.reports("client_gone").await;
+}
+
+#[tokio::test]
+async fn pongs_are_reported_to_a_handler_that_pings() {
+    let mut stage = Stage::new().await;
+    let mut client = stage.connect().await;
+    client.send(Message::text("ping")).await.unwrap();
+    assert_eq!(client.next().await.unwrap().unwrap(), Message::Ping("".into()));
+    client.flush().await.unwrap();
+    stage.reports("Text ping").await;
+    stage.reports("pong").await;
+}
+
+#[tokio::test]
+async fn what_comes_with_the_upgrade_is_a_message_too() {
+    let mut stage = Stage::new().await;
+    let upgrade = support::UPGRADE.replace("/echo", "/dialect");
+    let mut bytes = format!("{upgrade}\r\n").into_bytes();
+    bytes.extend([0x81, 0x82, 0, 0, 0, 0, b'h', b'i', 0x88, 0x80, 0, 0, 0, 0]);
+    let mut socket = stage.running.open(bytes).await;
+    assert_eq!(support::answer(&mut socket).await.status, 101);
+    stage.reports("Text hi").await;
+    stage.reports("client_closed None ").await;
+}
+
+#[tokio::test]
+async fn posts_are_no_messages() {
+    let mut stage = Stage::new().await;
+    for accept in ["text/event-stream", "*/*"] {
+        let token = stage.negotiate().await;
+        let head = format!("GET /dialect?id={token} HTTP/1.1\r\nHost: h\r\nAccept: {accept}\r\n\r\n");
+        let _transport = stage.running.open(head).await;
+        stage.reports("the transport has no message boundaries").await;
+    }
+    let token = stage.negotiate().await;
+    stage.post(&token, "early").await;
+    let mut client = connect_async(format!("ws://{}/dialect?id={token}", stage.running.address)).await.unwrap().0;
+    stage.reports("bytes were received that are not a whole message").await;
+    assert_eq!(closed(&mut client).await.0, 1000);
+}
+
+#[tokio::test]
+async fn a_connection_that_reads_messages_is_not_resumed() {
+    let mut stage = Stage::new().await;
+    let token = stage.negotiate().await;
+    let client = connect_async(format!("ws://{}/dialect?id={token}", stage.running.address)).await.unwrap().0;
+    drop(client);
+    stage.reports("client_gone").await;
+    stage.running.counts.emptied().await;
+}
