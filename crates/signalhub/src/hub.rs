@@ -19,6 +19,7 @@ use crate::clients::targets::Clients;
 use crate::counters::{CallError, RefusedCalls};
 use crate::definition::HubDefinition;
 use crate::options::HubOptions;
+use crate::request::Requests;
 use crate::session;
 use crate::state::HubState;
 use crate::subscription_manager::{self, SubscriptionMethods};
@@ -44,6 +45,7 @@ impl Hub {
             on_disconnected: None,
             subscriptions: None,
             filters: HubFilterList::default(),
+            requests: Requests::default(),
         }
     }
 
@@ -87,6 +89,10 @@ impl ConnectionHandler for Hub {
     fn handle(self: Arc<Self>, connection: Connection) -> BoxFuture<()> {
         Box::pin(session::run(Arc::clone(&self.definition), Arc::clone(&self.state), connection))
     }
+
+    fn keeps_opening_request(&self) -> bool {
+        self.definition.requests == Requests::Kept
+    }
 }
 
 impl fmt::Debug for Hub {
@@ -105,6 +111,7 @@ pub struct HubBuilder<S> {
     on_disconnected: Option<Hook>,
     subscriptions: Option<SubscriptionMethods>,
     filters: HubFilterList,
+    requests: Requests,
 }
 
 impl HubBuilder<()> {
@@ -115,8 +122,9 @@ impl HubBuilder<()> {
     pub fn state<S: Clone + Send + Sync + 'static>(self, state: S) -> HubBuilder<S> {
         let first = self.methods.is_empty() && self.on_connected.is_none() && self.on_disconnected.is_none();
         assert!(first, "the state of a hub comes before its methods");
-        let Self { methods, options, filters, .. } = self;
-        HubBuilder { state, methods, options, on_connected: None, on_disconnected: None, subscriptions: None, filters }
+        let Self { methods, options, filters, requests, .. } = self;
+        let (on_connected, on_disconnected, subscriptions) = (None, None, None);
+        HubBuilder { state, methods, options, on_connected, on_disconnected, subscriptions, filters, requests }
     }
 }
 
@@ -125,7 +133,8 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
     ///
     /// # Panics
     /// When there is a method of that name already: the original refuses overloads too.
-    pub fn method<P: 'static>(self, name: &str, handler: impl Handler<P, S>) -> Self {
+    pub fn method<P: 'static>(mut self, name: &str, handler: impl Handler<P, S>) -> Self {
+        self.requests = self.requests.used();
         let method = Method::plain(name, handler, self.state.clone());
         self.add(method)
     }
@@ -134,7 +143,8 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
     ///
     /// # Panics
     /// When there is a method of that name already.
-    pub fn stream<P: 'static>(self, name: &str, handler: impl StreamHandler<P, S>) -> Self {
+    pub fn stream<P: 'static>(mut self, name: &str, handler: impl StreamHandler<P, S>) -> Self {
+        self.requests = self.requests.used();
         let method = Method::stream(name, handler, self.state.clone());
         self.add(method)
     }
@@ -151,6 +161,7 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
     /// # Panics
     /// When the handler takes arguments of the client.
     pub fn on_connected<P: 'static>(mut self, handler: impl Handler<P, S>) -> Self {
+        self.requests = self.requests.used();
         self.on_connected = Some(Hook::new("OnConnected", handler, self.state.clone()));
         self
     }
@@ -160,6 +171,7 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
     /// # Panics
     /// When the handler takes arguments of the client.
     pub fn on_disconnected<P: 'static>(mut self, handler: impl Handler<P, S>) -> Self {
+        self.requests = self.requests.used();
         self.on_disconnected = Some(Hook::new("OnDisconnected", handler, self.state.clone()));
         self
     }
@@ -169,6 +181,7 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
     /// The filter that is added first is the outermost. HubFilters apply to all methods of the hub, also to those that were
     /// added earlier.
     pub fn filter(mut self, filter: impl HubFilter) -> Self {
+        self.requests = self.requests.used();
         self.filters.push(filter);
         self
     }
@@ -200,6 +213,13 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
             .add(unsubscribe.with_usage(subscription_manager::USAGE))
     }
 
+    /// Does not keep the requests that opened connections, which saves memory: see [`Request`](crate::Request). A call whose
+    /// method takes `Request` as a parameter fails.
+    pub fn without_requests(mut self) -> Self {
+        self.requests = Requests::Dropped;
+        self
+    }
+
     /// Changes options of the hub: `configure(|options| options.keep_alive_interval = Duration::from_secs(10))`.
     ///
     /// Options that are not changed keep their defaults; see [`HubOptions`].
@@ -210,14 +230,21 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
 
     /// Finishes the hub.
     pub fn build(self) -> Hub {
-        let Self { methods, on_connected, on_disconnected, subscriptions, filters, .. } = self;
+        let Self { methods, on_connected, on_disconnected, subscriptions, filters, requests, .. } = self;
         let methods = methods.into_values();
         let definition = match filters.finish() {
-            None => HubDefinition { methods: MethodTable::new(methods), on_connected, on_disconnected, subscriptions },
+            None => HubDefinition {
+                methods: MethodTable::new(methods),
+                on_connected,
+                on_disconnected,
+                requests,
+                subscriptions,
+            },
             Some(filters) => HubDefinition {
                 methods: MethodTable::new(methods.map(|method| method.filtered(&filters))),
                 on_connected: Some(Hook::filtered(on_connected, &filters)),
                 on_disconnected: Some(Hook::filtered(on_disconnected, &filters)),
+                requests,
                 subscriptions,
             },
         };

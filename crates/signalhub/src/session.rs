@@ -52,6 +52,7 @@ use crate::clients::client::{Client, frame};
 use crate::clients::membership::Membership;
 use crate::clients::targets::CalledFrom;
 use crate::definition::HubDefinition;
+use crate::request::{Request, Requests};
 use crate::state::HubState;
 use answers::CallDone;
 use ending::Ending;
@@ -105,7 +106,12 @@ async fn start(
         }
     };
     let identity = Arc::clone(connection.identity());
-    let client = Arc::new(Client::new(connection.id().clone(), identity, protocol, connection.outbound()));
+    let client = Client::new(connection.id().clone(), identity, protocol, connection.outbound());
+    let request = match definition.requests {
+        Requests::Kept => Some(Request::new(&connection, protocol, reconnect)),
+        Requests::Unused | Requests::Dropped => None,
+    };
+    let client = Arc::new(client.with_request(request));
     let resumption = match reconnect {
         Reconnect::Plain => None,
         Reconnect::Stateful => Some(Box::new(Resumption::new(protocol, connection.outbound()))),

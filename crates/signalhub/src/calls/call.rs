@@ -12,6 +12,7 @@ use crate::clients::client::Client;
 use crate::clients::groups::Groups;
 use crate::clients::targets::{CalledFrom, Clients};
 use crate::flag::Flag;
+use crate::request::Request;
 use crate::state::HubState;
 
 /// One call of a method or a hook: what [extractors](crate::Extract) are made from.
@@ -73,6 +74,11 @@ impl Call {
     /// Who the client is, by the credentials that it has now.
     pub fn client_identity(&self) -> Arc<Identity> {
         self.client.identity()
+    }
+
+    /// The request that opened the client's connection; `None` if the hub does not keep requests: see [`Request`].
+    pub fn request(&self) -> Option<&Request> {
+        self.client.request()
     }
 
     /// The client that calls.

@@ -7,6 +7,7 @@ use signalhub_connections::{ConnectionId, Identity};
 
 use crate::clients::client::Client;
 use crate::flag::Flag;
+use crate::request::Request;
 use crate::state::HubState;
 
 /// The client that calls.
@@ -45,6 +46,11 @@ impl Caller {
     /// The user, if known.
     pub fn user(&self) -> Option<&str> {
         self.identity.user.as_deref()
+    }
+
+    /// The request that opened its connection; `None` if the hub does not keep requests: see [`Request`].
+    pub fn request(&self) -> Option<&Request> {
+        self.client.request()
     }
 
     /// Ends its connection: the client gets a Close message without an error, and nothing after it.

@@ -7,6 +7,7 @@ use super::caller::{Caller, Cancellation};
 use crate::clients::groups::Groups;
 use crate::clients::targets::Clients;
 use crate::error::HubError;
+use crate::request::Request;
 
 /// A parameter of hub methods and hooks that is made from the call: who calls, in which hub, with which request.
 ///
@@ -100,6 +101,13 @@ impl<S> Extract<S> for Cancellation {
 
     fn extract(call: &Call, _: &S) -> Result<Self, HubError> {
         Ok(call.cancellation())
+    }
+}
+
+impl<S> Extract<S> for Request {
+    fn extract(call: &Call, _: &S) -> Result<Self, HubError> {
+        let missing = || HubError::internal("InvalidOperationException", "the hub was built without requests");
+        call.request().cloned().ok_or_else(missing)
     }
 }
 

@@ -11,6 +11,7 @@ use signalhub_protocol::{HubMessage, Protocol, TransferFormat};
 use super::items::Items;
 use super::result_id::ResultId;
 use crate::flag::Flag;
+use crate::request::Request;
 
 /// A connected client, as all tasks but that of its session see it.
 pub(crate) struct Client {
@@ -19,6 +20,8 @@ pub(crate) struct Client {
     identity: RwLock<Arc<Identity>>,
     protocol: Protocol,
     outbound: Outbound,
+    /// In a hub that keeps requests.
+    request: Option<Request>,
     /// Used by the client's own session only, so nothing ever waits for the lock.
     subscriptions: Mutex<Option<Subscriptions>>,
     /// The calls of the server that it has not answered yet.
@@ -34,11 +37,17 @@ impl Client {
             identity: RwLock::new(identity),
             protocol,
             outbound,
+            request: None,
             subscriptions: Mutex::new(None),
             asked: Mutex::default(),
             items: Mutex::default(),
             ended: Flag::default(),
         }
+    }
+
+    /// Keeps the request that opened its connection.
+    pub(crate) fn with_request(self, request: Option<Request>) -> Self {
+        Self { request, ..self }
     }
 
     pub(crate) fn id(&self) -> &ConnectionId {
@@ -56,6 +65,10 @@ impl Client {
 
     pub(crate) fn protocol(&self) -> Protocol {
         self.protocol
+    }
+
+    pub(crate) fn request(&self) -> Option<&Request> {
+        self.request.as_ref()
     }
 
     pub(crate) fn outbound(&self) -> &Outbound {

@@ -59,18 +59,26 @@ impl Client {
 
     /// Connects with a protocol of its choice. What it says and hears is JSON in the tests all the same.
     pub(crate) async fn connect_speaking(hub: &Hub, identity: Identity, protocol: Protocol) -> Self {
-        let mut client = Self::begin(hub, identity);
-        client.peer.send(format!("{}\u{1e}", json!({"protocol": protocol.name(), "version": 1})));
-        assert_eq!(client.next().await, json!({}));
-        client.protocol = protocol;
-        client
+        Self::begin(hub, identity).shake_hands(protocol).await
+    }
+
+    pub(crate) async fn shake_hands(mut self, protocol: Protocol) -> Self {
+        self.peer.send(format!("{}\u{1e}", json!({"protocol": protocol.name(), "version": 1})));
+        assert_eq!(self.next().await, json!({}));
+        self.protocol = protocol;
+        self
     }
 
     /// Connects without a handshake.
     pub(crate) fn begin(hub: &Hub, identity: Identity) -> Self {
         let (connection, peer) = Connection::pair(identity);
+        Self::over(Arc::new(hub.clone()), connection, peer)
+    }
+
+    /// Serves a connection without a handshake.
+    pub(crate) fn over(hub: Arc<Hub>, connection: Connection, peer: Peer) -> Self {
         let id = connection.id().clone();
-        let session = tokio::spawn(Arc::new(hub.clone()).handle(connection));
+        let session = tokio::spawn(hub.handle(connection));
         Self { peer, protocol: Protocol::Json, id, session }
     }
 
