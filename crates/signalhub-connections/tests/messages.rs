@@ -29,6 +29,22 @@ impl Dialect {
     fn report(&self, text: String) {
         self.reports.try_send(text).unwrap();
     }
+
+    /// Leaves the message unconsumed: nothing may replace it, and nothing more may be read.
+    async fn hold(&self, connection: &mut Connection) {
+        let receive = async {
+            loop {
+                match connection.receive(Intake::Open).await {
+                    Received::Tick => {}
+                    received => self.report(format!("{received:?}")),
+                }
+            }
+        };
+        tokio::select! {
+            () = self.go_on.notified() => {}
+            () = receive => {}
+        }
+    }
 }
 
 impl ConnectionHandler for Dialect {
@@ -48,11 +64,7 @@ impl ConnectionHandler for Dialect {
                             len => format!("{kind:?} of {len}"),
                         });
                         if text == "wait" {
-                            // Nothing may replace the message, and nothing more may be read.
-                            tokio::select! {
-                                () = self.go_on.notified() => {}
-                                received = connection.receive(Intake::Open) => self.report(format!("{received:?}")),
-                            }
+                            self.hold(&mut connection).await;
                         }
                         connection.consume(message.len());
                         if text == "ping" {
