@@ -1,4 +1,16 @@
 //! One logical connection, as its handler sees it.
+//!
+//! ```text
+//!            ┌── lost, can be resumed ──▶ suspended ── given up ──┐
+//! attached ──┤◀────── Reconnected ──────────┘                     ├──▶ ended ── close, drop ──▶ gone
+//!     │      └── lost, cannot be resumed ─────────────────────────┤
+//!     └── the client closes, or does not read; the handler ends ──┘
+//! ```
+//! - attached: [`Transport`] is a WebSocket or an inbox;
+//! - suspended: it is `Transport::Lost`, and [`Resume::Through`] a handover, where the next one arrives;
+//! - ended: the send queue has a [`CloseReason`], `receive` returns `Received::Ended`, and frames are refused. Once the
+//!   socket was reset because the server stops, the transport is `Transport::Ended`;
+//! - gone: the registration and the outbound side are released.
 
 mod input;
 pub(crate) mod peer;
@@ -41,13 +53,30 @@ pub struct Connection {
     send_queue: Arc<SendQueue>,
     input: Input,
     transport: Transport,
-    reconnect: Reconnect,
-    /// Where another transport would wait for it.
-    handover: Option<Arc<Handover>>,
+    resume: Resume,
     expires: Option<Instant>,
     remote: Option<RemoteAddress>,
     opening_request: OpeningRequest,
     registration: Option<Registration>,
+}
+
+/// Whether another transport may follow the one that is lost.
+enum Resume {
+    /// No: it was not negotiated, or the handler does not want it.
+    Disabled,
+    /// No, although it was negotiated: event streams and polls end with their transport.
+    Unsupported,
+    /// Yes: it arrives here.
+    Through(Arc<Handover>),
+}
+
+impl Resume {
+    fn handover(&self) -> Option<&Arc<Handover>> {
+        match self {
+            Self::Disabled | Self::Unsupported => None,
+            Self::Through(handover) => Some(handover),
+        }
+    }
 }
 
 impl Connection {
@@ -63,8 +92,7 @@ impl Connection {
             send_queue,
             input: Input::default(),
             transport,
-            reconnect: Reconnect::Plain,
-            handover: None,
+            resume: Resume::Disabled,
             expires: None,
             remote: None,
             opening_request: OpeningRequest::default(),
@@ -73,7 +101,11 @@ impl Connection {
     }
 
     pub(crate) fn resumable(mut self, reconnect: Reconnect, handover: Option<Arc<Handover>>) -> Self {
-        (self.reconnect, self.handover) = (reconnect, handover);
+        self.resume = match (reconnect, handover) {
+            (Reconnect::Plain, _) => Resume::Disabled,
+            (Reconnect::Stateful, None) => Resume::Unsupported,
+            (Reconnect::Stateful, Some(handover)) => Resume::Through(handover),
+        };
         self
     }
 
@@ -156,19 +188,21 @@ impl Connection {
 
     /// What was negotiated about reconnecting.
     pub fn reconnect(&self) -> Reconnect {
-        self.reconnect
+        match self.resume {
+            Resume::Disabled => Reconnect::Plain,
+            Resume::Unsupported | Resume::Through(_) => Reconnect::Stateful,
+        }
     }
 
     /// Tells whether the connection outlives the loss of its transport, because another one may take over. Only
     /// WebSockets do.
     pub fn is_resumable(&self) -> bool {
-        self.handover.is_some()
+        self.resume.handover().is_some()
     }
 
     /// Lets the connection end with its transport, whatever was negotiated.
     pub fn disable_resume(&mut self) {
-        self.reconnect = Reconnect::Plain;
-        self.handover = None;
+        self.resume = Resume::Disabled;
         if let Some(registration) = &self.registration {
             registration.disable_resume();
         }
@@ -310,7 +344,7 @@ impl Connection {
             return Poll::Ready(self.on_renewal(renewal));
         }
         if self.send_queue.signals.take(Signal::Arrived)
-            && let Some(arrival) = self.handover.as_ref().and_then(|handover| handover.take_arrival())
+            && let Some(arrival) = self.resume.handover().and_then(|handover| handover.take_arrival())
         {
             return Poll::Ready(self.on_arrival(arrival));
         }
@@ -318,7 +352,7 @@ impl Connection {
             return Poll::Ready(self.on_tick());
         }
         self.send_queue.signals.take(Signal::Moved);
-        if self.handover.is_some() {
+        if self.is_resumable() {
             self.send_queue.set_intake(intake);
         }
         let received = self.transport.poll(cx, &self.send_queue, intake, self.input.buffer());
@@ -344,7 +378,7 @@ impl Connection {
     }
 
     fn may_suspend(&self) -> bool {
-        self.handover.is_some() && !self.send_queue.is_ending()
+        self.is_resumable() && !self.send_queue.is_ending()
     }
 
     /// Goes on without a transport, for a while.
@@ -358,7 +392,7 @@ impl Connection {
 
     /// What has come last of the credentials of an inbox's requests, or of a request for another WebSocket.
     fn take_renewal(&self) -> Option<Renewal> {
-        let by_handover = self.handover.as_ref().and_then(|handover| handover.take_renewal());
+        let by_handover = self.resume.handover().and_then(|handover| handover.take_renewal());
         by_handover.or_else(|| self.transport.take_renewal())
     }
 
@@ -449,7 +483,7 @@ impl Connection {
         }
         match &mut self.transport {
             Transport::WebSocket(socket) => socket.start_closing(&self.send_queue, reason),
-            Transport::Inbox(_) | Transport::Lost => self.send_queue.finish(None, reason),
+            Transport::Inbox(_) | Transport::Lost | Transport::Ended => self.send_queue.finish(None, reason),
         }
         self.finish_closing(reason).await;
     }
@@ -466,7 +500,7 @@ impl Connection {
                 inbox.set_server_close(frame);
                 self.send_queue.finish(None, reason);
             }
-            Transport::Lost => self.send_queue.finish(None, reason),
+            Transport::Lost | Transport::Ended => self.send_queue.finish(None, reason),
         }
         self.finish_closing(reason).await;
     }

@@ -35,6 +35,8 @@ pub(crate) enum Transport {
     Inbox(Arc<Inbox>),
     /// It was lost, and another one may come.
     Lost,
+    /// The server has ended it.
+    Ended,
 }
 
 impl Transport {
@@ -49,7 +51,7 @@ impl Transport {
         match self {
             Self::WebSocket(socket) => socket.poll(cx, send_queue, intake, input),
             Self::Inbox(inbox) => inbox.poll(input, intake),
-            Self::Lost => Poll::Pending,
+            Self::Lost | Self::Ended => Poll::Pending,
         }
     }
 
@@ -58,7 +60,7 @@ impl Transport {
         match self {
             Self::WebSocket(socket) => socket.read_messages(max_bytes),
             Self::Inbox(inbox) => inbox.read_messages(max_bytes),
-            Self::Lost => Err(ReadMessagesError::NoBoundaries),
+            Self::Lost | Self::Ended => Err(ReadMessagesError::NoBoundaries),
         }
     }
 
@@ -67,7 +69,7 @@ impl Transport {
         match self {
             Self::WebSocket(socket) => socket.client_close().cloned(),
             Self::Inbox(inbox) => inbox.client_close(),
-            Self::Lost => None,
+            Self::Lost | Self::Ended => None,
         }
     }
 
@@ -75,14 +77,14 @@ impl Transport {
     pub(crate) fn take_renewal(&self) -> Option<Renewal> {
         match self {
             Self::Inbox(inbox) => inbox.take_renewal(),
-            Self::WebSocket(_) | Self::Lost => None,
+            Self::WebSocket(_) | Self::Lost | Self::Ended => None,
         }
     }
 
     pub(crate) fn kind(&self, send_queue: &SendQueue) -> TransportKind {
         match self {
-            // Only WebSockets can be lost.
-            Self::WebSocket(_) | Self::Lost => TransportKind::WebSockets,
+            // Only WebSockets can be lost, or ended before their connection.
+            Self::WebSocket(_) | Self::Lost | Self::Ended => TransportKind::WebSockets,
             Self::Inbox(_) if send_queue.is_polled() => TransportKind::LongPolling,
             Self::Inbox(_) => TransportKind::ServerSentEvents,
         }
@@ -92,7 +94,7 @@ impl Transport {
     pub(crate) fn carries(&self, kind: MessageKind, send_queue: &SendQueue) -> bool {
         match self {
             Self::Inbox(_) if !send_queue.is_polled() => kind == MessageKind::Text,
-            Self::WebSocket(_) | Self::Inbox(_) | Self::Lost => true,
+            Self::WebSocket(_) | Self::Inbox(_) | Self::Lost | Self::Ended => true,
         }
     }
 
@@ -101,7 +103,7 @@ impl Transport {
         match self {
             Self::WebSocket(_) => true,
             Self::Inbox(_) => !send_queue.is_polled(),
-            Self::Lost => false,
+            Self::Lost | Self::Ended => false,
         }
     }
 
@@ -137,10 +139,10 @@ impl Transport {
                 let _ = tokio::time::timeout(ARRIVAL_TIME, send_queue.wait_taken()).await;
                 return;
             }
-            Self::Lost => return,
+            Self::Lost | Self::Ended => return,
         }
         // The reset is sent when the last owner of the socket lets it go.
         send_queue.disconnect();
-        *self = Self::Lost;
+        *self = Self::Ended;
     }
 }

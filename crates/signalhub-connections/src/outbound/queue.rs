@@ -42,10 +42,32 @@ pub(super) struct Queue {
     reservation: Reservation,
     /// Somebody waits until the queue is short.
     pub(super) room_is_awaited: bool,
-    /// Nothing is taken any more but a last frame.
-    pub(super) refuses: bool,
-    /// There will be nothing behind what is queued.
-    pub(super) ended: Option<CloseReason>,
+    pub(super) state: QueueState,
+}
+
+/// How far a queue is on its way to its end.
+///
+/// ```text
+/// Open ── abort ──▶ Aborting ── end, finish ──▶ Ended
+///   └────────────── end, finish ─────────────────▲
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum QueueState {
+    /// It takes frames.
+    Open,
+    /// The application wants the end: it takes nothing but the last frame of the handler.
+    Aborting,
+    /// Nothing follows what is queued.
+    Ended(CloseReason),
+}
+
+impl QueueState {
+    pub(super) fn ended(self) -> Option<CloseReason> {
+        match self {
+            Self::Open | Self::Aborting => None,
+            Self::Ended(reason) => Some(reason),
+        }
+    }
 }
 
 impl Queue {
@@ -61,15 +83,29 @@ impl Queue {
             stalled_since: None,
             reservation: Reservation::new(backlog),
             room_is_awaited: false,
-            refuses: false,
-            ended: None,
+            state: QueueState::Open,
         }
+    }
+
+    /// Tells whether it takes frames.
+    pub(super) fn is_open(&self) -> bool {
+        self.state == QueueState::Open
+    }
+
+    /// Ends it, unless it has ended already: the first reason stands.
+    pub(super) fn end(&mut self, reason: CloseReason) -> bool {
+        let ends = self.state.ended().is_none();
+        if ends {
+            self.state = QueueState::Ended(reason);
+        }
+        ends
     }
 
     /// Keeps a frame where one may have to be sent again.
     pub(super) fn retain(&mut self, frame: &Frame, limits: &QueueLimits) -> Result<(), QueueFull> {
+        let is_open = self.is_open();
         match &mut self.retained {
-            Some(retained) if !self.refuses => {
+            Some(retained) if is_open => {
                 retained.push(frame, limits.bytes)?;
                 self.reserve(limits)
             }
@@ -122,7 +158,7 @@ impl Queue {
     /// Tells whether those who can wait may go on: at most so many bytes are queued, and not too many are kept. Once the
     /// connection ends there is nothing to wait for.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
-        self.refuses || (self.bytes <= bytes && self.retained.as_ref().is_none_or(|retained| retained.has_room()))
+        !self.is_open() || (self.bytes <= bytes && self.retained.as_ref().is_none_or(|retained| retained.has_room()))
     }
 
     /// Tells whether there is a socket to write to for whoever sends.

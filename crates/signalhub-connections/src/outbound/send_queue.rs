@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::backlog::Backlog;
 use super::limits::{QueueFull, QueueLimits};
 use super::locked_queue::{LockedQueue, SharedQueue};
-use super::queue::SLICES_PER_WRITE;
+use super::queue::{QueueState, SLICES_PER_WRITE};
 use super::signals::{Signal, Signals, TICK};
 use super::writer::{QueueChange, Writer};
 use crate::close::CloseReason;
@@ -108,7 +108,7 @@ impl SendQueue {
     }
 
     fn enqueue(&self, mut queue: LockedQueue<'_>, frame: &Frame) -> Result<(), ConnectionEnded> {
-        if queue.refuses {
+        if !queue.is_open() {
             return Err(ConnectionEnded);
         }
         if queue.writes_at_once() && queue.passes(frame) {
@@ -122,7 +122,7 @@ impl SendQueue {
 
     pub(crate) fn send_all(&self, frames: &Frames) -> Result<(), ConnectionEnded> {
         let mut queue = self.lock();
-        if queue.refuses {
+        if !queue.is_open() {
             return Err(ConnectionEnded);
         }
         let mut written = 0;
@@ -137,7 +137,7 @@ impl SendQueue {
 
     pub(crate) fn send_each(&self, frames: impl Iterator<Item = Frame>) -> Result<(), ConnectionEnded> {
         let queue = self.lock();
-        if queue.refuses {
+        if !queue.is_open() {
             return Err(ConnectionEnded);
         }
         self.enqueue_each(queue, frames, 0)
@@ -202,13 +202,8 @@ impl SendQueue {
 
     /// Takes no more. The first reason stands.
     pub(crate) fn end(&self, reason: CloseReason) {
-        {
-            let mut queue = self.lock();
-            queue.refuses = true;
-            if queue.ended.is_some() {
-                return;
-            }
-            queue.ended = Some(reason);
+        if !self.lock().end(reason) {
+            return;
         }
         self.signals.raise(Signal::Ended);
         self.taker.wake();
@@ -224,18 +219,18 @@ impl SendQueue {
     }
 
     pub(crate) fn ended(&self) -> Option<CloseReason> {
-        self.lock().ended
+        self.lock().state.ended()
     }
 
     /// Tells whether the connection has ended or is ending.
     pub(crate) fn is_ending(&self) -> bool {
-        self.lock().refuses
+        !self.lock().is_open()
     }
 
     pub(super) fn abort(&self) {
         let mut queue = self.lock();
-        if !queue.refuses {
-            queue.refuses = true;
+        if queue.is_open() {
+            queue.state = QueueState::Aborting;
             drop(queue);
             self.signals.raise(Signal::Abort);
         }
@@ -283,8 +278,7 @@ impl SendQueue {
     /// Sends a last frame behind all others, also when the end has begun, and takes no more from anybody else.
     pub(crate) fn finish(&self, last: Option<&Frame>, reason: CloseReason) {
         let mut queue = self.lock();
-        queue.refuses = true;
-        queue.ended.get_or_insert(reason);
+        queue.end(reason);
         if let Some(frame) = last.filter(|_| !queue.held)
             && !(queue.frames.is_empty() && queue.passes(frame))
         {
@@ -356,7 +350,7 @@ impl SendQueue {
             return Poll::Pending;
         }
         if queue.frames.is_empty() {
-            return if queue.ended.is_some() { Poll::Ready(None) } else { Poll::Pending };
+            return if queue.state.ended().is_some() { Poll::Ready(None) } else { Poll::Pending };
         }
         let frames = queue.first(most, bytes);
         queue.advance(frames.iter().map(Frame::len).sum());

@@ -1,4 +1,16 @@
 //! What the registry knows about one connection.
+//!
+//! ```text
+//!             negotiate                admit
+//!                 ▼                      ▼
+//!              Waiting ── attach ──▶  Active ── suspend ──▶ Suspended
+//!                 │                    │  ◀────── resume ──────  │
+//!              expired               ended                  given up
+//!                 ▼                    ▼                         ▼
+//!              removed              removed                   removed
+//! ```
+//! A connection is removed from Active and Suspended when its [`Registration`](super::Registration) is dropped, or its token
+//! freed. What is left of one with polls stays Active until the client has fetched it.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -37,14 +37,26 @@ pub(crate) struct Inbox {
 #[derive(Debug, Default)]
 struct Incoming {
     bytes: Vec<u8>,
-    early: bool,
+    reader: Reader,
+    /// Why the client brings no more bytes.
     ended: Option<CloseReason>,
-    abandoned: bool,
     /// The credentials that came last, once the connection has its transport.
     identity: Option<Arc<Identity>>,
     renewal: Option<Renewal>,
     /// Only where a pair brings the bytes.
     paired: Option<Box<Paired>>,
+}
+
+/// Who takes the bytes. It changes downwards only.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Reader {
+    /// A connection that has no transport yet.
+    Awaited,
+    /// A connection.
+    #[default]
+    Present,
+    /// No one: bytes are dropped.
+    Gone,
 }
 
 /// What the client of a pair brings beside bytes, as one with a WebSocket does: message boundaries and close frames.
@@ -79,7 +91,7 @@ impl Inbox {
     /// Makes the inbox of a connection that has no transport yet.
     pub(crate) fn early(limits: QueueLimits, backlog: &Arc<Backlog>) -> Arc<Self> {
         let inbox = Self::new(Arc::new(SendQueue::new(limits, Arc::clone(backlog), Writer::Taker)));
-        inbox.lock().early = true;
+        inbox.lock().reader = Reader::Awaited;
         inbox
     }
 
@@ -88,7 +100,9 @@ impl Inbox {
         self.send_queue.set_writer(writer);
         {
             let mut incoming = self.lock();
-            incoming.early = false;
+            if incoming.reader == Reader::Awaited {
+                incoming.reader = Reader::Present;
+            }
             incoming.identity = Some(Arc::clone(identity));
         }
         self.room.notify_waiters();
@@ -243,7 +257,7 @@ impl Inbox {
 
     /// Nobody reads any more.
     pub(crate) fn abandon(&self) {
-        self.lock().abandoned = true;
+        self.lock().reader = Reader::Gone;
         self.room.notify_waiters();
     }
 }
@@ -270,11 +284,11 @@ impl Incoming {
     }
 
     fn is_full(&self) -> bool {
-        self.bytes.len() >= if self.early { EARLY_CAPACITY } else { CAPACITY }
+        self.bytes.len() >= if self.reader == Reader::Awaited { EARLY_CAPACITY } else { CAPACITY }
     }
 
     /// Tells whether bytes are dropped from now on.
     fn is_closed(&self) -> bool {
-        self.abandoned || self.ended.is_some()
+        self.reader == Reader::Gone || self.ended.is_some()
     }
 }
