@@ -7,4 +7,10 @@ mod claim_reader;
 pub(crate) mod claims;
 pub(crate) mod guess_limit;
 pub(crate) mod identity;
+pub(crate) mod issuer;
+pub(crate) mod issuers;
+pub(crate) mod key_set;
+#[cfg(test)]
+pub(crate) mod test_keys;
 pub(crate) mod token;
+mod verified_tokens;

@@ -63,6 +63,9 @@ mod websocket_codec;
 /// The types of the crate `http` that this crate's own are used with.
 pub use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 
+/// An algorithm that tokens are signed with.
+pub use ::jsonwebtoken::Algorithm as TokenAlgorithm;
+
 /// The head of an HTTP request, as [`Authenticate`] reads it.
 pub use ::http::request::Parts as RequestHead;
 
@@ -72,6 +75,9 @@ pub use auth::claim_path::{ClaimPath, ClaimPathError};
 pub use auth::claims::{ClaimError, Claims};
 pub use auth::guess_limit::GuessLimit;
 pub use auth::identity::{Identity, Policy};
+pub use auth::issuer::Issuer;
+pub use auth::issuers::Issuers;
+pub use auth::key_set::{KeySet, KeySetError, SkippedKey};
 pub use auth::token::TokenError;
 pub use close::CloseReason;
 pub use close::close_frame::{ClientClose, CloseCode, CloseFrame};

@@ -1,6 +1,7 @@
 //! How an endpoint learns who a client is.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::HeaderValue;
 use http::request::Parts;
@@ -18,6 +19,17 @@ pub trait Authenticate: Send + Sync + 'static {
     /// The `WWW-Authenticate` header of a 401, if there is one.
     fn challenge(&self) -> Option<HeaderValue> {
         None
+    }
+}
+
+/// Shares one of them between endpoints.
+impl<A: Authenticate + ?Sized> Authenticate for Arc<A> {
+    fn authenticate(&self, request: &Parts) -> Authentication {
+        A::authenticate(self, request)
+    }
+
+    fn challenge(&self) -> Option<HeaderValue> {
+        A::challenge(self)
     }
 }
 

@@ -100,19 +100,27 @@ impl BearerToken {
 
 impl Authenticate for BearerToken {
     fn authenticate(&self, request: &Parts) -> Authentication {
-        let Some(token) = bearer_token(request) else {
-            return Authentication::Missing;
-        };
-        match self.verify(&token) {
-            Ok(identity) => Authentication::Identified(identity),
-            Err(TokenError::Expired) => Authentication::Expired,
-            Err(error) if error.is_genuine() => Authentication::Unacceptable(error.to_string().into()),
-            Err(error) => Authentication::Invalid(error.to_string().into()),
-        }
+        authenticate_token(request, |token| self.verify(token))
     }
 
     fn challenge(&self) -> Option<HeaderValue> {
         Some(HeaderValue::from_static("Bearer"))
+    }
+}
+
+/// Authenticates by the bearer token of a request, which `verify` verifies.
+pub(super) fn authenticate_token(
+    request: &Parts,
+    verify: impl FnOnce(&str) -> Result<Identity, TokenError>,
+) -> Authentication {
+    let Some(token) = bearer_token(request) else {
+        return Authentication::Missing;
+    };
+    match verify(&token) {
+        Ok(identity) => Authentication::Identified(identity),
+        Err(TokenError::Expired) => Authentication::Expired,
+        Err(error) if error.is_genuine() => Authentication::Unacceptable(error.to_string().into()),
+        Err(error) => Authentication::Invalid(error.to_string().into()),
     }
 }
 

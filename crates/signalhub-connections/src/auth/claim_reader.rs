@@ -15,6 +15,8 @@ pub(super) const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
 pub(super) struct ClaimReader {
     pub(super) user: ClaimPath,
     pub(super) organisation: ClaimPath,
+    /// Reads the text that names a user or an organisation.
+    pub(super) text: fn(&Value) -> Option<&str>,
     pub(super) leeway: Duration,
     pub(super) rules: Vec<ClaimRule>,
 }
@@ -29,14 +31,15 @@ pub(super) struct ClaimRule {
 impl Default for ClaimReader {
     fn default() -> Self {
         let (user, organisation) = (ClaimPath::name("sub"), ClaimPath::name("org"));
-        Self { user, organisation, leeway: DEFAULT_LEEWAY, rules: Vec::new() }
+        Self { user, organisation, text: Value::as_str, leeway: DEFAULT_LEEWAY, rules: Vec::new() }
     }
 }
 
 impl ClaimReader {
     /// Reads user, organisation and expiry, and checks the claims that have rules.
     pub(super) fn identity(&self, claims: Map<String, Value>) -> Result<Identity, TokenError> {
-        let text = |path: &ClaimPath| path.find(&claims).map(|claim| claim.as_str().filter(|text| !text.is_empty()));
+        let text =
+            |path: &ClaimPath| path.find(&claims).map(|claim| (self.text)(claim).filter(|text| !text.is_empty()));
         let user = text(&self.user).flatten().ok_or(TokenError::NoUser)?;
         let expires = claims.get("exp").and_then(Value::as_f64).ok_or(TokenError::Malformed)?;
         let mut identity = Identity::user(user);

@@ -63,6 +63,11 @@ impl Claims {
         *self = Self::of_lines(&lines);
     }
 
+    /// How many bytes their text has.
+    pub(crate) fn text_len(&self) -> usize {
+        self.0.as_ref().map_or(0, |lines| lines.len())
+    }
+
     fn of_lines(lines: &[String]) -> Self {
         Self((!lines.is_empty()).then(|| lines.join("\n").into()))
     }

@@ -8,6 +8,9 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{DecodingKey, Validation};
 use serde_json::{Map, Value};
 
+/// How many characters of a key id are repeated in an error.
+const MAX_ID_IN_ERROR: usize = 64;
+
 /// Verifies the signature of a token and what `validation` asks for, and returns its claims.
 pub(super) fn verified_claims(
     token: &str,
@@ -46,6 +49,15 @@ pub enum TokenError {
     /// Its algorithm is not a configured one.
     #[error("the algorithm is not accepted")]
     Algorithm,
+    /// No issuer of its name is configured.
+    #[error("unknown issuer")]
+    UnknownIssuer,
+    /// Its issuer has no key with the id that it names for its algorithm.
+    #[error("{}", describe_missing_key(.id.as_deref()))]
+    NoKey {
+        /// The id (`kid`).
+        id: Option<Box<str>>,
+    },
     /// It is for another audience, or of another issuer.
     #[error("the issuer or the audience is not accepted")]
     Party,
@@ -73,7 +85,7 @@ impl TokenError {
     pub fn is_genuine(&self) -> bool {
         match self {
             Self::Expired | Self::TooEarly | Self::Party | Self::NoUser | Self::Claim { .. } | Self::Critical => true,
-            Self::Signature | Self::Algorithm | Self::Malformed => false,
+            Self::Signature | Self::Algorithm | Self::UnknownIssuer | Self::NoKey { .. } | Self::Malformed => false,
         }
     }
 
@@ -93,5 +105,12 @@ impl TokenError {
             }
             _ => Self::Malformed,
         }
+    }
+}
+
+fn describe_missing_key(id: Option<&str>) -> String {
+    match id {
+        Some(id) => format!("no key {:?}", id.chars().take(MAX_ID_IN_ERROR).collect::<String>()),
+        None => "no key for the algorithm".to_owned(),
     }
 }

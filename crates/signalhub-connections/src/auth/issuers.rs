@@ -1,0 +1,137 @@
+//! Tokens of several issuers.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use http::HeaderValue;
+use http::request::Parts;
+use jsonwebtoken::dangerous::insecure_decode_claims;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::auth::authenticate::{Authenticate, Authentication};
+use crate::auth::bearer::{BearerToken, authenticate_token};
+use crate::auth::identity::Identity;
+use crate::auth::issuer::Issuer;
+use crate::auth::key_set::KeySet;
+use crate::auth::token::TokenError;
+use crate::auth::verified_tokens::{TokenHash, VerifiedTokens};
+
+/// Authenticates by JSON Web Tokens of several issuers, which are found as [`BearerToken`] finds them.
+///
+/// The claim `iss` decides which issuer's keys and rules are used. A token of an issuer that is not among them is verified by
+/// the [`BearerToken`] of [`Issuers::otherwise`], if there is one.
+///
+/// Tokens that were verified with a public key are not verified again for up to a minute, and never past their expiry.
+///
+/// ```
+/// # use signalhub_connections::{Issuer, Issuers, KeySet};
+/// # fn example(jwks: &[u8]) -> Result<Issuers, Box<dyn std::error::Error>> {
+/// let issuer = Issuer::new("https://login.acme.example/realms/acme", KeySet::from_jwks(jwks)?)
+///     .audiences(["signalhub"])
+///     .user_claim("preferred_username".parse()?);
+/// Ok(Issuers::new().with(issuer))
+/// # }
+/// ```
+#[derive(Default)]
+pub struct Issuers {
+    issuers: Vec<Issuer>,
+    otherwise: Option<BearerToken>,
+    verified: VerifiedTokens,
+}
+
+/// What is read of a token before its signature is verified.
+#[derive(Deserialize)]
+struct Unverified {
+    iss: Option<Value>,
+}
+
+impl Issuers {
+    /// Accepts no token.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Accepts the tokens of an issuer, in place of another one of the same name.
+    #[must_use]
+    pub fn with(mut self, issuer: Issuer) -> Self {
+        self.issuers.retain(|other| other.name() != issuer.name());
+        self.issuers.push(issuer);
+        self
+    }
+
+    /// Verifies the tokens of all other issuers, and those that name none.
+    #[must_use]
+    pub fn otherwise(mut self, tokens: BearerToken) -> Self {
+        self.otherwise = Some(tokens);
+        self
+    }
+
+    /// Replaces the keys of an issuer, and forgets which tokens were verified. Returns whether there is such an issuer.
+    pub fn replace_keys(&self, issuer: &str, keys: KeySet) -> bool {
+        let found = self.issuers.iter().find(|known| known.name() == issuer);
+        if let Some(issuer) = found {
+            issuer.replace_keys(keys);
+            self.verified.clear();
+        }
+        found.is_some()
+    }
+
+    /// Verifies a token.
+    ///
+    /// # Errors
+    /// With what is wrong with the token. Of the token, the error repeats at most the id of its key.
+    pub fn verify(&self, token: &str) -> Result<Identity, TokenError> {
+        if self.issuers.is_empty() {
+            return self.verify_otherwise(token);
+        }
+        let hash = self.issuers.iter().any(Issuer::has_public_keys).then(|| TokenHash::of(token));
+        let (now, time) = (Instant::now(), SystemTime::now());
+        if let Some(identity) = hash.and_then(|hash| self.verified.get(hash, now, time)) {
+            return Ok(identity);
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
+        let unverified: Unverified = insecure_decode_claims(token).map_err(|_| TokenError::Malformed)?;
+        let named = unverified.iss.as_ref().and_then(Value::as_str);
+        let Some(issuer) = self.issuers.iter().find(|issuer| named == Some(issuer.name())) else {
+            return self.verify_otherwise(token);
+        };
+        let keys = self.verified.key_generation();
+        let identity = issuer.verify(token, &header)?;
+        if let Some(hash) = hash.filter(|_| issuer.has_public_keys())
+            && let Some(expires) = issuer.expiry(&identity)
+        {
+            self.verified.insert(keys, hash, &identity, expires, now);
+        }
+        Ok(identity)
+    }
+
+    fn verify_otherwise(&self, token: &str) -> Result<Identity, TokenError> {
+        let tokens = self.otherwise.as_ref().ok_or(TokenError::UnknownIssuer)?;
+        tokens.verify(token).map_err(|error| match error {
+            // It is most likely a token of an issuer that has public keys.
+            TokenError::Algorithm if !self.issuers.is_empty() => TokenError::UnknownIssuer,
+            error => error,
+        })
+    }
+}
+
+impl Authenticate for Issuers {
+    fn authenticate(&self, request: &Parts) -> Authentication {
+        authenticate_token(request, |token| self.verify(token))
+    }
+
+    fn challenge(&self) -> Option<HeaderValue> {
+        Some(HeaderValue::from_static("Bearer"))
+    }
+}
+
+impl fmt::Debug for Issuers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuers").field("issuers", &self.issuers).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
