@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::request::Parts;
+use tokio::time::Instant;
 
 use crate::request::remote_address::{RemoteAddress, network};
 

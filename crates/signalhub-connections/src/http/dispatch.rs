@@ -134,7 +134,7 @@ fn negotiate(mounted: &Mounted, head: &Parts, identity: &Identity) -> Response<B
                 NegotiateVersion::One => (ConnectionId::random(), ConnectionToken::random()),
             };
             let reconnect = negotiate::choose_reconnect(head.uri.query(), mounted.endpoint.allowed_reconnect());
-            let body = negotiate::answer(version, (&id, &token), reconnect, mounted.endpoint.offered());
+            let body = negotiate::answer(version, &id, &token, reconnect, mounted.endpoint.offered());
             if let Err(limit) = mounted.registry.negotiate((token, id), reconnect, &mounted.quota_key(identity, head)) {
                 return refuse_limit(&mounted.registry, limit);
             }

@@ -88,7 +88,8 @@ struct Refusal {
 /// Writes the body of a successful negotiation (negotiate, response).
 pub(crate) fn answer(
     version: NegotiateVersion,
-    (id, token): (&ConnectionId, &ConnectionToken),
+    id: &ConnectionId,
+    token: &ConnectionToken,
     reconnect: Reconnect,
     transports: Transports,
 ) -> Vec<u8> {

@@ -21,7 +21,7 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
-use self::routes::{PageRoute, Routes};
+use self::routes::{EndpointRoute, PageRoute, Routes};
 use crate::http::endpoint::Endpoint;
 use crate::http::mounted::Mounted;
 use crate::http::origins::Origins;
@@ -84,7 +84,7 @@ impl Server {
     pub fn endpoint(mut self, path: &str, endpoint: Endpoint) -> Self {
         let (number, registry) = (self.routes.endpoints.len(), Arc::clone(&self.routes.registry));
         let mounted = Mounted { endpoint: Arc::new(endpoint), number, registry };
-        self.routes.endpoints.push((mount_path(path), mounted));
+        self.routes.endpoints.push(EndpointRoute { path: mount_path(path), mounted });
         self
     }
 
@@ -202,7 +202,7 @@ impl Server {
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let Self { listener, routes, drain_time } = self;
         let registry = Arc::clone(&routes.registry);
-        let send_timeouts = routes.endpoints.iter().map(|(_, mounted)| mounted.endpoint.queue_limits().stall);
+        let send_timeouts = routes.endpoints.iter().map(|route| route.mounted.endpoint.queue_limits().stall);
         let send_timeout = send_timeouts.fold(registry.limits().times().send, Duration::max);
         peers::watch(&SockRef::from(&listener), send_timeout)?;
         registry.start_ticking();
@@ -249,7 +249,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let paths: Vec<_> = self.routes.endpoints.iter().map(|(path, _)| path).collect();
+        let paths: Vec<_> = self.routes.endpoints.iter().map(|route| &route.path).collect();
         f.debug_struct("Server").field("paths", &paths).finish_non_exhaustive()
     }
 }

@@ -1,8 +1,9 @@
 //! Keeps file descriptors free for the rest of the process: for its log, its history, its configuration.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::time::Instant;
 
 /// How long a finding that none is free is believed. Counting takes a walk over all of them.
 const RECOUNT: Duration = Duration::from_secs(1);

@@ -81,3 +81,12 @@ fn the_table_is_bounded_and_forgets_those_first_that_have_guessed_least() {
     }
     assert!(limit.lock().len() <= MOST_ADDRESSES);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_allowance_follows_the_clock_of_the_runtime() {
+    let (limit, head) = (GuessLimit::new(1, MINUTE), request(Some("192.0.2.1")));
+    assert_eq!(limit.count(&head), Ok(()));
+    assert!(limit.check(&head).is_err());
+    tokio::time::advance(MINUTE + Duration::from_millis(1)).await;
+    assert_eq!(limit.check(&head), Ok(()));
+}

@@ -30,7 +30,7 @@ pub(super) async fn poll(mounted: &Mounted, head: &Parts, identity: Identity) ->
             let timeout = mounted.endpoint.poll_time();
             let disconnect_timeout = mounted.endpoint.disconnect_time();
             let link = |inbox: &Arc<Inbox>| Link::Polls(Polls::new(Arc::clone(inbox), timeout, disconnect_timeout));
-            return match attach_inbox(mounted, (&token, head), identity, TransportKind::LongPolling, link) {
+            return match attach_inbox(mounted, &token, head, identity, TransportKind::LongPolling, link) {
                 Ok(_) => octets(Body::default()),
                 Err(error) => mounted.refuse_attach(error),
             };

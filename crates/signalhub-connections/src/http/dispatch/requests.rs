@@ -26,7 +26,8 @@ use crate::transport::kind::TransportKind;
 /// Attaches a transport that consists of requests, and starts its connection.
 pub(super) fn attach_inbox(
     mounted: &Mounted,
-    (token, head): (&str, &Parts),
+    token: &str,
+    head: &Parts,
     identity: Identity,
     kind: TransportKind,
     link: impl FnOnce(&Arc<Inbox>) -> Link,

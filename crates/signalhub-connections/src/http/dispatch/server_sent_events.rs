@@ -21,7 +21,7 @@ pub(super) fn connect(mounted: &Mounted, head: &Parts, identity: Identity) -> Re
         Ok((token, _)) => token,
         Err(response) => return response,
     };
-    let attached = attach_inbox(mounted, (&token, head), identity, kind, |inbox| Link::Events(Arc::clone(inbox)));
+    let attached = attach_inbox(mounted, &token, head, identity, kind, |inbox| Link::Events(Arc::clone(inbox)));
     let inbox = match attached {
         Ok(inbox) => inbox,
         Err(error) => return mounted.refuse_attach(error),

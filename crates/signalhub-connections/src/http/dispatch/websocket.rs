@@ -35,7 +35,7 @@ pub(super) fn connect(mounted: &Mounted, head: &Parts, identity: Identity, accep
     let resumable = token.as_deref().and_then(|token| mounted.registry.resume(token, &quota_key));
     let accepted = match resumable {
         Some(resumable) => resumable.map(|resumable| hand_over(mounted, resumable, head, identity)),
-        None => attach(mounted, (token.as_deref(), head), &quota_key, identity),
+        None => attach(mounted, token.as_deref(), head, &quota_key, identity),
     };
     let accept = match accepted {
         Ok(accept) => accept,
@@ -54,7 +54,8 @@ pub(super) fn connect(mounted: &Mounted, head: &Parts, identity: Identity, accep
 /// Gives a connection its first WebSocket.
 fn attach(
     mounted: &Mounted,
-    (token, head): (Option<&str>, &Parts),
+    token: Option<&str>,
+    head: &Parts,
     quota_key: &QuotaKey,
     identity: Identity,
 ) -> Result<Accept, AttachError> {

@@ -4,16 +4,18 @@ use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::net::SendFlags;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::accepted_socket::AcceptedSocket;
 use super::idle_sockets::IdleSockets;
 use super::routes::Routes;
 use super::serving;
+use crate::limits::Limits;
 use crate::limits::file_descriptors::Descriptors;
 use crate::limits::limit::Limit;
 use crate::limits::socket_quotas::{SocketQuotas, SocketShare};
@@ -30,9 +32,7 @@ const TOO_MANY_SOCKETS: &[u8] =
 /// Accepts sockets for as long as it is polled.
 pub(super) async fn accept(listener: TcpListener, routes: Arc<Routes>, stopping: watch::Receiver<()>) -> Infallible {
     let limits = routes.registry.limits();
-    let mut descriptors = Descriptors::new(limits.headroom());
-    let quotas = SocketQuotas::new(limits.socket_limit(descriptors.most()));
-    let sockets = Arc::new(IdleSockets::default());
+    let mut admission = Admission::new(&limits);
     loop {
         let (socket, address) = match listener.accept().await {
             Ok((socket, address)) => (socket, RemoteAddress::new(address.ip()).ip()),
@@ -41,10 +41,10 @@ pub(super) async fn accept(listener: TcpListener, routes: Arc<Routes>, stopping:
                 continue;
             }
         };
-        match admit(&routes, (&quotas, &sockets, &mut descriptors), address) {
+        match admission.admit(address, &routes) {
             Ok(share) => {
                 let (routes, stopping) = (Arc::clone(&routes), stopping.clone());
-                let (quotas, sockets) = (Arc::clone(&quotas), Arc::clone(&sockets));
+                let (quotas, sockets) = (Arc::clone(&admission.quotas), Arc::clone(&admission.sockets));
                 let (times, body_time, head_size) = (limits.times(), limits.body_time(), limits.longest_head());
                 let accepted =
                     AcceptedSocket { address, share, times, body_time, head_size, routes, quotas, sockets, stopping };
@@ -55,18 +55,26 @@ pub(super) async fn accept(listener: TcpListener, routes: Arc<Routes>, stopping:
     }
 }
 
-/// Decides whether a socket that was just accepted may stay, and what it counts for its address.
-fn admit(
-    routes: &Routes,
-    (quotas, sockets, descriptors): (&Arc<SocketQuotas>, &IdleSockets, &mut Descriptors),
-    address: IpAddr,
-) -> Result<Option<SocketShare>, Limit> {
-    // A proxy's socket counts for its clients, once they are known.
-    let share = if routes.proxies.trusts(address) { None } else { quotas.take(address)? };
-    if descriptors.admit(Instant::now()) || sockets.evict(tokio::time::Instant::now()) {
-        Ok(share)
-    } else {
-        Err(Limit::Descriptors)
+/// Decides whether a socket that was just accepted may stay.
+struct Admission {
+    quotas: Arc<SocketQuotas>,
+    sockets: Arc<IdleSockets>,
+    descriptors: Descriptors,
+}
+
+impl Admission {
+    fn new(limits: &Limits) -> Self {
+        let descriptors = Descriptors::new(limits.headroom());
+        let quotas = SocketQuotas::new(limits.socket_limit(descriptors.most()));
+        Self { quotas, sockets: Arc::default(), descriptors }
+    }
+
+    /// Admits a socket, and tells what it counts for its address.
+    fn admit(&mut self, address: IpAddr, routes: &Routes) -> Result<Option<SocketShare>, Limit> {
+        // A proxy's socket counts for its clients, once they are known.
+        let share = if routes.proxies.trusts(address) { None } else { self.quotas.take(address)? };
+        let now = Instant::now();
+        if self.descriptors.admit(now) || self.sockets.evict(now) { Ok(share) } else { Err(Limit::Descriptors) }
     }
 }
 

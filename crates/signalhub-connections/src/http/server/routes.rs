@@ -25,7 +25,7 @@ use crate::request::{hosts, path, request_id};
 /// The endpoints of a server, and what holds for all of them.
 #[derive(Clone, Default)]
 pub(super) struct Routes {
-    pub(super) endpoints: Vec<(Arc<str>, Mounted)>,
+    pub(super) endpoints: Vec<EndpointRoute>,
     pub(super) pages: Vec<PageRoute>,
     /// What answers all other paths.
     pub(super) otherwise: Option<Arc<dyn Respond>>,
@@ -33,6 +33,21 @@ pub(super) struct Routes {
     pub(super) hosts: Option<Hosts>,
     pub(super) proxies: TrustedProxies,
     pub(super) registry: Arc<Registry>,
+}
+
+/// The path of an endpoint.
+#[derive(Clone)]
+pub(super) struct EndpointRoute {
+    pub(super) path: Arc<str>,
+    pub(super) mounted: Mounted,
+}
+
+/// What is wrong with a request before its path is looked at.
+struct BadHead {
+    error: ClientError,
+    /// For the log.
+    detail: String,
+    response: Response<Body>,
 }
 
 /// A path that is no endpoint, and what answers it.
@@ -53,14 +68,15 @@ impl Routes {
 
     /// Checks what a request is for, and brings its path into one form; an error is its answer.
     #[allow(clippy::result_large_err, reason = "the error is the answer that goes out next")]
-    fn check_head(&self, head: &mut Parts) -> Result<(), (ClientError, String, Response<Body>)> {
-        let malformed = |detail: String| (ClientError::MalformedRequest, detail, answers::malformed());
+    fn check_head(&self, head: &mut Parts) -> Result<(), BadHead> {
+        let malformed =
+            |detail: String| BadHead { error: ClientError::MalformedRequest, detail, response: answers::malformed() };
         let asked = hosts::asked(head).map_err(|error| malformed(error.to_string()))?;
         if let (Some(hosts), Some(asked)) = (&self.hosts, asked)
             && !hosts.serve(asked)
         {
             let response = answers::text(StatusCode::MISDIRECTED_REQUEST, "This host is not served here.");
-            return Err((ClientError::ForeignHost, asked.host().to_owned(), response));
+            return Err(BadHead { error: ClientError::ForeignHost, detail: asked.host().to_owned(), response });
         }
         path::normalise(&mut head.uri).map_err(|_| malformed(head.uri.path().to_owned()))
     }
@@ -68,7 +84,7 @@ impl Routes {
     /// Answers a request.
     pub(super) async fn dispatch(&self, request: Request<RequestBody>) -> Response<Body> {
         let (mut head, body) = request.into_parts();
-        if let Err((error, detail, response)) = self.check_head(&mut head) {
+        if let Err(BadHead { error, detail, response }) = self.check_head(&mut head) {
             let refuse = || refuse_error(&self.registry, error, detail, response);
             return request_span(&head, &RequestId::of(&head.headers)).in_scope(refuse);
         }
@@ -106,7 +122,7 @@ impl Routes {
     }
 
     fn find(&self, path: &str) -> Option<(Route, &Mounted)> {
-        self.endpoints.iter().find_map(|(endpoint, mounted)| Some((Route::matching(endpoint, path)?, mounted)))
+        self.endpoints.iter().find_map(|endpoint| Some((Route::matching(&endpoint.path, path)?, &endpoint.mounted)))
     }
 
     /// Lets the page that sent a request read an answer that comes before anything was looked at.

@@ -29,16 +29,24 @@ enum Outcome {
     Overdue,
 }
 
+/// A socket that an event stream gets for itself.
+pub(super) struct StreamSocket {
+    pub(super) socket: TcpStream,
+    /// The head of the response, which is written first.
+    pub(super) head: Vec<u8>,
+    pub(super) framing: Framing,
+    /// Whether the client has sent more than its request.
+    pub(super) spoke: bool,
+    /// What the socket counts for its client.
+    pub(super) share: Option<SocketShare>,
+}
+
 /// Streams events until the connection ends or its client goes away. Gives back a socket on which HTTP can go on.
 pub(super) async fn stream(
-    mut socket: TcpStream,
+    StreamSocket { mut socket, head, framing, mut spoke, share: _share }: StreamSocket,
     events: EventStream,
-    (head, framing): (Vec<u8>, Framing),
-    ahead: Vec<u8>,
-    _share: Option<SocketShare>,
 ) -> Option<TcpStream> {
     let send_queue = Arc::clone(events.send_queue());
-    let mut spoke = !ahead.is_empty();
     let outcome = {
         let (mut reader, writer) = socket.split();
         let overdue = async {

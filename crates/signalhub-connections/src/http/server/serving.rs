@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 
 use super::accepted_socket::AcceptedSocket;
 use super::head::{self, Framing};
-use super::server_sent_events;
+use super::server_sent_events::{self, StreamSocket};
 use super::unreadable;
 use crate::close::CloseReason;
 use crate::http::body::{Body, Takeover};
@@ -165,7 +165,8 @@ fn hand_over(response: Taken, mut socket: TcpStream, ahead: Vec<u8>, accepted: A
         }
         Takeover::Events(stream) => {
             let head = head::stream(&head, framing);
-            let streaming = server_sent_events::stream(socket, stream, (head, framing), ahead, share);
+            let socket = StreamSocket { socket, head, framing, spoke: !ahead.is_empty(), share };
+            let streaming = server_sent_events::stream(socket, stream);
             // A combinator, because an async block around it would take the memory of the task twice.
             tokio::spawn(streaming.map(move |reusable| {
                 if let Some(socket) = reusable
