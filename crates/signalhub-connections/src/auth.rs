@@ -1,4 +1,4 @@
-//! Who a client is, and what it may do.
+//! Authentication: who a client is, and what its credentials allow.
 
 pub(crate) mod authenticate;
 pub(crate) mod bearer;

@@ -1,4 +1,4 @@
-//! HTTP: the server, what it reads and what it answers.
+//! HTTP: the server, its endpoints, and how requests are answered.
 
 pub(crate) mod added_headers;
 pub(crate) mod answers;

@@ -1,12 +1,13 @@
 //! HTTP and WebSocket connections that carry opaque messages.
 //!
 //! A [`Server`] listens and has [`Endpoint`]s. An endpoint authenticates requests, negotiates, and attaches a transport: a
-//! WebSocket, an event stream or polls. What comes out is a [`Connection`], which it hands to its [`ConnectionHandler`].
-//! This crate never looks inside a message: framing and meaning are the handler's business.
+//! WebSocket, an event stream or polls. The result is a [`Connection`], which it passes to its [`ConnectionHandler`].
+//! This crate never looks inside a message: framing and meaning are up to the handler.
 //!
-//! [`Origins`] says which web pages may use it, [`Limits`] how much it takes on, and [`TrustedProxies`] whose word about
-//! the origin of a request counts. When the server stops, [`Server::drain_time`] spreads the ends of the connections. With
-//! the feature `tower`, an endpoint is also a service for another HTTP server: `TowerEndpoint`.
+//! [`Origins`] lists the web pages that may use a server, [`Limits`] sets how many connections and requests it accepts, and
+//! [`TrustedProxies`] lists the proxies whose forwarded headers are used. When the server stops, [`Server::drain_time`]
+//! closes the connections gradually. With the feature `tower`, an endpoint is also a service for another HTTP server:
+//! `TowerEndpoint`.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -60,7 +61,7 @@ mod request;
 mod transport;
 mod websocket_codec;
 
-/// The types of the crate `http` that this crate's own are used with.
+/// Types of the crate `http` that appear in the API of this crate.
 pub use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 
 /// An algorithm that tokens are signed with.

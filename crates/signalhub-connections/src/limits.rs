@@ -1,4 +1,4 @@
-//! How much a server takes on.
+//! How many connections, sockets and requests a server accepts, and how long they may take.
 
 pub(crate) mod file_descriptors;
 pub(crate) mod limit;
@@ -12,13 +12,13 @@ use self::limit::Limit;
 use self::quota::QuotaLimits;
 use self::times::Times;
 
-/// So many addresses share all sockets, unless it is set otherwise.
+/// One address may have this part of all sockets by default: a quarter.
 const ADDRESSES: usize = 4;
 
-/// How much a server takes on.
+/// How many connections, sockets and requests a server accepts, and how long they may take.
 ///
 /// A request beyond a number is refused with `Retry-After` and counted in [`LimitRefusals`](crate::LimitRefusals). A client
-/// that exceeds a time is disconnected.
+/// that takes longer than a time is disconnected.
 ///
 /// ```
 /// # use signalhub_connections::Limits;
@@ -55,8 +55,8 @@ impl Default for Limits {
             per_user: None,
             per_address: None,
             header_timeout: Duration::from_secs(10),
-            // Longer than reverse proxies keep their connections, so that these end it and no request is lost; also
-            // what the original's host has.
+            // Longer than reverse proxies keep idle sockets, so that the proxy closes them and no request is lost. The
+            // original's host has the same.
             idle_timeout: Duration::from_secs(130),
             body_timeout: Duration::from_secs(30),
             // The original's TransportSendTimeout.
@@ -78,14 +78,15 @@ impl Limits {
         self
     }
 
-    /// Sets how many of them one user may have, a quarter of all by default; more get 429.
+    /// Sets how many negotiated connections of one user may wait, a quarter of all by default; more get 429.
     #[must_use]
     pub fn pending_negotiations_per_user(mut self, count: usize) -> Self {
         self.negotiations_per_user = Some(count);
         self
     }
 
-    /// Sets how many of them may come from one address (of IPv6, one /64), half of all by default; more get 429.
+    /// Sets how many negotiated connections from one address (for IPv6, one /64 network) may wait, half of all by default;
+    /// more get 429.
     #[must_use]
     pub fn pending_negotiations_per_address(mut self, count: usize) -> Self {
         self.negotiations_per_address = Some(count);
@@ -108,8 +109,7 @@ impl Limits {
 
     /// Sets how many connections one user may have, negotiated ones included, without limit by default; more get 429.
     ///
-    /// A user is a user of its organisation: users of the same name in two organisations are two users. Anonymous clients
-    /// count for their address alone.
+    /// Users of the same name in two organisations are two users. Anonymous clients count for their address alone.
     #[must_use]
     pub fn connections_per_user(mut self, count: usize) -> Self {
         self.per_user = Some(count);
@@ -119,7 +119,7 @@ impl Limits {
     /// Sets how many connections may come from one address, negotiated ones included, without limit by default; more
     /// get 429.
     ///
-    /// An IPv6 client has a whole /64 of addresses, which counts as one. Behind a reverse proxy this needs
+    /// A /64 network of IPv6 counts as one address. Behind a reverse proxy, this needs
     /// [`TrustedProxies`](crate::TrustedProxies).
     #[must_use]
     pub fn connections_per_address(mut self, count: usize) -> Self {
@@ -142,15 +142,15 @@ impl Limits {
     }
 
     /// Sets how long a client may take to send the body of a request, 30 s by default; then it gets 408 and its socket is
-    /// closed. Time in which the body is not read, because the connection has enough to do, does not count.
+    /// closed. Time in which the server does not read the body, because the connection's input is full, does not count.
     #[must_use]
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.body_timeout = timeout;
         self
     }
 
-    /// Sets how long a client may take nothing of an HTTP answer, 10 s by default; then its socket is closed, and the
-    /// connection whose messages were in the answer ends as a slow consumer.
+    /// Sets how long a client may stop reading an HTTP response, 10 s by default; then its socket is closed, and the
+    /// connection whose messages were in the response is closed as a slow consumer.
     ///
     /// [`Endpoint::send_timeout`](crate::Endpoint::send_timeout) is the same for WebSockets and event streams.
     #[must_use]
@@ -168,29 +168,29 @@ impl Limits {
 
     /// Sets how many sockets one address may have open, by default a quarter of what there may be in all; more get 429.
     ///
-    /// What counts for addresses in [`connections_per_address`](Self::connections_per_address) counts here too. A socket
-    /// of a [trusted proxy](crate::TrustedProxies) counts for the client whose request or connection it carries, and
-    /// for nobody in between. On systems other than Linux, there is no limit by default.
+    /// Addresses are counted as in [`connections_per_address`](Self::connections_per_address). A socket of a
+    /// [trusted proxy](crate::TrustedProxies) counts for the client whose request or connection it carries, and for no
+    /// client between requests. On systems other than Linux, there is no limit by default.
     #[must_use]
     pub fn sockets_per_address(mut self, count: usize) -> Self {
         self.sockets_per_address = Some(count);
         self
     }
 
-    /// Sets how many file descriptors are kept free for the rest of the process, 64 by default. When others run short, the
-    /// sockets that have been idle for longest are closed for new ones; when none is idle, new sockets get 503 and are
-    /// closed. It has an effect on Linux only.
+    /// Sets how many file descriptors are kept free for the rest of the process, 64 by default. When all others are in use,
+    /// the sockets that have been idle for longest are closed to make room for new ones; if none is idle, new sockets get
+    /// 503 and are closed. This has an effect on Linux only.
     #[must_use]
     pub fn descriptor_headroom(mut self, count: usize) -> Self {
         self.descriptor_headroom = count;
         self
     }
 
-    /// Sets how many bytes may be queued in all for clients that are behind, 1 GiB by default. Each client may have a
-    /// sixteenth of [`Endpoint::queue_limit`](crate::Endpoint::queue_limit) queued that does not count here.
+    /// Sets how many bytes may be queued for all clients together, 1 GiB by default. A sixteenth of
+    /// [`Endpoint::queue_limit`](crate::Endpoint::queue_limit) is free for each client and does not count.
     ///
-    /// The second half is for clients that read. One that needs more than there is is closed as a slow consumer. A message
-    /// that is queued for several clients counts for each of them, although they share its bytes.
+    /// Once half of it is used, the rest is for clients that keep reading. A client that needs more than is left is closed as
+    /// a slow consumer. A message that is queued for several clients counts for each of them, although they share its bytes.
     #[must_use]
     pub fn queued_bytes(mut self, bytes: usize) -> Self {
         self.queued = bytes;
@@ -217,7 +217,7 @@ impl Limits {
         self.head_size
     }
 
-    /// How many sockets an address may have, when there may be so many in all.
+    /// How many sockets an address may have, given how many there may be in all.
     pub(crate) fn socket_limit(&self, sockets: Option<usize>) -> Option<usize> {
         self.sockets_per_address.or_else(|| Some((sockets? / ADDRESSES).max(1)))
     }
@@ -230,7 +230,7 @@ impl Limits {
         if waiting < self.negotiations { Ok(()) } else { Err(Limit::Negotiations) }
     }
 
-    /// What one user and one address may have of the connections that wait for their transport.
+    /// How many connections that wait for their transport one user and one address may have.
     pub(crate) fn negotiation_quota_limits(&self) -> QuotaLimits {
         let share = |set: Option<usize>, parts: usize| Some(set.unwrap_or((self.negotiations / parts).max(1)));
         QuotaLimits {
@@ -239,7 +239,7 @@ impl Limits {
         }
     }
 
-    /// What one user and one address may have of all connections.
+    /// How many connections one user and one address may have.
     pub(crate) fn quota_limits(&self) -> QuotaLimits {
         QuotaLimits { per_user: self.per_user, per_address: self.per_address }
     }

@@ -1,4 +1,4 @@
-//! What the head of a request says.
+//! Reads the heads of requests.
 
 pub(crate) mod content_coding;
 pub(crate) mod forwarded;

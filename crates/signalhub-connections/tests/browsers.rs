@@ -70,7 +70,7 @@ async fn pages_see_responses_when_their_origin_is_allowed() {
 }
 
 #[tokio::test]
-async fn without_origins_nothing_is_said_about_them() {
+async fn without_origins_there_are_no_cors_headers() {
     let running = closed_shop(|server| server).await;
     let asked = [("Origin", EVIL), ("Access-Control-Request-Method", "POST")];
     let answer = running.ask("OPTIONS /echo", &asked).await;
@@ -116,7 +116,7 @@ impl Authenticate for AnyWay {
 }
 
 #[tokio::test]
-async fn only_a_good_bearer_token_in_the_header_excuses_an_odd_origin() {
+async fn only_a_valid_bearer_token_in_the_header_replaces_the_check_of_the_origin() {
     let endpoint = |endpoint: Endpoint| endpoint.authenticate(AnyWay).origins(home());
     let running = start_with(endpoint, |server| server).await;
     for (query, header, expected) in [
@@ -143,7 +143,7 @@ async fn only_a_good_bearer_token_in_the_header_excuses_an_odd_origin() {
 }
 
 #[tokio::test]
-async fn the_same_origin_is_what_a_trusted_proxy_says() {
+async fn the_same_origin_is_the_one_that_a_trusted_proxy_names() {
     let proxied = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "public.example.com")];
     let request = [&proxied[..], &[("Origin", "https://public.example.com")]].concat();
     for (proxies, expected) in [

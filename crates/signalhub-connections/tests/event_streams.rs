@@ -69,7 +69,7 @@ async fn a_stream_of_a_client_that_wants_no_other_request_ends_with_its_socket()
 }
 
 #[tokio::test]
-async fn a_stream_whose_client_speaks_in_between_ends_with_its_socket() {
+async fn a_stream_whose_client_sends_meanwhile_ends_with_its_socket() {
     let running = start(Limits::default()).await;
     let (token, mut socket) = stream(&running, "HTTP/1.1", "").await;
     assert_eq!(answer(&mut socket).await.status, 200);

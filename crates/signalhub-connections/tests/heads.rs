@@ -9,7 +9,7 @@ use support::*;
 
 const PAGE: &str = "https://app.example.com";
 
-/// A request whose head has exactly so many bytes, most of them in one field.
+/// A request whose head has exactly this many bytes, most of them in one field.
 fn sized(line: &str, bytes: usize) -> String {
     let (start, end) = (format!("{line} HTTP/1.1\r\nHost: h\r\nOrigin: {PAGE}\r\nAuthorization: Bearer "), "\r\n\r\n");
     format!("{start}{}{end}", "t".repeat(bytes - start.len() - end.len()))
@@ -56,7 +56,7 @@ async fn a_head_may_have_32_kib_as_in_the_original() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_head_is_said_and_counted() {
+async fn refused_heads_get_a_reason_and_are_counted() {
     let running = with_page(Limits::default().head_size(2000)).await;
     let fields = format!("GET /echo HTTP/1.1\r\nHost: h\r\nOrigin: {PAGE}\r\n{}\r\n", "A: b\r\n".repeat(99));
     let broken = format!("GET /echo HTTP/1.1\r\nOrigin: {PAGE}\r\nX: \0\r\n\r\n");
@@ -83,7 +83,7 @@ async fn what_is_wrong_with_a_head_is_said_and_counted() {
 }
 
 #[tokio::test]
-async fn a_broken_head_behind_a_good_request_leaves_its_answer_whole() {
+async fn a_malformed_head_after_a_request_does_not_harm_its_response() {
     let running = with_page(Limits::default()).await;
     let mut socket = running.open("GET /other HTTP/1.1\r\nHost: h\r\n\r\nGET /echo HTTP/9.9\r\n\r\n").await;
     assert_eq!(answer(&mut socket).await.status, 404);

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 #[tokio::test]
-async fn half_open_and_slow_requests_are_given_up() {
+async fn half_open_and_slow_requests_are_ended() {
     let timeouts = Limits::default().header_timeout(Duration::from_millis(300));
     let running = start(timeouts.idle_timeout(Duration::from_millis(600))).await;
     for (beginning, least) in [
@@ -146,10 +146,10 @@ async fn requests_are_not_smuggled() {
 }
 
 #[tokio::test]
-async fn a_length_beside_chunks_means_nothing() {
+async fn a_length_beside_chunks_is_ignored() {
     let running = start(Limits::default()).await;
     let (_, token) = running.negotiate().await;
-    // Whoever believed the length would take the second request for the body of the first.
+    // A server that used the length would read the second request as the body of the first.
     let smuggled = format!("DELETE /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n");
     let request = format!(
         "POST /echo/negotiate HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\nTransfer-Encoding: chunked\r\n\r\n\
@@ -166,7 +166,7 @@ async fn a_length_beside_chunks_means_nothing() {
 }
 
 #[tokio::test]
-async fn an_upgrade_with_a_body_is_none() {
+async fn an_upgrade_with_a_body_is_ignored() {
     let running = start(Limits::default()).await;
     for body in ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"] {
         let answer = answer(&mut running.open(format!("{UPGRADE}{body}")).await).await;
@@ -270,7 +270,7 @@ async fn posts_without_end_are_held_and_freed_with_their_client() {
 }
 
 #[tokio::test]
-async fn posts_before_any_transport_are_let_go_with_their_connection() {
+async fn posts_before_any_transport_are_dropped_with_their_connection() {
     let running = start(Limits::default()).await;
     let (_, token) = running.negotiate().await;
     let length = 1 << 20;

@@ -11,7 +11,7 @@ use signalhub_connections::*;
 use support::*;
 use tokio::sync::mpsc;
 
-/// Takes everybody for who they say they are: `user[@organisation][;role[;seconds]]`.
+/// Authenticates each client as the user that it names: `user[@organisation][;role[;seconds]]`.
 struct Named;
 
 impl Authenticate for Named {
@@ -35,7 +35,7 @@ impl Authenticate for Named {
     }
 }
 
-/// Tells what connections hear, and by whose credentials.
+/// Reports what connections receive, and with which credentials.
 struct Watched(mpsc::Sender<String>);
 
 impl ConnectionHandler for Watched {
@@ -134,7 +134,7 @@ impl Stage {
         (answer(&mut socket).await.status, socket)
     }
 
-    /// Tells what every request of somebody else is answered, on the path of the hub and on another one.
+    /// Checks how requests of another client are answered, on the path of the hub and on another one.
     async fn is_unknown_to_others(&self, token: &str, owner: &str) {
         let others = OTHERS.iter().filter(|other| **other != owner).map(|other| ("/hub", *other));
         for (path, other) in others.chain([("/other", owner)]) {
@@ -194,7 +194,7 @@ async fn a_connection_is_unknown_to_all_but_its_owner_on_every_transport() {
 }
 
 #[tokio::test]
-async fn nobody_else_prolongs_a_connection() {
+async fn requests_of_others_do_not_prolong_a_connection() {
     let mut stage = stage().await;
     let token = stage.negotiate("ann@acme").await;
     assert_eq!(stage.ask("GET", &format!("/hub?id={token}"), "ann@acme;first;30").await.status, 200);
@@ -205,7 +205,7 @@ async fn nobody_else_prolongs_a_connection() {
 }
 
 #[tokio::test]
-async fn new_credentials_of_the_owner_replace_the_old_ones_before_anything_else_is_heard() {
+async fn new_credentials_of_the_owner_replace_the_old_ones_before_later_messages() {
     let mut stage = stage().await;
     let token = stage.negotiate("ann@acme;before;60").await;
     assert_eq!(stage.post(&token, "ann@acme;early;60", "early ").await, 200);
@@ -224,7 +224,7 @@ async fn new_credentials_of_the_owner_replace_the_old_ones_before_anything_else_
 }
 
 #[tokio::test]
-async fn who_comes_back_has_the_credentials_of_the_new_request() {
+async fn a_resumed_connection_has_the_credentials_of_the_new_request() {
     let mut stage = stage().await;
     let token = stage.negotiate("ann@acme").await;
     let path = format!("/hub?id={token}");

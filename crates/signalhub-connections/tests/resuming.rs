@@ -11,7 +11,7 @@ use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Takes everybody for who they say they are.
+/// Authenticates each client as the user that it names.
 struct Named;
 
 impl Authenticate for Named {
@@ -50,7 +50,7 @@ async fn connect(running: &Running, token: &str, user: &str) -> TcpStream {
     socket
 }
 
-/// Says a short text and hears it again.
+/// Sends a short text and receives its echo.
 async fn echo(socket: &mut TcpStream, text: &str) {
     let len = u8::try_from(text.len()).unwrap();
     let mut frame = vec![0x81, 0x80 | len, 0, 0, 0, 0];
@@ -73,7 +73,7 @@ fn lose(socket: TcpStream) {
 }
 
 #[tokio::test]
-async fn a_lost_socket_is_replaced_and_what_is_unconfirmed_is_said_again() {
+async fn a_lost_socket_is_replaced_and_unconfirmed_messages_are_sent_again() {
     let running = resumable(Duration::from_secs(60)).await;
     let token = negotiate(&running, "ann").await;
     for round in 0..3u32 {
@@ -104,7 +104,7 @@ async fn a_new_socket_takes_over_while_the_old_one_is_half_open() {
 }
 
 #[tokio::test]
-async fn nobody_else_can_take_a_connection_over() {
+async fn other_users_cannot_take_over_a_connection() {
     let running = resumable(Duration::from_secs(60)).await;
     let token = negotiate(&running, "ann").await;
     let mut socket = connect(&running, &token, "ann").await;
@@ -132,7 +132,7 @@ async fn an_orderly_close_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn suspended_connections_are_given_up_and_leave_nothing() {
+async fn suspended_connections_end_and_leave_nothing() {
     const COUNT: usize = 2000;
     let running = resumable(Duration::from_secs(1)).await;
     for _ in 0..COUNT {

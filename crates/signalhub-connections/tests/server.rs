@@ -83,7 +83,7 @@ async fn text(client: &mut Client) -> String {
 }
 
 #[tokio::test]
-async fn messages_of_every_size_come_back_however_they_are_split() {
+async fn messages_of_every_size_are_echoed_however_they_are_split() {
     let running = start().await;
     let mut client = connect(&running).await;
     for len in [1, 125, 126, 127, 65_535, 65_536, 300_000] {
@@ -204,7 +204,7 @@ async fn requests_are_answered_by_path_and_method() {
 }
 
 #[tokio::test]
-async fn what_comes_with_the_upgrade_request_is_not_lost() {
+async fn bytes_after_the_upgrade_request_are_not_lost() {
     let running = start().await;
     let mut socket = TcpStream::connect(running.address).await.unwrap();
     let mut request = b"GET /echo HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -261,7 +261,7 @@ impl Respond for Elsewhere {
 }
 
 #[tokio::test]
-async fn a_path_means_the_same_however_it_is_spelt_for_endpoints_and_for_other_pages() {
+async fn all_spellings_of_a_path_match_endpoints_and_other_pages() {
     let (sender, _ended) = mpsc::channel(1);
     let server =
         Server::bind("127.0.0.1:0").await.unwrap().endpoint("/%65ch%6f/", Endpoint::new(Echo { ended: sender }));

@@ -27,7 +27,7 @@ async fn status(socket: &mut TcpStream, request: &str) -> u16 {
 const NOTHING: &str = "GET /other HTTP/1.1\r\nHost: h\r\n\r\n";
 
 #[tokio::test]
-async fn an_address_may_have_only_so_many_sockets_whatever_they_do() {
+async fn an_address_cannot_exceed_its_number_of_sockets_whatever_they_do() {
     let running = start(Limits::default().sockets_per_address(3)).await;
     let mut idle = open_from(&running, 1).await;
     assert_eq!(status(&mut idle, NOTHING).await, 404);
@@ -72,7 +72,7 @@ async fn a_proxys_socket_counts_for_the_client_that_it_carries() {
     for _ in 0..5 {
         let mut socket = open_from(&running, 1).await;
         let request = NOTHING.replace("\r\n\r\n", "\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n");
-        assert_eq!(status(&mut socket, &request).await, 404, "what the proxy keeps open counts for nobody");
+        assert_eq!(status(&mut socket, &request).await, 404, "sockets that the proxy keeps open count for no client");
         idle.push(socket);
     }
     let upgrade = |client: &str| format!("{UPGRADE}Origin: {PAGE}\r\nX-Forwarded-For: {client}\r\n\r\n");

@@ -57,7 +57,7 @@ async fn clients_are_told_one_after_another_while_requests_are_answered() {
     assert!(TcpStream::connect(running.address).await.is_err());
 }
 
-/// Says this to its client when the server stops, if it is anything.
+/// Sends this text to its client when the server stops, unless it is empty.
 struct Parting(Vec<u8>);
 
 impl ConnectionHandler for Parting {
@@ -152,7 +152,7 @@ async fn a_poll_that_comes_a_round_trip_later_gets_what_was_sent_last() {
     running.stopped.await.unwrap().unwrap();
 }
 
-/// Gives its way out away, and stays until its client is gone or too slow.
+/// Passes its `Outbound` on, and stays until its client has left or is too slow.
 struct Audience(mpsc::Sender<(Option<RemoteAddress>, Outbound)>);
 
 impl ConnectionHandler for Audience {
@@ -175,7 +175,7 @@ const FRAMES: usize = 128;
 const QUEUE: usize = 256 * 1024;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_that_does_not_read_hurts_nobody_else() {
+async fn a_client_that_does_not_read_does_not_delay_others() {
     let (sender, mut joined) = mpsc::channel(1);
     let endpoint = Endpoint::new(Audience(sender)).queue_limit(QUEUE);
     let server = Server::bind("127.0.0.1:0").await.unwrap().endpoint("/echo", endpoint);

@@ -1,4 +1,4 @@
-//! An endpoint inside somebody else's HTTP server.
+//! An endpoint inside another HTTP server.
 
 #![cfg(feature = "tower")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -52,7 +52,7 @@ async fn call(service: &mut TowerEndpoint, method: &str, path: &str) -> (StatusC
     (status, String::from_utf8(body.to_vec()).unwrap())
 }
 
-/// Takes everybody for who they say they are.
+/// Authenticates each client as the user that it names.
 struct Named;
 
 impl Authenticate for Named {

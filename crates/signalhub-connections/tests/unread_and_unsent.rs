@@ -89,7 +89,7 @@ async fn a_body_that_trickles_in_gets_no_more_time() {
 }
 
 #[tokio::test]
-async fn bodies_that_wait_for_another_one_have_no_more_time() {
+async fn bodies_that_wait_for_another_one_get_no_more_time() {
     let running = hurried().await;
     let (_, token) = running.negotiate().await;
     let _events = attach(&running, &token, "text/event-stream").await;
@@ -108,7 +108,7 @@ async fn bodies_that_wait_for_another_one_have_no_more_time() {
 }
 
 #[tokio::test]
-async fn a_body_may_wait_for_a_connection_that_has_enough_to_do() {
+async fn a_body_may_wait_for_a_connection_whose_input_is_full() {
     let running = hurried().await;
     let (_, token) = running.negotiate().await;
     attach(&running, &token, "*/*").await;
@@ -175,7 +175,7 @@ async fn deaf(running: &Running, request: &str) -> TcpStream {
 }
 
 #[tokio::test]
-async fn an_answer_to_a_poll_that_nobody_reads_ends_its_connection() {
+async fn a_response_to_a_poll_that_is_not_read_ends_its_connection() {
     let (mut running, token) = waiting_answer(Duration::from_millis(300)).await;
     let mut poll = deaf(&running, &format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
     assert_eq!(running.ended.recv().await, Some(CloseReason::SlowConsumer));
@@ -188,7 +188,7 @@ async fn an_answer_to_a_poll_that_nobody_reads_ends_its_connection() {
 }
 
 #[tokio::test]
-async fn an_answer_to_a_poll_that_is_read_slowly_arrives() {
+async fn a_response_to_a_poll_that_is_read_slowly_arrives() {
     let (running, token) = waiting_answer(Duration::from_millis(500)).await;
     let mut poll = deaf(&running, &format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
     let (mut buffer, mut read) = (vec![0; 256 * 1024], 0);
@@ -203,7 +203,7 @@ async fn an_answer_to_a_poll_that_is_read_slowly_arrives() {
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_reads_ends_with_its_connection() {
+async fn an_unread_response_ends_with_its_connection() {
     let (running, token) = waiting_answer(LONG).await;
     let mut poll = deaf(&running, &format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
     // The answer has begun, so what it holds has left the connection.
@@ -214,7 +214,7 @@ async fn an_answer_that_nobody_reads_ends_with_its_connection() {
 }
 
 #[tokio::test]
-async fn an_event_that_nobody_reads_ends_its_connection() {
+async fn an_event_that_is_not_read_ends_its_connection() {
     let mut running = start_with(
         |endpoint| endpoint.queue_limit(64 << 20).send_timeout(Duration::from_millis(300)),
         |server| server.send_buffer_size(4096).unwrap(),
@@ -232,7 +232,7 @@ async fn an_event_that_nobody_reads_ends_its_connection() {
 }
 
 #[tokio::test]
-async fn an_upgrade_comes_behind_the_answers_before_it() {
+async fn an_upgrade_is_answered_after_the_requests_before_it() {
     let (running, token) = waiting_answer(LONG).await;
     let requests = format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n{UPGRADE}\r\n");
     let mut socket = deaf(&running, &requests).await;

@@ -1,4 +1,4 @@
-//! How an endpoint learns who a client is.
+//! How an endpoint finds out who a client is.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,13 +10,12 @@ use crate::auth::identity::Identity;
 
 /// Reads the credentials of a request.
 ///
-/// An endpoint asks it once for every HTTP request: negotiate, upgrade, each poll and each send. The original challenges
-/// each of them apart too.
+/// An endpoint calls it once for every HTTP request: negotiate, upgrade, each poll and each POST, as the original does.
 pub trait Authenticate: Send + Sync + 'static {
-    /// Judges the credentials of one request head.
+    /// Checks the credentials of one request.
     fn authenticate(&self, request: &Parts) -> Authentication;
 
-    /// The `WWW-Authenticate` header of a 401, if there is one.
+    /// The `WWW-Authenticate` header of a 401. None by default.
     fn challenge(&self) -> Option<HeaderValue> {
         None
     }
@@ -36,15 +35,15 @@ impl<A: Authenticate + ?Sized> Authenticate for Arc<A> {
 /// The outcome of [`Authenticate::authenticate`].
 #[derive(Clone, Debug)]
 pub enum Authentication {
-    /// The credentials are good.
+    /// The credentials are valid.
     Identified(Identity),
-    /// There are none.
+    /// The request has no credentials.
     Missing,
-    /// There are some that were good, and they have expired.
+    /// The credentials are genuine and have expired.
     Expired,
-    /// There are some that are genuine, and they are not valid here or not as they are, so that nobody has guessed them; the
-    /// text is for the log and holds no part of them.
+    /// The credentials are genuine, so they were not guessed, but they are not valid here. The text is for the log and must
+    /// contain no part of them.
     Unacceptable(Cow<'static, str>),
-    /// There are some, and they are not valid; the text is for the log and holds no part of them.
+    /// The credentials are not valid. The text is for the log and must contain no part of them.
     Invalid(Cow<'static, str>),
 }

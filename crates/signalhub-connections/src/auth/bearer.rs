@@ -18,10 +18,10 @@ use crate::request::query;
 
 /// Authenticates by JSON Web Tokens: `Authorization: Bearer …`, or `access_token` in the query.
 ///
-/// `sub` is the user and `org` the organisation; both names can be changed. A token without a user is not valid, nor is
-/// one without expiry. A claim that is there and is not what it should be makes the token invalid, whatever it is used for:
-/// an organisation that is no text, or an empty one, or `null`, must not be taken for none. [`BearerToken::claim`] has more
-/// claims judged in this way. A token that needs extensions (`crit`) is not valid, because none is known here.
+/// `sub` is the user and `org` the organisation; both names can be changed. A token is not valid without a user or
+/// without an expiry time (`exp`). A claim of the wrong type makes the whole token invalid: an organisation that is not a
+/// string, or empty, or `null`, is not treated as absent. [`BearerToken::claim`] adds such checks for other claims. A token
+/// that requires extensions (`crit`) is not valid, because none are supported.
 pub struct BearerToken {
     key: DecodingKey,
     validation: Validation,
@@ -32,7 +32,7 @@ impl BearerToken {
     /// Accepts tokens signed with a shared secret (HMAC with SHA-256).
     ///
     /// # Panics
-    /// When the secret is shorter than 32 bytes: others could guess it and sign tokens (RFC 7518, section 3.2).
+    /// If the secret is shorter than 32 bytes: it could be guessed and used to sign tokens (RFC 7518, section 3.2).
     pub fn hs256(secret: &[u8]) -> Self {
         assert!(secret.len() >= 32, "the secret of HS256 tokens has at least 32 bytes");
         let mut validation = Validation::new(Algorithm::HS256);
@@ -59,7 +59,7 @@ impl BearerToken {
         self
     }
 
-    /// Sets the clock difference that the times of a token are forgiven; 30 s by default.
+    /// Sets how much the clocks of issuer and server may differ, 30 s by default. The times of a token are extended by it.
     #[must_use]
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.validation.leeway = leeway.as_secs();
@@ -81,18 +81,18 @@ impl BearerToken {
         self
     }
 
-    /// Has one more claim judged: a token that holds it is valid only if `is_good` says so. `expected` says what is good,
-    /// as in "a list of event names".
+    /// Checks one more claim: a token that has it is valid only if `is_good` returns `true` for its value. `expected`
+    /// describes a good value in errors, as in "a list of event names".
     #[must_use]
     pub fn claim(mut self, name: &'static str, expected: &'static str, is_good: fn(&Value) -> bool) -> Self {
         self.reader.rules.push(ClaimRule { name, expected, is_good });
         self
     }
 
-    /// Judges a token that came by any way.
+    /// Checks a token, whichever way it was sent.
     ///
     /// # Errors
-    /// With what is wrong with it; the error holds no part of the token.
+    /// If the token is not valid. The error contains no part of the token.
     pub fn verify(&self, token: &str) -> Result<Identity, TokenError> {
         self.reader.identity(verified_claims(token, &self.key, &self.validation)?)
     }
@@ -132,8 +132,8 @@ pub fn bearer_token(request: &Parts) -> Option<String> {
     from_header.or_else(|| query::value(request.uri.query(), "access_token")).filter(|token| !token.is_empty())
 }
 
-/// Finds the bearer token of a request in the `Authorization` header alone: what is in the query ends up in the logs of
-/// proxies, and only browsers have no other way.
+/// Finds the bearer token of a request in the `Authorization` header alone. Proxies write queries into their logs, so a
+/// token in the query is for browsers, which have no other way.
 pub fn authorization_token(request: &Parts) -> Option<&str> {
     let (scheme, token) = request.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim()).filter(|token| !token.is_empty())

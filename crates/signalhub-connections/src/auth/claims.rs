@@ -49,7 +49,7 @@ impl Claims {
         serde_json::from_str(value).map(Some).map_err(|source| ClaimError { name: name.into(), source })
     }
 
-    /// All claims. They are parsed anew each time.
+    /// All claims, sorted by name. Each call parses them.
     pub fn iter(&self) -> impl Iterator<Item = (String, Value)> {
         let claims: Map<String, Value> = serde_json::from_str(&self.to_string()).unwrap_or_default();
         claims.into_iter()
@@ -83,7 +83,7 @@ impl Claims {
     }
 }
 
-/// What the line of a claim begins with.
+/// The start of the line of a claim.
 fn key(name: &str) -> String {
     format!("{}:", Value::from(name))
 }

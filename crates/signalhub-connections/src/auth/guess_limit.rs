@@ -1,4 +1,4 @@
-//! Wrong credentials, counted for the address that they come from.
+//! Limits how many wrong credentials come from one address.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,25 +11,25 @@ use tokio::time::Instant;
 
 use crate::request::remote_address::{RemoteAddress, network};
 
-/// So many addresses are remembered at most. Those that have most of their allowance left are forgotten first.
+/// The maximum number of addresses in the table. The addresses that have used least of their allowance are removed first.
 const MOST_ADDRESSES: usize = 16 * 1024;
 
-/// How many wrong credentials may come from one address; clones share the counts.
+/// Limits how many wrong credentials may come from one address. Clones share their counts.
 ///
-/// An address has an allowance, which wrong credentials use up and time gives back. Good ones cost nothing and give
-/// nothing back. Credentials that are genuine and not valid, such as expired ones, are no guess. An IPv6 client has a whole /64 of addresses, which counts as
-/// one; a request without a [`RemoteAddress`] is not counted.
+/// Each address has an allowance (a token bucket): wrong credentials use it up, and it refills with time. Valid credentials
+/// do not change it, nor do genuine credentials that are not valid, such as expired ones. A /64 network of IPv6 counts as
+/// one address. Requests without a [`RemoteAddress`] are not counted.
 ///
-/// An endpoint with a limit still judges every token, because a signature cannot be guessed: clients with good tokens are
-/// admitted whatever others do from their address, and only what is wrong gets 429 in place of 401. Who compares secrets
-/// that people may have chosen asks [`GuessLimit::check`] before.
+/// An endpoint with a limit still checks every token, because a signature cannot be guessed: clients with valid tokens are
+/// admitted even if others send wrong ones from their address, and only wrong credentials get 429 instead of 401. If you
+/// compare secrets that can be guessed, such as passwords, call [`GuessLimit::check`] first.
 #[derive(Clone)]
 pub struct GuessLimit(Arc<Shared>);
 
 struct Shared {
-    /// How many may come at once.
+    /// How many may come at once: the size of the bucket.
     burst: f64,
-    /// How many come back a second.
+    /// How many are refilled in a second.
     per_second: f64,
     allowances: Mutex<HashMap<IpAddr, Allowance>>,
 }
@@ -41,20 +41,20 @@ struct Allowance {
 }
 
 impl GuessLimit {
-    /// Allows so many wrong credentials in such a time, which is also how many may come at once.
+    /// Allows `count` wrong credentials in the time `per`. As many may come at once.
     ///
     /// # Panics
-    /// When either is zero.
+    /// If either is zero.
     pub fn new(count: u32, per: Duration) -> Self {
         assert!(count > 0 && !per.is_zero(), "a limit allows something in some time");
         let (burst, per_second) = (f64::from(count), f64::from(count) / per.as_secs_f64());
         Self(Arc::new(Shared { burst, per_second, allowances: Mutex::default() }))
     }
 
-    /// Tells whether the address of a request may be wrong once more.
+    /// Checks that the address of a request has some of its allowance left. It counts nothing.
     ///
     /// # Errors
-    /// With the time until it may.
+    /// If it has none left, with the time until it has.
     pub fn check(&self, request: &Parts) -> Result<(), Duration> {
         let Some(address) = address(request) else { return Ok(()) };
         let now = Instant::now();
@@ -65,7 +65,7 @@ impl GuessLimit {
     /// Counts wrong credentials for the address of a request.
     ///
     /// # Errors
-    /// When its allowance is used up, with the time until it may be wrong once more.
+    /// If the allowance was used up before, with the time until some of it is refilled.
     pub fn count(&self, request: &Parts) -> Result<(), Duration> {
         address(request).map_or(Ok(()), |address| self.count_at(address, Instant::now()))
     }
@@ -94,15 +94,15 @@ impl Shared {
         Allowance { left: (allowance.left + gone * self.per_second).min(self.burst), at: now }
     }
 
-    /// Forgets the addresses that have all of their allowance, and if these are few, the half that has most of it. So
-    /// the costs of a full table are shared by as many counts.
+    /// Removes the addresses that have all of their allowance, and if that is less than half of the table, those that have
+    /// used least, so that half of the table is free. It takes many counts to fill it again.
     fn forget_some(&self, allowances: &mut HashMap<IpAddr, Allowance>, now: Instant) {
         let mut left: Vec<f64> = allowances.values().map(|allowance| self.refill(*allowance, now).left).collect();
         let middle = left.len() / 2;
         let (_, median, _) = left.select_nth_unstable_by(middle, f64::total_cmp);
         let bound = median.min(self.burst);
         let mut spare = middle;
-        // Of equal ones as many stay as there is room for.
+        // Of addresses with an equal allowance, some stay and some go.
         allowances.retain(|_, allowance| {
             let left = self.refill(*allowance, now).left;
             let keep = left < bound || left < self.burst && spare > 0 && left <= bound;

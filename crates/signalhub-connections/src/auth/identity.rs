@@ -1,4 +1,4 @@
-//! Who is at the other end, and what the application asks of them.
+//! Who a client is, and the conditions that the application sets.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use crate::auth::claims::Claims;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Identity {
-    /// The user, by which hubs address all connections of one person; a user of one organisation is another one than the
-    /// user of the same name of another. `None` is an anonymous client.
+    /// The name of the user, by which hubs address all connections of one person. Users of the same name in two
+    /// organisations are two users. `None` is an anonymous client.
     pub user: Option<Arc<str>>,
-    /// The organisation that bounds what the client may see.
+    /// The organisation, whose data alone the client may see.
     pub organisation: Option<Arc<str>>,
-    /// All claims of the credentials, as their issuer wrote them.
+    /// All claims of the credentials.
     pub claims: Claims,
-    /// When the credentials end.
+    /// When the credentials expire.
     pub expires: Option<SystemTime>,
 }
 
@@ -35,19 +35,19 @@ impl Identity {
         Self { user: Some(name.into()), ..Self::default() }
     }
 
-    /// Adds the organisation.
+    /// Sets the organisation.
     #[must_use]
     pub fn with_organisation(mut self, organisation: impl Into<Arc<str>>) -> Self {
         self.organisation = Some(organisation.into());
         self
     }
 
-    /// Adds a claim, or replaces the one of this name: what an application knows about a client beside its credentials.
+    /// Adds a claim, or replaces the one of this name. An application adds what it knows from elsewhere.
     ///
     /// ```
     /// use signalhub_connections::{Authenticate, Authentication, BearerToken, Identity, RequestHead};
     ///
-    /// /// Adds the tenant, which is part of the host name, to what a token says.
+    /// /// Adds the tenant, which is part of the host name, to the claims of a token.
     /// struct WithTenant(BearerToken);
     ///
     /// impl Authenticate for WithTenant {
@@ -77,7 +77,7 @@ impl Identity {
         self
     }
 
-    /// Adds the time at which the credentials end.
+    /// Sets the time at which the credentials expire.
     #[must_use]
     pub fn with_expiry(mut self, expires: SystemTime) -> Self {
         self.expires = Some(expires);
@@ -92,7 +92,7 @@ impl Identity {
     }
 }
 
-/// Who a client is, apart from what else its credentials say: a user of an organisation.
+/// A user of an organisation: the part of an identity that never changes during a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Principal {
     pub(crate) organisation: Option<Arc<str>>,
@@ -105,10 +105,10 @@ impl Principal {
     }
 }
 
-/// Whose a connection is: what stays the same while its credentials are renewed.
+/// Who a connection belongs to. It stays the same when credentials are renewed.
 ///
-/// Every request for a connection must come from its owner, through the endpoint that negotiated it, whose policies hold
-/// for it. The owner may be anonymous: then every request must be.
+/// Every request for a connection must come from its owner, through the endpoint that negotiated it, because that endpoint's
+/// policies were checked. If the owner is anonymous, all of its requests must be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Owner {
     /// The number of the endpoint within its server.
@@ -116,24 +116,24 @@ pub(crate) struct Owner {
     pub(crate) principal: Principal,
 }
 
-/// New credentials of a connection's owner, and when they end.
+/// New credentials of a connection's owner, and when they expire.
 #[derive(Debug)]
 pub(crate) struct Renewal {
     pub(crate) identity: Arc<Identity>,
     pub(crate) expires: Option<Instant>,
 }
 
-/// A condition on an identity: for a whole endpoint or for one hub method.
+/// A condition that an identity must meet to use an endpoint or a hub method.
 #[derive(Clone)]
 pub struct Policy(Arc<dyn Fn(&Identity) -> bool + Send + Sync>);
 
 impl Policy {
-    /// Admits every identity that the condition holds for.
+    /// Admits the identities for which the condition returns `true`.
     pub fn new(condition: impl Fn(&Identity) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(condition))
     }
 
-    /// Admits every client whose user is known.
+    /// Admits all clients that are not anonymous.
     pub fn authenticated() -> Self {
         Self::new(|identity| identity.user.is_some())
     }

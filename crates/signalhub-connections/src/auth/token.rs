@@ -33,7 +33,7 @@ fn has_critical_extensions(token: &str) -> bool {
     members.is_none_or(|members: Map<String, Value>| members.contains_key("crit"))
 }
 
-/// What is wrong with a token.
+/// Why a token is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
@@ -67,7 +67,7 @@ pub enum TokenError {
     /// A claim has a value that is not accepted.
     #[error("the claim \"{name}\" of the token must be {expected}")]
     Claim {
-        /// The claim.
+        /// The name of the claim.
         name: Arc<str>,
         /// What is accepted.
         expected: &'static str,

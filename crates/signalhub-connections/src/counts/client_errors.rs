@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Defines the errors, their labels and the list of all of them.
 macro_rules! client_errors {
     ($( $(#[doc = $doc:literal])+ $variant:ident = $label:literal, )+) => {
-        /// What a client did wrong in a request, beyond the limits that [`LimitRefusals`](crate::LimitRefusals) counts.
+        /// Why a request failed because of its client. [`LimitRefusals`](crate::LimitRefusals) counts what is beyond a limit.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ClientError {
@@ -13,7 +13,7 @@ macro_rules! client_errors {
         }
 
         impl ClientError {
-            /// All of them.
+            /// All errors.
             pub const ALL: [Self; [$($label),+].len()] = [$( Self::$variant, )+];
 
             /// A short name for metrics and logs.
@@ -27,37 +27,37 @@ macro_rules! client_errors {
 }
 
 client_errors! {
-    /// 401: there are no credentials.
+    /// 401: the request has no credentials.
     MissingCredentials = "missing_credentials",
     /// 401: the credentials have expired.
     ExpiredCredentials = "expired_credentials",
     /// 401: the credentials are not valid.
     InvalidCredentials = "invalid_credentials",
-    /// 403: the credentials are good and do not allow this.
+    /// 403: the credentials are valid, but a policy does not admit them.
     Forbidden = "forbidden",
-    /// A negotiation asked for a version that there is not.
+    /// A negotiation asked for a version that is not supported.
     InvalidNegotiation = "invalid_negotiation",
     /// A connection was negotiated, and its client did not attach a transport in time.
     NegotiationExpired = "negotiation_expired",
-    /// 400: the request does not say which connection it is for.
+    /// 400: the request has no id of a connection.
     MissingConnectionId = "missing_connection_id",
-    /// 404: there is no such connection, or not for this client.
+    /// 404: there is no connection with this id, or it belongs to another client.
     UnknownConnection = "unknown_connection",
     /// 404: the endpoint does not offer the transport.
     TransportNotOffered = "transport_not_offered",
     /// 400 or 405: the connection has another transport.
     OtherTransport = "other_transport",
-    /// 409: the connection has its transport already.
+    /// 409: the connection already has its transport.
     AlreadyConnected = "already_connected",
-    /// 405: the path does not take this method.
+    /// 405: the path does not accept this method.
     MethodNotAllowed = "method_not_allowed",
     /// 404: there is nothing at this path.
     UnknownPath = "unknown_path",
-    /// The body of a request broke off, or was none.
+    /// The body of a request ended early or is malformed.
     BrokenBody = "broken_body",
-    /// 415: the body is encoded.
+    /// 415: the body has a `Content-Encoding`.
     UnsupportedEncoding = "unsupported_encoding",
-    /// 400: what came is no HTTP request.
+    /// 400: the request is not valid HTTP.
     MalformedRequest = "malformed_request",
     /// 421: the request is for a host that is not served.
     ForeignHost = "foreign_host",
@@ -65,12 +65,12 @@ client_errors! {
     IncompleteRequest = "incomplete_request",
 }
 
-/// The running count of them.
+/// Counts the errors of clients.
 #[derive(Debug, Default)]
 pub(crate) struct ClientErrorCounts([AtomicU64; ClientError::ALL.len()]);
 
 impl ClientErrorCounts {
-    /// Counts an error that has its line in the log already, or none of its own.
+    /// Counts errors. The caller logs them.
     pub(crate) fn count(&self, error: ClientError, times: u64) {
         self.0[error as usize].fetch_add(times, Ordering::Relaxed);
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::close::CloseReason;
 
-/// The running count of connections that ended, by their reasons.
+/// Counts the connections that have ended, by reason.
 #[derive(Debug, Default)]
 pub(crate) struct EndCounts([AtomicU64; CloseReason::ALL.len()]);
 

@@ -1,4 +1,4 @@
-//! What a server refused, by the limit.
+//! Counts what a server refused, by limit.
 
 use std::ops::Add;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::limits::limit::Limit;
 use crate::limits::times::Overdue;
 
-/// How many requests and sockets a server refused since it started, by what stood against them.
+/// How many requests and sockets a server has refused since it started, by the limit that they exceeded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LimitRefusals {
-    /// Negotiations and connections while the server stopped.
+    /// Negotiations and connections, because the server was stopping.
     pub draining: u64,
     /// Negotiations, because too many waited for their transport.
     pub pending_negotiations: u64,
@@ -28,7 +28,7 @@ pub struct LimitRefusals {
     pub sockets_per_address: u64,
     /// Sockets, because too few file descriptors were left.
     pub descriptors: u64,
-    /// Idle sockets that had to go for others, because too few file descriptors were left.
+    /// Idle sockets that were closed to make room for others, because too few file descriptors were left.
     pub evicted_sockets: u64,
     /// Requests with wrong credentials from addresses that had sent too many of them.
     pub failed_authentications: u64,
@@ -36,11 +36,11 @@ pub struct LimitRefusals {
     pub foreign_origins: u64,
     /// Sockets, because the head of a request took too long.
     pub header_timeouts: u64,
-    /// Sockets, because nothing was asked for too long.
+    /// Sockets, because they were idle for too long.
     pub idle_timeouts: u64,
     /// Requests, because their body took too long.
     pub body_timeouts: u64,
-    /// Sockets, because an answer was not read.
+    /// Sockets, because a response was not read.
     pub send_timeouts: u64,
     /// Requests, because their head was too large.
     pub large_heads: u64,
@@ -73,7 +73,7 @@ impl Add for LimitRefusals {
     }
 }
 
-/// The running count of refusals.
+/// Counts refusals.
 #[derive(Debug, Default)]
 pub(crate) struct RefusalCounts {
     draining: AtomicU64,

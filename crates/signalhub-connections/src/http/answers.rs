@@ -1,4 +1,4 @@
-//! The responses of an endpoint, apart from those that carry messages.
+//! The responses of an endpoint that carry no messages.
 
 use http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES, HeaderValue, PRAGMA, RETRY_AFTER,
@@ -12,7 +12,7 @@ use crate::transport::kind::TransportKind;
 /// After how many seconds a client that was refused may try again.
 const RETRY: HeaderValue = HeaderValue::from_static("5");
 
-/// Answers what is beyond a limit.
+/// Answers a request that is beyond a limit.
 pub(crate) fn refuse(limit: Limit) -> Response<Body> {
     let mut response = text(limit.status(), "");
     if limit != Limit::ForeignOrigin {
@@ -29,7 +29,7 @@ pub(crate) fn not_offered(kind: TransportKind) -> Response<Body> {
     text(StatusCode::NOT_FOUND, &format!("{} transport not supported by this end point type", kind.name()))
 }
 
-/// Answers a body that would have to be decoded first (RFC 9110, section 15.5.16).
+/// Answers a request with an encoded body (RFC 9110, section 15.5.16).
 pub(crate) fn unsupported_coding(coding: &str) -> Response<Body> {
     let detail = format!("unsupported_encoding: the body must come without Content-Encoding, found \"{coding}\"");
     let mut response = text(StatusCode::UNSUPPORTED_MEDIA_TYPE, &detail);
@@ -37,7 +37,7 @@ pub(crate) fn unsupported_coding(coding: &str) -> Response<Body> {
     response
 }
 
-/// Answers what is no request. Its length is said to `HEAD` as well, as the original does.
+/// Answers a request that is malformed. `HEAD` gets a `Content-Length` as well, as from the original.
 pub(crate) fn malformed() -> Response<Body> {
     let mut response = empty(StatusCode::BAD_REQUEST);
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -67,7 +67,7 @@ pub(crate) fn octets(body: Body) -> Response<Body> {
     response
 }
 
-/// Every answer to a poll says that it must not be cached.
+/// Adds the headers with which the original forbids caching of polls.
 pub(crate) fn no_cache(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));

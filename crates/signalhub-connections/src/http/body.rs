@@ -1,4 +1,4 @@
-//! The body of a response: one piece, a stream of events, or the socket itself.
+//! The body of a response: bytes, an event stream, or a WebSocket that takes the socket.
 
 use std::fmt;
 use std::io;
@@ -21,14 +21,14 @@ use crate::transport::server_sent_events::EventStream;
 
 /// The body of a response.
 ///
-/// Applications make one from text or bytes.
+/// Applications make one from text or bytes, with `From`.
 pub struct Body {
     kind: Kind,
-    /// The connection whose messages it holds.
+    /// The connection whose messages it contains.
     source: Option<Source>,
-    /// Tells when it was sent or dropped.
+    /// Dropped when the body has been sent or dropped.
     busy: Option<Busy>,
-    /// What the socket counts for the client whose request this answers.
+    /// What the socket counts for the client that sent the request.
     share: Option<SocketShare>,
 }
 
@@ -40,15 +40,15 @@ struct Source {
 enum Kind {
     Whole(Full<Bytes>),
     Events(EventStream),
-    /// An event stream whose server stops, until its last messages have had time to arrive.
+    /// An event stream of a server that stops, while its last messages arrive.
     Stopping(Pin<Box<Sleep>>),
     Socket(Accept),
 }
 
-/// Takes the socket of an upgraded request, and the bytes that the client has sent ahead.
+/// Receives the socket of an upgraded request, and the bytes that the client has sent after the request.
 pub(crate) type Accept = Box<dyn FnOnce(Io, Vec<u8>) + Send>;
 
-/// A body that is more than the HTTP server around it must know: whoever has the socket can do it better.
+/// A body that is written to the socket directly, instead of by hyper.
 pub(crate) enum Takeover {
     Events(EventStream),
     Socket(Accept),
@@ -60,7 +60,7 @@ impl Body {
         Self { source: Some(Source { send_queue, present: None }), ..Kind::Events(stream).into_body() }
     }
 
-    /// The body of an answer to a poll, whose client is there until it has read it.
+    /// The body of the response to a poll. The client counts as present until the body has been sent or dropped.
     pub(crate) fn messages(data: Bytes, present: Present) -> Self {
         let send_queue = Arc::clone(present.send_queue());
         Self { source: Some(Source { send_queue, present: Some(present) }), ..Self::from(data) }
@@ -71,7 +71,7 @@ impl Body {
         Kind::Socket(accept).into_body()
     }
 
-    /// Takes out what is to have the socket for itself, if this is such a body.
+    /// Takes out what is written to the socket directly, if this is such a body.
     pub(crate) fn take_over(&mut self) -> Option<Takeover> {
         match std::mem::replace(&mut self.kind, Kind::Whole(Full::default())) {
             Kind::Events(events) => Some(Takeover::Events(events)),
@@ -83,7 +83,7 @@ impl Body {
         }
     }
 
-    /// Takes out what gets the socket of an upgrade.
+    /// Takes out what receives the socket of an upgrade, if this is the body of one.
     #[cfg(feature = "tower")]
     pub(crate) fn take_socket(&mut self) -> Option<Accept> {
         match self.take_over()? {
@@ -95,7 +95,7 @@ impl Body {
         }
     }
 
-    /// Keeps something until the body was sent or dropped.
+    /// Keeps the request busy until the body has been sent or dropped.
     pub(crate) fn keeping(mut self, busy: Busy) -> Self {
         if let Some(Source { send_queue, present }) = self.source.take() {
             busy.answers(&send_queue, present);
@@ -104,12 +104,12 @@ impl Body {
         self
     }
 
-    /// Keeps what the socket counts for a client, until the body was sent or dropped.
+    /// Counts the socket for a client until the body has been sent or dropped.
     pub(crate) fn keep_share(&mut self, share: SocketShare) {
         self.share = Some(share);
     }
 
-    /// Takes that out again.
+    /// Takes out what the socket counts for the client.
     pub(crate) fn take_share(&mut self) -> Option<SocketShare> {
         self.share.take()
     }
@@ -148,7 +148,7 @@ impl hyper::body::Body for Body {
                     None if events.send_queue().ended() == Some(CloseReason::ServerShutdown) => {}
                     event => return Poll::Ready(event.map(|event| Ok(Frame::data(event)))),
                 },
-                // A stream that ends in order makes some clients try once, while the server is away, and then give up.
+                // After an orderly end, some clients reconnect only once, while the server is still down, and give up.
                 Kind::Stopping(time) => {
                     ready!(time.as_mut().poll(cx));
                     let error = io::Error::new(io::ErrorKind::ConnectionReset, "the server stops");

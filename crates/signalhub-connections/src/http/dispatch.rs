@@ -1,4 +1,4 @@
-//! What an endpoint answers to each HTTP request.
+//! How an endpoint answers each HTTP request.
 
 mod long_polling;
 mod requests;
@@ -47,7 +47,7 @@ impl Route {
     }
 }
 
-/// Answers one request: what it says about its origin first, which a preflight has no credentials for.
+/// Answers one request. The origin is checked before authentication, because a preflight has no credentials.
 pub(crate) async fn answer<B>(
     mounted: &Mounted,
     route: Route,
@@ -79,7 +79,7 @@ where
     response
 }
 
-/// Looks at the page that sent a request, and answers it.
+/// Checks which web page sent a request, and answers it.
 async fn answer_page<B>(
     mounted: &Mounted,
     route: Route,
@@ -101,7 +101,7 @@ where
     add_cors_headers(&mounted.registry, cors.as_ref(), response)
 }
 
-/// Authentication comes before everything else, as in the original.
+/// Authenticates and answers a request. Authentication comes first, as in the original.
 async fn handle<B>(mounted: &Mounted, route: Route, head: &Parts, body: RequestBody<B>) -> Response<Body>
 where
     B: HttpBody<Data = Bytes> + Unpin,
@@ -144,13 +144,13 @@ fn negotiate(mounted: &Mounted, head: &Parts, identity: &Identity) -> Response<B
     json(Response::new(Body::from(body)))
 }
 
-/// Decides between the transports in the original's order: event stream, WebSocket, poll.
+/// Chooses the transport in the original's order: event stream, WebSocket, poll.
 async fn connect(mounted: &Mounted, head: &Parts, bodiless: bool, identity: Identity) -> Response<Body> {
     if accepts_event_stream(head) {
         return server_sent_events::connect(mounted, head, identity);
     }
-    // An upgrade with a body is none: what follows the head would be read as frames by one side alone. Nor is one of
-    // HTTP/1.0, whose proxies pass on headers that they do not know (RFC 9110, section 7.8).
+    // An upgrade with a body is ignored: one side would read the body as frames. So is one of HTTP/1.0, whose proxies
+    // forward headers that they do not know (RFC 9110, section 7.8).
     let may_upgrade = bodiless && head.version != Version::HTTP_10;
     match websocket_codec::accept_key(&head.headers).filter(|_| may_upgrade) {
         Some(key) => websocket::connect(mounted, head, identity, &key),
@@ -163,7 +163,7 @@ fn json(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-/// The original looks for exactly this media type; one with a parameter does not count.
+/// Looks for exactly this media type, without parameters, as the original does.
 fn accepts_event_stream(head: &Parts) -> bool {
     let accepted = head.headers.get_all(http::header::ACCEPT);
     accepted

@@ -1,4 +1,4 @@
-//! A path that takes connections: its handler, who may come, and over which transports.
+//! A path that accepts connections: its handler, its authentication and its transports.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,13 +23,13 @@ use crate::outbound::QueueLimits;
 use crate::transport::kind::Transports;
 use crate::transport::reconnect::Reconnect;
 
-/// How long a poll waits (the original's `PollTimeout`).
+/// How long a poll waits for data (the original's `PollTimeout`).
 const POLL_TIME: Duration = Duration::from_secs(90);
 
-/// How long a connection may be without transport (the original's `DisconnectTimeout`).
+/// How long a connection may be without a transport (the original's `DisconnectTimeout`).
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A path that takes connections.
+/// A path that accepts connections.
 ///
 /// It is mounted with [`Server::endpoint`](crate::Server::endpoint), or in axum with `TowerEndpoint` (feature `tower`).
 pub struct Endpoint {
@@ -51,26 +51,26 @@ pub struct Endpoint {
 /// What happens to a connection whose credentials expire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExpiredCredentials {
-    /// It stays (the original's default).
+    /// The connection stays open (the original's default).
     #[default]
     Ignore,
-    /// It is closed, and may reconnect with new ones (`CloseOnAuthenticationExpiration`).
+    /// The connection is closed; its client may reconnect with new credentials (`CloseOnAuthenticationExpiration`).
     Close,
 }
 
-/// Why a request may not come in.
+/// Why a request is not admitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// 401: nobody knows who it is.
+    /// 401: the client is not authenticated.
     Unauthenticated(ClientError, Cow<'static, str>),
-    /// 429: wrong credentials have come from there too often; for how long it lasts.
+    /// 429: too many wrong credentials came from this address; until it may try again.
     TooManyGuesses(Duration),
-    /// 403: this one may not.
+    /// 403: a policy does not admit the client.
     Forbidden,
 }
 
 impl Endpoint {
-    /// Makes an endpoint that admits everyone, over WebSockets.
+    /// Makes an endpoint that admits all clients, over WebSockets.
     pub fn new(handler: impl ConnectionHandler) -> Self {
         Self {
             handler: Arc::new(handler),
@@ -89,46 +89,46 @@ impl Endpoint {
         }
     }
 
-    /// Reads credentials, and refuses every request whose credentials are missing or bad with 401.
+    /// Reads credentials, and refuses requests without valid ones with 401.
     #[must_use]
     pub fn authenticate(self, authenticate: impl Authenticate) -> Self {
         self.identify(authenticate).authorize(Policy::authenticated())
     }
 
-    /// Reads credentials, and takes clients without good ones as anonymous.
+    /// Reads credentials. Clients without valid ones are anonymous.
     #[must_use]
     pub fn identify(mut self, authenticate: impl Authenticate) -> Self {
         self.authenticate = Some(Arc::new(authenticate));
         self
     }
 
-    /// Admits only identities that the policy admits: others get 401 when their user is unknown, else 403.
+    /// Admits only identities that the policy admits. Others get 401 if they are anonymous, else 403.
     ///
-    /// Of several policies each must admit.
+    /// If there are several policies, all must admit.
     #[must_use]
     pub fn authorize(mut self, policy: Policy) -> Self {
         self.policies.push(policy);
         self
     }
 
-    /// Limits how many wrong credentials may come from one address: beyond it they get 429 with `Retry-After` in place of
-    /// 401. Without limit by default.
+    /// Limits how many wrong credentials may come from one address: more get 429 with `Retry-After` instead of 401. There is
+    /// no limit by default.
     #[must_use]
     pub fn guess_limit(mut self, limit: GuessLimit) -> Self {
         self.guesses = Some(limit);
         self
     }
 
-    /// Sets which web pages may use the endpoint, in place of what [`Server::origins`](crate::Server::origins) says.
+    /// Sets which web pages may use the endpoint, instead of those of [`Server::origins`](crate::Server::origins).
     ///
-    /// By default neither says anything, as in the original: there are no CORS headers, and nobody's origin is looked at.
+    /// By default there are neither, as in the original: there are no CORS headers, and origins are not checked.
     #[must_use]
     pub fn origins(mut self, origins: Origins) -> Self {
         self.origins = Some(origins);
         self
     }
 
-    /// Chooses the transports that are offered; WebSockets alone by default.
+    /// Sets the transports that are offered; only WebSockets by default.
     #[must_use]
     pub fn transports(mut self, transports: Transports) -> Self {
         self.transports = transports;
@@ -149,41 +149,41 @@ impl Endpoint {
         self
     }
 
-    /// Sets how long a poll waits for data before it is answered empty (`LongPolling.PollTimeout`); 90 s by default.
+    /// Sets how long a poll waits for data before it gets an empty response (`LongPolling.PollTimeout`), 90 s by default.
     #[must_use]
     pub fn poll_timeout(mut self, timeout: Duration) -> Self {
         self.poll_time = timeout;
         self
     }
 
-    /// Lets clients that ask for it come back to their connection after they lost its WebSocket
-    /// (`AllowStatefulReconnects`); off by default.
+    /// Lets clients that ask for it resume their connection after they lost its WebSocket (`AllowStatefulReconnects`); off by
+    /// default.
     ///
-    /// The handler must know how to go on: see [`Connection::is_resumable`](crate::Connection::is_resumable).
+    /// The handler must support it: see [`Connection::is_resumable`](crate::Connection::is_resumable).
     #[must_use]
     pub fn allow_stateful_reconnects(mut self) -> Self {
         self.reconnect = Reconnect::Stateful;
         self
     }
 
-    /// Sets how long a connection may be without transport (`DisconnectTimeout`), 15 s by default: between two polls, and
-    /// after the loss of a WebSocket whose client may come back. Looked at once a second.
+    /// Sets how long a connection may be without a transport (`DisconnectTimeout`), 15 s by default: between two polls, and
+    /// after the loss of a WebSocket that its client may resume. It is checked once a second.
     #[must_use]
     pub fn disconnect_timeout(mut self, timeout: Duration) -> Self {
         self.disconnect_timeout = timeout;
         self
     }
 
-    /// Sets how many bytes may be queued for a client, 16 MiB by default; one larger message may pass an empty queue. A
-    /// client that needs more is closed as a slow consumer, so it should be more than the largest burst. What all clients
-    /// together may have queued is bounded by [`Limits::queued_bytes`](crate::Limits::queued_bytes).
+    /// Sets how many bytes may be queued for a client, 16 MiB by default. An empty queue accepts one message of any size. A
+    /// client whose queue is full is closed as a slow consumer, so the limit should be larger than the largest burst.
+    /// [`Limits::queued_bytes`](crate::Limits::queued_bytes) limits the queues of all clients together.
     #[must_use]
     pub fn queue_limit(mut self, bytes: usize) -> Self {
         self.queue.bytes = bytes;
         self
     }
 
-    /// Sets for how long a client may take nothing of what is queued for it (`TransportSendTimeout`); 10 s by default.
+    /// Sets how long a client may stop reading while data is queued for it (`TransportSendTimeout`), 10 s by default.
     #[must_use]
     pub fn send_timeout(mut self, timeout: Duration) -> Self {
         self.queue.stall = timeout;
@@ -194,9 +194,9 @@ impl Endpoint {
     /// streams, polls, POSTs, errors and preflights. The function gets the head of the request and an empty map.
     ///
     /// It cannot break the protocol: headers that the endpoint sets itself or that frame an answer, such as `Content-Type`,
-    /// `Content-Length`, `Connection` or `Sec-WebSocket-Protocol`, are not added, and a warning is logged. Only to `Vary` its
-    /// values are added. A page of another origin sees the headers that CORS allows it to. Answers that come before the
-    /// endpoint is found, to requests that cannot be read or that are beyond a limit of sockets, do not get the headers.
+    /// `Content-Length`, `Connection` or `Sec-WebSocket-Protocol`, are not added, and a warning is logged. Values of `Vary`
+    /// are added to the endpoint's own. Requests that are refused before the endpoint is found, because they are malformed
+    /// or beyond a limit of sockets, do not get the headers.
     ///
     /// ```
     /// # use signalhub_connections::{Endpoint, HeaderValue};
@@ -259,7 +259,7 @@ impl Endpoint {
         self.authenticate.as_ref()
     }
 
-    /// Finds out who sent a request and whether they may.
+    /// Authenticates a request, and checks the policies.
     pub(crate) fn admit(&self, request: &Parts) -> Result<Identity, Refusal> {
         let mut guessed = false;
         let (identity, error, why) = match self.authenticate.as_ref().map(|judge| judge.authenticate(request)) {
@@ -290,8 +290,8 @@ impl Endpoint {
         }
     }
 
-    /// Tells whether the `Authorization` header of a request alone shows who sent it, with a bearer token: browsers send
-    /// cookies and passwords along by themselves, but never one of these.
+    /// Tells whether a request is authenticated by a bearer token in its `Authorization` header alone. Browsers add cookies and
+    /// passwords to requests by themselves, but never bearer tokens.
     pub(crate) fn vouches_for(&self, request: &Parts) -> bool {
         let (Some(judge), Some(_)) = (&self.authenticate, authorization_token(request)) else { return false };
         let mut alone = Request::new(()).into_parts().0;

@@ -1,4 +1,4 @@
-//! An endpoint of a server, and how it refuses requests.
+//! An endpoint in a server, and how it refuses requests.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::transport::kind::TransportKind;
 #[derive(Clone, Debug)]
 pub(crate) struct Mounted {
     pub(crate) endpoint: Arc<Endpoint>,
-    /// Which one it is of those that share the registry.
+    /// The number of the endpoint among those that share the registry.
     pub(crate) number: usize,
     pub(crate) registry: Arc<Registry>,
 }
@@ -40,7 +40,7 @@ impl Mounted {
         QuotaKey::new(self.owner(identity), head)
     }
 
-    /// What a connection keeps of the request that opens it.
+    /// Copies the request that opens a connection, if the handler keeps it.
     pub(crate) fn opening_request(&self, head: &Parts) -> OpeningRequest {
         match self.endpoint.keeps_opening_request() {
             true => OpeningRequest::new(head),
@@ -48,7 +48,7 @@ impl Mounted {
         }
     }
 
-    /// Refuses what a client did wrong: counted, logged and answered.
+    /// Refuses a request because of an error of its client, which is counted and logged.
     pub(crate) fn reject(&self, error: ClientError, detail: impl Display, response: Response<Body>) -> Response<Body> {
         refuse_error(&self.registry, error, detail, response)
     }
@@ -121,15 +121,15 @@ impl Mounted {
         Ok((token, found))
     }
 
-    /// Starts the task that lives as long as the connection. Its span is within that of the request that began it, and costs
-    /// memory as long, so only debugging has one.
+    /// Starts the task of a connection. Its span is inside that of the request that opened it. A span takes memory for as long
+    /// as the connection lives, so it exists only if debug logs are enabled.
     pub(crate) fn spawn(&self, connection: Connection, request: &Span) {
         let span = tracing::debug_span!(parent: request, "connection", id = connection.id().for_log());
         tokio::spawn(self.endpoint.handler().handle(connection).instrument(span));
     }
 }
 
-/// The token of a request; an empty one is none.
+/// The token of the connection that a request is for; `None` if it is empty.
 pub(crate) fn token(head: &Parts) -> Option<String> {
     query::value(head.uri.query(), "id").filter(|id| !id.is_empty())
 }

@@ -7,19 +7,19 @@ use crate::request::query;
 use crate::transport::kind::{TransportKind, Transports};
 use crate::transport::reconnect::Reconnect;
 
-/// The highest version this server speaks (negotiate, `negotiateVersion`).
+/// The highest version that this server supports (negotiate, `negotiateVersion`).
 const HIGHEST_VERSION: i32 = 1;
 
-/// The version of a negotiation that both sides understand.
+/// The version of a negotiation that client and server support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NegotiateVersion {
-    /// Id and token are one.
+    /// The id of a connection is also its token.
     Zero,
-    /// The id is public, the token secret.
+    /// A connection has a public id and a secret token.
     One,
 }
 
-/// Why a negotiation failed; the text goes to the client in a 200.
+/// Why a negotiation failed. The client gets the text in a response with status 200.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NegotiateError {
     #[error("The client requested a non-integer protocol version.")]
@@ -29,7 +29,7 @@ pub(crate) enum NegotiateError {
 }
 
 impl NegotiateVersion {
-    /// Chooses the version for a query: the client's, at most the server's highest, at least the endpoint's minimum.
+    /// Chooses the version for a query: the client's, or the server's highest if that is lower. The endpoint's minimum applies.
     pub(crate) fn choose(query: Option<&str>, minimum: Self) -> Result<Self, NegotiateError> {
         let asked = match query::value(query, "negotiateVersion") {
             Some(text) => integer(&text).ok_or(NegotiateError::NoInteger)?,
@@ -46,14 +46,14 @@ impl NegotiateVersion {
     }
 }
 
-/// Reads an integer as .NET does: with a sign, white space of ASCII around it, and NULs behind that.
+/// Reads an integer as .NET does: with an optional sign, ASCII white space around it, and NULs at the end.
 fn integer(text: &str) -> Option<i32> {
     let white = |character: char| matches!(character, '\t'..='\r' | ' ');
     text.trim_end_matches('\0').trim_matches(white).parse().ok()
 }
 
-/// Chooses for a query: stateful if the client asks for it, in one of the original's spellings of a boolean, and the endpoint
-/// allows it.
+/// Grants stateful reconnect if the endpoint allows it and the query asks for it, in one of the spellings of a boolean that
+/// the original accepts.
 pub(crate) fn choose_reconnect(query: Option<&str>, allowed: Reconnect) -> Reconnect {
     let padding = |character: char| character.is_whitespace() || character == '\0';
     let asked = query::value(query, "useStatefulReconnect")
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn stateful_reconnect_is_granted_to_whoever_asks_where_it_is_allowed() {
+    fn stateful_reconnect_is_granted_if_asked_for_and_allowed() {
         use Reconnect::{Plain, Stateful};
         for (query, allowed, expected) in [
             ("useStatefulReconnect=true", Stateful, Stateful),

@@ -1,4 +1,4 @@
-//! Which web pages may use a server: CORS for requests, and the origin check of WebSockets, which CORS leaves out.
+//! Which web pages may use a server: CORS for requests, and a check of the origin for WebSockets, which CORS does not cover.
 
 use std::net::IpAddr;
 
@@ -17,22 +17,22 @@ use crate::limits::limit::Limit;
 use crate::request::forwarded::Site;
 use crate::websocket_codec;
 
-/// What the official JavaScript client sends beyond the headers that every page may send.
+/// The headers that the official JavaScript client sends and that need a preflight.
 const CLIENT_HEADERS: HeaderValue =
     HeaderValue::from_static("authorization,content-type,x-requested-with,x-signalr-user-agent");
 
-/// For how long browsers may remember the answer to a preflight: two hours, which is as long as any of them does.
+/// How long browsers may cache the response to a preflight: two hours, the longest time that any of them supports.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
 /// The web pages that may use an endpoint or a whole server, by their origin.
 ///
-/// Requests without `Origin` do not come from a page of another site, and pass. Pages of the server's own origin
-/// (scheme, host and port as the client asked for them) always pass, others when they are configured: their preflights
-/// are answered before authentication, and their responses carry the CORS headers, with credentials. Foreign pages get
-/// no CORS headers, so that browsers keep the responses from them, and their WebSocket upgrades are refused with 403.
+/// Requests without `Origin` do not come from a page of another site, and are accepted. Pages of the server's own origin
+/// (scheme, host and port as in the request) are always accepted, and others if they are allowed: their preflights are
+/// answered before authentication, and responses to them have the CORS headers, with credentials. Responses to other pages
+/// have no CORS headers, so that browsers do not let the pages read them, and their WebSocket upgrades are refused with 403.
 ///
-/// A request to an endpoint with a valid bearer token in its `Authorization` header is not judged: no browser adds one by
-/// itself, so it is none of a page that uses its visitor's rights. Native clients send odd origins.
+/// The origin of a request with a valid bearer token in its `Authorization` header is not checked: browsers do not add
+/// such a token by themselves, so a page of another site cannot send it. Native clients send unusual origins.
 ///
 /// ```
 /// # use signalhub_connections::Origins;
@@ -43,60 +43,61 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
     allowed: Vec<Origin>,
-    /// Whether pages of this machine may come, whatever their port.
+    /// Whether pages of this machine are allowed, with any port.
     loopback: bool,
 }
 
-/// A text is no origin that could be allowed.
+/// The error of a text that is not an origin, or one that cannot be allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "an origin is a scheme, a host and no path, as in https://example.com or capacitor://localhost, or null; not '{0}'"
 )]
 pub struct OriginError(String);
 
-/// Where a page comes from.
+/// The origin of a web page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Origin {
-    /// Of HTTP, with the default port of the scheme left out.
+    /// A page of HTTP or HTTPS. The default port of the scheme is left out.
     Web { scheme: String, host: String, port: Option<u16> },
-    /// Of an application's own scheme, which may have no host: `capacitor://localhost`, `file://`.
+    /// A page of an application's own scheme, with or without a host: `capacitor://localhost`, `file://`.
     Application { scheme: String, authority: String },
-    /// `null`: a file, a sandboxed frame, and other pages without an origin of their own.
+    /// `null`: a page without an origin of its own, such as a file or a sandboxed frame.
     Opaque,
 }
 
-/// What the policy says to one request.
+/// The decision about one request.
 #[derive(Debug)]
 pub(crate) enum Judged {
-    /// It goes on, and its response gets these headers.
+    /// The request is handled, and its response gets these headers.
     Passed(CorsHeaders),
-    /// It was only a question, and this is the answer.
+    /// The request was a preflight, and this is its response.
     Preflight(Response<Body>),
-    /// A page of another site would open a WebSocket, or asks whether it may send a request: this is the no.
+    /// A page of another origin opens a WebSocket or sends a preflight: this is the response that refuses it.
     Foreign(Response<Body>),
 }
 
-/// The headers that let a page see a response.
+/// The headers that let a page read a response.
 #[derive(Debug)]
 pub(crate) struct CorsHeaders {
     origin: Option<HeaderValue>,
-    /// The origin of a page that may not see the response.
+    /// The origin of a page that may not read the response.
     foreign: Option<HeaderValue>,
 }
 
 impl Origins {
-    /// Allows pages of the server's own origin alone.
+    /// Allows only pages of the server's own origin.
     pub fn same() -> Self {
         Self::default()
     }
 
-    /// Allows one more origin, as `https://app.example.com`, `http://localhost:8080`, `capacitor://localhost` or `file://`.
+    /// Allows one more origin, such as `https://app.example.com`, `http://localhost:8080`, `capacitor://localhost` or
+    /// `file://`.
     ///
-    /// `null` allows pages without an origin of their own. Any site can put one into a sandboxed frame, so it is for servers
-    /// whose clients all bring tokens.
+    /// `null` allows pages without an origin of their own. Any site can make one with a sandboxed frame, so allow it only if
+    /// all clients send tokens.
     ///
     /// # Errors
-    /// When the text is no origin. `*` is none: with credentials it would let every page in.
+    /// If the text is not an origin. `*` is not one, because with credentials it would allow every page.
     pub fn allow(mut self, origin: &str) -> Result<Self, OriginError> {
         self.allowed.push(Origin::parse(origin).ok_or_else(|| OriginError(origin.to_owned()))?);
         Ok(self)
@@ -110,8 +111,8 @@ impl Origins {
         self
     }
 
-    /// Judges one request before anything else does. `is_vouched_for` tells whether its `Authorization` header says that no
-    /// page has sent it without knowing a token; it is asked about foreign origins alone.
+    /// Decides about one request before anything else does. `is_vouched_for` tells whether its `Authorization` header has a
+    /// valid bearer token; it is called for other origins only.
     pub(crate) fn judge(&self, head: &Parts, is_vouched_for: impl FnOnce() -> bool) -> Judged {
         let mut origins = head.headers.get_all(ORIGIN).iter();
         let (claimed, more) = (origins.next(), origins.next());
@@ -154,12 +155,12 @@ impl CorsHeaders {
         response
     }
 
-    /// The origin of the page, if its browser keeps the response from it.
+    /// The origin of the page, if it may not read the response.
     pub(crate) fn foreign(&self) -> Option<&HeaderValue> {
         self.foreign.as_ref()
     }
 
-    /// Adds the headers to a response. `Vary` is for all, because a cache may not give one page the answer of another.
+    /// Adds the headers to a response. All get `Vary`, because a cache must not give the response for one page to another.
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
         headers.append(VARY, HeaderValue::from_static("Origin"));
         if let Some(origin) = &self.origin {
@@ -210,7 +211,7 @@ impl Origin {
         host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }
 
-    /// Tells whether this is the origin that the request itself was sent to.
+    /// Tells whether this is the origin that the request was sent to.
     fn is_own(&self, head: &Parts) -> bool {
         let Self::Web { scheme: own, .. } = self else { return false };
         let site = head.extensions.get::<Site>();

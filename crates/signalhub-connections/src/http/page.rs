@@ -1,4 +1,4 @@
-//! Simple answers to requests that are for no endpoint.
+//! Answers to requests that are for no endpoint.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -21,9 +21,9 @@ pub trait Respond: Send + Sync + 'static {
     fn respond(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<Response<Body>>;
 }
 
-/// A simple answer: a status, a content type and a body that is there as a whole.
+/// A simple response: a status, a content type and a body.
 ///
-/// Texts become one: `"ok"` is the same as `Page::text("ok")`.
+/// `"ok"` and `String`s can be used as pages as well, with the meaning of [`Page::text`].
 #[derive(Debug)]
 pub struct Page {
     status: StatusCode,

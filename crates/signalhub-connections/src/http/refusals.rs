@@ -1,4 +1,4 @@
-//! Answers to requests that are refused: each is counted, logged within the span of the request, and given back.
+//! Refuses requests: each refusal is counted and logged within the span of the request.
 
 use std::fmt::Display;
 
@@ -20,7 +20,7 @@ pub(crate) fn refuse_limit(registry: &Registry, limit: Limit) -> Response<Body> 
     answers::refuse(limit)
 }
 
-/// Refuses a request for what its client did wrong.
+/// Refuses a request because of an error of its client.
 pub(crate) fn refuse_error(
     registry: &Registry,
     error: ClientError,
@@ -33,13 +33,13 @@ pub(crate) fn refuse_error(
     response
 }
 
-/// Refuses a request of a web page of another origin, with an answer that says so.
+/// Refuses a request of a web page of another origin with the given response.
 pub(crate) fn refuse_page(registry: &Registry, head: &Parts, answer: Response<Body>) -> Response<Body> {
     count_foreign(registry, head.headers.get(ORIGIN), "a page of another origin was refused");
     answer
 }
 
-/// Adds the headers that let a page read an answer. An answer that the page cannot read is counted and logged.
+/// Adds the headers that let a page read a response. A response that the page cannot read is counted and logged.
 pub(crate) fn add_cors_headers(
     registry: &Registry,
     cors: Option<&CorsHeaders>,
@@ -47,7 +47,7 @@ pub(crate) fn add_cors_headers(
 ) -> Response<Body> {
     let Some(cors) = cors else { return answer };
     cors.write(answer.headers_mut());
-    // A refusal has a line of its own.
+    // A refusal is logged already.
     if cors.foreign().is_some() && !answer.status().is_client_error() && !answer.status().is_server_error() {
         count_foreign(registry, cors.foreign(), "a page of another origin cannot see the answer");
     }

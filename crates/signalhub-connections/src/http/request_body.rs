@@ -1,4 +1,4 @@
-//! The body of a request, which may take only so long to arrive.
+//! The body of a request, and the limit on how long it may take to arrive.
 
 use std::fmt;
 use std::future::Future;
@@ -14,8 +14,8 @@ use tokio::time::{Instant, Sleep};
 use crate::limits::times::Overdue;
 use crate::registry::Registry;
 
-/// The body of a request. It fails once the server has waited for it for as long as
-/// [`Limits::body_timeout`](crate::Limits::body_timeout) says, in sum; the time in which nobody reads it does not count.
+/// The body of a request. Reading it fails when the server has waited for the client for longer than
+/// [`Limits::body_timeout`](crate::Limits::body_timeout) in total. Time in which nothing reads the body does not count.
 pub struct RequestBody<B = Incoming> {
     body: B,
     time_left: Duration,
@@ -23,20 +23,20 @@ pub struct RequestBody<B = Incoming> {
     registry: Arc<Registry>,
 }
 
-/// Ends the wait for the client.
+/// A wait for the client.
 struct Waiting {
     since: Instant,
     sleep: Pin<Box<Sleep>>,
 }
 
-/// Tells why the body of a request cannot be read any further.
+/// Why the body of a request cannot be read any further.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyError<E = hyper::Error> {
     /// It did not arrive in time.
     #[error("the body did not arrive in time (limits.body_timeout)")]
     Overdue,
-    /// It ended early, or cannot be read.
+    /// It ended early or is malformed.
     #[error(transparent)]
     Broken(E),
 }
@@ -46,8 +46,8 @@ impl<B> RequestBody<B> {
         Self { body, time_left: time, waiting: None, registry: Arc::clone(registry) }
     }
 
-    /// Waits for what has to come before the body, at the cost of its time. The wait goes on for as long as the server
-    /// itself is what holds it up.
+    /// Waits for something before the body is read. The wait counts as time of the body, except while `is_held_up` tells
+    /// that the server itself is the reason for the wait.
     pub(crate) async fn wait_for<T>(
         &mut self,
         what: impl Future<Output = T>,
@@ -69,7 +69,7 @@ impl<B> RequestBody<B> {
         }
     }
 
-    /// Counts and logs that the time is over.
+    /// Counts and logs that the body took too long.
     fn overdue(&self) -> Overdue {
         self.registry.refusals().count_overdue(Overdue::Body);
         tracing::debug!(reason = Overdue::Body.label(), "a client took too long");

@@ -1,5 +1,5 @@
-//! How long a client may take with its requests and with what it is answered: a deadline for each head, one for the silence
-//! in between, and one for an answer that it does not read.
+//! How long a client may take for its requests and responses: a deadline for each head, one for the idle time between
+//! requests, and one for a response that it does not read.
 
 mod watched_socket;
 
@@ -17,10 +17,10 @@ use crate::limits::times::{Overdue, Times};
 use crate::outbound::SendQueue;
 use crate::transport::long_polling::Present;
 
-/// How long a client may take for an answer of a connection that has ended.
+/// How long a client may take to read a response of a connection that has ended.
 const LAST_MESSAGES_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often it is looked at whether the connection has ended whose answer is not read.
+/// How often to check whether the connection has ended whose response is not read.
 const RECHECK: Duration = Duration::from_secs(1);
 
 /// Follows the requests on one socket.
@@ -28,7 +28,7 @@ const RECHECK: Duration = Duration::from_secs(1);
 pub(crate) struct RequestTimeouts {
     state: Mutex<State>,
     times: Times,
-    /// Wakes the task of the socket when it is to end.
+    /// Wakes the task of the socket to end it.
     evicted: AtomicWaker,
 }
 
@@ -36,36 +36,36 @@ pub(crate) struct RequestTimeouts {
 struct State {
     request: RequestState,
     flushed: Flushed,
-    /// Since when the client has taken nothing of what is there for it.
+    /// Since when the client has read nothing although there is something to write.
     stalled_since: Option<Instant>,
-    /// The connection whose messages the last answer holds, if there is one.
+    /// The connection whose messages the last response contains, if there is one.
     answered: Option<Answered>,
     is_evicted: bool,
 }
 
-/// The connection that an answer belongs to.
+/// The connection that a response belongs to.
 #[derive(Debug)]
 struct Answered {
     send_queue: Weak<SendQueue>,
     /// When it was noticed that it has ended.
     ended: Option<Instant>,
-    /// The poll that is answered goes on until the client has read the answer.
+    /// The poll counts as present until the client has read its response.
     _present: Option<Present>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RequestState {
-    /// Nothing has come yet.
+    /// The client has sent nothing yet.
     Silent { since: Instant },
-    /// A head is on its way. The socket has been of no use for longer, since it became silent or idle.
+    /// A part of a head has arrived. `idle_since` is when the socket was accepted or became idle.
     Head { since: Instant, idle_since: Instant },
-    /// So many responses are not finished yet.
+    /// This many responses are not finished yet.
     Busy { responses: usize },
-    /// Nothing is going on.
+    /// There is no request.
     Idle { since: Instant },
 }
 
-/// Whether the socket has taken all of what was answered.
+/// Whether the socket has accepted all bytes of the responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flushed {
     Wholly,
@@ -73,12 +73,12 @@ enum Flushed {
 }
 
 impl RequestTimeouts {
-    /// Starts with a socket that was just accepted: whoever opens one has something to ask.
+    /// Starts with a socket that was just accepted: its first head is due.
     pub(crate) fn new(times: Times) -> Arc<Self> {
         Self::beginning(times, RequestState::Silent { since: Instant::now() })
     }
 
-    /// Goes on with a socket whose last response is finished.
+    /// Continues with a socket whose last response is finished.
     pub(crate) fn resumed(times: Times) -> Arc<Self> {
         Self::beginning(times, RequestState::Idle { since: Instant::now() })
     }
@@ -103,17 +103,17 @@ impl RequestTimeouts {
         }
     }
 
-    /// The client takes nothing.
+    /// The socket accepts no more bytes.
     fn blocked(&self) {
         self.lock().stalled_since = Some(Instant::now());
     }
 
-    /// It takes something again.
+    /// The socket accepts bytes again.
     fn moved(&self) {
         self.lock().stalled_since = None;
     }
 
-    /// It has been given everything.
+    /// All bytes have been written.
     fn flushed(&self) {
         let mut state = self.lock();
         state.stalled_since = None;
@@ -125,18 +125,18 @@ impl RequestTimeouts {
         }
     }
 
-    /// Tells whether all answers are finished and on their way: what is written now is none of ours.
+    /// Tells whether all responses are finished and written: what hyper writes now answers no request.
     pub(crate) fn is_done(&self) -> bool {
         let state = self.lock();
         state.flushed == Flushed::Wholly && !matches!(state.request, RequestState::Busy { .. })
     }
 
-    /// Notes a whole head; nobody is hurried until its response is finished.
+    /// Notes a complete head. There is no deadline until its response is finished.
     pub(crate) fn request(self: &Arc<Self>) -> Busy {
         let mut state = self.lock();
         let responses = if let RequestState::Busy { responses } = state.request { responses } else { 0 };
         state.request = RequestState::Busy { responses: responses + 1 };
-        // What has been begun is answered. The one descriptor is taken from the headroom.
+        // A request that has begun is answered, even if the socket was to be evicted. Its descriptor is part of the headroom.
         state.is_evicted = false;
         drop(state);
         Busy(Arc::clone(self))
@@ -147,12 +147,12 @@ impl RequestTimeouts {
         self.lock().answered.as_ref()?.send_queue.upgrade()
     }
 
-    /// Since when the socket has been of no use, if it is so.
+    /// Since when the socket has been idle, if it is.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         self.lock().idle_since()
     }
 
-    /// Ends the socket if it has been idle since then, unless a request comes before its task sees that.
+    /// Ends the socket if it has been idle since then, unless a request arrives before its task runs.
     pub(crate) fn evict(&self, since: Instant) -> bool {
         let mut state = self.lock();
         if state.idle_since() != Some(since) {
@@ -173,8 +173,8 @@ impl RequestTimeouts {
                 return Poll::Ready(Ok(output));
             }
             loop {
-                // Apart from evictions, the state changes only while the connection is polled, so nobody else has to wake
-                // this.
+                // Apart from evictions, the state changes only while the connection is polled, so nothing else needs to
+                // wake this.
                 let due = match self.lock().due(&self.times) {
                     Due::Never => return Poll::Pending,
                     Due::Now(overdue) => return Poll::Ready(Err(overdue)),
@@ -190,11 +190,11 @@ impl RequestTimeouts {
     }
 }
 
-/// When the client will have taken too long.
+/// When the client is overdue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
     Never,
-    /// Not before this time; then it is to be looked at again.
+    /// Not before this time, at which it must be checked again.
     At(Instant),
     Now(Overdue),
 }
@@ -218,8 +218,8 @@ impl Due {
 }
 
 impl State {
-    /// Half a head is of no more use than none: a client that could protect its sockets with one byte each would take
-    /// them from all others.
+    /// A socket with a part of a head counts as idle, or a client could protect all its sockets from eviction with one byte
+    /// each.
     fn idle_since(&self) -> Option<Instant> {
         let since = match self.request {
             RequestState::Silent { since }
@@ -234,7 +234,7 @@ impl State {
         if self.is_evicted {
             return Due::Now(Overdue::Evicted);
         }
-        // A busy socket whose client reads needs no look at the clock.
+        // A busy socket whose client reads has no deadline.
         if self.stalled_since.is_none() && matches!(self.request, RequestState::Busy { .. }) {
             return Due::Never;
         }
@@ -249,7 +249,7 @@ impl State {
         self.answer_due(times, now).or(request)
     }
 
-    /// An answer that is not read has its own time, and ends with the connection that it is of.
+    /// A response that is not read has its own deadline, which is sooner when its connection has ended.
     fn answer_due(&mut self, times: &Times, now: Instant) -> Due {
         let Some(since) = self.stalled_since else { return Due::Never };
         let stalled = Due::of(since.checked_add(times.send), now, Overdue::Answer);
@@ -267,12 +267,12 @@ impl State {
     }
 }
 
-/// A response that is not finished. It goes along with the response's body.
+/// A response that is not finished. It is dropped with the response's body.
 #[derive(Debug)]
 pub(crate) struct Busy(Arc<RequestTimeouts>);
 
 impl Busy {
-    /// Notes that the response holds messages of a connection.
+    /// Notes that the response contains messages of a connection.
     pub(crate) fn answers(&self, send_queue: &Arc<SendQueue>, present: Option<Present>) {
         let answered = Answered { send_queue: Arc::downgrade(send_queue), ended: None, _present: present };
         let before = self.0.lock().answered.replace(answered);
@@ -287,7 +287,7 @@ impl Drop for Busy {
             *responses -= 1;
             if *responses == 0 {
                 state.request = RequestState::Idle { since: Instant::now() };
-                // The body has gone, and what it held may still be on its way.
+                // hyper has taken the whole body, but may not have written all of it.
                 state.flushed = Flushed::NotYet;
             }
         }

@@ -1,4 +1,4 @@
-//! The listener: accepts sockets, has HTTP spoken on them and hands requests to endpoints.
+//! The server: accepts sockets, serves HTTP on them and passes requests to endpoints.
 
 mod accepted_socket;
 mod accepting;
@@ -33,16 +33,16 @@ use crate::request::forwarded::TrustedProxies;
 use crate::request::hosts::Hosts;
 use crate::request::path;
 
-/// How long connections may take to end when the server stops, after the last of them was told.
+/// How long connections may take to end when the server stops, after the last of them was told to end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the kernel may hold for a client that does not read, unless it is set otherwise.
+/// How many bytes the kernel may buffer for a client that does not read, by default.
 const SEND_BUFFER: usize = 256 * 1024;
 
 /// How many sockets may wait to be accepted.
 const BACKLOG: u32 = 4096;
 
-/// An HTTP server whose endpoints take connections.
+/// An HTTP server whose endpoints accept connections.
 ///
 /// ```no_run
 /// # use signalhub_connections::{BoxFuture, Connection, ConnectionHandler, Endpoint, Server};
@@ -65,7 +65,7 @@ impl Server {
     /// Binds a socket; port 0 lets the system choose one.
     ///
     /// # Errors
-    /// When the address cannot be bound.
+    /// If the address cannot be bound.
     pub async fn bind(address: impl tokio::net::ToSocketAddrs) -> io::Result<Self> {
         let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "the address names no host");
         for address in tokio::net::lookup_host(address).await? {
@@ -79,7 +79,8 @@ impl Server {
         Err(failure)
     }
 
-    /// Mounts an endpoint at a path, which is matched regardless of case, of the encoding of its letters, and of dot segments.
+    /// Mounts an endpoint at a path. It is matched regardless of case, of the encoding of letters and of dot segments, with
+    /// or without one slash at the end.
     #[must_use]
     pub fn endpoint(mut self, path: &str, endpoint: Endpoint) -> Self {
         let (number, registry) = (self.routes.endpoints.len(), Arc::clone(&self.routes.registry));
@@ -120,51 +121,49 @@ impl Server {
         self
     }
 
-    /// Sets which web pages may use the server: all endpoints that have no [`Origins`] of their own, and what
-    /// [`Server::otherwise`] answers.
+    /// Sets which web pages may use the server: the endpoints that have no [`Origins`] of their own, and all other paths.
     ///
-    /// Without it, there are no CORS headers, and nobody's origin is looked at.
+    /// By default there are no CORS headers, and origins are not checked.
     #[must_use]
     pub fn origins(mut self, origins: Origins) -> Self {
         self.routes.origins = Some(origins);
         self
     }
 
-    /// Sets which hosts requests may be for; others get 421. By default all are served, as by the original.
+    /// Sets which hosts requests may be for; others get 421. By default all hosts are served, as by the original.
     #[must_use]
     pub fn hosts(mut self, hosts: Hosts) -> Self {
         self.routes.hosts = Some(hosts);
         self
     }
 
-    /// Sets whose word is taken about where requests come from; nobody's by default.
+    /// Sets the proxies whose headers tell where requests come from; none by default.
     #[must_use]
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.routes.proxies = proxies;
         self
     }
 
-    /// Sets how much the server takes on.
+    /// Sets the limits of the server.
     #[must_use]
     pub fn limits(self, limits: Limits) -> Self {
         self.routes.registry.limit(limits);
         self
     }
 
-    /// Sets over which time the clients are told to leave when the server stops, so that not all of them reconnect
-    /// elsewhere at once; zero by default, which tells them all together.
+    /// Sets over which time the connections are closed when the server stops, so that not all clients reconnect elsewhere at
+    /// once. Zero by default, which closes them all together.
     #[must_use]
     pub fn drain_time(mut self, time: Duration) -> Self {
         self.drain_time = time;
         self
     }
 
-    /// Sets how many bytes the kernel is asked to hold for a client that does not read (`SO_SNDBUF`), 256 KiB by default;
-    /// beyond it, the [queue of the connection](Endpoint::queue_limit) counts. Linux takes the double and has a maximum
-    /// of its own, `net.core.wmem_max`.
+    /// Sets how many bytes the kernel may buffer for a client that does not read (`SO_SNDBUF`), 256 KiB by default. More is
+    /// queued [by the connection](Endpoint::queue_limit). Linux uses twice the value, up to `net.core.wmem_max`.
     ///
     /// # Errors
-    /// When the system refuses it.
+    /// If the system refuses it.
     pub fn send_buffer_size(self, bytes: usize) -> io::Result<Self> {
         // Accepted sockets inherit it.
         SockRef::from(&self.listener).set_send_buffer_size(bytes)?;
@@ -174,31 +173,31 @@ impl Server {
     /// The address it listens on.
     ///
     /// # Errors
-    /// When the system does not tell.
+    /// If the system does not tell.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// A view on the number of connections, valid while the server runs.
+    /// The counts of connections, which follow the running server.
     pub fn connections(&self) -> ConnectionCounts {
         ConnectionCounts(Arc::clone(&self.routes.registry))
     }
 
-    /// The clients of this server as a publisher waits for them.
+    /// What a publisher needs to wait for slow clients of this server.
     pub fn readers(&self) -> Readers {
         Readers(Arc::clone(self.routes.registry.backlog()))
     }
 
-    /// Serves until `shutdown` completes, then stops in order: no new connections, the live ones are sent away, spread
-    /// over the [drain time](Self::drain_time), and 5 s for the last of them to end; so all of it takes at most the
-    /// drain time and 5 s.
+    /// Serves until `shutdown` completes, then stops gracefully: it accepts no new connections, closes the live ones one after
+    /// another over the [drain time](Self::drain_time), and waits up to 5 s for the last of them to end. So stopping takes at
+    /// most the drain time and 5 s.
     ///
     /// Until the connections have ended, requests are answered as before, so that clients can poll and a load balancer
     /// can see that the server is [not ready](ConnectionCounts::is_draining); only negotiations and new connections get
     /// 503.
     ///
     /// # Errors
-    /// When the listener breaks.
+    /// If the options of the listener cannot be set.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let Self { listener, routes, drain_time } = self;
         let registry = Arc::clone(&routes.registry);
@@ -218,7 +217,7 @@ impl Server {
             never = &mut accepting => match never {}
         };
         drop(accepting);
-        // Requests that have begun are answered; each socket holds a receiver until then.
+        // Requests that have begun are answered. Each socket keeps a receiver until its last response is written.
         let _ = stop.send(());
         let answered = match end {
             Some(end) => tokio::time::timeout_at(end, stop.closed()).await.is_ok(),

@@ -32,7 +32,7 @@ use crate::request::path;
 use crate::request::remote_address::RemoteAddress;
 use crate::transport::io::Io;
 
-/// How long connections may take to end after the last of them was told to.
+/// How long connections may take to end after the last of them was told to end.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// An endpoint as a tower service: with axum, `Router::new().nest_service("/hub", TowerEndpoint::new(endpoint))`.
@@ -44,23 +44,23 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The service expects paths without the prefix that it is nested under, as axum's `nest_service` gives them; anything but
 /// the prefix itself and its `negotiate` gets 404. Behind the prefix, paths match as with [`Server`](crate::Server):
 /// regardless of case, of the encoding of letters and of dot segments, with one slash at the end allowed. The prefix is
-/// matched by the router around, which in axum means: as it is written, with its case. To match whole paths as `Server`
-/// does, set the path with [`TowerEndpoint::at`] and let a router send the service all that it has no route for.
+/// matched by the router around the service; axum compares it as it is written, with its case. To match whole paths as
+/// `Server` does, set the path with [`TowerEndpoint::at`] and make the service the fallback of the router.
 ///
-/// # What the server around decides
-/// It accepts the sockets, so these things are its business:
+/// # What the surrounding server decides
+/// It accepts the sockets, so it decides about these things:
 /// - `TCP_NODELAY`: without it, the second of two small messages waits for an acknowledgement, up to 40 ms. WebSockets on
-///   plain TCP sockets get it here in any case. Event streams, polls and TLS depend on the server around, because it never
-///   hands over their socket. With axum, `listener.tap_io(|socket| drop(socket.set_nodelay(true)))` sets it for all sockets;
-///   with hyper, call `set_nodelay` after `accept`.
+///   plain TCP sockets get it here in any case. Event streams, polls and TLS depend on the surrounding server, because it
+///   never hands over their socket. With axum, `listener.tap_io(|socket| drop(socket.set_nodelay(true)))` sets it for all
+///   sockets; with hyper, call `set_nodelay` after `accept`.
 /// - `SO_KEEPALIVE` and `TCP_USER_TIMEOUT`: without them, a client whose network has died is noticed only after many
 ///   minutes, unless it has pinged before. [`Server`](crate::Server) sets both.
-/// - How long heads and answers may take, and how many file descriptors there are. An answer that a client does not read
-///   stays with the server around.
+/// - How long heads and responses may take, and how many file descriptors there are. A response that a client does not read
+///   stays in the memory of the surrounding server.
 /// - Where a request comes from: the limits per address, [`TowerEndpoint::trusted_proxies`] and
 ///   [`Connection::remote_address`](crate::Connection::remote_address) need a [`RemoteAddress`] among the extensions of each
 ///   request. With axum, a `map_request` middleware takes it from `ConnectInfo`; see the example `axum`.
-/// - When it stops: await [`TowerEndpoint::drain`] before.
+/// - Shutdown: await [`TowerEndpoint::drain`] before the server ends.
 #[derive(Clone)]
 pub struct TowerEndpoint(Arc<Shared>);
 
@@ -94,20 +94,20 @@ impl TowerEndpoint {
         self.change(|shared| shared.proxies = proxies)
     }
 
-    /// Sets how many connections it takes on.
+    /// Sets the limits of the endpoint. Those of sockets and heads are the surrounding server's.
     #[must_use]
     pub fn limits(self, limits: Limits) -> Self {
         self.registry().limit(limits);
         self
     }
 
-    /// A view on the number of connections.
+    /// The counts of connections, which follow the running endpoint.
     pub fn connections(&self) -> ConnectionCounts {
         ConnectionCounts(Arc::clone(self.registry()))
     }
 
-    /// Refuses new connections from now on, tells the live ones to leave, spread over the given time, and waits for
-    /// their end: at most 5 s longer.
+    /// Refuses new connections from now on, closes the live ones one after another over the given time, and waits until all
+    /// have ended, at most 5 s longer.
     pub async fn drain(&self, time: Duration) {
         if !self.registry().drain_and_empty(time, GRACE).await {
             tracing::warn!(left = self.registry().active(), "connections did not end in time");
@@ -180,14 +180,14 @@ where
     }
 }
 
-/// Waits for the upgrade and takes the socket out of hyper's hands, with what the client has sent ahead.
+/// Waits for the upgrade, takes the socket from hyper, and passes it on with the bytes that the client has already sent.
 async fn hand_over(upgrade: OnUpgrade, accept: Accept) {
     match upgrade.await.map(into_socket) {
         Ok(Ok((socket, ahead))) => {
-            // The program around may have left Nagle's algorithm on, which holds a message back until the client has
-            // acknowledged the one before.
+            // The surrounding program may have left Nagle's algorithm on, which holds a message back until the client has
+            // acknowledged the previous one.
             if let Err(error) = socket.set_nodelay(true) {
-                tracing::debug!(%error, "a socket was gone before it was upgraded");
+                tracing::debug!(%error, "a socket was closed before it was upgraded");
                 return;
             }
             accept(Io::Tcp { socket: Arc::new(socket), _share: None }, ahead);
@@ -197,9 +197,8 @@ async fn hand_over(upgrade: OnUpgrade, accept: Accept) {
     }
 }
 
-/// Takes the plain socket out of an upgrade, and what was read from it ahead; gives the upgrade back where it is anything
-/// else, as TLS. Servers that use hyper itself and those that use hyper-util's `auto` builder, as axum does, differ in how
-/// they wrap it.
+/// Takes the plain TCP socket out of an upgrade, and the bytes that were already read from it. Returns the upgrade if it is
+/// another stream, such as TLS. hyper and the `auto` builder of hyper-util, which axum uses, wrap the socket differently.
 fn into_socket(upgraded: Upgraded) -> Result<(TcpStream, Vec<u8>), Upgraded> {
     let (io, ahead) = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => (parts.io, parts.read_buf),
@@ -208,7 +207,7 @@ fn into_socket(upgraded: Upgraded) -> Result<(TcpStream, Vec<u8>), Upgraded> {
             (parts.io, parts.read_buf)
         }
     };
-    // The bytes are copied, because the buffer they lie in is far larger than they are.
+    // The bytes are copied, so that the much larger buffer around them is freed.
     Ok((io.into_inner(), ahead.to_vec()))
 }
 

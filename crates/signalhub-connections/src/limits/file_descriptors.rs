@@ -1,19 +1,19 @@
-//! Keeps file descriptors free for the rest of the process: for its log, its history, its configuration.
+//! Keeps file descriptors free for the rest of the process, such as its log files.
 
 use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::time::Instant;
 
-/// How long a finding that none is free is believed. Counting takes a walk over all of them.
+/// How long to wait before counting again after a count has found none free. Counting lists all open descriptors.
 const RECOUNT: Duration = Duration::from_secs(1);
 
-/// Decides whether one more socket may stay open.
+/// Decides whether one more socket may be open.
 #[derive(Debug)]
 pub(crate) struct Descriptors {
-    /// How many may be open beside the headroom; `None` where nobody knows.
+    /// How many descriptors may be open without the headroom; `None` if the system does not tell.
     most: Option<usize>,
-    /// How many sockets may be opened before the next count.
+    /// How many sockets may be accepted before the next count.
     credit: usize,
     none_free_at: Option<Instant>,
 }
@@ -23,12 +23,12 @@ impl Descriptors {
         Self { most: limit().map(|limit| limit.saturating_sub(headroom)), credit: 0, none_free_at: None }
     }
 
-    /// How many may be open beside the headroom, as far as anybody knows.
+    /// How many descriptors may be open without the headroom; `None` if the system does not tell.
     pub(crate) fn most(&self) -> Option<usize> {
         self.most
     }
 
-    /// Tells whether the socket that was just accepted may stay.
+    /// Tells whether the socket that was just accepted may stay open.
     pub(crate) fn admit(&mut self, now: Instant) -> bool {
         self.admit_by(now, open)
     }
@@ -45,7 +45,7 @@ impl Descriptors {
                 return false;
             }
             self.none_free_at = None;
-            // Others open files too, so only half of what is free is given away unseen.
+            // Other code opens files too, so only half of the free descriptors are given away without counting again.
             self.credit = (most - open) / 2 + 1;
         }
         self.credit -= 1;
@@ -53,14 +53,14 @@ impl Descriptors {
     }
 }
 
-/// Raises the number of file descriptors that this process may have open as far as the system lets it, and returns it; `None`
-/// where nobody knows.
+/// Raises the number of file descriptors that this process may have open to the maximum that the system allows (the hard
+/// limit), and returns the new number; `None` is without limit.
 ///
-/// Most systems start programs with far fewer than they allow, for the sake of old ones that could not count further.
+/// Most systems start programs with a much lower soft limit, because old programs that use `select` need it.
 pub fn raise_file_descriptor_limit() -> Option<usize> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // Some systems have a maximum that they do not allow; then it stays as it is.
+    // Some systems refuse their own maximum; then the limit stays as it is.
     let _ = setrlimit(Resource::Nofile, limit);
     getrlimit(Resource::Nofile).current.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_are_sparse_until_descriptors_run_short() {
+    fn descriptors_are_counted_rarely_until_they_run_short() {
         let start = Instant::now();
         let mut descriptors = Descriptors { most: Some(1000), credit: 0, none_free_at: None };
         let (mut open, mut counts) = (0, 0);

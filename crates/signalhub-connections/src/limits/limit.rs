@@ -1,10 +1,10 @@
-//! What can stand against taking something on.
+//! The limits for which a server refuses a connection, a socket or a request.
 
 use http::StatusCode;
 
 use super::quota::QuotaExceeded;
 
-/// What stood against taking something on.
+/// The limit for which something was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     Draining,

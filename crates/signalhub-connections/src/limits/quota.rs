@@ -1,4 +1,4 @@
-//! Who connections count for, and how many each has.
+//! How many connections each user and each address has.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -10,7 +10,7 @@ use http::request::Parts;
 use crate::auth::identity::{Owner, Principal};
 use crate::request::remote_address::{RemoteAddress, network};
 
-/// Who a connection belongs to, and where its request came from.
+/// The owner of a connection, and the address that its request came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct QuotaKey {
     pub(crate) owner: Owner,
@@ -31,21 +31,21 @@ pub(crate) struct QuotaLimits {
     pub(crate) per_address: Option<usize>,
 }
 
-/// Whose share is used up.
+/// Whose quota is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum QuotaExceeded {
     User,
     Address,
 }
 
-/// How many of something each user and each address has, as far as there are limits for them.
+/// How many of something each user and each address has. Only what has a limit is counted.
 #[derive(Debug, Default)]
 pub(crate) struct Quotas {
     users: HashMap<Principal, usize>,
     addresses: HashMap<IpAddr, usize>,
 }
 
-/// One connection's part in a quotas, to be given back by [`Quotas::release`].
+/// What one connection counts in [`Quotas`]. [`Quotas::release`] subtracts it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct QuotaShare {
     user: Option<Principal>,
@@ -53,7 +53,7 @@ pub(crate) struct QuotaShare {
 }
 
 impl Quotas {
-    /// Counts one more, unless that is beyond a share. A client without user counts for its address alone.
+    /// Counts one more, unless that is beyond a limit. A client without a user counts for its address alone.
     pub(crate) fn take(&mut self, quota_key: &QuotaKey, limits: QuotaLimits) -> Result<QuotaShare, QuotaExceeded> {
         let principal = Some(&quota_key.owner.principal).filter(|principal| principal.user.is_some());
         let user = principal.zip(limits.per_user);
@@ -68,7 +68,7 @@ impl Quotas {
         Ok(self.add(QuotaShare { user, address }))
     }
 
-    /// Counts a connection where its transport comes from, which may be another address than negotiated it.
+    /// Counts a connection for the address that its transport comes from, which may differ from the one that negotiated.
     pub(crate) fn retake(
         &mut self,
         share: &mut QuotaShare,
@@ -113,7 +113,7 @@ fn is_full<K: Hash + Eq>(counts: &HashMap<K, usize>, key: &K, most: usize) -> bo
     counts.get(key).copied().unwrap_or(0) >= most
 }
 
-/// What has reached zero is forgotten.
+/// Subtracts one, and removes entries that reach zero.
 fn take_one<K>(entry: Entry<'_, K, usize>) {
     if let Entry::Occupied(mut entry) = entry {
         *entry.get_mut() -= 1;

@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::limit::Limit;
 use crate::request::remote_address::network;
 
-/// Counts the sockets of one server by their addresses.
+/// Counts the sockets of one server by address.
 #[derive(Debug)]
 pub(crate) struct SocketQuotas {
-    /// How many one address may have; `None` is without limit.
+    /// How many sockets one address may have; `None` is without limit.
     per_address: Option<usize>,
     sockets: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// One socket of an address, given back when it is dropped.
+/// One counted socket of an address. Dropping it subtracts it.
 #[derive(Debug)]
 pub(crate) struct SocketShare {
     quotas: Arc<SocketQuotas>,
@@ -31,7 +31,7 @@ impl SocketQuotas {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a socket for an address, unless that has too many.
+    /// Counts a socket for an address, unless the address has too many.
     pub(crate) fn take(self: &Arc<Self>, address: IpAddr) -> Result<Option<SocketShare>, Limit> {
         let Some(most) = self.per_address else { return Ok(None) };
         let address = network(address);
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_only_so_many_sockets() {
+    fn an_address_cannot_exceed_its_number_of_sockets() {
         let quotas = SocketQuotas::new(Some(2));
         let share = |address: &str| quotas.take(address.parse().unwrap());
         let first = share("10.0.0.1").unwrap();
@@ -75,7 +75,7 @@ mod tests {
         assert!(share("10.0.0.1").is_ok());
         drop(_second);
         drop(_network);
-        assert!(quotas.lock().is_empty(), "who has gone is forgotten");
+        assert!(quotas.lock().is_empty(), "addresses without sockets are removed");
         assert!(matches!(SocketQuotas::new(None).take("10.0.0.1".parse().unwrap()), Ok(None)));
     }
 }

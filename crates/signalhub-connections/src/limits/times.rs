@@ -1,19 +1,19 @@
-//! How much time a client has for its requests.
+//! How long a client may take for its requests.
 
 use std::time::Duration;
 
-/// How much time a client has.
+/// How long a client may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
-    /// For the head of a request.
+    /// To send the head of a request.
     pub(crate) header: Duration,
-    /// Between two requests.
+    /// Until it sends another request.
     pub(crate) idle: Duration,
-    /// How long it may take nothing of an answer.
+    /// Without reading any more of a response.
     pub(crate) send: Duration,
 }
 
-/// What a client took too long with, or why it has to go.
+/// What a client took too long for, or why its socket is closed otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Overdue {
     #[error("the head of a request did not arrive in time")]

@@ -1,11 +1,11 @@
-//! What is done to the body of a request on its way (`Content-Encoding`): nothing here decodes any of it.
+//! The `Content-Encoding` of a request. No encoded body is accepted.
 
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
-/// Returns the coding of a request's body, as `gzip`, unless the body stands there as it is (RFC 9110, section 8.4).
+/// Returns the coding of a request's body, such as `gzip`; `None` if the body is not encoded (RFC 9110, section 8.4).
 ///
-/// No body is decoded here: what has a coding would be taken for broken text.
+/// Nothing decodes bodies, so a request with a coding must be refused: its body would be read as malformed text.
 pub fn content_coding(headers: &HeaderMap) -> Option<String> {
     let lines = headers.get_all(CONTENT_ENCODING).iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
     let codings: Vec<String> = lines
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_identity_leaves_a_body_as_it_is() {
+    fn only_identity_is_no_encoding() {
         for (lines, expected) in [
             (&[][..], None),
             (&[""], None),

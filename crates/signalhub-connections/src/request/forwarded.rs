@@ -1,4 +1,4 @@
-//! Where a request came from, seen through the reverse proxies in front of the server.
+//! The address of a client behind reverse proxies.
 
 use std::iter;
 use std::net::IpAddr;
@@ -9,16 +9,15 @@ use http::request::Parts;
 
 use crate::request::remote_address::RemoteAddress;
 
-/// Names what follows a proxy's `X-Forwarded-`.
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// The reverse proxies whose word about their clients is taken: `X-Forwarded-For`, `-Proto` and `-Host`.
+/// The reverse proxies whose headers `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host` are used.
 ///
-/// Anybody can send such headers; from other addresses they mean nothing. The chain of addresses is read from its end,
-/// and the first that is no trusted proxy is the client. Scheme and host are taken from the last entry, which the
-/// nearest proxy wrote.
+/// Any client can send such headers, so they are ignored in requests from other addresses. The list of addresses is read
+/// from its end, and the first address that is not a trusted proxy's is the client's. Scheme and host are taken from the last
+/// entry, which the nearest proxy wrote.
 ///
 /// ```
 /// # use signalhub_connections::TrustedProxies;
@@ -31,7 +30,7 @@ pub struct TrustedProxies {
     header: ForwardedHeader,
 }
 
-/// A text is neither an IP address nor a network.
+/// The error of a text that is neither an IP address nor a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a proxy is an IP address or a network, as in 10.0.0.0/8, not '{0}'")]
 pub struct ProxyError(String);
@@ -42,7 +41,7 @@ struct Network {
     prefix: u32,
 }
 
-/// Which headers the proxies write. Only one kind counts, because a proxy passes the other on as its client sent it.
+/// Which headers are read. Only one kind is, because a proxy forwards the other kind as its client sent it.
 #[derive(Clone, Copy, Debug, Default)]
 enum ForwardedHeader {
     #[default]
@@ -50,14 +49,14 @@ enum ForwardedHeader {
     Forwarded,
 }
 
-/// The scheme that a client asked with.
+/// The scheme of a request as its client sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Http,
     Https,
 }
 
-/// The scheme and, behind a proxy, the host that a client asked for.
+/// The scheme and, behind a proxy, the host of a request as its client sent it.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     scheme: Scheme,
@@ -65,28 +64,28 @@ pub(crate) struct Site {
 }
 
 impl TrustedProxies {
-    /// Trusts nobody: the other end of the socket is the client.
+    /// Trusts no proxy: the client is the other end of the socket.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Trusts one more address, or network as `10.0.0.0/8`.
+    /// Trusts one more address, or a network such as `10.0.0.0/8`.
     ///
     /// # Errors
-    /// When the text is neither.
+    /// If the text is neither.
     pub fn trust(mut self, proxy: &str) -> Result<Self, ProxyError> {
         self.networks.push(Network::parse(proxy).ok_or_else(|| ProxyError(proxy.to_owned()))?);
         Ok(self)
     }
 
-    /// Reads `Forwarded` (RFC 7239) in place of `X-Forwarded-For`, `-Proto` and `-Host`.
+    /// Reads `Forwarded` (RFC 7239) instead of `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`.
     #[must_use]
     pub fn using_forwarded(mut self) -> Self {
         self.header = ForwardedHeader::Forwarded;
         self
     }
 
-    /// Notes in the head of a request where it came from, and tells that.
+    /// Finds the address of the client, adds it and the scheme and host to the extensions of the request, and returns it.
     pub(crate) fn resolve(&self, head: &mut Parts, socket: IpAddr) -> RemoteAddress {
         let socket = RemoteAddress::new(socket);
         let (address, site) = if self.trusts(socket.ip()) {
@@ -105,7 +104,7 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(address))
     }
 
-    /// Walks from the socket towards the client for as long as the word of each hop can be taken.
+    /// Follows the hops from the socket towards the client as long as each hop is a trusted proxy.
     fn client(&self, socket: IpAddr, hops: &[Option<IpAddr>]) -> IpAddr {
         let mut address = socket;
         for hop in hops {
@@ -131,7 +130,7 @@ impl Network {
     }
 
     fn contains(&self, other: IpAddr) -> bool {
-        // A shift by the whole width would overflow; without prefix everything matches.
+        // A shift by the whole width would overflow. A prefix of length 0 matches every address.
         match (self.address, other) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {
                 (own.to_bits() ^ other.to_bits()).checked_shr(32 - self.prefix).unwrap_or(0) == 0
@@ -167,10 +166,10 @@ impl Site {
     }
 }
 
-/// What proxies say about a request.
+/// What the headers of proxies contain.
 #[derive(Debug, Default)]
 struct Said {
-    /// The addresses, the one that the nearest proxy saw first. A hop that hides its address is `None`.
+    /// The addresses, first the one that the nearest proxy wrote. A hop without a readable address is `None`.
     hops: Vec<Option<IpAddr>>,
     scheme: Option<Scheme>,
     host: Option<Box<str>>,
@@ -200,7 +199,7 @@ impl ForwardedHeader {
     }
 }
 
-/// One element of `Forwarded`: what one proxy says.
+/// One element of `Forwarded`, which one proxy wrote.
 #[derive(Debug, Default)]
 struct Element {
     hop: Option<IpAddr>,
@@ -226,12 +225,12 @@ impl Element {
     }
 }
 
-/// The lines of a header, the last one first. They are bytes: one odd byte must not hide what a proxy has added.
+/// The lines of a header, the last one first. They are bytes, so that one invalid byte does not hide what a proxy has added.
 fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     headers.get_all(name).iter().rev().map(HeaderValue::as_bytes)
 }
 
-/// The entries of a header whose lines are lists, the last one first. Quotes mean nothing in them.
+/// The entries of a header whose lines are comma-separated lists, the last one first. Quotes have no meaning in them.
 fn listed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     let entries = lines(headers, name).flat_map(|line| line.rsplit(|byte| *byte == b','));
     entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty())
@@ -239,8 +238,8 @@ fn listed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 
 /// The elements of `Forwarded`, the last one first.
 ///
-/// They are read from the end, where the nearest proxy wrote. A quote that a client has left open further in front
-/// then takes nothing of it in.
+/// They are read from the end, where the nearest proxy wrote, so that a quote which a client has left open in front of it
+/// cannot swallow that element.
 fn elements(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let elements = lines(headers, &FORWARDED).flat_map(|line| {
         let mut quotes = QuotesFromEnd::default();
@@ -257,7 +256,7 @@ struct Quotes {
 }
 
 impl Quotes {
-    /// Takes the next byte, and tells whether it stands outside of quotes.
+    /// Reads the next byte, and tells whether it is outside of quotes.
     fn is_outside(&mut self, byte: u8) -> bool {
         if self.is_escaped {
             self.is_escaped = false;
@@ -274,16 +273,16 @@ impl Quotes {
 #[derive(Debug, Default)]
 struct QuotesFromEnd {
     is_open: bool,
-    /// A quote was taken, and since then nothing but backslashes.
+    /// A quote was read, and since then nothing but backslashes.
     is_at_quote: bool,
 }
 
 impl QuotesFromEnd {
-    /// Takes the byte in front of the last one, and tells whether it stands outside of quotes.
+    /// Reads the byte in front of the last one, and tells whether it is outside of quotes.
     fn is_outside(&mut self, byte: u8) -> bool {
         let is_quote = byte == b'"';
         self.is_at_quote = is_quote || (self.is_at_quote && byte == b'\\');
-        // A quote behind an odd number of backslashes is escaped, so each of them takes back what was made of it.
+        // A quote after an odd number of backslashes is escaped, so each backslash reverses the effect of the quote.
         self.is_open ^= self.is_at_quote;
         !self.is_open
     }
@@ -312,7 +311,7 @@ fn unquoted(value: &str) -> Option<String> {
 
 /// Reads an address that may have a port behind it and, in IPv6, brackets around it (RFC 7239, section 6).
 ///
-/// Whatever does not fit wholly is no address: what stands behind one was not written by a proxy.
+/// The whole text must match: a proxy writes nothing after an address.
 fn node_address(text: &str) -> Option<IpAddr> {
     let (address, port) = if let Some(bracketed) = text.strip_prefix('[') {
         let (address, port) = bracketed.split_once(']')?;

@@ -1,4 +1,4 @@
-//! The host that a request is for, and under which names a server answers.
+//! The host that a request is for, and the hosts that a server serves.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,11 +7,11 @@ use http::header::HOST;
 use http::request::Parts;
 use http::uri::Scheme;
 
-/// The hosts that a server is asked for, so that a web page of another site cannot reach it by a name that it has resolve
-/// to this machine (DNS rebinding).
+/// The hosts that a server serves. This protects against DNS rebinding, where a web page reaches the server through a name
+/// of its own that resolves to the server's address.
 ///
-/// Loopback names (`localhost` and what ends in `.localhost`) and IP addresses are always served: no other site has such a
-/// name. Other names need an entry. The port means nothing, nor do upper case and a dot at the end.
+/// Loopback names (`localhost` and names that end in `.localhost`) and IP addresses are always served, because no other site
+/// has such a name. Other names must be added. Ports, upper case and a dot at the end are ignored.
 ///
 /// ```
 /// # use signalhub_connections::Hosts;
@@ -25,12 +25,12 @@ pub struct Hosts {
     names: Vec<String>,
 }
 
-/// A text is no name of a host.
+/// The error of a text that is not the name of a host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a host is a name or an address without a port, as in signalhub.example.com, not '{0}'")]
 pub struct HostError(String);
 
-/// A request does not say in one way which host it is for (RFC 9112, section 3.2; the original refuses the same ones).
+/// Why the host of a request is missing or ambiguous (RFC 9112, section 3.2). The original refuses the same requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MalformedHost {
     #[error("HTTP/1.1 needs the header Host")]
@@ -51,7 +51,7 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Hosts {
-    /// Serves loopback names and IP addresses alone.
+    /// Serves only loopback names and IP addresses.
     pub fn local() -> Self {
         Self::default()
     }
@@ -59,7 +59,7 @@ impl Hosts {
     /// Serves one more name.
     ///
     /// # Errors
-    /// When the text is no name of a host.
+    /// If the text is not the name of a host.
     pub fn allow(mut self, name: &str) -> Result<Self, HostError> {
         match Asked::parse(name) {
             Some(Asked { host, port: None }) if !host.is_empty() => self.names.push(plain(host)),
@@ -78,7 +78,7 @@ impl Hosts {
     }
 }
 
-/// Finds the host that a request is for; `None` is a request of HTTP/1.0 that does not say, which no browser sends.
+/// Finds the host that a request is for; `None` for a request of HTTP/1.0 without a host, which no browser sends.
 pub(crate) fn asked(head: &Parts) -> Result<Option<Asked<'_>>, MalformedHost> {
     let mut lines = head.headers.get_all(HOST).iter();
     let header = match (lines.next(), lines.next()) {
@@ -91,7 +91,7 @@ pub(crate) fn asked(head: &Parts) -> Result<Option<Asked<'_>>, MalformedHost> {
         }
     };
     let Some(authority) = head.uri.authority() else { return Ok(header) };
-    // Who is named before an @ is not the host.
+    // What precedes an @ is user information.
     let authority = authority.as_str().rsplit('@').next().unwrap_or_default();
     let target = Asked::parse(authority).ok_or(MalformedHost::Invalid)?;
     let default = if head.uri.scheme() == Some(&Scheme::HTTPS) { "443" } else { "80" };
@@ -103,7 +103,7 @@ pub(crate) fn asked(head: &Parts) -> Result<Option<Asked<'_>>, MalformedHost> {
 }
 
 impl<'a> Asked<'a> {
-    /// Reads a host that may have a port behind it. An empty text is right and names no host.
+    /// Reads a host with an optional port. An empty text is valid and names no host.
     fn parse(text: &'a str) -> Option<Self> {
         let end = match text.strip_prefix('[') {
             Some(rest) => rest.find(']')? + 2,

@@ -114,7 +114,7 @@ impl OpeningRequest {
     }
 }
 
-/// Reads what was a `str` before.
+/// Reads bytes that were a `str` before.
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }

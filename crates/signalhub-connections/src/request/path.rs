@@ -1,16 +1,16 @@
-//! Paths in one form, whatever their spelling (RFC 3986, sections 6.2.2.2 and 6.2.2.3).
+//! Normalises paths, so that all spellings of a path are equal (RFC 3986, sections 6.2.2.2 and 6.2.2.3).
 
 use http::Uri;
 use http::uri::PathAndQuery;
 
-/// A path has an encoded NUL, which the original refuses wherever it stands.
+/// A path has an encoded NUL. The original refuses such a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the path has an encoded NUL")]
 pub(crate) struct NulInPath;
 
-/// Rewrites the path: unreserved characters are not encoded, and there are no `.` and `..` segments.
+/// Normalises the path: decodes unreserved characters, and removes `.` and `..` segments.
 ///
-/// All other characters stay as they are, so that an encoded slash separates nothing and empty segments count.
+/// All other characters stay as they are, so an encoded slash does not separate segments, and empty segments remain.
 pub(crate) fn normalise(uri: &mut Uri) -> Result<(), NulInPath> {
     let path = uri.path();
     if !path.contains('%') && !path.contains("/.") {
@@ -29,7 +29,7 @@ pub(crate) fn normalise(uri: &mut Uri) -> Result<(), NulInPath> {
     };
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = PathAndQuery::try_from(whole).ok();
-    // A part of a URI that was parsed is not refused; if it were, the path would match nothing.
+    // Parts of a URI that was parsed are always accepted; if not, the path would match no endpoint.
     if let Ok(normal) = Uri::from_parts(parts) {
         *uri = normal;
     }
@@ -52,12 +52,12 @@ pub(crate) fn is_within_root(path: &str) -> bool {
     })
 }
 
-/// The same of a path alone, as an endpoint is mounted at.
+/// Normalises a path alone, such as the one of an endpoint.
 pub(crate) fn normal(path: &str) -> String {
     without_dot_segments(&decode_unreserved(path))
 }
 
-/// Decodes what need not be encoded: letters, digits and `-._~`.
+/// Decodes unreserved characters: letters, digits and `-._~`.
 fn decode_unreserved(path: &str) -> String {
     let mut decoded = String::with_capacity(path.len());
     let mut rest = path;
@@ -66,7 +66,7 @@ fn decode_unreserved(path: &str) -> String {
         decoded.push_str(before);
         let byte = encoded.get(1..3).and_then(|digits| u8::from_str_radix(digits, 16).ok());
         match byte.map(char::from).filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~')) {
-            // `from_str_radix` takes a sign, which makes no unreserved character of two bytes.
+            // `from_str_radix` accepts a sign, but no sign and digit make an unreserved character.
             Some(character) => {
                 decoded.push(character);
                 rest = &encoded[3..];
@@ -80,7 +80,7 @@ fn decode_unreserved(path: &str) -> String {
     decoded + rest
 }
 
-/// Follows `.` and `..`; nothing is above the root.
+/// Removes `.` and `..` segments; nothing is above the root.
 fn without_dot_segments(path: &str) -> String {
     let mut segments: Vec<&str> = Vec::new();
     let mut rest = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
@@ -94,7 +94,7 @@ fn without_dot_segments(path: &str) -> String {
                 continue;
             }
         }
-        // What a dot segment at the end leaves is a folder.
+        // A dot segment at the end leaves a slash at the end.
         if last {
             segments.push("");
         }

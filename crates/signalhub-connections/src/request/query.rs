@@ -1,7 +1,7 @@
-//! The query of a request: keys regardless of case, values percent-decoded.
+//! Reads the query of a request. Keys are compared regardless of case, and values are percent-decoded.
 
-/// Finds the value of a key; a key given more than once has its values joined by commas, without the empty ones, as the
-/// original sees them.
+/// Finds the value of a key. If a key is given several times, its values that are not empty are joined by commas, as in
+/// the original.
 pub(crate) fn value(query: Option<&str>, key: &str) -> Option<String> {
     let mut found: Option<String> = None;
     for pair in query?.split('&') {

@@ -1,17 +1,17 @@
-//! Where a request came from.
+//! The address that a request came from.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// The address that a request came from, among the extensions of the request.
 ///
-/// It is the other end of the socket, or what trusted proxies say about it. A program that mounts an endpoint in a
-/// server of its own puts one there itself; without one, limits per address count nobody.
+/// It is the other end of the socket, or the address that trusted proxies name. A program that mounts an endpoint in its own
+/// HTTP server adds one to each request; without it, limits per address do not apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RemoteAddress(IpAddr);
 
 impl RemoteAddress {
-    /// Wraps an address; an IPv4 address inside an IPv6 one is taken out of it.
+    /// Wraps an address. An IPv4 address that is mapped to IPv6 becomes an IPv4 address.
     pub fn new(address: IpAddr) -> Self {
         Self(address.to_canonical())
     }
@@ -28,7 +28,7 @@ impl fmt::Display for RemoteAddress {
     }
 }
 
-/// What one IPv6 client can choose its addresses from is one network.
+/// The network that counts as one address: an IPv6 client can use all addresses of its /64.
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

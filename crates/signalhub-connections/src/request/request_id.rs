@@ -9,20 +9,20 @@ use tracing::field::{DisplayValue, display};
 
 use crate::request::remote_address::RemoteAddress;
 
-/// A longer one is not taken over.
+/// The maximum length of an id that a client chose.
 const LONGEST: usize = 128;
 
-/// The id by which a request is found in the log, and its client finds it there: the client's own, or a random one.
+/// The id of a request, by which its client can find it in the log: the client's own id, or a random one.
 ///
-/// The server puts it among the extensions of a request that is for none of its endpoints.
+/// The server adds it to the extensions of a request that is not for an endpoint.
 #[derive(Clone, Debug)]
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// Where it stands, in requests and in answers.
+    /// The header of requests and responses that has the id.
     pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-    /// Takes the id that a client gave, if it is one of at most 128 visible ASCII characters, or makes one.
+    /// Uses the id that a client sent, if it has 1 to 128 visible ASCII characters; otherwise makes a random one.
     pub fn of(headers: &HeaderMap) -> Self {
         let sane =
             |id: &&HeaderValue| (1..=LONGEST).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
@@ -42,12 +42,12 @@ impl fmt::Display for RequestId {
 }
 
 fn random() -> HeaderValue {
-    // An id only has to be found again: without random bytes, requests look alike and are answered all the same.
+    // The id is for the log only. Without random bytes, requests have equal ids and are answered all the same.
     let number = getrandom::u64().unwrap_or_default();
     HeaderValue::from_str(&format!("{number:016x}")).expect("hexadecimal digits may stand in a header")
 }
 
-/// The span of a request to an endpoint, and of the connection that it begins. Only debugging pays for it.
+/// The span of a request to an endpoint, and of the connection that it opens. It exists only if debug logs are enabled.
 pub(crate) fn span(head: &Parts) -> Span {
     tracing::debug_span!("request", id = %RequestId::of(&head.headers), address = address(head), method = %head.method)
 }

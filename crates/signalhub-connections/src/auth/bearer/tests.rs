@@ -25,7 +25,7 @@ fn unreadable(name: &str) -> TokenError {
 }
 
 #[test]
-fn tokens_are_judged_by_signature_times_and_parties() {
+fn tokens_are_checked_by_signature_times_issuer_and_audience() {
     let plain = || BearerToken::hs256(SECRET);
     let strict = || plain().issuer("us").audience("hub").leeway(Duration::ZERO);
     for (claims, judge, expected) in [
@@ -49,13 +49,13 @@ fn tokens_are_judged_by_signature_times_and_parties() {
 }
 
 #[test]
-fn claims_that_are_not_what_they_should_be_make_a_token_invalid() {
+fn claims_of_a_wrong_type_make_a_token_invalid() {
     let judge = || BearerToken::hs256(SECRET).claim("grants", "a list", Value::is_array);
     let bad = ["null", "42", "true", "1.5", "[]", "[\"acme\"]", "{}", "{\"id\":\"acme\"}", "\"\""];
     for text in bad {
         let value: Value = serde_json::from_str(text).unwrap();
-        let nobody = judge().verify(&sign(&json!({"sub": value, "exp": at(60)}), SECRET)).map(drop);
-        assert!(matches!(nobody, Err(TokenError::NoUser | TokenError::Malformed)), "{nobody:?} for {text}");
+        let result = judge().verify(&sign(&json!({"sub": value, "exp": at(60)}), SECRET)).map(drop);
+        assert!(matches!(result, Err(TokenError::NoUser | TokenError::Malformed)), "{result:?} for {text}");
         for claim in ["org", "tenant", "grants"] {
             let judge = if claim == "tenant" { judge().organisation_claim("tenant") } else { judge() };
             let mut claims = json!({"sub": "ann", "exp": at(60)});

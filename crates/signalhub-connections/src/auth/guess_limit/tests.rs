@@ -15,7 +15,7 @@ fn request(address: Option<&str>) -> Parts {
 }
 
 #[test]
-fn wrong_credentials_use_an_allowance_up_that_time_gives_back() {
+fn wrong_credentials_use_up_an_allowance_that_refills() {
     let limit = GuessLimit::new(3, MINUTE);
     let start = Instant::now();
     for _ in 0..3 {
@@ -23,7 +23,7 @@ fn wrong_credentials_use_an_allowance_up_that_time_gives_back() {
     }
     let after = Duration::from_secs(20);
     assert_eq!(limit.count_at(v4(1), start), Err(after));
-    // What is refused costs nothing, or who goes on would never be heard again.
+    // Refused attempts cost nothing, or a client that goes on would be refused for as long as it does.
     assert_eq!(limit.count_at(v4(1), start), Err(after));
     assert_eq!(limit.count_at(v4(2), start), Ok(()));
     assert_eq!(limit.count_at(v4(1), start + after), Ok(()));
@@ -55,7 +55,7 @@ fn addresses_count_apart_and_networks_of_ipv6_as_one() {
 }
 
 #[test]
-fn the_table_is_bounded_and_forgets_those_first_that_have_guessed_least() {
+fn a_full_table_removes_the_addresses_with_the_fewest_guesses() {
     let limit = GuessLimit::new(2, MINUTE);
     let now = Instant::now();
     let most = u32::try_from(MOST_ADDRESSES).unwrap();

@@ -17,7 +17,7 @@ use crate::transport::inbox::Inbox;
 use crate::transport::kind::TransportKind;
 use crate::transport::long_polling::{Polled, Polls, Present};
 
-/// Answers the first poll of a connection at once, and every later one when there is something to say.
+/// Answers the first poll of a connection at once, and every later one when there is data.
 pub(super) async fn poll(mounted: &Mounted, head: &Parts, identity: Identity) -> Response<Body> {
     let (token, found) = match mounted.known(head, &identity, TransportKind::LongPolling) {
         Ok(known) => known,
@@ -49,7 +49,7 @@ pub(super) async fn poll(mounted: &Mounted, head: &Parts, identity: Identity) ->
     }
 }
 
-/// Ends a polling connection; others end with their transport.
+/// Ends a connection that polls; other connections end with their transport.
 pub(super) fn delete(mounted: &Mounted, head: &Parts, identity: &Identity) -> Response<Body> {
     let Some(token) = token(head) else { return mounted.missing_id() };
     match mounted.registry.find(&token, &mounted.owner(identity)) {

@@ -1,4 +1,4 @@
-//! What the two transports that consist of requests share: how a connection gets one, and the POSTs that bring in bytes.
+//! What event streams and long polling share: how they are attached, and the POSTs that bring in bytes.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::transport::Transport;
 use crate::transport::inbox::Inbox;
 use crate::transport::kind::TransportKind;
 
-/// Attaches a transport that consists of requests, and starts its connection.
+/// Attaches an event stream or long polling, and starts the connection.
 pub(super) fn attach_inbox(
     mounted: &Mounted,
     token: &str,
@@ -37,7 +37,7 @@ pub(super) fn attach_inbox(
     let expires = mounted.endpoint.closing_time(&identity);
     let identity = Arc::new(identity);
     let make = |early: Option<Arc<Inbox>>, _| {
-        // What was posted early stays where it is, also what is still being posted.
+        // Bytes that were or are being posted before the transport was attached stay in the same inbox.
         let inbox = early.unwrap_or_else(|| Inbox::early(limits, mounted.registry.backlog()));
         let writer = if kind == TransportKind::ServerSentEvents { Writer::Stream } else { Writer::Taker };
         inbox.attach(writer, &identity);
@@ -54,7 +54,7 @@ pub(super) fn attach_inbox(
     Ok(inbox)
 }
 
-/// Takes a request's body as input of the connection, chunk by chunk as there is room. It ends with the connection.
+/// Adds the body of a request to the input of its connection, chunk by chunk as there is room. It ends with the connection.
 pub(super) async fn send<B>(
     mounted: &Mounted,
     head: &Parts,
@@ -97,7 +97,7 @@ where
     while let Some(chunk) = body.frame().await {
         match chunk.map(|chunk| chunk.into_data()) {
             Ok(Ok(bytes)) => inbox.push(&bytes).await,
-            // Trailers mean nothing here.
+            // Trailers are ignored.
             Ok(Err(_)) => {}
             Err(BodyError::Overdue) => {
                 return text(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.");

@@ -32,7 +32,7 @@ pub(super) fn connect(mounted: &Mounted, head: &Parts, identity: Identity) -> Re
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache,no-store"));
     headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
     headers.insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
-    // Without it nginx keeps the first event, and its client waits for the end of the handshake.
+    // Without it, nginx buffers the first event, and the client never gets the response to its handshake.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }

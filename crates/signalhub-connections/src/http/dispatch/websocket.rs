@@ -1,4 +1,4 @@
-//! WebSockets: a connection's first one, and those that its client comes back with.
+//! WebSockets: the first one of a connection, and those with which its client resumes it.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::transport::websocket::Socket;
 pub(super) fn connect(mounted: &Mounted, head: &Parts, identity: Identity, accept_key: &str) -> Response<Body> {
     let (token, quota_key) = (token(head), mounted.quota_key(&identity, head));
     if token.as_deref().is_some_and(|token| mounted.registry.find(token, &quota_key.owner).is_none()) {
-        // The original sets no content type here.
+        // As in the original, there is no content type.
         let response = crate::http::answers::body(StatusCode::NOT_FOUND, "No Connection with that ID");
         return mounted.reject(ClientError::UnknownConnection, "there is no connection with this id", response);
     }
@@ -90,7 +90,7 @@ fn attach(
     }))
 }
 
-/// Gives a connection that is there already another WebSocket.
+/// Gives a live connection another WebSocket.
 fn hand_over(mounted: &Mounted, resumable: Resumable, head: &Parts, identity: Identity) -> Accept {
     let Resumable { send_queue, handover } = resumable;
     let (expires, remote) = (mounted.endpoint.closing_time(&identity), head.extensions.get().copied());

@@ -82,7 +82,7 @@ fn pages_of_applications_and_without_an_origin_can_be_allowed() {
 }
 
 #[test]
-fn a_request_that_is_vouched_for_is_not_judged() {
+fn the_origin_of_a_request_with_a_valid_token_is_not_checked() {
     let upgrade = [
         ("origin", "https://evil.example"),
         ("connection", "upgrade"),
@@ -97,7 +97,7 @@ fn a_request_that_is_vouched_for_is_not_judged() {
 }
 
 #[test]
-fn what_a_proxy_says_about_the_site_counts() {
+fn the_site_is_the_one_that_a_proxy_names() {
     let mut forwarded = head("POST", &[("origin", "https://public.example.com")]);
     assert!(!granted(&Origins::same(), &forwarded));
     forwarded.extensions.insert(Site::new(Scheme::Https, Some("public.example.com".into())));

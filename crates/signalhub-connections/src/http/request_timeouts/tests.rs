@@ -20,7 +20,7 @@ async fn given_up(timeouts: &RequestTimeouts) -> (Overdue, Duration) {
 #[tokio::test(start_paused = true)]
 async fn a_head_has_less_time_than_the_silence_between_requests() {
     let timeouts = RequestTimeouts::new(TIMES);
-    assert_eq!(given_up(&timeouts).await, (Overdue::Head, HEADER), "a new socket that says nothing");
+    assert_eq!(given_up(&timeouts).await, (Overdue::Head, HEADER), "a new socket that sends nothing");
     drop(timeouts.request());
     assert_eq!(given_up(&timeouts).await, (Overdue::Request, IDLE));
     drop(timeouts.request());
@@ -58,7 +58,7 @@ async fn a_response_may_take_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_not_read_is_given_up() {
+async fn a_response_that_is_not_read_is_ended() {
     let timeouts = RequestTimeouts::new(TIMES);
     let busy = timeouts.request();
     timeouts.blocked();
@@ -72,7 +72,7 @@ async fn an_answer_that_is_not_read_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_reads_slowly_keeps_its_answer() {
+async fn a_client_that_reads_slowly_gets_its_response() {
     let timeouts = RequestTimeouts::new(TIMES);
     let _busy = timeouts.request();
     let reading = async {
@@ -86,7 +86,7 @@ async fn a_client_that_reads_slowly_keeps_its_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_not_read_ends_with_its_connection() {
+async fn a_response_that_is_not_read_ends_with_its_connection() {
     for is_dropped in [true, false] {
         let timeouts = RequestTimeouts::new(TIMES);
         let mut send_queue = Some(Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Taker)));
@@ -128,7 +128,7 @@ async fn only_sockets_without_a_request_are_evicted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_a_head_makes_no_socket_younger() {
+async fn a_part_of_a_head_does_not_end_the_idle_time() {
     let answered = RequestTimeouts::new(TIMES);
     drop(answered.request());
     answered.flushed();

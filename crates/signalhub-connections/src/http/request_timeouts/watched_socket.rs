@@ -1,4 +1,4 @@
-//! A socket whose reads and writes are noticed.
+//! A socket that reports its reads and writes.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -11,12 +11,12 @@ use tokio::net::TcpStream;
 
 use super::RequestTimeouts;
 
-/// A socket that tells its timeouts what is going on.
+/// A socket that reports its reads and writes to its timeouts.
 pub(crate) struct WatchedSocket {
     socket: TcpStream,
     timeouts: Arc<RequestTimeouts>,
     is_blocked: bool,
-    /// What hyper would have answered by itself to a head that it could not read.
+    /// The response that hyper made itself for a head that it could not read.
     refusal: Option<Vec<u8>>,
 }
 
@@ -29,13 +29,13 @@ impl WatchedSocket {
         self.socket
     }
 
-    /// The status of the answer that hyper gave by itself, and that was held back.
+    /// The status of the response that hyper made itself and that was held back.
     pub(crate) fn refusal(&self) -> Option<u16> {
         // It begins as "HTTP/1.1 431 " does.
         str::from_utf8(self.refusal.as_deref()?.get(9..12)?).ok()?.parse().ok()
     }
 
-    /// Notes what became of a write.
+    /// Notes the result of a write.
     fn note<T>(&mut self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match &written {
             Poll::Pending if !self.is_blocked => {
@@ -51,7 +51,7 @@ impl WatchedSocket {
         written
     }
 
-    /// Holds back what answers no request: it is hyper's answer to a head that it cannot read, which says less than ours.
+    /// Holds back what answers no request: it is hyper's response to a head that it cannot read. Ours has more details.
     fn holds_back(&mut self) -> Option<&mut Vec<u8>> {
         if self.refusal.is_none() && self.timeouts.is_done() {
             self.refusal = Some(Vec::new());
@@ -99,7 +99,7 @@ impl AsyncWrite for WatchedSocket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // It is called when everything was written.
+        // hyper calls it when all bytes have been written.
         ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
         self.timeouts.flushed();
         Poll::Ready(Ok(()))
@@ -107,7 +107,7 @@ impl AsyncWrite for WatchedSocket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.refusal.is_some() {
-            // There is an answer to come yet.
+            // A response must still be written.
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.socket).poll_shutdown(cx)

@@ -1,4 +1,4 @@
-//! A socket that was accepted: where it comes from, and how its requests are answered.
+//! A socket that was accepted: its address, and how its requests are answered.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use crate::limits::limit::Limit;
 use crate::limits::socket_quotas::{SocketQuotas, SocketShare};
 use crate::limits::times::Times;
 
-/// A client's socket: where it comes from, and what it is served with.
+/// A client's socket, and what is needed to serve it.
 pub(super) struct AcceptedSocket {
-    /// The other end of the socket.
+    /// The address of the other end.
     pub(super) address: IpAddr,
-    /// What it counts for that; a proxy's socket counts for the client of each request.
+    /// What it counts for this address. A proxy's socket counts for the client of each request instead.
     pub(super) share: Option<SocketShare>,
     pub(super) times: Times,
     /// How long the body of a request may take.
@@ -30,7 +30,7 @@ pub(super) struct AcceptedSocket {
     pub(super) routes: Arc<Routes>,
     pub(super) quotas: Arc<SocketQuotas>,
     pub(super) sockets: Arc<IdleSockets>,
-    /// Changes when the server stops; held until the socket is done.
+    /// Changes when the server stops. It is kept until the socket is closed.
     pub(super) stopping: watch::Receiver<()>,
 }
 

@@ -1,4 +1,4 @@
-//! Which sockets are let in.
+//! Accepts sockets, and decides which of them may stay.
 
 use std::convert::Infallible;
 use std::io;
@@ -21,11 +21,11 @@ use crate::limits::limit::Limit;
 use crate::limits::socket_quotas::{SocketQuotas, SocketShare};
 use crate::request::remote_address::RemoteAddress;
 
-/// The whole answer to a socket that comes when too few file descriptors are left.
+/// The whole response on a socket that is accepted when too few file descriptors are left.
 const NO_DESCRIPTORS: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// The same to one from an address that has too many.
+/// The whole response on a socket from an address that has too many.
 const TOO_MANY_SOCKETS: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
@@ -71,14 +71,14 @@ impl Admission {
 
     /// Admits a socket, and tells what it counts for its address.
     fn admit(&mut self, address: IpAddr, routes: &Routes) -> Result<Option<SocketShare>, Limit> {
-        // A proxy's socket counts for its clients, once they are known.
+        // A proxy's socket counts for its clients, which are known with each request.
         let share = if routes.proxies.trusts(address) { None } else { self.quotas.take(address)? };
         let now = Instant::now();
         if self.descriptors.admit(now) || self.sockets.evict(now) { Ok(share) } else { Err(Limit::Descriptors) }
     }
 }
 
-/// Says why there is no room. The client may be too late to read it; there is no descriptor to wait with.
+/// Tries to send why the socket is closed. The client may not get it: waiting for it would keep a descriptor in use.
 fn turn_away(socket: &TcpStream, limit: Limit, address: IpAddr, routes: &Routes) {
     tracing::debug!(reason = limit.label(), %address, "a socket was refused");
     routes.registry.refusals().count(limit);
@@ -86,8 +86,8 @@ fn turn_away(socket: &TcpStream, limit: Limit, address: IpAddr, routes: &Routes)
     let _ = rustix::net::send(socket, answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
 }
 
-/// A failed accept concerns one client, or the whole process when it runs out of descriptors: then trying again at
-/// once would only burn the processor.
+/// Pauses after a failed accept, unless the error concerns one client alone. If the process is out of descriptors, trying
+/// again at once would fail again.
 async fn pause_accepting(error: &io::Error) {
     tracing::warn!(%error, "a socket could not be accepted");
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {

@@ -1,4 +1,4 @@
-//! The heads of responses that are not hyper's: written as it writes them.
+//! Writes the heads of responses that hyper does not write, in the same form.
 
 use std::time::SystemTime;
 
@@ -8,16 +8,16 @@ use http::{HeaderMap, Request, Response, StatusCode, Version};
 /// How a body without a known length ends (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// With its last chunk; then another request may come.
+    /// With its last chunk. Another request may follow.
     Chunked,
-    /// With its last chunk, and the socket with it.
+    /// With its last chunk, after which the socket is closed.
     LastChunked,
-    /// With the socket: HTTP/1.0 knows no chunks.
+    /// With the end of the socket, because HTTP/1.0 has no chunks.
     UntilClose,
 }
 
 impl Framing {
-    /// What the request asks for.
+    /// The framing that a request asks for.
     pub(super) fn of<B>(request: &Request<B>) -> Self {
         match request.version() {
             Version::HTTP_11 if wants_close(request.headers()) => Self::LastChunked,
@@ -38,7 +38,7 @@ impl Framing {
         }
     }
 
-    /// What stands behind the last piece.
+    /// What follows the last piece.
     pub(super) fn end(self) -> &'static [u8] {
         match self {
             Self::UntilClose => b"",
@@ -65,12 +65,12 @@ pub(super) fn stream(response: &Response<()>, framing: Framing) -> Vec<u8> {
     write(version, response.status(), &headers)
 }
 
-/// The head behind which the socket speaks another protocol.
+/// The head of an upgrade.
 pub(super) fn upgrade(response: &Response<()>) -> Vec<u8> {
     write("HTTP/1.1", response.status(), response.headers())
 }
 
-/// The head of a response that says itself how long its body is.
+/// The head of a response that has its `Content-Length` already.
 pub(super) fn whole(response: &Response<()>) -> Vec<u8> {
     write("HTTP/1.1", response.status(), response.headers())
 }
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heads_say_how_the_body_ends() {
+    fn heads_tell_how_the_body_ends() {
         let mut response = Response::new(());
         response.headers_mut().insert("content-type", HeaderValue::from_static("text/event-stream"));
         for (version, connection, framing, lines) in [

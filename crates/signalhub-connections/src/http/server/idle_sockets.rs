@@ -1,4 +1,4 @@
-//! The sockets on which HTTP is spoken: when file descriptors run short, those that have been idle for longest are closed.
+//! The sockets that are served with HTTP: when file descriptors run short, those that have been idle for longest are closed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -8,13 +8,13 @@ use tokio::time::Instant;
 
 use crate::http::request_timeouts::RequestTimeouts;
 
-/// How long a list of idle sockets is used. Making one takes a walk over all sockets.
+/// How long a list of idle sockets is used. Making one takes a pass over all sockets.
 const RESURVEY: Duration = Duration::from_secs(1);
 
-/// A list that has made room for so many sockets has paid for the walk: one of so many that were passed.
+/// A new list is made earlier once one of this many sockets has been evicted: these evictions have paid for the pass.
 const WALK_PER_EVICTION: usize = 16;
 
-/// Knows the sockets of one server on which HTTP is spoken.
+/// The sockets of one server that are served with HTTP.
 #[derive(Debug, Default)]
 pub(crate) struct IdleSockets {
     state: Mutex<State>,
@@ -22,17 +22,17 @@ pub(crate) struct IdleSockets {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The sockets that HTTP is spoken on, by a number that is never used again.
+    /// The sockets by number. A number is never used again.
     speaking: HashMap<u64, Weak<RequestTimeouts>>,
     next: u64,
-    /// Those that were idle at the last survey, the longest idle ones last.
+    /// Those that were idle when the list was made, the longest idle ones last.
     idle: Vec<(Instant, Weak<RequestTimeouts>)>,
     surveyed: Option<Instant>,
-    /// How many have gone since then.
+    /// How many have been evicted since then.
     evicted: usize,
 }
 
-/// A socket's place among those that HTTP is spoken on.
+/// The entry of a socket. Dropping it removes the socket.
 #[derive(Debug)]
 pub(crate) struct Speaking {
     sockets: Arc<IdleSockets>,
@@ -44,7 +44,7 @@ impl IdleSockets {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a socket that HTTP is spoken on.
+    /// Adds a socket.
     pub(crate) fn speak(self: &Arc<Self>, timeouts: &Arc<RequestTimeouts>) -> Speaking {
         let mut state = self.lock();
         let number = state.next;
@@ -54,7 +54,7 @@ impl IdleSockets {
         Speaking { sockets: Arc::clone(self), number }
     }
 
-    /// Ends the socket that has been idle for longest; `false` when none is idle.
+    /// Ends the socket that has been idle for longest; `false` if none is idle.
     pub(crate) fn evict(&self, now: Instant) -> bool {
         let mut state = self.lock();
         loop {
@@ -95,7 +95,7 @@ mod tests {
     use crate::limits::times::Times;
 
     #[tokio::test(start_paused = true)]
-    async fn as_many_sockets_make_room_as_come() {
+    async fn each_new_socket_evicts_an_idle_one() {
         let sockets = Arc::new(IdleSockets::default());
         let second = Duration::from_secs(1);
         let times = Times { header: second, idle: second, send: second };
@@ -132,6 +132,6 @@ mod tests {
         let _late = sockets.speak(&late);
         assert!(!sockets.evict(Instant::now()), "a list is used for a while");
         assert!(sockets.evict(Instant::now() + RESURVEY), "one that has said nothing is idle as well");
-        assert!(!sockets.evict(Instant::now() + 2 * RESURVEY), "nobody goes twice");
+        assert!(!sockets.evict(Instant::now() + 2 * RESURVEY), "no socket is evicted twice");
     }
 }

@@ -1,4 +1,4 @@
-//! What a server answers: its endpoints by their paths, and what is asked before them.
+//! The routes of a server: its endpoints and pages by path, and the checks before them.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::request::hosts::Hosts;
 use crate::request::request_id::RequestId;
 use crate::request::{hosts, path, request_id};
 
-/// The endpoints of a server, and what holds for all of them.
+/// The endpoints and pages of a server, and the settings that apply to all of them.
 #[derive(Clone, Default)]
 pub(super) struct Routes {
     pub(super) endpoints: Vec<EndpointRoute>,
@@ -35,7 +35,7 @@ pub(super) struct Routes {
     pub(super) registry: Arc<Registry>,
 }
 
-/// The path of an endpoint.
+/// An endpoint and its path.
 #[derive(Clone)]
 pub(super) struct EndpointRoute {
     pub(super) path: Arc<str>,
@@ -50,7 +50,7 @@ struct BadHead {
     response: Response<Body>,
 }
 
-/// A path that is no endpoint, and what answers it.
+/// A page and its path.
 #[derive(Clone)]
 pub(super) struct PageRoute {
     pub(super) path: Arc<str>,
@@ -58,7 +58,7 @@ pub(super) struct PageRoute {
 }
 
 impl Routes {
-    /// Refuses a request that is beyond a limit before anything else was looked at.
+    /// Refuses a request that is beyond a limit, before anything else is checked.
     pub(super) fn refuse(&self, limit: Limit, head: &Parts) -> Response<Body> {
         let span = request_span(head, &RequestId::of(&head.headers));
         let mut response = span.in_scope(|| refuse_limit(&self.registry, limit));
@@ -66,7 +66,7 @@ impl Routes {
         response
     }
 
-    /// Checks what a request is for, and brings its path into one form; an error is its answer.
+    /// Checks the host of a request and normalises its path. The error has the response.
     #[allow(clippy::result_large_err, reason = "the error is the answer that goes out next")]
     fn check_head(&self, head: &mut Parts) -> Result<(), BadHead> {
         let malformed =
@@ -125,7 +125,7 @@ impl Routes {
         self.endpoints.iter().find_map(|endpoint| Some((Route::matching(&endpoint.path, path)?, &endpoint.mounted)))
     }
 
-    /// Lets the page that sent a request read an answer that comes before anything was looked at.
+    /// Adds the CORS headers to a response that is sent before anything else is checked, so that an allowed page can read it.
     pub(super) fn add_cors_headers<B>(&self, head: &Parts, response: &mut Response<B>) {
         let own = self.find(head.uri.path()).and_then(|(_, mounted)| mounted.endpoint.own_origins());
         if let Some(Judged::Passed(cors)) = own.or(self.origins.as_ref()).map(|origins| origins.judge(head, || false)) {
@@ -134,7 +134,7 @@ impl Routes {
     }
 }
 
-/// What the lines of a log about a request have in common.
+/// The span of the log lines about a request.
 fn request_span(head: &Parts, id: &RequestId) -> tracing::Span {
     tracing::info_span!("request", %id, address = request_id::address(head), method = %head.method)
 }

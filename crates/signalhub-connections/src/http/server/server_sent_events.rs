@@ -1,4 +1,4 @@
-//! Event streams without hyper: a small task that moves events to a socket.
+//! Event streams without hyper: a small task that writes events to a socket.
 
 use std::future::poll_fn;
 use std::io;
@@ -14,22 +14,22 @@ use crate::limits::socket_quotas::SocketShare;
 use crate::outbound::SendQueue;
 use crate::transport::server_sent_events::EventStream;
 
-/// How long a client may take for what is queued when its connection has ended.
+/// How long a client may take to read what is queued when its connection has ended.
 const LAST_MESSAGES_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How an event stream came to its end.
+/// How an event stream ended.
 enum Outcome {
-    /// All was written, or could not be.
+    /// Everything was written, or writing failed.
     Written(io::Result<()>),
-    /// All was written, and the server stops.
+    /// Everything was written, and the server stops.
     SentAway,
-    /// The client has gone.
+    /// The client closed the socket.
     Left,
-    /// The client did not take it in time.
+    /// The client did not read in time.
     Overdue,
 }
 
-/// A socket that an event stream gets for itself.
+/// A socket that an event stream is written to.
 pub(super) struct StreamSocket {
     pub(super) socket: TcpStream,
     /// The head of the response, which is written first.
@@ -41,7 +41,7 @@ pub(super) struct StreamSocket {
     pub(super) share: Option<SocketShare>,
 }
 
-/// Streams events until the connection ends or its client goes away. Gives back a socket on which HTTP can go on.
+/// Writes events until the connection ends or its client leaves. Returns the socket if HTTP can continue on it.
 pub(super) async fn stream(
     StreamSocket { mut socket, head, framing, mut spoke, share: _share }: StreamSocket,
     events: EventStream,
@@ -50,7 +50,7 @@ pub(super) async fn stream(
     let outcome = {
         let (mut reader, writer) = socket.split();
         let overdue = async {
-            // Who was too slow has had its time.
+            // A slow consumer has used up its time already.
             if send_queue.wait_ended().await != CloseReason::SlowConsumer {
                 tokio::time::sleep(LAST_MESSAGES_TIMEOUT).await;
             }
@@ -66,11 +66,11 @@ pub(super) async fn stream(
         }
     };
     match outcome {
-        // What came in between was not kept, so the socket can only end.
+        // What the client sent meanwhile was dropped, so HTTP cannot continue on the socket.
         Outcome::Written(Ok(())) if framing == Framing::Chunked && !spoke => return Some(socket),
         Outcome::Written(_) | Outcome::Left => {}
         Outcome::SentAway => {
-            // A stream that ends in order makes some clients try once, while the server is away, and then give up.
+            // After an orderly end, some clients reconnect only once, while the server is still down, and give up.
             let (mut reader, _writer) = socket.split();
             let _ = tokio::time::timeout(ARRIVAL_TIME, wait_until_gone(&mut reader, &mut spoke)).await;
             let _ = socket.set_zero_linger();
@@ -96,7 +96,7 @@ async fn write(writer: WriteHalf<'_>, mut events: EventStream, head: Vec<u8>, fr
     write_all(&writer, &bytes, events.send_queue()).await
 }
 
-/// Writes all of it, unless the client takes nothing for too long: then its connection ends.
+/// Writes all bytes. If the client stops reading for too long, its connection ends.
 async fn write_all(writer: &WriteHalf<'_>, mut bytes: &[u8], send_queue: &SendQueue) -> io::Result<()> {
     while !bytes.is_empty() {
         match writer.try_write(bytes) {
@@ -118,7 +118,7 @@ async fn write_all(writer: &WriteHalf<'_>, mut bytes: &[u8], send_queue: &SendQu
     Ok(())
 }
 
-/// Waits until the client closes its side. It has nothing to say before the stream ends; what it says is dropped.
+/// Waits until the client closes its side. Clients send nothing before the stream ends; if one does, it is dropped.
 async fn wait_until_gone(reader: &mut ReadHalf<'_>, spoke: &mut bool) {
     while reader.readable().await.is_ok() {
         match drop_bytes(reader) {
@@ -130,7 +130,7 @@ async fn wait_until_gone(reader: &mut ReadHalf<'_>, spoke: &mut bool) {
     }
 }
 
-/// The buffer is gone before anybody waits, so that it takes no room in a task.
+/// A function of its own, so that the buffer takes no memory of the task while it waits.
 fn drop_bytes(reader: &ReadHalf<'_>) -> io::Result<usize> {
     reader.try_read(&mut [0; 512])
 }

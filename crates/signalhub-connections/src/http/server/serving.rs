@@ -1,4 +1,4 @@
-//! HTTP on one socket, until it ends or a response takes the socket for itself.
+//! Serves HTTP on one socket, until it ends or a response takes over the socket.
 
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
@@ -26,10 +26,10 @@ use crate::limits::socket_quotas::SocketShare;
 use crate::limits::times::Overdue;
 use crate::transport::io::Io;
 
-/// The least that hyper reads ahead of a body. It reads on when a head is longer.
+/// The minimum size of hyper's read buffer, which is larger if longer heads are allowed.
 const READ_BUFFER: usize = 16 * 1024;
 
-/// A response that takes the socket out of hyper's hands, whose buffers an idle client would keep for nothing.
+/// A response that takes the socket from hyper, so that an idle client does not keep hyper's buffers allocated.
 struct Taken {
     head: Response<()>,
     framing: Framing,
@@ -37,7 +37,7 @@ struct Taken {
     share: Option<SocketShare>,
 }
 
-/// How HTTP came to its end.
+/// How HTTP ended on a socket.
 enum Served {
     Ended(hyper::Result<()>),
     Taken(Box<Taken>),
@@ -46,13 +46,13 @@ enum Served {
 /// Serves a socket that was just accepted.
 pub(super) fn serve(socket: TcpStream, accepted: AcceptedSocket) {
     if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, address = %accepted.address, "a socket was gone before it was served");
+        tracing::debug!(%error, address = %accepted.address, "a socket was closed before it was served");
         return;
     }
     tokio::spawn(serve_socket(socket, RequestTimeouts::new(accepted.times), accepted));
 }
 
-/// Serves a socket again, after a response that had it for itself.
+/// Serves a socket again, after a response that had taken it over.
 fn serve_again(socket: TcpStream, accepted: AcceptedSocket) {
     tokio::spawn(serve_socket(socket, RequestTimeouts::resumed(accepted.times), accepted));
 }
@@ -64,7 +64,7 @@ async fn serve_socket(socket: TcpStream, timeouts: Arc<RequestTimeouts>, accepte
         let (accepted, busy, taken) = (&accepted, timeouts.request(), &taken);
         async move {
             let framing = Framing::of(&request);
-            // What is left of a body would be in the way of whatever comes next on the socket.
+            // A socket with an unread body cannot be taken over: the rest of the body would be read as what follows.
             let is_free = request.body().is_end_stream();
             let mut response = accepted.answer(request).await;
             if is_free && let Some(takeover) = response.body_mut().take_over() {
@@ -72,14 +72,14 @@ async fn serve_socket(socket: TcpStream, timeouts: Arc<RequestTimeouts>, accepte
                 let head = response.map(drop);
                 let response = Box::new(Taken { head, framing, takeover, share });
                 *taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(response);
-                // It is not hyper that answers.
+                // hyper must not write a response: the socket is taken over.
                 return pending().await;
             }
             Ok::<_, Infallible>(response.map(|body: Body| body.keeping(busy)))
         }
     });
     let mut connection = http1::Builder::new()
-        // The timeouts has an eye on it; hyper would count the time between requests as part of the next head.
+        // `RequestTimeouts` has this deadline, because hyper counts the time between requests as part of the next head.
         .header_read_timeout(None)
         .max_header_size(accepted.head_size)
         .max_buf_size(accepted.head_size.max(READ_BUFFER))
@@ -107,7 +107,7 @@ async fn serve_socket(socket: TcpStream, timeouts: Arc<RequestTimeouts>, accepte
     end(outcome, &timeouts, watched, &read, accepted).await;
 }
 
-/// Does with a socket what is to be done after HTTP.
+/// Closes a socket after HTTP, or passes it to the response that takes it over.
 async fn end(
     outcome: Result<Served, Overdue>,
     timeouts: &RequestTimeouts,
@@ -117,7 +117,7 @@ async fn end(
 ) {
     match outcome {
         Ok(Served::Taken(response)) => {
-            // The bytes are copied, because the buffer they lie in is far larger than they are.
+            // The bytes are copied, so that the much larger buffer around them is freed.
             hand_over(*response, watched.into_socket(), read.to_vec(), accepted);
         }
         Ok(Served::Ended(Err(error))) => match watched.refusal() {
@@ -131,12 +131,12 @@ async fn end(
     }
 }
 
-/// Ends the socket of a client that took too long.
+/// Closes the socket of a client that took too long.
 fn give_up(socket: &TcpStream, overdue: Overdue, timeouts: &RequestTimeouts, accepted: &AcceptedSocket) {
     tracing::debug!(reason = overdue.label(), address = %accepted.address, "a client took too long");
     accepted.routes.registry.refusals().count_overdue(overdue);
     if overdue == Overdue::Answer {
-        // What the kernel holds for the client is let go as well.
+        // Drops the data that the kernel has buffered for the client, too.
         let _ = socket.set_zero_linger();
         if let Some(send_queue) = timeouts.unread() {
             send_queue.end(CloseReason::SlowConsumer);
@@ -144,13 +144,13 @@ fn give_up(socket: &TcpStream, overdue: Overdue, timeouts: &RequestTimeouts, acc
     }
 }
 
-/// Logs why HTTP ended on a socket, and counts what its client did wrong.
+/// Logs why HTTP failed on a socket, and counts the error if it is the client's.
 fn log_broken(error: &hyper::Error, accepted: &AcceptedSocket) {
     let reason = unreadable::count_broken(error, &accepted.routes.registry);
-    tracing::debug!(reason, %error, address = %accepted.address, "an HTTP connection broke");
+    tracing::debug!(reason, %error, address = %accepted.address, "an HTTP connection failed");
 }
 
-/// Gives the socket to what takes it, in a task of its own: this one is large, for hyper's sake.
+/// Passes the socket to the response that takes it over, in a new task, because the task around hyper is large.
 fn hand_over(response: Taken, mut socket: TcpStream, ahead: Vec<u8>, accepted: AcceptedSocket) {
     let Taken { head, framing, takeover, share } = response;
     match takeover {
@@ -167,7 +167,7 @@ fn hand_over(response: Taken, mut socket: TcpStream, ahead: Vec<u8>, accepted: A
             let head = head::stream(&head, framing);
             let socket = StreamSocket { socket, head, framing, spoke: !ahead.is_empty(), share };
             let streaming = server_sent_events::stream(socket, stream);
-            // A combinator, because an async block around it would take the memory of the task twice.
+            // A combinator, because an async block around it would double the memory of the task.
             tokio::spawn(streaming.map(move |reusable| {
                 if let Some(socket) = reusable
                     && !accepted.is_stopping()

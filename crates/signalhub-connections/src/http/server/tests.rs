@@ -4,7 +4,7 @@ use tokio::net::TcpStream;
 use super::*;
 
 #[tokio::test]
-async fn the_kernel_holds_as_much_for_a_client_as_it_is_asked_to() {
+async fn the_send_buffer_has_the_size_that_is_set() {
     for bytes in [16 * 1024, 64 * 1024] {
         let server = Server::bind("127.0.0.1:0").await.unwrap().send_buffer_size(bytes).unwrap();
         let client = TcpStream::connect(server.local_addr().unwrap()).await.unwrap();

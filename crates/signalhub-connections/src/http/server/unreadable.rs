@@ -1,5 +1,4 @@
-//! What is answered to the head of a request that hyper cannot read: more than hyper says, and where the page that asked is
-//! allowed to read it.
+//! Answers heads of requests that hyper cannot read, with more details than hyper and with CORS headers.
 
 use std::time::Duration;
 
@@ -19,13 +18,13 @@ use crate::registry::Registry;
 /// How many header fields a head may have; the original's limit as well as hyper's.
 const HEADER_FIELDS: usize = 100;
 
-/// How long a client may go on to send what nobody reads, before it gets to the answer.
+/// How long a client may continue to send after its request was refused, until it reads the response.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// So much of it is read.
+/// How many bytes of that are read and dropped.
 const MOST_DISCARDED: usize = 1 << 20;
 
-/// Answers with this status to what was read, counts it, and gives up the socket.
+/// Answers what was read with this status, counts it, and closes the socket.
 pub(super) async fn refuse(
     mut socket: TcpStream,
     status: u16,
@@ -48,14 +47,14 @@ pub(super) async fn refuse(
     let answering = async {
         let bytes = [head::whole(&response), text.into_bytes()].concat();
         if socket.write_all(&bytes).await.is_ok() && socket.shutdown().await.is_ok() {
-            // A socket that is closed with unread input takes the answer with it.
+            // If a socket is closed with unread input, the client may not get the response.
             discard(&mut socket).await;
         }
     };
     let _ = tokio::time::timeout(DISCARD_TIMEOUT, answering).await;
 }
 
-/// Counts what a client did wrong, and gives its name.
+/// Counts the error of a client, and returns its name.
 pub(super) fn count_broken(error: &hyper::Error, registry: &Registry) -> Option<&'static str> {
     let wrong = if error.is_parse_too_large() {
         registry.refusals().count(Limit::HeadSize);
@@ -95,7 +94,7 @@ fn explain(status: StatusCode, read: &[u8], error: &hyper::Error, head_size: usi
     }
 }
 
-/// Reads as much of a head as there is, leaving out what cannot be read.
+/// Reads the readable lines of a head, as far as it has arrived.
 fn readable(bytes: &[u8]) -> Option<Parts> {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\n"));
     let mut words = lines.next()?.split(|byte| *byte == b' ');
@@ -110,7 +109,7 @@ fn readable(bytes: &[u8]) -> Option<Parts> {
     Some(head)
 }
 
-/// Adds a field; `false` when no more fit.
+/// Adds a field; `false` if there are too many.
 fn add(headers: &mut HeaderMap, line: &[u8]) -> bool {
     let mut parts = line.splitn(2, |byte| *byte == b':');
     let name = parts.next().and_then(|name| HeaderName::from_bytes(name).ok());
@@ -126,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_come_of_a_head_is_read() {
+    fn a_part_of_a_head_is_read() {
         let bytes =
             b"GET /hub?a=b HTTP/1.1\r\nHost: h\r\nno field\r\nORIGIN:  https://a.example \r\nAuthorization: Bear";
         let head = readable(bytes).unwrap();

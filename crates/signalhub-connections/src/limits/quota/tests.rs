@@ -58,7 +58,7 @@ fn users_of_one_name_in_two_organisations_are_two_users() {
 }
 
 #[test]
-fn a_connection_counts_for_who_attaches_it() {
+fn a_connection_counts_for_the_address_that_attaches_it() {
     let limits = quota_limits(Some(1), None);
     let mut quotas = Quotas::default();
     let _ann = quotas.take(&quota_key("ann", ""), limits).unwrap();
@@ -71,7 +71,7 @@ fn a_connection_counts_for_who_attaches_it() {
 }
 
 #[test]
-fn without_limits_nobody_is_remembered() {
+fn without_limits_nothing_is_counted() {
     let mut quotas = Quotas::default();
     quotas.take(&quota_key("ann", "1.1.1.1"), QuotaLimits::default()).unwrap();
     assert!(quotas.users.is_empty() && quotas.addresses.is_empty());

@@ -45,18 +45,18 @@ fn addresses_are_read_from_the_end_of_the_chain() {
 }
 
 #[test]
-fn scheme_and_host_are_the_nearest_proxys_word() {
+fn scheme_and_host_are_those_of_the_nearest_proxy() {
     let proxies = TrustedProxies::none().trust("10.0.0.1").unwrap();
     let headers = [("x-forwarded-proto", "http, HTTPS"), ("x-forwarded-host", "evil.com, a.com")];
     let headers = [&headers[..], &[("forwarded", "for=6.6.6.6;proto=http;host=b.com")]].concat();
     let (address, scheme, host) = resolved(&proxies, "10.0.0.1", &headers);
     assert_eq!((address.as_str(), scheme, host.as_deref()), ("10.0.0.1", "https", Some("a.com")));
     let (_, scheme, host) = resolved(&proxies, "10.0.0.2", &headers);
-    assert_eq!((scheme, host), ("http", None), "nobody else is believed");
+    assert_eq!((scheme, host), ("http", None), "other addresses are not trusted");
 }
 
 #[test]
-fn the_standard_header_counts_when_it_was_chosen() {
+fn the_standard_header_is_read_if_it_was_chosen() {
     let proxies = TrustedProxies::none().trust("10.0.0.0/8").unwrap().using_forwarded();
     for (header, address, scheme, host) in [
         ("for=9.9.9.9", "9.9.9.9", "http", None),
@@ -122,7 +122,7 @@ fn what_the_nearest_proxy_appended_counts_whatever_its_client_wrote() {
 }
 
 #[test]
-fn an_address_has_nothing_but_a_port_behind_it() {
+fn only_a_port_may_follow_an_address() {
     for (text, expected) in [
         ("203.0.113.7", Some("203.0.113.7")),
         ("203.0.113.7:1", Some("203.0.113.7")),

@@ -11,7 +11,7 @@ fn head(version: Version, target: &str, hosts: &[&str]) -> Parts {
 }
 
 #[test]
-fn requests_say_in_one_way_which_host_they_are_for() {
+fn requests_without_one_clear_host_are_refused() {
     use MalformedHost::{Contradicted, Invalid, Missing, Repeated};
     // As the original answers, but for the unbracketed rest of absolute targets, which it does not look at.
     for (target, hosts, expected) in [

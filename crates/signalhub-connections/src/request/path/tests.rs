@@ -40,7 +40,7 @@ fn all_spellings_of_a_path_become_one() {
 }
 
 #[test]
-fn all_else_keeps_its_spelling() {
+fn other_characters_stay_as_they_are() {
     for path in [
         "/hub%2fnegotiate",
         "/hub%2Fnegotiate",
