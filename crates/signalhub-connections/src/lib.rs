@@ -62,7 +62,9 @@ mod transport;
 mod websocket_codec;
 
 /// Types of the crate `http` that appear in the API of this crate.
-pub use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+pub use ::http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request as HttpRequest, Response as HttpResponse, StatusCode,
+};
 
 /// An algorithm that tokens are signed with.
 pub use ::jsonwebtoken::Algorithm as TokenAlgorithm;

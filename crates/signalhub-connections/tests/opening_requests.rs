@@ -75,7 +75,7 @@ async fn behind_hyper(endpoint: Endpoint) -> SocketAddr {
     tokio::spawn(async move {
         while let Ok((socket, peer)) = listener.accept().await {
             let mounted = mounted.clone();
-            let service = hyper::service::service_fn(move |mut request: Request<hyper::body::Incoming>| {
+            let service = hyper::service::service_fn(move |mut request: HttpRequest<hyper::body::Incoming>| {
                 request.extensions_mut().insert(RemoteAddress::new(peer.ip()));
                 mounted.clone().call(request)
             });
@@ -151,7 +151,7 @@ async fn every_transport_gives_the_request_that_attached_it() {
 
 #[cfg(feature = "tower")]
 #[tokio::test]
-async fn every_transport_gives_its_request_in_a_tower_service() {
+async fn every_transport_gives_its_request_behind_tower() {
     let (endpoint, mut seen) = reader(true);
     check(behind_hyper(endpoint).await, "/", &mut seen).await;
 }
@@ -183,7 +183,7 @@ async fn a_handler_that_does_not_ask_for_the_request_gets_an_empty_one() {
 async fn a_pair_can_be_given_a_request() {
     let (connection, _peer) = Connection::pair(Identity::anonymous());
     assert_eq!(connection.opening_request(), &OpeningRequest::default());
-    let head = Request::get("/hub?tenant=x").body(()).unwrap().into_parts().0;
+    let head = HttpRequest::get("/hub?tenant=x").body(()).unwrap().into_parts().0;
     let connection = connection.with_opening_request(OpeningRequest::new(&head));
     assert_eq!(connection.opening_request().query_value("tenant").as_deref(), Some("x"));
 }

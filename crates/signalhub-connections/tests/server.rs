@@ -254,9 +254,9 @@ async fn ten_violations_leave_other_connections_alone() {
 struct Elsewhere;
 
 impl Respond for Elsewhere {
-    fn respond(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<Response<Body>> {
+    fn respond(self: Arc<Self>, request: HttpRequest<RequestBody>) -> BoxFuture<HttpResponse<Body>> {
         let path = request.uri().to_string();
-        Box::pin(async move { Response::new(Body::from(path.into_bytes())) })
+        Box::pin(async move { HttpResponse::new(Body::from(path.into_bytes())) })
     }
 }
 

@@ -16,6 +16,21 @@ use crate::http::request_body::RequestBody;
 /// Answers requests that are for no endpoint.
 ///
 /// [`Server::get`](crate::Server::get) is simpler where a [`Page`] is enough.
+///
+/// ```
+/// use std::sync::Arc;
+/// use signalhub_connections::{Body, BoxFuture, HttpRequest, HttpResponse, Page, RequestBody, Respond, StatusCode};
+///
+/// /// Answers all requests that are for no endpoint and no page.
+/// struct NotFound;
+///
+/// impl Respond for NotFound {
+///     fn respond(self: Arc<Self>, request: HttpRequest<RequestBody>) -> BoxFuture<HttpResponse<Body>> {
+///         let page = Page::text(format!("{} is not here", request.uri().path())).status(StatusCode::NOT_FOUND);
+///         Box::pin(async move { page.into() })
+///     }
+/// }
+/// ```
 pub trait Respond: Send + Sync + 'static {
     /// Answers one request.
     fn respond(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<Response<Body>>;
