@@ -59,7 +59,7 @@ impl GuessLimit {
         let Some(address) = address(request) else { return Ok(()) };
         let now = Instant::now();
         let allowances = self.lock();
-        allowances.get(&address).map_or(Ok(()), |allowance| self.0.refill(*allowance, now).judge(&self.0))
+        allowances.get(&address).map_or(Ok(()), |allowance| self.0.refill(*allowance, now).check(&self.0))
     }
 
     /// Counts wrong credentials for the address of a request.
@@ -78,7 +78,7 @@ impl GuessLimit {
         let fresh = Allowance { left: self.0.burst, at: now };
         let allowance = allowances.entry(address).or_insert(fresh);
         *allowance = self.0.refill(*allowance, now);
-        allowance.judge(&self.0)?;
+        allowance.check(&self.0)?;
         allowance.left -= 1.0;
         Ok(())
     }
@@ -113,7 +113,7 @@ impl Shared {
 }
 
 impl Allowance {
-    fn judge(self, shared: &Shared) -> Result<(), Duration> {
+    fn check(self, shared: &Shared) -> Result<(), Duration> {
         let missing = 1.0 - self.left;
         if missing <= 0.0 {
             return Ok(());

@@ -18,7 +18,7 @@ use crate::http::answers::{no_cache, text};
 use crate::http::body::Body;
 use crate::http::mounted::Mounted;
 use crate::http::negotiate::{self, NegotiateVersion};
-use crate::http::origins::{Judged, Origins};
+use crate::http::origins::{OriginCheck, Origins};
 use crate::http::refusals::{add_cors_headers, refuse_limit, refuse_page};
 use crate::http::request_body::RequestBody;
 use crate::id::{ConnectionId, ConnectionToken};
@@ -90,12 +90,12 @@ async fn answer_page<B>(
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
-    let judge = |origins: &Origins| origins.judge(head, || mounted.endpoint.vouches_for(head));
-    let cors = match mounted.endpoint.own_origins().or(default_origins).map(judge) {
+    let check = |origins: &Origins| origins.check(head, || mounted.endpoint.has_valid_bearer_token(head));
+    let cors = match mounted.endpoint.own_origins().or(default_origins).map(check) {
         None => None,
-        Some(Judged::Passed(cors)) => Some(cors),
-        Some(Judged::Preflight(response)) => return response,
-        Some(Judged::Foreign(response)) => return refuse_page(&mounted.registry, head, response),
+        Some(OriginCheck::Accepted(cors)) => Some(cors),
+        Some(OriginCheck::Preflight(response)) => return response,
+        Some(OriginCheck::Foreign(response)) => return refuse_page(&mounted.registry, head, response),
     };
     let response = handle(mounted, route, head, body).await;
     add_cors_headers(&mounted.registry, cors.as_ref(), response)

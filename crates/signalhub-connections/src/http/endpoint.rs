@@ -262,7 +262,7 @@ impl Endpoint {
     /// Authenticates a request, and checks the policies.
     pub(crate) fn admit(&self, request: &Parts) -> Result<Identity, Refusal> {
         let mut guessed = false;
-        let (identity, error, why) = match self.authenticate.as_ref().map(|judge| judge.authenticate(request)) {
+        let (identity, error, why) = match self.authenticate.as_ref().map(|reader| reader.authenticate(request)) {
             Some(Authentication::Identified(identity)) => {
                 (identity, ClientError::InvalidCredentials, "they name no user".into())
             }
@@ -292,14 +292,14 @@ impl Endpoint {
 
     /// Tells whether a request is authenticated by a bearer token in its `Authorization` header alone. Browsers add cookies and
     /// passwords to requests by themselves, but never bearer tokens.
-    pub(crate) fn vouches_for(&self, request: &Parts) -> bool {
-        let (Some(judge), Some(_)) = (&self.authenticate, authorization_token(request)) else { return false };
+    pub(crate) fn has_valid_bearer_token(&self, request: &Parts) -> bool {
+        let (Some(reader), Some(_)) = (&self.authenticate, authorization_token(request)) else { return false };
         let mut alone = Request::new(()).into_parts().0;
         (alone.method, alone.version) = (request.method.clone(), request.version);
         alone.extensions = request.extensions.clone();
         let headers = request.headers.get_all(AUTHORIZATION).iter();
         alone.headers.extend(headers.map(|value| (AUTHORIZATION, value.clone())));
-        matches!(judge.authenticate(&alone), Authentication::Identified(identity) if identity.user.is_some())
+        matches!(reader.authenticate(&alone), Authentication::Identified(identity) if identity.user.is_some())
     }
 
     /// When a connection of this identity is to be closed for its credentials' sake.

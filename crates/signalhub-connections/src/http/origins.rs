@@ -67,9 +67,9 @@ enum Origin {
 
 /// The decision about one request.
 #[derive(Debug)]
-pub(crate) enum Judged {
+pub(crate) enum OriginCheck {
     /// The request is handled, and its response gets these headers.
-    Passed(CorsHeaders),
+    Accepted(CorsHeaders),
     /// The request was a preflight, and this is its response.
     Preflight(Response<Body>),
     /// A page of another origin opens a WebSocket or sends a preflight: this is the response that refuses it.
@@ -111,25 +111,25 @@ impl Origins {
         self
     }
 
-    /// Decides about one request before anything else does. `is_vouched_for` tells whether its `Authorization` header has a
+    /// Decides about one request before anything else does. `has_valid_token` tells whether its `Authorization` header has a
     /// valid bearer token; it is called for other origins only.
-    pub(crate) fn judge(&self, head: &Parts, is_vouched_for: impl FnOnce() -> bool) -> Judged {
+    pub(crate) fn check(&self, head: &Parts, has_valid_token: impl FnOnce() -> bool) -> OriginCheck {
         let mut origins = head.headers.get_all(ORIGIN).iter();
         let (claimed, more) = (origins.next(), origins.next());
         let origin = claimed.filter(|claimed| more.is_none() && self.allows(claimed, head)).cloned();
-        let is_foreign = claimed.is_some() && origin.is_none() && !is_vouched_for();
+        let is_foreign = claimed.is_some() && origin.is_none() && !has_valid_token();
         let cors = CorsHeaders { origin, foreign: claimed.filter(|_| is_foreign).cloned() };
         if claimed.is_some()
             && head.method == Method::OPTIONS
             && let Some(method) = head.headers.get(ACCESS_CONTROL_REQUEST_METHOD)
         {
             let answer = cors.preflight(method, head);
-            return if is_foreign { Judged::Foreign(answer) } else { Judged::Preflight(answer) };
+            return if is_foreign { OriginCheck::Foreign(answer) } else { OriginCheck::Preflight(answer) };
         }
         if is_foreign && websocket_codec::accept_key(&head.headers).is_some() {
-            return Judged::Foreign(answers::refuse(Limit::ForeignOrigin));
+            return OriginCheck::Foreign(answers::refuse(Limit::ForeignOrigin));
         }
-        Judged::Passed(cors)
+        OriginCheck::Accepted(cors)
     }
 
     fn allows(&self, claimed: &HeaderValue, head: &Parts) -> bool {
@@ -215,7 +215,7 @@ impl Origin {
     fn is_own(&self, head: &Parts) -> bool {
         let Self::Web { scheme: own, .. } = self else { return false };
         let site = head.extensions.get::<Site>();
-        let Some(host) = site.and_then(Site::host).or_else(|| asked_host(head)) else {
+        let Some(host) = site.and_then(Site::host).or_else(|| requested_host(head)) else {
             return false;
         };
         // Inside another server's router the scheme may be unknown; then the host decides.
@@ -225,7 +225,7 @@ impl Origin {
 }
 
 /// The host that a request asks for; the target wins over the header (RFC 9112, section 3.2.2).
-fn asked_host(head: &Parts) -> Option<&str> {
+fn requested_host(head: &Parts) -> Option<&str> {
     match head.uri.authority() {
         Some(authority) => Some(authority.as_str()),
         None => head.headers.get(http::header::HOST)?.to_str().ok(),

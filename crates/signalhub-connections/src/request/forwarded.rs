@@ -89,8 +89,8 @@ impl TrustedProxies {
     pub(crate) fn resolve(&self, head: &mut Parts, socket: IpAddr) -> RemoteAddress {
         let socket = RemoteAddress::new(socket);
         let (address, site) = if self.trusts(socket.ip()) {
-            let said = self.header.read(&head.headers);
-            (self.client(socket.ip(), &said.hops), said.site())
+            let values = self.header.read(&head.headers);
+            (self.client(socket.ip(), &values.hops), values.site())
         } else {
             (socket.ip(), Site::new(Scheme::Http, None))
         };
@@ -168,32 +168,32 @@ impl Site {
 
 /// What the headers of proxies contain.
 #[derive(Debug, Default)]
-struct Said {
+struct ForwardedValues {
     /// The addresses, first the one that the nearest proxy wrote. A hop without a readable address is `None`.
     hops: Vec<Option<IpAddr>>,
     scheme: Option<Scheme>,
     host: Option<Box<str>>,
 }
 
-impl Said {
+impl ForwardedValues {
     fn site(self) -> Site {
         Site::new(self.scheme.unwrap_or(Scheme::Http), self.host)
     }
 }
 
 impl ForwardedHeader {
-    fn read(self, headers: &HeaderMap) -> Said {
+    fn read(self, headers: &HeaderMap) -> ForwardedValues {
         match self {
-            Self::XForwarded => Said {
+            Self::XForwarded => ForwardedValues {
                 hops: listed(headers, &FOR).map(|entry| ascii(entry).and_then(node_address)).collect(),
                 scheme: listed(headers, &PROTO).next().and_then(ascii).map(Scheme::parse),
                 host: listed(headers, &HOST).next().and_then(ascii).map(Box::from),
             },
             Self::Forwarded => {
                 let mut elements = elements(headers).map(Element::parse);
-                let Some(nearest) = elements.next() else { return Said::default() };
+                let Some(nearest) = elements.next() else { return ForwardedValues::default() };
                 let hops = iter::once(nearest.hop).chain(elements.map(|element| element.hop)).collect();
-                Said { hops, scheme: nearest.scheme, host: nearest.host }
+                ForwardedValues { hops, scheme: nearest.scheme, host: nearest.host }
             }
         }
     }
@@ -209,19 +209,19 @@ struct Element {
 
 impl Element {
     fn parse(element: &[u8]) -> Self {
-        let mut said = Self::default();
+        let mut parsed = Self::default();
         let mut quotes = Quotes::default();
         for pair in element.split(|byte| quotes.is_outside(*byte) && *byte == b';') {
             let Some((name, value)) = ascii(pair).and_then(|pair| pair.split_once('=')) else { continue };
             let value = unquoted(value.trim());
             match name.trim().to_ascii_lowercase().as_str() {
-                "for" => said.hop = value.and_then(|value| node_address(&value)),
-                "proto" => said.scheme = value.map(|value| Scheme::parse(&value)),
-                "host" => said.host = value.map(String::into_boxed_str),
+                "for" => parsed.hop = value.and_then(|value| node_address(&value)),
+                "proto" => parsed.scheme = value.map(|value| Scheme::parse(&value)),
+                "host" => parsed.host = value.map(String::into_boxed_str),
                 _ => {}
             }
         }
-        said
+        parsed
     }
 }
 

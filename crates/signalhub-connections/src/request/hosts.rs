@@ -45,7 +45,7 @@ pub(crate) enum MalformedHost {
 
 /// A host and a port as a request names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct RequestedHost<'a> {
     host: &'a str,
     port: Option<&'a str>,
 }
@@ -61,15 +61,15 @@ impl Hosts {
     /// # Errors
     /// If the text is not the name of a host.
     pub fn allow(mut self, name: &str) -> Result<Self, HostError> {
-        match Asked::parse(name) {
-            Some(Asked { host, port: None }) if !host.is_empty() => self.names.push(plain(host)),
+        match RequestedHost::parse(name) {
+            Some(RequestedHost { host, port: None }) if !host.is_empty() => self.names.push(plain(host)),
             _ => return Err(HostError(name.to_owned())),
         }
         Ok(self)
     }
 
     /// Tells whether the host is served.
-    pub(crate) fn serve(&self, Asked { host, .. }: Asked<'_>) -> bool {
+    pub(crate) fn serve(&self, RequestedHost { host, .. }: RequestedHost<'_>) -> bool {
         if ip_address(host).is_some() {
             return true;
         }
@@ -79,7 +79,7 @@ impl Hosts {
 }
 
 /// Finds the host that a request is for; `None` for a request of HTTP/1.0 without a host, which no browser sends.
-pub(crate) fn asked(head: &Parts) -> Result<Option<Asked<'_>>, MalformedHost> {
+pub(crate) fn requested(head: &Parts) -> Result<Option<RequestedHost<'_>>, MalformedHost> {
     let mut lines = head.headers.get_all(HOST).iter();
     let header = match (lines.next(), lines.next()) {
         (_, Some(_)) => return Err(MalformedHost::Repeated),
@@ -87,22 +87,22 @@ pub(crate) fn asked(head: &Parts) -> Result<Option<Asked<'_>>, MalformedHost> {
         (None, None) => None,
         (Some(line), None) => {
             let text = line.to_str().map_err(|_| MalformedHost::Invalid)?;
-            Some(Asked::parse(text).ok_or(MalformedHost::Invalid)?)
+            Some(RequestedHost::parse(text).ok_or(MalformedHost::Invalid)?)
         }
     };
     let Some(authority) = head.uri.authority() else { return Ok(header) };
     // What precedes an @ is user information.
     let authority = authority.as_str().rsplit('@').next().unwrap_or_default();
-    let target = Asked::parse(authority).ok_or(MalformedHost::Invalid)?;
+    let target = RequestedHost::parse(authority).ok_or(MalformedHost::Invalid)?;
     let default = if head.uri.scheme() == Some(&Scheme::HTTPS) { "443" } else { "80" };
-    let differs = |header: Asked<'_>| {
+    let differs = |header: RequestedHost<'_>| {
         !header.host.eq_ignore_ascii_case(target.host)
             || header.port.unwrap_or(default) != target.port.unwrap_or(default)
     };
     if header.is_some_and(differs) { Err(MalformedHost::Contradicted) } else { Ok(Some(target)) }
 }
 
-impl<'a> Asked<'a> {
+impl<'a> RequestedHost<'a> {
     /// Reads a host with an optional port. An empty text is valid and names no host.
     fn parse(text: &'a str) -> Option<Self> {
         let end = match text.strip_prefix('[') {

@@ -14,8 +14,8 @@ fn head(method: &str, headers: &[(&str, &str)]) -> Parts {
 }
 
 fn granted(origins: &Origins, head: &Parts) -> bool {
-    match origins.judge(head, || false) {
-        Judged::Passed(cors) => cors.origin.is_some(),
+    match origins.check(head, || false) {
+        OriginCheck::Accepted(cors) => cors.origin.is_some(),
         other => panic!("{other:?}"),
     }
 }
@@ -91,8 +91,8 @@ fn the_origin_of_a_request_with_a_valid_token_is_not_checked() {
         ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="),
     ];
     let head = head("GET", &upgrade);
-    assert!(matches!(Origins::same().judge(&head, || false), Judged::Foreign(_)));
-    let Judged::Passed(cors) = Origins::same().judge(&head, || true) else { panic!("it passes") };
+    assert!(matches!(Origins::same().check(&head, || false), OriginCheck::Foreign(_)));
+    let OriginCheck::Accepted(cors) = Origins::same().check(&head, || true) else { panic!("it passes") };
     assert_eq!((cors.origin, cors.foreign), (None, None), "and still no page is let see the answer");
 }
 
@@ -132,8 +132,8 @@ fn texts_that_are_no_origin_are_refused() {
 #[test]
 fn preflights_are_answered_whatever_the_origin() {
     let asked = [("origin", "http://a.com"), ("access-control-request-method", "POST")];
-    let Judged::Preflight(response) =
-        Origins::same().allow("http://a.com").unwrap().judge(&head("OPTIONS", &asked), || false)
+    let OriginCheck::Preflight(response) =
+        Origins::same().allow("http://a.com").unwrap().check(&head("OPTIONS", &asked), || false)
     else {
         panic!("no preflight")
     };
@@ -148,10 +148,13 @@ fn preflights_are_answered_whatever_the_origin() {
     ] {
         assert_eq!(response.headers().get(name).unwrap(), value, "{name}");
     }
-    let Judged::Foreign(response) = Origins::same().judge(&head("OPTIONS", &asked), || false) else {
+    let OriginCheck::Foreign(response) = Origins::same().check(&head("OPTIONS", &asked), || false) else {
         panic!("no refusal")
     };
     assert_eq!((response.status().as_u16(), response.headers().len()), (204, 1), "{response:?}");
     let plain = head("OPTIONS", &[("origin", "http://a.com")]);
-    assert!(matches!(Origins::same().judge(&plain, || false), Judged::Passed(_)), "no preflight without its header");
+    assert!(
+        matches!(Origins::same().check(&plain, || false), OriginCheck::Accepted(_)),
+        "no preflight without its header"
+    );
 }

@@ -23,7 +23,7 @@ pub(crate) struct IdleSockets {
 #[derive(Debug, Default)]
 struct State {
     /// The sockets by number. A number is never used again.
-    speaking: HashMap<u64, Weak<RequestTimeouts>>,
+    entries: HashMap<u64, Weak<RequestTimeouts>>,
     next: u64,
     /// Those that were idle when the list was made, the longest idle ones last.
     idle: Vec<(Instant, Weak<RequestTimeouts>)>,
@@ -34,7 +34,7 @@ struct State {
 
 /// The entry of a socket. Dropping it removes the socket.
 #[derive(Debug)]
-pub(crate) struct Speaking {
+pub(crate) struct SocketEntry {
     sockets: Arc<IdleSockets>,
     number: u64,
 }
@@ -45,13 +45,13 @@ impl IdleSockets {
     }
 
     /// Adds a socket.
-    pub(crate) fn speak(self: &Arc<Self>, timeouts: &Arc<RequestTimeouts>) -> Speaking {
+    pub(crate) fn add(self: &Arc<Self>, timeouts: &Arc<RequestTimeouts>) -> SocketEntry {
         let mut state = self.lock();
         let number = state.next;
         state.next += 1;
-        state.speaking.insert(number, Arc::downgrade(timeouts));
+        state.entries.insert(number, Arc::downgrade(timeouts));
         drop(state);
-        Speaking { sockets: Arc::clone(self), number }
+        SocketEntry { sockets: Arc::clone(self), number }
     }
 
     /// Ends the socket that has been idle for longest; `false` if none is idle.
@@ -65,7 +65,7 @@ impl IdleSockets {
                 }
             }
             let is_recent = state.surveyed.is_some_and(|at| now.duration_since(at) < RESURVEY);
-            if is_recent && state.evicted * WALK_PER_EVICTION < state.speaking.len().max(1) {
+            if is_recent && state.evicted * WALK_PER_EVICTION < state.entries.len().max(1) {
                 return false;
             }
             state.survey(now);
@@ -76,16 +76,16 @@ impl IdleSockets {
 impl State {
     fn survey(&mut self, now: Instant) {
         let idle = |timeouts: &Weak<RequestTimeouts>| Some((timeouts.upgrade()?.idle_since()?, Weak::clone(timeouts)));
-        self.idle = self.speaking.values().filter_map(idle).collect();
+        self.idle = self.entries.values().filter_map(idle).collect();
         self.idle.sort_unstable_by_key(|(since, _)| std::cmp::Reverse(*since));
         self.surveyed = Some(now);
         self.evicted = 0;
     }
 }
 
-impl Drop for Speaking {
+impl Drop for SocketEntry {
     fn drop(&mut self) {
-        self.sockets.lock().speaking.remove(&self.number);
+        self.sockets.lock().entries.remove(&self.number);
     }
 }
 
@@ -102,7 +102,7 @@ mod tests {
         let mut all_timeouts = Vec::new();
         for number in 0..100 {
             let timeouts = RequestTimeouts::resumed(times);
-            all_timeouts.push((sockets.speak(&timeouts), timeouts));
+            all_timeouts.push((sockets.add(&timeouts), timeouts));
             assert!(number < 20 || sockets.evict(Instant::now()), "socket {number}");
         }
     }
@@ -115,12 +115,12 @@ mod tests {
         let mut all_timeouts = Vec::new();
         for _ in 0..4 {
             let timeouts = RequestTimeouts::resumed(times);
-            all_timeouts.push((sockets.speak(&timeouts), timeouts));
+            all_timeouts.push((sockets.add(&timeouts), timeouts));
             tokio::time::advance(Duration::from_millis(10)).await;
         }
         let _busy = all_timeouts[0].1.request();
         drop(all_timeouts.remove(1));
-        let evicted = |index: usize, all_timeouts: &[(Speaking, Arc<RequestTimeouts>)]| {
+        let evicted = |index: usize, all_timeouts: &[(SocketEntry, Arc<RequestTimeouts>)]| {
             all_timeouts[index].1.idle_since().is_none()
         };
         assert!(sockets.evict(Instant::now()));
@@ -129,7 +129,7 @@ mod tests {
         assert!(evicted(2, &all_timeouts));
         assert!(!sockets.evict(Instant::now()), "a busy one stays");
         let late = RequestTimeouts::new(times);
-        let _late = sockets.speak(&late);
+        let _late = sockets.add(&late);
         assert!(!sockets.evict(Instant::now()), "a list is used for a while");
         assert!(sockets.evict(Instant::now() + RESURVEY), "one that has said nothing is idle as well");
         assert!(!sockets.evict(Instant::now() + 2 * RESURVEY), "no socket is evicted twice");

@@ -11,7 +11,7 @@ use crate::http::answers;
 use crate::http::body::Body;
 use crate::http::dispatch::{self, Route};
 use crate::http::mounted::Mounted;
-use crate::http::origins::{Judged, Origins};
+use crate::http::origins::{OriginCheck, Origins};
 use crate::http::page::Respond;
 use crate::http::refusals::{add_cors_headers, refuse_error, refuse_limit, refuse_page};
 use crate::http::request_body::RequestBody;
@@ -71,12 +71,12 @@ impl Routes {
     fn check_head(&self, head: &mut Parts) -> Result<(), BadHead> {
         let malformed =
             |detail: String| BadHead { error: ClientError::MalformedRequest, detail, response: answers::malformed() };
-        let asked = hosts::asked(head).map_err(|error| malformed(error.to_string()))?;
-        if let (Some(hosts), Some(asked)) = (&self.hosts, asked)
-            && !hosts.serve(asked)
+        let requested = hosts::requested(head).map_err(|error| malformed(error.to_string()))?;
+        if let (Some(hosts), Some(requested)) = (&self.hosts, requested)
+            && !hosts.serve(requested)
         {
             let response = answers::text(StatusCode::MISDIRECTED_REQUEST, "This host is not served here.");
-            return Err(BadHead { error: ClientError::ForeignHost, detail: asked.host().to_owned(), response });
+            return Err(BadHead { error: ClientError::ForeignHost, detail: requested.host().to_owned(), response });
         }
         path::normalise(&mut head.uri).map_err(|_| malformed(head.uri.path().to_owned()))
     }
@@ -101,11 +101,11 @@ impl Routes {
     /// Answers a request that is for no endpoint.
     async fn answer_otherwise(&self, request: Request<RequestBody>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let cors = match self.origins.as_ref().map(|origins| origins.judge(&head, || false)) {
+        let cors = match self.origins.as_ref().map(|origins| origins.check(&head, || false)) {
             None => None,
-            Some(Judged::Passed(cors)) => Some(cors),
-            Some(Judged::Preflight(response)) => return response,
-            Some(Judged::Foreign(response)) => return refuse_page(&self.registry, &head, response),
+            Some(OriginCheck::Accepted(cors)) => Some(cors),
+            Some(OriginCheck::Preflight(response)) => return response,
+            Some(OriginCheck::Foreign(response)) => return refuse_page(&self.registry, &head, response),
         };
         let is_asked = |page: &&PageRoute| Route::matching(&page.path, head.uri.path()) == Some(Route::Connect);
         let page = self.pages.iter().find(is_asked).map(|page| &page.respond);
@@ -128,7 +128,9 @@ impl Routes {
     /// Adds the CORS headers to a response that is sent before anything else is checked, so that an allowed page can read it.
     pub(super) fn add_cors_headers<B>(&self, head: &Parts, response: &mut Response<B>) {
         let own = self.find(head.uri.path()).and_then(|(_, mounted)| mounted.endpoint.own_origins());
-        if let Some(Judged::Passed(cors)) = own.or(self.origins.as_ref()).map(|origins| origins.judge(head, || false)) {
+        if let Some(OriginCheck::Accepted(cors)) =
+            own.or(self.origins.as_ref()).map(|origins| origins.check(head, || false))
+        {
             cors.write(response.headers_mut());
         }
     }

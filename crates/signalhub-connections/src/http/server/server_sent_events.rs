@@ -36,14 +36,14 @@ pub(super) struct StreamSocket {
     pub(super) head: Vec<u8>,
     pub(super) framing: Framing,
     /// Whether the client has sent more than its request.
-    pub(super) spoke: bool,
+    pub(super) has_sent: bool,
     /// What the socket counts for its client.
     pub(super) share: Option<SocketShare>,
 }
 
 /// Writes events until the connection ends or its client leaves. Returns the socket if HTTP can continue on it.
 pub(super) async fn stream(
-    StreamSocket { mut socket, head, framing, mut spoke, share: _share }: StreamSocket,
+    StreamSocket { mut socket, head, framing, mut has_sent, share: _share }: StreamSocket,
     events: EventStream,
 ) -> Option<TcpStream> {
     let send_queue = Arc::clone(events.send_queue());
@@ -61,18 +61,18 @@ pub(super) async fn stream(
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => Outcome::Overdue,
                 written => Outcome::Written(written),
             },
-            () = wait_until_gone(&mut reader, &mut spoke) => Outcome::Left,
+            () = wait_until_closed(&mut reader, &mut has_sent) => Outcome::Left,
             () = overdue => Outcome::Overdue,
         }
     };
     match outcome {
         // What the client sent meanwhile was dropped, so HTTP cannot continue on the socket.
-        Outcome::Written(Ok(())) if framing == Framing::Chunked && !spoke => return Some(socket),
+        Outcome::Written(Ok(())) if framing == Framing::Chunked && !has_sent => return Some(socket),
         Outcome::Written(_) | Outcome::Left => {}
         Outcome::SentAway => {
             // After an orderly end, some clients reconnect only once, while the server is still down, and give up.
             let (mut reader, _writer) = socket.split();
-            let _ = tokio::time::timeout(ARRIVAL_TIME, wait_until_gone(&mut reader, &mut spoke)).await;
+            let _ = tokio::time::timeout(ARRIVAL_TIME, wait_until_closed(&mut reader, &mut has_sent)).await;
             let _ = socket.set_zero_linger();
         }
         Outcome::Overdue => {
@@ -119,11 +119,11 @@ async fn write_all(writer: &WriteHalf<'_>, mut bytes: &[u8], send_queue: &SendQu
 }
 
 /// Waits until the client closes its side. Clients send nothing before the stream ends; if one does, it is dropped.
-async fn wait_until_gone(reader: &mut ReadHalf<'_>, spoke: &mut bool) {
+async fn wait_until_closed(reader: &mut ReadHalf<'_>, has_sent: &mut bool) {
     while reader.readable().await.is_ok() {
         match drop_bytes(reader) {
             Ok(0) => return,
-            Ok(_) => *spoke = true,
+            Ok(_) => *has_sent = true,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => return,
         }

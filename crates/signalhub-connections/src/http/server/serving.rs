@@ -58,7 +58,7 @@ fn serve_again(socket: TcpStream, accepted: AcceptedSocket) {
 }
 
 async fn serve_socket(socket: TcpStream, timeouts: Arc<RequestTimeouts>, accepted: AcceptedSocket) {
-    let speaking = accepted.sockets.speak(&timeouts);
+    let entry = accepted.sockets.add(&timeouts);
     let taken = Mutex::new(None);
     let service = service_fn(|request: Request<Incoming>| {
         let (accepted, busy, taken) = (&accepted, timeouts.request(), &taken);
@@ -103,7 +103,7 @@ async fn serve_socket(socket: TcpStream, timeouts: Arc<RequestTimeouts>, accepte
     };
     let parts = connection.into_parts();
     let (watched, read) = (parts.io.into_inner(), parts.read_buf);
-    drop(speaking);
+    drop(entry);
     end(outcome, &timeouts, watched, &read, accepted).await;
 }
 
@@ -165,7 +165,7 @@ fn hand_over(response: Taken, mut socket: TcpStream, ahead: Vec<u8>, accepted: A
         }
         Takeover::Events(stream) => {
             let head = head::stream(&head, framing);
-            let socket = StreamSocket { socket, head, framing, spoke: !ahead.is_empty(), share };
+            let socket = StreamSocket { socket, head, framing, has_sent: !ahead.is_empty(), share };
             let streaming = server_sent_events::stream(socket, stream);
             // A combinator, because an async block around it would double the memory of the task.
             tokio::spawn(streaming.map(move |reusable| {

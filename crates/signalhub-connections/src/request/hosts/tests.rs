@@ -62,7 +62,7 @@ fn requests_without_one_clear_host_are_refused() {
         ("http://localhost@evil.example/", &["evil.example"], Ok("evil.example")),
     ] {
         let head = head(Version::HTTP_11, target, hosts);
-        let found = asked(&head).map(|asked| asked.unwrap().host);
+        let found = requested(&head).map(|host| host.unwrap().host);
         assert_eq!(found, expected, "{target} {hosts:?}");
     }
     for (target, hosts, expected) in [
@@ -72,11 +72,11 @@ fn requests_without_one_clear_host_are_refused() {
         ("/", &["a", "a"], Err(Repeated)),
     ] {
         let head = head(Version::HTTP_10, target, hosts);
-        assert_eq!(asked(&head).map(|asked| asked.map(|asked| asked.host)), expected, "{target} {hosts:?}");
+        assert_eq!(requested(&head).map(|host| host.map(|host| host.host)), expected, "{target} {hosts:?}");
     }
     let mut bytes = head(Version::HTTP_11, "/", &[]);
     bytes.headers.insert(HOST, http::HeaderValue::from_bytes(b"h\xc3\xbc").unwrap());
-    assert_eq!(asked(&bytes), Err(Invalid));
+    assert_eq!(requested(&bytes), Err(Invalid));
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn only_local_hosts_and_those_of_the_list_are_served() {
         ("127.0.0.1.", false),
     ] {
         let head = head(Version::HTTP_11, "/", &[host]);
-        assert_eq!(hosts.serve(asked(&head).unwrap().unwrap()), expected, "{host}");
+        assert_eq!(hosts.serve(requested(&head).unwrap().unwrap()), expected, "{host}");
     }
     for text in ["", "a:80", "http://a", "a/b", "[::1]:80", "*", "*.example.com", "u@a"] {
         assert!(Hosts::local().allow(text).is_err(), "{text}");
