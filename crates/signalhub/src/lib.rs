@@ -26,8 +26,7 @@ pub use signalhub_events as events;
 pub use signalhub_protocol as protocol;
 
 pub use signalhub_connections::{
-    BearerToken, CloseReason, Connection, ConnectionId, Endpoint, Frame, Identity, Policy, Server, TransportKind,
-    Transports,
+    BearerToken, CloseReason, Connection, ConnectionId, Endpoint, Identity, Policy, Server, TransportKind, Transports,
 };
 
 pub use calls::call::Call;

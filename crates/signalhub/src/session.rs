@@ -106,12 +106,12 @@ async fn start(
         }
     };
     let identity = Arc::clone(connection.identity());
-    let client = Client::new(connection.id().clone(), identity, protocol, connection.outbound());
     let request = match definition.requests {
         Requests::Kept => Some(Request::new(&connection, protocol, reconnect)),
         Requests::Unused | Requests::Dropped => None,
     };
-    let client = Arc::new(client.with_request(request));
+    let client = Client::new(connection.id().clone(), identity, protocol, connection.outbound(), request);
+    let client = Arc::new(client);
     let resumption = match reconnect {
         Reconnect::Plain => None,
         Reconnect::Stateful => Some(Box::new(Resumption::new(protocol, connection.outbound()))),

@@ -31,23 +31,24 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(id: ConnectionId, identity: Arc<Identity>, protocol: Protocol, outbound: Outbound) -> Self {
+    pub(crate) fn new(
+        id: ConnectionId,
+        identity: Arc<Identity>,
+        protocol: Protocol,
+        outbound: Outbound,
+        request: Option<Request>,
+    ) -> Self {
         Self {
             id,
             identity: RwLock::new(identity),
             protocol,
             outbound,
-            request: None,
+            request,
             subscriptions: Mutex::new(None),
             asked: Mutex::default(),
             items: Mutex::default(),
             ended: Flag::default(),
         }
-    }
-
-    /// Keeps the request that opened its connection.
-    pub(crate) fn with_request(self, request: Option<Request>) -> Self {
-        Self { request, ..self }
     }
 
     pub(crate) fn id(&self) -> &ConnectionId {
