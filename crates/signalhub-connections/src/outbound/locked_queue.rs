@@ -58,13 +58,24 @@ impl DerefMut for LockedQueue<'_> {
     }
 }
 
-impl Drop for LockedQueue<'_> {
-    fn drop(&mut self) {
+impl LockedQueue<'_> {
+    /// Not inlined, so that the usual end of a lock stays a few instructions wherever there is one.
+    #[inline(never)]
+    fn settle(&mut self) {
         self.queue.give_back(&self.shared.limits);
         if self.queue.room_is_awaited && self.queue.has_room(self.shared.limits.ready()) {
             self.queue.room_is_awaited = false;
             // Waking a task takes no lock of the connection's.
             self.shared.room.notify_waiters();
+        }
+    }
+}
+
+impl Drop for LockedQueue<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.queue.is_watched() {
+            self.settle();
         }
     }
 }

@@ -130,6 +130,11 @@ impl Queue {
         self.reservation.grow(beyond, limits.half(), limits.stall, progresses)
     }
 
+    /// Tells whether a shorter queue changes anything: something is reserved, or somebody waits for room.
+    pub(super) fn is_watched(&self) -> bool {
+        self.reservation.bytes() > 0 || self.room_is_awaited
+    }
+
     /// Gives back what it has reserved and does not hold any more.
     pub(super) fn give_back(&mut self, limits: &QueueLimits) {
         if self.reservation.bytes() > 0 {

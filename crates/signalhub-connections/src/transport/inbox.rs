@@ -43,8 +43,17 @@ struct Incoming {
     /// The credentials that came last, once the connection has its transport.
     identity: Option<Arc<Identity>>,
     renewal: Option<Renewal>,
-    /// Only where a pair brings the bytes.
-    paired: Option<Box<Paired>>,
+    client: Client,
+}
+
+/// Who brings the bytes.
+#[derive(Debug, Default)]
+enum Client {
+    /// POSTs, which have no message boundaries.
+    #[default]
+    Posts,
+    /// The client of a pair. Without more, the bytes are one text message.
+    Pair(Option<Box<Paired>>),
 }
 
 /// Who takes the bytes. It changes downwards only.
@@ -84,7 +93,7 @@ impl Inbox {
     /// Makes the inbox of a pair.
     pub(crate) fn paired(send_queue: Arc<SendQueue>) -> Arc<Self> {
         let inbox = Self::new(send_queue);
-        inbox.lock().paired = Some(Box::default());
+        inbox.lock().client = Client::Pair(None);
         inbox
     }
 
@@ -162,10 +171,8 @@ impl Inbox {
     pub(crate) fn put_message(&self, kind: MessageKind, bytes: &[u8]) {
         let mut incoming = self.lock();
         if !incoming.is_closed() {
+            incoming.add_message(kind, bytes.len());
             incoming.bytes.extend_from_slice(bytes);
-            if let Some(paired) = &mut incoming.paired {
-                paired.messages.push_back((kind, bytes.len()));
-            }
             drop(incoming);
             self.send_queue.signals.raise(Signal::Moved);
         }
@@ -181,33 +188,31 @@ impl Inbox {
 
     /// Ends the client's side of a pair with a close frame.
     pub(crate) fn close(&self, close: ClientClose) {
-        if let Some(paired) = &mut self.lock().paired {
+        if let Some(paired) = self.lock().paired() {
             paired.client_close.get_or_insert(close);
         }
         self.end(CloseReason::ClientClosed);
     }
 
     pub(crate) fn client_close(&self) -> Option<ClientClose> {
-        self.lock().paired.as_ref()?.client_close.clone()
+        self.lock().paired()?.client_close.clone()
     }
 
     /// Notes the close frame that the client of a pair gets.
     pub(crate) fn set_server_close(&self, frame: CloseFrame) {
-        if let Some(paired) = &mut self.lock().paired {
+        if let Some(paired) = self.lock().paired() {
             paired.server_close = Some(frame);
         }
     }
 
     pub(crate) fn server_close(&self) -> Option<CloseFrame> {
-        self.lock().paired.as_ref()?.server_close.clone()
+        self.lock().paired()?.server_close.clone()
     }
 
     /// Gives whole messages from now on; see [`Connection::read_messages`](crate::Connection::read_messages).
     pub(crate) fn read_messages(&self, max_bytes: usize) -> Result<(), ReadMessagesError> {
-        match &mut self.lock().paired {
-            Some(paired) => paired.max_bytes = Some(max_bytes),
-            None => return Err(ReadMessagesError::NoBoundaries),
-        }
+        let mut incoming = self.lock();
+        incoming.paired().ok_or(ReadMessagesError::NoBoundaries)?.max_bytes = Some(max_bytes);
         Ok(())
     }
 
@@ -231,13 +236,15 @@ impl Inbox {
 
     pub(crate) fn poll(&self, input: &mut Vec<u8>, intake: Intake) -> Poll<Received> {
         let mut incoming = self.lock();
-        if let Some(max_bytes) = incoming.paired.as_ref().and_then(|paired| paired.max_bytes) {
+        if let Client::Pair(Some(paired)) = &incoming.client
+            && let Some(max_bytes) = paired.max_bytes
+        {
             return incoming.next_message(input, intake, max_bytes);
         }
         if intake == Intake::Open && !incoming.bytes.is_empty() {
             input.append(&mut incoming.bytes);
             incoming.bytes = Vec::new();
-            if let Some(paired) = &mut incoming.paired {
+            if let Client::Pair(Some(paired)) = &mut incoming.client {
                 paired.messages.clear();
             }
             drop(incoming);
@@ -263,12 +270,35 @@ impl Inbox {
 }
 
 impl Incoming {
+    /// What a pair has beside bytes; `None` for POSTs. The bytes so far are one message.
+    fn paired(&mut self) -> Option<&mut Paired> {
+        let Client::Pair(paired) = &mut self.client else { return None };
+        Some(paired.get_or_insert_with(|| {
+            let message = (!self.bytes.is_empty()).then_some((MessageKind::Text, self.bytes.len()));
+            Box::new(Paired { messages: message.into_iter().collect(), ..Paired::default() })
+        }))
+    }
+
+    /// Notes a message whose bytes are added next, unless it will be the only one and text.
+    fn add_message(&mut self, kind: MessageKind, len: usize) {
+        let is_implied = kind == MessageKind::Text && len > 0 && self.bytes.is_empty();
+        match &self.client {
+            Client::Posts => {}
+            Client::Pair(None) if is_implied => {}
+            Client::Pair(_) => {
+                if let Some(paired) = self.paired() {
+                    paired.messages.push_back((kind, len));
+                }
+            }
+        }
+    }
+
     /// Moves the next whole message of a pair to the input, once the one before is consumed.
     fn next_message(&mut self, input: &mut Vec<u8>, intake: Intake, max_bytes: usize) -> Poll<Received> {
         if intake == Intake::Paused || !input.is_empty() {
             return Poll::Pending;
         }
-        let Some(paired) = &mut self.paired else { return Poll::Pending };
+        let Some(paired) = self.paired() else { return Poll::Pending };
         match paired.messages.pop_front() {
             Some((_, len)) if len > max_bytes => {
                 paired.messages.clear();
