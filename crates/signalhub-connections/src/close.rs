@@ -4,23 +4,23 @@ pub(crate) mod close_frame;
 
 use std::time::Duration;
 
-/// How long the last messages may take to reach a client before a server that stops ends its connection: a round trip
-/// and a retransmission.
+/// How long a server that stops waits for the last messages to arrive before it ends a connection: time for a round trip and
+/// a retransmission.
 pub(crate) const ARRIVAL_TIME: Duration = Duration::from_secs(1);
 
 /// Why a connection ended. This is a fact about a connection, not an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The handler is done, and nothing was wrong.
+    /// The handler has finished without an error.
     Finished,
-    /// The client left in order: it closed its transport, or said that it leaves.
+    /// The client ended the connection in order: it closed its transport, or sent a message that ends the connection.
     ClientClosed,
-    /// The transport broke without a word.
+    /// The transport was lost without a close.
     ClientGone,
     /// The client's bytes violated the rules of the transport.
     ProtocolViolation,
-    /// A text message of the client was no UTF-8.
+    /// A text message of the client was not UTF-8.
     InvalidText,
     /// The client did not read fast enough: its queue overflowed, or nothing could be written for too long.
     SlowConsumer,
@@ -30,15 +30,15 @@ pub enum CloseReason {
     HandlerFailed,
     /// The server stops.
     ServerShutdown,
-    /// The handshake could not be read, or asked for what the server does not have.
+    /// The handshake could not be read, or asked for a protocol that the server does not have.
     HandshakeRefused,
-    /// No complete handshake came in time.
+    /// No complete handshake arrived in time.
     HandshakeTimeout,
-    /// The application did not take the connection on.
+    /// The application refused the connection.
     Refused,
     /// A message of the client was longer than allowed.
     MessageTooLong,
-    /// What the client sent was no message, or not one that could come here.
+    /// The client sent something that is not a message, or not one that is allowed there.
     InvalidMessage,
     /// The client was silent for too long.
     ClientTimeout,

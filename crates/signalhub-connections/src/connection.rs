@@ -43,7 +43,7 @@ use crate::transport::reconnect::Reconnect;
 use crate::transport::{CLOSE_TIMEOUT, Transport};
 use crate::websocket_codec::{MessageKind, ping_frame};
 
-/// One logical connection: who is there, what came in, and the way out.
+/// One logical connection: the identity of its client, the input that was not consumed, and the queue of what is sent.
 ///
 /// It carries opaque bytes. What the client sends is gathered in [`Connection::input`]; the handler takes whole messages
 /// from its front with [`Connection::consume`].
@@ -165,12 +165,12 @@ impl Connection {
         &self.id
     }
 
-    /// Who is at the other end. User and organisation never change, the rest does with [`Received::Renewed`].
+    /// The identity of the client. User and organisation never change; the rest may change with [`Received::Renewed`].
     pub fn identity(&self) -> &Arc<Identity> {
         &self.identity
     }
 
-    /// Where the client is, as far as the server knows; for polls, where the first came from.
+    /// The address of the client, as far as the server knows it. With long polling, the address of the first poll.
     pub fn remote_address(&self) -> Option<RemoteAddress> {
         self.remote
     }
@@ -200,7 +200,7 @@ impl Connection {
         self.resume.handover().is_some()
     }
 
-    /// Lets the connection end with its transport, whatever was negotiated.
+    /// Makes the connection end with its transport, even if stateful reconnect was negotiated.
     pub fn disable_resume(&mut self) {
         self.resume = Resume::Disabled;
         if let Some(registration) = &self.registration {
@@ -213,7 +213,7 @@ impl Connection {
         matches!(self.transport, Transport::Lost)
     }
 
-    /// The way out; clones of it may be given to others.
+    /// The handle that sends to the client. It can be cloned and given to other tasks.
     pub fn outbound(&self) -> Outbound {
         Outbound::new(Arc::clone(&self.send_queue))
     }
@@ -369,8 +369,8 @@ impl Connection {
         }
     }
 
-    /// Adds to the input what came before the transport ended and was left in it because the intake was paused. It is
-    /// bounded as what is left in a transport is.
+    /// Adds to the input what arrived before the transport ended and was not read because the intake was paused. Its size
+    /// is bounded by what a transport may hold unread.
     pub fn read_rest(&mut self) {
         if let Transport::Inbox(inbox) = &self.transport {
             self.input.buffer().append(&mut inbox.take());
@@ -381,7 +381,7 @@ impl Connection {
         self.is_resumable() && !self.send_queue.is_ending()
     }
 
-    /// Goes on without a transport, for a while.
+    /// Keeps the connection without a transport, until another one arrives or the disconnect timeout passes.
     fn suspend(&mut self) {
         self.send_queue.suspend();
         self.transport = Transport::Lost;
@@ -390,7 +390,7 @@ impl Connection {
         }
     }
 
-    /// What has come last of the credentials of an inbox's requests, or of a request for another WebSocket.
+    /// The newest credentials: of the POSTs and polls of the connection, or of the request for another WebSocket.
     fn take_renewal(&self) -> Option<Renewal> {
         let by_handover = self.resume.handover().and_then(|handover| handover.take_renewal());
         by_handover.or_else(|| self.transport.take_renewal())
@@ -402,11 +402,11 @@ impl Connection {
         Received::Renewed
     }
 
-    /// Takes the new transport, also while the old one seems to be there: the client knows better.
+    /// Replaces the transport, even if the old one still seems to work: the client has given it up.
     fn on_arrival(&mut self, arrival: Arrival) -> Received {
-        let cut = self.send_queue.suspend();
+        let last_write = self.send_queue.suspend();
         if let Transport::WebSocket(socket) = &self.transport {
-            socket.abandon(cut);
+            socket.abandon(last_write);
         }
         self.transport = arrival.transport;
         if let Transport::WebSocket(socket) = &self.transport {
@@ -437,46 +437,46 @@ impl Connection {
         }
     }
 
-    /// Spares the handler the ticks of such a time, when it has nothing to look after before: a second that passes then costs
-    /// the connection next to nothing. The last call counts. Ticks come all the same where the connection itself needs them:
+    /// Suppresses ticks for this time, for a handler that has nothing to check before: a connection that gets no ticks costs
+    /// almost nothing. A later call replaces an earlier one. The connection still gets the ticks that it needs itself:
     /// while something waits to be written, and when the credentials expire.
     pub fn spare_ticks(&self, time: Duration) {
         let left = self.expires.map_or(Duration::MAX, |expires| expires.saturating_duration_since(Instant::now()));
         self.send_queue.spare_ticks(time.min(left));
     }
 
-    /// Whether the transport can carry such messages: an event stream is text.
+    /// Tells whether the transport can carry messages of this kind: event streams carry text only.
     pub fn carries(&self, kind: MessageKind) -> bool {
         self.transport.carries(kind, &self.send_queue)
     }
 
-    /// Whether silence must be broken by messages of the handler, so that client and network know that the connection
-    /// lives. Polls show it by themselves.
+    /// Tells whether the handler must send pings when it has nothing else to send, so that client and proxies keep the
+    /// connection open. Long polling does not need them.
     pub fn needs_pings(&self) -> bool {
         self.transport.needs_pings(&self.send_queue)
     }
 
-    /// Sends the last message: whatever anybody else sends from now on is refused, so nothing can come behind it.
+    /// Sends the last message. Whatever is sent after it is refused.
     pub fn send_last(&self, frame: &Frame, reason: CloseReason) {
         self.send_queue.finish(Some(frame), reason);
     }
 
-    /// Waits until what is queued is on its way, as far as the transport lets this side see it.
+    /// Waits until everything queued is written to the socket. Event streams and polls return at once.
     pub async fn flush(&mut self) {
         self.transport.flush(&self.send_queue).await;
     }
 
-    /// Ends the transport because the server stops, in the way after which most clients come back by themselves: what is
+    /// Ends the transport because the server stops, in the way after which most clients reconnect by themselves: what is
     /// queued is written and gets a second to arrive, then the socket is reset, as the original does. Where the
-    /// socket is not at hand, as under TLS, a WebSocket gets the close frame 1001. A poll gets 204.
+    /// socket cannot be reset, as under TLS, a WebSocket gets the close frame 1001. A poll gets 204.
     ///
     /// Nothing more is sent from now on. The connection counts as live until it is dropped or [closed](Self::close).
     pub async fn send_away(&mut self) {
         self.transport.send_away(&self.send_queue).await;
     }
 
-    /// Ends the connection in order: writes what is queued, then the close frame of a WebSocket, and waits a bounded
-    /// time for the client's. When the server stops, the client is [sent away](Self::send_away) instead.
+    /// Ends the connection in order: writes what is queued, then the close frame of a WebSocket, and waits up to five
+    /// seconds for the client's. When the server stops, it [resets](Self::send_away) the transport instead.
     pub async fn close(mut self, reason: CloseReason) {
         if reason == CloseReason::ServerShutdown {
             self.send_away().await;
@@ -524,7 +524,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // Whoever still holds an `Outbound` learns that nobody listens any more, and keeps no socket open.
+        // Every `Outbound` that is left refuses frames from now on, and keeps no socket open.
         self.send_queue.disconnect();
         if let Transport::Inbox(inbox) = &self.transport {
             inbox.abandon();

@@ -1,4 +1,4 @@
-//! A message, framed once for all its receivers.
+//! A message, encoded once as a frame for all its receivers.
 
 use bytes::Bytes;
 
@@ -7,7 +7,7 @@ use crate::websocket_codec::{Data, End, MessageKind, OpCode, encode_header};
 /// The longest header of a server's frame: two bytes and a 64-bit length; servers do not mask.
 const LONGEST_HEADER: usize = 10;
 
-/// Most answers fit into as many bytes, with the header.
+/// Most answers fit into this many bytes, with the header.
 const LIKELY_LEN: usize = 128;
 
 /// One message with its WebSocket header in front, in one shared buffer.
@@ -61,7 +61,7 @@ impl Frame {
         self.bytes.len()
     }
 
-    /// Writes the header into the room left in front, right before the payload.
+    /// Writes the header into the space before the payload.
     fn finish(kind: MessageKind, mut buffer: Vec<u8>) -> Self {
         let data = match kind {
             MessageKind::Text => Data::Text,
@@ -75,12 +75,12 @@ impl Frame {
     }
 }
 
-/// Messages that are sent one behind the other: the bytes of their frames, in one shared buffer.
+/// Messages that are sent one after the other: the bytes of their frames, in one shared buffer.
 #[derive(Clone, Debug)]
 pub struct Frames(Bytes);
 
 impl Frames {
-    /// Takes the bytes that [`Frame::as_bytes`] gave, those of one frame behind those of another.
+    /// Takes the concatenated bytes that [`Frame::as_bytes`] gave.
     pub fn from_bytes(bytes: Bytes) -> Self {
         Self(bytes)
     }
@@ -100,7 +100,7 @@ impl Frames {
     }
 }
 
-/// The length of the first frame, which is a server's; `None` where there is none.
+/// The length of the first frame, which has no mask; `None` if there is no frame.
 fn frame_len(bytes: &[u8]) -> Option<usize> {
     match *bytes {
         [_, 127, a, b, c, d, e, f, g, h, ..] => {

@@ -1,4 +1,4 @@
-//! What speaks over a connection.
+//! What serves connections.
 
 use std::pin::Pin;
 use std::sync::Arc;

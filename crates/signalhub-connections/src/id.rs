@@ -8,7 +8,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// Names a connection to everyone: hubs address it by this id and may show it to other clients.
+/// The public id of a connection: hubs address it by this id and may show it to other clients.
 ///
 /// 16 random bytes in base64url, 22 characters (negotiate, `connectionId`).
 ///
@@ -27,7 +27,7 @@ enum Secrecy {
 }
 
 impl ConnectionId {
-    /// Wraps an id that was received from elsewhere, as an argument of a hub method.
+    /// Wraps an id that was received, for example as an argument of a hub method.
     pub fn new(id: impl Into<Arc<str>>) -> Self {
         Self { text: id.into(), secrecy: Secrecy::Public }
     }
@@ -42,12 +42,12 @@ impl ConnectionId {
         (Self { text: Arc::clone(&text), secrecy: Secrecy::IsToken }, ConnectionToken(text))
     }
 
-    /// Shows the id as text.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Shows the id as a log may hold it: not at all if it is also the token.
+    /// The id as a log may show it: hidden if it is also the token.
     pub fn for_log(&self) -> &str {
         match self.secrecy {
             Secrecy::Public => &self.text,
@@ -123,7 +123,7 @@ impl ConnectionToken {
         Self(random_name().into())
     }
 
-    /// Gives the secret away, for negotiate's answer alone.
+    /// The secret itself, for the answer to a negotiation only.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }

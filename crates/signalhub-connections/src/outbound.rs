@@ -1,4 +1,4 @@
-//! The way out of a connection: a queue bounded in bytes that nobody waits for.
+//! What is sent to a client: a queue bounded in bytes, whose senders never wait for the client.
 
 mod backlog;
 mod handle;

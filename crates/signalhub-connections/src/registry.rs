@@ -31,12 +31,12 @@ use crate::transport::inbox::Inbox;
 use crate::transport::kind::TransportKind;
 use crate::transport::reconnect::Reconnect;
 
-/// Many connections are woken in so many slices at most, with a pause behind each, so that whoever comes meanwhile does not
-/// wait for all of them. All have their turn within a quarter of a tick.
+/// Many connections are woken in at most this many slices, with a pause after each, so that other work does not wait for all of
+/// them. All of them are woken within a quarter of a tick.
 const SLICES: usize = 16;
 const PAUSE: Duration = Duration::from_millis(15);
 
-/// A slice has at least so many connections.
+/// The smallest number of connections in a slice.
 const SLICE: usize = 64;
 
 /// Knows every connection of one server by its token.
@@ -64,7 +64,7 @@ impl Registry {
         self.live.lock()
     }
 
-    /// Starts the one tick a second; it ends with the registry.
+    /// Starts the task that ticks once a second. It ends with the registry.
     pub(crate) fn start_ticking(self: &Arc<Self>) {
         let registry = Arc::downgrade(self);
         tokio::spawn(async move {
@@ -87,7 +87,7 @@ impl Registry {
         });
     }
 
-    /// Sets what it takes on; before it takes on anything.
+    /// Sets the limits. They must be set before the first request.
     pub(crate) fn limit(&self, limits: Limits) {
         self.backlog.set_limit(limits.queued());
         self.lock().limits = limits;
@@ -111,7 +111,7 @@ impl Registry {
         &self.client_errors
     }
 
-    /// What is queued for the clients that are behind.
+    /// What is queued for slow clients.
     pub(crate) fn backlog(&self) -> &Arc<Backlog> {
         &self.backlog
     }
@@ -130,7 +130,7 @@ impl Registry {
             self.client_errors.count(reason, expired);
             tracing::debug!(reason = reason.label(), count = expired, "clients negotiated and did not connect");
         }
-        // Tasks are woken when the lock is free, because what they do first may need it.
+        // Tasks are woken after the lock is released, because they may need it first.
         given_up.iter().for_each(|send_queue| send_queue.end(CloseReason::ClientGone));
         due
     }
@@ -145,12 +145,12 @@ impl Registry {
         self.lock().negotiate(names, reconnect, key)
     }
 
-    /// Looks a token up. For anybody but the owner of its connection it is unknown.
+    /// Looks a token up. Only the owner of its connection finds it.
     pub(crate) fn find(&self, token: &str, owner: &Owner) -> Option<Found> {
         self.lock().find(token, owner)
     }
 
-    /// Finds where posted bytes go. `None` is a token that is unknown or somebody else's, an error a WebSocket.
+    /// Finds the inbox for posted bytes. It is `None` if the token is unknown or has another owner, and an error for a WebSocket.
     pub(crate) fn inbox(
         &self,
         token: &str,
@@ -185,14 +185,14 @@ impl Registry {
         Attached { id, registration, reconnect, made }
     }
 
-    /// Finds the connection that a new WebSocket is to take over; `None` if the token's is none that can be resumed.
+    /// Finds the connection that a new WebSocket is for; `None` if the connection of the token cannot be resumed.
     ///
-    /// Anybody but its owner finds nothing, and the connection waits on.
+    /// For others than its owner it is `None`, and the connection keeps waiting.
     pub(crate) fn resume(&self, token: &str, key: &QuotaKey) -> Option<Result<Resumable, AttachError>> {
         self.lock().resume(token, key)
     }
 
-    /// Forgets a connection: its client ended it, or took the last of it.
+    /// Removes a connection: its client has ended it, or has fetched the rest.
     pub(crate) fn remove(&self, token: &str) {
         self.lock().remove(token);
     }
@@ -222,7 +222,7 @@ impl Registry {
         self.lock().given_up
     }
 
-    /// Takes no new connections, and tells the live ones to end, one after another over the given time.
+    /// Refuses new connections, and signals the live ones to end, spread evenly over the given time.
     pub(crate) async fn drain(&self, time: Duration) {
         let send_queues = self.lock().drain();
         self.draining.send_replace(true);
@@ -256,7 +256,7 @@ impl Registry {
 
     /// Waits until the server stops.
     pub(crate) async fn draining(&self) {
-        // The sender is here, so it cannot have gone.
+        // The sender is a field of the registry, so it still exists.
         let _ = self.draining.subscribe().wait_for(|draining| *draining).await;
     }
 

@@ -29,18 +29,18 @@ use crate::websocket_codec::MessageKind;
 /// How long the server waits for the client's close frame after it sent its own.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The transport that a connection has at a time.
+/// The current transport of a connection.
 pub(crate) enum Transport {
     WebSocket(Socket),
     Inbox(Arc<Inbox>),
-    /// It was lost, and another one may come.
+    /// It was lost, and another one may be attached.
     Lost,
     /// The server has ended it.
     Ended,
 }
 
 impl Transport {
-    /// Drives what is queued, and takes what came in.
+    /// Writes what is queued, and reads.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -73,7 +73,7 @@ impl Transport {
         }
     }
 
-    /// Takes the credentials that a later request has brought.
+    /// Takes the credentials of a later request.
     pub(crate) fn take_renewal(&self) -> Option<Renewal> {
         match self {
             Self::Inbox(inbox) => inbox.take_renewal(),
@@ -107,7 +107,7 @@ impl Transport {
         }
     }
 
-    /// Waits until what is queued is on its way, as far as this side sees it.
+    /// Waits until everything queued is written to a WebSocket.
     pub(crate) async fn flush(&mut self, send_queue: &SendQueue) {
         if let Self::WebSocket(socket) = self {
             poll_fn(|cx| {
@@ -135,13 +135,13 @@ impl Transport {
                 return self.flush(send_queue).await;
             }
             Self::Inbox(_) => {
-                // The process may end next, and with it what the client has not fetched yet.
+                // The process may end soon, and what the client has not fetched yet would be lost.
                 let _ = tokio::time::timeout(ARRIVAL_TIME, send_queue.wait_taken()).await;
                 return;
             }
             Self::Lost | Self::Ended => return,
         }
-        // The reset is sent when the last owner of the socket lets it go.
+        // The reset is sent when the last owner drops the socket.
         send_queue.disconnect();
         *self = Self::Ended;
     }

@@ -2,7 +2,7 @@
 //!
 //! [`Decoder`] turns the bytes of a client into [`Event`]s, wherever the bytes were cut; the frame functions write what
 //! a server answers; [`accept_key`] decides whether a request is an upgrade at all. Message payloads are streamed, not
-//! gathered: a hub's connection concatenates them anyway, and so a huge frame costs no memory here.
+//! gathered: a hub's connection concatenates them anyway, and a huge frame needs no memory here.
 
 mod decoder;
 mod encoder;

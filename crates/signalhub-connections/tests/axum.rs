@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 mod support;
 
-/// Ends every connection at once, and tells where it came from.
+/// Ends every connection at once, and reports where it came from.
 struct Visitors(mpsc::Sender<Option<RemoteAddress>>);
 
 impl ConnectionHandler for Visitors {

@@ -1,4 +1,4 @@
-//! Web pages of the server's own and of other origins, over real sockets.
+//! Web pages of the same and of other origins, over real sockets.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -103,15 +103,15 @@ async fn pages_of_another_origin_open_no_web_sockets() {
     running.quiet().await;
 }
 
-/// Takes a good word wherever it stands: as a token, a password, a cookie or in the query.
+/// Accepts the credential `good` in any place: as a token, a password, a cookie or in the query.
 struct AnyWay;
 
 impl Authenticate for AnyWay {
     fn authenticate(&self, request: &RequestHead) -> Authentication {
         let mut headers = request.headers.values().filter_map(|value| value.to_str().ok());
-        let said = headers.any(|text| text.ends_with("good"))
+        let is_good = headers.any(|text| text.ends_with("good"))
             || request.uri.query().is_some_and(|text| text.ends_with("good"));
-        if said { Authentication::Identified(Identity::user("ann")) } else { Authentication::Missing }
+        if is_good { Authentication::Identified(Identity::user("ann")) } else { Authentication::Missing }
     }
 }
 

@@ -22,7 +22,7 @@ async fn post(running: &Running, token: &str, body: &str) {
     assert_eq!(answer(&mut running.open(request).await).await.status, 200);
 }
 
-/// Reads until what was read ends so.
+/// Reads until the bytes end with `end`.
 async fn read_until(socket: &mut TcpStream, end: &str) -> String {
     let mut bytes = Vec::new();
     while !bytes.ends_with(end.as_bytes()) {
@@ -75,7 +75,7 @@ async fn a_stream_whose_client_sends_meanwhile_ends_with_its_socket() {
     assert_eq!(answer(&mut socket).await.status, 200);
     let early = "POST /echo/negotiate HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
     socket.write_all(early.as_bytes()).await.unwrap();
-    // Once a later event has come, what came before it was seen.
+    // When a later event has arrived, the server has seen what was sent before it.
     post(&running, &token, "hello").await;
     read_until(&mut socket, "hello\r\n\r\n\r\n").await;
     post(&running, &token, "bye").await;
@@ -84,14 +84,14 @@ async fn a_stream_whose_client_sends_meanwhile_ends_with_its_socket() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_its_stream_is_cut_off() {
+async fn a_client_that_does_not_read_its_stream_is_disconnected() {
     let mut running = start(Limits::default()).await;
     let (token, mut socket) = stream(&running, "HTTP/1.1", "").await;
     assert_eq!(answer(&mut socket).await.status, 200);
     post(&running, &token, "drown").await;
     assert_eq!(running.ended.recv().await, Some(CloseReason::SlowConsumer));
     running.counts.emptied().await;
-    // The end is a reset, which comes although what the kernel holds was not read.
+    // The end is a reset, which arrives although the kernel still holds unread bytes.
     let end = closed(&mut socket).await;
     assert!(!end.ends_with("0\r\n\r\n"), "the stream seems to be whole");
 }

@@ -1,4 +1,4 @@
-//! Heads of requests that are too large or no HTTP, over real sockets.
+//! Heads of requests that are too large or are not HTTP, over real sockets.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

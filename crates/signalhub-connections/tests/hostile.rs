@@ -1,4 +1,4 @@
-//! Clients that mean harm, or are broken, over real sockets. Every test ends with nothing left behind.
+//! Malicious and broken clients, over real sockets. After every test the server holds nothing for them.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -37,7 +37,7 @@ async fn half_open_and_slow_requests_are_ended() {
     let both = async { tokio::join!(trickle, end) };
     tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
     let refusals = running.counts.refusals();
-    // What came along with a whole request counts as nothing until more of it comes.
+    // Bytes that arrived together with a whole request do not start the timeout of the next head.
     assert_eq!((refusals.header_timeouts, refusals.idle_timeouts), (4, 2));
     running.quiet().await;
 }
@@ -200,7 +200,7 @@ async fn guesses_at_tokens_all_get_the_same_answer() {
 }
 
 #[tokio::test]
-async fn frames_may_come_a_byte_at_a_time_and_compression_is_declined() {
+async fn frames_may_arrive_byte_by_byte_and_compression_is_declined() {
     let running = start(Limits::default()).await;
     let offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
     let mut socket = running.open(format!("{UPGRADE}{offer}")).await;
@@ -212,7 +212,7 @@ async fn frames_may_come_a_byte_at_a_time_and_compression_is_declined() {
     let mut echoed = Vec::new();
     for byte in frame {
         socket.write_all(&[byte]).await.unwrap();
-        // Once the payload begins, every byte comes back by itself, or with the one before.
+        // From the beginning of the payload, every byte is echoed alone or with the one before.
         tokio::task::yield_now().await;
     }
     while echoed.iter().filter(|byte| **byte == b'z').count() < 130 {
@@ -222,7 +222,7 @@ async fn frames_may_come_a_byte_at_a_time_and_compression_is_declined() {
     running.quiet().await;
 }
 
-/// Writes until nothing is taken any more, and tells how much was.
+/// Writes until the socket takes no more, and returns how many bytes it took.
 async fn fill(socket: &mut TcpStream) -> usize {
     let chunk = [&b"4000\r\n"[..], &[b'x'; 0x4000], b"\r\n"].concat();
     let mut written = 0;
@@ -248,7 +248,7 @@ async fn an_encoded_post_is_refused_by_its_encoding() {
 }
 
 #[tokio::test]
-async fn posts_without_end_are_held_and_freed_with_their_client() {
+async fn posts_without_end_wait_and_end_with_their_client() {
     let mut running = start(Limits::default()).await;
     let (_, token) = running.negotiate().await;
     let events = format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n");

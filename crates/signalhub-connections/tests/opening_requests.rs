@@ -19,7 +19,7 @@ struct Seen {
     remote: Option<RemoteAddress>,
 }
 
-/// Tells what it finds, and again when another WebSocket has taken over.
+/// Reports what it finds, and again when another WebSocket has taken over.
 struct Reader {
     keeps: bool,
     seen: mpsc::Sender<Seen>,

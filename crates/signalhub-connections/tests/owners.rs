@@ -1,4 +1,4 @@
-//! Whose requests a connection hears, over real sockets.
+//! Which requests a connection accepts: those of its owner, over real sockets.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -47,7 +47,7 @@ impl ConnectionHandler for Watched {
             let reason = loop {
                 let received = connection.receive(Intake::Open).await;
                 let role = connection.identity().claims.get::<String>("role").unwrap();
-                let role = role.as_deref().unwrap_or("nobody");
+                let role = role.as_deref().unwrap_or("no role");
                 match received {
                     Received::Bytes => {
                         let text = String::from_utf8_lossy(connection.input()).into_owned();
@@ -77,13 +77,13 @@ const LIFETIME: Duration = Duration::from_secs(31);
 
 struct Stage {
     running: Running,
-    heard: mpsc::Receiver<String>,
+    reports: mpsc::Receiver<String>,
 }
 
 const OTHERS: [&str; 5] = ["eve@acme", "ann@other", "ann", "eve", ""];
 
 async fn stage() -> Stage {
-    let (sender, heard) = mpsc::channel(64);
+    let (sender, reports) = mpsc::channel(64);
     let endpoint = |sender| {
         Endpoint::new(Watched(sender))
             .identify(Named)
@@ -100,7 +100,7 @@ async fn stage() -> Stage {
             server.limits(limits).endpoint("/hub", endpoint(sender)).endpoint("/other", other)
         },
     );
-    Stage { running: running.await, heard }
+    Stage { running: running.await, reports }
 }
 
 fn headers(user: &str) -> Vec<(&str, &str)> {
@@ -149,9 +149,9 @@ impl Stage {
         }
     }
 
-    async fn hears(&mut self, expected: &str) {
-        let heard = tokio::time::timeout(Duration::from_secs(10), self.heard.recv()).await;
-        assert_eq!(heard.expect("it is heard in time").unwrap(), expected);
+    async fn reports(&mut self, expected: &str) {
+        let report = tokio::time::timeout(Duration::from_secs(10), self.reports.recv()).await;
+        assert_eq!(report.expect("it is reported in time").unwrap(), expected);
     }
 }
 
@@ -165,7 +165,7 @@ async fn a_connection_is_unknown_to_all_but_its_owner_on_every_transport() {
         assert_eq!(stage.ask("GET", &path, owner).await.status, 200, "the first poll of '{owner}'");
         stage.is_unknown_to_others(&token, owner).await;
         assert_eq!(stage.post(&token, owner, "polled").await, 200);
-        stage.hears("polled of nobody").await;
+        stage.reports("polled of no role").await;
         assert_eq!(stage.ask("DELETE", &path, owner).await.status, 202);
 
         let token = stage.negotiate(owner).await;
@@ -175,7 +175,7 @@ async fn a_connection_is_unknown_to_all_but_its_owner_on_every_transport() {
         assert_eq!(answer(&mut stream).await.status, 200);
         stage.is_unknown_to_others(&token, owner).await;
         assert_eq!(stage.post(&token, owner, "streamed").await, 200);
-        stage.hears("streamed of nobody").await;
+        stage.reports("streamed of no role").await;
 
         let token = stage.negotiate(owner).await;
         let (status, socket) = stage.upgrade(&format!("/hub?id={token}"), owner).await;
@@ -187,8 +187,8 @@ async fn a_connection_is_unknown_to_all_but_its_owner_on_every_transport() {
         stage.is_unknown_to_others(&token, owner).await;
         let (status, _back) = stage.upgrade(&format!("/hub?id={token}"), owner).await;
         assert_eq!(status, 101);
-        stage.hears("renewed to nobody").await;
-        stage.hears("back as nobody").await;
+        stage.reports("renewed to no role").await;
+        stage.reports("back as no role").await;
         assert_eq!(stage.running.counts.given_up(), 0);
     }
 }
@@ -201,7 +201,7 @@ async fn requests_of_others_do_not_prolong_a_connection() {
     assert_eq!(stage.post(&token, "eve@acme;other;60", "hello").await, 404);
     assert_eq!(stage.ask("GET", &format!("/hub?id={token}"), "eve@acme;other;60").await.status, 404);
     pass(LIFETIME).await;
-    stage.hears("expired").await;
+    stage.reports("expired").await;
 }
 
 #[tokio::test]
@@ -210,17 +210,17 @@ async fn new_credentials_of_the_owner_replace_the_old_ones_before_later_messages
     let token = stage.negotiate("ann@acme;before;60").await;
     assert_eq!(stage.post(&token, "ann@acme;early;60", "early ").await, 200);
     assert_eq!(stage.ask("GET", &format!("/hub?id={token}"), "ann@acme;first;30").await.status, 200);
-    stage.hears("early  of first").await;
+    stage.reports("early  of first").await;
     assert_eq!(stage.post(&token, "ann@acme;second;60", "a").await, 200);
-    stage.hears("renewed to second").await;
-    stage.hears("a of second").await;
+    stage.reports("renewed to second").await;
+    stage.reports("a of second").await;
     // The first credentials would have ended by then.
     pass(LIFETIME).await;
     assert_eq!(stage.post(&token, "ann@acme;third;30", "b").await, 200);
-    stage.hears("renewed to third").await;
-    stage.hears("b of third").await;
+    stage.reports("renewed to third").await;
+    stage.reports("b of third").await;
     pass(LIFETIME).await;
-    stage.hears("expired").await;
+    stage.reports("expired").await;
 }
 
 #[tokio::test]
@@ -231,9 +231,9 @@ async fn a_resumed_connection_has_the_credentials_of_the_new_request() {
     let (_, old) = stage.upgrade(&path, "ann@acme;first;60").await;
     let (status, _new) = stage.upgrade(&path, "ann@acme;second;30").await;
     assert_eq!(status, 101);
-    stage.hears("renewed to second").await;
-    stage.hears("back as second").await;
+    stage.reports("renewed to second").await;
+    stage.reports("back as second").await;
     pass(LIFETIME).await;
-    stage.hears("expired").await;
+    stage.reports("expired").await;
     drop(old);
 }

@@ -1,4 +1,4 @@
-//! Connections that outlive their WebSockets, over real sockets.
+//! Connections that survive the loss of their WebSockets, over real sockets.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -37,7 +37,7 @@ async fn negotiate(running: &Running, user: &str) -> String {
     body["connectionToken"].as_str().unwrap().to_owned()
 }
 
-/// Asks for a WebSocket, and tells what the answer is.
+/// Asks for a WebSocket, and returns the status of the answer.
 async fn upgrade(running: &Running, token: &str, user: &str) -> (u16, TcpStream) {
     let request = format!("{UPGRADE}user: {user}\r\n\r\n").replace("/echo", &format!("/echo?id={token}"));
     let mut socket = running.open(request).await;
@@ -56,17 +56,17 @@ async fn echo(socket: &mut TcpStream, text: &str) {
     let mut frame = vec![0x81, 0x80 | len, 0, 0, 0, 0];
     frame.extend_from_slice(text.as_bytes());
     socket.write_all(&frame).await.unwrap();
-    hear(socket, text).await;
+    expect_text(socket, text).await;
 }
 
-async fn hear(socket: &mut TcpStream, text: &str) {
-    let mut heard = vec![0; 2 + text.len()];
-    socket.read_exact(&mut heard).await.unwrap();
-    assert_eq!(heard[0], 0x81);
-    assert_eq!(&heard[2..], text.as_bytes());
+async fn expect_text(socket: &mut TcpStream, text: &str) {
+    let mut received = vec![0; 2 + text.len()];
+    socket.read_exact(&mut received).await.unwrap();
+    assert_eq!(received[0], 0x81);
+    assert_eq!(&received[2..], text.as_bytes());
 }
 
-/// Breaks the connection without a word.
+/// Resets the socket without a close frame.
 fn lose(socket: TcpStream) {
     socket.set_zero_linger().unwrap();
     drop(socket);
@@ -78,8 +78,8 @@ async fn a_lost_socket_is_replaced_and_unconfirmed_messages_are_sent_again() {
     let token = negotiate(&running, "ann").await;
     for round in 0..3u32 {
         let mut socket = connect(&running, &token, "ann").await;
-        for said in 0..round {
-            hear(&mut socket, &format!("round {said}")).await;
+        for number in 0..round {
+            expect_text(&mut socket, &format!("round {number}")).await;
         }
         echo(&mut socket, &format!("round {round}")).await;
         lose(socket);
@@ -95,7 +95,7 @@ async fn a_new_socket_takes_over_while_the_old_one_is_half_open() {
     let mut old = connect(&running, &token, "ann").await;
     echo(&mut old, "old").await;
     let mut new = connect(&running, &token, "ann").await;
-    hear(&mut new, "old").await;
+    expect_text(&mut new, "old").await;
     echo(&mut new, "new").await;
     let mut close = Vec::new();
     old.read_to_end(&mut close).await.unwrap();
@@ -116,7 +116,7 @@ async fn other_users_cannot_take_over_a_connection() {
     assert_eq!(upgrade(&running, &token, "bob").await.0, 404);
     assert_eq!(running.ask(&format!("GET /echo?id={token}"), &[("user", "ann")]).await.status, 400);
     let mut back = connect(&running, &token, "ann").await;
-    hear(&mut back, "mine").await;
+    expect_text(&mut back, "mine").await;
 }
 
 #[tokio::test]

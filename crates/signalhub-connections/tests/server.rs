@@ -242,7 +242,7 @@ async fn ten_violations_leave_other_connections_alone() {
         socket.write_all(frame).await.unwrap();
         assert_eq!(running.ended.recv().await, Some(reason), "{frame:x?}");
         let mut rest = Vec::new();
-        // The end may come as a reset, because what the client sent behind the violation was not read.
+        // The end may be a reset, because what the client sent after the violation was not read.
         let _ = tokio::time::timeout(Duration::from_secs(10), socket.read_to_end(&mut rest)).await.unwrap();
     }
     witness.send(Message::text("still here")).await.unwrap();
@@ -250,7 +250,7 @@ async fn ten_violations_leave_other_connections_alone() {
     assert_eq!(running.counts.active(), 1);
 }
 
-/// Gives the path of the request back.
+/// Answers with the path of the request.
 struct Elsewhere;
 
 impl Respond for Elsewhere {

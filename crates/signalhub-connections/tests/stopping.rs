@@ -24,7 +24,7 @@ impl Respond for Ready {
 }
 
 #[tokio::test]
-async fn clients_are_told_one_after_another_while_requests_are_answered() {
+async fn connections_end_one_after_another_while_requests_are_answered() {
     let time = Duration::from_millis(800);
     let mut running = start_with(|endpoint| endpoint, |server| server.otherwise(Ready).drain_time(time)).await;
     let mut sockets = Vec::new();
@@ -97,7 +97,7 @@ async fn read_until_reset(socket: &mut TcpStream) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_web_socket_is_reset_without_a_close_frame_after_all_that_was_sent() {
-    // More than the sockets hold, so that some of it is queued when the end begins.
+    // More than the sockets hold, so that some of it is still queued when the server stops.
     let last_words = vec![b'x'; 900_000];
     let running = parting(&last_words).await;
     let mut socket = running.open(format!("{UPGRADE}\r\n")).await;
@@ -139,7 +139,7 @@ async fn a_waiting_poll_is_answered_with_204() {
 }
 
 #[tokio::test]
-async fn a_poll_that_comes_a_round_trip_later_gets_what_was_sent_last() {
+async fn a_poll_a_round_trip_later_gets_the_last_message() {
     let mut running = parting(b"last words").await;
     let (_, token) = running.negotiate().await;
     let poll = format!("GET /echo?id={token}");

@@ -164,7 +164,7 @@ async fn a_web_socket_without_a_socket_to_reset_is_closed_with_1001_when_the_ser
     let mounted = service.clone();
     tokio::spawn(async move {
         let (reader, writer) = listener.accept().await.unwrap().0.into_split();
-        // As TLS, this is no TCP socket to the endpoint.
+        // Like a TLS stream, this is not a TCP socket for the endpoint.
         let io = TokioIo::new(tokio::io::join(reader, writer));
         let service = hyper::service::service_fn(move |request| mounted.clone().call(request));
         hyper::server::conn::http1::Builder::new().serve_connection(io, service).with_upgrades().await.unwrap();

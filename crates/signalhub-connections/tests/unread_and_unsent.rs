@@ -1,4 +1,4 @@
-//! Clients that do not send what they began, or do not read what they asked for, over real sockets.
+//! Clients that do not finish their requests, or do not read the answers, over real sockets.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -16,7 +16,7 @@ const LONG: Duration = Duration::from_secs(3600);
 /// How long an answer is: far more than the kernel holds for a client.
 const ANSWER: usize = 1 << 20;
 
-/// A server whose bodies may take only a moment.
+/// A server with a short body timeout.
 async fn hurried() -> Running {
     let limits = Limits::default().body_timeout(Duration::from_millis(300));
     start(limits.negotiation_lifetime(Duration::from_secs(1))).await
@@ -31,7 +31,7 @@ async fn attach(running: &Running, token: &str, accept: &str) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_body_that_never_ends_is_given_up_on_every_route() {
+async fn a_body_that_never_ends_times_out_on_every_route() {
     let running = hurried().await;
     let mut attached = Vec::new();
     let mut tokens = Vec::new();
@@ -149,7 +149,7 @@ async fn a_body_ends_with_its_connection() {
     running.quiet().await;
 }
 
-/// A server that holds little for a client in the kernel, and a connection that polls, with such an answer waiting.
+/// A server with a small send buffer in the kernel, and a polling connection with such an answer queued.
 async fn waiting_answer(send_timeout: Duration) -> (Running, String) {
     let running = start_with(
         |endpoint| endpoint.queue_limit(64 << 20).disconnect_timeout(Duration::from_millis(500)),
@@ -165,7 +165,7 @@ async fn waiting_answer(send_timeout: Duration) -> (Running, String) {
     (running, token)
 }
 
-/// Opens a socket that takes little without being read.
+/// Opens a socket with a small receive buffer, which is not read.
 async fn deaf(running: &Running, request: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -180,7 +180,7 @@ async fn a_response_to_a_poll_that_is_not_read_ends_its_connection() {
     let mut poll = deaf(&running, &format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
     assert_eq!(running.ended.recv().await, Some(CloseReason::SlowConsumer));
     assert_eq!(running.counts.refusals().send_timeouts, 1);
-    // The socket is gone, with what the server held for it.
+    // The socket is closed, and the server holds nothing for it.
     let mut rest = Vec::new();
     let _ = poll.read_to_end(&mut rest).await;
     assert!(rest.len() < ANSWER, "{}", rest.len());
@@ -196,7 +196,7 @@ async fn a_response_to_a_poll_that_is_read_slowly_arrives() {
         let count = poll.read(&mut buffer).await.unwrap();
         assert_ne!(count, 0, "only {read} bytes came");
         read += count;
-        // It takes longer than there may be no poll, and than it is looked after that.
+        // It takes longer than the disconnect timeout and the tick that checks it.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!((running.counts.refusals().send_timeouts, running.counts.active()), (0, 1));
@@ -206,7 +206,7 @@ async fn a_response_to_a_poll_that_is_read_slowly_arrives() {
 async fn an_unread_response_ends_with_its_connection() {
     let (running, token) = waiting_answer(LONG).await;
     let mut poll = deaf(&running, &format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
-    // The answer has begun, so what it holds has left the connection.
+    // The answer has begun, so its bytes are no longer in the queue of the connection.
     assert_eq!(poll.read_u8().await.unwrap(), b'H');
     assert_eq!(running.ask(&format!("DELETE /echo?id={token}"), &[]).await.status, 202);
     until(|| running.counts.refusals().send_timeouts == 1).await;
@@ -224,7 +224,7 @@ async fn an_event_that_is_not_read_ends_its_connection() {
     let head = format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n");
     let _events = deaf(&running, &head).await;
     until(|| running.counts.active() == 1).await;
-    // It leaves the queue at once, with what is said about it: nothing waits there for the client.
+    // Both messages leave the queue at once: nothing waits there for the client.
     let post = format!("POST /echo?id={token} HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nlarge");
     assert_eq!(answer(&mut running.open(post).await).await.status, 200);
     assert_eq!(running.ended.recv().await, Some(CloseReason::SlowConsumer));

@@ -1,4 +1,4 @@
-//! The bytes that came in and were not consumed yet.
+//! The bytes that were received and not consumed.
 
 /// The input of a connection. Without bytes it holds no memory.
 #[derive(Default)]
@@ -26,8 +26,8 @@ impl Input {
         }
     }
 
-    /// Gives the buffer that new bytes are appended to. What is left moves to its front no sooner than it is the smaller part,
-    /// so that no byte moves often.
+    /// Gives the buffer that new bytes are appended to. Unconsumed bytes move to its front only when they are less than half
+    /// of it, so that each byte moves a bounded number of times.
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
         if self.consumed > self.bytes.len() / 2 {
             self.bytes.drain(..self.consumed);

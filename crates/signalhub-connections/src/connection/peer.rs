@@ -36,7 +36,7 @@ impl Peer {
         (peer, Transport::Inbox(inbox))
     }
 
-    /// Lets the client bring another transport by this handover.
+    /// Lets the client attach another transport through this handover.
     pub(super) fn resume_by(&mut self, handover: &Arc<Handover>) {
         self.handover = Some(Arc::clone(handover));
     }
@@ -77,7 +77,7 @@ impl Peer {
         self.end(CloseReason::ClientGone);
     }
 
-    /// Brings another transport for the connection, whether it misses the old one or not.
+    /// Attaches another transport to the connection, whether the old one is lost or not.
     pub fn reconnect(&mut self) {
         self.inbox = Inbox::paired(Arc::clone(&self.send_queue));
         if let Some(handover) = &self.handover {
@@ -86,8 +86,8 @@ impl Peer {
         }
     }
 
-    /// Brings new credentials, as a request does or the one for another transport. They are the client's to bring: nothing
-    /// is checked here.
+    /// Sends new credentials, as a later request of the client or the request for another transport does. Nothing is
+    /// checked here.
     pub fn renew(&mut self, identity: Identity) {
         let renewal = Renewal { identity: Arc::new(identity), expires: None };
         match &self.handover {
@@ -96,12 +96,13 @@ impl Peer {
         }
     }
 
-    /// Gives up a connection that waits for another transport, as a server does after a while.
+    /// Ends a connection that waits for another transport, as a server does after the disconnect timeout.
     pub fn give_up(&self) {
         self.send_queue.end(CloseReason::ClientGone);
     }
 
-    /// Lets a second pass for the connection, and tells whether it [wants](crate::Connection::spare_ticks) to know.
+    /// Counts a tick of the server, which comes every second. Returns whether the connection gets it, which depends on
+    /// [`Connection::spare_ticks`](crate::Connection::spare_ticks).
     pub fn tick(&self) -> bool {
         let due = self.send_queue.signals.is_due();
         if due {
@@ -115,7 +116,7 @@ impl Peer {
         self.send_queue.signals.raise(Signal::Drain);
     }
 
-    /// Tells why the connection ended, once it has.
+    /// Why the connection ended; `None` while it has not.
     pub fn close_reason(&self) -> Option<CloseReason> {
         self.send_queue.ended()
     }

@@ -1,8 +1,8 @@
-//! What is queued for the clients of a server that are behind, in all: its bound, and when publishers wait.
+//! What all queues of a server hold together: its limit, and when publishers wait.
 //!
 //! Each queue may hold a share of its limit freely. What it holds beyond that is reserved here, so that the sum is bounded
-//! however many clients stop reading at once. A client that reads, but has more than half of its limit queued, presses:
-//! publishers wait a moment for it, so that a burst does not overtake it.
+//! even if many clients stop reading at once. A client that reads, but has more than half of its limit queued, puts pressure
+//! on publishers: they wait for it for a bounded time, so that a burst does not overtake it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ use crate::limits::Limits;
 /// Publishers wait only for clients that have taken something within this time.
 const PROGRESS: Duration = Duration::from_millis(250);
 
-/// Time passes without a notification, so those who wait look again this often.
+/// The passing of time sends no notification, so waiting publishers check again this often.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The bytes that all queues of a server hold beyond their free shares.
@@ -26,17 +26,17 @@ pub(crate) struct Backlog {
     limit: AtomicUsize,
     reserved: AtomicUsize,
     pressing: Mutex<Vec<Arc<Pressure>>>,
-    /// How many of them there are, so that the lock is not taken for none.
+    /// The length of `pressing`, so that the lock is not taken when it is empty.
     count: AtomicUsize,
     /// Wakes publishers when a queue is short again.
     eased: Notify,
 }
 
-/// One queue that publishers wait for, from the moment in which it was more than half full until it is within its share.
+/// One queue that publishers wait for, from the moment it was more than half full until it is within its free share.
 #[derive(Debug)]
 pub(super) struct Pressure {
     since: Instant,
-    /// How long publishers wait for it at most. A client that is slower in the long run hurts itself alone.
+    /// The longest time that publishers wait for it. A client that is slower for longer no longer delays them.
     longest_wait: Duration,
     /// When its client last took something, in milliseconds after `since`.
     progressed: AtomicU64,
@@ -69,7 +69,7 @@ impl Backlog {
         self.limit.store(bytes, Ordering::Relaxed);
     }
 
-    /// Reserves more for a queue. The second half of the limit is for clients that read.
+    /// Reserves more for a queue. The second half of the limit is reserved for clients that read.
     fn grow(&self, bytes: usize, progresses: impl FnOnce() -> bool) -> Result<(), QueueFull> {
         let limit = self.limit.load(Ordering::Relaxed);
         let reserved = self.reserved.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -102,7 +102,7 @@ impl Backlog {
         self.lock().is_empty() && self.reserved.load(Ordering::Relaxed) == 0
     }
 
-    /// Waits while a client that reads is far behind, and no longer than `most`. Tells how long it waited.
+    /// Waits while a client that reads is far behind, for at most `most`. Returns how long it waited.
     pub(super) async fn wait(&self, most: Duration) -> Duration {
         if !self.is_pressed() {
             return Duration::ZERO;

@@ -21,7 +21,7 @@ impl Outbound {
         Self(send_queue)
     }
 
-    /// Sends a frame: at once if the transport takes it, else by way of the queue.
+    /// Sends a frame: at once if the transport takes it, otherwise through the queue.
     ///
     /// # Errors
     /// When the connection has ended or is ending. A frame that does not fit into the queue ends the connection
@@ -77,8 +77,8 @@ impl Outbound {
         !self.0.lock().frames.is_empty()
     }
 
-    /// Fetches what a send needs into the cache: for one who is about to send by way of several, so that the waits for the
-    /// memory of all of them overlap.
+    /// Fetches what a send needs into the cache. A caller that is about to send to many clients calls it for the next ones, so
+    /// that the waits for memory overlap.
     pub fn prefetch(&self) {
         self.0.prefetch();
     }

@@ -1,4 +1,4 @@
-//! What waits to be written to one client.
+//! The frames that wait to be written to one client.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -15,32 +15,32 @@ use super::writer::{QueueChange, Writer};
 use crate::close::CloseReason;
 use crate::frame::Frame;
 
-/// How many frames one write takes along at most.
+/// The largest number of frames in one write.
 pub(super) const SLICES_PER_WRITE: usize = 64;
 
-/// Beyond this many bytes a write takes no further frame along.
+/// With this many bytes, a write gets no further frame.
 const BYTES_PER_WRITE: usize = 64 * 1024;
 
-/// Who has taken something within this time goes on reading.
+/// A client that has taken something within this time counts as one that reads.
 const PROGRESS: Duration = Duration::from_secs(1);
 
-/// What waits for one client, and who moves it. An empty queue holds no memory.
+/// The frames that wait for one client, and what writes them. An empty queue holds no memory.
 pub(super) struct Queue {
     pub(super) frames: VecDeque<Frame>,
     /// How much of the first frame is already written.
     pub(super) written: usize,
     pub(super) bytes: usize,
     pub(super) writer: Writer,
-    /// Whoever sends leaves the writing to somebody who will do it in a moment.
+    /// Frames are queued and not written, until the queue is uncorked.
     pub(super) corked: bool,
-    /// There is no transport, or nothing was said on it yet.
+    /// There is no transport, or the handler has not resumed on it yet.
     pub(super) held: bool,
-    /// What may have to be sent again, on a connection that can be resumed.
+    /// The frames that may have to be sent again, on a connection that can be resumed.
     pub(super) retained: Option<Box<Retained>>,
     pub(super) stalled_since: Option<Instant>,
     /// What it holds beyond its free share.
     reservation: Reservation,
-    /// Somebody waits until the queue is short.
+    /// A task waits until the queue is short.
     pub(super) room_is_awaited: bool,
     pub(super) state: QueueState,
 }
@@ -130,7 +130,7 @@ impl Queue {
         self.reservation.grow(beyond, limits.half(), limits.stall, progresses)
     }
 
-    /// Tells whether a shorter queue changes anything: something is reserved, or somebody waits for room.
+    /// Tells whether a shorter queue changes anything: something is reserved, or a task waits for room.
     pub(super) fn is_watched(&self) -> bool {
         self.reservation.bytes() > 0 || self.room_is_awaited
     }
@@ -142,7 +142,7 @@ impl Queue {
         }
     }
 
-    /// Queues a frame, unless there is no transport for it, and tells who has to be woken.
+    /// Queues a frame, unless there is no transport for it, and returns what has to be woken.
     pub(super) fn push_within(&mut self, frame: &Frame, limits: &QueueLimits) -> Result<QueueChange, QueueFull> {
         if self.held {
             return Ok(QueueChange::None);
@@ -156,27 +156,27 @@ impl Queue {
         if !first {
             self.reserve(limits)?;
         }
-        // Pulling the cork writes it, or wakes the one who does.
+        // Uncorking writes it, or wakes what writes it.
         Ok(if self.corked { QueueChange::None } else { change })
     }
 
-    /// Tells whether those who can wait may go on: at most so many bytes are queued, and not too many are kept. Once the
-    /// connection ends there is nothing to wait for.
+    /// Tells whether `ready` returns: at most this many bytes are queued, and not too many are kept. Once the connection ends
+    /// there is nothing to wait for.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         !self.is_open() || (self.bytes <= bytes && self.retained.as_ref().is_none_or(|retained| retained.has_room()))
     }
 
-    /// Tells whether there is a socket to write to for whoever sends.
+    /// Tells whether senders write to a socket directly.
     pub(super) fn has_socket(&self) -> bool {
         matches!(self.writer, Writer::Socket(_))
     }
 
-    /// Tells whether a frame may pass the queue.
+    /// Tells whether a frame may be written without being queued.
     pub(super) fn writes_at_once(&self) -> bool {
         self.frames.is_empty() && !self.corked && !self.held
     }
 
-    /// Queues a frame whatever waits already.
+    /// Queues a frame without checking limits.
     pub(super) fn push(&mut self, frame: &Frame) -> QueueChange {
         let first = self.frames.is_empty();
         self.bytes += cost(frame);
@@ -197,7 +197,7 @@ impl Queue {
         (self.bytes, self.written) = (0, 0);
     }
 
-    /// Writes a frame past the empty queue; `false` when some or all of it is left, and it must be queued.
+    /// Writes a frame while the queue is empty; `false` if some or all of it is left and must be queued.
     pub(super) fn passes(&mut self, frame: &Frame) -> bool {
         let written = self.write_inline(frame.as_bytes());
         let passed = written == frame.len();
@@ -205,15 +205,15 @@ impl Queue {
         passed
     }
 
-    /// Writes past the empty queue as much as the socket takes at once, and tells how much that is.
+    /// Writes as much as the socket takes at once while the queue is empty, and returns how much that is.
     pub(super) fn write_inline(&mut self, bytes: &[u8]) -> usize {
         let Writer::Socket(socket) = &self.writer else { return 0 };
-        // A broken socket is noticed by the reading side; until then its frames wait in the queue. Tokio needs not know:
-        // it finds out that the socket takes no more when the task writes what is left.
+        // The reading side notices a broken socket; until then its frames wait in the queue. Tokio is not involved: it learns
+        // that the socket is full when the task writes the rest.
         send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).unwrap_or(0)
     }
 
-    /// Moves what was queued while the queue was corked.
+    /// Writes what was queued while the queue was corked.
     pub(super) fn write_held_back(&mut self) -> QueueChange {
         match self.writer {
             _ if self.frames.is_empty() => QueueChange::None,
@@ -223,8 +223,8 @@ impl Queue {
         }
     }
 
-    /// Writes what is queued, as far as the socket takes it; the task is told of the rest, unless it waits for the
-    /// socket already.
+    /// Writes what is queued, as far as the socket takes it. The task is woken for the rest, unless it already waits for the
+    /// socket.
     pub(super) fn write_queued(&mut self) -> QueueChange {
         while !self.frames.is_empty() && self.stalled_since.is_none() {
             let Writer::Socket(socket) = &self.writer else { return QueueChange::None };
@@ -232,7 +232,7 @@ impl Queue {
             let count = self.fill(&mut slices);
             match socket.try_write_vectored(&slices[..count]) {
                 Ok(n) if n > 0 => self.advance(n),
-                // A broken socket is noticed by the task.
+                // The task notices a broken socket.
                 _ => return QueueChange::ForTask,
             }
         }
@@ -254,7 +254,7 @@ impl Queue {
         count
     }
 
-    /// The first frames: at most so many, and no more behind one with which they have these bytes.
+    /// The first frames: at most `most`, and none after the one with which they have `bytes`.
     pub(super) fn first(&self, most: usize, bytes: usize) -> Vec<Frame> {
         let mut taken = 0;
         let within = |frame: &&Frame| {
@@ -266,7 +266,7 @@ impl Queue {
         self.frames.iter().take(most).take_while(within).cloned().collect()
     }
 
-    /// What waits behind the first frame: that one may be larger than the limit.
+    /// What is queued behind the first frame, which may itself be larger than the limit.
     pub(super) fn behind_first(&self) -> usize {
         self.bytes - self.frames.front().map_or(0, cost)
     }

@@ -1,4 +1,4 @@
-//! Publishers wait here for clients that read.
+//! Publishers wait here for clients that read slowly.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub struct Readers(pub(crate) Arc<Backlog>);
 
 impl Readers {
     /// Waits while a client that reads has more than half of its [queue](crate::Endpoint::queue_limit) full, for at most
-    /// `most`, and tells how long it waited.
+    /// `most`, and returns how long it waited.
     ///
     /// It does not wait for clients that read nothing, nor for longer than the
     /// [send timeout](crate::Endpoint::send_timeout) for a client that does not catch up.

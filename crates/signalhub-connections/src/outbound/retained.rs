@@ -1,7 +1,7 @@
-//! What was sent and may have to be sent again, over another transport.
+//! Frames that were sent and may have to be sent again over another transport.
 //!
-//! Frames are numbered from 1 as they are sent. Nobody here knows what a frame says: the handler tells up to which number
-//! the client has them.
+//! Frames are numbered from 1 as they are sent. What they mean is not known here: the handler says up to which number the
+//! client has confirmed them.
 
 use std::collections::VecDeque;
 
@@ -16,9 +16,9 @@ pub(super) struct Retained {
     released: u64,
     /// The bytes of these frames.
     bytes: usize,
-    /// The same with what holding them takes.
+    /// The same plus the overhead of each frame.
     cost: usize,
-    /// With more bytes than this, those who can wait do.
+    /// With more bytes than this, `ready` waits.
     size: usize,
     /// While the client is not read from, its confirmations do not arrive, so nothing waits for them.
     intake: Intake,
@@ -29,7 +29,7 @@ impl Retained {
         Self { frames: VecDeque::new(), released: 0, bytes: 0, cost: 0, size, intake: Intake::Open }
     }
 
-    /// Keeps one more frame, unless that is too much. One frame alone is never too much.
+    /// Keeps one more frame, unless that exceeds `most`. A single frame is always kept.
     pub(super) fn push(&mut self, frame: &Frame, most: usize) -> Result<(), QueueFull> {
         if !self.frames.is_empty() && self.cost + cost(frame) > most {
             return Err(QueueFull);
@@ -48,7 +48,7 @@ impl Retained {
         self.bytes <= self.size || self.intake == Intake::Paused
     }
 
-    /// Forgets the frames up to this number. One that is already forgotten, or was never sent, is no error.
+    /// Forgets the frames up to this number. A number that is already forgotten, or was never sent, is no error.
     pub(super) fn release(&mut self, through: u64) {
         while self.released < through
             && let Some(frame) = self.frames.pop_front()

@@ -1,4 +1,4 @@
-//! What all parts of one connection share: its queue, its signals, and those who wait for room.
+//! What all parts of one connection share: its queue, its signals, and the tasks that wait for room.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -36,7 +36,7 @@ pub(crate) enum LastWrite {
 pub(crate) struct SendQueue {
     queue: SharedQueue,
     pub(crate) signals: Signals,
-    /// Woken when there is something to take.
+    /// The poll or event stream that takes frames; woken when there are some.
     taker: AtomicWaker,
     backlog: Arc<Backlog>,
 }
@@ -55,12 +55,12 @@ impl SendQueue {
         self.queue.lock()
     }
 
-    /// How long the client may take nothing of what is there for it.
+    /// How long the client may take nothing while something is queued.
     pub(crate) fn send_timeout(&self) -> Duration {
         self.queue.limits.stall
     }
 
-    /// Changes who moves what is queued.
+    /// Changes what writes the queued frames.
     pub(crate) fn set_writer(&self, writer: Writer) {
         self.lock().writer = writer;
     }
@@ -143,7 +143,7 @@ impl SendQueue {
         self.enqueue_each(queue, frames, 0)
     }
 
-    /// Queues frames of which so many bytes are written already, and writes them as far as that is possible at once.
+    /// Queues frames of which `written` bytes are already written, and writes them as far as that is possible at once.
     fn enqueue_each(
         &self,
         mut queue: LockedQueue<'_>,
@@ -165,7 +165,7 @@ impl SendQueue {
             }
         }
         if queue.has_socket() && !queue.corked {
-            // What does not go now is for the task, which is woken once.
+            // The task writes the rest, and is woken once.
             change = queue.write_queued();
         }
         drop(queue);
@@ -179,12 +179,12 @@ impl SendQueue {
         ConnectionEnded
     }
 
-    /// Wakes whoever moves what is queued.
+    /// Wakes what writes the queued frames.
     pub(super) fn notify(&self, change: QueueChange) {
         match change {
             QueueChange::ForTask => self.signals.raise(Signal::Moved),
             QueueChange::ForTaker => {
-                // From now on it counts how long nobody takes it.
+                // From now on the stall is timed, which needs ticks.
                 self.signals.spare(0);
                 self.taker.wake();
             }
@@ -200,7 +200,7 @@ impl SendQueue {
         has_room
     }
 
-    /// Takes no more. The first reason stands.
+    /// Refuses further frames. The first reason stands.
     pub(crate) fn end(&self, reason: CloseReason) {
         if !self.lock().end(reason) {
             return;
@@ -209,7 +209,7 @@ impl SendQueue {
         self.taker.wake();
     }
 
-    /// Waits, in the task of the one who takes, until the connection has ended.
+    /// Waits, in the task that takes frames, until the connection has ended.
     pub(crate) async fn wait_ended(&self) -> CloseReason {
         poll_fn(|cx| {
             self.taker.register(cx.waker());
@@ -236,10 +236,10 @@ impl SendQueue {
         }
     }
 
-    /// The connection is over: a socket is let go, and with it what could not be written. What polls and streams have
-    /// not taken yet stays for them.
+    /// Ends the connection for its handler: drops a socket and what could not be written to it. Frames that polls and event
+    /// streams have not taken yet stay for them.
     pub(crate) fn disconnect(&self) {
-        // What was held back is for those who take it.
+        // Frames that were corked can be taken.
         self.lock().corked = false;
         self.end(CloseReason::HandlerFailed);
         let mut queue = self.lock();
@@ -250,7 +250,7 @@ impl SendQueue {
         }
     }
 
-    /// Lets the transport go, with what is on its way; what is kept stays. Nothing is written before the send queue is resumed.
+    /// Drops the transport and the queued frames; retained frames stay. Nothing is written before the queue is resumed.
     pub(crate) fn suspend(&self) -> LastWrite {
         let mut queue = self.lock();
         let last_write = if queue.written == 0 { LastWrite::WholeFrame } else { LastWrite::PartialFrame };
@@ -270,12 +270,12 @@ impl SendQueue {
         retained.set_intake(intake);
     }
 
-    /// Tells whether a client comes now and then to take what is queued.
+    /// Tells whether polls take what is queued.
     pub(crate) fn is_polled(&self) -> bool {
         matches!(self.lock().writer, Writer::Taker)
     }
 
-    /// Sends a last frame behind all others, also when the end has begun, and takes no more from anybody else.
+    /// Sends a last frame behind all others, even if the queue is ending, and refuses further frames.
     pub(crate) fn finish(&self, last: Option<&Frame>, reason: CloseReason) {
         let mut queue = self.lock();
         queue.end(reason);
@@ -304,9 +304,9 @@ impl SendQueue {
         self.lock().stalled_since.is_some_and(|since| now.duration_since(since) >= self.queue.limits.stall)
     }
 
-    /// Spares the task the ticks of such a time, unless it has to watch how long nothing can be written.
+    /// Suppresses the ticks of this time, unless the task has to time a stall.
     pub(crate) fn spare_ticks(&self, time: Duration) {
-        // The tick at the end of the time is not spared.
+        // The tick at the end of the time is not suppressed.
         let ticks = u16::try_from(time.as_millis().saturating_sub(1) / TICK.as_millis()).unwrap_or(u16::MAX);
         let queue = self.lock();
         self.signals.spare(if queue.stalled_since.is_some() { 0 } else { ticks });
@@ -314,14 +314,14 @@ impl SendQueue {
 
     /// Writes what is queued until the queue is empty or `write` would block.
     ///
-    /// `write` takes slices and tells how many bytes of them it wrote.
+    /// `write` takes slices and returns how many bytes of them it wrote.
     pub(crate) fn poll_drain(
         &self,
         cx: &mut Context<'_>,
         mut write: impl FnMut(&mut Context<'_>, &[IoSlice<'_>]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<()>> {
         loop {
-            // The lock is free between two writes, so that nobody who sends waits for all of them.
+            // The lock is released between two writes, so that a sender waits for one of them at most.
             let mut queue = self.lock();
             if queue.frames.is_empty() {
                 return Poll::Ready(Ok(()));
@@ -342,7 +342,7 @@ impl SendQueue {
     }
 
     /// Takes at most `most` frames, and none behind the one with which they have `bytes`; `None` after the last one of an
-    /// ended send queue. Only one may wait at a time.
+    /// ended send queue. Only one task may wait.
     pub(crate) fn poll_take(&self, cx: &mut Context<'_>, most: usize, bytes: usize) -> Poll<Option<Vec<Frame>>> {
         self.taker.register(cx.waker());
         let mut queue = self.lock();
@@ -357,7 +357,7 @@ impl SendQueue {
         Poll::Ready(Some(frames))
     }
 
-    /// The same as a future. Dropping it takes nothing.
+    /// [`poll_take`](Self::poll_take) as a future. Dropping it takes nothing.
     pub(crate) async fn take(&self, most: usize, bytes: usize) -> Option<Vec<Frame>> {
         poll_fn(|cx| self.poll_take(cx, most, bytes)).await
     }

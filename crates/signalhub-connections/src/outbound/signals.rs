@@ -1,4 +1,4 @@
-//! What others tell a connection's own task.
+//! What other tasks signal to a connection's own task.
 
 use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::task::Waker;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 
-/// The original looks at all connections once a second; timers of connections are as fine as that.
+/// The original checks all connections once a second; timers of connections have that resolution.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 
 /// Something that happened, for the task of a connection.
@@ -17,15 +17,15 @@ pub(crate) enum Signal {
     Tick = 1,
     /// The server stops.
     Drain = 2,
-    /// The connection was ended by somebody else; the queue says why.
+    /// Another task has ended the connection; the queue has the reason.
     Ended = 4,
-    /// There is something to write, or bytes came by another way than the socket.
+    /// There is something to write, or a POST has brought bytes.
     Moved = 8,
     /// The application wants the connection to end.
     Abort = 16,
     /// A new transport waits for the connection.
     Arrived = 32,
-    /// The client has brought new credentials.
+    /// A later request of the client had new credentials.
     Renewed = 64,
 }
 
@@ -33,7 +33,7 @@ pub(crate) enum Signal {
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
     pending: AtomicU8,
-    /// How many ticks to come have nothing to tell.
+    /// How many of the next ticks are suppressed.
     spared: AtomicU16,
     task: AtomicWaker,
 }
@@ -44,18 +44,18 @@ impl Signals {
         self.task.wake();
     }
 
-    /// Counts a tick, and tells whether it is one that the task needs.
+    /// Counts a tick, and returns whether the task gets it.
     pub(crate) fn is_due(&self) -> bool {
-        // Most ticks are spared, and then nothing of the connection is touched but this.
+        // Most ticks are suppressed, and then this is the only memory of the connection that is touched.
         self.spared.fetch_update(Ordering::AcqRel, Ordering::Acquire, |spared| spared.checked_sub(1)).is_err()
     }
 
-    /// Sets how many of the ticks to come have nothing to tell.
+    /// Sets how many of the next ticks are suppressed.
     pub(crate) fn spare(&self, ticks: u16) {
         self.spared.store(ticks, Ordering::Release);
     }
 
-    /// Must come before looking at the signals, so that none raised in between is slept through.
+    /// Must be called before the signals are read, so that a signal raised in between wakes the task.
     pub(crate) fn register(&self, waker: &Waker) {
         self.task.register(waker);
     }

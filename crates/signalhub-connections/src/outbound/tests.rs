@@ -62,7 +62,7 @@ fn joined(lens: std::ops::Range<usize>) -> Frames {
 }
 
 /// A send queue that writes to a socket of few bytes, and the client's end of it.
-async fn socket_lane() -> (Arc<SendQueue>, Arc<TcpStream>, TcpStream) {
+async fn socket_and_queue() -> (Arc<SendQueue>, Arc<TcpStream>, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpSocket::new_v4().unwrap();
     client.set_recv_buffer_size(4096).unwrap();
@@ -76,7 +76,7 @@ async fn socket_lane() -> (Arc<SendQueue>, Arc<TcpStream>, TcpStream) {
 
 #[tokio::test]
 async fn frames_that_are_sent_together_go_in_order_whatever_the_socket_takes() {
-    let (send_queue, socket, mut client) = socket_lane().await;
+    let (send_queue, socket, mut client) = socket_and_queue().await;
     let outbound = Outbound::new(Arc::clone(&send_queue));
     let mut expected = 0;
     // All at once, then some of it, then nothing, because the client does not read.
@@ -109,7 +109,7 @@ async fn frames_that_are_sent_together_go_in_order_whatever_the_socket_takes() {
 
 #[tokio::test]
 async fn frames_that_are_sent_together_are_kept_and_counted_one_by_one() {
-    let (send_queue, ..) = socket_lane().await;
+    let (send_queue, ..) = socket_and_queue().await;
     let outbound = Outbound::new(Arc::clone(&send_queue));
     outbound.retain(1 << 20);
     outbound.send_all(&joined(1..6)).unwrap();
@@ -183,7 +183,7 @@ async fn a_transport_that_takes_nothing_counts_as_stalled() {
     assert!(!send_queue.signals.is_due());
     let blocked = poll_fn(|cx| Poll::Ready(send_queue.poll_drain(cx, |_, _| Poll::Pending))).await;
     assert!(blocked.is_pending());
-    assert!(send_queue.signals.is_due(), "somebody has to watch the time");
+    assert!(send_queue.signals.is_due(), "a stall has to be timed");
     send_queue.spare_ticks(Duration::from_secs(15));
     assert!(send_queue.signals.is_due());
     let now = Instant::now();
@@ -251,7 +251,7 @@ fn confirmations_of_any_number_are_taken() {
 }
 
 #[tokio::test]
-async fn a_full_buffer_lets_those_wait_who_can() {
+async fn ready_waits_while_too_many_frames_are_unconfirmed() {
     let send_queue = send_queue(1 << 20);
     let outbound = Outbound::new(Arc::clone(&send_queue));
     outbound.retain(100);
@@ -264,7 +264,7 @@ async fn a_full_buffer_lets_those_wait_who_can() {
     outbound.send(&text(200)).unwrap();
     let mut ready = Box::pin(outbound.ready());
     assert!((&mut ready).now_or_never().is_none());
-    // Nobody waits for a confirmation that would not be read.
+    // A confirmation would not be read, so nothing waits for it.
     send_queue.set_intake(Intake::Paused);
     ready.await;
 }

@@ -1,22 +1,22 @@
-//! Who writes what is queued, and who is woken for it.
+//! What writes the queued frames, and what is woken for it.
 
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-/// Who moves what is queued.
+/// What writes the queued frames.
 pub(crate) enum Writer {
-    /// Whoever sends writes to this socket; the connection's task writes what is left.
+    /// Senders write to this socket; the connection's task writes what is left.
     Socket(Arc<TcpStream>),
     /// The connection's task alone.
     Task,
-    /// A response that goes on: it must keep taking.
+    /// An event stream, which must keep taking frames.
     Stream,
-    /// Somebody takes it now and then: a poll, or a test.
+    /// Polls, or the client of a pair, which take frames when they want.
     Taker,
 }
 
-/// Who has to be woken for a frame that was queued.
+/// What has to be woken for a frame that was queued.
 #[derive(Clone, Copy)]
 pub(super) enum QueueChange {
     None,

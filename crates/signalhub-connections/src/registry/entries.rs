@@ -122,7 +122,7 @@ impl Entries {
         Ok(())
     }
 
-    /// Looks a token up. For anybody but the owner of its connection it is unknown.
+    /// Looks a token up. Only the owner of its connection finds it.
     pub(super) fn find(&self, token: &str, owner: &Owner) -> Option<Found> {
         let entry = self.by_token.get(token).filter(|entry| entry.owner == *owner)?;
         Some(match &entry.stage {
@@ -131,7 +131,7 @@ impl Entries {
         })
     }
 
-    /// Finds where posted bytes go. `None` is a token that is unknown or somebody else's, an error a WebSocket.
+    /// Finds the inbox for posted bytes. It is `None` if the token is unknown or has another owner, and an error for a WebSocket.
     pub(super) fn inbox(
         &mut self,
         (token, owner): (&str, &Owner),
@@ -175,7 +175,7 @@ impl Entries {
             Stage::Active(_) | Stage::Suspended { .. } => return Err(AttachError::OtherTransport),
         };
         let (link, made) = make(inbox, reconnect);
-        // What the next transport may have to take over stays in the entry.
+        // The next transport may take the share over, so it stays in the entry.
         let share = match link {
             Link::WebSocket { handover: Some(_), .. } => QuotaShare::default(),
             _ => std::mem::take(&mut entry.share),
@@ -185,8 +185,8 @@ impl Entries {
         Ok(NewlyActive { token, id: entry.id.clone(), link, share, reconnect, made })
     }
 
-    /// Adds a WebSocket that comes without negotiation. Its token stays unknown to everybody, because there is nothing to
-    /// ask for with it.
+    /// Adds a WebSocket that comes without negotiation. Its token is never sent to a client: there is no request that would
+    /// need it.
     pub(super) fn admit(
         &mut self,
         send_queue: &Arc<SendQueue>,
@@ -203,9 +203,9 @@ impl Entries {
         Ok(NewlyActive { token, id, link, share, reconnect: Reconnect::Plain, made: () })
     }
 
-    /// Finds the connection that a new WebSocket is to take over; `None` if the token's is none that can be resumed.
+    /// Finds the connection that a new WebSocket is for; `None` if the connection of the token cannot be resumed.
     ///
-    /// Anybody but its owner finds nothing, and the connection waits on.
+    /// For others than its owner it is `None`, and the connection keeps waiting.
     pub(super) fn resume(&mut self, token: &str, key: &QuotaKey) -> Option<Result<Resumable, AttachError>> {
         let Self { by_token, quotas, limits, .. } = self;
         let Entry { stage, share, .. } = by_token.get_mut(token).filter(|entry| entry.owner == key.owner)?;
@@ -225,7 +225,7 @@ impl Entries {
         self.by_token.len()
     }
 
-    /// Takes an entry out; its connection is not found any more.
+    /// Takes an entry out: its connection is not found any more.
     pub(super) fn remove(&mut self, token: &str) -> Option<Entry> {
         self.by_token.remove(token)
     }
@@ -237,7 +237,7 @@ impl Entries {
         self.by_token.insert(token, Entry { stage, ..entry });
     }
 
-    /// Takes no new connections from now on, and gives the live ones.
+    /// Refuses new connections from now on, and returns the live ones.
     pub(super) fn drain(&mut self) -> Vec<Weak<SendQueue>> {
         let mut live = Vec::new();
         self.draining = true;
@@ -251,7 +251,7 @@ impl Entries {
         live
     }
 
-    /// Removes what is not to be kept; a connection that never got its transport gives back all it held.
+    /// Removes the entries that are not to be kept. A connection that never got its transport gives back its shares.
     fn retain(&mut self, mut keep: impl FnMut(&Stage) -> bool) {
         let Self { by_token, quotas, waiting_quotas, waiting: count, .. } = self;
         by_token.retain(|_, entry| {
@@ -260,7 +260,7 @@ impl Entries {
                 *count -= 1;
                 quotas.release(std::mem::take(&mut entry.share));
                 waiting_quotas.release(std::mem::take(&mut waiting.share));
-                // Requests that still bring bytes for it are let go.
+                // Requests that still bring bytes for it end.
                 waiting.inbox.iter().for_each(|inbox| inbox.abandon());
             }
             kept

@@ -32,10 +32,10 @@ use crate::transport::reconnect::Reconnect;
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) id: ConnectionId,
-    /// Whose it is: for everybody else the token is unknown.
+    /// The only one who finds the token.
     pub(super) owner: Owner,
     pub(super) stage: Stage,
-    /// What a connection that can be resumed counts for; whoever brings the next transport takes it over.
+    /// The share in the quota of a connection that can be resumed. The request for the next transport takes it over.
     pub(super) share: QuotaShare,
 }
 
@@ -46,7 +46,7 @@ pub(super) enum Stage {
     Waiting(Waiting),
     /// Attached to its transport.
     Active(Link),
-    /// Its transport was lost, and another one may come.
+    /// Its transport was lost, and another one may be attached.
     Suspended { link: Link, since: Instant },
 }
 
@@ -56,7 +56,7 @@ pub(super) struct Waiting {
     pub(super) since: Instant,
     pub(super) inbox: Option<Arc<Inbox>>,
     pub(super) reconnect: Reconnect,
-    /// Its part in what may wait.
+    /// Its share in the quota of negotiations.
     pub(super) share: QuotaShare,
 }
 
@@ -86,7 +86,7 @@ impl Link {
         }
     }
 
-    /// How long it is waited for when it has no transport.
+    /// How long the connection may be without transport.
     pub(super) fn disconnect_timeout(&self) -> Option<Duration> {
         match self {
             Self::WebSocket { handover, .. } => handover.as_ref().map(|handover| handover.disconnect_timeout()),

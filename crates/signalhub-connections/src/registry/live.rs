@@ -1,4 +1,4 @@
-//! What live connections and the registry share: the entries behind a lock, and who waits until all have ended.
+//! What live connections and the registry share: the entries behind a lock, and a notification when all have ended.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +11,7 @@ use crate::counts::ends::EndCounts;
 #[derive(Debug, Default)]
 pub(super) struct Live {
     entries: Mutex<Entries>,
-    /// Woken whenever the last live connection has gone.
+    /// Notified whenever the last live connection has ended.
     pub(super) emptied: Notify,
     pub(super) ends: EndCounts,
 }

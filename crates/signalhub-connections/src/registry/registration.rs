@@ -1,4 +1,4 @@
-//! The entry of a live connection, which is given back however the connection ends.
+//! The entry of a live connection, which is removed however the connection ends.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::close::CloseReason;
 use crate::id::ConnectionToken;
 use crate::limits::quota::QuotaShare;
 
-/// A live connection's entry in the registry, given back when it is dropped.
+/// A live connection's entry in the registry, removed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Registration {
     pub(super) live: Arc<Live>,
@@ -21,7 +21,7 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// Frees the token: nothing more can be asked for this connection. It still counts as live.
+    /// Frees the token: no further request finds this connection. It still counts as live.
     pub(crate) fn free_token(&mut self) {
         let Some(token) = self.token.take() else { return };
         match &self.link {

@@ -36,7 +36,7 @@ async fn negotiated_connections_are_bounded_in_number_and_time() {
     let inbox = registry.inbox(&tokens[1], &Owner::default(), QueueLimits::default()).unwrap().unwrap();
     inbox.put(&[0; 4096]);
     let mut held = std::pin::pin!(inbox.push(b"more"));
-    assert!((&mut held).now_or_never().is_none(), "who has no transport may not bring much");
+    assert!((&mut held).now_or_never().is_none(), "a connection without transport takes few bytes");
     tokio::time::advance(Duration::from_secs(6)).await;
     registry.tick(Instant::now());
     held.await;
@@ -47,7 +47,7 @@ async fn negotiated_connections_are_bounded_in_number_and_time() {
 }
 
 #[tokio::test]
-async fn connections_are_bounded_by_whichever_way_they_come() {
+async fn connections_with_and_without_negotiation_count_for_one_limit() {
     let registry = registry(Limits::default().connections(2));
     let tokens: Vec<_> = (0..2).map(|_| negotiate(&registry).unwrap()).collect();
     let first = registry.admit(&send_queue(), &QuotaKey::default()).map_err(drop).unwrap();
@@ -109,10 +109,10 @@ async fn a_drain_ends_with_the_last_connection_and_not_later_than_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ticks_wake_those_alone_that_do_not_spare_them() {
+async fn ticks_wake_only_connections_that_did_not_suppress_them() {
     let registry = registry(Limits::default());
     let (idle, busy) = (send_queue(), send_queue());
-    let _seats = [&idle, &busy]
+    let _registrations = [&idle, &busy]
         .map(|send_queue| registry.admit(send_queue, &QuotaKey::default()).map_err(drop).unwrap().registration);
     idle.spare_ticks(Duration::from_secs(3));
     registry.start_ticking();

@@ -1,4 +1,4 @@
-//! How a connection that has lost its transport, or is about to, gets the next one.
+//! How the next transport reaches a connection.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,12 +19,12 @@ pub(crate) struct Handover {
 
 #[derive(Default)]
 struct Pending {
-    /// What the request for the transport said about its sender, also where the transport is still on its way.
+    /// The credentials of the request for the transport. They are here before the transport is.
     renewal: Option<Renewal>,
     arrival: Option<Arrival>,
 }
 
-/// A new transport, and what its request said.
+/// A new transport, and where its request came from.
 pub(crate) struct Arrival {
     pub(crate) transport: Transport,
     pub(crate) remote: Option<RemoteAddress>,
@@ -43,15 +43,15 @@ impl Handover {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Brings the credentials with which a transport was asked for. They count before it is there, and before its client
-    /// knows that it will be.
+    /// Passes on the credentials of the request for a transport. They take effect before the transport arrives, and before
+    /// the client gets the answer.
     pub(crate) fn renew(&self, renewal: Renewal, send_queue: &SendQueue) {
         let replaced = self.lock().renewal.replace(renewal);
         send_queue.signals.raise(Signal::Renewed);
         drop(replaced);
     }
 
-    /// Brings a transport; one that still waits here is dropped for it.
+    /// Passes on a transport. One that still waits here is dropped.
     pub(crate) fn bring(&self, arrival: Arrival, send_queue: &SendQueue) {
         let replaced = self.lock().arrival.replace(arrival);
         send_queue.signals.raise(Signal::Arrived);

@@ -1,4 +1,4 @@
-//! The bytes that come in by other ways than a socket: POSTs of the plain HTTP transports, or a test.
+//! The bytes that POSTs or the client of a pair bring to a connection.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,21 +16,21 @@ use crate::outbound::{Backlog, QueueLimits, SendQueue, Writer};
 use crate::transport::received::{ReadMessagesError, Received};
 use crate::websocket_codec::MessageKind;
 
-/// How many unread bytes hold up whoever brings more (the original's `ApplicationMaxBufferSize`).
+/// With this many unread bytes, further POSTs wait (the original's `ApplicationMaxBufferSize`).
 const CAPACITY: usize = 64 * 1024;
 
-/// The same before the connection has a transport: enough for a handshake. Whoever negotiates may not fill the memory
-/// without ever connecting.
+/// The same limit before the connection has a transport: enough for a handshake, so that clients that negotiate and never
+/// connect cannot fill the memory.
 const EARLY_CAPACITY: usize = 4 * 1024;
 
-/// Takes bytes from many requests, one after another, and gives them to one connection.
+/// Takes bytes from many requests, one after another, and passes them to one connection.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     send_queue: Arc<SendQueue>,
     incoming: Mutex<Incoming>,
-    /// Woken when there is room again, or nobody reads any more.
+    /// Woken when there is room again, or the connection no longer reads.
     room: Notify,
-    /// One request at a time, in the order of their arrival.
+    /// Held by one request at a time, in the order of their arrival.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -56,7 +56,7 @@ enum Client {
     Pair(Option<Box<Paired>>),
 }
 
-/// Who takes the bytes. It changes downwards only.
+/// What takes the bytes. It changes only from an upper state to a lower one.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Reader {
     /// A connection that has no transport yet.
@@ -64,7 +64,7 @@ enum Reader {
     /// A connection.
     #[default]
     Present,
-    /// No one: bytes are dropped.
+    /// Nothing reads any more: bytes are dropped.
     Gone,
 }
 
@@ -104,7 +104,7 @@ impl Inbox {
         inbox
     }
 
-    /// Notes that the connection got its transport, and from whom.
+    /// Notes that the connection got its transport, and the identity of the request that attached it.
     pub(crate) fn attach(&self, writer: Writer, identity: &Arc<Identity>) {
         self.send_queue.set_writer(writer);
         {
@@ -125,12 +125,12 @@ impl Inbox {
         &self.send_queue
     }
 
-    /// Waits for the turn of a request; its chunks belong together.
+    /// Waits until no other request adds bytes: the chunks of one request stay together.
     pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.turn.lock().await
     }
 
-    /// Adds bytes once there is room; what comes when nobody reads any more is dropped.
+    /// Waits for room and adds bytes. They are dropped if the connection no longer reads.
     pub(crate) async fn push(&self, bytes: &[u8]) {
         loop {
             let room = self.room.notified();
@@ -145,13 +145,13 @@ impl Inbox {
         self.put(bytes);
     }
 
-    /// Tells whether whoever brings more has to wait, because the connection has enough to do.
+    /// Tells whether further bytes have to wait until the connection has read some.
     pub(crate) fn is_full(&self) -> bool {
         let incoming = self.lock();
         !incoming.is_closed() && incoming.is_full()
     }
 
-    /// Waits until nobody reads any more.
+    /// Waits until the connection no longer reads.
     pub(crate) async fn closed(&self) {
         loop {
             let notified = self.room.notified();
@@ -162,7 +162,7 @@ impl Inbox {
         }
     }
 
-    /// Adds bytes at once, unless nobody will read them.
+    /// Adds bytes without waiting, unless the connection no longer reads.
     pub(crate) fn put(&self, bytes: &[u8]) {
         self.put_message(MessageKind::Text, bytes);
     }
@@ -216,8 +216,8 @@ impl Inbox {
         Ok(())
     }
 
-    /// Takes over the credentials of a later request, where they differ. Before the connection has its transport they
-    /// mean nothing: those of the request that attaches it count.
+    /// Passes on the credentials of a later request if they differ. Before the connection has its transport they are ignored:
+    /// those of the request that attaches it count.
     pub(crate) fn renew(&self, identity: &Identity, expires: Option<Instant>) {
         let mut incoming = self.lock();
         if incoming.identity.as_deref().is_none_or(|known| known == identity) {
@@ -257,12 +257,12 @@ impl Inbox {
         }
     }
 
-    /// Takes what has come so far.
+    /// Takes the unread bytes.
     pub(crate) fn take(&self) -> Vec<u8> {
         std::mem::take(&mut self.lock().bytes)
     }
 
-    /// Nobody reads any more.
+    /// Notes that the connection no longer reads.
     pub(crate) fn abandon(&self) {
         self.lock().reader = Reader::Gone;
         self.room.notify_waiters();
@@ -317,7 +317,7 @@ impl Incoming {
         self.bytes.len() >= if self.reader == Reader::Awaited { EARLY_CAPACITY } else { CAPACITY }
     }
 
-    /// Tells whether bytes are dropped from now on.
+    /// Tells whether bytes are dropped.
     fn is_closed(&self) -> bool {
         self.reader == Reader::Gone || self.ended.is_some()
     }

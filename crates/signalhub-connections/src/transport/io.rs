@@ -1,4 +1,4 @@
-//! What carries the bytes of an upgraded request.
+//! The socket or stream under a WebSocket.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -15,16 +15,16 @@ use crate::outbound::SendQueue;
 /// How much one read takes from the socket.
 pub(crate) const READ_SIZE: usize = 16 * 1024;
 
-/// A plain socket or anything else.
+/// A plain TCP socket, or any other stream.
 pub(crate) enum Io {
-    /// A plain socket, which senders write to by themselves, and what it counts for its client.
+    /// A plain socket, which senders write to directly, and its share in the quota of its client.
     Tcp { socket: Arc<TcpStream>, _share: Option<SocketShare> },
-    /// Anything else, as TLS, written to by the connection's task alone.
+    /// Any other stream, such as TLS, which only the connection's task writes to.
     #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "our own server has plain sockets only"))]
     Stream { stream: Pin<Box<dyn Stream>>, flush: Flush },
 }
 
-/// Whether a stream holds bytes back that were written to it.
+/// Whether a stream may still buffer bytes that were written to it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flush {
     Done,
@@ -99,7 +99,7 @@ impl Io {
         }
     }
 
-    /// Lets the socket end with a reset instead of lingering for a client that is silent.
+    /// Makes the socket end with a reset instead of lingering for a client that does not answer.
     pub(crate) fn reset(&self) {
         if let Self::Tcp { socket, .. } = self {
             let _ = socket.set_zero_linger();
@@ -107,8 +107,8 @@ impl Io {
     }
 }
 
-/// Reads what is there. A read that does not fill the buffer has emptied the socket, so tokio is told in the same breath to
-/// wait for more: the next read is not in vain.
+/// Reads what has arrived. A read that does not fill the buffer has emptied the socket, so it also clears tokio's readiness:
+/// that saves a read that would find nothing.
 fn try_read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     let room = buffer.len();
     let mut emptied = None;

@@ -1,4 +1,4 @@
-//! Long polling: the transport's way out (transports, Long Polling).
+//! Long polling: how messages reach the client (transports, Long Polling).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,26 +12,26 @@ use crate::close::CloseReason;
 use crate::outbound::SendQueue;
 use crate::transport::inbox::Inbox;
 
-/// The answer to a poll takes no further message along beyond this.
+/// With this many bytes, the answer to a poll gets no further message.
 const BYTES_PER_ANSWER: usize = 1 << 20;
 
-/// The polls of one connection. One of them waits at a time: a newer one takes over.
+/// The polls of one connection. Only one of them waits: a newer one replaces it.
 #[derive(Debug)]
 pub(crate) struct Polls {
     inbox: Arc<Inbox>,
     timeout: Duration,
-    /// How long there may be no poll.
+    /// How long the client may have no poll open.
     disconnect_timeout: Duration,
-    /// Counts polls; the waiting one is over when there is a newer one.
+    /// The number of the newest poll. A waiting poll with a lower number ends.
     newest: AtomicU64,
     replaced: Notify,
     turn: tokio::sync::Mutex<()>,
     presence: Mutex<Presence>,
-    /// The handler has ended; what is queued is all there is.
+    /// The handler has ended: nothing follows what is queued.
     finished: AtomicBool,
 }
 
-/// When the client was last there.
+/// Whether the client has a poll open, and since when not.
 #[derive(Debug)]
 struct Presence {
     waiting: usize,
@@ -41,9 +41,9 @@ struct Presence {
 /// How a poll ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Polled {
-    /// With everything that waited.
+    /// With the queued messages.
     Data(Bytes),
-    /// With nothing in time.
+    /// Without a message, after the poll timeout.
     TimedOut,
     /// By a newer poll.
     Replaced,
@@ -69,9 +69,9 @@ impl Polls {
         &self.inbox
     }
 
-    /// Waits for data, after the poll before it has ended. Whoever polls is [present](Present) meanwhile.
+    /// Waits for messages, after the poll before it has ended. The client is [present](Present) meanwhile.
     ///
-    /// Nothing is taken before it can be given back, so a poll that is dropped loses nothing.
+    /// Messages are taken only when they are returned, so a poll that is dropped loses nothing.
     pub(crate) async fn poll(&self) -> Polled {
         let number = self.newest.fetch_add(1, Ordering::AcqRel) + 1;
         self.replaced.notify_waiters();
@@ -100,7 +100,7 @@ impl Polls {
         }
     }
 
-    /// Tells whether there was no poll for too long.
+    /// Tells whether the client had no poll open for longer than the disconnect timeout.
     pub(crate) fn is_deserted(&self, now: Instant) -> bool {
         let presence = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
         presence.waiting == 0 && now.duration_since(presence.since) > self.disconnect_timeout
@@ -121,7 +121,7 @@ impl Polls {
     }
 }
 
-/// Counts a poll while it is there: from its request until its client has read the answer.
+/// Counts a poll as open, from its request until its client has read the answer.
 #[derive(Debug)]
 pub(crate) struct Present(Arc<Polls>);
 
@@ -131,7 +131,7 @@ impl Present {
         Self(Arc::clone(polls))
     }
 
-    /// The way out of the connection.
+    /// The queue of the connection.
     pub(crate) fn send_queue(&self) -> &Arc<SendQueue> {
         self.0.inbox.send_queue()
     }

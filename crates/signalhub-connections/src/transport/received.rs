@@ -1,9 +1,9 @@
-//! What a transport can bring to its connection.
+//! What `receive` reports to the handler.
 
 use crate::close::CloseReason;
 use crate::websocket_codec::MessageKind;
 
-/// What [`Connection::receive`](crate::Connection::receive) found.
+/// What [`Connection::receive`](crate::Connection::receive) reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Received {
@@ -17,21 +17,21 @@ pub enum Received {
     /// The client has answered a [ping](crate::Connection::send_ping), on a connection that
     /// [reads messages](crate::Connection::read_messages).
     Pong,
-    /// A second has passed: time to look at pings and timeouts. Some can be [spared](crate::Connection::spare_ticks).
+    /// A second has passed: time to check pings and timeouts. Ticks can be [suppressed](crate::Connection::spare_ticks).
     Tick,
     /// The server stops: finish what runs, and close with [`CloseReason::ServerShutdown`].
     Drain,
-    /// The application wants the connection to end, by [`Outbound::abort`](crate::Outbound::abort).
+    /// The application has called [`Outbound::abort`](crate::Outbound::abort).
     Aborted,
     /// The credentials have expired, on an endpoint that closes then.
     Expired,
-    /// The client has brought new credentials: the [identity](crate::Connection::identity) is another one, of the same user and
-    /// organisation.
+    /// A later request of the client had new credentials: the [identity](crate::Connection::identity) has changed, except for
+    /// its user and organisation.
     Renewed,
-    /// There is a new transport, on a [resumable](crate::Connection::is_resumable) connection. What came in over the old one and was
-    /// not consumed is gone, for the client says it again. Nothing is written before [`Outbound::resume`](crate::Outbound::resume).
+    /// A [resumable](crate::Connection::is_resumable) connection has a new transport. Unconsumed input of the old one is
+    /// dropped, because the client sends it again. Nothing is written before [`Outbound::resume`](crate::Outbound::resume).
     Reconnected,
-    /// The transport has ended, or somebody ended the connection.
+    /// The transport or the connection has ended.
     Ended(CloseReason),
 }
 

@@ -1,4 +1,4 @@
-//! Server-Sent Events: the transport's way out (transports, Server-Sent Events).
+//! Server-Sent Events: how messages reach the client (transports, Server-Sent Events).
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -10,17 +10,17 @@ use crate::frame::Frame;
 use crate::outbound::SendQueue;
 use crate::transport::inbox::Inbox;
 
-/// The first bytes of every event stream, a comment that makes proxies pass on the head.
+/// The first bytes of every event stream: a comment that makes proxies forward the head.
 const OPENING: &[u8] = b":\r\n";
 
-/// How many messages one event takes along at most.
+/// The largest number of messages in one event.
 const MESSAGES_PER_EVENT: usize = 64;
 
-/// Beyond this many bytes an event takes no further message along. A client shows that it reads by taking one event after
-/// another, so they are small enough for a slow network.
+/// With this many bytes, an event gets no further message. The server sees that a client reads when it takes an event, so
+/// events are small enough for a slow network.
 const BYTES_PER_EVENT: usize = 64 * 1024;
 
-/// The body of an event stream. Dropping it is how a client leaves.
+/// The body of an event stream. It is dropped when the client leaves.
 pub(crate) struct EventStream {
     inbox: Arc<Inbox>,
     opened: bool,
@@ -31,12 +31,12 @@ impl EventStream {
         Self { inbox, opened: false }
     }
 
-    /// The way out of its connection.
+    /// The queue of its connection.
     pub(crate) fn send_queue(&self) -> &Arc<SendQueue> {
         self.inbox.send_queue()
     }
 
-    /// The next event with all that waits; `None` once the connection has ended and everything was sent.
+    /// The next event, with the queued messages; `None` once the connection has ended and everything was sent.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if !self.opened {
             self.opened = true;

@@ -20,7 +20,7 @@ use crate::transport::received::{ReadMessagesError, Received};
 use crate::websocket_codec::{self, Decoder, Event, Violation};
 
 thread_local! {
-    /// Shared by all connections of a thread, because a read never leaves anything in it.
+    /// Shared by all connections of a thread: a read never leaves anything in it.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]);
 }
 
@@ -93,7 +93,7 @@ impl Socket {
         }
     }
 
-    /// Who writes to it.
+    /// What writes to it.
     pub(crate) fn writer(&self) -> Writer {
         match &self.io {
             Io::Tcp { socket, .. } => Writer::Socket(Arc::clone(socket)),
@@ -101,8 +101,8 @@ impl Socket {
         }
     }
 
-    /// Sends a close frame to a client that has come back on another transport, if that is possible at once. The client
-    /// will hardly read it, so nothing waits for it.
+    /// Sends a close frame to a client that has reconnected on another transport, if that is possible at once. The client
+    /// probably does not read it, so nothing waits for it.
     pub(crate) fn abandon(&self, last_write: LastWrite) {
         if last_write == LastWrite::WholeFrame && self.server == ServerSide::Open {
             self.io.try_write(&websocket_codec::close_frame(CloseReason::Finished.code(), ""));
@@ -131,7 +131,7 @@ impl Socket {
         }
     }
 
-    /// Drives what is queued, then reads until the input grows or the transport ends.
+    /// Writes what is queued, then reads until the input grows or the transport ends.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,

@@ -21,7 +21,7 @@ pub(crate) struct Decoder {
     utf8: Utf8,
 }
 
-/// What a client said.
+/// What a client has sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Event<'a> {
     /// A piece of a message's payload, unmasked; it may be empty, and may end within a character.
@@ -30,8 +30,8 @@ pub(crate) enum Event<'a> {
     Ping(ControlPayload),
     /// A pong.
     Pong(ControlPayload),
-    /// The client closes, with a code and a reason if it gave them. Code 1014 comes as `CloseCode::Bad`, for which
-    /// tungstenite has no name.
+    /// The client closes, with a code and a reason if it gave them. Code 1014 is `CloseCode::Bad`, because tungstenite has no
+    /// name for it.
     Close(Option<(CloseCode, String)>),
 }
 
@@ -107,7 +107,7 @@ impl Decoder {
                     if available == 0 && frame.remaining > 0 {
                         return Ok((used, None));
                     }
-                    // A length beyond the address space is as good as the longest one: the input is shorter.
+                    // A length beyond the address space is treated as the longest one: the input is shorter.
                     let length = available.min(usize::try_from(frame.remaining).unwrap_or(usize::MAX));
                     let event = self.data(frame, &mut input[used..used + length])?;
                     return Ok((used + length, Some(event)));
@@ -165,7 +165,7 @@ impl Decoder {
 }
 
 impl ControlFrame {
-    /// Takes what it misses from the front of `input`, and tells how much that was.
+    /// Takes its missing bytes from the front of `input`, and returns how many there were.
     fn fill(&mut self, input: &[u8]) -> usize {
         let taken = self.missing.min(input.len());
         self.payload.extend_from_slice(&input[..taken]);

@@ -1,4 +1,4 @@
-//! The opening handshake, as far as it is not HTTP.
+//! The opening handshake: which requests are upgrades, and the key of the answer.
 
 use base64::Engine;
 use base64::alphabet;
@@ -7,13 +7,13 @@ use http::HeaderMap;
 use http::header::{CONNECTION, HeaderName, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use tungstenite::handshake::derive_accept_key;
 
-/// Some clients fill the two characters before the padding at random; the original lets them in.
+/// Some clients fill the unused bits before the padding at random; the original accepts that.
 const KEY: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
-/// Returns the `Sec-WebSocket-Accept` that answers a WebSocket upgrade, or nothing if these headers are none.
+/// Returns the `Sec-WebSocket-Accept` that answers a WebSocket upgrade, or `None` if these headers are not an upgrade.
 ///
-/// A malformed upgrade is no upgrade (RFC 6455, 4.2.1). That the request is a GET of HTTP/1.1 is for the caller to know.
+/// A malformed upgrade is not an upgrade (RFC 6455, 4.2.1). The caller checks that the request is a GET of HTTP/1.1.
 pub(crate) fn accept_key(headers: &HeaderMap) -> Option<String> {
     let is_upgrade = lists(headers, &CONNECTION, "upgrade")
         && lists(headers, &UPGRADE, "websocket")

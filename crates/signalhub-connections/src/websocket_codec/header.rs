@@ -33,7 +33,7 @@ pub(super) struct PartialHeader {
 }
 
 impl PartialHeader {
-    /// Takes bytes from the front of `input`, and tells how many; the header comes with its last byte.
+    /// Takes bytes from the front of `input`, and returns how many. With the last byte of the header it returns the header.
     ///
     /// Two bytes suffice to refuse most frames, so a bad one is not waited for.
     pub(super) fn fill(&mut self, input: &[u8]) -> Result<(usize, Option<Header>), Violation> {
@@ -66,7 +66,7 @@ impl PartialHeader {
         Ok((taken, Some(Header { end, opcode, mask, length })))
     }
 
-    /// Takes bytes until `wanted` have arrived, and tells how many.
+    /// Takes bytes until `wanted` have arrived, and returns how many it took.
     fn take(&mut self, wanted: usize, input: &[u8]) -> usize {
         let filled = usize::from(self.filled);
         let taken = wanted.saturating_sub(filled).min(input.len());

@@ -11,9 +11,9 @@ mod properties;
 mod suite;
 mod text;
 
-/// What a decoder has heard, with the pieces of a message put together.
+/// What a decoder has received, with the pieces of a message put together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Heard {
+enum Received {
     Message(MessageKind, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
@@ -22,13 +22,13 @@ enum Heard {
     Begun(MessageKind, Vec<u8>),
 }
 
-/// What was heard, and the violation that ended it.
-type Outcome = (Vec<Heard>, Option<Violation>);
+/// What was received, and the violation that ended it.
+type Outcome = (Vec<Received>, Option<Violation>);
 
-/// Lets a new decoder hear the chunks one after another.
-fn hear<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+/// Gives the chunks to a new decoder, one after another.
+fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let mut decoder = Decoder::new();
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     let mut begun = None;
     for chunk in chunks {
         let mut chunk = chunk.to_vec();
@@ -38,7 +38,7 @@ fn hear<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
             let rest_len = rest.len();
             let (taken, event) = match decoder.decode(rest) {
                 Ok(decoded) => decoded,
-                Err(violation) => return (heard, Some(violation)),
+                Err(violation) => return (received, Some(violation)),
             };
             used += taken;
             match event {
@@ -50,31 +50,31 @@ fn hear<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
                     let (_, message) = begun.get_or_insert_with(|| (kind, Vec::new()));
                     message.extend_from_slice(payload);
                     if end == End::Last {
-                        heard.extend(begun.take().map(|(kind, message)| Heard::Message(kind, message)));
+                        received.extend(begun.take().map(|(kind, message)| Received::Message(kind, message)));
                     }
                 }
-                Some(Event::Ping(payload)) => heard.push(Heard::Ping(payload.to_vec())),
-                Some(Event::Pong(payload)) => heard.push(Heard::Pong(payload.to_vec())),
+                Some(Event::Ping(payload)) => received.push(Received::Ping(payload.to_vec())),
+                Some(Event::Pong(payload)) => received.push(Received::Pong(payload.to_vec())),
                 Some(Event::Close(close)) => {
-                    heard.push(Heard::Close(close.map(|(code, reason)| (code.into(), reason))));
+                    received.push(Received::Close(close.map(|(code, reason)| (code.into(), reason))));
                 }
             }
         }
     }
-    heard.extend(begun.map(|(kind, message)| Heard::Begun(kind, message)));
-    (heard, None)
+    received.extend(begun.map(|(kind, message)| Received::Begun(kind, message)));
+    (received, None)
 }
 
 /// Checks an outcome when the frames come at once, byte by byte, and in chunks that cut them anywhere.
 #[track_caller]
-fn check(frames: &[Vec<u8>], heard: &[Heard], violation: Option<Violation>) {
+fn check(frames: &[Vec<u8>], received: &[Received], violation: Option<Violation>) {
     let input = frames.concat();
-    let expected = (heard.to_vec(), violation);
-    assert_eq!(hear([&input[..]]), expected, "at once");
+    let expected = (received.to_vec(), violation);
+    assert_eq!(decode([&input[..]]), expected, "at once");
     for size in [1, 2, 3, 5, 7, 64, 997] {
         // Nothing new is learnt from cutting a long message into single bytes.
         if size > 16 || input.len() < 10_000 {
-            assert_eq!(hear(input.chunks(size)), expected, "in chunks of {size}");
+            assert_eq!(decode(input.chunks(size)), expected, "in chunks of {size}");
         }
     }
 }
@@ -100,10 +100,10 @@ fn frame_with_length(first: u8, length: &[u8], payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-fn text(text: &str) -> Heard {
-    Heard::Message(MessageKind::Text, text.as_bytes().to_vec())
+fn text(text: &str) -> Received {
+    Received::Message(MessageKind::Text, text.as_bytes().to_vec())
 }
 
-fn ping(payload: &[u8]) -> Heard {
-    Heard::Ping(payload.to_vec())
+fn ping(payload: &[u8]) -> Received {
+    Received::Ping(payload.to_vec())
 }

@@ -2,7 +2,7 @@
 
 use std::str;
 
-/// Checks a text piece by piece, and fails at the first byte that no continuation can heal.
+/// Checks a text piece by piece, and fails at the first byte after which no continuation is valid UTF-8.
 #[derive(Debug, Default)]
 pub(super) struct Utf8 {
     /// The bytes of a character whose end is still to come: at most three.

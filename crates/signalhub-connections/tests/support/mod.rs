@@ -82,7 +82,7 @@ pub async fn start_with(
     Running { address, counts, ended, stop, stopped }
 }
 
-/// One response, apart from a body that goes on.
+/// One response, without a body that has no length.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
@@ -105,7 +105,7 @@ impl Running {
         socket
     }
 
-    /// Asks on a socket of its own. The request is a method, a target and header lines.
+    /// Sends a request on a new socket. It consists of a method, a target and header lines.
     pub async fn ask(&self, line: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = format!("{line} HTTP/1.1\r\nHost: h\r\n");
         for (name, value) in headers {
@@ -115,7 +115,7 @@ impl Running {
         answer(&mut self.open(request + length + "\r\n").await).await
     }
 
-    /// Negotiates and gives back the public id and the secret token.
+    /// Negotiates, and returns the public id and the secret token.
     pub async fn negotiate(&self) -> (String, String) {
         let answer = self.ask("POST /echo/negotiate?negotiateVersion=1", &[]).await;
         let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
@@ -175,10 +175,10 @@ pub async fn answer(socket: &mut TcpStream) -> Answer {
     answer
 }
 
-/// Tells that the server ends the connection, and what it sent before.
+/// Expects the server to end the connection, and returns what it sent before.
 pub async fn closed(socket: &mut TcpStream) -> String {
     let mut rest = Vec::new();
-    // The end may come as a reset, when the client sent more than was read.
+    // The end may be a reset, if the client sent more than was read.
     let _ = tokio::time::timeout(Duration::from_secs(10), socket.read_to_end(&mut rest)).await.unwrap();
     String::from_utf8_lossy(&rest).into_owned()
 }

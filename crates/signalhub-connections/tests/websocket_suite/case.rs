@@ -5,7 +5,7 @@ use std::fmt::Write;
 /// Not zero, so that unmasking is part of every case.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// Asked for at the end of a case that leaves the connection open: its pong shows that all before it was read.
+/// Sent at the end of a case that leaves the connection open: its pong shows that everything before it was read.
 pub(crate) const FENCE: &[u8] = b"fence";
 
 /// One case.
@@ -26,23 +26,23 @@ pub(crate) enum Step {
     Write(Vec<u8>),
     /// Sends bytes in pieces of this length.
     Pieces(Vec<u8>, usize),
-    /// Waits until so many bytes have come back.
+    /// Waits until this many bytes were echoed.
     Echoed(usize),
 }
 
 /// How the client ends a case.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Tail {
-    /// The connection is to be open still: a ping, its pong, then Close with 1000.
+    /// The connection is expected to be open still: a ping, its pong, then Close with 1000.
     Fence,
-    /// The server is to end it: nothing more is sent, and the client's side ends, so that nobody waits.
+    /// The server is expected to end the connection: the client shuts its side down, so that neither side waits.
     Silence,
 }
 
 /// What a server did with a case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Observed {
-    /// The payload of all messages, because an echo of pieces keeps no borders.
+    /// The payload of all messages: an echo of pieces does not keep message boundaries.
     pub(crate) payload: Vec<u8>,
     pub(crate) pongs: Vec<Vec<u8>>,
     pub(crate) close: Close,
@@ -61,7 +61,7 @@ pub(crate) enum Close {
     Code(u16),
 }
 
-/// What is to be thought of a case.
+/// The verdict on a case.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Verdict {
     Ok,
@@ -88,7 +88,7 @@ impl Case {
         self
     }
 
-    /// Sends frames in pieces of so many bytes.
+    /// Sends frames in pieces of this many bytes.
     pub(crate) fn sends_in(mut self, length: usize, frames: impl IntoIterator<Item = Vec<u8>>) -> Self {
         self.steps.push(Step::Pieces(frames.into_iter().flatten().collect(), length));
         self
@@ -229,7 +229,7 @@ pub(crate) fn close(code: u16, reason: impl AsRef<[u8]>) -> Vec<u8> {
     frame(0x88, [&code.to_be_bytes(), reason.as_ref()].concat())
 }
 
-/// A message in frames of so many bytes; `opcode` is 1 for text and 2 for binary.
+/// A message in frames of this many bytes; `opcode` is 1 for text and 2 for binary.
 pub(crate) fn fragments(opcode: u8, payload: &[u8], length: usize) -> Vec<Vec<u8>> {
     let count = payload.len().div_ceil(length).max(1);
     let piece = |index: usize| &payload[index * length..payload.len().min((index + 1) * length)];

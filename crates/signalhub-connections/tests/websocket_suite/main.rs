@@ -24,7 +24,7 @@ use futures_util::{StreamExt, stream};
 /// How many cases run side by side.
 const CONCURRENCY: usize = 16;
 
-/// What becomes of all cases at one server, in their order.
+/// The results of all cases at one server, in their order.
 async fn run(cases: &[Arc<Case>], address: SocketAddr) -> Vec<Observed> {
     let runs = cases.iter().map(|case| {
         let case = Arc::clone(case);
@@ -72,7 +72,7 @@ fn results(cases: &[Arc<Case>], ours: &[Observed], theirs: &[Observed]) -> Strin
     )
 }
 
-/// Says why the two servers may differ in this.
+/// Why the two servers may differ in this case.
 fn difference(case: &Case, ours: &Observed, theirs: &Observed) -> &'static str {
     let violation = |observed: &Observed| matches!(observed.close, Close::Code(1002 | 1007));
     match (ours.close, theirs.close) {

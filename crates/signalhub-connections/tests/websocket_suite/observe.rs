@@ -1,4 +1,4 @@
-//! The client of a case: raw bytes out, and what comes back taken apart.
+//! The client of a case: it sends raw bytes, and parses what comes back.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::case::{self, Case, Close, FENCE, Observed, Step, Tail};
 
-/// No case takes as long; one that does has failed.
+/// A case that takes this long has failed.
 const LIMIT: Duration = Duration::from_secs(30);
 
 const UPGRADE: &[u8] = b"GET /echo HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -45,7 +45,7 @@ pub(crate) async fn observe(address: SocketAddr, case: Arc<Case>) -> Observed {
     observed.unwrap_or(Observed { unexpected: true, ..Observed::default() })
 }
 
-/// Sends what the case says. Once the server has ended the connection nothing can be sent, and need not be.
+/// Sends the bytes of the case. Errors are ignored once the server has ended the connection.
 async fn write(mut writer: OwnedWriteHalf, case: &Case, mut progress: watch::Receiver<Progress>) -> OwnedWriteHalf {
     for step in &case.steps {
         match step {
@@ -98,7 +98,7 @@ async fn read(reader: OwnedReadHalf, progress: watch::Sender<Progress>) -> Obser
 /// Reads one frame of a server: its first byte and its payload.
 async fn read_frame(reader: &mut (impl AsyncRead + Unpin)) -> std::io::Result<(u8, Vec<u8>)> {
     let first = reader.read_u8().await?;
-    // A masked frame would claim to be longer than any that is sent here, and is found out by the frames it swallows.
+    // A masked frame would look longer than any that is sent here, and the missing frames would fail the case.
     let length = match reader.read_u8().await? {
         126 => u64::from(reader.read_u16().await?),
         127 => reader.read_u64().await?,

@@ -19,7 +19,7 @@ impl ConnectionHandler for Echo {
             let outbound = connection.outbound();
             let mut intake = Intake::Open;
             let reason = loop {
-                // What is not taken back in time holds the client up; without this it would end as a slow consumer.
+                // While the client does not read its echo, its input is not read; otherwise it would end as a slow consumer.
                 let received = tokio::select! {
                     received = connection.receive(intake) => received,
                     () = outbound.ready(), if intake == Intake::Paused => {

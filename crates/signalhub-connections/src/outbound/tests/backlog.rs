@@ -10,7 +10,7 @@ fn send_queue(backlog: &Arc<Backlog>) -> Arc<SendQueue> {
     Arc::new(SendQueue::new(limits, Arc::clone(backlog), Writer::Task))
 }
 
-/// Sends frames until one is refused, and tells how many were taken.
+/// Sends frames until one is refused, and returns how many were taken.
 fn fill(send_queue: &Arc<SendQueue>, most: usize) -> usize {
     let outbound = Outbound::new(Arc::clone(send_queue));
     (0..most).take_while(|_| outbound.send(&text(FRAME)).is_ok()).count()

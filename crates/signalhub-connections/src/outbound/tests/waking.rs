@@ -1,6 +1,6 @@
 //! Wake-ups under random orders of events, each run from a seed.
 //!
-//! The writer of a send queue and those who wait for room are polled only after somebody woke them. Whatever the order of sends,
+//! The writer of a send queue and those who wait for room are polled only after they were woken. Whatever the order of sends,
 //! corks, writes that block and reads, everything arrives and every wait ends. A run that fails names its seed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -81,7 +81,7 @@ impl Run {
             let limits = QueueLimits { bytes: 1 << 30, ..QueueLimits::default() };
             (Arc::new(SendQueue::new(limits, Arc::default(), writer)), Way::Taken)
         } else {
-            let (_, socket, client) = socket_lane().await;
+            let (_, socket, client) = socket_and_queue().await;
             // Room is below 4 KiB.
             let limits = QueueLimits { bytes: 64 << 10, ..QueueLimits::default() };
             let send_queue = Arc::new(SendQueue::new(limits, Arc::default(), Writer::Task));

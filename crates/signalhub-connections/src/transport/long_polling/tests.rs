@@ -17,13 +17,13 @@ enum Step {
     Poll,
     /// The client gives a poll up.
     Abort(usize),
-    /// Whoever can go on goes on a little.
+    /// Every task that can make progress is polled.
     Yield,
     /// Time passes; polls may time out.
     Advance(u64),
-    /// The server sends a message of so many bytes.
+    /// The server sends a message of this many bytes.
     Send(usize),
-    /// A POST of so many bytes arrives, in pieces.
+    /// A POST of this many bytes arrives, in pieces.
     Post(usize),
     /// The handler reads what came.
     Read,

@@ -21,7 +21,7 @@ fn dispatched(stream: &str) -> Vec<String> {
             continue;
         }
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
-        assert!(field == "data" || field.is_empty(), "a field {field:?} that nobody sent");
+        assert!(field == "data" || field.is_empty(), "the unexpected field {field:?}");
         if field == "data" {
             data.push_str(value.strip_prefix(' ').unwrap_or(value));
             data.push('\n');

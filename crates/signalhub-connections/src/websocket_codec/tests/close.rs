@@ -8,10 +8,10 @@ fn body(code: u16, reason: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn closes_are_heard() {
+fn closes_are_received() {
     let row = |payload: &[u8], close: Option<(u16, &str)>| {
         let close = close.map(|(code, reason)| (code, reason.to_owned()));
-        check(&[frame(0x88, payload)], &[Heard::Close(close)], None);
+        check(&[frame(0x88, payload)], &[Received::Close(close)], None);
     };
     row(b"", None);
     row(&body(1000, b""), Some((1000, "")));
@@ -21,9 +21,9 @@ fn closes_are_heard() {
 }
 
 #[test]
-fn nothing_is_heard_after_a_close() {
+fn nothing_is_received_after_a_close() {
     for after in [frame(0x88, b""), frame(0x89, b""), frame(0x81, b"late"), frame(0x83, b""), vec![0xff; 20]] {
-        check(&[frame(0x81, b"hi"), frame(0x88, b""), after], &[text("hi"), Heard::Close(None)], None);
+        check(&[frame(0x81, b"hi"), frame(0x88, b""), after], &[text("hi"), Received::Close(None)], None);
     }
 }
 
@@ -31,7 +31,7 @@ fn nothing_is_heard_after_a_close() {
 fn close_codes_that_may_be_sent_are_accepted() {
     let registered = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014];
     for code in registered.into_iter().chain([3000, 3999, 4000, 4999]) {
-        check(&[frame(0x88, &body(code, b""))], &[Heard::Close(Some((code, String::new())))], None);
+        check(&[frame(0x88, &body(code, b""))], &[Received::Close(Some((code, String::new())))], None);
     }
 }
 
@@ -40,7 +40,7 @@ fn close_codes_that_must_not_be_sent_are_refused() {
     let mut codes = vec![0, 1, 999, 1004, 1005, 1006, 1015, 5000, 5001, 65_535];
     codes.extend(1016..=2999);
     for code in codes {
-        assert_eq!(hear([&frame(0x88, &body(code, b"why"))[..]]), (vec![], Some(Violation::CloseCode(code))));
+        assert_eq!(decode([&frame(0x88, &body(code, b"why"))[..]]), (vec![], Some(Violation::CloseCode(code))));
     }
 }
 

@@ -43,43 +43,43 @@ impl Write for Sent {
     }
 }
 
-fn tungstenite_hears(input: &[u8]) -> (Vec<Heard>, Verdict) {
+fn tungstenite_outcome(input: &[u8]) -> (Vec<Received>, Verdict) {
     // A frame that claims more than was sent would be waited for; the limit spares its allocation.
     let config = WebSocketConfig::default().max_message_size(None).max_frame_size(Some(1 << 20)).read_buffer_size(4096);
     let mut socket = WebSocket::from_raw_socket(Sent(Cursor::new(input.to_vec())), Role::Server, Some(config));
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     loop {
         match socket.read() {
-            Ok(Message::Text(text)) => heard.push(Heard::Message(MessageKind::Text, text.as_bytes().to_vec())),
-            Ok(Message::Binary(bytes)) => heard.push(Heard::Message(MessageKind::Binary, bytes.to_vec())),
-            Ok(Message::Ping(payload)) => heard.push(Heard::Ping(payload.to_vec())),
-            Ok(Message::Pong(payload)) => heard.push(Heard::Pong(payload.to_vec())),
+            Ok(Message::Text(text)) => received.push(Received::Message(MessageKind::Text, text.as_bytes().to_vec())),
+            Ok(Message::Binary(bytes)) => received.push(Received::Message(MessageKind::Binary, bytes.to_vec())),
+            Ok(Message::Ping(payload)) => received.push(Received::Ping(payload.to_vec())),
+            Ok(Message::Pong(payload)) => received.push(Received::Pong(payload.to_vec())),
             Ok(Message::Close(Some(close))) if close.reason.as_str() == "Protocol violation" => {
-                return (heard, Verdict::Refused);
+                return (received, Verdict::Refused);
             }
             Ok(Message::Close(close)) => {
-                heard.push(Heard::Close(close.map(|close| (close.code.into(), close.reason.to_string()))));
-                return (heard, Verdict::Closed);
+                received.push(Received::Close(close.map(|close| (close.code.into(), close.reason.to_string()))));
+                return (received, Verdict::Closed);
             }
             Ok(Message::Frame(_)) => unreachable!("tungstenite never reads a raw frame"),
             Err(Error::Capacity(_) | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
-                return (heard, Verdict::Waits);
+                return (received, Verdict::Waits);
             }
-            Err(_) => return (heard, Verdict::Refused),
+            Err(_) => return (received, Verdict::Refused),
         }
     }
 }
 
-/// Hears the input ourselves, in tungstenite's terms: only whole messages.
-fn we_hear(input: &[u8]) -> (Vec<Heard>, Verdict) {
-    let (mut heard, violation) = hear(input.chunks(61));
-    heard.retain(|event| !matches!(event, Heard::Begun(..)));
-    let verdict = match (heard.last(), violation) {
+/// Decodes the input with our decoder, in tungstenite's terms: only whole messages.
+fn our_outcome(input: &[u8]) -> (Vec<Received>, Verdict) {
+    let (mut received, violation) = decode(input.chunks(61));
+    received.retain(|event| !matches!(event, Received::Begun(..)));
+    let verdict = match (received.last(), violation) {
         (_, Some(_)) => Verdict::Refused,
-        (Some(Heard::Close(_)), None) => Verdict::Closed,
+        (Some(Received::Close(_)), None) => Verdict::Closed,
         (_, None) => Verdict::Waits,
     };
-    (heard, verdict)
+    (received, verdict)
 }
 
 /// A text, by its pieces so that its frames can end within characters.
@@ -165,14 +165,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn tungstenite_hears_the_same_of_whole_frames(input in valid_frames()) {
-        prop_assert_eq!(we_hear(&input), tungstenite_hears(&input));
+    fn tungstenite_outcome_the_same_of_whole_frames(input in valid_frames()) {
+        prop_assert_eq!(our_outcome(&input), tungstenite_outcome(&input));
     }
 
     #[test]
     fn tungstenite_gives_the_same_verdict_on_any_frames(input in any_frames()) {
-        let (ours, our_verdict) = we_hear(&input);
-        let (theirs, their_verdict) = tungstenite_hears(&input);
+        let (ours, our_verdict) = our_outcome(&input);
+        let (theirs, their_verdict) = tungstenite_outcome(&input);
         prop_assert_eq!(ours, theirs);
         let early = (our_verdict, their_verdict) == (Verdict::Refused, Verdict::Waits);
         prop_assert!(our_verdict == their_verdict || early, "we {our_verdict:?}, tungstenite {their_verdict:?}");
@@ -181,7 +181,8 @@ proptest! {
 
 #[test]
 fn the_deliberate_differences_are_these() {
-    let row = |input: &[u8], ours, theirs| assert_eq!((we_hear(input).1, tungstenite_hears(input).1), (ours, theirs));
+    let row =
+        |input: &[u8], ours, theirs| assert_eq!((our_outcome(input).1, tungstenite_outcome(input).1), (ours, theirs));
     row(&frame(0x88, &1014_u16.to_be_bytes()), Verdict::Closed, Verdict::Refused);
     row(&[0x81, 0x05], Verdict::Refused, Verdict::Waits);
     row(&frame_with_length(0x81, &[100], b"\xff"), Verdict::Refused, Verdict::Waits);

@@ -3,12 +3,12 @@
 use super::*;
 
 #[test]
-fn messages_of_every_size_are_heard() {
+fn messages_of_every_size_are_received() {
     for size in [0, 1, 7, 8, 125, 126, 127, 128, 65_535, 65_536, 200_000] {
         let letters: Vec<u8> = (b'a'..=b'z').cycle().take(size).collect();
         let bytes: Vec<u8> = (0..=255).cycle().take(size).collect();
-        check(&[frame(0x81, &letters)], &[Heard::Message(MessageKind::Text, letters)], None);
-        check(&[frame(0x82, &bytes)], &[Heard::Message(MessageKind::Binary, bytes)], None);
+        check(&[frame(0x81, &letters)], &[Received::Message(MessageKind::Text, letters)], None);
+        check(&[frame(0x82, &bytes)], &[Received::Message(MessageKind::Binary, bytes)], None);
     }
 }
 
@@ -21,7 +21,7 @@ fn lengths_longer_than_need_be_are_accepted() {
 #[test]
 fn huge_frames_stream() {
     let huge = frame_with_length(0x82, &[127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], b"begin");
-    check(&[huge], &[Heard::Begun(MessageKind::Binary, b"begin".to_vec())], None);
+    check(&[huge], &[Received::Begun(MessageKind::Binary, b"begin".to_vec())], None);
 }
 
 #[test]
@@ -33,19 +33,19 @@ fn lengths_with_their_top_bit_are_refused() {
 }
 
 #[test]
-fn pings_and_pongs_are_heard() {
+fn pings_and_pongs_are_received() {
     let most = [0xfe; 125];
     let row = |payload: &[u8]| {
         check(&[frame(0x89, payload)], &[ping(payload)], None);
-        check(&[frame(0x8a, payload)], &[Heard::Pong(payload.to_vec())], None);
+        check(&[frame(0x8a, payload)], &[Received::Pong(payload.to_vec())], None);
     };
     row(b"");
     row(b"Hello, world!");
     row(&[0x00, 0xff, 0xfe, 0xfd, 0xfc, 0xfb, 0x00, 0xff]);
     row(&most);
     let ten: Vec<_> = (0..10).map(|number| frame(0x89, &[number])).collect();
-    let heard: Vec<_> = (0..10).map(|number| ping(&[number])).collect();
-    check(&ten, &heard, None);
+    let received: Vec<_> = (0..10).map(|number| ping(&[number])).collect();
+    check(&ten, &received, None);
 }
 
 #[test]
@@ -89,18 +89,18 @@ fn fragments_make_one_message() {
     let both = [text("onetwo")];
     check(&[frame(0x01, b"one"), frame(0x80, b"two")], &both, None);
     check(&[frame(0x01, b""), frame(0x00, b"onetwo"), frame(0x00, b""), frame(0x80, b"")], &both, None);
-    let bytes = Heard::Message(MessageKind::Binary, vec![0xff, 0xfe]);
+    let bytes = Received::Message(MessageKind::Binary, vec![0xff, 0xfe]);
     check(&[frame(0x02, &[0xff]), frame(0x80, &[0xfe])], &[bytes], None);
     check(&[frame(0x01, b""), frame(0x80, b"")], &[text("")], None);
-    check(&[frame(0x01, b"one")], &[Heard::Begun(MessageKind::Text, b"one".to_vec())], None);
+    check(&[frame(0x01, b"one")], &[Received::Begun(MessageKind::Text, b"one".to_vec())], None);
 }
 
 #[test]
 fn control_frames_come_between_fragments() {
     let frames = [frame(0x01, b"a"), frame(0x89, b"1"), frame(0x00, b"b"), frame(0x8a, b"2"), frame(0x80, b"c")];
-    check(&frames, &[ping(b"1"), Heard::Pong(b"2".to_vec()), text("abc")], None);
+    check(&frames, &[ping(b"1"), Received::Pong(b"2".to_vec()), text("abc")], None);
     let closed = [frame(0x01, b"a"), frame(0x88, b""), frame(0x80, b"b")];
-    check(&closed, &[Heard::Close(None), Heard::Begun(MessageKind::Text, b"a".to_vec())], None);
+    check(&closed, &[Received::Close(None), Received::Begun(MessageKind::Text, b"a".to_vec())], None);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn messages_do_not_interleave() {
 }
 
 #[test]
-fn nothing_is_heard_after_a_violation() {
+fn nothing_is_received_after_a_violation() {
     let mut decoder = Decoder::new();
     let mut bad = frame(0x83, b"");
     assert_eq!(decoder.decode(&mut bad), Err(Violation::ReservedOpcode(3)));

@@ -33,7 +33,7 @@ const WELL_FORMED: [&[(u8, u8)]; 9] = [
     &[(0xf4, 0xf4), (0x80, 0x8f), (0x80, 0xbf), (0x80, 0xbf)],
 ];
 
-/// Tells how many bytes of `text` may stand before one ruins it, and whether all of it is whole characters.
+/// Returns how many bytes of `text` are valid before the first invalid one, and whether it ends with a whole character.
 fn judge(text: &[u8]) -> (usize, bool) {
     let mut position = 0;
     while position < text.len() {
@@ -64,18 +64,18 @@ fn text_bytes() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn any_split_is_heard_alike(
+    fn any_split_is_received_alike(
         input in prop_oneof![valid_frames(), any_frames()],
         sizes in prop::collection::vec(1_usize..200, 1..8),
     ) {
-        let whole = hear([&input[..]]);
-        prop_assert_eq!(hear(cut(&input, &sizes)), whole.clone());
-        prop_assert_eq!(hear(input.chunks(1)), whole);
+        let whole = decode([&input[..]]);
+        prop_assert_eq!(decode(cut(&input, &sizes)), whole.clone());
+        prop_assert_eq!(decode(input.chunks(1)), whole);
     }
 
     #[test]
     fn random_bytes_never_panic(input in prop::collection::vec(any::<u8>(), 0..400), size in 1_usize..50) {
-        prop_assert_eq!(hear(input.chunks(size)), hear([&input[..]]));
+        prop_assert_eq!(decode(input.chunks(size)), decode([&input[..]]));
     }
 
     #[test]
@@ -85,8 +85,8 @@ proptest! {
         let mut input = vec![0x82, 0x80 | payload.len() as u8];
         input.extend_from_slice(&mask);
         input.extend(payload.iter().enumerate().map(|(index, byte)| byte ^ mask[index % 4]));
-        let heard = vec![Heard::Message(MessageKind::Binary, payload)];
-        prop_assert_eq!(hear(input.chunks(size)), (heard, None));
+        let received = vec![Received::Message(MessageKind::Binary, payload)];
+        prop_assert_eq!(decode(input.chunks(size)), (received, None));
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod cases;
 
 use case::{Case, Close, FENCE, Observed, Step, Tail, Verdict};
 
-/// From so many bytes on, a case is not cut further than it says.
+/// Longer cases are not cut into smaller pieces than they ask for.
 const LONG: usize = 16 * 1024;
 
 /// What became of the cases at the server.
@@ -28,7 +28,7 @@ fn observe(case: &Case, cut: impl Fn(usize) -> usize) -> Observed {
     let (mut decoder, mut echo) = (Decoder::new(), Echo::default());
     for (mut bytes, length) in input(case) {
         for piece in bytes.chunks_mut(cut(length).max(1)) {
-            echo.hear(&mut decoder, piece);
+            echo.decode(&mut decoder, piece);
         }
     }
     echo.observed
@@ -52,7 +52,7 @@ fn input(case: &Case) -> Vec<(Vec<u8>, usize)> {
 }
 
 impl Echo {
-    fn hear(&mut self, decoder: &mut Decoder, mut bytes: &mut [u8]) {
+    fn decode(&mut self, decoder: &mut Decoder, mut bytes: &mut [u8]) {
         let observed = &mut self.observed;
         while observed.close == Close::Missing {
             match decoder.decode(bytes) {

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn valid_text_is_heard_however_it_is_fragmented() {
+fn valid_text_is_received_however_it_is_fragmented() {
     let row = |message: &str| {
         check(&[frame(0x81, message.as_bytes())], &[text(message)], None);
         for size in 1..=4 {
@@ -77,7 +77,7 @@ fn invalid_text_is_refused() {
         check(&[frame(0x81, &whole)], &[], Some(Violation::Text));
         check(&[frame(0x01, healthy), frame(0x80, ruin)], &[], Some(Violation::Text));
         check(&[frame(0x01, healthy), frame(0x89, b""), frame(0x00, ruin)], &[ping(b"")], Some(Violation::Text));
-        let bytes = Heard::Message(MessageKind::Binary, whole.clone());
+        let bytes = Received::Message(MessageKind::Binary, whole.clone());
         check(&[frame(0x02, healthy), frame(0x80, ruin)], &[bytes], None);
     }
 }
@@ -88,8 +88,9 @@ fn invalid_text_is_refused_by_the_byte_that_ruins_it() {
         // The frame promises more, so that only the bytes themselves can be the reason.
         let length = [126, 1, 0];
         let begun = frame_with_length(0x81, &length, healthy);
-        let heard = if healthy.is_empty() { vec![] } else { vec![Heard::Begun(MessageKind::Text, healthy.to_vec())] };
-        check(&[begun], &heard, None);
+        let received =
+            if healthy.is_empty() { vec![] } else { vec![Received::Begun(MessageKind::Text, healthy.to_vec())] };
+        check(&[begun], &received, None);
         let ruined = frame_with_length(0x81, &length, &[healthy, &ruin[..1]].concat());
         check(&[ruined], &[], Some(Violation::Text));
         // The same where the ruin opens the next fragment.
@@ -112,5 +113,5 @@ fn text_that_ends_within_a_character_is_refused() {
 #[test]
 fn messages_do_not_inherit_each_others_characters() {
     let frames = [frame(0x81, "é".as_bytes()), frame(0x82, b"\xc3"), frame(0x81, b"\xa9")];
-    check(&frames, &[text("é"), Heard::Message(MessageKind::Binary, vec![0xc3])], Some(Violation::Text));
+    check(&frames, &[text("é"), Received::Message(MessageKind::Binary, vec![0xc3])], Some(Violation::Text));
 }

@@ -10,16 +10,20 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn orders() -> Vec<Case> {
-    let goodbye = || close(1000, "");
+    let normal_close = || close(1000, "");
     let long = vec![b'B'; 256 * 1024];
     vec![
-        Case::new("7.1.1").sends([text(HELLO)]).echoes(HELLO).waits().sends([goodbye()]).closes(1000),
-        Case::new("7.1.2").sends([goodbye(), goodbye()]).closes(1000),
-        Case::new("7.1.3").sends([goodbye(), ping("")]).closes(1000),
-        Case::new("7.1.4").sends([goodbye(), text(HELLO)]).closes(1000),
-        Case::new("7.1.5").sends([frame(0x01, "fragment1"), goodbye(), frame(0x80, "fragment2")]).closes(1000),
-        Case::new("7.1.6").sends([text(&long)]).echoes(&long).waits().sends([goodbye(), ping("")]).closes(1000),
-        Case::new("7.1.7").sends([text(HELLO), goodbye()]).echoes(HELLO).closes(1000).or_no_echo(ENDED_BEFORE_ECHO),
+        Case::new("7.1.1").sends([text(HELLO)]).echoes(HELLO).waits().sends([normal_close()]).closes(1000),
+        Case::new("7.1.2").sends([normal_close(), normal_close()]).closes(1000),
+        Case::new("7.1.3").sends([normal_close(), ping("")]).closes(1000),
+        Case::new("7.1.4").sends([normal_close(), text(HELLO)]).closes(1000),
+        Case::new("7.1.5").sends([frame(0x01, "fragment1"), normal_close(), frame(0x80, "fragment2")]).closes(1000),
+        Case::new("7.1.6").sends([text(&long)]).echoes(&long).waits().sends([normal_close(), ping("")]).closes(1000),
+        Case::new("7.1.7")
+            .sends([text(HELLO), normal_close()])
+            .echoes(HELLO)
+            .closes(1000)
+            .or_no_echo(ENDED_BEFORE_ECHO),
     ]
 }
 

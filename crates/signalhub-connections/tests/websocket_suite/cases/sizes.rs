@@ -1,4 +1,4 @@
-//! Families 9 and 10: large and many messages, in sizes that take a moment.
+//! Families 9 and 10: large and many messages, in sizes that keep the test short.
 
 use super::super::case::{Case, fragments, frame};
 
@@ -19,7 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// A payload without a period that a border could hide in.
+/// A payload that does not repeat, so that a wrong boundary is noticed.
 fn bytes(kind: u8, length: usize) -> Vec<u8> {
     let byte = |at: usize| (at * 31 + at / 251) as u8;
     (0..length).map(|at| if kind == 1 { b' ' + byte(at) % 95 } else { byte(at) }).collect()

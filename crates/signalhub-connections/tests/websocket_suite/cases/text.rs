@@ -1,4 +1,4 @@
-//! Family 6: UTF-8, judged as it arrives.
+//! Family 6: UTF-8, checked as it arrives.
 
 use super::super::case::{Case, fragments, frame, text};
 
