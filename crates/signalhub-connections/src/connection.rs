@@ -14,6 +14,7 @@
 
 mod input;
 pub(crate) mod peer;
+mod resume;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 
 use self::input::Input;
 use self::peer::Peer;
+use self::resume::Resume;
 use crate::auth::identity::{Identity, Renewal};
 use crate::close::CloseReason;
 use crate::close::close_frame::{ClientClose, CloseFrame};
@@ -60,25 +62,6 @@ pub struct Connection {
     registration: Option<Registration>,
 }
 
-/// Whether another transport may follow the one that is lost.
-enum Resume {
-    /// No: it was not negotiated, or the handler does not want it.
-    Disabled,
-    /// No, although it was negotiated: event streams and polls end with their transport.
-    Unsupported,
-    /// Yes: it arrives here.
-    Through(Arc<Handover>),
-}
-
-impl Resume {
-    fn handover(&self) -> Option<&Arc<Handover>> {
-        match self {
-            Self::Disabled | Self::Unsupported => None,
-            Self::Through(handover) => Some(handover),
-        }
-    }
-}
-
 impl Connection {
     pub(crate) fn new(
         id: ConnectionId,
@@ -101,11 +84,7 @@ impl Connection {
     }
 
     pub(crate) fn resumable(mut self, reconnect: Reconnect, handover: Option<Arc<Handover>>) -> Self {
-        self.resume = match (reconnect, handover) {
-            (Reconnect::Plain, _) => Resume::Disabled,
-            (Reconnect::Stateful, None) => Resume::Unsupported,
-            (Reconnect::Stateful, Some(handover)) => Resume::Through(handover),
-        };
+        self.resume = Resume::new(reconnect, handover);
         self
     }
 
@@ -188,10 +167,7 @@ impl Connection {
 
     /// What was negotiated about reconnecting.
     pub fn reconnect(&self) -> Reconnect {
-        match self.resume {
-            Resume::Disabled => Reconnect::Plain,
-            Resume::Unsupported | Resume::Through(_) => Reconnect::Stateful,
-        }
+        self.resume.reconnect()
     }
 
     /// Tells whether the connection outlives the loss of its transport, because another one may take over. Only
@@ -245,55 +221,7 @@ impl Connection {
     /// [`Endpoint`](crate::Endpoint) offers WebSockets alone unless it is told otherwise. When a part of a message was read
     /// already, or a client has sent POSTs before its WebSocket.
     ///
-    /// # Plain WebSockets
-    /// A handler that answers each text message, refuses binary ones, and sees how its client closes:
-    /// ```
-    /// # use std::sync::Arc;
-    /// # use signalhub_connections::*;
-    /// struct Upper;
-    ///
-    /// impl ConnectionHandler for Upper {
-    ///     fn handle(self: Arc<Self>, mut connection: Connection) -> BoxFuture<()> {
-    ///         Box::pin(async move {
-    ///             if connection.read_messages(64 * 1024).is_err() {
-    ///                 return connection.close(CloseReason::Refused).await;
-    ///             }
-    ///             loop {
-    ///                 match connection.receive(Intake::Open).await {
-    ///                     Received::Message { kind: MessageKind::Text } => {
-    ///                         let answer = connection.input().to_ascii_uppercase();
-    ///                         connection.consume(answer.len());
-    ///                         let _ = connection.outbound().send(&Frame::new(MessageKind::Text, &answer));
-    ///                     }
-    ///                     Received::Message { kind: MessageKind::Binary } => {
-    ///                         let frame = CloseFrame::new(CloseCode::UNSUPPORTED_DATA, "text only");
-    ///                         return connection.close_with(CloseReason::InvalidMessage, frame).await;
-    ///                     }
-    ///                     Received::Ended(reason) => {
-    ///                         if let Some(close) = connection.client_close() {
-    ///                             println!("closed with {:?}: {}", close.code(), close.reason());
-    ///                         }
-    ///                         return connection.close(reason).await;
-    ///                     }
-    ///                     Received::Drain => return connection.close(CloseReason::ServerShutdown).await,
-    ///                     _ => {}
-    ///                 }
-    ///             }
-    ///         })
-    ///     }
-    /// }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// # let (connection, mut peer) = Connection::pair(Identity::anonymous());
-    /// # let handler = tokio::spawn(Arc::new(Upper).handle(connection));
-    /// # peer.send("hello");
-    /// # assert_eq!(peer.receive().await.unwrap(), "HELLO");
-    /// # peer.send_message(MessageKind::Binary, [0]);
-    /// # handler.await.unwrap();
-    /// # assert_eq!(peer.close_frame().unwrap().code(), CloseCode::UNSUPPORTED_DATA);
-    /// # }
-    /// ```
-    /// The transport sends no WebSocket pings by itself and answers those of the client. A handler that wants to know whether
-    /// its client is alive calls [`send_ping`](Self::send_ping) now and then, and counts [`Received::Tick`]s.
+    #[doc = include_str!("../docs/plain-websockets.md")]
     pub fn read_messages(&mut self, max_bytes: usize) -> Result<(), ReadMessagesError> {
         if !self.input().is_empty() {
             return Err(ReadMessagesError::PartOfMessage);

@@ -134,11 +134,15 @@ async fn an_orderly_close_ends_the_connection() {
 #[tokio::test]
 async fn suspended_connections_end_and_leave_nothing() {
     const COUNT: usize = 2000;
-    let running = resumable(Duration::from_secs(1)).await;
+    let timeout = Duration::from_secs(60);
+    let running = resumable(timeout).await;
     for _ in 0..COUNT {
         let token = negotiate(&running, "ann").await;
         lose(connect(&running, &token, "ann").await);
     }
+    until(|| running.counts.suspended() == COUNT).await;
+    assert_eq!(running.counts.given_up(), 0);
+    pass(timeout + Duration::from_secs(1)).await;
     until(|| running.counts.given_up() == COUNT as u64).await;
     running.quiet().await;
     assert_eq!((running.counts.suspended(), running.counts.active(), running.counts.resumed()), (0, 0, 0));
