@@ -3,13 +3,21 @@
 use std::io::{self, Write};
 
 use futures_util::{Stream, StreamExt, stream};
-use signalhub::{Args, Caller, Clients, Endpoint, Groups, Hub, HubError, Server, Transports, Upload};
+use signalhub::{Args, Caller, Clients, Endpoint, Groups, Hub, HubError, Request, Server, Transports, Upload};
 
 async fn join(caller: Caller, groups: Groups, Args((room,)): Args<(String,)>) -> Result<(), HubError> {
     if room.is_empty() {
         return Err(HubError::new("a room has a name"));
     }
     groups.add(caller.id(), &room).await?;
+    Ok(())
+}
+
+/// Puts a client into the room that its URL names: `withUrl("/chat?room=lobby")`.
+async fn enter(request: Request, caller: Caller, groups: Groups) -> Result<(), HubError> {
+    if let Some(room) = request.query_value("room") {
+        groups.add(caller.id(), &room).await?;
+    }
     Ok(())
 }
 
@@ -36,6 +44,7 @@ async fn length(mut pieces: Upload<String>) -> Result<usize, HubError> {
 async fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:3000".to_owned());
     let hub = Hub::builder()
+        .on_connected(enter)
         .method("Join", join)
         .method("Say", say)
         .method("Length", length)

@@ -45,11 +45,11 @@ impl Example {
         body.to_owned()
     }
 
-    /// Connects to a hub by long polling, and gives back the path of the connection.
-    fn connect(&self, hub: &str) -> String {
+    /// Connects to a hub by long polling, and gives back the path of the connection. The query is that of the URL.
+    fn connect(&self, hub: &str, query: &str) -> String {
         let negotiated = self.request("POST", &format!("{hub}/negotiate?negotiateVersion=0"), "");
         let id = negotiated.split("\"connectionId\":\"").nth(1).unwrap().split('"').next().unwrap();
-        let path = format!("{hub}?id={id}");
+        let path = format!("{hub}?{query}&id={id}");
         self.request("GET", &path, "");
         self.request("POST", &path, "{\"protocol\":\"json\",\"version\":1}\u{1e}");
         assert_eq!(self.request("GET", &path, ""), "{}\u{1e}");
@@ -58,7 +58,7 @@ impl Example {
 
     /// Connects to a hub and calls a method; gives back everything that the poll brings.
     fn call(&self, hub: &str, target: &str, arguments: &str) -> String {
-        let path = self.connect(hub);
+        let path = self.connect(hub, "");
         let call =
             format!("{{\"type\":1,\"invocationId\":\"1\",\"target\":\"{target}\",\"arguments\":{arguments}}}\u{1e}");
         self.request("POST", &path, &call);
@@ -88,9 +88,11 @@ fn the_axum_example_serves_two_hubs_and_its_own_routes() {
 #[test]
 fn the_chat_example_talks_and_streams_in_both_directions() {
     let example = Example::start("chat");
-    let path = example.connect("/chat");
+    let path = example.connect("/chat", "room=kitchen");
     let say = |message: &str| example.request("POST", &path, &format!("{message}\u{1e}"));
     let hear = || example.request("GET", &path, "");
+    say(r#"{"type":1,"target":"Say","arguments":["kitchen","hello"]}"#);
+    assert!(hear().contains(r#""target":"Said","arguments":["#), "the URL named a room");
     say(r#"{"type":1,"invocationId":"1","target":"Join","arguments":["lobby"]}"#);
     assert_eq!(hear(), "{\"type\":3,\"invocationId\":\"1\",\"result\":null}\u{1e}");
     say(r#"{"type":1,"target":"Say","arguments":["lobby","hello"]}"#);
