@@ -106,7 +106,7 @@ impl Call {
         self.arguments.as_ref().map_or(0, |arguments| arguments.count)
     }
 
-    /// Deserializes an argument of the client once more, besides the one for the method. `index` begins at 0. Any argument
+    /// Deserialises an argument of the client once more, besides the one for the method. `index` begins at 0. Any argument
     /// can be read as a `serde_json::Value`, unless it has a value of MessagePack that JSON does not have.
     ///
     /// Arguments are kept, as the client sent them, only in a hub with [filters](crate::HubFilter), until the call ends.

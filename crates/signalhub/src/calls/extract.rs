@@ -17,7 +17,7 @@ use crate::request::Request;
 ///
 /// # Contract
 /// - `extract` runs when the call starts, once per call and parameter, in the order of the parameters: after the arguments
-///   are deserialized, after the [policy](crate::require) has admitted the caller, and inside all
+///   are deserialised, after the [policy](crate::require) has admitted the caller, and inside all
 ///   [filters](crate::HubFilter). So it sees what a filter has stored with [`Caller::insert`].
 /// - An error answers the call instead of the method, as if the method had returned it; the remaining parameters are not
 ///   extracted. In `on_connected` it refuses the client; in `on_disconnected` it is logged.
@@ -52,7 +52,7 @@ use crate::request::Request;
     message = "`{Self}` cannot be a parameter of a hub method",
     label = "not an extractor",
     note = "hub methods take `Args<(..)>` and `Upload<_>` for what the client sends, and extractors: `Caller`, `Clients`, \
-            `Groups`, `Cancellation`, `State<_>` of the state given to `HubBuilder::state`",
+            `Groups`, `Request`, `Cancellation`, `State<_>` of the state given to `HubBuilder::state`",
     note = "arguments of the client are one tuple: `Args((a, b)): Args<(i32, String)>`",
     note = "implement `signalhub::Extract` to make a type an extractor"
 )]

@@ -17,10 +17,10 @@ use crate::error::HubError;
 
 /// An async function that can be a hub method.
 ///
-/// It has up to 12 parameters: extractors in any order ([`Args`](crate::Args), [`Upload`](crate::Upload),
-/// [`Caller`](crate::Caller), [`Clients`](crate::Clients), [`Groups`](crate::Groups), [`State`](crate::State),
-/// [`Cancellation`](crate::Cancellation), and what implements [`Extract`](crate::Extract)). It returns `Result<T, HubError>`
-/// with a `T` that serde serializes.
+/// It has up to 12 parameters, which are extractors in any order: [`Args`](crate::Args), [`Upload`](crate::Upload),
+/// [`Caller`](crate::Caller), [`Clients`](crate::Clients), [`Groups`](crate::Groups), [`Request`](crate::Request),
+/// [`State`](crate::State), [`Cancellation`](crate::Cancellation), and what implements [`Extract`](crate::Extract). It returns
+/// `Result<T, HubError>` with a `T` that serde serialises.
 ///
 /// Functions and closures of this form implement the trait. A closure that captures values is cloned for each call, so capture
 /// what is cheap to clone, such as an `Arc`:
@@ -51,7 +51,8 @@ use crate::error::HubError;
     note = "a hub method is an async function that returns `Result<T, HubError>`, where `T: Serialize`",
     note = "a method that returns a stream is added with `HubBuilder::stream`",
     note = "it has at most 12 parameters, and each is an extractor: `Args<(..)>` for the arguments of the client, `Upload<_>`, \
-            `Caller`, `Clients`, `Groups`, `Cancellation`, `State<{S}>`, or a type that implements `signalhub::Extract<{S}>`",
+            `Caller`, `Clients`, `Groups`, `Request`, `Cancellation`, `State<{S}>`, or a type that implements \
+            `signalhub::Extract<{S}>`",
     note = "arguments of the client are one tuple of at most 12 types that implement `serde::Deserialize`: \
             `Args((room, text)): Args<(String, String)>`",
     note = "a closure must be `Clone`, `Send` and `Sync`, and its future `Send`"
@@ -90,7 +91,8 @@ pub trait Handler<P, S>: Send + Sync + Sized + 'static {
             `Result<impl Stream<Item = Result<T, HubError>>, HubError>`, where `T: Serialize`",
     note = "a method that returns a single value is added with `HubBuilder::method`",
     note = "it has at most 12 parameters, and each is an extractor: `Args<(..)>` for the arguments of the client, `Upload<_>`, \
-            `Caller`, `Clients`, `Groups`, `Cancellation`, `State<{S}>`, or a type that implements `signalhub::Extract<{S}>`",
+            `Caller`, `Clients`, `Groups`, `Request`, `Cancellation`, `State<{S}>`, or a type that implements \
+            `signalhub::Extract<{S}>`",
     note = "a closure must be `Clone`, `Send` and `Sync`, and its future and stream `Send`"
 )]
 pub trait StreamHandler<P, S>: Send + Sync + Sized + 'static {

@@ -21,7 +21,7 @@ use crate::error::HubError;
 /// then the method or the hook. A filter can run code before and after it, change the result or the error, or answer in
 /// place by not calling it. The default of each function only continues.
 ///
-/// A filter sees a call after its arguments are deserialized and its [policy](crate::require) has admitted the caller, and
+/// A filter sees a call after its arguments are deserialised and its [policy](crate::require) has admitted the caller, and
 /// before [extractors](crate::Extract) run. `Subscribe` and `Unsubscribe` of a hub with
 /// [events](crate::HubBuilder::events) are calls, too. Calls that are refused earlier reach no filter: of unknown methods,
 /// with arguments that do not fit, or over a limit.
@@ -150,7 +150,7 @@ enum Content {
 }
 
 impl Reply {
-    /// Answers a call with a value. A value that serde cannot serialize ends the connection, as one that a method returns.
+    /// Answers a call with a value. A value that serde cannot serialise ends the connection, as one that a method returns.
     pub fn value<T: Serialize>(call: &Call, value: T) -> Self {
         let encoded = CallResult::of_call(Ok(value), call);
         // Only a method fails; a value is encoded or unserialisable.
@@ -172,7 +172,7 @@ impl Reply {
         matches!(self.0, Content::Stream(_))
     }
 
-    /// Deserializes the value. It is `None` if there is no value to read: for a stream, and if the client waits for no
+    /// Deserialises the value. It is `None` if there is no value to read: for a stream, and if the client waits for no
     /// result, because the result is not encoded then.
     ///
     /// # Errors

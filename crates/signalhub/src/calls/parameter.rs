@@ -18,7 +18,7 @@ use crate::error::HubError;
     message = "`{Self}` cannot be a parameter of a hub method",
     label = "not an extractor",
     note = "hub methods take `Args<(..)>` and `Upload<_>` for what the client sends, and extractors: `Caller`, `Clients`, \
-            `Groups`, `Cancellation`, `State<_>` of the state given to `HubBuilder::state`",
+            `Groups`, `Request`, `Cancellation`, `State<_>` of the state given to `HubBuilder::state`",
     note = "arguments of the client are one tuple: `Args((a, b)): Args<(i32, String)>`",
     note = "implement `signalhub::Extract` to make a type an extractor"
 )]
