@@ -36,12 +36,6 @@ impl ConnectionId {
         Self::new(random_name())
     }
 
-    /// Makes the id of a connection negotiated under version 0, where it is also the token.
-    pub(crate) fn random_token() -> (Self, ConnectionToken) {
-        let text: Arc<str> = random_name().into();
-        (Self { text: Arc::clone(&text), secrecy: Secrecy::IsToken }, ConnectionToken(text))
-    }
-
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -141,6 +135,25 @@ impl fmt::Debug for ConnectionToken {
     }
 }
 
+/// The two names of a new connection.
+pub(crate) struct ConnectionNames {
+    pub(crate) id: ConnectionId,
+    pub(crate) token: ConnectionToken,
+}
+
+impl ConnectionNames {
+    /// Makes names that do not reveal each other.
+    pub(crate) fn random() -> Self {
+        Self { id: ConnectionId::random(), token: ConnectionToken::random() }
+    }
+
+    /// Makes the names of a connection negotiated under version 0, where the id is also the token.
+    pub(crate) fn random_shared() -> Self {
+        let text: Arc<str> = random_name().into();
+        Self { id: ConnectionId { text: Arc::clone(&text), secrecy: Secrecy::IsToken }, token: ConnectionToken(text) }
+    }
+}
+
 fn random_name() -> String {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the operating system has a random number generator");
@@ -161,7 +174,7 @@ mod tests {
 
     #[test]
     fn an_id_that_is_a_token_is_not_shown_in_a_log() {
-        let (id, token) = ConnectionId::random_token();
+        let ConnectionNames { id, token } = ConnectionNames::random_shared();
         assert_eq!((id.as_str(), id.for_log()), (token.reveal(), "(secret)"));
         assert!(!format!("{id:?}").contains(token.reveal()));
         let public = ConnectionId::new(id.as_str());

@@ -21,7 +21,7 @@ use crate::close::CloseReason;
 use crate::counts::client_errors::{ClientError, ClientErrorCounts};
 use crate::counts::ends::EndCounts;
 use crate::counts::refusals::RefusalCounts;
-use crate::id::{ConnectionId, ConnectionToken};
+use crate::id::{ConnectionId, ConnectionNames};
 use crate::limits::Limits;
 use crate::limits::limit::Limit;
 use crate::limits::quota::QuotaKey;
@@ -136,12 +136,7 @@ impl Registry {
     }
 
     /// Adds a connection that waits for its transport.
-    pub(crate) fn negotiate(
-        &self,
-        names: (ConnectionToken, ConnectionId),
-        reconnect: Reconnect,
-        key: &QuotaKey,
-    ) -> Result<(), Limit> {
+    pub(crate) fn negotiate(&self, names: ConnectionNames, reconnect: Reconnect, key: &QuotaKey) -> Result<(), Limit> {
         self.lock().negotiate(names, reconnect, key)
     }
 
@@ -157,7 +152,7 @@ impl Registry {
         owner: &Owner,
         limits: QueueLimits,
     ) -> Option<Result<Arc<Inbox>, AttachError>> {
-        self.lock().inbox((token, owner), limits, &self.backlog)
+        self.lock().inbox(token, owner, limits, &self.backlog)
     }
 
     /// Attaches a transport to a negotiated connection. `make` gets the inbox of what was posted before, and what was

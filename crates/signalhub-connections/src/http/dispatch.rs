@@ -21,7 +21,7 @@ use crate::http::negotiate::{self, NegotiateVersion};
 use crate::http::origins::{OriginCheck, Origins};
 use crate::http::refusals::{add_cors_headers, refuse_limit, refuse_page};
 use crate::http::request_body::RequestBody;
-use crate::id::{ConnectionId, ConnectionToken};
+use crate::id::ConnectionNames;
 use crate::request::request_id;
 use crate::websocket_codec;
 
@@ -129,13 +129,13 @@ fn negotiate(mounted: &Mounted, head: &Parts, identity: &Identity) -> Response<B
             return json(mounted.reject(ClientError::InvalidNegotiation, error, response));
         }
         Ok(version) => {
-            let (id, token) = match version {
-                NegotiateVersion::Zero => ConnectionId::random_token(),
-                NegotiateVersion::One => (ConnectionId::random(), ConnectionToken::random()),
+            let names = match version {
+                NegotiateVersion::Zero => ConnectionNames::random_shared(),
+                NegotiateVersion::One => ConnectionNames::random(),
             };
             let reconnect = negotiate::choose_reconnect(head.uri.query(), mounted.endpoint.allowed_reconnect());
-            let body = negotiate::answer(version, &id, &token, reconnect, mounted.endpoint.offered());
-            if let Err(limit) = mounted.registry.negotiate((token, id), reconnect, &mounted.quota_key(identity, head)) {
+            let body = negotiate::answer(version, &names, reconnect, mounted.endpoint.offered());
+            if let Err(limit) = mounted.registry.negotiate(names, reconnect, &mounted.quota_key(identity, head)) {
                 return refuse_limit(&mounted.registry, limit);
             }
             body

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::id::{ConnectionId, ConnectionToken};
+use crate::id::ConnectionNames;
 use crate::request::query;
 use crate::transport::kind::{TransportKind, Transports};
 use crate::transport::reconnect::Reconnect;
@@ -88,16 +88,15 @@ struct Refusal {
 /// Writes the body of a successful negotiation (negotiate, response).
 pub(crate) fn answer(
     version: NegotiateVersion,
-    id: &ConnectionId,
-    token: &ConnectionToken,
+    names: &ConnectionNames,
     reconnect: Reconnect,
     transports: Transports,
 ) -> Vec<u8> {
     let answer = Answer {
         use_stateful_reconnect: (reconnect == Reconnect::Stateful).then_some(true),
         negotiate_version: (version == NegotiateVersion::One).into(),
-        connection_id: id.as_str(),
-        connection_token: (version == NegotiateVersion::One).then(|| token.reveal()),
+        connection_id: names.id.as_str(),
+        connection_token: (version == NegotiateVersion::One).then(|| names.token.reveal()),
         available_transports: transports.offered().map(AvailableTransport::from).collect(),
     };
     serde_json::to_vec(&answer).expect("strings and numbers always serialise")

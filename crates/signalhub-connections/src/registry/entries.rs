@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::entry::{AttachError, Entry, Found, Link, Resumable, Stage, Waiting};
 use crate::auth::identity::Owner;
 use crate::close::CloseReason;
-use crate::id::{ConnectionId, ConnectionToken};
+use crate::id::{ConnectionId, ConnectionNames, ConnectionToken};
 use crate::limits::Limits;
 use crate::limits::limit::Limit;
 use crate::limits::quota::{QuotaKey, QuotaShare, Quotas};
@@ -100,7 +100,7 @@ impl Entries {
     /// Adds a connection that waits for its transport.
     pub(super) fn negotiate(
         &mut self,
-        (token, id): (ConnectionToken, ConnectionId),
+        ConnectionNames { id, token }: ConnectionNames,
         reconnect: Reconnect,
         key: &QuotaKey,
     ) -> Result<(), Limit> {
@@ -134,7 +134,8 @@ impl Entries {
     /// Finds the inbox for posted bytes. It is `None` if the token is unknown or has another owner, and an error for a WebSocket.
     pub(super) fn inbox(
         &mut self,
-        (token, owner): (&str, &Owner),
+        token: &str,
+        owner: &Owner,
         limits: QueueLimits,
         backlog: &Arc<Backlog>,
     ) -> Option<Result<Arc<Inbox>, AttachError>> {
@@ -192,7 +193,7 @@ impl Entries {
         send_queue: &Arc<SendQueue>,
         key: &QuotaKey,
     ) -> Result<NewlyActive<()>, AttachError> {
-        let (id, token) = (ConnectionId::random(), ConnectionToken::random());
+        let ConnectionNames { id, token } = ConnectionNames::random();
         let link = Link::WebSocket { send_queue: Arc::clone(send_queue), handover: None };
         self.allow()?;
         let share = self.take_quota(key)?;

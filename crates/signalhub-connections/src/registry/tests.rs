@@ -10,9 +10,9 @@ fn registry(limits: Limits) -> Arc<Registry> {
 }
 
 fn negotiate(registry: &Registry) -> Result<String, Limit> {
-    let token = ConnectionToken::random();
-    let text = token.reveal().to_owned();
-    registry.negotiate((token, ConnectionId::random()), Reconnect::Plain, &QuotaKey::default()).map(|()| text)
+    let names = ConnectionNames::random();
+    let text = names.token.reveal().to_owned();
+    registry.negotiate(names, Reconnect::Plain, &QuotaKey::default()).map(|()| text)
 }
 
 fn send_queue() -> Arc<SendQueue> {
