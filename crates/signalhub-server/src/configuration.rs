@@ -5,6 +5,7 @@
 mod address;
 mod choice;
 mod event;
+mod issuer;
 mod leeway;
 mod log_filter;
 mod maximum;
@@ -14,6 +15,7 @@ mod reference;
 mod secret;
 mod setting;
 mod sources;
+mod table;
 mod unit;
 mod warnings;
 
@@ -25,14 +27,17 @@ use signalhub::events::EventName;
 
 pub use address::{Address, HostName, Listener, Proxy, WebOrigin};
 pub use choice::{DefaultGrants, ForwardedHeader, LogFormat};
+pub use issuer::{Audiences, GrantsByRole, KeyFile, RequiredClaims, TokenIssuer};
 pub use leeway::Leeway;
 pub use log_filter::LogFilter;
 pub use maximum::{Maximum, SocketShare};
 pub use rate::{CallRateLimit, RateLimit};
 pub use secret::{ApiKey, SigningSecret};
-use setting::{Given, Setting, count};
+pub use setting::TableKeyDoc;
+use setting::{Fault, Given, Setting, count};
 pub use sources::{ConfigurationError, Place};
 pub(crate) use sources::{KEY_VARIABLE, SHORTEST_KEY, TOKEN_VARIABLE};
+pub use table::Tables;
 pub use unit::ByteSize;
 pub(crate) use unit::parse_duration;
 
@@ -78,12 +83,10 @@ macro_rules! configuration {
                 doc: concat!($($doc),+),
                 expected: <$type as Setting>::EXPECTED,
                 written: |configuration| Setting::written(&configuration.$section.$key),
-                set: |configuration, given| match Setting::parse(given) {
-                    Some(value) => {
-                        configuration.$section.$key = value;
-                        true
-                    }
-                    None => false,
+                table: <$type as Setting>::TABLE,
+                set: |configuration, given| {
+                    configuration.$section.$key = Setting::read(given)?;
+                    Ok(())
                 },
             }, )+ )+
         ];
@@ -101,8 +104,10 @@ pub struct Key {
     pub doc: &'static str,
     /// What its values look like.
     pub expected: &'static str,
+    /// The keys of its tables, if its value is a list of tables.
+    pub table: &'static [TableKeyDoc],
     written: fn(&Configuration) -> String,
-    set: fn(&mut Configuration, &Given<'_>) -> bool,
+    set: fn(&mut Configuration, &Given<'_>) -> Result<(), Fault>,
 }
 
 impl Key {
@@ -146,7 +151,7 @@ configuration! {
     }
     /// Who may connect.
     auth: Auth {
-        /// The secret that tokens are signed with (HS256). Without one the server runs in development mode, on this machine only.
+        /// The secret that tokens are signed with (HS256). Without one, and without `auth.issuers`, the server runs in development mode, on this machine only.
         secret: Option<SigningSecret> = None;
         /// The only issuer (`iss`) whose tokens are accepted; any when it is absent.
         issuer: Option<String> = None;
@@ -162,6 +167,8 @@ configuration! {
         default_grants: DefaultGrants = DefaultGrants::All;
         /// Whether a token needs an organisation to publish. Without it, a token with a `publish` claim and no organisation may publish for every organisation.
         publish_requires_organisation: bool = false;
+        /// Issuers of tokens with keys and rules of their own, such as identity providers: one table for each. The claim `iss` of a token chooses the table; tokens of other issuers are accepted if `auth.secret` signed them. The page `identity-providers.md` has examples.
+        issuers: Tables<TokenIssuer> = Tables::default();
     }
     /// Limits and times of the hub, named as the original's options.
     hub: HubLimits {
@@ -276,6 +283,13 @@ configuration! {
         level: LogFilter = LogFilter::info();
         /// How it is written: `text` or `json`.
         format: LogFormat = LogFormat::Text;
+    }
+}
+
+impl Auth {
+    /// Tells whether tokens can be verified. Otherwise the server runs in development mode.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.secret.is_some() || !self.issuers.is_empty()
     }
 }
 

@@ -49,7 +49,7 @@ impl Development {
     /// # Errors
     /// When the configured address can be reached from another machine.
     pub async fn begin(configuration: &mut Configuration) -> Result<Option<Self>, DevelopmentError> {
-        if configuration.auth.secret.is_some() {
+        if configuration.auth.has_keys() {
             return Ok(None);
         }
         // What was checked is what is listened on: a name could mean something else the next time.

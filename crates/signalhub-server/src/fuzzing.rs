@@ -1,12 +1,14 @@
 //! Access to the publish API for the fuzzer, which sees public items only.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use signalhub::BearerToken;
+use signalhub::connections::Issuers;
 use signalhub::events::Broker;
 use signalhub::portos::broker::catalogue;
 use tokio::runtime::{Builder, Runtime};
@@ -44,7 +46,8 @@ impl Publishing {
             ..Publish::default()
         };
         let bearer = BearerToken::hs256(b"a secret of fuzzing that has enough bytes");
-        let authorizer = Authorizer::new(settings.keys.clone(), bearer, OrganisationRule::Optional);
+        let tokens = Arc::new(Issuers::new().otherwise(bearer));
+        let authorizer = Authorizer::new(settings.keys.clone(), tokens, OrganisationRule::Optional);
         let runtime = Builder::new_current_thread().enable_time().build().expect("a thread can have a runtime");
         let entered = runtime.enter();
         let api = PublishApi::new(Broker::builder(catalogue()).build(), authorizer, &settings, Lifecycle::default());

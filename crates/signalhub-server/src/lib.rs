@@ -35,16 +35,20 @@ mod documents;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod grant;
 mod http_api;
 mod lifecycle;
 mod log;
 mod node;
 mod shutdown;
 mod token;
+mod token_verifier;
 
 pub use command_line::run;
 pub use configuration::{Configuration, ConfigurationError};
 pub use development::{Development, DevelopmentError};
+pub use grant::parse_grant;
 pub use http_api::counts::{Counts, PublishRefusals, Refusals};
 pub use node::{HUB_PATH, Node, StartError};
-pub use token::{SignError, TokenContent, parse_grant, sign};
+pub use token::{SignError, TokenContent, sign};
+pub use token_verifier::IssuerKeyError;

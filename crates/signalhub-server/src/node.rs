@@ -2,25 +2,27 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portos_notifications::broker;
 use signalhub::connections::{
-    ExpiredCredentials, GuessLimit, Hosts, Limits, Origins, TransportKind, Transports, TrustedProxies,
+    ExpiredCredentials, GuessLimit, Hosts, Issuers, Limits, Origins, TransportKind, Transports, TrustedProxies,
 };
 use signalhub::events::{Broker, Catalogue, EventName, Grants, Resources, UnknownEvents};
-use signalhub::{BearerToken, Endpoint, ErrorDetails, Hub, HubOptions, Server, ShutdownMessage, is_grants_claim};
+use signalhub::{Endpoint, ErrorDetails, Hub, HubOptions, Server, ShutdownMessage};
 use tokio::sync::oneshot;
 
 use crate::configuration::{
     self as settings, Auth, Configuration, Cors, DefaultGrants, Events, ForwardedHeader, Listen, Listener, Maximum,
-    SigningSecret, SocketShare,
+    SocketShare,
 };
 use crate::http_api::counts::Counts;
 use crate::http_api::publish::PublishApi;
-use crate::http_api::publish::authorize::{self, Authorizer, OrganisationRule};
+use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
 use crate::http_api::{InternalRoutes, PublicRoutes};
 use crate::lifecycle::{Lifecycle, Phase};
+use crate::token_verifier::{self, IssuerKeyError};
 
 /// The path of the hub.
 pub const HUB_PATH: &str = "/signalr/v1/mainHub";
@@ -47,16 +49,17 @@ impl Node {
     /// When there is no key to check tokens with, or an address cannot be bound.
     pub async fn bind(configuration: &Configuration) -> Result<Self, StartError> {
         let auth = &configuration.auth;
-        let secret = auth.secret.as_ref().ok_or(StartError::NoSecret)?;
+        let verifier = token_verifier::configured(auth)?.ok_or(StartError::NoSecret)?;
+        verifier.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let lifecycle = Lifecycle::default();
         let broker = Broker::builder(catalogue(&configuration.events))
             .undeclared_names(configuration.events.maximum_unknown.get())
             .build();
         let hub = hub(configuration, broker.clone());
         let guesses = guess_limit(configuration.limits.failed_authentications);
-        let endpoint = endpoint(&configuration.hub, hub.clone()).authenticate(bearer(auth, secret));
+        let endpoint = endpoint(&configuration.hub, hub.clone()).authenticate(Arc::clone(&verifier.tokens));
         let endpoint = guesses.iter().cloned().fold(endpoint, Endpoint::guess_limit);
-        let authorizer = authorizer(auth, secret, &configuration.publish).limited(guesses);
+        let authorizer = authorizer(auth, verifier.tokens, &configuration.publish).limited(guesses);
         let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone());
         let refused = publish.refused();
         let public = configuration.listen.public.as_str();
@@ -148,11 +151,14 @@ async fn listen(address: &str) -> io::Result<(Server, SocketAddr)> {
 #[non_exhaustive]
 pub enum StartError {
     /// There is no key to check tokens with.
-    #[error("auth.secret is not configured")]
+    #[error("neither auth.secret nor auth.issuers is configured")]
     NoSecret,
+    /// The keys of an issuer cannot be used.
+    #[error(transparent)]
+    IssuerKeys(#[from] IssuerKeyError),
     /// Without a key, only this machine is served.
     #[error(
-        "will not listen on {address} ({key}) without a key: configure auth.secret (at least 32 bytes), or listen on a loopback address"
+        "will not listen on {address} ({key}) without a key: configure auth.secret (at least 32 bytes) or auth.issuers, or listen on a loopback address"
     )]
     BeyondLoopback {
         /// The configuration key that names it.
@@ -180,34 +186,12 @@ pub enum StartError {
     },
 }
 
-fn bearer(auth: &Auth, secret: &SigningSecret) -> BearerToken {
-    let mut bearer = BearerToken::hs256(secret.reveal().as_bytes())
-        .leeway(auth.leeway.time())
-        .user_claim(&auth.user_claim)
-        .organisation_claim(&auth.organisation_claim)
-        // A token with a claim that cannot be read is invalid for every purpose.
-        .claim("grants", "a list of grants, as [{\"e\": \"portos.*\"}]", is_grants_claim)
-        .claim(authorize::CLAIM, authorize::CLAIM_EXPECTED, authorize::is_publish_claim);
-    if let Some(issuer) = &auth.issuer {
-        bearer = bearer.issuer(issuer);
-    }
-    if let Some(audience) = &auth.audience {
-        bearer = bearer.audience(audience);
-    }
-    bearer
-}
-
-fn authorizer(auth: &Auth, secret: &SigningSecret, publish: &settings::Publish) -> Authorizer {
+fn authorizer(auth: &Auth, tokens: Arc<Issuers>, publish: &settings::Publish) -> Authorizer {
     let organisation = match auth.publish_requires_organisation {
         true => OrganisationRule::Required,
         false => OrganisationRule::Optional,
     };
-    Authorizer::new(publish.keys.clone(), bearer(auth, secret), organisation)
-}
-
-/// Makes the verifier of tokens that the server would use; `None` without a configured key.
-pub(crate) fn configured_bearer(auth: &Auth) -> Option<BearerToken> {
-    auth.secret.as_ref().map(|secret| bearer(auth, secret))
+    Authorizer::new(publish.keys.clone(), tokens, organisation)
 }
 
 fn hub(configuration: &Configuration, broker: Broker) -> Hub {

@@ -165,6 +165,9 @@ async fn commands_exit_with_what_came_of_them() {
         sign_claims(&claims)
     };
     let [org, grants, publish] = ["org", "grants", "publish"].map(wrong);
+    let missing = r#"[{"issuer":"a","jwks":"/no/keys.json","audience":"hub"}]"#;
+    let garbage = r#"[{"issuer":"a","pem":"/proc/version","audience":"hub"}]"#;
+    let shared = r#"[{"issuer":"a","secret":"a secret of at least thirty-two bytes"}]"#;
     type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a str);
     let rows: &[Row<'_>] = &[
         (&["--help"], &none, 0, "Usage"),
@@ -181,6 +184,27 @@ async fn commands_exit_with_what_came_of_them() {
         (&["config", "check", "--set", "publish.keys=a-key-of-twenty-char"], &secret, 0, "the configuration "),
         (&["config", "check", "--set", "publish.keys=abc"], &none, 0, "the configuration "),
         (&["config", "check", "--set", "hub.minimum_protocol_version=2"], &none, 1, "expected 0 or 1"),
+        (
+            &["config", "check"],
+            &[("SIGNALHUB_AUTH__ISSUERS", missing)],
+            1,
+            "\"auth.issuers[0].jwks\": /no/keys.json: it cannot be",
+        ),
+        (
+            &["config", "check"],
+            &[("SIGNALHUB_AUTH__ISSUERS", garbage)],
+            1,
+            "\"auth.issuers[0].pem\": /proc/version: it is not",
+        ),
+        (&["serve"], &[("SIGNALHUB_AUTH__ISSUERS", garbage)], 1, "\"auth.issuers[0].pem\": /proc/version: it is not"),
+        (&["config", "check"], &[("SIGNALHUB_AUTH__ISSUERS", shared)], 0, "the configuration "),
+        (
+            &["config", "check", "--set", "listen.public=0.0.0.0:0"],
+            &[("SIGNALHUB_AUTH__ISSUERS", shared)],
+            0,
+            "the configuration ",
+        ),
+        (&["token", "check", "x.y.z"], &[("SIGNALHUB_AUTH__ISSUERS", shared)], 1, "malformed"),
         (&["--config", "missing.toml"], &none, 1, "missing.toml"),
         (&["--set", "nothing"], &none, 2, "expected KEY=VALUE"),
         (&["token", "create", "--user", "ann"], &none, 1, "auth.secret is not configured"),

@@ -12,8 +12,8 @@ use crate::commands::credentials;
 use crate::commands::error::CommandError;
 use crate::commands::sources::Sources;
 use crate::configuration::parse_duration;
-use crate::node;
 use crate::token::{self, SignError, TokenContent};
+use crate::{grant, token_verifier};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -42,7 +42,7 @@ pub(crate) struct CreateArguments {
     #[arg(long)]
     org: Option<String>,
     /// What it may subscribe to: EVENT[:RESOURCE[:ACTION,…]], names may end in *, or JSON such as {"e":"portos.*"}; repeatable
-    #[arg(long, value_name = "GRANT", value_parser = token::parse_grant)]
+    #[arg(long, value_name = "GRANT", value_parser = grant::parse_grant)]
     grant: Vec<GrantClaim>,
     /// The events that it may publish, names may end in *; repeatable
     #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',')]
@@ -63,8 +63,9 @@ pub(crate) fn run(sources: &Sources, command: Command) -> Result<(), CommandErro
         Command::Check { token, token_file } => {
             let token = credentials::given(token.as_ref(), token_file.as_deref())?.or_else(credentials::token_variable);
             let token = token.ok_or_else(|| CommandError::Usage("no token was given".to_owned()))?;
-            let bearer = node::configured_bearer(&auth).ok_or_else(|| CommandError::no(SignError::NoSecret))?;
-            let identity = bearer.verify(&token).map_err(CommandError::no)?;
+            let verifier = token_verifier::configured(&auth).map_err(CommandError::no)?;
+            let verifier = verifier.ok_or_else(|| CommandError::no(SignError::NoSecret))?;
+            let identity = verifier.tokens.verify(&token).map_err(CommandError::no)?;
             identity.claims.to_string()
         }
     };

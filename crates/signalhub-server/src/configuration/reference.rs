@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Configuration, KEYS, Key, SECTIONS};
+use super::{Configuration, KEYS, Key, SECTIONS, TableKeyDoc};
 
 /// How wide the comments of the file are.
 const WIDTH: usize = 110;
@@ -22,11 +22,15 @@ impl Configuration {
                 text.push('\n');
                 comment(&mut text, key.doc);
                 comment(&mut text, &format!("Expected: {}.", key.expected));
-                let default = key.default_text();
-                match default.is_empty() {
-                    true => append(&mut text, format_args!("# {} =\n", key.name)),
-                    false => append(&mut text, format_args!("{} = {default}\n", key.name)),
+                if !key.table.is_empty() {
+                    append(&mut text, format_args!("# [[{}]]\n", key.path()));
+                    key.table
+                        .iter()
+                        .for_each(|inner| default_line(&mut text, "# ", inner.name, &(inner.default_text)()));
+                    continue;
                 }
+                let default = key.default_text();
+                default_line(&mut text, if default.is_empty() { "# " } else { "" }, key.name, &default);
             }
         }
         text
@@ -40,7 +44,8 @@ impl Configuration {
              from, and `signalhub config check` tells whether a configuration is good, and what will go wrong with it.\n\n\
              Values come from `signalhub.toml` (or the file that `--config` names), then from variables such as\n\
              `SIGNALHUB_LISTEN__PUBLIC`, then from flags such as `--set listen.public=127.0.0.1:5200`; the later one wins.\n\
-             In variables and flags, lists are separated by commas. A key that does not exist is refused.\n",
+             In variables and flags, lists are separated by commas, and lists of tables are JSON. A key that does not exist\n\
+             is refused.\n",
         );
         for (section, about) in SECTIONS {
             append(&mut page, format_args!("\n## {section}\n\n{}\n", about.trim()));
@@ -50,6 +55,11 @@ impl Configuration {
                 append(&mut page, format_args!("\n### `{}`\n\n{}\n\n", key.path(), key.doc.trim()));
                 append(&mut page, format_args!("- Default: {default}\n- Expected: {}\n", key.expected));
                 append(&mut page, format_args!("- Variable: `{}`\n", key.variable()));
+                if !key.table.is_empty() {
+                    append(&mut page, format_args!("\nThe keys of a table `[[{}]]`:\n\n", key.path()));
+                    append(&mut page, format_args!("| key | default | expected | what it does |\n|---|---|---|---|\n"));
+                    key.table.iter().for_each(|inner| append(&mut page, format_args!("{}\n", row(inner))));
+                }
             }
         }
         page
@@ -60,6 +70,17 @@ impl Configuration {
         let changed = KEYS.iter().filter(|key| (key.written)(self) != key.default_text());
         changed.map(|key| format!("{}={}", key.path(), (key.written)(self))).collect()
     }
+}
+
+/// Describes a key of a table in a row of a page.
+fn row(key: &TableKeyDoc) -> String {
+    let default = (key.default_text)();
+    let default = if default.is_empty() { "none".to_owned() } else { format!("`{default}`") };
+    format!("| `{}` | {default} | {} | {} |", key.name, key.expected, key.doc.trim())
+}
+
+fn default_line(text: &mut String, start: &str, name: &str, default: &str) {
+    append(text, format_args!("{start}{name} ={}{default}\n", if default.is_empty() { "" } else { " " }));
 }
 
 fn keys_of(section: &str) -> impl Iterator<Item = &'static Key> {

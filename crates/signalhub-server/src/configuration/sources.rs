@@ -1,5 +1,6 @@
 //! Where configuration comes from: the file, the environment, and flags.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -42,13 +43,12 @@ impl Configuration {
             if let Some(rest) = name.strip_prefix(PREFIX)
                 && ![TOKEN_VARIABLE, KEY_VARIABLE].contains(&name.as_str())
             {
-                let place = Place::Variable(name.clone());
                 let key = rest.to_lowercase().replacen("__", ".", 1);
-                configuration.set(&key, &Given::Text(&value), place)?;
+                configuration.set(&key, &Given::Text(&value), |_| Place::Variable(name.clone()))?;
             }
         }
         for (key, value) in flags {
-            configuration.set(key, &Given::Text(value), Place::Flag(key.clone()))?;
+            configuration.set(key, &Given::Text(value), |_| Place::Flag(key.clone()))?;
         }
         configuration.check_keys()?;
         Ok(configuration)
@@ -57,7 +57,7 @@ impl Configuration {
     /// A key that others can reach must not be one that they can guess.
     fn check_keys(&self) -> Result<(), ConfigurationError> {
         let is_short = |key: &ApiKey| key.reveal().len() < SHORTEST_KEY;
-        match self.auth.secret.is_some() && self.publish.keys.iter().any(is_short) {
+        match self.auth.has_keys() && self.publish.keys.iter().any(is_short) {
             true => Err(ConfigurationError::ShortKey),
             false => Ok(()),
         }
@@ -85,19 +85,25 @@ impl Configuration {
             };
             for (name, value) in keys {
                 let given = Given::Toml(value.get_ref());
-                self.set(&format!("{section}.{}", name.get_ref()), &given, place(name.span().start))?;
+                let start = name.span().start;
+                self.set(&format!("{section}.{}", name.get_ref()), &given, |inside| place(inside.unwrap_or(start)))?;
             }
         }
         Ok(())
     }
 
-    fn set(&mut self, name: &str, given: &Given<'_>, place: Place) -> Result<(), ConfigurationError> {
-        let Some(key) = find(name) else { return Err(ConfigurationError::unknown(name, place)) };
-        if (key.set)(self, given) {
-            Ok(())
-        } else {
-            Err(ConfigurationError::Value { key: name.to_owned(), expected: key.expected, place })
-        }
+    /// Sets a key. `place` tells where the value is, or, in bytes of the file, a part of it.
+    fn set(
+        &mut self,
+        name: &str,
+        given: &Given<'_>,
+        place: impl Fn(Option<usize>) -> Place,
+    ) -> Result<(), ConfigurationError> {
+        let Some(key) = find(name) else { return Err(ConfigurationError::unknown(name, place(None))) };
+        (key.set)(self, given).map_err(|fault| {
+            let (key, place) = (format!("{name}{}", fault.path), place(fault.place));
+            ConfigurationError::Value { key, expected: fault.expected, place }
+        })
     }
 }
 
@@ -172,7 +178,7 @@ pub enum ConfigurationError {
     },
     /// An API key could be guessed.
     #[error(
-        "\"publish.keys\": expected keys of at least {SHORTEST_KEY} characters; shorter ones are for development mode (without auth.secret)"
+        "\"publish.keys\": expected keys of at least {SHORTEST_KEY} characters; shorter ones are for development mode (without auth.secret and auth.issuers)"
     )]
     ShortKey,
     /// The value of a key is not what was expected.
@@ -183,7 +189,7 @@ pub enum ConfigurationError {
         /// The key.
         key: String,
         /// What was expected.
-        expected: &'static str,
+        expected: Cow<'static, str>,
     },
 }
 

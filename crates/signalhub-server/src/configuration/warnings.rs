@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Configuration, Listener, Maximum};
+use super::{Configuration, DefaultGrants, Listener, Maximum};
 
 /// How long official clients wait for a message before they take the connection for lost (`serverTimeoutInMilliseconds`).
 const SERVER_TIMEOUT_OF_CLIENTS: Duration = Duration::from_secs(30);
@@ -28,7 +28,8 @@ impl Configuration {
     /// `open_files` is how many files the process may have open, where that is known.
     pub fn warnings(&self, open_files: Option<usize>) -> Vec<String> {
         let descriptors = open_files.and_then(|open_files| self.descriptor_warning(open_files));
-        self.time_warnings().into_iter().chain(self.size_warnings()).flatten().chain(descriptors).collect()
+        let settings = self.time_warnings().into_iter().chain(self.size_warnings()).flatten();
+        settings.chain(self.issuer_warnings()).chain(descriptors).collect()
     }
 
     fn time_warnings(&self) -> [Option<String>; 4] {
@@ -92,6 +93,31 @@ impl Configuration {
             )
         });
         [queue, all, retained]
+    }
+
+    fn issuer_warnings(&self) -> Vec<String> {
+        let auth = &self.auth;
+        let mut warnings = Vec::new();
+        for (index, issuer) in auth.issuers.iter().enumerate() {
+            if issuer.secret.is_none() && issuer.audience.0.is_empty() {
+                warnings.push(format!(
+                    "auth.issuers[{index}] has no audience: tokens that {} made for other applications will be accepted",
+                    issuer.issuer
+                ));
+            }
+            if !issuer.grants_by_role.0.is_empty() && auth.default_grants == DefaultGrants::All {
+                warnings.push(format!(
+                    "auth.default_grants is all: users without a role of auth.issuers[{index}].grants_by_role will be \
+                     allowed to subscribe to every event, unless their token has grants"
+                ));
+            }
+            if auth.issuer.as_ref() == Some(&issuer.issuer) {
+                warnings.push(format!(
+                    "auth.issuer is also auth.issuers[{index}].issuer: no token that auth.secret signs will be accepted"
+                ));
+            }
+        }
+        warnings
     }
 
     /// How many descriptors the public listener leaves to others: to the process, and to the internal listener, whose probes

@@ -15,6 +15,11 @@ fn the_file_of_defaults_is_complete_and_changes_nothing() {
     configuration.read_toml("defaults", &text).unwrap();
     assert_eq!(configuration.changed(), [""; 0]);
     for key in KEYS {
+        if !key.table.is_empty() {
+            assert!(text.contains(&format!("\n# [[{}]]\n", key.path())));
+            assert!(key.table.iter().all(|key| text.contains(&format!("\n# {} =", key.name))), "{}", key.path());
+            continue;
+        }
         let line = if key.default_text().is_empty() { "# " } else { "" };
         assert!(text.contains(&format!("\n{line}{} =", key.name)), "{}", key.path());
     }

@@ -22,6 +22,16 @@ fn each_harmful_setting_is_one_sentence_that_names_its_key() {
             "[hub]\nstateful_reconnect = true\nstateful_reconnect_buffer_size = \"17MiB\"",
             "hub.stateful_reconnect_buffer_size",
         ),
+        ("[[auth.issuers]]\nissuer = \"a\"\npem = \"a.pem\"", "auth.issuers[0] has no audience"),
+        (
+            "[[auth.issuers]]\nissuer = \"a\"\njwks = \"a.json\"\naudience = \"hub\"\nroles_claim = \"roles\"\n\
+             grants_by_role = { a = [\"*\"] }",
+            "auth.default_grants is all",
+        ),
+        (
+            "[auth]\nissuer = \"b\"\n[[auth.issuers]]\nissuer = \"b\"\njwks = \"b.json\"\naudience = \"hub\"",
+            "auth.issuer is also auth.issuers[0].issuer",
+        ),
     ] {
         let warnings = warnings(file);
         let [warning] = &warnings[..] else { panic!("{file}: {warnings:?}") };
@@ -35,6 +45,9 @@ fn harmless_settings_have_no_warning() {
         "",
         "[hub]\nkeep_alive_interval = \"28s\"\nclient_timeout_interval = \"30s\"",
         "[limits]\nidle_timeout = \"10s\"",
+        "[[auth.issuers]]\nissuer = \"a\"\nsecret = \"a secret of at least thirty-two bytes\"",
+        "[auth]\ndefault_grants = \"none\"\n[[auth.issuers]]\nissuer = \"a\"\npem = \"a.pem\"\naudience = [\"hub\"]\n\
+         roles_claim = \"roles\"\ngrants_by_role = { a = [\"*\"] }",
         "[hub]\ndisconnect_timeout = \"1s\"\nstateful_reconnect_buffer_size = \"17MiB\"\ntransport_max_buffer_size = \"4MiB\"",
     ] {
         assert_eq!(warnings(file), [""; 0], "{file}");

@@ -1,12 +1,13 @@
 //! Authorises publishers by API key or bearer token.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use http::request::Parts;
 use serde_json::Value;
-use signalhub::connections::{GuessLimit, authorization_token};
+use signalhub::Identity;
+use signalhub::connections::{GuessLimit, Issuers, authorization_token};
 use signalhub::events::{CatalogueError, EventName, Pattern};
-use signalhub::{BearerToken, Identity};
 
 use super::rate::Who;
 use crate::configuration::{ApiKey, SHORTEST_KEY};
@@ -25,7 +26,7 @@ pub(crate) const CLAIM_EXPECTED: &str = "a list of event names, which may end wi
 #[derive(Debug)]
 pub(crate) struct Authorizer {
     keys: Vec<ApiKey>,
-    bearer: BearerToken,
+    tokens: Arc<Issuers>,
     organisation: OrganisationRule,
     guesses: Option<GuessLimit>,
 }
@@ -54,8 +55,8 @@ enum Rights {
 }
 
 impl Authorizer {
-    pub(crate) fn new(keys: Vec<ApiKey>, bearer: BearerToken, organisation: OrganisationRule) -> Self {
-        Self { keys, bearer, organisation, guesses: None }
+    pub(crate) fn new(keys: Vec<ApiKey>, tokens: Arc<Issuers>, organisation: OrganisationRule) -> Self {
+        Self { keys, tokens, organisation, guesses: None }
     }
 
     /// Limits how many wrong credentials an address may send.
@@ -82,10 +83,14 @@ impl Authorizer {
         let Some(token) = authorization_token(head) else {
             return refused("expected the header X-API-Key, or Authorization with a bearer token");
         };
-        match self.bearer.verify(token) {
+        match self.tokens.verify(token) {
             Ok(identity) => Publisher::of_token(&identity, self.organisation),
             Err(error) if error.is_genuine() => refused(&error.to_string()),
-            Err(error) => Err(self.wrong(head, &error.to_string())),
+            Err(error) => {
+                // Who sent it learns nothing about the issuers and their keys.
+                tracing::debug!(%error, "a bearer token was refused");
+                Err(self.wrong(head, "the bearer token is not valid"))
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use http_body_util::{BodyExt, Full};
 
-use signalhub::BearerToken;
+use signalhub::connections::Issuers;
 use signalhub::portos::broker::catalogue;
 
 use super::authorize::OrganisationRule;
@@ -12,8 +12,8 @@ use crate::configuration::ApiKey;
 #[tokio::test]
 async fn a_draining_server_takes_no_publishes_and_says_when_to_come_back() {
     let lifecycle = Lifecycle::default();
-    let bearer = BearerToken::hs256(b"a secret of tests that has enough bytes");
-    let authorizer = Authorizer::new(vec![ApiKey::new("key").unwrap()], bearer, OrganisationRule::Optional);
+    let keys = vec![ApiKey::new("key").unwrap()];
+    let authorizer = Authorizer::new(keys, Arc::new(Issuers::new()), OrganisationRule::Optional);
     let publish =
         PublishApi::new(Broker::builder(catalogue()).build(), authorizer, &Publish::default(), lifecycle.clone());
     for (phase, status) in [(Phase::Serving, 202), (Phase::Leaving, 202), (Phase::Draining, 503)] {

@@ -1,0 +1,251 @@
+//! The issuers of tokens.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use portos_notifications::GrantClaim;
+use serde_json::Value;
+use signalhub::connections::{ClaimPath, TokenAlgorithm};
+
+use super::setting::{Fault, Given, Setting, TableKeyDoc, quoted};
+use super::table::{Table, TableFault, TableKey, Tables, inline_table, read_tables, table, write_tables};
+use super::{Leeway, SigningSecret};
+use crate::grant::parse_grant;
+
+table! {
+    /// An issuer of tokens.
+    TokenIssuer {
+        /// The issuer, compared exactly with the `iss` of a token. Required, and each entry has another one.
+        issuer: String = String::new();
+        /// A file with the issuer's JSON Web Key set. Each entry needs exactly one of `jwks`, `pem` and `secret`.
+        jwks: Option<KeyFile> = None;
+        /// A file with one or more public keys of the issuer in PEM (`PUBLIC KEY`).
+        pem: Option<KeyFile> = None;
+        /// A secret that the issuer signs with (HMAC).
+        secret: Option<SigningSecret> = None;
+        /// The audiences of this server, one of which a token must name. Without any, tokens that the issuer made for other applications are accepted.
+        audience: Audiences = Audiences::default();
+        /// The claim that names the audience.
+        audience_claim: ClaimPath = ClaimPath::name("aud");
+        /// The algorithms that are accepted; `RS256` and `ES256` when it is absent, or `HS256` with a `secret`.
+        algorithms: Option<Vec<TokenAlgorithm>> = None;
+        /// The claim that names the user; `auth.user_claim` when it is absent.
+        user_claim: Option<ClaimPath> = None;
+        /// The claim that names the organisation; `auth.organisation_claim` when it is absent.
+        organisation_claim: Option<ClaimPath> = None;
+        /// The claim with grants; `grants` when it is absent.
+        grants_claim: Option<ClaimPath> = None;
+        /// The claim with the names of the events that the token may publish; `publish` when it is absent.
+        publish_claim: Option<ClaimPath> = None;
+        /// The claim with roles or scopes: a list of texts, or a text whose words count.
+        roles_claim: Option<ClaimPath> = None;
+        /// What a role or scope may subscribe to, beside the grants that the token has itself. A token with neither is treated as `auth.default_grants` says.
+        grants_by_role: GrantsByRole = GrantsByRole::default();
+        /// Claims that a token must have. A claim that is a list must contain the value; of a text, one word is enough.
+        required: RequiredClaims = RequiredClaims::default();
+        /// The clock difference that is tolerated when the times of a token are checked; `auth.leeway` when it is absent.
+        leeway: Option<Leeway> = None;
+    }
+    missing {
+        "discovery": "jwks, pem or secret: keys cannot be fetched from the issuer yet",
+        "ca": "jwks, pem or secret: keys cannot be fetched from the issuer yet",
+    }
+    check(issuers) {
+        issuers.iter().enumerate().try_for_each(|(index, issuer)| {
+            let wrong = |key, expected| Err(TableFault { index, key, expected });
+            if issuer.issuer.is_empty() {
+                return wrong("issuer", "the issuer that tokens name as iss");
+            }
+            if issuers[..index].iter().any(|other| other.issuer == issuer.issuer) {
+                return wrong("issuer", "an issuer that no other entry has");
+            }
+            let sources = [issuer.jwks.is_some(), issuer.pem.is_some(), issuer.secret.is_some()];
+            if sources.into_iter().filter(|is_set| *is_set).count() != 1 {
+                return wrong("", "exactly one of the keys jwks, pem and secret");
+            }
+            let is_hmac = |algorithm| matches!(algorithm, TokenAlgorithm::HS256 | TokenAlgorithm::HS384 | TokenAlgorithm::HS512);
+            let fits = |algorithm: &TokenAlgorithm| is_hmac(*algorithm) == issuer.secret.is_some();
+            if issuer.algorithms.as_ref().is_some_and(|list| list.is_empty() || !list.iter().all(fits)) {
+                return wrong("algorithms", "at least one; HS256, HS384 and HS512 with a secret, and the others with public keys");
+            }
+            if issuer.roles_claim.is_none() && !issuer.grants_by_role.0.is_empty() {
+                return wrong("roles_claim", "the claim with the roles of grants_by_role");
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Setting for Tables<TokenIssuer> {
+    const EXPECTED: &'static str = "tables [[auth.issuers]], or a list of JSON objects outside of the file";
+
+    const TABLE: &'static [TableKeyDoc] = TokenIssuer::DOCS;
+
+    fn parse(given: &Given<'_>) -> Option<Self> {
+        Self::read(given).ok()
+    }
+
+    fn read(given: &Given<'_>) -> Result<Self, Fault> {
+        read_tables(given, Self::EXPECTED)
+    }
+
+    fn written(&self) -> String {
+        write_tables(self)
+    }
+}
+
+impl TokenIssuer {
+    /// The file with its keys; `None` if it has a secret.
+    pub(crate) fn key_file(&self) -> Option<&KeyFile> {
+        self.jwks.as_ref().or(self.pem.as_ref())
+    }
+
+    /// The algorithms that are accepted.
+    pub(crate) fn accepted_algorithms(&self) -> Vec<TokenAlgorithm> {
+        match (&self.algorithms, &self.secret) {
+            (Some(algorithms), _) => algorithms.clone(),
+            (None, Some(_)) => vec![TokenAlgorithm::HS256],
+            (None, None) => vec![TokenAlgorithm::RS256, TokenAlgorithm::ES256],
+        }
+    }
+}
+
+/// The path of a file with keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFile(PathBuf);
+
+impl KeyFile {
+    /// The path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Setting for KeyFile {
+    const EXPECTED: &'static str = "the path of a file (keys cannot be fetched from a URL yet)";
+
+    fn parse(given: &Given<'_>) -> Option<Self> {
+        given.text().filter(|path| !path.is_empty() && !path.contains("://")).map(|path| Self(path.into()))
+    }
+
+    fn written(&self) -> String {
+        quoted(&self.0.display().to_string())
+    }
+}
+
+/// The audiences of this server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audiences(pub Vec<String>);
+
+impl Setting for Audiences {
+    const EXPECTED: &'static str = "a text that is not empty, or a list of such texts";
+
+    fn parse(given: &Given<'_>) -> Option<Self> {
+        let one = given.text().map(|_| String::parse(given).map(|audience| vec![audience]));
+        one.unwrap_or_else(|| Vec::parse(given)).map(Self)
+    }
+
+    fn written(&self) -> String {
+        self.0.written()
+    }
+}
+
+impl Setting for ClaimPath {
+    const EXPECTED: &'static str =
+        "the path of a claim such as \"sub\", \"realm_access.roles\" or \"'https://acme.example/roles'\"";
+
+    fn parse(given: &Given<'_>) -> Option<Self> {
+        given.text()?.parse().ok()
+    }
+
+    fn written(&self) -> String {
+        quoted(&self.to_string())
+    }
+}
+
+impl Setting for TokenAlgorithm {
+    const EXPECTED: &'static str = "an algorithm such as \"RS256\"";
+
+    const EXPECTED_LIST: &'static str =
+        "a list of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA, or of HS256, HS384 and HS512";
+
+    fn parse(given: &Given<'_>) -> Option<Self> {
+        given.text()?.parse().ok()
+    }
+
+    fn written(&self) -> String {
+        quoted(&format!("{self:?}"))
+    }
+}
+
+/// The grants of each role.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GrantsByRole(pub BTreeMap<String, Vec<GrantClaim>>);
+
+impl GrantsByRole {
+    /// The grants as claims have them.
+    pub(crate) fn claims(&self) -> BTreeMap<String, Vec<Value>> {
+        let claim = |grant: &GrantClaim| serde_json::to_value(grant).unwrap_or_default();
+        self.0.iter().map(|(role, grants)| (role.clone(), grants.iter().map(claim).collect())).collect()
+    }
+}
+
+impl Setting for GrantsByRole {
+    const EXPECTED: &'static str =
+        "a table of lists of grants such as { dispatcher = [\"portos.resources.changed:tickets:updated\"] }";
+
+    fn parse(given: &Given<'_>) -> Option<Self> {
+        Self::read(given).ok()
+    }
+
+    fn read(given: &Given<'_>) -> Result<Self, Fault> {
+        let roles = given.members().ok_or(Fault::here(Self::EXPECTED))?;
+        let grants = roles.into_iter().map(|(role, place, given)| {
+            let inside = |fault: Fault| fault.or_at(place).inside(&format!(".{}", quoted(role)));
+            let list = given.list().ok_or_else(|| inside(Fault::here("a list of grants")))?;
+            let grant = |given: &Given<'_>| {
+                let text = given.text().ok_or_else(|| "a text".to_owned())?;
+                parse_grant(text)
+            };
+            let list = list.iter().map(grant).collect::<Result<_, _>>();
+            let list =
+                list.map_err(|error| inside(Fault::here(format!("grants as \"token create\" takes them ({error})"))))?;
+            Ok((role.to_owned(), list))
+        });
+        grants.collect::<Result<_, _>>().map(Self)
+    }
+
+    fn written(&self) -> String {
+        let written = |grants: &Vec<GrantClaim>| {
+            let grants = grants.iter().map(|grant| quoted(&serde_json::to_string(grant).unwrap_or_default()));
+            format!("[{}]", grants.collect::<Vec<_>>().join(", "))
+        };
+        inline_table(self.0.iter().map(|(role, grants)| (role.clone(), written(grants))))
+    }
+}
+
+/// The claims that a token must have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequiredClaims(pub BTreeMap<ClaimPath, Value>);
+
+impl Setting for RequiredClaims {
+    const EXPECTED: &'static str =
+        "a table of claims and their values such as { token_use = \"access\", \"realm_access.roles\" = \"hub\" }";
+
+    fn parse(given: &Given<'_>) -> Option<Self> {
+        let claims = given.members()?.into_iter().map(|(name, _, given)| {
+            let text = given.text().map(Value::from);
+            let value = text.or_else(|| given.boolean().map(Value::from)).or_else(|| given.count().map(Value::from));
+            Some((name.parse().ok()?, value?))
+        });
+        claims.collect::<Option<_>>().map(Self)
+    }
+
+    fn written(&self) -> String {
+        // Texts, whole numbers and truth values are written in JSON as in TOML.
+        inline_table(self.0.iter().map(|(path, value)| (path.to_string(), value.to_string())))
+    }
+}
+
+#[cfg(test)]
+mod tests;
