@@ -1,7 +1,7 @@
 //! How readers and writers recognise values that stay as they were encoded.
 //!
-//! Serde has no word for "these bytes are a value already". Types say it with a name that their reader or writer knows; to all
-//! others it is the name of a type like any other.
+//! Serde's data model has nothing for bytes that are an encoded value already. Such a type gives serde a name that the readers and writers
+//! of this crate recognise; for all other formats it is the name of a type like any other.
 
 use std::borrow::Cow;
 
@@ -23,8 +23,8 @@ pub(crate) const MESSAGE_PACK: &str = "$signalhub::MessagePack";
 /// serde_json's name for a value that stays text.
 pub(crate) const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
-/// serde_json's names for "this text is JSON already"; its own serializer knows them, too.
-pub(crate) const VERBATIM: [&str; 2] = [RAW_VALUE, "$serde_json::private::Number"];
+/// The names of serde_json's types that serialize as a struct with one field, which is JSON text.
+pub(crate) const SERDE_JSON_TEXTS: [&str; 2] = [RAW_VALUE, "$serde_json::private::Number"];
 
 /// Hands out a value that stays text, in the form that serde_json's type expects.
 pub(crate) fn visit_raw<'a, V: Visitor<'a>>(text: Cow<'a, str>, visitor: V) -> Result<V::Value, BindError> {
@@ -40,10 +40,10 @@ pub(crate) fn visit_encoded<'a, V: Visitor<'a>>(
     visitor.visit_map(MapDeserializer::new(std::iter::once((encoding, value))))
 }
 
-/// Tells whether an encoded value has to give its bytes, rather than what it means.
+/// Tells whether the serializer asks an encoded value for its bytes rather than for what it means.
 ///
-/// A writer that has recognised the name of its own encoding says that it is not for people to read. Serde has this question for
-/// types whose form depends on the format, and so it is answered well by serializers that know nothing of this crate.
-pub(crate) fn is_wanted_verbatim<S: Serializer>(serializer: &S) -> bool {
+/// A writer that has recognised the name of its own encoding answers that its format is not human-readable. Serde asks this question
+/// for types whose form depends on the format, so serializers of other crates answer it as well.
+pub(crate) fn wants_bytes<S: Serializer>(serializer: &S) -> bool {
     !serializer.is_human_readable()
 }

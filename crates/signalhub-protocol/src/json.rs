@@ -11,7 +11,7 @@ mod text;
 mod write;
 
 pub(crate) use bind::{bind, forward};
-pub(crate) use elements::Elements;
+pub(crate) use elements::RawElements;
 pub(crate) use escape::write_string;
 pub(crate) use portable::Portable;
 pub(crate) use scan::{Kind, Scanner, SyntaxError};

@@ -8,7 +8,7 @@ mod scan;
 mod time;
 mod write;
 
-pub(crate) use bind::{Elements, bind, forward};
+pub(crate) use bind::{ArgumentReader, bind, forward};
 pub(crate) use portable::check_portable;
 pub(crate) use scan::{ScanError, Scanner, Token};
 pub(crate) use write::{write_arguments, write_value};

@@ -26,8 +26,8 @@ impl<'a> Arguments<'a> {
     /// MessagePack counts them first.
     pub fn bind(&self, expected: usize) -> Result<Binder<'a>, BindError> {
         Ok(Binder(match *self {
-            Self::Json(array) => Elements::Json { elements: json::Elements::new(array), expected },
-            Self::MessagePack(array) => Elements::MessagePack(msgpack::Elements::new(array, expected)?),
+            Self::Json(array) => ByProtocol::Json { elements: json::RawElements::new(array), expected },
+            Self::MessagePack(array) => ByProtocol::MessagePack(msgpack::ArgumentReader::new(array, expected)?),
         }))
     }
 
@@ -41,16 +41,16 @@ impl<'a> Arguments<'a> {
 
 /// Takes the arguments of an invocation one by one.
 #[derive(Debug)]
-pub struct Binder<'a>(Elements<'a>);
+pub struct Binder<'a>(ByProtocol<'a>);
 
 #[derive(Debug)]
-enum Elements<'a> {
+enum ByProtocol<'a> {
     Json {
-        elements: json::Elements<'a>,
+        elements: json::RawElements<'a>,
         expected: usize,
     },
     /// Their number was checked already.
-    MessagePack(msgpack::Elements<'a>),
+    MessagePack(msgpack::ArgumentReader<'a>),
 }
 
 impl Binder<'_> {
@@ -59,13 +59,13 @@ impl Binder<'_> {
     #[allow(clippy::should_implement_trait)]
     pub fn next<T: DeserializeOwned>(&mut self) -> Result<T, BindError> {
         match &mut self.0 {
-            Elements::Json { elements, expected } => match elements.next()? {
+            ByProtocol::Json { elements, expected } => match elements.next()? {
                 Some(element) => {
                     json::bind(element).map_err(|error| error.within(format_args!("argument {}", elements.count())))
                 }
                 None => Err(BindError::Count { provided: elements.count(), expected: *expected }),
             },
-            Elements::MessagePack(elements) => {
+            ByProtocol::MessagePack(elements) => {
                 let bound = elements.next();
                 bound.map_err(|error| error.within(format_args!("argument {}", elements.count())))
             }
@@ -75,8 +75,8 @@ impl Binder<'_> {
     /// Succeeds when all arguments were taken.
     pub fn finish(self) -> Result<(), BindError> {
         let (mut elements, expected) = match self.0 {
-            Elements::Json { elements, expected } => (elements, expected),
-            Elements::MessagePack(_) => return Ok(()),
+            ByProtocol::Json { elements, expected } => (elements, expected),
+            ByProtocol::MessagePack(_) => return Ok(()),
         };
         if elements.next()?.is_none() {
             return Ok(());
@@ -146,23 +146,25 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The protocols of this crate write what it means, and so does any other serializer of text; others get the bytes.
+/// The protocols of this crate write what the value means, and so does any other serializer of text. A binary serializer of another
+/// crate gets the bytes.
 impl Serialize for Value<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let name = match self {
             Self::Json(_) => encoded::JSON,
             Self::MessagePack(_) => encoded::MESSAGE_PACK,
         };
-        serializer.serialize_newtype_struct(name, &Encoded(*self))
+        serializer.serialize_newtype_struct(name, &EncodedContent(*self))
     }
 }
 
-/// The inside of an encoded value, as a writer that has recognised the name around it asks for it.
-struct Encoded<'a>(Value<'a>);
+/// The content of the newtype struct that a [`Value`] serializes as: its bytes for the writer of its own protocol, which recognises
+/// the name of that struct, and its meaning for all other serializers.
+struct EncodedContent<'a>(Value<'a>);
 
-impl Serialize for Encoded<'_> {
+impl Serialize for EncodedContent<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if encoded::is_wanted_verbatim(&serializer) {
+        if encoded::wants_bytes(&serializer) {
             return serializer.serialize_bytes(self.0.as_bytes());
         }
         match self.0 {

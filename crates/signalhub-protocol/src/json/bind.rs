@@ -103,14 +103,14 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
             },
             Kind::Array => {
                 self.scanner.open()?;
-                let mut members = Members { scanner: self.scanner, first: true, ended: false };
+                let mut members = CompoundReader { scanner: self.scanner, first: true, ended: false };
                 let value = visitor.visit_seq(&mut members)?;
                 members.end()?;
                 Ok(value)
             }
             Kind::Object => {
                 self.scanner.open()?;
-                visitor.visit_map(Members { scanner: self.scanner, first: true, ended: false })
+                visitor.visit_map(CompoundReader { scanner: self.scanner, first: true, ended: false })
             }
         }
     }
@@ -202,13 +202,13 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
 }
 
 /// Hands out the members of an open array, or those of an object whose names are data.
-struct Members<'s, 'a> {
+struct CompoundReader<'s, 'a> {
     scanner: &'s mut Scanner<'a>,
     first: bool,
     ended: bool,
 }
 
-impl Members<'_, '_> {
+impl CompoundReader<'_, '_> {
     /// Fails when elements are left, as those of an array that is too long for a tuple.
     fn end(&mut self) -> Result<(), BindError> {
         if self.ended || !self.scanner.next_element(&mut self.first)? {
@@ -218,7 +218,7 @@ impl Members<'_, '_> {
     }
 }
 
-impl<'a> de::SeqAccess<'a> for &mut Members<'_, 'a> {
+impl<'a> de::SeqAccess<'a> for &mut CompoundReader<'_, 'a> {
     type Error = BindError;
 
     fn next_element_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Result<Option<T::Value>, BindError> {
@@ -230,7 +230,7 @@ impl<'a> de::SeqAccess<'a> for &mut Members<'_, 'a> {
     }
 }
 
-impl<'a> de::MapAccess<'a> for Members<'_, 'a> {
+impl<'a> de::MapAccess<'a> for CompoundReader<'_, 'a> {
     type Error = BindError;
 
     fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, BindError> {

@@ -5,7 +5,7 @@ use crate::error::BindError;
 
 /// The elements of a raw array, one by one.
 #[derive(Debug)]
-pub(crate) struct Elements<'a> {
+pub(crate) struct RawElements<'a> {
     scanner: Scanner<'a>,
     state: State,
     count: usize,
@@ -18,7 +18,7 @@ enum State {
     Ended,
 }
 
-impl<'a> Elements<'a> {
+impl<'a> RawElements<'a> {
     pub(crate) fn new(array: &'a [u8]) -> Self {
         Self { scanner: Scanner::new(array), state: State::Unopened, count: 0 }
     }

@@ -6,7 +6,7 @@ use serde::ser::{self, Serialize};
 
 use super::escape::write_string;
 use super::number::{write_f32, write_f64};
-use crate::encoded::{JSON, VERBATIM};
+use crate::encoded::{JSON, SERDE_JSON_TEXTS};
 use crate::error::EncodeError;
 use crate::limits::MAX_DEPTH;
 
@@ -56,13 +56,13 @@ fn append_encoded(text: &[u8], out: &mut Vec<u8>) {
 struct Writer<'o> {
     out: &'o mut Vec<u8>,
     depth: u32,
-    /// The value is JSON already, and has to give its bytes.
-    verbatim: bool,
+    /// The value that comes is JSON already: it is asked for its bytes, which are appended as they are.
+    is_encoded: bool,
 }
 
 impl<'o> Writer<'o> {
     fn new(out: &'o mut Vec<u8>, depth: u32) -> Self {
-        Self { out, depth, verbatim: false }
+        Self { out, depth, is_encoded: false }
     }
 
     fn text(self, text: &str) -> Result<(), EncodeError> {
@@ -70,12 +70,12 @@ impl<'o> Writer<'o> {
         Ok(())
     }
 
-    fn open(self, bracket: u8, closing: &'static [u8]) -> Result<Members<'o>, EncodeError> {
+    fn open(self, bracket: u8, closing: &'static [u8]) -> Result<CompoundWriter<'o>, EncodeError> {
         if self.depth == MAX_DEPTH {
             return Err(EncodeError::Depth);
         }
         self.out.push(bracket);
-        Ok(Members { out: self.out, depth: self.depth + 1, first: true, closing, verbatim: false })
+        Ok(CompoundWriter { out: self.out, depth: self.depth + 1, first: true, closing, is_json_text: false })
     }
 
     /// Opens `{"variant":` and, inside of it, the bracket.
@@ -84,7 +84,7 @@ impl<'o> Writer<'o> {
         variant: &'static str,
         bracket: u8,
         closing: &'static [u8],
-    ) -> Result<Members<'o>, EncodeError> {
+    ) -> Result<CompoundWriter<'o>, EncodeError> {
         let mut outer = self.open(b'{', b"}")?;
         outer.name(variant);
         Writer::new(outer.out, outer.depth).open(bracket, closing)
@@ -102,16 +102,16 @@ macro_rules! write_integers {
 impl<'o> ser::Serializer for Writer<'o> {
     type Ok = ();
     type Error = EncodeError;
-    type SerializeSeq = Members<'o>;
-    type SerializeTuple = Members<'o>;
-    type SerializeTupleStruct = Members<'o>;
-    type SerializeTupleVariant = Members<'o>;
-    type SerializeMap = Members<'o>;
-    type SerializeStruct = Members<'o>;
-    type SerializeStructVariant = Members<'o>;
+    type SerializeSeq = CompoundWriter<'o>;
+    type SerializeTuple = CompoundWriter<'o>;
+    type SerializeTupleStruct = CompoundWriter<'o>;
+    type SerializeTupleVariant = CompoundWriter<'o>;
+    type SerializeMap = CompoundWriter<'o>;
+    type SerializeStruct = CompoundWriter<'o>;
+    type SerializeStructVariant = CompoundWriter<'o>;
 
     fn is_human_readable(&self) -> bool {
-        !self.verbatim
+        !self.is_encoded
     }
 
     write_integers!(serialize_i8 i8, serialize_i16 i16, serialize_i32 i32, serialize_i64 i64, serialize_i128 i128);
@@ -147,7 +147,7 @@ impl<'o> ser::Serializer for Writer<'o> {
     }
 
     fn serialize_bytes(self, bytes: &[u8]) -> Result<(), EncodeError> {
-        if self.verbatim {
+        if self.is_encoded {
             append_encoded(bytes, self.out);
             return Ok(());
         }
@@ -175,7 +175,7 @@ impl<'o> ser::Serializer for Writer<'o> {
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<(), EncodeError> {
-        value.serialize(Writer { verbatim: name == JSON, ..self })
+        value.serialize(Writer { is_encoded: name == JSON, ..self })
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -191,15 +191,15 @@ impl<'o> ser::Serializer for Writer<'o> {
         members.close()
     }
 
-    fn serialize_seq(self, _len: Option<usize>) -> Result<Members<'o>, EncodeError> {
+    fn serialize_seq(self, _len: Option<usize>) -> Result<CompoundWriter<'o>, EncodeError> {
         self.open(b'[', b"]")
     }
 
-    fn serialize_tuple(self, _len: usize) -> Result<Members<'o>, EncodeError> {
+    fn serialize_tuple(self, _len: usize) -> Result<CompoundWriter<'o>, EncodeError> {
         self.open(b'[', b"]")
     }
 
-    fn serialize_tuple_struct(self, _name: &'static str, _len: usize) -> Result<Members<'o>, EncodeError> {
+    fn serialize_tuple_struct(self, _name: &'static str, _len: usize) -> Result<CompoundWriter<'o>, EncodeError> {
         self.open(b'[', b"]")
     }
 
@@ -209,17 +209,23 @@ impl<'o> ser::Serializer for Writer<'o> {
         _index: u32,
         variant: &'static str,
         _len: usize,
-    ) -> Result<Members<'o>, EncodeError> {
+    ) -> Result<CompoundWriter<'o>, EncodeError> {
         self.open_variant(variant, b'[', b"]}")
     }
 
-    fn serialize_map(self, _len: Option<usize>) -> Result<Members<'o>, EncodeError> {
+    fn serialize_map(self, _len: Option<usize>) -> Result<CompoundWriter<'o>, EncodeError> {
         self.open(b'{', b"}")
     }
 
-    fn serialize_struct(self, name: &'static str, _len: usize) -> Result<Members<'o>, EncodeError> {
-        if VERBATIM.contains(&name) {
-            return Ok(Members { out: self.out, depth: self.depth, first: true, closing: b"", verbatim: true });
+    fn serialize_struct(self, name: &'static str, _len: usize) -> Result<CompoundWriter<'o>, EncodeError> {
+        if SERDE_JSON_TEXTS.contains(&name) {
+            return Ok(CompoundWriter {
+                out: self.out,
+                depth: self.depth,
+                first: true,
+                closing: b"",
+                is_json_text: true,
+            });
         }
         self.open(b'{', b"}")
     }
@@ -230,21 +236,22 @@ impl<'o> ser::Serializer for Writer<'o> {
         _index: u32,
         variant: &'static str,
         _len: usize,
-    ) -> Result<Members<'o>, EncodeError> {
+    ) -> Result<CompoundWriter<'o>, EncodeError> {
         self.open_variant(variant, b'{', b"}}")
     }
 }
 
 /// Writes the members of an open array or object.
-struct Members<'o> {
+struct CompoundWriter<'o> {
     out: &'o mut Vec<u8>,
     depth: u32,
     first: bool,
     closing: &'static [u8],
-    verbatim: bool,
+    /// It is a type of serde_json whose only field is JSON text, which is appended as it is.
+    is_json_text: bool,
 }
 
-impl Members<'_> {
+impl CompoundWriter<'_> {
     fn separate(&mut self) {
         if !self.first {
             self.out.push(b',');
@@ -268,7 +275,7 @@ impl Members<'_> {
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), EncodeError> {
-        if self.verbatim {
+        if self.is_json_text {
             let text = value.serialize(serde_json::value::Serializer).map_err(ser::Error::custom)?;
             append_encoded(text.as_str().unwrap_or_default().as_bytes(), self.out);
             return Ok(());
@@ -285,7 +292,7 @@ impl Members<'_> {
 
 macro_rules! write_members {
     ($($trait:ident $method:ident $member:ident ($($name:ident)?)),*) => {
-        $(impl ser::$trait for Members<'_> {
+        $(impl ser::$trait for CompoundWriter<'_> {
             type Ok = ();
             type Error = EncodeError;
 
@@ -309,7 +316,7 @@ write_members!(
     SerializeStructVariant serialize_field field (name)
 );
 
-impl ser::SerializeMap for Members<'_> {
+impl ser::SerializeMap for CompoundWriter<'_> {
     type Ok = ();
     type Error = EncodeError;
 

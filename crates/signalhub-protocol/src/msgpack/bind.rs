@@ -42,12 +42,12 @@ impl Serialize for Meaning<'_> {
 
 /// The arguments of a call, one by one.
 #[derive(Debug)]
-pub(crate) struct Elements<'a> {
+pub(crate) struct ArgumentReader<'a> {
     scanner: Scanner<'a>,
     count: usize,
 }
 
-impl<'a> Elements<'a> {
+impl<'a> ArgumentReader<'a> {
     /// Reads how many there are; a wrong number is reported before any of them is converted.
     pub(crate) fn new(array: &'a [u8], expected: usize) -> Result<Self, BindError> {
         let mut scanner = Scanner::new(array);
@@ -85,11 +85,11 @@ impl<'s, 'a> Reader<'s, 'a> {
     }
 
     /// Enters the array or map whose head was read.
-    fn open(self, count: usize) -> Result<Members<'s, 'a>, BindError> {
+    fn open(self, count: usize) -> Result<CompoundReader<'s, 'a>, BindError> {
         if self.depth == MAX_DEPTH {
             return Err(ScanError::Depth.into());
         }
-        Ok(Members { scanner: self.scanner, depth: self.depth + 1, left: count })
+        Ok(CompoundReader { scanner: self.scanner, depth: self.depth + 1, left: count })
     }
 
     /// Hands out what a head that was read begins.
@@ -117,7 +117,7 @@ impl<'s, 'a> Reader<'s, 'a> {
         }
     }
 
-    /// Passes over the next value, if it can be passed on to clients of either protocol.
+    /// Passes over the next value, if it can be passed on to clients of every protocol.
     fn any_value(&mut self) -> Result<&'a [u8], BindError> {
         let start = self.scanner.rest();
         check_portable(self.scanner, MAX_PORTABLE_DEPTH).map_err(BindError::custom)?;
@@ -258,13 +258,13 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
 }
 
 /// Hands out the members of an array or map that was entered.
-struct Members<'s, 'a> {
+struct CompoundReader<'s, 'a> {
     scanner: &'s mut Scanner<'a>,
     depth: u32,
     left: usize,
 }
 
-impl<'a> Members<'_, 'a> {
+impl<'a> CompoundReader<'_, 'a> {
     fn next(&mut self) -> Option<Reader<'_, 'a>> {
         self.left = self.left.checked_sub(1)?;
         Some(self.value())
@@ -275,7 +275,7 @@ impl<'a> Members<'_, 'a> {
     }
 }
 
-impl<'a> de::SeqAccess<'a> for &mut Members<'_, 'a> {
+impl<'a> de::SeqAccess<'a> for &mut CompoundReader<'_, 'a> {
     type Error = BindError;
 
     fn next_element_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Result<Option<T::Value>, BindError> {
@@ -287,7 +287,7 @@ impl<'a> de::SeqAccess<'a> for &mut Members<'_, 'a> {
     }
 }
 
-impl<'a> de::MapAccess<'a> for Members<'_, 'a> {
+impl<'a> de::MapAccess<'a> for CompoundReader<'_, 'a> {
     type Error = BindError;
 
     fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, BindError> {
@@ -311,7 +311,7 @@ impl<'a> de::MapAccess<'a> for Members<'_, 'a> {
 }
 
 /// Hands out the variant of an enum that was sent as a map of one entry.
-impl<'s, 'a> de::EnumAccess<'a> for Members<'s, 'a> {
+impl<'s, 'a> de::EnumAccess<'a> for CompoundReader<'s, 'a> {
     type Error = BindError;
     type Variant = Reader<'s, 'a>;
 
@@ -346,7 +346,10 @@ impl<'a> de::VariantAccess<'a> for Reader<'_, 'a> {
 }
 
 /// Reads the entries of a whole map.
-fn fields<'a>(names: &'static [&'static str], mut members: Members<'_, 'a>) -> Result<Fields<'a, AtDepth>, BindError> {
+fn fields<'a>(
+    names: &'static [&'static str],
+    mut members: CompoundReader<'_, 'a>,
+) -> Result<Fields<'a, AtDepth>, BindError> {
     let mut fields = Fields::new(names, AtDepth(members.depth));
     while let Some(mut reader) = members.next() {
         let name = match reader.token(|token| matches!(token, Token::Str(_)))? {

@@ -12,7 +12,7 @@ use super::names::pascal_case;
 use super::scan::{Scanner, Token};
 use super::time;
 use crate::date_time::DateTime;
-use crate::encoded::{MESSAGE_PACK, VERBATIM};
+use crate::encoded::{MESSAGE_PACK, SERDE_JSON_TEXTS};
 use crate::error::EncodeError;
 use crate::json;
 use crate::limits::MAX_DEPTH;
@@ -50,13 +50,13 @@ pub(crate) fn write_value<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -
 struct Writer<'o> {
     out: &'o mut Vec<u8>,
     depth: u32,
-    /// The value is MessagePack already, and has to give its bytes.
-    verbatim: bool,
+    /// The value that comes is MessagePack already: it is asked for its bytes, which are appended as they are.
+    is_encoded: bool,
 }
 
 impl<'o> Writer<'o> {
     fn new(out: &'o mut Vec<u8>, depth: u32) -> Self {
-        Self { out, depth, verbatim: false }
+        Self { out, depth, is_encoded: false }
     }
 
     fn code(self, code: u8) -> Result<(), EncodeError> {
@@ -65,7 +65,7 @@ impl<'o> Writer<'o> {
     }
 
     /// Opens an array or map. If the length is known, its head has the right width at once.
-    fn open(self, container: Container, len: Option<usize>) -> Result<Members<'o>, EncodeError> {
+    fn open(self, container: Container, len: Option<usize>) -> Result<CompoundWriter<'o>, EncodeError> {
         if self.depth == MAX_DEPTH {
             return Err(EncodeError::Depth);
         }
@@ -73,11 +73,24 @@ impl<'o> Writer<'o> {
         write_head(container, len.unwrap_or_default(), self.out);
         let head = start..self.out.len();
         let entries = Vec::new();
-        Ok(Members { out: self.out, depth: self.depth + 1, container, head, count: 0, entries, verbatim: false })
+        Ok(CompoundWriter {
+            out: self.out,
+            depth: self.depth + 1,
+            container,
+            head,
+            count: 0,
+            entries,
+            is_json_text: false,
+        })
     }
 
     /// Opens a map with the variant as its only name, and inside of it the array or map.
-    fn open_variant(self, variant: &'static str, container: Container, len: usize) -> Result<Members<'o>, EncodeError> {
+    fn open_variant(
+        self,
+        variant: &'static str,
+        container: Container,
+        len: usize,
+    ) -> Result<CompoundWriter<'o>, EncodeError> {
         let depth = self.depth + 1;
         write_head(Container::Map, 1, self.out);
         write_str(variant, self.out);
@@ -97,16 +110,16 @@ impl<'o> Writer<'o> {
 impl<'o> ser::Serializer for Writer<'o> {
     type Ok = ();
     type Error = EncodeError;
-    type SerializeSeq = Members<'o>;
-    type SerializeTuple = Members<'o>;
-    type SerializeTupleStruct = Members<'o>;
-    type SerializeTupleVariant = Members<'o>;
-    type SerializeMap = Members<'o>;
-    type SerializeStruct = Members<'o>;
-    type SerializeStructVariant = Members<'o>;
+    type SerializeSeq = CompoundWriter<'o>;
+    type SerializeTuple = CompoundWriter<'o>;
+    type SerializeTupleStruct = CompoundWriter<'o>;
+    type SerializeTupleVariant = CompoundWriter<'o>;
+    type SerializeMap = CompoundWriter<'o>;
+    type SerializeStruct = CompoundWriter<'o>;
+    type SerializeStructVariant = CompoundWriter<'o>;
 
     fn is_human_readable(&self) -> bool {
-        !self.verbatim
+        !self.is_encoded
     }
 
     fn serialize_i8(self, number: i8) -> Result<(), EncodeError> {
@@ -181,7 +194,7 @@ impl<'o> ser::Serializer for Writer<'o> {
     }
 
     fn serialize_bytes(self, bytes: &[u8]) -> Result<(), EncodeError> {
-        if self.verbatim {
+        if self.is_encoded {
             self.out.extend_from_slice(bytes);
         } else {
             write_bin(bytes, self.out);
@@ -213,7 +226,7 @@ impl<'o> ser::Serializer for Writer<'o> {
         if name == Timestamp::NAME {
             return self.timestamp(value);
         }
-        value.serialize(Writer { verbatim: name == MESSAGE_PACK, ..self })
+        value.serialize(Writer { is_encoded: name == MESSAGE_PACK, ..self })
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -229,15 +242,15 @@ impl<'o> ser::Serializer for Writer<'o> {
         members.close()
     }
 
-    fn serialize_seq(self, len: Option<usize>) -> Result<Members<'o>, EncodeError> {
+    fn serialize_seq(self, len: Option<usize>) -> Result<CompoundWriter<'o>, EncodeError> {
         self.open(Container::Array, len)
     }
 
-    fn serialize_tuple(self, len: usize) -> Result<Members<'o>, EncodeError> {
+    fn serialize_tuple(self, len: usize) -> Result<CompoundWriter<'o>, EncodeError> {
         self.open(Container::Array, Some(len))
     }
 
-    fn serialize_tuple_struct(self, _name: &'static str, len: usize) -> Result<Members<'o>, EncodeError> {
+    fn serialize_tuple_struct(self, _name: &'static str, len: usize) -> Result<CompoundWriter<'o>, EncodeError> {
         self.open(Container::Array, Some(len))
     }
 
@@ -247,20 +260,20 @@ impl<'o> ser::Serializer for Writer<'o> {
         _index: u32,
         variant: &'static str,
         len: usize,
-    ) -> Result<Members<'o>, EncodeError> {
+    ) -> Result<CompoundWriter<'o>, EncodeError> {
         self.open_variant(variant, Container::Array, len)
     }
 
-    fn serialize_map(self, len: Option<usize>) -> Result<Members<'o>, EncodeError> {
+    fn serialize_map(self, len: Option<usize>) -> Result<CompoundWriter<'o>, EncodeError> {
         self.open(Container::Map, len)
     }
 
-    fn serialize_struct(self, name: &'static str, len: usize) -> Result<Members<'o>, EncodeError> {
-        if VERBATIM.contains(&name) {
+    fn serialize_struct(self, name: &'static str, len: usize) -> Result<CompoundWriter<'o>, EncodeError> {
+        if SERDE_JSON_TEXTS.contains(&name) {
             let end = self.out.len();
             let (out, depth) = (self.out, self.depth);
             let (container, head, entries) = (Container::Map, end..end, Vec::new());
-            return Ok(Members { out, depth, container, head, count: 0, entries, verbatim: true });
+            return Ok(CompoundWriter { out, depth, container, head, count: 0, entries, is_json_text: true });
         }
         self.open(Container::Map, Some(len))
     }
@@ -271,13 +284,13 @@ impl<'o> ser::Serializer for Writer<'o> {
         _index: u32,
         variant: &'static str,
         len: usize,
-    ) -> Result<Members<'o>, EncodeError> {
+    ) -> Result<CompoundWriter<'o>, EncodeError> {
         self.open_variant(variant, Container::Map, len)
     }
 }
 
 /// Writes the members of an open array or map.
-struct Members<'o> {
+struct CompoundWriter<'o> {
     out: &'o mut Vec<u8>,
     depth: u32,
     container: Container,
@@ -286,18 +299,18 @@ struct Members<'o> {
     count: usize,
     /// The keys of a map whose names are data: where each stands.
     entries: Vec<Range<usize>>,
-    /// Its only field is JSON text, which is written as what it means.
-    verbatim: bool,
+    /// It is a type of serde_json whose only field is JSON text, which is translated to MessagePack.
+    is_json_text: bool,
 }
 
-impl Members<'_> {
+impl CompoundWriter<'_> {
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
         self.count += 1;
         value.serialize(Writer::new(self.out, self.depth))
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), EncodeError> {
-        if self.verbatim {
+        if self.is_json_text {
             let text = value.serialize(serde_json::value::Serializer).map_err(EncodeError::custom)?;
             let text = text.as_str().unwrap_or_default().as_bytes();
             return json::forward(text, Writer::new(self.out, self.depth));
@@ -333,7 +346,7 @@ impl Members<'_> {
         if self.entries.len() > 1 {
             self.keep_last_of_each_key();
         }
-        if !self.verbatim {
+        if !self.is_json_text {
             let mut head = Vec::with_capacity(5);
             write_head(self.container, self.count, &mut head);
             self.out.splice(self.head, head);
@@ -344,7 +357,7 @@ impl Members<'_> {
 
 macro_rules! write_members {
     ($($trait:ident $method:ident $member:ident ($($name:ident)?)),*) => {
-        $(impl ser::$trait for Members<'_> {
+        $(impl ser::$trait for CompoundWriter<'_> {
             type Ok = ();
             type Error = EncodeError;
 
@@ -368,7 +381,7 @@ write_members!(
     SerializeStructVariant serialize_field field (name)
 );
 
-impl ser::SerializeMap for Members<'_> {
+impl ser::SerializeMap for CompoundWriter<'_> {
     type Ok = ();
     type Error = EncodeError;
 
