@@ -33,7 +33,7 @@ pub struct AnyValue {
 }
 
 impl AnyValue {
-    /// Gives it as part of a message.
+    /// Returns it as a value that can be part of a message.
     pub fn as_value(&self) -> Value<'_> {
         self.protocol.value(&self.bytes)
     }
@@ -47,14 +47,14 @@ impl fmt::Debug for AnyValue {
 
 impl<'de> Deserialize<'de> for AnyValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(ANY_VALUE, Encoded)
+        deserializer.deserialize_newtype_struct(ANY_VALUE, AnyValueVisitor)
     }
 }
 
-/// Takes the bytes of a value under the name of their encoding.
-struct Encoded;
+/// Reads the only entry of a map: the name of an encoding, and the bytes of a value in it.
+struct AnyValueVisitor;
 
-impl<'de> Visitor<'de> for Encoded {
+impl<'de> Visitor<'de> for AnyValueVisitor {
     type Value = AnyValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,18 +69,18 @@ impl<'de> Visitor<'de> for Encoded {
     }
 }
 
-/// The protocol whose encoding has the name that is read.
+/// The protocol of a value, read from the name of its encoding.
 struct Encoding(Protocol);
 
 impl<'de> Deserialize<'de> for Encoding {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Name)
+        deserializer.deserialize_str(EncodingVisitor)
     }
 }
 
-struct Name;
+struct EncodingVisitor;
 
-impl Visitor<'_> for Name {
+impl Visitor<'_> for EncodingVisitor {
     type Value = Encoding;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,7 +88,7 @@ impl Visitor<'_> for Name {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Encoding, E> {
-        let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.encoded() == name);
+        let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.encoding_name() == name);
         protocol.map(Encoding).ok_or_else(|| E::custom("the encoding is that of no hub protocol"))
     }
 }
@@ -98,13 +98,13 @@ struct Bytes(Vec<u8>);
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_bytes(Content)
+        deserializer.deserialize_bytes(BytesVisitor)
     }
 }
 
-struct Content;
+struct BytesVisitor;
 
-impl Visitor<'_> for Content {
+impl Visitor<'_> for BytesVisitor {
     type Value = Bytes;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,9 +1,25 @@
 //! Values that clients of every protocol can be given.
 //!
-//! JSON can represent values that MessagePack cannot, and the reverse. A value that is passed on unread is checked against both
-//! when it is received, so that it can be sent to every client later.
+//! Each protocol can represent values that another one cannot. A value that is passed on unread is checked when it is received,
+//! by the rules of the protocol that it came in, so that it can be sent to the clients of every protocol later. What is refused, and
+//! the protocol that has no form for it:
+//!
+//! | refused in JSON (`json/portable.rs`) | has no form in |
+//! |---|---|
+//! | half a surrogate pair in a string | MessagePack, whose strings are UTF-8 |
+//! | a number beyond the range of a double | MessagePack |
+//! | a member named `__proto__` | MessagePack, as JavaScript reads it |
+//!
+//! | refused in MessagePack (`msgpack/portable.rs`) | has no form in |
+//! |---|---|
+//! | a string that is not UTF-8 | JSON |
+//! | a float that is not finite | JSON |
+//! | an extension other than a timestamp between the years 1 and 9999 | JSON |
+//! | a key that is neither a string nor a number | JSON |
+//! | a key that is there twice, or is `__proto__` | MessagePack, as JavaScript reads it |
 
 use crate::limits::MAX_DEPTH;
+use crate::protocol::Protocol;
 
 /// How deep a value may nest that is passed on unread. As an argument of a message it is two levels deep already.
 pub(crate) const MAX_PORTABLE_DEPTH: u32 = MAX_DEPTH - 2;
@@ -12,7 +28,13 @@ pub(crate) const MAX_PORTABLE_DEPTH: u32 = MAX_DEPTH - 2;
 /// it, and the client ends its connection.
 pub(crate) const PROTOTYPE: &str = "__proto__";
 
-/// What clients of some protocol cannot be given.
+// A new protocol needs a check of its own, and the checks of the others must refuse what it cannot represent: extend them and the tables
+// above, and then this match.
+const _: () = match Protocol::Json {
+    Protocol::Json | Protocol::MessagePack => {}
+};
+
+/// Tells why a value cannot be sent to the clients of every protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotPortable {

@@ -31,7 +31,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// All protocols. The index of each is its discriminant.
+    /// All protocols. The index of each is its discriminant, so that `protocol as usize` is an index into tables by protocol.
     pub const ALL: [Self; 2] = [Self::Json, Self::MessagePack];
 
     /// Returns its name in the handshake.
@@ -45,6 +45,15 @@ impl Protocol {
     /// Finds a protocol by its name, whatever the case of its letters.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|protocol| name.eq_ignore_ascii_case(protocol.name()))
+    }
+
+    /// Returns the highest version of the protocol that this crate speaks. A handshake that asks for a higher one is refused.
+    ///
+    /// From version 2 on, clients can resume their connection (HubProtocol, Ack and Sequence); all else is the same in every version.
+    pub fn highest_version(self) -> i32 {
+        match self {
+            Self::Json | Self::MessagePack => 2,
+        }
     }
 
     /// Returns the format that a transport must be able to carry.
@@ -110,8 +119,8 @@ impl Protocol {
         }
     }
 
-    /// Gives the name by which readers and writers recognise an encoded value of this protocol.
-    pub(crate) fn encoded(self) -> &'static str {
+    /// Returns the name that readers and writers of this crate recognise an encoded value of this protocol by.
+    pub(crate) fn encoding_name(self) -> &'static str {
         match self {
             Self::Json => encoded::JSON,
             Self::MessagePack => encoded::MESSAGE_PACK,
@@ -119,8 +128,15 @@ impl Protocol {
     }
 }
 
-// The length of `ALL` does not depend on the variants, so that a new one would be missing there without an error. This match
-// fails to compile until the new protocol is listed.
-const _: () = match Protocol::Json {
-    Protocol::Json | Protocol::MessagePack => assert!(Protocol::ALL.len() == 2, "all protocols are in ALL"),
+// The array `ALL` does not depend on the variants, so a new protocol could be missing there, or stand in the wrong place. The match does
+// not compile until the new protocol is in it, and the assertions fail until `ALL` has it at its discriminant.
+const _: () = {
+    match Protocol::Json {
+        Protocol::Json | Protocol::MessagePack => assert!(Protocol::ALL.len() == 2, "all protocols are in ALL"),
+    }
+    let mut index = 0;
+    while index < Protocol::ALL.len() {
+        assert!(Protocol::ALL[index] as usize == index, "the protocols in ALL are in the order of their discriminants");
+        index += 1;
+    }
 };

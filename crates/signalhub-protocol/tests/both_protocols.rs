@@ -122,7 +122,7 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
 
 proptest! {
     #[test]
-    fn a_value_reads_back_from_either_protocol(everything in everything(), letter: char, bytes: Vec<u8>) {
+    fn a_value_reads_back_from_every_protocol(everything in everything(), letter: char, bytes: Vec<u8>) {
         for protocol in Protocol::ALL {
             prop_assert_eq!(&bound::<Everything>(protocol, &encoded(protocol, &everything)), &everything);
             // Only their type tells these from numbers and texts, so they cannot be passed on.

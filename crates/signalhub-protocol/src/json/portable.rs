@@ -1,4 +1,4 @@
-//! Finds values that JSON can represent and MessagePack cannot.
+//! Finds values of JSON that some other protocol cannot represent; `crate::portable` lists them.
 
 use super::scan::{Check, SyntaxError};
 use super::text::Text;
@@ -7,7 +7,7 @@ use crate::portable::{NotPortable, PROTOTYPE};
 /// The longest number that is finite whatever its digits are: the greatest double has 309 before its point.
 const SURELY_FINITE: usize = 300;
 
-/// Refuses strings, numbers and nesting that MessagePack cannot represent. The caller checks that the text is UTF-8.
+/// Refuses strings, numbers, names and nesting that some other protocol cannot represent. The caller checks that the text is UTF-8.
 #[derive(Debug)]
 pub(crate) struct Portable {
     depth: u32,

@@ -1,4 +1,4 @@
-//! Finds values that MessagePack can represent and JSON cannot.
+//! Finds values of MessagePack that some other protocol cannot represent; `crate::portable` lists them.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use super::scan::{ScanError, Scanner, Token};
 use super::time;
 use crate::portable::{NotPortable, PROTOTYPE};
 
-/// Passes over the next value, and checks that JSON can represent all of it.
+/// Passes over the next value, and checks that every protocol can represent all of it.
 pub(crate) fn check_portable(scanner: &mut Scanner<'_>, deepest: u32) -> Result<(), NotPortable> {
     check(scanner, deepest, deepest)
 }

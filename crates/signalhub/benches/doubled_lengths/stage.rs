@@ -12,7 +12,7 @@ use tokio::runtime::Builder;
 
 use crate::messages::{Row, Said, mark};
 
-/// Runs a row: two clients, of either protocol, one of which sends the message.
+/// Runs a row: one client of each protocol, and that of the row sends the message.
 pub(crate) fn run(row: &Row, length: usize) {
     Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
         let hub = hub();

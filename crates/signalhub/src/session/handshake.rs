@@ -7,9 +7,6 @@ use crate::clients::client::message_kind;
 use crate::error::HubError;
 use crate::options::HubOptions;
 
-/// The highest version of every hub protocol.
-const HIGHEST_VERSION: i32 = 2;
-
 /// The error when the handshake is not complete in time, or is too long.
 const CANCELED: &str = "Handshake was canceled.";
 
@@ -106,7 +103,7 @@ async fn read_request(options: &HubOptions, connection: &mut Connection) -> Resu
 fn choose(request: &HandshakeRequest, connection: &Connection) -> Result<Protocol, String> {
     let name = &request.protocol;
     let protocol = Protocol::from_name(name).ok_or_else(|| format!("The protocol '{name}' is not supported."))?;
-    if request.version > HIGHEST_VERSION {
+    if request.version > protocol.highest_version() {
         return Err(format!("The server does not support version {} of the '{name}' protocol.", request.version));
     }
     if !connection.carries(message_kind(protocol)) {

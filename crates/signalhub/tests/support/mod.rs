@@ -110,7 +110,10 @@ impl Client {
 
     /// Calls a method with one argument that is spelt in the client's own protocol.
     pub(crate) fn call_spelt(&mut self, id: &str, target: &str, argument: &[u8]) {
-        let (array, end): (&[u8], &[u8]) = if self.protocol == Protocol::Json { (b"[", b"]") } else { (b"\x91", b"") };
+        let (array, end): (&[u8], &[u8]) = match self.protocol {
+            Protocol::Json => (b"[", b"]"),
+            Protocol::MessagePack => (b"\x91", b""),
+        };
         let array = [array, argument, end].concat();
         let mut call = Invocation::new(target, self.protocol.arguments(&array));
         call.invocation_id = Some(id.into());
