@@ -124,7 +124,7 @@ impl Connection {
     /// # }
     /// ```
     pub fn pair(identity: Identity) -> (Self, Peer) {
-        let send_queue = Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Taker));
+        let send_queue = Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Poll));
         let identity = Arc::new(identity);
         let (peer, transport) = Peer::new(&send_queue, &identity);
         (Self::new(ConnectionId::random(), identity, send_queue, transport), peer)
@@ -326,7 +326,7 @@ impl Connection {
 
     fn on_renewal(&mut self, renewal: Renewal) -> Received {
         (self.identity, self.expires) = (renewal.identity, renewal.expires);
-        self.send_queue.signals.spare(0);
+        self.send_queue.signals.skip_ticks(0);
         Received::Renewed
     }
 
@@ -342,7 +342,7 @@ impl Connection {
         }
         self.input = Input::default();
         self.remote = arrival.remote;
-        self.send_queue.signals.spare(0);
+        self.send_queue.signals.skip_ticks(0);
         if let Some(registration) = &self.registration {
             registration.resume();
         }
@@ -365,12 +365,14 @@ impl Connection {
         }
     }
 
-    /// Suppresses ticks for this time, for a handler that has nothing to check before: a connection that gets no ticks costs
-    /// almost nothing. A later call replaces an earlier one. The connection still gets the ticks that it needs itself:
-    /// while something waits to be written, and when the credentials expire.
-    pub fn spare_ticks(&self, time: Duration) {
+    /// Skips the ticks of this time, for a handler that has nothing to check before then. A connection without ticks costs
+    /// almost no processor time.
+    ///
+    /// A later call replaces an earlier one. Ticks are not skipped while queued frames cannot be written, nor when the
+    /// credentials expire.
+    pub fn skip_ticks_for(&self, time: Duration) {
         let left = self.expires.map_or(Duration::MAX, |expires| expires.saturating_duration_since(Instant::now()));
-        self.send_queue.spare_ticks(time.min(left));
+        self.send_queue.skip_ticks_for(time.min(left));
     }
 
     /// Tells whether the transport can carry messages of this kind: event streams carry text only.

@@ -235,7 +235,7 @@ impl Session {
     fn read_on(&mut self) {
         self.reading = ReadState::Reading;
         if self.liveness.heard() {
-            self.connection.spare_ticks(Duration::ZERO);
+            self.connection.skip_ticks_for(Duration::ZERO);
         }
     }
 
@@ -248,7 +248,7 @@ impl Session {
             }
             Received::Drain => {
                 self.life = Life::Draining { since: Instant::now() };
-                self.connection.spare_ticks(Duration::ZERO);
+                self.connection.skip_ticks_for(Duration::ZERO);
             }
             Received::Reconnected => {
                 if let Some(resumption) = &mut self.resumption {
@@ -256,7 +256,7 @@ impl Session {
                 }
                 self.searched = 0;
                 self.liveness.heard();
-                self.connection.spare_ticks(Duration::ZERO);
+                self.connection.skip_ticks_for(Duration::ZERO);
             }
             Received::Renewed => {
                 let client = self.calls.client();
@@ -331,7 +331,7 @@ impl Session {
         match action {
             Action::Ping => {
                 if self.liveness.on_ping() {
-                    self.connection.spare_ticks(Duration::ZERO);
+                    self.connection.skip_ticks_for(Duration::ZERO);
                 }
             }
             Action::Ignore => {}
@@ -377,7 +377,7 @@ impl Session {
             return Some(Ending::Shutdown);
         }
         let silent = self.liveness.time_to_timeout(now, self.client_timeout()).is_some_and(|left| left.is_zero());
-        self.connection.spare_ticks(self.idle_time(now));
+        self.connection.skip_ticks_for(self.idle_time(now));
         silent.then_some(Ending::ClientTimeout)
     }
 

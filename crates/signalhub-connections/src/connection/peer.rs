@@ -31,7 +31,7 @@ impl Peer {
     /// Makes the client's end, and the transport of the other one.
     pub(super) fn new(send_queue: &Arc<SendQueue>, identity: &Arc<Identity>) -> (Self, Transport) {
         let inbox = Inbox::paired(Arc::clone(send_queue));
-        inbox.attach(Writer::Taker, identity);
+        inbox.attach(Writer::Poll, identity);
         let peer = Self { send_queue: Arc::clone(send_queue), inbox: Arc::clone(&inbox), handover: None };
         (peer, Transport::Inbox(inbox))
     }
@@ -102,7 +102,7 @@ impl Peer {
     }
 
     /// Counts a tick of the server, which comes every second. Returns whether the connection gets it, which depends on
-    /// [`Connection::spare_ticks`](crate::Connection::spare_ticks).
+    /// [`Connection::skip_ticks_for`](crate::Connection::skip_ticks_for).
     pub fn tick(&self) -> bool {
         let due = self.send_queue.signals.is_due();
         if due {

@@ -6,12 +6,12 @@ use super::*;
 use crate::close::close_frame::CloseCode;
 
 #[tokio::test(start_paused = true)]
-async fn credentials_expire_by_the_runtimes_clock_and_the_tick_at_their_end_is_not_spared() {
+async fn credentials_expire_by_the_runtimes_clock_and_the_tick_at_their_end_is_not_skipped() {
     let lifetime = Duration::from_secs(90);
     let (connection, peer) = Connection::pair(Identity::user("ann").with_expiry(SystemTime::now() + lifetime));
     let expires = connection.identity().deadline();
     let mut connection = connection.closing_at(expires);
-    connection.spare_ticks(Duration::MAX);
+    connection.skip_ticks_for(Duration::MAX);
     let start = Instant::now();
     let due = async {
         loop {

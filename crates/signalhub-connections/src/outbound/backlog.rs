@@ -1,8 +1,8 @@
-//! What all queues of a server hold together: its limit, and when publishers wait.
+//! The limit on the bytes that all queues of a server hold together, and when publishers wait.
 //!
 //! Each queue may hold a share of its limit freely. What it holds beyond that is reserved here, so that the sum is bounded
 //! even if many clients stop reading at once. A client that reads, but has more than half of its limit queued, puts pressure
-//! on publishers: they wait for it for a bounded time, so that a burst does not overtake it.
+//! on publishers: they wait for it for a bounded time, so that a burst does not fill its queue.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,10 +14,10 @@ use tokio::time::Instant;
 use super::limits::QueueFull;
 use crate::limits::Limits;
 
-/// Publishers wait only for clients that have taken something within this time.
+/// Publishers wait only for clients that have taken bytes within this time.
 const PROGRESS: Duration = Duration::from_millis(250);
 
-/// The passing of time sends no notification, so waiting publishers check again this often.
+/// Waiting publishers check again after this time, because a pressure that is over by its age sends no notification.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The bytes that all queues of a server hold beyond their free shares.
@@ -32,19 +32,20 @@ pub(crate) struct Backlog {
     eased: Notify,
 }
 
-/// One queue that publishers wait for, from the moment it was more than half full until it is within its free share.
+/// One queue that publishers wait for. It exists from the moment when the queue is more than half full until the queue is within
+/// its free share.
 #[derive(Debug)]
 pub(super) struct Pressure {
     since: Instant,
     /// The longest time that publishers wait for it. A client that is slower for longer no longer delays them.
     longest_wait: Duration,
-    /// When its client last took something, in milliseconds after `since`.
+    /// When its client last took bytes, in milliseconds after `since`.
     progressed: AtomicU64,
     /// Whether it is more than half full now.
     presses: AtomicBool,
 }
 
-/// What one queue has reserved.
+/// The bytes that one queue has reserved.
 #[derive(Debug)]
 pub(super) struct Reservation {
     backlog: Arc<Backlog>,
@@ -96,7 +97,7 @@ impl Backlog {
         self.pressing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells whether nothing is left of queues that were long.
+    /// Tells whether nothing is reserved and publishers wait for no queue.
     #[cfg(test)]
     pub(super) fn is_forgotten(&self) -> bool {
         self.lock().is_empty() && self.reserved.load(Ordering::Relaxed) == 0
@@ -109,7 +110,7 @@ impl Backlog {
         }
         let begun = Instant::now();
         while begun.elapsed() < most && self.is_pressed() {
-            // Either outcome is a reason to look again.
+            // Whether it was notified or the time has passed, the condition is checked again.
             let _ = tokio::time::timeout(LOOK_AGAIN.min(most), self.eased.notified()).await;
         }
         begun.elapsed()
@@ -138,7 +139,7 @@ impl Reservation {
         self.bytes
     }
 
-    /// Reserves `bytes` in all for a queue that grew. With more than `half` of them it presses.
+    /// Raises the reservation of a queue to `bytes`. With more than `half`, publishers wait for it.
     pub(super) fn grow(
         &mut self,
         bytes: usize,
@@ -167,7 +168,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// Gives back what a queue that got shorter does not need any more.
+    /// Lowers the reservation of a queue that got shorter.
     pub(super) fn shrink(&mut self, bytes: usize, half: usize) {
         if bytes >= self.bytes {
             return;

@@ -1,4 +1,4 @@
-//! The handle by which any task sends to a client.
+//! `Outbound`: the handle with which any task sends to a client.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use crate::frame::{Frame, Frames};
 
 /// Sends frames to one client, from any task, without ever waiting for it.
 ///
-/// Clones send to the same client. Every message of a connection goes this way, so there is one order.
+/// Clones send to the same client. All messages of a connection pass through one queue, so they arrive in the order in which
+/// they were sent.
 #[derive(Clone)]
 pub struct Outbound(Arc<SendQueue>);
 
@@ -21,16 +22,16 @@ impl Outbound {
         Self(send_queue)
     }
 
-    /// Sends a frame: at once if the transport takes it, otherwise through the queue.
+    /// Sends a frame: it is written at once if that is possible without blocking, and queued otherwise.
     ///
     /// # Errors
-    /// When the connection has ended or is ending. A frame that does not fit into the queue ends the connection
-    /// as a slow consumer; one larger than the whole limit may pass an empty queue.
+    /// The connection has ended or is ending. A frame that exceeds the [limit](crate::Endpoint::queue_limit) of the queue ends the
+    /// connection with [`CloseReason::SlowConsumer`](crate::CloseReason::SlowConsumer). An empty queue accepts a frame of any size.
     pub fn send(&self, frame: &Frame) -> Result<(), ConnectionEnded> {
         self.0.send(frame)
     }
 
-    /// Sends several frames like [`send`](Self::send), with one write where that is possible.
+    /// Sends several frames, with one write where that is possible.
     ///
     /// # Errors
     /// As `send`; some of the frames may have been sent.
@@ -38,8 +39,8 @@ impl Outbound {
         self.0.send_all(frames)
     }
 
-    /// Sends frames one behind the other like [`send`](Self::send), with few writes where that is possible. Unlike
-    /// [`send_all`](Self::send_all) it needs no joint buffer, which pays when no other client gets just these.
+    /// Sends several frames, with few writes where that is possible. Unlike [`send_all`](Self::send_all) it needs no joined
+    /// buffer, which is cheaper if no other client gets exactly these frames.
     ///
     /// # Errors
     /// As `send`; some of the frames may have been sent.
@@ -47,38 +48,38 @@ impl Outbound {
         self.0.send_each(frames.into_iter())
     }
 
-    /// Queues what is sent until [`uncork`](Self::uncork), which must come soon: for a moment in which many frames are about
-    /// to be sent, or in which the client must not read a frame before something else is done.
+    /// Queues all frames and writes none until [`uncork`](Self::uncork) is called, which must be soon. It joins many frames into
+    /// few writes, or delays a frame until the server has done something that must come first.
     pub fn cork(&self) {
         self.0.cork();
     }
 
-    /// Writes what was held back, and what is sent from now on at once.
+    /// Writes the frames that were queued since [`cork`](Self::cork). Frames are written at once again.
     pub fn uncork(&self) {
         self.0.uncork();
     }
 
-    /// Waits until the queue is short, for those who can wait: streams and completions. Where frames are
-    /// [kept](Self::retain), it waits until not too many are.
+    /// Waits until the queue is short, for senders that can wait, such as streams. If frames are [retained](Self::retain), it also
+    /// waits until the client has confirmed enough of them.
     ///
     /// It returns at once when the connection has ended.
     pub async fn ready(&self) {
         self.0.ready().await;
     }
 
-    /// Waits while clients of this one's server that read are far behind, as [`Readers::wait`](crate::Readers::wait) does: for those who send to
-    /// others and can wait a moment, so that they do not overtake clients with a burst.
+    /// Waits while other clients of the same server are far behind but still read, as [`Readers::wait`](crate::Readers::wait) does.
+    /// Code that sends to many clients calls it before each message, so that a burst does not end slow connections.
     pub async fn wait_for_readers(&self, most: Duration) -> Duration {
         self.0.backlog().wait(most).await
     }
 
-    /// Tells whether something waits to be written.
+    /// Tells whether frames are queued.
     pub fn has_backlog(&self) -> bool {
         !self.0.lock().frames.is_empty()
     }
 
-    /// Fetches what a send needs into the cache. A caller that is about to send to many clients calls it for the next ones, so
-    /// that the waits for memory overlap.
+    /// Loads the memory that a send needs into the processor's cache. A caller that sends to many clients calls it for the next
+    /// few, so that their loads overlap.
     pub fn prefetch(&self) {
         self.0.prefetch();
     }
@@ -88,23 +89,25 @@ impl Outbound {
         self.0.abort();
     }
 
-    /// Tells whether it was [asked](Self::abort) to end, and the handler has not received it yet.
+    /// Tells whether [`abort`](Self::abort) was called and the handler has not received
+    /// [`Received::Aborted`](crate::Received::Aborted) yet.
     pub fn is_aborting(&self) -> bool {
         self.0.signals.is_raised(Signal::Abort)
     }
 
-    /// Keeps every frame that is sent from now on until it is [released](Self::release), so that it can be sent again
+    /// Retains every frame that is sent from now on until it is [released](Self::release), so that it can be sent again
     /// over another transport.
     ///
-    /// With more than `size` bytes kept, [`ready`](Self::ready) waits for the client. What does not wait is kept up to the
-    /// limit of the queue; beyond that the connection ends as a slow consumer.
+    /// While more than `size` bytes are retained, [`ready`](Self::ready) waits. Frames of senders that do not wait are retained up
+    /// to the limit of the queue; beyond that, the connection ends with
+    /// [`CloseReason::SlowConsumer`](crate::CloseReason::SlowConsumer).
     pub fn retain(&self, size: usize) {
         self.0.lock().retained.get_or_insert_with(|| Box::new(Retained::new(size)));
     }
 
-    /// Forgets the kept frames up to the one with this number, the first one being 1.
+    /// Drops the retained frames up to and including the one with this number. The first frame has the number 1.
     ///
-    /// A number that is too low or too high is no error: what is kept up to there is forgotten.
+    /// A number below the first retained frame drops nothing, and one above the last drops all.
     pub fn release(&self, through: u64) {
         let mut queue = self.0.lock();
         if let Some(retained) = &mut queue.retained {
@@ -112,17 +115,17 @@ impl Outbound {
         }
     }
 
-    /// The number of the first kept frame, or of the next one to be sent if none is kept.
+    /// The number of the first retained frame, or of the next one to be sent if none is retained.
     pub fn first_retained(&self) -> u64 {
         self.0.lock().retained.as_ref().map_or(1, |retained| retained.first_number())
     }
 
-    /// Goes on over the new transport: first `opening`, then everything that is kept, then what is sent from now on.
+    /// Starts sending over the new transport: first `opening`, then all retained frames, then what is sent from now on.
     ///
-    /// Between the loss of a transport and this, nothing is written; what is sent meanwhile is kept.
+    /// Between the loss of a transport and this call nothing is written; frames sent meanwhile are retained.
     pub fn resume(&self, opening: Option<&Frame>) {
         let mut queue = self.0.lock();
-        queue.held = false;
+        queue.suspended = false;
         let frames: Vec<Frame> = opening.into_iter().chain(queue.unconfirmed()).cloned().collect();
         let mut change = QueueChange::None;
         for frame in &frames {
@@ -132,7 +135,7 @@ impl Outbound {
         self.0.notify(change);
     }
 
-    /// Sends a frame that is not kept and not numbered. While there is no transport it is dropped.
+    /// Sends a frame that is neither retained nor numbered. While there is no transport, it is dropped.
     ///
     /// # Errors
     /// As [`Self::send`].

@@ -1,25 +1,24 @@
-//! What one queue may hold.
+//! The limits of one send queue.
 
 use std::time::Duration;
 
 use crate::frame::Frame;
 
-/// What a queued frame takes beside its bytes: its place in the queue and its share of the allocator.
+/// The memory that a queued frame takes beside its bytes: its slot in the queue and the overhead of its allocation.
 const FRAME_OVERHEAD: usize = 96;
 
-/// A queue may hold this share of its limit freely; the rest is reserved from what a server holds for clients that are
-/// behind.
+/// A queue may hold its limit divided by this without a reservation. For more, it reserves bytes in the server's backlog.
 const FREE_SHARE: usize = 16;
 
-/// With no more than this queued, or than the free share, `ready` lets streams and completions go on.
+/// `ready` returns when no more than this is queued, or no more than the free share if that is less.
 const READY: usize = 64 * 1024;
 
 /// The limits of a queue.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct QueueLimits {
-    /// What may be queued, and what may be kept, behind the first frame.
+    /// How many bytes may be queued, and how many retained, behind the first frame.
     pub(crate) bytes: usize,
-    /// How long a transport may take nothing while something is queued.
+    /// How long frames may be queued while the client takes none of them.
     pub(crate) stall: Duration,
 }
 
@@ -38,17 +37,17 @@ impl QueueLimits {
         self.bytes / FREE_SHARE
     }
 
-    /// How much of what is not free a queue may have reserved before publishers wait for its client.
+    /// With more bytes reserved than this, publishers wait for the client.
     pub(super) fn half(&self) -> usize {
         (self.bytes / 2).saturating_sub(self.free())
     }
 }
 
-/// There is no room for a frame.
+/// A frame exceeds a limit of the queue.
 #[derive(Debug)]
 pub(super) struct QueueFull;
 
-/// What a queued frame counts: its bytes and what holding them takes, so that a million empty frames count too.
+/// How much a queued frame counts against the limits: its bytes and its overhead, so that empty frames count too.
 pub(super) fn cost(frame: &Frame) -> usize {
     frame.len() + FRAME_OVERHEAD
 }

@@ -1,4 +1,4 @@
-//! The lock around a queue, which wakes those who wait for room when it is released.
+//! The lock around a queue. Releasing it wakes the tasks that wait for room.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use super::writer::Writer;
 /// A queue that several tasks use.
 pub(super) struct SharedQueue {
     queue: Mutex<Queue>,
-    /// Wakes those who wait for room. Only [`LockedQueue`] notifies it.
+    /// Wakes the tasks that wait for room. Only [`LockedQueue`] notifies it.
     pub(super) room: Notify,
     pub(super) limits: QueueLimits,
 }
@@ -28,7 +28,7 @@ impl SharedQueue {
         LockedQueue { shared: self, queue: self.queue.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 
-    /// Reads the byte beside the queue: taking the lock would wait for the memory.
+    /// Loads the queue into the processor's cache, by reading a byte beside it without taking the lock.
     pub(super) fn prefetch(&self) {
         std::hint::black_box(self.queue.is_poisoned());
     }
@@ -36,9 +36,9 @@ impl SharedQueue {
 
 /// The queue inside a send queue, locked.
 ///
-/// Unlocking it is the one place that gives back what a shorter queue has reserved, and that wakes those who
-/// wait for room in [`Outbound::ready`](crate::Outbound::ready). Whatever made the room, a write
-/// by a sender or by the task, a transport that was lost, or the end, cannot forget them.
+/// Only its `drop` gives back reservations and wakes the tasks that wait in [`Outbound::ready`](crate::Outbound::ready). It does
+/// so after every change that made the queue shorter: a write by a sender or by the task, the loss of the transport, or the
+/// end of the connection.
 pub(super) struct LockedQueue<'a> {
     shared: &'a SharedQueue,
     queue: MutexGuard<'a, Queue>,
@@ -65,7 +65,7 @@ impl LockedQueue<'_> {
         self.queue.give_back(&self.shared.limits);
         if self.queue.room_is_awaited && self.queue.has_room(self.shared.limits.ready()) {
             self.queue.room_is_awaited = false;
-            // Waking a task takes no lock of the connection's.
+            // Waking a task takes no lock of the connection, so this cannot deadlock.
             self.shared.room.notify_waiters();
         }
     }

@@ -21,10 +21,10 @@ pub(super) const SLICES_PER_WRITE: usize = 64;
 /// With this many bytes, a write gets no further frame.
 const BYTES_PER_WRITE: usize = 64 * 1024;
 
-/// A client that has taken something within this time counts as one that reads.
+/// A client counts as one that reads if it has taken bytes within this time.
 const PROGRESS: Duration = Duration::from_secs(1);
 
-/// The frames that wait for one client, and what writes them. An empty queue holds no memory.
+/// The queue of one client. It allocates nothing while it is empty.
 pub(super) struct Queue {
     pub(super) frames: VecDeque<Frame>,
     /// How much of the first frame is already written.
@@ -33,19 +33,20 @@ pub(super) struct Queue {
     pub(super) writer: Writer,
     /// Frames are queued and not written, until the queue is uncorked.
     pub(super) corked: bool,
-    /// There is no transport, or the handler has not resumed on it yet.
-    pub(super) held: bool,
+    /// The transport was lost, and the handler has not called `Outbound::resume` yet: frames are dropped here, and sent again
+    /// from `retained`.
+    pub(super) suspended: bool,
     /// The frames that may have to be sent again, on a connection that can be resumed.
     pub(super) retained: Option<Box<Retained>>,
     pub(super) stalled_since: Option<Instant>,
-    /// What it holds beyond its free share.
+    /// The bytes that are reserved in the server's backlog, because the queue holds more than its free share.
     reservation: Reservation,
-    /// A task waits until the queue is short.
+    /// A task waits in `Outbound::ready` until the queue is short.
     pub(super) room_is_awaited: bool,
     pub(super) state: QueueState,
 }
 
-/// How far a queue is on its way to its end.
+/// Whether a queue accepts frames, and why not.
 ///
 /// ```text
 /// Open ── abort ──▶ Aborting ── end, finish ──▶ Ended
@@ -53,11 +54,11 @@ pub(super) struct Queue {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum QueueState {
-    /// It takes frames.
+    /// It accepts frames.
     Open,
-    /// The application wants the end: it takes nothing but the last frame of the handler.
+    /// `Outbound::abort` was called: it accepts only the last frame of the handler.
     Aborting,
-    /// Nothing follows what is queued.
+    /// It accepts nothing. What is queued is still written.
     Ended(CloseReason),
 }
 
@@ -78,7 +79,7 @@ impl Queue {
             bytes: 0,
             writer,
             corked: false,
-            held: false,
+            suspended: false,
             retained: None,
             stalled_since: None,
             reservation: Reservation::new(backlog),
@@ -87,12 +88,12 @@ impl Queue {
         }
     }
 
-    /// Tells whether it takes frames.
+    /// Tells whether it accepts frames.
     pub(super) fn is_open(&self) -> bool {
         self.state == QueueState::Open
     }
 
-    /// Ends it, unless it has ended already: the first reason stands.
+    /// Ends it. If it has ended before, the first reason stays, and this returns `false`.
     pub(super) fn end(&mut self, reason: CloseReason) -> bool {
         let ends = self.state.ended().is_none();
         if ends {
@@ -101,7 +102,7 @@ impl Queue {
         ends
     }
 
-    /// Keeps a frame where one may have to be sent again.
+    /// Keeps a copy of a frame on connections that can be resumed, because it may have to be sent again.
     pub(super) fn retain(&mut self, frame: &Frame, limits: &QueueLimits) -> Result<(), QueueFull> {
         let is_open = self.is_open();
         match &mut self.retained {
@@ -113,13 +114,14 @@ impl Queue {
         }
     }
 
-    /// What it holds beyond its free share. What is queued and what is kept are mostly the same frames.
+    /// How many bytes it holds beyond its free share. The frames that are queued and those that are retained are mostly the same,
+    /// so they count once.
     fn beyond_free(&self, limits: &QueueLimits) -> usize {
         let kept = self.retained.as_ref().map_or(0, |retained| retained.cost());
         self.bytes.max(kept).saturating_sub(limits.free())
     }
 
-    /// Reserves what it holds beyond its free share.
+    /// Reserves the bytes that it holds beyond its free share.
     fn reserve(&mut self, limits: &QueueLimits) -> Result<(), QueueFull> {
         let beyond = self.beyond_free(limits);
         if beyond <= self.reservation.bytes() {
@@ -130,21 +132,21 @@ impl Queue {
         self.reservation.grow(beyond, limits.half(), limits.stall, progresses)
     }
 
-    /// Tells whether a shorter queue changes anything: something is reserved, or a task waits for room.
+    /// Tells whether there is work to do when the queue gets shorter: bytes are reserved, or a task waits for room.
     pub(super) fn is_watched(&self) -> bool {
         self.reservation.bytes() > 0 || self.room_is_awaited
     }
 
-    /// Gives back what it has reserved and does not hold any more.
+    /// Gives back the reservation for bytes that it no longer holds.
     pub(super) fn give_back(&mut self, limits: &QueueLimits) {
         if self.reservation.bytes() > 0 {
             self.reservation.shrink(self.beyond_free(limits), limits.half());
         }
     }
 
-    /// Queues a frame, unless there is no transport for it, and returns what has to be woken.
+    /// Queues a frame within the limits, and returns which task has to be woken. A suspended queue drops the frame.
     pub(super) fn push_within(&mut self, frame: &Frame, limits: &QueueLimits) -> Result<QueueChange, QueueFull> {
-        if self.held {
+        if self.suspended {
             return Ok(QueueChange::None);
         }
         if !self.frames.is_empty() && self.behind_first() + cost(frame) > limits.bytes {
@@ -152,16 +154,16 @@ impl Queue {
         }
         let first = self.frames.is_empty();
         let change = self.push(frame);
-        // The first frame may be larger than every limit.
+        // The first frame is accepted even if it is larger than every limit.
         if !first {
             self.reserve(limits)?;
         }
-        // Uncorking writes it, or wakes what writes it.
+        // Uncorking writes the frame, or wakes the task that does.
         Ok(if self.corked { QueueChange::None } else { change })
     }
 
-    /// Tells whether `ready` returns: at most this many bytes are queued, and not too many are kept. Once the connection ends
-    /// there is nothing to wait for.
+    /// Tells whether `ready` returns: at most this many bytes are queued, and the retained frames are within their limit. It also
+    /// returns once the connection ends.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         !self.is_open() || (self.bytes <= bytes && self.retained.as_ref().is_none_or(|retained| retained.has_room()))
     }
@@ -173,7 +175,7 @@ impl Queue {
 
     /// Tells whether a frame may be written without being queued.
     pub(super) fn writes_at_once(&self) -> bool {
-        self.frames.is_empty() && !self.corked && !self.held
+        self.frames.is_empty() && !self.corked && !self.suspended
     }
 
     /// Queues a frame without checking limits.
@@ -184,10 +186,10 @@ impl Queue {
         match self.writer {
             Writer::Socket(_) | Writer::Task if first => QueueChange::ForTask,
             Writer::Socket(_) | Writer::Task => QueueChange::None,
-            Writer::Taker => QueueChange::ForTaker,
+            Writer::Poll => QueueChange::ForResponse,
             Writer::Stream => {
                 self.stalled_since.get_or_insert_with(Instant::now);
-                QueueChange::ForTaker
+                QueueChange::ForResponse
             }
         }
     }
@@ -197,7 +199,8 @@ impl Queue {
         (self.bytes, self.written) = (0, 0);
     }
 
-    /// Writes a frame while the queue is empty; `false` if some or all of it is left and must be queued.
+    /// Writes a frame without queueing it. The queue must be empty. Returns `false` if the frame was not written completely and
+    /// must be queued.
     pub(super) fn passes(&mut self, frame: &Frame) -> bool {
         let written = self.write_inline(frame.as_bytes());
         let passed = written == frame.len();
@@ -205,26 +208,25 @@ impl Queue {
         passed
     }
 
-    /// Writes as much as the socket takes at once while the queue is empty, and returns how much that is.
+    /// Writes as many bytes as the socket takes without blocking, and returns their number. The queue must be empty.
     pub(super) fn write_inline(&mut self, bytes: &[u8]) -> usize {
         let Writer::Socket(socket) = &self.writer else { return 0 };
-        // The reading side notices a broken socket; until then its frames wait in the queue. Tokio is not involved: it learns
+        // The reading side notices a broken socket; until then its frames wait in the queue. This bypasses tokio, which learns
         // that the socket is full when the task writes the rest.
         send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).unwrap_or(0)
     }
 
-    /// Writes what was queued while the queue was corked.
-    pub(super) fn write_held_back(&mut self) -> QueueChange {
+    /// Writes the frames that were queued while the queue was corked, or tells which task does.
+    pub(super) fn write_corked(&mut self) -> QueueChange {
         match self.writer {
             _ if self.frames.is_empty() => QueueChange::None,
             Writer::Socket(_) => self.write_queued(),
             Writer::Task => QueueChange::ForTask,
-            Writer::Taker | Writer::Stream => QueueChange::ForTaker,
+            Writer::Poll | Writer::Stream => QueueChange::ForResponse,
         }
     }
 
-    /// Writes what is queued, as far as the socket takes it. The task is woken for the rest, unless it already waits for the
-    /// socket.
+    /// Writes queued frames until the socket would block. The task is woken for the rest, unless it already waits for the socket.
     pub(super) fn write_queued(&mut self) -> QueueChange {
         while !self.frames.is_empty() && self.stalled_since.is_none() {
             let Writer::Socket(socket) = &self.writer else { return QueueChange::None };
@@ -232,7 +234,7 @@ impl Queue {
             let count = self.fill(&mut slices);
             match socket.try_write_vectored(&slices[..count]) {
                 Ok(n) if n > 0 => self.advance(n),
-                // The task notices a broken socket.
+                // If the socket is broken, the task finds out.
                 _ => return QueueChange::ForTask,
             }
         }
@@ -254,7 +256,7 @@ impl Queue {
         count
     }
 
-    /// The first frames: at most `most`, and none after the one with which they have `bytes`.
+    /// The first frames: at most `most` of them, and no further one once they have `bytes` in all.
     pub(super) fn first(&self, most: usize, bytes: usize) -> Vec<Frame> {
         let mut taken = 0;
         let within = |frame: &&Frame| {
@@ -266,7 +268,7 @@ impl Queue {
         self.frames.iter().take(most).take_while(within).cloned().collect()
     }
 
-    /// What is queued behind the first frame, which may itself be larger than the limit.
+    /// The cost of the frames behind the first one, which may itself be larger than the limit.
     pub(super) fn behind_first(&self) -> usize {
         self.bytes - self.frames.front().map_or(0, cost)
     }

@@ -1,14 +1,13 @@
-//! Publishers wait here for clients that read slowly.
+//! `Readers`: lets publishers wait for clients that read slowly.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::backlog::Backlog;
 
-/// The clients of a server that read what is sent to them, as a publisher waits for them: see
-/// [`Server::readers`](crate::Server::readers).
+/// Lets a publisher wait for the slow clients of a server, made by [`Server::readers`](crate::Server::readers).
 ///
-/// A publisher that waits here before each message does not overtake clients with a burst.
+/// A publisher that waits before each message does not fill the queues of clients that read, only more slowly than it publishes.
 #[derive(Clone, Debug, Default)]
 pub struct Readers(pub(crate) Arc<Backlog>);
 

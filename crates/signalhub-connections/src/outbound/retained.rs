@@ -1,7 +1,7 @@
 //! Frames that were sent and may have to be sent again over another transport.
 //!
-//! Frames are numbered from 1 as they are sent. What they mean is not known here: the handler says up to which number the
-//! client has confirmed them.
+//! Frames are numbered from 1 in the order in which they are sent. The handler reads the client's confirmations, and releases
+//! frames by their numbers.
 
 use std::collections::VecDeque;
 
@@ -18,9 +18,9 @@ pub(super) struct Retained {
     bytes: usize,
     /// The same plus the overhead of each frame.
     cost: usize,
-    /// With more bytes than this, `ready` waits.
+    /// While more bytes than this are retained, `ready` waits.
     size: usize,
-    /// While the client is not read from, its confirmations do not arrive, so nothing waits for them.
+    /// While the handler does not read, it gets no confirmations, so `ready` must not wait for them.
     intake: Intake,
 }
 
@@ -29,7 +29,7 @@ impl Retained {
         Self { frames: VecDeque::new(), released: 0, bytes: 0, cost: 0, size, intake: Intake::Open }
     }
 
-    /// Keeps one more frame, unless that exceeds `most`. A single frame is always kept.
+    /// Retains one more frame, unless all of them then cost more than `most`. A single frame is always retained.
     pub(super) fn push(&mut self, frame: &Frame, most: usize) -> Result<(), QueueFull> {
         if !self.frames.is_empty() && self.cost + cost(frame) > most {
             return Err(QueueFull);
@@ -48,7 +48,7 @@ impl Retained {
         self.bytes <= self.size || self.intake == Intake::Paused
     }
 
-    /// Forgets the frames up to this number. A number that is already forgotten, or was never sent, is no error.
+    /// Drops the frames up to this number. Numbers that were already released, or never sent, are no error.
     pub(super) fn release(&mut self, through: u64) {
         while self.released < through
             && let Some(frame) = self.frames.pop_front()
@@ -63,17 +63,17 @@ impl Retained {
         }
     }
 
-    /// The frames that are kept, in order.
+    /// The retained frames, in order.
     pub(super) fn frames(&self) -> impl Iterator<Item = &Frame> {
         self.frames.iter()
     }
 
-    /// The number of the first kept frame, or of the next one to be sent if none is kept.
+    /// The number of the first retained frame, or of the next one to be sent if none is retained.
     pub(super) fn first_number(&self) -> u64 {
         self.released + 1
     }
 
-    /// Notes whether the client is read from.
+    /// Sets whether the handler reads from the client.
     pub(super) fn set_intake(&mut self, intake: Intake) {
         self.intake = intake;
     }

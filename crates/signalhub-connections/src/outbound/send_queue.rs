@@ -1,4 +1,4 @@
-//! What all parts of one connection share: its queue, its signals, and the tasks that wait for room.
+//! The send queue: the shared state through which other tasks send to a connection and wake its task.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -20,24 +20,24 @@ use crate::close::CloseReason;
 use crate::frame::{Frame, Frames};
 use crate::intake::Intake;
 
-/// A frame was not taken because the connection has ended.
+/// A frame was not sent because the connection has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the connection has ended")]
 pub struct ConnectionEnded;
 
-/// Whether the bytes that went out end with a whole frame.
+/// Whether the bytes that were written end with a whole frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LastWrite {
     WholeFrame,
     PartialFrame,
 }
 
-/// What all parts of one connection share: its queue and its signals.
+/// The queue and the signals of one connection. All its `Outbound`s and its own task share them.
 pub(crate) struct SendQueue {
     queue: SharedQueue,
     pub(crate) signals: Signals,
-    /// The poll or event stream that takes frames; woken when there are some.
-    taker: AtomicWaker,
+    /// The task of the poll or event stream, which takes frames. It is woken when some are queued.
+    response: AtomicWaker,
     backlog: Arc<Backlog>,
 }
 
@@ -46,7 +46,7 @@ impl SendQueue {
         Self {
             queue: SharedQueue::new(limits, Arc::clone(&backlog), writer),
             signals: Signals::default(),
-            taker: AtomicWaker::new(),
+            response: AtomicWaker::new(),
             backlog,
         }
     }
@@ -55,12 +55,12 @@ impl SendQueue {
         self.queue.lock()
     }
 
-    /// How long the client may take nothing while something is queued.
+    /// How long frames may be queued while the client takes none of them.
     pub(crate) fn send_timeout(&self) -> Duration {
         self.queue.limits.stall
     }
 
-    /// Changes what writes the queued frames.
+    /// Sets which part of the program writes the queued frames.
     pub(crate) fn set_writer(&self, writer: Writer) {
         self.lock().writer = writer;
     }
@@ -72,7 +72,7 @@ impl SendQueue {
     pub(super) fn uncork(&self) {
         let mut queue = self.lock();
         queue.corked = false;
-        let change = queue.write_held_back();
+        let change = queue.write_corked();
         drop(queue);
         self.notify(change);
     }
@@ -143,7 +143,7 @@ impl SendQueue {
         self.enqueue_each(queue, frames, 0)
     }
 
-    /// Queues frames of which `written` bytes are already written, and writes them as far as that is possible at once.
+    /// Queues frames, of which the first `written` bytes are already written, and writes as much as possible without blocking.
     fn enqueue_each(
         &self,
         mut queue: LockedQueue<'_>,
@@ -179,20 +179,20 @@ impl SendQueue {
         ConnectionEnded
     }
 
-    /// Wakes what writes the queued frames.
+    /// Wakes the task that writes the queued frames.
     pub(super) fn notify(&self, change: QueueChange) {
         match change {
             QueueChange::ForTask => self.signals.raise(Signal::Moved),
-            QueueChange::ForTaker => {
-                // From now on the stall is timed, which needs ticks.
-                self.signals.spare(0);
-                self.taker.wake();
+            QueueChange::ForResponse => {
+                // A stall is measured from now on, which needs ticks.
+                self.signals.skip_ticks(0);
+                self.response.wake();
             }
             QueueChange::None => {}
         }
     }
 
-    /// Tells whether the queue is short; if it is not, the caller is woken once it is.
+    /// Tells whether the queue is short. If it is not, `room` is notified once it is.
     fn has_room_or_waits(&self) -> bool {
         let mut queue = self.lock();
         let has_room = queue.has_room(self.queue.limits.ready());
@@ -200,19 +200,19 @@ impl SendQueue {
         has_room
     }
 
-    /// Refuses further frames. The first reason stands.
+    /// Refuses further frames. If the connection has ended before, the first reason stays.
     pub(crate) fn end(&self, reason: CloseReason) {
         if !self.lock().end(reason) {
             return;
         }
         self.signals.raise(Signal::Ended);
-        self.taker.wake();
+        self.response.wake();
     }
 
     /// Waits, in the task that takes frames, until the connection has ended.
     pub(crate) async fn wait_ended(&self) -> CloseReason {
         poll_fn(|cx| {
-            self.taker.register(cx.waker());
+            self.response.register(cx.waker());
             self.ended().map_or(Poll::Pending, Poll::Ready)
         })
         .await
@@ -236,10 +236,10 @@ impl SendQueue {
         }
     }
 
-    /// Ends the connection for its handler: drops a socket and what could not be written to it. Frames that polls and event
-    /// streams have not taken yet stay for them.
+    /// Ends the connection when its handler is done: drops the socket and the frames that were not written to it. Frames that
+    /// polls and event streams have not taken yet stay for them.
     pub(crate) fn disconnect(&self) {
-        // Frames that were corked can be taken.
+        // Polls and event streams do not take frames from a corked queue.
         self.lock().corked = false;
         self.end(CloseReason::HandlerFailed);
         let mut queue = self.lock();
@@ -254,7 +254,7 @@ impl SendQueue {
     pub(crate) fn suspend(&self) -> LastWrite {
         let mut queue = self.lock();
         let last_write = if queue.written == 0 { LastWrite::WholeFrame } else { LastWrite::PartialFrame };
-        queue.held = true;
+        queue.suspended = true;
         queue.stalled_since = None;
         queue.forget();
         if let Writer::Socket(_) = queue.writer {
@@ -263,32 +263,32 @@ impl SendQueue {
         last_write
     }
 
-    /// Notes whether the client is read from.
+    /// Sets whether the handler reads from the client.
     pub(crate) fn set_intake(&self, intake: Intake) {
         let mut queue = self.lock();
         let Some(retained) = &mut queue.retained else { return };
         retained.set_intake(intake);
     }
 
-    /// Tells whether polls take what is queued.
+    /// Tells whether polls, or the client of a pair, take the queued frames.
     pub(crate) fn is_polled(&self) -> bool {
-        matches!(self.lock().writer, Writer::Taker)
+        matches!(self.lock().writer, Writer::Poll)
     }
 
     /// Sends a last frame behind all others, even if the queue is ending, and refuses further frames.
     pub(crate) fn finish(&self, last: Option<&Frame>, reason: CloseReason) {
         let mut queue = self.lock();
         queue.end(reason);
-        if let Some(frame) = last.filter(|_| !queue.held)
+        if let Some(frame) = last.filter(|_| !queue.suspended)
             && !(queue.frames.is_empty() && queue.passes(frame))
         {
             queue.push(frame);
         }
         drop(queue);
-        self.taker.wake();
+        self.response.wake();
     }
 
-    /// Waits until all that is queued was taken.
+    /// Waits until the queue is empty.
     pub(crate) async fn wait_taken(&self) {
         loop {
             let taken = self.queue.room.notified();
@@ -299,20 +299,20 @@ impl SendQueue {
         }
     }
 
-    /// Tells whether nothing could be written for longer than the limit.
+    /// Tells whether frames are queued and none of their bytes could be written for the send timeout.
     pub(crate) fn is_stalled(&self, now: Instant) -> bool {
         self.lock().stalled_since.is_some_and(|since| now.duration_since(since) >= self.queue.limits.stall)
     }
 
-    /// Suppresses the ticks of this time, unless the task has to time a stall.
-    pub(crate) fn spare_ticks(&self, time: Duration) {
-        // The tick at the end of the time is not suppressed.
+    /// Skips the ticks of this time, unless the task has to measure a stall.
+    pub(crate) fn skip_ticks_for(&self, time: Duration) {
+        // The tick at the end of the time is not skipped.
         let ticks = u16::try_from(time.as_millis().saturating_sub(1) / TICK.as_millis()).unwrap_or(u16::MAX);
         let queue = self.lock();
-        self.signals.spare(if queue.stalled_since.is_some() { 0 } else { ticks });
+        self.signals.skip_ticks(if queue.stalled_since.is_some() { 0 } else { ticks });
     }
 
-    /// Writes what is queued until the queue is empty or `write` would block.
+    /// Writes queued frames until the queue is empty or `write` would block.
     ///
     /// `write` takes slices and returns how many bytes of them it wrote.
     pub(crate) fn poll_drain(
@@ -334,17 +334,17 @@ impl SendQueue {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     queue.stalled_since.get_or_insert_with(Instant::now);
-                    self.signals.spare(0);
+                    self.signals.skip_ticks(0);
                     return Poll::Pending;
                 }
             }
         }
     }
 
-    /// Takes at most `most` frames, and none behind the one with which they have `bytes`; `None` after the last one of an
-    /// ended send queue. Only one task may wait.
+    /// Takes frames from the front: at most `most` of them, and no further one once they have `bytes` in all. Returns `None` when
+    /// the connection has ended and all frames were taken. Only one task may wait.
     pub(crate) fn poll_take(&self, cx: &mut Context<'_>, most: usize, bytes: usize) -> Poll<Option<Vec<Frame>>> {
-        self.taker.register(cx.waker());
+        self.response.register(cx.waker());
         let mut queue = self.lock();
         if queue.corked {
             return Poll::Pending;

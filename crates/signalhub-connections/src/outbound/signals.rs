@@ -1,4 +1,4 @@
-//! What other tasks signal to a connection's own task.
+//! Signals: how other tasks wake a connection's own task, and for which reason.
 
 use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::task::Waker;
@@ -17,13 +17,13 @@ pub(crate) enum Signal {
     Tick = 1,
     /// The server stops.
     Drain = 2,
-    /// Another task has ended the connection; the queue has the reason.
+    /// Another task has ended the connection. The queue holds the reason.
     Ended = 4,
-    /// There is something to write, or a POST has brought bytes.
+    /// A frame was queued, or a POST has added bytes to the inbox.
     Moved = 8,
-    /// The application wants the connection to end.
+    /// The application has called `Outbound::abort`.
     Abort = 16,
-    /// A new transport waits for the connection.
+    /// A new transport waits in the handover.
     Arrived = 32,
     /// A later request of the client had new credentials.
     Renewed = 64,
@@ -33,8 +33,8 @@ pub(crate) enum Signal {
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
     pending: AtomicU8,
-    /// How many of the next ticks are suppressed.
-    spared: AtomicU16,
+    /// The task does not get this many of the next ticks.
+    ticks_to_skip: AtomicU16,
     task: AtomicWaker,
 }
 
@@ -46,13 +46,15 @@ impl Signals {
 
     /// Counts a tick, and returns whether the task gets it.
     pub(crate) fn is_due(&self) -> bool {
-        // Most ticks are suppressed, and then this is the only memory of the connection that is touched.
-        self.spared.fetch_update(Ordering::AcqRel, Ordering::Acquire, |spared| spared.checked_sub(1)).is_err()
+        // Most ticks are skipped. For a skipped tick, no other memory of the connection is touched.
+        self.ticks_to_skip
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |ticks_to_skip| ticks_to_skip.checked_sub(1))
+            .is_err()
     }
 
-    /// Sets how many of the next ticks are suppressed.
-    pub(crate) fn spare(&self, ticks: u16) {
-        self.spared.store(ticks, Ordering::Release);
+    /// Skips this many of the next ticks. It replaces the number that was set before.
+    pub(crate) fn skip_ticks(&self, ticks: u16) {
+        self.ticks_to_skip.store(ticks, Ordering::Release);
     }
 
     /// Must be called before the signals are read, so that a signal raised in between wakes the task.

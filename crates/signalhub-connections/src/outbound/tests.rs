@@ -179,12 +179,12 @@ fn the_first_reason_stands() {
 async fn a_transport_that_takes_nothing_counts_as_stalled() {
     let send_queue = send_queue(1000);
     Outbound::new(Arc::clone(&send_queue)).send(&text(10)).unwrap();
-    send_queue.spare_ticks(Duration::from_secs(15));
+    send_queue.skip_ticks_for(Duration::from_secs(15));
     assert!(!send_queue.signals.is_due());
     let blocked = poll_fn(|cx| Poll::Ready(send_queue.poll_drain(cx, |_, _| Poll::Pending))).await;
     assert!(blocked.is_pending());
     assert!(send_queue.signals.is_due(), "a stall has to be timed");
-    send_queue.spare_ticks(Duration::from_secs(15));
+    send_queue.skip_ticks_for(Duration::from_secs(15));
     assert!(send_queue.signals.is_due());
     let now = Instant::now();
     assert!(!send_queue.is_stalled(now));
@@ -202,7 +202,7 @@ fn empty_frames_count_too() {
 
 #[tokio::test]
 async fn an_abort_refuses_frames_but_not_the_last_message() {
-    let send_queue = Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Taker));
+    let send_queue = Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Poll));
     let outbound = Outbound::new(Arc::clone(&send_queue));
     outbound.send(&text(1)).unwrap();
     outbound.abort();

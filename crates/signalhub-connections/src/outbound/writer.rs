@@ -1,27 +1,29 @@
-//! What writes the queued frames, and what is woken for it.
+//! Which part of the program writes the queued frames, and which task is woken to do so.
 
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-/// What writes the queued frames.
+/// The part of the program that writes the queued frames.
 pub(crate) enum Writer {
     /// Senders write to this socket; the connection's task writes what is left.
     Socket(Arc<TcpStream>),
     /// The connection's task alone.
     Task,
-    /// An event stream, which must keep taking frames.
+    /// The response that carries an event stream. If it takes no frame for too long, the client counts as stalled.
     Stream,
-    /// Polls, or the client of a pair, which take frames when they want.
-    Taker,
+    /// The response to a poll, or the client of a pair. They may take frames at any time.
+    Poll,
 }
 
-/// What has to be woken for a frame that was queued.
+/// Which task has to be woken after frames were queued.
 #[derive(Clone, Copy)]
 pub(super) enum QueueChange {
     None,
+    /// The connection's task writes them.
     ForTask,
-    ForTaker,
+    /// The task of the poll or event stream takes them.
+    ForResponse,
 }
 
 impl QueueChange {

@@ -16,7 +16,7 @@ fn negotiate(registry: &Registry) -> Result<String, Limit> {
 }
 
 fn send_queue() -> Arc<SendQueue> {
-    Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Taker))
+    Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Poll))
 }
 
 fn attach(registry: &Arc<Registry>, token: &str) -> Result<Attached<Arc<SendQueue>>, AttachError> {
@@ -109,12 +109,12 @@ async fn a_drain_ends_with_the_last_connection_and_not_later_than_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ticks_wake_only_connections_that_did_not_suppress_them() {
+async fn ticks_wake_only_connections_that_do_not_skip_them() {
     let registry = registry(Limits::default());
     let (idle, busy) = (send_queue(), send_queue());
     let _registrations = [&idle, &busy]
         .map(|send_queue| registry.admit(send_queue, &QuotaKey::default()).map_err(drop).unwrap().registration);
-    idle.spare_ticks(Duration::from_secs(3));
+    idle.skip_ticks_for(Duration::from_secs(3));
     registry.start_ticking();
     let mut woken = Vec::new();
     for second in 0..5 {
@@ -122,7 +122,7 @@ async fn ticks_wake_only_connections_that_did_not_suppress_them() {
         woken.push([&idle, &busy].map(|send_queue| send_queue.signals.take(Signal::Tick)));
         tokio::time::sleep(Duration::from_millis(500)).await;
         if second == 3 {
-            idle.spare_ticks(Duration::MAX);
+            idle.skip_ticks_for(Duration::MAX);
         }
     }
     assert_eq!(woken, [[false, true], [false, true], [true, true], [true, true], [false, true]]);

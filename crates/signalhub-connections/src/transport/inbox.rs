@@ -99,7 +99,7 @@ impl Inbox {
 
     /// Makes the inbox of a connection that has no transport yet.
     pub(crate) fn early(limits: QueueLimits, backlog: &Arc<Backlog>) -> Arc<Self> {
-        let inbox = Self::new(Arc::new(SendQueue::new(limits, Arc::clone(backlog), Writer::Taker)));
+        let inbox = Self::new(Arc::new(SendQueue::new(limits, Arc::clone(backlog), Writer::Poll)));
         inbox.lock().reader = Reader::Awaited;
         inbox
     }

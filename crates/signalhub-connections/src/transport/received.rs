@@ -1,13 +1,13 @@
-//! What `receive` reports to the handler.
+//! The events that `Connection::receive` returns to the handler.
 
 use crate::close::CloseReason;
 use crate::websocket_codec::MessageKind;
 
-/// What [`Connection::receive`](crate::Connection::receive) reports.
+/// An event of a connection, as [`Connection::receive`](crate::Connection::receive) returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Received {
-    /// The input has grown.
+    /// Bytes were appended to the [input](crate::Connection::input).
     Bytes,
     /// The input is one whole message, on a connection that [reads messages](crate::Connection::read_messages).
     Message {
@@ -17,13 +17,14 @@ pub enum Received {
     /// The client has answered a [ping](crate::Connection::send_ping), on a connection that
     /// [reads messages](crate::Connection::read_messages).
     Pong,
-    /// A second has passed: time to check pings and timeouts. Ticks can be [suppressed](crate::Connection::spare_ticks).
+    /// A second has passed. Handlers check pings and timeouts now. Ticks can be [skipped](crate::Connection::skip_ticks_for).
     Tick,
-    /// The server stops: finish what runs, and close with [`CloseReason::ServerShutdown`].
+    /// The server stops. The handler finishes what runs, and closes the connection with [`CloseReason::ServerShutdown`].
     Drain,
     /// The application has called [`Outbound::abort`](crate::Outbound::abort).
     Aborted,
-    /// The credentials have expired, on an endpoint that closes then.
+    /// The credentials have expired, and the endpoint closes connections then
+    /// ([`ExpiredCredentials::Close`](crate::ExpiredCredentials::Close)).
     Expired,
     /// A later request of the client had new credentials: the [identity](crate::Connection::identity) has changed, except for
     /// its user and organisation.
@@ -42,7 +43,7 @@ pub enum ReadMessagesError {
     /// Event streams and polls have no message boundaries: POSTs bring a stream of bytes.
     #[error("the transport has no message boundaries")]
     NoBoundaries,
-    /// A part of a message was read already, or POSTs brought bytes before the WebSocket.
+    /// A part of a message was already read, or POSTs sent bytes before the WebSocket was opened.
     #[error("bytes were received that are not a whole message")]
     PartOfMessage,
 }

@@ -347,15 +347,15 @@ async fn a_call_that_does_not_end_delays_a_stop_for_the_grace_period_only() {
 async fn an_idle_connection_is_left_alone_until_something_is_due() {
     let (hub, _shared, _left) = hub();
     let mut client = Client::shaken(&hub.build()).await;
-    let spared = async |client: &Client| {
+    let skipped = async |client: &Client| {
         tokio::task::yield_now().await;
         (0..40).take_while(|_| !client.peer.tick()).count()
     };
-    assert_eq!(spared(&client).await, 0);
-    assert_eq!(spared(&client).await, 40, "nothing is due: a peer that takes messages one by one gets no pings");
+    assert_eq!(skipped(&client).await, 0);
+    assert_eq!(skipped(&client).await, 40, "nothing is due: a peer that takes messages one by one gets no pings");
     client.say(&json!({"type": 6}));
-    assert_eq!(spared(&client).await, 0, "the timeout of the client begins");
-    assert_eq!(spared(&client).await, 29, "it is over after 30 seconds");
+    assert_eq!(skipped(&client).await, 0, "the timeout of the client begins");
+    assert_eq!(skipped(&client).await, 29, "it is over after 30 seconds");
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ pub(super) fn attach_inbox(
     let make = |early: Option<Arc<Inbox>>, _| {
         // Bytes that were or are being posted before the transport was attached stay in the same inbox.
         let inbox = early.unwrap_or_else(|| Inbox::early(limits, mounted.registry.backlog()));
-        let writer = if kind == TransportKind::ServerSentEvents { Writer::Stream } else { Writer::Taker };
+        let writer = if kind == TransportKind::ServerSentEvents { Writer::Stream } else { Writer::Poll };
         inbox.attach(writer, &identity);
         (link(&inbox), inbox)
     };

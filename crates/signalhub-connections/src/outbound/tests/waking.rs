@@ -77,7 +77,7 @@ impl Run {
     async fn new(seed: u64) -> Self {
         let mut seed = Seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let (send_queue, way) = if seed.below(3) == 0 {
-            let writer = if seed.below(2) == 0 { Writer::Taker } else { Writer::Stream };
+            let writer = if seed.below(2) == 0 { Writer::Poll } else { Writer::Stream };
             let limits = QueueLimits { bytes: 1 << 30, ..QueueLimits::default() };
             (Arc::new(SendQueue::new(limits, Arc::default(), writer)), Way::Taken)
         } else {

@@ -70,7 +70,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let send_queue = Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Taker));
+        let send_queue = Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Poll));
         Self {
             polls: Polls::new(Inbox::new(Arc::clone(&send_queue)), Duration::from_secs(90), Duration::from_secs(15)),
             send_queue,
