@@ -1,6 +1,7 @@
 //! What the Portos wire means to a broker: its catalogue, the events that publish bodies become, and what requests and grants ask for.
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use signalhub_events::{
     self as events, Broker, Catalogue, CatalogueError, Event, EventName, Filter, Grant, LONGEST_NAME, NameError,
     Pattern, PatternError, ResourceName, Resources,
@@ -30,14 +31,15 @@ pub fn catalogue() -> Catalogue {
 /// # Errors
 /// Refuses an event that the broker's catalogue does not hold, and a payload that is not what the event needs.
 pub fn event(body: PublishBody, broker: &Broker) -> Result<Event, EventError> {
-    let name = EventName::from(body.event.as_str());
+    let PublishBody { event, payload, expires, organisation, sender } = body;
+    let name = EventName::from(event.as_str());
     let declared = broker.catalogue().resources(&name);
     broker.catalogue().check(&name, declared.unwrap_or(Resources::Without))?;
-    let (payload, subject) = match CanonicalPayload::check(&body.event, &body.payload)? {
+    let (payload, subject) = match CanonicalPayload::check(&event, &payload)? {
         Some(CanonicalPayload { payload, resource, action }) => (payload, resource.zip(action)),
         None => {
-            let subject = custom_subject(&body, declared)?;
-            (body.payload, subject)
+            let subject = custom_subject(&payload, declared)?;
+            (payload, subject)
         }
     };
     let mut event = Event::new(name, Bytes::from(Box::<str>::from(payload).into_string()));
@@ -46,16 +48,16 @@ pub fn event(body: PublishBody, broker: &Broker) -> Result<Event, EventError> {
             resource.parse().map_err(|error| EventError::Name { at: "p.n".to_owned(), error })?;
         event = event.with_resource(resource).with_action(action_of(action));
     }
-    event.organisation = body.organisation.map(Into::into);
-    event.expires = body.expires;
-    event.sender = body.sender.map(|sender| sender_json(&sender.complete(broker.node())));
+    event.organisation = organisation.map(Into::into);
+    event.expires = expires;
+    event.sender = sender.map(|sender| sender_json(&sender.complete(broker.node())));
     Ok(event)
 }
 
 /// Finds the resource and the action of an event that is not of Portos: required where it was declared with resources, and used if
 /// they are there where the event is not declared.
-fn custom_subject(body: &PublishBody, declared: Option<Resources>) -> Result<Option<(String, Action)>, PayloadError> {
-    match (declared, resource_and_action(&body.payload)) {
+fn custom_subject(payload: &RawValue, declared: Option<Resources>) -> Result<Option<(String, Action)>, PayloadError> {
+    match (declared, resource_and_action(payload)) {
         (Some(Resources::Without), _) => Ok(None),
         (Some(Resources::With), found) => Ok(Some(found?)),
         // No subscription can ask for a resource whose name is too long.

@@ -20,7 +20,7 @@ pub struct Notification<T = String, P = Box<RawValue>> {
     /// Who sent it.
     #[serde(rename = "s")]
     pub sender: NotificationSender,
-    /// The reference identifier, if there is one.
+    /// A reference identifier. It is always null today: Portos names this member and does not define what it refers to.
     #[serde(rename = "r", default = "Option::default")]
     pub reference: Option<T>,
     /// When it was created.
@@ -40,18 +40,23 @@ impl Notification {
     /// # Errors
     /// Fails if the payload is not what Portos documents for the event.
     pub fn resource_changed(&self) -> Result<Option<ResourceChanged>, serde_json::Error> {
-        if self.event != RESOURCES_CHANGED {
+        let Self { event, sender: _, reference: _, created: _, expires, payload } = self;
+        if event != RESOURCES_CHANGED {
             return Ok(None);
         }
-        let changed: ResourceChanged = serde_json::from_str(self.payload.get())?;
-        Ok(Some(ResourceChanged { expires: self.expires, ..changed }))
+        // Organisation and expiry are no members of the payload. The notification has the expiry, and nothing of the organisation.
+        let ResourceChanged { user, resource, action, info, resources, organisation: _, expires: _ } =
+            serde_json::from_str(payload.get())?;
+        let (organisation, expires) = (None, *expires);
+        Ok(Some(ResourceChanged { user, resource, action, info, resources, organisation, expires }))
     }
 
     /// Takes the payload of a `portos.licence.activated`; `None` if it is another event.
     #[must_use]
     pub fn licence_activated(&self) -> Option<LicenceActivated> {
-        let licence = (self.event == LICENCE_ACTIVATED).then(|| self.payload.clone())?;
-        Some(LicenceActivated { licence, organisation: None, expires: self.expires })
+        let Self { event, sender: _, reference: _, created: _, expires, payload } = self;
+        let licence = (event == LICENCE_ACTIVATED).then(|| payload.clone())?;
+        Some(LicenceActivated { licence, organisation: None, expires: *expires })
     }
 }
 

@@ -12,8 +12,10 @@ use crate::sender::{NotificationSender, UserIdentity};
 use crate::timestamp;
 
 /// Holds the body of `POST /api/v1/publish`: what [`read`](Self::read) takes and [`to_json`](Self::to_json) writes.
+///
+/// Code that makes one from something else, or something else of one, names every member, so that a new member does not compile until
+/// each of these places deals with it. Publishers use [`new`](Self::new) and set the members that they need.
 #[derive(Debug, Clone, Serialize)]
-#[non_exhaustive]
 pub struct PublishBody {
     /// The event name.
     #[serde(rename = "e")]
@@ -120,7 +122,9 @@ impl NotificationEvent for ResourceChanged {
     }
 
     fn publish_body(&self) -> Result<PublishBody, PayloadError> {
-        body(RESOURCES_CHANGED, &to_raw_value(self)?, self.organisation.as_ref(), self.expires)
+        let payload = to_raw_value(self)?;
+        let Self { user: _, resource: _, action: _, info: _, resources: _, organisation, expires } = self;
+        body(RESOURCES_CHANGED, &payload, organisation.clone(), *expires)
     }
 }
 
@@ -130,19 +134,21 @@ impl NotificationEvent for LicenceActivated {
     }
 
     fn publish_body(&self) -> Result<PublishBody, PayloadError> {
-        body(LICENCE_ACTIVATED, &self.licence, self.organisation.as_ref(), self.expires)
+        let Self { licence, organisation, expires } = self;
+        body(LICENCE_ACTIVATED, licence, organisation.clone(), *expires)
     }
 }
 
 fn body(
     event: &str,
     payload: &RawValue,
-    organisation: Option<&String>,
+    organisation: Option<String>,
     expires: Option<OffsetDateTime>,
 ) -> Result<PublishBody, PayloadError> {
     let canonical = CanonicalPayload::check(event, payload)?;
     let payload = canonical.map_or_else(|| payload.to_owned(), |canonical| canonical.payload);
-    Ok(PublishBody { expires, organisation: organisation.cloned(), ..PublishBody::new(event, payload) })
+    // The server fills in the sender.
+    Ok(PublishBody { event: event.to_owned(), payload, expires, organisation, sender: None })
 }
 
 mod sealed {

@@ -19,16 +19,16 @@ pub struct ResourceChanged {
     /// The user whose action changed the resource.
     #[serde(rename = "u")]
     pub user: UserIdentity,
-    /// The name of the resource, such as `tickets`.
+    /// The kind of the resource, such as `tickets`. Subscriptions and grants ask for it as the resource of the event.
     #[serde(rename = "n")]
     pub resource: String,
-    /// What happened to it.
+    /// What happened to the resource.
     #[serde(rename = "a")]
     pub action: Action,
-    /// Which one it is.
+    /// Which resource of that kind it is: its id and version.
     #[serde(rename = "i")]
     pub info: ResourceInfo,
-    /// The resource itself: JSON objects, kept as they were given.
+    /// The content of the resource: JSON objects, kept as they were given.
     #[serde(rename = "r", default, deserialize_with = "null_as_empty")]
     pub resources: Vec<Box<RawValue>>,
     /// The only organisation that may see it; `None` is visible to all.
@@ -40,7 +40,7 @@ pub struct ResourceChanged {
 }
 
 impl ResourceChanged {
-    /// Tells that the system changed the resource with this name and id, which now has this version.
+    /// Tells that the system changed the resource of this kind with this id, which now has this version. It has no content yet.
     #[must_use]
     pub fn new(resource: impl Into<String>, action: Action, id: impl Into<String>, version: i64) -> Self {
         let resource = resource.into();
@@ -55,7 +55,7 @@ impl ResourceChanged {
         Self { user, ..self }
     }
 
-    /// Adds the resource itself, which must serialise as a JSON object.
+    /// Adds the content of the resource, which must serialise as a JSON object.
     ///
     /// # Errors
     /// Fails if it cannot be serialised as JSON.
@@ -77,16 +77,16 @@ impl ResourceChanged {
     }
 }
 
-/// Identifies a version of a resource (Portos, ResourceInfo).
+/// Identifies one resource in one version (Portos, ResourceInfo).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ResourceInfo {
-    /// The id of the resource.
+    /// The id, which is unique among the resources of this kind.
     #[serde(rename = "i")]
     pub id: String,
-    /// The name of the resource.
+    /// The kind of the resource, the same as [`ResourceChanged::resource`].
     #[serde(rename = "n")]
     pub name: String,
-    /// The version of the resource.
+    /// The version that the resource has after the change.
     #[serde(rename = "v")]
     pub version: i64,
 }

@@ -100,18 +100,18 @@ fn notifier(url: &str, credentials: Option<&Credentials>) -> Result<Notifier, Co
 
 fn body(arguments: Arguments) -> Result<PublishBody, CommandError> {
     let usage = |text: String| CommandError::Usage(text);
-    let payload = match arguments.payload.as_str() {
+    let Arguments { event, payload, org: organisation, expires, url: _, key: _, token: _ } = arguments;
+    let payload = match payload.as_str() {
         "-" => io::read_to_string(io::stdin().lock().take(1 << 30)).map_err(CommandError::no)?,
-        _ => arguments.payload,
+        _ => payload,
     };
     if payload.starts_with('\u{feff}') {
         return Err(usage("--payload begins with a byte order mark (U+FEFF): give it without".to_owned()));
     }
     let payload = RawValue::from_string(payload.trim().to_owned())
         .map_err(|error| usage(format!("--payload is no JSON: {error}")))?;
-    let mut body = PublishBody::new(arguments.event, payload);
-    (body.expires, body.organisation) = (arguments.expires, arguments.org);
-    Ok(body)
+    // The server fills in the sender.
+    Ok(PublishBody { event, payload, expires, organisation, sender: None })
 }
 
 fn refused(error: NotifyError) -> CommandError {

@@ -79,7 +79,7 @@ fn request_content() -> Map<String, Value> {
     let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let list = |name: &str| json!({ "type": "array", "items": reference(name) });
     let schema = |media| match media {
-        MediaType::Json => json!({ "oneOf": [reference("Notification"), list("Notification")] }),
+        MediaType::Json => json!({ "oneOf": [reference("PublishBody"), list("PublishBody")] }),
         MediaType::CloudEvent => reference("CloudEvent"),
         MediaType::CloudEventBatch => list("CloudEvent"),
     };

@@ -6,7 +6,7 @@ use crate::http_api::problem::ProblemCode;
 
 pub(super) fn all() -> Value {
     json!({
-        "Notification": notification(),
+        "PublishBody": publish_body(),
         "Sender": sender(),
         "CloudEvent": cloud_event(),
         "Receipt": receipt(),
@@ -14,7 +14,7 @@ pub(super) fn all() -> Value {
     })
 }
 
-fn notification() -> Value {
+fn publish_body() -> Value {
     json!({
         "type": "object",
         "required": ["e", "p"],

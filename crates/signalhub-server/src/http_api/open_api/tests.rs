@@ -89,7 +89,7 @@ fn the_schemas_of_a_publish_body_describe_what_its_reader_asks_for() {
 
     type Object<'a> = (&'a Value, &'a Value, Value, &'a dyn Fn(&Value) -> Value);
     let objects: [Object<'_>; 3] = [
-        (&schemas["Notification"], &body, with(body.clone()), &Value::clone),
+        (&schemas["PublishBody"], &body, with(body.clone()), &Value::clone),
         (&schemas["Sender"], &sender, of_sender(&with(sender.clone())), &of_sender),
         (&schemas["Sender"]["properties"]["u"], &user, of_user(&with(user.clone())), &of_user),
     ];

@@ -1,4 +1,4 @@
-//! A CloudEvent in the JSON format, and the notification that it stands for (CloudEvents 1.0.2).
+//! A CloudEvent in the JSON format, and the publish body that it stands for (CloudEvents 1.0.2).
 
 use portos_notifications::PublishBody;
 use portos_notifications::members::{MemberError, Members, TIMESTAMP, kind, name, text, timestamp};
@@ -47,8 +47,8 @@ impl CloudEvent {
         let expires = members.optional("expirytime", TIMESTAMP, timestamp)?;
         let organisation = members.optional("org", "the name of an organisation", name)?;
         let payload = members.optional("data", "JSON", Some)?.unwrap_or(RawValue::NULL);
-        let mut body = PublishBody::new(event, payload.to_owned());
-        (body.expires, body.organisation) = (expires, organisation);
+        // A source is a URI and no user, so the server fills in the sender.
+        let body = PublishBody { event, payload: payload.to_owned(), expires, organisation, sender: None };
         Ok(Self { body, source, id })
     }
 }
