@@ -23,7 +23,8 @@ use crate::subscriptions::Subscriptions;
 use fan_out::{FanOut, Matched};
 use undeclared::Undeclared;
 
-/// How many bytes of payloads may be in flight to subscribers before publishers wait.
+/// How many bytes of events may be in flight before publishers wait. An event is in flight from its publish until every subscriber that it
+/// matched was offered it.
 const IN_FLIGHT: u32 = 4 << 20;
 
 /// Takes events in, gives each its position, and offers it to the subscribers that want and may see it.
@@ -46,16 +47,16 @@ struct Core {
     shards: Arc<Shards>,
     published: AtomicU64,
     matched: AtomicU64,
-    inboxes: Vec<Inbox>,
+    queues: Vec<ShardQueue>,
     in_flight: Arc<Semaphore>,
 }
 
 /// Checks a payload, and tells why it cannot reach the subscribers; see [`Broker::check_payloads`].
 pub type PayloadCheck = fn(&[u8]) -> Result<(), String>;
 
-/// The way into one shard.
+/// The queue of events in front of the task of one shard.
 #[derive(Debug)]
-struct Inbox {
+struct ShardQueue {
     /// The offset of the latest event of each declared name. Events are sent while the lock is held, so that the order of the offsets
     /// is the order of the deliveries, also of undeclared names.
     offsets: Mutex<HashMap<EventName, u64>>,
@@ -67,7 +68,7 @@ impl Broker {
     #[must_use]
     pub fn builder(catalogue: Catalogue) -> BrokerBuilder {
         let shards = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
-        BrokerBuilder { catalogue, node: None, shards, inbox: 256, undeclared: 10_000 }
+        BrokerBuilder { catalogue, node: None, shards, shard_queue: 256, undeclared: 10_000 }
     }
 
     /// Publishes an event. It returns as soon as the matching subscribers are known; the deliveries follow.
@@ -88,20 +89,20 @@ impl Broker {
         event.node = Some(Arc::clone(&self.core.node));
         let id = EventId { epoch: self.core.epoch, serial: self.core.serial.fetch_add(1, Ordering::Relaxed) };
         let shard = self.core.shards.shard_of(&event.name);
-        let inbox = &self.core.inboxes[shard];
-        // A payload that is larger than all that may be in flight goes alone.
-        let bytes = u32::try_from(event.payload.len()).unwrap_or(u32::MAX).clamp(1, IN_FLIGHT);
+        let queue = &self.core.queues[shard];
+        // An event that is larger than all that may be in flight goes alone.
+        let bytes = u32::try_from(event.size()).unwrap_or(u32::MAX).clamp(1, IN_FLIGHT);
         let in_flight = Arc::clone(&self.core.in_flight).acquire_many_owned(bytes).await;
         let in_flight = in_flight.map_err(|_| PublishError::Closed)?;
-        let place = inbox.sender.reserve().await.map_err(|_| PublishError::Closed)?;
+        let slot = queue.sender.reserve().await.map_err(|_| PublishError::Closed)?;
         let mut found = Vec::new();
-        let mut offsets = inbox.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut offsets = queue.offsets.lock().unwrap_or_else(PoisonError::into_inner);
         let position = Position::new(self.core.epoch, self.next_offset(&mut offsets, &event.name));
         if !event.is_expired(OffsetDateTime::now_utc()) {
             self.core.shards.lock(shard).matching(&event, &mut found);
         }
         let receipt = Receipt { id, position, matched: found.len() };
-        place.send(Matched { delivery: Delivery::new(Arc::new(event), position), found, in_flight });
+        slot.send(Matched { delivery: Delivery::new(Arc::new(event), position), found, in_flight });
         drop(offsets);
         self.core.published.fetch_add(1, Ordering::Relaxed);
         self.core.matched.fetch_add(receipt.matched as u64, Ordering::Relaxed);
@@ -189,7 +190,7 @@ pub struct BrokerBuilder {
     catalogue: Catalogue,
     node: Option<String>,
     shards: usize,
-    inbox: usize,
+    shard_queue: usize,
     undeclared: usize,
 }
 
@@ -208,8 +209,8 @@ impl BrokerBuilder {
 
     /// Sets how many events may wait in a shard before publishers wait, at least one; 256 by default.
     #[must_use]
-    pub fn inbox(self, events: usize) -> Self {
-        Self { inbox: events.max(1), ..self }
+    pub fn shard_queue(self, events: usize) -> Self {
+        Self { shard_queue: events.max(1), ..self }
     }
 
     /// Sets for how many undeclared events it counts positions, beside those with subscribers; 10 000 by default. Those that were
@@ -231,11 +232,11 @@ impl BrokerBuilder {
         let node = self.node.unwrap_or_else(|| format!("{:016x}", random())).into();
         let shards = Arc::new(Shards::new(self.shards));
         let start = |_| {
-            let (sender, events) = mpsc::channel(self.inbox);
+            let (sender, events) = mpsc::channel(self.shard_queue);
             tokio::spawn(FanOut::new(Arc::clone(&shards), events).run());
-            Inbox { offsets: Mutex::default(), sender }
+            ShardQueue { offsets: Mutex::default(), sender }
         };
-        let inboxes = (0..self.shards).map(start).collect();
+        let queues = (0..self.shards).map(start).collect();
         let (catalogue, serial) = (Arc::new(self.catalogue), AtomicU64::new(1));
         let in_flight = Arc::new(Semaphore::new(IN_FLIGHT as usize));
         let (published, matched) = (AtomicU64::default(), AtomicU64::default());
@@ -250,7 +251,7 @@ impl BrokerBuilder {
             shards,
             published,
             matched,
-            inboxes,
+            queues,
             in_flight,
         };
         Broker { core: Arc::new(core) }

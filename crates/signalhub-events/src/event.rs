@@ -95,6 +95,16 @@ impl Event {
         self.organisation.as_ref().map_or(Ok(()), |organisation| check_length(organisation.as_str()))
     }
 
+    /// Returns how many bytes of the publisher it holds in memory: its names, its sender and its payload.
+    pub(crate) fn size(&self) -> usize {
+        // All events of a node share the text of its id.
+        let Self { name, resource, action: _, organisation, sender, node: _, created: _, expires: _, payload } = self;
+        let names = name.as_str().len()
+            + resource.as_ref().map_or(0, |resource| resource.as_str().len())
+            + organisation.as_ref().map_or(0, |organisation| organisation.as_str().len());
+        names + sender.as_ref().map_or(0, Bytes::len) + payload.len()
+    }
+
     /// Tells whether it is past its expiry at `now`.
     #[must_use]
     pub fn is_expired(&self, now: OffsetDateTime) -> bool {

@@ -17,7 +17,7 @@ use crate::event::Event;
 use crate::filter::Filter;
 use crate::name::{EventName, ResourceName};
 use crate::scope::{Grants, Scope};
-use crate::subscriber::{Member, SubscriberId};
+use crate::subscriber::{AttachedSubscriber, SubscriberId};
 use slab::Slab;
 use symbols::{Symbol, Symbols};
 
@@ -34,7 +34,7 @@ pub enum Added {
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) id: SubscriberId,
-    pub(crate) member: Arc<Member>,
+    pub(crate) attached: Arc<AttachedSubscriber>,
 }
 
 /// Finds the subscribers of an event.
@@ -44,7 +44,7 @@ pub(crate) struct Index {
     numbers: HashMap<Key, u32>,
     buckets: Slab<Bucket>,
     subscribers: Slab<SubscriberEntry>,
-    /// The serial of the latest event, with which it marks the subscribers that it has seen.
+    /// The serial of the latest event; a subscriber that was found for it has the serial as its mark.
     serial: u64,
     subscriptions: usize,
 }
@@ -66,28 +66,28 @@ struct Bucket {
 
 #[derive(Debug)]
 struct SubscriberEntry {
-    member: Arc<Member>,
+    attached: Arc<AttachedSubscriber>,
     organisation: Option<Symbol>,
-    /// In place, because every event that its member may want asks for them.
+    /// A copy of those of the scope, because every event that the subscriber may want is checked against them.
     grants: Grants,
     mark: u64,
-    /// The buckets it stands in, and where in their members, so that leaving one takes no search.
-    places: HashMap<u32, u32>,
+    /// For each bucket that it is in, its index among the members there, so that leaving one takes no search.
+    member_indexes: HashMap<u32, u32>,
     /// The bytes of the names in its subscriptions.
     name_bytes: usize,
 }
 
 impl Index {
-    /// Takes a subscriber in, without subscriptions.
-    pub(crate) fn insert(&mut self, member: Arc<Member>, scope: &Scope) -> SubscriberId {
+    /// Adds a subscriber without subscriptions.
+    pub(crate) fn insert(&mut self, attached: Arc<AttachedSubscriber>, scope: &Scope) -> SubscriberId {
         let organisation = scope.organisation().map(|name| self.symbols.acquire(name.as_str()));
         let grants = scope.grants().clone();
         SubscriberId(self.subscribers.insert(SubscriberEntry {
-            member,
+            attached,
             organisation,
             grants,
             mark: 0,
-            places: HashMap::new(),
+            member_indexes: HashMap::new(),
             name_bytes: 0,
         }))
     }
@@ -97,10 +97,10 @@ impl Index {
         let Some(known) = self.subscribers.get_mut(id.0) else { return };
         known.grants = grants.clone();
         let Some(known) = self.subscribers.get(id.0) else { return };
-        let (organisation, buckets) = (known.organisation, known.places.keys());
+        let (organisation, buckets) = (known.organisation, known.member_indexes.keys());
         let buckets = buckets.filter_map(|number| self.buckets.get(*number).map(|bucket| (*number, bucket.key)));
         let ended: Vec<(u32, bool)> = buckets
-            .filter(|(_, key)| self.filter(*key).is_none_or(|filter| !grants.permit(&filter)))
+            .filter(|(_, key)| self.filter(*key).is_none_or(|filter| !grants.overlaps(&filter)))
             // Of the two buckets of a subscription, one is counted.
             .map(|(number, key)| (number, key.organisation == organisation))
             .collect();
@@ -110,11 +110,11 @@ impl Index {
         }
     }
 
-    /// Takes a subscriber out, with its subscriptions.
+    /// Removes a subscriber and its subscriptions.
     pub(crate) fn evict(&mut self, id: SubscriberId) {
         self.subscriptions -= self.len_of(id);
         let buckets: Vec<u32> =
-            self.subscribers.get(id.0).map(|s| s.places.keys().copied().collect()).unwrap_or_default();
+            self.subscribers.get(id.0).map(|s| s.member_indexes.keys().copied().collect()).unwrap_or_default();
         for bucket in buckets {
             self.leave(id.0, bucket);
         }
@@ -174,9 +174,9 @@ impl Index {
                     continue;
                 }
                 subscriber.mark = self.serial;
-                // The organisation was the bucket's question.
-                if subscriber.grants.allow(event) {
-                    found.push(Found { id: SubscriberId(*number), member: subscriber.member.clone() });
+                // The bucket is for the organisation of the event, so only the grants are left to ask.
+                if subscriber.grants.allows(event) {
+                    found.push(Found { id: SubscriberId(*number), attached: subscriber.attached.clone() });
                 }
             }
         }
@@ -184,9 +184,9 @@ impl Index {
 
     /// Counts the subscriptions of a subscriber.
     pub(crate) fn len_of(&self, id: SubscriberId) -> usize {
-        self.subscribers
-            .get(id.0)
-            .map_or(0, |subscriber| subscriber.places.len() / if subscriber.organisation.is_some() { 2 } else { 1 })
+        self.subscribers.get(id.0).map_or(0, |subscriber| {
+            subscriber.member_indexes.len() / if subscriber.organisation.is_some() { 2 } else { 1 }
+        })
     }
 
     /// Counts the bytes of the names in the subscriptions of a subscriber.
@@ -223,7 +223,11 @@ impl Index {
         let subscriber = self.subscribers.get(id.0)?;
         let event = self.symbols.find(filter.event.as_str())?;
         let Some(resource) = &filter.resource else {
-            let keys = subscriber.places.keys().filter_map(|number| self.buckets.get(*number)).map(|bucket| bucket.key);
+            let keys = subscriber
+                .member_indexes
+                .keys()
+                .filter_map(|number| self.buckets.get(*number))
+                .map(|bucket| bucket.key);
             let own = keys.filter(|key| key.event == event && key.organisation == subscriber.organisation);
             return Some(own.filter(|key| filter.action.is_none() || key.action == filter.action).collect());
         };
@@ -233,8 +237,10 @@ impl Index {
         let actions = actions.filter(|action| filter.action.is_none() || *action == filter.action);
         let keys = actions.map(|action| Key { event, organisation: subscriber.organisation, resource, action });
         Some(
-            keys.filter(|key| self.numbers.get(key).is_some_and(|number| subscriber.places.contains_key(number)))
-                .collect(),
+            keys.filter(|key| {
+                self.numbers.get(key).is_some_and(|number| subscriber.member_indexes.contains_key(number))
+            })
+            .collect(),
         )
     }
 
@@ -256,13 +262,14 @@ impl Index {
         let (Some(entry), Some(bucket)) = (self.subscribers.get_mut(id), self.buckets.get_mut(number)) else {
             return Added::AlreadyThere;
         };
-        match entry.places.entry(number) {
+        match entry.member_indexes.entry(number) {
             Entry::Occupied(_) => Added::AlreadyThere,
-            Entry::Vacant(place) => {
+            Entry::Vacant(vacant) => {
                 if key.organisation == entry.organisation {
                     entry.name_bytes += key.name_bytes(&self.symbols);
                 }
-                place.insert(u32::try_from(bucket.members.len()).expect("members are numbered subscribers, each once"));
+                vacant
+                    .insert(u32::try_from(bucket.members.len()).expect("members are numbered subscribers, each once"));
                 bucket.members.push(id);
                 Added::New
             }
@@ -270,8 +277,8 @@ impl Index {
     }
 
     fn leave(&mut self, id: u32, number: u32) {
-        let place = self.subscribers.get_mut(id).and_then(|subscriber| subscriber.places.remove(&number));
-        let (Some(place), Some(bucket)) = (place, self.buckets.get_mut(number)) else {
+        let index = self.subscribers.get_mut(id).and_then(|subscriber| subscriber.member_indexes.remove(&number));
+        let (Some(index), Some(bucket)) = (index, self.buckets.get_mut(number)) else {
             return;
         };
         if let Some(subscriber) = self.subscribers.get_mut(id)
@@ -279,9 +286,9 @@ impl Index {
         {
             subscriber.name_bytes -= bucket.key.name_bytes(&self.symbols);
         }
-        bucket.members.swap_remove(place as usize);
-        if let Some(moved) = bucket.members.get(place as usize).and_then(|moved| self.subscribers.get_mut(*moved)) {
-            moved.places.insert(number, place);
+        bucket.members.swap_remove(index as usize);
+        if let Some(moved) = bucket.members.get(index as usize).and_then(|moved| self.subscribers.get_mut(*moved)) {
+            moved.member_indexes.insert(number, index);
         }
         if bucket.members.is_empty() {
             self.close(number);

@@ -49,13 +49,13 @@ impl Scope {
     #[must_use]
     pub fn allows(&self, event: &Event) -> bool {
         let visible = event.organisation.is_none() || event.organisation == self.organisation;
-        visible && self.grants.allow(event)
+        visible && self.grants.allows(event)
     }
 
-    /// Tells whether any grant overlaps the filter, so that subscribing to it can yield anything at all.
+    /// Tells whether any grant has events in common with the filter, so that subscribing to it can yield anything at all.
     #[must_use]
-    pub fn permits(&self, filter: &Filter) -> bool {
-        self.grants.permit(filter)
+    pub fn overlaps(&self, filter: &Filter) -> bool {
+        self.grants.overlaps(filter)
     }
 
     /// Checks that a subscriber of this scope may ask for the filter. The grants come first: without one, the error does not tell
@@ -64,10 +64,10 @@ impl Scope {
     /// # Errors
     /// Refuses what no grant overlaps, and what the catalogue does not know.
     pub fn check(&self, filter: &Filter, catalogue: &Catalogue) -> Result<(), SubscribeError> {
-        if !self.permits(filter) {
+        if !self.overlaps(filter) {
             return Err(SubscribeError::NotGranted(filter.clone()));
         }
-        let may_know = |event: &EventName| self.permits(&Filter::new(event.clone()));
+        let may_know = |event: &EventName| self.overlaps(&Filter::new(event.clone()));
         Ok(catalogue.check(&filter.event, filter.resources()).map_err(|error| error.naming_only(may_know))?)
     }
 
@@ -88,18 +88,18 @@ pub enum Grants {
 }
 
 impl Grants {
-    /// Tells whether they allow the event, its organisation set aside.
+    /// Tells whether any of them allows the event, regardless of its organisation.
     #[must_use]
-    pub fn allow(&self, event: &Event) -> bool {
+    pub fn allows(&self, event: &Event) -> bool {
         match self {
             Self::All => true,
             Self::Only(grants) => grants.iter().any(|grant| grant.allows(event)),
         }
     }
 
-    /// Tells whether any of them overlaps the filter.
+    /// Tells whether any of them has events in common with the filter.
     #[must_use]
-    pub fn permit(&self, filter: &Filter) -> bool {
+    pub fn overlaps(&self, filter: &Filter) -> bool {
         match self {
             Self::All => true,
             Self::Only(grants) => grants.iter().any(|grant| grant.overlaps(filter)),

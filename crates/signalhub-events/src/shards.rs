@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::filter::Filter;
 use crate::index::Index;
 use crate::name::EventName;
-use crate::subscriber::Member;
+use crate::subscriber::AttachedSubscriber;
 
 /// Holds one index per shard of event names. Its locks are short and never held across an await.
 #[derive(Debug)]
@@ -46,8 +46,8 @@ impl Shards {
     }
 
     /// Ends the subscriptions of a subscriber; ending them twice does nothing.
-    pub(crate) fn end(&self, member: &Member) {
-        let Some(ids) = member.take_ids() else { return };
+    pub(crate) fn end(&self, attached: &AttachedSubscriber) {
+        let Some(ids) = attached.take_ids() else { return };
         for (shard, id) in ids {
             self.lock(shard).evict(id);
         }

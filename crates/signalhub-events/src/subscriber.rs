@@ -13,10 +13,10 @@ pub trait Subscriber: Send + Sync {
     fn offer(&self, delivery: &Delivery) -> Offered;
 
     /// Fetches what an offer will need into the cache. It is called for a few subscribers in a row, a moment before they are
-    /// offered something, so that the processor waits for the memory of all of them at once. Doing nothing is right, too.
+    /// offered something, so that the processor waits for the memory of all of them at once. An implementation may do nothing.
     fn prefetch(&self) {}
 
-    /// Takes several deliveries that came at once, in their order; or refuses what is left of them.
+    /// Takes several deliveries that came at once, in their order, or refuses the rest of them.
     fn offer_all(&self, deliveries: &Deliveries) -> Offered {
         let mut each = deliveries.each().iter();
         if each.all(|delivery| self.offer(delivery) == Offered::Accepted) {
@@ -27,7 +27,8 @@ pub trait Subscriber: Send + Sync {
     }
 }
 
-/// Others may share a subscriber.
+// The attribute fails the gate if a method with a default body is not forwarded.
+#[deny(clippy::missing_trait_methods)]
 impl<S: Subscriber + ?Sized> Subscriber for Arc<S> {
     fn offer(&self, delivery: &Delivery) -> Offered {
         S::offer(self, delivery)
@@ -62,23 +63,23 @@ impl SubscriberId {
     }
 }
 
-/// Holds what all indexes share about one subscriber.
-pub(crate) struct Member<S: ?Sized = dyn Subscriber> {
+/// Holds a subscriber that is attached to the broker, and what the indexes of all shards share about it.
+pub(crate) struct AttachedSubscriber<S: ?Sized = dyn Subscriber> {
     /// Its ids, by shard. They are taken when its subscriptions end: by the drop of `Subscriptions` or by a refusal, whichever comes
     /// first.
     ids: Mutex<Option<Vec<(usize, SubscriberId)>>>,
-    /// In place, because a fan-out finds nothing of it in the cache: what it need not look up it need not wait for.
+    /// It is stored in place: a fan-out rarely finds a subscriber in the cache, and a pointer would be one more memory access to wait for.
     subscriber: S,
 }
 
-impl<S: Subscriber> Member<S> {
-    /// Creates a member without ids.
+impl<S: Subscriber> AttachedSubscriber<S> {
+    /// Creates one without ids.
     pub(crate) fn new(subscriber: S) -> Self {
         Self { ids: Mutex::new(Some(Vec::new())), subscriber }
     }
 }
 
-impl Member {
+impl AttachedSubscriber {
     /// Fetches what an offer will need into the cache.
     pub(crate) fn prefetch(&self) {
         self.subscriber.prefetch();
@@ -104,8 +105,8 @@ impl Member {
     }
 }
 
-impl fmt::Debug for Member {
+impl fmt::Debug for AttachedSubscriber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Member")
+        f.write_str("AttachedSubscriber")
     }
 }

@@ -9,7 +9,7 @@ use crate::index::Added;
 use crate::scope::{Grants, Scope};
 use crate::shards::Shards;
 use crate::subscribe_error::SubscribeError;
-use crate::subscriber::{Member, Subscriber};
+use crate::subscriber::{AttachedSubscriber, Subscriber};
 
 /// Holds the subscriptions of one subscriber; dropping it ends them.
 ///
@@ -20,7 +20,7 @@ pub struct Subscriptions {
     shards: Arc<Shards>,
     catalogue: Arc<Catalogue>,
     scope: Scope,
-    member: Arc<Member>,
+    attached: Arc<AttachedSubscriber>,
 }
 
 impl Subscriptions {
@@ -31,8 +31,8 @@ impl Subscriptions {
         scope: Scope,
     ) -> Self {
         shards.attach();
-        let member = Arc::new(Member::new(subscriber));
-        Self { shards, catalogue, scope, member }
+        let attached = Arc::new(AttachedSubscriber::new(subscriber));
+        Self { shards, catalogue, scope, attached }
     }
 
     /// Adds a filter to the set; one that is there already changes nothing.
@@ -42,15 +42,15 @@ impl Subscriptions {
     /// has refused a delivery. Errors name only events that the grants permit.
     pub fn add(&mut self, filter: &Filter) -> Result<Added, SubscribeError> {
         self.check(filter)?;
-        // Locks are always taken in this order: the member's ids, then an index.
-        let mut ids = self.member.lock_ids();
+        // Locks are always taken in this order: the ids of the attached subscriber, then an index.
+        let mut ids = self.attached.lock_ids();
         let ids = ids.as_mut().ok_or(SubscribeError::Ended)?;
         let shard = self.shards.shard_of(&filter.event);
         let mut index = self.shards.lock(shard);
         let id = match ids.iter().find(|(known, _)| *known == shard) {
             Some((_, id)) => *id,
             None => {
-                let id = index.insert(self.member.clone(), &self.scope);
+                let id = index.insert(self.attached.clone(), &self.scope);
                 ids.push((shard, id));
                 id
             }
@@ -65,7 +65,7 @@ impl Subscriptions {
     pub fn check(&self, filter: &Filter) -> Result<(), SubscribeError> {
         filter.check_names()?;
         self.scope.check(filter, &self.catalogue)?;
-        if self.member.lock_ids().is_none() {
+        if self.attached.lock_ids().is_none() {
             return Err(SubscribeError::Ended);
         }
         Ok(())
@@ -73,7 +73,7 @@ impl Subscriptions {
 
     /// Removes every filter of the set that this one covers, and counts them; it cuts no holes into wider ones.
     pub fn remove(&mut self, filter: &Filter) -> usize {
-        let ids = self.member.lock_ids();
+        let ids = self.attached.lock_ids();
         let shard = self.shards.shard_of(&filter.event);
         let id = ids.iter().flatten().find(|(known, _)| *known == shard);
         id.map_or(0, |(_, id)| self.shards.lock_of(filter).remove(*id, filter))
@@ -86,7 +86,7 @@ impl Subscriptions {
         if *self.scope.grants() == grants {
             return;
         }
-        let ids = self.member.lock_ids();
+        let ids = self.attached.lock_ids();
         for (shard, id) in ids.iter().flatten() {
             self.shards.lock(*shard).set_grants(*id, &grants);
         }
@@ -97,13 +97,13 @@ impl Subscriptions {
     /// Counts the filters of the set.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.member.lock_ids().iter().flatten().map(|(shard, id)| self.shards.lock(*shard).len_of(*id)).sum()
+        self.attached.lock_ids().iter().flatten().map(|(shard, id)| self.shards.lock(*shard).len_of(*id)).sum()
     }
 
     /// Counts the bytes of the names in the filters of the set: of each its event, and its resource if it has one.
     #[must_use]
     pub fn name_bytes(&self) -> usize {
-        let ids = self.member.lock_ids();
+        let ids = self.attached.lock_ids();
         ids.iter().flatten().map(|(shard, id)| self.shards.lock(*shard).name_bytes_of(*id)).sum()
     }
 
@@ -122,7 +122,7 @@ impl Subscriptions {
 
 impl Drop for Subscriptions {
     fn drop(&mut self) {
-        self.shards.end(&self.member);
+        self.shards.end(&self.attached);
     }
 }
 

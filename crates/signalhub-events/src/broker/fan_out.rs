@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use crate::delivery::{Audience, Deliveries, Delivery};
 use crate::index::Found;
 use crate::shards::Shards;
-use crate::subscriber::Member;
+use crate::subscriber::AttachedSubscriber;
 use crate::subscriber::Offered;
 
 /// How many subscribers are offered their share before the task yields.
@@ -39,7 +39,7 @@ const REMEMBERED: usize = 256;
 pub(crate) struct Matched {
     pub(crate) delivery: Delivery,
     pub(crate) found: Vec<Found>,
-    /// The event's part of the bytes that may be in flight.
+    /// The bytes in flight that the event holds.
     pub(crate) in_flight: OwnedSemaphorePermit,
 }
 
@@ -49,31 +49,31 @@ pub(crate) struct FanOut {
     events: mpsc::Receiver<Matched>,
     /// The events of the batch.
     batch: Vec<Arc<Delivery>>,
-    /// Their part of the bytes that may be in flight.
+    /// The bytes in flight that the events of the batch hold, until the batch ends.
     in_flight: Vec<OwnedSemaphorePermit>,
     /// Which subscribers still get which of them, in the order in which they are served.
     shares: VecDeque<Share>,
     /// How many subscribers have been served since the start.
     served: u64,
-    /// The number of the latest share of each id: how many shares come before it.
-    places: Vec<u64>,
+    /// For each subscriber id, the number of its latest share: how many shares were made before it.
+    latest_shares: Vec<u64>,
     /// The sets of events that subscribers got. Those that several got are put together once.
     sets: HashMap<u64, Option<Arc<Deliveries>>>,
-    /// How many of them are put together.
+    /// For how many of these sets the deliveries are put together.
     joined: usize,
 }
 
-/// What one subscriber gets.
+/// The events of a batch that one subscriber gets.
 struct Share {
-    member: Arc<Member>,
+    attached: Arc<AttachedSubscriber>,
     /// Bit n stands for the nth event of the batch.
     events: u64,
 }
 
 impl FanOut {
     pub(crate) fn new(shards: Arc<Shards>, events: mpsc::Receiver<Matched>) -> Self {
-        let (batch, in_flight, shares, places) = (Vec::new(), Vec::new(), VecDeque::new(), Vec::new());
-        Self { shards, events, batch, in_flight, shares, served: 0, places, sets: HashMap::new(), joined: 0 }
+        let (batch, in_flight, shares, latest_shares) = (Vec::new(), Vec::new(), VecDeque::new(), Vec::new());
+        Self { shards, events, batch, in_flight, shares, served: 0, latest_shares, sets: HashMap::new(), joined: 0 }
     }
 
     /// Runs until no more events can come.
@@ -95,7 +95,7 @@ impl FanOut {
         }
     }
 
-    /// Takes what came meanwhile into the batch, as far as it has room.
+    /// Adds the events that arrived meanwhile to the batch, as far as it has room.
     fn admit_waiting(&mut self) {
         while self.batch.len() < BATCH
             && let Ok(event) = self.events.try_recv()
@@ -108,19 +108,19 @@ impl FanOut {
         let bit = 1 << self.batch.len();
         self.in_flight.push(in_flight);
         self.batch.push(Arc::new(delivery));
-        for Found { id, member } in found {
+        for Found { id, attached } in found {
             let id = id.number();
-            if id >= self.places.len() {
-                self.places.resize(id + 1, 0);
+            if id >= self.latest_shares.len() {
+                self.latest_shares.resize(id + 1, 0);
             }
-            let place = &mut self.places[id];
-            let waiting = place.checked_sub(self.served).and_then(|ahead| self.shares.get_mut(ahead as usize));
+            let latest = &mut self.latest_shares[id];
+            let waiting = latest.checked_sub(self.served).and_then(|ahead| self.shares.get_mut(ahead as usize));
             match waiting {
-                // A id may have been given to another subscriber since.
-                Some(share) if Arc::ptr_eq(&share.member, &member) => share.events |= bit,
+                // The id may have been given to another subscriber since.
+                Some(share) if Arc::ptr_eq(&share.attached, &attached) => share.events |= bit,
                 _ => {
-                    *place = self.served + self.shares.len() as u64;
-                    self.shares.push_back(Share { member, events: bit });
+                    *latest = self.served + self.shares.len() as u64;
+                    self.shares.push_back(Share { attached, events: bit });
                 }
             }
         }
@@ -132,19 +132,19 @@ impl FanOut {
             if turn.is_multiple_of(PREFETCHED) {
                 let next = self.shares.iter().take(PREFETCHED);
                 // A subscriber whose prefetch panics is served all the same.
-                drop(catch_unwind(AssertUnwindSafe(|| next.for_each(|share| share.member.prefetch()))));
+                drop(catch_unwind(AssertUnwindSafe(|| next.for_each(|share| share.attached.prefetch()))));
             }
-            let Some(Share { member, events }) = self.shares.pop_front() else { return false };
+            let Some(Share { attached, events }) = self.shares.pop_front() else { return false };
             self.served += 1;
             let offered = if events.is_power_of_two() {
                 let delivery = &self.batch[events.trailing_zeros() as usize];
-                guard(|| member.offer(delivery))
+                guard(|| attached.offer(delivery))
             } else {
                 let deliveries = self.deliveries(events);
-                guard(|| member.offer_all(&deliveries))
+                guard(|| attached.offer_all(&deliveries))
             };
             if offered != Some(Offered::Accepted) {
-                self.shards.end(&member);
+                self.shards.end(&attached);
             }
         }
         !self.shares.is_empty()

@@ -93,7 +93,7 @@ async fn expired_event_takes_a_position_and_reaches_nobody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_of_a_name_arrive_in_the_order_of_their_positions() {
-    let broker = Broker::builder(shop()).shards(2).inbox(4).build();
+    let broker = Broker::builder(shop()).shards(2).shard_queue(4).build();
     let receivers: Vec<_> =
         (0..300).map(|_| subscribe(&broker, Scope::unrestricted(), &[all(), Filter::new(licence().name)])).collect();
     let publishers: Vec<_> = (0..8)
@@ -261,7 +261,7 @@ impl Subscriber for Gate {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn blocked_publishers_lose_nothing() {
-    let broker = Broker::builder(shop()).shards(1).inbox(1).build();
+    let broker = Broker::builder(shop()).shards(1).shard_queue(1).build();
     let (open, gate) = std::sync::mpsc::sync_channel(100);
     let (sender, mut received) = channel(100);
     let mut subscriptions = broker.attach(Arc::new(Gate(Mutex::new(gate), sender)), Scope::unrestricted());
@@ -284,6 +284,23 @@ async fn blocked_publishers_lose_nothing() {
     for publisher in publishers {
         assert_eq!(publisher.await.unwrap().matched, 1);
     }
+}
+
+#[tokio::test]
+async fn a_large_sender_counts_among_the_bytes_in_flight() {
+    let broker = Broker::builder(shop()).build();
+    let (_subscriptions, mut received) = subscribe(&broker, Scope::unrestricted(), &[all()]);
+    let sender = vec![b' '; IN_FLIGHT as usize];
+    broker.publish(changed().with_sender(sender.into())).await.unwrap();
+    // The test's thread runs the broker's tasks as well, so the first event has not been offered yet.
+    let mut second = std::pin::pin!(broker.publish(changed()));
+    tokio::select! {
+        biased;
+        receipt = &mut second => panic!("published beside an event that uses all bytes: {receipt:?}"),
+        () = std::future::ready(()) => {}
+    }
+    assert_eq!(second.await.unwrap().matched, 1);
+    assert_eq!((received.recv().await.unwrap().1, received.recv().await.unwrap().1), (1, 2));
 }
 
 #[tokio::test]

@@ -96,15 +96,15 @@ fn steps() -> impl Strategy<Value = Step> {
 /// The same as the index, without any cleverness.
 struct Model {
     subscriber: SubscriberId,
-    member: Arc<Member>,
+    attached: Arc<AttachedSubscriber>,
     scope: Scope,
     filters: Vec<Filter>,
 }
 
 impl Model {
     fn new(index: &mut Index, scope: Scope) -> Self {
-        let member = Arc::new(Member::new(Arc::new(Accepting)));
-        Self { subscriber: index.insert(member.clone(), &scope), member, scope, filters: Vec::new() }
+        let attached = Arc::new(AttachedSubscriber::new(Arc::new(Accepting)));
+        Self { subscriber: index.insert(attached.clone(), &scope), attached, scope, filters: Vec::new() }
     }
 
     fn wants(&self, event: &Event) -> bool {
@@ -136,14 +136,14 @@ fn run(index: &mut Index, models: &mut [Model], step: Step) {
             let Model { subscriber, scope, filters, .. } = &mut models[member];
             index.set_grants(*subscriber, &grants);
             *scope = scope.clone().with_grants(grants);
-            filters.retain(|filter| scope.permits(filter));
+            filters.retain(|filter| scope.overlaps(filter));
         }
         Step::Publish(event) => {
             let mut found = Vec::new();
             index.matching(&event, &mut found);
-            let mut found: Vec<_> = found.iter().map(|found| Arc::as_ptr(&found.member)).collect();
+            let mut found: Vec<_> = found.iter().map(|found| Arc::as_ptr(&found.attached)).collect();
             let mut wanted: Vec<_> =
-                models.iter().filter(|model| model.wants(&event)).map(|m| Arc::as_ptr(&m.member)).collect();
+                models.iter().filter(|model| model.wants(&event)).map(|m| Arc::as_ptr(&m.attached)).collect();
             found.sort();
             wanted.sort();
             assert_eq!(found, wanted, "{event:?}");
@@ -189,7 +189,7 @@ fn crowd(others: usize, organisation: Option<&Organisation>) -> Index {
     let mut index = Index::default();
     for number in 0..others + 10 {
         let scope = Scope::new(organisation.cloned(), Grants::All);
-        let subscriber = index.insert(Arc::new(Member::new(Arc::new(Accepting))), &scope);
+        let subscriber = index.insert(Arc::new(AttachedSubscriber::new(Arc::new(Accepting))), &scope);
         let resource = if number < 10 { "tickets".to_owned() } else { format!("resource-{}", number % 1000) };
         index.add(subscriber, &Filter::new("changed".into()).with_resource(resource.into()));
     }
