@@ -129,7 +129,7 @@ async fn beyond_the_limit_of_connections_no_client_connects() {
 }
 
 #[tokio::test]
-async fn a_connection_has_only_so_many_subscriptions_and_calls() {
+async fn subscriptions_and_calls_of_a_connection_are_limited() {
     for limits in ["subscriptions_per_connection = 1", "invocation_rate = \"1/s\""] {
         let node = Running::start(configuration(&format!("[limits]\n{limits}"))).await;
         let client = Client::connect(&node.hub(), Some(&node.token(|_| ()))).await.unwrap();
@@ -144,7 +144,7 @@ async fn a_connection_has_only_so_many_subscriptions_and_calls() {
 }
 
 #[tokio::test]
-async fn a_negotiated_connection_does_not_wait_for_ever() {
+async fn a_negotiated_connection_expires() {
     let node = Running::start(configuration("[limits]\nnegotiation_lifetime = \"1ms\"")).await;
     let token = negotiate(&node, "ann", ("x-a", "")).await.body["connectionToken"].as_str().unwrap().to_owned();
     loop {

@@ -234,7 +234,7 @@ impl Session {
     /// Starts to read, and restarts the timeout of the client, as the original does.
     fn read_on(&mut self) {
         self.reading = ReadState::Reading;
-        if self.liveness.heard() {
+        if self.liveness.on_activity() {
             self.connection.skip_ticks_for(Duration::ZERO);
         }
     }
@@ -244,7 +244,7 @@ impl Session {
             Received::Tick => return self.on_tick(Instant::now()),
             Received::Bytes if self.reading.is_blocked() => {
                 // The message is not read yet, but it shows that the client is alive.
-                self.liveness.heard();
+                self.liveness.on_activity();
             }
             Received::Drain => {
                 self.life = Life::Draining { since: Instant::now() };
@@ -255,7 +255,7 @@ impl Session {
                     resumption.on_reconnected();
                 }
                 self.searched = 0;
-                self.liveness.heard();
+                self.liveness.on_activity();
                 self.connection.skip_ticks_for(Duration::ZERO);
             }
             Received::Renewed => {
@@ -315,7 +315,7 @@ impl Session {
             if let Some(resumption) = &mut self.resumption {
                 resumption.on_consumed(consumed);
             }
-            self.liveness.heard();
+            self.liveness.on_activity();
             if !*corked && !self.connection.input().is_empty() {
                 self.client().outbound().cork();
                 *corked = true;
@@ -364,7 +364,7 @@ impl Session {
         if self.intake() == Intake::Paused || self.connection.is_suspended() {
             // The client's pings cannot be seen while its input is not taken. That the client has gone is noticed when
             // writes to it fail.
-            self.liveness.heard();
+            self.liveness.on_activity();
         }
         let state = self.calls.state();
         if self.connection.needs_pings() && self.liveness.ping_is_due(now, state.options.keep_alive_interval) {

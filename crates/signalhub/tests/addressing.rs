@@ -34,7 +34,7 @@ fn hub() -> HubBuilder<()> {
         .method("NotANumber", async |clients: Clients| Ok(clients.all().send("M", (f64::NAN,)).await?))
 }
 
-/// Two connections of ann, one of bob, one of nobody; the first three are in a group each of their own and in "all".
+/// Two connections of ann, one of bob, one anonymous; the first three are in a group each of their own and in "all".
 async fn four(hub: &Hub) -> [Client; 4] {
     let users = [Identity::user("ann"), Identity::user("ann"), Identity::user("bob"), Identity::anonymous()];
     let mut clients = Vec::new();
@@ -49,16 +49,16 @@ async fn four(hub: &Hub) -> [Client; 4] {
     clients.try_into().expect("four clients")
 }
 
-/// Expects that each client hears the message as often as it is said, and nothing else.
-async fn hear(name: &str, clients: &mut [Client], times: [usize; 4]) {
+/// Expects that each client receives the message the given number of times, and nothing else.
+async fn expect_messages(name: &str, clients: &mut [Client], times: [usize; 4]) {
     for (i, (client, times)) in clients.iter_mut().zip(times).enumerate() {
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         client.call("end", "Echo", &json!([0]));
-        while heard.last().is_none_or(|message| *message != result("end", &json!(0))) {
-            heard.push(client.next().await);
+        while received.last().is_none_or(|message| *message != result("end", &json!(0))) {
+            received.push(client.next().await);
         }
-        heard.pop();
-        assert_eq!(heard, vec![called("M", &json!([])); times], "{name}, client {i}");
+        received.pop();
+        assert_eq!(received, vec![called("M", &json!([])); times], "{name}, client {i}");
     }
 }
 
@@ -67,13 +67,13 @@ async fn every_target_from_outside_the_hub() {
     type Choose = fn(&Clients, &[ConnectionId]) -> Target;
     let rows: [(&str, Choose, [usize; 4]); 21] = [
         ("all", |to, _| to.all(), [1, 1, 1, 1]),
-        ("others of nobody", |to, _| to.others(), [1, 1, 1, 1]),
+        ("others without a caller", |to, _| to.others(), [1, 1, 1, 1]),
         ("all except", |to, ids| to.all().except(&ids[1]).except(&ids[3]), [1, 0, 1, 0]),
         ("all except one twice", |to, ids| to.all().except(&ids[1]).except(&ids[1]), [1, 0, 1, 1]),
-        ("all except nobody", |to, _| to.all().except(&ConnectionId::new("nobody")), [1, 1, 1, 1]),
+        ("all except an unknown client", |to, _| to.all().except(&ConnectionId::new("unknown")), [1, 1, 1, 1]),
         ("clients", |to, ids| to.clients([&ids[0], &ids[2]]), [1, 0, 1, 0]),
         ("clients twice", |to, ids| to.clients([&ids[2], &ids[0], &ids[2]]), [1, 0, 1, 0]),
-        ("clients and nobody", |to, ids| to.clients([&ConnectionId::new("nobody"), &ids[3]]), [0, 0, 0, 1]),
+        ("clients, one of them unknown", |to, ids| to.clients([&ConnectionId::new("unknown"), &ids[3]]), [0, 0, 0, 1]),
         ("no clients", |to, _| to.clients([]), [0, 0, 0, 0]),
         ("clients except", |to, ids| to.clients(ids).except(&ids[0]), [0, 1, 1, 1]),
         ("group", |to, _| to.group("all"), [1, 1, 1, 0]),
@@ -81,11 +81,11 @@ async fn every_target_from_outside_the_hub() {
         ("group in another case", |to, _| to.group("All"), [0, 0, 0, 0]),
         ("empty group", |to, _| to.group(""), [0, 0, 0, 0]),
         ("others in group", |to, _| to.others_in_group("all"), [1, 1, 1, 0]),
-        ("groups", |to, _| to.groups(["g0", "g1", "nobody's"]), [1, 1, 0, 0]),
+        ("groups", |to, _| to.groups(["g0", "g1", "empty"]), [1, 1, 0, 0]),
         ("groups that overlap", |to, _| to.groups(["g0", "all", "all"]), [3, 2, 2, 0]),
         ("user", |to, _| to.user("ann"), [1, 1, 0, 0]),
         ("user in another case", |to, _| to.user("Ann"), [0, 0, 0, 0]),
-        ("users twice", |to, _| to.users(["ann", "bob", "ann", "nobody"]), [1, 1, 1, 0]),
+        ("users twice", |to, _| to.users(["ann", "bob", "ann", "unknown"]), [1, 1, 1, 0]),
         ("users except", |to, ids| to.users(["ann", "bob"]).except(&ids[0]), [0, 1, 1, 0]),
     ];
     let hub = hub().build();
@@ -93,13 +93,17 @@ async fn every_target_from_outside_the_hub() {
     let ids: Vec<_> = clients.iter().map(|client| client.id().clone()).collect();
     for (name, choose, times) in rows {
         choose(&hub.clients(), &ids).send("M", ()).await.expect("it can be sent");
-        hear(name, &mut clients, times).await;
+        expect_messages(name, &mut clients, times).await;
     }
     hub.clients().client(&ids[1]).send("M", ()).await.expect("it can be sent");
-    hear("client", &mut clients, [0, 1, 0, 0]).await;
-    hub.clients().client(&ConnectionId::new("nobody")).send("M", ()).await.expect("nobody is no error");
-    hub.clients().caller().send("M", ()).await.expect("nobody is no error");
-    hear("nobody", &mut clients, [0; 4]).await;
+    expect_messages("client", &mut clients, [0, 1, 0, 0]).await;
+    hub.clients()
+        .client(&ConnectionId::new("unknown"))
+        .send("M", ())
+        .await
+        .expect("a target without clients is no error");
+    hub.clients().caller().send("M", ()).await.expect("a target without clients is no error");
+    expect_messages("no client", &mut clients, [0; 4]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,8 +121,8 @@ async fn every_target_that_knows_its_caller() {
     ] {
         clients[0].say(&json!({"type": 1, "target": target, "arguments": arguments}));
         clients[0].peer.send("");
-        // The first client is heard first, so its call is done before the others are counted.
-        hear(target, &mut clients, times).await;
+        // The first client is read first, so its call has ended before the messages of the others are counted.
+        expect_messages(target, &mut clients, times).await;
     }
 }
 
@@ -131,10 +135,10 @@ async fn a_list_of_groups_must_not_name_the_empty_one() {
         let hub = hub().configure(|options| options.error_details = details).build();
         let mut clients = four(&hub).await;
         clients[0].call("1", "Groups", &json!([["g0", ""]]));
-        clients[0].hears([failed("1", &invoking("Groups", detail))]).await;
+        clients[0].receives([failed("1", &invoking("Groups", detail))]).await;
         let sent = hub.clients().groups(["", "g0"]).send("M", ()).await;
         assert!(matches!(sent, Err(SendError::EmptyGroup)), "{sent:?}");
-        hear("an empty name", &mut clients, [0; 4]).await;
+        expect_messages("an empty name", &mut clients, [0; 4]).await;
     }
 }
 
@@ -143,13 +147,13 @@ async fn the_empty_group_alone_is_a_group() {
     let hub = hub().build();
     let mut clients = four(&hub).await;
     clients[1].call("1", "Join", &json!([""]));
-    clients[1].hears([result("1", &Value::Null)]).await;
+    clients[1].receives([result("1", &Value::Null)]).await;
     hub.clients().group("").send("M", ()).await.expect("it can be sent");
-    hear("the empty group", &mut clients, [0, 1, 0, 0]).await;
+    expect_messages("the empty group", &mut clients, [0, 1, 0, 0]).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn arguments_that_cannot_be_sent_reach_nobody() {
+async fn arguments_that_cannot_be_sent_reach_no_client() {
     let hub = hub().configure(|options| options.error_details = ErrorDetails::Shown).build();
     let mut clients = four(&hub).await;
     clients[0].call("1", "NotANumber", &json!([]));
@@ -157,7 +161,7 @@ async fn arguments_that_cannot_be_sent_reach_nobody() {
     assert!(error.contains(" SerializationException: "), "{error}");
     let sent = hub.clients().all().send("M", "no tuple").await;
     assert!(matches!(sent, Err(SendError::Arguments { .. })), "{sent:?}");
-    hear("no arguments", &mut clients, [0; 4]).await;
+    expect_messages("no arguments", &mut clients, [0; 4]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,31 +172,31 @@ async fn a_group_lives_as_long_as_it_has_members() {
     for client in [&mut a, &mut b] {
         for group in ["new", "new"] {
             client.call("1", "Join", &json!([group]));
-            client.hears([result("1", &Value::Null)]).await;
+            client.receives([result("1", &Value::Null)]).await;
         }
     }
     assert_eq!(hub.group_count(), before + 1);
     hub.clients().group("new").send("M", ()).await.expect("it can be sent");
-    a.hears([called("M", &json!([]))]).await;
-    a.is_heard().await;
+    a.receives([called("M", &json!([]))]).await;
+    a.round_trip().await;
     for (group, left) in [("new", 1), ("new", 1), ("unknown", 1)] {
         a.call("1", "Leave", &json!([group]));
-        a.hears([result("1", &Value::Null)]).await;
+        a.receives([result("1", &Value::Null)]).await;
         assert_eq!(hub.group_count(), before + left);
     }
     hub.groups().remove(b.id(), "new").await.unwrap();
     assert_eq!(hub.group_count(), before);
-    hub.groups().add(&ConnectionId::new("nobody"), "new").await.unwrap();
-    hub.groups().remove(&ConnectionId::new("nobody"), "all").await.unwrap();
+    hub.groups().add(&ConnectionId::new("unknown"), "new").await.unwrap();
+    hub.groups().remove(&ConnectionId::new("unknown"), "all").await.unwrap();
     assert_eq!(hub.group_count(), before);
-    b.hears([called("M", &json!([]))]).await;
-    b.is_heard().await;
+    b.receives([called("M", &json!([]))]).await;
+    b.round_trip().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_leaves_is_taken_out_of_everything() {
+async fn a_client_that_leaves_is_removed_everywhere() {
     let hub = hub().build();
-    let [mut gone, mut ann, mut bob, mut nobody] = four(&hub).await;
+    let [mut gone, mut ann, mut bob, mut anonymous] = four(&hub).await;
     let id = gone.id().clone();
     let kept = hub.clients().client(&id);
     assert_eq!((hub.client_count(), hub.group_count()), (4, 4));
@@ -200,22 +204,22 @@ async fn who_leaves_is_taken_out_of_everything() {
     gone.ends().await;
     assert_eq!((hub.client_count(), hub.group_count()), (3, 3));
     for target in [hub.clients().clients([&id]), hub.clients().group("g0")] {
-        target.send("M", ()).await.expect("nobody is no error");
+        target.send("M", ()).await.expect("a target without clients is no error");
     }
-    kept.send("M", ()).await.expect("nobody is no error");
+    kept.send("M", ()).await.expect("a target without clients is no error");
     hub.groups().add(&id, "new").await.unwrap();
     hub.groups().add(&id, "all").await.unwrap();
     assert_eq!(hub.group_count(), 3);
     for target in [hub.clients().all(), hub.clients().group("all"), hub.clients().users(["ann", "bob"])] {
         target.send("M", ()).await.expect("it can be sent");
     }
-    for (client, times) in [(&mut ann, 3), (&mut bob, 3), (&mut nobody, 1)] {
-        client.hears(vec![called("M", &json!([])); times]).await;
-        client.is_heard().await;
+    for (client, times) in [(&mut ann, 3), (&mut bob, 3), (&mut anonymous, 1)] {
+        client.receives(vec![called("M", &json!([])); times]).await;
+        client.round_trip().await;
     }
-    for mut client in [ann, bob, nobody] {
+    for mut client in [ann, bob, anonymous] {
         client.say(&json!({"type": 7}));
-        client.hears([json!({"type": 7})]).await;
+        client.receives([json!({"type": 7})]).await;
         client.ends().await;
     }
     assert_eq!((hub.client_count(), hub.group_count()), (0, 0));
@@ -231,13 +235,13 @@ async fn a_target_is_resolved_when_something_is_sent() {
     one.send("M", ()).await.expect("no receiver is no error");
     assert!(matches!(one.invoke::<u32>("M", ()).await, Err(InvokeError::Unknown(_))));
     client.peer.send("{\"protocol\":\"json\",\"version\":1}\u{1e}");
-    client.hears([json!({})]).await;
+    client.receives([json!({})]).await;
     hub.groups().add(&id, "g").await.unwrap();
     one.send("One", ()).await.expect("it can be sent");
     group.send("Group", ()).await.expect("it can be sent");
     user.send("User", ()).await.expect("it can be sent");
     let asked = tokio::spawn(async move { one.invoke::<u32>("Ask", ()).await });
-    client.hears(["One", "Group", "User"].map(|method| called(method, &json!([])))).await;
+    client.receives(["One", "Group", "User"].map(|method| called(method, &json!([])))).await;
     let question = client.is_asked("Ask").await;
     client.say(&result(&question, &json!(7)));
     assert_eq!(soon(asked).await.unwrap().unwrap(), 7);
@@ -263,10 +267,10 @@ async fn messages_of_one_sender_stay_in_order_whatever_their_targets() {
     let mut client = Client::connect(&hub).await;
     hub.groups().add(client.id(), "all").await.unwrap();
     send_all(&hub.clients(), client.id()).await.expect("all can be sent");
-    client.hears(numbered(0, 1000)).await;
+    client.receives(numbered(0, 1000)).await;
     client.call("1", "SendAll", &json!([]));
-    client.hears(numbered(0, 1000)).await;
-    client.hears([result("1", &Value::Null)]).await;
+    client.receives(numbered(0, 1000)).await;
+    client.receives([result("1", &Value::Null)]).await;
 }
 
 /// Sending makes room for other tasks after every 128 clients, who may then come and go.
@@ -284,7 +288,7 @@ async fn many_clients_are_reached_while_some_leave() {
     }
     soon(sending).await.expect("no panic").expect("it can be sent");
     for client in clients.iter_mut().skip(1).step_by(3) {
-        client.hears([called("M", &json!([1]))]).await;
+        client.receives([called("M", &json!([1]))]).await;
     }
     drop(clients);
     assert_eq!(hub.client_count(), 200);
@@ -299,7 +303,7 @@ async fn a_slow_client_is_closed_and_the_others_are_served() {
         hub.clients().all().send("M", (&text,)).await.expect("it can be sent");
         quick.next().await;
     }
-    quick.is_heard().await;
+    quick.round_trip().await;
     assert_eq!(hub.client_count(), 1);
     assert_eq!(slow.peer.close_reason(), Some(signalhub::CloseReason::SlowConsumer));
     let mut queued = 0;
@@ -310,7 +314,7 @@ async fn a_slow_client_is_closed_and_the_others_are_served() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_without_a_name_is_an_error_of_the_method_and_reaches_nobody() {
+async fn a_message_without_a_name_is_an_error_of_the_method_and_reaches_no_client() {
     let text = " ArgumentException: The value cannot be an empty string. (Parameter 'target')";
     let hub = Hub::builder()
         .method("Echo", async |Args((value,)): Args<(Value,)>| Ok(value))
@@ -323,12 +327,12 @@ async fn a_message_without_a_name_is_an_error_of_the_method_and_reaches_nobody()
     let mut client = Client::connect(&hub).await;
     for method in ["All", "Caller", "Ask"] {
         client.call("1", method, &json!([]));
-        client.hears([failed("1", &invoking(method, text))]).await;
+        client.receives([failed("1", &invoking(method, text))]).await;
     }
-    // Where nobody is to hear it, the original does not look at it.
+    // The original does not check the name when the target has no clients.
     client.call("1", "Others", &json!([]));
-    client.hears([result("1", &Value::Null)]).await;
-    client.is_heard().await;
+    client.receives([result("1", &Value::Null)]).await;
+    client.round_trip().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -365,16 +369,16 @@ async fn a_user_is_a_user_of_an_organisation() {
         assert_eq!(clients[caller].next().await, result("sent", &Value::Null), "{method} by {caller}");
         let mut others = expected;
         others[caller] = 0;
-        hear(&format!("{method} by {caller}"), &mut clients, others).await;
+        expect_messages(&format!("{method} by {caller}"), &mut clients, others).await;
     }
     for (organisation, expected) in
         [(None, [0, 0, 1, 0]), (Some("acme"), [1, 0, 0, 0]), (Some("nowhere"), [0, 0, 0, 0])]
     {
         hub.clients().in_organisation(organisation).user("ann").send("M", ()).await.unwrap();
-        hear(&format!("{organisation:?}"), &mut clients, expected).await;
+        expect_messages(&format!("{organisation:?}"), &mut clients, expected).await;
     }
     hub.clients().user("ann").send("M", ()).await.unwrap();
-    hear("outside a call", &mut clients, [0, 0, 1, 0]).await;
+    expect_messages("outside a call", &mut clients, [0, 0, 1, 0]).await;
 }
 
 /// Senders wait a moment for clients that read and are far behind, so a burst of any length reaches them whole.
@@ -404,6 +408,6 @@ async fn many_messages_in_a_row_do_not_overtake_a_client_that_reads() {
             client.call("1", "Flood", &json!([]));
         }
     }
-    client.hears([result("1", &Value::Null)]).await;
+    client.receives([result("1", &Value::Null)]).await;
     sending.await.unwrap();
 }

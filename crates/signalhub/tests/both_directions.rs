@@ -37,10 +37,10 @@ async fn a_call_can_stream_in_both_directions() {
     client.say(&json!({"type": 4, "invocationId": "1", "target": "EchoAll", "arguments": [], "streamIds": ["1"]}));
     for text in ["a", "b"] {
         client.item("1", &json!(text));
-        client.hears([item_of("1", &json!(text))]).await;
+        client.receives([item_of("1", &json!(text))]).await;
     }
     client.complete("1");
-    client.hears([ended("1")]).await;
+    client.receives([ended("1")]).await;
     assert_eq!(shared.alive.count(), 0);
 }
 
@@ -70,12 +70,12 @@ async fn what_ends_a_stream_ends_the_upload_it_reads() {
         client.say(&json!({"type": 4, "invocationId": "1", "target": target, "arguments": [], "streamIds": ["s"]}));
         idle().await;
         end(&mut client);
-        client.hears([last]).await;
+        client.receives([last]).await;
         assert_eq!(shared.alive.count(), 0);
         for _ in 0..20 {
             client.item("s", &json!("late"));
         }
-        client.is_heard().await;
+        client.round_trip().await;
     }
 }
 
@@ -86,6 +86,6 @@ async fn a_stream_may_end_before_the_upload_it_reads() {
     for i in 0..30 {
         client.item("s", &json!(i.to_string()));
     }
-    client.hears([item_of("1", &json!("0")), item_of("1", &json!("1")), ended("1")]).await;
-    client.is_heard().await;
+    client.receives([item_of("1", &json!("0")), item_of("1", &json!("1")), ended("1")]).await;
+    client.round_trip().await;
 }

@@ -67,33 +67,33 @@ async fn every_way_to_call_works_in_both() {
             Protocol::Json => json!({"orderId": 2, "lines": ["a"]}),
             Protocol::MessagePack => json!({"OrderId": 2, "Lines": ["a"]}),
         };
-        client.hears([result("1", &order)]).await;
+        client.receives([result("1", &order)]).await;
         client.call("2", "Next", &json!([{"OrderId": 1, "Lines": []}]));
         assert_eq!(client.next().await["invocationId"], "2");
         client.stream("3", "Count", &json!([2]));
-        client.hears([item_of("3", &json!(0)), item_of("3", &json!(1)), ended("3")]).await;
+        client.receives([item_of("3", &json!(0)), item_of("3", &json!(1)), ended("3")]).await;
         client.call_with("4", "Sum", &["u"]);
         client.item("u", &json!(2));
         client.item("u", &json!(3));
         client.complete("u");
-        client.hears([result("4", &json!(5))]).await;
+        client.receives([result("4", &json!(5))]).await;
         client.call("5", "Ask", &json!([]));
         let question = client.is_asked("Number").await;
         client.say(&result(&question, &json!(41)));
-        client.hears([result("5", &json!(42))]).await;
-        client.is_heard().await;
+        client.receives([result("5", &json!(42))]).await;
+        client.round_trip().await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_item_of_another_type_is_told_as_the_original_does() {
+async fn an_item_of_another_type_fails_its_stream_with_the_text_of_the_original() {
     let hub = hub().build();
     let mut client = Client::connect_speaking(&hub, Identity::user("ann"), Protocol::MessagePack).await;
     client.call_with("1", "Sum", &["u"]);
     client.item("u", &json!("x"));
     let detail = " HubException: Failed to bind Stream message. InvalidDataException: Deserializing object of the `Int32` type \
                   for 'item' failed.";
-    client.hears([failed("1", &invoking("Sum", detail))]).await;
+    client.receives([failed("1", &invoking("Sum", detail))]).await;
 }
 
 /// Counts how often it is encoded.
@@ -132,13 +132,13 @@ async fn a_broadcast_is_encoded_once_for_each_protocol_in_use() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broadcast_that_one_protocol_cannot_say_reaches_nobody() {
+async fn a_broadcast_that_one_protocol_cannot_represent_reaches_no_client() {
     let hub = hub().build();
     let mut both = clients(&hub, &Protocol::ALL).await;
     let sent = hub.clients().all().send("M", (f64::NAN,)).await;
     assert!(matches!(sent, Err(SendError::Arguments { .. })), "{sent:?}");
     for client in &mut both {
-        client.hears_nothing().await;
+        client.receives_nothing().await;
     }
     // Readers of MessagePack in JavaScript refuse such a name.
     assert!(hub.clients().all().send("M", (json!({"__proto__": 1}),)).await.is_err());
@@ -156,17 +156,17 @@ async fn a_value_that_is_passed_on_reaches_clients_of_both() {
     let mut both = clients(&hub, &Protocol::ALL).await;
     let [json, binary] = &mut both[..] else { panic!("two clients") };
     json.call("1", "Pass", &json!([{"camelCase": [2.50, null]}]));
-    binary.hears([called("Passed", &json!([{"camelCase": [2.5, null]}]))]).await;
-    json.hears([called("Passed", &json!([{"camelCase": [2.5, null]}])), result("1", &json!(null))]).await;
+    binary.receives([called("Passed", &json!([{"camelCase": [2.5, null]}]))]).await;
+    json.receives([called("Passed", &json!([{"camelCase": [2.5, null]}])), result("1", &json!(null))]).await;
     // Bytes and a time, which JSON has other forms for.
     binary.peer.send(b"\x15\x96\x01\x80\xc0\xa4Pass\x91\x92\xc4\x01\x07\xd6\xff\x65\x53\x75\0\x90");
     let raw = soon(binary.peer.receive()).await.unwrap();
     assert_eq!(raw, b"\x17\x96\x01\x80\xc0\xa6Passed\x91\x92\xc4\x01\x07\xd6\xff\x65\x53\x75\0\x90"[..]);
-    json.hears([called("Passed", &json!([["Bw==", "2023-11-14T13:24:16Z"]]))]).await;
+    json.receives([called("Passed", &json!([["Bw==", "2023-11-14T13:24:16Z"]]))]).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_that_one_protocol_cannot_say_is_refused_before_it_is_passed_on() {
+async fn a_value_that_one_protocol_cannot_represent_is_refused_before_it_is_passed_on() {
     let fill = async |clients: Clients, mut upload: Upload<AnyValue>| {
         while let Some(item) = upload.next().await {
             clients.all().send("Passed", (item?,)).await?;
@@ -214,11 +214,11 @@ async fn a_value_that_one_protocol_cannot_say_is_refused_before_it_is_passed_on(
             client.result_spelt(&question, value);
             let error = client.next().await["error"].as_str().unwrap().to_owned();
             assert!(error.contains("Error trying to deserialize result"), "{}: {error}", value.escape_ascii());
-            client.is_heard().await;
+            client.round_trip().await;
         }
     }
     for client in &mut every {
-        client.hears_nothing().await;
+        client.receives_nothing().await;
     }
 }
 
@@ -249,23 +249,23 @@ async fn line_breaks_between_tokens_reach_every_client_as_spaces() {
         format!("{{\"type\":1,\"invocationId\":\"{id}\",\"target\":\"{target}\",\"arguments\":[{arguments}]}}\u{1e}")
     };
     json.peer.send(call("1", "Raw", ""));
-    json.hears_text(&format!("{{\"type\":3,\"invocationId\":\"1\",\"result\":{spelt}}}")).await;
+    json.receives_text(&format!("{{\"type\":3,\"invocationId\":\"1\",\"result\":{spelt}}}")).await;
     json.peer.send(call("2", "Relay", raw().get()));
-    json.hears_text(&format!("{{\"type\":1,\"target\":\"Passed\",\"arguments\":[{spelt},\"last\"]}}")).await;
-    json.hears_text(&format!("{{\"type\":3,\"invocationId\":\"2\",\"result\":{spelt}}}")).await;
-    binary.hears([called("Passed", &json!([{"a": 1, "b": []}, "last"]))]).await;
+    json.receives_text(&format!("{{\"type\":1,\"target\":\"Passed\",\"arguments\":[{spelt},\"last\"]}}")).await;
+    json.receives_text(&format!("{{\"type\":3,\"invocationId\":\"2\",\"result\":{spelt}}}")).await;
+    binary.receives([called("Passed", &json!([{"a": 1, "b": []}, "last"]))]).await;
     json.stream("3", "Raws", &json!([]));
-    json.hears_text(&format!("{{\"type\":2,\"invocationId\":\"3\",\"item\":{spelt}}}")).await;
-    json.hears([ended("3")]).await;
+    json.receives_text(&format!("{{\"type\":2,\"invocationId\":\"3\",\"item\":{spelt}}}")).await;
+    json.receives([ended("3")]).await;
     json.say(&json!({"type": 4, "invocationId": "4", "target": "Back", "arguments": [], "streamIds": ["u"]}));
     json.peer.send(format!("{{\"type\":2,\"invocationId\":\"u\",\"item\":{}}}\u{1e}", raw().get()));
-    json.hears_text(&format!("{{\"type\":2,\"invocationId\":\"4\",\"item\":{spelt}}}")).await;
+    json.receives_text(&format!("{{\"type\":2,\"invocationId\":\"4\",\"item\":{spelt}}}")).await;
     json.complete("u");
-    json.hears([ended("4")]).await;
+    json.receives([ended("4")]).await;
     json.call("5", "Answer", &json!([]));
     let question = json.is_asked("Number").await;
     json.peer.send(format!("{{\"type\":3,\"invocationId\":\"{question}\",\"result\":{}}}\u{1e}", raw().get()));
-    json.hears_text(&format!("{{\"type\":3,\"invocationId\":\"5\",\"result\":{spelt}}}")).await;
+    json.receives_text(&format!("{{\"type\":3,\"invocationId\":\"5\",\"result\":{spelt}}}")).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -288,7 +288,7 @@ async fn hostile_arguments_are_refused_and_the_connection_lives() {
         let error = client.next().await["error"].as_str().unwrap().to_owned();
         let base = "Failed to invoke 'Echo' due to an error on the server. InvalidDataException: ";
         assert!(error.starts_with(&format!("{base}{expected}")), "{error}");
-        client.is_heard().await;
+        client.round_trip().await;
     }
 }
 
@@ -305,13 +305,13 @@ async fn null_is_an_argument_and_an_answer_where_there_may_be_none() {
     for protocol in Protocol::ALL {
         let mut client = Client::connect_speaking(&hub, Identity::user("ann"), protocol).await;
         client.call("1", "Maybe", &json!([null]));
-        client.hears([result("1", &Value::Null)]).await;
+        client.receives([result("1", &Value::Null)]).await;
         client.call("2", "Next", &json!([null]));
         let error = client.next().await["error"].as_str().unwrap().to_owned();
         assert!(error.contains("Error binding arguments."), "{error}");
         client.call("3", "AskForText", &json!([]));
         let question = client.is_asked("Text").await;
         client.say(&result(&question, &Value::Null));
-        client.hears([result("3", &Value::Null)]).await;
+        client.receives([result("3", &Value::Null)]).await;
     }
 }

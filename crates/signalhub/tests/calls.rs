@@ -42,7 +42,7 @@ async fn calls_begin_in_order_and_end_as_they_do() {
         assert!(events.none(), "more than {limit} calls run");
         for i in 0..3 {
             shared.let_through(1);
-            client.hears([result(&i.to_string(), &json!(i.to_string()))]).await;
+            client.receives([result(&i.to_string(), &json!(i.to_string()))]).await;
             assert_eq!(events.next().await, format!("done {i}"));
             if begin + i < 3 {
                 assert_eq!(events.next().await, format!("begun {}", begin + i));
@@ -60,7 +60,7 @@ async fn calls_may_share_an_id() {
     client.call("1", "Wait", &json!(["a"]));
     client.call("1", "Wait", &json!(["b"]));
     shared.let_through(2);
-    client.hears([result("1", &json!("a")), result("1", &json!("b"))]).await;
+    client.receives([result("1", &json!("a")), result("1", &json!("b"))]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,17 +72,17 @@ async fn a_panic_ends_its_call_and_nothing_else() {
     assert_eq!(events.next().await, "begun a");
     for id in ["2", "3"] {
         client.call(id, "Panic", &json!([]));
-        client.hears([failed(id, &invoking("Panic", ""))]).await;
+        client.receives([failed(id, &invoking("Panic", ""))]).await;
     }
     client.say(&json!({"type": 1, "target": "Panic", "arguments": []}));
-    client.is_heard().await;
+    client.round_trip().await;
     shared.let_through(1);
-    client.hears([result("1", &json!("a"))]).await;
+    client.receives([result("1", &json!("a"))]).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_is_held_up_lives_as_long_as_it_says_something() {
-    // Other messages are read, or held up behind a call, or so many that no more are read.
+async fn a_client_that_sends_pings_does_not_time_out_while_its_call_runs() {
+    // The pings are read, or wait behind a call, or stay in the transport because too much waits.
     for behind in [0, 1, 1000] {
         let (hub, shared, _events) = hub();
         let mut client =
@@ -97,17 +97,17 @@ async fn a_client_that_is_held_up_lives_as_long_as_it_says_something() {
             client.say(&json!({"type": 6}));
         }
         shared.let_through(1);
-        client.hears([result("a", &json!("a"))]).await;
+        client.receives([result("a", &json!("a"))]).await;
         for _ in 0..behind {
-            client.hears([result("b", &json!("x".repeat(100)))]).await;
+            client.receives([result("b", &json!("x".repeat(100)))]).await;
         }
-        client.is_heard().await;
+        client.round_trip().await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_is_held_up_and_falls_silent_times_out() {
-    // Four times the timeout where messages are held up.
+async fn a_silent_client_times_out_while_its_call_runs() {
+    // While reading is blocked, the timeout is four times as long.
     for (behind, least) in [(0, 29), (1, 119), (10, 119)] {
         let (hub, _shared, _events) = hub();
         let mut client =
@@ -122,7 +122,7 @@ async fn a_client_that_is_held_up_and_falls_silent_times_out() {
         assert_eq!(client.peer.close_reason(), None);
         seconds(&client, 2).await;
         let close = json!({"type": 7, "error": "Connection closed with an error.", "allowReconnect": true});
-        client.hears([close]).await;
+        client.receives([close]).await;
     }
 }
 

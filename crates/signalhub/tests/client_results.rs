@@ -68,7 +68,7 @@ async fn an_answer_becomes_the_result_of_the_question() {
         answer["invocationId"] = json!(question);
         client.say(&answer);
         match outcome {
-            Ok(name) => client.hears([result("1", &json!(name))]).await,
+            Ok(name) => client.receives([result("1", &json!(name))]).await,
             Err(detail) => {
                 let completion = client.next().await;
                 let error = completion["error"].as_str().unwrap_or_default();
@@ -76,9 +76,9 @@ async fn an_answer_becomes_the_result_of_the_question() {
             }
         }
         assert_eq!(hub.pending_result_count(), 0);
-        // A second answer is nobody's.
+        // No call waits for a second answer.
         client.say(&result(&question, &json!("you")));
-        client.is_heard().await;
+        client.round_trip().await;
     }
 }
 
@@ -105,10 +105,10 @@ async fn only_completions_of_known_questions_are_answers() {
     }
     client.say(&item_of(&question, &json!("you")));
     client.cancel(&question);
-    client.is_heard().await;
+    client.round_trip().await;
     assert_eq!(hub.pending_result_count(), 1);
     client.say(&result(&question, &json!("me")));
-    client.hears([result("1", &json!("me"))]).await;
+    client.receives([result("1", &json!("me"))]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,31 +121,31 @@ async fn a_waiting_method_gives_its_slot_to_the_next_call() {
     client.call("4", "Echo", &json!(["behind"]));
     let (first, second) = (client.is_asked("Name").await, client.is_asked("Name").await);
     assert_ne!(first, second);
-    // The third call has the only slot, so the loop stands and reads no answer.
+    // The third call has the only slot, so reading is blocked and no answer is read.
     client.say(&result(&second, &json!("b")));
     client.say(&result(&first, &json!("a")));
-    client.hears_nothing().await;
+    client.receives_nothing().await;
     shared.let_through(1);
     let (waited, behind) = (result("3", &Value::Null), result("4", &json!("behind")));
-    client.hears([waited, behind, result("2", &json!("b")), result("1", &json!("a"))]).await;
+    client.receives([waited, behind, result("2", &json!("b")), result("1", &json!("a"))]).await;
     // The slots that were given away did not multiply.
     client.call("5", "Wait", &json!([]));
     client.call("6", "Echo", &json!([6]));
-    client.hears_nothing().await;
+    client.receives_nothing().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_question_that_nobody_waits_for_any_more_leaves_nothing() {
+async fn a_question_whose_method_has_timed_out_leaves_nothing() {
     let hub = hub().0.build();
     let mut client = Client::connect(&hub).await;
     client.call("1", "AskForTenSeconds", &json!([]));
     let question = client.is_asked("Name").await;
     assert_eq!(hub.pending_result_count(), 1);
     tokio::time::advance(Duration::from_secs(11)).await;
-    client.hears([failed("1", &invoking("AskForTenSeconds", " HubException: too late"))]).await;
+    client.receives([failed("1", &invoking("AskForTenSeconds", " HubException: too late"))]).await;
     assert_eq!(hub.pending_result_count(), 0);
     client.say(&result(&question, &json!("late")));
-    client.is_heard().await;
+    client.round_trip().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,7 +160,7 @@ async fn dropping_the_wait_forgets_the_question() {
     assert!(soon(waiting).await.is_err());
     assert_eq!(hub.pending_result_count(), 0);
     client.say(&result(&question, &json!(1)));
-    client.is_heard().await;
+    client.round_trip().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,7 +190,7 @@ async fn one_client_may_be_asked_by_another() {
     asking.call("1", "Ask", &json!([asked.id()]));
     let question = asked.is_asked("Age").await;
     asked.say(&result(&question, &json!(42)));
-    asking.hears([result("1", &json!(42))]).await;
+    asking.receives([result("1", &json!(42))]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -240,9 +240,9 @@ async fn an_asking_client_that_leaves_frees_its_method() {
 async fn an_unknown_client_cannot_be_asked() {
     let (hub, ..) = detailed();
     let mut client = Client::connect(&hub).await;
-    client.call("1", "Ask", &json!(["nobody"]));
-    let detail = " IOException: Connection 'nobody' does not exist.";
-    client.hears([failed("1", &invoking("Ask", detail))]).await;
+    client.call("1", "Ask", &json!(["unknown"]));
+    let detail = " IOException: Connection 'unknown' does not exist.";
+    client.receives([failed("1", &invoking("Ask", detail))]).await;
     let answer = hub.clients().caller().invoke::<i32>("Age", ()).await;
     assert!(matches!(answer, Err(InvokeError::Unknown(_))), "{answer:?}");
     assert_eq!(hub.pending_result_count(), 0);
@@ -260,11 +260,11 @@ async fn a_foreign_answer_closes_who_gave_it_and_the_asked_one_may_still_answer(
          '{question}'.",
         stranger.id()
     );
-    stranger.hears([json!({"type": 7, "error": error, "allowReconnect": true})]).await;
+    stranger.receives([json!({"type": 7, "error": error, "allowReconnect": true})]).await;
     stranger.ends().await;
     assert_eq!(hub.pending_result_count(), 1);
     asked.say(&result(&question, &json!("me")));
-    asked.hears([result("1", &json!("me"))]).await;
+    asked.receives([result("1", &json!("me"))]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -275,7 +275,7 @@ async fn on_connected_cannot_ask() {
     for (details, error) in [(ErrorDetails::Hidden, hidden), (ErrorDetails::Shown, shown)] {
         let hub = hub().0.configure(|options| options.error_details = details).on_connected(ask_caller).build();
         let mut client = Client::connect(&hub).await;
-        client.hears([json!({"type": 7, "error": error})]).await;
+        client.receives([json!({"type": 7, "error": error})]).await;
         client.ends().await;
         assert_eq!((hub.pending_result_count(), hub.client_count()), (0, 0));
     }
@@ -289,7 +289,7 @@ async fn a_question_can_be_answered_while_the_server_stops() {
     client.peer.drain();
     idle().await;
     client.say(&result(&question, &json!("me")));
-    client.hears([result("1", &json!("me"))]).await;
+    client.receives([result("1", &json!("me"))]).await;
     assert_eq!(client.ends().await, CloseReason::ServerShutdown);
 }
 
@@ -304,7 +304,7 @@ async fn a_client_that_is_still_connecting_answers_later() {
     let waiting = tokio::spawn(async move { target.invoke::<i32>("Age", ()).await });
     let question = client.is_asked("Age").await;
     client.say(&result(&question, &json!(1)));
-    client.hears_nothing().await;
+    client.receives_nothing().await;
     shared.let_through(1);
     assert_eq!(soon(waiting).await.expect("no panic").ok(), Some(1));
 }
@@ -324,12 +324,12 @@ async fn a_completion_is_offered_to_uploads_first() {
     let question = client.is_asked("Name").await;
     client.call_with("2", "Drain", &[&question]);
     client.say(&result(&question, &json!("me")));
-    client.hears([result("2", &json!("drained"))]).await;
+    client.receives([result("2", &json!("drained"))]).await;
     client.say(&result(&question, &json!("me")));
-    client.hears([result("1", &json!("me"))]).await;
+    client.receives([result("1", &json!("me"))]).await;
 }
 
-/// The connection has ended, but its on_disconnected still runs: nobody is left to answer.
+/// The connection has ended, but its on_disconnected still runs: no client is left to answer.
 async fn check_leaving(end: fn(&mut Client)) {
     let (hub, shared, mut events) = hub();
     let hub = hub
@@ -368,6 +368,6 @@ async fn a_broadcast_is_no_question() {
     let hub = hub().0.build();
     let mut client = Client::connect(&hub).await;
     hub.clients().client(client.id()).send("Hello", (1,)).await.expect("nothing can fail");
-    client.hears([called("Hello", &json!([1]))]).await;
+    client.receives([called("Hello", &json!([1]))]).await;
     assert_eq!(hub.pending_result_count(), 0);
 }

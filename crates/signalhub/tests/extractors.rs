@@ -26,9 +26,9 @@ impl<S> Extract<S> for Name {
 }
 
 /// The name of the method, by way of the state of the hub.
-struct Told;
+struct Reported;
 
-impl Extract<Shared> for Told {
+impl Extract<Shared> for Reported {
     fn extract(call: &Call, shared: &Shared) -> Result<Self, HubError> {
         shared.tell(call.method().unwrap_or("a hook"));
         Ok(Self)
@@ -46,7 +46,7 @@ async fn a_method_gets_what_an_extractor_of_its_program_makes() {
         .build();
     let mut client = Client::connect(&hub).await;
     client.call("1", "Greet", &json!(["good day"]));
-    client.hears([result("1", &json!("good day, ann"))]).await;
+    client.receives([result("1", &json!("good day, ann"))]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,14 +54,14 @@ async fn an_extractor_reads_the_state_of_its_hub_and_the_name_of_the_method() {
     let (shared, mut events) = Shared::new();
     let hub = Hub::builder()
         .state(shared)
-        .method("First", async |_: Told| Ok(()))
-        .on_connected(async |_: Told| Ok(()))
-        .on_disconnected(async |_: Told| Ok(()))
+        .method("First", async |_: Reported| Ok(()))
+        .on_connected(async |_: Reported| Ok(()))
+        .on_disconnected(async |_: Reported| Ok(()))
         .build();
     let mut client = Client::connect(&hub).await;
     // The registered name, not the one that the client wrote.
     client.call("1", "first", &json!([]));
-    client.hears([result("1", &json!(null))]).await;
+    client.receives([result("1", &json!(null))]).await;
     client.vanish();
     for event in ["a hook", "First", "a hook"] {
         assert_eq!(events.next().await, event);
@@ -82,17 +82,17 @@ async fn a_failed_extraction_answers_the_call_and_the_method_does_not_run() {
         .build();
     let mut client = Client::connect_as(&hub, Identity::user("mallory")).await;
     client.call("1", "Plain", &json!([]));
-    client.hears([failed("1", &refused("Plain"))]).await;
+    client.receives([failed("1", &refused("Plain"))]).await;
     client.stream("2", "Stream", &json!([]));
-    client.hears([failed("2", &refused("Stream"))]).await;
-    client.is_heard().await;
+    client.receives([failed("2", &refused("Stream"))]).await;
+    client.round_trip().await;
     assert_eq!(runs.load(Ordering::Relaxed), 0);
 
     let mut client = Client::connect_as(&hub, Identity::anonymous()).await;
     client.call("1", "Plain", &json!([]));
-    client.hears([failed("1", &invoking("Plain", ""))]).await;
+    client.receives([failed("1", &invoking("Plain", ""))]).await;
     client.stream("2", "Stream", &json!([]));
-    client.hears([failed("2", &invoking("Stream", ""))]).await;
+    client.receives([failed("2", &invoking("Stream", ""))]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,19 +103,19 @@ async fn a_failed_extraction_ends_the_streams_that_the_call_takes() {
         .build();
     let mut client = Client::connect_as(&hub, Identity::user("mallory")).await;
     client.call_with("1", "Sum", &["s"]);
-    client.hears([failed("1", &refused("Sum"))]).await;
+    client.receives([failed("1", &refused("Sum"))]).await;
     // More items than any buffer takes: they belong to no stream, so nothing waits for a reader.
     for item in 0..100 {
         client.item("s", &json!(item));
     }
-    client.is_heard().await;
+    client.round_trip().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_extraction_in_on_connected_refuses_the_client() {
     let hub = Hub::builder().on_connected(async |_: Name| Ok(())).build();
     let mut client = Client::connect_as(&hub, Identity::user("mallory")).await;
-    client.hears([json!({"type": 7, "error": "Connection closed with an error. HubException: banned"})]).await;
+    client.receives([json!({"type": 7, "error": "Connection closed with an error. HubException: banned"})]).await;
     assert_eq!(client.ends().await, CloseReason::Refused);
     assert_eq!(hub.client_count(), 0);
 }
@@ -135,7 +135,7 @@ async fn the_first_parameter_that_fails_decides() {
     let mut client = Client::connect_as(&hub, Identity::user("mallory")).await;
     client.call("1", "One", &json!([]));
     client.call("2", "Other", &json!([]));
-    client.hears([failed("1", &refused("One")), failed("2", &invoking("Other", " HubException: fails"))]).await;
+    client.receives([failed("1", &refused("One")), failed("2", &invoking("Other", " HubException: fails"))]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,9 +159,9 @@ async fn an_extractor_with_a_cancellation_lets_its_stream_end_by_itself() {
     let hub = Hub::builder().stream("UntilCancelled", until_cancelled).build();
     let mut client = Client::connect(&hub).await;
     client.stream("1", "UntilCancelled", &json!([]));
-    client.hears([item_of("1", &json!(1))]).await;
+    client.receives([item_of("1", &json!(1))]).await;
     client.cancel("1");
-    client.hears([item_of("1", &json!(2)), ended("1")]).await;
+    client.receives([item_of("1", &json!(2)), ended("1")]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,7 +192,7 @@ async fn a_method_has_up_to_twelve_parameters() {
     let mut client = Client::connect(&hub).await;
     let numbers = json!([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
     client.call("1", "Many", &numbers);
-    client.hears([result("1", &numbers)]).await;
+    client.receives([result("1", &numbers)]).await;
     client.say(&json!({"type": 1, "invocationId": "2", "target": "Twelve", "arguments": numbers, "streamIds": ["s"]}));
     client.item("s", &json!(22));
     let answer = soon(client.next()).await;
@@ -211,7 +211,7 @@ async fn a_closure_keeps_what_it_captures_from_call_to_call() {
     client.call("1", "Count", &json!([]));
     client.call("2", "Count", &json!([]));
     client.stream("3", "Stream", &json!([]));
-    client.hears([result("1", &json!(0)), result("2", &json!(1)), item_of("3", &json!(2)), ended("3")]).await;
+    client.receives([result("1", &json!(0)), result("2", &json!(1)), item_of("3", &json!(2)), ended("3")]).await;
     client.vanish();
     client.ends().await;
     drop(hub);

@@ -69,7 +69,7 @@ fn hub() -> (HubBuilder<Shared>, Shared, Events) {
     (hub, shared, events)
 }
 
-async fn told(events: &mut Events, expected: &[&str]) {
+async fn expect_events(events: &mut Events, expected: &[&str]) {
     for expected in expected {
         assert_eq!(events.next().await, *expected);
     }
@@ -81,24 +81,24 @@ async fn the_filter_that_is_added_first_is_the_outermost() {
     let (hub, shared, mut events) = hub();
     let hub = hub.filter(Tells(shared.clone(), "a")).filter(Tells(shared, "b")).build();
     let mut client = Client::connect(&hub).await;
-    told(&mut events, &["a > connected", "b > connected", "b < connected", "a < connected"]).await;
+    expect_events(&mut events, &["a > connected", "b > connected", "b < connected", "a < connected"]).await;
     client.call("1", "echo", &json!(["hi"]));
-    client.hears([result("1", &json!("hi"))]).await;
-    told(&mut events, &["a > Echo", "b > Echo", "Echo", "b < value", "a < value"]).await;
+    client.receives([result("1", &json!("hi"))]).await;
+    expect_events(&mut events, &["a > Echo", "b > Echo", "Echo", "b < value", "a < value"]).await;
     client.call("2", "Fail", &json!([]));
-    client.hears([failed("2", &invoking("Fail", " HubException: no"))]).await;
-    told(&mut events, &["a > Fail", "b > Fail", "b < error", "a < error"]).await;
+    client.receives([failed("2", &invoking("Fail", " HubException: no"))]).await;
+    expect_events(&mut events, &["a > Fail", "b > Fail", "b < error", "a < error"]).await;
     client.call("3", "Panic", &json!([]));
-    client.hears([failed("3", &invoking("Panic", ""))]).await;
-    told(&mut events, &["a > Panic", "b > Panic", "b < error", "a < error"]).await;
+    client.receives([failed("3", &invoking("Panic", ""))]).await;
+    expect_events(&mut events, &["a > Panic", "b > Panic", "b < error", "a < error"]).await;
     client.stream("4", "Count", &json!([2]));
-    client.hears([item_of("4", &json!(0)), item_of("4", &json!(1)), ended("4")]).await;
-    told(&mut events, &["a > Count", "b > Count", "Count", "b < stream", "a < stream"]).await;
+    client.receives([item_of("4", &json!(0)), item_of("4", &json!(1)), ended("4")]).await;
+    expect_events(&mut events, &["a > Count", "b > Count", "Count", "b < stream", "a < stream"]).await;
     client.say(&json!({"type": 7, "error": "bye"}));
-    client.hears([json!({"type": 7})]).await;
+    client.receives([json!({"type": 7})]).await;
     let disconnected = "disconnected: Some(\"bye\")";
     let [first, second] = ["a", "b"].map(|filter| format!("{filter} > {disconnected}"));
-    told(&mut events, &[&first, &second, "b < disconnected", "a < disconnected"]).await;
+    expect_events(&mut events, &[&first, &second, "b < disconnected", "a < disconnected"]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,10 +116,10 @@ async fn the_hooks_of_a_hub_run_inside_its_filters() {
         })
         .build();
     let mut client = Client::connect(&hub).await;
-    told(&mut events, &["a > connected", "on_connected", "a < connected"]).await;
+    expect_events(&mut events, &["a > connected", "on_connected", "a < connected"]).await;
     client.vanish();
     client.ends().await;
-    told(&mut events, &["a > disconnected: None", "on_disconnected", "a < disconnected"]).await;
+    expect_events(&mut events, &["a > disconnected: None", "on_disconnected", "a < disconnected"]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +127,7 @@ async fn calls_that_are_refused_earlier_reach_no_filter() {
     let (hub, shared, mut events) = hub();
     let hub = hub.filter(Tells(shared, "a")).build();
     let mut client = Client::connect_as(&hub, Identity::anonymous()).await;
-    told(&mut events, &["a > connected", "a < connected"]).await;
+    expect_events(&mut events, &["a > connected", "a < connected"]).await;
     for (target, arguments) in
         [("Unknown", json!([])), ("Echo", json!([])), ("Secret", json!([])), ("Count", json!([1]))]
     {
@@ -178,19 +178,19 @@ async fn a_filter_answers_in_place_and_changes_results_and_errors_in_both_protoc
             ("Secret", json!([]), result("1", &json!("secret")), false),
         ] {
             client.call("1", target, &argument);
-            client.hears([answer]).await;
+            client.receives([answer]).await;
             assert_eq!(events.none(), !runs, "{target} {argument}");
         }
         client.stream("1", "Count", &json!([0]));
-        client.hears([item_of("1", &json!("none")), ended("1")]).await;
+        client.receives([item_of("1", &json!("none")), ended("1")]).await;
         client.stream("1", "Count", &json!([1]));
-        client.hears([failed("1", &invoking("Count", ""))]).await;
+        client.receives([failed("1", &invoking("Count", ""))]).await;
         client.stream("1", "Count", &json!([2]));
-        client.hears([refused("Count", "not two")]).await;
+        client.receives([refused("Count", "not two")]).await;
         assert!(events.none());
         client.stream("1", "Count", &json!([3]));
-        client.hears((0..3).map(|item| item_of("1", &json!(item)))).await;
-        client.hears([ended("1")]).await;
+        client.receives((0..3).map(|item| item_of("1", &json!(item)))).await;
+        client.receives([ended("1")]).await;
     }
 }
 
@@ -212,8 +212,8 @@ async fn arguments_are_read_by_index_and_type() {
         let hub = Hub::builder().method("Two", two).filter(Reads(shared)).build();
         let mut client = Client::connect_speaking(&hub, Identity::user("ann"), protocol).await;
         client.call("1", "Two", &json!([7, ["a", "b"]]));
-        client.hears([result("1", &json!([7, ["a", "b"]]))]).await;
-        told(&mut events, &["2 7 [\"a\", \"b\"]"]).await;
+        client.receives([result("1", &json!([7, ["a", "b"]]))]).await;
+        expect_events(&mut events, &["2 7 [\"a\", \"b\"]"]).await;
     }
 }
 
@@ -222,10 +222,10 @@ async fn a_call_without_an_answer_passes_the_filters() {
     let (hub, shared, mut events) = hub();
     let hub = hub.filter(Tells(shared, "a")).build();
     let mut client = Client::connect(&hub).await;
-    told(&mut events, &["a > connected", "a < connected"]).await;
+    expect_events(&mut events, &["a > connected", "a < connected"]).await;
     client.say(&json!({"type": 1, "target": "Echo", "arguments": ["hi"]}));
-    told(&mut events, &["a > Echo", "Echo", "a < value"]).await;
-    client.hears_nothing().await;
+    expect_events(&mut events, &["a > Echo", "Echo", "a < value"]).await;
+    client.receives_nothing().await;
 }
 
 /// Refuses mallory.
@@ -252,7 +252,7 @@ async fn a_filter_refuses_a_client() {
         .filter(Tells(shared, "inner"))
         .build();
     let mut client = Client::connect_as(&hub, Identity::user("mallory")).await;
-    client.hears([json!({"type": 7, "error": "Connection closed with an error. HubException: not you"})]).await;
+    client.receives([json!({"type": 7, "error": "Connection closed with an error. HubException: not you"})]).await;
     assert_eq!(client.ends().await, CloseReason::Refused);
     assert_eq!(hub.client_count(), 0);
     assert!(events.none(), "neither the hook nor what runs at the end of a connection");
@@ -277,11 +277,11 @@ async fn a_panic_of_a_filter_ends_its_call_and_refuses_its_client() {
     let hub = hub.filter(Panics("a filter")).build();
     let mut client = Client::connect(&hub).await;
     client.call("1", "Secret", &json!([]));
-    client.hears([failed("1", &invoking("Secret", ""))]).await;
+    client.receives([failed("1", &invoking("Secret", ""))]).await;
     client.stream("2", "Count", &json!([1]));
-    client.hears([failed("2", &invoking("Count", ""))]).await;
+    client.receives([failed("2", &invoking("Count", ""))]).await;
     let mut client = Client::connect_as(&hub, Identity::user("bob")).await;
-    client.hears([json!({"type": 7, "error": "Connection closed with an error."})]).await;
+    client.receives([json!({"type": 7, "error": "Connection closed with an error."})]).await;
     assert_eq!(client.ends().await, CloseReason::Refused);
 }
 
@@ -310,17 +310,17 @@ async fn uploads_pass_the_filters_and_are_discarded_if_the_method_does_not_run()
         client.item("s", &json!(item));
     }
     client.complete("s");
-    client.hears([result("1", &json!(6))]).await;
+    client.receives([result("1", &json!(6))]).await;
 
     let mut client = Client::connect_as(&hub, Identity::user("bob")).await;
     client.call_with("1", "Sum", &["s"]);
-    client.hears([result("1", &json!("closed"))]).await;
+    client.receives([result("1", &json!("closed"))]).await;
     for item in 0..100 {
         client.item("s", &json!(item));
     }
     client.complete("s");
     client.call_with("2", "Sum", &["s"]);
-    client.hears([result("2", &json!("closed"))]).await;
+    client.receives([result("2", &json!("closed"))]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -347,7 +347,7 @@ async fn a_filter_waits_for_a_result_of_the_client() {
         client.call("1", "Secret", &json!([]));
         let id = client.is_asked("Sure").await;
         client.say(&result(&id, &json!(sure)));
-        client.hears([answer]).await;
+        client.receives([answer]).await;
     }
 }
 
@@ -363,7 +363,7 @@ async fn what_a_filter_stores_with_the_connection_is_there_for_the_method() {
     let stored = async |caller: Caller| Ok(caller.get::<Arc<str>>().map(|text| text.to_string()));
     let mut client = Client::connect(&Hub::builder().filter(Stores).method("Stored", stored).build()).await;
     client.call("1", "Stored", &json!([]));
-    client.hears([result("1", &json!("stored"))]).await;
+    client.receives([result("1", &json!("stored"))]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -382,17 +382,17 @@ async fn filters_run_around_subscribe_and_unsubscribe() {
     let hub = Hub::builder().filter(Tells(shared, "a")).filter(NoResources).events(broker.clone()).build();
     let mut client = Client::connect(&hub).await;
     client.call("1", "Subscribe", &json!([{"e": "portos.resources.changed", "r": [{"n": "tickets"}]}]));
-    client.hears([failed("1", &invoking("Subscribe", " HubException: no resources"))]).await;
+    client.receives([failed("1", &invoking("Subscribe", " HubException: no resources"))]).await;
     client.call("2", "Subscribe", &json!([{"e": "portos.licence.activated"}]));
-    client.hears([result("2", &Value::Null)]).await;
+    client.receives([result("2", &Value::Null)]).await;
     let event = || Event::new(EventName::new("portos.licence.activated"), r#"{"shopId":1}"#);
     assert_eq!(broker.publish(event()).await.unwrap().matched, 1);
     assert_eq!(client.next().await["target"], called("OnEvent", &json!([]))["target"]);
     client.call("3", "Unsubscribe", &json!([{"e": "portos.licence.activated"}]));
-    client.hears([result("3", &Value::Null)]).await;
+    client.receives([result("3", &Value::Null)]).await;
     assert_eq!(broker.publish(event()).await.unwrap().matched, 0);
     let around = ["a > connected", "a < connected", "a > Subscribe", "a < error", "a > Subscribe", "a < value"];
-    told(&mut events, &[&around[..], &["a > Unsubscribe", "a < value"]].concat()).await;
+    expect_events(&mut events, &[&around[..], &["a > Unsubscribe", "a < value"]].concat()).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -409,6 +409,6 @@ async fn a_filter_wraps_the_stream_of_a_method() {
     let (hub, _, mut events) = hub();
     let mut client = Client::connect(&hub.filter(Doubles).build()).await;
     client.stream("1", "Count", &json!([9]));
-    client.hears([item_of("1", &json!(2)), item_of("1", &json!(4)), ended("1")]).await;
-    told(&mut events, &["Count"]).await;
+    client.receives([item_of("1", &json!(2)), item_of("1", &json!(4)), ended("1")]).await;
+    expect_events(&mut events, &["Count"]).await;
 }

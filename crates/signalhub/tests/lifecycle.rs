@@ -87,7 +87,7 @@ fn close(error: Option<&str>, reconnect: Option<bool>) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_is_a_member_while_on_connected_runs_and_is_not_heard() {
+async fn a_client_is_a_member_and_its_messages_wait_while_on_connected_runs() {
     let (hub, shared, _) = hub();
     let hub = hub
         .on_connected(async |State(shared): State<Shared>, clients: Clients, groups: Groups, caller: Caller| {
@@ -101,17 +101,17 @@ async fn a_client_is_a_member_while_on_connected_runs_and_is_not_heard() {
         .build();
     let mut client = Client::connect(&hub).await;
     client.call("1", "Recall", &json!([]));
-    client.hears([called("Hello", &json!([]))]).await;
+    client.receives([called("Hello", &json!([]))]).await;
     assert_eq!((hub.client_count(), hub.group_count()), (1, 1));
     hub.clients().group("g").send("Meanwhile", ()).await.expect("it can be sent");
-    client.hears([called("Meanwhile", &json!([]))]).await;
-    client.hears_nothing().await;
+    client.receives([called("Meanwhile", &json!([]))]).await;
+    client.receives_nothing().await;
     shared.let_through(1);
-    client.hears([called("Ready", &json!([])), result("1", &json!([7, null]))]).await;
+    client.receives([called("Ready", &json!([])), result("1", &json!([7, null]))]).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_refused_by_on_connected_leaves_nothing_and_does_not_disconnect() {
+async fn a_client_that_on_connected_refuses_leaves_nothing_and_does_not_disconnect() {
     const BASE: &str = "Connection closed with an error.";
     for (kind, details, error) in [
         (Failure::Refusal, ErrorDetails::Hidden, format!("{BASE} HubException: full")),
@@ -132,7 +132,7 @@ async fn who_is_refused_by_on_connected_leaves_nothing_and_does_not_disconnect()
         client.call("1", "Echo", &json!([1]));
         idle().await;
         shared.let_through(1);
-        client.hears([close(Some(&error), None)]).await;
+        client.receives([close(Some(&error), None)]).await;
         assert_eq!(client.ends().await, CloseReason::Refused, "{kind:?}");
         assert_eq!((hub.client_count(), hub.group_count()), (0, 0));
         assert!(events.none(), "{kind:?}: on_disconnected was called");
@@ -140,7 +140,7 @@ async fn who_is_refused_by_on_connected_leaves_nothing_and_does_not_disconnect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn on_disconnected_is_told_why() {
+async fn on_disconnected_gets_the_reason() {
     type End = fn(&mut Client);
     let terminated = "Connection terminated while reading a message.";
     let unread = "Client hasn't sent a message/ping within the client timeout.";
@@ -165,7 +165,7 @@ async fn on_disconnected_is_told_why() {
             Some(unread),
         ),
     ];
-    for (end, last, told) in rows {
+    for (end, last, error) in rows {
         let (hub, _shared, mut events) = telling();
         let hub = hub.build();
         let mut client = Client::connect(&hub).await;
@@ -173,8 +173,8 @@ async fn on_disconnected_is_told_why() {
         // The client that has pinged is silent for its timeout of 30 seconds.
         idle().await;
         seconds(&client, 31).await;
-        assert_eq!(events.next().await, format!("gone: {:?}", told.map(str::to_owned)));
-        client.hears(last).await;
+        assert_eq!(events.next().await, format!("gone: {:?}", error.map(str::to_owned)));
+        client.receives(last).await;
         client.ends().await;
         assert_eq!(hub.client_count(), 0);
     }
@@ -200,12 +200,12 @@ async fn nothing_follows_a_close_message() {
     assert_eq!(events.next().await, "begun a");
     assert_eq!(events.next().await, "leaving");
     for target in [hub.clients().all(), hub.clients().user("ann"), hub.clients().group("g")] {
-        target.send("M", ()).await.expect("nobody is no error");
+        target.send("M", ()).await.expect("a target without clients is no error");
     }
-    kept.send("M", ()).await.expect("nobody is no error");
+    kept.send("M", ()).await.expect("a target without clients is no error");
     shared.let_through(2);
     assert_eq!(events.next().await, "done a");
-    client.hears([close(None, None)]).await;
+    client.receives([close(None, None)]).await;
     assert_eq!(client.ends().await, CloseReason::ClientClosed);
     assert_eq!((hub.client_count(), hub.group_count()), (0, 0));
     shared.alive.becomes(0).await;
@@ -251,7 +251,7 @@ async fn a_client_that_was_aborted_is_not_invited_back_whatever_it_sends_behind(
     let hub = hub().0.build();
     let mut client = Client::connect(&hub).await;
     client.peer.send("{\"type\":1,\"target\":\"Abort\",\"arguments\":[]}\u{1e}{\"type\":1}\u{1e}");
-    client.hears([close(Some("Connection closed with an error."), None)]).await;
+    client.receives([close(Some("Connection closed with an error."), None)]).await;
     client.ends().await;
 }
 
@@ -274,7 +274,7 @@ async fn any_task_may_abort_a_connection() {
     assert_eq!(events.next().await, "gone: None");
     assert!(caller.is_aborted());
     soon(caller.aborted()).await;
-    client.hears([close(None, None)]).await;
+    client.receives([close(None, None)]).await;
     assert_eq!(client.ends().await, CloseReason::Aborted);
     shared.let_through(1);
     assert_eq!(events.next().await, "done a");
@@ -301,10 +301,10 @@ async fn a_connection_keeps_one_item_of_each_type_until_it_is_gone() {
         ("Remember", json!([3]), json!(null)),
     ] {
         client.call("1", target, &arguments);
-        client.hears([result("1", &outcome)]).await;
+        client.receives([result("1", &outcome)]).await;
     }
     other.call("1", "Recall", &json!([]));
-    other.hears([result("1", &json!([null, null]))]).await;
+    other.receives([result("1", &json!([null, null]))]).await;
     client.vanish();
     assert_eq!(events.next().await, "Some(3)");
 }
@@ -319,7 +319,7 @@ async fn an_on_disconnected_that_fails_leaves_nothing_behind() {
         client.vanish();
         client.ends().await;
         assert_eq!((hub.client_count(), hub.group_count()), (1, 0));
-        other.is_heard().await;
+        other.round_trip().await;
     }
 }
 
@@ -332,9 +332,9 @@ async fn a_drain_answers_what_runs_and_begins_nothing() {
     assert_eq!(events.next().await, "begun a");
     client.peer.drain();
     client.call("3", "Wait", &json!(["comes too late"]));
-    client.hears_nothing().await;
+    client.receives_nothing().await;
     shared.let_through(3);
-    client.hears([result("1", &json!("a"))]).await;
+    client.receives([result("1", &json!("a"))]).await;
     assert_eq!((events.next().await, events.next().await), ("done a".to_owned(), "gone: None".to_owned()));
     assert_eq!(client.ends().await, CloseReason::ServerShutdown);
     assert!(events.none(), "a call began after the end");
@@ -359,7 +359,7 @@ async fn a_drain_that_takes_too_long_leaves_running_calls_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_on_disconnected_does_not_hold_up_who_is_sent_away() {
+async fn a_slow_on_disconnected_does_not_delay_the_end_of_its_connection() {
     let (hub, shared, _) = hub();
     let hub = hub.on_disconnected(async |State(shared): State<Shared>| shared.wait().await).build();
     let mut client = Client::connect(&hub).await;
@@ -428,7 +428,7 @@ impl Wake for Counting {
 
 /// A client that has read the answer to its handshake is already registered, and in the groups of `on_connected`.
 #[tokio::test(start_paused = true)]
-async fn nobody_reads_the_answer_to_a_handshake_before_the_client_is_registered() {
+async fn no_client_reads_the_answer_to_its_handshake_before_it_is_registered() {
     let hub = Hub::builder()
         .on_connected(async |groups: Groups, caller: Caller| {
             groups.add(caller.id(), "g").await?;
@@ -447,5 +447,5 @@ async fn nobody_reads_the_answer_to_a_handshake_before_the_client_is_registered(
     assert_eq!(soon(counts.recv()).await, Some((1, 1)));
     assert_eq!(client.next().await, json!({}));
     hub.clients().group("g").send("Said", (1,)).await.unwrap();
-    client.hears([called("Said", &json!([1]))]).await;
+    client.receives([called("Said", &json!([1]))]).await;
 }

@@ -1,7 +1,7 @@
 //! Clients that send many calls at once, over real sockets, each run from a seed: every call is answered, and every message
 //! arrives.
 //!
-//! The seeds vary what holds a session up: slow calls, uploads that nobody reads yet, messages in pieces, sockets that take
+//! The seeds vary what blocks or delays a session: slow calls, uploads that no method reads yet, messages in pieces, sockets that take
 //! little, streams, and messages of others that come in between. A run that fails names its seed.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -124,19 +124,19 @@ impl Script {
         self.bytes.extend_from_slice(record.as_bytes());
     }
 
-    /// Takes a message of the server off what is owed. Messages of others are counted.
-    fn hear(&mut self, message: &Value, said: &mut u64) {
+    /// Takes a message of the server off what is owed. Messages of other clients are counted.
+    fn on_message(&mut self, message: &Value, received: &mut u64) {
         match message["type"].as_u64() {
-            Some(1) => *said += 1,
+            Some(1) => *received += 1,
             Some(2) => match self.owed.get_mut(message["invocationId"].as_str().unwrap()) {
                 Some(Owed::Items(left)) => *left -= 1,
                 owed => panic!("an item for {owed:?}"),
             },
             Some(3) => {
                 let owed = self.owed.remove(message["invocationId"].as_str().unwrap());
-                let heard =
+                let answer =
                     if message["result"].is_null() { Owed::Items(0) } else { Owed::Result(message["result"].clone()) };
-                assert_eq!(owed, Some(heard));
+                assert_eq!(owed, Some(answer));
             }
             Some(6) => {}
             _ => panic!("{message} comes from nowhere"),
@@ -204,16 +204,16 @@ async fn check(number: u64) {
     let calls = 50 + seed.below(300);
     let mut script = Script::write(&mut seed, calls);
     let writing = tokio::spawn(write_in_pieces(writer, std::mem::take(&mut script.bytes), Seed::new(number + 1)));
-    let (mut said, mut heard) = (0, 0);
-    while !script.owed.is_empty() || heard < said {
-        if said < 40 && seed.below(5) == 0 {
+    let (mut sent, mut received) = (0, 0);
+    while !script.owed.is_empty() || received < sent {
+        if sent < 40 && seed.below(5) == 0 {
             hub.clients().all().send("Said", ("y".repeat(seed.below(5000) as usize),)).await.unwrap();
-            said += 1;
+            sent += 1;
         }
         let records = tokio::time::timeout(PATIENCE, messages(&mut reader)).await;
         let records = records.unwrap_or_else(|_| panic!("{} calls of {calls} are not answered", script.owed.len()));
         for record in records.split_terminator('\u{1e}') {
-            script.hear(&serde_json::from_str(record).unwrap(), &mut heard);
+            script.on_message(&serde_json::from_str(record).unwrap(), &mut received);
         }
     }
     drop((reader, writing.await.unwrap()));

@@ -56,9 +56,9 @@ async fn a_method_reads_the_request_and_what_was_negotiated() {
     for protocol in Protocol::ALL {
         let mut client = connect(&hub, protocol).await;
         client.call("1", "Read", &json!([]));
-        client.hears([result("1", &json!(["/chat", "a b", "en", protocol.name()]))]).await;
+        client.receives([result("1", &json!(["/chat", "a b", "en", protocol.name()]))]).await;
         client.call("2", "Tenant", &json!([]));
-        client.hears([result("2", &json!("acme"))]).await;
+        client.receives([result("2", &json!("acme"))]).await;
     }
 }
 
@@ -103,11 +103,11 @@ async fn hooks_and_filters_read_the_request() {
         .build();
     let mut client = connect(&hub, Protocol::Json).await;
     client.call("1", "Nothing", &json!([]));
-    client.hears([result("1", &json!(null))]).await;
+    client.receives([result("1", &json!(null))]).await;
     client.vanish();
     client.ends().await;
-    for told in ["connected Some(\"a b\")", "acme", "invoke Some(\"a b\")", "disconnected Some(\"a b\")", "/chat"] {
-        assert_eq!(events.next().await, told);
+    for event in ["connected Some(\"a b\")", "acme", "invoke Some(\"a b\")", "disconnected Some(\"a b\")", "/chat"] {
+        assert_eq!(events.next().await, event);
     }
 }
 
@@ -120,9 +120,9 @@ async fn a_hub_without_requests_fails_the_calls_that_need_one() {
         .build();
     let mut client = connect(&hub, Protocol::Json).await;
     client.call("1", "Read", &json!([]));
-    client.hears([failed("1", &invoking("Read", ""))]).await;
+    client.receives([failed("1", &invoking("Read", ""))]).await;
     client.call("2", "Try", &json!([]));
-    client.hears([result("2", &json!(false))]).await;
+    client.receives([result("2", &json!(false))]).await;
 }
 
 /// Without code that could read them, the memory of requests is saved.

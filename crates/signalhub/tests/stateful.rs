@@ -41,17 +41,17 @@ impl Client {
         Some(String::from_utf8(message.to_vec()).unwrap().trim_end_matches('\u{1e}').to_owned())
     }
 
-    async fn hears(&mut self, message: &str) {
+    async fn receives(&mut self, message: &str) {
         assert_eq!(self.next().await.as_deref(), Some(message));
     }
 
     async fn is_answered(&mut self, id: u32) {
-        self.hears(&format!(r#"{{"type":3,"invocationId":"{id}","result":"x"}}"#)).await;
+        self.receives(&format!(r#"{{"type":3,"invocationId":"{id}","result":"x"}}"#)).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_confirms_nothing_is_not_answered_until_it_does() {
+async fn a_client_that_acknowledges_nothing_is_not_answered_until_it_does() {
     let hub = hub().configure(|options| options.stateful_reconnect_buffer_size = 100).build();
     let mut client = Client::connect(&hub).await;
     for id in 1..=9 {
@@ -61,15 +61,15 @@ async fn a_client_that_confirms_nothing_is_not_answered_until_it_does() {
     for id in 1..=3 {
         client.is_answered(id).await;
     }
-    client.hears(r#"{"type":8,"sequenceId":5}"#).await;
+    client.receives(r#"{"type":8,"sequenceId":5}"#).await;
     assert_eq!(client.next().await, None);
-    // The confirmation is heard behind calls that wait for it.
+    // The acknowledgement is read although calls that wait for it are in front of it.
     client.say(r#"{"type":8,"sequenceId":3}"#);
     client.is_answered(4).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_never_confirms_is_closed_and_hurts_nobody() {
+async fn a_client_that_never_acknowledges_is_closed_and_affects_no_other() {
     let hub = hub().build();
     let mut silent = Client::connect(&hub).await;
     let mut witness = Client::connect(&hub).await;
@@ -106,7 +106,7 @@ async fn numbers_without_sense_cost_nothing_but_the_client() {
             client.say(message);
         }
         match close {
-            Some(close) => client.hears(close).await,
+            Some(close) => client.receives(close).await,
             None => {
                 // Each Sequence from before the first message makes the next ones repeated, so the client says where it is.
                 client.say(r#"{"type":9,"sequenceId":1}"#);
@@ -131,7 +131,7 @@ async fn a_connection_that_was_given_up_is_gone() {
 
 /// What the original, asked one by one, confirms and what not.
 #[tokio::test(start_paused = true)]
-async fn all_calls_and_answers_are_confirmed_but_no_item_without_a_stream() {
+async fn all_calls_and_answers_are_acknowledged_but_no_item_without_a_stream() {
     for (message, counts) in [
         (r#"{"type":2,"invocationId":"nope","item":1}"#, false),
         (r#"{"type":2,"item":1,"invocationId":"nope"}"#, false),
@@ -152,15 +152,15 @@ async fn all_calls_and_answers_are_confirmed_but_no_item_without_a_stream() {
         let hub = hub().build();
         let mut client = Client::connect(&hub).await;
         client.say(r#"{"type":1,"target":"First","arguments":[],"streamIds":["open"]}"#);
-        client.hears(r#"{"type":8,"sequenceId":1}"#).await;
+        client.receives(r#"{"type":8,"sequenceId":1}"#).await;
         client.say(message);
         if counts {
-            client.hears(r#"{"type":8,"sequenceId":2}"#).await;
+            client.receives(r#"{"type":8,"sequenceId":2}"#).await;
         }
         assert_eq!(client.next().await, None, "{message}");
         client.echo(1);
         client.is_answered(1).await;
-        client.hears(&format!(r#"{{"type":8,"sequenceId":{}}}"#, 2 + u32::from(counts))).await;
+        client.receives(&format!(r#"{{"type":8,"sequenceId":{}}}"#, 2 + u32::from(counts))).await;
     }
 }
 
@@ -174,11 +174,11 @@ async fn a_client_that_repeats_items_without_a_stream_is_neither_answered_twice_
     client.echo(2);
     client.is_answered(1).await;
     client.is_answered(2).await;
-    client.hears(r#"{"type":8,"sequenceId":2}"#).await;
+    client.receives(r#"{"type":8,"sequenceId":2}"#).await;
     // To the client these were three messages, and it repeats what is not confirmed.
     client.say(r#"{"type":9,"sequenceId":3}"#);
     client.echo(2);
     client.echo(3);
     client.is_answered(3).await;
-    client.hears(r#"{"type":8,"sequenceId":3}"#).await;
+    client.receives(r#"{"type":8,"sequenceId":3}"#).await;
 }

@@ -114,9 +114,9 @@ async fn items_come_in_order_and_then_one_completion() {
     ] {
         let mut client = Client::connect(&hub().0.configure(|options| options.error_details = details).build()).await;
         client.stream("1", target, &arguments);
-        client.hears((0..items).map(|i| item_of("1", &json!(i)))).await;
-        client.hears([end]).await;
-        client.is_heard().await;
+        client.receives((0..items).map(|i| item_of("1", &json!(i)))).await;
+        client.receives([end]).await;
+        client.round_trip().await;
     }
 }
 
@@ -124,16 +124,16 @@ async fn items_come_in_order_and_then_one_completion() {
 async fn a_null_is_an_item() {
     let mut client = Client::connect(&hub().0.build()).await;
     client.stream("1", "Null", &json!([]));
-    client.hears([item_of("1", &Value::Null), ended("1")]).await;
+    client.receives([item_of("1", &Value::Null), ended("1")]).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_plain_call_of_a_stream_is_told_so() {
+async fn a_plain_call_of_a_streaming_method_is_answered_with_an_error() {
     let mut client = Client::connect(&hub().0.build()).await;
     client.call("1", "Count", &json!([1]));
     let error = "The client attempted to invoke the streaming 'Count' method with a non-streaming invocation.";
-    client.hears([failed("1", error)]).await;
-    client.is_heard().await;
+    client.receives([failed("1", error)]).await;
+    client.round_trip().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,7 +141,7 @@ async fn an_item_that_cannot_be_sent_ends_the_connection() {
     let mut client = Client::connect(&hub().0.build()).await;
     client.stream("1", "NoJson", &json!([]));
     let close = json!({"type": 7, "error": "Connection closed with an error.", "allowReconnect": true});
-    client.hears([close]).await;
+    client.receives([close]).await;
     client.ends().await;
 }
 
@@ -151,16 +151,16 @@ async fn a_cancelled_stream_is_dropped_and_completes() {
     let mut client = Client::connect(&hub.build()).await;
     client.stream("1", "Gated", &json!([]));
     shared.let_through(1);
-    client.hears([item_of("1", &json!(0))]).await;
+    client.receives([item_of("1", &json!(0))]).await;
     assert_eq!(shared.alive.count(), 1);
     client.cancel("1");
-    client.hears([ended("1")]).await;
+    client.receives([ended("1")]).await;
     assert_eq!(shared.alive.count(), 0);
     shared.let_through(1);
-    client.hears_nothing().await;
+    client.receives_nothing().await;
     client.cancel("1");
     client.cancel("never");
-    client.is_heard().await;
+    client.round_trip().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,12 +172,12 @@ async fn a_stream_that_takes_its_cancellation_ends_by_itself() {
     idle().await;
     client.cancel("1");
     client.cancel("1");
-    client.hears_nothing().await;
+    client.receives_nothing().await;
     client.cancel("2");
-    client.hears([item_of("2", &json!(99)), ended("2")]).await;
+    client.receives([item_of("2", &json!(99)), ended("2")]).await;
     shared.let_through(3);
-    client.hears((0..3).map(|i| item_of("1", &json!(i)))).await;
-    client.hears([ended("1")]).await;
+    client.receives((0..3).map(|i| item_of("1", &json!(i)))).await;
+    client.receives([ended("1")]).await;
     assert_eq!(shared.alive.count(), 0);
 }
 
@@ -194,7 +194,7 @@ async fn a_method_that_is_cancelled_before_it_gives_its_stream_completes_when_it
     client.cancel("1");
     idle().await;
     shared.let_through(5);
-    client.hears([ended("1")]).await;
+    client.receives([ended("1")]).await;
     assert_eq!((shared.alive.count(), shared.produced()), (0, 0));
 }
 
@@ -204,9 +204,9 @@ async fn a_cancellation_leaves_plain_calls_alone() {
     let mut client = Client::connect(&hub.build()).await;
     client.call("1", "Wait", &json!([]));
     client.cancel("1");
-    client.hears_nothing().await;
+    client.receives_nothing().await;
     shared.let_through(1);
-    client.hears([result("1", &Value::Null)]).await;
+    client.receives([result("1", &Value::Null)]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -215,16 +215,16 @@ async fn the_id_of_a_running_stream_is_taken_until_it_ends() {
     let mut client = Client::connect(&hub.build()).await;
     client.stream("1", "Gated", &json!([]));
     client.stream("1", "Count", &json!([1]));
-    client.hears([failed("1", "Invocation ID '1' is already in use.")]).await;
+    client.receives([failed("1", "Invocation ID '1' is already in use.")]).await;
     client.call("1", "Echo", &json!(["a plain call may have it"]));
-    client.hears([result("1", &json!("a plain call may have it"))]).await;
+    client.receives([result("1", &json!("a plain call may have it"))]).await;
     // The refused one has not taken the first one's cancellation with it.
     client.cancel("1");
-    client.hears([ended("1")]).await;
+    client.receives([ended("1")]).await;
     shared.alive.becomes(0).await;
     for _ in 0..2 {
         client.stream("1", "Count", &json!([1]));
-        client.hears([item_of("1", &json!(0)), ended("1")]).await;
+        client.receives([item_of("1", &json!(0)), ended("1")]).await;
     }
 }
 
@@ -235,11 +235,11 @@ async fn streams_run_beside_each_other_and_pass_calls() {
     client.call("slow", "Wait", &json!([]));
     client.stream("1", "Gated", &json!([]));
     client.stream("2", "Count", &json!([2]));
-    client.hears([item_of("2", &json!(0)), item_of("2", &json!(1)), ended("2")]).await;
+    client.receives([item_of("2", &json!(0)), item_of("2", &json!(1)), ended("2")]).await;
     shared.let_through(1);
-    client.hears([result("slow", &Value::Null)]).await;
+    client.receives([result("slow", &Value::Null)]).await;
     shared.let_through(1);
-    client.hears([item_of("1", &json!(0))]).await;
+    client.receives([item_of("1", &json!(0))]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -261,13 +261,13 @@ async fn the_end_of_a_connection_drops_its_streams() {
         shared.alive.becomes(3).await;
         end(&mut client);
         shared.alive.becomes(0).await;
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         while let Some(message) = client.peer.receive().await {
-            heard.push(serde_json::from_slice::<Value>(message.split_last().unwrap().1).unwrap());
+            received.push(serde_json::from_slice::<Value>(message.split_last().unwrap().1).unwrap());
         }
-        let heard_last = heard.iter().rfind(|message| message["type"] != 2).cloned();
-        assert_eq!(heard_last, last, "{name}");
-        assert!(last.is_none() || heard.last() == last.as_ref(), "{name}: nothing comes behind a Close message");
+        let last_received = received.iter().rfind(|message| message["type"] != 2).cloned();
+        assert_eq!(last_received, last, "{name}");
+        assert!(last.is_none() || received.last() == last.as_ref(), "{name}: nothing comes behind a Close message");
         assert_eq!(hub.client_count(), 0, "{name}");
     }
 }
@@ -284,7 +284,7 @@ async fn a_client_that_does_not_read_pauses_its_streams() {
     let paused = shared.produced();
     // Each stream may have one item in its hand.
     assert!((PAUSE / 1200..=PAUSE / 1024 + 4).contains(&paused), "{paused} items were made");
-    other.is_heard().await;
+    other.round_trip().await;
     assert_eq!(shared.produced(), paused);
     for round in 1..=5 {
         for _ in 0..20 {

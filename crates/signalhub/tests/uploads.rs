@@ -97,8 +97,8 @@ async fn an_upload_ends_as_the_client_says() {
             client.say(message);
         }
         client.complete("s");
-        client.hears([outcome]).await;
-        client.is_heard().await;
+        client.receives([outcome]).await;
+        client.round_trip().await;
     }
 }
 
@@ -123,14 +123,14 @@ async fn several_uploads_run_at_once() {
     client.item("x", &json!(30));
     client.item("a", &json!("x"));
     client.complete("2");
-    client.hears([result("2", &json!(20))]).await;
+    client.receives([result("2", &json!(20))]).await;
     client.complete("a");
-    client.is_heard().await;
+    client.round_trip().await;
     client.complete("b");
-    client.hears([result("1", &json!("x,y"))]).await;
+    client.receives([result("1", &json!("x,y"))]).await;
     client.say(&json!({"item": 3, "type": 2, "invocationId": "x"}));
     client.complete("x");
-    client.hears([result("3", &json!(33))]).await;
+    client.receives([result("3", &json!(33))]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,9 +140,9 @@ async fn an_upload_takes_no_slot() {
     client.call("slow", "Wait", &json!([]));
     client.call_with("1", "Sum", &["s"]);
     client.complete("s");
-    client.hears([result("1", &json!(0))]).await;
+    client.receives([result("1", &json!(0))]).await;
     shared.let_through(1);
-    client.hears([result("slow", &Value::Null)]).await;
+    client.receives([result("slow", &Value::Null)]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,16 +155,16 @@ async fn one_item_more_than_the_buffer_holds_up_what_is_behind_it() {
         for i in 0..capacity {
             client.item("s", &json!(i));
         }
-        client.is_heard().await;
+        client.round_trip().await;
         client.item("s", &json!(capacity));
         client.call("2", "Echo", &json!([2]));
         client.complete("s");
-        client.hears_nothing().await;
+        client.receives_nothing().await;
         shared.let_through(1);
-        client.hears([result("2", &json!(2))]).await;
+        client.receives([result("2", &json!(2))]).await;
         assert_eq!(events.next().await, "0");
         shared.let_through(capacity + 1);
-        client.hears([result("1", &Value::Null)]).await;
+        client.receives([result("1", &Value::Null)]).await;
         for i in 1..=capacity {
             assert_eq!(events.next().await, i.to_string());
         }
@@ -181,12 +181,12 @@ async fn a_full_upload_holds_up_its_own_client_only() {
         client.item("s", &json!(i));
     }
     client.call("2", "Echo", &json!([2]));
-    client.hears_nothing().await;
-    other.is_heard().await;
+    client.receives_nothing().await;
+    other.round_trip().await;
     hub.clients().all().send("Hello", ()).await.expect("nothing to encode");
-    client.hears([support::called("Hello", &json!([]))]).await;
+    client.receives([support::called("Hello", &json!([]))]).await;
     shared.let_through(1);
-    client.hears([result("1", &json!("done")), result("2", &json!(2))]).await;
+    client.receives([result("1", &json!("done")), result("2", &json!(2))]).await;
 }
 
 /// The original closes the connection when a method ends while its upload holds up the loop; we go on.
@@ -201,13 +201,13 @@ async fn a_method_may_end_before_its_upload_does() {
         }
         idle().await;
         shared.let_through(1);
-        client.hears([result("1", &json!("done"))]).await;
+        client.receives([result("1", &json!("done"))]).await;
         for i in 0..sent_after {
             client.item("s", &json!(i));
         }
         client.complete("s");
         client.complete("s");
-        client.is_heard().await;
+        client.round_trip().await;
     }
 }
 
@@ -219,9 +219,9 @@ async fn an_upload_that_is_thrown_away_holds_up_nothing() {
     for i in 0..30 {
         client.item("s", &json!(i));
     }
-    client.is_heard().await;
+    client.round_trip().await;
     shared.let_through(1);
-    client.hears([result("1", &json!("done"))]).await;
+    client.receives([result("1", &json!("done"))]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -234,8 +234,8 @@ async fn items_behind_the_end_are_ignored() {
     client.item("s", &json!(1));
     client.item("s", &json!("of no type"));
     client.complete("s");
-    client.hears([result("1", &json!(0))]).await;
-    client.is_heard().await;
+    client.receives([result("1", &json!(0))]).await;
+    client.round_trip().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -244,7 +244,7 @@ async fn an_upload_may_have_the_id_of_its_call() {
     client.call_with("1", "Sum", &["1"]);
     client.item("1", &json!(5));
     client.complete("1");
-    client.hears([result("1", &json!(5))]).await;
+    client.receives([result("1", &json!(5))]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -253,10 +253,10 @@ async fn an_id_that_is_used_again_fails_the_earlier_upload() {
     client.call_with("1", "Sum", &["s"]);
     client.item("s", &json!(1));
     client.call_with("2", "Sum", &["s"]);
-    client.hears([failed("1", &invoking("Sum", ""))]).await;
+    client.receives([failed("1", &invoking("Sum", ""))]).await;
     client.item("s", &json!(2));
     client.complete("s");
-    client.hears([result("2", &json!(2))]).await;
+    client.receives([result("2", &json!(2))]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -276,11 +276,11 @@ async fn a_call_that_does_not_begin_has_no_uploads() {
         let mut client = Client::connect(&hub().0.build()).await;
         client.say(&json!({"type": 1, "invocationId": "1", "target": target, "arguments": arguments,
             "streamIds": streams}));
-        client.hears([failed("1", &error)]).await;
+        client.receives([failed("1", &error)]).await;
         for i in 0..20 {
             client.item("s", &json!(i));
         }
-        client.is_heard().await;
+        client.round_trip().await;
     }
 }
 
@@ -293,18 +293,18 @@ async fn a_call_without_an_id_may_have_an_upload() {
     client.complete("s");
     shared.let_through(2);
     assert_eq!(events.next().await, "7");
-    client.is_heard().await;
+    client.round_trip().await;
     shared.alive.becomes(0).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_disconnect_fails_uploads_behind_their_last_item() {
-    for held_up in [false, true] {
+    for full in [false, true] {
         let (hub, shared, mut events) = hub();
         let hub = hub.build();
         let mut client = Client::connect_as(&hub, Identity::anonymous()).await;
         client.call_with("1", "Careful", &["s"]);
-        let items = if held_up { 11 } else { 2 };
+        let items = if full { 11 } else { 2 };
         for i in 0..items {
             client.item("s", &json!(i));
         }
@@ -320,12 +320,12 @@ async fn a_disconnect_fails_uploads_behind_their_last_item() {
     }
 }
 
-/// When the method has ended, its uploads have (HubProtocol, streams of the caller): whoever still reads one finds out.
+/// When the method has ended, its uploads have (HubProtocol, streams of the caller): a task that still reads one sees the end.
 #[tokio::test(start_paused = true)]
 async fn an_upload_ends_with_its_method_wherever_it_is_read() {
     let (hub, shared, _events) = hub();
     let mut client = Client::connect(&hub.build()).await;
     client.call_with("1", "Leaves", &["s"]);
-    client.hears([result("1", &Value::Null)]).await;
+    client.receives([result("1", &Value::Null)]).await;
     shared.alive.becomes(0).await;
 }

@@ -95,7 +95,7 @@ async fn a_program_reads_in_its_log_which_argument_of_which_method_does_not_fit_
             (json!(["a"]), "Invocation provides 1 argument(s) but target expects 2."),
         ] {
             client.call("1", "Take", &arguments);
-            client.hears([failed("1", "Failed to invoke 'Take' due to an error on the server.")]).await;
+            client.receives([failed("1", "Failed to invoke 'Take' due to an error on the server.")]).await;
             let [line] = warnings.take().try_into().expect("one line for one call");
             assert!(line.contains("method=\"Take\"") && line.contains("skipped=0"), "{line}");
             assert!(line.contains(&reason.replace('"', "\\\"")), "{line}");
@@ -124,7 +124,7 @@ async fn a_client_fills_no_log_with_its_arguments() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn subscribe_says_what_it_expects_and_warns_nobody() {
+async fn subscribe_answers_with_what_it_expects_and_logs_no_warning() {
     let expected =
         r#"expected one argument, as {"e": "portos.resources.changed", "r": [{"n": "tickets", "a": ["created"]}]}: "#;
     for protocol in Protocol::ALL {
@@ -149,7 +149,7 @@ async fn subscribe_says_what_it_expects_and_warns_nobody() {
                 let text = format!(
                     "Failed to invoke '{method}' due to an error on the server. HubException: {expected}{reason}"
                 );
-                client.hears([failed("1", &text)]).await;
+                client.receives([failed("1", &text)]).await;
             }
         }
         assert_eq!(warnings.take(), [""; 0]);

@@ -73,7 +73,7 @@ async fn scope_decides_before_the_filter() {
     let scope = |organisation: &str| Scope::new(Some(Organisation::from(organisation)), Grants::All);
     let (_north, mut north) = subscribe(&broker, scope("north"), &[all()]);
     let (_south, _) = subscribe(&broker, scope("south"), &[all()]);
-    let (_nobody, _) = subscribe(&broker, Scope::unrestricted(), &[all()]);
+    let (_subscriber, _) = subscribe(&broker, Scope::unrestricted(), &[all()]);
     let bounded = changed().with_organisation("north".into());
     assert_eq!(broker.publish(bounded.clone()).await.unwrap().matched, 1);
     assert_eq!(north.recv().await.unwrap().0.organisation, bounded.organisation);
@@ -81,7 +81,7 @@ async fn scope_decides_before_the_filter() {
 }
 
 #[tokio::test]
-async fn expired_event_takes_a_position_and_reaches_nobody() {
+async fn expired_event_takes_a_position_and_reaches_no_subscriber() {
     let broker = Broker::builder(shop()).build();
     let (_subscriptions, mut received) = subscribe(&broker, Scope::unrestricted(), &[all()]);
     let now = OffsetDateTime::now_utc();
@@ -398,7 +398,7 @@ async fn names_of_more_than_256_bytes_are_refused() {
 }
 
 #[tokio::test]
-async fn positions_of_undeclared_names_that_nobody_wants_are_forgotten_and_never_given_twice() {
+async fn positions_of_undeclared_names_without_subscriptions_are_forgotten_and_never_given_twice() {
     let catalogue = shop().with_unknown(UnknownEvents::Allowed);
     let broker = Broker::builder(catalogue).undeclared_names(10).build();
     let publish =

@@ -139,7 +139,7 @@ fn a_line_that_was_cut_off_does_not_swallow_the_next_one() {
 }
 
 #[test]
-fn the_end_does_not_wait_for_ever() {
+fn the_end_waits_a_bounded_time() {
     let (_tell, queue, _memory) = told();
     queue.push(b"line\n");
     queue.flush(Duration::from_millis(1));

@@ -21,7 +21,7 @@ use signalhub::protocol::Protocol;
 /// The lengths of the messages in bytes, each the double of the one before.
 const LENGTHS: [usize; 3] = [8 * 1024, 16 * 1024, 32 * 1024];
 
-/// A doubled length may cost so many times as much: tables are ordered, and grow in steps.
+/// How many times as much a doubled length may cost: more than twice, because ordered tables are searched and tables grow in steps.
 const MOST: f64 = 2.2;
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! The messages: each kind fills as many bytes as it is told.
+//! The messages: each kind fills the number of bytes that it is given.
 
 use signalhub::protocol::Protocol;
 
@@ -16,7 +16,7 @@ pub(crate) enum Said {
     AtOnce(Vec<u8>),
     /// Sends this in pieces of 16 bytes, each of which is taken before the next one comes.
     InPieces(Vec<u8>),
-    /// Waits for so many messages.
+    /// Waits for this number of messages.
     Answers(usize),
 }
 
@@ -29,7 +29,7 @@ const fn message_pack(name: &'static str, says: fn(usize) -> Vec<Said>) -> Row {
 }
 
 pub(crate) const ROWS: [Row; 37] = [
-    json("json: members nobody knows", |n| ping(&list(n, |i| format!("\"{i:x}\":\"\"")))),
+    json("json: unknown members", |n| ping(&list(n, |i| format!("\"{i:x}\":\"\"")))),
     json("json: one member again and again", |n| ping(&list(n, |_| "\"item\":[]".to_owned()))),
     json("json: headers, 100 of them", |n| {
         ping(&headers(&list_of(100, |i| format!("\"{i}\":\"{}\"", "x".repeat(n / 100)))))

@@ -114,9 +114,9 @@ async fn calls(repetitions: usize) {
 }
 
 /// A subscriber that does nothing.
-struct Nobody;
+struct NoClient;
 
-impl Subscriber for Nobody {
+impl Subscriber for NoClient {
     fn offer(&self, _: &Delivery) -> Offered {
         Offered::Accepted
     }
@@ -132,7 +132,7 @@ async fn matches(others: usize, repetitions: usize) {
     let broker = Broker::builder(catalogue()).shards(1).build();
     let subscribe = |number: usize| -> Subscriptions {
         let resource = if number < 10 { "tickets".to_owned() } else { format!("resource-{number}") };
-        let mut subscriptions = broker.attach(Arc::new(Nobody), Scope::unrestricted());
+        let mut subscriptions = broker.attach(Arc::new(NoClient), Scope::unrestricted());
         subscriptions.add(&Filter::new(tickets().name).with_resource(ResourceName::new(resource))).unwrap();
         subscriptions
     };

@@ -8,19 +8,19 @@ use tokio::time::Instant;
 pub(super) struct Liveness {
     last_ping: Instant,
     /// `None` until the client has pinged once: the timeout of other clients does not run, as in the original.
-    last_heard: Option<Instant>,
+    last_activity: Option<Instant>,
 }
 
 impl Liveness {
     pub(super) fn new(now: Instant) -> Self {
-        Self { last_ping: now, last_heard: None }
+        Self { last_ping: now, last_activity: None }
     }
 
     /// Notes that the client is alive; returns whether its timeout runs.
-    pub(super) fn heard(&mut self) -> bool {
-        match &mut self.last_heard {
-            Some(heard) => {
-                *heard = Instant::now();
+    pub(super) fn on_activity(&mut self) -> bool {
+        match &mut self.last_activity {
+            Some(last) => {
+                *last = Instant::now();
                 true
             }
             None => false,
@@ -29,7 +29,7 @@ impl Liveness {
 
     /// Notes a ping of the client; returns whether its timeout has just begun to run.
     pub(super) fn on_ping(&mut self) -> bool {
-        self.last_heard.replace(Instant::now()).is_none()
+        self.last_activity.replace(Instant::now()).is_none()
     }
 
     /// Returns whether the client is to be pinged, and counts that as done.
@@ -49,6 +49,6 @@ impl Liveness {
 
     /// How long the client may still be silent; `None` if its timeout does not run.
     pub(super) fn time_to_timeout(&self, now: Instant, timeout: Duration) -> Option<Duration> {
-        self.last_heard.map(|heard| timeout.saturating_sub(now.duration_since(heard)))
+        self.last_activity.map(|last| timeout.saturating_sub(now.duration_since(last)))
     }
 }

@@ -108,7 +108,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn calls_are_answered_in_order_and_errors_in_words() {
+async fn calls_are_answered_in_order_with_the_texts_of_the_original() {
     let (hub, _shared, _left) = hub();
     let hub = hub.build();
     let mut client = Client::shaken(&hub).await;
@@ -134,7 +134,7 @@ async fn calls_are_answered_in_order_and_errors_in_words() {
 }
 
 #[tokio::test]
-async fn a_second_call_waits_and_a_bad_one_does_not() {
+async fn a_second_call_waits_and_a_call_that_cannot_start_does_not() {
     let (hub, shared, _) = hub();
     let mut client = Client::shaken(&hub.build()).await;
     client.call("1", "Wait", &json!(["a"]));
@@ -150,7 +150,7 @@ async fn a_second_call_waits_and_a_bad_one_does_not() {
 }
 
 #[tokio::test]
-async fn parallel_calls_run_as_many_as_allowed() {
+async fn as_many_calls_as_allowed_run_in_parallel() {
     let (hub, shared, _) = hub();
     let mut client =
         Client::shaken(&hub.configure(|options| options.maximum_parallel_invocations_per_client = 2).build()).await;
@@ -182,11 +182,11 @@ async fn a_call_goes_on_when_its_client_has_gone() {
 }
 
 #[tokio::test]
-async fn endings_say_what_was_recorded() {
+async fn sessions_end_with_the_recorded_messages_and_errors() {
     const ERROR: &str = "{\"type\":7,\"error\":\"Connection closed with an error.\",\"allowReconnect\":true}";
     const DETAIL: &str = "{\"type\":7,\"error\":\"Connection closed with an error. InvalidDataException: Error reading \
         JSON.\",\"allowReconnect\":true}";
-    for (details, sent, last, told) in [
+    for (details, sent, last, error) in [
         (ErrorDetails::Hidden, "{\"type\":7}\u{1e}", "{\"type\":7}", None),
         (ErrorDetails::Hidden, "{\"type\":7,\"error\":\"e\"}\u{1e}", "{\"type\":7}", Some("e")),
         (ErrorDetails::Hidden, "nonsense\u{1e}", ERROR, Some("Error reading JSON.")),
@@ -208,13 +208,13 @@ async fn endings_say_what_was_recorded() {
         let mut client = Client::shaken(&hub.configure(|options| options.error_details = details).build()).await;
         client.peer.send(sent);
         assert_eq!(client.next().await, last, "{sent}");
-        assert_eq!(left.recv().await.unwrap().as_deref(), told, "{sent}");
+        assert_eq!(left.recv().await.unwrap().as_deref(), error, "{sent}");
         client.ends().await;
     }
 }
 
 #[tokio::test]
-async fn a_stopping_server_says_no_close_message() {
+async fn a_stopping_server_sends_no_close_message() {
     let (hub, _shared, _left) = hub();
     let client = Client::shaken(&hub.build()).await;
     client.peer.drain();
@@ -222,19 +222,19 @@ async fn a_stopping_server_says_no_close_message() {
 }
 
 #[tokio::test]
-async fn a_lost_transport_with_half_a_message_is_told_apart() {
-    for (sent, told) in [("", None), ("{\"type\":6", Some("Connection terminated while reading a message."))] {
+async fn a_transport_that_is_lost_within_a_message_is_an_error() {
+    for (sent, error) in [("", None), ("{\"type\":6", Some("Connection terminated while reading a message."))] {
         let (hub, _, mut left) = hub();
         let mut client = Client::shaken(&hub.build()).await;
         client.peer.send(sent);
         client.peer.end(CloseReason::ClientGone);
-        assert_eq!(left.recv().await.unwrap().as_deref(), told);
+        assert_eq!(left.recv().await.unwrap().as_deref(), error);
         client.ends().await;
     }
 }
 
 #[tokio::test]
-async fn a_connection_that_on_connected_refuses_never_was() {
+async fn a_client_that_on_connected_refuses_does_not_disconnect() {
     let (hub, _, mut left) = hub();
     let hub = hub.on_connected(async || Err::<(), _>(HubError::new("full"))).build();
     let mut client = Client::shaken(&hub).await;
@@ -262,7 +262,7 @@ async fn nothing_is_read_before_on_connected_is_done() {
 }
 
 #[tokio::test]
-async fn only_those_a_policy_admits_may_call() {
+async fn only_clients_that_a_policy_admits_may_call() {
     let (hub, _shared, _left) = hub();
     let hub = hub.build();
     for (identity, outcome) in [
@@ -278,7 +278,7 @@ async fn only_those_a_policy_admits_may_call() {
 }
 
 #[tokio::test]
-async fn all_hear_what_one_says() {
+async fn a_broadcast_reaches_all_clients() {
     let (hub, _shared, _left) = hub();
     let hub = hub.build();
     let mut clients = [Client::shaken(&hub).await, Client::shaken(&hub).await];
@@ -290,7 +290,7 @@ async fn all_hear_what_one_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_that_does_not_come_is_canceled() {
+async fn a_handshake_that_does_not_arrive_is_canceled() {
     let (hub, _shared, _left) = hub();
     let mut client = Client::connect(
         &hub.configure(|options| options.handshake_timeout = Duration::from_secs(3)).build(),
@@ -302,7 +302,7 @@ async fn a_handshake_that_does_not_come_is_canceled() {
 }
 
 #[tokio::test]
-async fn a_stopping_server_says_a_close_message_where_that_is_asked_for() {
+async fn a_stopping_server_sends_a_close_message_if_configured() {
     let (hub, _shared, _left) = hub();
     let mut client =
         Client::shaken(&hub.configure(|options| options.shutdown_message = ShutdownMessage::Close).build()).await;

@@ -120,7 +120,7 @@ async fn a_client_of_messagepack_gets_the_same_short_names() {
 }
 
 #[tokio::test]
-async fn an_event_that_one_protocol_cannot_say_is_not_published() {
+async fn an_event_that_one_protocol_cannot_represent_is_not_published() {
     let stage = Stage::new(Grants::All);
     let mut client = stage.client(Identity::user("ann")).await;
     client.subscribe(json!({"e": "portos.licence.activated"})).await;
@@ -168,13 +168,13 @@ async fn an_event_comes_once_however_many_entries_match() {
     client.subscribe(json!({"e": "portos.licence.activated"})).await;
     assert_eq!(stage.publish(changed("tickets", Action::Created)).await, 1);
     assert_eq!(client.next().await["arguments"][0]["e"], "portos.resources.changed");
-    // A second copy would come before this, whose order with the first is nobody's promise.
+    // A second copy of the first event would arrive before this one.
     assert_eq!(stage.publish(activated()).await, 1);
     assert_eq!(client.next().await["arguments"][0]["e"], "portos.licence.activated");
 }
 
 #[tokio::test]
-async fn unsubscribe_removes_what_it_covers_and_cuts_no_holes() {
+async fn unsubscribe_removes_the_entries_that_it_covers_and_no_part_of_others() {
     let changed_event = "portos.resources.changed";
     for (subscribed, unsubscribed, left) in [
         (json!(null), json!(null), 0),
@@ -194,7 +194,7 @@ async fn unsubscribe_removes_what_it_covers_and_cuts_no_holes() {
 }
 
 #[tokio::test]
-async fn bad_requests_are_answered_in_words_and_change_nothing() {
+async fn bad_requests_are_answered_with_errors_and_change_nothing() {
     let stage = Stage::new(Grants::All);
     let mut client = stage.client(Identity::user("ann")).await;
     for (request, expected) in [
@@ -257,7 +257,7 @@ async fn new_credentials_end_the_subscriptions_that_they_do_not_permit() {
     let granted =
         |grants: Value| Identity::user("ann").with_claims(json!({"grants": grants}).as_object().unwrap().clone());
     let tickets = json!([{"e": "portos.resources.*", "r": "tickets"}]);
-    for (renewed, left, heard) in [
+    for (renewed, left, received) in [
         (Identity::user("ann"), 3, [1, 1, 1]),
         (granted(json!([{"e": "*"}])), 3, [1, 1, 1]),
         (granted(tickets.clone()), 2, [1, 0, 0]),
@@ -274,11 +274,11 @@ async fn new_credentials_end_the_subscriptions_that_they_do_not_permit() {
             client.subscribe(request).await;
         }
         client.0.renew(renewed.clone());
-        // The answer to a call tells that what came before it was heard.
+        // The answer to a call shows that the new credentials were read before it.
         assert_eq!(client.call("Unsubscribe", json!({"e": "portos.resources.changed", "r": [{"n": "x"}]})).await, None);
         assert_eq!(stage.broker.subscription_count(), left, "{renewed:?}");
         let events = [changed("tickets", Action::Created), changed("devices", Action::Created), activated()];
-        for (event, matched) in events.into_iter().zip(heard) {
+        for (event, matched) in events.into_iter().zip(received) {
             let name = event.name.clone();
             assert_eq!(stage.publish(event).await, matched, "{name} for {renewed:?}");
             if matched == 1 {
@@ -286,7 +286,7 @@ async fn new_credentials_end_the_subscriptions_that_they_do_not_permit() {
             }
         }
         let again = client.call("Subscribe", json!({"e": "portos.licence.activated"})).await;
-        assert_eq!(again.is_none(), heard[2] == 1, "{again:?}");
+        assert_eq!(again.is_none(), received[2] == 1, "{again:?}");
         // What was taken away does not come back by itself.
         client.0.renew(Identity::user("ann"));
         assert_eq!(client.call("Unsubscribe", json!({"e": "portos.resources.changed", "r": [{"n": "x"}]})).await, None);
@@ -295,7 +295,7 @@ async fn new_credentials_end_the_subscriptions_that_they_do_not_permit() {
 }
 
 #[tokio::test]
-async fn who_comes_back_with_less_hears_less() {
+async fn a_client_that_reconnects_with_fewer_grants_gets_fewer_events() {
     let stage = Stage::new(Grants::All);
     let (connection, mut peer) = Connection::resumable_pair(Identity::user("ann"));
     tokio::spawn(Arc::new(stage.hub.clone()).handle(connection));
@@ -304,7 +304,7 @@ async fn who_comes_back_with_less_hears_less() {
     let mut client = Client(peer);
     client.subscribe(json!({"e": "portos.licence.activated"})).await;
     client.0.lose();
-    assert_eq!(stage.publish(activated()).await, 1, "the connection waits, and so does what it may hear");
+    assert_eq!(stage.publish(activated()).await, 1, "a suspended connection keeps its subscriptions");
     client.0.renew(Identity::user("ann").with_claims(json!({"grants": []}).as_object().unwrap().clone()));
     client.0.reconnect();
     while client.next().await["type"] != 9 {}

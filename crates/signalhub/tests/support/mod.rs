@@ -144,10 +144,10 @@ impl Client {
         self.say(&json!({"type": 5, "invocationId": id}));
     }
 
-    /// Shows that the connection lives: everything said before was read.
-    pub(crate) async fn is_heard(&mut self) {
+    /// Calls `Echo` and waits for its result, so everything that was sent before has been read.
+    pub(crate) async fn round_trip(&mut self) {
         self.call("alive", "Echo", &json!(["alive"]));
-        self.hears([result("alive", &json!("alive"))]).await;
+        self.receives([result("alive", &json!("alive"))]).await;
     }
 
     pub(crate) async fn next(&mut self) -> Value {
@@ -159,22 +159,22 @@ impl Client {
     }
 
     /// Expects this record, as it is spelt.
-    pub(crate) async fn hears_text(&mut self, record: &str) {
+    pub(crate) async fn receives_text(&mut self, record: &str) {
         let message = soon(self.peer.receive()).await.expect("the connection has ended");
         assert_eq!(std::str::from_utf8(&message), Ok(&*format!("{record}\u{1e}")));
     }
 
     /// Expects these messages, and no others between them.
-    pub(crate) async fn hears(&mut self, messages: impl IntoIterator<Item = Value>) {
+    pub(crate) async fn receives(&mut self, messages: impl IntoIterator<Item = Value>) {
         for message in messages {
             assert_eq!(self.next().await, message);
         }
     }
 
     /// Expects that no message comes by itself.
-    pub(crate) async fn hears_nothing(&mut self) {
+    pub(crate) async fn receives_nothing(&mut self) {
         if let Ok(message) = tokio::time::timeout(PATIENCE, self.peer.receive()).await {
-            panic!("heard {message:?}");
+            panic!("received {message:?}");
         }
     }
 
@@ -260,10 +260,10 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new() -> (Self, Events) {
-        let (events, heard) = mpsc::channel(64);
+        let (events, reported) = mpsc::channel(64);
         let shared =
             Self { gate: Arc::new(Semaphore::new(0)), alive: Alive::default(), produced: Arc::default(), events };
-        (shared, Events(heard))
+        (shared, Events(reported))
     }
 
     /// Waits until the test lets one through.
@@ -290,7 +290,7 @@ impl Shared {
     }
 }
 
-/// What methods told.
+/// The events that methods reported.
 #[derive(Debug)]
 pub(crate) struct Events(mpsc::Receiver<String>);
 

@@ -20,7 +20,7 @@ const ROUNDS: usize = 500;
 /// More than all calls of a sequence wait for.
 const OPEN: usize = 10_000;
 
-/// So many kilobytes are several times what a client may leave unread before its streams pause.
+/// In kilobytes: several times what a client may leave unread before its streams pause.
 const FLOOD: usize = 200;
 
 /// What one of the two clients does.
@@ -149,7 +149,7 @@ async fn careful(State(shared): State<Shared>, mut numbers: Upload<i64>) -> Resu
     Ok(())
 }
 
-/// Reads them side by side: if it read one after the other, a client that fills the second one first would wait for ever.
+/// Reads them side by side: if it read one after the other, a client that fills the second one first would wait forever.
 async fn both(shared: State<Shared>, first: Upload<i64>, second: Upload<i64>) -> Result<i64, HubError> {
     let (first, second) = futures_util::future::join(sum(shared.clone(), first), sum(shared, second)).await;
     Ok(first? + second?)

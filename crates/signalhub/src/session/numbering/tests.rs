@@ -2,13 +2,13 @@ use super::*;
 
 /// What happens to the numbers of one client's messages.
 enum Step {
-    /// A message comes.
+    /// A message arrives.
     Message(Novelty),
-    /// A new message comes that is left out of the confirmations.
+    /// A new message arrives that is left out of the acknowledgements.
     LeftOut,
-    /// The client says which one comes next.
+    /// A Sequence message sets the number of the next message.
     Sequence(i64, Result<(), Gap>),
-    /// It is time to confirm.
+    /// An acknowledgement is asked for.
     Ack(Option<i64>),
 }
 
@@ -31,12 +31,12 @@ fn check(steps: &[Step]) {
 }
 
 #[test]
-fn what_came_is_confirmed_once() {
+fn a_message_is_acknowledged_once() {
     check(&[Ack(None), Message(New), Message(New), Ack(Some(2)), Ack(None), Message(New), Ack(Some(3))]);
 }
 
 #[test]
-fn a_repeated_message_is_told_from_a_new_one_and_confirmed_again() {
+fn a_repeated_message_is_recognised_and_acknowledged_again() {
     check(&[
         Message(New),
         Message(New),
@@ -51,26 +51,26 @@ fn a_repeated_message_is_told_from_a_new_one_and_confirmed_again() {
 }
 
 #[test]
-fn a_client_may_go_on_behind_what_it_has_repeated_in_part() {
+fn a_client_may_skip_messages_that_it_has_not_repeated_but_that_were_received() {
     check(&[
         Message(New),
         Message(New),
         Message(New),
         Sequence(1, Ok(())),
         Message(Repeated),
-        // The transport was lost again; meanwhile the client has learnt that all three are here.
+        // The transport was lost again; meanwhile the client was told that all three were received.
         Sequence(4, Ok(())),
         Message(New),
     ]);
 }
 
 #[test]
-fn messages_that_never_came_cannot_be_skipped() {
+fn messages_that_were_never_received_cannot_be_skipped() {
     check(&[Sequence(1, Ok(())), Message(New), Sequence(3, Err(Gap)), Sequence(i64::MAX, Err(Gap)), Message(New)]);
 }
 
 #[test]
-fn a_number_from_before_the_first_message_repeats_at_most_what_there_was() {
+fn a_number_before_the_first_message_repeats_only_received_messages() {
     check(&[
         Message(New),
         Sequence(i64::MIN, Ok(())),
@@ -82,12 +82,12 @@ fn a_number_from_before_the_first_message_repeats_at_most_what_there_was() {
 }
 
 #[test]
-fn what_is_left_out_is_not_confirmed() {
+fn a_message_that_is_left_out_is_not_acknowledged() {
     check(&[LeftOut, Ack(None), Message(New), Ack(Some(1)), LeftOut, LeftOut, Ack(None), Message(New), Ack(Some(2))]);
 }
 
 #[test]
-fn what_is_left_out_keeps_its_number_for_the_client() {
+fn a_message_that_is_left_out_still_has_a_number_of_the_client() {
     // The client repeats all three; the item in the middle had no stream, and the call behind it ran already.
     check(&[
         Message(New),
@@ -102,6 +102,6 @@ fn what_is_left_out_keeps_its_number_for_the_client() {
         Message(New),
         Ack(Some(3)),
     ]);
-    // The client goes on behind what it has learnt to be here, counted its way.
+    // The client continues after the messages that were acknowledged, with its own numbers.
     check(&[LeftOut, Message(New), Sequence(3, Ok(())), Message(New), Ack(Some(2))]);
 }
