@@ -62,7 +62,7 @@ impl Publishing {
         self.runtime.block_on(async {
             let response = self.api.answer(request).await;
             let status = response.status().as_u16();
-            let Ok(body) = response.into_body().collect().await;
+            let body = response.into_body().collect().await.expect("the body is in memory");
             Told { status, body: body.to_bytes() }
         })
     }

@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Request;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -379,4 +380,22 @@ fn a_request_is_authenticated_and_unverified_tokens_count_as_guesses() {
         assert!(matches!(&outcome, Authentication::Invalid(text) if text == reason), "{outcome:?}");
     }
     assert_eq!(issuers.challenge().unwrap(), "Bearer");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn no_text_and_no_parts_of_a_token_are_accepted_or_cause_a_panic(
+        text in any::<String>(),
+        header in r#"\{"alg":"(RS256|none|HS256|x)"(,"kid":("rsa"|5|null))?(,"crit":null)?\}?"#,
+        claims in r#"\{"iss":("https://login.acme.example"|5|\[\])(,"exp":(4000000000|-1|1e400|"x"))?\}?"#,
+        signature in "[A-Za-z0-9_=-]{0,400}",
+    ) {
+        let issuers = issuers().otherwise(BearerToken::hs256(SECRET));
+        let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
+        prop_assert!(issuers.verify(&text).is_err());
+        let token = [header, claims, signature].join(".");
+        prop_assert!(issuers.verify(&token).is_err());
+    }
 }

@@ -5,6 +5,9 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD as URL};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 use serde_json::{Value, json};
 
 use super::*;
@@ -183,4 +186,38 @@ fn a_key_id_chooses_the_key_and_without_one_few_keys_are_tried() {
 fn a_key_set_shows_no_key() {
     let secret = KeySet::from_secret(b"a secret of at least thirty-two bytes").unwrap();
     assert_eq!(format!("{secret:?}"), "KeySet { keys: 1, skipped: [] }");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn no_text_makes_the_readers_of_keys_panic(text in any_text()) {
+        let _ = KeySet::from_jwks(text.as_bytes());
+        let _ = KeySet::from_pem(text.as_bytes());
+    }
+}
+
+/// Pieces of key sets and PEM files in any order.
+fn any_text() -> impl Strategy<Value = String> {
+    let pieces = [
+        "-----BEGIN PUBLIC KEY-----",
+        "-----END PUBLIC KEY-----",
+        "-----BEGIN ",
+        "-----",
+        "\n",
+        "MIIB",
+        "AQAB",
+        "==",
+        "{\"keys\":[",
+        "{\"kty\":\"RSA\",\"n\":\"",
+        "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"",
+        "\",\"e\":\"",
+        "\",\"y\":\"",
+        "\"}",
+        "]}",
+        ",",
+    ];
+    let piece = prop_oneof![select(pieces.to_vec()).prop_map(str::to_owned), "[A-Za-z0-9_-]{0,90}", any::<String>()];
+    vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
