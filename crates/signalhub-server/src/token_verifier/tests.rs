@@ -118,6 +118,7 @@ fn id_tokens_and_tokens_without_the_required_scope_are_refused() {
         let text = blocks(section, "toml")[0];
         let path = text.split("jwks = \"").nth(1).unwrap().split('"').next().unwrap();
         let verifier = configured(&auth(&text.replace(path, keys.to_str().unwrap()))).unwrap().unwrap();
+        std::fs::remove_file(&keys).unwrap();
         let mut claims: Value = serde_json::from_str(blocks(section, "json")[0]).unwrap();
         claims["exp"] = 4_000_000_000_u64.into();
         claims[name] = value;
