@@ -179,3 +179,38 @@ fn links_between_documents_lead_somewhere() {
         }
     }
 }
+
+/// Collects the files and folders under a folder, as paths from the root with `/`. What is built or installed is left out.
+fn tree(root: &Path, folder: &Path, paths: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with('.') || name == "target" || name == "node_modules" || path.is_symlink() {
+            continue;
+        }
+        paths.push(path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/"));
+        if path.is_dir() {
+            tree(root, &path, paths);
+        }
+    }
+}
+
+#[test]
+fn paths_that_the_architecture_names_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut paths = Vec::new();
+    tree(&root, &root, &mut paths);
+    let page = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let is_path = |word: &&str| {
+        let ends_like_a_file = [".rs", ".md", ".js", ".json", ".toml"].iter().any(|end| word.ends_with(end));
+        (ends_like_a_file || word.contains('/') && !word.starts_with('/')) && !word.contains(' ')
+    };
+    let named: Vec<&str> = quoted(&page).into_iter().filter(is_path).collect();
+    assert!(named.len() > 50, "{named:?}");
+    let is_missing = |word: &&str| {
+        let end = format!("/{}", word.trim_end_matches('/'));
+        !paths.iter().any(|path| format!("/{path}").ends_with(&end))
+    };
+    let missing: Vec<&str> = named.into_iter().filter(is_missing).collect();
+    assert_eq!(missing, [""; 0], "ARCHITECTURE.md names paths that do not exist");
+}
