@@ -19,7 +19,7 @@ use crate::websocket_codec::MessageKind;
 /// The client's end of a connection made by [`Connection::pair`](crate::Connection::pair).
 ///
 /// Dropping it ends the connection with [`CloseReason::ClientGone`], unless it has [ended](Self::end) for another reason.
-/// What it sent before is still read; a [resumable](crate::Connection::resumable_pair) connection ends at once, because no
+/// Messages that it sent before are still read; a [resumable](crate::Connection::resumable_pair) connection ends at once, because no
 /// other transport can come.
 pub struct Peer {
     send_queue: Arc<SendQueue>,
@@ -51,6 +51,13 @@ impl Peer {
         self.inbox.put_message(kind, bytes.as_ref());
     }
 
+    /// Answers a [ping](crate::Connection::send_ping), as WebSocket clients do by themselves. A handler that
+    /// [reads messages](crate::Connection::read_messages) receives [`Received::Pong`](crate::Received::Pong), behind the messages
+    /// that were sent before.
+    pub fn pong(&mut self) {
+        self.inbox.put_pong();
+    }
+
     /// Closes the client's side with a close frame, as a client with a WebSocket does.
     pub fn close(&mut self, close: ClientClose) {
         self.inbox.close(close);
@@ -61,7 +68,7 @@ impl Peer {
         self.inbox.server_close()
     }
 
-    /// Waits for the next message; `None` once the connection has ended and all were taken.
+    /// Waits for the next message. Returns `None` once the connection has ended and all its messages were received.
     pub async fn receive(&mut self) -> Option<Bytes> {
         let frames = self.send_queue.take(1, 1).await?;
         frames.first().map(Frame::payload)
@@ -72,12 +79,12 @@ impl Peer {
         self.inbox.end(reason);
     }
 
-    /// Loses the transport, as a client whose network fails.
+    /// Ends the transport without a close frame, as when a client's network fails.
     pub fn lose(&mut self) {
         self.end(CloseReason::ClientGone);
     }
 
-    /// Attaches another transport to the connection, whether the old one is lost or not.
+    /// Attaches another transport to a [resumable](crate::Connection::resumable_pair) connection, whether the old one is lost or not.
     pub fn reconnect(&mut self) {
         self.inbox = Inbox::paired(Arc::clone(&self.send_queue));
         if let Some(handover) = &self.handover {
@@ -101,7 +108,7 @@ impl Peer {
         self.send_queue.end(CloseReason::ClientGone);
     }
 
-    /// Counts a tick of the server, which comes every second. Returns whether the connection gets it, which depends on
+    /// Does what the server does once a second: counts a tick, and returns whether the connection gets it, which depends on
     /// [`Connection::skip_ticks_for`](crate::Connection::skip_ticks_for).
     pub fn tick(&self) -> bool {
         let due = self.send_queue.signals.is_due();

@@ -89,6 +89,57 @@ async fn a_pair_carries_messages_and_close_frames() {
 }
 
 #[tokio::test]
+async fn the_pong_of_a_pair_reaches_a_handler_that_reads_messages_behind_the_messages_before_it() {
+    let (mut connection, mut peer) = Connection::pair(Identity::anonymous());
+    connection.read_messages(4).unwrap();
+    connection.send_ping();
+    peer.send("1234");
+    peer.pong();
+    assert_eq!(connection.receive(Intake::Open).await, Received::Message { kind: MessageKind::Text });
+    assert_eq!(connection.receive(Intake::Open).now_or_never(), None);
+    connection.consume(4);
+    assert_eq!(connection.receive(Intake::Open).await, Received::Pong);
+    assert_eq!(connection.receive(Intake::Open).now_or_never(), None);
+}
+
+#[tokio::test]
+async fn the_pong_of_a_pair_is_ignored_by_a_handler_that_reads_bytes() {
+    let (mut connection, mut peer) = Connection::pair(Identity::anonymous());
+    peer.pong();
+    assert_eq!(connection.receive(Intake::Open).now_or_never(), None);
+    peer.send("bytes");
+    assert_eq!(connection.receive(Intake::Open).await, Received::Bytes);
+    assert_eq!(connection.input(), b"bytes");
+}
+
+#[tokio::test]
+async fn reading_the_rest_of_a_pair_that_sends_messages_leaves_none() {
+    let (mut connection, mut peer) = Connection::pair(Identity::anonymous());
+    connection.read_messages(4).unwrap();
+    peer.send("one");
+    peer.send("two");
+    connection.read_rest();
+    assert_eq!(connection.input(), b"onetwo");
+    connection.consume(6);
+    assert_eq!(connection.receive(Intake::Open).now_or_never(), None);
+}
+
+#[tokio::test]
+async fn dropping_the_peer_while_a_message_is_not_consumed_ends_the_connection_behind_it() {
+    let (mut connection, mut peer) = Connection::pair(Identity::anonymous());
+    connection.read_messages(4).unwrap();
+    peer.send("1");
+    peer.send("2");
+    assert_eq!(connection.receive(Intake::Open).await, Received::Message { kind: MessageKind::Text });
+    drop(peer);
+    assert_eq!(connection.receive(Intake::Open).now_or_never(), None);
+    connection.consume(1);
+    assert_eq!(connection.receive(Intake::Open).await, Received::Message { kind: MessageKind::Text });
+    connection.consume(1);
+    assert_eq!(connection.receive(Intake::Open).await, Received::Ended(CloseReason::ClientGone));
+}
+
+#[tokio::test]
 async fn the_next_message_of_a_pair_waits_until_this_one_is_consumed_and_one_too_long_ends_it() {
     let (mut connection, mut peer) = Connection::pair(Identity::anonymous());
     connection.read_messages(4).unwrap();

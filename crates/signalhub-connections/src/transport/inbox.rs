@@ -1,4 +1,4 @@
-//! The bytes that POSTs or the client of a pair bring to a connection.
+//! The inbox: bytes that POSTs, or the client of a pair, send to a connection and that it has not read yet.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,12 +23,12 @@ const CAPACITY: usize = 64 * 1024;
 /// connect cannot fill the memory.
 const EARLY_CAPACITY: usize = 4 * 1024;
 
-/// Takes bytes from many requests, one after another, and passes them to one connection.
+/// Receives bytes from many requests, one after another, and passes them to one connection.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     send_queue: Arc<SendQueue>,
     incoming: Mutex<Incoming>,
-    /// Woken when there is room again, or the connection no longer reads.
+    /// Notified when there is room again, or when the connection no longer reads.
     room: Notify,
     /// Held by one request at a time, in the order of their arrival.
     turn: tokio::sync::Mutex<()>,
@@ -38,46 +38,57 @@ pub(crate) struct Inbox {
 struct Incoming {
     bytes: Vec<u8>,
     reader: Reader,
-    /// Why the client brings no more bytes.
+    /// Why the client sends no more bytes; `None` while it can.
     ended: Option<CloseReason>,
-    /// The credentials that came last, once the connection has its transport.
+    /// The identity of the latest request, once the connection has its transport.
     identity: Option<Arc<Identity>>,
     renewal: Option<Renewal>,
     client: Client,
 }
 
-/// Who brings the bytes.
+/// Which client sends the bytes.
 #[derive(Debug, Default)]
 enum Client {
     /// POSTs, which have no message boundaries.
     #[default]
     Posts,
-    /// The client of a pair. Without more, the bytes are one text message.
+    /// The client of a pair. With `None`, the bytes are one text message.
     Pair(Option<Box<Paired>>),
 }
 
-/// What takes the bytes. It changes only from an upper state to a lower one.
+/// Whether a connection reads the bytes. The state only changes downwards in this list.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Reader {
-    /// A connection that has no transport yet.
+    /// The connection has no transport yet.
     Awaited,
-    /// A connection.
+    /// The connection has its transport.
     #[default]
     Present,
-    /// Nothing reads any more: bytes are dropped.
+    /// The connection no longer reads: bytes are dropped.
     Gone,
 }
 
-/// What the client of a pair brings beside bytes, as one with a WebSocket does: message boundaries and close frames.
+/// Message boundaries, pongs and close frames of a pair, which POSTs do not have.
 #[derive(Debug, Default)]
 struct Paired {
-    /// The kinds and lengths of the messages that the bytes consist of.
-    messages: VecDeque<(MessageKind, usize)>,
-    /// How many bytes a message may have, if the handler asked for whole messages.
+    /// What the bytes consist of, in order.
+    sent: VecDeque<Sent>,
+    /// How many bytes a message may have; `None` unless the handler called `read_messages`.
     max_bytes: Option<usize>,
     /// The close frames of client and server.
     client_close: Option<ClientClose>,
     server_close: Option<CloseFrame>,
+}
+
+/// What the client of a pair has sent.
+#[derive(Debug)]
+enum Sent {
+    Message {
+        kind: MessageKind,
+        /// How many of the bytes it has.
+        len: usize,
+    },
+    Pong,
 }
 
 impl Inbox {
@@ -104,7 +115,7 @@ impl Inbox {
         inbox
     }
 
-    /// Notes that the connection got its transport, and the identity of the request that attached it.
+    /// Records that the connection has its transport, and the identity of the request that attached it.
     pub(crate) fn attach(&self, writer: Writer, identity: &Arc<Identity>) {
         self.send_queue.set_writer(writer);
         {
@@ -130,7 +141,7 @@ impl Inbox {
         self.turn.lock().await
     }
 
-    /// Waits for room and adds bytes. They are dropped if the connection no longer reads.
+    /// Waits for room and adds bytes. If the connection no longer reads, they are dropped.
     pub(crate) async fn push(&self, bytes: &[u8]) {
         loop {
             let room = self.room.notified();
@@ -167,7 +178,7 @@ impl Inbox {
         self.put_message(MessageKind::Text, bytes);
     }
 
-    /// Does the same for a whole message of a pair.
+    /// Adds a whole message of a pair.
     pub(crate) fn put_message(&self, kind: MessageKind, bytes: &[u8]) {
         let mut incoming = self.lock();
         if !incoming.is_closed() {
@@ -178,7 +189,20 @@ impl Inbox {
         }
     }
 
-    /// Ends the client's side. The first reason stands and is returned.
+    /// Adds the pong of a pair.
+    pub(crate) fn put_pong(&self) {
+        let mut incoming = self.lock();
+        if incoming.is_closed() {
+            return;
+        }
+        if let Some(paired) = incoming.paired() {
+            paired.sent.push_back(Sent::Pong);
+            drop(incoming);
+            self.send_queue.signals.raise(Signal::Moved);
+        }
+    }
+
+    /// Ends the client's side. The first reason stays and is returned.
     pub(crate) fn end(&self, reason: CloseReason) -> CloseReason {
         let reason = *self.lock().ended.get_or_insert(reason);
         self.room.notify_waiters();
@@ -198,7 +222,7 @@ impl Inbox {
         self.lock().paired()?.client_close.clone()
     }
 
-    /// Notes the close frame that the client of a pair gets.
+    /// Records the close frame for the client of a pair.
     pub(crate) fn set_server_close(&self, frame: CloseFrame) {
         if let Some(paired) = self.lock().paired() {
             paired.server_close = Some(frame);
@@ -209,15 +233,15 @@ impl Inbox {
         self.lock().paired()?.server_close.clone()
     }
 
-    /// Gives whole messages from now on; see [`Connection::read_messages`](crate::Connection::read_messages).
+    /// Returns whole messages from now on; see [`Connection::read_messages`](crate::Connection::read_messages).
     pub(crate) fn read_messages(&self, max_bytes: usize) -> Result<(), ReadMessagesError> {
         let mut incoming = self.lock();
         incoming.paired().ok_or(ReadMessagesError::NoBoundaries)?.max_bytes = Some(max_bytes);
         Ok(())
     }
 
-    /// Passes on the credentials of a later request if they differ. Before the connection has its transport they are ignored:
-    /// those of the request that attaches it count.
+    /// Passes the credentials of a later request to the connection if they have changed. Before the connection has its transport
+    /// they are ignored, because the credentials of the request that attaches it replace them.
     pub(crate) fn renew(&self, identity: &Identity, expires: Option<Instant>) {
         let mut incoming = self.lock();
         if incoming.identity.as_deref().is_none_or(|known| known == identity) {
@@ -242,11 +266,7 @@ impl Inbox {
             return incoming.next_message(input, intake, max_bytes);
         }
         if intake == Intake::Open && !incoming.bytes.is_empty() {
-            input.append(&mut incoming.bytes);
-            incoming.bytes = Vec::new();
-            if let Client::Pair(Some(paired)) = &mut incoming.client {
-                paired.messages.clear();
-            }
+            input.append(&mut incoming.take());
             drop(incoming);
             self.room.notify_waiters();
             return Poll::Ready(Received::Bytes);
@@ -259,10 +279,10 @@ impl Inbox {
 
     /// Takes the unread bytes.
     pub(crate) fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.lock().bytes)
+        self.lock().take()
     }
 
-    /// Notes that the connection no longer reads.
+    /// Records that the connection no longer reads.
     pub(crate) fn abandon(&self) {
         self.lock().reader = Reader::Gone;
         self.room.notify_waiters();
@@ -270,16 +290,17 @@ impl Inbox {
 }
 
 impl Incoming {
-    /// What a pair has beside bytes; `None` for POSTs. The bytes so far are one message.
+    /// The boundaries of a pair; `None` for POSTs. The bytes that were sent before are one message.
     fn paired(&mut self) -> Option<&mut Paired> {
         let Client::Pair(paired) = &mut self.client else { return None };
         Some(paired.get_or_insert_with(|| {
-            let message = (!self.bytes.is_empty()).then_some((MessageKind::Text, self.bytes.len()));
-            Box::new(Paired { messages: message.into_iter().collect(), ..Paired::default() })
+            let len = self.bytes.len();
+            let message = (len > 0).then_some(Sent::Message { kind: MessageKind::Text, len });
+            Box::new(Paired { sent: message.into_iter().collect(), ..Paired::default() })
         }))
     }
 
-    /// Notes a message whose bytes are added next, unless it will be the only one and text.
+    /// Records the boundary of a message whose bytes are added next. A single text message needs none.
     fn add_message(&mut self, kind: MessageKind, len: usize) {
         let is_implied = kind == MessageKind::Text && len > 0 && self.bytes.is_empty();
         match &self.client {
@@ -287,7 +308,7 @@ impl Incoming {
             Client::Pair(None) if is_implied => {}
             Client::Pair(_) => {
                 if let Some(paired) = self.paired() {
-                    paired.messages.push_back((kind, len));
+                    paired.sent.push_back(Sent::Message { kind, len });
                 }
             }
         }
@@ -299,18 +320,27 @@ impl Incoming {
             return Poll::Pending;
         }
         let Some(paired) = self.paired() else { return Poll::Pending };
-        match paired.messages.pop_front() {
-            Some((_, len)) if len > max_bytes => {
-                paired.messages.clear();
+        match paired.sent.pop_front() {
+            Some(Sent::Pong) => Poll::Ready(Received::Pong),
+            Some(Sent::Message { len, .. }) if len > max_bytes => {
+                paired.sent.clear();
                 paired.server_close = Some(CloseFrame::new(CloseCode::MESSAGE_TOO_BIG, ""));
                 Poll::Ready(Received::Ended(*self.ended.insert(CloseReason::MessageTooLong)))
             }
-            Some((kind, len)) => {
+            Some(Sent::Message { kind, len }) => {
                 input.extend(self.bytes.drain(..len));
                 Poll::Ready(Received::Message { kind })
             }
             None => self.ended.map_or(Poll::Pending, |reason| Poll::Ready(Received::Ended(reason))),
         }
+    }
+
+    /// Takes the unread bytes, as a stream without boundaries.
+    fn take(&mut self) -> Vec<u8> {
+        if let Client::Pair(Some(paired)) = &mut self.client {
+            paired.sent.clear();
+        }
+        std::mem::take(&mut self.bytes)
     }
 
     fn is_full(&self) -> bool {
