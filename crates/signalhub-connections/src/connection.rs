@@ -1,4 +1,4 @@
-//! One logical connection, as its handler sees it.
+//! `Connection`: one logical connection, as its handler sees it.
 //!
 //! ```text
 //!            ┌── lost, can be resumed ──▶ suspended ── given up ──┐
@@ -7,10 +7,10 @@
 //!     └── the client closes, or does not read; the handler ends ──┘
 //! ```
 //! - attached: [`Transport`] is a WebSocket or an inbox;
-//! - suspended: it is `Transport::Lost`, and [`Resume::Through`] a handover, where the next one arrives;
+//! - suspended: the transport is `Transport::Lost`, and [`Resume::Through`] has the handover where the next one arrives;
 //! - ended: the send queue has a [`CloseReason`], `receive` returns `Received::Ended`, and frames are refused. Once the
 //!   socket was reset because the server stops, the transport is `Transport::Ended`;
-//! - gone: the registration and the outbound side are released.
+//! - gone: the registration is dropped, and every `Outbound` refuses frames.
 
 mod input;
 pub(crate) mod peer;
@@ -38,16 +38,16 @@ use crate::outbound::{Outbound, QueueLimits, SendQueue, Writer};
 use crate::registry::Registration;
 use crate::request::opening_request::OpeningRequest;
 use crate::request::remote_address::RemoteAddress;
+use crate::transport::Transport;
 use crate::transport::handover::{Arrival, Handover};
 use crate::transport::kind::TransportKind;
 use crate::transport::received::{ReadMessagesError, Received};
 use crate::transport::reconnect::Reconnect;
-use crate::transport::{CLOSE_TIMEOUT, Transport};
 use crate::websocket_codec::{MessageKind, ping_frame};
 
-/// One logical connection: the identity of its client, the input that was not consumed, and the queue of what is sent.
+/// A connection to one client, which a [`ConnectionHandler`](crate::ConnectionHandler) owns.
 ///
-/// It carries opaque bytes. What the client sends is gathered in [`Connection::input`]; the handler takes whole messages
+/// It carries opaque bytes. Bytes of the client are appended to [`Connection::input`]; the handler takes whole messages
 /// from its front with [`Connection::consume`].
 pub struct Connection {
     id: ConnectionId,
@@ -110,7 +110,7 @@ impl Connection {
         self
     }
 
-    /// Makes a connection without a network, and the client's end of it.
+    /// Makes a connection without a network and the client's end of it, for tests of handlers.
     ///
     /// ```
     /// # use signalhub_connections::{Connection, Frame, Identity, Intake, MessageKind, Received};
@@ -130,7 +130,7 @@ impl Connection {
         (Self::new(ConnectionId::random(), identity, send_queue, transport), peer)
     }
 
-    /// The same for a client that was granted stateful reconnect: it may [lose](Peer::lose) its transport and
+    /// Makes a pair whose client was granted stateful reconnect: it may [lose](Peer::lose) its transport and
     /// [come back](Peer::reconnect).
     pub fn resumable_pair(identity: Identity) -> (Self, Peer) {
         let (connection, mut peer) = Self::pair(identity);
@@ -139,7 +139,7 @@ impl Connection {
         (connection.resumable(Reconnect::Stateful, Some(handover)), peer)
     }
 
-    /// The public id.
+    /// The public id, which other clients may see.
     pub fn id(&self) -> &ConnectionId {
         &self.id
     }
@@ -149,7 +149,7 @@ impl Connection {
         &self.identity
     }
 
-    /// The address of the client, as far as the server knows it. With long polling, the address of the first poll.
+    /// The address of the client; `None` if the server does not know it. With long polling it is the address of the first poll.
     pub fn remote_address(&self) -> Option<RemoteAddress> {
         self.remote
     }
@@ -165,13 +165,13 @@ impl Connection {
         self.transport.kind(&self.send_queue)
     }
 
-    /// What was negotiated about reconnecting.
+    /// Whether stateful reconnect was negotiated.
     pub fn reconnect(&self) -> Reconnect {
         self.resume.reconnect()
     }
 
-    /// Tells whether the connection outlives the loss of its transport, because another one may take over. Only
-    /// WebSockets do.
+    /// Tells whether the connection continues after its transport is lost, because the client may open another one. Only
+    /// connections with WebSockets can.
     pub fn is_resumable(&self) -> bool {
         self.resume.handover().is_some()
     }
@@ -184,7 +184,7 @@ impl Connection {
         }
     }
 
-    /// Tells whether the transport was lost and no other one has come yet.
+    /// Tells whether the transport was lost and the client has not reconnected yet.
     pub fn is_suspended(&self) -> bool {
         matches!(self.transport, Transport::Lost)
     }
@@ -194,12 +194,12 @@ impl Connection {
         Outbound::new(Arc::clone(&self.send_queue))
     }
 
-    /// The bytes that came in and were not consumed yet.
+    /// The bytes that were received and not consumed.
     pub fn input(&self) -> &[u8] {
         self.input.as_bytes()
     }
 
-    /// Takes bytes from the front of the input.
+    /// Removes bytes from the front of the input.
     ///
     /// # Panics
     /// When there are fewer.
@@ -207,19 +207,20 @@ impl Connection {
         self.input.consume(count);
     }
 
-    /// Asks for whole messages in place of bytes, for dialects that use one WebSocket message for each of theirs.
+    /// Makes [`receive`](Self::receive) return whole WebSocket messages instead of bytes, for dialects with one message of
+    /// theirs in each.
     ///
     /// From now on, [`receive`](Self::receive) returns [`Received::Message`] when the input is exactly one message, however
     /// the client fragmented it. The next one is read when all bytes of this one are [consumed](Self::consume), so a client
     /// that sends faster than the handler consumes gets back pressure. A message of more than `max_bytes` ends the connection
     /// with [`CloseReason::MessageTooLong`] and the close code 1009.
     ///
-    /// It is called before the first `receive`. Such a connection cannot be resumed.
+    /// It must be called before the first `receive`. Such a connection cannot be resumed.
     ///
     /// # Errors
-    /// When there are no message boundaries, as on event streams and polls, where POSTs bring a stream of bytes: an
-    /// [`Endpoint`](crate::Endpoint) offers WebSockets alone unless it is told otherwise. When a part of a message was read
-    /// already, or a client has sent POSTs before its WebSocket.
+    /// Event streams and polls have no message boundaries, because POSTs are a stream of bytes. (An
+    /// [`Endpoint`](crate::Endpoint) offers only WebSockets by default.) It also fails if a part of a message was already read,
+    /// or if the client has sent POSTs before it opened its WebSocket.
     ///
     #[doc = include_str!("../docs/plain-websockets.md")]
     pub fn read_messages(&mut self, max_bytes: usize) -> Result<(), ReadMessagesError> {
@@ -240,15 +241,16 @@ impl Connection {
     /// Sends a WebSocket ping, which the client answers with a pong. On other transports it does nothing.
     pub fn send_ping(&self) {
         if let Transport::WebSocket(_) = self.transport {
-            // A connection that takes no more frames needs no ping either.
+            // If the connection accepts no more frames, the ping is not needed.
             let _ = self.send_queue.send_unretained(&Frame::control(ping_frame()));
         }
     }
 
-    /// Waits for the next thing to happen, and drives queued output meanwhile.
+    /// Waits for the next event, and writes queued frames meanwhile.
     ///
-    /// Output that could not be written at once moves only while this is polled, so a handler that awaits something
-    /// else polls this beside it. Dropping the future loses nothing.
+    /// Frames that could not be written at once are written only while this is polled, so a handler that awaits something
+    /// else must poll this at the same time. Dropping the future loses nothing. With [`Intake::Paused`], nothing is read from the
+    /// client; other events are still returned.
     pub async fn receive(&mut self, intake: Intake) -> Received {
         poll_fn(|cx| self.poll_receive(cx, intake)).await
     }
@@ -297,8 +299,8 @@ impl Connection {
         }
     }
 
-    /// Adds to the input what arrived before the transport ended and was not read because the intake was paused. Its size
-    /// is bounded by what a transport may hold unread.
+    /// Appends the bytes to the input that POSTs sent before the transport ended, and that were not read because the intake was
+    /// paused. Their number is bounded by the limit of the transport for unread bytes.
     pub fn read_rest(&mut self) {
         if let Transport::Inbox(inbox) = &self.transport {
             self.input.buffer().append(&mut inbox.take());
@@ -318,7 +320,7 @@ impl Connection {
         }
     }
 
-    /// The newest credentials: of the POSTs and polls of the connection, or of the request for another WebSocket.
+    /// Takes the newest credentials: those of the last POST or poll, or of the request for another WebSocket.
     fn take_renewal(&self) -> Option<Renewal> {
         let by_handover = self.resume.handover().and_then(|handover| handover.take_renewal());
         by_handover.or_else(|| self.transport.take_renewal())
@@ -330,7 +332,7 @@ impl Connection {
         Received::Renewed
     }
 
-    /// Replaces the transport, even if the old one still seems to work: the client has given it up.
+    /// Replaces the transport, even if the old one still seems to work: the client no longer uses it.
     fn on_arrival(&mut self, arrival: Arrival) -> Received {
         let last_write = self.send_queue.suspend();
         if let Transport::WebSocket(socket) = &self.transport {
@@ -375,7 +377,7 @@ impl Connection {
         self.send_queue.skip_ticks_for(time.min(left));
     }
 
-    /// Tells whether the transport can carry messages of this kind: event streams carry text only.
+    /// Tells whether the transport can carry messages of this kind. Event streams carry only text.
     pub fn carries(&self, kind: MessageKind) -> bool {
         self.transport.carries(kind, &self.send_queue)
     }
@@ -386,75 +388,58 @@ impl Connection {
         self.transport.needs_pings(&self.send_queue)
     }
 
-    /// Sends the last message. Whatever is sent after it is refused.
+    /// Sends the last message. All later frames are refused.
     pub fn send_last(&self, frame: &Frame, reason: CloseReason) {
         self.send_queue.finish(Some(frame), reason);
     }
 
-    /// Waits until everything queued is written to the socket. Event streams and polls return at once.
+    /// Waits until all queued frames are written to the WebSocket. On event streams and polls it returns at once.
     pub async fn flush(&mut self) {
         self.transport.flush(&self.send_queue).await;
     }
 
-    /// Ends the transport because the server stops, in the way after which most clients reconnect by themselves: what is
-    /// queued is written and gets a second to arrive, then the socket is reset, as the original does. Where the
-    /// socket cannot be reset, as under TLS, a WebSocket gets the close frame 1001. A poll gets 204.
+    /// Ends the transport because the server stops, in the way after which most clients reconnect by themselves, as the original
+    /// does: queued frames are written and get a second to arrive, then the socket is reset. If the socket cannot be reset, as
+    /// under TLS, a WebSocket gets the close code 1001. A poll gets 204.
     ///
-    /// Nothing more is sent from now on. The connection counts as live until it is dropped or [closed](Self::close).
+    /// All later frames are refused. The connection counts as live until it is dropped or [closed](Self::close).
     pub async fn send_away(&mut self) {
         self.transport.send_away(&self.send_queue).await;
     }
 
-    /// Ends the connection in order: writes what is queued, then the close frame of a WebSocket, and waits up to five
-    /// seconds for the client's. When the server stops, it [resets](Self::send_away) the transport instead.
+    /// Closes the connection: writes the queued frames, then the close frame of a WebSocket, and waits up to five seconds for the
+    /// client's. With [`CloseReason::ServerShutdown`], it [resets](Self::send_away) the transport instead.
     pub async fn close(mut self, reason: CloseReason) {
         if reason == CloseReason::ServerShutdown {
             self.send_away().await;
         }
-        match &mut self.transport {
-            Transport::WebSocket(socket) => socket.start_closing(&self.send_queue, reason),
-            Transport::Inbox(_) | Transport::Lost | Transport::Ended => self.send_queue.finish(None, reason),
-        }
+        self.transport.start_closing(&self.send_queue, reason, None);
         self.finish_closing(reason).await;
     }
 
-    /// Does the same with a close frame of the handler's choice. The reason is counted and never sent.
+    /// Closes the connection like [`close`](Self::close), but with this close frame. `reason` is only counted, and never sent.
     ///
     /// The client gets the frame if it has a WebSocket and has not closed it itself. Event streams and polls have no close
-    /// codes: they end as with [`close`](Self::close). When the server stops, this closes in order and does not reset the
-    /// socket.
+    /// codes. With [`CloseReason::ServerShutdown`], the frame is sent as well, and the socket is not reset.
     pub async fn close_with(mut self, reason: CloseReason, frame: CloseFrame) {
-        match &mut self.transport {
-            Transport::WebSocket(socket) => socket.start_closing_with(&self.send_queue, reason, &frame),
-            Transport::Inbox(inbox) => {
-                inbox.set_server_close(frame);
-                self.send_queue.finish(None, reason);
-            }
-            Transport::Lost | Transport::Ended => self.send_queue.finish(None, reason),
-        }
+        self.transport.start_closing(&self.send_queue, reason, Some(frame));
         self.finish_closing(reason).await;
     }
 
-    /// Writes what is left, and waits for the client's close frame.
     async fn finish_closing(&mut self, reason: CloseReason) {
-        let Transport::WebSocket(socket) = &mut self.transport else { return };
-        if let Some(registration) = &mut self.registration {
-            // What is left concerns the socket alone.
+        if let Transport::WebSocket(_) = self.transport
+            && let Some(registration) = &mut self.registration
+        {
+            // No request needs the token any more: only the socket is left to be closed.
             registration.free_token();
         }
-        if reason == CloseReason::ClientGone || reason == CloseReason::SlowConsumer {
-            return;
-        }
-        let closed = poll_fn(|cx| socket.poll_closed(cx, &self.send_queue));
-        if tokio::time::timeout(CLOSE_TIMEOUT, closed).await.is_err() {
-            socket.give_up();
-        }
+        self.transport.finish_closing(&self.send_queue, reason).await;
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // Every `Outbound` that is left refuses frames from now on, and keeps no socket open.
+        // An `Outbound` that still exists refuses frames from now on, and does not keep the socket open.
         self.send_queue.disconnect();
         if let Transport::Inbox(inbox) = &self.transport {
             inbox.abandon();

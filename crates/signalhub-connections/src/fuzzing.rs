@@ -1,6 +1,6 @@
 //! Access to the codec for the fuzzer, which sees public items only.
 
-use crate::websocket_codec::{Decoder, Event};
+use crate::websocket_codec::{Decoded, Decoder, Event};
 
 /// Decodes a client's bytes in portions of the given size, and returns what was received.
 ///
@@ -13,7 +13,7 @@ pub fn websocket(bytes: &[u8], portion: usize) -> String {
         let mut rest = &mut chunk[..];
         while !rest.is_empty() {
             match decoder.decode(rest) {
-                Ok((used, event)) => {
+                Ok(Decoded { used, event }) => {
                     match event {
                         Some(Event::Data { payload: piece, .. }) => payload.extend_from_slice(piece),
                         Some(Event::Ping(ping)) => received += &format!("ping {:?};", &*ping),

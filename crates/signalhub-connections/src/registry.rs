@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::entries::{Entries, NewlyActive, Ticked};
-pub(crate) use self::entry::{AttachError, Found, Link, Resumable};
+pub(crate) use self::entry::{AttachError, Found, Link, NewTransport, Resumable};
 use self::live::Live;
 pub(crate) use self::registration::Registration;
 use crate::auth::identity::Owner;
@@ -31,15 +31,15 @@ use crate::transport::inbox::Inbox;
 use crate::transport::kind::TransportKind;
 use crate::transport::reconnect::Reconnect;
 
-/// Many connections are woken in at most this many slices, with a pause after each, so that other work does not wait for all of
-/// them. All of them are woken within a quarter of a tick.
+/// The connections that are due for a tick are woken in at most this many slices, with a pause after each, so that other work is
+/// not delayed. All of them are woken within a quarter of a tick.
 const SLICES: usize = 16;
 const PAUSE: Duration = Duration::from_millis(15);
 
 /// The smallest number of connections in a slice.
 const SLICE: usize = 64;
 
-/// Knows every connection of one server by its token.
+/// The connections of one server, by their tokens.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     live: Arc<Live>,
@@ -55,7 +55,7 @@ pub(crate) struct Attached<T> {
     pub(crate) id: ConnectionId,
     pub(crate) registration: Registration,
     pub(crate) reconnect: Reconnect,
-    /// What was made for it.
+    /// What the caller of `attach` made together with its transport.
     pub(crate) made: T,
 }
 
@@ -111,18 +111,18 @@ impl Registry {
         &self.client_errors
     }
 
-    /// What is queued for slow clients.
+    /// The bytes that are queued for slow clients.
     pub(crate) fn backlog(&self) -> &Arc<Backlog> {
         &self.backlog
     }
 
-    /// The live connections that have ended.
+    /// How many connections have ended, by reason.
     pub(crate) fn ends(&self) -> &EndCounts {
         &self.live.ends
     }
 
-    /// Removes negotiations that have expired, ends connections whose clients have not come back, and gives the connections
-    /// that are to be woken.
+    /// Removes negotiations that have expired, ends connections whose clients have not reconnected in time, and returns the
+    /// connections that are due for a tick.
     fn tick(&self, now: Instant) -> Vec<Weak<SendQueue>> {
         let Ticked { due, given_up, expired } = self.lock().tick(now);
         if expired > 0 {
@@ -140,12 +140,13 @@ impl Registry {
         self.lock().negotiate(names, reconnect, key)
     }
 
-    /// Looks a token up. Only the owner of its connection finds it.
+    /// Looks up the connection of a token. Returns `None` if it has another owner.
     pub(crate) fn find(&self, token: &str, owner: &Owner) -> Option<Found> {
         self.lock().find(token, owner)
     }
 
-    /// Finds the inbox for posted bytes. It is `None` if the token is unknown or has another owner, and an error for a WebSocket.
+    /// Finds the inbox for posted bytes. Returns `None` if the token is unknown or has another owner, and an error if the
+    /// connection has a WebSocket.
     pub(crate) fn inbox(
         &self,
         token: &str,
@@ -155,20 +156,20 @@ impl Registry {
         self.lock().inbox(token, owner, limits, &self.backlog)
     }
 
-    /// Attaches a transport to a negotiated connection. `make` gets the inbox of what was posted before, and what was
-    /// negotiated about reconnecting.
+    /// Attaches a transport to a negotiated connection. `make` makes it from the inbox with the bytes that were posted before, if
+    /// there is one, and from what was negotiated about reconnecting.
     pub(crate) fn attach<T>(
         &self,
         token: &str,
         kind: TransportKind,
         key: &QuotaKey,
-        make: impl FnOnce(Option<Arc<Inbox>>, Reconnect) -> (Link, T),
+        make: impl FnOnce(Option<Arc<Inbox>>, Reconnect) -> NewTransport<T>,
     ) -> Result<Attached<T>, AttachError> {
         let attached = self.lock().attach(token, kind, key, make)?;
         Ok(self.register(attached))
     }
 
-    /// Adds a WebSocket that comes without negotiation.
+    /// Adds a connection whose WebSocket was opened without a negotiation.
     pub(crate) fn admit(&self, send_queue: &Arc<SendQueue>, key: &QuotaKey) -> Result<Attached<()>, AttachError> {
         let attached = self.lock().admit(send_queue, key)?;
         Ok(self.register(attached))
@@ -180,14 +181,13 @@ impl Registry {
         Attached { id, registration, reconnect, made }
     }
 
-    /// Finds the connection that a new WebSocket is for; `None` if the connection of the token cannot be resumed.
-    ///
-    /// For others than its owner it is `None`, and the connection keeps waiting.
+    /// Finds the connection that a new WebSocket resumes. Returns `None` if the connection of the token cannot be resumed or has
+    /// another owner.
     pub(crate) fn resume(&self, token: &str, key: &QuotaKey) -> Option<Result<Resumable, AttachError>> {
         self.lock().resume(token, key)
     }
 
-    /// Removes a connection: its client has ended it, or has fetched the rest.
+    /// Removes a connection, because its client has ended it or has fetched its last messages.
     pub(crate) fn remove(&self, token: &str) {
         self.lock().remove(token);
     }

@@ -1,4 +1,4 @@
-//! The transports: how the bytes of a connection travel.
+//! The transports: how the bytes of a connection reach the client and come from it.
 
 pub(crate) mod handover;
 pub(crate) mod inbox;
@@ -20,27 +20,27 @@ use self::kind::TransportKind;
 use self::received::{ReadMessagesError, Received};
 use self::websocket::Socket;
 use crate::auth::identity::Renewal;
-use crate::close::close_frame::ClientClose;
+use crate::close::close_frame::{ClientClose, CloseFrame};
 use crate::close::{ARRIVAL_TIME, CloseReason};
 use crate::intake::Intake;
 use crate::outbound::SendQueue;
 use crate::websocket_codec::MessageKind;
 
 /// How long the server waits for the client's close frame after it sent its own.
-pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The current transport of a connection.
 pub(crate) enum Transport {
     WebSocket(Socket),
     Inbox(Arc<Inbox>),
-    /// It was lost, and another one may be attached.
+    /// It was lost. The client may reconnect.
     Lost,
-    /// The server has ended it.
+    /// The server has reset it, because the server stops.
     Ended,
 }
 
 impl Transport {
-    /// Writes what is queued, and reads.
+    /// Writes queued frames, and reads.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -55,7 +55,7 @@ impl Transport {
         }
     }
 
-    /// Gives whole messages from now on.
+    /// Returns whole messages from now on.
     pub(crate) fn read_messages(&mut self, max_bytes: usize) -> Result<(), ReadMessagesError> {
         match self {
             Self::WebSocket(socket) => socket.read_messages(max_bytes),
@@ -64,7 +64,7 @@ impl Transport {
         }
     }
 
-    /// The client's close frame, once it has come.
+    /// The client's close frame, once it has arrived.
     pub(crate) fn client_close(&self) -> Option<ClientClose> {
         match self {
             Self::WebSocket(socket) => socket.client_close().cloned(),
@@ -83,7 +83,7 @@ impl Transport {
 
     pub(crate) fn kind(&self, send_queue: &SendQueue) -> TransportKind {
         match self {
-            // Only WebSockets can be lost, or ended before their connection.
+            // Only WebSockets can be lost or reset before the connection is gone.
             Self::WebSocket(_) | Self::Lost | Self::Ended => TransportKind::WebSockets,
             Self::Inbox(_) if send_queue.is_polled() => TransportKind::LongPolling,
             Self::Inbox(_) => TransportKind::ServerSentEvents,
@@ -98,7 +98,7 @@ impl Transport {
         }
     }
 
-    /// Tells whether pings are needed. Polls show by themselves that the connection lives.
+    /// Tells whether pings are needed. Polls show without them that the client is alive.
     pub(crate) fn needs_pings(&self, send_queue: &SendQueue) -> bool {
         match self {
             Self::WebSocket(_) => true,
@@ -107,7 +107,7 @@ impl Transport {
         }
     }
 
-    /// Waits until everything queued is written to a WebSocket.
+    /// Waits until all queued frames are written to a WebSocket.
     pub(crate) async fn flush(&mut self, send_queue: &SendQueue) {
         if let Self::WebSocket(socket) = self {
             poll_fn(|cx| {
@@ -115,6 +115,32 @@ impl Transport {
                 socket.poll_flush(cx, send_queue)
             })
             .await;
+        }
+    }
+
+    /// Refuses further frames, and queues the last one: on a WebSocket a close frame, either this one or the one with the code of
+    /// the reason.
+    pub(crate) fn start_closing(&mut self, send_queue: &SendQueue, reason: CloseReason, frame: Option<CloseFrame>) {
+        match (self, frame) {
+            (Self::WebSocket(socket), Some(frame)) => socket.start_closing_with(send_queue, reason, &frame),
+            (Self::WebSocket(socket), None) => socket.start_closing(send_queue, reason),
+            (Self::Inbox(inbox), Some(frame)) => {
+                inbox.set_server_close(frame);
+                send_queue.finish(None, reason);
+            }
+            (Self::Inbox(_) | Self::Lost | Self::Ended, _) => send_queue.finish(None, reason),
+        }
+    }
+
+    /// Writes the queued frames of a WebSocket and waits for the client's close frame, unless the client is gone or does not read.
+    pub(crate) async fn finish_closing(&mut self, send_queue: &SendQueue, reason: CloseReason) {
+        let Self::WebSocket(socket) = self else { return };
+        if reason == CloseReason::ClientGone || reason == CloseReason::SlowConsumer {
+            return;
+        }
+        let closed = poll_fn(|cx| socket.poll_closed(cx, send_queue));
+        if tokio::time::timeout(CLOSE_TIMEOUT, closed).await.is_err() {
+            socket.give_up();
         }
     }
 

@@ -12,7 +12,7 @@ mod message_kind;
 mod utf8;
 mod violation;
 
-pub(crate) use decoder::{ControlPayload, Decoder, Event};
+pub(crate) use decoder::{CloseBody, ControlPayload, Decoded, Decoder, Event};
 pub(crate) use encoder::{close_frame, cut_close_reason, encode_header, ping_frame, pong_frame};
 pub(crate) use handshake::accept_key;
 pub(crate) use header::End;

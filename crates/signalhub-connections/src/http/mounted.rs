@@ -31,6 +31,12 @@ pub(crate) struct Mounted {
     pub(crate) registry: Arc<Registry>,
 }
 
+/// The connection that a request is for.
+pub(crate) struct FoundConnection {
+    pub(crate) token: String,
+    pub(crate) attachment: Found,
+}
+
 impl Mounted {
     pub(crate) fn owner(&self, identity: &Identity) -> Owner {
         Owner { endpoint: self.number, principal: Principal::of(identity) }
@@ -105,20 +111,21 @@ impl Mounted {
         }
     }
 
-    /// The checks that polls and event streams share, in the original's order.
+    /// Finds the connection that a poll or the request of an event stream is for, with the checks in the original's order. The
+    /// error is the answer.
     #[allow(clippy::result_large_err, reason = "the error is the answer that goes out next")]
-    pub(crate) fn known(
+    pub(crate) fn find_connection(
         &self,
         head: &Parts,
         identity: &Identity,
         kind: TransportKind,
-    ) -> Result<(String, Found), Response<Body>> {
+    ) -> Result<FoundConnection, Response<Body>> {
         let token = token(head).ok_or_else(|| self.missing_id())?;
-        let found = self.registry.find(&token, &self.owner(identity)).ok_or_else(|| self.unknown())?;
+        let attachment = self.registry.find(&token, &self.owner(identity)).ok_or_else(|| self.unknown())?;
         if !self.endpoint.offered().contains(kind) {
             return Err(self.not_offered(kind));
         }
-        Ok((token, found))
+        Ok(FoundConnection { token, attachment })
     }
 
     /// Starts the task of a connection. Its span is inside that of the request that opened it. A span takes memory for as long

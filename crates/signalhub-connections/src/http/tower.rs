@@ -183,7 +183,7 @@ where
 /// Waits for the upgrade, takes the socket from hyper, and passes it on with the bytes that the client has already sent.
 async fn hand_over(upgrade: OnUpgrade, accept: Accept) {
     match upgrade.await.map(into_socket) {
-        Ok(Ok((socket, ahead))) => {
+        Ok(Ok(PlainSocket { socket, ahead })) => {
             // The surrounding program may have left Nagle's algorithm on, which holds a message back until the client has
             // acknowledged the previous one.
             if let Err(error) = socket.set_nodelay(true) {
@@ -197,9 +197,16 @@ async fn hand_over(upgrade: OnUpgrade, accept: Accept) {
     }
 }
 
-/// Takes the plain TCP socket out of an upgrade, and the bytes that were already read from it. Returns the upgrade if it is
-/// another stream, such as TLS. hyper and the `auto` builder of hyper-util, which axum uses, wrap the socket differently.
-fn into_socket(upgraded: Upgraded) -> Result<(TcpStream, Vec<u8>), Upgraded> {
+/// A plain TCP socket after an upgrade.
+struct PlainSocket {
+    socket: TcpStream,
+    /// Bytes that were already read from it.
+    ahead: Vec<u8>,
+}
+
+/// Takes the plain TCP socket out of an upgrade. Returns the upgrade if it is another stream, such as TLS. hyper and the
+/// `auto` builder of hyper-util, which axum uses, wrap the socket differently.
+fn into_socket(upgraded: Upgraded) -> Result<PlainSocket, Upgraded> {
     let (io, ahead) = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => (parts.io, parts.read_buf),
         Err(upgraded) => {
@@ -208,7 +215,7 @@ fn into_socket(upgraded: Upgraded) -> Result<(TcpStream, Vec<u8>), Upgraded> {
         }
     };
     // The bytes are copied, so that the much larger buffer around them is freed.
-    Ok((io.into_inner(), ahead.to_vec()))
+    Ok(PlainSocket { socket: io.into_inner(), ahead: ahead.to_vec() })
 }
 
 impl fmt::Debug for TowerEndpoint {

@@ -1,11 +1,11 @@
-//! The connections of a server by their tokens, and what they count. Everything here happens under the registry's lock.
+//! The connections of a server by their tokens, with their counts and quotas. All of it is under the registry's lock.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use tokio::time::Instant;
 
-use super::entry::{AttachError, Entry, Found, Link, Resumable, Stage, Waiting};
+use super::entry::{AttachError, Entry, Found, Link, NewTransport, Resumable, Stage, Waiting};
 use crate::auth::identity::Owner;
 use crate::close::CloseReason;
 use crate::id::{ConnectionId, ConnectionNames, ConnectionToken};
@@ -46,23 +46,23 @@ pub(super) struct NewlyActive<T> {
     pub(super) link: Link,
     pub(super) share: QuotaShare,
     pub(super) reconnect: Reconnect,
-    /// What was made for it.
+    /// What the caller of `attach` made together with its transport.
     pub(super) made: T,
 }
 
-/// What a tick found.
+/// The connections that a tick concerns.
 #[derive(Default)]
 pub(super) struct Ticked {
-    /// Connections that are to be woken.
+    /// Those that get the tick.
     pub(super) due: Vec<Weak<SendQueue>>,
-    /// Connections that have waited too long for another transport.
+    /// Those that have waited too long for another transport.
     pub(super) given_up: Vec<Arc<SendQueue>>,
     /// How many negotiations have expired.
     pub(super) expired: u64,
 }
 
 impl Entries {
-    /// Removes negotiations that have expired, and finds the connections that are to be woken.
+    /// Removes negotiations that have expired, and finds the connections that are due for the tick.
     pub(super) fn tick(&mut self, now: Instant) -> Ticked {
         let mut ticked = Ticked::default();
         let lifetime = self.limits.lifetime();
@@ -122,7 +122,7 @@ impl Entries {
         Ok(())
     }
 
-    /// Looks a token up. Only the owner of its connection finds it.
+    /// Looks up the connection of a token. Returns `None` if it has another owner.
     pub(super) fn find(&self, token: &str, owner: &Owner) -> Option<Found> {
         let entry = self.by_token.get(token).filter(|entry| entry.owner == *owner)?;
         Some(match &entry.stage {
@@ -131,7 +131,7 @@ impl Entries {
         })
     }
 
-    /// Finds the inbox for posted bytes. It is `None` if the token is unknown or has another owner, and an error for a WebSocket.
+    /// Finds the inbox for posted bytes; see [`Registry::inbox`](super::Registry::inbox).
     pub(super) fn inbox(
         &mut self,
         token: &str,
@@ -150,14 +150,13 @@ impl Entries {
         })
     }
 
-    /// Attaches a transport to a negotiated connection. `make` gets the inbox of what was posted before, and what was
-    /// negotiated about reconnecting.
+    /// Attaches a transport to a negotiated connection; see [`Registry::attach`](super::Registry::attach).
     pub(super) fn attach<T>(
         &mut self,
         token: &str,
         kind: TransportKind,
         key: &QuotaKey,
-        make: impl FnOnce(Option<Arc<Inbox>>, Reconnect) -> (Link, T),
+        make: impl FnOnce(Option<Arc<Inbox>>, Reconnect) -> NewTransport<T>,
     ) -> Result<NewlyActive<T>, AttachError> {
         let Self { by_token, quotas, waiting_quotas, limits, draining, active, waiting, .. } = self;
         let (token, _) = by_token.get_key_value(token).ok_or(AttachError::Unknown)?;
@@ -175,7 +174,7 @@ impl Entries {
             }
             Stage::Active(_) | Stage::Suspended { .. } => return Err(AttachError::OtherTransport),
         };
-        let (link, made) = make(inbox, reconnect);
+        let NewTransport { link, made } = make(inbox, reconnect);
         // The next transport may take the share over, so it stays in the entry.
         let share = match link {
             Link::WebSocket { handover: Some(_), .. } => QuotaShare::default(),
@@ -186,8 +185,8 @@ impl Entries {
         Ok(NewlyActive { token, id: entry.id.clone(), link, share, reconnect, made })
     }
 
-    /// Adds a WebSocket that comes without negotiation. Its token is never sent to a client: there is no request that would
-    /// need it.
+    /// Adds a connection whose WebSocket was opened without a negotiation. Its token is never sent to the client, because no
+    /// further request needs it.
     pub(super) fn admit(
         &mut self,
         send_queue: &Arc<SendQueue>,
@@ -204,9 +203,7 @@ impl Entries {
         Ok(NewlyActive { token, id, link, share, reconnect: Reconnect::Plain, made: () })
     }
 
-    /// Finds the connection that a new WebSocket is for; `None` if the connection of the token cannot be resumed.
-    ///
-    /// For others than its owner it is `None`, and the connection keeps waiting.
+    /// Finds the connection that a new WebSocket resumes; see [`Registry::resume`](super::Registry::resume).
     pub(super) fn resume(&mut self, token: &str, key: &QuotaKey) -> Option<Result<Resumable, AttachError>> {
         let Self { by_token, quotas, limits, .. } = self;
         let Entry { stage, share, .. } = by_token.get_mut(token).filter(|entry| entry.owner == key.owner)?;
@@ -226,12 +223,12 @@ impl Entries {
         self.by_token.len()
     }
 
-    /// Takes an entry out: its connection is not found any more.
+    /// Removes an entry: requests no longer find its connection.
     pub(super) fn remove(&mut self, token: &str) -> Option<Entry> {
         self.by_token.remove(token)
     }
 
-    /// Changes the stage of a connection that is still known.
+    /// Changes the stage of a connection, unless it was removed.
     pub(super) fn change(&mut self, token: &ConnectionToken, change: impl FnOnce(&mut Self, Stage) -> Stage) {
         let Some((token, entry)) = self.by_token.remove_entry(token) else { return };
         let stage = change(self, entry.stage);
@@ -252,7 +249,7 @@ impl Entries {
         live
     }
 
-    /// Removes the entries that are not to be kept. A connection that never got its transport gives back its shares.
+    /// Removes the entries for which `keep` returns `false`. A connection that never got its transport gives back its shares.
     fn retain(&mut self, mut keep: impl FnMut(&Stage) -> bool) {
         let Self { by_token, quotas, waiting_quotas, waiting: count, .. } = self;
         by_token.retain(|_, entry| {
@@ -261,7 +258,7 @@ impl Entries {
                 *count -= 1;
                 quotas.release(std::mem::take(&mut entry.share));
                 waiting_quotas.release(std::mem::take(&mut waiting.share));
-                // Requests that still bring bytes for it end.
+                // POSTs that still wait to add bytes end.
                 waiting.inbox.iter().for_each(|inbox| inbox.abandon());
             }
             kept
@@ -276,7 +273,7 @@ impl Entries {
         self.quotas.take(key, self.limits.quota_limits()).map_err(Limit::of_connections)
     }
 
-    /// Gives back what a connection counted.
+    /// Gives back a connection's share of the quotas.
     pub(super) fn release(&mut self, share: QuotaShare) {
         self.quotas.release(share);
     }

@@ -1,4 +1,4 @@
-//! What the registry knows about one connection.
+//! One connection in the registry: the stages of its life, and how requests reach it.
 //!
 //! ```text
 //!             negotiate                admit
@@ -28,11 +28,11 @@ use crate::transport::kind::TransportKind;
 use crate::transport::long_polling::Polls;
 use crate::transport::reconnect::Reconnect;
 
-/// What is known about one token.
+/// The connection of one token.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) id: ConnectionId,
-    /// The only one who finds the token.
+    /// Requests of others do not find the connection.
     pub(super) owner: Owner,
     pub(super) stage: Stage,
     /// The share in the quota of a connection that can be resumed. The request for the next transport takes it over.
@@ -69,7 +69,7 @@ impl Stage {
     }
 }
 
-/// How a connection is attached.
+/// The transport of a connection, as far as requests and ticks need it.
 #[derive(Clone, Debug)]
 pub(crate) enum Link {
     WebSocket { send_queue: Arc<SendQueue>, handover: Option<Arc<Handover>> },
@@ -86,7 +86,7 @@ impl Link {
         }
     }
 
-    /// How long the connection may be without transport.
+    /// How long the connection may wait for another transport; `None` if it cannot be resumed.
     pub(super) fn disconnect_timeout(&self) -> Option<Duration> {
         match self {
             Self::WebSocket { handover, .. } => handover.as_ref().map(|handover| handover.disconnect_timeout()),
@@ -103,10 +103,19 @@ impl Link {
     }
 }
 
-/// What is behind a token.
+/// A transport that was made for a negotiated connection.
+pub(crate) struct NewTransport<T> {
+    pub(crate) link: Link,
+    /// What the caller of `Registry::attach` gets back in [`Attached`](super::Attached).
+    pub(crate) made: T,
+}
+
+/// Whether the connection of a token has a transport.
 #[derive(Clone, Debug)]
 pub(crate) enum Found {
+    /// It waits for its first one.
     Waiting,
+    /// It has one, or waits for another one after it has lost one.
     Attached(Link),
 }
 

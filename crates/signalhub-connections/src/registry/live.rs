@@ -1,4 +1,4 @@
-//! What live connections and the registry share: the entries behind a lock, and a notification when all have ended.
+//! `Live`: the entries behind a lock, shared by the registry and by the registration of each live connection.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use super::entries::Entries;
 use crate::counts::ends::EndCounts;
 
-/// The entries of a registry, and what changes when a connection ends.
+/// The entries of a registry, and the state that the end of a connection changes.
 #[derive(Debug, Default)]
 pub(super) struct Live {
     entries: Mutex<Entries>,

@@ -1,4 +1,4 @@
-//! The entry of a live connection, which is removed however the connection ends.
+//! `Registration`: removes a connection from the registry when it is dropped.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ impl Registration {
     pub(crate) fn free_token(&mut self) {
         let Some(token) = self.token.take() else { return };
         match &self.link {
-            // What is left is fetched by the last polls.
+            // The last polls still fetch what is queued.
             Link::Polls(polls) => polls.finish(),
             Link::WebSocket { .. } | Link::Events(_) => self.remove(&token),
         }
@@ -43,7 +43,7 @@ impl Registration {
         }
     }
 
-    /// Notes that the connection has lost its transport.
+    /// Moves the connection to `Suspended`: it has lost its transport.
     pub(crate) fn suspend(&self) {
         self.change(|entries, stage| match stage {
             Stage::Active(link) => {
@@ -54,7 +54,7 @@ impl Registration {
         });
     }
 
-    /// Notes that the connection has another transport.
+    /// Moves the connection back to `Active`: it has another transport.
     pub(crate) fn resume(&self) {
         self.change(|entries, stage| {
             entries.resumed += 1;
@@ -68,7 +68,7 @@ impl Registration {
         });
     }
 
-    /// Notes that the connection will end with its transport.
+    /// Makes the connection end with its transport: no other one can be attached.
     pub(crate) fn disable_resume(&self) {
         self.change(|_, stage| match stage {
             Stage::Active(Link::WebSocket { send_queue, .. }) => {

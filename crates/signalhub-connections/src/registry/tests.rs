@@ -22,7 +22,7 @@ fn send_queue() -> Arc<SendQueue> {
 fn attach(registry: &Arc<Registry>, token: &str) -> Result<Attached<Arc<SendQueue>>, AttachError> {
     registry.attach(token, TransportKind::WebSockets, &QuotaKey::default(), |_, _| {
         let send_queue = send_queue();
-        (Link::WebSocket { send_queue: Arc::clone(&send_queue), handover: None }, send_queue)
+        NewTransport { link: Link::WebSocket { send_queue: Arc::clone(&send_queue), handover: None }, made: send_queue }
     })
 }
 

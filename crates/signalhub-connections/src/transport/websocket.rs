@@ -1,12 +1,10 @@
-//! The WebSocket transport: one socket under the codec, read and written by the connection's own task.
+//! The WebSocket transport: reads and writes one socket through the codec, in the connection's own task.
 
 mod message_reader;
 
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-
-use tungstenite::protocol::frame::coding::CloseCode as ClientCode;
 
 use self::message_reader::{MessageReader, Next};
 use crate::close::CloseReason;
@@ -17,7 +15,7 @@ use crate::outbound::{LastWrite, SendQueue, Writer};
 pub(crate) use crate::transport::io::Io;
 use crate::transport::io::READ_SIZE;
 use crate::transport::received::{ReadMessagesError, Received};
-use crate::websocket_codec::{self, Decoder, Event, Violation};
+use crate::websocket_codec::{self, CloseBody, Decoded, Decoder, Event, Violation};
 
 thread_local! {
     /// Shared by all connections of a thread: a read never leaves anything in it.
@@ -28,31 +26,31 @@ thread_local! {
 pub(crate) struct Socket {
     io: Io,
     decoder: Decoder,
-    /// What came before the first read.
+    /// What arrived before the first read.
     early: Option<Box<Early>>,
     client: ClientSide,
     server: ServerSide,
-    /// Of a handler that asked for whole messages.
+    /// Gathers whole messages, if the handler called `Connection::read_messages`.
     messages: Option<Box<MessageReader>>,
 }
 
-/// What came before the first read. At least one of both is not empty.
+/// Bytes that arrived before the first read. At least one of the fields is not empty.
 struct Early {
-    /// By POSTs before the upgrade: input of the connection.
+    /// The bodies of POSTs before the upgrade. They are input of the connection.
     posted: Vec<u8>,
-    /// With the upgrade request: frames.
+    /// Bytes behind the upgrade request. They are frames.
     frames: Vec<u8>,
 }
 
-/// What may still come from the client.
+/// Whether the client can still send, and why not.
 enum ClientSide {
-    /// Frames.
+    /// It can send frames.
     Open,
-    /// Nothing: its close frame has come.
+    /// It has sent its close frame.
     Closed(Box<ClientClose>),
-    /// Nothing that is read: it violated the protocol or sent a message that is too long.
+    /// It violated the protocol or sent a message that is too long. What it sends is not read.
     Refused(CloseReason),
-    /// Nothing: the socket has ended without a close frame, or cannot be written.
+    /// The socket has ended without a close frame, or writing to it failed.
     Gone,
 }
 
@@ -64,7 +62,7 @@ enum ServerSide {
 }
 
 impl ClientSide {
-    /// Why no further message comes, if none does.
+    /// Why the client sends no further message; `None` while it can.
     fn end(&self) -> Option<CloseReason> {
         match self {
             Self::Open => None,
@@ -74,7 +72,7 @@ impl ClientSide {
         }
     }
 
-    /// Tells whether no close frame is to be waited for: it has come, or would not be understood.
+    /// Tells whether the client's close frame has arrived, or could no longer be decoded.
     fn is_closed(&self) -> bool {
         matches!(self, Self::Closed(_) | Self::Refused(_))
     }
@@ -93,7 +91,7 @@ impl Socket {
         }
     }
 
-    /// What writes to it.
+    /// Which part of the program writes to it.
     pub(crate) fn writer(&self) -> Writer {
         match &self.io {
             Io::Tcp { socket, .. } => Writer::Socket(Arc::clone(socket)),
@@ -109,7 +107,7 @@ impl Socket {
         }
     }
 
-    /// Gives whole messages from now on; see [`Connection::read_messages`](crate::Connection::read_messages).
+    /// Returns whole messages from now on; see [`Connection::read_messages`](crate::Connection::read_messages).
     pub(crate) fn read_messages(&mut self, max_bytes: usize) -> Result<(), ReadMessagesError> {
         let has_posted = self.early.as_ref().is_some_and(|early| !early.posted.is_empty());
         if has_posted || !self.decoder.is_between_messages() {
@@ -123,7 +121,7 @@ impl Socket {
         Ok(())
     }
 
-    /// The client's close frame, once it has come.
+    /// The client's close frame, once it has arrived.
     pub(crate) fn client_close(&self) -> Option<&ClientClose> {
         match &self.client {
             ClientSide::Closed(close) => Some(close),
@@ -165,7 +163,7 @@ impl Socket {
                     Ok(0) | Err(_) => self.client = ClientSide::Gone,
                     Ok(n) => self.take(&mut scratch[..n], send_queue, input),
                 }
-                // What came before the end is read before the end is reported.
+                // Bytes that arrived before the end are given to the handler first.
                 if input.len() > before {
                     return Poll::Ready(Received::Bytes);
                 }
@@ -176,7 +174,7 @@ impl Socket {
         })
     }
 
-    /// Reads until the input is the next whole message. While the one before is not consumed, nothing is read.
+    /// Reads until the input is the next whole message. Nothing is read until the previous one is consumed.
     fn poll_message(&mut self, cx: &mut Context<'_>, send_queue: &SendQueue, input: &mut Vec<u8>) -> Poll<Received> {
         if !input.is_empty() {
             return Poll::Pending;
@@ -213,11 +211,11 @@ impl Socket {
         }
     }
 
-    /// Decodes what was read: payload goes to the input, control frames are answered at once.
+    /// Decodes bytes that were read: appends payload to the input, and answers control frames.
     fn take(&mut self, mut bytes: &mut [u8], send_queue: &SendQueue, input: &mut Vec<u8>) {
         while !bytes.is_empty() && self.client.end().is_none() {
             match self.decoder.decode(bytes) {
-                Ok((used, event)) => {
+                Ok(Decoded { used, event }) => {
                     match event {
                         Some(Event::Data { payload, .. }) => input.extend_from_slice(payload),
                         Some(Event::Ping(payload)) => answer_ping(&payload, send_queue),
@@ -232,9 +230,9 @@ impl Socket {
     }
 
     /// Answers the client's close frame with 1000 and no reason, whatever its code, as the original does.
-    fn on_close(&mut self, close: Option<(ClientCode, String)>, send_queue: &SendQueue) {
-        let (code, reason) = close.map_or((None, String::new()), |(code, reason)| (Some(code.into()), reason));
-        self.client = ClientSide::Closed(Box::new(ClientClose::new(code, reason)));
+    fn on_close(&mut self, close: Option<CloseBody>, send_queue: &SendQueue) {
+        let close = close.map(|CloseBody { code, reason }| ClientClose::new(Some(code.into()), reason));
+        self.client = ClientSide::Closed(Box::new(close.unwrap_or_default()));
         let reason = CloseReason::ClientClosed;
         self.send_close_frame(send_queue, reason, reason.code(), "");
     }
@@ -248,7 +246,7 @@ impl Socket {
         self.refuse(reason, reason.code(), send_queue);
     }
 
-    /// Closes, and reads nothing more: what else the client sends cannot be understood or is not wanted.
+    /// Sends a close frame, and reads nothing more: what the client sends after a violation cannot be decoded.
     fn refuse(&mut self, reason: CloseReason, code: u16, send_queue: &SendQueue) {
         self.client = ClientSide::Refused(reason);
         self.send_close_frame(send_queue, reason, code, "");
@@ -260,17 +258,17 @@ impl Socket {
         send_queue.finish(frame.as_ref(), reason);
     }
 
-    /// Queues the close frame that belongs to a reason, unless one was sent already.
+    /// Queues the close frame with the code of a reason, unless a close frame was sent before.
     pub(crate) fn start_closing(&mut self, send_queue: &SendQueue, reason: CloseReason) {
         self.send_close_frame(send_queue, reason, reason.code(), "");
     }
 
-    /// Queues the close frame of a handler, unless one was sent already.
+    /// Queues the close frame of a handler, unless a close frame was sent before.
     pub(crate) fn start_closing_with(&mut self, send_queue: &SendQueue, reason: CloseReason, frame: &CloseFrame) {
         self.send_close_frame(send_queue, reason, frame.code().get(), frame.reason());
     }
 
-    /// Writes what is queued until nothing is left.
+    /// Writes queued frames until the queue is empty.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>, send_queue: &SendQueue) -> Poll<()> {
         if let ClientSide::Gone = self.client {
             return Poll::Ready(());
@@ -282,7 +280,7 @@ impl Socket {
         })
     }
 
-    /// Writes what is left and waits for the client's close frame.
+    /// Writes the queued frames and waits for the client's close frame.
     pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>, send_queue: &SendQueue) -> Poll<()> {
         let flushed = self.poll_flush(cx, send_queue).is_ready();
         if let ClientSide::Gone = self.client {
@@ -290,7 +288,7 @@ impl Socket {
         }
         if !self.client.is_closed() {
             if let Some(reader) = self.messages.take() {
-                // What was read and not given to the handler may hold the close frame.
+                // Bytes that were read and not given to the handler may contain the close frame.
                 self.skip(&mut reader.into_unread());
             }
             while !self.client.is_closed() {
@@ -309,11 +307,11 @@ impl Socket {
         if flushed { self.io.poll_shutdown(cx) } else { Poll::Pending }
     }
 
-    /// Drops what the client sends until it closes.
+    /// Drops what the client sends, up to its close frame.
     fn skip(&mut self, mut bytes: &mut [u8]) {
         while !bytes.is_empty() {
             match self.decoder.decode(bytes) {
-                Ok((_, Some(Event::Close(_)))) => {
+                Ok(Decoded { event: Some(Event::Close(_)), .. }) => {
                     self.client = ClientSide::Closed(Box::default());
                     return;
                 }
@@ -321,7 +319,7 @@ impl Socket {
                     self.client = ClientSide::Refused(CloseReason::ProtocolViolation);
                     return;
                 }
-                Ok((used, _)) => bytes = &mut bytes[used..],
+                Ok(Decoded { used, .. }) => bytes = &mut bytes[used..],
             }
         }
     }
@@ -331,13 +329,13 @@ impl Socket {
         matches!(self.io, Io::Tcp { .. })
     }
 
-    /// Makes the end of the socket a reset, for a client that does not answer or is to see no orderly end.
+    /// Makes the socket end with a reset, for a client that does not answer, or that must not see an orderly end.
     pub(crate) fn give_up(&self) {
         self.io.reset();
     }
 }
 
-/// Answers a ping. A connection that takes no more frames needs no pong either.
+/// Answers a ping. If the connection accepts no more frames, the pong is not needed.
 fn answer_ping(payload: &[u8], send_queue: &SendQueue) {
     let _ = send_queue.send_unretained(&Frame::control(websocket_codec::pong_frame(payload)));
 }

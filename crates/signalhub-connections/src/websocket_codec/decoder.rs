@@ -1,4 +1,4 @@
-//! The bytes of a client become events.
+//! The decoder: turns the bytes of a client into events.
 
 use std::ops::Deref;
 use std::str;
@@ -10,9 +10,9 @@ use super::message_kind::MessageKind;
 use super::utf8::Utf8;
 use super::violation::Violation;
 
-/// Decodes the frames of one client, keeping only what an unfinished frame makes it keep.
+/// Decodes the frames of one client. Between calls it keeps only a partial header or a partial control frame.
 ///
-/// Data frames never allocate. After a Close frame or a violation everything further is taken and dropped.
+/// Data frames never allocate. After a close frame or a violation, all further input is dropped.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     stage: Stage,
@@ -21,7 +21,7 @@ pub(crate) struct Decoder {
     utf8: Utf8,
 }
 
-/// What a client has sent.
+/// A frame of a client, or a piece of a data frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Event<'a> {
     /// A piece of a message's payload, unmasked; it may be empty, and may end within a character.
@@ -30,9 +30,25 @@ pub(crate) enum Event<'a> {
     Ping(ControlPayload),
     /// A pong.
     Pong(ControlPayload),
-    /// The client closes, with a code and a reason if it gave them. Code 1014 is `CloseCode::Bad`, because tungstenite has no
-    /// name for it.
-    Close(Option<(CloseCode, String)>),
+    /// A close frame, with a body if the client sent one.
+    Close(Option<CloseBody>),
+}
+
+/// What was decoded from the front of an input.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Decoded<'a> {
+    /// How many bytes were used.
+    pub(crate) used: usize,
+    /// `None` if all the input was used and more is needed.
+    pub(crate) event: Option<Event<'a>>,
+}
+
+/// The code and the reason of a close frame.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct CloseBody {
+    /// Code 1014 is `CloseCode::Bad`, because tungstenite has no name for it.
+    pub(crate) code: CloseCode,
+    pub(crate) reason: String,
 }
 
 /// The payload of a ping or a pong, at most 125 bytes.
@@ -48,18 +64,18 @@ enum Stage {
     Over,
 }
 
-/// What is still to come of a data frame.
+/// A data frame whose payload has not arrived completely.
 #[derive(Debug, Clone, Copy)]
 struct DataFrame {
     remaining: u64,
-    /// Turned so that it begins with the key of the next byte.
+    /// Rotated so that it begins with the key of the next byte.
     mask: [u8; 4],
     /// Whether this frame is the message's last.
     end: End,
     kind: MessageKind,
 }
 
-/// What has come of a control frame.
+/// A control frame whose payload has not arrived completely.
 #[derive(Debug)]
 struct ControlFrame {
     /// Still masked.
@@ -75,58 +91,59 @@ impl Decoder {
         Self { stage: Stage::Header(PartialHeader::default()), fragmented: None, utf8: Utf8::default() }
     }
 
-    /// Tells whether no message has begun whose end is still to come.
+    /// Tells whether no message has begun without having ended.
     pub(crate) fn is_between_messages(&self) -> bool {
         self.fragmented.is_none() && !matches!(self.stage, Stage::Data(_))
     }
 
     /// Reads the next event from the front of `input`, whose payload it unmasks in place.
     ///
-    /// Returns how many bytes it used, and the event. Without an event all the input was used, and more is needed.
-    pub(crate) fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<(usize, Option<Event<'a>>), Violation> {
+    /// # Errors
+    /// The client violated the protocol. All further input is dropped.
+    pub(crate) fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<'a>, Violation> {
         let decoded = self.advance(input);
-        if let Err(_) | Ok((_, Some(Event::Close(_)))) = decoded {
+        if let Err(_) | Ok(Decoded { event: Some(Event::Close(_)), .. }) = decoded {
             self.stage = Stage::Over;
         }
         decoded
     }
 
-    fn advance<'a>(&mut self, input: &'a mut [u8]) -> Result<(usize, Option<Event<'a>>), Violation> {
+    fn advance<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<'a>, Violation> {
         let mut used = 0;
         loop {
             match &mut self.stage {
                 Stage::Header(partial) => {
                     let (taken, header) = partial.fill(&input[used..])?;
                     used += taken;
-                    let Some(header) = header else { return Ok((used, None)) };
+                    let Some(header) = header else { return Ok(Decoded { used, event: None }) };
                     self.stage = self.begin(&header)?;
                 }
                 Stage::Data(frame) => {
                     let frame = *frame;
                     let available = input.len() - used;
                     if available == 0 && frame.remaining > 0 {
-                        return Ok((used, None));
+                        return Ok(Decoded { used, event: None });
                     }
                     // A length beyond the address space is treated as the longest one: the input is shorter.
                     let length = available.min(usize::try_from(frame.remaining).unwrap_or(usize::MAX));
                     let event = self.data(frame, &mut input[used..used + length])?;
-                    return Ok((used + length, Some(event)));
+                    return Ok(Decoded { used: used + length, event: Some(event) });
                 }
                 Stage::Control(frame) => {
                     used += frame.fill(&input[used..]);
                     if frame.missing > 0 {
-                        return Ok((used, None));
+                        return Ok(Decoded { used, event: None });
                     }
                     let event = frame.event()?;
                     self.stage = Stage::Header(PartialHeader::default());
-                    return Ok((used, Some(event)));
+                    return Ok(Decoded { used, event: Some(event) });
                 }
-                Stage::Over => return Ok((input.len(), None)),
+                Stage::Over => return Ok(Decoded { used: input.len(), event: None }),
             }
         }
     }
 
-    /// Decides what follows a header, given the message that may be open.
+    /// Starts the frame of a header. Whether its opcode is allowed depends on the fragmented message that may have begun.
     fn begin(&mut self, header: &Header) -> Result<Stage, Violation> {
         let kind = match (header.opcode, self.fragmented) {
             (OpCode::Control(opcode), _) => {
@@ -173,7 +190,7 @@ impl ControlFrame {
         taken
     }
 
-    /// Turns the whole frame into its event.
+    /// Makes the event of a complete frame.
     fn event(&mut self) -> Result<Event<'static>, Violation> {
         let mut payload = std::mem::take(&mut self.payload);
         unmask(&mut payload, self.mask);
@@ -215,7 +232,7 @@ impl Violation {
 }
 
 /// Reads the body of a Close frame.
-fn close(body: &[u8]) -> Result<Option<(CloseCode, String)>, Violation> {
+fn close(body: &[u8]) -> Result<Option<CloseBody>, Violation> {
     match body {
         [] => Ok(None),
         [_] => Err(Violation::CloseBody),
@@ -226,12 +243,12 @@ fn close(body: &[u8]) -> Result<Option<(CloseCode, String)>, Violation> {
                 return Err(Violation::CloseCode(code));
             }
             let reason = str::from_utf8(reason).map_err(|_| Violation::CloseReason)?;
-            Ok(Some((code.into(), reason.to_owned())))
+            Ok(Some(CloseBody { code: code.into(), reason: reason.to_owned() }))
         }
     }
 }
 
-/// Unmasks `payload`, and returns the mask turned to the byte behind it.
+/// Unmasks `payload`, and returns the mask rotated for the byte after it.
 fn unmask(payload: &mut [u8], mut mask: [u8; 4]) -> [u8; 4] {
     let [a, b, c, d] = mask;
     let word = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);

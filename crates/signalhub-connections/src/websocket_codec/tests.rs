@@ -36,7 +36,7 @@ fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
         loop {
             let rest = &mut chunk[used..];
             let rest_len = rest.len();
-            let (taken, event) = match decoder.decode(rest) {
+            let Decoded { used: taken, event } = match decoder.decode(rest) {
                 Ok(decoded) => decoded,
                 Err(violation) => return (received, Some(violation)),
             };
@@ -56,7 +56,7 @@ fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
                 Some(Event::Ping(payload)) => received.push(Received::Ping(payload.to_vec())),
                 Some(Event::Pong(payload)) => received.push(Received::Pong(payload.to_vec())),
                 Some(Event::Close(close)) => {
-                    received.push(Received::Close(close.map(|(code, reason)| (code.into(), reason))));
+                    received.push(Received::Close(close.map(|CloseBody { code, reason }| (code.into(), reason))));
                 }
             }
         }

@@ -11,7 +11,7 @@ use crate::close::CloseReason;
 use crate::counts::client_errors::ClientError;
 use crate::http::answers::{octets, text};
 use crate::http::body::Body;
-use crate::http::mounted::{Mounted, token};
+use crate::http::mounted::{FoundConnection, Mounted, token};
 use crate::registry::{AttachError, Found, Link};
 use crate::transport::inbox::Inbox;
 use crate::transport::kind::TransportKind;
@@ -19,11 +19,12 @@ use crate::transport::long_polling::{Polled, Polls, Present};
 
 /// Answers the first poll of a connection at once, and every later one when there is data.
 pub(super) async fn poll(mounted: &Mounted, head: &Parts, identity: Identity) -> Response<Body> {
-    let (token, found) = match mounted.known(head, &identity, TransportKind::LongPolling) {
-        Ok(known) => known,
-        Err(response) => return response,
-    };
-    let polls = match found {
+    let FoundConnection { token, attachment } =
+        match mounted.find_connection(head, &identity, TransportKind::LongPolling) {
+            Ok(found) => found,
+            Err(response) => return response,
+        };
+    let polls = match attachment {
         Found::Attached(Link::Polls(polls)) => polls,
         Found::Attached(_) => return mounted.refuse_attach(AttachError::OtherTransport),
         Found::Waiting => {

@@ -1,4 +1,4 @@
-//! What event streams and long polling share: how they are attached, and the POSTs that bring in bytes.
+//! The requests that event streams and long polling have in common: attaching a transport, and the POSTs that send bytes.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::http::body::Body;
 use crate::http::mounted::{Mounted, token};
 use crate::http::request_body::{BodyError, RequestBody};
 use crate::outbound::Writer;
-use crate::registry::{AttachError, Attached, Link};
+use crate::registry::{AttachError, Attached, Link, NewTransport};
 use crate::request::content_coding::content_coding;
 use crate::transport::Transport;
 use crate::transport::inbox::Inbox;
@@ -41,7 +41,7 @@ pub(super) fn attach_inbox(
         let inbox = early.unwrap_or_else(|| Inbox::early(limits, mounted.registry.backlog()));
         let writer = if kind == TransportKind::ServerSentEvents { Writer::Stream } else { Writer::Poll };
         inbox.attach(writer, &identity);
-        (link(&inbox), inbox)
+        NewTransport { link: link(&inbox), made: inbox }
     };
     let Attached { id, registration, reconnect, made: inbox } =
         mounted.registry.attach(token, kind, &quota_key, make)?;

@@ -17,8 +17,8 @@ use crate::transport::server_sent_events::EventStream;
 /// Answers the request of an event stream.
 pub(super) fn connect(mounted: &Mounted, head: &Parts, identity: Identity) -> Response<Body> {
     let kind = TransportKind::ServerSentEvents;
-    let token = match mounted.known(head, &identity, kind) {
-        Ok((token, _)) => token,
+    let token = match mounted.find_connection(head, &identity, kind) {
+        Ok(found) => found.token,
         Err(response) => return response,
     };
     let attached = attach_inbox(mounted, &token, head, identity, kind, |inbox| Link::Events(Arc::clone(inbox)));

@@ -14,7 +14,7 @@ use crate::http::body::{Accept, Body};
 use crate::http::mounted::{Mounted, token};
 use crate::limits::quota::QuotaKey;
 use crate::outbound::{SendQueue, Writer};
-use crate::registry::{AttachError, Attached, Link, Resumable};
+use crate::registry::{AttachError, Attached, Link, NewTransport, Resumable};
 use crate::transport::Transport;
 use crate::transport::handover::{Arrival, Handover};
 use crate::transport::kind::TransportKind;
@@ -73,7 +73,8 @@ fn attach(
             if reconnect == Reconnect::Stateful {
                 handover = Some(Handover::new(mounted.endpoint.disconnect_time()));
             }
-            (Link::WebSocket { send_queue: Arc::clone(&send_queue), handover: handover.clone() }, ())
+            let link = Link::WebSocket { send_queue: Arc::clone(&send_queue), handover: handover.clone() };
+            NewTransport { link, made: () }
         }),
         None => mounted.registry.admit(&send_queue, quota_key),
     };

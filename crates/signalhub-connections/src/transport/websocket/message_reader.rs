@@ -1,22 +1,20 @@
-//! Whole messages, for handlers that ask for them.
+//! Gathers whole messages, for handlers that call `Connection::read_messages`.
 
-use tungstenite::protocol::frame::coding::CloseCode;
+use crate::websocket_codec::{CloseBody, ControlPayload, Decoded, Decoder, End, Event, MessageKind, Violation};
 
-use crate::websocket_codec::{ControlPayload, Decoder, End, Event, MessageKind, Violation};
-
-/// Gathers the pieces of one message after another. Between messages it holds no more than one read has brought.
+/// Gathers the pieces of one message after another. Between messages it holds at most the bytes of one read.
 pub(super) struct MessageReader {
     /// How many bytes a message may have.
     max: usize,
-    /// What has arrived of the current message.
+    /// The payload of the current message, as far as it has arrived.
     message: Vec<u8>,
-    /// What one read has brought: one message at a time is taken from it.
+    /// The bytes of one read, which may be several messages.
     read: Vec<u8>,
     /// How much of it is decoded.
     decoded: usize,
 }
 
-/// What comes next.
+/// The next thing that the client has sent.
 pub(super) enum Next {
     /// A whole message, which is the input now.
     Message(MessageKind),
@@ -24,8 +22,8 @@ pub(super) enum Next {
     TooLong,
     Ping(ControlPayload),
     Pong,
-    Close(Option<(CloseCode, String)>),
-    /// Nothing, before more is read.
+    Close(Option<CloseBody>),
+    /// Nothing is complete: more bytes must be read.
     ReadMore,
 }
 
@@ -38,12 +36,12 @@ impl MessageReader {
         self.max
     }
 
-    /// What was read and not decoded.
+    /// The bytes that were read and not decoded.
     pub(super) fn into_unread(mut self) -> Vec<u8> {
         self.read.split_off(self.decoded)
     }
 
-    /// Adds what was read.
+    /// Adds the bytes of a read, or those that came with the upgrade request.
     pub(super) fn add(&mut self, bytes: &[u8]) {
         self.read.extend_from_slice(bytes);
     }
@@ -52,7 +50,7 @@ impl MessageReader {
     pub(super) fn next(&mut self, decoder: &mut Decoder, input: &mut Vec<u8>) -> Result<Next, Violation> {
         let Self { max, message, read, decoded } = self;
         while *decoded < read.len() {
-            let (used, event) = decoder.decode(&mut read[*decoded..])?;
+            let Decoded { used, event } = decoder.decode(&mut read[*decoded..])?;
             *decoded += used;
             match event {
                 Some(Event::Data { payload, end, kind }) => {

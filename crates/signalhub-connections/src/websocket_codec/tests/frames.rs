@@ -136,7 +136,7 @@ fn nothing_is_received_after_a_violation() {
     assert_eq!(decoder.decode(&mut bad), Err(Violation::ReservedOpcode(3)));
     let mut good = frame(0x81, b"hi");
     let length = good.len();
-    assert_eq!(decoder.decode(&mut good), Ok((length, None)));
+    assert_eq!(decoder.decode(&mut good), Ok(Decoded { used: length, event: None }));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The cases that the server is tested with (`tests/websocket_suite`), at the bare codec, cut in several ways.
 
-use super::super::{Decoder, End, Event};
+use super::super::{Decoded, Decoder, End, Event};
 
 #[path = "../../../tests/websocket_suite/case.rs"]
 #[allow(dead_code, reason = "some of it is for servers alone")]
@@ -56,7 +56,7 @@ impl Echo {
         let observed = &mut self.observed;
         while observed.close == Close::Missing {
             match decoder.decode(bytes) {
-                Ok((used, event)) => {
+                Ok(Decoded { used, event }) => {
                     match event {
                         Some(Event::Data { payload, end, .. }) => {
                             self.begun.extend_from_slice(payload);
