@@ -6,6 +6,6 @@ pub enum Intake {
     /// Read what arrives.
     Open,
     /// Leave it in the transport, so that the client gets back pressure. What could only arrive that way, such as the
-    /// confirmation of a frame, does not arrive meanwhile.
+    /// acknowledgement of a frame, does not arrive meanwhile.
     Paused,
 }

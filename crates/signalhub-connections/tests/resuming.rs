@@ -73,7 +73,7 @@ fn lose(socket: TcpStream) {
 }
 
 #[tokio::test]
-async fn a_lost_socket_is_replaced_and_unconfirmed_messages_are_sent_again() {
+async fn a_lost_socket_is_replaced_and_unacknowledged_messages_are_sent_again() {
     let running = resumable(Duration::from_secs(60)).await;
     let token = negotiate(&running, "ann").await;
     for round in 0..3u32 {

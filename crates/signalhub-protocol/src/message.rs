@@ -23,7 +23,7 @@ pub enum HubMessage<'a> {
     Ping,
     /// Announces the end of the connection (type 7).
     Close(Close<'a>),
-    /// Confirms received messages (type 8).
+    /// Acknowledges received messages (type 8).
     Ack(SequenceId),
     /// Says which message is the next one after a reconnect (type 9).
     Sequence(SequenceId),

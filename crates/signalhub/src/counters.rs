@@ -1,4 +1,4 @@
-//! What a hub counts: the calls that it answered with errors, and those that it refused.
+//! Counters of a hub: calls that were answered with errors, and calls that were refused.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Defines the errors, their labels and the list of all of them.
 macro_rules! call_errors {
     ($( $(#[doc = $doc:literal])+ $variant:ident = $label:literal, )+) => {
-        /// Why a call of a client was answered with an error, beyond the limits that [`RefusedCalls`](crate::RefusedCalls) counts.
+        /// Why a call of a client was answered with an error. Calls above a limit are counted by [`RefusedCalls`](crate::RefusedCalls).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum CallError {
@@ -14,7 +14,7 @@ macro_rules! call_errors {
         }
 
         impl CallError {
-            /// All of them.
+            /// All variants.
             pub const ALL: [Self; [$($label),+].len()] = [$( Self::$variant, )+];
 
             /// A short name for metrics and logs.
@@ -28,25 +28,25 @@ macro_rules! call_errors {
 }
 
 call_errors! {
-    /// There is no such method.
+    /// The hub has no method of this name.
     UnknownMethod = "unknown_method",
-    /// The arguments are not those of the method.
+    /// The arguments cannot be bound to the parameters of the method.
     WrongArguments = "wrong_arguments",
     /// The policy of the method does not admit the user.
     UnauthorizedCall = "unauthorized_call",
-    /// A method that streams was called without a stream, or one that does not with one.
+    /// A streaming method was called with an Invocation, or another method with a StreamInvocation.
     WrongCallKind = "wrong_call_kind",
-    /// The method takes another number of streams.
+    /// The number of streams that the client announced differs from that of the method.
     WrongStreams = "wrong_streams",
-    /// The id belongs to a call that still runs.
+    /// A running stream has the same invocation id.
     IdInUse = "id_in_use",
-    /// The method refused the call, with a text for its client.
+    /// The method failed with [`HubError::new`](crate::HubError::new), whose text the client gets.
     CallRefused = "call_refused",
-    /// The method failed, or panicked.
+    /// The method failed with another error, or panicked.
     CallFailed = "call_failed",
 }
 
-/// The running count of them.
+/// How many calls were answered with each error.
 #[derive(Debug, Default)]
 pub(crate) struct CallErrorCounts([AtomicU64; CallError::ALL.len()]);
 
@@ -61,21 +61,22 @@ impl CallErrorCounts {
 }
 
 impl CallError {
-    /// Logs it, within the span of the connection; `detail` is what its client reads with detailed errors.
+    /// Logs the error. The caller is inside the span of the connection; `detail` is what the client gets with detailed errors.
     pub(crate) fn log(self, method: &str, detail: impl fmt::Display) {
         tracing::debug!(reason = self.label(), method, %detail, "a call was answered with an error");
     }
 }
 
-/// How many calls a hub has refused since it was built, because a client went over a limit.
+/// How many calls a hub has refused because of limits, since it was built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RefusedCalls {
-    /// Calls above the rate.
+    /// Calls above [`HubOptions::invocation_rate`](crate::HubOptions::invocation_rate).
     pub invocations: u64,
-    /// Calls that would have opened more streams than a client may have.
+    /// Calls that would have exceeded
+    /// [`HubOptions::maximum_streams_per_client`](crate::HubOptions::maximum_streams_per_client).
     pub streams: u64,
-    /// Calls of `Subscribe` that would have exceeded what a connection may subscribe to.
+    /// Calls of `Subscribe` that would have exceeded a limit on the subscriptions of a connection.
     pub subscriptions: u64,
 }
 

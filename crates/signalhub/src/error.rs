@@ -1,4 +1,4 @@
-//! The error of hub methods.
+//! The error type of hub methods.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use signalhub_protocol::BindError;
 
 use crate::counters::CallError;
 
-/// The failure of a hub method.
+/// The error of a hub method or hook.
 ///
 /// Its kind decides what the client reads: the text of [`HubError::new`] always, the text of
 /// [`HubError::internal`] only from a hub with detailed errors (HubOptions, `EnableDetailedErrors`).
@@ -37,7 +37,7 @@ impl HubError {
         Self { kind: Kind::Internal(kind), text: source.to_string() }
     }
 
-    /// The category of a call that fails with it.
+    /// The category under which a failed call is counted.
     pub(crate) fn call_error(&self) -> CallError {
         match self.kind {
             Kind::Refused => CallError::CallRefused,
@@ -45,7 +45,7 @@ impl HubError {
         }
     }
 
-    /// The text that a client reads: a base text, and the failure's own text if the client may read it.
+    /// The text that the client gets: the base text, followed by the text of the error if the client may see it.
     pub(crate) fn text_for_client(&self, base: &str, details: ErrorDetails) -> String {
         match (&self.kind, details) {
             (Kind::Refused, _) => format!("{base} HubException: {}", self.text),
@@ -69,12 +69,12 @@ impl fmt::Display for HubError {
 
 impl std::error::Error for HubError {}
 
-/// Whether clients read the texts of internal failures (HubOptions, `EnableDetailedErrors`).
+/// Whether clients get the texts of internal failures (HubOptions, `EnableDetailedErrors`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ErrorDetails {
-    /// They do not; this is the default.
+    /// Clients get a general text. This is the default.
     #[default]
     Hidden,
-    /// They do.
+    /// Clients get the kind and the text of the failure.
     Shown,
 }

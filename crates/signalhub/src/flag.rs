@@ -1,4 +1,4 @@
-//! A flag that is raised once, and that tasks can wait for.
+//! A flag that is raised at most once, and that tasks can wait for.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -10,18 +10,20 @@ use crate::rate::Rate;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct HubOptions {
-    /// How long after its last ping a client is pinged again; checked once a second. Default: 15 s.
+    /// The interval between the pings that a client is sent; checked once a second. Default: 15 s.
     pub keep_alive_interval: Duration,
-    /// How long a client that has pinged once may be silent before its connection ends. Default: 30 s.
+    /// How long a client may send nothing before its connection ends. The timeout begins with the first ping of the client.
+    /// Default: 30 s.
     pub client_timeout_interval: Duration,
-    /// How long a client may take for its handshake. Default: 15 s.
+    /// How long a client may take for its handshake, before its connection ends. Default: 15 s.
     pub handshake_timeout: Duration,
-    /// The longest message of a client in bytes, including its framing; `None` is no limit. Default: 32 KiB.
+    /// The longest message of a client in bytes, including its framing; a longer one ends the connection. `None`: no limit.
+    /// Default: 32 KiB.
     pub maximum_receive_message_size: Option<usize>,
     /// How many calls of one client run at the same time; further calls wait. 0 counts as 1. Default: 1.
     pub maximum_parallel_invocations_per_client: usize,
-    /// How many items of a client's stream are buffered for its method. One item more, and nothing else is read from the
-    /// client until the method takes one. Default: 10.
+    /// How many items of a client's stream are buffered for its method. After one more item, no message of the client is read
+    /// until the method takes an item. Default: 10.
     pub stream_buffer_capacity: usize,
     /// How many bytes of messages a client with stateful reconnect may leave unacknowledged before streams and answers wait
     /// for its acknowledgements. Its endpoint must
@@ -36,20 +38,20 @@ pub struct HubOptions {
     /// How many bytes the names in the subscriptions of one connection may have together: of each subscription, the name of
     /// its event, and of its resource if it names one. Default: 128 KiB.
     pub maximum_subscription_bytes_per_client: usize,
-    /// How often one client may call; calls above the rate are answered with an error. Default: no limit.
+    /// How often one client may call methods; calls above the rate are answered with an error. Default: no limit.
     pub invocation_rate: Option<Rate>,
-    /// How long running calls may go on when the server stops, before their connection ends. Default: 3 s.
+    /// How long running calls may continue when the server stops, before their connections end. Default: 3 s.
     pub shutdown_grace: Duration,
     /// Whether clients get a Close message when the server stops. Default: they do not.
     pub shutdown_message: ShutdownMessage,
-    /// Whether clients read the texts of internal failures (`EnableDetailedErrors`). Default: they do not.
+    /// Whether clients get the texts of internal failures (`EnableDetailedErrors`). Default: they do not.
     pub error_details: ErrorDetails,
 }
 
 /// Whether clients get a Close message when the server stops, before their connections end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ShutdownMessage {
-    /// No Close message. Clients with automatic reconnect take the end for a network failure and reconnect.
+    /// No Close message. Clients with automatic reconnect treat the end as a network failure and reconnect.
     #[default]
     Omitted,
     /// A Close message with `allowReconnect`, for clients that need one. Old clients, such as @microsoft/signalr 3.0, do not

@@ -1,11 +1,11 @@
-//! How often something may happen.
+//! Rates and token buckets, and the limit on log lines that clients can cause.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How often something may happen: a number of times per second on average, and a number of times at once.
+/// A rate limit: an average number of events per second, and the size of the largest burst.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
     per_second: f64,
@@ -13,32 +13,32 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Allows `count` times a second, and as many at once.
+    /// Creates a rate of `count` events per second, with bursts of up to `count`.
     ///
     /// # Panics
-    /// When the count is zero: nothing would ever be allowed.
+    /// When the count is zero.
     pub fn per_second(count: u32) -> Self {
-        assert!(count > 0, "a rate allows something");
+        assert!(count > 0, "a rate must not be zero");
         Self { per_second: count.into(), burst: count.into() }
     }
 
-    /// Allows `count` times in every `per`, and as many at once.
+    /// Creates a rate of `count` events in each period of the length `per`, with bursts of up to `count`.
     ///
     /// # Panics
     /// When the count or the time is zero.
     pub fn new(count: u32, per: Duration) -> Self {
-        assert!(count > 0 && !per.is_zero(), "a rate allows something");
+        assert!(count > 0 && !per.is_zero(), "a rate must not be zero");
         Self { per_second: f64::from(count) / per.as_secs_f64(), burst: count.into() }
     }
 
-    /// Sets how many times are allowed at once, at least one.
+    /// Sets the size of the largest burst; 0 counts as 1.
     #[must_use]
     pub fn with_burst(self, count: u32) -> Self {
         Self { burst: count.max(1).into(), ..self }
     }
 }
 
-/// Counts what is left of a [`Rate`]: a token bucket, which is full at first. Every method takes the time, so that tests need no clock.
+/// A token bucket that enforces a [`Rate`]. It is full at first. Its methods take the current time, so that tests need no clock.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
     rate: Rate,
@@ -52,11 +52,11 @@ impl TokenBucket {
         Self { rate, tokens: rate.burst, filled: now }
     }
 
-    /// Takes this number of tokens, all of them or none. More than the bucket holds can be taken at once when it is full; the next
-    /// ones wait until it has recovered from that.
+    /// Takes this number of tokens, or none. More tokens than the burst can be taken from a full bucket; the debt is paid
+    /// back before further tokens can be taken.
     ///
     /// # Errors
-    /// When there are too few tokens: the time until there are enough.
+    /// When there are too few tokens; the error is the time until there are enough.
     pub fn take(&mut self, count: usize, now: Instant) -> Result<(), Duration> {
         self.tokens = self.tokens_at(now);
         self.filled = now;
@@ -69,14 +69,14 @@ impl TokenBucket {
         Ok(())
     }
 
-    /// Whether it is full, so that a new bucket could replace it.
+    /// Whether the bucket is full, as a new one is.
     pub fn is_full(&self, now: Instant) -> bool {
         self.tokens_at(now) >= self.rate.burst
     }
 
     fn tokens_at(&self, now: Instant) -> f64 {
-        let dripped = now.saturating_duration_since(self.filled).as_secs_f64() * self.rate.per_second;
-        (self.tokens + dripped).min(self.rate.burst)
+        let added = now.saturating_duration_since(self.filled).as_secs_f64() * self.rate.per_second;
+        (self.tokens + added).min(self.rate.burst)
     }
 }
 
@@ -91,13 +91,13 @@ struct Throttled {
 }
 
 impl LogThrottle {
-    /// Allows one line per second, and ten at once.
+    /// Creates a throttle that allows one line per second, and ten at once.
     pub(crate) fn new(now: Instant) -> Self {
         let bucket = TokenBucket::new(Rate::per_second(1).with_burst(10), now);
         Self(Mutex::new(Throttled { bucket, skipped: 0 }))
     }
 
-    /// Returns how many lines were skipped since the last one, if a line may be written now.
+    /// Returns `None` if no line may be logged now, else how many lines were skipped since the last one.
     pub(crate) fn admit(&self, now: Instant) -> Option<u64> {
         let mut throttled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if throttled.bucket.take(1, now).is_ok() {

@@ -13,8 +13,8 @@ use signalhub_protocol::Protocol;
 /// which request that is. The request does not change while the connection lives, also when the client reconnects
 /// statefully.
 ///
-/// A hub keeps the requests of its connections if it has a method, a hook or a filter of your own. That takes about 100 bytes
-/// and the length of the request's head per connection: some hundred bytes for browsers, more with large cookies.
+/// A hub keeps the requests of its connections if you have added a method, a hook or a filter. This takes about 100 bytes per
+/// connection plus the length of the request head: a few hundred bytes for browsers, more with large cookies.
 /// [`HubBuilder::without_requests`](crate::HubBuilder::without_requests) saves this memory.
 ///
 /// ```
@@ -50,8 +50,8 @@ impl Request {
         }))
     }
 
-    /// Where the request came from: the other end of the socket, or what trusted proxies say about it. `None` for a
-    /// connection without a network, and inside another server that does not say it.
+    /// The address of the client: the peer of the socket, or the address that trusted proxies name. `None` for a connection
+    /// without a network, and in a host server that does not provide it.
     pub fn remote_address(&self) -> Option<RemoteAddress> {
         self.0.remote_address
     }
@@ -83,16 +83,17 @@ impl Deref for Request {
 /// Whether a hub keeps the requests of its connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Requests {
-    /// No code of the embedder could read them.
+    /// Not kept: no code of the embedder can read them.
     #[default]
     Unused,
+    /// Kept, because methods, hooks or filters of the embedder may read them.
     Kept,
-    /// The embedder does without them.
+    /// Not kept, because the embedder asked for that.
     Dropped,
 }
 
 impl Requests {
-    /// What it is with code that could read them.
+    /// The setting after the embedder has added code that can read requests.
     pub(crate) fn used(self) -> Self {
         match self {
             Self::Unused | Self::Kept => Self::Kept,

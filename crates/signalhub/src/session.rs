@@ -1,34 +1,18 @@
-//! The life of one connection in the hub.
+//! A session: one connection in the hub, from its handshake to its end.
 //!
 //! One task runs a session: the handshake, `on_connected`, the loop, the Close message and `on_disconnected`. The task owns
-//! everything that belongs to the connection; other tasks send through
+//! the state of the connection; other tasks send to the client through
 //! [`Outbound`](signalhub_connections::Outbound).
 //!
-//! Two states decide what the loop does. [`ReadState`] says whether messages are read, and if not, what blocks them:
-//!
-//! ```text
-//!                 on_connected                  a call finds no slot
-//!   Connecting ───────────────▶ Reading ◀──────────────────────────────▶ WaitingForSlot(call)
-//!                 succeeded        ▲             a slot is free
-//!                                  │
-//!                                  │  an item fills its upload / the upload has room
-//!                                  └───────────────────────────────────▶ UploadFull(upload)
-//! ```
-//!
-//! [`Life`] says how far the connection is on its way to its end. A session can end in each of these states:
-//!
-//! ```text
-//!          the server stops
-//!   Open ───────────────────▶ Draining { since }      no call starts; running calls have the grace period
-//!    │
-//!    │     the transport ends
-//!    └──────────────────────▶ TransportEnded(reason)  the messages that came before are still read
-//! ```
+//! Two states decide what the loop does: [`ReadState`] says whether messages are read, and if not, what blocks them; [`Life`]
+//! says whether the connection is on its way to its end.
 
 mod answers;
+mod disconnecting;
 mod ending;
 mod handshake;
 mod inbound;
+mod life;
 mod liveness;
 mod numbering;
 mod pending;
@@ -38,45 +22,42 @@ mod running;
 mod streaming;
 mod uploads;
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use signalhub_connections::{CloseReason, Connection, Intake, Received, Reconnect};
-use signalhub_protocol::HubMessage;
 use tokio::time::Instant;
 
-use crate::calls::call::{Call, Occasion};
-use crate::calls::handler::{CallResult, catch_panic};
-use crate::clients::client::{Client, frame};
+use crate::clients::client::Client;
 use crate::clients::membership::Membership;
-use crate::clients::targets::CalledFrom;
 use crate::definition::HubDefinition;
 use crate::request::{Request, Requests};
 use crate::state::HubState;
 use answers::CallDone;
+use disconnecting::{Admission, disconnect};
 use ending::Ending;
 use handshake::{Agreement, Unfinished};
 use inbound::Action;
+use life::Life;
 use liveness::Liveness;
 use reading::ReadState;
 use resumption::{Resumption, acknowledging};
 use running::RunningCalls;
 
-/// How much input is taken from the transport while messages are not read (the original's `ApplicationMaxBufferSize`).
+/// How many bytes are taken from the transport while reading is blocked (the original's `ApplicationMaxBufferSize`).
 const MAX_BLOCKED_INPUT: usize = 64 * 1024;
 
-/// How many client timeouts a client may be silent while reading is blocked.
+/// While reading is blocked, a client may be silent for this number of client timeouts.
 ///
-/// The original sets no limit there. Here the client must ping, as all official clients do.
+/// The original has no timeout then. All official clients send pings, so a client that is alive is not silent.
 const TIMEOUTS_WHILE_BLOCKED: u32 = 4;
 
-/// How many times in a row a session reads from a client that always has more input, before other tasks run.
+/// How many rounds the loop runs before it yields to other tasks, for clients that always have more input.
 const READS_PER_TURN: u32 = 8;
 
 /// Serves one connection from its handshake to its end.
 ///
-/// The first and the last stage are boxed, so that an idle connection holds the memory of the loop alone.
+/// The first and the last stage are boxed, so that an idle connection takes only the memory of the loop.
 pub(crate) fn run(
     definition: Arc<HubDefinition>,
     state: Arc<HubState>,
@@ -91,7 +72,7 @@ pub(crate) fn run(
     }
 }
 
-/// Performs the handshake; returns `None` when the connection ended with it.
+/// Performs the handshake; returns `None` if the connection ends there.
 async fn start(
     definition: Arc<HubDefinition>,
     state: Arc<HubState>,
@@ -131,7 +112,7 @@ async fn start(
 /// A connection between its handshake and its end.
 struct Session {
     connection: Connection,
-    /// On a connection that can be resumed.
+    /// `Some` on a connection with stateful reconnect.
     resumption: Option<Box<Resumption>>,
     membership: Membership,
     calls: RunningCalls,
@@ -140,18 +121,6 @@ struct Session {
     searched: usize,
     life: Life,
     liveness: Liveness,
-}
-
-/// How far a connection is on its way to its end.
-#[derive(Clone, Copy)]
-enum Life {
-    Open,
-    /// The server stops: no call starts, and running calls may end within the grace period.
-    Draining {
-        since: Instant,
-    },
-    /// The transport has ended; the messages that came before are still read.
-    TransportEnded(CloseReason),
 }
 
 impl Session {
@@ -179,7 +148,7 @@ impl Session {
             }
             if let Life::TransportEnded(reason) = self.life {
                 match self.reading {
-                    // An upload that is full never gets its end, so there is no reason to wait for its reader.
+                    // The rest of a full upload cannot arrive any more, so the session does not wait for its reader.
                     ReadState::Reading | ReadState::UploadFull(_) => return self.transport_ended(reason),
                     ReadState::Connecting | ReadState::WaitingForSlot(_) => {}
                 }
@@ -206,7 +175,7 @@ impl Session {
         }
     }
 
-    /// Whether more input is taken from the transport: a bounded amount while reading is blocked.
+    /// Whether more input is taken from the transport. While reading is blocked, that is limited.
     fn intake(&self) -> Intake {
         match self.reading.is_blocked() && self.connection.input().len() >= MAX_BLOCKED_INPUT {
             true => Intake::Paused,
@@ -214,14 +183,14 @@ impl Session {
         }
     }
 
-    /// Checks whether what blocked reading is over.
+    /// Unblocks reading if its cause is over, and starts the call that waited for a slot.
     fn resume(&mut self) -> Option<Ending> {
         if let ReadState::UploadFull(upload) = &self.reading
             && upload.has_room()
         {
             self.read_on();
         }
-        if let Life::Draining { .. } = self.life {
+        if self.life.is_draining() {
             return self.calls.is_idle().then_some(Ending::Shutdown);
         }
         let ReadState::WaitingForSlot(_) = self.reading else { return None };
@@ -231,7 +200,7 @@ impl Session {
         self.calls.start(call, Some(slot)).and_then(|done| self.on_call_done(done))
     }
 
-    /// Starts to read, and restarts the timeout of the client, as the original does.
+    /// Starts to read messages, and restarts the timeout of the client, as the original does.
     fn read_on(&mut self) {
         self.reading = ReadState::Reading;
         if self.liveness.on_activity() {
@@ -243,7 +212,7 @@ impl Session {
         match received {
             Received::Tick => return self.on_tick(Instant::now()),
             Received::Bytes if self.reading.is_blocked() => {
-                // The message is not read yet, but it shows that the client is alive.
+                // The bytes are not decoded yet, but they show that the client is alive.
                 self.liveness.on_activity();
             }
             Received::Drain => {
@@ -282,7 +251,7 @@ impl Session {
                 self.life = Life::TransportEnded(reason);
                 None
             }
-            // No call starts any more, so nothing is worth waiting for.
+            // No call starts any more, so the session does not wait for what blocks reading.
             Life::Draining { .. } => {
                 let ending = self.resume().or_else(|| self.read_messages());
                 ending.or_else(|| Some(self.transport_ended(reason)))
@@ -337,8 +306,8 @@ impl Session {
             Action::Ignore => {}
             Action::Answer { id, error } => answers::complete_with_error(self.client(), &id, error),
             Action::Block(upload) => self.reading = ReadState::UploadFull(upload),
-            // While the server stops, messages about running calls are read, but no call starts.
-            Action::Call(_) if matches!(self.life, Life::Draining { .. }) => {}
+            // While the server stops, messages for running calls are handled, but no call starts.
+            Action::Call(_) if self.life.is_draining() => {}
             Action::Call(call) if call.needs_slot() => match self.calls.take_slot() {
                 Some(slot) => return self.calls.start(call, Some(slot)).and_then(|done| self.on_call_done(done)),
                 None => self.reading = ReadState::WaitingForSlot(call),
@@ -362,8 +331,7 @@ impl Session {
 
     fn on_tick(&mut self, now: Instant) -> Option<Ending> {
         if self.intake() == Intake::Paused || self.connection.is_suspended() {
-            // The client's pings cannot be seen while its input is not taken. That the client has gone is noticed when
-            // writes to it fail.
+            // Pings are not received while no input is taken. If the client has gone, a write to it fails.
             self.liveness.on_activity();
         }
         let state = self.calls.state();
@@ -371,9 +339,7 @@ impl Session {
             let client = self.calls.client();
             let _ = client.outbound().send_unretained(state.ping(client.protocol()));
         }
-        if let Life::Draining { since } = self.life
-            && now.duration_since(since) >= state.options.shutdown_grace
-        {
+        if self.life.grace_left(now, state.options.shutdown_grace).is_some_and(|left| left.is_zero()) {
             return Some(Ending::Shutdown);
         }
         let silent = self.liveness.time_to_timeout(now, self.client_timeout()).is_some_and(|left| left.is_zero());
@@ -386,85 +352,39 @@ impl Session {
         self.calls.state().options.client_timeout_interval.saturating_mul(timeouts)
     }
 
-    /// How long ticks have nothing to do, unless something happens.
+    /// How long ticks can be skipped, unless something happens before.
     fn idle_time(&self, now: Instant) -> Duration {
         let options = &self.calls.state().options;
-        let grace_left = match self.life {
-            Life::Draining { since } => Some(options.shutdown_grace.saturating_sub(now.duration_since(since))),
-            Life::Open | Life::TransportEnded(_) => None,
-        };
         let due = [
             self.connection.needs_pings().then(|| self.liveness.time_to_ping(now, options.keep_alive_interval)),
-            grace_left,
+            self.life.grace_left(now, options.shutdown_grace),
             self.liveness.time_to_timeout(now, self.client_timeout()),
         ];
         due.into_iter().flatten().min().unwrap_or(Duration::MAX)
     }
 
-    /// Waits until `on_connected` has succeeded or failed, so that `on_disconnected` never runs beside it. Returns whether
-    /// it refused the client.
-    async fn wait_for_on_connected(&mut self, ending: &Ending) -> bool {
-        let mut refused = matches!(ending, Ending::Refused(_));
-        while matches!(self.reading, ReadState::Connecting) && !refused {
+    /// Ends the session. `on_connected` ends first, so that `on_disconnected` never runs beside it.
+    async fn finish(mut self: Box<Self>, ending: Ending) {
+        disconnecting::report(&ending, self.connection.id(), self.calls.state());
+        let admission = self.wait_for_on_connected(&ending).await;
+        let Self { connection, membership, calls, .. } = *self;
+        disconnect(connection, membership, calls, ending, admission).await;
+    }
+
+    /// Waits until `on_connected` has succeeded or failed.
+    async fn wait_for_on_connected(&mut self, ending: &Ending) -> Admission {
+        if let Ending::Refused(_) = ending {
+            return Admission::Refused;
+        }
+        while let ReadState::Connecting = self.reading {
             match self.calls.next().await {
                 CallDone::Connected => self.reading = ReadState::Reading,
-                CallDone::Refused(_) => refused = true,
+                CallDone::Refused(_) => return Admission::Refused,
                 CallDone::Answered | CallDone::Failed(_) | CallDone::Resumed | CallDone::Unserialisable(_) => {}
             }
         }
-        refused
+        Admission::Admitted
     }
-
-    /// Sends the Close message, runs `on_disconnected`, and ends the transport, in this order. When the server stops, the
-    /// client is disconnected while `on_disconnected` runs.
-    async fn finish(mut self: Box<Self>, ending: Ending) {
-        ending::log(ending.close_reason(), ending.detail().as_deref());
-        if ending.close_reason() == CloseReason::SlowConsumer
-            && let Some(unreported) = self.calls.state().slow_client_warnings.admit(Instant::now())
-        {
-            let id = self.connection.id().for_log();
-            tracing::warn!(id, unreported, "a client was closed because it read too slowly, or not at all");
-        }
-        let refused = self.wait_for_on_connected(&ending).await;
-        let Self { mut connection, membership, calls, .. } = *self;
-        let (definition, state) = (Arc::clone(calls.definition()), Arc::clone(calls.state()));
-        let client = Arc::clone(calls.client());
-        if let Some(mut close) = ending.message(&state.options) {
-            // Whatever else ended the connection: a client that was aborted must not reconnect by itself.
-            close.allow_reconnect &= !client.outbound().is_aborting();
-            connection.send_last(&frame(client.protocol(), &HubMessage::Close(close)), ending.close_reason());
-        }
-        drop(membership);
-        calls.detach();
-        let mut reason = ending.close_reason();
-        if let Some(hook) = definition.on_disconnected.as_ref().filter(|_| !refused) {
-            let call =
-                Call::new(client, state, CalledFrom::Method(None), Occasion::Disconnected(ending.disconnected()));
-            let leaving = async {
-                match reason {
-                    CloseReason::ServerShutdown => connection.send_away().await,
-                    _ => connection.flush().await,
-                }
-            };
-            if let CallResult::Failed(error) = wait_while(catch_panic(hook.run(call)), leaving).await {
-                tracing::warn!(id = connection.id().for_log(), %error, "on_disconnected failed");
-                if reason != CloseReason::ServerShutdown {
-                    reason = CloseReason::HandlerFailed;
-                }
-            }
-        }
-        connection.close(reason).await;
-    }
-}
-
-/// Waits for `awaited` and drives `meanwhile` until then: the last messages are sent without waiting for a slow hook.
-async fn wait_while<T>(awaited: impl Future<Output = T>, meanwhile: impl Future<Output = ()>) -> T {
-    let mut awaited = pin!(awaited);
-    tokio::select! {
-        done = &mut awaited => return done,
-        () = meanwhile => {}
-    }
-    awaited.await
 }
 
 #[cfg(test)]

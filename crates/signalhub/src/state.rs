@@ -13,15 +13,15 @@ use crate::counters::{CallErrorCounts, RefusedCallCounts};
 use crate::options::HubOptions;
 use crate::rate::LogThrottle;
 
-/// The options of a hub, its connected clients and its counters. It knows no method of the hub.
+/// The options of a hub, its connected clients and its counters, without its methods.
 pub(crate) struct HubState {
     pub(crate) options: HubOptions,
     pub(crate) clients: Arc<ConnectedClients>,
     pub(crate) refused: RefusedCallCounts,
     pub(crate) call_errors: CallErrorCounts,
-    /// Limits the warnings about arguments that do not fit a method.
+    /// Limits the warnings about arguments that cannot be bound.
     pub(crate) argument_warnings: LogThrottle,
-    /// Limits the warnings about clients that do not read.
+    /// Limits the warnings about slow consumers.
     pub(crate) slow_client_warnings: LogThrottle,
     /// The encoded ping of each protocol.
     pings: [Frame; Protocol::ALL.len()],

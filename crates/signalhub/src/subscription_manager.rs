@@ -1,7 +1,7 @@
-//! The subscription manager: `Subscribe` and `Unsubscribe`, and what arrives as `OnEvent`.
+//! The subscription manager: the methods `Subscribe` and `Unsubscribe`, and the events that clients receive as `OnEvent`.
 //!
-//! A connection's subscriptions are a set of entries (event, resource or any, action or any). An event reaches the
-//! connection once, however many of its entries match, and everything is freed when the connection ends.
+//! The subscriptions of a connection are a set of entries: an event, one resource or any, one action or any. The connection
+//! gets an event once, even if several entries match. Its subscriptions end with it.
 
 mod grants;
 mod render;
@@ -23,14 +23,14 @@ use crate::clients::client::Client;
 use crate::error::HubError;
 pub use grants::is_grants_claim;
 
-/// What both methods expect.
+/// The argument of both methods, as error texts describe it.
 pub(crate) const USAGE: &str =
     "one argument, as {\"e\": \"portos.resources.changed\", \"r\": [{\"n\": \"tickets\", \"a\": [\"created\"]}]}";
 
-/// Deliveries that come at once are written together up to this many bytes.
+/// Deliveries that arrive together are written together, up to this number of bytes.
 const BYTES_PER_WRITE: usize = 64 * 1024;
 
-/// The two methods, for one broker.
+/// The methods `Subscribe` and `Unsubscribe` of a hub with events.
 #[derive(Clone)]
 pub(crate) struct SubscriptionMethods {
     broker: Broker,
@@ -43,7 +43,7 @@ impl SubscriptionMethods {
         Self { broker, default_grants: Arc::new(default_grants) }
     }
 
-    /// Adds all entries of a request, or none.
+    /// Adds all entries of a request, or none if one of them is refused.
     pub(crate) fn subscribe(
         &self,
         caller: &Caller,
@@ -65,8 +65,8 @@ impl SubscriptionMethods {
         Ok(())
     }
 
-    /// Removes every entry that the request covers; removing what is not there is no error, nor is what the client may not
-    /// have: an error would tell it which events there are.
+    /// Removes every entry that the request covers. It is no error if there is none, or if the client has no grant for
+    /// it: such an error would reveal which events exist.
     pub(crate) fn unsubscribe(
         &self,
         caller: &Caller,
@@ -76,7 +76,7 @@ impl SubscriptionMethods {
         let mut subscriptions = caller.client().subscriptions();
         let subscriptions = match &mut *subscriptions {
             Some(subscriptions) => subscriptions,
-            // It has none, but the grants that are read for it here serve its later calls, too.
+            // There is nothing to remove. The grants that are read here are kept for later calls.
             none => match self.attach(caller.client()) {
                 Ok(subscriptions) => none.insert(subscriptions),
                 Err(_) => return Ok(()),
@@ -102,21 +102,21 @@ impl SubscriptionMethods {
         }
     }
 
-    /// What an identity may see.
+    /// The scope of an identity: its organisation and its grants.
     fn scope(&self, identity: &Identity) -> Result<Scope, HubError> {
         let grants = grants::of_claims(&identity.claims)?.unwrap_or_else(|| self.default_grants.as_ref().clone());
         Ok(Scope::new(identity.organisation.clone().map(Organisation::new), grants))
     }
 
-    /// The identity decides what a connection may see before any of its filters is read.
+    /// Attaches a client to the broker, with the scope of its identity.
     fn attach(&self, client: &Arc<Client>) -> Result<Subscriptions, HubError> {
         let scope = self.scope(&client.identity())?;
-        let listener = Listener { protocol: client.protocol(), outbound: client.outbound().clone() };
-        Ok(self.broker.attach(listener, scope))
+        let subscriber = ClientSubscriber { protocol: client.protocol(), outbound: client.outbound().clone() };
+        Ok(self.broker.attach(subscriber, scope))
     }
 }
 
-/// Holds what a connection would have against its limits, before any filter is looked at.
+/// Checks the limits of a connection as if all filters were added.
 fn check_room(caller: &Caller, subscriptions: &Subscriptions, filters: &[Filter]) -> Result<(), HubError> {
     let options = &caller.state().options;
     let (most, most_bytes) = (options.maximum_subscriptions_per_client, options.maximum_subscription_bytes_per_client);
@@ -136,7 +136,7 @@ fn refused(error: impl std::fmt::Display) -> HubError {
     HubError::new(error.to_string())
 }
 
-/// Names the encoding that all clients of a protocol share.
+/// The key of the encoding that all clients of a protocol share.
 fn encoding(protocol: Protocol) -> EncodingKey {
     match protocol {
         Protocol::Json => const { EncodingKey::new("hub json") },
@@ -144,13 +144,13 @@ fn encoding(protocol: Protocol) -> EncodingKey {
     }
 }
 
-/// A client as the broker knows it.
-struct Listener {
+/// A client as a subscriber of the broker.
+struct ClientSubscriber {
     protocol: Protocol,
     outbound: Outbound,
 }
 
-impl Subscriber for Listener {
+impl Subscriber for ClientSubscriber {
     fn prefetch(&self) {
         self.outbound.prefetch();
     }

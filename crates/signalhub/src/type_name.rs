@@ -1,8 +1,8 @@
-//! The names that texts for clients have for types: those of the original.
+//! The .NET names of types, for error texts that quote the original.
 
-/// Gives the name that the original has for what a type is to clients, as `String` or `Int32`.
+/// Returns the .NET name of a type, such as `String` or `Int32`.
 ///
-/// Types of a program keep their own names, without the path and what they are generic over.
+/// Other types keep their Rust name, without path and generic parameters.
 pub(crate) fn type_name<T>() -> &'static str {
     original_name(std::any::type_name::<T>())
 }
@@ -10,7 +10,7 @@ pub(crate) fn type_name<T>() -> &'static str {
 fn original_name(name: &'static str) -> &'static str {
     if let Some(inner) = name.strip_prefix("core::option::Option<").and_then(|inner| inner.strip_suffix('>')) {
         return match original_name(inner) {
-            // A type of numbers has no null of its own in the original.
+            // .NET value types are nullable only as `Nullable<T>`.
             "Boolean" | "Char" | "SByte" | "Int16" | "Int32" | "Int64" | "Int128" | "Byte" | "UInt16" | "UInt32"
             | "UInt64" | "UInt128" | "Single" | "Double" => "Nullable`1",
             inner => inner,

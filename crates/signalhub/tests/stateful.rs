@@ -81,7 +81,7 @@ async fn a_client_that_never_acknowledges_is_closed_and_affects_no_other() {
         assert!(witness.next().await.unwrap().contains(&text));
         witness.say(&format!(r#"{{"type":8,"sequenceId":{sent}}}"#));
         tokio::task::yield_now().await;
-        // It reads all the same: only its confirmations are missing.
+        // It reads all the same: only its acknowledgements are missing.
         silent.next().await;
     }
     assert_eq!(silent.0.close_reason(), Some(CloseReason::SlowConsumer));
@@ -129,7 +129,7 @@ async fn a_connection_that_was_given_up_is_gone() {
     assert_eq!(hub.client_count(), 0);
 }
 
-/// What the original, asked one by one, confirms and what not.
+/// What the original, asked one by one, acknowledges and what not.
 #[tokio::test(start_paused = true)]
 async fn all_calls_and_answers_are_acknowledged_but_no_item_without_a_stream() {
     for (message, counts) in [
@@ -175,7 +175,7 @@ async fn a_client_that_repeats_items_without_a_stream_is_neither_answered_twice_
     client.is_answered(1).await;
     client.is_answered(2).await;
     client.receives(r#"{"type":8,"sequenceId":2}"#).await;
-    // To the client these were three messages, and it repeats what is not confirmed.
+    // To the client these were three messages, and it repeats what is not acknowledged.
     client.say(r#"{"type":9,"sequenceId":3}"#);
     client.echo(2);
     client.echo(3);

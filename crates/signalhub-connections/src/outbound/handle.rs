@@ -60,7 +60,7 @@ impl Outbound {
     }
 
     /// Waits until the queue is short, for senders that can wait, such as streams. If frames are [retained](Self::retain), it also
-    /// waits until the client has confirmed enough of them.
+    /// waits until the client has acknowledged enough of them.
     ///
     /// It returns at once when the connection has ended.
     pub async fn ready(&self) {
@@ -126,7 +126,7 @@ impl Outbound {
     pub fn resume(&self, opening: Option<&Frame>) {
         let mut queue = self.0.lock();
         queue.suspended = false;
-        let frames: Vec<Frame> = opening.into_iter().chain(queue.unconfirmed()).cloned().collect();
+        let frames: Vec<Frame> = opening.into_iter().chain(queue.unacknowledged()).cloned().collect();
         let mut change = QueueChange::None;
         for frame in &frames {
             change = change.or(queue.push(frame));

@@ -290,8 +290,8 @@ impl Queue {
         self.frames = VecDeque::new();
     }
 
-    /// The frames that the client has not confirmed.
-    pub(super) fn unconfirmed(&self) -> impl Iterator<Item = &Frame> {
+    /// The frames that the client has not acknowledged.
+    pub(super) fn unacknowledged(&self) -> impl Iterator<Item = &Frame> {
         self.retained.iter().flat_map(|retained| retained.frames())
     }
 }

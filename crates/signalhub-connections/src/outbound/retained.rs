@@ -1,6 +1,6 @@
 //! Frames that were sent and may have to be sent again over another transport.
 //!
-//! Frames are numbered from 1 in the order in which they are sent. The handler reads the client's confirmations, and releases
+//! Frames are numbered from 1 in the order in which they are sent. The handler reads the client's acknowledgements, and releases
 //! frames by their numbers.
 
 use std::collections::VecDeque;
@@ -9,10 +9,10 @@ use super::limits::{QueueFull, cost};
 use crate::frame::Frame;
 use crate::intake::Intake;
 
-/// The frames that the client has not confirmed, in order.
+/// The frames that the client has not acknowledged, in order.
 pub(super) struct Retained {
     frames: VecDeque<Frame>,
-    /// How many frames before these are confirmed.
+    /// How many frames before these are acknowledged.
     released: u64,
     /// The bytes of these frames.
     bytes: usize,
@@ -20,7 +20,7 @@ pub(super) struct Retained {
     cost: usize,
     /// While more bytes than this are retained, `ready` waits.
     size: usize,
-    /// While the handler does not read, it gets no confirmations, so `ready` must not wait for them.
+    /// While the handler does not read, it gets no acknowledgements, so `ready` must not wait for them.
     intake: Intake,
 }
 

@@ -215,7 +215,7 @@ async fn an_abort_refuses_frames_but_not_the_last_message() {
 }
 
 #[tokio::test]
-async fn unconfirmed_frames_are_written_again_in_order_behind_the_opening() {
+async fn unacknowledged_frames_are_written_again_in_order_behind_the_opening() {
     let send_queue = send_queue(1 << 20);
     let outbound = Outbound::new(Arc::clone(&send_queue));
     outbound.send_unretained(&text(1)).unwrap();
@@ -237,7 +237,7 @@ async fn unconfirmed_frames_are_written_again_in_order_behind_the_opening() {
 }
 
 #[test]
-fn confirmations_of_any_number_are_taken() {
+fn acknowledgements_of_any_number_are_taken() {
     let send_queue = send_queue(1 << 20);
     let outbound = Outbound::new(Arc::clone(&send_queue));
     outbound.retain(1000);
@@ -251,7 +251,7 @@ fn confirmations_of_any_number_are_taken() {
 }
 
 #[tokio::test]
-async fn ready_waits_while_too_many_frames_are_unconfirmed() {
+async fn ready_waits_while_too_many_frames_are_unacknowledged() {
     let send_queue = send_queue(1 << 20);
     let outbound = Outbound::new(Arc::clone(&send_queue));
     outbound.retain(100);
@@ -264,13 +264,13 @@ async fn ready_waits_while_too_many_frames_are_unconfirmed() {
     outbound.send(&text(200)).unwrap();
     let mut ready = Box::pin(outbound.ready());
     assert!((&mut ready).now_or_never().is_none());
-    // A confirmation would not be read, so nothing waits for it.
+    // An acknowledgement would not be read, so nothing waits for it.
     send_queue.set_intake(Intake::Paused);
     ready.await;
 }
 
 #[test]
-fn a_client_that_never_confirms_ends_as_a_slow_consumer() {
+fn a_client_that_never_acknowledges_ends_as_a_slow_consumer() {
     let send_queue = send_queue(1000);
     let outbound = Outbound::new(Arc::clone(&send_queue));
     outbound.retain(100);

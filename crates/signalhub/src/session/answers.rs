@@ -1,4 +1,4 @@
-//! How the calls of a client end, and how the client is answered.
+//! How calls end, and the Completion messages that answer them.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use crate::clients::client::Client;
 use crate::counters::CallError;
 use crate::error::{ErrorDetails, HubError};
 
-/// How a running call ended for the session.
+/// What the session learns when it polls its calls.
 pub(super) enum CallDone {
-    /// The client has its answer, or wants none.
+    /// A call has ended; its answer was sent, unless the client wants none.
     Answered,
-    /// The same, and the answer was an error.
+    /// A call has ended with an error, which was sent to the client unless it wants no answer.
     Failed(CallError),
     /// No call ended, but what blocks reading may be over.
     Resumed,

@@ -1,4 +1,5 @@
-//! Why a session ends: its Close message, and what `on_disconnected` gets (HubProtocol, Close).
+//! Why a session ends, and what follows from it: the Close message, the error for `on_disconnected`, the log line
+//! (HubProtocol, Close).
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ const CLOSED_WITH_ERROR: &str = "Connection closed with an error.";
 /// Why a session ends.
 #[derive(Debug)]
 pub(super) enum Ending {
-    /// The transport has ended; with bytes of a message left that will never be complete.
+    /// The transport has ended; `unfinished` if it ended in the middle of a message.
     Transport { reason: CloseReason, unfinished: bool },
     /// The client sent a Close message.
     ClientSaidClose { error: Option<Arc<str>> },
@@ -23,19 +24,19 @@ pub(super) enum Ending {
     Aborted,
     /// `on_connected` failed.
     Refused(HubError),
-    /// The client was silent for too long.
+    /// The client sent nothing for longer than the client timeout.
     ClientTimeout,
-    /// What the client sent is no message.
+    /// The client violated the hub protocol.
     Fault(Fault),
-    /// A result cannot be sent.
+    /// A result or an item cannot be serialised.
     Unserialisable(String),
     /// The credentials have expired.
     Expired,
-    /// The server stops.
+    /// The server is shutting down.
     Shutdown,
 }
 
-/// A violation of the hub protocol, in the original's words.
+/// A violation of the hub protocol, with the exception and the text of the original.
 #[derive(Debug)]
 pub(super) struct Fault {
     reason: CloseReason,
@@ -58,7 +59,7 @@ impl Fault {
         Self {
             reason: CloseReason::InvalidMessage,
             exception: "InvalidOperationException",
-            // It is logged, too, so an id that is also a token stays out of it.
+            // The text is logged, too, and a connection id can be the connection token: `for_log` leaves such an id out.
             text: format!("Connection ID '{}' is not valid for invocation ID '{invocation}'.", connection.for_log()),
         }
     }
@@ -77,7 +78,7 @@ impl From<Gap> for Fault {
 }
 
 impl Ending {
-    /// The exception behind it, as the original names it.
+    /// The name and the text of the exception that the original would throw.
     fn exception(&self) -> Option<(&'static str, String)> {
         let exception = match self {
             Self::ClientTimeout => (
@@ -91,16 +92,16 @@ impl Ending {
         Some(exception)
     }
 
-    /// The Close message, where one can still be read.
+    /// The Close message; `None` if the client gets none.
     pub(super) fn message(&self, options: &HubOptions) -> Option<Close<'static>> {
         let details = options.error_details;
-        let quiet = |allow_reconnect| Some(Close { error: None, allow_reconnect });
+        let without_error = |allow_reconnect| Some(Close { error: None, allow_reconnect });
         match self {
             Self::Transport { .. } => None,
-            // A Close message ends old clients for good, also when it allows reconnecting.
+            // Old clients do not reconnect after a Close message, even if it allows that.
             Self::Shutdown if options.shutdown_message == ShutdownMessage::Omitted => None,
-            Self::ClientSaidClose { .. } | Self::Aborted => quiet(false),
-            Self::Expired | Self::Shutdown => quiet(true),
+            Self::ClientSaidClose { .. } | Self::Aborted => without_error(false),
+            Self::Expired | Self::Shutdown => without_error(true),
             Self::Refused(error) => Some(Close {
                 error: Some(error.text_for_client(CLOSED_WITH_ERROR, details).into()),
                 allow_reconnect: false,
@@ -117,7 +118,7 @@ impl Ending {
         }
     }
 
-    /// The reason that `on_disconnected` gets; `None` is an orderly end.
+    /// The error that `on_disconnected` gets; `None` after an orderly end.
     pub(super) fn disconnected(&self) -> Option<Arc<str>> {
         match self {
             Self::ClientSaidClose { error } => error.clone(),
@@ -144,7 +145,7 @@ impl Ending {
         }
     }
 
-    /// The detail for the log, beside the reason.
+    /// The detail that is logged with the reason.
     pub(super) fn detail(&self) -> Option<Arc<str>> {
         match self {
             Self::Refused(error) => Some(error.to_string().into()),
@@ -153,10 +154,10 @@ impl Ending {
     }
 }
 
-/// Logs the end of a connection, within its span.
+/// Logs the end of a connection. The caller is inside the span of the connection.
 pub(super) fn log(reason: CloseReason, detail: Option<&str>) {
     match reason {
-        // The transport has said in its own words what was wrong.
+        // The transport has already logged what was wrong.
         CloseReason::ProtocolViolation | CloseReason::InvalidText => {}
         reason => tracing::debug!(reason = reason.label(), detail, "a connection ended"),
     }

@@ -1,4 +1,4 @@
-//! The handshake: the client chooses the protocol of the connection (HubProtocol, Overview).
+//! The handshake, in which the client chooses the hub protocol and its version (HubProtocol, Overview).
 
 use signalhub_connections::{CloseReason, Connection, Frame, Intake, MessageKind, Received, Reconnect};
 use signalhub_protocol::{HandshakeRequest, HandshakeResponse, Protocol};
@@ -10,23 +10,25 @@ use crate::options::HubOptions;
 /// The error when the handshake is not complete in time, or is too long.
 const CANCELED: &str = "Handshake was canceled.";
 
-/// The lowest version whose clients can come back to their connection (HubProtocol, Ack and Sequence).
+/// The lowest protocol version with stateful reconnect (HubProtocol, Ack and Sequence).
 const RESUMABLE_VERSION: i32 = 2;
 
-/// What both sides agreed on.
+/// What the handshake decided.
 pub(super) struct Agreement {
     pub(super) protocol: Protocol,
     pub(super) reconnect: Reconnect,
 }
 
-/// How a connection ended before there was an agreement.
+/// Why a connection ended during its handshake.
 pub(super) struct Unfinished {
     pub(super) reason: CloseReason,
     pub(super) detail: Option<String>,
 }
 
-/// Reads the handshake and answers it. The answer to one that succeeds is held back until the caller uncorks the connection:
-/// a client that has read it must already be one of the hub's clients. What ends a connection here ends it without a Close message.
+/// Reads the handshake request and answers it.
+///
+/// A successful answer is queued, and sent when the caller uncorks the connection: a client that has read it must already be
+/// registered with the hub. A connection that fails here gets no Close message.
 pub(super) async fn shake_hands(options: &HubOptions, connection: &mut Connection) -> Result<Agreement, Unfinished> {
     let timeout = options.handshake_timeout;
     match tokio::time::timeout(timeout, read_request(options, connection)).await {
@@ -56,7 +58,7 @@ pub(super) async fn shake_hands(options: &HubOptions, connection: &mut Connectio
 enum Failure {
     /// The connection has ended, so nothing is sent.
     Ended(CloseReason),
-    /// The client gets an error text, and the log a detailed one.
+    /// The handshake is refused: `answer` is sent to the client, and `detail` is logged.
     Refused { answer: String, detail: String },
 }
 
@@ -66,7 +68,7 @@ async fn read_request(options: &HubOptions, connection: &mut Connection) -> Resu
     loop {
         match connection.receive(Intake::Open).await {
             Received::Bytes => {}
-            // Nothing was sent yet, so there is nothing to resend.
+            // Nothing has been sent yet, so there is nothing to resend.
             Received::Reconnected => {
                 connection.outbound().resume(None);
                 searched = 0;
@@ -118,11 +120,11 @@ fn choose(request: &HandshakeRequest, connection: &Connection) -> Result<Protoco
 
 fn answer(connection: &Connection, kind: MessageKind, error: Option<&str>) {
     let frame = Frame::build(kind, |out| HandshakeResponse::encode(error, out));
-    // A client that is gone already is noticed by the next `receive`.
+    // If the connection has ended, the next `receive` reports it.
     let _ = connection.outbound().send_unretained(&frame);
 }
 
-/// The answer to a handshake that failed is always text: no protocol was agreed on.
+/// Sends the error of a failed handshake, always as text: no protocol has been agreed on.
 fn refuse(connection: &Connection, error: &str, detail: String) -> Unfinished {
     answer(connection, MessageKind::Text, Some(error));
     Unfinished { reason: CloseReason::HandshakeRefused, detail: Some(detail) }

@@ -1,4 +1,5 @@
-//! Decodes a client's messages and binds the arguments of its calls, while the input is still in the buffer.
+//! Decodes the messages of a client in place, and turns each into an [`Action`] of the session. Arguments of calls are bound
+//! here.
 
 use std::sync::Arc;
 
@@ -16,23 +17,25 @@ use crate::calls::method::Method;
 use crate::counters::CallError;
 use crate::error::HubError;
 
-/// What the session does for one message. It borrows nothing from the input.
+/// What the session does after a message. It owns its data, so the input can be consumed.
 pub(super) enum Action {
-    /// The client is alive.
+    /// The client sent a ping, which restarts its timeout.
     Ping,
     /// Nothing.
     Ignore,
-    /// A call that cannot start is answered with an error.
+    /// A call cannot be bound, and is answered with an error.
     Answer { id: Option<Arc<str>>, error: String },
-    /// A method is called.
+    /// A call is bound and can start.
     Call(PendingCall),
-    /// Nothing more is read until this upload has room.
+    /// Reading is blocked until this upload has room.
     Block(Arc<dyn UploadSink>),
     /// The connection ends.
     End(Ending),
 }
 
-/// Reads the first message of the input, whose end is not in the first `searched` bytes; `None` while it is incomplete.
+/// Decodes the first message of the input and handles it; returns how many bytes it had, or `None` while it is incomplete.
+///
+/// The first `searched` bytes are known not to contain its end.
 pub(super) fn next(
     calls: &mut RunningCalls,
     resumption: Option<&mut Resumption>,
@@ -90,15 +93,15 @@ fn interpret(calls: &mut RunningCalls, resumption: Option<&mut Resumption>, mess
         HubMessage::Close(Close { error, .. }) => {
             Action::End(Ending::ClientSaidClose { error: error.map(|text| text.as_ref().into()) })
         }
-        // The counters of a connection that cannot be resumed mean nothing. A message of an unknown type must not harm
-        // what comes behind it.
+        // Without stateful reconnect, Ack and Sequence are ignored. A message of an unknown type is ignored, so that the
+        // messages after it are still read.
         HubMessage::Ack(_) | HubMessage::Sequence(_) | HubMessage::Unknown(_) => Action::Ignore,
     }
 }
 
-/// Gives an item to its stream. One that no stream takes is ignored and left out of the confirmations.
+/// Passes an item to its upload. An item without an upload is ignored, and excluded from the acknowledgements.
 ///
-/// An empty id is a fault, but only of an item that does not end its stream, as in the original.
+/// An empty id is a fault, except if the item does not convert to the type of its upload, as in the original.
 fn push(calls: &mut RunningCalls, resumption: Option<&mut Resumption>, item: &StreamItem<'_>) -> Action {
     let received = calls.uploads().push(item);
     if let (Received::Unknown | Received::Refused { .. }, Some(resumption)) = (&received, resumption) {
@@ -147,7 +150,7 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
             let base = format!("Failed to invoke '{target}' due to an error on the server.");
             Action::Answer { id, error: refused.text_for_client(&base, options.error_details) }
         }
-        // Of JSON, only a call that could begin is asked for its id (HubProtocol, StreamInvocation).
+        // In JSON, a missing id is a fault only if the call could be bound (HubProtocol, StreamInvocation).
         Ok(_) if kind == CallKind::StreamInvocation && id.is_none() => {
             Action::End(Ending::Fault(Fault::from(DecodeError::Missing("invocationId"))))
         }
@@ -163,8 +166,8 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
     }
 }
 
-/// Reports arguments that do not fit: in the error text if the method describes what it expects, else in the log, because
-/// the client's error text then says only that the call failed.
+/// Makes the error for arguments that cannot be bound. If the method describes what it expects, the error contains the reason.
+/// Otherwise the reason is logged as a warning, because the client reads only that the call failed.
 fn refuse_arguments(calls: &RunningCalls, method: &Method, error: &BindError) -> HubError {
     let reason = match error {
         BindError::Conversion { reason } => shorten(reason),
@@ -179,7 +182,7 @@ fn refuse_arguments(calls: &RunningCalls, method: &Method, error: &BindError) ->
     HubError::internal(error.exception(), error)
 }
 
-/// Warns that what a client sent does not fit a method; above a rate it is logged at debug.
+/// Logs a warning that what a client sent cannot be bound to a method. Above a rate, the level is debug.
 fn warn_of_wrong_arguments(calls: &RunningCalls, method: &str, reason: &str) {
     let error = CallError::WrongArguments;
     let Some(skipped) = calls.state().argument_warnings.admit(Instant::now()) else {
@@ -190,10 +193,10 @@ fn warn_of_wrong_arguments(calls: &RunningCalls, method: &str, reason: &str) {
     tracing::warn!(reason = label, id, method, detail = reason, skipped, "what a client sent does not fit the method");
 }
 
-/// Shortens a reason for the log, because it quotes what the client sent.
+/// Shortens a reason, because it quotes what the client sent.
 fn shorten(reason: &str) -> String {
-    const MOST: usize = 200;
-    match reason.char_indices().nth(MOST) {
+    const MOST_CHARACTERS: usize = 200;
+    match reason.char_indices().nth(MOST_CHARACTERS) {
         Some((end, _)) => format!("{}…", &reason[..end]),
         None => reason.to_owned(),
     }

@@ -1,4 +1,4 @@
-//! When a client is pinged, and when it counts as gone.
+//! When a client is pinged, and when it times out.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ impl Liveness {
         Self { last_ping: now, last_activity: None }
     }
 
-    /// Notes that the client is alive; returns whether its timeout runs.
+    /// Restarts the timeout of the client, if it runs; returns whether it does.
     pub(super) fn on_activity(&mut self) -> bool {
         match &mut self.last_activity {
             Some(last) => {
@@ -27,14 +27,15 @@ impl Liveness {
         }
     }
 
-    /// Notes a ping of the client; returns whether its timeout has just begun to run.
+    /// Restarts the timeout of the client after a ping; returns whether this was the first ping, with which the timeout
+    /// begins.
     pub(super) fn on_ping(&mut self) -> bool {
         self.last_activity.replace(Instant::now()).is_none()
     }
 
-    /// Returns whether the client is to be pinged, and counts that as done.
+    /// Returns whether a ping must be sent now, and starts the next interval if so.
     ///
-    /// The interval is counted from the last ping, whatever else was sent since, as in the original.
+    /// The interval is counted from the last ping; other messages do not restart it, as in the original.
     pub(super) fn ping_is_due(&mut self, now: Instant, interval: Duration) -> bool {
         let due = now.duration_since(self.last_ping) > interval;
         if due {

@@ -1,26 +1,25 @@
 //! The numbers of a client's messages: which messages are new, and which number is acknowledged (HubProtocol, Ack and
 //! Sequence).
 //!
-//! It has no clock and no I/O. The other half, what was sent and may have to be sent again, is the connection's:
+//! It has no clock and does no I/O. The other direction, the messages that the server sends, is the connection's:
 //! [`Outbound::retain`](signalhub_connections::Outbound::retain).
 
 use signalhub_protocol::SequenceId;
 
 /// Numbers the messages of a client whose connection can be resumed.
 ///
-/// A client numbers whatever it sends. The original leaves out items that no stream takes, so its confirmations fall behind
-/// the client's numbers, and after a reconnect it takes messages twice or drops new ones. Here the client's own numbers
-/// decide what is new, and only the confirmations leave those items out.
+/// A client numbers its calls, items, completions and cancellations. The original does not count items without an upload, so its acknowledgements fall behind the client's numbers, and after a reconnect it handles messages twice or drops
+/// new ones. Here the client's own numbers decide what is new, and only the acknowledgements exclude those items.
 #[derive(Debug)]
 pub(super) struct Numbering {
     /// The number of the next message.
     next: i64,
     /// The highest number that was received.
     latest: i64,
-    /// How many received messages the acknowledgements leave out.
+    /// How many received messages the acknowledgements do not count.
     left_out: i64,
     /// The last acknowledged number.
-    confirmed: i64,
+    acknowledged: i64,
     /// Whether a message was repeated, so that its acknowledgement may have been lost.
     repeated: bool,
 }
@@ -32,14 +31,14 @@ pub(super) enum Novelty {
     Repeated,
 }
 
-/// The client goes on with messages that were never received.
+/// A Sequence message skips messages that were never received.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Sequence ID greater than amount of messages we've received.")]
 pub(super) struct Gap;
 
 impl Numbering {
     pub(super) fn new() -> Self {
-        Self { next: 1, latest: 0, left_out: 0, confirmed: 0, repeated: false }
+        Self { next: 1, latest: 0, left_out: 0, acknowledged: 0, repeated: false }
     }
 
     /// Counts a message. A repeated message is acknowledged again, because its acknowledgement may have been lost.
@@ -55,15 +54,15 @@ impl Numbering {
         }
     }
 
-    /// Leaves the message that was just counted as new out of the acknowledgements.
+    /// Excludes the message that was just counted as new from the acknowledgements.
     pub(super) fn leave_out(&mut self) {
         self.left_out += 1;
     }
 
     /// Sets the number of the client's next message, which may be one that was received before.
     ///
-    /// It is held against what was ever received, and not against `next` as the original does: a client that lost its
-    /// transport in the middle of repeating may go on behind that.
+    /// It is compared with the highest number that was received, not with `next` as in the original: a client that lost its
+    /// transport while it repeated messages may continue after all messages that were received.
     pub(super) fn on_sequence(&mut self, next: SequenceId) -> Result<(), Gap> {
         if next.0 > self.latest + 1 {
             return Err(Gap);
@@ -74,18 +73,18 @@ impl Numbering {
 
     /// Whether an acknowledgement is due.
     pub(super) fn owes(&self) -> bool {
-        let confirmable = self.latest - self.left_out;
-        confirmable > self.confirmed || (self.repeated && confirmable > 0)
+        let countable = self.latest - self.left_out;
+        countable > self.acknowledged || (self.repeated && countable > 0)
     }
 
-    /// The number to acknowledge, once.
+    /// Returns the number to acknowledge, if an acknowledgement is due, and counts it as sent.
     pub(super) fn poll_ack(&mut self) -> Option<SequenceId> {
         if !self.owes() {
             return None;
         }
-        self.confirmed = self.latest - self.left_out;
+        self.acknowledged = self.latest - self.left_out;
         self.repeated = false;
-        Some(SequenceId(self.confirmed))
+        Some(SequenceId(self.acknowledged))
     }
 }
 

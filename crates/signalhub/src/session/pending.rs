@@ -1,4 +1,4 @@
-//! Calls between binding and their start.
+//! Calls whose arguments are bound and that have not started yet.
 
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ pub(super) struct PendingCall {
     /// `None` for a call that wants no answer.
     pub(super) id: Option<Arc<str>>,
     pub(super) kind: CallKind,
-    /// The streams that the client says it will send.
+    /// The ids of the streams that the client announced with the call.
     pub(super) stream_ids: Vec<Arc<str>>,
-    /// The streams that the method takes.
+    /// Where the items of these streams go: one for each [`Upload`](crate::Upload) parameter of the method.
     pub(super) uploads: Vec<Arc<dyn UploadSink>>,
     pub(super) bound: BoundCall,
 }
@@ -28,7 +28,7 @@ pub(super) enum CallKind {
 }
 
 impl PendingCall {
-    /// Calls with a stream in either direction do not wait for other calls.
+    /// Whether the call needs a call slot. A call with a stream in either direction starts at once, as in the original.
     pub(super) fn needs_slot(&self) -> bool {
         self.kind == CallKind::Invocation && self.method.signature().streams == 0
     }

@@ -1,4 +1,13 @@
 //! Whether a session reads messages, and if not, what blocks it.
+//!
+//! ```text
+//!                 on_connected                  a call finds no slot
+//!   Connecting ───────────────▶ Reading ◀──────────────────────────────▶ WaitingForSlot(call)
+//!                 succeeded        ▲             a slot is free
+//!                                  │
+//!                                  │  an item fills its upload / the upload has room
+//!                                  └───────────────────────────────────▶ UploadFull(upload)
+//! ```
 
 use std::sync::Arc;
 
@@ -7,7 +16,7 @@ use crate::calls::binding::UploadSink;
 
 /// What a session does with the messages of its client.
 ///
-/// Messages are read in order, so one that cannot be handled yet blocks all behind it.
+/// Messages are handled in order, so one that must wait blocks all messages after it.
 pub(super) enum ReadState {
     /// No message is read before `on_connected` has succeeded.
     Connecting,
@@ -15,7 +24,7 @@ pub(super) enum ReadState {
     Reading,
     /// The call that was read last waits for a slot.
     WaitingForSlot(PendingCall),
-    /// This upload holds more items than its buffer has room for, because its method does not keep up.
+    /// The buffer of this upload is full, because its method reads more slowly than the client sends.
     UploadFull(Arc<dyn UploadSink>),
 }
 
@@ -24,7 +33,7 @@ impl ReadState {
         !matches!(self, Self::Reading)
     }
 
-    /// Takes the call that waits for a slot, and reads on.
+    /// Returns the call that waits for a slot, if one does, and reads messages from then on.
     pub(super) fn take_waiting_call(&mut self) -> Option<PendingCall> {
         match std::mem::replace(self, Self::Reading) {
             Self::WaitingForSlot(call) => Some(call),

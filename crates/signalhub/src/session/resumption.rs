@@ -1,4 +1,4 @@
-//! Stateful reconnect: acknowledging the messages of a client that may return over another transport (HubProtocol, Ack and
+//! Stateful reconnect: acknowledges the messages of the client, and resends what it may have missed (HubProtocol, Ack and
 //! Sequence).
 
 use std::pin::Pin;
@@ -11,20 +11,21 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::numbering::{Gap, Novelty, Numbering};
 use crate::clients::client::frame;
 
-/// How often received messages are acknowledged, counted from the handshake as the original does.
+/// The interval between acknowledgements, counted from the handshake as in the original.
 const ACK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The numbers of the client's messages, and when they are acknowledged.
+/// The hub's half of stateful reconnect: it numbers the client's messages, and sends the acknowledgements when they are due.
 pub(super) struct Resumption {
     numbering: Numbering,
     protocol: Protocol,
     outbound: Outbound,
     begun: Instant,
-    /// Set while messages are not acknowledged, so that an idle client causes no wake-ups.
+    /// When the next acknowledgement is sent; `None` while all messages are acknowledged, so that an idle client causes no
+    /// wake-ups.
     due: Option<Pin<Box<Sleep>>>,
-    /// How many bytes of the input were searched for Ack messages while reading was blocked.
+    /// How many bytes at the front of the input are messages that [`look_ahead`](Self::look_ahead) has already decoded.
     scanned: usize,
-    /// Up to which byte the input is known to hold no further complete message.
+    /// How many bytes of the input are known to hold no further complete message.
     searched: usize,
 }
 
@@ -34,7 +35,7 @@ impl Resumption {
         Self { numbering, protocol, outbound, begun, due: None, scanned: 0, searched: 0 }
     }
 
-    /// Counts a message, if it is one of those that count.
+    /// Counts a message, if messages of its type are numbered.
     pub(super) fn on_message(&mut self, message: &HubMessage<'_>) -> Novelty {
         if !message.is_numbered() {
             return Novelty::New;
@@ -44,7 +45,7 @@ impl Resumption {
         novelty
     }
 
-    /// Leaves an item that no stream took out of the acknowledgements, as the original does.
+    /// Excludes the message that was counted last, an item without an upload, from the acknowledgements, as the original does.
     pub(super) fn leave_out(&mut self) {
         self.numbering.leave_out();
     }
@@ -62,7 +63,7 @@ impl Resumption {
         self.numbering.on_sequence(next)
     }
 
-    /// Releases the messages that the client has acknowledged. Any number is accepted, as by the original.
+    /// Releases the frames that the client has acknowledged. Numbers out of range are accepted, as by the original.
     pub(super) fn on_ack(&self, through: SequenceId) {
         self.outbound.release(u64::try_from(through.0).unwrap_or(0));
     }
@@ -73,7 +74,7 @@ impl Resumption {
         self.searched = self.searched.saturating_sub(bytes);
     }
 
-    /// Applies Ack messages behind messages that are blocked: what blocks them may wait for these acknowledgements.
+    /// Handles the Ack messages in the input while reading is blocked: the call that blocks it may wait for one of them.
     pub(super) fn look_ahead(&mut self, input: &[u8]) {
         while let Some(rest) = input.get(self.scanned..) {
             let searched = self.searched.saturating_sub(self.scanned);
@@ -88,13 +89,14 @@ impl Resumption {
                     self.searched = input.len();
                     return;
                 }
-                // This message ends the connection once it is read, so nothing behind it counts.
+                // The connection ends when this message is read, so the bytes after it do not matter.
                 Err(_) => self.scanned = usize::MAX,
             }
         }
     }
 
-    /// Continues over a new transport: sends the number of the first message, and resends what the client may have missed.
+    /// Continues on a new transport: sends a Sequence message with the number of the first retained frame, then the retained
+    /// frames.
     pub(super) fn on_reconnected(&mut self) {
         (self.scanned, self.searched) = (0, 0);
         let first = i64::try_from(self.outbound.first_retained()).unwrap_or(i64::MAX);
@@ -113,13 +115,14 @@ impl Resumption {
     fn acknowledge(&mut self) {
         self.due = None;
         if let Some(latest) = self.numbering.poll_ack() {
-            // A client without a transport gets its acknowledgement after it has resent its messages.
+            // If the transport is lost, the client repeats these messages after it reconnects, and they are acknowledged
+            // again.
             let _ = self.outbound.send_unretained(&frame(self.protocol, &HubMessage::Ack(latest)));
         }
     }
 }
 
-/// Acknowledges the client's messages whenever that is due. It never completes; without resumption it does nothing.
+/// Sends acknowledgements when they are due. It never completes, and does nothing without stateful reconnect.
 pub(super) async fn acknowledging(resumption: &mut Option<Box<Resumption>>) {
     match resumption {
         Some(resumption) => loop {

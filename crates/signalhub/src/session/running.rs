@@ -32,27 +32,27 @@ use crate::state::HubState;
 
 type RunningCall = BoxFuture<(OwnStreams, CallDone)>;
 
-/// The streams of a call, kept with the call, so that its end need not search the streams of other calls.
+/// The ids of the streams of one call. They are removed when the call ends, without a search through those of other calls.
 struct OwnStreams {
     call: CallNumber,
-    /// What the client sends for it.
+    /// The streams that the client sends.
     uploads: Vec<Arc<str>>,
     /// The id of the stream that it returns, if it returns one.
     cancel: Option<Arc<str>>,
 }
 
-/// Calls that were not done when they were first polled. Most clients have none most of the time, and then it holds no memory.
+/// Calls that did not complete when they were first polled. It allocates nothing while it is empty, as it is for most clients.
 #[derive(Default)]
 struct Unfinished(Option<FuturesUnordered<RunningCall>>);
 
-/// The running calls. They live in the session's task: a call costs no task of its own.
+/// The running calls of a client. They are polled in the task of the session: a call has no task of its own.
 pub(super) struct RunningCalls {
     definition: Arc<HubDefinition>,
     state: Arc<HubState>,
     client: Arc<Client>,
     plain: Unfinished,
     streams: Unfinished,
-    /// How to cancel the streams, by their invocation ids.
+    /// For each running stream, by its invocation id: the flag that cancels it.
     cancels: HashMap<Arc<str>, (CallNumber, Arc<Flag>)>,
     uploads: Uploads,
     slots: Arc<CallSlots>,
@@ -100,7 +100,7 @@ impl RunningCalls {
         &mut self.uploads
     }
 
-    /// Counts a call against the rate, and returns whether it is allowed.
+    /// Counts a call against `invocation_rate`, and returns whether it is allowed.
     pub(super) fn allows_call(&mut self) -> bool {
         let allowed = self.rate.as_mut().is_none_or(|rate| rate.take(1, Instant::now()).is_ok());
         if !allowed {
@@ -115,7 +115,7 @@ impl RunningCalls {
         error.log(method, detail);
     }
 
-    /// Whether no call runs. Streams do not count.
+    /// Whether no call runs. Calls of streaming methods do not count.
     pub(super) fn is_idle(&self) -> bool {
         self.plain.is_empty()
     }
@@ -124,7 +124,7 @@ impl RunningCalls {
         self.slots.take()
     }
 
-    /// Waits until a call ends, or until what blocks reading may be over.
+    /// Waits until a call ends, or until a slot or an upload may have room again.
     pub(super) async fn next(&mut self) -> CallDone {
         let Self { plain, streams, resume, .. } = self;
         let ended = {
@@ -153,7 +153,7 @@ impl RunningCalls {
         }
     }
 
-    /// Runs `on_connected`; without one, the client is connected at once.
+    /// Starts `on_connected`. Returns [`CallDone::Connected`] if the hub has no such hook, `None` while it runs.
     pub(super) fn start_on_connected(&mut self) -> Option<CallDone> {
         let Some(hook) = &self.definition.on_connected else { return Some(CallDone::Connected) };
         let future = catch_panic(hook.run(self.call(CalledFrom::OnConnected, Occasion::Connected)));
@@ -167,7 +167,7 @@ impl RunningCalls {
         self.run(CallKind::Invocation, streams, done)
     }
 
-    /// Starts a call, or answers it with an error at once.
+    /// Starts a call, or answers it with an error. Returns `None` while the call runs.
     pub(super) fn start(&mut self, pending: PendingCall, slot: Option<Arc<CallSlot>>) -> Option<CallDone> {
         if let Err(error) = self.admit(&pending) {
             answers::complete_with_error(&self.client, &pending.id, error);
@@ -234,7 +234,7 @@ impl RunningCalls {
         }
         let (sent, expected) = (pending.stream_ids.len(), pending.method.signature().streams);
         if sent != expected {
-            self.note(CallError::WrongStreams, target, "the client sends another number of streams");
+            self.note(CallError::WrongStreams, target, "the number of streams differs from that of the method");
             return Err(format!(
                 "An unexpected error occurred invoking '{target}' on the server. HubException: Client sent {sent} \
                  stream(s), Hub method expects {expected}."
@@ -258,8 +258,8 @@ impl RunningCalls {
         }
     }
 
-    /// Runs a call as far as it goes by itself; most are done then. What the client sent behind it comes after that, as
-    /// in the original.
+    /// Polls a call once; most calls are complete then. A call that is not is polled from then on by [`next`](Self::next).
+    /// The next message of the client is read only after this first poll, as in the original.
     fn run(
         &mut self,
         kind: CallKind,
@@ -290,7 +290,7 @@ impl RunningCalls {
         Call::new(Arc::clone(&self.client), Arc::clone(&self.state), called_from, occasion)
     }
 
-    /// Takes a completion of the client: the end of an upload, or the answer that a call waits for.
+    /// Handles a Completion message of the client: the end of an upload, or the result of a client method that a call waits for.
     pub(super) fn complete(&mut self, completion: Completion<'_>) -> Result<(), Fault> {
         if self.uploads.complete(&completion).is_some() {
             return Ok(());
@@ -307,7 +307,7 @@ impl RunningCalls {
         }
     }
 
-    /// Ends the streams in both directions, and lets the other calls end without their client: their results are
+    /// Ends the streams in both directions. Other calls run to their end in a task of their own, and their results are
     /// dropped.
     pub(super) fn detach(mut self) {
         self.uploads.disconnect();

@@ -1,4 +1,4 @@
-//! A stream on its way to the client.
+//! The streams that methods return: their items are sent to the client until the stream ends or is cancelled.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::clients::client::Client;
 use crate::error::{ErrorDetails, HubError};
 use crate::flag::Flag;
 
-/// Everything that a running stream needs.
+/// A call of a streaming method, and where its items go.
 pub(super) struct Streaming {
     pub(super) client: Arc<Client>,
     pub(super) id: Arc<str>,
@@ -23,12 +23,12 @@ pub(super) struct Streaming {
     pub(super) on_cancel: OnCancel,
 }
 
-/// What a cancellation does to the stream.
+/// What a CancelInvocation message does to a stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnCancel {
-    /// It is dropped.
+    /// The stream is dropped, and completes without an error.
     Drop,
-    /// It goes on until its method ends it, which sees the cancellation.
+    /// The stream continues until its method ends it: the method has a [`Cancellation`](crate::Cancellation) and decides itself.
     Leave,
 }
 
@@ -77,14 +77,14 @@ impl Streaming {
             while let Some(item) = items.next().await {
                 match item {
                     CallResult::Value(encoded) => {
-                        // The stream waits for its own client; no other client waits for it.
+                        // Only this stream waits for the client to read; no other client does.
                         self.client.outbound().ready().await;
                         let item = StreamItem::new(self.id.as_ref(), self.client.protocol().value(&encoded));
                         if self.client.try_send(&HubMessage::StreamItem(item)).is_err() {
                             return End::Complete;
                         }
-                        // A stream that always has an item must yield: to other tasks, and to the other streams of its client
-                        // when the queue has room again.
+                        // A stream that always has an item yields to other tasks. While the queue is not empty it yields
+                        // after each item, so that the other streams of the client get their turn.
                         if self.client.outbound().has_backlog() {
                             tokio::task::yield_now().await;
                         } else {

@@ -1,4 +1,4 @@
-//! The streams that a client is sending.
+//! The open uploads of a client: streams that it sends to its calls.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ impl CallNumber {
     }
 }
 
-/// The open uploads of one client, by stream id.
+/// The open uploads of one client, by their stream ids.
 pub(super) struct Uploads {
     open: HashMap<Arc<str>, Open>,
     details: ErrorDetails,
 }
 
-/// One of them, and the call that it belongs to.
+/// An open upload and the call that it belongs to.
 struct Open {
     call: CallNumber,
     method: Arc<str>,
@@ -34,11 +34,11 @@ struct Open {
 /// What happened to an item.
 pub(super) enum Received {
     Taken,
-    /// It was taken, and nothing more is read until the upload has room.
+    /// It was taken and filled the buffer of its upload, so no message is read until the upload has room.
     Full(Arc<dyn UploadSink>),
-    /// There is no stream of its id.
+    /// There is no open upload with its id.
     Unknown,
-    /// It is of another type than its stream of this method, which ended the stream.
+    /// It does not convert to the type of its upload, so the upload has ended.
     Refused {
         method: Arc<str>,
         reason: String,
@@ -50,7 +50,7 @@ impl Uploads {
         Self { open: HashMap::new(), details }
     }
 
-    /// Opens the streams of a call. One that takes the id of an open stream ends that one.
+    /// Opens the uploads of a call. If an id is already in use, the earlier upload with this id ends with an error.
     pub(super) fn open(
         &mut self,
         (call, method): (CallNumber, &Arc<str>),
@@ -71,7 +71,7 @@ impl Uploads {
         self.open.len()
     }
 
-    /// Gives an item to its method, if there is a stream that takes it.
+    /// Passes an item to its upload, if that is open.
     pub(super) fn push(&mut self, item: &StreamItem<'_>) -> Received {
         let id = item.invocation_id.as_ref();
         let Some(Open { method, sink, .. }) = self.open.get(id) else { return Received::Unknown };
@@ -83,7 +83,7 @@ impl Uploads {
         if sink.has_room() { Received::Taken } else { Received::Full(Arc::clone(sink)) }
     }
 
-    /// Ends an upload, if the completion is about one.
+    /// Ends the upload with the id of the completion; `None` if there is none.
     pub(super) fn complete(&mut self, completion: &Completion<'_>) -> Option<()> {
         let Open { sink, .. } = self.open.remove(completion.invocation_id.as_ref())?;
         sink.end(match &completion.outcome {
@@ -93,13 +93,13 @@ impl Uploads {
         Some(())
     }
 
-    /// Forgets those of these streams that a call that has ended did not wait for.
+    /// Ends the uploads of a call that has ended, if they are still open.
     pub(super) fn forget(&mut self, call: CallNumber, ids: &[Arc<str>]) {
         for id in ids {
             if self.open.get(id).is_some_and(|open| open.call == call)
                 && let Some(open) = self.open.remove(id)
             {
-                // A task that still reads it, outside its method, sees the end.
+                // A task that outlives the method may still read the upload: it sees the end.
                 open.sink.end(None);
             }
         }
@@ -108,7 +108,7 @@ impl Uploads {
         }
     }
 
-    /// Ends everything because the client has gone.
+    /// Ends all uploads with an error, because the connection has ended.
     pub(super) fn disconnect(&mut self) {
         for (_, open) in self.open.drain() {
             open.sink.end(Some(HubError::internal("IOException", "The underlying connection was closed.")));

@@ -1,4 +1,4 @@
-//! What a token grants: its `grants` claim.
+//! Reads the `grants` claim of a token.
 
 use portos_notifications::{GRANTS_CLAIM, GrantClaim, broker};
 use serde::Deserialize;
@@ -8,9 +8,10 @@ use signalhub_events::{Grant, Grants};
 
 use crate::error::HubError;
 
-/// Reads the grants of a token; `None` when it says nothing about them.
+/// Reads the grants of a token; `None` if it has no `grants` claim.
 ///
-/// A claim that cannot be read grants nothing: guessing what an issuer meant would open doors.
+/// # Errors
+/// When the claim cannot be read. It grants nothing then: no part of it is guessed.
 pub(super) fn of_claims(claims: &Claims) -> Result<Option<Grants>, HubError> {
     let unreadable = |error: String| HubError::new(format!("the grants of the token cannot be read: {error}"));
     let Some(claim) = claims.get::<Value>(GRANTS_CLAIM).map_err(|error| unreadable(error.to_string()))? else {

@@ -1,4 +1,4 @@
-//! An event as the call of `OnEvent` that clients receive (Portos, Notification).
+//! Encodes an event as the invocation of `OnEvent` that clients receive (Portos, Notification).
 
 use bytes::Bytes;
 use portos_notifications::broker;
@@ -10,15 +10,15 @@ use crate::clients::client::frame;
 /// The method of the client.
 const TARGET: &str = "OnEvent";
 
-/// How deep a payload may nest: the message around it adds 3, and readers of the original stop at 64.
+/// How deep a payload may nest. The message around it adds 3 levels, and the original's readers accept 64.
 const DEEPEST_PAYLOAD: u32 = 61;
 
-/// Holds a payload against all protocols, so that no event reaches the clients of one alone.
+/// Checks that every protocol can represent a payload, so that an event reaches the clients of all protocols or none.
 pub(super) fn check_payload(payload: &[u8]) -> Result<(), String> {
     Value::Json(payload).check_portable(DEEPEST_PAYLOAD).map_err(|error| error.to_string())
 }
 
-/// Encodes and frames a delivery, whose payload was checked when it was published.
+/// Encodes and frames a delivery; empty if that fails. Its payload was checked when it was published.
 pub(super) fn on_event(protocol: Protocol, delivery: &Delivery) -> Bytes {
     let event = delivery.event();
     match encode(protocol, event) {
@@ -33,7 +33,8 @@ pub(super) fn on_event(protocol: Protocol, delivery: &Delivery) -> Bytes {
     }
 }
 
-/// Encodes the arguments, by way of JSON for every protocol: its short names are the same in all of them.
+/// Encodes the arguments. For MessagePack they are written as JSON first and transcoded, because the short names of a
+/// notification are the same in all protocols.
 fn encode(protocol: Protocol, event: &Event) -> Result<Vec<u8>, RenderError> {
     let notification = broker::notification(event, Value::Json(&event.payload))?;
     let mut json = Vec::with_capacity(event.payload.len() + 256);
@@ -46,13 +47,13 @@ fn encode(protocol: Protocol, event: &Event) -> Result<Vec<u8>, RenderError> {
     Ok(arguments)
 }
 
-/// Tells why an event cannot be encoded.
+/// Why an event cannot be encoded.
 #[derive(Debug, thiserror::Error)]
 enum RenderError {
-    /// Its publisher named a sender that is none of Portos.
+    /// Its sender is not a sender of Portos.
     #[error("its sender cannot be read: {0}")]
     Sender(#[from] serde_json::Error),
-    /// A protocol has no form for it.
+    /// The protocol cannot represent it.
     #[error(transparent)]
     Encode(#[from] EncodeError),
 }

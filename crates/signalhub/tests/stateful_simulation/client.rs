@@ -13,8 +13,8 @@ pub(crate) struct Client {
     connected: bool,
     /// Records on their way to the hub.
     outgoing: VecDeque<String>,
-    /// What the hub has not confirmed, by number.
-    unconfirmed: VecDeque<(u64, String)>,
+    /// What the hub has not acknowledged, by number.
+    unacknowledged: VecDeque<(u64, String)>,
     last_sent: u64,
     /// Until the hub's Sequence comes, nothing it says counts.
     awaits_sequence: bool,
@@ -32,7 +32,7 @@ impl Client {
             peer,
             connected: true,
             outgoing: VecDeque::new(),
-            unconfirmed: VecDeque::new(),
+            unacknowledged: VecDeque::new(),
             last_sent: 0,
             awaits_sequence: false,
             next_received: 1,
@@ -54,22 +54,22 @@ impl Client {
         &self.answered
     }
 
-    pub(crate) fn unconfirmed(&self) -> usize {
-        self.unconfirmed.len()
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.unacknowledged.len()
     }
 
     pub(crate) fn call(&mut self, number: u64) {
         let call = json!({"type": 1, "invocationId": number.to_string(), "target": "Call", "arguments": [number]});
         self.last_sent += 1;
         let record = format!("{call}\u{1e}");
-        self.unconfirmed.push_back((self.last_sent, record.clone()));
+        self.unacknowledged.push_back((self.last_sent, record.clone()));
         if self.connected {
             self.outgoing.push_back(record);
         }
     }
 
-    /// Confirms what came.
-    pub(crate) fn confirm(&mut self) {
+    /// Acknowledges what came.
+    pub(crate) fn acknowledge(&mut self) {
         if self.connected && !self.awaits_sequence {
             self.outgoing.push_back(format!("{}\u{1e}", json!({"type": 8, "sequenceId": self.last_received})));
         }
@@ -130,7 +130,7 @@ impl Client {
             6 => return,
             8 => {
                 let through = message["sequenceId"].as_u64().unwrap();
-                self.unconfirmed.retain(|(number, _)| *number > through);
+                self.unacknowledged.retain(|(number, _)| *number > through);
                 return;
             }
             7 => panic!("the hub has closed: {message}"),
@@ -166,8 +166,8 @@ impl Client {
         self.outgoing.clear();
         self.peer.reconnect();
         (self.connected, self.awaits_sequence) = (true, true);
-        let first = self.unconfirmed.front().map_or(self.last_sent + 1, |(number, _)| *number);
+        let first = self.unacknowledged.front().map_or(self.last_sent + 1, |(number, _)| *number);
         self.outgoing.push_back(format!("{}\u{1e}", json!({"type": 9, "sequenceId": first})));
-        self.outgoing.extend(self.unconfirmed.iter().map(|(_, record)| record.clone()));
+        self.outgoing.extend(self.unacknowledged.iter().map(|(_, record)| record.clone()));
     }
 }

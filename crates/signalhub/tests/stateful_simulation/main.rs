@@ -72,7 +72,7 @@ impl Run {
             }
             9..12 => self.client.send_some(&mut self.seed),
             12..15 => self.client.take_some(&mut self.seed).await,
-            15 => self.client.confirm(),
+            15 => self.client.acknowledge(),
             16 => {
                 self.client.peer().tick();
             }
@@ -95,7 +95,7 @@ impl Run {
                 tokio::task::yield_now().await;
             }
             self.client.take_all().await;
-            self.client.confirm();
+            self.client.acknowledge();
         }
         let numbers = |count| (0..count).collect::<Vec<u64>>();
         assert_eq!(*self.calls.lock().unwrap(), numbers(self.called), "calls that were run");
@@ -103,7 +103,7 @@ impl Run {
         let mut answered = self.client.answered().to_vec();
         answered.sort_unstable();
         assert_eq!(answered, numbers(self.called), "calls that were answered");
-        assert_eq!(self.client.unconfirmed(), 0, "everything was confirmed");
+        assert_eq!(self.client.unacknowledged(), 0, "everything was acknowledged");
     }
 }
 
