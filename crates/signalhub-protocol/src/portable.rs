@@ -19,7 +19,6 @@
 //! | a key that is there twice, or is `__proto__` | MessagePack, as JavaScript reads it |
 
 use crate::limits::MAX_DEPTH;
-use crate::protocol::Protocol;
 
 /// How deep a value may nest that is passed on unread. As an argument of a message it is two levels deep already.
 pub(crate) const MAX_PORTABLE_DEPTH: u32 = MAX_DEPTH - 2;
@@ -27,12 +26,6 @@ pub(crate) const MAX_PORTABLE_DEPTH: u32 = MAX_DEPTH - 2;
 /// The name that no member may have: `@msgpack/msgpack`, which official clients in JavaScript read MessagePack with, refuses
 /// it, and the client ends its connection.
 pub(crate) const PROTOTYPE: &str = "__proto__";
-
-// A new protocol needs a check of its own, and the checks of the others must refuse what it cannot represent: extend them and the tables
-// above, and then this match.
-const _: () = match Protocol::Json {
-    Protocol::Json | Protocol::MessagePack => {}
-};
 
 /// Tells why a value cannot be sent to the clients of every protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -123,6 +123,8 @@ impl<'a> Value<'a> {
     /// The reason why some clients could not be sent this value.
     pub fn check_portable(&self, deepest: u32) -> Result<(), NotPortable> {
         let deepest = deepest.min(MAX_DEPTH);
+        // A new protocol has a check of its own here, and each of the others also refuses what the new one cannot represent: `crate::portable`
+        // lists what that is.
         match self {
             Self::Json(text) => {
                 let text = std::str::from_utf8(text).map_err(|_| NotPortable::Text)?;

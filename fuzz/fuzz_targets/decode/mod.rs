@@ -68,8 +68,13 @@ fn is_array(value: &Value<'_>) -> bool {
 fn encode(protocol: Protocol, message: &HubMessage<'_>) -> Vec<u8> {
     let mut written = Vec::new();
     protocol.encode(message, &mut written);
-    if protocol == Protocol::Json {
-        assert_eq!(written.iter().position(|byte| *byte == 0x1e), Some(written.len() - 1), "one record is one record");
+    match protocol {
+        Protocol::Json => {
+            let end = written.iter().position(|byte| *byte == 0x1e);
+            assert_eq!(end, Some(written.len() - 1), "the only record separator is at the end");
+        }
+        // Its length stands in front, which decoding checks.
+        Protocol::MessagePack => {}
     }
     written
 }
