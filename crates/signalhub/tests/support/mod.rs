@@ -19,7 +19,8 @@ use tokio::task::JoinHandle;
 /// How long the paused clock runs on before something counts as not coming.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Lets everything happen that can happen by itself.
+/// Waits until every other task waits for something. No real time passes: the clock is paused, and it advances to the end of
+/// this sleep only when nothing else can run.
 pub(crate) async fn idle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::stream::{self, Stream, StreamExt};
 use serde_json::{Value, json};
 use signalhub::{
@@ -229,9 +230,9 @@ impl Side {
     async fn read(&mut self) {
         idle().await;
         for _ in 0..100 {
-            match tokio::time::timeout(Duration::ZERO, self.client.peer.receive()).await {
-                Ok(Some(message)) => self.take(&message),
-                _ => return,
+            match self.client.peer.receive().now_or_never() {
+                Some(Some(message)) => self.take(&message),
+                Some(None) | None => return,
             }
         }
     }
