@@ -1,4 +1,4 @@
-//! Why a connection ended, and what its close frames say.
+//! Why a connection ended, and the codes and reasons of close frames.
 
 pub(crate) mod close_frame;
 
@@ -8,13 +8,13 @@ use std::time::Duration;
 /// a retransmission.
 pub(crate) const ARRIVAL_TIME: Duration = Duration::from_secs(1);
 
-/// Why a connection ended. This is a fact about a connection, not an error.
+/// Why a connection ended, for metrics, logs and close codes. Most reasons are not errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
     /// The handler has finished without an error.
     Finished,
-    /// The client ended the connection in order: it closed its transport, or sent a message that ends the connection.
+    /// The client closed its transport, or sent a message that ends the connection.
     ClientClosed,
     /// The transport was lost without a close.
     ClientGone,
@@ -30,7 +30,7 @@ pub enum CloseReason {
     HandlerFailed,
     /// The server stops.
     ServerShutdown,
-    /// The handshake could not be read, or asked for a protocol that the server does not have.
+    /// The handshake was malformed, or requested a protocol that the server does not support.
     HandshakeRefused,
     /// No complete handshake arrived in time.
     HandshakeTimeout,
@@ -38,9 +38,9 @@ pub enum CloseReason {
     Refused,
     /// A message of the client was longer than allowed.
     MessageTooLong,
-    /// The client sent something that is not a message, or not one that is allowed there.
+    /// A message of the client was malformed, or not allowed at this point.
     InvalidMessage,
-    /// The client was silent for too long.
+    /// The client sent nothing for too long.
     ClientTimeout,
     /// The credentials of the client have expired.
     CredentialsExpired,

@@ -1,4 +1,4 @@
-//! What a server counts.
+//! Counters: ended connections, refusals and errors of clients.
 
 pub(crate) mod client_errors;
 pub(crate) mod ends;

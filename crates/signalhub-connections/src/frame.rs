@@ -7,12 +7,12 @@ use crate::websocket_codec::{Data, End, MessageKind, OpCode, encode_header};
 /// The longest header of a server's frame: two bytes and a 64-bit length; servers do not mask.
 const LONGEST_HEADER: usize = 10;
 
-/// Most answers fit into this many bytes, with the header.
+/// The initial capacity of a frame: most answers fit into it, with the header.
 const LIKELY_LEN: usize = 128;
 
 /// One message with its WebSocket header in front, in one shared buffer.
 ///
-/// WebSockets write all of it, other transports its payload. Cloning shares the bytes.
+/// WebSockets write the whole buffer, other transports only the payload. Clones share the bytes.
 #[derive(Clone, Debug)]
 pub struct Frame {
     bytes: Bytes,
@@ -20,7 +20,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Frames a payload that `write` appends to the given buffer, without copying it again.
+    /// Makes a frame from the payload that `write` appends to a buffer, which saves a copy.
     pub fn build(kind: MessageKind, write: impl FnOnce(&mut Vec<u8>)) -> Self {
         let mut buffer = Vec::with_capacity(LIKELY_LEN);
         buffer.resize(LONGEST_HEADER, 0);
@@ -28,12 +28,12 @@ impl Frame {
         Self::finish(kind, buffer)
     }
 
-    /// Frames a copy of a payload.
+    /// Makes a frame from a copy of a payload.
     pub fn new(kind: MessageKind, payload: &[u8]) -> Self {
         Self::build(kind, |out| out.extend_from_slice(payload))
     }
 
-    /// Restores a frame from the bytes that [`Frame::as_bytes`] gave.
+    /// Makes a frame from the bytes that [`Frame::as_bytes`] returned.
     pub fn from_bytes(bytes: Bytes) -> Self {
         let header_len = match bytes.get(1) {
             Some(127) => 10,
@@ -80,12 +80,12 @@ impl Frame {
 pub struct Frames(Bytes);
 
 impl Frames {
-    /// Takes the concatenated bytes that [`Frame::as_bytes`] gave.
+    /// Makes frames from the concatenated bytes that [`Frame::as_bytes`] returned.
     pub fn from_bytes(bytes: Bytes) -> Self {
         Self(bytes)
     }
 
-    /// The bytes of all.
+    /// The bytes of all frames.
     pub(crate) fn as_bytes(&self) -> &Bytes {
         &self.0
     }

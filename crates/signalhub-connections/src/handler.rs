@@ -1,4 +1,4 @@
-//! What serves connections.
+//! `ConnectionHandler`: the trait that serves connections.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use crate::connection::Connection;
 /// A future that can move between threads, behind one pointer.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Speaks one dialect over connections: the hub of SignalR is one, a plain echo another.
+/// Serves the connections of an endpoint in one dialect, as a SignalR hub does.
 pub trait ConnectionHandler: Send + Sync + 'static {
-    /// Serves one logical connection from its start to its end.
+    /// Serves one connection from its start to its end.
     ///
     /// It is called once per connection. A handler ends a connection with [`Connection::close`]; one that just returns
     /// drops the transport.

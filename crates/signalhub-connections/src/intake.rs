@@ -1,11 +1,11 @@
-//! Whether what the client sends is read.
+//! `Intake`: whether bytes of the client are read.
 
 /// Whether [`Connection::receive`](crate::Connection::receive) may read more from the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Intake {
-    /// Read what arrives.
+    /// Bytes are read as they arrive.
     Open,
-    /// Leave it in the transport, so that the client gets back pressure. What could only arrive that way, such as the
-    /// acknowledgement of a frame, does not arrive meanwhile.
+    /// Bytes are left in the transport, so that the client gets back pressure. Messages that unblock the server, such as the
+    /// acknowledgement of a frame, are not read either.
     Paused,
 }

@@ -1,8 +1,8 @@
 //! The server's side of the WebSocket protocol (RFC 6455), without any I/O.
 //!
-//! [`Decoder`] turns the bytes of a client into [`Event`]s, wherever the bytes were cut; the frame functions write what
-//! a server answers; [`accept_key`] decides whether a request is an upgrade at all. Message payloads are streamed, not
-//! gathered: a hub's connection concatenates them anyway, and a huge frame needs no memory here.
+//! [`Decoder`] turns the bytes of a client into [`Event`]s, however the bytes are split; the frame functions encode the
+//! server's control frames; [`accept_key`] checks whether a request is an upgrade. Payloads are passed on in pieces, so a huge
+//! frame needs no memory here.
 
 mod decoder;
 mod encoder;

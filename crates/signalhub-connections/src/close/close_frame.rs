@@ -1,21 +1,21 @@
-//! What close frames say: the codes that a handler may send, and what a client has sent.
+//! Close frames: the codes that a handler may send, and the frame that a client has sent.
 
 use crate::websocket_codec::cut_close_reason;
 
 /// A status code that a handler may send in a close frame (RFC 6455, section 7.4).
 ///
-/// The codes of the protocol itself are not among them: 1002 is sent by the transport, and 1005, 1006 and 1015 are never sent.
+/// The codes of the protocol itself are not among them: the transport sends 1002, and 1005, 1006 and 1015 are never sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CloseCode(u16);
 
 impl CloseCode {
-    /// 1000: the purpose of the connection is fulfilled.
+    /// 1000: the connection is no longer needed.
     pub const NORMAL: Self = Self(1000);
     /// 1001: the server stops.
     pub const GOING_AWAY: Self = Self(1001);
-    /// 1003: a message is of a kind that cannot be accepted, such as binary where text is expected.
+    /// 1003: a message has a kind that the server does not accept, such as binary instead of text.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
-    /// 1007: the content of a message does not fit its kind.
+    /// 1007: the content of a message is not valid for its kind.
     pub const INVALID_DATA: Self = Self(1007);
     /// 1008: a message or a client violates a policy.
     pub const POLICY_VIOLATION: Self = Self(1008);
@@ -77,7 +77,7 @@ pub struct ClientClose {
 }
 
 impl ClientClose {
-    /// Makes what a client sends; `None` is a close frame without code.
+    /// Makes the close frame of a client, for tests of handlers. `None` is a close frame without a code.
     pub fn new(code: Option<u16>, reason: impl Into<Box<str>>) -> Self {
         Self { code, reason: reason.into() }
     }

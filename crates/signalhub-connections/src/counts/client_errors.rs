@@ -1,11 +1,11 @@
-//! What clients did wrong in their requests.
+//! Errors of clients in their requests, and how often each occurred.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Defines the errors, their labels and the list of all of them.
 macro_rules! client_errors {
     ($( $(#[doc = $doc:literal])+ $variant:ident = $label:literal, )+) => {
-        /// Why a request failed because of its client. [`LimitRefusals`](crate::LimitRefusals) counts what is beyond a limit.
+        /// An error of a client for which a request failed. [`LimitRefusals`](crate::LimitRefusals) counts refusals for limits.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ClientError {
@@ -35,7 +35,7 @@ client_errors! {
     InvalidCredentials = "invalid_credentials",
     /// 403: the credentials are valid, but a policy does not admit them.
     Forbidden = "forbidden",
-    /// A negotiation asked for a version that is not supported.
+    /// A negotiation requested a version that is not supported.
     InvalidNegotiation = "invalid_negotiation",
     /// A connection was negotiated, and its client did not attach a transport in time.
     NegotiationExpired = "negotiation_expired",

@@ -1,4 +1,4 @@
-//! Counts what a server refused, by limit.
+//! Counts the sockets and requests that a server refused, by limit.
 
 use std::ops::Add;
 use std::sync::atomic::{AtomicU64, Ordering};

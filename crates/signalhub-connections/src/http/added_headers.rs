@@ -10,7 +10,7 @@ use http::header::{
 };
 use http::request::Parts;
 
-/// Headers by which HTTP and WebSockets frame an answer.
+/// Headers that determine how an answer is read. An application cannot set them.
 const FRAMING: [HeaderName; 12] = [
     CONNECTION,
     CONTENT_ENCODING,
@@ -28,7 +28,7 @@ const FRAMING: [HeaderName; 12] = [
 
 type Add = dyn Fn(&Parts, &mut HeaderMap) + Send + Sync;
 
-/// What an application adds to each answer of an endpoint.
+/// The function with which an application adds headers to each answer of an endpoint.
 #[derive(Clone)]
 pub(crate) struct AddedHeaders(Arc<Add>);
 
@@ -37,8 +37,7 @@ impl AddedHeaders {
         Self(Arc::new(add))
     }
 
-    /// Adds the headers for an answer to this request. Those that the endpoint has set, and those that frame an answer, are
-    /// left as they are.
+    /// Adds headers to the answer to this request. Headers that the endpoint has set, and those of [`FRAMING`], are not added.
     pub(crate) fn add(&self, request: &Parts, answer: &mut HeaderMap) {
         let mut added = HeaderMap::new();
         (self.0)(request, &mut added);

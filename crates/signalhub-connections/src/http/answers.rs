@@ -12,7 +12,7 @@ use crate::transport::kind::TransportKind;
 /// After how many seconds a client that was refused may try again.
 const RETRY: HeaderValue = HeaderValue::from_static("5");
 
-/// Answers a request that is beyond a limit.
+/// Refuses a request that exceeds a limit.
 pub(crate) fn refuse(limit: Limit) -> Response<Body> {
     let mut response = text(limit.status(), "");
     if limit != Limit::ForeignOrigin {
@@ -29,7 +29,7 @@ pub(crate) fn not_offered(kind: TransportKind) -> Response<Body> {
     text(StatusCode::NOT_FOUND, &format!("{} transport not supported by this end point type", kind.name()))
 }
 
-/// Answers a request with an encoded body (RFC 9110, section 15.5.16).
+/// Refuses a request whose body has a `Content-Encoding` (RFC 9110, section 15.5.16).
 pub(crate) fn unsupported_coding(coding: &str) -> Response<Body> {
     let detail = format!("unsupported_encoding: the body must come without Content-Encoding, found \"{coding}\"");
     let mut response = text(StatusCode::UNSUPPORTED_MEDIA_TYPE, &detail);
@@ -37,7 +37,7 @@ pub(crate) fn unsupported_coding(coding: &str) -> Response<Body> {
     response
 }
 
-/// Answers a request that is malformed. `HEAD` gets a `Content-Length` as well, as from the original.
+/// Refuses a malformed request. As in the original, the answer to `HEAD` also has a `Content-Length`.
 pub(crate) fn malformed() -> Response<Body> {
     let mut response = empty(StatusCode::BAD_REQUEST);
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));

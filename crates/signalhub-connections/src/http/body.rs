@@ -1,4 +1,4 @@
-//! The body of a response: bytes, an event stream, or a WebSocket that takes the socket.
+//! The body of a response: bytes, an event stream, or the WebSocket that the socket becomes.
 
 use std::fmt;
 use std::io;
@@ -19,16 +19,16 @@ use crate::transport::io::Io;
 use crate::transport::long_polling::Present;
 use crate::transport::server_sent_events::EventStream;
 
-/// The body of a response.
+/// The body of a response: bytes of an application, or the messages of a connection.
 ///
 /// Applications make one from text or bytes, with `From`.
 pub struct Body {
     kind: Kind,
     /// The connection whose messages it contains.
     source: Option<Source>,
-    /// Dropped when the body has been sent or dropped.
+    /// Marks the request as unfinished until this body is dropped.
     busy: Option<Busy>,
-    /// What the socket counts for the client that sent the request.
+    /// The socket's share in the quota of the client that sent the request.
     share: Option<SocketShare>,
 }
 
@@ -71,7 +71,7 @@ impl Body {
         Kind::Socket(accept).into_body()
     }
 
-    /// Takes out what is written to the socket directly, if this is such a body.
+    /// Takes the content if it is written to the socket directly, instead of by hyper.
     pub(crate) fn take_over(&mut self) -> Option<Takeover> {
         match std::mem::replace(&mut self.kind, Kind::Whole(Full::default())) {
             Kind::Events(events) => Some(Takeover::Events(events)),
@@ -83,7 +83,7 @@ impl Body {
         }
     }
 
-    /// Takes out what receives the socket of an upgrade, if this is the body of one.
+    /// Takes the function that receives the socket, if this is the body of an upgrade.
     #[cfg(feature = "tower")]
     pub(crate) fn take_socket(&mut self) -> Option<Accept> {
         match self.take_over()? {
@@ -95,7 +95,7 @@ impl Body {
         }
     }
 
-    /// Keeps the request busy until the body has been sent or dropped.
+    /// Keeps the request unfinished until the body has been sent or dropped.
     pub(crate) fn keeping(mut self, busy: Busy) -> Self {
         if let Some(Source { send_queue, present }) = self.source.take() {
             busy.answers(&send_queue, present);
@@ -109,7 +109,7 @@ impl Body {
         self.share = Some(share);
     }
 
-    /// Takes out what the socket counts for the client.
+    /// Takes the socket's share in the quota of the client.
     pub(crate) fn take_share(&mut self) -> Option<SocketShare> {
         self.share.take()
     }

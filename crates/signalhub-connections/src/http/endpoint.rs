@@ -29,7 +29,7 @@ const POLL_TIME: Duration = Duration::from_secs(90);
 /// How long a connection may be without a transport (the original's `DisconnectTimeout`).
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A path that accepts connections.
+/// Accepts connections at a path: its handler, authentication, transports and limits.
 ///
 /// It is mounted with [`Server::endpoint`](crate::Server::endpoint), or in axum with `TowerEndpoint` (feature `tower`).
 pub struct Endpoint {
@@ -111,8 +111,8 @@ impl Endpoint {
         self
     }
 
-    /// Limits how many wrong credentials may come from one address: more get 429 with `Retry-After` instead of 401. There is
-    /// no limit by default.
+    /// Limits how many wrong credentials may come from one address. Further requests with wrong credentials get 429 with
+    /// `Retry-After` instead of 401. There is no limit by default.
     #[must_use]
     pub fn guess_limit(mut self, limit: GuessLimit) -> Self {
         self.guesses = Some(limit);
@@ -121,7 +121,7 @@ impl Endpoint {
 
     /// Sets which web pages may use the endpoint, instead of those of [`Server::origins`](crate::Server::origins).
     ///
-    /// By default there are neither, as in the original: there are no CORS headers, and origins are not checked.
+    /// By default neither is set, as in the original: there are no CORS headers, and origins are not checked.
     #[must_use]
     pub fn origins(mut self, origins: Origins) -> Self {
         self.origins = Some(origins);
@@ -156,8 +156,8 @@ impl Endpoint {
         self
     }
 
-    /// Lets clients that ask for it resume their connection after they lost its WebSocket (`AllowStatefulReconnects`); off by
-    /// default.
+    /// Lets clients resume their connection after its WebSocket was lost, if they requested that when they negotiated
+    /// (`AllowStatefulReconnects`); off by default.
     ///
     /// The handler must support it: see [`Connection::is_resumable`](crate::Connection::is_resumable).
     #[must_use]
@@ -193,7 +193,7 @@ impl Endpoint {
     /// Adds headers, such as cookies, to each answer of the endpoint: to negotiate, the upgrade of a WebSocket (101), event
     /// streams, polls, POSTs, errors and preflights. The function gets the head of the request and an empty map.
     ///
-    /// It cannot break the protocol: headers that the endpoint sets itself or that frame an answer, such as `Content-Type`,
+    /// It cannot break the protocol: headers that the endpoint sets itself or that determine how an answer is read, such as `Content-Type`,
     /// `Content-Length`, `Connection` or `Sec-WebSocket-Protocol`, are not added, and a warning is logged. Values of `Vary`
     /// are added to the endpoint's own. Requests that are refused before the endpoint is found, because they are malformed
     /// or beyond a limit of sockets, do not get the headers.
@@ -302,7 +302,7 @@ impl Endpoint {
         matches!(reader.authenticate(&alone), Authentication::Identified(identity) if identity.user.is_some())
     }
 
-    /// When a connection of this identity is to be closed for its credentials' sake.
+    /// When a connection of this identity is closed because its credentials expire; `None` if it is not.
     pub(crate) fn closing_time(&self, identity: &Identity) -> Option<Instant> {
         match self.expiry {
             ExpiredCredentials::Ignore => None,

@@ -1,4 +1,4 @@
-//! An endpoint in a server, and how it refuses requests.
+//! `Mounted`: an endpoint in a server, and how it refuses requests.
 
 use std::fmt::Display;
 use std::sync::Arc;

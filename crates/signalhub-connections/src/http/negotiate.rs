@@ -52,8 +52,8 @@ fn integer(text: &str) -> Option<i32> {
     text.trim_end_matches('\0').trim_matches(white).parse().ok()
 }
 
-/// Grants stateful reconnect if the endpoint allows it and the query asks for it, in one of the spellings of a boolean that
-/// the original accepts.
+/// Grants stateful reconnect if the endpoint allows it and the query requests it, with one of the spellings of `true` that the
+/// original accepts.
 pub(crate) fn choose_reconnect(query: Option<&str>, allowed: Reconnect) -> Reconnect {
     let padding = |character: char| character.is_whitespace() || character == '\0';
     let asked = query::value(query, "useStatefulReconnect")

@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::quota::QuotaExceeded;
 
-/// The limit for which something was refused.
+/// The limit that a refused connection, socket or request exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     Draining,

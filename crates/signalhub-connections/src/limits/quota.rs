@@ -24,28 +24,28 @@ impl QuotaKey {
     }
 }
 
-/// How many of something one user and one address may have; `None` is without limit.
+/// How many connections one user and one address may have; `None` is without limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct QuotaLimits {
     pub(crate) per_user: Option<usize>,
     pub(crate) per_address: Option<usize>,
 }
 
-/// Whose quota is used up.
+/// Which quota is used up: the user's or the address's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum QuotaExceeded {
     User,
     Address,
 }
 
-/// How many of something each user and each address has. Only what has a limit is counted.
+/// How many connections each user and each address has. If one of the limits is not set, it is not counted.
 #[derive(Debug, Default)]
 pub(crate) struct Quotas {
     users: HashMap<Principal, usize>,
     addresses: HashMap<IpAddr, usize>,
 }
 
-/// What one connection counts in [`Quotas`]. [`Quotas::release`] subtracts it.
+/// The share of one connection in [`Quotas`]. [`Quotas::release`] subtracts it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct QuotaShare {
     user: Option<Principal>,
@@ -53,7 +53,7 @@ pub(crate) struct QuotaShare {
 }
 
 impl Quotas {
-    /// Counts one more, unless that is beyond a limit. A client without a user counts for its address alone.
+    /// Counts one more connection, unless that exceeds a limit. A client without a user counts for its address alone.
     pub(crate) fn take(&mut self, quota_key: &QuotaKey, limits: QuotaLimits) -> Result<QuotaShare, QuotaExceeded> {
         let principal = Some(&quota_key.owner.principal).filter(|principal| principal.user.is_some());
         let user = principal.zip(limits.per_user);

@@ -1,4 +1,4 @@
-//! How long a client may take for its requests.
+//! The times that a client may take for its requests.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(crate) struct Times {
 pub(crate) enum Overdue {
     #[error("the head of a request did not arrive in time")]
     Head,
-    #[error("no request came in time")]
+    #[error("no request arrived in time")]
     Request,
     #[error("the body of a request did not arrive in time")]
     Body,

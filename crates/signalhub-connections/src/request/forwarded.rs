@@ -248,7 +248,7 @@ fn elements(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
 
-/// Follows quoted strings (RFC 9110, section 5.6.4) from the start of a text.
+/// Tracks quoted strings (RFC 9110, section 5.6.4) from the start of a text.
 #[derive(Debug, Default)]
 struct Quotes {
     is_open: bool,
@@ -269,11 +269,11 @@ impl Quotes {
     }
 }
 
-/// Follows quoted strings from the end of a text.
+/// Tracks quoted strings from the end of a text.
 #[derive(Debug, Default)]
 struct QuotesFromEnd {
     is_open: bool,
-    /// A quote was read, and since then nothing but backslashes.
+    /// The bytes read last are a quote and then only backslashes.
     is_at_quote: bool,
 }
 

@@ -37,13 +37,13 @@ pub(crate) enum MalformedHost {
     Missing,
     #[error("there is more than one header Host")]
     Repeated,
-    #[error("the header Host is no host with a port")]
+    #[error("the header Host is not a host with an optional port")]
     Invalid,
     #[error("the header Host and the target of the request differ")]
     Contradicted,
 }
 
-/// A host and a port as a request names them.
+/// The host and the port in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequestedHost<'a> {
     host: &'a str,

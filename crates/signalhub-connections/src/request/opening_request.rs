@@ -14,7 +14,7 @@ use crate::request::query;
 /// polls, POSTs or a reconnect: [`Connection::identity`](crate::Connection::identity) and
 /// [`Connection::remote_address`](crate::Connection::remote_address) follow those.
 ///
-/// A connection keeps it only if its handler asks for it, with
+/// A connection keeps it only if its handler needs it, see
 /// [`ConnectionHandler::keeps_opening_request`](crate::ConnectionHandler::keeps_opening_request), because it takes memory
 /// for as long as the connection lives: the length of the request's head and 16 bytes. Clones share this memory. Otherwise,
 /// the request is [empty](Self::default).
@@ -86,7 +86,7 @@ impl OpeningRequest {
         self.headers().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// All headers, with their names in lower case. A header that the client sent several times comes several times.
+    /// All headers, with their names in lower case. A header that the client sent several times is given several times.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.lines().skip(2).filter_map(|line| {
             let colon = line.iter().position(|byte| *byte == b':')?;

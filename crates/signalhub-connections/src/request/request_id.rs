@@ -1,4 +1,4 @@
-//! The id by which a request is found in the log.
+//! Request ids, which connect a response with the lines of the log.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ const LONGEST: usize = 128;
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The header of requests and responses that has the id.
+    /// The header of requests and responses that contains the id.
     pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
     /// Uses the id that a client sent, if it has 1 to 128 visible ASCII characters; otherwise makes a random one.
@@ -29,7 +29,7 @@ impl RequestId {
         Self(headers.get(Self::HEADER).filter(sane).cloned().unwrap_or_else(random))
     }
 
-    /// The value of the header.
+    /// The id as a value of the header [`HEADER`](Self::HEADER).
     pub fn to_header(&self) -> HeaderValue {
         self.0.clone()
     }
@@ -42,7 +42,7 @@ impl fmt::Display for RequestId {
 }
 
 fn random() -> HeaderValue {
-    // The id is for the log only. Without random bytes, requests have equal ids and are answered all the same.
+    // The id is only for the log. Without random bytes, requests have equal ids and are still answered.
     let number = getrandom::u64().unwrap_or_default();
     HeaderValue::from_str(&format!("{number:016x}")).expect("hexadecimal digits may stand in a header")
 }
@@ -52,7 +52,7 @@ pub(crate) fn span(head: &Parts) -> Span {
     tracing::debug_span!("request", id = %RequestId::of(&head.headers), address = address(head), method = %head.method)
 }
 
-/// Where a request comes from, for the log.
+/// The address that a request comes from, for the log.
 pub(crate) fn address(head: &Parts) -> Option<DisplayValue<RemoteAddress>> {
     head.extensions.get().copied().map(display)
 }

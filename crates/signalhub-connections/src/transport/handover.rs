@@ -1,4 +1,4 @@
-//! How the next transport reaches a connection.
+//! The handover: passes the next transport from its request to the connection's task.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,12 +19,12 @@ pub(crate) struct Handover {
 
 #[derive(Default)]
 struct Pending {
-    /// The credentials of the request for the transport. They are here before the transport is.
+    /// The credentials of the request for the transport. They arrive before the transport does.
     renewal: Option<Renewal>,
     arrival: Option<Arrival>,
 }
 
-/// A new transport, and where its request came from.
+/// A new transport, and the address of its client.
 pub(crate) struct Arrival {
     pub(crate) transport: Transport,
     pub(crate) remote: Option<RemoteAddress>,
@@ -51,7 +51,7 @@ impl Handover {
         drop(replaced);
     }
 
-    /// Passes on a transport. One that still waits here is dropped.
+    /// Passes on a transport. If another one still waits, it is dropped.
     pub(crate) fn bring(&self, arrival: Arrival, send_queue: &SendQueue) {
         let replaced = self.lock().arrival.replace(arrival);
         send_queue.signals.raise(Signal::Arrived);

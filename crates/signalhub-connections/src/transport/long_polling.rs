@@ -1,4 +1,4 @@
-//! Long polling: how messages reach the client (transports, Long Polling).
+//! The polls that carry messages to the client (transports, Long Polling).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +31,7 @@ pub(crate) struct Polls {
     finished: AtomicBool,
 }
 
-/// Whether the client has a poll open, and since when not.
+/// How many polls the client has open, and since when it has none.
 #[derive(Debug)]
 struct Presence {
     waiting: usize,
@@ -106,12 +106,12 @@ impl Polls {
         presence.waiting == 0 && now.duration_since(presence.since) > self.disconnect_timeout
     }
 
-    /// Ends the client's side.
+    /// Ends the connection for its client.
     pub(crate) fn end(&self, reason: CloseReason) {
         self.inbox.end(reason);
     }
 
-    /// The handler has ended.
+    /// Records that the handler has ended.
     pub(crate) fn finish(&self) {
         self.finished.store(true, Ordering::Release);
     }

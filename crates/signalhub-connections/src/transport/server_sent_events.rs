@@ -1,4 +1,4 @@
-//! Server-Sent Events: how messages reach the client (transports, Server-Sent Events).
+//! The event stream that carries messages to the client (transports, Server-Sent Events).
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};

@@ -242,7 +242,7 @@ impl Socket {
             1007 => CloseReason::InvalidText,
             _ => CloseReason::ProtocolViolation,
         };
-        tracing::debug!(reason = reason.label(), %violation, "the client broke the WebSocket protocol");
+        tracing::debug!(reason = reason.label(), %violation, "the client violated the WebSocket protocol");
         self.refuse(reason, reason.code(), send_queue);
     }
 

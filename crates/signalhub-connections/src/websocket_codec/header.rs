@@ -4,7 +4,7 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::violation::Violation;
 
-/// Tells whether more of the message follows.
+/// Whether a piece is the last one of its message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     /// The last piece of the message.
@@ -13,7 +13,7 @@ pub(crate) enum End {
     More,
 }
 
-/// The header of a client's frame (RFC 6455, 5.2), all of whose own rules hold.
+/// The valid header of a client's frame (RFC 6455, 5.2).
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) end: End,
@@ -24,8 +24,8 @@ pub(super) struct Header {
 
 /// The bytes of a header that have arrived.
 ///
-/// They are read here and not by tungstenite's `FrameHeader::parse`, because that one wants the whole header at once, does
-/// not tell how long it will be, and leaves most rules to its caller.
+/// Tungstenite's `FrameHeader::parse` is not used, because it needs the whole header at once, does not tell how long a header
+/// will be, and leaves most checks to its caller.
 #[derive(Debug, Default)]
 pub(super) struct PartialHeader {
     bytes: [u8; 14],
@@ -33,9 +33,9 @@ pub(super) struct PartialHeader {
 }
 
 impl PartialHeader {
-    /// Takes bytes from the front of `input`, and returns how many. With the last byte of the header it returns the header.
+    /// Takes bytes from the front of `input`, and returns their number. Once the header is complete, it returns the header.
     ///
-    /// Two bytes suffice to refuse most frames, so a bad one is not waited for.
+    /// Most invalid headers are refused after their first two bytes.
     pub(super) fn fill(&mut self, input: &[u8]) -> Result<(usize, Option<Header>), Violation> {
         let mut taken = self.take(2, input);
         if self.filled < 2 {
@@ -53,7 +53,7 @@ impl PartialHeader {
         if usize::from(self.filled) < length_end + 4 {
             return Ok((taken, None));
         }
-        // An encoding longer than it need be is accepted, as by the original.
+        // A length in a longer form than necessary is accepted, as by the original.
         let length = match self.bytes[2..length_end] {
             [] => u64::from(short_length),
             ref extended => extended.iter().fold(0, |length, byte| length << 8 | u64::from(*byte)),
@@ -76,7 +76,7 @@ impl PartialHeader {
     }
 }
 
-/// Checks all that the first two bytes of a frame tell.
+/// Checks the first two bytes of a frame.
 fn check(first: u8, second: u8) -> Result<(End, OpCode), Violation> {
     if first & 0x70 != 0 {
         return Err(Violation::ReservedBit);

@@ -1,11 +1,11 @@
-//! UTF-8 that arrives in pieces.
+//! Validates UTF-8 that arrives in pieces.
 
 use std::str;
 
-/// Checks a text piece by piece, and fails at the first byte after which no continuation is valid UTF-8.
+/// Checks a text piece by piece. It fails at the first byte that cannot be part of valid UTF-8.
 #[derive(Debug, Default)]
 pub(super) struct Utf8 {
-    /// The bytes of a character whose end is still to come: at most three.
+    /// The bytes of an incomplete character: at most three.
     begun: [u8; 4],
     filled: u8,
 }
@@ -41,10 +41,10 @@ impl Utf8 {
     }
 }
 
-/// Returns the begun character that `text` ends with, empty if it ends with a whole one.
+/// Returns the incomplete character at the end of `text`; empty if the last character is complete.
 ///
-/// The standard library reports an end as incomplete only while some continuation makes it valid, which is just the
-/// moment until which a text may not be refused, and from which it should be.
+/// The standard library reports an end as incomplete only if more bytes could make it valid. Otherwise the text is refused at
+/// once.
 fn incomplete_end(text: &[u8]) -> Result<&[u8], NotUtf8> {
     match str::from_utf8(text) {
         Ok(_) => Ok(&[]),

@@ -1,4 +1,4 @@
-//! WebSockets: the first one of a connection, and those with which its client resumes it.
+//! Requests for WebSockets: the first one of a connection, and later ones that resume it.
 
 use std::sync::Arc;
 

@@ -29,13 +29,13 @@ impl WatchedSocket {
         self.socket
     }
 
-    /// The status of the response that hyper made itself and that was held back.
+    /// The status of the response that hyper made itself, and that was not written.
     pub(crate) fn refusal(&self) -> Option<u16> {
-        // It begins as "HTTP/1.1 431 " does.
+        // It begins like "HTTP/1.1 431 ".
         str::from_utf8(self.refusal.as_deref()?.get(9..12)?).ok()?.parse().ok()
     }
 
-    /// Notes the result of a write.
+    /// Passes the result of a write to the timeouts.
     fn note<T>(&mut self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match &written {
             Poll::Pending if !self.is_blocked => {
@@ -51,7 +51,8 @@ impl WatchedSocket {
         written
     }
 
-    /// Holds back what answers no request: it is hyper's response to a head that it cannot read. Ours has more details.
+    /// Where bytes go that are not written because they answer no request: hyper's response to a head that it cannot read. Ours has
+    /// more details.
     fn holds_back(&mut self) -> Option<&mut Vec<u8>> {
         if self.refusal.is_none() && self.timeouts.is_done() {
             self.refusal = Some(Vec::new());

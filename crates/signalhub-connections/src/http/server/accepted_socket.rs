@@ -20,7 +20,7 @@ use crate::limits::times::Times;
 pub(super) struct AcceptedSocket {
     /// The address of the other end.
     pub(super) address: IpAddr,
-    /// What it counts for this address. A proxy's socket counts for the client of each request instead.
+    /// Its share in the quota of this address. A proxy's socket counts for the client of each request instead.
     pub(super) share: Option<SocketShare>,
     pub(super) times: Times,
     /// How long the body of a request may take.
@@ -35,7 +35,7 @@ pub(super) struct AcceptedSocket {
 }
 
 impl AcceptedSocket {
-    /// Answers a request that came on the socket.
+    /// Answers a request that was received on the socket.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (mut head, body) = request.into_parts();
         let client = self.routes.proxies.resolve(&mut head, self.address).ip();

@@ -69,16 +69,17 @@ impl Admission {
         Self { quotas, sockets: Arc::default(), descriptors }
     }
 
-    /// Admits a socket, and tells what it counts for its address.
+    /// Admits a socket, and returns its share in the quota of its address.
     fn admit(&mut self, address: IpAddr, routes: &Routes) -> Result<Option<SocketShare>, Limit> {
-        // A proxy's socket counts for its clients, which are known with each request.
+        // A proxy's socket counts for the client of each request, whose address is in the request.
         let share = if routes.proxies.trusts(address) { None } else { self.quotas.take(address)? };
         let now = Instant::now();
         if self.descriptors.admit(now) || self.sockets.evict(now) { Ok(share) } else { Err(Limit::Descriptors) }
     }
 }
 
-/// Tries to send why the socket is closed. The client may not get it: waiting for it would keep a descriptor in use.
+/// Tries to send a response before the socket is closed. It does not wait until the client has read it, because the descriptor
+/// is needed.
 fn turn_away(socket: &TcpStream, limit: Limit, address: IpAddr, routes: &Routes) {
     tracing::debug!(reason = limit.label(), %address, "a socket was refused");
     routes.registry.refusals().count(limit);
@@ -86,7 +87,7 @@ fn turn_away(socket: &TcpStream, limit: Limit, address: IpAddr, routes: &Routes)
     let _ = rustix::net::send(socket, answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
 }
 
-/// Pauses after a failed accept, unless the error concerns one client alone. If the process is out of descriptors, trying
+/// Pauses after a failed accept, unless the error concerns only one client. If the process is out of descriptors, trying
 /// again at once would fail again.
 async fn pause_accepting(error: &io::Error) {
     tracing::warn!(%error, "a socket could not be accepted");

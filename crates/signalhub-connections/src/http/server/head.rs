@@ -17,7 +17,7 @@ pub(super) enum Framing {
 }
 
 impl Framing {
-    /// The framing that a request asks for.
+    /// The framing that the version and the `Connection` header of a request need.
     pub(super) fn of<B>(request: &Request<B>) -> Self {
         match request.version() {
             Version::HTTP_11 if wants_close(request.headers()) => Self::LastChunked,

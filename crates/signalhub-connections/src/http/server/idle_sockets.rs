@@ -11,7 +11,8 @@ use crate::http::request_timeouts::RequestTimeouts;
 /// How long a list of idle sockets is used. Making one takes a pass over all sockets.
 const RESURVEY: Duration = Duration::from_secs(1);
 
-/// A new list is made earlier once one of this many sockets has been evicted: these evictions have paid for the pass.
+/// A new list is made earlier if one in this many sockets was evicted since the last one, so that the cost of a pass is spread
+/// over many evictions.
 const WALK_PER_EVICTION: usize = 16;
 
 /// The sockets of one server that are served with HTTP.

@@ -27,7 +27,7 @@ use crate::request::{hosts, path, request_id};
 pub(super) struct Routes {
     pub(super) endpoints: Vec<EndpointRoute>,
     pub(super) pages: Vec<PageRoute>,
-    /// What answers all other paths.
+    /// Answers all other paths.
     pub(super) otherwise: Option<Arc<dyn Respond>>,
     pub(super) origins: Option<Origins>,
     pub(super) hosts: Option<Hosts>,
@@ -42,10 +42,10 @@ pub(super) struct EndpointRoute {
     pub(super) mounted: Mounted,
 }
 
-/// What is wrong with a request before its path is looked at.
+/// Why the head of a request was refused before its endpoint was looked up.
 struct BadHead {
     error: ClientError,
-    /// For the log.
+    /// Details for the log.
     detail: String,
     response: Response<Body>,
 }
@@ -66,7 +66,7 @@ impl Routes {
         response
     }
 
-    /// Checks the host of a request and normalises its path. The error has the response.
+    /// Checks the host of a request and normalises its path. The error contains the response.
     #[allow(clippy::result_large_err, reason = "the error is the answer that goes out next")]
     fn check_head(&self, head: &mut Parts) -> Result<(), BadHead> {
         let malformed =
@@ -125,7 +125,7 @@ impl Routes {
         self.endpoints.iter().find_map(|endpoint| Some((Route::matching(&endpoint.path, path)?, &endpoint.mounted)))
     }
 
-    /// Adds the CORS headers to a response that is sent before anything else is checked, so that an allowed page can read it.
+    /// Adds CORS headers to a response that is sent before other checks, so that an allowed page can read it.
     pub(super) fn add_cors_headers<B>(&self, head: &Parts, response: &mut Response<B>) {
         let own = self.find(head.uri.path()).and_then(|(_, mounted)| mounted.endpoint.own_origins());
         if let Some(OriginCheck::Accepted(cors)) =

@@ -14,7 +14,7 @@ use crate::limits::socket_quotas::SocketShare;
 use crate::outbound::SendQueue;
 use crate::transport::server_sent_events::EventStream;
 
-/// How long a client may take to read what is queued when its connection has ended.
+/// How long a client may take to read the queued messages after its connection has ended.
 const LAST_MESSAGES_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How an event stream ended.
@@ -37,7 +37,7 @@ pub(super) struct StreamSocket {
     pub(super) framing: Framing,
     /// Whether the client has sent more than its request.
     pub(super) has_sent: bool,
-    /// What the socket counts for its client.
+    /// The socket's share in the quota of its client.
     pub(super) share: Option<SocketShare>,
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn stream(
     let outcome = {
         let (mut reader, writer) = socket.split();
         let overdue = async {
-            // A slow consumer has used up its time already.
+            // The send timeout of a slow consumer has already passed.
             if send_queue.wait_ended().await != CloseReason::SlowConsumer {
                 tokio::time::sleep(LAST_MESSAGES_TIMEOUT).await;
             }
@@ -66,7 +66,7 @@ pub(super) async fn stream(
         }
     };
     match outcome {
-        // What the client sent meanwhile was dropped, so HTTP cannot continue on the socket.
+        // Bytes that the client sent during the stream were dropped, so HTTP cannot continue on the socket.
         Outcome::Written(Ok(())) if framing == Framing::Chunked && !has_sent => return Some(socket),
         Outcome::Written(_) | Outcome::Left => {}
         Outcome::SentAway => {
@@ -118,7 +118,7 @@ async fn write_all(writer: &WriteHalf<'_>, mut bytes: &[u8], send_queue: &SendQu
     Ok(())
 }
 
-/// Waits until the client closes its side. Clients send nothing before the stream ends; if one does, it is dropped.
+/// Waits until the client closes its side. Clients send nothing before the stream ends; bytes that one does send are dropped.
 async fn wait_until_closed(reader: &mut ReadHalf<'_>, has_sent: &mut bool) {
     while reader.readable().await.is_ok() {
         match drop_bytes(reader) {

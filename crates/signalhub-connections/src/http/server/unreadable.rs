@@ -18,13 +18,13 @@ use crate::registry::Registry;
 /// How many header fields a head may have; the original's limit as well as hyper's.
 const HEADER_FIELDS: usize = 100;
 
-/// How long a client may continue to send after its request was refused, until it reads the response.
+/// How long the server reads and drops bytes of a client whose request was refused, so that the client gets the response.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How many bytes of that are read and dropped.
+/// How many bytes are read and dropped.
 const MOST_DISCARDED: usize = 1 << 20;
 
-/// Answers what was read with this status, counts it, and closes the socket.
+/// Answers an unreadable head with this status, counts the error, and closes the socket.
 pub(super) async fn refuse(
     mut socket: TcpStream,
     status: u16,
