@@ -82,6 +82,47 @@ async fn headers_are_added_to_every_answer_of_an_endpoint_and_break_none() {
 }
 
 #[tokio::test]
+async fn a_cookie_is_set_on_refusals_of_the_endpoint_as_well() {
+    let add = |request: &RequestHead, headers: &mut HeaderMap| {
+        let cookie = format!("seen={}; Path=/", request.method);
+        headers.insert("set-cookie", HeaderValue::from_str(&cookie).unwrap());
+    };
+    let staff = Policy::new(|identity| identity.user.as_deref() == Some("ann"));
+    let running = start_with(
+        |endpoint| {
+            let endpoint = endpoint.response_headers(add).authenticate(Named).authorize(staff);
+            endpoint.origins(Origins::same())
+        },
+        |server| server.limits(Limits::default().pending_negotiations(0)),
+    )
+    .await;
+    let upgrade =
+        [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"), ("user", "ann")];
+    let upgrade = [&upgrade[..], &[("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA==")]].concat();
+    let foreign = [&upgrade[..], &[("Origin", "https://other.example.com")]].concat();
+    let unknown = "GET /echo?id=unknown";
+    for (line, headers, status) in [
+        ("POST /echo/negotiate", &[][..], 401),
+        (unknown, &upgrade[..3], 401),
+        ("POST /echo/negotiate", &[("user", "eve")], 403),
+        (unknown, &[("user", "eve"), ("Accept", "text/event-stream")], 403),
+        (unknown, &foreign, 403),
+        (unknown, &upgrade, 404),
+        (unknown, &[("user", "ann"), ("Accept", "text/event-stream")], 404),
+        (unknown, &[("user", "ann")], 404),
+        ("POST /echo?id=unknown", &[("user", "ann")], 404),
+        ("DELETE /echo?id=unknown", &[("user", "ann")], 404),
+        ("POST /echo/negotiate", &[("user", "ann")], 503),
+    ] {
+        let answer = running.ask(line, headers).await;
+        assert_eq!(answer.status, status, "{line}: {answer:?}");
+        let method = line.split(' ').next().unwrap();
+        let cookies: Vec<_> = answer.head.iter().filter(|line| line.starts_with("set-cookie")).collect();
+        assert_eq!(cookies, [&format!("set-cookie: seen={method}; Path=/")], "{line}");
+    }
+}
+
+#[tokio::test]
 async fn pages_answer_get_and_head_of_their_path() {
     let running = start_with(
         |endpoint| endpoint,

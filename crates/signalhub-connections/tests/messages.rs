@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use signalhub_connections::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -18,8 +19,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 const MAX: usize = 20_000;
 
-/// Reports every message and the end. `close CODE REASON` makes it close, `ping` ping, and `wait` leave the message
-/// unconsumed until the test allows it to go on.
+/// Reports every message and the end. `close CODE REASON` makes it close, `drown` close behind more than the socket holds,
+/// `ping` ping, and `wait` leave the message unconsumed until the test allows it to go on.
 struct Dialect {
     reports: mpsc::Sender<String>,
     go_on: Arc<tokio::sync::Notify>,
@@ -70,6 +71,12 @@ impl ConnectionHandler for Dialect {
                         if text == "ping" {
                             connection.send_ping();
                         }
+                        if text == "drown" {
+                            let frame = Frame::new(MessageKind::Binary, &[0; 8 << 20]);
+                            connection.outbound().send(&frame).unwrap();
+                            let close = CloseFrame::new(CloseCode::new(4000).unwrap(), "");
+                            return connection.close_with(CloseReason::Aborted, close).await;
+                        }
                         if let Some(close) = text.strip_prefix("close ") {
                             let (code, reason) = close.split_once(' ').unwrap();
                             let code = CloseCode::new(code.parse().unwrap()).unwrap();
@@ -101,11 +108,15 @@ type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 impl Stage {
     async fn new() -> Self {
+        Self::with(|endpoint| endpoint, |server| server).await
+    }
+
+    async fn with(endpoint: impl FnOnce(Endpoint) -> Endpoint, configure: impl FnOnce(Server) -> Server) -> Self {
         let (sender, reports) = mpsc::channel(8192);
         let go_on = Arc::<tokio::sync::Notify>::default();
         let dialect = Dialect { reports: sender, go_on: Arc::clone(&go_on) };
-        let endpoint = Endpoint::new(dialect).transports(Transports::ALL).allow_stateful_reconnects();
-        let running = support::start_with(|echo| echo, |server| server.endpoint("/dialect", endpoint)).await;
+        let endpoint = endpoint(Endpoint::new(dialect).transports(Transports::ALL).allow_stateful_reconnects());
+        let running = support::start_with(|echo| echo, |server| configure(server).endpoint("/dialect", endpoint)).await;
         Self { running, reports, go_on }
     }
 
@@ -228,6 +239,120 @@ async fn a_client_that_sends_more_than_is_consumed_gets_back_pressure() {
     }
 }
 
+/// A frame of a client with at most 125 bytes, whose mask is zero.
+fn raw(first: u8, payload: &[u8]) -> Vec<u8> {
+    let len = u8::try_from(payload.len()).unwrap();
+    [&[first, 0x80 | len, 0, 0, 0, 0], payload].concat()
+}
+
+#[tokio::test]
+async fn a_message_may_have_any_number_of_fragments_and_control_frames_between_them() {
+    let mut stage = Stage::new().await;
+    let mut frames = raw(0x01, b"");
+    for _ in 0..MAX {
+        frames.extend(raw(0x00, b"x"));
+    }
+    for number in 0..100_000 {
+        frames.extend(raw(0x00, b""));
+        if number % 1000 == 0 {
+            frames.extend(raw(0x89, b"p"));
+            frames.extend(raw(0x8a, b""));
+        }
+    }
+    frames.extend(raw(0x80, b""));
+    frames.extend(raw(0x81, b"next"));
+    let (status, mut socket) = stage.running.upgrade("/dialect", "").await;
+    assert_eq!(status, 101);
+    socket.write_all(&frames).await.unwrap();
+    for _ in 0..100 {
+        stage.reports("pong").await;
+    }
+    stage.reports("Text of 20000").await;
+    stage.reports("Text next").await;
+    let mut pongs = [0; 300];
+    socket.read_exact(&mut pongs).await.unwrap();
+    assert_eq!(pongs.to_vec(), [0x8a, 1, b'p'].repeat(100));
+}
+
+#[tokio::test]
+async fn frames_that_violate_the_protocol_end_the_connection_with_the_code_for_it() {
+    let fragments = |pieces: &[&[u8]]| {
+        let last = pieces.len() - 1;
+        let frame = |(number, piece): (usize, &&[u8])| {
+            raw(if number == last { 0x80 } else { 0x00 } | u8::from(number == 0), piece)
+        };
+        pieces.iter().enumerate().flat_map(frame).collect::<Vec<u8>>()
+    };
+    for (frames, code, report) in [
+        (fragments(&[b"\xc3", b"", b"\x28"]), 1007, "invalid_text"),
+        (fragments(&[b"\xe2", b"\x82", b""]), 1007, "invalid_text"),
+        (fragments(&[b"\xed", b"\xa0\x80"]), 1007, "invalid_text"),
+        ([raw(0x01, b"a"), raw(0x81, b"b")].concat(), 1002, "protocol_violation"),
+        (raw(0x80, b"a"), 1002, "protocol_violation"),
+        (raw(0x09, b"a"), 1002, "protocol_violation"),
+        (raw(0x88, b"\x03"), 1002, "protocol_violation"),
+        (raw(0x88, &1005_u16.to_be_bytes()), 1002, "protocol_violation"),
+        (raw(0x88, &999_u16.to_be_bytes()), 1002, "protocol_violation"),
+        (raw(0x88, &5000_u16.to_be_bytes()), 1002, "protocol_violation"),
+        (raw(0x88, b"\x03\xe8\xff"), 1007, "invalid_text"),
+        (
+            raw(0x88, &[b"\x03\xe8", &[b'r'; 123][..]].concat()),
+            1000,
+            &format!("client_closed Some(1000) {}", "r".repeat(123)),
+        ),
+    ] {
+        let mut stage = Stage::new().await;
+        let (_, mut socket) = stage.running.upgrade("/dialect", "").await;
+        // What follows a violation is not read.
+        socket.write_all(&[raw(0x81, b"before"), frames.clone(), raw(0x81, b"behind")].concat()).await.unwrap();
+        stage.reports("Text before").await;
+        stage.reports(report).await;
+        let mut close = [0; 4];
+        socket.read_exact(&mut close).await.unwrap();
+        assert_eq!(
+            (close[..2].to_vec(), u16::from_be_bytes([close[2], close[3]])),
+            (vec![0x88, 2], code),
+            "{frames:x?}"
+        );
+        drop(socket);
+        stage.running.counts.emptied().await;
+        assert!(stage.reports.try_recv().is_err(), "{frames:x?}");
+    }
+}
+
+#[tokio::test]
+async fn a_close_frame_behind_output_that_the_client_does_not_read_ends_the_connection_in_time() {
+    for sends in [false, true] {
+        let mut stage = Stage::new().await;
+        let upgrade = format!("{}\r\n", support::UPGRADE).replace("/echo", "/dialect").into_bytes();
+        let mut socket = stage.running.deaf([upgrade, raw(0x81, b"drown")].concat()).await;
+        stage.reports("Text drown").await;
+        if sends {
+            socket.write_all(&raw(0x82, &[0; 125]).repeat(1000)).await.unwrap();
+        }
+        assert_eq!(stage.running.counts.active(), 1);
+        support::pass(Duration::from_secs(4)).await;
+        assert_eq!(stage.running.counts.active(), 1, "the client has five seconds");
+        support::pass(Duration::from_secs(1)).await;
+        tokio::time::timeout(Duration::from_secs(10), stage.running.counts.emptied()).await.unwrap();
+        assert_eq!(stage.running.counts.ended(CloseReason::Aborted), 1);
+        let received = support::closed(&mut socket).await;
+        assert!(received.len() < 8 << 20, "the socket is reset");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_pings_and_reads_no_pong_is_a_slow_consumer() {
+    let mut stage =
+        Stage::with(|endpoint| endpoint.queue_limit(64 * 1024), |server| server.send_buffer_size(4096).unwrap()).await;
+    let upgrade = format!("{}\r\n", support::UPGRADE).replace("/echo", "/dialect");
+    let mut socket = stage.running.deaf(upgrade).await;
+    let pings = raw(0x89, &[b'p'; 125]).repeat(100);
+    while socket.write_all(&pings).await.is_ok() {}
+    stage.reports("slow_consumer").await;
+    stage.running.counts.emptied().await;
+}
+
 #[tokio::test]
 async fn text_that_is_not_utf_8_is_closed_with_1007() {
     let mut stage = Stage::new().await;
@@ -259,7 +384,7 @@ async fn a_close_frame_behind_messages_that_the_handler_did_not_read_ends_the_wa
     client.feed(Message::text("too late")).await.unwrap();
     client.feed(Message::Close(None)).await.unwrap();
     client.flush().await.unwrap();
-    let start = std::time::Instant::now();
+    let start = tokio::time::Instant::now();
     stage.running.counts.emptied().await;
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
 }

@@ -129,9 +129,7 @@ impl Stage {
 
     async fn upgrade(&self, path: &str, user: &str) -> (u16, tokio::net::TcpStream) {
         let user = if user.is_empty() { String::new() } else { format!("user: {user}\r\n") };
-        let request = format!("{UPGRADE}{user}\r\n").replace("/echo", path);
-        let mut socket = self.running.open(request).await;
-        (answer(&mut socket).await.status, socket)
+        self.running.upgrade(path, &user).await
     }
 
     /// Checks how requests of another client are answered, on the path of the hub and on another one.

@@ -11,18 +11,6 @@ use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Authenticates each client as the user that it names.
-struct Named;
-
-impl Authenticate for Named {
-    fn authenticate(&self, request: &RequestHead) -> Authentication {
-        match request.headers.get("user").and_then(|name| name.to_str().ok()) {
-            Some(name) => Authentication::Identified(Identity::user(name)),
-            None => Authentication::Missing,
-        }
-    }
-}
-
 async fn resumable(timeout: Duration) -> Running {
     let endpoint =
         |endpoint: Endpoint| endpoint.identify(Named).allow_stateful_reconnects().disconnect_timeout(timeout);
@@ -39,9 +27,7 @@ async fn negotiate(running: &Running, user: &str) -> String {
 
 /// Asks for a WebSocket, and returns the status of the answer.
 async fn upgrade(running: &Running, token: &str, user: &str) -> (u16, TcpStream) {
-    let request = format!("{UPGRADE}user: {user}\r\n\r\n").replace("/echo", &format!("/echo?id={token}"));
-    let mut socket = running.open(request).await;
-    (answer(&mut socket).await.status, socket)
+    running.upgrade(&format!("/echo?id={token}"), &format!("user: {user}\r\n")).await
 }
 
 async fn connect(running: &Running, token: &str, user: &str) -> TcpStream {

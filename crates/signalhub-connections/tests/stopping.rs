@@ -6,7 +6,7 @@ mod support;
 
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Request, Response};
 use signalhub_connections::*;
@@ -14,6 +14,7 @@ use support::*;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 struct Ready;
 
@@ -29,8 +30,8 @@ async fn connections_end_one_after_another_while_requests_are_answered() {
     let mut running = start_with(|endpoint| endpoint, |server| server.otherwise(Ready).drain_time(time)).await;
     let mut sockets = Vec::new();
     for _ in 0..4 {
-        let mut socket = running.open(format!("{UPGRADE}\r\n")).await;
-        assert_eq!(answer(&mut socket).await.status, 101);
+        let (status, socket) = running.upgrade("/echo", "").await;
+        assert_eq!(status, 101);
         sockets.push(socket);
     }
     let (_, token) = running.negotiate().await;
@@ -43,7 +44,7 @@ async fn connections_end_one_after_another_while_requests_are_answered() {
     assert!(running.counts.is_draining());
     let refused = running.ask("POST /echo/negotiate", &[]).await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
-    assert_eq!(answer(&mut running.open(format!("{UPGRADE}\r\n")).await).await.status, 503);
+    assert_eq!(running.upgrade("/echo", "").await.0, 503);
     assert_eq!(running.ask(&format!("GET /echo?id={token}"), &[]).await.status, 404);
     assert_eq!(running.ask("GET /health", &[]).await.body, "still here");
     assert_eq!(running.counts.refusals().draining, 2);
@@ -100,8 +101,8 @@ async fn a_web_socket_is_reset_without_a_close_frame_after_all_that_was_sent() {
     // More than the sockets hold, so that some of it is still queued when the server stops.
     let last_words = vec![b'x'; 900_000];
     let running = parting(&last_words).await;
-    let mut socket = running.open(format!("{UPGRADE}\r\n")).await;
-    assert_eq!(answer(&mut socket).await.status, 101);
+    let (status, mut socket) = running.upgrade("/echo", "").await;
+    assert_eq!(status, 101);
     running.stop.send(()).unwrap();
     let received = read_until_reset(&mut socket).await;
     assert_eq!(received.len(), 10 + last_words.len());

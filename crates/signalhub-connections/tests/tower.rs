@@ -3,6 +3,8 @@
 #![cfg(feature = "tower")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod support;
+
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use signalhub_connections::*;
-use tokio::net::TcpListener;
+use support::{Named, listen};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -50,18 +52,6 @@ async fn call(service: &mut TowerEndpoint, method: &str, path: &str) -> (StatusC
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(body.to_vec()).unwrap())
-}
-
-/// Authenticates each client as the user that it names.
-struct Named;
-
-impl Authenticate for Named {
-    fn authenticate(&self, request: &RequestHead) -> Authentication {
-        match request.headers.get("user").and_then(|name| name.to_str().ok()) {
-            Some(name) => Authentication::Identified(Identity::user(name)),
-            None => Authentication::Missing,
-        }
-    }
 }
 
 #[tokio::test]
@@ -128,8 +118,7 @@ async fn clones_share_their_connections_and_their_limits() {
 #[tokio::test]
 async fn web_sockets_work_inside_hyper_and_drain() {
     let service = echo();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let (listener, address) = listen().await;
     let mounted = service.clone();
     let accepting = tokio::spawn(async move {
         loop {
@@ -159,8 +148,7 @@ async fn web_sockets_work_inside_hyper_and_drain() {
 #[tokio::test]
 async fn a_web_socket_without_a_socket_to_reset_is_closed_with_1001_when_the_server_stops() {
     let service = echo();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let (listener, address) = listen().await;
     let mounted = service.clone();
     tokio::spawn(async move {
         let (reader, writer) = listener.accept().await.unwrap().0.into_split();
@@ -179,8 +167,7 @@ async fn a_web_socket_without_a_socket_to_reset_is_closed_with_1001_when_the_ser
 #[tokio::test]
 async fn an_upgraded_socket_sends_small_messages_at_once() {
     for server in ["hyper", "hyper-util, as in axum"] {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let (listener, address) = listen().await;
         let accepting = tokio::spawn(async move {
             let socket = listener.accept().await.unwrap().0.into_std().unwrap();
             let same = socket.try_clone().unwrap();

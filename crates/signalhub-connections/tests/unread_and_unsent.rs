@@ -9,7 +9,7 @@ use std::time::Duration;
 use signalhub_connections::*;
 use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -98,7 +98,7 @@ async fn bodies_that_wait_for_another_one_get_no_more_time() {
     for _ in 0..50 {
         posts.push(running.open(&head).await);
     }
-    let start = std::time::Instant::now();
+    let start = tokio::time::Instant::now();
     for post in &mut posts {
         assert_eq!(answer(post).await.status, 408);
     }
@@ -165,19 +165,10 @@ async fn waiting_answer(send_timeout: Duration) -> (Running, String) {
     (running, token)
 }
 
-/// Opens a socket with a small receive buffer, which is not read.
-async fn deaf(running: &Running, request: &str) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    let mut socket = socket.connect(running.address).await.unwrap();
-    socket.write_all(request.as_bytes()).await.unwrap();
-    socket
-}
-
 #[tokio::test]
 async fn a_response_to_a_poll_that_is_not_read_ends_its_connection() {
     let (mut running, token) = waiting_answer(Duration::from_millis(300)).await;
-    let mut poll = deaf(&running, &format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
+    let mut poll = running.deaf(&format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
     assert_eq!(running.ended.recv().await, Some(CloseReason::SlowConsumer));
     assert_eq!(running.counts.refusals().send_timeouts, 1);
     // The socket is closed, and the server holds nothing for it.
@@ -190,7 +181,7 @@ async fn a_response_to_a_poll_that_is_not_read_ends_its_connection() {
 #[tokio::test]
 async fn a_response_to_a_poll_that_is_read_slowly_arrives() {
     let (running, token) = waiting_answer(Duration::from_millis(500)).await;
-    let mut poll = deaf(&running, &format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
+    let mut poll = running.deaf(&format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
     let (mut buffer, mut read) = (vec![0; 256 * 1024], 0);
     while read < ANSWER {
         let count = poll.read(&mut buffer).await.unwrap();
@@ -205,7 +196,7 @@ async fn a_response_to_a_poll_that_is_read_slowly_arrives() {
 #[tokio::test]
 async fn an_unread_response_ends_with_its_connection() {
     let (running, token) = waiting_answer(LONG).await;
-    let mut poll = deaf(&running, &format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
+    let mut poll = running.deaf(&format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
     // The answer has begun, so its bytes are no longer in the queue of the connection.
     assert_eq!(poll.read_u8().await.unwrap(), b'H');
     assert_eq!(running.ask(&format!("DELETE /echo?id={token}"), &[]).await.status, 202);
@@ -222,7 +213,7 @@ async fn an_event_that_is_not_read_ends_its_connection() {
     .await;
     let (_, token) = running.negotiate().await;
     let head = format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n");
-    let _events = deaf(&running, &head).await;
+    let _events = running.deaf(&head).await;
     until(|| running.counts.active() == 1).await;
     // Both messages leave the queue at once: nothing waits there for the client.
     let post = format!("POST /echo?id={token} HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nlarge");
@@ -235,7 +226,7 @@ async fn an_event_that_is_not_read_ends_its_connection() {
 async fn an_upgrade_is_answered_after_the_requests_before_it() {
     let (running, token) = waiting_answer(LONG).await;
     let requests = format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\n\r\n{UPGRADE}\r\n");
-    let mut socket = deaf(&running, &requests).await;
+    let mut socket = running.deaf(&requests).await;
     let polled = answer(&mut socket).await;
     assert_eq!((polled.status, polled.body.len()), (200, ANSWER));
     assert_eq!(answer(&mut socket).await.status, 101);

@@ -1,4 +1,4 @@
-//! What the tests over real sockets share: a server to talk to, and plain requests.
+//! Shared by the tests over real sockets: a server with an echo, requests, and WebSocket clients.
 
 #![allow(dead_code, unreachable_pub, reason = "every test takes what it needs")]
 
@@ -8,12 +8,24 @@ use std::time::Duration;
 
 use signalhub_connections::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
 /// An upgrade without its last line.
 pub const UPGRADE: &str = "GET /echo HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+
+/// Authenticates each client as the user in its header `user`.
+pub struct Named;
+
+impl Authenticate for Named {
+    fn authenticate(&self, request: &RequestHead) -> Authentication {
+        match request.headers.get("user").and_then(|name| name.to_str().ok()) {
+            Some(name) => Authentication::Identified(Identity::user(name)),
+            None => Authentication::Missing,
+        }
+    }
+}
 
 /// Sends everything back; after `deaf` it reads nothing more, `drown` makes it send without end, `large` one large
 /// message, `bye` makes it close.
@@ -115,6 +127,21 @@ impl Running {
         answer(&mut self.open(request + length + "\r\n").await).await
     }
 
+    /// Asks for a WebSocket with further header lines, and returns the status of the answer and the socket.
+    pub async fn upgrade(&self, target: &str, headers: &str) -> (u16, TcpStream) {
+        let mut socket = self.open(format!("{UPGRADE}{headers}\r\n").replace("/echo", target)).await;
+        (answer(&mut socket).await.status, socket)
+    }
+
+    /// Opens a socket with a small receive buffer, for a client that reads nothing, and sends something.
+    pub async fn deaf(&self, bytes: impl AsRef<[u8]>) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut socket = socket.connect(self.address).await.unwrap();
+        socket.write_all(bytes.as_ref()).await.unwrap();
+        socket
+    }
+
     /// Negotiates, and returns the public id and the secret token.
     pub async fn negotiate(&self) -> (String, String) {
         let answer = self.ask("POST /echo/negotiate?negotiateVersion=1", &[]).await;
@@ -136,6 +163,13 @@ impl Running {
 /// How long a client may take to connect after its negotiation, by default.
 pub const NEGOTIATION_LIFETIME: Duration = Duration::from_secs(15);
 
+/// Listens on a free port of the loopback address.
+pub async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
 /// Moves the clock of the runtime forward. Sockets do not notice; whatever waits for this time goes on.
 pub async fn pass(time: Duration) {
     tokio::time::pause();
@@ -143,6 +177,7 @@ pub async fn pass(time: Duration) {
     tokio::time::resume();
 }
 
+/// Waits for a condition that no event reports.
 pub async fn until(condition: impl Fn() -> bool) {
     let looking = async {
         while !condition() {
