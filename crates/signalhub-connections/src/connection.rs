@@ -149,7 +149,7 @@ impl Connection {
         &self.identity
     }
 
-    /// The address of the client; `None` if the server does not know it. With long polling it is the address of the first poll.
+    /// The address of the client; `None` if it is unknown. With long polling it is the address of the first poll.
     pub fn remote_address(&self) -> Option<RemoteAddress> {
         self.remote
     }

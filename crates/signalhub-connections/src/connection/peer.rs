@@ -74,7 +74,7 @@ impl Peer {
         frames.first().map(Frame::payload)
     }
 
-    /// Ends the client's side for the given reason. The first reason stands.
+    /// Ends the client's side for the given reason. If it has ended before, the first reason stays.
     pub fn end(&mut self, reason: CloseReason) {
         self.inbox.end(reason);
     }

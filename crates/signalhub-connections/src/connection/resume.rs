@@ -7,7 +7,7 @@ use crate::transport::reconnect::Reconnect;
 
 /// Whether another transport may follow the one that is lost.
 pub(super) enum Resume {
-    /// No: it was not negotiated, or the handler does not want it.
+    /// No: it was not negotiated, or the handler has disabled it.
     Disabled,
     /// No, although it was negotiated: event streams and polls end with their transport.
     Unsupported,

@@ -150,7 +150,7 @@ async fn connect(mounted: &Mounted, head: &Parts, bodiless: bool, identity: Iden
         return server_sent_events::connect(mounted, head, identity);
     }
     // An upgrade with a body is ignored: one side would read the body as frames. So is one of HTTP/1.0, whose proxies
-    // forward headers that they do not know (RFC 9110, section 7.8).
+    // forward unknown headers (RFC 9110, section 7.8).
     let may_upgrade = bodiless && head.version != Version::HTTP_10;
     match websocket_codec::accept_key(&head.headers).filter(|_| may_upgrade) {
         Some(key) => websocket::connect(mounted, head, identity, &key),

@@ -47,7 +47,7 @@ pub struct Origins {
     loopback: bool,
 }
 
-/// The error of a text that is not an origin, or one that cannot be allowed.
+/// A text is not an origin, or it is one that cannot be allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "an origin is a scheme, a host and no path, as in https://example.com or capacitor://localhost, or null; not '{0}'"
@@ -72,7 +72,7 @@ pub(crate) enum OriginCheck {
     Accepted(CorsHeaders),
     /// The request was a preflight, and this is its response.
     Preflight(Response<Body>),
-    /// A page of another origin opens a WebSocket or sends a preflight: this is the response that refuses it.
+    /// A page of another origin opens a WebSocket or sends a preflight. This response refuses it.
     Foreign(Response<Body>),
 }
 
@@ -97,7 +97,7 @@ impl Origins {
     /// all clients send tokens.
     ///
     /// # Errors
-    /// If the text is not an origin. `*` is not one, because with credentials it would allow every page.
+    /// The text is not an origin. `*` is refused, because with credentials it would allow every page.
     pub fn allow(mut self, origin: &str) -> Result<Self, OriginError> {
         self.allowed.push(Origin::parse(origin).ok_or_else(|| OriginError(origin.to_owned()))?);
         Ok(self)
@@ -111,8 +111,8 @@ impl Origins {
         self
     }
 
-    /// Decides about one request before anything else does. `has_valid_token` tells whether its `Authorization` header has a
-    /// valid bearer token; it is called for other origins only.
+    /// Checks the origin of a request, before all other checks. `has_valid_token` tells whether its `Authorization` header has a
+    /// valid bearer token; it is called only for other origins.
     pub(crate) fn check(&self, head: &Parts, has_valid_token: impl FnOnce() -> bool) -> OriginCheck {
         let mut origins = head.headers.get_all(ORIGIN).iter();
         let (claimed, more) = (origins.next(), origins.next());
@@ -224,7 +224,7 @@ impl Origin {
     }
 }
 
-/// The host that a request asks for; the target wins over the header (RFC 9112, section 3.2.2).
+/// The host that a request is for. The target takes precedence over the header (RFC 9112, section 3.2.2).
 fn requested_host(head: &Parts) -> Option<&str> {
     match head.uri.authority() {
         Some(authority) => Some(authority.as_str()),

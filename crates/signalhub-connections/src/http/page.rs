@@ -1,4 +1,4 @@
-//! Answers to requests that are for no endpoint.
+//! Pages: answers of an application to requests that are for no endpoint.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::http::answers;
 use crate::http::body::Body;
 use crate::http::request_body::RequestBody;
 
-/// Answers requests that are for no endpoint.
+/// Answers the HTTP requests that are for no endpoint, in an application's own way.
 ///
 /// [`Server::get`](crate::Server::get) is simpler where a [`Page`] is enough.
 ///

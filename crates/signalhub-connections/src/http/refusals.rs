@@ -1,4 +1,4 @@
-//! Refuses requests: each refusal is counted and logged within the span of the request.
+//! Refuses requests. Each refusal is counted, and logged within the span of the request.
 
 use std::fmt::Display;
 
@@ -47,7 +47,7 @@ pub(crate) fn add_cors_headers(
 ) -> Response<Body> {
     let Some(cors) = cors else { return answer };
     cors.write(answer.headers_mut());
-    // A refusal is logged already.
+    // A refused request was logged before.
     if cors.foreign().is_some() && !answer.status().is_client_error() && !answer.status().is_server_error() {
         count_foreign(registry, cors.foreign(), "a page of another origin cannot see the answer");
     }

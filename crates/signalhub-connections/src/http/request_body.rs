@@ -23,13 +23,13 @@ pub struct RequestBody<B = Incoming> {
     registry: Arc<Registry>,
 }
 
-/// A wait for the client.
+/// The current wait for bytes of the client.
 struct Waiting {
     since: Instant,
     sleep: Pin<Box<Sleep>>,
 }
 
-/// Why the body of a request cannot be read any further.
+/// Why reading the body of a request failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyError<E = hyper::Error> {
@@ -46,8 +46,8 @@ impl<B> RequestBody<B> {
         Self { body, time_left: time, waiting: None, registry: Arc::clone(registry) }
     }
 
-    /// Waits for something before the body is read. The wait counts as time of the body, except while `is_held_up` tells
-    /// that the server itself is the reason for the wait.
+    /// Waits for a future before the body is read. The wait counts as time of the body, except while `is_held_up` returns `true`,
+    /// because then the server causes it.
     pub(crate) async fn wait_for<T>(
         &mut self,
         what: impl Future<Output = T>,

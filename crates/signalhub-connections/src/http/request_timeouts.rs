@@ -1,5 +1,5 @@
-//! How long a client may take for its requests and responses: a deadline for each head, one for the idle time between
-//! requests, and one for a response that it does not read.
+//! The deadlines of one socket: for the head of each request, for the idle time between requests, and for a response that the
+//! client does not read.
 
 mod watched_socket;
 
@@ -20,10 +20,10 @@ use crate::transport::long_polling::Present;
 /// How long a client may take to read a response of a connection that has ended.
 const LAST_MESSAGES_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often to check whether the connection has ended whose response is not read.
+/// How often the connection of an unread response is checked for its end.
 const RECHECK: Duration = Duration::from_secs(1);
 
-/// Follows the requests on one socket.
+/// Tracks the requests on one socket and their deadlines.
 #[derive(Debug)]
 pub(crate) struct RequestTimeouts {
     state: Mutex<State>,
@@ -36,7 +36,7 @@ pub(crate) struct RequestTimeouts {
 struct State {
     request: RequestState,
     flushed: Flushed,
-    /// Since when the client has read nothing although there is something to write.
+    /// Since when the client has read nothing although bytes wait to be written.
     stalled_since: Option<Instant>,
     /// The connection whose messages the last response contains, if there is one.
     answered: Option<Answered>,
@@ -47,7 +47,7 @@ struct State {
 #[derive(Debug)]
 struct Answered {
     send_queue: Weak<SendQueue>,
-    /// When it was noticed that it has ended.
+    /// When this task found that it has ended.
     ended: Option<Instant>,
     /// The poll counts as present until the client has read its response.
     _present: Option<Present>,
@@ -131,7 +131,7 @@ impl RequestTimeouts {
         state.flushed == Flushed::Wholly && !matches!(state.request, RequestState::Busy { .. })
     }
 
-    /// Notes a complete head. There is no deadline until its response is finished.
+    /// Records that a head is complete. There is no deadline until its response is finished.
     pub(crate) fn request(self: &Arc<Self>) -> Busy {
         let mut state = self.lock();
         let responses = if let RequestState::Busy { responses } = state.request { responses } else { 0 };
@@ -272,7 +272,7 @@ impl State {
 pub(crate) struct Busy(Arc<RequestTimeouts>);
 
 impl Busy {
-    /// Notes that the response contains messages of a connection.
+    /// Records that the response contains messages of a connection.
     pub(crate) fn answers(&self, send_queue: &Arc<SendQueue>, present: Option<Present>) {
         let answered = Answered { send_queue: Arc::downgrade(send_queue), ended: None, _present: present };
         let before = self.0.lock().answered.replace(answered);

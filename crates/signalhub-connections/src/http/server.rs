@@ -33,7 +33,7 @@ use crate::request::forwarded::TrustedProxies;
 use crate::request::hosts::Hosts;
 use crate::request::path;
 
-/// How long connections may take to end when the server stops, after the last of them was told to end.
+/// How long connections may take to end when the server stops, after the last of them has received `Drain`.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many bytes the kernel may buffer for a client that does not read, by default.
@@ -65,7 +65,7 @@ impl Server {
     /// Binds a socket; port 0 lets the system choose one.
     ///
     /// # Errors
-    /// If the address cannot be bound.
+    /// The address cannot be bound.
     pub async fn bind(address: impl tokio::net::ToSocketAddrs) -> io::Result<Self> {
         let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "the address names no host");
         for address in tokio::net::lookup_host(address).await? {
@@ -114,7 +114,7 @@ impl Server {
         self
     }
 
-    /// Answers all other requests; without it they get an empty 404.
+    /// Answers all requests that are for no endpoint and no page. Without it they get an empty 404.
     #[must_use]
     pub fn otherwise(mut self, respond: impl Respond) -> Self {
         self.routes.otherwise = Some(Arc::new(respond));
@@ -130,14 +130,14 @@ impl Server {
         self
     }
 
-    /// Sets which hosts requests may be for; others get 421. By default all hosts are served, as by the original.
+    /// Sets which hosts are served. Requests for other hosts get 421. By default all hosts are served, as by the original.
     #[must_use]
     pub fn hosts(mut self, hosts: Hosts) -> Self {
         self.routes.hosts = Some(hosts);
         self
     }
 
-    /// Sets the proxies whose headers tell where requests come from; none by default.
+    /// Sets the proxies whose headers contain the addresses of clients; none by default.
     #[must_use]
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.routes.proxies = proxies;
@@ -151,19 +151,19 @@ impl Server {
         self
     }
 
-    /// Sets over which time the connections are closed when the server stops, so that not all clients reconnect elsewhere at
-    /// once. Zero by default, which closes them all together.
+    /// Sets the time over which connections are closed, one after another, when the server stops, so that clients do not all
+    /// reconnect at once. Zero by default, which closes all of them together.
     #[must_use]
     pub fn drain_time(mut self, time: Duration) -> Self {
         self.drain_time = time;
         self
     }
 
-    /// Sets how many bytes the kernel may buffer for a client that does not read (`SO_SNDBUF`), 256 KiB by default. More is
-    /// queued [by the connection](Endpoint::queue_limit). Linux uses twice the value, up to `net.core.wmem_max`.
+    /// Sets how many bytes the kernel may buffer for a client that does not read (`SO_SNDBUF`), 256 KiB by default. Further bytes
+    /// are queued [by the connection](Endpoint::queue_limit). Linux uses twice the value, up to `net.core.wmem_max`.
     ///
     /// # Errors
-    /// If the system refuses it.
+    /// The system refuses the value.
     pub fn send_buffer_size(self, bytes: usize) -> io::Result<Self> {
         // Accepted sockets inherit it.
         SockRef::from(&self.listener).set_send_buffer_size(bytes)?;
@@ -173,17 +173,17 @@ impl Server {
     /// The address it listens on.
     ///
     /// # Errors
-    /// If the system does not tell.
+    /// The system call failed.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// The counts of connections, which follow the running server.
+    /// The numbers of connections. They stay up to date while the server runs.
     pub fn connections(&self) -> ConnectionCounts {
         ConnectionCounts(Arc::clone(&self.routes.registry))
     }
 
-    /// What a publisher needs to wait for slow clients of this server.
+    /// Lets a publisher wait for slow clients of this server.
     pub fn readers(&self) -> Readers {
         Readers(Arc::clone(self.routes.registry.backlog()))
     }
@@ -197,7 +197,7 @@ impl Server {
     /// 503.
     ///
     /// # Errors
-    /// If the options of the listener cannot be set.
+    /// The options of the listener cannot be set.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let Self { listener, routes, drain_time } = self;
         let registry = Arc::clone(&routes.registry);

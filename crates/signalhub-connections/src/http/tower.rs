@@ -32,13 +32,13 @@ use crate::request::path;
 use crate::request::remote_address::RemoteAddress;
 use crate::transport::io::Io;
 
-/// How long connections may take to end after the last of them was told to end.
+/// How long connections may take to end after the last of them has received `Drain`.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// An endpoint as a tower service: with axum, `Router::new().nest_service("/hub", TowerEndpoint::new(endpoint))`.
 ///
-/// All clones share their connections. The service starts working with the first request, inside the runtime that brings
-/// it; connections go on after the last clone was dropped, until they end by themselves.
+/// All clones share their connections. The service starts its tasks with the first request, in the runtime that
+/// serves it; connections go on after the last clone was dropped, until they end by themselves.
 ///
 /// # Paths
 /// The service expects paths without the prefix that it is nested under, as axum's `nest_service` gives them; anything but
@@ -53,7 +53,7 @@ const GRACE: Duration = Duration::from_secs(5);
 ///   plain TCP sockets get it here in any case. Event streams, polls and TLS depend on the surrounding server, because it
 ///   never hands over their socket. With axum, `listener.tap_io(|socket| drop(socket.set_nodelay(true)))` sets it for all
 ///   sockets; with hyper, call `set_nodelay` after `accept`.
-/// - `SO_KEEPALIVE` and `TCP_USER_TIMEOUT`: without them, a client whose network has died is noticed only after many
+/// - `SO_KEEPALIVE` and `TCP_USER_TIMEOUT`: without them, a client whose network has failed is detected only after many
 ///   minutes, unless it has pinged before. [`Server`](crate::Server) sets both.
 /// - How long heads and responses may take, and how many file descriptors there are. A response that a client does not read
 ///   stays in the memory of the surrounding server.
@@ -67,7 +67,7 @@ pub struct TowerEndpoint(Arc<Shared>);
 #[derive(Clone)]
 struct Shared {
     mounted: Mounted,
-    /// The path that it answers, without a slash at the end; empty behind a router that removes its prefix.
+    /// The path that it answers, without a slash at the end. It is empty if a router removes the prefix.
     path: Box<str>,
     proxies: TrustedProxies,
     started: Arc<Once>,
@@ -87,7 +87,7 @@ impl TowerEndpoint {
         self.change(|shared| shared.path = path::normal(path).trim_end_matches('/').into())
     }
 
-    /// Sets the proxies whose forwarded headers tell where requests come from; none by default. A request comes from a
+    /// Sets the proxies whose forwarded headers contain the addresses of clients; none by default. A request comes from a
     /// proxy if its [`RemoteAddress`] is the proxy's, which is then replaced by the client's.
     #[must_use]
     pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
@@ -101,7 +101,7 @@ impl TowerEndpoint {
         self
     }
 
-    /// The counts of connections, which follow the running endpoint.
+    /// The numbers of connections. They stay up to date while the endpoint is used.
     pub fn connections(&self) -> ConnectionCounts {
         ConnectionCounts(Arc::clone(self.registry()))
     }
@@ -125,7 +125,7 @@ impl TowerEndpoint {
 }
 
 impl Shared {
-    /// Finds out where a request comes from and what it is for. The error is its answer.
+    /// Determines the client's address and the route of a request. The error is the answer.
     #[allow(clippy::result_large_err, reason = "the error is the answer that goes out next")]
     fn check_head(&self, head: &mut Parts) -> Result<Route, Response<Body>> {
         if let Some(peer) = head.extensions.get::<RemoteAddress>().map(|peer| peer.ip())
@@ -135,7 +135,7 @@ impl Shared {
         }
         let refuse =
             |head: &Parts, error, response| refuse_error(&self.mounted.registry, error, head.uri.path(), response);
-        // The router around has removed the prefix, so what leads out of it is another path.
+        // The surrounding router has removed the prefix. A path that leads out of it with `..` is another path.
         let is_within = !self.path.is_empty() || path::is_within_root(head.uri.path());
         if path::normalise(&mut head.uri).is_err() {
             return Err(refuse(head, ClientError::MalformedRequest, answers::malformed()));

@@ -1,4 +1,4 @@
-//! The numbers of connections, as the application reads them.
+//! `ConnectionCounts`: the numbers of connections and refusals, for metrics and readiness checks.
 
 use std::sync::Arc;
 
@@ -7,52 +7,52 @@ use crate::close::CloseReason;
 use crate::counts::client_errors::ClientError;
 use crate::counts::refusals::LimitRefusals;
 
-/// Counts the connections of a running server.
+/// The numbers of connections of a running server, for metrics, and its readiness for a load balancer.
 #[derive(Clone, Debug)]
 pub struct ConnectionCounts(pub(crate) Arc<Registry>);
 
 impl ConnectionCounts {
-    /// Connections that are live: all but those that wait for their first transport.
+    /// The number of live connections: all but those that wait for their first transport.
     pub fn active(&self) -> usize {
         self.0.active()
     }
 
-    /// Those of them that have lost their transport and wait for their client to come back.
+    /// The number of live connections that have lost their transport and wait for their client to reconnect.
     pub fn suspended(&self) -> usize {
         self.0.suspended()
     }
 
-    /// How often a client has come back to its connection so far, with a new transport.
+    /// How often a client has resumed its connection so far.
     pub fn resumed(&self) -> u64 {
         self.0.resumed()
     }
 
-    /// How many connections have ended so far while they waited for their client to come back.
+    /// How many connections have ended so far because their client did not reconnect in time.
     pub fn given_up(&self) -> u64 {
         self.0.given_up()
     }
 
-    /// Negotiated connections that wait for a transport.
+    /// The number of negotiated connections that wait for their first transport.
     pub fn waiting(&self) -> usize {
         self.0.waiting()
     }
 
-    /// What was refused so far.
+    /// How many requests and sockets were refused so far, by limit.
     pub fn refusals(&self) -> LimitRefusals {
         self.0.refusals().so_far()
     }
 
-    /// How many requests so far failed for what their clients did wrong.
+    /// How many requests have failed so far for this error of their client.
     pub fn client_errors(&self, error: ClientError) -> u64 {
         self.0.client_errors().of(error)
     }
 
-    /// How many live connections have ended so far for this reason.
+    /// How many connections have ended so far for this reason.
     pub fn ended(&self, reason: CloseReason) -> u64 {
         self.0.ends().of(reason)
     }
 
-    /// Tells whether the server stops, so that it is not to be sent new clients.
+    /// Tells whether the server stops. A load balancer must not send it new clients then.
     pub fn is_draining(&self) -> bool {
         self.0.is_draining()
     }

@@ -90,7 +90,7 @@ async fn a_drain_is_spread_evenly() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_ends_with_the_last_connection_and_not_later_than_told() {
+async fn a_drain_ends_with_the_last_connection_and_at_its_deadline_at_the_latest() {
     let (time, grace) = (Duration::from_secs(40), Duration::from_secs(5));
     let start = Instant::now();
     assert!(registry(Limits::default()).drain_and_empty(time, grace).await);

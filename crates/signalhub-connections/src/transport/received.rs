@@ -40,7 +40,7 @@ pub enum Received {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadMessagesError {
-    /// Event streams and polls have no message boundaries: POSTs bring a stream of bytes.
+    /// Event streams and polls have no message boundaries: POSTs are a stream of bytes.
     #[error("the transport has no message boundaries")]
     NoBoundaries,
     /// A part of a message was already read, or POSTs sent bytes before the WebSocket was opened.

@@ -188,7 +188,7 @@ impl Socket {
                 Ok(Next::Message(kind)) => return Poll::Ready(Received::Message { kind }),
                 Ok(Next::TooLong) => {
                     let error = format_args!("a message is longer than {} bytes", reader.max());
-                    tracing::debug!(%error, "a message of the client is refused");
+                    tracing::debug!(%error, "a message was refused");
                     self.refuse(CloseReason::MessageTooLong, CloseCode::MESSAGE_TOO_BIG.get(), send_queue);
                 }
                 Ok(Next::Pong) => return Poll::Ready(Received::Pong),

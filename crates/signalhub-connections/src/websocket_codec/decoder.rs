@@ -238,7 +238,7 @@ fn close(body: &[u8]) -> Result<Option<CloseBody>, Violation> {
         [_] => Err(Violation::CloseBody),
         [high, low, reason @ ..] => {
             let code = u16::from_be_bytes([*high, *low]);
-            // 1014 was registered after the RFC; the original accepts it, tungstenite does not know it.
+            // 1014 was registered after the RFC. The original accepts it, and tungstenite has no name for it.
             if !CloseCode::from(code).is_allowed() && code != 1014 {
                 return Err(Violation::CloseCode(code));
             }

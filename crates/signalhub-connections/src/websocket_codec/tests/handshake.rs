@@ -30,7 +30,7 @@ fn the_sample_is_accepted() {
 
 /// Rows that the original answers in the same way.
 #[test]
-fn upgrades_are_told_from_other_requests() {
+fn upgrades_are_distinguished_from_other_requests() {
     let row = |name, lines: &[&'static str], accepted| {
         assert_eq!(answer(name, lines).is_some(), accepted, "{name}: {lines:?}");
     };

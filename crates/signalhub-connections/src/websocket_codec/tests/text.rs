@@ -1,4 +1,4 @@
-//! Family 6: text is UTF-8, and what is not is refused as early as it can be known.
+//! Family 6: text that is not UTF-8 is refused at the first byte that cannot be valid.
 
 use super::*;
 
