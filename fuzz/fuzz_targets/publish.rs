@@ -1,4 +1,4 @@
-//! The body of a publish: a receipt or a problem for each notification, the same alone as in a batch.
+//! Publish bodies: each notification is answered with a receipt or a problem, and alike alone and in a batch.
 
 #![no_main]
 
@@ -20,7 +20,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// Its status, which is 202 for a receipt.
+    /// Returns the status of the answer: 202 for a receipt.
     fn check(&self) -> u16 {
         match (&self.id, self.status, &self.code) {
             (Some(_), None, None) => 202,
@@ -30,7 +30,7 @@ impl Answer {
     }
 }
 
-/// Whether a body is JSON, and no batch.
+/// Whether a body is valid JSON and not an array.
 fn is_one(body: &[u8]) -> bool {
     let json = |body| serde_json::from_str::<IgnoredAny>(body).is_ok();
     body.trim_ascii_start().first() != Some(&b'[') && std::str::from_utf8(body).is_ok_and(json)
@@ -44,19 +44,19 @@ fuzz_target!(|input: &[u8]| {
         _ => ("application/cloudevents-batch+json", None),
     };
     PUBLISHING.with(|publishing| {
-        let told = publishing.publish(alone, body);
-        if told.status == 200 {
-            let answers: Vec<Answer> = serde_json::from_slice(&told.body).expect("a batch has an answer for each");
+        let response = publishing.publish(alone, body);
+        if response.status == 200 {
+            let answers: Vec<Answer> = serde_json::from_slice(&response.body).expect("a batch has an answer for each");
             let items: Vec<IgnoredAny> = serde_json::from_slice(body).expect("what was taken is JSON");
             assert_eq!(answers.len(), items.len());
             answers.iter().for_each(|answer| _ = answer.check());
             return;
         }
-        let answer: Answer = serde_json::from_slice(&told.body).expect("the answer is an object");
-        assert_eq!(answer.check(), told.status);
+        let answer: Answer = serde_json::from_slice(&response.body).expect("the answer is an object");
+        assert_eq!(answer.check(), response.status);
         let Some(batched) = batched.filter(|_| is_one(body)) else { return };
         let batch = publishing.publish(batched, &[b"[", body, b"]"].concat());
         let answers: Vec<Answer> = serde_json::from_slice(&batch.body).expect("a batch of one has one answer");
-        assert_eq!(answers.iter().map(Answer::check).collect::<Vec<_>>(), [told.status]);
+        assert_eq!(answers.iter().map(Answer::check).collect::<Vec<_>>(), [response.status]);
     });
 });

@@ -27,15 +27,15 @@ pub struct Publishing {
 
 /// The answer to a publisher.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Told {
-    /// The status.
+pub struct Answer {
+    /// The HTTP status.
     pub status: u16,
     /// The body.
     pub body: Bytes,
 }
 
 impl Publishing {
-    /// Starts one whose batches may have eight items.
+    /// Creates an API whose batches may have eight notifications.
     pub fn start() -> Self {
         let keys = vec![ApiKey::new("key").expect("this is a key")];
         let maximum_batch_size = NonZeroUsize::new(8).expect("8 is not 0");
@@ -55,15 +55,15 @@ impl Publishing {
         Self { api, runtime }
     }
 
-    /// Publishes a body of this content type.
-    pub fn publish(&self, content_type: &str, body: &[u8]) -> Told {
+    /// Publishes a body with this content type.
+    pub fn publish(&self, content_type: &str, body: &[u8]) -> Answer {
         let request = Request::post(PATH).header("x-api-key", "key").header("content-type", content_type);
         let request = request.body(Full::new(Bytes::copy_from_slice(body))).expect("all parts are valid");
         self.runtime.block_on(async {
             let response = self.api.answer(request).await;
             let status = response.status().as_u16();
             let body = response.into_body().collect().await.expect("the body is in memory");
-            Told { status, body: body.to_bytes() }
+            Answer { status, body: body.to_bytes() }
         })
     }
 }

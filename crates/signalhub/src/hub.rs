@@ -1,4 +1,4 @@
-//! The hub and how it is built.
+//! Hubs and their builder.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use signalhub_connections::{BoxFuture, Connection, ConnectionHandler};
 use signalhub_events::{Broker, Grants};
-
 use tokio::time::Instant;
 
 use crate::calls::caller::Caller;
@@ -24,10 +23,9 @@ use crate::session;
 use crate::state::HubState;
 use crate::subscription_manager::{self, SubscriptionMethods};
 
-/// A set of methods that clients call, and the clients that are connected to it.
+/// A SignalR hub: methods that clients call, and the clients that are connected.
 ///
-/// Clones are the same hub. It becomes reachable when it is given to an
-/// [`Endpoint`](signalhub_connections::Endpoint).
+/// Clones share one hub. An [`Endpoint`](signalhub_connections::Endpoint) of a server makes it reachable.
 #[derive(Clone)]
 pub struct Hub {
     definition: Arc<HubDefinition>,
@@ -35,7 +33,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Begins to build a hub without state.
+    /// Returns a builder for a hub without state; [`HubBuilder::state`] adds one.
     pub fn builder() -> HubBuilder<()> {
         HubBuilder {
             state: (),
@@ -49,37 +47,37 @@ impl Hub {
         }
     }
 
-    /// Addresses its clients, from any task.
+    /// Returns the clients of the hub, to which any task can send.
     pub fn clients(&self) -> Clients {
         Clients::of_hub(Arc::clone(&self.state.clients))
     }
 
-    /// Puts its clients into groups, from any task.
+    /// Returns the groups of the hub, to which any task can add clients.
     pub fn groups(&self) -> Groups {
         Groups::new(Arc::clone(&self.state.clients))
     }
 
-    /// Counts the groups that have members.
+    /// Returns how many groups have members.
     pub fn group_count(&self) -> usize {
         self.state.clients.group_count()
     }
 
-    /// Counts the calls that wait for a client's answer.
+    /// Returns how many invocations of client methods wait for the result of a client.
     pub fn pending_result_count(&self) -> usize {
         self.state.clients.results().len()
     }
 
-    /// Counts the calls that it has refused because clients went over their limits.
+    /// Returns how many calls were refused because of limits, since the hub was built.
     pub fn refused_calls(&self) -> RefusedCalls {
         self.state.refused.read()
     }
 
-    /// How many calls of clients were answered with this error so far.
+    /// Returns how many calls of clients were answered with this error, since the hub was built.
     pub fn call_errors(&self, error: CallError) -> u64 {
         self.state.call_errors.of(error)
     }
 
-    /// Counts the clients between handshake and end.
+    /// Returns how many clients are connected: their handshake is done, and their connection has not ended.
     pub fn client_count(&self) -> usize {
         self.state.clients.len()
     }
@@ -101,7 +99,7 @@ impl fmt::Debug for Hub {
     }
 }
 
-/// Collects the methods and options of a hub.
+/// Builds a [`Hub`]: its state, methods, hooks, filters and options.
 #[must_use]
 pub struct HubBuilder<S> {
     state: S,
@@ -115,10 +113,11 @@ pub struct HubBuilder<S> {
 }
 
 impl HubBuilder<()> {
-    /// Gives the hub a state, which methods take as `State`; it comes before all methods.
+    /// Sets the state of the hub, which methods and hooks take as [`State`](crate::State). It must be set before methods and
+    /// hooks are added.
     ///
     /// # Panics
-    /// When a method or a handler of connections was added already.
+    /// When a method or a hook was added before.
     pub fn state<S: Clone + Send + Sync + 'static>(self, state: S) -> HubBuilder<S> {
         let first = self.methods.is_empty() && self.on_connected.is_none() && self.on_disconnected.is_none();
         assert!(first, "the state of a hub comes before its methods");
@@ -129,20 +128,20 @@ impl HubBuilder<()> {
 }
 
 impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
-    /// Adds a method that clients invoke; they may write its name in any case.
+    /// Adds a method that clients call. Its name is not case-sensitive.
     ///
     /// # Panics
-    /// When there is a method of that name already: the original refuses overloads too.
+    /// When the hub has a method of this name: there are no overloads, as in the original.
     pub fn method<P: 'static>(mut self, name: &str, handler: impl Handler<P, S>) -> Self {
         self.requests = self.requests.used();
         let method = Method::plain(name, handler, self.state.clone());
         self.add(method)
     }
 
-    /// Adds a method that answers with a stream.
+    /// Adds a streaming method, which clients call with `stream`. Its name is not case-sensitive.
     ///
     /// # Panics
-    /// When there is a method of that name already.
+    /// When the hub has a method of this name.
     pub fn stream<P: 'static>(mut self, name: &str, handler: impl StreamHandler<P, S>) -> Self {
         self.requests = self.requests.used();
         let method = Method::stream(name, handler, self.state.clone());
@@ -156,20 +155,22 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
         self
     }
 
-    /// Runs when a client has shaken hands, before its first call is read; a failure ends the connection for good.
+    /// Sets the hook that runs after the handshake of a client, before its first message is read. If it fails, the client is
+    /// refused: its connection ends, and it may not reconnect by itself.
     ///
     /// # Panics
-    /// When the handler takes arguments of the client.
+    /// When the handler takes arguments or streams of the client.
     pub fn on_connected<P: 'static>(mut self, handler: impl Handler<P, S>) -> Self {
         self.requests = self.requests.used();
         self.on_connected = Some(Hook::new("OnConnected", handler, self.state.clone()));
         self
     }
 
-    /// Runs when a client that was connected has gone; see [`Disconnected`](crate::Disconnected).
+    /// Sets the hook that runs after the connection of a client has ended, unless `on_connected` refused the client. The
+    /// reason is a parameter: [`Disconnected`](crate::Disconnected).
     ///
     /// # Panics
-    /// When the handler takes arguments of the client.
+    /// When the handler takes arguments or streams of the client.
     pub fn on_disconnected<P: 'static>(mut self, handler: impl Handler<P, S>) -> Self {
         self.requests = self.requests.used();
         self.on_disconnected = Some(Hook::new("OnDisconnected", handler, self.state.clone()));
@@ -178,23 +179,25 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
 
     /// Adds a filter, which runs around all calls and around the start and the end of connections.
     ///
-    /// The filter that is added first is the outermost. HubFilters apply to all methods of the hub, also to those that were
-    /// added earlier.
+    /// The filter that is added first is the outermost. A filter applies to all methods of the hub, including those that were
+    /// added before it.
     pub fn filter(mut self, filter: impl HubFilter) -> Self {
         self.requests = self.requests.used();
         self.filters.push(filter);
         self
     }
 
-    /// Adds `Subscribe` and `Unsubscribe`: clients get the broker's events that they ask for as calls of `OnEvent`.
+    /// Adds the methods `Subscribe` and `Unsubscribe`. Clients get the events of the broker that they subscribed to as
+    /// invocations of `OnEvent`.
     ///
-    /// What a client may see comes from its identity: its organisation, and its `grants` claim, without which it has
-    /// everything. When it brings new credentials, the subscriptions that their grants do not permit end.
+    /// The identity of a client decides which events it may get: its organisation, and the grants of its `grants` claim.
+    /// Without this claim, all events are granted. New credentials end the subscriptions that their grants do not permit.
     pub fn events(self, broker: Broker) -> Self {
         self.events_with_default(broker, Grants::All)
     }
 
-    /// The same, with other grants for identities that have no `grants` claim.
+    /// Adds `Subscribe` and `Unsubscribe` as [`events`](Self::events) does, with these grants for identities that have no
+    /// `grants` claim.
     pub fn events_with_default(mut self, broker: Broker, default_grants: Grants) -> Self {
         let methods = SubscriptionMethods::new(broker, default_grants);
         self.subscriptions = Some(methods.clone());
@@ -228,7 +231,7 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
         self
     }
 
-    /// Finishes the hub.
+    /// Builds the hub.
     pub fn build(self) -> Hub {
         let Self { methods, on_connected, on_disconnected, subscriptions, filters, requests, .. } = self;
         let methods = methods.into_values();

@@ -1,4 +1,4 @@
-//! Methods are written once and serve clients of JSON and of MessagePack.
+//! One hub serves clients of JSON and of MessagePack.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -58,7 +58,7 @@ async fn clients(hub: &Hub, protocols: &[Protocol]) -> Vec<Client> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_way_to_call_works_in_both() {
+async fn every_kind_of_call_works_in_both_protocols() {
     let hub = hub().build();
     for protocol in Protocol::ALL {
         let mut client = Client::connect_speaking(&hub, Identity::user("ann"), protocol).await;
@@ -151,7 +151,7 @@ async fn a_broadcast_that_one_protocol_cannot_represent_reaches_no_client() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_that_is_passed_on_reaches_clients_of_both() {
+async fn a_forwarded_value_reaches_clients_of_both_protocols() {
     let hub = hub().build();
     let mut both = clients(&hub, &Protocol::ALL).await;
     let [json, binary] = &mut both[..] else { panic!("two clients") };
@@ -166,7 +166,7 @@ async fn a_value_that_is_passed_on_reaches_clients_of_both() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_that_one_protocol_cannot_represent_is_refused_before_it_is_passed_on() {
+async fn a_value_that_one_protocol_cannot_represent_is_refused_before_it_is_forwarded() {
     let fill = async |clients: Clients, mut upload: Upload<AnyValue>| {
         while let Some(item) = upload.next().await {
             clients.all().send("Passed", (item?,)).await?;
@@ -227,7 +227,7 @@ fn raw() -> Box<RawValue> {
     RawValue::from_string("{\"a\":\r\n\r\n1,\r\"b\":\n[]}".to_owned()).unwrap()
 }
 
-/// Event streams are cut into lines, so that no record may have any of its own.
+/// In an event stream, a line break ends a data line, so a record must not contain one.
 #[tokio::test(start_paused = true)]
 async fn line_breaks_between_tokens_reach_every_client_as_spaces() {
     let relay = async |clients: Clients, Args((value,)): Args<(Box<RawValue>,)>| {

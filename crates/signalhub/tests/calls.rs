@@ -1,4 +1,4 @@
-//! Plain calls of one client, beside and behind each other.
+//! Calls of one client: their order, their ids, and the client timeout.
 
 mod support;
 
@@ -27,7 +27,7 @@ fn hub() -> (HubBuilder<Shared>, Shared, Events) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_begin_in_order_and_end_as_they_do() {
+async fn calls_start_in_order_and_are_answered_as_they_end() {
     for (limit, begin) in [(1, 1), (2, 2), (5, 3)] {
         let (hub, shared, mut events) = hub();
         let hub = hub.configure(|options| options.maximum_parallel_invocations_per_client = limit).build();

@@ -1,4 +1,4 @@
-//! Calls of the server that clients answer.
+//! Client results: invocations of client methods whose result a method waits for.
 
 mod support;
 
@@ -19,7 +19,7 @@ async fn ask(clients: Clients, Args((id,)): Args<(ConnectionId,)>) -> Result<i32
     Ok(clients.client(&id).invoke::<i32>("Age", ()).await?)
 }
 
-/// Gives up after ten seconds.
+/// Waits for the result for ten seconds.
 async fn ask_for_ten_seconds(clients: Clients) -> Result<String, HubError> {
     let caller = clients.caller();
     match tokio::time::timeout(Duration::from_secs(10), caller.invoke::<String>("Name", ())).await {
@@ -128,7 +128,7 @@ async fn a_waiting_method_gives_its_slot_to_the_next_call() {
     shared.let_through(1);
     let (waited, behind) = (result("3", &Value::Null), result("4", &json!("behind")));
     client.receives([waited, behind, result("2", &json!("b")), result("1", &json!("a"))]).await;
-    // The slots that were given away did not multiply.
+    // There is still one slot.
     client.call("5", "Wait", &json!([]));
     client.call("6", "Echo", &json!([6]));
     client.receives_nothing().await;
@@ -293,7 +293,7 @@ async fn a_question_can_be_answered_while_the_server_stops() {
     assert_eq!(client.ends().await, CloseReason::ServerShutdown);
 }
 
-/// A task that on_connected starts is not on_connected, when it goes by way of the hub.
+/// A task that `on_connected` starts may invoke client methods, through the hub.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_is_still_connecting_answers_later() {
     let (hub, shared, _) = hub();
@@ -309,7 +309,7 @@ async fn a_client_that_is_still_connecting_answers_later() {
     assert_eq!(soon(waiting).await.expect("no panic").ok(), Some(1));
 }
 
-/// An upload of the client and a question of the server never have one id, but the client may try.
+/// A client may open an upload with the id of an invocation of the server.
 #[tokio::test(start_paused = true)]
 async fn a_completion_is_offered_to_uploads_first() {
     let (hub, ..) = hub();

@@ -98,7 +98,7 @@ fn the_chat_example_talks_and_streams_in_both_directions() {
     say(r#"{"type":1,"target":"Say","arguments":["lobby","hello"]}"#);
     assert!(hear().contains(r#""target":"Said","arguments":["#));
     say(r#"{"type":4,"invocationId":"2","target":"Countdown","arguments":[2]}"#);
-    // A poll brings what is there; the stream may go on behind it.
+    // A poll returns what has arrived; the stream may continue after it.
     let mut items = hear();
     while !items.contains("\"type\":3") {
         items += &hear();

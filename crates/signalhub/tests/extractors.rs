@@ -25,7 +25,7 @@ impl<S> Extract<S> for Name {
     }
 }
 
-/// The name of the method, by way of the state of the hub.
+/// Reports the name of the method through the state of the hub.
 struct Reported;
 
 impl Extract<Shared> for Reported {
@@ -104,7 +104,7 @@ async fn a_failed_extraction_ends_the_streams_that_the_call_takes() {
     let mut client = Client::connect_as(&hub, Identity::user("mallory")).await;
     client.call_with("1", "Sum", &["s"]);
     client.receives([failed("1", &refused("Sum"))]).await;
-    // More items than any buffer takes: they belong to no stream, so nothing waits for a reader.
+    // More items than a buffer holds: no upload is open, so they are ignored and do not block reading.
     for item in 0..100 {
         client.item("s", &json!(item));
     }

@@ -1,8 +1,8 @@
 //! Clients that send many calls at once, over real sockets, each run from a seed: every call is answered, and every message
 //! arrives.
 //!
-//! The seeds vary what blocks or delays a session: slow calls, uploads that no method reads yet, messages in pieces, sockets that take
-//! little, streams, and messages of others that come in between. A run that fails names its seed.
+//! The seeds vary what blocks or delays a session: slow calls, uploads that no method reads yet, messages in pieces, sockets that accept
+//! few bytes, streams, and messages of other clients in between. A run that fails names its seed.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -22,7 +22,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 const RUNS: u64 = 60;
 
-/// How long a run may hear nothing before it counts as stuck.
+/// How long a run may receive nothing before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn hub(parallel: usize) -> Hub {
@@ -53,7 +53,7 @@ fn hub(parallel: usize) -> Hub {
         .build()
 }
 
-/// What a client says, and what it is to hear.
+/// What a client sends, and which answers it must get.
 struct Script {
     bytes: Vec<u8>,
     /// The answers by invocation id: their results, or how many items come before the end of a stream.
@@ -124,7 +124,7 @@ impl Script {
         self.bytes.extend_from_slice(record.as_bytes());
     }
 
-    /// Takes a message of the server off what is owed. Messages of other clients are counted.
+    /// Removes a message of the server from the answers that are owed. Messages of other clients are counted.
     fn on_message(&mut self, message: &Value, received: &mut u64) {
         match message["type"].as_u64() {
             Some(1) => *received += 1,

@@ -1,4 +1,4 @@
-//! Whatever clients do, and in whatever order: each call ends once, nothing follows a Close message, nothing is left.
+//! For any sequence of operations: each call ends once, nothing follows a Close message, and nothing is left.
 
 mod support;
 

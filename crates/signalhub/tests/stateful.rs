@@ -1,4 +1,4 @@
-//! Hubs and clients that may come back: what a client owes them, and what it may not do.
+//! Stateful reconnect: acknowledgements, limits, and messages that a client repeats.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -35,7 +35,7 @@ impl Client {
         self.say(&format!(r#"{{"type":1,"invocationId":"{id}","target":"Echo","arguments":["x"]}}"#));
     }
 
-    /// The next message; `None` when none comes within a while.
+    /// The next message; `None` if none arrives while the clock runs for some seconds.
     async fn next(&mut self) -> Option<String> {
         let message = tokio::time::timeout(Duration::from_secs(5), self.0.receive()).await.ok()??;
         Some(String::from_utf8(message.to_vec()).unwrap().trim_end_matches('\u{1e}').to_owned())
@@ -81,7 +81,7 @@ async fn a_client_that_never_acknowledges_is_closed_and_affects_no_other() {
         assert!(witness.next().await.unwrap().contains(&text));
         witness.say(&format!(r#"{{"type":8,"sequenceId":{sent}}}"#));
         tokio::task::yield_now().await;
-        // It reads all the same: only its acknowledgements are missing.
+        // It reads its messages; only its acknowledgements are missing.
         silent.next().await;
     }
     assert_eq!(silent.0.close_reason(), Some(CloseReason::SlowConsumer));
@@ -91,7 +91,7 @@ async fn a_client_that_never_acknowledges_is_closed_and_affects_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn numbers_without_sense_cost_nothing_but_the_client() {
+async fn invalid_numbers_end_only_the_connection_of_their_client() {
     for (message, close) in [
         (r#"{"type":8,"sequenceId":-1}"#, None),
         (r#"{"type":8,"sequenceId":9223372036854775807}"#, None),
@@ -129,7 +129,7 @@ async fn a_connection_that_was_given_up_is_gone() {
     assert_eq!(hub.client_count(), 0);
 }
 
-/// What the original, asked one by one, acknowledges and what not.
+/// Which messages are acknowledged, as recorded from the original one by one.
 #[tokio::test(start_paused = true)]
 async fn all_calls_and_answers_are_acknowledged_but_no_item_without_a_stream() {
     for (message, counts) in [
@@ -165,7 +165,7 @@ async fn all_calls_and_answers_are_acknowledged_but_no_item_without_a_stream() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_repeats_items_without_a_stream_is_neither_answered_twice_nor_left_out() {
+async fn a_client_that_repeats_items_without_a_stream_is_answered_once() {
     let hub = hub().build();
     let mut client = Client::connect(&hub).await;
     let item = r#"{"type":2,"invocationId":"nope","item":1}"#;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use signalhub::{Args, Caller, Cancellation, CloseReason, ErrorDetails, Hub, HubBuilder, HubError, State};
 use support::{Client, Shared, ended, failed, idle, invoking, item_of, result};
 
-/// What a peer that does not read lets pile up before streams pause: a sixteenth of the queue's limit.
+/// How many bytes are queued for a peer that does not read before streams pause: a sixteenth of the limit of the queue.
 const PAUSE: usize = 64 * 1024;
 
 const STREAMING: &str = "An error occurred on the server while streaming results.";
@@ -29,7 +29,7 @@ fn count_then(n: u32, error: HubError) -> impl Stream<Item = Items<u32>> {
     stream::iter((0..n).map(Ok).chain([Err(error)]))
 }
 
-/// Gives a number each time that the test lets one through, without end.
+/// An endless stream that yields a number each time the test opens the gate.
 async fn gated(State(shared): State<Shared>) -> Items<impl Stream<Item = Items<usize>>> {
     let guard = shared.alive.guard();
     Ok(stream::unfold((shared, guard), async |(shared, guard)| {
@@ -38,7 +38,7 @@ async fn gated(State(shared): State<Shared>) -> Items<impl Stream<Item = Items<u
     }))
 }
 
-/// The same, three times, by a method that could know of its cancellation and does not care.
+/// The same, for three numbers, by a method that takes its cancellation and ignores it.
 async fn stubborn(State(shared): State<Shared>, _: Cancellation) -> Items<impl Stream<Item = Items<usize>>> {
     Ok(gated(State(shared)).await?.take(3))
 }
@@ -49,7 +49,7 @@ async fn obedient(State(shared): State<Shared>, cancellation: Cancellation) -> I
     Ok(items.take_until(async move { cancellation.cancelled().await }).chain(stream::iter([Ok(99)])))
 }
 
-/// Gives a kilobyte whenever it is asked, without end.
+/// An endless stream that always has a kilobyte.
 async fn flood(State(shared): State<Shared>) -> Items<impl Stream<Item = Items<String>>> {
     let guard = shared.alive.guard();
     Ok(stream::repeat_with(move || {
@@ -181,9 +181,9 @@ async fn a_stream_that_takes_its_cancellation_ends_by_itself() {
     assert_eq!(shared.alive.count(), 0);
 }
 
-/// Its stream does not exist yet, so there is nothing that could watch.
+/// The method has not returned its stream yet, so no stream can be dropped.
 #[tokio::test(start_paused = true)]
-async fn a_method_that_is_cancelled_before_it_gives_its_stream_completes_when_it_does() {
+async fn a_method_that_is_cancelled_before_it_returns_its_stream_completes_when_it_does() {
     let (hub, shared) = hub();
     let hub = hub.stream("Late", async |State(shared): State<Shared>| {
         shared.wait().await?;
@@ -210,7 +210,7 @@ async fn a_cancellation_leaves_plain_calls_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_id_of_a_running_stream_is_taken_until_it_ends() {
+async fn the_id_of_a_running_stream_is_in_use_until_it_ends() {
     let (hub, shared) = hub();
     let mut client = Client::connect(&hub.build()).await;
     client.stream("1", "Gated", &json!([]));
@@ -218,7 +218,7 @@ async fn the_id_of_a_running_stream_is_taken_until_it_ends() {
     client.receives([failed("1", "Invocation ID '1' is already in use.")]).await;
     client.call("1", "Echo", &json!(["a plain call may have it"]));
     client.receives([result("1", &json!("a plain call may have it"))]).await;
-    // The refused one has not taken the first one's cancellation with it.
+    // The refused call has not removed the cancellation of the first one.
     client.cancel("1");
     client.receives([ended("1")]).await;
     shared.alive.becomes(0).await;
@@ -229,7 +229,7 @@ async fn the_id_of_a_running_stream_is_taken_until_it_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn streams_run_beside_each_other_and_pass_calls() {
+async fn streams_run_in_parallel_and_do_not_wait_for_calls() {
     let (hub, shared) = hub();
     let mut client = Client::connect(&hub.build()).await;
     client.call("slow", "Wait", &json!([]));
@@ -282,7 +282,7 @@ async fn a_client_that_does_not_read_pauses_its_streams() {
     client.stream("2", "Flood", &json!([]));
     idle().await;
     let paused = shared.produced();
-    // Each stream may have one item in its hand.
+    // Each stream may hold one item that it has not sent.
     assert!((PAUSE / 1200..=PAUSE / 1024 + 4).contains(&paused), "{paused} items were made");
     other.round_trip().await;
     assert_eq!(shared.produced(), paused);
@@ -300,7 +300,7 @@ async fn a_client_that_does_not_read_pauses_its_streams() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_lets_calls_be_answered() {
+async fn a_stream_that_never_pauses_does_not_delay_answers() {
     let (hub, _shared) = hub();
     let mut client = Client::connect(&hub.build()).await;
     client.stream("1", "Flood", &json!([]));
@@ -311,7 +311,7 @@ async fn a_flood_lets_calls_be_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_lets_other_streams_through() {
+async fn a_stream_that_never_pauses_does_not_delay_other_streams() {
     let (hub, _shared) = hub();
     let mut client = Client::connect(&hub.build()).await;
     client.stream("1", "Flood", &json!([]));
@@ -321,9 +321,9 @@ async fn a_flood_lets_other_streams_through() {
     check_let_through(&mut client, &ended("2")).await;
 }
 
-/// The session of its client has other things to do, and its thread other sessions.
+/// Otherwise it would stop its session, and the other sessions of the thread.
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_is_always_ready_makes_room_for_other_tasks() {
+async fn a_stream_that_is_always_ready_yields_to_other_tasks() {
     let (hub, shared) = hub();
     let mut client = Client::connect(&hub.build()).await;
     client.stream("1", "Trickle", &json!([]));
@@ -344,7 +344,7 @@ async fn check_let_through(client: &mut Client, message: &Value) {
     panic!("a thousand other messages came first");
 }
 
-/// What calls answer counts as well: their completions wait, and no further call begins.
+/// Results of calls count, too: their Completion messages wait, and no further call starts.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_read_pauses_its_calls() {
     let (hub, shared) = hub();

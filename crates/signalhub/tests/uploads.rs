@@ -20,7 +20,7 @@ async fn join_two(first: Upload<String>, second: Upload<String>) -> Result<Strin
     Ok(parts.into_iter().collect::<Result<Vec<_>, _>>()?.join(","))
 }
 
-/// Reads one number each time that the test lets one through, and tells what it read.
+/// Reads a number each time the test opens the gate, and reports it.
 async fn careful(State(shared): State<Shared>, mut numbers: Upload<i32>) -> Result<(), HubError> {
     let _guard = shared.alive.guard();
     loop {
@@ -36,20 +36,20 @@ async fn careful(State(shared): State<Shared>, mut numbers: Upload<i32>) -> Resu
     }
 }
 
-/// Reads nothing, and ends when the test lets it.
+/// Reads nothing, and ends when the test opens the gate.
 async fn reads_nothing(State(shared): State<Shared>, _numbers: Upload<i32>) -> Result<&'static str, HubError> {
     shared.wait().await?;
     Ok("done")
 }
 
-/// Throws its upload away, and ends when the test lets it.
+/// Drops its upload, and ends when the test opens the gate.
 async fn throws_away(State(shared): State<Shared>, numbers: Upload<i32>) -> Result<&'static str, HubError> {
     drop(numbers);
     shared.wait().await?;
     Ok("done")
 }
 
-/// Leaves its upload to a task of its own.
+/// Moves its upload to a task that outlives the method.
 async fn leaves(State(shared): State<Shared>, mut numbers: Upload<i32>) -> Result<(), HubError> {
     tokio::spawn(async move {
         let _guard = shared.alive.guard();
@@ -76,7 +76,7 @@ fn hub() -> (HubBuilder<Shared>, Shared, Events) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_upload_ends_as_the_client_says() {
+async fn an_upload_ends_with_or_without_an_error_as_the_client_says() {
     let (hidden, shown) = (ErrorDetails::Hidden, ErrorDetails::Shown);
     let failing = |detail: &str| failed("1", &invoking("Sum", detail));
     let unbound = " HubException: Failed to bind Stream message.";
@@ -134,7 +134,7 @@ async fn several_uploads_run_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_upload_takes_no_slot() {
+async fn a_call_with_an_upload_takes_no_slot() {
     let (hub, shared, _) = hub();
     let mut client = Client::connect(&hub.build()).await;
     client.call("slow", "Wait", &json!([]));
@@ -146,7 +146,7 @@ async fn an_upload_takes_no_slot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_item_more_than_the_buffer_holds_up_what_is_behind_it() {
+async fn one_item_more_than_the_buffer_holds_blocks_reading() {
     for capacity in [10, 2, 0] {
         let (hub, shared, mut events) = hub();
         let hub = if capacity == 10 { hub } else { hub.configure(|options| options.stream_buffer_capacity = capacity) };
@@ -172,7 +172,7 @@ async fn one_item_more_than_the_buffer_holds_up_what_is_behind_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_upload_holds_up_its_own_client_only() {
+async fn a_full_upload_blocks_its_own_client_only() {
     let (hub, shared, _events) = hub();
     let hub = hub.build();
     let (mut client, mut other) = (Client::connect(&hub).await, Client::connect(&hub).await);
@@ -189,7 +189,7 @@ async fn a_full_upload_holds_up_its_own_client_only() {
     client.receives([result("1", &json!("done")), result("2", &json!(2))]).await;
 }
 
-/// The original closes the connection when a method ends while its upload holds up the loop; we go on.
+/// The original closes the connection when a method ends while its upload blocks reading; this server does not.
 #[tokio::test(start_paused = true)]
 async fn a_method_may_end_before_its_upload_does() {
     for (sent_before, sent_after) in [(0, 5), (5, 20), (11, 0), (30, 30)] {
@@ -212,7 +212,7 @@ async fn a_method_may_end_before_its_upload_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_upload_that_is_thrown_away_holds_up_nothing() {
+async fn an_upload_that_is_dropped_blocks_nothing() {
     let (hub, shared, _events) = hub();
     let mut client = Client::connect(&hub.build()).await;
     client.call_with("1", "ThrowsAway", &["s"]);
@@ -225,7 +225,7 @@ async fn an_upload_that_is_thrown_away_holds_up_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn items_behind_the_end_are_ignored() {
+async fn items_after_the_end_of_an_upload_are_ignored() {
     let mut client = Client::connect(&hub().0.build()).await;
     client.item("s", &json!(1));
     client.complete("s");
@@ -298,7 +298,7 @@ async fn a_call_without_an_id_may_have_an_upload() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_disconnect_fails_uploads_behind_their_last_item() {
+async fn a_disconnect_fails_uploads_after_their_last_item() {
     for full in [false, true] {
         let (hub, shared, mut events) = hub();
         let hub = hub.build();

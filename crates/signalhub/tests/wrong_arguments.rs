@@ -1,4 +1,4 @@
-//! Arguments that do not fit: what clients read, and what the log of the program says.
+//! Arguments that cannot be bound: the error that the client gets, and the warning in the log.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -84,7 +84,7 @@ impl Visit for Line {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_program_reads_in_its_log_which_argument_of_which_method_does_not_fit_and_why() {
+async fn the_log_names_the_argument_and_the_method_that_do_not_fit_and_the_reason() {
     for protocol in Protocol::ALL {
         let hub = hub().build();
         let (warnings, _guard) = Warnings::listen();
@@ -109,7 +109,7 @@ async fn a_program_reads_in_its_log_which_argument_of_which_method_does_not_fit_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_fills_no_log_with_its_arguments() {
+async fn warnings_about_arguments_are_limited_in_number_and_length() {
     let hub = hub().build();
     let (warnings, _guard) = Warnings::listen();
     let mut client = Client::connect(&hub).await;

@@ -31,7 +31,7 @@ fn licence_is_handed_on_as_it_came() {
 }
 
 #[test]
-fn what_is_no_notification_is_told() {
+fn a_value_that_is_no_notification_is_an_error() {
     let check = |from: &str, to: &str, error: &str| {
         let answer = serde_json::from_str::<Notification>(&DOCUMENTED.replace(from, to));
         let answer = answer.and_then(|notification| notification.resource_changed()).unwrap_err().to_string();

@@ -133,7 +133,7 @@ mod http {
     }
 
     #[tokio::test]
-    async fn lost_connection_is_told() {
+    async fn a_lost_connection_is_an_error() {
         let (listener, url) = listen().await;
         drop(listener);
         let error = Notifier::http(&url, Credentials::ApiKey("key")).unwrap().notify(&changed()).await.unwrap_err();

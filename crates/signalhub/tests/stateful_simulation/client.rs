@@ -1,4 +1,4 @@
-//! The client's half of stateful reconnect, as official clients do it, on a network that the test moves by hand.
+//! The client's half of stateful reconnect, as official clients implement it, on a network that the test controls.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ pub(crate) struct Client {
     /// What the hub has not acknowledged, by number.
     unacknowledged: VecDeque<(u64, String)>,
     last_sent: u64,
-    /// Until the hub's Sequence comes, nothing it says counts.
+    /// Messages of the hub are not counted until its Sequence message arrives.
     awaits_sequence: bool,
     next_received: u64,
     last_received: u64,
@@ -68,14 +68,14 @@ impl Client {
         }
     }
 
-    /// Acknowledges what came.
+    /// Acknowledges the messages that were received.
     pub(crate) fn acknowledge(&mut self) {
         if self.connected && !self.awaits_sequence {
             self.outgoing.push_back(format!("{}\u{1e}", json!({"type": 8, "sequenceId": self.last_received})));
         }
     }
 
-    /// Lets some of what is on its way arrive, and perhaps half a record more.
+    /// Delivers some of the records on their way, and perhaps half of another one.
     pub(crate) fn send_some(&mut self, seed: &mut Seed) {
         for _ in 0..seed.below(4) {
             let Some(record) = self.outgoing.pop_front() else { return };
@@ -107,7 +107,7 @@ impl Client {
         while self.take() {}
     }
 
-    /// Takes a record, if one has arrived.
+    /// Reads a record, if one has arrived.
     fn take(&mut self) -> bool {
         let Some(Some(record)) = self.connected.then(|| self.peer.receive().now_or_never()).flatten() else {
             return false;
@@ -158,7 +158,7 @@ impl Client {
         }
     }
 
-    /// Comes back over a new transport; at times the hub does not know yet that the old one is gone.
+    /// Reconnects on a new transport; sometimes the hub has not noticed yet that the old one ended.
     pub(crate) fn reconnect(&mut self, seed: &mut Seed) {
         if seed.below(2) == 0 {
             self.lose();

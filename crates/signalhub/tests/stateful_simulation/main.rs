@@ -1,6 +1,6 @@
 //! Stateful reconnect under a bad network: thousands of runs, each from a seed, with an oracle that knows every message.
 //!
-//! Client and hub talk over a network that delays, cuts and leaves half-open what it likes. Whatever happens, each call of the
+//! Client and hub talk over a network that delays, cuts and half-opens connections at random. Whatever happens, each call of the
 //! client is run once and answered once, each message of the hub arrives once, and both in order. A run that fails names its
 //! seed; `SIGNALHUB_SEED` runs that one alone.
 
@@ -29,7 +29,7 @@ fn hub(calls: &Calls) -> Hub {
         .state(Arc::clone(calls))
         .method("Call", async |State(calls): State<Calls>, Args((number,)): Args<(u64,)>| {
             calls.lock().unwrap().push(number);
-            // Some calls are still running when their transport goes.
+            // Some calls still run when their transport ends.
             for _ in 0..number % 4 {
                 tokio::task::yield_now().await;
             }
@@ -85,7 +85,7 @@ impl Run {
         }
     }
 
-    /// Lets the network be good until all is said, and holds both sides against what was meant.
+    /// Runs a good network until everything has arrived, then compares both sides with what was sent.
     async fn settle(&mut self) {
         self.client.reconnect(&mut self.seed);
         for _ in 0..50 {

@@ -1,6 +1,6 @@
-//! A client of a hub without a network, and what the hubs of the tests are made of.
+//! A client of a hub without a network, and the state that the hubs of the tests share with them.
 //!
-//! All tests run with paused time: a message that does not come fails a test as soon as nothing else can happen.
+//! All tests run with paused time: if a message does not arrive, a test fails as soon as no task can run.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -16,7 +16,7 @@ use signalhub::{CloseReason, Connection, ConnectionId, Hub, HubError, Identity};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
-/// How long the paused clock runs on before something counts as not coming.
+/// How long, on the paused clock, a test waits for an event before it fails.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Waits until every other task waits for something. No real time passes: the clock is paused, and it advances to the end of
@@ -34,9 +34,9 @@ pub(crate) async fn seconds(client: &Client, count: u64) {
     }
 }
 
-/// Fails when the event does not come.
+/// Waits for an event, and fails if it does not happen.
 pub(crate) async fn soon<T>(event: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, event).await.expect("it does not come")
+    tokio::time::timeout(PATIENCE, event).await.expect("the event does not happen")
 }
 
 /// The client's end of a connection whose handshake is done.
@@ -58,7 +58,7 @@ impl Client {
         Self::connect_speaking(hub, identity, Protocol::Json).await
     }
 
-    /// Connects with a protocol of its choice. What it says and hears is JSON in the tests all the same.
+    /// Connects with a protocol of its choice. The tests write and read JSON; the client transcodes it.
     pub(crate) async fn connect_speaking(hub: &Hub, identity: Identity, protocol: Protocol) -> Self {
         Self::begin(hub, identity).shake_hands(protocol).await
     }
@@ -96,7 +96,7 @@ impl Client {
         self.say(&json!({"type": 1, "invocationId": id, "target": target, "arguments": arguments}));
     }
 
-    /// Calls a method and promises it streams.
+    /// Calls a method and announces streams to it.
     pub(crate) fn call_with(&mut self, id: &str, target: &str, streams: &[&str]) {
         self.say(&json!({"type": 1, "invocationId": id, "target": target, "arguments": [], "streamIds": streams}));
     }
@@ -159,7 +159,7 @@ impl Client {
         serde_json::from_slice(json).unwrap()
     }
 
-    /// Expects this record, as it is spelt.
+    /// Expects this record, byte for byte.
     pub(crate) async fn receives_text(&mut self, record: &str) {
         let message = soon(self.peer.receive()).await.expect("the connection has ended");
         assert_eq!(std::str::from_utf8(&message), Ok(&*format!("{record}\u{1e}")));
@@ -179,7 +179,7 @@ impl Client {
         }
     }
 
-    /// Takes the question of the server and tells its id.
+    /// Expects an invocation by the server that asks for a result, and returns its id.
     pub(crate) async fn is_asked(&mut self, method: &str) -> String {
         let question = self.next().await;
         assert_eq!(question["type"], 1);
@@ -187,23 +187,23 @@ impl Client {
         question["invocationId"].as_str().expect("a question has an id").to_owned()
     }
 
-    /// Loses the connection without a word.
+    /// Ends the transport without a Close message.
     pub(crate) fn vanish(&mut self) {
         self.peer.end(CloseReason::ClientGone);
     }
 
-    /// Tells whether the session's task has ended.
+    /// Whether the task of the session has ended.
     pub(crate) fn session_has_ended(&self) -> bool {
         self.session.is_finished()
     }
 
-    /// Drops the session as a runtime does that ends.
+    /// Aborts the task of the session, as the end of a runtime does.
     pub(crate) async fn kill(&mut self) {
         self.session.abort();
         assert!(soon(&mut self.session).await.is_err());
     }
 
-    /// Expects the end of the connection without another message, and tells its reason.
+    /// Expects the end of the connection without another message, and returns its reason.
     pub(crate) async fn ends(mut self) -> CloseReason {
         assert_eq!(soon(self.peer.receive()).await, None);
         soon(self.session).await.expect("the session does not panic");
@@ -211,7 +211,7 @@ impl Client {
     }
 }
 
-/// Says a message in another protocol; what is in that protocol already stays as it is.
+/// Transcodes a message to another protocol; a message in that protocol is not changed.
 fn translated(from: Protocol, message: &[u8], to: Protocol) -> Vec<u8> {
     if from == to {
         return message.to_vec();
@@ -240,7 +240,7 @@ pub(crate) fn ended(id: &str) -> Value {
     json!({"type": 3, "invocationId": id})
 }
 
-/// A call of a client's method that wants no answer.
+/// An invocation of a client method without an id.
 pub(crate) fn called(target: &str, arguments: &Value) -> Value {
     json!({"type": 1, "target": target, "arguments": arguments})
 }
@@ -285,7 +285,7 @@ impl Shared {
         self.produced.load(Ordering::SeqCst)
     }
 
-    /// Tells the test what happened.
+    /// Reports an event to the test.
     pub(crate) fn tell(&self, event: impl Into<String>) {
         self.events.try_send(event.into()).expect("a test takes its events");
     }
@@ -305,7 +305,7 @@ impl Events {
     }
 }
 
-/// Counts what is alive.
+/// Counts the guards that are alive.
 #[derive(Clone, Debug)]
 pub(crate) struct Alive(Arc<watch::Sender<usize>>);
 
@@ -331,7 +331,7 @@ impl Alive {
     }
 }
 
-/// Something alive.
+/// Counts as alive until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Guard(Alive);
 

@@ -1,4 +1,4 @@
-//! Any sequence of what two clients of one hub can do, and what must hold whatever they do.
+//! Sequences of operations of two clients of one hub, and the invariants that hold after each of them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::support::{Client, Shared, ended, failed, idle, result, soon};
 /// Ids are few, so that they are used again while they are in use.
 const IDS: u8 = 4;
 
-/// More rounds than any sequence needs to come to its end.
+/// More rounds than any sequence needs until all its calls are answered.
 const ROUNDS: usize = 500;
 
-/// More than all calls of a sequence wait for.
+/// More permits of the gate than all calls of a sequence need.
 const OPEN: usize = 10_000;
 
 /// In kilobytes: several times what a client may leave unread before its streams pause.
@@ -193,14 +193,14 @@ fn hub() -> (Hub, Shared) {
     (hub, shared)
 }
 
-/// One of the two clients and what it has seen.
+/// One of the two clients, and the messages that it has received.
 struct Side {
     client: Client,
-    /// How often it wanted an answer, and how often it had one, by id.
+    /// How many calls asked for an answer, and how many were answered, by id.
     asked: HashMap<String, usize>,
     answered: HashMap<String, usize>,
     questions: Vec<String>,
-    /// Whether its connection is meant to stay.
+    /// Whether its connection must not end.
     stays: bool,
     closed: bool,
 }
@@ -226,7 +226,7 @@ impl Side {
         self.client.say(&call);
     }
 
-    /// Takes some of what comes for it.
+    /// Reads some of the messages that have arrived.
     async fn read(&mut self) {
         idle().await;
         for _ in 0..100 {
@@ -237,7 +237,7 @@ impl Side {
         }
     }
 
-    /// Takes what is left, to the end.
+    /// Reads the remaining messages, to the end of the connection.
     async fn end(mut self) {
         while let Some(message) = soon(self.client.peer.receive()).await {
             self.take(&message);
@@ -246,7 +246,7 @@ impl Side {
     }
 
     fn take(&mut self, message: &[u8]) {
-        assert!(!self.closed, "something came behind a Close message");
+        assert!(!self.closed, "a message followed a Close message");
         let (end, json) = message.split_last().expect("no message is empty");
         assert_eq!(*end, 0x1e);
         let message: Value = serde_json::from_slice(json).expect("messages are JSON");
@@ -271,7 +271,7 @@ impl Side {
     }
 }
 
-/// Does all of it in order, and fails if something does not hold.
+/// Runs the operations in order, and fails if an invariant does not hold.
 pub(crate) fn run(operations: &[Operation]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(check(operations));
@@ -357,7 +357,7 @@ fn leave(action: Action, side: &mut Side) {
     }
 }
 
-/// Answers the last question that this client was asked.
+/// Answers the last invocation of this client that asks for a result.
 fn answer(kind: AnswerKind, side: usize, sides: &mut [Side; 2]) {
     let Some(question) = sides[side].questions.last().cloned() else { return };
     let message = match kind {
@@ -366,7 +366,7 @@ fn answer(kind: AnswerKind, side: usize, sides: &mut [Side; 2]) {
         AnswerKind::Error => failed(&question, "no"),
         AnswerKind::Nothing => ended(&question),
         AnswerKind::Foreign => {
-            // Whether it closes its connection depends on whether the question still waits.
+            // This ends its connection only if the call still waits for the answer.
             let stranger = &mut sides[1 - side];
             stranger.stays = false;
             return stranger.client.say(&result(&question, &json!(1)));
@@ -375,7 +375,7 @@ fn answer(kind: AnswerKind, side: usize, sides: &mut [Side; 2]) {
     sides[side].client.say(&message);
 }
 
-/// Ends what a client can end, answers what it was asked, and opens the gate.
+/// Ends all streams, answers all invocations of the server, and opens the gate.
 async fn push_on(sides: &mut [Side; 2], shared: &Shared) {
     for side in &mut *sides {
         for id in 0..IDS {
@@ -387,7 +387,7 @@ async fn push_on(sides: &mut [Side; 2], shared: &Shared) {
         }
     }
     shared.let_through(8);
-    // A drain waits for running calls until its time is over, which a tick finds out.
+    // A drain waits for running calls until a tick finds that the grace period is over.
     idle().await;
     tokio::time::advance(Duration::from_secs(1)).await;
     for side in sides.iter() {
