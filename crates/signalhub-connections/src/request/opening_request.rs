@@ -76,14 +76,10 @@ impl OpeningRequest {
         query::value(self.query(), key)
     }
 
-    /// The first value of a header, regardless of the name's case; `None` if it is not UTF-8.
+    /// The first value of a header, regardless of the name's case; `None` if it is not UTF-8. [`Self::headers`] has its bytes.
     pub fn header(&self, name: &str) -> Option<&str> {
-        std::str::from_utf8(self.header_bytes(name)?).ok()
-    }
-
-    /// The first value of a header, regardless of the name's case.
-    pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
-        self.headers().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let (_, value) = self.headers().find(|(other, _)| other.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(value).ok()
     }
 
     /// All headers, with their names in lower case. A header that the client sent several times is given several times.

@@ -28,7 +28,7 @@ fn the_parts_of_a_request_are_read_back() {
     assert_eq!(request.header("oRIGIN"), Some("https://a.example:8443"));
     assert_eq!(request.header("x-tag"), Some("one"));
     assert_eq!(request.header("x-empty"), Some(""));
-    assert_eq!((request.header("x-latin"), request.header_bytes("X-Latin")), (None, Some(&b"caf\xe9"[..])));
+    assert_eq!(request.header("x-latin"), None);
     assert_eq!(request.header("x-other"), None);
     let sent: Vec<_> = request.headers().collect();
     let expected: Vec<_> = headers.iter().map(|(name, value)| (name.to_lowercase(), *value)).collect();
