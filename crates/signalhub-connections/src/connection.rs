@@ -207,12 +207,13 @@ impl Connection {
         self.input.consume(count);
     }
 
-    /// Makes [`receive`](Self::receive) return whole WebSocket messages instead of bytes, for dialects with one message of
-    /// theirs in each.
+    /// Makes [`receive`](Self::receive) return whole WebSocket messages instead of bytes, for dialects in which each WebSocket
+    /// message is one message.
     ///
     /// From now on, [`receive`](Self::receive) returns [`Received::Message`] when the input is exactly one message, however
     /// the client fragmented it. The next one is read when all bytes of this one are [consumed](Self::consume), so a client
-    /// that sends faster than the handler consumes gets back pressure. A message of more than `max_bytes` ends the connection
+    /// that sends faster than the handler consumes gets back pressure. Until then, its pings are not answered and its end is not
+    /// reported, so a handler that works on a message for long copies and consumes it first. A message of more than `max_bytes` ends the connection
     /// with [`CloseReason::MessageTooLong`] and the close code 1009.
     ///
     /// It must be called before the first `receive`. Such a connection cannot be resumed.
