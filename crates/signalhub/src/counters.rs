@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Defines the errors, their labels and the list of all of them.
 macro_rules! call_errors {
     ($( $(#[doc = $doc:literal])+ $variant:ident = $label:literal, )+) => {
-        /// Why a call of a client was answered with an error. Calls above a limit are counted by [`RefusedCalls`](crate::RefusedCalls).
+        /// Why a call of a client was answered with an error. Calls above a limit are counted by
+        /// [`RefusedCalls`](crate::RefusedCalls) instead.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum CallError {

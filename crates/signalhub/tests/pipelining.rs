@@ -1,8 +1,8 @@
 //! Clients that send many calls at once, over real sockets, each run from a seed: every call is answered, and every message
 //! arrives.
 //!
-//! The seeds vary what blocks or delays a session: slow calls, uploads that no method reads yet, messages in pieces, sockets that accept
-//! few bytes, streams, and messages of other clients in between. A run that fails names its seed.
+//! The seeds vary what blocks or delays a session: slow calls, uploads that no method reads yet, messages in pieces, sockets
+//! that accept few bytes, streams, and messages of other clients in between. A run that fails names its seed.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

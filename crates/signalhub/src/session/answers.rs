@@ -15,7 +15,7 @@ pub(super) enum CallDone {
     Answered,
     /// A call has ended with an error, which was sent to the client unless it wants no answer.
     Failed(CallError),
-    /// No call ended, but what blocks reading may be over.
+    /// No call has ended, but a slot may be free or an upload may have room, so reading may continue.
     Resumed,
     /// `on_connected` succeeded.
     Connected,

@@ -8,8 +8,9 @@ use signalhub_protocol::SequenceId;
 
 /// Numbers the messages of a client whose connection can be resumed.
 ///
-/// A client numbers its calls, items, completions and cancellations. The original does not count items without an upload, so its acknowledgements fall behind the client's numbers, and after a reconnect it handles messages twice or drops
-/// new ones. Here the client's own numbers decide what is new, and only the acknowledgements exclude those items.
+/// A client numbers its calls, items, completions and cancellations. The original does not count items without an upload, so
+/// its acknowledgements fall behind the client's numbers, and after a reconnect it handles messages twice or drops new ones.
+/// Here the client's own numbers decide what is new, and only the acknowledgements exclude those items.
 #[derive(Debug)]
 pub(super) struct Numbering {
     /// The number of the next message.

@@ -124,7 +124,7 @@ impl RunningCalls {
         self.slots.take()
     }
 
-    /// Waits until a call ends, or until a slot or an upload may have room again.
+    /// Waits until a call ends, or until a slot may be free or an upload may have room.
     pub(super) async fn next(&mut self) -> CallDone {
         let Self { plain, streams, resume, .. } = self;
         let ended = {
