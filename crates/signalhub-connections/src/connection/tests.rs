@@ -107,6 +107,10 @@ async fn the_pong_of_a_pair_is_ignored_by_a_handler_that_reads_bytes() {
     let (mut connection, mut peer) = Connection::pair(Identity::anonymous());
     peer.pong();
     assert_eq!(connection.receive(Intake::Open).now_or_never(), None);
+    assert_eq!(connection.read_messages(4), Ok(()));
+    assert_eq!(connection.receive(Intake::Open).now_or_never(), None, "the pong was dropped when bytes were read");
+    let (mut connection, mut peer) = Connection::pair(Identity::anonymous());
+    peer.pong();
     peer.send("bytes");
     assert_eq!(connection.receive(Intake::Open).await, Received::Bytes);
     assert_eq!(connection.input(), b"bytes");

@@ -265,11 +265,14 @@ impl Inbox {
         {
             return incoming.next_message(input, intake, max_bytes);
         }
-        if intake == Intake::Open && !incoming.bytes.is_empty() {
-            input.append(&mut incoming.take());
-            drop(incoming);
-            self.room.notify_waiters();
-            return Poll::Ready(Received::Bytes);
+        if intake == Intake::Open {
+            let mut bytes = incoming.take();
+            if !bytes.is_empty() {
+                input.append(&mut bytes);
+                drop(incoming);
+                self.room.notify_waiters();
+                return Poll::Ready(Received::Bytes);
+            }
         }
         match incoming.ended {
             Some(reason) => Poll::Ready(Received::Ended(reason)),
@@ -335,7 +338,7 @@ impl Incoming {
         }
     }
 
-    /// Takes the unread bytes, as a stream without boundaries.
+    /// Takes the unread bytes as a stream: boundaries and pongs are dropped.
     fn take(&mut self) -> Vec<u8> {
         if let Client::Pair(Some(paired)) = &mut self.client {
             paired.sent.clear();
