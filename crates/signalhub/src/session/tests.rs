@@ -1,3 +1,5 @@
+mod stopping;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -214,14 +216,6 @@ async fn sessions_end_with_the_recorded_messages_and_errors() {
 }
 
 #[tokio::test]
-async fn a_stopping_server_sends_no_close_message() {
-    let (hub, _shared, _left) = hub();
-    let client = Client::shaken(&hub.build()).await;
-    client.peer.drain();
-    assert_eq!(client.ends().await, CloseReason::ServerShutdown);
-}
-
-#[tokio::test]
 async fn a_transport_that_is_lost_within_a_message_is_an_error() {
     for (sent, error) in [("", None), ("{\"type\":6", Some("Connection terminated while reading a message."))] {
         let (hub, _, mut left) = hub();
@@ -299,48 +293,6 @@ async fn a_handshake_that_does_not_arrive_is_canceled() {
     client.peer.send("{\"protocol\":");
     assert_eq!(client.next().await, "{\"error\":\"Handshake was canceled.\"}");
     assert_eq!(client.ends().await, CloseReason::HandshakeTimeout);
-}
-
-#[tokio::test]
-async fn a_stopping_server_sends_a_close_message_if_configured() {
-    let (hub, _shared, _left) = hub();
-    let mut client =
-        Client::shaken(&hub.configure(|options| options.shutdown_message = ShutdownMessage::Close).build()).await;
-    client.peer.drain();
-    assert_eq!(client.next().await, "{\"type\":7,\"allowReconnect\":true}");
-    assert_eq!(client.ends().await, CloseReason::ServerShutdown);
-}
-
-#[tokio::test]
-async fn a_running_call_is_answered_before_its_client_is_sent_away() {
-    let (hub, shared, _left) = hub();
-    let mut client = Client::shaken(&hub.build()).await;
-    client.call("1", "Wait", &json!(["a"]));
-    client.call("2", "Echo", &json!(["b"]));
-    tokio::task::yield_now().await;
-    client.peer.drain();
-    tokio::task::yield_now().await;
-    shared.gate.add_permits(1);
-    client.completes("1", "\"result\":\"a\"").await;
-    assert_eq!(client.ends().await, CloseReason::ServerShutdown);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_that_does_not_end_delays_a_stop_for_the_grace_period_only() {
-    let (hub, _shared, _left) = hub();
-    let mut client = Client::shaken(&hub.build()).await;
-    client.call("1", "Wait", &json!(["a"]));
-    tokio::task::yield_now().await;
-    client.peer.drain();
-    tokio::task::yield_now().await;
-    client.peer.tick();
-    tokio::task::yield_now().await;
-    assert_eq!(client.peer.close_reason(), None);
-    for _ in 0..3 {
-        tokio::time::advance(Duration::from_secs(1)).await;
-        client.peer.tick();
-    }
-    assert_eq!(client.ends().await, CloseReason::ServerShutdown);
 }
 
 #[tokio::test(start_paused = true)]
