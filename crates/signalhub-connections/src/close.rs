@@ -4,8 +4,8 @@ pub(crate) mod close_frame;
 
 use std::time::Duration;
 
-/// How long a server that stops waits for the last messages to arrive before it ends a connection: time for a round trip and
-/// a retransmission.
+/// How long a server that stops waits for the last messages to arrive before it ends a connection: time for a round trip
+/// and a retransmission.
 pub(crate) const ARRIVAL_TIME: Duration = Duration::from_secs(1);
 
 /// Why a connection ended, for metrics, logs and close codes. Most reasons are not errors.
@@ -71,7 +71,8 @@ impl CloseReason {
     ];
 
     /// The status code of the WebSocket close frame that [`Connection::close`](crate::Connection::close) sends (RFC 6455,
-    /// section 7.4). Handlers of other dialects choose theirs with [`Connection::close_with`](crate::Connection::close_with).
+    /// section 7.4). Handlers of other dialects choose theirs with
+    /// [`Connection::close_with`](crate::Connection::close_with).
     ///
     /// The original closes with 1000 after every orderly end and after every Close message, and with 1011 when the
     /// application failed. 1001 is sent only where a server that stops has no socket to

@@ -207,21 +207,21 @@ impl Connection {
         self.input.consume(count);
     }
 
-    /// Makes [`receive`](Self::receive) return whole WebSocket messages instead of bytes, for dialects in which each WebSocket
-    /// message is one message.
+    /// Makes [`receive`](Self::receive) return whole WebSocket messages instead of bytes, for dialects in which each
+    /// WebSocket message is one message.
     ///
-    /// From now on, [`receive`](Self::receive) returns [`Received::Message`] when the input is exactly one message, however
-    /// the client fragmented it. The next one is read when all bytes of this one are [consumed](Self::consume), so a client
-    /// that sends faster than the handler consumes gets back pressure. Until then, its pings are not answered and its end is not
-    /// reported, so a handler that works on a message for long copies and consumes it first. A message of more than `max_bytes` ends the connection
-    /// with [`CloseReason::MessageTooLong`] and the close code 1009.
+    /// From now on, [`receive`](Self::receive) returns [`Received::Message`] when the input is exactly one message,
+    /// however the client fragmented it. The next one is read when all bytes of this one are [consumed](Self::consume),
+    /// so a client that sends faster than the handler consumes gets back pressure. Until then, its pings are not answered
+    /// and its end is not reported, so a handler that works on a message for long copies and consumes it first. A message
+    /// of more than `max_bytes` ends the connection with [`CloseReason::MessageTooLong`] and the close code 1009.
     ///
     /// It must be called before the first `receive`. Such a connection cannot be resumed.
     ///
     /// # Errors
     /// Event streams and polls have no message boundaries, because POSTs are a stream of bytes. (An
-    /// [`Endpoint`](crate::Endpoint) offers only WebSockets by default.) It also fails if a part of a message was already read,
-    /// or if the client has sent POSTs before it opened its WebSocket.
+    /// [`Endpoint`](crate::Endpoint) offers only WebSockets by default.) It also fails if a part of a message was already
+    /// read, or if the client has sent POSTs before it opened its WebSocket.
     ///
     #[doc = include_str!("../docs/plain-websockets.md")]
     pub fn read_messages(&mut self, max_bytes: usize) -> Result<(), ReadMessagesError> {
@@ -233,8 +233,8 @@ impl Connection {
         Ok(())
     }
 
-    /// The close frame of the client, once `receive` has returned [`Received::Ended`] with [`CloseReason::ClientClosed`]. Only
-    /// WebSockets have one.
+    /// The close frame of the client, once `receive` has returned [`Received::Ended`] with [`CloseReason::ClientClosed`].
+    /// Only WebSockets have one.
     pub fn client_close(&self) -> Option<ClientClose> {
         self.transport.client_close()
     }
@@ -250,8 +250,8 @@ impl Connection {
     /// Waits for the next event, and writes queued frames meanwhile.
     ///
     /// Frames that could not be written at once are written only while this is polled, so a handler that awaits something
-    /// else must poll this at the same time. Dropping the future loses nothing. With [`Intake::Paused`], nothing is read from the
-    /// client; other events are still returned.
+    /// else must poll this at the same time. Dropping the future loses nothing. With [`Intake::Paused`], nothing is read
+    /// from the client; other events are still returned.
     pub async fn receive(&mut self, intake: Intake) -> Received {
         poll_fn(|cx| self.poll_receive(cx, intake)).await
     }
@@ -300,8 +300,8 @@ impl Connection {
         }
     }
 
-    /// Appends the bytes to the input that POSTs sent before the transport ended, and that were not read because the intake was
-    /// paused. Their number is bounded by the limit of the transport for unread bytes.
+    /// Appends the bytes to the input that POSTs sent before the transport ended, and that were not read because the
+    /// intake was paused. Their number is bounded by the limit of the transport for unread bytes.
     pub fn read_rest(&mut self) {
         if let Transport::Inbox(inbox) = &self.transport {
             self.input.buffer().append(&mut inbox.take());
@@ -399,17 +399,17 @@ impl Connection {
         self.transport.flush(&self.send_queue).await;
     }
 
-    /// Ends the transport because the server stops, in the way after which most clients reconnect by themselves, as the original
-    /// does: queued frames are written and get a second to arrive, then the socket is reset. If the socket cannot be reset, as
-    /// under TLS, a WebSocket gets the close code 1001. A poll gets 204.
+    /// Ends the transport because the server stops, in the way after which most clients reconnect by themselves, as the
+    /// original does: queued frames are written and get a second to arrive, then the socket is reset. If the socket
+    /// cannot be reset, as under TLS, a WebSocket gets the close code 1001. A poll gets 204.
     ///
     /// All later frames are refused. The connection counts as live until it is dropped or [closed](Self::close).
     pub async fn send_away(&mut self) {
         self.transport.send_away(&self.send_queue).await;
     }
 
-    /// Closes the connection: writes the queued frames, then the close frame of a WebSocket, and waits up to five seconds for the
-    /// client's. With [`CloseReason::ServerShutdown`], it [resets](Self::send_away) the transport instead.
+    /// Closes the connection: writes the queued frames, then the close frame of a WebSocket, and waits up to five seconds
+    /// for the client's. With [`CloseReason::ServerShutdown`], it [resets](Self::send_away) the transport instead.
     pub async fn close(mut self, reason: CloseReason) {
         if reason == CloseReason::ServerShutdown {
             self.send_away().await;
@@ -418,7 +418,8 @@ impl Connection {
         self.finish_closing(reason).await;
     }
 
-    /// Closes the connection like [`close`](Self::close), but with this close frame. `reason` is only counted, and never sent.
+    /// Closes the connection like [`close`](Self::close), but with this close frame. `reason` is only counted, and never
+    /// sent.
     ///
     /// The client gets the frame if it has a WebSocket and has not closed it itself. Event streams and polls have no close
     /// codes. With [`CloseReason::ServerShutdown`], the frame is sent as well, and the socket is not reset.

@@ -5,7 +5,7 @@
 pub enum Intake {
     /// Bytes are read as they arrive.
     Open,
-    /// Bytes are left in the transport, so that the client gets back pressure. Messages that unblock the server, such as the
-    /// acknowledgement of a frame, are not read either.
+    /// Bytes are left in the transport, so that the client gets back pressure. Messages that unblock the server, such as
+    /// the acknowledgement of a frame, are not read either.
     Paused,
 }

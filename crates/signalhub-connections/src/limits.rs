@@ -189,8 +189,9 @@ impl Limits {
     /// Sets how many bytes may be queued for all clients together, 1 GiB by default. A sixteenth of
     /// [`Endpoint::queue_limit`](crate::Endpoint::queue_limit) is free for each client and does not count.
     ///
-    /// Once half of it is used, the rest is for clients that keep reading. A client that needs more than is left is closed as
-    /// a slow consumer. A message that is queued for several clients counts for each of them, although they share its bytes.
+    /// Once half of it is used, the rest is for clients that keep reading. A client that needs more than is left is
+    /// closed as a slow consumer. A message that is queued for several clients counts for each of them, although they
+    /// share its bytes.
     #[must_use]
     pub fn queued_bytes(mut self, bytes: usize) -> Self {
         self.queued = bytes;

@@ -31,8 +31,8 @@ use crate::transport::inbox::Inbox;
 use crate::transport::kind::TransportKind;
 use crate::transport::reconnect::Reconnect;
 
-/// The connections that are due for a tick are woken in at most this many slices, with a pause after each, so that other work is
-/// not delayed. All of them are woken within a quarter of a tick.
+/// The connections that are due for a tick are woken in at most this many slices, with a pause after each, so that other
+/// work is not delayed. All of them are woken within a quarter of a tick.
 const SLICES: usize = 16;
 const PAUSE: Duration = Duration::from_millis(15);
 
@@ -156,8 +156,8 @@ impl Registry {
         self.lock().inbox(token, owner, limits, &self.backlog)
     }
 
-    /// Attaches a transport to a negotiated connection. `make` makes it from the inbox with the bytes that were posted before, if
-    /// there is one, and from what was negotiated about reconnecting.
+    /// Attaches a transport to a negotiated connection. `make` makes it from the inbox with the bytes that were posted
+    /// before, if there is one, and from what was negotiated about reconnecting.
     pub(crate) fn attach<T>(
         &self,
         token: &str,
@@ -181,8 +181,8 @@ impl Registry {
         Attached { id, registration, reconnect, made }
     }
 
-    /// Finds the connection that a new WebSocket resumes. Returns `None` if the connection of the token cannot be resumed or has
-    /// another owner.
+    /// Finds the connection that a new WebSocket resumes. Returns `None` if the connection of the token cannot be resumed
+    /// or has another owner.
     pub(crate) fn resume(&self, token: &str, key: &QuotaKey) -> Option<Result<Resumable, AttachError>> {
         self.lock().resume(token, key)
     }

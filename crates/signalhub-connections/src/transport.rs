@@ -118,8 +118,8 @@ impl Transport {
         }
     }
 
-    /// Refuses further frames, and queues the last one: on a WebSocket a close frame, either this one or the one with the code of
-    /// the reason.
+    /// Refuses further frames, and queues the last one: on a WebSocket a close frame, either this one or the one with the
+    /// code of the reason.
     pub(crate) fn start_closing(&mut self, send_queue: &SendQueue, reason: CloseReason, frame: Option<CloseFrame>) {
         match (self, frame) {
             (Self::WebSocket(socket), Some(frame)) => socket.start_closing_with(send_queue, reason, &frame),
@@ -132,7 +132,8 @@ impl Transport {
         }
     }
 
-    /// Writes the queued frames of a WebSocket and waits for the client's close frame, unless the client is gone or does not read.
+    /// Writes the queued frames of a WebSocket and waits for the client's close frame, unless the client is gone or does
+    /// not read.
     pub(crate) async fn finish_closing(&mut self, send_queue: &SendQueue, reason: CloseReason) {
         let Self::WebSocket(socket) = self else { return };
         if reason == CloseReason::ClientGone || reason == CloseReason::SlowConsumer {

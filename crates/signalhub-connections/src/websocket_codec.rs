@@ -1,8 +1,8 @@
 //! The server's side of the WebSocket protocol (RFC 6455), without any I/O.
 //!
 //! [`Decoder`] turns the bytes of a client into [`Event`]s, however the bytes are split; the frame functions encode the
-//! server's control frames; [`accept_key`] checks whether a request is an upgrade. Payloads are passed on in pieces, so a huge
-//! frame needs no memory here.
+//! server's control frames; [`accept_key`] checks whether a request is an upgrade. Payloads are passed on in pieces, so a
+//! huge frame needs no memory here.
 
 mod decoder;
 mod encoder;

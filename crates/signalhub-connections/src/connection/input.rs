@@ -26,8 +26,8 @@ impl Input {
         }
     }
 
-    /// Gives the buffer that new bytes are appended to. Unconsumed bytes move to its front only when they are less than half
-    /// of it, so that each byte moves a bounded number of times.
+    /// Gives the buffer that new bytes are appended to. Unconsumed bytes move to its front only when they are less than
+    /// half of it, so that each byte moves a bounded number of times.
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
         if self.consumed > self.bytes.len() / 2 {
             self.bytes.drain(..self.consumed);

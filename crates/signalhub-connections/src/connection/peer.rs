@@ -19,8 +19,8 @@ use crate::websocket_codec::MessageKind;
 /// The client's end of a connection made by [`Connection::pair`](crate::Connection::pair).
 ///
 /// Dropping it ends the connection with [`CloseReason::ClientGone`], unless it has [ended](Self::end) for another reason.
-/// Messages that it sent before are still read; a [resumable](crate::Connection::resumable_pair) connection ends at once, because no
-/// other transport can come.
+/// Messages that it sent before are still read; a [resumable](crate::Connection::resumable_pair) connection ends at once,
+/// because no other transport can come.
 pub struct Peer {
     send_queue: Arc<SendQueue>,
     inbox: Arc<Inbox>,
@@ -41,7 +41,8 @@ impl Peer {
         self.handover = Some(Arc::clone(handover));
     }
 
-    /// Sends bytes to the connection; to a handler that [reads messages](crate::Connection::read_messages), one text message.
+    /// Sends bytes to the connection; to a handler that [reads messages](crate::Connection::read_messages), one text
+    /// message.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.inbox.put(bytes.as_ref());
     }
@@ -51,9 +52,9 @@ impl Peer {
         self.inbox.put_message(kind, bytes.as_ref());
     }
 
-    /// Answers a [ping](crate::Connection::send_ping), as WebSocket clients do by themselves. A handler that
-    /// [reads messages](crate::Connection::read_messages) receives [`Received::Pong`](crate::Received::Pong), behind the messages
-    /// that were sent before.
+    /// Answers a [ping](crate::Connection::send_ping), as WebSocket clients do by themselves. A handler that [reads
+    /// messages](crate::Connection::read_messages) receives [`Received::Pong`](crate::Received::Pong), behind the
+    /// messages that were sent before.
     pub fn pong(&mut self) {
         self.inbox.put_pong();
     }
@@ -84,7 +85,8 @@ impl Peer {
         self.end(CloseReason::ClientGone);
     }
 
-    /// Attaches another transport to a [resumable](crate::Connection::resumable_pair) connection, whether the old one is lost or not.
+    /// Attaches another transport to a [resumable](crate::Connection::resumable_pair) connection, whether the old one is
+    /// lost or not.
     pub fn reconnect(&mut self) {
         self.inbox = Inbox::paired(Arc::clone(&self.send_queue));
         if let Some(handover) = &self.handover {

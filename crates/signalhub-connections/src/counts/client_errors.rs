@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Defines the errors, their labels and the list of all of them.
 macro_rules! client_errors {
     ($( $(#[doc = $doc:literal])+ $variant:ident = $label:literal, )+) => {
-        /// An error of a client for which a request failed. [`LimitRefusals`](crate::LimitRefusals) counts refusals for limits.
+        /// An error of a client for which a request failed. [`LimitRefusals`](crate::LimitRefusals) counts refusals for
+        /// limits.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ClientError {

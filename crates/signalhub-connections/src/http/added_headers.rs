@@ -37,7 +37,8 @@ impl AddedHeaders {
         Self(Arc::new(add))
     }
 
-    /// Adds headers to the answer to this request. Headers that the endpoint has set, and those of [`FRAMING`], are not added.
+    /// Adds headers to the answer to this request. Headers that the endpoint has set, and those of [`FRAMING`], are not
+    /// added.
     pub(crate) fn add(&self, request: &Parts, answer: &mut HeaderMap) {
         let mut added = HeaderMap::new();
         (self.0)(request, &mut added);

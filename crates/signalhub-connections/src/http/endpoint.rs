@@ -193,10 +193,10 @@ impl Endpoint {
     /// Adds headers, such as cookies, to each answer of the endpoint: to negotiate, the upgrade of a WebSocket (101), event
     /// streams, polls, POSTs, errors and preflights. The function gets the head of the request and an empty map.
     ///
-    /// It cannot break the protocol: headers that the endpoint sets itself or that determine how an answer is read, such as `Content-Type`,
-    /// `Content-Length`, `Connection` or `Sec-WebSocket-Protocol`, are not added, and a warning is logged. Values of `Vary`
-    /// are added to the endpoint's own. Requests that are refused before the endpoint is found, because they are malformed
-    /// or beyond a limit of sockets, do not get the headers.
+    /// It cannot break the protocol: headers that the endpoint sets itself or that determine how an answer is read, such
+    /// as `Content-Type`, `Content-Length`, `Connection` or `Sec-WebSocket-Protocol`, are not added, and a warning is
+    /// logged. Values of `Vary` are added to the endpoint's own. Requests that are refused before the endpoint is found,
+    /// because they are malformed or beyond a limit of sockets, do not get the headers.
     ///
     /// ```
     /// # use signalhub_connections::{Endpoint, HeaderValue};
@@ -290,8 +290,8 @@ impl Endpoint {
         }
     }
 
-    /// Tells whether a request is authenticated by a bearer token in its `Authorization` header alone. Browsers add cookies and
-    /// passwords to requests by themselves, but never bearer tokens.
+    /// Tells whether a request is authenticated by a bearer token in its `Authorization` header alone. Browsers add
+    /// cookies and passwords to requests by themselves, but never bearer tokens.
     pub(crate) fn has_valid_bearer_token(&self, request: &Parts) -> bool {
         let (Some(reader), Some(_)) = (&self.authenticate, authorization_token(request)) else { return false };
         let mut alone = Request::new(()).into_parts().0;

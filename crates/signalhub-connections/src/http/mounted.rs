@@ -111,8 +111,8 @@ impl Mounted {
         }
     }
 
-    /// Finds the connection that a poll or the request of an event stream is for, with the checks in the original's order. The
-    /// error is the answer.
+    /// Finds the connection that a poll or the request of an event stream is for, with the checks in the original's
+    /// order. The error is the answer.
     #[allow(clippy::result_large_err, reason = "the error is the answer that goes out next")]
     pub(crate) fn find_connection(
         &self,
@@ -128,8 +128,8 @@ impl Mounted {
         Ok(FoundConnection { token, attachment })
     }
 
-    /// Starts the task of a connection. Its span is inside that of the request that opened it. A span takes memory for as long
-    /// as the connection lives, so it exists only if debug logs are enabled.
+    /// Starts the task of a connection. Its span is inside that of the request that opened it. A span takes memory for as
+    /// long as the connection lives, so it exists only if debug logs are enabled.
     pub(crate) fn spawn(&self, connection: Connection, request: &Span) {
         let span = tracing::debug_span!(parent: request, "connection", id = connection.id().for_log());
         tokio::spawn(self.endpoint.handler().handle(connection).instrument(span));

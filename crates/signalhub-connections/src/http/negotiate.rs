@@ -29,7 +29,8 @@ pub(crate) enum NegotiateError {
 }
 
 impl NegotiateVersion {
-    /// Chooses the version for a query: the client's, or the server's highest if that is lower. The endpoint's minimum applies.
+    /// Chooses the version for a query: the client's, or the server's highest if that is lower. The endpoint's minimum
+    /// applies.
     pub(crate) fn choose(query: Option<&str>, minimum: Self) -> Result<Self, NegotiateError> {
         let asked = match query::value(query, "negotiateVersion") {
             Some(text) => integer(&text).ok_or(NegotiateError::NoInteger)?,
@@ -52,8 +53,8 @@ fn integer(text: &str) -> Option<i32> {
     text.trim_end_matches('\0').trim_matches(white).parse().ok()
 }
 
-/// Grants stateful reconnect if the endpoint allows it and the query requests it, with one of the spellings of `true` that the
-/// original accepts.
+/// Grants stateful reconnect if the endpoint allows it and the query requests it, with one of the spellings of `true`
+/// that the original accepts.
 pub(crate) fn choose_reconnect(query: Option<&str>, allowed: Reconnect) -> Reconnect {
     let padding = |character: char| character.is_whitespace() || character == '\0';
     let asked = query::value(query, "useStatefulReconnect")

@@ -1,4 +1,5 @@
-//! Which web pages may use a server: CORS for requests, and a check of the origin for WebSockets, which CORS does not cover.
+//! Which web pages may use a server: CORS for requests, and a check of the origin for WebSockets, which CORS does not
+//! cover.
 
 use std::net::IpAddr;
 
@@ -28,8 +29,9 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 ///
 /// Requests without `Origin` do not come from a page of another site, and are accepted. Pages of the server's own origin
 /// (scheme, host and port as in the request) are always accepted, and others if they are allowed: their preflights are
-/// answered before authentication, and responses to them have the CORS headers, with credentials. Responses to other pages
-/// have no CORS headers, so that browsers do not let the pages read them, and their WebSocket upgrades are refused with 403.
+/// answered before authentication, and responses to them have the CORS headers, with credentials. Responses to other
+/// pages have no CORS headers, so that browsers do not let the pages read them, and their WebSocket upgrades are refused
+/// with 403.
 ///
 /// The origin of a request with a valid bearer token in its `Authorization` header is not checked: browsers do not add
 /// such a token by themselves, so a page of another site cannot send it. Native clients send unusual origins.
@@ -93,8 +95,8 @@ impl Origins {
     /// Allows one more origin, such as `https://app.example.com`, `http://localhost:8080`, `capacitor://localhost` or
     /// `file://`.
     ///
-    /// `null` allows pages without an origin of their own. Any site can make one with a sandboxed frame, so allow it only if
-    /// all clients send tokens.
+    /// `null` allows pages without an origin of their own. Any site can make one with a sandboxed frame, so allow it only
+    /// if all clients send tokens.
     ///
     /// # Errors
     /// The text is not an origin. `*` is refused, because with credentials it would allow every page.
@@ -111,8 +113,8 @@ impl Origins {
         self
     }
 
-    /// Checks the origin of a request, before all other checks. `has_valid_token` tells whether its `Authorization` header has a
-    /// valid bearer token; it is called only for other origins.
+    /// Checks the origin of a request, before all other checks. `has_valid_token` tells whether its `Authorization`
+    /// header has a valid bearer token; it is called only for other origins.
     pub(crate) fn check(&self, head: &Parts, has_valid_token: impl FnOnce() -> bool) -> OriginCheck {
         let mut origins = head.headers.get_all(ORIGIN).iter();
         let (claimed, more) = (origins.next(), origins.next());

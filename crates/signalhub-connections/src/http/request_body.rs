@@ -46,8 +46,8 @@ impl<B> RequestBody<B> {
         Self { body, time_left: time, waiting: None, registry: Arc::clone(registry) }
     }
 
-    /// Waits for a future before the body is read. The wait counts as time of the body, except while `is_held_up` returns `true`,
-    /// because then the server causes it.
+    /// Waits for a future before the body is read. The wait counts as time of the body, except while `is_held_up` returns
+    /// `true`, because then the server causes it.
     pub(crate) async fn wait_for<T>(
         &mut self,
         what: impl Future<Output = T>,

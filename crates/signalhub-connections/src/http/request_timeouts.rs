@@ -1,5 +1,5 @@
-//! The deadlines of one socket: for the head of each request, for the idle time between requests, and for a response that the
-//! client does not read.
+//! The deadlines of one socket: for the head of each request, for the idle time between requests, and for a response that
+//! the client does not read.
 
 mod watched_socket;
 
@@ -136,7 +136,8 @@ impl RequestTimeouts {
         let mut state = self.lock();
         let responses = if let RequestState::Busy { responses } = state.request { responses } else { 0 };
         state.request = RequestState::Busy { responses: responses + 1 };
-        // A request that has begun is answered, even if the socket was to be evicted. Its descriptor is part of the headroom.
+        // A request that has begun is answered, even if the socket was to be evicted. Its descriptor is part of the
+        // headroom.
         state.is_evicted = false;
         drop(state);
         Busy(Arc::clone(self))

@@ -151,16 +151,17 @@ impl Server {
         self
     }
 
-    /// Sets the time over which connections are closed, one after another, when the server stops, so that clients do not all
-    /// reconnect at once. Zero by default, which closes all of them together.
+    /// Sets the time over which connections are closed, one after another, when the server stops, so that clients do not
+    /// all reconnect at once. Zero by default, which closes all of them together.
     #[must_use]
     pub fn drain_time(mut self, time: Duration) -> Self {
         self.drain_time = time;
         self
     }
 
-    /// Sets how many bytes the kernel may buffer for a client that does not read (`SO_SNDBUF`), 256 KiB by default. Further bytes
-    /// are queued [by the connection](Endpoint::queue_limit). Linux uses twice the value, up to `net.core.wmem_max`.
+    /// Sets how many bytes the kernel may buffer for a client that does not read (`SO_SNDBUF`), 256 KiB by default.
+    /// Further bytes are queued [by the connection](Endpoint::queue_limit). Linux uses twice the value, up to
+    /// `net.core.wmem_max`.
     ///
     /// # Errors
     /// The system refuses the value.
@@ -188,9 +189,9 @@ impl Server {
         Readers(Arc::clone(self.routes.registry.backlog()))
     }
 
-    /// Serves until `shutdown` completes, then stops gracefully: it accepts no new connections, closes the live ones one after
-    /// another over the [drain time](Self::drain_time), and waits up to 5 s for the last of them to end. So stopping takes at
-    /// most the drain time and 5 s.
+    /// Serves until `shutdown` completes, then stops gracefully: it accepts no new connections, closes the live ones one
+    /// after another over the [drain time](Self::drain_time), and waits up to 5 s for the last of them to end. So
+    /// stopping takes at most the drain time and 5 s.
     ///
     /// Until the connections have ended, requests are answered as before, so that clients can poll and a load balancer
     /// can see that the server is [not ready](ConnectionCounts::is_draining); only negotiations and new connections get

@@ -1,8 +1,8 @@
 //! The limit on the bytes that all queues of a server hold together, and when publishers wait.
 //!
-//! Each queue may hold a share of its limit freely. What it holds beyond that is reserved here, so that the sum is bounded
-//! even if many clients stop reading at once. A client that reads, but has more than half of its limit queued, puts pressure
-//! on publishers: they wait for it for a bounded time, so that a burst does not fill its queue.
+//! Each queue may hold a share of its limit freely. What it holds beyond that is reserved here, so that the sum is
+//! bounded even if many clients stop reading at once. A client that reads, but has more than half of its limit queued,
+//! puts pressure on publishers: they wait for it for a bounded time, so that a burst does not fill its queue.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,8 +32,8 @@ pub(crate) struct Backlog {
     eased: Notify,
 }
 
-/// One queue that publishers wait for. It exists from the moment when the queue is more than half full until the queue is within
-/// its free share.
+/// One queue that publishers wait for. It exists from the moment when the queue is more than half full until the queue is
+/// within its free share.
 #[derive(Debug)]
 pub(super) struct Pressure {
     since: Instant,

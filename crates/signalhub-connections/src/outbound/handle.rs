@@ -12,8 +12,8 @@ use crate::frame::{Frame, Frames};
 
 /// Sends frames to one client, from any task, without ever waiting for it.
 ///
-/// Clones send to the same client. All messages of a connection pass through one queue, so they arrive in the order in which
-/// they were sent.
+/// Clones send to the same client. All messages of a connection pass through one queue, so they arrive in the order in
+/// which they were sent.
 #[derive(Clone)]
 pub struct Outbound(Arc<SendQueue>);
 
@@ -25,8 +25,9 @@ impl Outbound {
     /// Sends a frame: it is written at once if that is possible without blocking, and queued otherwise.
     ///
     /// # Errors
-    /// The connection has ended or is ending. A frame that exceeds the [limit](crate::Endpoint::queue_limit) of the queue ends the
-    /// connection with [`CloseReason::SlowConsumer`](crate::CloseReason::SlowConsumer). An empty queue accepts a frame of any size.
+    /// The connection has ended or is ending. A frame that exceeds the [limit](crate::Endpoint::queue_limit) of the queue
+    /// ends the connection with [`CloseReason::SlowConsumer`](crate::CloseReason::SlowConsumer). An empty queue accepts a
+    /// frame of any size.
     pub fn send(&self, frame: &Frame) -> Result<(), ConnectionEnded> {
         self.0.send(frame)
     }
@@ -48,8 +49,8 @@ impl Outbound {
         self.0.send_each(frames.into_iter())
     }
 
-    /// Queues all frames and writes none until [`uncork`](Self::uncork) is called, which must be soon. It joins many frames into
-    /// few writes, or delays a frame until the server has done something that must come first.
+    /// Queues all frames and writes none until [`uncork`](Self::uncork) is called, which must be soon. It joins many
+    /// frames into few writes, or delays a frame until the server has done something that must come first.
     pub fn cork(&self) {
         self.0.cork();
     }
@@ -59,16 +60,17 @@ impl Outbound {
         self.0.uncork();
     }
 
-    /// Waits until the queue is short, for senders that can wait, such as streams. If frames are [retained](Self::retain), it also
-    /// waits until the client has acknowledged enough of them.
+    /// Waits until the queue is short, for senders that can wait, such as streams. If frames are
+    /// [retained](Self::retain), it also waits until the client has acknowledged enough of them.
     ///
     /// It returns at once when the connection has ended.
     pub async fn ready(&self) {
         self.0.ready().await;
     }
 
-    /// Waits while other clients of the same server are far behind but still read, as [`Readers::wait`](crate::Readers::wait) does.
-    /// Code that sends to many clients calls it before each message, so that a burst does not end slow connections.
+    /// Waits while other clients of the same server are far behind but still read, as
+    /// [`Readers::wait`](crate::Readers::wait) does. Code that sends to many clients calls it before each message, so
+    /// that a burst does not end slow connections.
     pub async fn wait_for_readers(&self, most: Duration) -> Duration {
         self.0.backlog().wait(most).await
     }
@@ -78,8 +80,8 @@ impl Outbound {
         !self.0.lock().frames.is_empty()
     }
 
-    /// Loads the memory that a send needs into the processor's cache. A caller that sends to many clients calls it for the next
-    /// few, so that their loads overlap.
+    /// Loads the memory that a send needs into the processor's cache. A caller that sends to many clients calls it for
+    /// the next few, so that their loads overlap.
     pub fn prefetch(&self) {
         self.0.prefetch();
     }
@@ -98,8 +100,8 @@ impl Outbound {
     /// Retains every frame that is sent from now on until it is [released](Self::release), so that it can be sent again
     /// over another transport.
     ///
-    /// While more than `size` bytes are retained, [`ready`](Self::ready) waits. Frames of senders that do not wait are retained up
-    /// to the limit of the queue; beyond that, the connection ends with
+    /// While more than `size` bytes are retained, [`ready`](Self::ready) waits. Frames of senders that do not wait are
+    /// retained up to the limit of the queue; beyond that, the connection ends with
     /// [`CloseReason::SlowConsumer`](crate::CloseReason::SlowConsumer).
     pub fn retain(&self, size: usize) {
         self.0.lock().retained.get_or_insert_with(|| Box::new(Retained::new(size)));

@@ -36,9 +36,9 @@ impl SharedQueue {
 
 /// The queue inside a send queue, locked.
 ///
-/// Only its `drop` gives back reservations and wakes the tasks that wait in [`Outbound::ready`](crate::Outbound::ready). It does
-/// so after every change that made the queue shorter: a write by a sender or by the task, the loss of the transport, or the
-/// end of the connection.
+/// Only its `drop` gives back reservations and wakes the tasks that wait in [`Outbound::ready`](crate::Outbound::ready).
+/// It does so after every change that made the queue shorter: a write by a sender or by the task, the loss of the
+/// transport, or the end of the connection.
 pub(super) struct LockedQueue<'a> {
     shared: &'a SharedQueue,
     queue: MutexGuard<'a, Queue>,

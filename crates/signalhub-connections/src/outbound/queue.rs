@@ -33,8 +33,8 @@ pub(super) struct Queue {
     pub(super) writer: Writer,
     /// Frames are queued and not written, until the queue is uncorked.
     pub(super) corked: bool,
-    /// The transport was lost, and the handler has not called `Outbound::resume` yet: frames are dropped here, and sent again
-    /// from `retained`.
+    /// The transport was lost, and the handler has not called `Outbound::resume` yet: frames are dropped here, and sent
+    /// again from `retained`.
     pub(super) suspended: bool,
     /// The frames that may have to be sent again, on a connection that can be resumed.
     pub(super) retained: Option<Box<Retained>>,
@@ -114,8 +114,8 @@ impl Queue {
         }
     }
 
-    /// How many bytes it holds beyond its free share. The frames that are queued and those that are retained are mostly the same,
-    /// so they count once.
+    /// How many bytes it holds beyond its free share. The frames that are queued and those that are retained are mostly
+    /// the same, so they count once.
     fn beyond_free(&self, limits: &QueueLimits) -> usize {
         let kept = self.retained.as_ref().map_or(0, |retained| retained.cost());
         self.bytes.max(kept).saturating_sub(limits.free())
@@ -162,8 +162,8 @@ impl Queue {
         Ok(if self.corked { QueueChange::None } else { change })
     }
 
-    /// Tells whether `ready` returns: at most this many bytes are queued, and the retained frames are within their limit. It also
-    /// returns once the connection ends.
+    /// Tells whether `ready` returns: at most this many bytes are queued, and the retained frames are within their limit.
+    /// It also returns once the connection ends.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         !self.is_open() || (self.bytes <= bytes && self.retained.as_ref().is_none_or(|retained| retained.has_room()))
     }
@@ -199,8 +199,8 @@ impl Queue {
         (self.bytes, self.written) = (0, 0);
     }
 
-    /// Writes a frame without queueing it. The queue must be empty. Returns `false` if the frame was not written completely and
-    /// must be queued.
+    /// Writes a frame without queueing it. The queue must be empty. Returns `false` if the frame was not written
+    /// completely and must be queued.
     pub(super) fn passes(&mut self, frame: &Frame) -> bool {
         let written = self.write_inline(frame.as_bytes());
         let passed = written == frame.len();
@@ -211,8 +211,8 @@ impl Queue {
     /// Writes as many bytes as the socket takes without blocking, and returns their number. The queue must be empty.
     pub(super) fn write_inline(&mut self, bytes: &[u8]) -> usize {
         let Writer::Socket(socket) = &self.writer else { return 0 };
-        // The reading side notices a broken socket; until then its frames wait in the queue. This bypasses tokio, which learns
-        // that the socket is full when the task writes the rest.
+        // The reading side notices a broken socket; until then its frames wait in the queue. This bypasses tokio, which
+        // learns that the socket is full when the task writes the rest.
         send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).unwrap_or(0)
     }
 
@@ -226,7 +226,8 @@ impl Queue {
         }
     }
 
-    /// Writes queued frames until the socket would block. The task is woken for the rest, unless it already waits for the socket.
+    /// Writes queued frames until the socket would block. The task is woken for the rest, unless it already waits for the
+    /// socket.
     pub(super) fn write_queued(&mut self) -> QueueChange {
         while !self.frames.is_empty() && self.stalled_since.is_none() {
             let Writer::Socket(socket) = &self.writer else { return QueueChange::None };

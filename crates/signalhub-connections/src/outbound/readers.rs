@@ -7,7 +7,8 @@ use super::backlog::Backlog;
 
 /// Lets a publisher wait for the slow clients of a server, made by [`Server::readers`](crate::Server::readers).
 ///
-/// A publisher that waits before each message does not fill the queues of clients that read, only more slowly than it publishes.
+/// A publisher that waits before each message does not fill the queues of clients that read, only more slowly than it
+/// publishes.
 #[derive(Clone, Debug, Default)]
 pub struct Readers(pub(crate) Arc<Backlog>);
 

@@ -1,7 +1,7 @@
 //! Frames that were sent and may have to be sent again over another transport.
 //!
-//! Frames are numbered from 1 in the order in which they are sent. The handler reads the client's acknowledgements, and releases
-//! frames by their numbers.
+//! Frames are numbered from 1 in the order in which they are sent. The handler reads the client's acknowledgements, and
+//! releases frames by their numbers.
 
 use std::collections::VecDeque;
 

@@ -143,7 +143,8 @@ impl SendQueue {
         self.enqueue_each(queue, frames, 0)
     }
 
-    /// Queues frames, of which the first `written` bytes are already written, and writes as much as possible without blocking.
+    /// Queues frames, of which the first `written` bytes are already written, and writes as much as possible without
+    /// blocking.
     fn enqueue_each(
         &self,
         mut queue: LockedQueue<'_>,
@@ -236,8 +237,8 @@ impl SendQueue {
         }
     }
 
-    /// Ends the connection when its handler is done: drops the socket and the frames that were not written to it. Frames that
-    /// polls and event streams have not taken yet stay for them.
+    /// Ends the connection when its handler is done: drops the socket and the frames that were not written to it. Frames
+    /// that polls and event streams have not taken yet stay for them.
     pub(crate) fn disconnect(&self) {
         // Polls and event streams do not take frames from a corked queue.
         self.lock().corked = false;
@@ -341,8 +342,8 @@ impl SendQueue {
         }
     }
 
-    /// Takes frames from the front: at most `most` of them, and no further one once they have `bytes` in all. Returns `None` when
-    /// the connection has ended and all frames were taken. Only one task may wait.
+    /// Takes frames from the front: at most `most` of them, and no further one once they have `bytes` in all. Returns
+    /// `None` when the connection has ended and all frames were taken. Only one task may wait.
     pub(crate) fn poll_take(&self, cx: &mut Context<'_>, most: usize, bytes: usize) -> Poll<Option<Vec<Frame>>> {
         self.response.register(cx.waker());
         let mut queue = self.lock();

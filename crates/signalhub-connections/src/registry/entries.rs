@@ -185,8 +185,8 @@ impl Entries {
         Ok(NewlyActive { token, id: entry.id.clone(), link, share, reconnect, made })
     }
 
-    /// Adds a connection whose WebSocket was opened without a negotiation. Its token is never sent to the client, because no
-    /// further request needs it.
+    /// Adds a connection whose WebSocket was opened without a negotiation. Its token is never sent to the client, because
+    /// no further request needs it.
     pub(super) fn admit(
         &mut self,
         send_queue: &Arc<SendQueue>,
@@ -249,7 +249,8 @@ impl Entries {
         live
     }
 
-    /// Removes the entries for which `keep` returns `false`. A connection that never got its transport gives back its shares.
+    /// Removes the entries for which `keep` returns `false`. A connection that never got its transport gives back its
+    /// shares.
     fn retain(&mut self, mut keep: impl FnMut(&Stage) -> bool) {
         let Self { by_token, quotas, waiting_quotas, waiting: count, .. } = self;
         by_token.retain(|_, entry| {

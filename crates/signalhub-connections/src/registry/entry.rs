@@ -9,8 +9,8 @@
 //!                 ▼                    ▼                         ▼
 //!              removed              removed                   removed
 //! ```
-//! A connection is removed from Active and Suspended when its [`Registration`](super::Registration) is dropped, or its token
-//! freed. What is left of one with polls stays Active until the client has fetched it.
+//! A connection is removed from Active and Suspended when its [`Registration`](super::Registration) is dropped, or its
+//! token freed. What is left of one with polls stays Active until the client has fetched it.
 
 use std::sync::Arc;
 use std::time::Duration;

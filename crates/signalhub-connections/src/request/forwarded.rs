@@ -16,8 +16,8 @@ const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// The reverse proxies whose headers `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host` are used.
 ///
 /// Any client can send such headers, so they are ignored in requests from other addresses. The list of addresses is read
-/// from its end, and the first address that is not a trusted proxy's is the client's. Scheme and host are taken from the last
-/// entry, which the nearest proxy wrote.
+/// from its end, and the first address that is not a trusted proxy's is the client's. Scheme and host are taken from the
+/// last entry, which the nearest proxy wrote.
 ///
 /// ```
 /// # use signalhub_connections::TrustedProxies;
@@ -225,7 +225,8 @@ impl Element {
     }
 }
 
-/// The lines of a header, the last one first. They are bytes, so that one invalid byte does not hide what a proxy has added.
+/// The lines of a header, the last one first. They are bytes, so that one invalid byte does not hide what a proxy has
+/// added.
 fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     headers.get_all(name).iter().rev().map(HeaderValue::as_bytes)
 }

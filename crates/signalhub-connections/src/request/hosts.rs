@@ -10,8 +10,8 @@ use http::uri::Scheme;
 /// The hosts that a server serves. This protects against DNS rebinding, where a web page reaches the server through a name
 /// of its own that resolves to the server's address.
 ///
-/// Loopback names (`localhost` and names that end in `.localhost`) and IP addresses are always served, because no other site
-/// has such a name. Other names must be added. Ports, upper case and a dot at the end are ignored.
+/// Loopback names (`localhost` and names that end in `.localhost`) and IP addresses are always served, because no other
+/// site has such a name. Other names must be added. Ports, upper case and a dot at the end are ignored.
 ///
 /// ```
 /// # use signalhub_connections::Hosts;

@@ -76,7 +76,8 @@ impl OpeningRequest {
         query::value(self.query(), key)
     }
 
-    /// The first value of a header, regardless of the name's case; `None` if it is not UTF-8. [`Self::headers`] has its bytes.
+    /// The first value of a header, regardless of the name's case; `None` if it is not UTF-8. [`Self::headers`] has its
+    /// bytes.
     pub fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self.headers().find(|(other, _)| other.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(value).ok()

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// The address that a request came from, among the extensions of the request.
 ///
-/// It is the other end of the socket, or the address that trusted proxies name. A program that mounts an endpoint in its own
-/// HTTP server adds one to each request; without it, limits per address do not apply.
+/// It is the other end of the socket, or the address that trusted proxies name. A program that mounts an endpoint in its
+/// own HTTP server adds one to each request; without it, limits per address do not apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RemoteAddress(IpAddr);
 

@@ -240,8 +240,8 @@ impl Inbox {
         Ok(())
     }
 
-    /// Passes the credentials of a later request to the connection if they have changed. Before the connection has its transport
-    /// they are ignored, because the credentials of the request that attaches it replace them.
+    /// Passes the credentials of a later request to the connection if they have changed. Before the connection has its
+    /// transport they are ignored, because the credentials of the request that attaches it replace them.
     pub(crate) fn renew(&self, identity: &Identity, expires: Option<Instant>) {
         let mut incoming = self.lock();
         if incoming.identity.as_deref().is_none_or(|known| known == identity) {

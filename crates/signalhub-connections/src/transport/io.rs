@@ -107,8 +107,8 @@ impl Io {
     }
 }
 
-/// Reads what has arrived. A read that does not fill the buffer has emptied the socket, so it also clears tokio's readiness:
-/// that saves a read that would find nothing.
+/// Reads what has arrived. A read that does not fill the buffer has emptied the socket, so it also clears tokio's
+/// readiness: that saves a read that would find nothing.
 fn try_read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     let room = buffer.len();
     let mut emptied = None;

@@ -17,7 +17,8 @@ pub enum Received {
     /// The client has answered a [ping](crate::Connection::send_ping), on a connection that
     /// [reads messages](crate::Connection::read_messages).
     Pong,
-    /// A second has passed. Handlers check pings and timeouts now. Ticks can be [skipped](crate::Connection::skip_ticks_for).
+    /// A second has passed. Handlers check pings and timeouts now. Ticks can be
+    /// [skipped](crate::Connection::skip_ticks_for).
     Tick,
     /// The server stops. The handler finishes what runs, and closes the connection with [`CloseReason::ServerShutdown`].
     Drain,
@@ -26,8 +27,8 @@ pub enum Received {
     /// The credentials have expired, and the endpoint closes connections then
     /// ([`ExpiredCredentials::Close`](crate::ExpiredCredentials::Close)).
     Expired,
-    /// A later request of the client had new credentials: the [identity](crate::Connection::identity) has changed, except for
-    /// its user and organisation.
+    /// A later request of the client had new credentials: the [identity](crate::Connection::identity) has changed, except
+    /// for its user and organisation.
     Renewed,
     /// A [resumable](crate::Connection::is_resumable) connection has a new transport. Unconsumed input of the old one is
     /// dropped, because the client sends it again. Nothing is written before [`Outbound::resume`](crate::Outbound::resume).

@@ -7,8 +7,8 @@ use super::header::End;
 /// The longest payload of a control frame (RFC 6455, 5.5).
 const CONTROL_MAX: usize = 125;
 
-/// Encodes the header of a server's frame, with the shortest form of its length. Returns ten bytes, and how many of them are the
-/// header.
+/// Encodes the header of a server's frame, with the shortest form of its length. Returns ten bytes, and how many of them
+/// are the header.
 pub(crate) fn encode_header(opcode: OpCode, end: End, payload_len: usize) -> ([u8; 10], usize) {
     let mut header = [0; 10];
     header[0] = u8::from(opcode) | if end == End::Last { 0x80 } else { 0 };

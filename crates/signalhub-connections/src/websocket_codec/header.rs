@@ -24,8 +24,8 @@ pub(super) struct Header {
 
 /// The bytes of a header that have arrived.
 ///
-/// Tungstenite's `FrameHeader::parse` is not used, because it needs the whole header at once, does not tell how long a header
-/// will be, and leaves most checks to its caller.
+/// Tungstenite's `FrameHeader::parse` is not used, because it needs the whole header at once, does not tell how long a
+/// header will be, and leaves most checks to its caller.
 #[derive(Debug, Default)]
 pub(super) struct PartialHeader {
     bytes: [u8; 14],

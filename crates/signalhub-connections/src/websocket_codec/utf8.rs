@@ -43,8 +43,8 @@ impl Utf8 {
 
 /// Returns the incomplete character at the end of `text`; empty if the last character is complete.
 ///
-/// The standard library reports an end as incomplete only if more bytes could make it valid. Otherwise the text is refused at
-/// once.
+/// The standard library reports an end as incomplete only if more bytes could make it valid. Otherwise the text is
+/// refused at once.
 fn incomplete_end(text: &[u8]) -> Result<&[u8], NotUtf8> {
     match str::from_utf8(text) {
         Ok(_) => Ok(&[]),

@@ -51,8 +51,8 @@ impl WatchedSocket {
         written
     }
 
-    /// Where bytes go that are not written because they answer no request: hyper's response to a head that it cannot read. Ours has
-    /// more details.
+    /// Where bytes go that are not written because they answer no request: hyper's response to a head that it cannot
+    /// read. Ours has more details.
     fn holds_back(&mut self) -> Option<&mut Vec<u8>> {
         if self.refusal.is_none() && self.timeouts.is_done() {
             self.refusal = Some(Vec::new());

@@ -78,8 +78,8 @@ impl Admission {
     }
 }
 
-/// Tries to send a response before the socket is closed. It does not wait until the client has read it, because the descriptor
-/// is needed.
+/// Tries to send a response before the socket is closed. It does not wait until the client has read it, because the
+/// descriptor is needed.
 fn turn_away(socket: &TcpStream, limit: Limit, address: IpAddr, routes: &Routes) {
     tracing::debug!(reason = limit.label(), %address, "a socket was refused");
     routes.registry.refusals().count(limit);

@@ -1,4 +1,5 @@
-//! The sockets that are served with HTTP: when file descriptors run short, those that have been idle for longest are closed.
+//! The sockets that are served with HTTP: when file descriptors run short, those that have been idle for longest are
+//! closed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -11,8 +12,8 @@ use crate::http::request_timeouts::RequestTimeouts;
 /// How long a list of idle sockets is used. Making one takes a pass over all sockets.
 const RESURVEY: Duration = Duration::from_secs(1);
 
-/// A new list is made earlier if one in this many sockets was evicted since the last one, so that the cost of a pass is spread
-/// over many evictions.
+/// A new list is made earlier if one in this many sockets was evicted since the last one, so that the cost of a pass is
+/// spread over many evictions.
 const WALK_PER_EVICTION: usize = 16;
 
 /// The sockets of one server that are served with HTTP.

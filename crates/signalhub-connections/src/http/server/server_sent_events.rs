@@ -118,7 +118,8 @@ async fn write_all(writer: &WriteHalf<'_>, mut bytes: &[u8], send_queue: &SendQu
     Ok(())
 }
 
-/// Waits until the client closes its side. Clients send nothing before the stream ends; bytes that one does send are dropped.
+/// Waits until the client closes its side. Clients send nothing before the stream ends; bytes that one does send are
+/// dropped.
 async fn wait_until_closed(reader: &mut ReadHalf<'_>, has_sent: &mut bool) {
     while reader.readable().await.is_ok() {
         match drop_bytes(reader) {

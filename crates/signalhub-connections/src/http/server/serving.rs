@@ -64,7 +64,8 @@ async fn serve_socket(socket: TcpStream, timeouts: Arc<RequestTimeouts>, accepte
         let (accepted, busy, taken) = (&accepted, timeouts.request(), &taken);
         async move {
             let framing = Framing::of(&request);
-            // A socket with an unread body cannot be taken over: the rest of the body would be read as frames or as a request.
+            // A socket with an unread body cannot be taken over: the rest of the body would be read as frames or as a
+            // request.
             let is_free = request.body().is_end_stream();
             let mut response = accepted.answer(request).await;
             if is_free && let Some(takeover) = response.body_mut().take_over() {

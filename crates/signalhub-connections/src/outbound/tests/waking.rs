@@ -1,7 +1,7 @@
 //! Wake-ups under random orders of events, each run from a seed.
 //!
-//! The writer of a send queue and those who wait for room are polled only after they were woken. Whatever the order of sends,
-//! corks, writes that block and reads, everything arrives and every wait ends. A run that fails names its seed.
+//! The writer of a send queue and those who wait for room are polled only after they were woken. Whatever the order of
+//! sends, corks, writes that block and reads, everything arrives and every wait ends. A run that fails names its seed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
