@@ -9,7 +9,8 @@ use crate::resource_changed::{RESOURCES_CHANGED, ResourceChanged};
 use crate::sender::NotificationSender;
 use crate::timestamp;
 
-/// Holds the argument of `OnEvent` (Portos, Notification); its members stand in the documented order, nulls included.
+/// The argument of `OnEvent` (Portos, Notification). Its members are written in the order in which Portos documents them; a member
+/// without a value is written as null.
 ///
 /// A client reads it with the types that are the default. A hub writes it with borrowed text, and with a payload that it does not copy.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -33,8 +33,8 @@ pub(super) fn on_event(protocol: Protocol, delivery: &Delivery) -> Bytes {
     }
 }
 
-/// Encodes the arguments. For MessagePack they are written as JSON first and transcoded, because the short names of a
-/// notification are the same in all protocols.
+/// Encodes the arguments. They are written as JSON first and, for every other protocol, transcoded, because the short names of
+/// a notification are the same in all protocols.
 fn encode(protocol: Protocol, event: &Event) -> Result<Vec<u8>, RenderError> {
     let notification = broker::notification(event, Value::Json(&event.payload))?;
     let mut json = Vec::with_capacity(event.payload.len() + 256);
