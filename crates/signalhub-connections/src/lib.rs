@@ -6,8 +6,8 @@
 //!
 //! [`Origins`] lists the web pages that may use a server, [`Limits`] sets how many connections and requests it accepts, and
 //! [`TrustedProxies`] lists the proxies whose forwarded headers are used. When the server stops, [`Server::drain_time`]
-//! closes the connections gradually. With the feature `tower`, an endpoint is also a service for another HTTP server:
-//! `TowerEndpoint`.
+//! closes the connections gradually. With the feature `tls`, a server speaks TLS: `Server::tls`. With the feature
+//! `tower`, an endpoint is also a service for another HTTP server: `TowerEndpoint`.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -97,6 +97,10 @@ pub use http::origins::{OriginError, Origins};
 pub use http::page::{Page, Respond};
 pub use http::request_body::{BodyError, RequestBody};
 pub use http::server::Server;
+#[cfg(feature = "tls")]
+pub use http::server::tls::certificate::{TlsCertificate, TlsCertificateError};
+#[cfg(feature = "tls")]
+pub use http::server::tls::{Tls, TlsHandshakes, TlsVersion};
 #[cfg(feature = "tower")]
 pub use http::tower::TowerEndpoint;
 pub use id::ConnectionId;

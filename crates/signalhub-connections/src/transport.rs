@@ -1,5 +1,6 @@
 //! The transports: how the bytes of a connection reach the client and come from it.
 
+pub(crate) mod client_socket;
 pub(crate) mod handover;
 pub(crate) mod inbox;
 pub(crate) mod io;

@@ -2,12 +2,16 @@
 
 mod accepted_socket;
 mod accepting;
+#[cfg(feature = "tls")]
+mod handshake;
 mod head;
 mod idle_sockets;
 mod peers;
 pub(crate) mod routes;
 mod server_sent_events;
 mod serving;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 mod unreadable;
 
 use std::fmt;
@@ -22,6 +26,8 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
 use self::routes::{EndpointRoute, PageRoute, Routes};
+#[cfg(feature = "tls")]
+use self::tls::Tls;
 use crate::http::endpoint::Endpoint;
 use crate::http::mounted::Mounted;
 use crate::http::origins::Origins;
@@ -142,6 +148,16 @@ impl Server {
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.routes.proxies = proxies;
         self
+    }
+
+    /// Makes the server speak TLS, and nothing else: a request without TLS gets 400.
+    ///
+    /// # Errors
+    /// If the system has no random numbers for the keys of session tickets.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: &Tls) -> io::Result<Self> {
+        self.routes.tls = Some(Arc::new(tls.acceptor()?));
+        Ok(self)
     }
 
     /// Sets the limits of the server.

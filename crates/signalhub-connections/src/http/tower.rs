@@ -27,10 +27,10 @@ use crate::http::request_body::RequestBody;
 use crate::limits::Limits;
 use crate::registry::Registry;
 use crate::registry::connection_counts::ConnectionCounts;
-use crate::request::forwarded::TrustedProxies;
+use crate::request::forwarded::{Scheme, TrustedProxies};
 use crate::request::path;
 use crate::request::remote_address::RemoteAddress;
-use crate::transport::io::Io;
+use crate::transport::io::{Io, Stream};
 
 /// How long connections may take to end after the last of them has received `Drain`.
 const GRACE: Duration = Duration::from_secs(5);
@@ -131,7 +131,7 @@ impl Shared {
         if let Some(peer) = head.extensions.get::<RemoteAddress>().map(|peer| peer.ip())
             && self.proxies.trusts(peer)
         {
-            self.proxies.resolve(head, peer);
+            self.proxies.resolve(head, peer, Scheme::Http);
         }
         let refuse =
             |head: &Parts, error, response| refuse_error(&self.mounted.registry, error, head.uri.path(), response);
@@ -196,6 +196,9 @@ async fn hand_over(upgrade: OnUpgrade, accept: Accept) {
         Err(error) => tracing::debug!(%error, "the upgrade did not complete"),
     }
 }
+
+/// What the surrounding server speaks, as TLS or HTTP/2. Its socket is not known.
+impl Stream for TokioIo<Upgraded> {}
 
 /// A plain TCP socket after an upgrade.
 struct PlainSocket {

@@ -86,13 +86,14 @@ impl TrustedProxies {
     }
 
     /// Finds the address of the client, adds it and the scheme and host to the extensions of the request, and returns it.
-    pub(crate) fn resolve(&self, head: &mut Parts, socket: IpAddr) -> RemoteAddress {
+    /// `scheme` is that of the socket.
+    pub(crate) fn resolve(&self, head: &mut Parts, socket: IpAddr, scheme: Scheme) -> RemoteAddress {
         let socket = RemoteAddress::new(socket);
         let (address, site) = if self.trusts(socket.ip()) {
             let values = self.header.read(&head.headers);
-            (self.client(socket.ip(), &values.hops), values.site())
+            (self.client(socket.ip(), &values.hops), values.site(scheme))
         } else {
-            (socket.ip(), Site::new(Scheme::Http, None))
+            (socket.ip(), Site::new(scheme, None))
         };
         let address = RemoteAddress::new(address);
         head.extensions.insert(address);
@@ -176,8 +177,8 @@ struct ForwardedValues {
 }
 
 impl ForwardedValues {
-    fn site(self) -> Site {
-        Site::new(self.scheme.unwrap_or(Scheme::Http), self.host)
+    fn site(self, scheme: Scheme) -> Site {
+        Site::new(self.scheme.unwrap_or(scheme), self.host)
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) enum Io {
     /// A plain socket, which senders write to directly, and its share in the quota of its client.
     Tcp { socket: Arc<TcpStream>, _share: Option<SocketShare> },
     /// Any other stream, such as TLS, which only the connection's task writes to.
-    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "our own server has plain sockets only"))]
+    #[cfg_attr(not(any(feature = "tower", feature = "tls")), expect(dead_code, reason = "all sockets are plain"))]
     Stream { stream: Pin<Box<dyn Stream>>, flush: Flush },
 }
 
@@ -32,11 +32,13 @@ pub(crate) enum Flush {
 }
 
 /// Bytes in both directions.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send {}
-impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send {
+    /// Makes the socket below end with a reset, if it is known.
+    fn reset(&self) {}
+}
 
 impl Io {
-    #[cfg(feature = "tower")]
+    #[cfg(any(feature = "tower", feature = "tls"))]
     pub(crate) fn stream(stream: impl Stream + 'static) -> Self {
         Self::Stream { stream: Box::pin(stream), flush: Flush::Done }
     }
@@ -101,8 +103,9 @@ impl Io {
 
     /// Makes the socket end with a reset instead of lingering for a client that does not answer.
     pub(crate) fn reset(&self) {
-        if let Self::Tcp { socket, .. } = self {
-            let _ = socket.set_zero_linger();
+        match self {
+            Self::Tcp { socket, .. } => drop(socket.set_zero_linger()),
+            Self::Stream { stream, .. } => stream.reset(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signalhub_connections::*;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
@@ -188,7 +188,7 @@ pub async fn until(condition: impl Fn() -> bool) {
 }
 
 /// Reads one response; a body without length is left to be read.
-pub async fn answer(socket: &mut TcpStream) -> Answer {
+pub async fn answer(socket: &mut (impl AsyncRead + Unpin)) -> Answer {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\r\n\r\n") {
         let byte = socket.read_u8().await.unwrap_or_else(|_| panic!("only {}", String::from_utf8_lossy(&bytes)));
@@ -211,7 +211,7 @@ pub async fn answer(socket: &mut TcpStream) -> Answer {
 }
 
 /// Expects the server to end the connection, and returns what it sent before.
-pub async fn closed(socket: &mut TcpStream) -> String {
+pub async fn closed(socket: &mut (impl AsyncRead + Unpin)) -> String {
     let mut rest = Vec::new();
     // The end may be a reset, if the client sent more than was read.
     let _ = tokio::time::timeout(Duration::from_secs(10), socket.read_to_end(&mut rest)).await.unwrap();

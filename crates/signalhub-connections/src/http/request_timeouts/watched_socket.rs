@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::RequestTimeouts;
+use crate::transport::client_socket::ClientSocket;
 
 /// A socket that reports its reads and writes to its timeouts.
 pub(crate) struct WatchedSocket {
-    socket: TcpStream,
+    socket: ClientSocket,
     timeouts: Arc<RequestTimeouts>,
     is_blocked: bool,
     /// The response that hyper made itself for a head that it could not read.
@@ -21,11 +21,11 @@ pub(crate) struct WatchedSocket {
 }
 
 impl WatchedSocket {
-    pub(crate) fn new(socket: TcpStream, timeouts: Arc<RequestTimeouts>) -> Self {
+    pub(crate) fn new(socket: ClientSocket, timeouts: Arc<RequestTimeouts>) -> Self {
         Self { socket, timeouts, is_blocked: false, refusal: None }
     }
 
-    pub(crate) fn into_socket(self) -> TcpStream {
+    pub(crate) fn into_socket(self) -> ClientSocket {
         self.socket
     }
 
@@ -101,7 +101,9 @@ impl AsyncWrite for WatchedSocket {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // hyper calls it when all bytes have been written.
-        ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+        let flushed = Pin::new(&mut self.socket).poll_flush(cx);
+        // TLS may still have a part of what was written.
+        ready!(self.note(flushed))?;
         self.timeouts.flushed();
         Poll::Ready(Ok(()))
     }

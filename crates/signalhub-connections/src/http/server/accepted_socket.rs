@@ -38,7 +38,7 @@ impl AcceptedSocket {
     /// Answers a request that was received on the socket.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (mut head, body) = request.into_parts();
-        let client = self.routes.proxies.resolve(&mut head, self.address).ip();
+        let client = self.routes.proxies.resolve(&mut head, self.address, self.routes.scheme()).ip();
         let share = match self.share_for(client) {
             Ok(share) => share,
             Err(limit) => return self.routes.refuse(limit, &head),

@@ -19,6 +19,7 @@ use crate::limits::Limits;
 use crate::limits::file_descriptors::Descriptors;
 use crate::limits::limit::Limit;
 use crate::limits::socket_quotas::{SocketQuotas, SocketShare};
+use crate::request::forwarded::Scheme;
 use crate::request::remote_address::RemoteAddress;
 
 /// The whole response on a socket that is accepted when too few file descriptors are left.
@@ -83,6 +84,10 @@ impl Admission {
 fn turn_away(socket: &TcpStream, limit: Limit, address: IpAddr, routes: &Routes) {
     tracing::debug!(reason = limit.label(), %address, "a socket was refused");
     routes.registry.refusals().count(limit);
+    if routes.scheme() == Scheme::Https {
+        // Without a handshake the client could not read it.
+        return;
+    }
     let answer = if limit == Limit::SocketsPerAddress { TOO_MANY_SOCKETS } else { NO_DESCRIPTORS };
     let _ = rustix::net::send(socket, answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
 }

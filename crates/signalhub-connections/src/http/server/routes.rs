@@ -6,6 +6,8 @@ use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use tracing::Instrument;
 
+#[cfg(feature = "tls")]
+use super::tls::Acceptor;
 use crate::counts::client_errors::ClientError;
 use crate::http::answers;
 use crate::http::body::Body;
@@ -17,7 +19,7 @@ use crate::http::refusals::{add_cors_headers, refuse_error, refuse_limit, refuse
 use crate::http::request_body::RequestBody;
 use crate::limits::limit::Limit;
 use crate::registry::Registry;
-use crate::request::forwarded::TrustedProxies;
+use crate::request::forwarded::{Scheme, TrustedProxies};
 use crate::request::hosts::Hosts;
 use crate::request::request_id::RequestId;
 use crate::request::{hosts, path, request_id};
@@ -32,6 +34,9 @@ pub(super) struct Routes {
     pub(super) origins: Option<Origins>,
     pub(super) hosts: Option<Hosts>,
     pub(super) proxies: TrustedProxies,
+    /// What performs TLS handshakes, if the server speaks TLS.
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<Arc<Acceptor>>,
     pub(super) registry: Arc<Registry>,
 }
 
@@ -58,6 +63,15 @@ pub(super) struct PageRoute {
 }
 
 impl Routes {
+    /// The scheme of requests that come directly.
+    pub(super) fn scheme(&self) -> Scheme {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return Scheme::Https;
+        }
+        Scheme::Http
+    }
+
     /// Refuses a request that is beyond a limit, before anything else is checked.
     pub(super) fn refuse(&self, limit: Limit, head: &Parts) -> Response<Body> {
         let span = request_span(head, &RequestId::of(&head.headers));

@@ -16,6 +16,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::accepted_socket::AcceptedSocket;
+#[cfg(feature = "tls")]
+use super::handshake;
 use super::head::{self, Framing};
 use super::server_sent_events::{self, StreamSocket};
 use super::unreadable;
@@ -24,7 +26,7 @@ use crate::http::body::{Body, Takeover};
 use crate::http::request_timeouts::{RequestTimeouts, WatchedSocket};
 use crate::limits::socket_quotas::SocketShare;
 use crate::limits::times::Overdue;
-use crate::transport::io::Io;
+use crate::transport::client_socket::ClientSocket;
 
 /// The minimum size of hyper's read buffer, which is larger if longer heads are allowed.
 const READ_BUFFER: usize = 16 * 1024;
@@ -49,15 +51,29 @@ pub(super) fn serve(socket: TcpStream, accepted: AcceptedSocket) {
         tracing::debug!(%error, address = %accepted.address, "a socket was closed before it was served");
         return;
     }
-    tokio::spawn(serve_socket(socket, RequestTimeouts::new(accepted.times), accepted));
+    #[cfg(feature = "tls")]
+    if accepted.routes.tls.is_some() {
+        tokio::spawn(serve_tls(socket, accepted));
+        return;
+    }
+    tokio::spawn(serve_socket(ClientSocket::Plain(socket), RequestTimeouts::new(accepted.times), accepted));
 }
 
 /// Serves a socket again, after a response that had taken it over.
-fn serve_again(socket: TcpStream, accepted: AcceptedSocket) {
+fn serve_again(socket: ClientSocket, accepted: AcceptedSocket) {
     tokio::spawn(serve_socket(socket, RequestTimeouts::resumed(accepted.times), accepted));
 }
 
-async fn serve_socket(socket: TcpStream, timeouts: Arc<RequestTimeouts>, accepted: AcceptedSocket) {
+/// Performs the handshake, then serves the socket in a new task, because the task around a handshake is large.
+#[cfg(feature = "tls")]
+async fn serve_tls(socket: TcpStream, accepted: AcceptedSocket) {
+    let Some(acceptor) = &accepted.routes.tls else { return };
+    if let Some(socket) = handshake::perform(socket, acceptor, &accepted).await {
+        tokio::spawn(serve_socket(socket, RequestTimeouts::new(accepted.times), accepted));
+    }
+}
+
+async fn serve_socket(socket: ClientSocket, timeouts: Arc<RequestTimeouts>, accepted: AcceptedSocket) {
     let entry = accepted.sockets.add(&timeouts);
     let taken = Mutex::new(None);
     let service = service_fn(|request: Request<Incoming>| {
@@ -133,12 +149,12 @@ async fn end(
 }
 
 /// Closes the socket of a client that took too long.
-fn give_up(socket: &TcpStream, overdue: Overdue, timeouts: &RequestTimeouts, accepted: &AcceptedSocket) {
+fn give_up(socket: &ClientSocket, overdue: Overdue, timeouts: &RequestTimeouts, accepted: &AcceptedSocket) {
     tracing::debug!(reason = overdue.label(), address = %accepted.address, "a client took too long");
     accepted.routes.registry.refusals().count_overdue(overdue);
     if overdue == Overdue::Answer {
         // Drops the data that the kernel has buffered for the client, too.
-        let _ = socket.set_zero_linger();
+        socket.reset();
         if let Some(send_queue) = timeouts.unread() {
             send_queue.end(CloseReason::SlowConsumer);
         }
@@ -152,15 +168,19 @@ fn log_broken(error: &hyper::Error, accepted: &AcceptedSocket) {
 }
 
 /// Passes the socket to the response that takes it over, in a new task, because the task around hyper is large.
-fn hand_over(response: Taken, mut socket: TcpStream, ahead: Vec<u8>, accepted: AcceptedSocket) {
+fn hand_over(response: Taken, mut socket: ClientSocket, ahead: Vec<u8>, accepted: AcceptedSocket) {
     let Taken { head, framing, takeover, share } = response;
     match takeover {
         Takeover::Socket(accept) => {
             let head = head::upgrade(&head);
             let (share, send_timeout) = (share.or(accepted.share), accepted.times.send);
             tokio::spawn(async move {
-                if let Ok(Ok(())) = tokio::time::timeout(send_timeout, socket.write_all(&head)).await {
-                    accept(Io::Tcp { socket: Arc::new(socket), _share: share }, ahead);
+                let sending = async {
+                    socket.write_all(&head).await?;
+                    socket.flush().await
+                };
+                if let Ok(Ok(())) = tokio::time::timeout(send_timeout, sending).await {
+                    accept(socket.into_io(share), ahead);
                 }
             });
         }

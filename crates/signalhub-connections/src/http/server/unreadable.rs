@@ -5,8 +5,7 @@ use std::time::Duration;
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Request, StatusCode, Uri};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::accepted_socket::AcceptedSocket;
 use super::head;
@@ -14,6 +13,7 @@ use crate::counts::client_errors::ClientError;
 use crate::http::answers;
 use crate::limits::limit::Limit;
 use crate::registry::Registry;
+use crate::transport::client_socket::ClientSocket;
 
 /// How many header fields a head may have; the original's limit as well as hyper's.
 const HEADER_FIELDS: usize = 100;
@@ -26,7 +26,7 @@ const MOST_DISCARDED: usize = 1 << 20;
 
 /// Answers an unreadable head with this status, counts the error, and closes the socket.
 pub(super) async fn refuse(
-    mut socket: TcpStream,
+    mut socket: ClientSocket,
     status: u16,
     read: &[u8],
     error: &hyper::Error,
@@ -41,7 +41,7 @@ pub(super) async fn refuse(
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     if let Some(mut head) = readable(read) {
-        accepted.routes.proxies.resolve(&mut head, accepted.address);
+        accepted.routes.proxies.resolve(&mut head, accepted.address, accepted.routes.scheme());
         accepted.routes.add_cors_headers(&head, &mut response);
     }
     let answering = async {
@@ -70,7 +70,8 @@ pub(super) fn count_broken(error: &hyper::Error, registry: &Registry) -> Option<
     Some(wrong.label())
 }
 
-async fn discard(socket: &mut TcpStream) {
+/// Reads and drops what the client still sends, up to a limit.
+pub(super) async fn discard(socket: &mut (impl AsyncRead + Unpin)) {
     let mut buffer = vec![0; 4096];
     let mut discarded = 0;
     while let Ok(count @ 1..) = socket.read(&mut buffer).await

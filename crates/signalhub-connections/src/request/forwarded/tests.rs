@@ -12,7 +12,7 @@ fn resolved(
         request = request.header(*name, value.as_ref());
     }
     let mut head = request.body(()).unwrap().into_parts().0;
-    proxies.resolve(&mut head, socket.parse().unwrap());
+    proxies.resolve(&mut head, socket.parse().unwrap(), Scheme::Http);
     let address = head.extensions.get::<RemoteAddress>().unwrap().to_string();
     let site = head.extensions.get::<Site>().unwrap();
     (address, site.scheme(), site.host().map(str::to_owned))
