@@ -9,6 +9,7 @@ pub(crate) mod mounted;
 pub(crate) mod negotiate;
 pub(crate) mod origins;
 pub(crate) mod page;
+pub(crate) mod panics;
 pub(crate) mod refusals;
 pub(crate) mod request_body;
 pub(crate) mod request_timeouts;

@@ -193,3 +193,19 @@ async fn an_upgraded_socket_sends_small_messages_at_once() {
         assert!(accepting.await.unwrap().nodelay().unwrap(), "{server}");
     }
 }
+
+#[tokio::test]
+async fn a_panic_in_the_code_of_an_application_is_answered_with_500() {
+    struct Fragile;
+
+    impl Authenticate for Fragile {
+        fn authenticate(&self, request: &RequestHead) -> Authentication {
+            assert!(!request.uri.path().contains("negotiate"), "secret");
+            Authentication::Missing
+        }
+    }
+
+    let mut service = TowerEndpoint::new(Endpoint::new(Echo).identify(Fragile));
+    assert_eq!(call(&mut service, "POST", "/negotiate").await, (StatusCode::INTERNAL_SERVER_ERROR, String::new()));
+    assert_eq!(call(&mut service, "GET", "/?id=unknown").await.0, StatusCode::NOT_FOUND);
+}

@@ -12,7 +12,7 @@ use crate::auth::identity::Identity;
 ///
 /// An endpoint calls it once for every HTTP request: negotiate, upgrade, each poll and each POST, as the original does.
 pub trait Authenticate: Send + Sync + 'static {
-    /// Checks the credentials of one request.
+    /// Checks the credentials of one request. If it panics, the client gets 500.
     fn authenticate(&self, request: &Parts) -> Authentication;
 
     /// The `WWW-Authenticate` header of a 401. None by default.

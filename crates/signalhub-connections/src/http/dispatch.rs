@@ -19,6 +19,7 @@ use crate::http::body::Body;
 use crate::http::mounted::Mounted;
 use crate::http::negotiate::{self, NegotiateVersion};
 use crate::http::origins::{OriginCheck, Origins};
+use crate::http::panics;
 use crate::http::refusals::{add_cors_headers, refuse_limit, refuse_page};
 use crate::http::request_body::RequestBody;
 use crate::id::ConnectionNames;
@@ -73,10 +74,11 @@ where
     B: HttpBody<Data = Bytes> + Unpin,
 {
     let mut response = answer_page(mounted, route, head, body, default_origins).await;
-    if let Some(added) = mounted.endpoint.added_headers() {
-        added.add(head, response.headers_mut());
+    let Some(added) = mounted.endpoint.added_headers() else { return response };
+    match panics::catch_call(|| added.add(head, response.headers_mut())) {
+        Ok(()) => response,
+        Err(failed) => failed,
     }
-    response
 }
 
 /// Checks which web page sent a request, and answers it.
@@ -91,13 +93,13 @@ where
     B: HttpBody<Data = Bytes> + Unpin,
 {
     let check = |origins: &Origins| origins.check(head, || mounted.endpoint.has_valid_bearer_token(head));
-    let cors = match mounted.endpoint.own_origins().or(default_origins).map(check) {
-        None => None,
-        Some(OriginCheck::Accepted(cors)) => Some(cors),
-        Some(OriginCheck::Preflight(response)) => return response,
-        Some(OriginCheck::Foreign(response)) => return refuse_page(&mounted.registry, head, response),
+    let cors = match panics::catch_call(|| mounted.endpoint.own_origins().or(default_origins).map(check)) {
+        Ok(None) => None,
+        Ok(Some(OriginCheck::Accepted(cors))) => Some(cors),
+        Ok(Some(OriginCheck::Preflight(response))) | Err(response) => return response,
+        Ok(Some(OriginCheck::Foreign(response))) => return refuse_page(&mounted.registry, head, response),
     };
-    let response = handle(mounted, route, head, body).await;
+    let response = panics::catch(handle(mounted, route, head, body)).await;
     add_cors_headers(&mounted.registry, cors.as_ref(), response)
 }
 

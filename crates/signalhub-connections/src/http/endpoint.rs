@@ -196,7 +196,8 @@ impl Endpoint {
     /// It cannot break the protocol: headers that the endpoint sets itself or that determine how an answer is read, such
     /// as `Content-Type`, `Content-Length`, `Connection` or `Sec-WebSocket-Protocol`, are not added, and a warning is
     /// logged. Values of `Vary` are added to the endpoint's own. Requests that are refused before the endpoint is found,
-    /// because they are malformed or beyond a limit of sockets, do not get the headers.
+    /// because they are malformed or beyond a limit of sockets, do not get the headers. If the function panics, the client
+    /// gets 500.
     ///
     /// ```
     /// # use signalhub_connections::{Endpoint, HeaderValue};

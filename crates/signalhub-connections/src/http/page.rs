@@ -32,7 +32,7 @@ use crate::http::request_body::RequestBody;
 /// }
 /// ```
 pub trait Respond: Send + Sync + 'static {
-    /// Answers one request.
+    /// Answers one request. If it panics, the client gets 500.
     fn respond(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<Response<Body>>;
 }
 

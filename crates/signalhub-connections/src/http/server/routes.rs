@@ -15,6 +15,7 @@ use crate::http::dispatch::{self, Route};
 use crate::http::mounted::Mounted;
 use crate::http::origins::{OriginCheck, Origins};
 use crate::http::page::Respond;
+use crate::http::panics;
 use crate::http::refusals::{add_cors_headers, refuse_error, refuse_limit, refuse_page};
 use crate::http::request_body::RequestBody;
 use crate::limits::limit::Limit;
@@ -124,7 +125,10 @@ impl Routes {
         let is_asked = |page: &&PageRoute| Route::matching(&page.path, head.uri.path()) == Some(Route::Connect);
         let page = self.pages.iter().find(is_asked).map(|page| &page.respond);
         let response = match page.or(self.otherwise.as_ref()) {
-            Some(respond) => Arc::clone(respond).respond(Request::from_parts(head, body)).await,
+            Some(respond) => {
+                // `respond` may panic before it returns its future, so it is called inside the block.
+                panics::catch(async { Arc::clone(respond).respond(Request::from_parts(head, body)).await }).await
+            }
             None => refuse_error(
                 &self.registry,
                 ClientError::UnknownPath,
