@@ -9,8 +9,8 @@ mod definition;
 mod error;
 mod flag;
 mod hub;
+mod log_throttle;
 mod options;
-mod rate;
 mod request;
 mod session;
 mod state;
@@ -26,7 +26,8 @@ pub use signalhub_events as events;
 pub use signalhub_protocol as protocol;
 
 pub use signalhub_connections::{
-    BearerToken, CloseReason, Connection, ConnectionId, Endpoint, Identity, Policy, Server, TransportKind, Transports,
+    BearerToken, CloseReason, Connection, ConnectionId, Endpoint, Identity, Policy, Rate, Server, TokenBucket,
+    TransportKind, Transports,
 };
 
 pub use calls::call::Call;
@@ -43,6 +44,5 @@ pub use counters::{CallError, RefusedCalls};
 pub use error::{ErrorDetails, HubError};
 pub use hub::{Hub, HubBuilder};
 pub use options::{HubOptions, ShutdownMessage};
-pub use rate::{Rate, TokenBucket};
 pub use request::Request;
 pub use subscription_manager::is_grants_claim;

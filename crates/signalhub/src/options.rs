@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use signalhub_connections::Rate;
+
 use crate::error::ErrorDetails;
-use crate::rate::Rate;
 
 /// The options of a hub (HubOptions), set with [`HubBuilder::configure`](crate::HubBuilder::configure). The defaults are
 /// those of the original.

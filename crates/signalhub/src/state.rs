@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use crate::clients::client::frame;
 use crate::clients::connected::ConnectedClients;
 use crate::counters::{CallErrorCounts, RefusedCallCounts};
+use crate::log_throttle::LogThrottle;
 use crate::options::HubOptions;
-use crate::rate::LogThrottle;
 
 /// The options of a hub, its connected clients and its counters, without its methods.
 pub(crate) struct HubState {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::request::Parts;
 use tokio::time::Instant;
 
+use crate::rate::{Rate, TokenBucket};
 use crate::request::remote_address::{RemoteAddress, network};
 
 /// The maximum number of addresses in the table. The addresses that have used least of their allowance are removed first.
@@ -27,17 +28,8 @@ const MOST_ADDRESSES: usize = 16 * 1024;
 pub struct GuessLimit(Arc<Shared>);
 
 struct Shared {
-    /// How many may come at once: the size of the bucket.
-    burst: f64,
-    /// How many are refilled in a second.
-    per_second: f64,
-    allowances: Mutex<HashMap<IpAddr, Allowance>>,
-}
-
-#[derive(Clone, Copy)]
-struct Allowance {
-    left: f64,
-    at: Instant,
+    rate: Rate,
+    allowances: Mutex<HashMap<IpAddr, TokenBucket>>,
 }
 
 impl GuessLimit {
@@ -46,9 +38,7 @@ impl GuessLimit {
     /// # Panics
     /// If either is zero.
     pub fn new(count: u32, per: Duration) -> Self {
-        assert!(count > 0 && !per.is_zero(), "a limit allows something in some time");
-        let (burst, per_second) = (f64::from(count), f64::from(count) / per.as_secs_f64());
-        Self(Arc::new(Shared { burst, per_second, allowances: Mutex::default() }))
+        Self(Arc::new(Shared { rate: Rate::new(count, per), allowances: Mutex::default() }))
     }
 
     /// Checks that the address of a request has some of its allowance left. It counts nothing.
@@ -57,9 +47,9 @@ impl GuessLimit {
     /// If it has none left, with the time until it has.
     pub fn check(&self, request: &Parts) -> Result<(), Duration> {
         let Some(address) = address(request) else { return Ok(()) };
-        let now = Instant::now();
-        let allowances = self.lock();
-        allowances.get(&address).map_or(Ok(()), |allowance| self.0.refill(*allowance, now).check(&self.0))
+        // Takes from a copy.
+        let allowance = self.lock().get(&address).copied();
+        allowance.map_or(Ok(()), |mut allowance| allowance.take(1, Instant::now()))
     }
 
     /// Counts wrong credentials for the address of a request.
@@ -73,53 +63,31 @@ impl GuessLimit {
     fn count_at(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
         let mut allowances = self.lock();
         if allowances.len() >= MOST_ADDRESSES && !allowances.contains_key(&address) {
-            self.0.forget_some(&mut allowances, now);
+            forget_some(&mut allowances, now);
         }
-        let fresh = Allowance { left: self.0.burst, at: now };
-        let allowance = allowances.entry(address).or_insert(fresh);
-        *allowance = self.0.refill(*allowance, now);
-        allowance.check(&self.0)?;
-        allowance.left -= 1.0;
-        Ok(())
+        allowances.entry(address).or_insert_with(|| TokenBucket::new(self.0.rate, now)).take(1, now)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Allowance>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, TokenBucket>> {
         self.0.allowances.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Shared {
-    fn refill(&self, allowance: Allowance, now: Instant) -> Allowance {
-        let gone = now.saturating_duration_since(allowance.at).as_secs_f64();
-        Allowance { left: (allowance.left + gone * self.per_second).min(self.burst), at: now }
-    }
-
-    /// Removes the addresses that have all of their allowance, and if that is less than half of the table, those that have
-    /// used least, so that half of the table is free. It takes many counts to fill it again.
-    fn forget_some(&self, allowances: &mut HashMap<IpAddr, Allowance>, now: Instant) {
-        let mut left: Vec<f64> = allowances.values().map(|allowance| self.refill(*allowance, now).left).collect();
-        let middle = left.len() / 2;
-        let (_, median, _) = left.select_nth_unstable_by(middle, f64::total_cmp);
-        let bound = median.min(self.burst);
-        let mut spare = middle;
-        // Of addresses with an equal allowance, some stay and some go.
-        allowances.retain(|_, allowance| {
-            let left = self.refill(*allowance, now).left;
-            let keep = left < bound || left < self.burst && spare > 0 && left <= bound;
-            spare = spare.saturating_sub(usize::from(keep));
-            keep
-        });
-    }
-}
-
-impl Allowance {
-    fn check(self, shared: &Shared) -> Result<(), Duration> {
-        let missing = 1.0 - self.left;
-        if missing <= 0.0 {
-            return Ok(());
-        }
-        Err(Duration::try_from_secs_f64(missing / shared.per_second).unwrap_or(Duration::MAX))
-    }
+/// Removes the addresses that have all of their allowance, and if that is less than half of the table, those that have
+/// used least, so that half of the table is free. It takes many counts to fill it again.
+fn forget_some(allowances: &mut HashMap<IpAddr, TokenBucket>, now: Instant) {
+    let mut left: Vec<f64> = allowances.values().map(|allowance| allowance.tokens_at(now)).collect();
+    let middle = left.len() / 2;
+    let (_, median, _) = left.select_nth_unstable_by(middle, f64::total_cmp);
+    let median = *median;
+    let mut spare = middle;
+    // Of addresses with an equal allowance, some stay and some go.
+    allowances.retain(|_, allowance| {
+        let left = allowance.tokens_at(now);
+        let keep = !allowance.is_full(now) && (left < median || spare > 0 && left <= median);
+        spare = spare.saturating_sub(usize::from(keep));
+        keep
+    });
 }
 
 fn address(request: &Parts) -> Option<IpAddr> {
@@ -128,7 +96,7 @@ fn address(request: &Parts) -> Option<IpAddr> {
 
 impl fmt::Debug for GuessLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GuessLimit").field("burst", &self.0.burst).finish_non_exhaustive()
+        f.debug_struct("GuessLimit").field("rate", &self.0.rate).finish_non_exhaustive()
     }
 }
 

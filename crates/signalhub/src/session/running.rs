@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use signalhub_connections::BoxFuture;
+use signalhub_connections::{BoxFuture, TokenBucket};
 use signalhub_protocol::Completion;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -27,7 +27,6 @@ use crate::clients::targets::CalledFrom;
 use crate::counters::CallError;
 use crate::definition::HubDefinition;
 use crate::flag::Flag;
-use crate::rate::TokenBucket;
 use crate::state::HubState;
 
 type RunningCall = BoxFuture<(OwnStreams, CallDone)>;

@@ -1,6 +1,5 @@
-//! Rates and token buckets, and the limit on log lines that clients can cause.
+//! Rates, and the token buckets that enforce them.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -61,10 +60,7 @@ impl TokenBucket {
         self.tokens = self.tokens_at(now);
         self.filled = now;
         let count = count as f64;
-        let missing = count.min(self.rate.burst) - self.tokens;
-        if missing > 0.0 {
-            return Err(Duration::try_from_secs_f64(missing / self.rate.per_second).unwrap_or(Duration::MAX));
-        }
+        self.check(count)?;
         self.tokens -= count;
         Ok(())
     }
@@ -74,57 +70,25 @@ impl TokenBucket {
         self.tokens_at(now) >= self.rate.burst
     }
 
-    fn tokens_at(&self, now: Instant) -> f64 {
+    /// The number of tokens after the refill.
+    pub(crate) fn tokens_at(&self, now: Instant) -> f64 {
         let added = now.saturating_duration_since(self.filled).as_secs_f64() * self.rate.per_second;
         (self.tokens + added).min(self.rate.burst)
     }
-}
 
-/// Limits how many lines clients can cause in a log.
-#[derive(Debug)]
-pub(crate) struct LogThrottle(Mutex<Throttled>);
-
-#[derive(Debug)]
-struct Throttled {
-    bucket: TokenBucket,
-    skipped: u64,
-}
-
-impl LogThrottle {
-    /// Creates a throttle that allows one line per second, and ten at once.
-    pub(crate) fn new(now: Instant) -> Self {
-        let bucket = TokenBucket::new(Rate::per_second(1).with_burst(10), now);
-        Self(Mutex::new(Throttled { bucket, skipped: 0 }))
-    }
-
-    /// Returns `None` if no line may be logged now, else how many lines were skipped since the last one.
-    pub(crate) fn admit(&self, now: Instant) -> Option<u64> {
-        let mut throttled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if throttled.bucket.take(1, now).is_ok() {
-            return Some(std::mem::take(&mut throttled.skipped));
+    /// Checks that there are this many tokens, or that the bucket is full.
+    fn check(&self, count: f64) -> Result<(), Duration> {
+        let missing = count.min(self.rate.burst) - self.tokens;
+        if missing <= 0.0 {
+            return Ok(());
         }
-        throttled.skipped += 1;
-        None
+        Err(Duration::try_from_secs_f64(missing / self.rate.per_second).unwrap_or(Duration::MAX))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_log_gets_ten_lines_at_once_and_then_one_a_second_with_the_number_of_those_left_out() {
-        let start = Instant::now();
-        let throttle = LogThrottle::new(start);
-        for _ in 0..10 {
-            assert_eq!(throttle.admit(start), Some(0));
-        }
-        for _ in 0..7 {
-            assert_eq!(throttle.admit(start), None);
-        }
-        assert_eq!(throttle.admit(start + Duration::from_secs(1)), Some(7));
-        assert_eq!(throttle.admit(start + Duration::from_secs(1)), None);
-    }
 
     #[test]
     fn a_bucket_allows_its_burst_and_then_its_rate() {
