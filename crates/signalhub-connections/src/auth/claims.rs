@@ -40,7 +40,8 @@ impl Claims {
         Self::of_lines(&lines)
     }
 
-    /// Reads a claim as any type that serde can deserialize, `serde_json::Value` among them. `None` if there is none.
+    /// Reads a claim as any type that serde can deserialize, `serde_json::Value` among them. `None` if there is none. Each
+    /// call deserializes the value of this claim, and no other.
     ///
     /// # Errors
     /// If the claim is no such value. `null` is a value; read a claim that may be `null` as an `Option`.
@@ -49,10 +50,11 @@ impl Claims {
         serde_json::from_str(value).map(Some).map_err(|source| ClaimError { name: name.into(), source })
     }
 
-    /// All claims, sorted by name. Each call parses them.
+    /// All claims, sorted by name. The value of a claim is deserialized when the iterator reaches it.
     pub fn iter(&self) -> impl Iterator<Item = (String, Value)> {
-        let claims: Map<String, Value> = serde_json::from_str(&self.to_string()).unwrap_or_default();
-        claims.into_iter()
+        let mut claims: Vec<_> = self.lines().filter_map(split).collect();
+        claims.sort_unstable();
+        claims.into_iter().filter_map(|(name, value)| Some((name, serde_json::from_str(value).ok()?)))
     }
 
     /// Adds a claim, or replaces the one of this name.
@@ -90,6 +92,13 @@ fn key(name: &str) -> String {
 
 fn line(name: &str, value: &Value) -> String {
     format!("{}{value}", key(name))
+}
+
+/// Splits the line of a claim into its name and the JSON text of its value.
+fn split(line: &str) -> Option<(String, &str)> {
+    let mut names = serde_json::Deserializer::from_str(line).into_iter();
+    let name = names.next()?.ok()?;
+    Some((name, line.get(names.byte_offset()..)?.strip_prefix(':')?))
 }
 
 /// Claims are equal in any order, as the members of a JSON object are.

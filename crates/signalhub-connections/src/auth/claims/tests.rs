@@ -36,6 +36,8 @@ fn a_claim_is_added_and_replaced_without_touching_the_others() {
     assert_eq!(built, claims(json!({"a": "x\ny", "b": [true], "a:\"b": null})));
     assert_ne!(built, claims(json!({"a": "x\ny", "b": [true], "a:\"c": null})));
     assert_ne!(built, Claims::default());
+    let sorted = [("a".to_owned(), json!("x\ny")), ("a:\"b".to_owned(), json!(null)), ("b".to_owned(), json!([true]))];
+    assert_eq!(built.iter().collect::<Vec<_>>(), sorted);
     assert_eq!(built.to_string(), r#"{"a":"x\ny","b":[true],"a:\"b":null}"#);
 }
 
