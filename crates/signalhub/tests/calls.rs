@@ -10,9 +10,9 @@ use support::{Client, Events, Shared, failed, idle, invoking, result, seconds};
 
 async fn wait(State(shared): State<Shared>, Args((name,)): Args<(String,)>) -> Result<String, HubError> {
     let _guard = shared.alive.guard();
-    shared.tell(format!("begun {name}"));
+    shared.record(format!("begun {name}"));
     shared.wait().await?;
-    shared.tell(format!("done {name}"));
+    shared.record(format!("done {name}"));
     Ok(name)
 }
 

@@ -334,10 +334,10 @@ async fn check_leaving(end: fn(&mut Client)) {
     let (hub, shared, mut events) = hub();
     let hub = hub
         .on_disconnected(async |State(shared): State<Shared>, clients: Clients| {
-            shared.tell("leaving");
+            shared.record("leaving");
             shared.wait().await?;
             let answer = clients.caller().invoke::<i32>("Age", ()).await;
-            shared.tell(answer.map_or_else(|error| error.to_string(), |age| age.to_string()));
+            shared.record(answer.map_or_else(|error| error.to_string(), |age| age.to_string()));
             Ok(())
         })
         .build();

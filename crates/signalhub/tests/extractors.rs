@@ -30,7 +30,7 @@ struct Reported;
 
 impl Extract<Shared> for Reported {
     fn extract(call: &Call, shared: &Shared) -> Result<Self, HubError> {
-        shared.tell(call.method().unwrap_or("a hook"));
+        shared.record(call.method().unwrap_or("a hook"));
         Ok(Self)
     }
 }

@@ -19,16 +19,16 @@ use support::{Client, Events, Shared, called, ended, failed, invoking, item_of, 
 struct Tells(Shared, &'static str);
 
 impl Tells {
-    fn tell(&self, what: &str) {
-        self.0.tell(format!("{} {what}", self.1));
+    fn record(&self, what: &str) {
+        self.0.record(format!("{} {what}", self.1));
     }
 }
 
 impl HubFilter for Tells {
     async fn invoke(&self, call: &Call, next: Next<'_, Reply>) -> Result<Reply, HubError> {
-        self.tell(&format!("> {}", call.method().unwrap_or("no method")));
+        self.record(&format!("> {}", call.method().unwrap_or("no method")));
         let reply = next.run().await;
-        self.tell(match &reply {
+        self.record(match &reply {
             Ok(reply) if reply.is_stream() => "< stream",
             Ok(_) => "< value",
             Err(_) => "< error",
@@ -37,16 +37,16 @@ impl HubFilter for Tells {
     }
 
     async fn connected(&self, _: &Call, next: Next<'_, ()>) -> Result<(), HubError> {
-        self.tell("> connected");
+        self.record("> connected");
         let done = next.run().await;
-        self.tell("< connected");
+        self.record("< connected");
         done
     }
 
     async fn disconnected(&self, call: &Call, next: Next<'_, ()>) -> Result<(), HubError> {
-        self.tell(&format!("> disconnected: {:?}", call.disconnected()));
+        self.record(&format!("> disconnected: {:?}", call.disconnected()));
         let done = next.run().await;
-        self.tell("< disconnected");
+        self.record("< disconnected");
         done
     }
 }
@@ -56,14 +56,14 @@ fn hub() -> (HubBuilder<Shared>, Shared, Events) {
     let hub = Hub::builder()
         .state(shared.clone())
         .method("Echo", async |Args((value,)): Args<(Value,)>, State(shared): State<Shared>| {
-            shared.tell("Echo");
+            shared.record("Echo");
             Ok(value)
         })
         .method("Fail", async || Err::<(), _>(HubError::new("no")))
         .method("Panic", async || -> Result<(), HubError> { panic!("on purpose") })
         .method("Secret", require(Policy::authenticated(), async || Ok("secret")))
         .stream("Count", async |Args((to,)): Args<(u32,)>, State(shared): State<Shared>| {
-            shared.tell("Count");
+            shared.record("Count");
             Ok(stream::iter((0..to).map(Ok)))
         });
     (hub, shared, events)
@@ -106,12 +106,12 @@ async fn the_hooks_of_a_hub_run_inside_its_filters() {
     let (hub, shared, mut events) = hub();
     let hub = hub
         .on_connected(async |State(shared): State<Shared>| {
-            shared.tell("on_connected");
+            shared.record("on_connected");
             Ok(())
         })
         .filter(Tells(shared, "a"))
         .on_disconnected(async |State(shared): State<Shared>| {
-            shared.tell("on_disconnected");
+            shared.record("on_disconnected");
             Ok(())
         })
         .build();
@@ -200,7 +200,7 @@ async fn arguments_are_read_by_index_and_type() {
     impl HubFilter for Reads {
         async fn invoke(&self, call: &Call, next: Next<'_, Reply>) -> Result<Reply, HubError> {
             let (first, second) = (call.argument::<u8>(0)?, call.argument::<Vec<String>>(1)?);
-            self.0.tell(format!("{} {first} {second:?}", call.argument_count()));
+            self.0.record(format!("{} {first} {second:?}", call.argument_count()));
             assert!(call.argument::<u8>(1).is_err(), "it is of another type");
             assert!(call.argument::<Value>(2).is_err(), "there are two");
             next.run().await
@@ -245,7 +245,7 @@ async fn a_filter_refuses_a_client() {
     let (hub, shared, mut events) = hub();
     let hub = hub
         .on_connected(async |State(shared): State<Shared>| {
-            shared.tell("on_connected");
+            shared.record("on_connected");
             Ok(())
         })
         .filter(Door)

@@ -18,11 +18,11 @@ async fn a_failed_handshake_never_joins_the_hub() {
         let hub = Hub::builder()
             .state(shared)
             .on_connected(async |State(shared): State<Shared>| {
-                shared.tell("connected");
+                shared.record("connected");
                 Ok(())
             })
             .on_disconnected(async |State(shared): State<Shared>| {
-                shared.tell("disconnected");
+                shared.record("disconnected");
                 Ok(())
             })
             .build();

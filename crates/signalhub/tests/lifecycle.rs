@@ -11,18 +11,18 @@ use tokio::sync::mpsc;
 
 async fn wait(State(shared): State<Shared>, Args((name,)): Args<(String,)>) -> Result<String, HubError> {
     let _guard = shared.alive.guard();
-    shared.tell(format!("begun {name}"));
+    shared.record(format!("begun {name}"));
     shared.wait().await?;
-    shared.tell(format!("done {name}"));
+    shared.record(format!("done {name}"));
     Ok(name)
 }
 
 /// Ends when its client has gone.
 async fn linger(State(shared): State<Shared>, caller: Caller) -> Result<(), HubError> {
-    shared.tell(format!("aborted: {}", caller.is_aborted()));
+    shared.record(format!("aborted: {}", caller.is_aborted()));
     caller.aborted().await;
     caller.aborted().await;
-    shared.tell(format!("aborted: {}", caller.is_aborted()));
+    shared.record(format!("aborted: {}", caller.is_aborted()));
     Ok(())
 }
 
@@ -45,10 +45,10 @@ fn hub() -> (HubBuilder<Shared>, Shared, Events) {
 }
 
 /// A hub that tells why its clients have gone.
-fn telling() -> (HubBuilder<Shared>, Shared, Events) {
+fn recording() -> (HubBuilder<Shared>, Shared, Events) {
     let (hub, shared, events) = hub();
     let hub = hub.on_disconnected(async |State(shared): State<Shared>, Disconnected(error): Disconnected| {
-        shared.tell(format!("gone: {error:?}"));
+        shared.record(format!("gone: {error:?}"));
         Ok(())
     });
     (hub, shared, events)
@@ -110,7 +110,7 @@ async fn a_client_that_on_connected_refuses_leaves_nothing_and_does_not_disconne
         (Failure::Trouble, ErrorDetails::Shown, format!("{BASE} Trouble: secret")),
         (Failure::Panic, ErrorDetails::Hidden, BASE.to_owned()),
     ] {
-        let (hub, shared, mut events) = telling();
+        let (hub, shared, mut events) = recording();
         let hub = hub
             .configure(|options| options.error_details = details)
             .on_connected(move |groups: Groups, caller: Caller, State(shared): State<Shared>| async move {
@@ -157,7 +157,7 @@ async fn on_disconnected_gets_the_reason() {
         ),
     ];
     for (end, last, error) in rows {
-        let (hub, _shared, mut events) = telling();
+        let (hub, _shared, mut events) = recording();
         let hub = hub.build();
         let mut client = Client::connect(&hub).await;
         end(&mut client);
@@ -178,7 +178,7 @@ async fn nothing_follows_a_close_message() {
         .on_disconnected(async |State(shared): State<Shared>, clients: Clients, groups: Groups, caller: Caller| {
             groups.add(caller.id(), "g").await?;
             clients.caller().send("Bye", ()).await?;
-            shared.tell("leaving");
+            shared.record("leaving");
             shared.wait().await
         })
         .configure(|options| options.maximum_parallel_invocations_per_client = 2)
@@ -248,7 +248,7 @@ async fn a_client_that_was_aborted_may_not_reconnect_whatever_it_sends_after_tha
 
 #[tokio::test(start_paused = true)]
 async fn any_task_may_abort_a_connection() {
-    let (hub, shared, mut events) = telling();
+    let (hub, shared, mut events) = recording();
     let (sender, mut callers) = mpsc::channel(1);
     let hub = hub
         .on_connected(move |caller: Caller| {
@@ -276,7 +276,7 @@ async fn a_connection_keeps_one_item_of_each_type_until_it_is_gone() {
     let (hub, _shared, mut events) = hub();
     let hub = hub
         .on_disconnected(async |State(shared): State<Shared>, caller: Caller| {
-            shared.tell(format!("{:?}", caller.get::<u32>()));
+            shared.record(format!("{:?}", caller.get::<u32>()));
             Ok(())
         })
         .build();
@@ -316,7 +316,7 @@ async fn an_on_disconnected_that_fails_leaves_nothing_behind() {
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_answers_what_runs_and_begins_nothing() {
-    let (hub, shared, mut events) = telling();
+    let (hub, shared, mut events) = recording();
     let mut client = Client::connect(&hub.build()).await;
     client.call("1", "Wait", &json!(["a"]));
     client.call("2", "Wait", &json!(["waits for its turn"]));
@@ -333,7 +333,7 @@ async fn a_drain_answers_what_runs_and_begins_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_that_takes_too_long_leaves_running_calls_alone() {
-    let (hub, shared, mut events) = telling();
+    let (hub, shared, mut events) = recording();
     let mut client = Client::connect(&hub.build()).await;
     client.call("1", "Wait", &json!(["a"]));
     assert_eq!(events.next().await, "begun a");
@@ -363,7 +363,7 @@ async fn a_slow_on_disconnected_does_not_delay_the_end_of_its_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_is_dropped_leaves_nothing() {
-    let (hub, shared, mut events) = telling();
+    let (hub, shared, mut events) = recording();
     let hub = hub.build();
     let mut client = Client::connect(&hub).await;
     hub.groups().add(client.id(), "g").await.unwrap();
@@ -378,7 +378,7 @@ async fn a_session_that_is_dropped_leaves_nothing() {
 /// An application may count its clients up in `on_connected` and down in `on_disconnected`.
 #[tokio::test(start_paused = true)]
 async fn on_disconnected_comes_after_on_connected_has_ended() {
-    let (hub, shared, mut events) = telling();
+    let (hub, shared, mut events) = recording();
     let hub = hub.on_connected(async |shared: State<Shared>| wait(shared, Args(("on_connected".to_owned(),))).await);
     let mut client = Client::connect(&hub.build()).await;
     assert_eq!(events.next().await, "begun on_connected");

@@ -66,24 +66,24 @@ async fn a_method_reads_the_request_and_what_was_negotiated() {
 async fn hooks_and_filters_read_the_request() {
     struct Reads(Shared);
     impl Reads {
-        fn tell(&self, what: &str, call: &Call) {
+        fn record(&self, what: &str, call: &Call) {
             let room = call.request().and_then(|request| request.query_value("room"));
-            self.0.tell(format!("{what} {room:?}"));
+            self.0.record(format!("{what} {room:?}"));
         }
     }
     impl HubFilter for Reads {
         async fn connected(&self, call: &Call, next: Next<'_, ()>) -> Result<(), HubError> {
-            self.tell("connected", call);
+            self.record("connected", call);
             next.run().await
         }
 
         async fn disconnected(&self, call: &Call, next: Next<'_, ()>) -> Result<(), HubError> {
-            self.tell("disconnected", call);
+            self.record("disconnected", call);
             next.run().await
         }
 
         async fn invoke(&self, call: &Call, next: Next<'_, Reply>) -> Result<Reply, HubError> {
-            self.tell("invoke", call);
+            self.record("invoke", call);
             next.run().await
         }
     }
@@ -92,11 +92,11 @@ async fn hooks_and_filters_read_the_request() {
     let hub = Hub::builder()
         .filter(Reads(shared))
         .on_connected(async move |Tenant(tenant): Tenant| {
-            connected.tell(tenant);
+            connected.record(tenant);
             Ok(())
         })
         .on_disconnected(async move |request: Request| {
-            disconnected.tell(request.path());
+            disconnected.record(request.path());
             Ok(())
         })
         .method("Nothing", async || Ok(()))

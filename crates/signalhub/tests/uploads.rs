@@ -26,9 +26,9 @@ async fn careful(State(shared): State<Shared>, mut numbers: Upload<i32>) -> Resu
     loop {
         shared.wait().await?;
         match numbers.next().await {
-            Some(Ok(number)) => shared.tell(number.to_string()),
+            Some(Ok(number)) => shared.record(number.to_string()),
             Some(Err(error)) => {
-                shared.tell(format!("fault: {error}"));
+                shared.record(format!("fault: {error}"));
                 return Err(error);
             }
             None => return Ok(()),

@@ -4,20 +4,14 @@
 
 mod support;
 
-use std::fmt::{self, Write};
-use std::sync::{Arc, Mutex};
-
 use serde::Deserialize;
 use serde_json::{Value, json};
 use signalhub::events::Broker;
 use signalhub::portos::broker::catalogue;
 use signalhub::protocol::Protocol;
 use signalhub::{Args, Hub, HubBuilder, Identity, Upload};
+use support::log::Log;
 use support::{Client, failed};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Level, Metadata, Subscriber};
 
 #[derive(Deserialize)]
 struct Order {
@@ -33,61 +27,11 @@ fn hub() -> HubBuilder<()> {
         .events(Broker::builder(catalogue()).build())
 }
 
-/// Keeps the warnings of the thread that a test runs on.
-#[derive(Clone, Default)]
-struct Warnings(Arc<Mutex<Vec<String>>>);
-
-impl Warnings {
-    fn listen() -> (Self, DefaultGuard) {
-        let warnings = Self::default();
-        let guard = tracing::subscriber::set_default(warnings.clone());
-        (warnings, guard)
-    }
-
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
-
-impl Subscriber for Warnings {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::WARN
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line(String::new());
-        event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() != "id" {
-            write!(self.0, "{field}={value:?} ").unwrap();
-        }
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_log_names_the_argument_and_the_method_that_do_not_fit_and_the_reason() {
     for protocol in Protocol::ALL {
         let hub = hub().build();
-        let (warnings, _guard) = Warnings::listen();
+        let (warnings, _guard) = Log::listen();
         let mut client = Client::connect_speaking(&hub, Identity::user("ann"), protocol).await;
         for (arguments, reason) in [
             (json!(["a", {"id": "x"}]), r#"argument 2: id: invalid type: string "#),
@@ -111,7 +55,7 @@ async fn the_log_names_the_argument_and_the_method_that_do_not_fit_and_the_reaso
 #[tokio::test(start_paused = true)]
 async fn warnings_about_arguments_are_limited_in_number_and_length() {
     let hub = hub().build();
-    let (warnings, _guard) = Warnings::listen();
+    let (warnings, _guard) = Log::listen();
     let mut client = Client::connect(&hub).await;
     let long = "x".repeat(20_000);
     for _ in 0..100 {
@@ -129,7 +73,7 @@ async fn subscribe_answers_with_what_it_expects_and_logs_no_warning() {
         r#"expected one argument, as {"e": "portos.resources.changed", "r": [{"n": "tickets", "a": ["created"]}]}: "#;
     for protocol in Protocol::ALL {
         let hub = hub().build();
-        let (warnings, _guard) = Warnings::listen();
+        let (warnings, _guard) = Log::listen();
         let mut client = Client::connect_speaking(&hub, Identity::user("ann"), protocol).await;
         for method in ["Subscribe", "Unsubscribe"] {
             for (arguments, reason) in [

@@ -5,6 +5,8 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+pub(crate) mod log;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -286,7 +288,7 @@ impl Shared {
     }
 
     /// Reports an event to the test.
-    pub(crate) fn tell(&self, event: impl Into<String>) {
+    pub(crate) fn record(&self, event: impl Into<String>) {
         self.events.try_send(event.into()).expect("a test takes its events");
     }
 }
