@@ -22,6 +22,8 @@ enum Kind {
     Refused,
     /// Any other exception, by its name.
     Internal(&'static str),
+    /// A client has gone. Clients read it as an internal failure, but the server did not fail.
+    Disconnected,
 }
 
 impl HubError {
@@ -37,11 +39,29 @@ impl HubError {
         Self { kind: Kind::Internal(kind), text: source.to_string() }
     }
 
+    /// What a call is answered when the application's code panics.
+    pub(crate) fn panicked(what: impl fmt::Display) -> Self {
+        Self::internal("Panic", what)
+    }
+
+    /// The failure of a call because a client has gone.
+    pub(crate) fn disconnected(source: impl fmt::Display) -> Self {
+        Self { kind: Kind::Disconnected, text: source.to_string() }
+    }
+
+    /// The kind that was given to [`HubError::internal`]: the failure of the server that its log must show.
+    pub(crate) fn server_failure(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::Internal(kind) => Some(kind),
+            Kind::Refused | Kind::Disconnected => None,
+        }
+    }
+
     /// The category under which a failed call is counted.
     pub(crate) fn call_error(&self) -> CallError {
         match self.kind {
             Kind::Refused => CallError::CallRefused,
-            Kind::Internal(_) => CallError::CallFailed,
+            Kind::Internal(_) | Kind::Disconnected => CallError::CallFailed,
         }
     }
 
@@ -50,7 +70,8 @@ impl HubError {
         match (&self.kind, details) {
             (Kind::Refused, _) => format!("{base} HubException: {}", self.text),
             (Kind::Internal(kind), ErrorDetails::Shown) => format!("{base} {kind}: {}", self.text),
-            (Kind::Internal(_), ErrorDetails::Hidden) => base.to_owned(),
+            (Kind::Disconnected, ErrorDetails::Shown) => format!("{base} IOException: {}", self.text),
+            (Kind::Internal(_) | Kind::Disconnected, ErrorDetails::Hidden) => base.to_owned(),
         }
     }
 }

@@ -169,6 +169,10 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
     /// Sets the hook that runs after the connection of a client has ended, unless `on_connected` refused the client. The
     /// reason is a parameter: [`Disconnected`](crate::Disconnected).
     ///
+    /// It also runs when the session ends because code of the application panicked. It does not run when the runtime drops
+    /// the session: stop a server with [`Server::run_until`](crate::Server::run_until), or drain the endpoint, before the
+    /// runtime ends.
+    ///
     /// # Panics
     /// When the handler takes arguments or streams of the client.
     pub fn on_disconnected<P: 'static>(mut self, handler: impl Handler<P, S>) -> Self {

@@ -11,6 +11,7 @@ mod flag;
 mod hub;
 mod log_throttle;
 mod options;
+mod panics;
 mod request;
 mod session;
 mod state;

@@ -22,9 +22,11 @@ mod running;
 mod streaming;
 mod uploads;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use signalhub_connections::{CloseReason, Connection, Intake, Received, Reconnect};
 use tokio::time::Instant;
 
@@ -66,7 +68,9 @@ pub(crate) fn run(
     let starting = Box::pin(start(definition, state, connection));
     async move {
         if let Some(mut session) = starting.await {
-            let ending = session.serve().await;
+            // A panic that no call caught, such as one in the `Drop` of an argument, ends the session like any other cause.
+            let served = AssertUnwindSafe(session.serve()).catch_unwind().await;
+            let ending = served.unwrap_or(Ending::Panicked);
             Box::pin(session.finish(ending)).await;
         }
     }
@@ -321,10 +325,13 @@ impl Session {
     fn on_call_done(&mut self, done: CallDone) -> Option<Ending> {
         match done {
             CallDone::Answered | CallDone::Resumed => {}
-            CallDone::Failed(error) => self.calls.state().call_errors.count(error),
+            CallDone::Failed(failure) => self.calls.fail(&failure.method, &failure.error),
             CallDone::Connected => self.read_on(),
             CallDone::Refused(error) => return Some(Ending::Refused(error)),
-            CallDone::Unserialisable(error) => return Some(Ending::Unserialisable(error)),
+            CallDone::Unserialisable(failure) => {
+                self.calls.state().log_failure(self.client().id(), &failure.method, &failure.error);
+                return Some(Ending::Unserialisable(failure.error.to_string()));
+            }
         }
         None
     }
@@ -377,10 +384,17 @@ impl Session {
             return Admission::Refused;
         }
         while let ReadState::Connecting = self.reading {
+            if self.calls.is_idle() {
+                // The session panicked before the hook ran.
+                return Admission::Refused;
+            }
             match self.calls.next().await {
                 CallDone::Connected => self.reading = ReadState::Reading,
                 CallDone::Refused(_) => return Admission::Refused,
-                CallDone::Answered | CallDone::Failed(_) | CallDone::Resumed | CallDone::Unserialisable(_) => {}
+                CallDone::Failed(failure) | CallDone::Unserialisable(failure) => {
+                    self.calls.fail(&failure.method, &failure.error);
+                }
+                CallDone::Answered | CallDone::Resumed => {}
             }
         }
         Admission::Admitted

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use signalhub_connections::Frame;
+use signalhub_connections::{ConnectionId, Frame};
 use signalhub_protocol::{HubMessage, Protocol};
 use tokio::time::Instant;
 
 use crate::clients::client::frame;
 use crate::clients::connected::ConnectedClients;
 use crate::counters::{CallErrorCounts, RefusedCallCounts};
+use crate::error::HubError;
 use crate::log_throttle::LogThrottle;
 use crate::options::HubOptions;
 
@@ -21,6 +22,8 @@ pub(crate) struct HubState {
     pub(crate) call_errors: CallErrorCounts,
     /// Limits the warnings about arguments that cannot be bound.
     pub(crate) argument_warnings: LogThrottle,
+    /// Limits the errors about failures of the server.
+    pub(crate) failure_errors: LogThrottle,
     /// Limits the warnings about slow consumers.
     pub(crate) slow_client_warnings: LogThrottle,
     /// The encoded ping of each protocol.
@@ -35,8 +38,23 @@ impl HubState {
             refused: RefusedCallCounts::default(),
             call_errors: CallErrorCounts::default(),
             argument_warnings: LogThrottle::new(now),
+            failure_errors: LogThrottle::new(now),
             slow_client_warnings: LogThrottle::new(now),
             pings: Protocol::ALL.map(|protocol| frame(protocol, &HubMessage::Ping)),
+        }
+    }
+
+    /// Logs why a method or a hook of a client failed: a failure of the server as an error, at debug above a rate, because
+    /// the client does not read the cause; any other at debug.
+    pub(crate) fn log_failure(&self, client: &ConnectionId, method: &str, error: &HubError) {
+        let (reason, id) = (error.call_error(), client.for_log());
+        let Some(kind) = error.server_failure() else { return reason.log(method, error) };
+        match self.failure_errors.admit(Instant::now()) {
+            Some(skipped) => {
+                let reason = reason.label();
+                tracing::error!(reason, id, method, kind, detail = %error, skipped, "the server failed to run a method or a hook");
+            }
+            None => reason.log(method, format_args!("{kind}: {error}")),
         }
     }
 

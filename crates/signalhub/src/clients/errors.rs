@@ -76,7 +76,7 @@ impl From<InvokeError> for HubError {
             InvokeError::Refused(text) => Self::new(text),
             InvokeError::Arguments(error) => error.into(),
             InvokeError::Connecting => Self::internal("InvalidOperationException", error),
-            InvokeError::Unknown(_) | InvokeError::Disconnected(_) => Self::internal("IOException", error),
+            InvokeError::Unknown(_) | InvokeError::Disconnected(_) => Self::disconnected(error),
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::client::Client;
 use super::errors::InvokeError;
 use super::result_id::ResultId;
+use crate::panics;
 use crate::type_name::type_name;
 
 /// The calls of one hub that wait for their clients' answers.
@@ -19,12 +20,21 @@ pub(crate) struct ClientResults(Mutex<HashMap<ResultId, Pending>>);
 
 struct Pending {
     client: Arc<Client>,
-    answer: Box<dyn FnOnce(Answer<'_>) + Send>,
+    answer: Box<dyn FnOnce(Answer<'_>) -> Delivery + Send>,
 }
 
 enum Answer<'a> {
     Completed(Outcome<'a>),
     Disconnected,
+}
+
+/// How an answer reached the call that waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// The call has its answer, or no longer waits.
+    Done,
+    /// The `Deserialize` of the result panicked, so the call got an error.
+    Panicked,
 }
 
 /// An answer came from another connection than the one that was asked.
@@ -45,8 +55,13 @@ impl ClientResults {
         let (sender, answer) = oneshot::channel();
         let connection = client.id().clone();
         let convert = move |answer: Answer<'_>| {
+            let (answer, delivery) = match panics::catch(|| convert(answer, connection)) {
+                Some(answer) => (answer, Delivery::Done),
+                None => (Err(conversion_failure::<T>("its `Deserialize` panicked")), Delivery::Panicked),
+            };
             // The wait may have been dropped.
-            let _ = sender.send(convert(answer, connection));
+            let _ = sender.send(answer);
+            delivery
         };
         let pending = Pending { client: Arc::clone(client), answer: Box::new(convert) };
         self.lock().insert(id, pending);
@@ -55,20 +70,17 @@ impl ClientResults {
     }
 
     /// Passes on a client's completion; a completion that is not waited for is ignored.
-    pub(crate) fn complete(&self, client: &Client, id: &str, outcome: Outcome<'_>) -> Result<(), ForeignAnswer> {
-        let Some(id) = ResultId::parse(id) else { return Ok(()) };
+    pub(crate) fn complete(&self, client: &Client, id: &str, outcome: Outcome<'_>) -> Result<Delivery, ForeignAnswer> {
+        let Some(id) = ResultId::parse(id) else { return Ok(Delivery::Done) };
         let pending = {
             let mut results = self.lock();
             match results.get(&id) {
-                None => return Ok(()),
+                None => return Ok(Delivery::Done),
                 Some(pending) if pending.client.id() != client.id() => return Err(ForeignAnswer),
                 Some(_) => results.remove(&id),
             }
         };
-        if let Some(pending) = pending {
-            (pending.answer)(Answer::Completed(outcome));
-        }
-        Ok(())
+        Ok(pending.map_or(Delivery::Done, |pending| (pending.answer)(Answer::Completed(outcome))))
     }
 
     /// Ends all waiting for a client that has gone.
@@ -95,14 +107,17 @@ fn convert<T: DeserializeOwned>(answer: Answer<'_>, connection: ConnectionId) ->
             "Exception of type 'Microsoft.AspNetCore.SignalR.HubException' was thrown.".to_owned(),
         )),
         Answer::Completed(Outcome::Result(value)) => value.bind().map_err(|error| {
-            let expected = type_name::<T>();
             let reason = match error {
                 BindError::Conversion { reason } => reason,
                 other => other.to_string(),
             };
-            InvokeError::Refused(format!("Error trying to deserialize result to {expected}. {reason}"))
+            conversion_failure::<T>(&reason)
         }),
     }
+}
+
+fn conversion_failure<T>(reason: &str) -> InvokeError {
+    InvokeError::Refused(format!("Error trying to deserialize result to {}. {reason}", type_name::<T>()))
 }
 
 /// Waits for one answer.

@@ -14,6 +14,7 @@ use crate::calls::handler::{CallResult, catch_panic};
 use crate::clients::client::frame;
 use crate::clients::membership::Membership;
 use crate::clients::targets::CalledFrom;
+use crate::error::HubError;
 use crate::state::HubState;
 
 /// Whether `on_connected` admitted the client.
@@ -27,6 +28,14 @@ pub(super) enum Admission {
 /// Logs why a session ends.
 pub(super) fn report(ending: &Ending, id: &ConnectionId, state: &HubState) {
     ending::log(ending.close_reason(), ending.detail().as_deref());
+    match ending {
+        Ending::Refused(error) => state.log_failure(id, "OnConnected", error),
+        Ending::Panicked => {
+            let error = HubError::panicked("the session panicked outside a call");
+            state.log_failure(id, "", &error);
+        }
+        _ => {}
+    }
     if ending.close_reason() == CloseReason::SlowConsumer
         && let Some(unreported) = state.slow_client_warnings.admit(Instant::now())
     {
@@ -46,6 +55,10 @@ pub(super) async fn disconnect(
 ) {
     let (definition, state) = (Arc::clone(calls.definition()), Arc::clone(calls.state()));
     let client = Arc::clone(calls.client());
+    if let Ending::Panicked = ending {
+        // The output may be corked.
+        client.outbound().uncork();
+    }
     if let Some(mut close) = ending.message(&state.options) {
         // An aborted client must not reconnect by itself, even if another cause ended the session first.
         close.allow_reconnect &= !client.outbound().is_aborting();

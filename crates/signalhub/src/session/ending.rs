@@ -34,6 +34,8 @@ pub(super) enum Ending {
     Expired,
     /// The server is shutting down.
     Shutdown,
+    /// Code of the application panicked outside a call.
+    Panicked,
 }
 
 /// A violation of the hub protocol, with the exception and the text of the original.
@@ -106,7 +108,7 @@ impl Ending {
                 error: Some(error.text_for_client(CLOSED_WITH_ERROR, details).into()),
                 allow_reconnect: false,
             }),
-            Self::ClientTimeout | Self::Fault(_) | Self::Unserialisable(_) => {
+            Self::ClientTimeout | Self::Fault(_) | Self::Unserialisable(_) | Self::Panicked => {
                 let text = match (self.exception(), details) {
                     (Some((exception, text)), ErrorDetails::Shown) => {
                         format!("{CLOSED_WITH_ERROR} {exception}: {text}")
@@ -127,6 +129,7 @@ impl Ending {
                 Some("The client broke the rules of its transport.".into())
             }
             Self::Transport { reason: CloseReason::SlowConsumer, .. } => Some("The client did not read.".into()),
+            Self::Panicked => Some("The server panicked.".into()),
             _ => self.exception().map(|(_, text)| text.into()),
         }
     }
@@ -142,6 +145,7 @@ impl Ending {
             Self::Unserialisable(_) => CloseReason::UnsendableResult,
             Self::Expired => CloseReason::CredentialsExpired,
             Self::Shutdown => CloseReason::ServerShutdown,
+            Self::Panicked => CloseReason::HandlerFailed,
         }
     }
 

@@ -11,11 +11,12 @@ use super::numbering::Novelty;
 use super::pending::{CallKind, PendingCall};
 use super::resumption::Resumption;
 use super::running::RunningCalls;
-use super::uploads::Received;
+use super::uploads::{Received, Unbound};
 use crate::calls::binding::{Bindings, UploadSink};
 use crate::calls::method::Method;
 use crate::counters::CallError;
 use crate::error::HubError;
+use crate::panics;
 
 /// What the session does after a message. It owns its data, so the input can be consumed.
 pub(super) enum Action {
@@ -107,8 +108,15 @@ fn push(calls: &mut RunningCalls, resumption: Option<&mut Resumption>, item: &St
     if let (Received::Unknown | Received::Refused { .. }, Some(resumption)) = (&received, resumption) {
         resumption.leave_out();
     }
-    if let Received::Refused { method, reason } = &received {
-        warn_of_wrong_arguments(calls, method, &shorten(reason));
+    match &received {
+        Received::Refused { method, cause: Unbound::Mismatch(reason) } => {
+            warn_of_wrong_arguments(calls, method, &shorten(reason));
+        }
+        Received::Refused { method, cause: Unbound::Panicked } => {
+            let error = HubError::panicked("the `Deserialize` of an item panicked");
+            calls.state().log_failure(calls.client().id(), method, &error);
+        }
+        Received::Taken | Received::Full(_) | Received::Unknown => {}
     }
     match received {
         Received::Unknown if item.invocation_id.is_empty() => {
@@ -144,11 +152,19 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
     let options = &calls.state().options;
     let mut bindings =
         Bindings { capacity: options.stream_buffer_capacity, resume: calls.resume(), uploads: Vec::new() };
-    match method.bind(&invocation.arguments, &mut bindings) {
+    let bound = panics::catch(|| {
+        let bound = method.bind(&invocation.arguments, &mut bindings);
+        bound.map_err(|error| refuse_arguments(calls, &method, &error))
+    })
+    .unwrap_or_else(|| {
+        let error = HubError::panicked("the `Deserialize` of an argument panicked");
+        calls.fail(method.name(), &error);
+        Err(error)
+    });
+    match bound {
         Err(error) => {
-            let refused = refuse_arguments(calls, &method, &error);
             let base = format!("Failed to invoke '{target}' due to an error on the server.");
-            Action::Answer { id, error: refused.text_for_client(&base, options.error_details) }
+            Action::Answer { id, error: error.text_for_client(&base, options.error_details) }
         }
         // In JSON, a missing id is a fault only if the call could be bound (HubProtocol, StreamInvocation).
         Ok(_) if kind == CallKind::StreamInvocation && id.is_none() => {

@@ -23,10 +23,13 @@ use crate::calls::call::{Call, Occasion, WantsResult};
 use crate::calls::handler::{BoundCall, CallResult, catch_panic};
 use crate::clients::call_slots::{CallSlot, CallSlots};
 use crate::clients::client::Client;
+use crate::clients::results::{Delivery, ForeignAnswer};
 use crate::clients::targets::CalledFrom;
 use crate::counters::CallError;
 use crate::definition::HubDefinition;
+use crate::error::HubError;
 use crate::flag::Flag;
+use crate::panics;
 use crate::state::HubState;
 
 type RunningCall = BoxFuture<(OwnStreams, CallDone)>;
@@ -112,6 +115,12 @@ impl RunningCalls {
     pub(super) fn note(&self, error: CallError, method: &str, detail: &str) {
         self.state.call_errors.count(error);
         error.log(method, detail);
+    }
+
+    /// Counts and logs that a call failed.
+    pub(super) fn fail(&self, method: &str, error: &HubError) {
+        self.state.call_errors.count(error.call_error());
+        self.state.log_failure(self.client.id(), method, error);
     }
 
     /// Whether no call runs. Calls of streaming methods do not count.
@@ -210,12 +219,7 @@ impl RunningCalls {
     /// The checks between binding and the call, in the original's order.
     fn admit(&self, pending: &PendingCall) -> Result<(), String> {
         let target = &pending.target;
-        if let Some(policy) = pending.method.policy()
-            && !policy.admits(&self.client.identity())
-        {
-            self.note(CallError::UnauthorizedCall, target, "the policy of the method does not admit the user");
-            return Err(format!("Failed to invoke '{target}' because user is unauthorized"));
-        }
+        self.authorize(pending)?;
         match (&pending.bound, pending.kind) {
             (BoundCall::Plain(_), CallKind::StreamInvocation) => {
                 self.note(CallError::WrongCallKind, target, "the method does not stream");
@@ -257,6 +261,24 @@ impl RunningCalls {
         }
     }
 
+    /// Asks the policy of the method.
+    fn authorize(&self, pending: &PendingCall) -> Result<(), String> {
+        let (target, Some(policy)) = (&pending.target, pending.method.policy()) else { return Ok(()) };
+        match panics::catch(|| policy.admits(&self.client.identity())) {
+            Some(true) => Ok(()),
+            Some(false) => {
+                self.note(CallError::UnauthorizedCall, target, "the policy of the method does not admit the user");
+                Err(format!("Failed to invoke '{target}' because user is unauthorized"))
+            }
+            None => {
+                let error = HubError::panicked("the policy of the method panicked");
+                self.fail(target, &error);
+                let base = format!("An unexpected error occurred invoking '{target}' on the server.");
+                Err(error.text_for_client(&base, self.state.options.error_details))
+            }
+        }
+    }
+
     /// Polls a call once; most calls are complete then. A call that is not is polled from then on by [`next`](Self::next).
     /// The next message of the client is read only after this first poll, as in the original.
     fn run(
@@ -295,8 +317,15 @@ impl RunningCalls {
             return Ok(());
         }
         let id = &completion.invocation_id;
-        let answered = self.state.clients.results().complete(&self.client, id, completion.outcome);
-        answered.map_err(|_| Fault::foreign_answer(self.client.id(), id))
+        match self.state.clients.results().complete(&self.client, id, completion.outcome) {
+            Ok(Delivery::Done) => {}
+            Ok(Delivery::Panicked) => {
+                let error = HubError::panicked("the `Deserialize` of the client's result panicked");
+                self.state.log_failure(self.client.id(), "invoke", &error);
+            }
+            Err(ForeignAnswer) => return Err(Fault::foreign_answer(self.client.id(), id)),
+        }
+        Ok(())
     }
 
     /// Cancels a stream; any other id is ignored.
@@ -314,7 +343,13 @@ impl RunningCalls {
             cancelled.raise();
         }
         if let Some(plain) = self.plain.0 {
-            tokio::spawn(plain.for_each(|_| std::future::ready(())));
+            let (state, client) = (self.state, self.client);
+            tokio::spawn(plain.for_each(move |(_, done)| {
+                if let CallDone::Failed(failure) | CallDone::Unserialisable(failure) = done {
+                    state.log_failure(client.id(), &failure.method, &failure.error);
+                }
+                std::future::ready(())
+            }));
         }
     }
 }

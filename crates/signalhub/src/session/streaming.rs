@@ -7,7 +7,7 @@ use futures_util::{FutureExt, StreamExt};
 use signalhub_connections::BoxFuture;
 use signalhub_protocol::{HubMessage, StreamItem};
 
-use super::answers::{self, CallDone};
+use super::answers::{self, CallDone, Failure};
 use crate::calls::handler::{CallResult, ItemStream, panicked};
 use crate::clients::client::Client;
 use crate::error::{ErrorDetails, HubError};
@@ -47,23 +47,24 @@ impl Streaming {
             Ok(items) => items,
             Err(error) => {
                 let base = format!("An unexpected error occurred invoking '{}' on the server.", self.target);
-                return self.fail(&error, &base);
+                return self.fail(error, &base);
             }
         };
         let end = AssertUnwindSafe(self.send_items(items)).catch_unwind().await;
         match end.unwrap_or_else(|_| End::Failed(panicked())) {
             End::Complete => answers::complete_stream(&self.client, &self.id),
-            End::Failed(error) => return self.fail(&error, "An error occurred on the server while streaming results."),
-            End::Unserialisable(error) => return CallDone::Unserialisable(error),
+            End::Failed(error) => return self.fail(error, "An error occurred on the server while streaming results."),
+            End::Unserialisable(error) => {
+                return CallDone::Unserialisable(Failure::unserialisable(&self.target, error));
+            }
         }
         CallDone::Answered
     }
 
-    fn fail(&self, error: &HubError, base: &str) -> CallDone {
-        error.call_error().log(&self.target, error);
+    fn fail(&self, error: HubError, base: &str) -> CallDone {
         let text = error.text_for_client(base, self.details);
         answers::complete_with_error(&self.client, &Some(Arc::clone(&self.id)), text);
-        CallDone::Failed(error.call_error())
+        CallDone::Failed(Failure::new(&self.target, error))
     }
 
     async fn send_items(&self, mut items: ItemStream) -> End {

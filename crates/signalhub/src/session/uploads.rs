@@ -7,6 +7,7 @@ use signalhub_protocol::{Completion, Outcome, StreamItem};
 
 use crate::calls::binding::{Pushed, UploadSink};
 use crate::error::{ErrorDetails, HubError};
+use crate::panics;
 
 /// Identifies a call of its session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,8 +42,16 @@ pub(super) enum Received {
     /// It does not convert to the type of its upload, so the upload has ended.
     Refused {
         method: Arc<str>,
-        reason: String,
+        cause: Unbound,
     },
+}
+
+/// Why an item does not convert to the type of its upload.
+pub(super) enum Unbound {
+    /// It is of another type.
+    Mismatch(String),
+    /// The `Deserialize` of the type panicked.
+    Panicked,
 }
 
 impl Uploads {
@@ -75,10 +84,18 @@ impl Uploads {
     pub(super) fn push(&mut self, item: &StreamItem<'_>) -> Received {
         let id = item.invocation_id.as_ref();
         let Some(Open { method, sink, .. }) = self.open.get(id) else { return Received::Unknown };
-        if let Pushed::Ended { reason } = sink.push(&item.item, self.details) {
+        let cause = match panics::catch(|| sink.push(&item.item, self.details)) {
+            Some(Pushed::Taken) => None,
+            Some(Pushed::Ended { reason }) => Some(Unbound::Mismatch(reason)),
+            None => {
+                sink.end(Some(HubError::new("Failed to bind Stream message.")));
+                Some(Unbound::Panicked)
+            }
+        };
+        if let Some(cause) = cause {
             let method = Arc::clone(method);
             self.open.remove(id);
-            return Received::Refused { method, reason };
+            return Received::Refused { method, cause };
         }
         if sink.has_room() { Received::Taken } else { Received::Full(Arc::clone(sink)) }
     }
@@ -111,7 +128,7 @@ impl Uploads {
     /// Ends all uploads with an error, because the connection has ended.
     pub(super) fn disconnect(&mut self) {
         for (_, open) in self.open.drain() {
-            open.sink.end(Some(HubError::internal("IOException", "The underlying connection was closed.")));
+            open.sink.end(Some(HubError::disconnected("The underlying connection was closed.")));
         }
     }
 }
