@@ -16,6 +16,7 @@ mod secret;
 mod setting;
 mod sources;
 mod table;
+mod tls;
 mod unit;
 mod warnings;
 
@@ -26,7 +27,7 @@ use signalhub::connections::NegotiateVersion;
 use signalhub::events::EventName;
 
 pub use address::{Address, HostName, Listener, Proxy, WebOrigin};
-pub use choice::{DefaultGrants, ForwardedHeader, LogFormat};
+pub use choice::{DefaultGrants, ForwardedHeader, LogFormat, MinimumTlsVersion};
 pub use issuer::{Audiences, GrantsByRole, KeyFile, RequiredClaims, TokenIssuer};
 pub use leeway::Leeway;
 pub use log_filter::LogFilter;
@@ -38,6 +39,7 @@ use setting::{Fault, Given, Setting, count};
 pub use sources::{ConfigurationError, Place};
 pub(crate) use sources::{KEY_VARIABLE, SHORTEST_KEY, TOKEN_VARIABLE};
 pub use table::Tables;
+pub use tls::PemFile;
 pub use unit::ByteSize;
 pub(crate) use unit::parse_duration;
 
@@ -148,6 +150,21 @@ configuration! {
         forwarded_header: ForwardedHeader = ForwardedHeader::XForwarded;
         /// The size of the send buffer of each socket in the kernel (`SO_SNDBUF`; Linux doubles it, and `net.core.wmem_max` limits it). A client that does not read can have this much queued beyond `hub.transport_max_buffer_size`.
         send_buffer_size: ByteSize = ByteSize::kibibytes(256);
+    }
+    /// TLS. With a certificate, the public listener speaks TLS only. How certificates are made and renewed is on the page about TLS.
+    tls: Tls {
+        /// The file with the certificate and those between it and a root, its own first, in PEM. Needs `tls.key`.
+        certificate: Option<PemFile> = None;
+        /// The file with the private key of the certificate, in PEM: PKCS#8, SEC1 or PKCS#1, without a password; RSA with 2048 bits or more, ECDSA or Ed25519.
+        key: Option<PemFile> = None;
+        /// The oldest version of TLS that is accepted: `1.2` or `1.3`.
+        minimum_version: MinimumTlsVersion = MinimumTlsVersion::Tls12;
+        /// How often these files, and the key files of `auth.issuers`, are looked at; a change of their content is then used. SIGHUP does the same at once.
+        reload_interval: Duration = Duration::from_secs(60);
+        /// How long a client may take for the TLS handshake.
+        handshake_timeout: Duration = Duration::from_secs(10);
+        /// Whether the internal listener speaks TLS, too.
+        internal: bool = false;
     }
     /// Who may connect.
     auth: Auth {

@@ -82,15 +82,14 @@ impl Development {
         Ok(Some(Self { key, token }))
     }
 
-    /// Writes how to reach the server that listens on `address`, with lines that work as pasted; `program` is how the
+    /// Writes how to reach the server at `url`, with lines that work as pasted; `program` is how the
     /// reader calls this program.
     ///
     /// # Errors
     /// When `out` cannot be written to.
-    pub fn announce(&self, address: SocketAddr, program: &str, out: &mut impl Write) -> io::Result<()> {
+    pub fn announce(&self, url: &str, program: &str, out: &mut impl Write) -> io::Result<()> {
         let (token, key) = (&self.token, self.key.reveal());
         let (program, key) = (shell_word(program), shell_word(key));
-        let url = format!("http://{address}");
         // The commands use this URL by default.
         let at = if url == DEFAULT_URL { String::new() } else { format!(" --url {url}") };
         let hours = TOKEN_LIFETIME.as_secs() / 3600;

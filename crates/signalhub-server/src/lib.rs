@@ -32,14 +32,17 @@ pub mod configuration;
 mod development;
 #[cfg(test)]
 mod documents;
+mod file_content;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod grant;
 mod http_api;
 mod lifecycle;
+mod listener_tls;
 mod log;
 mod node;
+mod reload;
 mod shutdown;
 mod token;
 mod token_verifier;
@@ -49,6 +52,8 @@ pub use configuration::{Configuration, ConfigurationError};
 pub use development::{Development, DevelopmentError};
 pub use grant::parse_grant;
 pub use http_api::counts::{Counts, PublishRefusals, Refusals};
+pub use listener_tls::ListenerTlsError;
 pub use node::{HUB_PATH, Node, StartError};
+pub use reload::ReloadRequest;
 pub use token::{SignError, TokenContent, sign};
 pub use token_verifier::IssuerKeyError;

@@ -22,6 +22,8 @@ use crate::http_api::publish::PublishApi;
 use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
 use crate::http_api::{InternalRoutes, PublicRoutes};
 use crate::lifecycle::{Lifecycle, Phase};
+use crate::listener_tls::{self, ListenerTls, ListenerTlsError};
+use crate::reload::{ReloadRequest, Reloader};
 use crate::token_verifier::{self, IssuerKeyError};
 
 /// The path of the hub.
@@ -40,6 +42,7 @@ pub struct Node {
     lifecycle: Lifecycle,
     shutdown_delay: Duration,
     counts: Counts,
+    reloader: Reloader,
 }
 
 impl Node {
@@ -51,6 +54,9 @@ impl Node {
         let auth = &configuration.auth;
         let verifier = token_verifier::configured(auth)?.ok_or(StartError::NoSecret)?;
         verifier.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let tls = listener_tls::configured(&configuration.tls)?.map(Arc::new);
+        tls.iter().filter_map(|tls| tls.warning()).for_each(|warning| tracing::warn!("{warning}"));
+        let reloader = Reloader::new(tls.clone(), verifier.files, configuration.tls.reload_interval);
         let lifecycle = Lifecycle::default();
         let broker = Broker::builder(catalogue(&configuration.events))
             .undeclared_names(configuration.events.maximum_unknown.get())
@@ -74,24 +80,25 @@ impl Node {
             .drain_time(configuration.listen.drain_time)
             .endpoint(HUB_PATH, endpoint);
         let publish = publish.waiting_for(server.readers());
-        let server = server.otherwise(PublicRoutes::new(publish));
+        let server = encrypted(server.otherwise(PublicRoutes::new(publish)), tls.as_deref()).map_err(failed)?;
         let hosts = hosts(&configuration.listen);
         let server = if configuration.listen.check_hosts { server.hosts(hosts.clone()) } else { server };
-        let mut counts = Counts::new(server.connections(), hub, broker, refused);
+        let mut counts = Counts::new(server.connections(), hub, broker, refused).with_tls(tls.clone());
+        let internal_tls = tls.filter(|_| configuration.tls.internal);
         let internal = match &configuration.listen.internal {
             Listener::Off => None,
             Listener::At(internal) => {
                 let address = internal.as_str();
-                let (server, address) = listen(address)
-                    .await
-                    .map_err(|error| StartError::ListenInternally { address: address.to_owned(), error })?;
+                let failed = |error| StartError::ListenInternally { address: address.to_owned(), error };
+                let (server, address) = listen(address).await.map_err(failed)?;
+                let server = encrypted(server, internal_tls.as_deref()).map_err(failed)?;
                 let server = server.limits(common_limits(configuration)).hosts(hosts);
                 counts = counts.with_internal(server.connections());
                 Some((server.otherwise(InternalRoutes::new(lifecycle.clone(), counts.clone())), address))
             }
         };
         let shutdown_delay = configuration.listen.shutdown_delay;
-        Ok(Self { server, address, internal, lifecycle, shutdown_delay, counts })
+        Ok(Self { server, address, internal, lifecycle, shutdown_delay, counts, reloader })
     }
 
     /// Returns the address of the hub and the publish API.
@@ -109,13 +116,18 @@ impl Node {
         self.counts.clone()
     }
 
+    /// What makes the running server read certificates and keys again at once.
+    pub fn reload_request(&self) -> ReloadRequest {
+        self.reloader.request()
+    }
+
     /// Serves until `shutdown` completes. Then it reports that it is not ready, waits for `listen.shutdown_delay`, closes the connections of
     /// the clients and ends. The internal listener serves until the end.
     ///
     /// # Errors
     /// When a listener fails.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { server, internal, lifecycle, shutdown_delay, .. } = self;
+        let Self { server, internal, lifecycle, shutdown_delay, reloader, .. } = self;
         let (ended, end) = oneshot::channel::<()>();
         let public = async {
             let shutdown = async {
@@ -135,8 +147,11 @@ impl Node {
                 None => Ok(()),
             }
         };
-        let (public, internal) = tokio::join!(public, internal);
-        public.and(internal)
+        let serving = async { tokio::join!(public, internal) };
+        tokio::select! {
+            (public, internal) = serving => public.and(internal),
+            never = reloader.run() => match never {},
+        }
     }
 }
 
@@ -144,6 +159,14 @@ async fn listen(address: &str) -> io::Result<(Server, SocketAddr)> {
     let server = Server::bind(address).await?;
     let address = server.local_addr()?;
     Ok((server, address))
+}
+
+/// Makes a server speak TLS, if there is a certificate.
+fn encrypted(server: Server, tls: Option<&ListenerTls>) -> io::Result<Server> {
+    match tls {
+        Some(tls) => server.tls(tls.tls()),
+        None => Ok(server),
+    }
 }
 
 /// Tells why the server did not start.
@@ -156,6 +179,9 @@ pub enum StartError {
     /// The keys of an issuer cannot be used.
     #[error(transparent)]
     IssuerKeys(#[from] IssuerKeyError),
+    /// The certificate of the listeners cannot be used.
+    #[error(transparent)]
+    Tls(#[from] ListenerTlsError),
     /// Without a key, only this machine is served.
     #[error(
         "will not listen on {address} ({key}) without a key: configure auth.secret (at least 32 bytes) or auth.issuers, or listen on a loopback address"

@@ -18,28 +18,45 @@ pub(crate) fn requested() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Handles SIGHUP, which would end the process otherwise: logs that there is nothing to reload.
-///
-/// # Errors
-/// When the signal cannot be received.
+/// The hangups (SIGHUP) that the process gets. They end it no more from here on.
 #[cfg(unix)]
-pub(crate) fn survive_hangups() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut hangups = signal(SignalKind::hangup())?;
-    tokio::spawn(async move {
-        while hangups.recv().await.is_some() {
-            tracing::info!(
-                signal = "SIGHUP",
-                "going on: the configuration is read at the start alone, so there is nothing to reload"
-            );
-        }
-    });
-    Ok(())
+pub(crate) struct Hangups(tokio::signal::unix::Signal);
+
+#[cfg(unix)]
+impl Hangups {
+    /// Begins to receive them.
+    ///
+    /// # Errors
+    /// When the signal cannot be received.
+    pub(crate) fn receive() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Calls a function at each of them, also at one that has come before.
+    pub(crate) fn each(mut self, act: impl Fn() + Send + 'static) {
+        tokio::spawn(async move {
+            while self.0.recv().await.is_some() {
+                tracing::info!(
+                    signal = "SIGHUP",
+                    "reading certificates and keys again; the configuration itself is read at the start only"
+                );
+                act();
+            }
+        });
+    }
 }
 
 #[cfg(not(unix))]
-pub(crate) fn survive_hangups() -> io::Result<()> {
-    Ok(())
+pub(crate) struct Hangups;
+
+#[cfg(not(unix))]
+impl Hangups {
+    pub(crate) fn receive() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    pub(crate) fn each(self, _: impl Fn() + Send + 'static) {}
 }
 
 #[cfg(unix)]

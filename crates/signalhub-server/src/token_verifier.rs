@@ -1,26 +1,41 @@
 //! The verification of tokens, as it is configured: issuers, their keys and their rules.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use portos_notifications::GRANTS_CLAIM;
 use signalhub::connections::{ClaimPath, Issuer, Issuers, KeySet, KeySetError, TokenAlgorithm};
 use signalhub::{BearerToken, is_grants_claim};
 
 use crate::configuration::{Auth, KeyFile, SigningSecret, TokenIssuer};
+use crate::file_content::FileContent;
 use crate::http_api::publish::authorize;
 
 /// What the claim with grants must be.
 const GRANTS_EXPECTED: &str = "a list of grants, as [{\"e\": \"portos.*\"}]";
 
 /// The configured verification of tokens.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct TokenVerifier {
     pub(crate) tokens: Arc<Issuers>,
+    pub(crate) files: KeyFiles,
     /// The keys that are not used, one sentence each.
     pub(crate) warnings: Vec<String>,
+}
+
+/// The key files of issuers, which are read again while the server runs.
+#[derive(Debug)]
+pub(crate) struct KeyFiles {
+    tokens: Arc<Issuers>,
+    files: Vec<KeyFileOfIssuer>,
+}
+
+#[derive(Debug)]
+struct KeyFileOfIssuer {
+    index: usize,
+    settings: TokenIssuer,
+    /// What the file contained when it was last read.
+    seen: Mutex<FileContent>,
 }
 
 /// Why the keys of an issuer cannot be used.
@@ -36,7 +51,7 @@ pub struct IssuerKeyError {
 #[derive(Debug, thiserror::Error)]
 enum KeyFault {
     #[error("it cannot be read: {0}")]
-    Unreadable(#[from] io::Error),
+    Unreadable(String),
     #[error(transparent)]
     Unusable(#[from] KeySetError),
     #[error("it has no key for {}", .0.iter().map(|algorithm| format!("{algorithm:?}")).collect::<Vec<_>>().join(", "))]
@@ -51,39 +66,92 @@ pub(crate) fn configured(auth: &Auth) -> Result<Option<TokenVerifier>, IssuerKey
     if !auth.has_keys() {
         return Ok(None);
     }
-    let (mut tokens, mut warnings) = (Issuers::new(), Vec::new());
+    let (mut tokens, mut warnings, mut files) = (Issuers::new(), Vec::new(), Vec::new());
     for (index, settings) in auth.issuers.iter().enumerate() {
-        let (key, keys) = keys(settings);
-        let file = || settings.key_file().map(|file| file.path().to_owned());
-        let keys = keys.and_then(|keys| check_algorithms(settings, keys));
-        let keys = keys.map_err(|reason| IssuerKeyError { index, key, file: file(), reason })?;
-        let place = file().map_or_else(String::new, |file| format!(" ({})", file.display()));
-        warnings.extend(keys.skipped().iter().map(|skipped| format!("auth.issuers[{index}].{key}{place}: {skipped}")));
+        let content = settings.key_file().map(read);
+        let keys = keys(index, settings, content.as_ref())?;
+        warnings.extend(skipped(index, settings, &keys));
         tokens = tokens.with(issuer(auth, settings, keys));
+        files.extend(content.map(|content| KeyFileOfIssuer {
+            index,
+            settings: settings.clone(),
+            seen: content.into(),
+        }));
     }
     if let Some(secret) = &auth.secret {
         tokens = tokens.otherwise(bearer(auth, secret));
     }
-    Ok(Some(TokenVerifier { tokens: Arc::new(tokens), warnings }))
+    let tokens = Arc::new(tokens);
+    Ok(Some(TokenVerifier { files: KeyFiles { tokens: Arc::clone(&tokens), files }, tokens, warnings }))
 }
 
-/// Reads the keys of an issuer, and tells which configuration key names them.
-fn keys(settings: &TokenIssuer) -> (&'static str, Result<KeySet, KeyFault>) {
-    let read = |file: &KeyFile, parse: fn(&[u8]) -> Result<KeySet, KeySetError>| {
-        let mut text = Vec::new();
-        // One byte more than is allowed tells that a file is too long.
-        let limit = KeySet::MAX_BYTES as u64 + 1;
-        File::open(file.path())?.take(limit).read_to_end(&mut text)?;
-        Ok(parse(&text)?)
-    };
-    match (&settings.jwks, &settings.pem, &settings.secret) {
-        (Some(file), _, _) => ("jwks", read(file, KeySet::from_jwks)),
-        (None, Some(file), _) => ("pem", read(file, KeySet::from_pem)),
-        (None, None, secret) => {
-            let secret = secret.as_ref().map_or("", SigningSecret::reveal);
-            ("secret", KeySet::from_secret(secret.as_bytes()).map_err(KeyFault::from))
+impl KeyFiles {
+    /// Reads the files again. The keys of those that have changed replace the old ones, which are kept if they cannot be used.
+    pub(crate) fn reload(&self) {
+        for file in &self.files {
+            file.reload(&self.tokens);
         }
     }
+}
+
+impl KeyFileOfIssuer {
+    fn reload(&self, tokens: &Issuers) {
+        let Some(content) = self.settings.key_file().map(read) else { return };
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen == content {
+            return;
+        }
+        match keys(self.index, &self.settings, Some(&content)) {
+            Ok(keys) => {
+                skipped(self.index, &self.settings, &keys).for_each(|warning| tracing::warn!("{warning}"));
+                tokens.replace_keys(&self.settings.issuer, keys);
+                tracing::info!(issuer = self.settings.issuer, "the keys of an issuer were replaced");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the keys of an issuer have changed and cannot be used; the old ones are kept");
+            }
+        }
+        *seen = content;
+    }
+}
+
+fn read(file: &KeyFile) -> FileContent {
+    FileContent::read(file.path(), KeySet::MAX_BYTES)
+}
+
+/// The keys that are not used, one sentence each.
+fn skipped(index: usize, settings: &TokenIssuer, keys: &KeySet) -> impl Iterator<Item = String> {
+    let key = key_name(settings);
+    let place = settings.key_file().map_or_else(String::new, |file| format!(" ({})", file.path().display()));
+    keys.skipped().iter().map(move |skipped| format!("auth.issuers[{index}].{key}{place}: {skipped}"))
+}
+
+/// The configuration key that names or holds the keys of an issuer.
+fn key_name(settings: &TokenIssuer) -> &'static str {
+    match (&settings.jwks, &settings.pem) {
+        (Some(_), _) => "jwks",
+        (None, Some(_)) => "pem",
+        (None, None) => "secret",
+    }
+}
+
+/// Makes the keys of an issuer of the content of its file, if it has one.
+fn keys(index: usize, settings: &TokenIssuer, content: Option<&FileContent>) -> Result<KeySet, IssuerKeyError> {
+    let parse = || -> Result<KeySet, KeyFault> {
+        let secret = settings.secret.as_ref().map_or("", SigningSecret::reveal);
+        let bytes = content.map_or(Ok(secret.as_bytes()), FileContent::bytes).map_err(KeyFault::Unreadable)?;
+        match key_name(settings) {
+            "jwks" => Ok(KeySet::from_jwks(bytes)?),
+            "pem" => Ok(KeySet::from_pem(bytes)?),
+            _ => Ok(KeySet::from_secret(bytes)?),
+        }
+    };
+    parse().and_then(|keys| check_algorithms(settings, keys)).map_err(|reason| IssuerKeyError {
+        index,
+        key: key_name(settings),
+        file: settings.key_file().map(|file| file.path().to_owned()),
+        reason,
+    })
 }
 
 fn check_algorithms(settings: &TokenIssuer, keys: KeySet) -> Result<KeySet, KeyFault> {

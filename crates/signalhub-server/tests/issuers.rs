@@ -109,6 +109,32 @@ async fn what_is_wrong_with_the_token_of_an_issuer_is_not_told() {
 }
 
 #[tokio::test]
+async fn changed_keys_of_an_issuer_are_used_and_garbage_is_not() {
+    let (provider, next) = (Provider::new("before"), Provider::new("after"));
+    let node =
+        Running::start(configuration(&format!("[tls]\nreload_interval = \"100ms\"\n{}", provider.settings()))).await;
+    let (old, new) = (provider.sign("1", json!({})), next.sign("1", json!({})));
+    let is_accepted = async |token: &str| {
+        let negotiate = Request::post(format!("{}/negotiate?negotiateVersion=1", node.hub()));
+        let negotiate = negotiate.header("authorization", format!("Bearer {token}"));
+        send(negotiate.body(Full::default()).unwrap()).await.status == 200
+    };
+    assert!(is_accepted(&old).await && !is_accepted(&new).await);
+    std::fs::write(&provider.file, "garbage").unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(350)).await;
+    assert!(is_accepted(&old).await, "the old keys are kept");
+    std::fs::copy(&next.file, &provider.file).unwrap();
+    let replaced = async {
+        while !is_accepted(&new).await {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), replaced).await.unwrap();
+    assert!(!is_accepted(&old).await);
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_server_with_issuers_needs_no_secret() {
     let provider = Provider::new("alone");
     let mut settings = configuration(&provider.settings());

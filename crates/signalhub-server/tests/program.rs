@@ -114,12 +114,41 @@ async fn a_hangup_ends_nothing_and_is_logged() {
     for _ in 0..2 {
         server.signal("-HUP").await;
         server.logged("signal=\"SIGHUP\"").await;
+        assert!(server.log.lines().last().unwrap().contains("reading certificates and keys again"), "{}", server.log);
         // The next line is another one.
         server.log.push('\n');
     }
     let health = send(Request::get(format!("{}/health", server.url)).body(Full::default()).unwrap()).await;
     assert_eq!(health.status, 200);
     assert_eq!(server.terminate().await.0, Some(0));
+}
+
+#[tokio::test]
+async fn a_hangup_makes_the_server_read_its_certificate_again() {
+    let folder = std::env::temp_dir().join(format!("signalhub-hangup-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let (chain, key) = (folder.join("chain.pem"), folder.join("key.pem"));
+    let renew = || {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(&chain, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    };
+    renew();
+    let mut server = Server::start(&[
+        ("SIGNALHUB_AUTH__SECRET", SECRET),
+        ("SIGNALHUB_TLS__CERTIFICATE", chain.to_str().unwrap()),
+        ("SIGNALHUB_TLS__KEY", key.to_str().unwrap()),
+        ("SIGNALHUB_TLS__RELOAD_INTERVAL", "1d"),
+    ])
+    .await;
+    renew();
+    server.signal("-HUP").await;
+    server.logged("the certificate was replaced").await;
+    std::fs::write(&chain, "garbage").unwrap();
+    server.signal("-HUP").await;
+    server.logged("the certificate has changed and cannot be used").await;
+    assert_eq!(server.terminate().await.0, Some(0));
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[tokio::test]

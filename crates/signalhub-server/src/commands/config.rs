@@ -9,6 +9,7 @@ use crate::commands::error::CommandError;
 use crate::commands::sources::Sources;
 use crate::configuration::Configuration;
 use crate::development::Development;
+use crate::listener_tls;
 use crate::token_verifier;
 
 #[derive(Debug, Subcommand)]
@@ -29,8 +30,10 @@ pub(crate) async fn run(sources: &Sources, command: &Command) -> Result<(), Comm
             // What a server without a key would refuse is refused here too.
             Development::begin(&mut configuration).await.map_err(CommandError::no)?;
             let verifier = token_verifier::configured(&configuration.auth).map_err(CommandError::no)?;
+            let tls = listener_tls::configured(&configuration.tls).map_err(CommandError::no)?;
             let mut warnings = configuration.warnings(raise_file_descriptor_limit());
             warnings.extend(verifier.into_iter().flat_map(|verifier| verifier.warnings));
+            warnings.extend(tls.and_then(|tls| tls.warning()));
             let verdict = match warnings.len() {
                 0 => "the configuration is good".to_owned(),
                 1 => "the configuration can be used, with 1 warning".to_owned(),

@@ -9,11 +9,12 @@ use crate::commands::sources::Sources;
 use crate::configuration::{Configuration, Listener};
 use crate::development::Development;
 use crate::node::{Node, StartError};
+use crate::shutdown::Hangups;
 use crate::{log, shutdown};
 
 pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
     // This comes first, so that the signal never ends the process.
-    shutdown::survive_hangups().map_err(CommandError::no)?;
+    let hangups = Hangups::receive().map_err(CommandError::no)?;
     let mut configuration = sources.configuration()?;
     // Dropped at the end, it writes the remaining lines of the log.
     let _log = log::start(&configuration.log);
@@ -30,10 +31,14 @@ pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
     let node = node.map_err(CommandError::no)?;
     // The signals are handled before the server announces that it runs.
     let shutdown = shutdown::requested().map_err(CommandError::no)?;
+    let reload = node.reload_request();
+    hangups.each(move || reload.send());
     let address = node.address();
     if let Some(development) = development {
+        let scheme = if configuration.tls.certificate.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{address}");
         let mut text = Vec::new();
-        development.announce(address, &program(), &mut text).map_err(CommandError::no)?;
+        development.announce(&url, &program(), &mut text).map_err(CommandError::no)?;
         // The server runs even if its terminal blocks or is closed.
         log::write_patiently(io::stdout(), String::from_utf8_lossy(&text).into_owned());
     }

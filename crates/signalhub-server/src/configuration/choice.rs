@@ -51,6 +51,16 @@ choice! {
 }
 
 choice! {
+    /// The oldest version of TLS that is accepted.
+    MinimumTlsVersion, "\"1.2\" or \"1.3\"", {
+        /// TLS 1.2.
+        Tls12 = "1.2",
+        /// TLS 1.3.
+        Tls13 = "1.3",
+    }
+}
+
+choice! {
     /// How the log is written.
     LogFormat, "\"text\" or \"json\"", {
         /// For people.

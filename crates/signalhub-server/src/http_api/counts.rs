@@ -8,6 +8,7 @@ use signalhub::events::Broker;
 use signalhub::{CallError, Hub};
 
 use super::problem::ProblemCode;
+use crate::listener_tls::ListenerTls;
 
 /// Counts what a node has and what it refused, also while it runs and after its end.
 #[derive(Clone, Debug)]
@@ -18,6 +19,7 @@ pub struct Counts {
     hub: Hub,
     broker: Broker,
     publishes: Arc<PublishCounters>,
+    tls: Option<Arc<ListenerTls>>,
 }
 
 impl Counts {
@@ -27,12 +29,22 @@ impl Counts {
         broker: Broker,
         publishes: Arc<PublishCounters>,
     ) -> Self {
-        Self { connections, internal: None, hub, broker, publishes }
+        Self { connections, internal: None, hub, broker, publishes, tls: None }
     }
 
     /// Adds what the internal listener refuses.
     pub(crate) fn with_internal(self, internal: ConnectionCounts) -> Self {
         Self { internal: Some(internal), ..self }
+    }
+
+    /// Adds the TLS of the listeners.
+    pub(crate) fn with_tls(self, tls: Option<Arc<ListenerTls>>) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// The TLS of the listeners, if they speak it.
+    pub(crate) fn tls(&self) -> Option<&ListenerTls> {
+        self.tls.as_deref()
     }
 
     /// Counts a refusal of a route that is no part of the publish API.

@@ -59,6 +59,15 @@ impl Collector for Counts {
         page.counters("refusals", "What was refused, by the limit that was exceeded", "limit", &refusals.named())?;
         let help = "What clients did wrong in requests, calls and publishes, by reason";
         page.counters("client_errors", help, "reason", &self.client_errors())?;
+        if let Some(tls) = self.tls() {
+            let handshakes = tls.handshakes();
+            let outcomes =
+                [("ok", handshakes.completed), ("failed", handshakes.failed), ("timeout", handshakes.timed_out)];
+            page.counters("tls_handshakes", "TLS handshakes, by outcome", "outcome", &outcomes)?;
+            let help = "When the certificate that is used expires, in seconds since 1970";
+            page.time("tls_certificate_not_after_timestamp_seconds", help, tls.not_after())?;
+            page.counters("tls_reloads", "Changed certificates, by outcome", "outcome", &tls.reloads())?;
+        }
         page.gauge("subscriptions_active", "Subscriptions of all connections", self.subscriptions())?;
         page.counter("events_published", "Events that were published", self.published())?;
         page.counter("events_matched", "Deliveries: for each event, the subscribers that it matched", self.matched())?;
@@ -74,6 +83,11 @@ impl Page<'_> {
     fn gauge(&mut self, name: &str, help: &str, value: usize) -> fmt::Result {
         let encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
         ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(encoder)
+    }
+
+    fn time(&mut self, name: &str, help: &str, seconds: i64) -> fmt::Result {
+        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(seconds).encode(encoder)
     }
 
     fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {

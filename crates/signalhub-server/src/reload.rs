@@ -1,0 +1,71 @@
+//! Reads certificates and keys again while the server runs: at an interval, and when it is told to.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::listener_tls::ListenerTls;
+use crate::token_verifier::KeyFiles;
+
+/// The shortest time between two looks at the files.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The files that are read again.
+#[derive(Debug)]
+pub(crate) struct Reloader {
+    files: Arc<Files>,
+    interval: Duration,
+    request: ReloadRequest,
+}
+
+#[derive(Debug)]
+struct Files {
+    tls: Option<Arc<ListenerTls>>,
+    keys: KeyFiles,
+}
+
+/// Makes a running server read its files again at once.
+#[derive(Clone, Debug, Default)]
+pub struct ReloadRequest(Arc<Notify>);
+
+impl ReloadRequest {
+    /// Reads them.
+    pub fn send(&self) {
+        self.0.notify_one();
+    }
+}
+
+impl Reloader {
+    pub(crate) fn new(tls: Option<Arc<ListenerTls>>, keys: KeyFiles, interval: Duration) -> Self {
+        let files = Arc::new(Files { tls, keys });
+        Self { files, interval: interval.max(SHORTEST_INTERVAL), request: ReloadRequest::default() }
+    }
+
+    pub(crate) fn request(&self) -> ReloadRequest {
+        self.request.clone()
+    }
+
+    /// Reads the files again and again.
+    pub(crate) async fn run(&self) -> Infallible {
+        loop {
+            // The error tells that the interval has passed.
+            let _ = tokio::time::timeout(self.interval, self.request.0.notified()).await;
+            let files = Arc::clone(&self.files);
+            let reading = tokio::task::spawn_blocking(move || files.reload());
+            if let Err(error) = reading.await {
+                tracing::error!(%error, "certificates and keys could not be read again");
+            }
+        }
+    }
+}
+
+impl Files {
+    fn reload(&self) {
+        if let Some(tls) = &self.tls {
+            tls.reload();
+        }
+        self.keys.reload();
+    }
+}
