@@ -55,7 +55,7 @@ pub(crate) struct Attached<T> {
     pub(crate) id: ConnectionId,
     pub(crate) registration: Registration,
     pub(crate) reconnect: Reconnect,
-    /// What the caller of `attach` made together with its transport.
+    /// The value that `attach`'s caller created for the new transport.
     pub(crate) made: T,
 }
 

@@ -216,7 +216,7 @@ impl Issuer {
             None => false,
         };
         if !self.audiences.is_empty() && !has_audience {
-            return Err(TokenError::Party);
+            return Err(TokenError::WrongIssuerOrAudience);
         }
         let is_missing =
             |(path, value): &&(ClaimPath, Value)| !path.find(claims).is_some_and(|found| contains(found, value));

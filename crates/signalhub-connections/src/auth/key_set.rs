@@ -95,10 +95,10 @@ impl KeySet {
     pub const MAX_BYTES: usize = 256 * 1024;
 
     /// The largest number of keys in a set.
-    pub const MAX_KEYS: usize = 100;
+    const MAX_KEYS: usize = 100;
 
     /// The shortest secret: that of HS256. HS384 and HS512 need 48 and 64 bytes (RFC 7518, section 3.2).
-    pub const MIN_SECRET_BYTES: usize = 32;
+    const MIN_SECRET_BYTES: usize = 32;
 
     /// Reads a JSON Web Key set (RFC 7517). Symmetric and private keys in it are skipped.
     ///
@@ -122,7 +122,7 @@ impl KeySet {
     /// Uses a secret that the issuer and the server share (HMAC).
     ///
     /// # Errors
-    /// If it is shorter than [`KeySet::MIN_SECRET_BYTES`].
+    /// If it is shorter than 32 bytes.
     pub fn from_secret(secret: &[u8]) -> Result<Self, KeySetError> {
         if secret.len() < Self::MIN_SECRET_BYTES {
             return Err(KeySetError::ShortSecret);

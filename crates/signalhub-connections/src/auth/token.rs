@@ -60,7 +60,7 @@ pub enum TokenError {
     },
     /// It is for another audience, or of another issuer.
     #[error("the issuer or the audience is not accepted")]
-    Party,
+    WrongIssuerOrAudience,
     /// It names no user: the claim is missing, empty or not a text.
     #[error("the token names no user")]
     NoUser,
@@ -84,7 +84,12 @@ impl TokenError {
     /// Tells whether the signature is good and something else is not, so that the token is not a guess.
     pub fn is_genuine(&self) -> bool {
         match self {
-            Self::Expired | Self::TooEarly | Self::Party | Self::NoUser | Self::Claim { .. } | Self::Critical => true,
+            Self::Expired
+            | Self::TooEarly
+            | Self::WrongIssuerOrAudience
+            | Self::NoUser
+            | Self::Claim { .. }
+            | Self::Critical => true,
             Self::Signature | Self::Algorithm | Self::UnknownIssuer | Self::NoKey { .. } | Self::Malformed => false,
         }
     }
@@ -98,7 +103,7 @@ impl TokenError {
             ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName | ErrorKind::MissingAlgorithm => {
                 Self::Algorithm
             }
-            ErrorKind::InvalidAudience | ErrorKind::InvalidIssuer => Self::Party,
+            ErrorKind::InvalidAudience | ErrorKind::InvalidIssuer => Self::WrongIssuerOrAudience,
             // These are checked after the signature.
             ErrorKind::InvalidClaimFormat(name) | ErrorKind::MissingRequiredClaim(name) => {
                 Self::Claim { name: name.as_str().into(), expected: "present, with the type that RFC 7519 gives it" }

@@ -31,7 +31,8 @@ pub(super) struct Queue {
     pub(super) written: usize,
     pub(super) bytes: usize,
     pub(super) writer: Writer,
-    /// Frames are queued and not written, until the queue is uncorked.
+    /// Frames are queued and not written, until the queue is uncorked. A queue can be corked and suspended at once, when the
+    /// transport is lost while the handler writes a batch.
     pub(super) corked: bool,
     /// The transport was lost, and the handler has not called `Outbound::resume` yet: frames are dropped here, and sent
     /// again from `retained`.

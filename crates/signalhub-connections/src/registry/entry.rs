@@ -10,7 +10,7 @@
 //!              removed              removed                   removed
 //! ```
 //! A connection is removed from Active and Suspended when its [`Registration`](super::Registration) is dropped, or its
-//! token freed. What is left of one with polls stays Active until the client has fetched it.
+//! token freed. Undelivered output of a long-polling connection keeps it active until the client fetches it.
 
 use std::sync::Arc;
 use std::time::Duration;

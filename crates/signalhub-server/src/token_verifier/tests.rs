@@ -99,7 +99,7 @@ fn tokens_of_the_shapes_of_four_providers_are_accepted_with_the_documented_confi
             assert_eq!(verifier.tokens.verify(&sign(&claims)).as_ref(), Err(error), "{section} {name}");
         };
         let audience = if section == "Cognito" { "client_id" } else { "aud" };
-        refused(audience, "account".into(), &TokenError::Party);
+        refused(audience, "account".into(), &TokenError::WrongIssuerOrAudience);
         refused("iss", format!("{}x", old["iss"].as_str().unwrap()).into(), &TokenError::UnknownIssuer);
         refused("exp", 1_600_000_000.into(), &TokenError::Expired);
         *claims.pointer_mut(role).unwrap() = json!(["other"]);

@@ -39,8 +39,16 @@ fn tokens_are_checked_by_signature_times_issuer_and_audience() {
         (json!({"sub": "", "exp": at(60)}), plain(), Err(TokenError::NoUser)),
         (json!({"name": "bob", "exp": at(60)}), plain().user_claim("name"), Ok("bob")),
         (json!({"sub": "ann", "exp": at(60), "iss": "us", "aud": "hub"}), strict(), Ok("ann")),
-        (json!({"sub": "ann", "exp": at(60), "iss": "them", "aud": "hub"}), strict(), Err(TokenError::Party)),
-        (json!({"sub": "ann", "exp": at(60), "iss": "us", "aud": "other"}), strict(), Err(TokenError::Party)),
+        (
+            json!({"sub": "ann", "exp": at(60), "iss": "them", "aud": "hub"}),
+            strict(),
+            Err(TokenError::WrongIssuerOrAudience),
+        ),
+        (
+            json!({"sub": "ann", "exp": at(60), "iss": "us", "aud": "other"}),
+            strict(),
+            Err(TokenError::WrongIssuerOrAudience),
+        ),
         (json!({"sub": "ann", "exp": at(60), "aud": "hub"}), strict(), Err(unreadable("iss"))),
     ] {
         let user = judge.verify(&sign(&claims, SECRET)).map(|identity| identity.user.unwrap());
