@@ -4,15 +4,12 @@
 
 mod support;
 
-use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use signalhub_connections::*;
 use support::*;
 use tokio::io::AsyncWriteExt;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::Level;
 
 /// Panics for requests with the header `panic: authenticate`.
 struct Fragile;
@@ -51,43 +48,9 @@ fn fragile(endpoint: Endpoint) -> Endpoint {
     })
 }
 
-/// Keeps the errors that are logged.
-#[derive(Clone, Default)]
-struct Errors(Arc<Mutex<Vec<String>>>);
-
-struct Text<'a>(&'a mut String);
-
-impl Visit for Text<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        *self.0 += &format!("{field}={value:?} ");
-    }
-}
-
-impl Subscriber for Errors {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() == Level::ERROR
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut text = String::new();
-        event.record(&mut Text(&mut text));
-        self.0.lock().unwrap().push(text);
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
-
 #[tokio::test]
 async fn a_panic_in_the_code_of_an_application_is_answered_with_500_and_harms_nothing_else() {
-    let errors = Errors::default();
-    let _guard = tracing::subscriber::set_default(errors.clone());
+    let (log, _guard) = Log::start();
     let origins = Origins::same().allow("https://app.example.com").unwrap();
     let running = start_with(fragile, |server| {
         server
@@ -121,9 +84,10 @@ async fn a_panic_in_the_code_of_an_application_is_answered_with_500_and_harms_no
         socket.write_all((request + "\r\n").as_bytes()).await.unwrap();
         let answer = answer(&mut socket).await;
         assert_eq!(answer.status, status, "{line} {headers:?}");
-        let errors = std::mem::take(&mut *errors.0.lock().unwrap());
+        let mut errors = log.take();
+        errors.retain(|(level, _)| *level == Level::ERROR);
         assert_eq!(errors.len(), usize::from(status == 500), "{errors:?}");
-        assert!(errors.iter().all(|error| !error.contains("secret")), "{errors:?}");
+        assert!(errors.iter().all(|(_, error)| !error.contains("secret")), "{errors:?}");
         assert_eq!(answer.header("x-added").is_some(), is_added, "{line} {headers:?}");
         assert_eq!(answer.body.is_empty(), status == 500, "{line} {headers:?}");
     }

@@ -15,11 +15,12 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use signalhub_connections::*;
-use support::{Named, listen};
+use support::{Log, Named, listen};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tower_service::Service;
+use tracing::Level;
 
 struct Echo;
 
@@ -208,4 +209,23 @@ async fn a_panic_in_the_code_of_an_application_is_answered_with_500() {
     let mut service = TowerEndpoint::new(Endpoint::new(Echo).identify(Fragile));
     assert_eq!(call(&mut service, "POST", "/negotiate").await, (StatusCode::INTERNAL_SERVER_ERROR, String::new()));
     assert_eq!(call(&mut service, "GET", "/?id=unknown").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_that_may_not_be_added_cause_one_warning_a_second() {
+    let endpoint = Endpoint::new(Echo).response_headers(|_, headers| {
+        headers.insert("content-type", HeaderValue::from_static("7"));
+        headers.insert("date", HeaderValue::from_static("7"));
+    });
+    let mut service = TowerEndpoint::new(endpoint);
+    let (log, _guard) = Log::start();
+    for (gone, level) in [(0, Level::WARN), (0, Level::DEBUG), (999, Level::DEBUG), (1, Level::WARN), (0, Level::DEBUG)]
+    {
+        tokio::time::advance(Duration::from_millis(gone)).await;
+        call(&mut service, "POST", "/negotiate").await;
+        let mut lines = log.take();
+        lines.retain(|(_, text)| text.contains("headers were not added"));
+        let [(logged, text)] = &lines[..] else { panic!("{lines:?}") };
+        assert!(*logged == level && text.contains("content-type, date"), "{logged} {text}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Headers that an application adds to the answers of an endpoint.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
 
 use http::HeaderMap;
 use http::header::{
@@ -9,6 +9,9 @@ use http::header::{
     SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VARY,
 };
 use http::request::Parts;
+use tokio::time::Instant;
+
+use crate::rate::{Rate, TokenBucket};
 
 /// Headers that determine how an answer is read. An application cannot set them.
 const FRAMING: [HeaderName; 12] = [
@@ -29,28 +32,46 @@ const FRAMING: [HeaderName; 12] = [
 type Add = dyn Fn(&Parts, &mut HeaderMap) + Send + Sync;
 
 /// The function with which an application adds headers to each answer of an endpoint.
-#[derive(Clone)]
-pub(crate) struct AddedHeaders(Arc<Add>);
+pub(crate) struct AddedHeaders {
+    add: Box<Add>,
+    /// Limits the warnings, which each request could cause.
+    warnings: Mutex<TokenBucket>,
+}
 
 impl AddedHeaders {
     pub(crate) fn new(add: impl Fn(&Parts, &mut HeaderMap) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(add))
+        let warnings = Mutex::new(TokenBucket::new(Rate::per_second(1), Instant::now()));
+        Self { add: Box::new(add), warnings }
     }
 
     /// Adds headers to the answer to this request. Headers that the endpoint has set, and those of [`FRAMING`], are not
     /// added.
     pub(crate) fn add(&self, request: &Parts, answer: &mut HeaderMap) {
         let mut added = HeaderMap::new();
-        (self.0)(request, &mut added);
+        (self.add)(request, &mut added);
         let own: Vec<HeaderName> = answer.keys().filter(|name| **name != VARY).cloned().collect();
+        let mut refused = Vec::new();
         for name in added.keys() {
             if FRAMING.contains(name) || own.contains(name) {
-                tracing::warn!(%name, "a header was not added to an answer, because the endpoint sets it");
+                refused.push(name.as_str());
                 continue;
             }
             for value in added.get_all(name) {
                 answer.append(name, value.clone());
             }
+        }
+        if !refused.is_empty() {
+            self.log_refused(&refused.join(", "));
+        }
+    }
+
+    /// Logs one warning a second at most. The same headers are usually refused for every request.
+    fn log_refused(&self, names: &str) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if warnings.take(1, Instant::now()).is_ok() {
+            tracing::warn!(names, "headers were not added to an answer, because the endpoint sets them");
+        } else {
+            tracing::debug!(names, "headers were not added to an answer, because the endpoint sets them");
         }
     }
 }

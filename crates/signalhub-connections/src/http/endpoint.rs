@@ -195,7 +195,7 @@ impl Endpoint {
     ///
     /// It cannot break the protocol: headers that the endpoint sets itself or that determine how an answer is read, such
     /// as `Content-Type`, `Content-Length`, `Connection` or `Sec-WebSocket-Protocol`, are not added, and a warning is
-    /// logged. Values of `Vary` are added to the endpoint's own. Requests that are refused before the endpoint is found,
+    /// logged, at most once a second. Values of `Vary` are added to the endpoint's own. Requests that are refused before the endpoint is found,
     /// because they are malformed or beyond a limit of sockets, do not get the headers. If the function panics, the client
     /// gets 500.
     ///
