@@ -6,7 +6,9 @@
 mod support;
 
 use std::io;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519, SignatureAlgorithm};
@@ -14,7 +16,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{AlertDescription, ClientConfig, HandshakeKind, ProtocolVersion, RootCertStore};
 use signalhub_connections::*;
 use support::{Running, UPGRADE, answer, closed, pass, start_with, until};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -362,4 +364,87 @@ fn certificates_are_checked_when_they_are_read() {
     }
     // 3 February 2061, which is after the last year that two digits can tell.
     assert_eq!(one.loaded().not_after(), SystemTime::UNIX_EPOCH + Duration::from_secs(2_874_614_400));
+}
+
+/// Sends 50 messages together, as a fan-out does, when it gets one.
+struct Burst;
+
+impl ConnectionHandler for Burst {
+    fn handle(self: Arc<Self>, mut connection: Connection) -> BoxFuture<()> {
+        Box::pin(async move {
+            let outbound = connection.outbound();
+            while let Received::Bytes = connection.receive(Intake::Open).await {
+                let frame = Frame::new(MessageKind::Text, b"message");
+                outbound.send_all(&Frames::from_bytes(frame.as_bytes().repeat(50).into())).unwrap();
+                connection.consume(connection.input().len());
+            }
+        })
+    }
+}
+
+/// A socket that keeps a copy of what is read.
+struct Copied {
+    socket: TcpStream,
+    read: Arc<Mutex<Vec<u8>>>,
+}
+
+impl AsyncRead for Copied {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
+        self.read.lock().unwrap().extend_from_slice(&buffer.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Copied {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+/// The number of TLS records that bytes consist of.
+fn records(mut bytes: &[u8]) -> usize {
+    let mut count = 0;
+    while let [kind, _, _, high, low, rest @ ..] = bytes {
+        assert_eq!(*kind, 23, "application data");
+        bytes = &rest[usize::from(u16::from_be_bytes([*high, *low]))..];
+        count += 1;
+    }
+    count
+}
+
+#[tokio::test]
+async fn each_message_has_a_record_of_its_own_where_an_endpoint_asks_for_it() {
+    let certificate = Certificate::new();
+    let config = Arc::new(certificate.client(&[]));
+    for (is_separate, expected) in [(true, 50), (false, 1)] {
+        let tls = Tls::new(certificate.loaded());
+        let endpoint = Endpoint::new(Burst);
+        let endpoint = if is_separate { endpoint.separate_messages() } else { endpoint };
+        let server = Server::bind("127.0.0.1:0").await.unwrap().tls(&tls).unwrap().endpoint("/echo", endpoint);
+        let address = server.local_addr().unwrap();
+        let running = tokio::spawn(server.run_until(std::future::pending()));
+        let read = Arc::new(Mutex::new(Vec::new()));
+        let socket = Copied { socket: TcpStream::connect(address).await.unwrap(), read: Arc::clone(&read) };
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut socket = TlsConnector::from(Arc::clone(&config)).connect(name, socket).await.unwrap();
+        socket.write_all(format!("{UPGRADE}\r\n").as_bytes()).await.unwrap();
+        assert_eq!(answer(&mut socket).await.status, 101);
+        read.lock().unwrap().clear();
+        socket.write_all(&masked("go")).await.unwrap();
+        let mut messages = [0; 50 * 9];
+        socket.read_exact(&mut messages).await.unwrap();
+        assert!(messages.chunks(9).all(|message| message == b"\x81\x07message"));
+        assert_eq!(records(&read.lock().unwrap()), expected);
+        running.abort();
+    }
 }

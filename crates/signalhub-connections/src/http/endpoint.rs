@@ -20,6 +20,7 @@ use crate::http::added_headers::AddedHeaders;
 use crate::http::negotiate::NegotiateVersion;
 use crate::http::origins::Origins;
 use crate::outbound::QueueLimits;
+use crate::transport::io::StreamMessages;
 use crate::transport::kind::Transports;
 use crate::transport::reconnect::Reconnect;
 
@@ -40,6 +41,7 @@ pub struct Endpoint {
     minimum_version: NegotiateVersion,
     expiry: ExpiredCredentials,
     queue: QueueLimits,
+    stream_messages: StreamMessages,
     poll_time: Duration,
     reconnect: Reconnect,
     disconnect_timeout: Duration,
@@ -80,6 +82,7 @@ impl Endpoint {
             minimum_version: NegotiateVersion::Zero,
             expiry: ExpiredCredentials::default(),
             queue: QueueLimits::default(),
+            stream_messages: StreamMessages::default(),
             poll_time: POLL_TIME,
             reconnect: Reconnect::Plain,
             disconnect_timeout: DISCONNECT_TIMEOUT,
@@ -183,6 +186,15 @@ impl Endpoint {
         self
     }
 
+    /// Writes each message of a WebSocket to a TLS stream by itself and flushes it, so that no two messages share a record of
+    /// TLS. Some clients need that: they wait on the socket while the rest of a record that they have read waits in their TLS
+    /// library. It costs a system call per message. On plain sockets it changes nothing.
+    #[must_use]
+    pub fn separate_messages(mut self) -> Self {
+        self.stream_messages = StreamMessages::Separate;
+        self
+    }
+
     /// Sets how long a client may stop reading while data is queued for it (`TransportSendTimeout`), 10 s by default.
     #[must_use]
     pub fn send_timeout(mut self, timeout: Duration) -> Self {
@@ -254,6 +266,10 @@ impl Endpoint {
 
     pub(crate) fn queue_limits(&self) -> QueueLimits {
         self.queue
+    }
+
+    pub(crate) fn stream_messages(&self) -> StreamMessages {
+        self.stream_messages
     }
 
     pub(crate) fn authenticator(&self) -> Option<&Arc<dyn Authenticate>> {

@@ -21,7 +21,7 @@ pub(crate) enum Io {
     Tcp { socket: Arc<TcpStream>, _share: Option<SocketShare> },
     /// Any other stream, such as TLS, which only the connection's task writes to.
     #[cfg_attr(not(any(feature = "tower", feature = "tls")), expect(dead_code, reason = "all sockets are plain"))]
-    Stream { stream: Pin<Box<dyn Stream>>, flush: Flush },
+    Stream { stream: Pin<Box<dyn Stream>>, flush: Flush, messages: StreamMessages },
 }
 
 /// Whether a stream may still buffer bytes that were written to it.
@@ -29,6 +29,16 @@ pub(crate) enum Io {
 pub(crate) enum Flush {
     Done,
     Needed,
+}
+
+/// How queued messages are written to a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum StreamMessages {
+    /// Several in one write.
+    #[default]
+    Joined,
+    /// Each in a write of its own, which is flushed before the next one.
+    Separate,
 }
 
 /// Bytes in both directions.
@@ -40,7 +50,15 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Send {
 impl Io {
     #[cfg(any(feature = "tower", feature = "tls"))]
     pub(crate) fn stream(stream: impl Stream + 'static) -> Self {
-        Self::Stream { stream: Box::pin(stream), flush: Flush::Done }
+        Self::Stream { stream: Box::pin(stream), flush: Flush::Done, messages: StreamMessages::default() }
+    }
+
+    /// Sets how messages are written to it, if it is not a plain socket.
+    pub(crate) fn with_messages(mut self, chosen: StreamMessages) -> Self {
+        if let Self::Stream { messages, .. } = &mut self {
+            *messages = chosen;
+        }
+        self
     }
 
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -63,7 +81,7 @@ impl Io {
     /// Writes what is queued in the send queue until nothing is left.
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>, send_queue: &SendQueue) -> Poll<io::Result<()>> {
         ready!(send_queue.poll_drain(cx, |cx, slices| self.poll_write(cx, slices)))?;
-        if let Self::Stream { stream, flush: flush @ Flush::Needed } = self {
+        if let Self::Stream { stream, flush: flush @ Flush::Needed, .. } = self {
             ready!(stream.as_mut().poll_flush(cx))?;
             *flush = Flush::Done;
         }
@@ -79,7 +97,15 @@ impl Io {
                     result => return Poll::Ready(result),
                 }
             },
-            Self::Stream { stream, flush } => {
+            Self::Stream { stream, flush, messages } => {
+                let mut slices = slices;
+                if *messages == StreamMessages::Separate {
+                    if *flush == Flush::Needed {
+                        ready!(stream.as_mut().poll_flush(cx))?;
+                    }
+                    // Each slice is a frame, or the rest of one.
+                    slices = &slices[..1];
+                }
                 *flush = Flush::Needed;
                 stream.as_mut().poll_write_vectored(cx, slices)
             }

@@ -82,7 +82,7 @@ fn attach(
     let (expires, remote) = (mounted.endpoint.closing_time(&identity), head.extensions.get().copied());
     let (mounted, opening_request, span) = (mounted.clone(), mounted.opening_request(head), Span::current());
     Ok(Box::new(move |io, frames| {
-        let socket = Socket::new(io, early, frames);
+        let socket = Socket::new(io.with_messages(mounted.endpoint.stream_messages()), early, frames);
         send_queue.set_writer(socket.writer());
         let connection =
             Connection::new(id, identity, send_queue, Transport::WebSocket(socket)).with_registration(registration);
@@ -95,9 +95,10 @@ fn attach(
 fn hand_over(mounted: &Mounted, resumable: Resumable, head: &Parts, identity: Identity) -> Accept {
     let Resumable { send_queue, handover } = resumable;
     let (expires, remote) = (mounted.endpoint.closing_time(&identity), head.extensions.get().copied());
+    let messages = mounted.endpoint.stream_messages();
     handover.renew(Renewal { identity: Arc::new(identity), expires }, &send_queue);
     Box::new(move |io, frames| {
-        let transport = Transport::WebSocket(Socket::new(io, Vec::new(), frames));
+        let transport = Transport::WebSocket(Socket::new(io.with_messages(messages), Vec::new(), frames));
         handover.bring(Arrival { transport, remote }, &send_queue);
     })
 }
