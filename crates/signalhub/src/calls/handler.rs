@@ -50,12 +50,14 @@ use crate::error::HubError;
     label = "not a hub method of a hub with the state `{S}`",
     note = "a hub method is an async function that returns `Result<T, HubError>`, where `T: Serialize`",
     note = "a method that returns a stream is added with `HubBuilder::stream`",
-    note = "it has at most 12 parameters, and each is an extractor: `Args<(..)>` for the arguments of the client, `Upload<_>`, \
-            `Caller`, `Clients`, `Groups`, `Request`, `Cancellation`, `State<{S}>`, or a type that implements \
-            `signalhub::Extract<{S}>`",
+    note = "it has at most 12 parameters",
+    note = "each parameter is an extractor: `Args<(..)>` for the arguments of the client, `Upload<_>`, `Caller`, `Clients`, \
+            `Groups`, `Request`, `Cancellation`, `State<{S}>`, or a type that implements `signalhub::Extract<{S}>`",
+    note = "for another state than `{S}`, call `HubBuilder::state(…)` first, before methods and hooks are added",
     note = "arguments of the client are one tuple of at most 12 types that implement `serde::Deserialize`: \
             `Args((room, text)): Args<(String, String)>`",
-    note = "a closure must be `Clone`, `Send` and `Sync`, and its future `Send`"
+    note = "the future of a method must be `Send`: hold no `MutexGuard` or `Rc` across an `.await`",
+    note = "a closure must be `Clone`, `Send` and `Sync`: it is cloned for each call"
 )]
 pub trait Handler<P, S>: Send + Sync + Sized + 'static {
     #[doc(hidden)]
@@ -90,10 +92,12 @@ pub trait Handler<P, S>: Send + Sync + Sized + 'static {
     note = "a streaming hub method is an async function that returns \
             `Result<impl Stream<Item = Result<T, HubError>>, HubError>`, where `T: Serialize`",
     note = "a method that returns a single value is added with `HubBuilder::method`",
-    note = "it has at most 12 parameters, and each is an extractor: `Args<(..)>` for the arguments of the client, `Upload<_>`, \
-            `Caller`, `Clients`, `Groups`, `Request`, `Cancellation`, `State<{S}>`, or a type that implements \
-            `signalhub::Extract<{S}>`",
-    note = "a closure must be `Clone`, `Send` and `Sync`, and its future and stream `Send`"
+    note = "it has at most 12 parameters",
+    note = "each parameter is an extractor: `Args<(..)>` for the arguments of the client, `Upload<_>`, `Caller`, `Clients`, \
+            `Groups`, `Request`, `Cancellation`, `State<{S}>`, or a type that implements `signalhub::Extract<{S}>`",
+    note = "for another state than `{S}`, call `HubBuilder::state(…)` first, before methods and hooks are added",
+    note = "the future of a method and its stream must be `Send`: hold no `MutexGuard` or `Rc` across an `.await`",
+    note = "a closure must be `Clone`, `Send` and `Sync`: it is cloned for each call"
 )]
 pub trait StreamHandler<P, S>: Send + Sync + Sized + 'static {
     #[doc(hidden)]

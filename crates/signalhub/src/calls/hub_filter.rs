@@ -18,8 +18,8 @@ use crate::error::HubError;
 ///
 /// Add one with [`HubBuilder::filter`](crate::HubBuilder::filter). The filter that is added first is the outermost: it runs
 /// first, and gets the result last. Each function continues with [`Next::run`], which runs the filters that are left and
-/// then the method or the hook. A filter can run code before and after it, change the result or the error, or answer in
-/// place by not calling it. The default of each function only continues.
+/// then the method or the hook. A filter can run code before and after it, change the result or the error, or answer
+/// instead of the method by not calling it. The default of each function only continues.
 ///
 /// A filter sees a call after its arguments are deserialised and its [policy](crate::require) has admitted the caller, and
 /// before [extractors](crate::Extract) run. `Subscribe` and `Unsubscribe` of a hub with
@@ -29,8 +29,8 @@ use crate::error::HubError;
 /// A panic of a filter is answered like a panic of a method.
 ///
 /// ```
-/// use std::time::Instant;
 /// use signalhub::{Call, Hub, HubError, HubFilter, Next, Reply};
+/// use tokio::time::Instant;
 ///
 /// /// Logs how long calls take, and refuses clients without a user.
 /// struct Audit;
@@ -98,7 +98,7 @@ impl<F: HubFilter> DynFilter for F {
 
 /// What a filter runs around: the filters that are left, and then the method or the hook.
 ///
-/// A filter that drops it answers in place: the method does not run, and streams that the client sends for it are discarded.
+/// A filter that drops it answers instead of the method: it does not run, and streams that the client sends for it are discarded.
 #[must_use = "the method does not run without `run`"]
 pub struct Next<'a, T> {
     filters: &'a [Box<dyn DynFilter>],

@@ -18,7 +18,8 @@ use crate::error::HubError;
     message = "`{Self}` cannot be a parameter of a hub method",
     label = "not an extractor",
     note = "hub methods take `Args<(..)>` and `Upload<_>` for what the client sends, and extractors: `Caller`, `Clients`, \
-            `Groups`, `Request`, `Cancellation`, `State<_>` of the state given to `HubBuilder::state`",
+            `Groups`, `Request`, `Cancellation`, and `State<_>` of the hub's state",
+    note = "for `State<_>`, call `HubBuilder::state(…)` first, before methods and hooks are added",
     note = "arguments of the client are one tuple: `Args((a, b)): Args<(i32, String)>`",
     note = "implement `signalhub::Extract` to make a type an extractor"
 )]

@@ -97,7 +97,7 @@ impl Clients {
         self.target(Receivers::Groups(vec![name.to_owned()]))
     }
 
-    /// The members of a group but the client that calls.
+    /// The members of a group, except the calling client.
     pub fn others_in_group(&self, name: &str) -> Target {
         self.but_the_caller(Receivers::Groups(vec![name.to_owned()]))
     }
