@@ -50,6 +50,20 @@ impl ConnectionId {
     }
 }
 
+/// Wraps an id that was received, as [`ConnectionId::new`] does.
+impl From<&str> for ConnectionId {
+    fn from(id: &str) -> Self {
+        Self::new(id)
+    }
+}
+
+/// Wraps an id that was received, as [`ConnectionId::new`] does.
+impl From<String> for ConnectionId {
+    fn from(id: String) -> Self {
+        Self::new(id)
+    }
+}
+
 impl PartialEq for ConnectionId {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
@@ -179,6 +193,13 @@ mod tests {
         assert!(!format!("{id:?}").contains(token.reveal()));
         let public = ConnectionId::new(id.as_str());
         assert_eq!((&public, public.for_log()), (&id, id.as_str()));
+    }
+
+    #[test]
+    fn an_id_is_made_from_text() {
+        let id = ConnectionId::random();
+        assert_eq!(ConnectionId::from(id.as_str()), id);
+        assert_eq!(ConnectionId::from(id.as_str().to_owned()), id);
     }
 
     #[test]
