@@ -33,6 +33,7 @@ pub use leeway::Leeway;
 pub use log_filter::LogFilter;
 pub use maximum::{Maximum, SocketShare};
 pub use rate::{CallRateLimit, RateLimit};
+pub(crate) use reference::{changed, defaults_text, reference_page};
 pub use secret::{ApiKey, SigningSecret};
 pub use setting::TableKeyDoc;
 use setting::{Fault, Given, Setting, count};
@@ -42,6 +43,7 @@ pub use table::Tables;
 pub use tls::PemFile;
 pub use unit::ByteSize;
 pub(crate) use unit::parse_duration;
+pub(crate) use warnings::{reserved_descriptors, warnings};
 
 /// The URL of a server whose configuration sets no address.
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:3000";

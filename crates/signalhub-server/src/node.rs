@@ -285,7 +285,7 @@ fn public_limits(configuration: &Configuration) -> Limits {
         .pending_negotiations(settings.pending_negotiations.get())
         .negotiation_lifetime(settings.negotiation_lifetime)
         .queued_bytes(settings.queued_bytes.bytes())
-        .descriptor_headroom(configuration.reserved_descriptors());
+        .descriptor_headroom(settings::reserved_descriptors(configuration));
     if let Some(count) = settings.pending_negotiations_per_user {
         limits = limits.pending_negotiations_per_user(count.get());
     }

@@ -7,7 +7,7 @@ use signalhub::connections::raise_file_descriptor_limit;
 
 use crate::commands::error::CommandError;
 use crate::commands::sources::Sources;
-use crate::configuration::Configuration;
+use crate::configuration;
 use crate::development::Development;
 use crate::listener_tls;
 use crate::token_verifier;
@@ -26,12 +26,12 @@ pub(crate) async fn run(sources: &Sources, command: &Command) -> Result<(), Comm
     let text = match command {
         Command::Check => {
             let mut configuration = sources.configuration()?;
-            let changed = configuration.changed();
+            let changed = configuration::changed(&configuration);
             // What a server without a key would refuse is refused here too.
             Development::begin(&mut configuration).await.map_err(CommandError::no)?;
             let verifier = token_verifier::configured(&configuration.auth).map_err(CommandError::no)?;
             let tls = listener_tls::configured(&configuration.tls).map_err(CommandError::no)?;
-            let mut warnings = configuration.warnings(raise_file_descriptor_limit());
+            let mut warnings = configuration::warnings(&configuration, raise_file_descriptor_limit());
             warnings.extend(verifier.into_iter().flat_map(|verifier| verifier.warnings));
             warnings.extend(tls.and_then(|tls| tls.warning()));
             let verdict = match warnings.len() {
@@ -42,8 +42,8 @@ pub(crate) async fn run(sources: &Sources, command: &Command) -> Result<(), Comm
             let warnings = warnings.into_iter().map(|warning| format!("warning: {warning}"));
             changed.into_iter().chain(warnings).chain([verdict]).map(|line| line + "\n").collect()
         }
-        Command::Defaults => Configuration::defaults_text(),
-        Command::Doc => Configuration::reference_page(),
+        Command::Defaults => configuration::defaults_text(),
+        Command::Doc => configuration::reference_page(),
     };
     io::stdout().write_all(text.as_bytes()).map_err(CommandError::no)
 }

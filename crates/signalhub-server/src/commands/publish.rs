@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use http::Uri;
-use portos_notifications::{Notifier, NotifierError, NotifyError, PublishBody, parse_timestamp};
+use portos_notifications::{Credentials, Notifier, NotifierError, NotifyError, PublishBody, parse_timestamp};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
@@ -41,26 +41,26 @@ pub(crate) struct Arguments {
     token: TokenArguments,
 }
 
-/// The credentials of a publish.
-enum Credentials {
-    Key(String),
-    Token(String),
-}
-
-/// Finds the credentials: what the arguments say, the variables, or, for the server that is configured, the first key of the
-/// configuration.
-fn credentials(sources: &Sources, arguments: &Arguments) -> Result<Option<Credentials>, CommandError> {
-    let key = arguments.key.given()?.map(Credentials::Key);
-    let given = key.or(arguments.token.given()?.map(Credentials::Token));
-    let found =
-        given.or_else(|| key_variable().map(Credentials::Key)).or_else(|| token_variable().map(Credentials::Token));
-    if found.is_some() {
-        return Ok(found);
+/// Makes a notifier with the credentials of the arguments, else of the variables, else, for the server that is configured, with the
+/// first key of the configuration.
+fn notifier(sources: &Sources, arguments: &Arguments) -> Result<Notifier, CommandError> {
+    let url = &arguments.url;
+    if let Some(key) = arguments.key.given()? {
+        return notifier_with(url, Credentials::ApiKey(&key));
+    }
+    if let Some(token) = arguments.token.given()? {
+        return notifier_with(url, Credentials::BearerToken(&token));
+    }
+    if let Some(key) = key_variable() {
+        return notifier_with(url, Credentials::ApiKey(&key));
+    }
+    if let Some(token) = token_variable() {
+        return notifier_with(url, Credentials::BearerToken(&token));
     }
     let configuration = sources.configuration()?;
     // The configured key is for the configured server, and for no other that a URL may name.
-    let keys = if is_configured_server(&arguments.url, &configuration) { &configuration.publish.keys[..] } else { &[] };
-    Ok(keys.first().map(|key| Credentials::Key(key.reveal().to_owned())))
+    let keys = if is_configured_server(url, &configuration) { &configuration.publish.keys[..] } else { &[] };
+    notifier_with(url, keys.first().map_or(Credentials::None, |key| Credentials::ApiKey(key.reveal())))
 }
 
 /// Tells whether a URL names a server of this machine, or the public listener of the configuration.
@@ -72,19 +72,13 @@ fn is_configured_server(url: &str, configuration: &Configuration) -> bool {
 }
 
 pub(crate) async fn run(sources: &Sources, arguments: Arguments) -> Result<(), CommandError> {
-    let credentials = credentials(sources, &arguments)?;
-    let notifier = notifier(&arguments.url, credentials.as_ref())?;
+    let notifier = notifier(sources, &arguments)?;
     let receipt = notifier.publish(body(arguments)?).await.map_err(refused)?;
     let receipt = serde_json::to_string(&receipt).map_err(CommandError::no)?;
     writeln!(io::stdout(), "{receipt}").map_err(CommandError::no)
 }
 
-fn notifier(url: &str, credentials: Option<&Credentials>) -> Result<Notifier, CommandError> {
-    let credentials = match credentials {
-        Some(Credentials::Key(key)) => portos_notifications::Credentials::ApiKey(key),
-        Some(Credentials::Token(token)) => portos_notifications::Credentials::BearerToken(token),
-        None => portos_notifications::Credentials::None,
-    };
+fn notifier_with(url: &str, credentials: Credentials<'_>) -> Result<Notifier, CommandError> {
     let notifier = Notifier::http(url, credentials).map_err(|error| {
         CommandError::Usage(match error {
             NotifierError::Https => "https is not supported: give an http:// URL".to_owned(),

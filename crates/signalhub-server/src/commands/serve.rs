@@ -6,7 +6,7 @@ use signalhub::connections::raise_file_descriptor_limit;
 
 use crate::commands::error::CommandError;
 use crate::commands::sources::Sources;
-use crate::configuration::{Configuration, Listener};
+use crate::configuration::{self, Configuration, Listener};
 use crate::development::Development;
 use crate::node::{Node, StartError};
 use crate::shutdown::Hangups;
@@ -18,9 +18,9 @@ pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
     let mut configuration = sources.configuration()?;
     // Dropped at the end, it writes the remaining lines of the log.
     let _log = log::start(&configuration.log);
-    let changed = configuration.changed().join(" ");
+    let changed = configuration::changed(&configuration).join(" ");
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = changed, "starting");
-    for warning in configuration.warnings(raise_file_descriptor_limit()) {
+    for warning in configuration::warnings(&configuration, raise_file_descriptor_limit()) {
         tracing::warn!("{warning}");
     }
     let development = Development::begin(&mut configuration).await.map_err(CommandError::no)?;

@@ -22,127 +22,124 @@ const INTERNAL_DESCRIPTORS: usize = 32;
 /// How many of the largest batches a client's queue must hold, so that publishers wait for the client before the queue is full.
 const BATCHES_IN_QUEUE: usize = 4;
 
-impl Configuration {
-    /// Tells what will go wrong with these settings, one sentence each, with the keys to change.
-    ///
-    /// `open_files` is how many files the process may have open, where that is known.
-    pub fn warnings(&self, open_files: Option<usize>) -> Vec<String> {
-        let descriptors = open_files.and_then(|open_files| self.descriptor_warning(open_files));
-        let settings = self.time_warnings().into_iter().chain(self.size_warnings()).flatten();
-        settings.chain(self.issuer_warnings()).chain(descriptors).collect()
-    }
-
-    fn time_warnings(&self) -> [Option<String>; 4] {
-        let (hub, limits) = (&self.hub, &self.limits);
-        let keep_alive = (hub.keep_alive_interval + TICK >= SERVER_TIMEOUT_OF_CLIENTS).then(|| {
-            format!(
-                "hub.keep_alive_interval is {:?}: official clients that receive nothing for 30 s take the connection for lost, \
-                 so idle ones will reconnect again and again",
-                hub.keep_alive_interval
-            )
-        });
-        let client_timeout = (hub.client_timeout_interval < 2 * PING_OF_CLIENTS).then(|| {
-            format!(
-                "hub.client_timeout_interval is {:?}: official clients ping every 15 s, so one ping that is late or lost \
-                 will end an idle connection",
-                hub.client_timeout_interval
-            )
-        });
-        let behind_proxy = !self.listen.trusted_proxies.is_empty() && limits.idle_timeout < IDLE_TIME_OF_PROXIES;
-        let idle = behind_proxy.then(|| {
-            format!(
-                "limits.idle_timeout is {:?}: proxies keep their connections for 60 s or longer, so requests that they \
-                 send on one that has just been closed will fail",
-                limits.idle_timeout
-            )
-        });
-        let resume = (hub.stateful_reconnect && hub.disconnect_timeout < 2 * TICK).then(|| {
-            format!(
-                "hub.disconnect_timeout is {:?}: no client will come back to its connection in that time, though \
-                 hub.stateful_reconnect allows it",
-                hub.disconnect_timeout
-            )
-        });
-        [keep_alive, client_timeout, idle, resume]
-    }
-
-    fn size_warnings(&self) -> [Option<String>; 3] {
-        let (hub, publish, limits) = (&self.hub, &self.publish, &self.limits);
-        let burst = publish.maximum_body_size.bytes().saturating_mul(BATCHES_IN_QUEUE);
-        let queue = (hub.transport_max_buffer_size.bytes() < burst).then(|| {
-            format!(
-                "hub.transport_max_buffer_size is {} and publish.maximum_body_size {}: the queue of a client does not hold \
-                 {BATCHES_IN_QUEUE} of the largest batches, so clients that read them as fast as they can will be closed as \
-                 too slow",
-                hub.transport_max_buffer_size, publish.maximum_body_size
-            )
-        });
-        let all = (limits.queued_bytes < hub.transport_max_buffer_size).then(|| {
-            format!(
-                "limits.queued_bytes is {} and hub.transport_max_buffer_size {}: a client that needs its queue will be closed \
-                 as too slow before it is full",
-                limits.queued_bytes, hub.transport_max_buffer_size
-            )
-        });
-        let retained = hub.stateful_reconnect && hub.stateful_reconnect_buffer_size > hub.transport_max_buffer_size;
-        let retained = retained.then(|| {
-            format!(
-                "hub.stateful_reconnect_buffer_size is {} and hub.transport_max_buffer_size {}: a client that is away will \
-                 be closed as too slow before its answers and streams wait for it",
-                hub.stateful_reconnect_buffer_size, hub.transport_max_buffer_size
-            )
-        });
-        [queue, all, retained]
-    }
-
-    fn issuer_warnings(&self) -> Vec<String> {
-        let auth = &self.auth;
-        let mut warnings = Vec::new();
-        for (index, issuer) in auth.issuers.iter().enumerate() {
-            if issuer.secret.is_none() && issuer.audience.0.is_empty() {
-                warnings.push(format!(
-                    "auth.issuers[{index}] has no audience: tokens that {} made for other applications will be accepted",
-                    issuer.issuer
-                ));
-            }
-            if !issuer.grants_by_role.0.is_empty() && auth.default_grants == DefaultGrants::All {
-                warnings.push(format!(
-                    "auth.default_grants is all: users without a role of auth.issuers[{index}].grants_by_role will be \
-                     allowed to subscribe to every event, unless their token has grants"
-                ));
-            }
-            if auth.issuer.as_ref() == Some(&issuer.issuer) {
-                warnings.push(format!(
-                    "auth.issuer is also auth.issuers[{index}].issuer: no token that auth.secret signs will be accepted"
-                ));
-            }
-        }
-        warnings
-    }
-
-    /// How many descriptors the public listener leaves to others: to the process, and to the internal listener, whose probes
-    /// are answered while clients take all that there are.
-    pub(crate) fn reserved_descriptors(&self) -> usize {
-        let internal = match self.listen.internal {
-            Listener::Off => 0,
-            Listener::At(_) => INTERNAL_DESCRIPTORS,
-        };
-        self.limits.file_descriptor_headroom.saturating_add(internal)
-    }
-
-    fn descriptor_warning(&self, open_files: usize) -> Option<String> {
-        let usable = open_files.saturating_sub(self.reserved_descriptors());
-        let connections = match self.limits.connections {
-            Maximum::Of(count) if count.get() <= usable => return None,
-            Maximum::Of(count) => count.to_string(),
-            Maximum::Unlimited => "unlimited".to_owned(),
-        };
-        Some(format!(
-            "limits.connections is {connections}, and the process may have {open_files} files open (ulimit -n, LimitNOFILE): \
-             sockets beyond {usable} will be refused with 503"
-        ))
-    }
+/// Tells what will go wrong with these settings, one sentence each, with the keys to change.
+///
+/// `open_files` is how many files the process may have open, where that is known.
+pub(crate) fn warnings(configuration: &Configuration, open_files: Option<usize>) -> Vec<String> {
+    let descriptors = open_files.and_then(|open_files| descriptor_warning(configuration, open_files));
+    let settings = time_warnings(configuration).into_iter().chain(size_warnings(configuration)).flatten();
+    settings.chain(issuer_warnings(configuration)).chain(descriptors).collect()
 }
 
+fn time_warnings(configuration: &Configuration) -> [Option<String>; 4] {
+    let (hub, limits) = (&configuration.hub, &configuration.limits);
+    let keep_alive = (hub.keep_alive_interval + TICK >= SERVER_TIMEOUT_OF_CLIENTS).then(|| {
+        format!(
+            "hub.keep_alive_interval is {:?}: official clients that receive nothing for 30 s take the connection for lost, \
+             so idle ones will reconnect again and again",
+            hub.keep_alive_interval
+        )
+    });
+    let client_timeout = (hub.client_timeout_interval < 2 * PING_OF_CLIENTS).then(|| {
+        format!(
+            "hub.client_timeout_interval is {:?}: official clients ping every 15 s, so one ping that is late or lost \
+             will end an idle connection",
+            hub.client_timeout_interval
+        )
+    });
+    let behind_proxy = !configuration.listen.trusted_proxies.is_empty() && limits.idle_timeout < IDLE_TIME_OF_PROXIES;
+    let idle = behind_proxy.then(|| {
+        format!(
+            "limits.idle_timeout is {:?}: proxies keep their connections for 60 s or longer, so requests that they \
+             send on one that has just been closed will fail",
+            limits.idle_timeout
+        )
+    });
+    let resume = (hub.stateful_reconnect && hub.disconnect_timeout < 2 * TICK).then(|| {
+        format!(
+            "hub.disconnect_timeout is {:?}: no client will come back to its connection in that time, though \
+             hub.stateful_reconnect allows it",
+            hub.disconnect_timeout
+        )
+    });
+    [keep_alive, client_timeout, idle, resume]
+}
+
+fn size_warnings(configuration: &Configuration) -> [Option<String>; 3] {
+    let (hub, publish, limits) = (&configuration.hub, &configuration.publish, &configuration.limits);
+    let burst = publish.maximum_body_size.bytes().saturating_mul(BATCHES_IN_QUEUE);
+    let queue = (hub.transport_max_buffer_size.bytes() < burst).then(|| {
+        format!(
+            "hub.transport_max_buffer_size is {} and publish.maximum_body_size {}: the queue of a client does not hold \
+             {BATCHES_IN_QUEUE} of the largest batches, so clients that read them as fast as they can will be closed as \
+             too slow",
+            hub.transport_max_buffer_size, publish.maximum_body_size
+        )
+    });
+    let all = (limits.queued_bytes < hub.transport_max_buffer_size).then(|| {
+        format!(
+            "limits.queued_bytes is {} and hub.transport_max_buffer_size {}: a client that needs its queue will be closed \
+             as too slow before it is full",
+            limits.queued_bytes, hub.transport_max_buffer_size
+        )
+    });
+    let retained = hub.stateful_reconnect && hub.stateful_reconnect_buffer_size > hub.transport_max_buffer_size;
+    let retained = retained.then(|| {
+        format!(
+            "hub.stateful_reconnect_buffer_size is {} and hub.transport_max_buffer_size {}: a client that is away will \
+             be closed as too slow before its answers and streams wait for it",
+            hub.stateful_reconnect_buffer_size, hub.transport_max_buffer_size
+        )
+    });
+    [queue, all, retained]
+}
+
+fn issuer_warnings(configuration: &Configuration) -> Vec<String> {
+    let auth = &configuration.auth;
+    let mut warnings = Vec::new();
+    for (index, issuer) in auth.issuers.iter().enumerate() {
+        if issuer.secret.is_none() && issuer.audience.0.is_empty() {
+            warnings.push(format!(
+                "auth.issuers[{index}] has no audience: tokens that {} made for other applications will be accepted",
+                issuer.issuer
+            ));
+        }
+        if !issuer.grants_by_role.0.is_empty() && auth.default_grants == DefaultGrants::All {
+            warnings.push(format!(
+                "auth.default_grants is all: users without a role of auth.issuers[{index}].grants_by_role will be \
+                 allowed to subscribe to every event, unless their token has grants"
+            ));
+        }
+        if auth.issuer.as_ref() == Some(&issuer.issuer) {
+            warnings.push(format!(
+                "auth.issuer is also auth.issuers[{index}].issuer: no token that auth.secret signs will be accepted"
+            ));
+        }
+    }
+    warnings
+}
+
+/// How many descriptors the public listener leaves to others: to the process, and to the internal listener, whose probes
+/// are answered while clients take all that there are.
+pub(crate) fn reserved_descriptors(configuration: &Configuration) -> usize {
+    let internal = match configuration.listen.internal {
+        Listener::Off => 0,
+        Listener::At(_) => INTERNAL_DESCRIPTORS,
+    };
+    configuration.limits.file_descriptor_headroom.saturating_add(internal)
+}
+
+fn descriptor_warning(configuration: &Configuration, open_files: usize) -> Option<String> {
+    let usable = open_files.saturating_sub(reserved_descriptors(configuration));
+    let connections = match configuration.limits.connections {
+        Maximum::Of(count) if count.get() <= usable => return None,
+        Maximum::Of(count) => count.to_string(),
+        Maximum::Unlimited => "unlimited".to_owned(),
+    };
+    Some(format!(
+        "limits.connections is {connections}, and the process may have {open_files} files open (ulimit -n, LimitNOFILE): \
+         sockets beyond {usable} will be refused with 503"
+    ))
+}
 #[cfg(test)]
 mod tests;

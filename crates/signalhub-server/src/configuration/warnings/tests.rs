@@ -1,10 +1,10 @@
 use super::*;
 
 /// The warnings of a configuration file, where plenty of files may be open.
-fn warnings(file: &str) -> Vec<String> {
+fn warnings_of(file: &str) -> Vec<String> {
     let mut configuration = Configuration::default();
     configuration.read_toml("file", file).unwrap();
-    configuration.warnings(Some(1_000_000))
+    warnings(&configuration, Some(1_000_000))
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn each_harmful_setting_is_one_sentence_that_names_its_key() {
             "auth.issuer is also auth.issuers[0].issuer",
         ),
     ] {
-        let warnings = warnings(file);
+        let warnings = warnings_of(file);
         let [warning] = &warnings[..] else { panic!("{file}: {warnings:?}") };
         assert!(warning.contains(key) && warning.contains(" will ") && !warning.contains('\n'), "{warning}");
     }
@@ -50,7 +50,7 @@ fn harmless_settings_have_no_warning() {
          roles_claim = \"roles\"\ngrants_by_role = { a = [\"*\"] }",
         "[hub]\ndisconnect_timeout = \"1s\"\nstateful_reconnect_buffer_size = \"17MiB\"\ntransport_max_buffer_size = \"4MiB\"",
     ] {
-        assert_eq!(warnings(file), [""; 0], "{file}");
+        assert_eq!(warnings_of(file), [""; 0], "{file}");
     }
 }
 
@@ -58,10 +58,10 @@ fn harmless_settings_have_no_warning() {
 fn connections_need_files() {
     let mut configuration = Configuration::default();
     configuration.read_toml("file", "[limits]\nconnections = 904").unwrap();
-    assert_eq!(configuration.warnings(Some(1000)), [""; 0]);
-    let warnings = configuration.warnings(Some(999));
-    assert!(warnings[0].contains("sockets beyond 903 will be refused"), "{warnings:?}");
-    assert_eq!(configuration.warnings(None), [""; 0]);
+    assert_eq!(warnings(&configuration, Some(1000)), [""; 0]);
+    let few = warnings(&configuration, Some(999));
+    assert!(few[0].contains("sockets beyond 903 will be refused"), "{few:?}");
+    assert_eq!(warnings(&configuration, None), [""; 0]);
     configuration.read_toml("file", "[limits]\nconnections = \"unlimited\"").unwrap();
-    assert_eq!(configuration.warnings(Some(1_000_000)).len(), 1);
+    assert_eq!(warnings(&configuration, Some(1_000_000)).len(), 1);
 }
