@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 
 use bytes::Bytes;
@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use signalhub_protocol::{
-    AnyValue, Arguments, CancelInvocation, Close, Completion, Headers, HubMessage, Invocation, Outcome, Protocol,
-    SequenceId, StreamItem, Timestamp, Value,
+    AnyValue, Arguments, CancelInvocation, Close, Completion, EncodeError, Headers, HubMessage, Invocation, Outcome,
+    Protocol, SequenceId, StreamItem, Timestamp, Value,
 };
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -277,4 +277,27 @@ fn bytes_are_base64_here_and_bytes_there() {
     assert_eq!(encoded(Protocol::Json, &bytes), b"\"AQID+w==\"");
     assert_eq!(encoded(Protocol::MessagePack, &bytes), b"\xc4\x04\x01\x02\x03\xfb");
     assert!(Value::Json(b"\"AQI\"").bind::<Bytes>().is_err());
+}
+
+#[test]
+fn keys_other_than_strings_numbers_and_booleans_are_refused() {
+    fn written<K: Serialize + Eq + std::hash::Hash>(protocol: Protocol, key: K) -> Result<(), EncodeError> {
+        let mut out = b"before".to_vec();
+        let result = protocol.encode_value(&HashMap::from([(key, 1)]), &mut out);
+        assert_eq!(out == b"before", result.is_err(), "{}", out.escape_ascii());
+        result
+    }
+    for protocol in Protocol::ALL {
+        assert_eq!(written(protocol, (1, 2)), Err(EncodeError::Key));
+        assert_eq!(written(protocol, [1, 2]), Err(EncodeError::Key));
+        assert_eq!(written(protocol, ()), Err(EncodeError::Key));
+        assert_eq!(written(protocol, None::<i32>), Err(EncodeError::Key));
+        assert_eq!(written(protocol, BTreeMap::from([("a", 1)])), Err(EncodeError::Key));
+        assert_eq!(written(protocol, "text"), Ok(()));
+        assert_eq!(written(protocol, -1), Ok(()));
+        assert_eq!(written(protocol, Some(1_u64)), Ok(()));
+        assert_eq!(written(protocol, true), Ok(()));
+    }
+    // JSON writes these keys as text.
+    assert_eq!(written(Protocol::MessagePack, Bytes::from_static(b"a")), Err(EncodeError::Key));
 }
