@@ -1,4 +1,4 @@
-//! The frames of a client: no panic, and the same is heard however the bytes are cut.
+//! The frames of a client: no panic, and the same messages are read however the bytes are split.
 
 #![no_main]
 

@@ -18,7 +18,7 @@ use crate::suite::RunError;
 use crate::wire::Wire;
 
 /// How long a server may take to answer when a conversation with a difference is repeated.
-const PATIENCE: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Which random conversations are held with both servers.
 ///
@@ -92,7 +92,7 @@ impl Differential {
         if first_difference(&servers, &quick).await.is_none() {
             return Ok(Verdict::Same);
         }
-        let slow = generate::conversation(self.seed, number, milliseconds(PATIENCE.max(self.idle)))?;
+        let slow = generate::conversation(self.seed, number, milliseconds(TIMEOUT.max(self.idle)))?;
         Ok(first_difference(&servers, &slow).await.map_or(Verdict::Unsteady, Verdict::Differs))
     }
 }

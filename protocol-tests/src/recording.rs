@@ -30,7 +30,7 @@ const EMBEDDED: [(&str, &str); 17] = [
 ];
 
 /// Calls of methods that send to every connection of the server.
-const HEARD_BY_OTHERS: [&str; 3] = ["SendAll", "SendOthers", "SendUser"];
+const RECEIVED_BY_OTHERS: [&str; 3] = ["SendAll", "SendOthers", "SendUser"];
 
 /// The scenarios of one file.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,7 +100,7 @@ impl Scenario {
     fn from_value(value: Value) -> Result<Self, serde_json::Error> {
         let text = value.to_string();
         let mut scenario: Self = serde_json::from_value(value)?;
-        scenario.reaches_others = HEARD_BY_OTHERS.iter().any(|method| text.contains(method));
+        scenario.reaches_others = RECEIVED_BY_OTHERS.iter().any(|method| text.contains(method));
         Ok(scenario)
     }
 }

@@ -8,7 +8,7 @@ use crate::drained::{RECORD_SEPARATOR, is_ping, kept};
 use crate::http::{Head, chunk, send, show_body};
 use crate::names::Names;
 use crate::recording::{Drain, Request};
-use crate::wire::{PATIENCE, Wire, WireError};
+use crate::wire::{TIMEOUT, Wire, WireError};
 
 /// The response of a request for events.
 #[derive(Debug)]
@@ -22,10 +22,10 @@ impl EventStream {
     /// Sends the request; returns the stream and what the head shows, with the body if it was refused.
     pub(crate) async fn open(address: &Address, request: &Request, names: &Names) -> Result<(Self, Value), WireError> {
         let mut wire = send(address, request, &[("Accept", "text/event-stream")], names).await?;
-        let head = Head::read(&mut wire, PATIENCE).await?;
+        let head = Head::read(&mut wire, TIMEOUT).await?;
         let mut seen = head.show(names);
         if head.status != 200 {
-            let body = head.body(&mut wire, PATIENCE / 2).await?;
+            let body = head.body(&mut wire, TIMEOUT / 2).await?;
             seen.insert("body".to_owned(), show_body(&body, names));
         }
         let stream = Self { wire, chunked: head.is_chunked(), text: vec![] };
@@ -60,7 +60,7 @@ impl EventStream {
     /// Reads once; `false` at the end.
     async fn read(&mut self, drain: &Drain) -> Result<bool, WireError> {
         if self.chunked {
-            let chunk = chunk(&mut self.wire, drain.silence(), PATIENCE).await?;
+            let chunk = chunk(&mut self.wire, drain.silence(), TIMEOUT).await?;
             let more = chunk.is_some();
             self.text.extend(chunk.unwrap_or_default());
             return Ok(more);

@@ -13,7 +13,7 @@ use crate::drained::kept;
 use crate::http::{Head, Lines, show_body};
 use crate::names::Names;
 use crate::recording::{Drain, WsClose, WsOpen, WsSend};
-use crate::wire::{PATIENCE, Wire, WireError};
+use crate::wire::{TIMEOUT, Wire, WireError};
 
 use frames::{Kind, Seen, Shown};
 
@@ -48,14 +48,14 @@ impl WebSocket {
         lines.set_all(&open.headers, names);
         let mut wire = Wire::connect(address).await?;
         wire.send(&lines.head("GET", address, &names.expand(&open.path))).await?;
-        let head = Head::read(&mut wire, PATIENCE).await?;
+        let head = Head::read(&mut wire, TIMEOUT).await?;
         let mut seen = head.show(names);
         if head.status == 101 {
             if head.header("sec-websocket-accept") != Some(&accept::accept_key(&key)) {
                 seen.insert("accept".to_owned(), "wrong".into());
             }
         } else {
-            let body = head.body(&mut wire, PATIENCE / 2).await?;
+            let body = head.body(&mut wire, TIMEOUT / 2).await?;
             seen.insert("body".to_owned(), show_body(&body, names));
         }
         let socket = Self { wire, partial: vec![], kind: None, has_spoken: false };
@@ -116,11 +116,11 @@ impl WebSocket {
         let length = if more == 0 {
             u64::from(head[1] & 0x7f)
         } else {
-            let bytes = self.wire.exactly(more, PATIENCE).await?;
+            let bytes = self.wire.exactly(more, TIMEOUT).await?;
             bytes.iter().fold(0, |length, byte| length << 8 | u64::from(*byte))
         };
         let length = usize::try_from(length).map_err(|_| WireError::Malformed("frame length"))?;
-        Ok((head[0], self.wire.exactly(length, PATIENCE).await?))
+        Ok((head[0], self.wire.exactly(length, TIMEOUT).await?))
     }
 
     /// Handles one frame: records it in `seen`, and answers a ping.

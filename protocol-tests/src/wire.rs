@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use crate::address::Address;
 
 /// How long connecting, sending, and the rest of something already begun may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What has arrived is read even when the deadline has just passed.
 const LEAST_WAIT: Duration = Duration::from_millis(1);
@@ -26,13 +26,13 @@ pub(crate) struct Wire {
 impl Wire {
     pub(crate) async fn connect(address: &Address) -> Result<Self, WireError> {
         let target = (address.host(), address.port());
-        let stream = timeout(PATIENCE, TcpStream::connect(target)).await.map_err(|_| WireError::TimedOut)??;
+        let stream = timeout(TIMEOUT, TcpStream::connect(target)).await.map_err(|_| WireError::TimedOut)??;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: vec![], ended: false })
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), WireError> {
-        timeout(PATIENCE, self.stream.write_all(bytes)).await.map_err(|_| WireError::TimedOut)??;
+        timeout(TIMEOUT, self.stream.write_all(bytes)).await.map_err(|_| WireError::TimedOut)??;
         Ok(())
     }
 

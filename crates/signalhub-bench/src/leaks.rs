@@ -23,7 +23,7 @@ const ALLOWED_GROWTH: u64 = 8 * 1024 * 1024;
 
 /// How long the server may take to release the last connections: clients that vanish without a close frame are detected by
 /// the client timeout at the latest.
-const PATIENCE: Duration = Duration::from_secs(90);
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// How often this is checked.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -200,7 +200,7 @@ async fn connect(server: &Arc<Server>, count: u64, concurrency: u64) -> Done {
 
 /// Waits until the server has released all connections, or until the time limit.
 async fn settled(server: &Server, start: &Moment) -> Result<Moment, LeaksError> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + RELEASE_TIMEOUT;
     loop {
         let moment = Moment::of(server).await?;
         if COUNTED.iter().all(|(_, read)| read(&moment) <= read(start)) || Instant::now() >= until {

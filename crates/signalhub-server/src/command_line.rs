@@ -60,6 +60,6 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error @ CommandError::No(_)) => (error, 1),
         Err(error @ CommandError::Usage(_)) => (error, 2),
     };
-    log::write_patiently(io::stderr(), format!("signalhub: {error}\n"));
+    log::write_with_timeout(io::stderr(), format!("signalhub: {error}\n"));
     ExitCode::from(code)
 }

@@ -20,8 +20,8 @@ pub(crate) use self::queue::dropped_lines;
 use self::queue::{JsonLines, LogQueue};
 use crate::configuration::{Log, LogFormat};
 
-/// How long the end of the process waits for a stream that blocks.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the process waits for a stream that blocks before it ends.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Writes what is still queued when it is dropped, as far as the stream accepts it within a second.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) struct LogGuard(Option<LogQueue>);
 impl Drop for LogGuard {
     fn drop(&mut self) {
         if let Some(queue) = &self.0 {
-            queue.flush(PATIENCE);
+            queue.flush(FLUSH_TIMEOUT);
         }
     }
 }
@@ -42,7 +42,7 @@ pub(crate) fn start(log: &Log) -> LogGuard {
         // Without a thread to write it there is no log, but the server runs.
         return LogGuard(None);
     };
-    // What tracing cannot write it would complain about on the same stream, and panic if that fails.
+    // Without this, tracing reports lines that it cannot write on the same stream, and panics if that fails.
     let builder = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
     let started = match log.format {
         LogFormat::Text => {
@@ -73,7 +73,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 }
 
 /// Writes to a stream that may fail or block, and waits a second at most.
-pub(crate) fn write_patiently(mut out: impl Write + Send + 'static, text: String) {
+pub(crate) fn write_with_timeout(mut out: impl Write + Send + 'static, text: String) {
     let (done, written) = mpsc::sync_channel(1);
     let write = move || {
         // There is no other place to report the error to.
@@ -81,7 +81,7 @@ pub(crate) fn write_patiently(mut out: impl Write + Send + 'static, text: String
         let _ = done.send(());
     };
     if thread::Builder::new().name("print".to_owned()).spawn(write).is_ok() {
-        let _ = written.recv_timeout(PATIENCE);
+        let _ = written.recv_timeout(FLUSH_TIMEOUT);
     }
 }
 

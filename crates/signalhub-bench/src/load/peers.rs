@@ -14,7 +14,7 @@ use super::target::Hub;
 const SHORTEST: u64 = 12;
 
 /// The time limit of every wait.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The connections.
 pub(crate) struct Peers {
@@ -36,7 +36,7 @@ struct Peer {
 pub(crate) fn join(hub: &Hub, subscription: &str) -> io::Result<TcpStream> {
     let mut socket = TcpStream::connect(&hub.address)?;
     socket.set_nodelay(true)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(TIMEOUT))?;
     let upgrade = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{}\r\n",
@@ -104,7 +104,7 @@ impl Peers {
         let (mut counts, mut last) = (vec![0_usize; messages], vec![Instant::now(); messages]);
         let bases: Vec<usize> = self.peers.iter().map(|peer| peer.received).collect();
         let mut missing = receivers * messages;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while missing > 0 {
             let now_received = self.turn(until, |peer, received, now| {
                 let ordinal = received - bases[peer];
@@ -143,7 +143,7 @@ impl Peers {
         // Frames still in flight come back before the next measurement.
         let rest = self.peers.len() * depth;
         let mut drained = 0;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while drained < rest {
             drained += self.turn(until, |_, _, _| ())?;
             if drained < rest && Instant::now() >= until {

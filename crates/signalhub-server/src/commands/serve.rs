@@ -40,7 +40,7 @@ pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
         let mut text = Vec::new();
         development.announce(&url, &program(), &mut text).map_err(CommandError::no)?;
         // The server runs even if its terminal blocks or is closed.
-        log::write_patiently(io::stdout(), String::from_utf8_lossy(&text).into_owned());
+        log::write_with_timeout(io::stdout(), String::from_utf8_lossy(&text).into_owned());
     }
     if let Some(address) = node.internal_address() {
         tracing::info!(%address, "serving operators");

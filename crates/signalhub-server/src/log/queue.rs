@@ -65,10 +65,10 @@ impl LogQueue {
         self.0.changed.notify_all();
     }
 
-    /// Waits until all is written, at most for this time.
-    pub(super) fn flush(&self, patience: Duration) {
+    /// Waits until everything is written, at most for this time.
+    pub(super) fn flush(&self, timeout: Duration) {
         let is_busy = |lines: &mut Lines| lines.is_writing || !lines.waiting.is_empty();
-        let _ = self.0.changed.wait_timeout_while(self.0.lock(), patience, is_busy);
+        let _ = self.0.changed.wait_timeout_while(self.0.lock(), timeout, is_busy);
     }
 }
 
@@ -131,7 +131,7 @@ struct Writer<S> {
     stream: S,
     /// Whether the last line was cut off, so that the next one does not begin a line.
     torn: bool,
-    /// How many dropped lines the log has told about.
+    /// How many dropped lines the log has reported.
     told: u64,
 }
 
@@ -182,7 +182,7 @@ impl<S: Write> Writer<S> {
         written
     }
 
-    /// Writes to the log that lines are missing, once it can be written again.
+    /// Reports dropped lines in the log once it can be written again.
     fn tell_dropped(&mut self) {
         let dropped = dropped_lines();
         let lines = dropped - self.told;
