@@ -1,4 +1,4 @@
-//! What the Portos wire means to a broker: its catalogue, the events that publish bodies become, and what requests and grants ask for.
+//! Converts between the Portos wire types and those of a broker: the catalogue, events, filters, grants and receipts.
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -26,10 +26,10 @@ pub fn catalogue() -> Catalogue {
         .with_event(EventName::new(LICENCE_ACTIVATED), Resources::Without)
 }
 
-/// Makes the event that a broker publishes, with the payload that its name asks for.
+/// Converts a publish body to an event, and checks that its payload has the form that the event requires.
 ///
 /// # Errors
-/// Refuses an event that the broker's catalogue does not hold, and a payload that is not what the event needs.
+/// If the broker's catalogue does not have the event, or the payload does not have the form that the event requires.
 pub fn event(body: PublishBody, broker: &Broker) -> Result<Event, EventError> {
     let PublishBody { event, payload, expires, organisation, sender } = body;
     let name = EventName::from(event.as_str());
@@ -65,14 +65,14 @@ fn custom_subject(payload: &RawValue, declared: Option<Resources>) -> Result<Opt
     }
 }
 
-/// Tells why no event can be made of a publish body.
+/// Why a publish body cannot become an event.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventError {
     /// The event does not exist.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
-    /// The payload is not what the event needs.
+    /// The payload does not have the form that the event requires.
     #[error(transparent)]
     Payload(#[from] PayloadError),
     /// The name of the resource is too long.
@@ -85,8 +85,8 @@ pub enum EventError {
     },
 }
 
-/// Makes the notification of an event, with its payload in a form that the caller can serialise. It was sent by whom the publisher named,
-/// else by the system user on the node that took the event.
+/// Makes the notification of an event, with its payload in a form that the caller can serialise. The sender is the one that the publisher
+/// gave, or else the system user on the node that took the event.
 ///
 /// # Errors
 /// Fails if the event carries the sender of another dialect.
@@ -99,12 +99,12 @@ pub fn notification<P>(event: &Event, payload: P) -> Result<Notification<&str, P
     Ok(Notification { event: event.name.as_str(), sender, reference: None, created, expires, payload })
 }
 
-/// Writes a sender into the place that an event has for it.
+/// Serialises a sender for [`Event::sender`].
 fn sender_json(sender: &NotificationSender) -> Bytes {
     serde_json::to_vec(sender).expect("texts always serialise").into()
 }
 
-/// Returns the filters that it asks for: one for the whole event, or one for each resource and action.
+/// Converts a subscription request to filters: one for the whole event, or one for each resource and action.
 ///
 /// # Errors
 /// Refuses names that are missing, empty or too long, and words that are no action.
@@ -138,13 +138,13 @@ pub enum SubscriptionRequestError {
     /// It names no event.
     #[error("\"e\" is missing: expected the name of an event, as \"portos.resources.changed\"")]
     NoEvent,
-    /// The name of the event cannot be one.
+    /// The name of the event is not valid.
     #[error("\"e\": {0}")]
     Event(NameError),
     /// It has a resource without a name.
     #[error("\"n\" is missing: expected the name of a resource, as \"tickets\"")]
     NoResource,
-    /// The name of a resource cannot be one.
+    /// The name of a resource is not valid.
     #[error("\"n\": {0}")]
     Resource(NameError),
     /// A word is no action.
@@ -152,7 +152,7 @@ pub enum SubscriptionRequestError {
     Action(#[from] UnknownAction),
 }
 
-/// Returns what it grants.
+/// Converts a grant of a token.
 ///
 /// # Errors
 /// Refuses patterns with a `*` elsewhere than at the end, empty patterns, and words that are no action.
@@ -172,7 +172,7 @@ pub fn grant(claim: &GrantClaim) -> Result<Grant, GrantClaimError> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GrantClaimError {
-    /// A name is no pattern.
+    /// A name is not a valid pattern.
     #[error(transparent)]
     Pattern(#[from] PatternError),
     /// A word is no action.
@@ -180,7 +180,7 @@ pub enum GrantClaimError {
     Action(#[from] UnknownAction),
 }
 
-/// Returns what the broker matches by.
+/// Converts an action.
 fn action_of(action: Action) -> events::Action {
     match action {
         Action::Created => events::Action::Created,
@@ -189,7 +189,7 @@ fn action_of(action: Action) -> events::Action {
     }
 }
 
-/// Writes the receipt of a broker as the publish API answers it.
+/// Converts the receipt of a broker to the answer of the publish API.
 #[must_use]
 pub fn receipt(receipt: &events::Receipt) -> Receipt {
     let (id, position) = (receipt.id.to_string(), receipt.position.to_string());

@@ -18,7 +18,7 @@ pub struct LicenceActivated {
     /// The only organisation that may see it; `None` is visible to all.
     #[serde(skip)]
     pub organisation: Option<String>,
-    /// When it stops being worth delivering.
+    /// When it expires. An expired notification is not delivered.
     #[serde(skip)]
     pub expires: Option<OffsetDateTime>,
 }
@@ -32,13 +32,13 @@ impl LicenceActivated {
         Ok(Self { licence: serde_json::value::to_raw_value(licence)?, organisation: None, expires: None })
     }
 
-    /// Bounds it to one organisation.
+    /// Limits it to one organisation.
     #[must_use]
     pub fn with_organisation(self, organisation: impl Into<String>) -> Self {
         Self { organisation: Some(organisation.into()), ..self }
     }
 
-    /// Sets when it stops being worth delivering.
+    /// Sets when it expires.
     #[must_use]
     pub fn with_expires(self, expires: OffsetDateTime) -> Self {
         Self { expires: Some(expires), ..self }

@@ -69,7 +69,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// Takes a member that may be absent or null, which both are `None`.
+    /// Takes an optional member; absent and null give `None`.
     ///
     /// # Errors
     /// Refuses a value that `read` refuses.

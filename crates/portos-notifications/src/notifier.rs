@@ -108,7 +108,7 @@ pub enum NotifyError {
         /// What was wrong with this notification.
         detail: Option<String>,
     },
-    /// What answered is no hub: the answer is neither a receipt nor a problem.
+    /// The response came from something other than a hub: it is neither a receipt nor a problem.
     #[cfg(feature = "http")]
     #[error("the answer with status {status} is neither a receipt nor a problem")]
     UnknownAnswer {

@@ -1,4 +1,4 @@
-//! What the publish API takes.
+//! The body of a publish request.
 
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -13,8 +13,8 @@ use crate::timestamp;
 
 /// Holds the body of `POST /api/v1/publish`: what [`read`](Self::read) takes and [`to_json`](Self::to_json) writes.
 ///
-/// Code that makes one from something else, or something else of one, names every member, so that a new member does not compile until
-/// each of these places deals with it. Publishers use [`new`](Self::new) and set the members that they need.
+/// Code that converts to or from `PublishBody` lists every field, so that adding one is a compile error until each conversion handles
+/// it. Publishers use [`new`](Self::new) and set the fields that they need.
 #[derive(Debug, Clone, Serialize)]
 pub struct PublishBody {
     /// The event name.
@@ -65,7 +65,7 @@ impl PublishBody {
     }
 }
 
-/// Names the sender of a notification as far as its publisher wants to.
+/// The sender of a notification. The publisher may leave out any part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct PublishSender {
     /// The connection; the id of the publishing node where it is not given.
@@ -84,7 +84,7 @@ impl PublishSender {
         Ok(Self { connection, user })
     }
 
-    /// Fills in what is not given, for a publish to this node.
+    /// Fills in the parts that the publisher left out, for a publish to this node.
     #[must_use]
     pub fn complete(self, node: &str) -> NotificationSender {
         NotificationSender {
@@ -104,15 +104,15 @@ fn read_user(mut members: Members<'_>) -> Result<UserIdentity, MemberError> {
     Ok(user)
 }
 
-/// Marks the two events of Portos; nothing else can be one.
+/// The two Portos events. The trait is sealed.
 pub trait NotificationEvent: sealed::Sealed {
     /// Returns the event name.
     fn name(&self) -> &'static str;
 
-    /// Returns what a publish API takes, its payload checked and in the documented form.
+    /// Makes the body for the publish API. The payload is checked and has the documented form.
     ///
     /// # Errors
-    /// Names where the payload is not what Portos documents.
+    /// If the payload does not have the form that Portos documents; the error has the path.
     fn publish_body(&self) -> Result<PublishBody, PayloadError>;
 }
 

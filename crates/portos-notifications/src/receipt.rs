@@ -1,18 +1,18 @@
-//! What a publisher is answered.
+//! The answer to a publish.
 
 use serde::{Deserialize, Serialize};
 
-/// Tells what became of a notification: the answer of the publish API.
+/// The result of a publish: the answer of the publish API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Receipt {
     /// Identifies the published event.
     pub id: String,
-    /// Places it among the events of its name: `<epoch>:<offset>`.
+    /// The position among the events of its name: `<epoch>:<offset>`.
     pub position: String,
-    /// Counts the subscribers of the receiving node that it went to.
+    /// The number of subscribers on the receiving node that matched it.
     pub matched: u64,
-    /// Tells whether it had been published before, so that this is the receipt of the first time.
+    /// Whether it had been published before. This is then the receipt of the first publish.
     #[serde(default)]
     pub duplicate: bool,
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Holds the argument of `Subscribe` and `Unsubscribe` (Portos, SubscriptionRequest).
 ///
-/// Reading one takes members that are missing: a hub answers with a clear error where it needs them.
+/// A missing member is not an error of parsing: the hub reports it, with an error that names the member.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(expecting = "an object")]
 pub struct SubscriptionRequest {

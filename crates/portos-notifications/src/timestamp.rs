@@ -16,7 +16,7 @@ pub fn format_timestamp(time: OffsetDateTime) -> String {
 /// Reads a time with any offset and any number of fractional digits.
 ///
 /// # Errors
-/// Fails on what is no ISO 8601 time with an offset.
+/// If the text is not an ISO 8601 time with an offset.
 pub fn parse_timestamp(text: &str) -> Result<OffsetDateTime, time::error::Parse> {
     OffsetDateTime::parse(text, &Rfc3339)
 }

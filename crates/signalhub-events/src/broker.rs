@@ -51,7 +51,7 @@ struct Core {
     in_flight: Arc<Semaphore>,
 }
 
-/// Checks a payload, and tells why it cannot reach the subscribers; see [`Broker::check_payloads`].
+/// Checks a payload, and returns why it cannot be sent to the subscribers; see [`Broker::check_payloads`].
 pub type PayloadCheck = fn(&[u8]) -> Result<(), String>;
 
 /// The queue of events in front of the task of one shard.
@@ -135,7 +135,7 @@ impl Broker {
 
     /// Attaches a subscriber, which may see what its scope allows and has no subscriptions yet.
     ///
-    /// However many of its subscriptions match an event, it is offered the event once.
+    /// It is offered an event once, even if several of its subscriptions match.
     #[must_use = "dropping the subscriptions ends them"]
     pub fn attach(&self, subscriber: impl Subscriber + 'static, scope: Scope) -> Subscriptions {
         Subscriptions::new(self.core.shards.clone(), self.core.catalogue.clone(), subscriber, scope)
@@ -271,15 +271,15 @@ impl fmt::Display for EventId {
     }
 }
 
-/// Tells a publisher what became of its event.
+/// The result of a publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Receipt {
     /// Identifies the event.
     pub id: EventId,
-    /// Places it among the events of its name.
+    /// The position among the events of its name.
     pub position: Position,
-    /// Counts the subscribers of this node that it went to.
+    /// The number of subscribers on this node that matched the event.
     pub matched: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Which events exist.
+//! The events that exist.
 
 use std::collections::BTreeMap;
 
@@ -82,7 +82,7 @@ impl Catalogue {
     }
 }
 
-/// Tells why the catalogue refused.
+/// Why the catalogue refused an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CatalogueError {
@@ -105,7 +105,7 @@ pub enum CatalogueError {
 }
 
 impl CatalogueError {
-    /// Leaves out the names of events that the reader may not know of.
+    /// Leaves out the names of events that the reader has no grant for.
     #[must_use]
     pub fn naming_only(mut self, may_know: impl Fn(&EventName) -> bool) -> Self {
         let (Self::UnknownEvent { allowed, .. } | Self::NoResources { allowed, .. }) = &mut self;

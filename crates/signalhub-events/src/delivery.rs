@@ -1,4 +1,4 @@
-//! What is offered to subscribers.
+//! Deliveries: events with their positions, as they are offered to subscribers.
 
 use std::sync::{Arc, OnceLock};
 
@@ -52,7 +52,7 @@ impl Delivery {
     }
 }
 
-/// Carries several deliveries to the subscribers that get exactly these together, and their joint encodings.
+/// Several deliveries that are offered together, and their joint encodings.
 #[derive(Debug)]
 pub struct Deliveries {
     each: Vec<Arc<Delivery>>,
@@ -63,9 +63,11 @@ pub struct Deliveries {
 /// How many subscribers get exactly these deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Audience {
-    /// Several: a joint encoding pays.
+    /// Several: a joint encoding is worth its cost.
     Several,
-    /// One, as far as is known: a joint encoding would be a copy for it alone.
+    /// One, as far as the fan-out has counted: it counts the subscribers that are offered the same set of events while it offers it, so the
+    /// first one is assumed to be the only one, and so is each subscriber of a set that is not counted because there are too many sets.
+    /// A joint encoding would be a copy for that subscriber alone.
     One,
 }
 
@@ -76,7 +78,7 @@ impl Deliveries {
         Self { each, encodings: Encodings::default(), audience }
     }
 
-    /// Returns how many subscribers get just these.
+    /// Returns how many subscribers get exactly these deliveries.
     #[must_use]
     pub fn audience(&self) -> Audience {
         self.audience

@@ -22,14 +22,14 @@ pub struct Event {
     pub action: Option<Action>,
     /// The only organisation that may see it; `None` is visible to all.
     pub organisation: Option<Organisation>,
-    /// What the dialect of the publisher tells about the sender: JSON, never read by the broker. `None` where the publisher said nothing.
+    /// The sender, as JSON in the form that the publisher uses. The broker does not read it. `None` if the publisher gave none.
     pub sender: Option<Bytes>,
     /// The id of the node that took it from its publisher; [`Broker::publish`](crate::Broker::publish) sets it, so it is always there
     /// in a [`Delivery`](crate::Delivery).
     pub node: Option<Arc<str>>,
     /// When it was created.
     pub created: OffsetDateTime,
-    /// When it stops being worth delivering.
+    /// When it expires. An expired event is not delivered.
     pub expires: Option<OffsetDateTime>,
     /// The payload: JSON, never read by the broker.
     pub payload: Bytes,
@@ -64,13 +64,13 @@ impl Event {
         Self { action: Some(action), ..self }
     }
 
-    /// Bounds it to one organisation.
+    /// Limits it to one organisation.
     #[must_use]
     pub fn with_organisation(self, organisation: Organisation) -> Self {
         Self { organisation: Some(organisation), ..self }
     }
 
-    /// Sets what the dialect of the publisher tells about the sender, as JSON.
+    /// Sets the sender, as JSON in the form that the publisher uses.
     #[must_use]
     pub fn with_sender(self, sender: Bytes) -> Self {
         Self { sender: Some(sender), ..self }
@@ -82,7 +82,7 @@ impl Event {
         Self { created, ..self }
     }
 
-    /// Sets when it stops being worth delivering.
+    /// Sets when it expires.
     #[must_use]
     pub fn with_expires(self, expires: OffsetDateTime) -> Self {
         Self { expires: Some(expires), ..self }

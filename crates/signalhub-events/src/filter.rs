@@ -1,4 +1,4 @@
-//! What a subscriber wants.
+//! The filter of a subscription.
 
 use crate::action::Action;
 use crate::catalogue::Resources;
@@ -6,14 +6,14 @@ use crate::event::Event;
 use crate::name::check_length;
 use crate::name::{EventName, NameError, ResourceName};
 
-/// Describes the events that one subscription wants; one entry of a subscriber's set.
+/// Describes the events that one subscription matches.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Filter {
     /// The kind of event.
     pub event: EventName,
-    /// The resource; `None` is any, and none.
+    /// The resource. `None` matches every resource, and events without one.
     pub resource: Option<ResourceName>,
-    /// The action; `None` is any, and none.
+    /// The action. `None` matches every action, and events without one.
     pub action: Option<Action>,
 }
 
@@ -56,7 +56,7 @@ impl Filter {
             && (self.action.is_none() || self.action == other.action)
     }
 
-    /// Tells whether it wants the event; whether the subscriber may see it is the [`Scope`](crate::Scope)'s answer.
+    /// Tells whether the filter matches the event. This does not check access; see [`Scope`](crate::Scope).
     #[must_use]
     pub fn matches(&self, event: &Event) -> bool {
         self.event == event.name

@@ -5,10 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The longest name in bytes: names are kept for each subscription, so that they must not be of any length.
+/// The longest name, in bytes. Each subscription keeps its names, so their length must be limited.
 pub const LONGEST_NAME: usize = 256;
 
-/// Tells why a text is no name.
+/// Why a text is not a valid name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
@@ -20,7 +20,7 @@ pub enum NameError {
     TooLong(usize),
 }
 
-/// Checks that a name is not too long, wherever it was made.
+/// Checks that a name is not too long. Names made with `new` have not been checked.
 pub(crate) fn check_length(name: &str) -> Result<(), NameError> {
     if name.len() > LONGEST_NAME { Err(NameError::TooLong(name.len())) } else { Ok(()) }
 }
@@ -32,7 +32,7 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Wraps a name that is known to be good; parsing (`FromStr`) refuses one that is empty or too long.
+            /// Wraps a name without checking it. Parsing (`FromStr`) refuses one that is empty or too long.
             pub fn new(name: impl Into<Arc<str>>) -> Self {
                 Self(name.into())
             }
@@ -103,6 +103,6 @@ name! {
     ResourceName
 }
 name! {
-    /// Names an organisation, the border that an event bounded to it never crosses.
+    /// Names an organisation. An event of an organisation is delivered only within it.
     Organisation
 }

@@ -1,9 +1,9 @@
-//! Where an event stands among those of its name.
+//! The position of an event among those of its name.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Identifies one life of a broker: offsets of different epochs say nothing about each other.
+/// Identifies one run of a broker. Offsets of different epochs cannot be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Epoch(u64);
 
@@ -21,7 +21,7 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// Places an event among the events of its name; written `<epoch>:<offset>`.
+/// The position of an event among the events of its name, written `<epoch>:<offset>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Position {
     epoch: Epoch,
@@ -35,7 +35,7 @@ impl Position {
         Self { epoch, offset }
     }
 
-    /// Returns the life of the broker that it belongs to.
+    /// Returns the epoch: the run of the broker that gave the position.
     #[must_use]
     pub const fn epoch(&self) -> Epoch {
         self.epoch
@@ -54,7 +54,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// Tells that a text is no position.
+/// A text is not a valid position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is no position: expected 16 lower-case hexadecimal digits, a colon and a number")]
 pub struct PositionError(String);

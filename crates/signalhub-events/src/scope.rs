@@ -11,7 +11,7 @@ use crate::filter::Filter;
 use crate::name::{EventName, Organisation};
 use crate::subscribe_error::SubscribeError;
 
-/// Bounds what a subscriber may see, whatever its filters ask for.
+/// Limits the events that a subscriber receives, regardless of its filters.
 ///
 /// An event of an organisation is visible to that organisation only; an event without one is visible to all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Scope {
         visible && self.grants.allows(event)
     }
 
-    /// Tells whether any grant has events in common with the filter, so that subscribing to it can yield anything at all.
+    /// Tells whether any grant has events in common with the filter. Without one, a subscription could never receive an event.
     #[must_use]
     pub fn overlaps(&self, filter: &Filter) -> bool {
         self.grants.overlaps(filter)
@@ -62,7 +62,7 @@ impl Scope {
     /// whether there is such an event, and errors name only events that there is a grant for.
     ///
     /// # Errors
-    /// Refuses what no grant overlaps, and what the catalogue does not know.
+    /// If no grant overlaps the filter, or the catalogue does not have its event.
     pub fn check(&self, filter: &Filter, catalogue: &Catalogue) -> Result<(), SubscribeError> {
         if !self.overlaps(filter) {
             return Err(SubscribeError::NotGranted(filter.clone()));
@@ -188,7 +188,7 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// Tells why a text is no pattern.
+/// Why a text is not a valid pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PatternError {

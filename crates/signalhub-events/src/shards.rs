@@ -24,7 +24,7 @@ impl Shards {
         Self { indexes, hasher: RandomState::new(), attached: AtomicUsize::new(0) }
     }
 
-    /// Returns the shard that the events of this name live in.
+    /// Returns the shard of the events of this name.
     pub(crate) fn shard_of(&self, event: &EventName) -> usize {
         let count = self.indexes.len() as u64;
         usize::try_from(self.hasher.hash_one(event) % count).expect("a remainder is less than the count of a vector")
@@ -40,7 +40,7 @@ impl Shards {
         self.lock(self.shard_of(&filter.event))
     }
 
-    /// Counts a subscriber in.
+    /// Adds a subscriber to the count.
     pub(crate) fn attach(&self) {
         self.attached.fetch_add(1, Ordering::Relaxed);
     }

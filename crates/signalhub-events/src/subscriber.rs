@@ -7,7 +7,7 @@ use crate::delivery::{Deliveries, Delivery};
 
 /// Takes deliveries.
 pub trait Subscriber: Send + Sync {
-    /// Takes one delivery, or refuses it. It must not wait: every other subscriber would wait as well.
+    /// Takes one delivery, or refuses it. It must not block: every other subscriber would wait.
     ///
     /// It is called from the broker's tasks, for the events of one name in the order of their positions.
     fn offer(&self, delivery: &Delivery) -> Offered;
@@ -57,7 +57,7 @@ pub enum Offered {
 pub(crate) struct SubscriberId(pub(crate) u32);
 
 impl SubscriberId {
-    /// Its number, for tables by id: small, and given again to others once the subscriber is gone.
+    /// A small index for tables. It is reused after the subscriber is removed.
     pub(crate) fn number(self) -> usize {
         self.0 as usize
     }
@@ -68,7 +68,7 @@ pub(crate) struct AttachedSubscriber<S: ?Sized = dyn Subscriber> {
     /// Its ids, by shard. They are taken when its subscriptions end: by the drop of `Subscriptions` or by a refusal, whichever comes
     /// first.
     ids: Mutex<Option<Vec<(usize, SubscriberId)>>>,
-    /// It is stored in place: a fan-out rarely finds a subscriber in the cache, and a pointer would be one more memory access to wait for.
+    /// It is stored in place, not behind a pointer: a subscriber is rarely in the CPU cache, and a pointer would cost another cache miss.
     subscriber: S,
 }
 
@@ -95,7 +95,7 @@ impl AttachedSubscriber {
         self.subscriber.offer_all(deliveries)
     }
 
-    /// Takes its ids, which ends it; only the first caller gets them.
+    /// Ends the subscriber and returns its ids to the first caller.
     pub(crate) fn take_ids(&self) -> Option<Vec<(usize, SubscriberId)>> {
         self.lock_ids().take()
     }

@@ -1,6 +1,6 @@
-//! How readers and writers recognise values that stay as they were encoded.
+//! How readers and writers recognise values that are already encoded.
 //!
-//! Serde's data model has nothing for bytes that are an encoded value already. Such a type gives serde a name that the readers and writers
+//! Serde's data model has no type for an encoded value. Such a type gives serde a name that the readers and writers
 //! of this crate recognise; for all other formats it is the name of a type like any other.
 
 use std::borrow::Cow;

@@ -11,7 +11,7 @@ pub enum DecodeError {
     /// The record is not JSON, or is nested deeper than 64.
     #[error("Error reading JSON.")]
     Syntax,
-    /// The record is some other value than an object.
+    /// The record is not an object.
     #[error("Unexpected JSON Token Type '{0}'. Expected a JSON Object.")]
     NotAnObject(&'static str),
     /// A property is missing that this type of message needs.
@@ -58,13 +58,13 @@ pub enum DecodeError {
     /// A stream item has an empty id, which no open stream has. The receiver of the item returns this error.
     #[error("No stream with id '' could be found.")]
     EmptyStreamId,
-    /// The length in front of a MessagePack message is beyond 2 GiB, or does not end.
+    /// The length prefix of a MessagePack message is above 2 GiB, or has no last byte.
     #[error("Messages over 2GB in size are not supported.")]
     Length,
-    /// A MessagePack message ends too early, or counts more than it has room for.
+    /// A MessagePack message ends too early, or a length in it exceeds the remaining bytes.
     #[error("Attempted to read past the end of the stream.")]
     End,
-    /// A MessagePack message begins with this byte, or has it where the id of a stream should be.
+    /// A MessagePack message has this byte at its start, or in place of the id of a stream.
     #[error("Unexpected msgpack code {code} ({name}) encountered.")]
     Code {
         /// The byte.
@@ -88,7 +88,7 @@ pub enum DecodeError {
         /// The part of it.
         part: &'static str,
     },
-    /// An item of a MessagePack message should be an array or a map, and is not or counts more than it has room for.
+    /// An item of a MessagePack message is not the expected array or map, or its length exceeds the remaining bytes.
     #[error("Reading {container} length for '{item}' failed.")]
     Count {
         /// What it should be.
@@ -99,7 +99,7 @@ pub enum DecodeError {
     /// A text of a MessagePack message must not be nil or empty.
     #[error("Null or empty {0}.")]
     Empty(&'static str),
-    /// A completion of MessagePack is neither an error nor a result nor void.
+    /// A MessagePack completion has an unknown result kind.
     #[error("Invalid invocation result kind.")]
     ResultKind,
 }
@@ -181,7 +181,7 @@ pub enum BindError {
 }
 
 impl BindError {
-    /// Says in which part of a value it happened.
+    /// Adds the part of the value in which it happened.
     pub(crate) fn within(self, part: impl std::fmt::Display) -> Self {
         match self {
             Self::Conversion { reason } => Self::Conversion { reason: format!("{part}: {reason}") },

@@ -27,13 +27,13 @@ pub enum HubMessage<'a> {
     Ack(SequenceId),
     /// Says which message is the next one after a reconnect (type 9).
     Sequence(SequenceId),
-    /// A message of a type that is not known here; its receiver ignores it.
+    /// A message of an unknown type. Its receiver ignores it.
     Unknown(i32),
 }
 
 impl HubMessage<'_> {
-    /// Says whether it has a number, by which a connection that is resumed knows what was received: calls, items,
-    /// completions and cancellations have one (HubProtocol, Ack).
+    /// Tells whether the message is numbered, so that a resumed connection can tell what was received: calls, items, completions and
+    /// cancellations are (HubProtocol, Ack).
     pub fn is_numbered(&self) -> bool {
         match self {
             Self::Invocation(_)

@@ -1,4 +1,4 @@
-//! Values that clients of every protocol can be given.
+//! Values that can be sent to clients of every protocol.
 //!
 //! Each protocol can represent values that another one cannot. A value that is passed on unread is checked when it is received,
 //! by the rules of the protocol that it came in, so that it can be sent to the clients of every protocol later. What is refused, and
@@ -16,11 +16,11 @@
 //! | a float that is not finite | JSON |
 //! | an extension other than a timestamp between the years 1 and 9999 | JSON |
 //! | a key that is neither a string nor a number | JSON |
-//! | a key that is there twice, or is `__proto__` | MessagePack, as JavaScript reads it |
+//! | a duplicate key, or the key `__proto__` | MessagePack, as JavaScript reads it |
 
 use crate::limits::MAX_DEPTH;
 
-/// How deep a value may nest that is passed on unread. As an argument of a message it is two levels deep already.
+/// The maximum nesting of a value that is passed on unread. An argument is inside the array of arguments and the message, two levels.
 pub(crate) const MAX_PORTABLE_DEPTH: u32 = MAX_DEPTH - 2;
 
 /// The name that no member may have: `@msgpack/msgpack`, which official clients in JavaScript read MessagePack with, refuses
@@ -49,8 +49,8 @@ pub enum NotPortable {
     /// A key of a map is neither a string nor a number: readers in JavaScript know no others.
     #[error("a key of a map is neither a string nor a number")]
     Key,
-    /// A MessagePack map has a key twice, which readers of MessagePack refuse.
-    #[error("a key of a map is there twice")]
+    /// A MessagePack map has a duplicate key, which readers of MessagePack refuse.
+    #[error("a map has a duplicate key")]
     RepeatedKey,
     /// A MessagePack extension is not a timestamp, or is a timestamp outside the years of the calendar.
     #[error("an extension is no timestamp")]

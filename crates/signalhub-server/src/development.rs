@@ -21,7 +21,7 @@ const PAYLOAD: &str = concat!(
     r#""i":{"i":"573f4511088c772684a738f8","n":"tickets","v":7},"r":[{"state":"open"}]}"#
 );
 
-/// What development mode made for this start.
+/// The keys and the token that development mode generated for this start.
 #[derive(Debug)]
 pub struct Development {
     key: ApiKey,
@@ -52,7 +52,7 @@ impl Development {
         if configuration.auth.has_keys() {
             return Ok(None);
         }
-        // What was checked is what is listened on: a name could mean something else the next time.
+        // The checked address is the one to listen on: a name could resolve to another one the next time.
         let failed = |address, error| StartError::Listen { address, error };
         let address = loopback("listen.public", &configuration.listen.public, failed).await?;
         configuration.listen.public = Address::new(address.to_string());
@@ -63,7 +63,7 @@ impl Development {
         }
         // A page that a developer serves on this machine, or opens from a tool that does, works at once.
         configuration.cors.allow_loopback = true;
-        // A page of elsewhere that has its own name lead here is none of these.
+        // A page of another site whose name resolves to this machine (DNS rebinding) is not allowed by these.
         configuration.listen.check_hosts = true;
         configuration.auth.secret = SigningSecret::new(random::<32>()?);
         let made = ApiKey::new(random::<16>()?);
@@ -124,7 +124,7 @@ async fn loopback(
     if !resolved.iter().all(|address| address.ip().is_loopback()) {
         return Err(StartError::BeyondLoopback { key, address: address.to_owned() });
     }
-    // Of the two meanings of localhost, every client tries this one.
+    // Localhost has an IPv4 and an IPv6 address. Every client tries this one.
     let first = resolved.iter().find(|address| address.is_ipv4()).or(resolved.first());
     first.copied().ok_or_else(|| {
         failed(address.to_owned(), io::Error::new(io::ErrorKind::InvalidInput, "the address names no host"))

@@ -259,7 +259,7 @@ fn endpoint(limits: &settings::HubLimits, hub: Hub) -> Endpoint {
     if limits.stateful_reconnect { endpoint.allow_stateful_reconnects() } else { endpoint }
 }
 
-/// The hub and the publish API share it: wrong credentials at one count at the other.
+/// The hub and the publish API share this limit: wrong credentials at either count towards it.
 fn guess_limit(rate: settings::RateLimit) -> Option<GuessLimit> {
     match rate {
         settings::RateLimit::Unlimited => None,

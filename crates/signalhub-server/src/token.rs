@@ -9,7 +9,7 @@ use signalhub::events::Pattern;
 
 use crate::configuration::Auth;
 
-/// What a token is to say.
+/// The content of a token.
 #[derive(Clone, Debug)]
 pub struct TokenContent {
     /// The user.
@@ -24,7 +24,7 @@ pub struct TokenContent {
     pub publish: Vec<Pattern>,
 }
 
-/// Tells why no token was signed.
+/// Why a token was not signed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignError {
@@ -45,7 +45,7 @@ pub enum SignError {
 pub fn sign(auth: &Auth, content: &TokenContent) -> Result<String, SignError> {
     let secret = auth.secret.as_ref().ok_or(SignError::NoSecret)?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    // A token of half a second must not have ended when it is made.
+    // Expiry has whole seconds: a token that is valid for half a second must not be expired when it is made.
     let lifetime = content.lifetime.as_secs() + u64::from(content.lifetime.subsec_nanos() > 0);
     let mut claims = Map::new();
     let mut claim = |name: &str, value: Value| claims.insert(name.to_owned(), value);

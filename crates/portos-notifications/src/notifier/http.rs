@@ -21,10 +21,10 @@ use super::NotifyError;
 use crate::publish_body::PublishBody;
 use crate::receipt::Receipt;
 
-/// A hub answers within this time, or the notification has failed.
+/// The default time limit for the answer of a hub.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Receipts and problems are small; more than this comes from something else.
+/// The longest answer that is read. Receipts and problems are shorter.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// Publishes over HTTP/1.1, reusing connections.
@@ -44,7 +44,7 @@ pub enum Credentials<'a> {
     ApiKey(&'a str),
     /// A bearer token with a `publish` claim.
     BearerToken(&'a str),
-    /// None: a hub refuses such a publish, a proxy before it may add its own.
+    /// No credentials. A hub refuses such a publish unless a proxy in front of it adds some.
     None,
 }
 
@@ -74,7 +74,7 @@ impl Credentials<'_> {
     }
 }
 
-/// Tells why a notifier over HTTP was not made.
+/// Why [`Notifier::http`](crate::Notifier::http) failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotifierError {
@@ -84,10 +84,10 @@ pub enum NotifierError {
     /// The URL cannot be used.
     #[error("\"{0}\" is no base URL: expected one such as \"http://hub:3000\"")]
     Url(String),
-    /// The URL holds a user or password, which no part of the publish API would look at. Its text is left out on purpose.
+    /// The URL has a user or password, which the publish API does not use. The error omits the URL, because it has a secret.
     #[error("a base URL holds no user and no password: the publish API takes API keys and bearer tokens only")]
     UserInfo,
-    /// The API key or the token cannot stand in a header. Its text is left out on purpose.
+    /// The API key or the token is not valid in a header. The error omits it, because it is a secret.
     #[error("the credentials are empty or hold characters that cannot stand in a header")]
     Secret,
 }
@@ -100,7 +100,7 @@ impl PublishApi {
         Ok(Self { client, url, credentials, timeout: TIMEOUT })
     }
 
-    /// Sets within what time a hub must answer.
+    /// Sets the time limit for the answer of a hub.
     pub(super) fn with_timeout(&self, timeout: Duration) -> Self {
         Self { timeout, ..self.clone() }
     }

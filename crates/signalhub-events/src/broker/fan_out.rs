@@ -1,8 +1,8 @@
 //! The fan-out of one shard of event names: offers each event to the subscribers that it matched.
 //!
-//! The events that a subscriber has not been offered yet are one number, a bit for each event of the batch. An event that is published
-//! while others are being offered joins the batch: subscribers that have not been served yet get it together with the rest of their
-//! share, so that a burst costs each of them about one write. The fan-out never waits for more events.
+//! A bit set holds the events of the batch that a subscriber has not been offered. An event that is published while others are being
+//! offered joins the batch: subscribers that have not been served yet get it together with the rest of their share, so that a burst
+//! costs each of them about one write. The fan-out never waits for more events.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -17,21 +17,20 @@ use crate::shards::Shards;
 use crate::subscriber::AttachedSubscriber;
 use crate::subscriber::Offered;
 
-/// How many subscribers are offered their share before the task yields.
+/// How many subscribers are offered their events before the task yields.
 const CHUNK: usize = 128;
 
-/// How many of them are fetched into the cache together: more than the processor waits for at once, and few enough to stay
-/// there until their turn.
+/// How many of them are fetched into the cache together: enough to keep the memory busy, and few enough that they are still cached
+/// when they are offered their events.
 const PREFETCHED: usize = 8;
 
 /// The most events of a batch: one for each bit.
 const BATCH: usize = u64::BITS as usize;
 
-/// For how many sets of events the encodings are joined in a batch, so that its memory does not grow with the number of
-/// different sets.
+/// The most sets of events in a batch that get a joint encoding. This limits the memory when there are many different sets.
 const JOINED: usize = 8;
 
-/// How many sets are remembered, to find those that several subscribers get.
+/// How many sets of events a batch remembers, to find those that several subscribers get.
 const REMEMBERED: usize = 256;
 
 /// An event, and the subscribers that it matched.
@@ -177,7 +176,7 @@ impl FanOut {
     }
 }
 
-/// Calls a subscriber; `None` when it panicked, which ends its subscriptions and nothing else.
+/// Calls a subscriber. `None` if it panicked: only its own subscriptions end then.
 fn guard<T>(call: impl FnOnce() -> T) -> Option<T> {
     let result = catch_unwind(AssertUnwindSafe(call));
     result.inspect_err(|_| tracing::error!("a subscriber panicked, its subscriptions end")).ok()

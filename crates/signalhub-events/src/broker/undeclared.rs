@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::name::EventName;
 
-/// How many names with subscribers are passed over in search of one without, for each new name.
+/// How many names with subscribers each new name may skip in the search for one without subscribers, which can be forgotten.
 const TRIES: usize = 8;
 
 /// Counts the events of each name, and forgets names that were not used for the longest time.
 ///
-/// No position is ever given twice: a name that was forgotten goes on behind the highest offset of all that were.
+/// No position is given twice. A forgotten name that returns continues after the highest offset of all forgotten names.
 #[derive(Debug)]
 pub(crate) struct Undeclared {
     most: usize,
@@ -32,7 +32,7 @@ impl Undeclared {
         Self { most, names: HashMap::new(), by_use: BTreeMap::new(), uses: 0, highest_forgotten: 0 }
     }
 
-    /// Gives the offset of the next event of a name. A name that is wanted is not forgotten.
+    /// Returns the offset of the next event of a name. A name with subscribers is not forgotten.
     pub(crate) fn next_offset(&mut self, name: &EventName, is_wanted: impl Fn(&EventName) -> bool) -> u64 {
         self.uses += 1;
         let offset = match self.names.get_mut(name) {

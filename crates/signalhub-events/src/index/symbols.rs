@@ -1,4 +1,4 @@
-//! Names as small numbers.
+//! Interned names.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::slab::Slab;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Symbol(std::num::NonZeroU32);
 
-/// Holds each name once, for as long as it is referred to: names come from clients and must not pile up.
+/// Holds each name once, and drops it when its last reference is removed: clients choose the names, so unused ones must not pile up.
 #[derive(Debug, Default)]
 pub(crate) struct Symbols {
     numbers: HashMap<Arc<str>, u32>,
@@ -32,7 +32,7 @@ impl Symbols {
         self.names.get(number(symbol)).map_or(0, |(name, _)| name.len())
     }
 
-    /// Refers to a name.
+    /// Adds a reference to a name.
     pub(crate) fn acquire(&mut self, name: &str) -> Symbol {
         if let Some(symbol) = self.find(name) {
             self.retain(symbol);
@@ -44,7 +44,7 @@ impl Symbols {
         symbol(number).expect("a slab's numbers end before the last u32, which alone has no successor")
     }
 
-    /// Refers to a name once more.
+    /// Adds a reference to a name that has one.
     pub(crate) fn retain(&mut self, symbol: Symbol) {
         if let Some((_, references)) = self.names.get_mut(number(symbol)) {
             *references += 1;

@@ -1,7 +1,7 @@
 //! Converts raw values to types by System.Text.Json's rules: names regardless of case, unknown members ignored, strict types.
 //!
-//! Names match where serde says which ones there are: in structs and enums. Flattened structs and untagged or internally tagged
-//! enums first collect their members without saying so, and therefore need the exact spelling.
+//! Names match regardless of case where serde gives the expected names: in structs and enums. For flattened structs and for untagged
+//! or internally tagged enums serde collects the members without giving names, so these need the exact spelling.
 
 use std::borrow::Cow;
 
@@ -44,7 +44,7 @@ impl<'a> Reader<'_, 'a> {
         Ok(self.scanner.string()?.decode()?)
     }
 
-    /// Reads a number of one type, where that type is what is wanted.
+    /// Reads a number of the expected type.
     fn number<N: std::str::FromStr>(&mut self) -> Result<Option<N>, BindError> {
         if self.scanner.kind()? != Kind::Number {
             return Ok(None);
@@ -140,7 +140,7 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
     fn deserialize_bytes<V: Visitor<'a>>(mut self, visitor: V) -> Result<V::Value, BindError> {
         match self.scanner.kind()? {
             Kind::String => visitor.visit_byte_buf(base64(&self.text()?)?),
-            // Types of bytes would take the numbers of an array.
+            // Without this check, types of bytes would accept an array of numbers.
             Kind::Array => Err(BindError::custom("an array is no base64")),
             _ => self.deserialize_any(visitor),
         }
@@ -158,7 +158,7 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
     ) -> Result<V::Value, BindError> {
         match self.scanner.kind()? {
             Kind::Object => visitor.visit_map(self::fields(fields, self.scanner)?),
-            // Derived types would take the fields in order from it.
+            // Without this check, derived types would read their fields from it in order.
             Kind::Array => Err(BindError::custom("an array is no object")),
             _ => self.deserialize_any(visitor),
         }
@@ -268,7 +268,7 @@ impl<'a> ReadValue<'a> for WholeText {
     }
 }
 
-/// Hands out the variant of an enum that was sent as an object of one member.
+/// Reads the variant of an enum that was sent as an object of one member.
 struct Variant<'s, 'a> {
     name: Cow<'a, str>,
     scanner: &'s mut Scanner<'a>,

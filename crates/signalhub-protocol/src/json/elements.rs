@@ -1,4 +1,4 @@
-//! Takes the elements of a raw array apart.
+//! Splits a raw array into its elements.
 
 use super::scan::{Kind, Scanner, SyntaxError};
 use crate::error::BindError;
@@ -23,7 +23,7 @@ impl<'a> RawElements<'a> {
         Self { scanner: Scanner::new(array), state: State::Unopened, count: 0 }
     }
 
-    /// Passes over the next element and gives its text.
+    /// Skips the next element and returns its text.
     pub(crate) fn next(&mut self) -> Result<Option<&'a [u8]>, BindError> {
         let mut first = match self.state {
             State::Unopened if self.scanner.kind()? != Kind::Array => return Err(SyntaxError.into()),
@@ -44,7 +44,7 @@ impl<'a> RawElements<'a> {
         Ok(Some(element))
     }
 
-    /// Says how many were passed over.
+    /// Returns how many elements were skipped.
     pub(crate) fn count(&self) -> usize {
         self.count
     }

@@ -31,7 +31,8 @@ fn digits_after_point(text: &str, least: usize) -> Option<usize> {
     (behind + 1 >= least).then_some(behind)
 }
 
-/// Rewrites `-1.25e-7`: plain while the point stands in reach, else with an exponent of two digits or more.
+/// Rewrites a number such as `-1.25e-7` as the original does: plainly for small exponents, otherwise with an exponent of at least two
+/// digits.
 fn write_scientific(text: &str, greatest_plain: i32, out: &mut Vec<u8>) {
     let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);

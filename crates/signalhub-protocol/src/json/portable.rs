@@ -4,7 +4,7 @@ use super::scan::{Check, SyntaxError};
 use super::text::Text;
 use crate::portable::{NotPortable, PROTOTYPE};
 
-/// The longest number that is finite whatever its digits are: the greatest double has 309 before its point.
+/// A number of at most this length is always finite: the greatest double has 309 digits before its point.
 const SURELY_FINITE: usize = 300;
 
 /// Refuses strings, numbers, names and nesting that some other protocol cannot represent. The caller checks that the text is UTF-8.

@@ -32,7 +32,7 @@ impl Kind {
         }
     }
 
-    /// Gives the name that the original's texts use where they speak of values.
+    /// Returns the name of the kind of value in the original's texts.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Null => "Null",
@@ -59,7 +59,7 @@ impl<'a> Scanner<'a> {
         Self { input, at: 0, depth: 0 }
     }
 
-    /// Says what comes next, without consuming it.
+    /// Returns the kind of the next value, without consuming it.
     pub(crate) fn kind(&mut self) -> Result<Kind, SyntaxError> {
         match self.peek() {
             Some(b'n') => Ok(Kind::Null),
@@ -73,12 +73,12 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Passes over one value of any kind and gives its text.
+    /// Skips one value of any kind and returns its text.
     pub(crate) fn value(&mut self) -> Result<&'a [u8], SyntaxError> {
         self.value_with(&mut Unchecked)
     }
 
-    /// Passes over one value all of whose parts pass a check, and gives its text.
+    /// Skips one value, checks all of its parts, and returns its text.
     pub(crate) fn value_with<C: Check>(&mut self, check: &mut C) -> Result<&'a [u8], C::Error> {
         let kind = self.kind()?;
         let start = self.at;
@@ -296,7 +296,7 @@ fn plain_run(bytes: &[u8]) -> usize {
     const HIGHS: u64 = 0x8080_8080_8080_8080;
     let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word;
     let mut run = 0;
-    // Eight bytes at a time. A borrow can wrongly mark a byte behind one that is marked rightly, so the first mark is right.
+    // Eight bytes at a time. A borrow can wrongly mark a byte, but only after a byte that is marked correctly, so the first mark is correct.
     for chunk in bytes.chunks_exact(8) {
         let word = u64::from_le_bytes(chunk.try_into().expect("chunks of eight bytes"));
         let control = word.wrapping_sub(ONES * 0x20) & !word;

@@ -1,4 +1,4 @@
-//! Strings of JSON: their escapes, and what makes them no text (RFC 8259, section 7).
+//! Strings of JSON, their escapes, and the reasons why a string is invalid (RFC 8259, section 7).
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ impl<'a> Text<'a> {
         self.escaped
     }
 
-    /// Gives the bytes to be compared with these names.
+    /// Returns the bytes to compare with these names.
     ///
     /// The original compares an escaped name piece by piece and fails where it comes to half a surrogate pair. It does not
     /// come there if the length, or what stands before the first escape, shows that the name is none of them.
@@ -54,7 +54,7 @@ impl<'a> Text<'a> {
         if self.escaped { self.decode().is_ok_and(|own| own == text) } else { self.raw == text.as_bytes() }
     }
 
-    /// Checks that its escapes are characters. What stands between them is not looked at.
+    /// Checks that its escapes are characters. The text between them is not checked.
     pub(crate) fn check_escapes(self) -> Result<(), TextError> {
         let mut rest = self.raw;
         while self.escaped

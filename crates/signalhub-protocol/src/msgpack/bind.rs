@@ -64,7 +64,7 @@ impl<'a> ArgumentReader<'a> {
         T::deserialize(Reader { scanner: &mut self.scanner, depth: 0 })
     }
 
-    /// Says how many were asked for.
+    /// Returns how many were requested.
     pub(crate) fn count(&self) -> usize {
         self.count
     }

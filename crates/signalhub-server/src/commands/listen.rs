@@ -60,14 +60,14 @@ struct Listener<'a> {
 
 /// Why there is no connection.
 enum Failure {
-    /// Another attempt would end the same way.
+    /// Another attempt would fail the same way.
     Final(CommandError),
     /// The server may be there again soon.
     Passing(String),
 }
 
 impl Listener<'_> {
-    /// Listens until the output ends or the server refuses for good.
+    /// Listens until the output ends or the server refuses in a way that a retry cannot change.
     async fn listen(&mut self) -> Result<(), CommandError> {
         let token = self.arguments.token.read()?;
         let mut client = match connect(self.arguments, token.as_deref()).await {
@@ -166,9 +166,9 @@ fn has_expired(token: &str) -> bool {
     claims.is_some_and(|claims| claims.exp <= now.as_secs_f64())
 }
 
-/// Why no more is printed.
+/// Why the output ended.
 enum Printed {
-    /// A reader such as `head` has seen enough.
+    /// The reader, such as `head`, has closed the pipe.
     Enough,
     /// The connection has ended.
     Disconnected(Disconnected),

@@ -1,4 +1,4 @@
-//! The clock difference that tokens are forgiven.
+//! The clock difference that is tolerated in the times of tokens.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is written from the definition of the keys: a file of defaults, a reference page, and the keys that were changed.
+//! Documents generated from the definition of the keys: a file of defaults, a reference page, and the list of changed keys.
 
 use std::fmt::Write;
 

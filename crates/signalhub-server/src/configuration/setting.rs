@@ -103,12 +103,12 @@ impl Fault {
         Self { path: String::new(), expected: expected.into(), place: None }
     }
 
-    /// Adds the name or number of the value that has the fault inside.
+    /// Prefixes the error's path with this key or index.
     pub(super) fn inside(self, name: &str) -> Self {
         Self { path: format!("{name}{}", self.path), ..self }
     }
 
-    /// Sets where it is, unless a more precise place is known.
+    /// Sets the place of the error, unless a more precise one is known.
     pub(super) fn or_at(self, place: Option<usize>) -> Self {
         Self { place: self.place.or(place), ..self }
     }

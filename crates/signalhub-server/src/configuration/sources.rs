@@ -9,14 +9,14 @@ use toml::de::{DeTable, DeValue};
 
 use super::{ApiKey, Configuration, Given, KEYS, Key};
 
-/// What the names of environment variables begin with.
+/// The prefix of environment variables.
 pub(super) const PREFIX: &str = "SIGNALHUB_";
 
-/// What the commands take from the environment, which is no key of the configuration: a bearer token and an API key.
+/// The variables of the commands that are not keys of the configuration: a bearer token and an API key.
 pub(crate) const TOKEN_VARIABLE: &str = "SIGNALHUB_TOKEN";
 pub(crate) const KEY_VARIABLE: &str = "SIGNALHUB_KEY";
 
-/// How many characters an API key has at least, outside development mode: random letters and digits hold 119 bits then.
+/// The minimum length of an API key outside development mode. 20 random letters and digits have 119 bits.
 pub(crate) const SHORTEST_KEY: usize = 20;
 
 /// The file that is read when none is named, if it exists.
@@ -54,7 +54,7 @@ impl Configuration {
         Ok(configuration)
     }
 
-    /// A key that others can reach must not be one that they can guess.
+    /// Refuses short API keys outside development mode, because they could be guessed.
     fn check_keys(&self) -> Result<(), ConfigurationError> {
         let is_short = |key: &ApiKey| key.reveal().len() < SHORTEST_KEY;
         match self.auth.has_keys() && self.publish.keys.iter().any(is_short) {

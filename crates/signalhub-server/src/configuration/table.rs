@@ -12,7 +12,7 @@ pub(super) trait Table: Default + 'static {
     /// Keys that do not exist, although an operator may expect them, and what to use instead.
     const MISSING: &'static [(&'static str, &'static str)] = &[];
 
-    /// Finds what is wrong with the tables of a list together, or with the keys of one of them together.
+    /// Checks rules between several tables or several keys of one table.
     fn check(tables: &[Self]) -> Result<(), TableFault>;
 }
 

@@ -119,8 +119,8 @@ fn issuer_warnings(configuration: &Configuration) -> Vec<String> {
     warnings
 }
 
-/// How many descriptors the public listener leaves to others: to the process, and to the internal listener, whose probes
-/// are answered while clients take all that there are.
+/// How many descriptors the public listener leaves free for the process and for the internal listener, so that probes are answered
+/// even when clients use all others.
 pub(crate) fn reserved_descriptors(configuration: &Configuration) -> usize {
     let internal = match configuration.listen.internal {
         Listener::Off => 0,

@@ -34,7 +34,7 @@ impl Metrics {
         Self(registry)
     }
 
-    /// Answers a request for it.
+    /// Answers a request for the page.
     pub(crate) fn response(&self) -> Response<Body> {
         let mut page = String::new();
         text::encode(&mut page, &self.0).expect("writing to a string cannot fail");

@@ -1,4 +1,4 @@
-//! Problems: the answers to what is refused (RFC 9457).
+//! Problems: the answers to refused requests (RFC 9457).
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(crate) struct Problem {
 
 macro_rules! problem_codes {
     ($( $variant:ident = $status:ident, $code:literal, $title:literal, $remedy:literal; )+) => {
-        /// The kinds of refusal; their codes stay as they are once they were released.
+        /// The kinds of problem. A released code never changes.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum ProblemCode {
             $( $variant, )+
@@ -38,7 +38,7 @@ macro_rules! problem_codes {
                 }
             }
 
-            /// What programs compare.
+            /// The code, which programs compare.
             pub(crate) fn code(self) -> &'static str {
                 match self {
                     $( Self::$variant => $code, )+
@@ -52,7 +52,7 @@ macro_rules! problem_codes {
                 }
             }
 
-            /// What is the matter.
+            /// The title: what is wrong.
             pub(crate) fn title(self) -> &'static str {
                 match self {
                     $( Self::$variant => $title, )+
@@ -93,7 +93,7 @@ problem_codes! {
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The server is stopping", "Wait as long as `Retry-After` says and try again.";
 }
 
-/// A server that is restarted is back soon, and another one behind the same address is there already.
+/// A server that restarts is back soon, and another server behind the same address may answer at once.
 const RETRY_WHEN_UNAVAILABLE: Duration = Duration::from_secs(1);
 
 impl Problem {
@@ -102,13 +102,13 @@ impl Problem {
         Self { code, detail: detail.into(), retry_after, allowed: None }
     }
 
-    /// Makes the refusal of an address from which too many wrong credentials came.
+    /// Makes the problem for an address that sent too many wrong credentials.
     pub(crate) fn too_many_failures(after: Duration) -> Self {
         let detail = "too many wrong keys and tokens have come from this address (limits.failed_authentications)";
         Self { retry_after: Some(after), ..Self::new(ProblemCode::TooManyFailures, detail) }
     }
 
-    /// Makes the refusal of what is allowed again after this time.
+    /// Makes a 429 problem with this `Retry-After`.
     pub(crate) fn rate_limited(detail: impl Into<String>, after: Duration) -> Self {
         Self { retry_after: Some(after), ..Self::new(ProblemCode::RateLimited, detail) }
     }
@@ -119,7 +119,7 @@ impl Problem {
         self.retry_after
     }
 
-    /// Makes the refusal of a method, where only `allowed` is.
+    /// Makes the problem for a method other than those in `allowed`.
     pub(crate) fn method_not_allowed(allowed: &'static str) -> Self {
         let problem = Self::new(ProblemCode::MethodNotAllowed, format!("allowed is {allowed}"));
         Self { allowed: Some(allowed), ..problem }
@@ -130,7 +130,7 @@ impl Problem {
         tracing::debug!(reason = self.code.label(), detail = self.detail, "a request was refused");
     }
 
-    /// Makes it the answer to a request.
+    /// Converts it to the answer to a request.
     pub(crate) fn to_response(&self) -> Response<Body> {
         let mut response = json_response(&self.details());
         *response.status_mut() = self.code.status();

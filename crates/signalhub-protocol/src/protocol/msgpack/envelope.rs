@@ -68,7 +68,7 @@ impl<'a> Envelope<'a> {
         self.read_call(items, Invocation { headers, invocation_id: Some(id), ..Invocation::new(target, NO_ARGUMENTS) })
     }
 
-    /// Reads what both kinds of calls end with. Clients before the streams sent five items.
+    /// Reads the fields that invocations and stream invocations share. Clients from before client streaming send five items.
     fn read_call(mut self, items: usize, mut invocation: Invocation<'a>) -> Result<Invocation<'a>, DecodeError> {
         let start = self.0.rest();
         match self.pass_arguments() {
@@ -78,7 +78,7 @@ impl<'a> Envelope<'a> {
                     invocation.stream_ids = self.stream_ids()?;
                 }
             }
-            // Binding them fails too, and the caller gets that error. The rest of the message is not read.
+            // Binding them fails as well, and the caller gets that error. The rest of the message is not read.
             Err(_) => invocation.arguments = Arguments::MessagePack(start),
         }
         Ok(invocation)
@@ -195,7 +195,7 @@ impl From<ScanError> for DecodeError {
     fn from(error: ScanError) -> Self {
         match error {
             ScanError::Code(code) => Self::Code { code, name: format::name(code) },
-            // Nothing of the envelope itself is nested.
+            // The envelope itself has no nested items.
             ScanError::End | ScanError::Depth => Self::End,
         }
     }

@@ -31,7 +31,7 @@ pub(crate) struct Authorizer {
     guesses: Option<GuessLimit>,
 }
 
-/// Whether a token without organisation may publish, which it then may for all of them.
+/// Whether a token without an organisation may publish. If so, it may publish for every organisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OrganisationRule {
     Optional,
@@ -41,7 +41,7 @@ pub(crate) enum OrganisationRule {
 /// An authorised publisher.
 #[derive(Debug)]
 pub(crate) struct Publisher {
-    /// Whose rate limit counts.
+    /// The publisher whose rate limit applies.
     pub(super) who: Who,
     rights: Rights,
 }
@@ -87,7 +87,7 @@ impl Authorizer {
             Ok(identity) => Publisher::of_token(&identity, self.organisation),
             Err(error) if error.is_genuine() => refused(&error.to_string()),
             Err(error) => {
-                // Who sent it learns nothing about the issuers and their keys.
+                // The answer tells the sender nothing about the issuers and their keys.
                 tracing::debug!(%error, "a bearer token was refused");
                 Err(self.wrong(head, "the bearer token is not valid"))
             }
@@ -111,7 +111,7 @@ impl Authorizer {
     }
 }
 
-/// Compares in a time that depends on the length of what was given, and on nothing else.
+/// Compares in constant time for a given length.
 fn same(key: &[u8], given: &[u8]) -> bool {
     let mut difference = usize::from(key.len() != given.len());
     for (index, byte) in given.iter().enumerate() {

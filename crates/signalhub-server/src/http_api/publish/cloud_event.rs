@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::publish_body::check_lengths;
 use crate::http_api::problem::{Problem, ProblemCode};
 
-/// The only version there is.
+/// The only supported version.
 const VERSION: &str = "1.0";
 
 /// The content of a CloudEvent.
@@ -20,7 +20,7 @@ pub(crate) struct CloudEvent {
 }
 
 impl CloudEvent {
-    /// Reads one CloudEvent. Attributes that mean nothing here are ignored, as the specification requires.
+    /// Reads one CloudEvent. Unknown attributes are ignored, as the specification requires.
     pub(crate) fn read(value: &RawValue) -> Result<Self, Problem> {
         if !value.get().starts_with('{') {
             let detail = format!("expected a CloudEvent, an object, found {}", kind(value));
@@ -47,7 +47,7 @@ impl CloudEvent {
         let expires = members.optional("expirytime", TIMESTAMP, timestamp)?;
         let organisation = members.optional("org", "the name of an organisation", name)?;
         let payload = members.optional("data", "JSON", Some)?.unwrap_or(RawValue::NULL);
-        // A source is a URI and no user, so the server fills in the sender.
+        // A source is a URI, not a user, so the server fills in the sender.
         let body = PublishBody { event, payload: payload.to_owned(), expires, organisation, sender: None };
         Ok(Self { body, source, id })
     }
@@ -72,7 +72,7 @@ fn json_type(value: &RawValue) -> Option<String> {
     })
 }
 
-/// Refuses what can be no attribute: most likely it was meant to be another one.
+/// Refuses invalid attribute names, because they are most likely misspelt.
 fn check_names(members: &Members<'_>) -> Result<(), Problem> {
     for name in members.remaining() {
         if name == "data_base64" {

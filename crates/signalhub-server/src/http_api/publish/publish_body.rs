@@ -1,4 +1,4 @@
-//! Reads publish bodies, and answers with a problem where they are wrong.
+//! Reads publish bodies. Invalid ones become problems.
 
 use portos_notifications::PublishBody;
 use portos_notifications::broker::EventError;
@@ -33,7 +33,7 @@ fn check_length(path: &str, name: &str) -> Result<(), Problem> {
     }
 }
 
-/// Tells why no event can be made of a body. It names only events that the publisher may publish.
+/// Converts the error of a body that cannot become an event. The problem names only events that the publisher may publish.
 pub(super) fn no_event(publisher: &Publisher, error: EventError) -> Problem {
     match error {
         EventError::Catalogue(error) => publisher.unknown_event(error),

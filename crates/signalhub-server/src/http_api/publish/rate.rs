@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::configuration::RateLimit;
 use crate::http_api::problem::Problem;
 
-/// With this number of publishers, those who have their whole allowance are removed.
+/// From this number of publishers on, those that have their whole allowance are removed.
 const SWEEP_AT: usize = 1024;
 
 /// The publisher that has an allowance.
@@ -21,7 +21,7 @@ pub(super) enum Who {
     User(Arc<str>, Option<Arc<str>>),
 }
 
-/// Counts what every publisher may still publish.
+/// The remaining allowance of each publisher.
 #[derive(Debug)]
 pub(super) struct Allowances {
     limit: RateLimit,
@@ -42,7 +42,7 @@ impl Allowances {
     /// Takes `count` notifications from an allowance, all of them or none.
     pub(super) fn take(&self, who: &Who, count: usize, now: Instant) -> Result<(), Problem> {
         let Some(rate) = self.limit.rate() else { return Ok(()) };
-        // After a panic elsewhere the numbers are still numbers.
+        // A panic elsewhere cannot leave the numbers in an invalid state.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.sweep(now);
         let bucket = buckets.of.entry(who.clone()).or_insert_with(|| TokenBucket::new(rate, now));

@@ -18,7 +18,7 @@ use crate::http_api::problem::{Problem, ProblemCode};
 const MOST_DISCARDED: usize = 16 << 20;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Reads a body of no more than `limit`; of a longer one, no more than that is read, and none takes longer than `time`.
+/// Reads a body of at most `limit` bytes within `time`.
 pub(super) async fn read<B>(headers: &HeaderMap, mut body: B, limit: ByteSize, time: Duration) -> Result<Bytes, Problem>
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
