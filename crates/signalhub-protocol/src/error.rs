@@ -128,9 +128,9 @@ pub enum EncodeError {
     /// An integer has more than 64 bits, which MessagePack cannot express.
     #[error("integers of more than 64 bits cannot be written")]
     TooWide,
-    /// A key of a map is neither a string nor a number nor a boolean, which JSON cannot express, or which clients in JavaScript
-    /// cannot read from MessagePack.
-    #[error("a key of a map must be a string, a number, a boolean or a unit variant")]
+    /// A key of a map is neither a string nor a number. Clients in JavaScript cannot read such a key from MessagePack; JSON has no
+    /// form for it, except that booleans are written as text.
+    #[error("a key of a map must be a string, a number or a unit variant")]
     Key,
     /// A key of a map is `__proto__`, which readers of MessagePack in JavaScript refuse.
     #[error("a key of a map must not be __proto__")]

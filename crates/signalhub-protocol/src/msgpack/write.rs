@@ -385,21 +385,14 @@ impl ser::SerializeMap for CompoundWriter<'_> {
     type Ok = ();
     type Error = EncodeError;
 
-    /// Refuses keys other than strings, numbers and booleans: JSON has no form for most of them, and `@msgpack/msgpack`, which
-    /// official clients in JavaScript read MessagePack with, ends the connection over them.
+    /// Refuses keys other than strings and numbers: `@msgpack/msgpack`, with which official clients in JavaScript read MessagePack,
+    /// accepts no others, and the client ends its connection.
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
         let start = self.out.len();
         key.serialize(Writer::new(self.out, self.depth))?;
         match Scanner::new(&self.out[start..]).token() {
             Ok(Token::Str(name)) if name == PROTOTYPE.as_bytes() => return Err(EncodeError::Prototype),
-            Ok(
-                Token::Str(_)
-                | Token::Unsigned(_)
-                | Token::Negative(_)
-                | Token::Float32(_)
-                | Token::Float64(_)
-                | Token::Truth(_),
-            ) => {}
+            Ok(Token::Str(_) | Token::Unsigned(_) | Token::Negative(_) | Token::Float32(_) | Token::Float64(_)) => {}
             _ => return Err(EncodeError::Key),
         }
         self.entries.push(start..self.out.len());
