@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "support/log.rs"]
+mod log;
 mod support;
 
+use log::Log;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::json;
 use signalhub::protocol::Protocol;
@@ -11,7 +14,6 @@ use signalhub::{
     Args, Call, Clients, CloseReason, Disconnected, Hub, HubBuilder, HubError, HubFilter, Identity, Next, Policy,
     Reply, State, Upload, require,
 };
-use support::log::Log;
 use support::{Client, Events, Shared, failed, idle, invoking, result};
 
 /// A type whose `Deserialize` panics.

@@ -23,7 +23,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 const RUNS: u64 = 60;
 
 /// How long a run may receive nothing before it counts as stuck.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 fn hub(parallel: usize) -> Hub {
     Hub::builder()
@@ -210,7 +210,7 @@ async fn check(number: u64) {
             hub.clients().all().send("Said", ("y".repeat(seed.below(5000) as usize),)).await.unwrap();
             sent += 1;
         }
-        let records = tokio::time::timeout(PATIENCE, messages(&mut reader)).await;
+        let records = tokio::time::timeout(TIMEOUT, messages(&mut reader)).await;
         let records = records.unwrap_or_else(|_| panic!("{} calls of {calls} are not answered", script.owed.len()));
         for record in records.split_terminator('\u{1e}') {
             script.on_message(&serde_json::from_str(record).unwrap(), &mut received);

@@ -2,15 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "support/log.rs"]
+mod log;
 mod support;
 
+use log::Log;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use signalhub::events::Broker;
 use signalhub::portos::broker::catalogue;
 use signalhub::protocol::Protocol;
 use signalhub::{Args, Hub, HubBuilder, Identity, Upload};
-use support::log::Log;
 use support::{Client, failed};
 
 #[derive(Deserialize)]

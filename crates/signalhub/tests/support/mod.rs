@@ -5,8 +5,6 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-pub(crate) mod log;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -19,7 +17,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// How long, on the paused clock, a test waits for an event before it fails.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Waits until every other task waits for something. No real time passes: the clock is paused, and it advances to the end of
 /// this sleep only when nothing else can run.
@@ -38,7 +36,7 @@ pub(crate) async fn seconds(client: &Client, count: u64) {
 
 /// Waits for an event, and fails if it does not happen.
 pub(crate) async fn soon<T>(event: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, event).await.expect("the event does not happen")
+    tokio::time::timeout(TIMEOUT, event).await.expect("the event does not happen")
 }
 
 /// The client's end of a connection whose handshake is done.
@@ -176,7 +174,7 @@ impl Client {
 
     /// Expects that no message comes by itself.
     pub(crate) async fn receives_nothing(&mut self) {
-        if let Ok(message) = tokio::time::timeout(PATIENCE, self.peer.receive()).await {
+        if let Ok(message) = tokio::time::timeout(TIMEOUT, self.peer.receive()).await {
             panic!("received {message:?}");
         }
     }
