@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use crate::action::Action;
 use crate::licence_activated::LICENCE_ACTIVATED;
-use crate::members::{MemberError, Members, name};
+use crate::members::{MemberError, Members};
 use crate::resource_changed::RESOURCES_CHANGED;
 
 /// Holds a payload of one of the two Portos events in the documented form.
@@ -71,7 +71,7 @@ pub enum PayloadError {
 #[cfg(feature = "broker")]
 pub(crate) fn resource_and_action(payload: &RawValue) -> Result<(String, Action), PayloadError> {
     let mut members = Members::read("p.", payload)?;
-    let resource = members.required("n", "the name of a resource", name)?;
+    let resource = members.required("n", "the name of a resource", crate::members::name)?;
     Ok((resource, members.required("a", ACTION, action)?))
 }
 
