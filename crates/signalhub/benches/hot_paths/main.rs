@@ -60,8 +60,12 @@ fn file() -> String {
 }
 
 fn record(costs: &[(&str, u64)]) -> io::Result<bool> {
+    // Comments at the top of the file say why costs have grown.
+    let before = std::fs::read_to_string(file())?;
+    let comments: String =
+        before.lines().filter(|line| line.starts_with('#')).map(|line| format!("{line}\n")).collect();
     let lines: Vec<String> = costs.iter().map(|(name, cost)| format!("{cost:>8} {name}\n")).collect();
-    std::fs::write(file(), lines.concat())?;
+    std::fs::write(file(), comments + &lines.concat())?;
     write!(io::stdout(), "{}", lines.concat())?;
     Ok(true)
 }
