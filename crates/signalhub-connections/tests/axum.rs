@@ -138,28 +138,9 @@ async fn limits_per_address_count_the_clients_of_a_trusted_proxy() {
     }
 }
 
-/// Sends a last message when the server stops.
-struct Parting;
-
-impl ConnectionHandler for Parting {
-    fn handle(self: Arc<Self>, mut connection: Connection) -> BoxFuture<()> {
-        Box::pin(async move {
-            let reason = loop {
-                match connection.receive(Intake::Open).await {
-                    Received::Drain => break CloseReason::ServerShutdown,
-                    Received::Ended(reason) => break reason,
-                    _ => {}
-                }
-            };
-            let _ = connection.outbound().send(&Frame::new(MessageKind::Text, b"last"));
-            connection.close(reason).await;
-        })
-    }
-}
-
 #[tokio::test]
 async fn event_streams_of_a_server_that_stops_end_without_their_last_chunk() {
-    let endpoint = || Endpoint::new(Parting).transports(Transports::ALL);
+    let endpoint = || Endpoint::new(support::SendsAtDrain(b"last".to_vec())).transports(Transports::ALL);
     let service = TowerEndpoint::new(endpoint());
     let inside = serve(Router::new().nest_service("/hub", service.clone())).await;
     let server = Server::bind("127.0.0.1:0").await.unwrap().endpoint("/hub", endpoint());

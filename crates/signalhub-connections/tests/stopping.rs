@@ -58,29 +58,8 @@ async fn connections_end_one_after_another_while_requests_are_answered() {
     assert!(TcpStream::connect(running.address).await.is_err());
 }
 
-/// Sends this text to its client when the server stops, unless it is empty.
-struct Parting(Vec<u8>);
-
-impl ConnectionHandler for Parting {
-    fn handle(self: Arc<Self>, mut connection: Connection) -> BoxFuture<()> {
-        Box::pin(async move {
-            let reason = loop {
-                match connection.receive(Intake::Open).await {
-                    Received::Drain => break CloseReason::ServerShutdown,
-                    Received::Ended(reason) => break reason,
-                    _ => connection.consume(connection.input().len()),
-                }
-            };
-            if !self.0.is_empty() {
-                let _ = connection.outbound().send(&Frame::new(MessageKind::Text, &self.0));
-            }
-            connection.close(reason).await;
-        })
-    }
-}
-
 async fn parting(last_words: &[u8]) -> Running {
-    let endpoint = Endpoint::new(Parting(last_words.to_vec())).transports(Transports::ALL);
+    let endpoint = Endpoint::new(SendsAtDrain(last_words.to_vec())).transports(Transports::ALL);
     let server = Server::bind("127.0.0.1:0").await.unwrap().endpoint("/echo", endpoint);
     let ((stop, stopping), (_, ended)) = (oneshot::channel::<()>(), mpsc::channel(1));
     let (address, counts) = (server.local_addr().unwrap(), server.connections());

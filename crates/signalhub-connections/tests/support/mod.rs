@@ -32,6 +32,27 @@ impl Authenticate for Named {
     }
 }
 
+/// Sends this text to its client when the server stops, unless it is empty.
+pub struct SendsAtDrain(pub Vec<u8>);
+
+impl ConnectionHandler for SendsAtDrain {
+    fn handle(self: Arc<Self>, mut connection: Connection) -> BoxFuture<()> {
+        Box::pin(async move {
+            let reason = loop {
+                match connection.receive(Intake::Open).await {
+                    Received::Drain => break CloseReason::ServerShutdown,
+                    Received::Ended(reason) => break reason,
+                    _ => connection.consume(connection.input().len()),
+                }
+            };
+            if !self.0.is_empty() {
+                let _ = connection.outbound().send(&Frame::new(MessageKind::Text, &self.0));
+            }
+            connection.close(reason).await;
+        })
+    }
+}
+
 /// Sends everything back; after `deaf` it reads nothing more, `drown` makes it send without end, `large` one large
 /// message, `bye` makes it close.
 pub struct Echo {
