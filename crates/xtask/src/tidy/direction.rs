@@ -4,13 +4,14 @@ use super::{Finding, Tree};
 use crate::workspace::{Dependency, Package, Purpose};
 
 /// What a package may depend on, for whatever purpose; ` ?` marks what must be behind a feature.
-const DIRECTION: [(&str, &[&str]); 10] = [
+const DIRECTION: [(&str, &[&str]); 11] = [
     ("signalhub-protocol", &[]),
     ("signalhub-connections", &[]),
     ("signalhub-events", &[]),
     ("signalhub-client", &["signalhub-protocol"]),
     ("signalhub", &["signalhub-protocol", "signalhub-connections", "signalhub-events", "portos-notifications"]),
     ("portos-notifications", &["signalhub-events ?"]),
+    ("signalhub-dialects", &["signalhub-connections", "signalhub-events"]),
     (
         "signalhub-server",
         &[
@@ -20,6 +21,7 @@ const DIRECTION: [(&str, &[&str]); 10] = [
             "signalhub-client",
             "signalhub",
             "portos-notifications",
+            "signalhub-dialects",
         ],
     ),
     (

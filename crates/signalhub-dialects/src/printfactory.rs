@@ -1,0 +1,1 @@
+//! PrintFactory: push messages about jobs, devices and nests for listeners that connect with a `MisKey`.

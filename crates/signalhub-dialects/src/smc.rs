@@ -1,0 +1,1 @@
+//! Forcepoint SMC: notifications about changed elements for API clients that log in.
