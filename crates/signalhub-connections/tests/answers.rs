@@ -159,3 +159,23 @@ async fn pages_answer_get_and_head_of_their_path() {
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("content-length: 2\r\n"), "{head}");
     assert!(head.ends_with("\r\n\r\n"), "{head}");
 }
+
+#[tokio::test]
+async fn the_first_accepted_subprotocol_that_a_client_offers_is_selected() {
+    let running = start_with(|endpoint| endpoint.subprotocol("access_token").subprotocol("v2"), |server| server).await;
+    for (offers, selected) in [
+        (&["access_token, secret"][..], Some("access_token")),
+        (&["secret,access_token"], Some("access_token")),
+        (&["x", "v2, access_token"], Some("v2")),
+        (&["Access_Token"], None),
+        (&["access", ""], None),
+        (&[], None),
+    ] {
+        let offers: String = offers.iter().map(|offer| format!("Sec-WebSocket-Protocol: {offer}\r\n")).collect();
+        let answer = answer(&mut running.open(format!("{UPGRADE}{offers}\r\n")).await).await;
+        assert_eq!((answer.status, answer.header("sec-websocket-protocol")), (101, selected), "{offers}");
+    }
+    let plain = start(Limits::default()).await;
+    let offer = format!("{UPGRADE}Sec-WebSocket-Protocol: v2\r\n\r\n");
+    assert_eq!(answer(&mut plain.open(offer).await).await.header("sec-websocket-protocol"), None);
+}

@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use http::request::Parts;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderValue, Request};
 use tokio::time::Instant;
 
 use crate::auth::authenticate::{Authenticate, Authentication};
@@ -48,6 +48,7 @@ pub struct Endpoint {
     origins: Option<Origins>,
     guesses: Option<GuessLimit>,
     added_headers: Option<AddedHeaders>,
+    subprotocols: Vec<&'static str>,
 }
 
 /// What happens to a connection whose credentials expire.
@@ -89,6 +90,7 @@ impl Endpoint {
             origins: None,
             guesses: None,
             added_headers: None,
+            subprotocols: Vec::new(),
         }
     }
 
@@ -195,6 +197,20 @@ impl Endpoint {
         self
     }
 
+    /// Accepts a subprotocol of WebSockets (RFC 6455, section 1.9), which is a token such as `chat`. Of the subprotocols that
+    /// a client offers, the server selects the first one that it accepts and names it in the answer. Clients that offer none
+    /// of them, or nothing, are connected without one. By default none is accepted, as by the original.
+    ///
+    /// # Panics
+    /// If it is no token, because it could not stand in a header.
+    #[must_use]
+    pub fn subprotocol(mut self, name: &'static str) -> Self {
+        let is_token = |byte: u8| byte.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(&byte);
+        assert!(!name.is_empty() && name.bytes().all(is_token), "the name of a subprotocol is a token");
+        self.subprotocols.push(name);
+        self
+    }
+
     /// Sets how long a client may stop reading while data is queued for it (`TransportSendTimeout`), 10 s by default.
     #[must_use]
     pub fn send_timeout(mut self, timeout: Duration) -> Self {
@@ -230,6 +246,14 @@ impl Endpoint {
 
     pub(crate) fn added_headers(&self) -> Option<&AddedHeaders> {
         self.added_headers.as_ref()
+    }
+
+    /// The subprotocol for a client whose request has these headers.
+    pub(crate) fn select_subprotocol(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let offers = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+        let mut offered = offers.flat_map(|value| value.split(',')).map(str::trim);
+        let selected = offered.find_map(|offer| self.subprotocols.iter().find(|name| **name == offer))?;
+        Some(HeaderValue::from_static(selected))
     }
 
     pub(crate) fn own_origins(&self) -> Option<&Origins> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, UPGRADE};
+use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::request::Parts;
 use http::{Response, StatusCode};
 use tracing::Span;
@@ -48,6 +48,9 @@ pub(super) fn connect(mounted: &Mounted, head: &Parts, identity: Identity, accep
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     let accept = HeaderValue::from_str(accept_key).expect("an accept key is base64");
     headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(subprotocol) = mounted.endpoint.select_subprotocol(&head.headers) {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    }
     response
 }
 
