@@ -10,6 +10,7 @@ pub(crate) mod identity;
 pub(crate) mod issuer;
 pub(crate) mod issuers;
 pub(crate) mod key_set;
+pub(crate) mod key_source;
 #[cfg(test)]
 pub(crate) mod test_keys;
 pub(crate) mod token;

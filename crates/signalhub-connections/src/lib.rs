@@ -82,6 +82,7 @@ pub use auth::identity::{Identity, Policy};
 pub use auth::issuer::Issuer;
 pub use auth::issuers::Issuers;
 pub use auth::key_set::{KeySet, KeySetError, SkippedKey};
+pub use auth::key_source::KeySource;
 pub use auth::token::TokenError;
 pub use close::CloseReason;
 pub use close::close_frame::{ClientClose, CloseCode, CloseFrame};

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use http::HeaderValue;
 use http::request::Parts;
 
@@ -14,6 +15,16 @@ use crate::auth::identity::Identity;
 pub trait Authenticate: Send + Sync + 'static {
     /// Checks the credentials of one request. If it panics, the client gets 500.
     fn authenticate(&self, request: &Parts) -> Authentication;
+
+    /// Tells when credentials that are [`Authentication::Invalid`] or [`Authentication::Unacceptable`] should be checked
+    /// again, such as when the keys of an identity provider have been fetched. The request waits for the future and is
+    /// authenticated once more, so the future must complete in a short time. `None`, the default, refuses the request at once.
+    ///
+    /// It is not called for valid credentials, so these wait for nothing.
+    fn ready(&self, request: &Parts) -> Option<BoxFuture<'static, ()>> {
+        let _ = request;
+        None
+    }
 
     /// The `WWW-Authenticate` header of a 401. None by default.
     fn challenge(&self) -> Option<HeaderValue> {
@@ -27,9 +38,27 @@ impl<A: Authenticate + ?Sized> Authenticate for Arc<A> {
         A::authenticate(self, request)
     }
 
+    fn ready(&self, request: &Parts) -> Option<BoxFuture<'static, ()>> {
+        A::ready(self, request)
+    }
+
     fn challenge(&self) -> Option<HeaderValue> {
         A::challenge(self)
     }
+}
+
+/// Checks the credentials of one request. If they are refused and may be accepted later ([`Authenticate::ready`]), waits and
+/// checks them once more.
+pub(crate) async fn authenticate_when_ready(reader: &dyn Authenticate, request: &Parts) -> Authentication {
+    let ready = match reader.authenticate(request) {
+        refused @ (Authentication::Invalid(_) | Authentication::Unacceptable(_)) => match reader.ready(request) {
+            Some(ready) => ready,
+            None => return refused,
+        },
+        other => return other,
+    };
+    ready.await;
+    reader.authenticate(request)
 }
 
 /// The outcome of [`Authenticate::authenticate`].
@@ -41,8 +70,8 @@ pub enum Authentication {
     Missing,
     /// The credentials are genuine and have expired.
     Expired,
-    /// The credentials are genuine, so they were not guessed, but they are not valid here. The text is for the log and must
-    /// contain no part of them.
+    /// The credentials are not valid here, and they do not count as a guess: they are genuine, or they cannot be checked. The
+    /// text is for the log and must contain no part of them.
     Unacceptable(Cow<'static, str>),
     /// The credentials are not valid. The text is for the log and must contain no part of them.
     Invalid(Cow<'static, str>),

@@ -119,8 +119,8 @@ pub(super) fn authenticate_token(
     match verify(&token) {
         Ok(identity) => Authentication::Identified(identity),
         Err(TokenError::Expired) => Authentication::Expired,
-        Err(error) if error.is_genuine() => Authentication::Unacceptable(error.to_string().into()),
-        Err(error) => Authentication::Invalid(error.to_string().into()),
+        Err(error) if error.is_guess() => Authentication::Invalid(error.to_string().into()),
+        Err(error) => Authentication::Unacceptable(error.to_string().into()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::BoxFuture;
 use jsonwebtoken::{Algorithm, Header, Validation};
 use serde_json::{Map, Value};
 
@@ -12,6 +13,7 @@ use crate::auth::claim_path::ClaimPath;
 use crate::auth::claim_reader::{ClaimReader, ClaimRule};
 use crate::auth::identity::Identity;
 use crate::auth::key_set::KeySet;
+use crate::auth::key_source::KeySource;
 use crate::auth::token::{TokenError, verified_claims};
 
 /// An issuer of tokens, such as an identity provider: its keys, and what its tokens must say.
@@ -21,6 +23,7 @@ use crate::auth::token::{TokenError, verified_claims};
 pub struct Issuer {
     name: Box<str>,
     keys: RwLock<Arc<KeySet>>,
+    source: Option<Arc<dyn KeySource>>,
     algorithms: Vec<Algorithm>,
     audiences: Vec<Box<str>>,
     audience_claim: ClaimPath,
@@ -47,6 +50,7 @@ impl Issuer {
         Self {
             name: name.into(),
             keys: RwLock::new(Arc::new(keys)),
+            source: None,
             algorithms,
             audiences: Vec::new(),
             audience_claim: ClaimPath::name("aud"),
@@ -55,6 +59,15 @@ impl Issuer {
             by_role: Vec::new(),
             reader: ClaimReader { text: one_text, ..ClaimReader::default() },
         }
+    }
+
+    /// Makes an issuer of its name whose public keys are fetched. It has none until they are set with
+    /// [`Issuers::replace_keys`](crate::Issuers::replace_keys); `source` is asked for them when a token needs one that is not
+    /// there.
+    ///
+    /// It accepts the algorithms RS256 and ES256.
+    pub fn fetched(name: &str, source: Arc<dyn KeySource>) -> Self {
+        Self { source: Some(source), ..Self::new(name, KeySet::empty()) }
     }
 
     /// Sets the algorithms that are accepted. An algorithm that does not fit the type of a key is never used with it: a public
@@ -146,6 +159,23 @@ impl Issuer {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
     }
 
+    /// Tells whether the keys are fetched while the server runs.
+    pub(super) fn is_fetched(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// How many keys there are at this moment.
+    pub(super) fn key_count(&self) -> usize {
+        self.keys().len()
+    }
+
+    /// Has the keys fetched for a token that was refused, if its key is not among those that are there.
+    pub(super) fn fetch_key(&self, header: &Header) -> Option<BoxFuture<'static, ()>> {
+        let source = self.source.as_ref().filter(|_| self.algorithms.contains(&header.alg))?;
+        let is_there = header.kid.as_deref().is_some_and(|id| self.keys().has_key(id, header.alg));
+        if is_there { None } else { source.fetch() }
+    }
+
     /// Verifies a token that names this issuer. The claims of the header that tell where to find a key (`jku`, `x5u`, `jwk`,
     /// `x5c`) are ignored.
     pub(super) fn verify(&self, token: &str, header: &Header) -> Result<Identity, TokenError> {
@@ -153,9 +183,13 @@ impl Issuer {
         if !self.algorithms.contains(&algorithm) {
             return Err(TokenError::Algorithm);
         }
+        let keys = self.keys();
+        if keys.is_empty() {
+            return Err(TokenError::KeysNotLoaded);
+        }
         let validation = self.validation(algorithm);
         let mut failure = TokenError::NoKey { id: header.kid.as_deref().map(Into::into) };
-        for key in self.keys().candidates(header.kid.as_deref(), algorithm) {
+        for key in keys.candidates(header.kid.as_deref(), algorithm) {
             match verified_claims(token, key, &validation) {
                 Ok(claims) => return self.identity(claims),
                 Err(TokenError::Signature) => failure = TokenError::Signature,

@@ -3,15 +3,17 @@
 use std::fmt;
 use std::time::SystemTime;
 
+use futures_util::future::BoxFuture;
 use http::HeaderValue;
 use http::request::Parts;
+use jsonwebtoken::Header;
 use jsonwebtoken::dangerous::insecure_decode_claims;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::auth::authenticate::{Authenticate, Authentication};
-use crate::auth::bearer::{BearerToken, authenticate_token};
+use crate::auth::bearer::{BearerToken, authenticate_token, bearer_token};
 use crate::auth::identity::Identity;
 use crate::auth::issuer::Issuer;
 use crate::auth::key_set::KeySet;
@@ -70,12 +72,32 @@ impl Issuers {
 
     /// Replaces the keys of an issuer, and forgets which tokens were verified. Returns whether there is such an issuer.
     pub fn replace_keys(&self, issuer: &str, keys: KeySet) -> bool {
-        let found = self.issuers.iter().find(|known| known.name() == issuer);
+        let found = self.find(issuer);
         if let Some(issuer) = found {
             issuer.replace_keys(keys);
             self.verified.clear();
         }
         found.is_some()
+    }
+
+    /// Counts the keys that an issuer has at this moment; 0 if there is no such issuer.
+    pub fn key_count(&self, issuer: &str) -> usize {
+        self.find(issuer).map_or(0, Issuer::key_count)
+    }
+
+    /// Verifies a token. If it is refused because its key is not there, and the keys of its issuer can be fetched, waits for
+    /// them and verifies it once more.
+    ///
+    /// # Errors
+    /// As [`Issuers::verify`].
+    pub async fn verify_when_ready(&self, token: &str) -> Result<Identity, TokenError> {
+        let refused = match self.verify(token) {
+            Err(error) if !error.is_genuine() => error,
+            verified => return verified,
+        };
+        let Some(ready) = self.keys_of(token) else { return Err(refused) };
+        ready.await;
+        self.verify(token)
     }
 
     /// Verifies a token.
@@ -91,12 +113,8 @@ impl Issuers {
         if let Some(identity) = hash.and_then(|hash| self.verified.get(hash, now, time)) {
             return Ok(identity);
         }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
-        let unverified: Unverified = insecure_decode_claims(token).map_err(|_| TokenError::Malformed)?;
-        let named = unverified.iss.as_ref().and_then(Value::as_str);
-        let Some(issuer) = self.issuers.iter().find(|issuer| named == Some(issuer.name())) else {
-            return self.verify_otherwise(token);
-        };
+        let (header, issuer) = self.read_unverified(token)?;
+        let Some(issuer) = issuer else { return self.verify_otherwise(token) };
         let keys = self.verified.key_generation();
         let identity = issuer.verify(token, &header)?;
         if let Some(hash) = hash.filter(|_| issuer.has_public_keys())
@@ -105,6 +123,27 @@ impl Issuers {
             self.verified.insert(keys, hash, &identity, expires, now);
         }
         Ok(identity)
+    }
+
+    /// Reads the header of a token, and finds the issuer that it names. Nothing of it is verified.
+    fn read_unverified(&self, token: &str) -> Result<(Header, Option<&Issuer>), TokenError> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
+        let unverified: Unverified = insecure_decode_claims(token).map_err(|_| TokenError::Malformed)?;
+        let named = unverified.iss.as_ref().and_then(Value::as_str);
+        Ok((header, named.and_then(|name| self.find(name))))
+    }
+
+    fn find(&self, issuer: &str) -> Option<&Issuer> {
+        self.issuers.iter().find(|known| known.name() == issuer)
+    }
+
+    /// Has the key of a token that was refused fetched, if its issuer's keys are fetched and it is not among them.
+    fn keys_of(&self, token: &str) -> Option<BoxFuture<'static, ()>> {
+        if !self.issuers.iter().any(Issuer::is_fetched) {
+            return None;
+        }
+        let (header, issuer) = self.read_unverified(token).ok()?;
+        issuer?.fetch_key(&header)
     }
 
     fn verify_otherwise(&self, token: &str) -> Result<Identity, TokenError> {
@@ -120,6 +159,10 @@ impl Issuers {
 impl Authenticate for Issuers {
     fn authenticate(&self, request: &Parts) -> Authentication {
         authenticate_token(request, |token| self.verify(token))
+    }
+
+    fn ready(&self, request: &Parts) -> Option<BoxFuture<'static, ()>> {
+        self.keys_of(&bearer_token(request)?)
     }
 
     fn challenge(&self) -> Option<HeaderValue> {

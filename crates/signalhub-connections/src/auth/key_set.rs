@@ -132,6 +132,21 @@ impl KeySet {
         Ok(Self { keys: vec![key], skipped: Vec::new() })
     }
 
+    /// Makes a set without keys, which verifies no token.
+    pub fn empty() -> Self {
+        Self { keys: Vec::new(), skipped: Vec::new() }
+    }
+
+    /// Counts the keys that are used.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Tells whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// The keys of the text that are not used.
     pub fn skipped(&self) -> &[SkippedKey] {
         &self.skipped
@@ -151,6 +166,11 @@ impl KeySet {
     pub(crate) fn candidates(&self, id: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &DecodingKey> {
         let fits = move |key: &&Key| key.supports(algorithm) && key.has_id(id);
         self.keys.iter().filter(fits).map(|key| &key.decoding).take(MAX_TRIED_KEYS)
+    }
+
+    /// Tells whether there is a key of exactly this id for the algorithm.
+    pub(crate) fn has_key(&self, id: &str, algorithm: Algorithm) -> bool {
+        self.keys.iter().any(|key| key.id.as_deref() == Some(id) && key.supports(algorithm))
     }
 
     fn collect(keys: Vec<Result<Key, SkippedKey>>) -> Result<Self, KeySetError> {

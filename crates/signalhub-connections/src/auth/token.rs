@@ -58,6 +58,9 @@ pub enum TokenError {
         /// The id (`kid`).
         id: Option<Box<str>>,
     },
+    /// The keys of its issuer were not fetched yet, or are too old.
+    #[error("key set not loaded")]
+    KeysNotLoaded,
     /// It is for another audience, or of another issuer.
     #[error("the issuer or the audience is not accepted")]
     WrongIssuerOrAudience,
@@ -90,8 +93,18 @@ impl TokenError {
             | Self::NoUser
             | Self::Claim { .. }
             | Self::Critical => true,
-            Self::Signature | Self::Algorithm | Self::UnknownIssuer | Self::NoKey { .. } | Self::Malformed => false,
+            Self::Signature
+            | Self::Algorithm
+            | Self::UnknownIssuer
+            | Self::NoKey { .. }
+            | Self::KeysNotLoaded
+            | Self::Malformed => false,
         }
+    }
+
+    /// Tells whether the token counts as a guess: it was checked and is not genuine.
+    pub fn is_guess(&self) -> bool {
+        !self.is_genuine() && *self != Self::KeysNotLoaded
     }
 
     /// Translates an error of [`jsonwebtoken::decode`].

@@ -16,6 +16,7 @@ use crate::auth::identity::Identity;
 use crate::counts::client_errors::ClientError;
 use crate::http::answers::{no_cache, text};
 use crate::http::body::Body;
+use crate::http::endpoint::Endpoint;
 use crate::http::mounted::Mounted;
 use crate::http::negotiate::{self, NegotiateVersion};
 use crate::http::origins::{OriginCheck, Origins};
@@ -92,15 +93,31 @@ async fn answer_page<B>(
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
-    let check = |origins: &Origins| origins.check(head, || mounted.endpoint.has_valid_bearer_token(head));
-    let cors = match panics::catch_call(|| mounted.endpoint.own_origins().or(default_origins).map(check)) {
+    let cors = match panics::catch(check_origin(&mounted.endpoint, head, default_origins)).await {
         Ok(None) => None,
         Ok(Some(OriginCheck::Accepted(cors))) => Some(cors),
         Ok(Some(OriginCheck::Preflight(response))) | Err(response) => return response,
         Ok(Some(OriginCheck::Foreign(response))) => return refuse_page(&mounted.registry, head, response),
     };
-    let response = panics::catch(handle(mounted, route, head, body)).await;
+    let response = panics::catch(handle(mounted, route, head, body)).await.unwrap_or_else(|failed| failed);
     add_cors_headers(&mounted.registry, cors.as_ref(), response)
+}
+
+async fn check_origin(endpoint: &Endpoint, head: &Parts, default_origins: Option<&Origins>) -> Option<OriginCheck> {
+    let origins = endpoint.own_origins().or(default_origins)?;
+    let mut has_refused_token = false;
+    let checked = origins.check(head, || {
+        let is_valid = endpoint.has_valid_bearer_token(head);
+        has_refused_token = !is_valid;
+        is_valid
+    });
+    match has_refused_token.then(|| endpoint.bearer_token_ready(head)).flatten() {
+        None => Some(checked),
+        Some(ready) => {
+            ready.await;
+            Some(origins.check(head, || endpoint.has_valid_bearer_token(head)))
+        }
+    }
 }
 
 /// Authenticates and answers a request. Authentication comes first, as in the original.
@@ -108,7 +125,7 @@ async fn handle<B>(mounted: &Mounted, route: Route, head: &Parts, body: RequestB
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
-    let identity = match mounted.endpoint.admit(head) {
+    let identity = match mounted.endpoint.admit(head).await {
         Ok(identity) => identity,
         Err(refusal) => return mounted.refuse(refusal),
     };

@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request};
 use tokio::time::Instant;
 
-use crate::auth::authenticate::{Authenticate, Authentication};
+use crate::auth::authenticate::{Authenticate, Authentication, authenticate_when_ready};
 use crate::auth::bearer::authorization_token;
 use crate::auth::guess_limit::GuessLimit;
 use crate::auth::identity::{Identity, Policy};
@@ -300,22 +301,31 @@ impl Endpoint {
         self.authenticate.as_ref()
     }
 
-    /// Authenticates a request, and checks the policies.
-    pub(crate) fn admit(&self, request: &Parts) -> Result<Identity, Refusal> {
+    /// Authenticates a request, and checks the policies. It waits only for credentials that may be accepted later
+    /// ([`Authenticate::ready`]).
+    pub(crate) async fn admit(&self, request: &Parts) -> Result<Identity, Refusal> {
+        let authentication = match &self.authenticate {
+            Some(reader) => authenticate_when_ready(&**reader, request).await,
+            None => Authentication::Missing,
+        };
+        self.check(request, authentication)
+    }
+
+    fn check(&self, request: &Parts, authentication: Authentication) -> Result<Identity, Refusal> {
         let mut guessed = false;
-        let (identity, error, why) = match self.authenticate.as_ref().map(|reader| reader.authenticate(request)) {
-            Some(Authentication::Identified(identity)) => {
+        let (identity, error, why) = match authentication {
+            Authentication::Identified(identity) => {
                 (identity, ClientError::InvalidCredentials, "they name no user".into())
             }
-            Some(Authentication::Expired) => {
+            Authentication::Expired => {
                 (Identity::anonymous(), ClientError::ExpiredCredentials, "they have expired".into())
             }
-            Some(Authentication::Unacceptable(why)) => (Identity::anonymous(), ClientError::InvalidCredentials, why),
-            Some(Authentication::Invalid(why)) => {
+            Authentication::Unacceptable(why) => (Identity::anonymous(), ClientError::InvalidCredentials, why),
+            Authentication::Invalid(why) => {
                 guessed = true;
                 (Identity::anonymous(), ClientError::InvalidCredentials, why)
             }
-            Some(Authentication::Missing) | None => {
+            Authentication::Missing => {
                 (Identity::anonymous(), ClientError::MissingCredentials, "there are none".into())
             }
         };
@@ -334,13 +344,13 @@ impl Endpoint {
     /// Tells whether a request is authenticated by a bearer token in its `Authorization` header alone. Browsers add
     /// cookies and passwords to requests by themselves, but never bearer tokens.
     pub(crate) fn has_valid_bearer_token(&self, request: &Parts) -> bool {
-        let (Some(reader), Some(_)) = (&self.authenticate, authorization_token(request)) else { return false };
-        let mut alone = Request::new(()).into_parts().0;
-        (alone.method, alone.version) = (request.method.clone(), request.version);
-        alone.extensions = request.extensions.clone();
-        let headers = request.headers.get_all(AUTHORIZATION).iter();
-        alone.headers.extend(headers.map(|value| (AUTHORIZATION, value.clone())));
+        let (Some(reader), Some(alone)) = (&self.authenticate, with_bearer_token_alone(request)) else { return false };
         matches!(reader.authenticate(&alone), Authentication::Identified(identity) if identity.user.is_some())
+    }
+
+    /// Tells when a bearer token that is not valid should be checked again.
+    pub(crate) fn bearer_token_ready(&self, request: &Parts) -> Option<BoxFuture<'static, ()>> {
+        self.authenticate.as_ref()?.ready(&with_bearer_token_alone(request)?)
     }
 
     /// When a connection of this identity is closed because its credentials expire; `None` if it is not.
@@ -350,6 +360,17 @@ impl Endpoint {
             ExpiredCredentials::Close => identity.deadline(),
         }
     }
+}
+
+/// A copy of a request that has no other credentials than the bearer token in its `Authorization` header; `None` if it has none.
+fn with_bearer_token_alone(request: &Parts) -> Option<Parts> {
+    authorization_token(request)?;
+    let mut alone = Request::new(()).into_parts().0;
+    (alone.method, alone.version) = (request.method.clone(), request.version);
+    alone.extensions = request.extensions.clone();
+    let headers = request.headers.get_all(AUTHORIZATION).iter();
+    alone.headers.extend(headers.map(|value| (AUTHORIZATION, value.clone())));
+    Some(alone)
 }
 
 impl fmt::Debug for Endpoint {

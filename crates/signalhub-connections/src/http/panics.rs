@@ -9,10 +9,10 @@ use http::{Response, StatusCode};
 use crate::http::answers;
 use crate::http::body::Body;
 
-/// Awaits an answer. If its code panics, the answer is 500.
-pub(crate) async fn catch(answer: impl Future<Output = Response<Body>>) -> Response<Body> {
+/// Awaits a future that runs code of an application. If it panics, the error is the answer: 500.
+pub(crate) async fn catch<T>(future: impl Future<Output = T>) -> Result<T, Response<Body>> {
     // What a panic interrupts is dropped, and the locks of this crate ignore poisoning.
-    AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| failed())
+    AssertUnwindSafe(future).catch_unwind().await.map_err(|_| failed())
 }
 
 /// Calls a function of an application. If it panics, the error is the answer: 500.

@@ -108,7 +108,7 @@ impl PublishApi {
         }
         let (head, body) = request.into_parts();
         // Credentials come first: without them a client learns nothing more, and the server reads no body.
-        let publisher = self.authorizer.identify(&head)?;
+        let publisher = self.authorizer.identify(&head).await?;
         self.allowances.take(&publisher.who, 1, Instant::now())?;
         let media = match MediaType::of(&head.headers) {
             Ok(media) => media,

@@ -1,4 +1,6 @@
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine;
@@ -10,6 +12,7 @@ use serde_json::json;
 
 use super::*;
 use crate::auth::claim_path::ClaimPath;
+use crate::auth::key_source::KeySource;
 use crate::auth::test_keys::{ED25519, OTHER_RSA, P256, P384, RSA, TestKey};
 
 const ISSUER: &str = "https://login.acme.example";
@@ -380,6 +383,69 @@ fn a_request_is_authenticated_and_unverified_tokens_count_as_guesses() {
         assert!(matches!(&outcome, Authentication::Invalid(text) if text == reason), "{outcome:?}");
     }
     assert_eq!(issuers.challenge().unwrap(), "Bearer");
+}
+
+/// Replaces the keys when it is asked for them, and counts how often that was.
+#[derive(Default)]
+struct Source {
+    issuers: OnceLock<Weak<Issuers>>,
+    asked: AtomicUsize,
+}
+
+impl KeySource for Source {
+    fn fetch(&self) -> Option<BoxFuture<'static, ()>> {
+        let issuers = self.issuers.get()?.upgrade()?;
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        Some(Box::pin(async move {
+            issuers.replace_keys(ISSUER, keys(&[RSA.jwk("rsa"), P256.jwk("p256")]));
+        }))
+    }
+}
+
+#[tokio::test]
+async fn keys_are_fetched_for_a_token_whose_key_is_not_there_and_for_no_other() {
+    let source = Arc::new(Source::default());
+    let fetched = Issuer::fetched(ISSUER, Arc::clone(&source) as _).audiences(["hub"]);
+    let issuers = Issuers::new().with(fetched).with(Issuer::new("b", keys(&[RSA.jwk("rsa")])));
+    let issuers = Arc::new(issuers.otherwise(BearerToken::hs256(SECRET)));
+    source.issuers.set(Arc::downgrade(&issuers)).unwrap();
+    let good = |changes| RSA.sign(Some("rsa"), &claims(changes));
+    let none = TokenError::NoKey { id: Some("x".into()) };
+    assert_eq!(issuers.verify(&good(json!({}))), Err(TokenError::KeysNotLoaded));
+    assert!(!TokenError::KeysNotLoaded.is_guess() && !TokenError::KeysNotLoaded.is_genuine());
+    assert_eq!(issuers.key_count(ISSUER), 0);
+    for (token, asked, expected) in [
+        (good(json!({})), 1, Ok(())),
+        (good(json!({"nbf": at(60)})), 0, Err(TokenError::TooEarly)),
+        (good(json!({"iss": "c"})), 0, Err(TokenError::UnknownIssuer)),
+        (good(json!({"iss": "b", "aud": null})), 0, Ok(())),
+        (RSA.sign(Some("x"), &claims(json!({"iss": "b"}))), 0, Err(none.clone())),
+        (good(json!({"aud": "x"})), 0, Err(TokenError::WrongIssuerOrAudience)),
+        ("x.y.z".to_owned(), 0, Err(TokenError::Malformed)),
+        (OTHER_RSA.sign(Some("rsa"), &claims(json!({}))), 0, Err(TokenError::Signature)),
+        (ED25519.sign(Some("x"), &claims(json!({}))), 0, Err(TokenError::Algorithm)),
+        (RSA.sign(Some("x"), &claims(json!({}))), 1, Err(none)),
+        // The id is known, but that key is of another type.
+        (P256.sign(Some("rsa"), &claims(json!({}))), 1, Err(TokenError::NoKey { id: Some("rsa".into()) })),
+        // A token that names no key may have been signed with one that is not known.
+        (OTHER_RSA.sign(None, &claims(json!({}))), 1, Err(TokenError::Signature)),
+        (P256.sign(None, &claims(json!({}))), 0, Ok(())),
+        (P256.sign(Some("p256"), &claims(json!({}))), 0, Ok(())),
+    ] {
+        let verified = issuers.verify_when_ready(&token).await.map(drop);
+        assert_eq!(verified, expected, "{token}");
+        assert_eq!(source.asked.swap(0, Ordering::Relaxed), asked, "{token}");
+    }
+    assert_eq!((issuers.key_count(ISSUER), issuers.key_count("c")), (2, 0));
+    issuers.replace_keys(ISSUER, KeySet::empty());
+    assert_eq!(issuers.verify(&good(json!({}))), Err(TokenError::KeysNotLoaded));
+    let request = Request::builder().header("authorization", format!("Bearer {}", good(json!({}))));
+    let request = request.body(()).unwrap().into_parts().0;
+    let refused = issuers.authenticate(&request);
+    assert!(matches!(&refused, Authentication::Unacceptable(text) if text == "key set not loaded"), "{refused:?}");
+    issuers.ready(&request).unwrap().await;
+    assert!(matches!(issuers.authenticate(&request), Authentication::Identified(_)));
+    assert!(issuers.ready(&request).is_none());
 }
 
 proptest! {

@@ -127,7 +127,8 @@ impl Routes {
         let response = match page.or(self.otherwise.as_ref()) {
             Some(respond) => {
                 // `respond` may panic before it returns its future, so it is called inside the block.
-                panics::catch(async { Arc::clone(respond).respond(Request::from_parts(head, body)).await }).await
+                let answer = async { Arc::clone(respond).respond(Request::from_parts(head, body)).await };
+                panics::catch(answer).await.unwrap_or_else(|failed| failed)
             }
             None => refuse_error(
                 &self.registry,

@@ -65,7 +65,8 @@ impl Authorizer {
     }
 
     /// Identifies the publisher of a request, and refuses one that may publish nothing at all.
-    pub(crate) fn identify(&self, head: &Parts) -> Result<Publisher, Problem> {
+    /// It waits only for the key of a token that is fetched from its issuer.
+    pub(crate) async fn identify(&self, head: &Parts) -> Result<Publisher, Problem> {
         let refused = |detail: &str| Err(Problem::new(ProblemCode::Unauthenticated, detail));
         if let Some(key) = head.headers.get(API_KEY) {
             let place = self.place_of(key.as_bytes());
@@ -83,13 +84,14 @@ impl Authorizer {
         let Some(token) = authorization_token(head) else {
             return refused("expected the header X-API-Key, or Authorization with a bearer token");
         };
-        match self.tokens.verify(token) {
+        match self.tokens.verify_when_ready(token).await {
             Ok(identity) => Publisher::of_token(&identity, self.organisation),
             Err(error) if error.is_genuine() => refused(&error.to_string()),
             Err(error) => {
                 // The answer tells the sender nothing about the issuers and their keys.
                 tracing::debug!(%error, "a bearer token was refused");
-                Err(self.wrong(head, "the bearer token is not valid"))
+                let detail = "the bearer token is not valid";
+                if error.is_guess() { Err(self.wrong(head, detail)) } else { refused(detail) }
             }
         }
     }
