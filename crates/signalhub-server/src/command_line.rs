@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::error::CommandError;
 use crate::commands::sources::Sources;
-use crate::commands::{config, listen, publish, serve, token};
+use crate::commands::{config, key, listen, publish, serve, token};
 use crate::log;
 
 /// A hub for the official SignalR clients, with a publish API.
@@ -28,6 +28,9 @@ enum Command {
     /// Signs and checks tokens with the configured key
     #[command(subcommand)]
     Token(token::Command),
+    /// Makes API keys for clients that publish
+    #[command(subcommand)]
+    Key(key::Command),
     /// Checks and explains the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -51,6 +54,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match command {
         None | Some(Command::Serve) => serve::run(&sources).await,
         Some(Command::Token(command)) => token::run(&sources, command),
+        Some(Command::Key(command)) => key::run(&command),
         Some(Command::Config(command)) => config::run(&sources, &command).await,
         Some(Command::Publish(arguments)) => publish::run(&sources, arguments).await,
         Some(Command::Listen(arguments)) => listen::run(&arguments).await,

@@ -10,6 +10,7 @@ mod leeway;
 mod log_filter;
 mod maximum;
 mod negotiation;
+mod publish_client;
 mod rate;
 mod reference;
 mod secret;
@@ -32,6 +33,8 @@ pub use issuer::{Audiences, GrantsByRole, KeyFile, RequiredClaims, TokenIssuer};
 pub use leeway::Leeway;
 pub use log_filter::LogFilter;
 pub use maximum::{Maximum, SocketShare};
+pub(crate) use publish_client::Nearness;
+pub use publish_client::{ClientName, ExpiryTime, KeyDigest, PublishClient};
 pub use rate::{CallRateLimit, RateLimit};
 pub(crate) use reference::{changed, defaults_text, reference_page};
 pub use secret::{ApiKey, SigningSecret};
@@ -43,7 +46,7 @@ pub use table::Tables;
 pub use tls::PemFile;
 pub use unit::ByteSize;
 pub(crate) use unit::parse_duration;
-pub(crate) use warnings::{reserved_descriptors, warnings};
+pub(crate) use warnings::{expiry_warning, reserved_descriptors, warnings};
 
 /// The URL of a server whose configuration sets no address.
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:3000";
@@ -276,6 +279,8 @@ configuration! {
     publish: Publish {
         /// The API keys that may publish everything; outside development mode of at least 20 characters.
         keys: Vec<ApiKey> = Vec::new();
+        /// Programs that publish, each with a name, a key and rights of its own: one table for each key. The page `publishing.md` has examples.
+        clients: Tables<PublishClient> = Tables::default();
         /// The longest body of a request.
         maximum_body_size: ByteSize = ByteSize::kibibytes(1024);
         /// How long a body may take to arrive.

@@ -47,7 +47,7 @@ impl Publishing {
         };
         let bearer = BearerToken::hs256(b"a secret of fuzzing that has enough bytes");
         let tokens = Arc::new(Issuers::new().otherwise(bearer));
-        let authorizer = Authorizer::new(settings.keys.clone(), tokens, OrganisationRule::Optional);
+        let authorizer = Authorizer::new(&settings, tokens, OrganisationRule::Optional);
         let runtime = Builder::new_current_thread().enable_time().build().expect("a thread can have a runtime");
         let entered = runtime.enter();
         let api = PublishApi::new(Broker::builder(catalogue()).build(), authorizer, &settings, Lifecycle::default());

@@ -38,6 +38,7 @@ mod file_content;
 pub mod fuzzing;
 mod grant;
 mod http_api;
+mod key_expiry;
 mod lifecycle;
 mod listener_tls;
 mod log;

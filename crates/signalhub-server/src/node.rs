@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use portos_notifications::broker;
 use signalhub::connections::{
@@ -21,6 +21,7 @@ use crate::http_api::counts::Counts;
 use crate::http_api::publish::PublishApi;
 use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
 use crate::http_api::{InternalRoutes, PublicRoutes};
+use crate::key_expiry::KeyExpiry;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::listener_tls::{self, ListenerTls, ListenerTlsError};
 use crate::reload::{ReloadRequest, Reloader};
@@ -43,6 +44,7 @@ pub struct Node {
     shutdown_delay: Duration,
     counts: Counts,
     reloader: Reloader,
+    key_expiry: KeyExpiry,
 }
 
 impl Node {
@@ -98,7 +100,8 @@ impl Node {
             }
         };
         let shutdown_delay = configuration.listen.shutdown_delay;
-        Ok(Self { server, address, internal, lifecycle, shutdown_delay, counts, reloader })
+        let key_expiry = KeyExpiry::new(&configuration.publish.clients, SystemTime::now());
+        Ok(Self { server, address, internal, lifecycle, shutdown_delay, counts, reloader, key_expiry })
     }
 
     /// Returns the address of the hub and the publish API.
@@ -127,7 +130,7 @@ impl Node {
     /// # Errors
     /// When a listener fails.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { server, internal, lifecycle, shutdown_delay, reloader, .. } = self;
+        let Self { server, internal, lifecycle, shutdown_delay, reloader, key_expiry, .. } = self;
         let (ended, end) = oneshot::channel::<()>();
         let public = async {
             let shutdown = async {
@@ -151,6 +154,7 @@ impl Node {
         tokio::select! {
             (public, internal) = serving => public.and(internal),
             never = reloader.run() => match never {},
+            never = key_expiry.run() => match never {},
         }
     }
 }
@@ -217,7 +221,7 @@ fn authorizer(auth: &Auth, tokens: Arc<Issuers>, publish: &settings::Publish) ->
         true => OrganisationRule::Required,
         false => OrganisationRule::Optional,
     };
-    Authorizer::new(publish.keys.clone(), tokens, organisation)
+    Authorizer::new(publish, tokens, organisation)
 }
 
 fn hub(configuration: &Configuration, broker: Broker) -> Hub {

@@ -168,6 +168,8 @@ async fn commands_exit_with_what_came_of_them() {
     let missing = r#"[{"issuer":"a","jwks":"/no/keys.json","audience":"hub"}]"#;
     let garbage = r#"[{"issuer":"a","pem":"/proc/version","audience":"hub"}]"#;
     let shared = r#"[{"issuer":"a","secret":"a secret of at least thirty-two bytes"}]"#;
+    let short = r#"[{"name":"billing","key":"nineteen-characters"}]"#;
+    let expired = r#"[{"name":"billing","key":"a-key-of-twenty-char","expires":"2020-01-31"}]"#;
     type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a str);
     let rows: &[Row<'_>] = &[
         (&["--help"], &none, 0, "Usage"),
@@ -183,6 +185,22 @@ async fn commands_exit_with_what_came_of_them() {
         (&["config", "check", "--set", "publish.keys=a-key-of-twenty-char,abc"], &secret, 1, "at least 20 characters"),
         (&["config", "check", "--set", "publish.keys=a-key-of-twenty-char"], &secret, 0, "the configuration "),
         (&["config", "check", "--set", "publish.keys=abc"], &none, 0, "the configuration "),
+        (
+            &["serve"],
+            &[secret[0], ("SIGNALHUB_PUBLISH__CLIENTS", short)],
+            1,
+            "\"publish.clients[0].key\": expected a key of at",
+        ),
+        (&["config", "check"], &[("SIGNALHUB_PUBLISH__CLIENTS", short)], 0, "the configuration "),
+        (&["config", "check"], &[("SIGNALHUB_PUBLISH__CLIENTS", expired)], 0, "the key of billing has expired"),
+        (
+            &["config", "check"],
+            &[("SIGNALHUB_PUBLISH__CLIENTS", "[{}]")],
+            1,
+            "\"publish.clients[0].name\": expected the",
+        ),
+        (&["key", "create"], &none, 2, "--name"),
+        (&["key", "create", "--name", "a b"], &none, 2, "expected a name of 1 to 64 letters"),
         (&["config", "check", "--set", "hub.minimum_protocol_version=2"], &none, 1, "expected 0 or 1"),
         (
             &["config", "check"],
@@ -245,4 +263,30 @@ async fn a_created_token_is_checked_with_its_claims() {
     assert_eq!((&claims["sub"], &claims["org"]), (&"ann".into(), &"shop".into()));
     assert_eq!(claims["grants"], serde_json::json!([{ "e": "portos.*", "r": "tickets" }]));
     assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 3600);
+}
+
+#[tokio::test]
+async fn a_created_key_publishes_with_the_table_that_is_printed_beside_it() {
+    let create = async || {
+        let output = program(&["key", "create", "--name", "billing"]).output().await.unwrap();
+        let (code, printed, _) = texts(&output);
+        assert_eq!(code, Some(0), "{printed}");
+        let (key, table) = printed.split_once("\n\n").unwrap();
+        (key.to_owned(), table.to_owned())
+    };
+    let ((key, table), (other, _)) = (create().await, create().await);
+    let random = key.strip_prefix("shk_").unwrap();
+    assert!(
+        random.len() == 43 && random.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)),
+        "{key}"
+    );
+    assert!(table.contains("[[publish.clients]]\nname = \"billing\"\n") && !table.contains(random), "{table}");
+    assert_ne!(key, other);
+    let node = Running::start(configuration(&table)).await;
+    for (key, expected) in [(key, Some(0)), (other, Some(1))] {
+        let arguments = ["publish", EVENT, "--payload", "{}", "--url", &node.url];
+        let output = program(&arguments).env("SIGNALHUB_KEY", key).output().await.unwrap();
+        assert_eq!(output.status.code(), expected, "{output:?}");
+    }
+    node.stop().await;
 }

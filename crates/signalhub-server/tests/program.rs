@@ -329,7 +329,14 @@ async fn stream_once(hub: &str, token: &str, version: u8) -> String {
 
 #[tokio::test]
 async fn logs_hold_no_token_and_no_key() {
-    let variables = [("SIGNALHUB_AUTH__SECRET", SECRET), ("SIGNALHUB_PUBLISH__KEYS", KEY), ("RUST_LOG", "trace")];
+    const CLIENT_KEY: &str = "key-of-a-client-with-a-name";
+    let clients = format!(r#"[{{"name":"billing","key":"{CLIENT_KEY}","organisations":["acme"]}}]"#);
+    let variables = [
+        ("SIGNALHUB_AUTH__SECRET", SECRET),
+        ("SIGNALHUB_PUBLISH__KEYS", KEY),
+        ("SIGNALHUB_PUBLISH__CLIENTS", &clients),
+        ("RUST_LOG", "trace"),
+    ];
     let server = Server::start(&variables).await;
     let output = program(&["token", "create", "--user", "ann", "--publish", "portos.*"]).envs(variables).output().await;
     let token = texts(&output.unwrap()).1.trim().to_owned();
@@ -369,9 +376,12 @@ async fn logs_hold_no_token_and_no_key() {
         ("application/cloudevents-batch+json", format!("[{event},{event}]")),
     ];
     for (content_type, body) in bodies {
-        for (name, value) in
-            [("x-api-key", KEY.to_owned()), ("authorization", bearer(&token)), ("authorization", bearer(&forged))]
-        {
+        for (name, value) in [
+            ("x-api-key", KEY.to_owned()),
+            ("x-api-key", CLIENT_KEY.to_owned()),
+            ("authorization", bearer(&token)),
+            ("authorization", bearer(&forged)),
+        ] {
             let request = Request::post(&publish).header("content-type", content_type).header(name, value);
             send(request.header("x-request-id", "id-of-the-test").body(Full::from(body.clone())).unwrap()).await;
         }
@@ -389,8 +399,12 @@ async fn logs_hold_no_token_and_no_key() {
     for text in ["a request was refused", "a batch was published", "id-of-a-cloud-event"] {
         assert!(log.lines().filter(of_the_test).any(|line| line.contains(text)), "{text} is missing: {log}");
     }
+    let by_name = || log.lines().filter(of_the_test).filter(|line| line.contains("publisher=billing"));
+    for text in ["a request was refused", "a batch was published"] {
+        assert!(by_name().any(|line| line.contains(text)), "{text} is missing with its publisher: {log}");
+    }
     let signature = token.rsplit('.').next().unwrap();
-    let secrets = [token.as_str(), signature, SECRET, KEY, "forged-key"];
+    let secrets = [token.as_str(), signature, SECRET, KEY, CLIENT_KEY, "forged-key"];
     for secret in secrets.into_iter().chain(connections.iter().map(String::as_str)) {
         assert!(!log.contains(secret) && !printed.contains(secret), "{secret} in {log}");
     }

@@ -1,6 +1,6 @@
-//! Names of events.
+//! Names of events, and patterns of them.
 
-use signalhub::events::EventName;
+use signalhub::events::{EventName, Pattern};
 
 use super::setting::{Given, Setting, quoted};
 
@@ -16,5 +16,19 @@ impl Setting for EventName {
 
     fn written(&self) -> String {
         quoted(self.as_str())
+    }
+}
+
+impl Setting for Pattern {
+    const EXPECTED: &'static str = "the name of an event, which may end with *";
+
+    const EXPECTED_LIST: &'static str = "a list of names of events, which may end with *, such as [\"portos.*\"]";
+
+    fn parse(given: &Given<'_>) -> Option<Self> {
+        given.text()?.parse().ok()
+    }
+
+    fn written(&self) -> String {
+        quoted(&self.to_string())
     }
 }

@@ -27,6 +27,14 @@ impl<'a> Given<'a> {
         }
     }
 
+    /// The text, or what was written as a date or a time of TOML.
+    pub(super) fn text_or_time(&self) -> Option<Cow<'a, str>> {
+        match *self {
+            Self::Toml(DeValue::Datetime(time)) => Some(time.to_string().into()),
+            _ => self.text().map(Cow::Borrowed),
+        }
+    }
+
     pub(super) fn boolean(&self) -> Option<bool> {
         match *self {
             Self::Text(text) => text.parse().ok(),

@@ -7,7 +7,7 @@ use std::{fs, io};
 
 use toml::de::{DeTable, DeValue};
 
-use super::{ApiKey, Configuration, Given, KEYS, Key};
+use super::{ApiKey, Configuration, Given, KEYS, Key, KeyDigest, PublishClient};
 
 /// The prefix of environment variables.
 pub(super) const PREFIX: &str = "SIGNALHUB_";
@@ -18,6 +18,9 @@ pub(crate) const KEY_VARIABLE: &str = "SIGNALHUB_KEY";
 
 /// The minimum length of an API key outside development mode. 20 random letters and digits have 119 bits.
 pub(crate) const SHORTEST_KEY: usize = 20;
+
+/// The minimum number of different characters of an API key outside development mode. Almost every random one has more.
+const FEWEST_CHARACTERS: usize = 5;
 
 /// The file that is read when none is named, if it exists.
 const DEFAULT_FILE: &str = "signalhub.toml";
@@ -54,12 +57,28 @@ impl Configuration {
         Ok(configuration)
     }
 
-    /// Refuses short API keys outside development mode, because they could be guessed.
+    /// Refuses API keys that could be guessed, outside development mode, and clients with the key of `publish.keys`, which has
+    /// other rights.
     fn check_keys(&self) -> Result<(), ConfigurationError> {
-        let is_short = |key: &ApiKey| key.reveal().len() < SHORTEST_KEY;
-        match self.auth.has_keys() && self.publish.keys.iter().any(is_short) {
-            true => Err(ConfigurationError::ShortKey),
-            false => Ok(()),
+        let (keys, clients) = (&self.publish.keys, &self.publish.clients);
+        let of_clients = clients.iter().enumerate().filter_map(|(index, client)| {
+            client.key.as_ref().map(|key| (format!("publish.clients[{index}].key"), key))
+        });
+        let named =
+            keys.iter().enumerate().map(|(index, key)| (format!("publish.keys[{index}]"), key)).chain(of_clients);
+        for (name, key) in named.filter(|_| self.auth.has_keys()) {
+            if key.reveal().len() < SHORTEST_KEY {
+                return Err(ConfigurationError::ShortKey { key: name });
+            }
+            if has_few_characters(key) {
+                return Err(ConfigurationError::RepetitiveKey { key: name });
+            }
+        }
+        let digests: Vec<_> = keys.iter().map(|key| KeyDigest::of(key.reveal().as_bytes())).collect();
+        let is_shared = |client: &PublishClient| client.key_digest().is_some_and(|digest| digests.contains(&digest));
+        match clients.iter().position(is_shared) {
+            Some(index) => Err(ConfigurationError::SharedKey { index }),
+            None => Ok(()),
         }
     }
 
@@ -105,6 +124,14 @@ impl Configuration {
             ConfigurationError::Value { key, expected: fault.expected, place }
         })
     }
+}
+
+/// Tells whether a key is a placeholder such as `xxxxxxxxxxxxxxxxxxxx`.
+fn has_few_characters(key: &ApiKey) -> bool {
+    let mut characters: Vec<u8> = key.reveal().bytes().collect();
+    characters.sort_unstable();
+    characters.dedup();
+    characters.len() < FEWEST_CHARACTERS
 }
 
 fn find(name: &str) -> Option<&'static Key> {
@@ -176,11 +203,26 @@ pub enum ConfigurationError {
         /// The section.
         section: String,
     },
-    /// An API key could be guessed.
+    /// An API key is short, so it could be guessed.
     #[error(
-        "\"publish.keys\": expected keys of at least {SHORTEST_KEY} characters; shorter ones are for development mode (without auth.secret and auth.issuers)"
+        "\"{key}\": expected a key of at least {SHORTEST_KEY} characters; shorter ones are for development mode (without auth.secret and auth.issuers)"
     )]
-    ShortKey,
+    ShortKey {
+        /// The key of the configuration.
+        key: String,
+    },
+    /// An API key repeats a few characters, so it could be guessed.
+    #[error("\"{key}\": expected a random key; this one repeats less than {FEWEST_CHARACTERS} different characters")]
+    RepetitiveKey {
+        /// The key of the configuration.
+        key: String,
+    },
+    /// The key of a client may publish everything.
+    #[error("\"publish.clients[{index}]\": expected a key that is not in publish.keys, which may publish everything")]
+    SharedKey {
+        /// The place of the client in the list.
+        index: usize,
+    },
     /// The value of a key is not what was expected.
     #[error("{place}: \"{key}\": expected {expected}")]
     Value {

@@ -1,8 +1,8 @@
 //! Warnings about settings that are allowed but do not work well together.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use super::{Configuration, DefaultGrants, Listener, Maximum};
+use super::{Configuration, DefaultGrants, Listener, Maximum, Nearness, PublishClient};
 
 /// How long official clients wait for a message before they take the connection for lost (`serverTimeoutInMilliseconds`).
 const SERVER_TIMEOUT_OF_CLIENTS: Duration = Duration::from_secs(30);
@@ -28,7 +28,10 @@ const BATCHES_IN_QUEUE: usize = 4;
 pub(crate) fn warnings(configuration: &Configuration, open_files: Option<usize>) -> Vec<String> {
     let descriptors = open_files.and_then(|open_files| descriptor_warning(configuration, open_files));
     let settings = time_warnings(configuration).into_iter().chain(size_warnings(configuration)).flatten();
-    settings.chain(issuer_warnings(configuration)).chain(descriptors).collect()
+    let now = SystemTime::now();
+    let clients = configuration.publish.clients.iter().enumerate();
+    let expiries = clients.filter_map(|(index, client)| expiry_warning(index, client, now));
+    settings.chain(issuer_warnings(configuration)).chain(expiries).chain(descriptors).collect()
 }
 
 fn time_warnings(configuration: &Configuration) -> [Option<String>; 4] {
@@ -117,6 +120,17 @@ fn issuer_warnings(configuration: &Configuration) -> Vec<String> {
         }
     }
     warnings
+}
+
+/// Warns of the key of a client that has expired, or will soon.
+pub(crate) fn expiry_warning(index: usize, client: &PublishClient, now: SystemTime) -> Option<String> {
+    let expires = client.expires?;
+    let what = match expires.nearness(now) {
+        Nearness::Far => return None,
+        Nearness::Soon => "expires soon, and will be refused from then on",
+        Nearness::Past => "has expired, and is refused",
+    };
+    Some(format!("publish.clients[{index}]: the key of {} {what} ({expires})", client.name.as_str()))
 }
 
 /// How many descriptors the public listener leaves free for the process and for the internal listener, so that probes are answered

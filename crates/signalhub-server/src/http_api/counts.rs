@@ -8,6 +8,7 @@ use signalhub::events::Broker;
 use signalhub::{CallError, Hub};
 
 use super::problem::ProblemCode;
+use crate::configuration::ClientName;
 use crate::listener_tls::ListenerTls;
 
 /// Counts what a node has and what it refused, also while it runs and after its end.
@@ -82,6 +83,11 @@ impl Counts {
         requests.into_iter().chain(calls).chain(publishes).collect()
     }
 
+    /// Counts the notifications that each client of `publish.clients` published so far, by name.
+    pub(crate) fn published_by_clients(&self) -> Vec<(&str, u64)> {
+        self.publishes.clients.labelled().collect()
+    }
+
     /// What was refused so far.
     pub fn refusals(&self) -> Refusals {
         Refusals {
@@ -151,18 +157,61 @@ pub struct PublishRefusals {
     pub failed_authentications: u64,
 }
 
-/// The running count of what the publish API refused.
-#[derive(Debug, Default)]
-pub(crate) struct PublishCounters([AtomicU64; ProblemCode::ALL.len()]);
+/// The running count of what the publish API refused, and of what clients with a name published.
+#[derive(Debug)]
+pub(crate) struct PublishCounters {
+    refused: [AtomicU64; ProblemCode::ALL.len()],
+    clients: Arc<ClientCounters>,
+}
+
+/// The running count of what each client with a name published.
+#[derive(Debug)]
+pub(crate) struct ClientCounters(Vec<(Arc<str>, Arc<AtomicU64>)>);
+
+impl ClientCounters {
+    /// The maximum number of names that are counted apart, so that metrics stay small. The others share one counter.
+    const MOST_NAMES: usize = 50;
+
+    /// Creates counters for these names, in which one may occur several times.
+    pub(crate) fn new<'a>(names: impl Iterator<Item = &'a ClientName>) -> Self {
+        let mut counters: Vec<(Arc<str>, Arc<AtomicU64>)> = Vec::new();
+        for name in names {
+            let label = if counters.len() < Self::MOST_NAMES { name.as_str() } else { ClientName::OTHERS };
+            let is_known = |name: &str| counters.iter().any(|(known, _)| **known == *name);
+            if !is_known(name.as_str()) && !is_known(label) {
+                counters.push((label.into(), Arc::default()));
+            }
+        }
+        Self(counters)
+    }
+
+    /// The counts so far, with their labels.
+    pub(crate) fn labelled(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(label, counter)| (&**label, counter.load(Ordering::Relaxed)))
+    }
+
+    /// The counter of a client.
+    pub(crate) fn of(&self, name: &ClientName) -> Arc<AtomicU64> {
+        let labelled = |label: &str| self.0.iter().find(|(known, _)| **known == *label);
+        labelled(name.as_str())
+            .or_else(|| labelled(ClientName::OTHERS))
+            .map(|(_, counter)| Arc::clone(counter))
+            .unwrap_or_default()
+    }
+}
 
 impl PublishCounters {
+    pub(crate) fn new(clients: Arc<ClientCounters>) -> Self {
+        Self { refused: std::array::from_fn(|_| AtomicU64::new(0)), clients }
+    }
+
     /// Counts a refused request, or item of a batch.
     pub(crate) fn count(&self, code: ProblemCode) {
-        self.0[code as usize].fetch_add(1, Ordering::Relaxed);
+        self.refused[code as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     fn of(&self, code: ProblemCode) -> u64 {
-        self.0[code as usize].load(Ordering::Relaxed)
+        self.refused[code as usize].load(Ordering::Relaxed)
     }
 
     fn so_far(&self) -> PublishRefusals {

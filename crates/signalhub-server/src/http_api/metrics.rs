@@ -70,6 +70,11 @@ impl Collector for Counts {
         }
         page.gauge("subscriptions_active", "Subscriptions of all connections", self.subscriptions())?;
         page.counter("events_published", "Events that were published", self.published())?;
+        let clients = self.published_by_clients();
+        if !clients.is_empty() {
+            let help = "Notifications that clients of publish.clients published, by name";
+            page.counters("api_client_publishes", help, "publisher", &clients)?;
+        }
         page.counter("events_matched", "Deliveries: for each event, the subscribers that it matched", self.matched())?;
         page.counter("log_lines_dropped", "Lines of the log that could not be written", log::dropped_lines())?;
         page.gauge("runtime_tasks", "Tasks that the server runs", Handle::current().metrics().num_alive_tasks())

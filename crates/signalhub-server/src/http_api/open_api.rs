@@ -52,7 +52,12 @@ fn document() -> Value {
         "components": {
             "schemas": schemas::all(),
             "securitySchemes": {
-                "apiKey": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
+                "apiKey": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-API-Key",
+                    "description": "A key of `publish.keys`, or of a client of `publish.clients`, which may be limited to events and organisations",
+                },
                 "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
             },
         },

@@ -1,5 +1,6 @@
 //! The publish API: accepts notifications, and answers with receipts or problems.
 
+mod api_clients;
 pub(crate) mod authorize;
 pub(crate) mod cloud_event;
 pub(crate) mod content;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Body as HttpBody;
 use portos_notifications::{PublishBody, Receipt, broker};
@@ -19,6 +21,7 @@ use serde_json::value::RawValue;
 use signalhub::connections::{Body, Readers};
 use signalhub::events::{self, Broker, PublishError};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::counts::PublishCounters;
 use super::problem::{Details, Problem, ProblemCode};
@@ -55,13 +58,13 @@ impl PublishApi {
     pub(crate) fn new(broker: Broker, authorizer: Authorizer, settings: &Publish, lifecycle: Lifecycle) -> Self {
         Self {
             broker,
-            authorizer,
             allowances: Allowances::new(settings.rate),
+            refused: Arc::new(PublishCounters::new(authorizer.client_counters())),
+            authorizer,
             maximum_body_size: settings.maximum_body_size,
             body_timeout: settings.body_timeout,
             maximum_batch_size: settings.maximum_batch_size.get(),
             lifecycle,
-            refused: Arc::default(),
             readers: Readers::default(),
         }
     }
@@ -109,27 +112,37 @@ impl PublishApi {
         let (head, body) = request.into_parts();
         // Credentials come first: without them a client learns nothing more, and the server reads no body.
         let publisher = self.authorizer.identify(&head).await?;
-        self.allowances.take(&publisher.who, 1, Instant::now())?;
-        let media = match MediaType::of(&head.headers) {
+        let span = publisher.span();
+        let published = self.publish_as(&publisher, &head, body).instrument(span.clone()).await;
+        Ok(published.unwrap_or_else(|problem| span.in_scope(|| self.refuse(&problem))))
+    }
+
+    async fn publish_as<B>(&self, publisher: &Publisher, head: &Parts, body: B) -> Result<Response<Body>, Problem>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
+    {
+        let (headers, rate) = (&head.headers, publisher.rate());
+        self.allowances.take(&publisher.who, rate, 1, Instant::now())?;
+        let media = match MediaType::of(headers) {
             Ok(media) => media,
             Err(problem) => {
-                request_body::discard(&head.headers, body).await;
+                request_body::discard(headers, body).await;
                 return Err(problem);
             }
         };
-        let body = request_body::read(&head.headers, body, self.maximum_body_size, self.body_timeout).await?;
+        let body = request_body::read(headers, body, self.maximum_body_size, self.body_timeout).await?;
         match Content::read(media, &body, self.maximum_batch_size)? {
             Content::One(value) => {
                 self.readers.wait(READERS_WAIT).await;
-                let receipt = self.publish_one(&publisher, media, value).await?;
+                let receipt = self.publish_one(publisher, media, value).await?;
                 let mut response = json_response(&broker::receipt(&receipt));
                 *response.status_mut() = StatusCode::ACCEPTED;
                 Ok(response)
             }
             Content::Many(values) => {
                 // One was taken before the body was read.
-                self.allowances.take(&publisher.who, values.len().saturating_sub(1), Instant::now())?;
-                Ok(self.publish_all(&publisher, media, &values).await)
+                self.allowances.take(&publisher.who, rate, values.len().saturating_sub(1), Instant::now())?;
+                Ok(self.publish_all(publisher, media, &values).await)
             }
         }
     }
@@ -175,6 +188,7 @@ impl PublishApi {
             error => Problem::new(ProblemCode::Unavailable, error.to_string()),
         });
         published.inspect(|receipt| {
+            publisher.count_published();
             let events::Receipt { position, matched, .. } = receipt;
             tracing::debug!(event = name.as_str(), %position, matched, "an event was published");
         })

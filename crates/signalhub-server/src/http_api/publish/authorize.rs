@@ -1,16 +1,19 @@
 //! Authorises publishers by API key or bearer token.
 
-use std::hint::black_box;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use http::request::Parts;
 use serde_json::Value;
 use signalhub::Identity;
 use signalhub::connections::{GuessLimit, Issuers, authorization_token};
 use signalhub::events::{CatalogueError, EventName, Pattern};
+use tracing::Span;
 
+use super::api_clients::{ApiClient, ApiClients, KeyHolder};
 use super::rate::Who;
-use crate::configuration::{ApiKey, SHORTEST_KEY};
+use crate::configuration::{Nearness, Publish, RateLimit, SHORTEST_KEY};
+use crate::http_api::counts::ClientCounters;
 use crate::http_api::problem::{Problem, ProblemCode};
 
 /// The header of an API key.
@@ -25,7 +28,7 @@ pub(crate) const CLAIM_EXPECTED: &str = "a list of event names, which may end wi
 /// Checks API keys and bearer tokens.
 #[derive(Debug)]
 pub(crate) struct Authorizer {
-    keys: Vec<ApiKey>,
+    clients: ApiClients,
     tokens: Arc<Issuers>,
     organisation: OrganisationRule,
     guesses: Option<GuessLimit>,
@@ -48,15 +51,23 @@ pub(crate) struct Publisher {
 
 #[derive(Debug)]
 enum Rights {
-    /// The holder of an API key may publish everything.
+    /// The holder of a key of `publish.keys` may publish everything.
     Everything,
+    /// A client of `publish.clients` may publish what is configured for it.
+    Client(Arc<ApiClient>),
     /// The holder of a token may publish what its claim lists, within its organisation.
     Claimed { events: Vec<Pattern>, organisation: Option<String> },
 }
 
 impl Authorizer {
-    pub(crate) fn new(keys: Vec<ApiKey>, tokens: Arc<Issuers>, organisation: OrganisationRule) -> Self {
-        Self { keys, tokens, organisation, guesses: None }
+    pub(crate) fn new(settings: &Publish, tokens: Arc<Issuers>, organisation: OrganisationRule) -> Self {
+        let clients = ApiClients::new(&settings.keys, &settings.clients);
+        Self { clients, tokens, organisation, guesses: None }
+    }
+
+    /// What clients with a name have published.
+    pub(crate) fn client_counters(&self) -> Arc<ClientCounters> {
+        self.clients.counters()
     }
 
     /// Limits how many wrong credentials an address may send.
@@ -69,14 +80,14 @@ impl Authorizer {
     pub(crate) async fn identify(&self, head: &Parts) -> Result<Publisher, Problem> {
         let refused = |detail: &str| Err(Problem::new(ProblemCode::Unauthenticated, detail));
         if let Some(key) = head.headers.get(API_KEY) {
-            let place = self.place_of(key.as_bytes());
+            let holder = self.clients.holder(key.as_bytes());
             // A short key can be guessed: an address that sent too many wrong ones is refused even with the right one, so that guessing
             // stays slow. A long key cannot be guessed, so its holder is not refused because of others behind the same address.
-            if place.is_none_or(|place| self.keys[place].reveal().len() < SHORTEST_KEY) {
+            if holder.is_none() || key.len() < SHORTEST_KEY {
                 self.guesses.as_ref().map_or(Ok(()), |limit| limit.check(head)).map_err(Problem::too_many_failures)?;
             }
-            return match place {
-                Some(place) => Ok(Publisher { who: Who::Key(place), rights: Rights::Everything }),
+            return match holder {
+                Some(holder) => Publisher::of_key(holder),
                 None => Err(self.wrong(head, "the API key is not known")),
             };
         }
@@ -103,23 +114,6 @@ impl Authorizer {
             Some(Ok(())) | None => Problem::new(ProblemCode::Unauthenticated, detail),
         }
     }
-
-    /// Compares with every key, so that the time it takes reveals nothing about any of them.
-    fn place_of(&self, given: &[u8]) -> Option<usize> {
-        self.keys.iter().enumerate().fold(None, |found, (place, key)| {
-            let matches = black_box(same(key.reveal().as_bytes(), given));
-            found.or(matches.then_some(place))
-        })
-    }
-}
-
-/// Compares in constant time for a given length.
-fn same(key: &[u8], given: &[u8]) -> bool {
-    let mut difference = usize::from(key.len() != given.len());
-    for (index, byte) in given.iter().enumerate() {
-        difference |= black_box(usize::from(byte ^ key.get(index).copied().unwrap_or(0)));
-    }
-    difference == 0
 }
 
 /// Tells whether a token may have such a `publish` claim.
@@ -132,6 +126,18 @@ fn patterns(claim: &Value) -> Option<Vec<Pattern>> {
 }
 
 impl Publisher {
+    fn of_key(holder: &KeyHolder) -> Result<Self, Problem> {
+        let client = match holder {
+            KeyHolder::Unnamed(place) => return Ok(Self { who: Who::Key(*place), rights: Rights::Everything }),
+            KeyHolder::Named(client) => client,
+        };
+        if client.expires.is_some_and(|expires| expires.nearness(SystemTime::now()) == Nearness::Past) {
+            tracing::debug!(publisher = %client.name.as_str(), "an API key that has expired was refused");
+            return Err(Problem::new(ProblemCode::Unauthenticated, "the API key has expired"));
+        }
+        Ok(Self { who: Who::Client(client.name.clone()), rights: Rights::Client(Arc::clone(client)) })
+    }
+
     fn of_token(identity: &Identity, organisation: OrganisationRule) -> Result<Self, Problem> {
         let forbidden = |detail: &str| Problem::new(ProblemCode::Forbidden, detail);
         let wrong = || forbidden(&format!("the claim \"publish\" of the token must be {CLAIM_EXPECTED}"));
@@ -150,6 +156,7 @@ impl Publisher {
     pub(super) fn unknown_event(&self, error: CatalogueError) -> Problem {
         let may_know = |event: &EventName| match &self.rights {
             Rights::Everything => true,
+            Rights::Client(client) => client.may_publish(event.as_str()),
             Rights::Claimed { events, .. } => events.iter().any(|pattern| pattern.matches(event.as_str())),
         };
         Problem::new(ProblemCode::UnknownEvent, format!("e: {}", error.naming_only(may_know)))
@@ -157,18 +164,59 @@ impl Publisher {
 
     /// Checks that this publisher may publish the event for the organisation.
     pub(crate) fn check(&self, event: &str, organisation: Option<&str>) -> Result<(), Problem> {
-        let Rights::Claimed { events, organisation: own } = &self.rights else { return Ok(()) };
-        if !events.iter().any(|pattern| pattern.matches(event)) {
-            let detail = format!("the claim \"publish\" of the token does not cover the event \"{event}\"");
-            return Err(Problem::new(ProblemCode::Forbidden, detail));
+        match &self.rights {
+            Rights::Everything => Ok(()),
+            Rights::Client(client) => check_client(client, event, organisation),
+            Rights::Claimed { events, organisation: own } => check_claim(events, own.as_deref(), event, organisation),
         }
-        // A token of an organisation publishes for that organisation only, so the body has to name it.
-        match own.as_deref() {
-            Some(own) if organisation != Some(own) => {
-                let detail = format!("org: the token may publish for its own organisation only: expected \"{own}\"");
-                Err(Problem::new(ProblemCode::Forbidden, detail))
-            }
-            _ => Ok(()),
+    }
+
+    /// Its own rate; `None` for the common one.
+    pub(super) fn rate(&self) -> Option<RateLimit> {
+        self.client()?.rate
+    }
+
+    /// The span of the log lines about what it publishes, with its name if it has one.
+    pub(super) fn span(&self) -> Span {
+        self.client()
+            .map_or_else(Span::none, |client| tracing::info_span!("publish", publisher = %client.name.as_str()))
+    }
+
+    /// Counts a notification that was published.
+    pub(super) fn count_published(&self) {
+        self.client().into_iter().for_each(ApiClient::count_published);
+    }
+
+    fn client(&self) -> Option<&ApiClient> {
+        match &self.rights {
+            Rights::Client(client) => Some(client),
+            Rights::Everything | Rights::Claimed { .. } => None,
         }
+    }
+}
+
+fn check_client(client: &ApiClient, event: &str, organisation: Option<&str>) -> Result<(), Problem> {
+    let forbidden = |detail: String| Err(Problem::new(ProblemCode::Forbidden, detail));
+    if !client.may_publish(event) {
+        return forbidden(format!("the API client may not publish the event \"{event}\""));
+    }
+    if !client.may_publish_for(organisation) {
+        return forbidden("org: expected one of the organisations that the API client may publish for".to_owned());
+    }
+    Ok(())
+}
+
+fn check_claim(events: &[Pattern], own: Option<&str>, event: &str, organisation: Option<&str>) -> Result<(), Problem> {
+    if !events.iter().any(|pattern| pattern.matches(event)) {
+        let detail = format!("the claim \"publish\" of the token does not cover the event \"{event}\"");
+        return Err(Problem::new(ProblemCode::Forbidden, detail));
+    }
+    // A token of an organisation publishes for that organisation only, so the body has to name it.
+    match own {
+        Some(own) if organisation != Some(own) => {
+            let detail = format!("org: the token may publish for its own organisation only: expected \"{own}\"");
+            Err(Problem::new(ProblemCode::Forbidden, detail))
+        }
+        _ => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use signalhub::TokenBucket;
 use tokio::time::Instant;
 
-use crate::configuration::RateLimit;
+use crate::configuration::{ClientName, RateLimit};
 use crate::http_api::problem::Problem;
 
 /// From this number of publishers on, those that have their whole allowance are removed.
@@ -17,6 +17,8 @@ const SWEEP_AT: usize = 1024;
 pub(super) enum Who {
     /// The holder of an API key, by its place in the configuration.
     Key(usize),
+    /// A client with a name, whichever of its keys it uses.
+    Client(ClientName),
     /// The user of a token, and the organisation: two organisations may have users of the same name.
     User(Arc<str>, Option<Arc<str>>),
 }
@@ -39,16 +41,17 @@ impl Allowances {
         Self { limit, buckets: Mutex::new(Buckets { of: HashMap::new(), sweep_at: SWEEP_AT }) }
     }
 
-    /// Takes `count` notifications from an allowance, all of them or none.
-    pub(super) fn take(&self, who: &Who, count: usize, now: Instant) -> Result<(), Problem> {
-        let Some(rate) = self.limit.rate() else { return Ok(()) };
+    /// Takes `count` notifications from an allowance, all of them or none. `own` is the publisher's own rate, if it has one.
+    pub(super) fn take(&self, who: &Who, own: Option<RateLimit>, count: usize, now: Instant) -> Result<(), Problem> {
+        let limit = own.unwrap_or(self.limit);
+        let Some(rate) = limit.rate() else { return Ok(()) };
         // A panic elsewhere cannot leave the numbers in an invalid state.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.sweep(now);
         let bucket = buckets.of.entry(who.clone()).or_insert_with(|| TokenBucket::new(rate, now));
         bucket.take(count, now).map_err(|after| {
-            let detail = format!("expected no more than {} (publish.rate)", self.limit);
-            Problem::rate_limited(detail, after)
+            let key = if own.is_some() { "rate of the API client" } else { "publish.rate" };
+            Problem::rate_limited(format!("expected no more than {limit} ({key})"), after)
         })
     }
 }

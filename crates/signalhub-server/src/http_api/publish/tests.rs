@@ -12,10 +12,9 @@ use crate::configuration::ApiKey;
 #[tokio::test]
 async fn a_draining_server_takes_no_publishes_and_says_when_to_come_back() {
     let lifecycle = Lifecycle::default();
-    let keys = vec![ApiKey::new("key").unwrap()];
-    let authorizer = Authorizer::new(keys, Arc::new(Issuers::new()), OrganisationRule::Optional);
-    let publish =
-        PublishApi::new(Broker::builder(catalogue()).build(), authorizer, &Publish::default(), lifecycle.clone());
+    let settings = Publish { keys: vec![ApiKey::new("key").unwrap()], ..Publish::default() };
+    let authorizer = Authorizer::new(&settings, Arc::new(Issuers::new()), OrganisationRule::Optional);
+    let publish = PublishApi::new(Broker::builder(catalogue()).build(), authorizer, &settings, lifecycle.clone());
     for (phase, status) in [(Phase::Serving, 202), (Phase::Leaving, 202), (Phase::Draining, 503)] {
         lifecycle.enter(phase);
         let request = Request::post(PATH).header("x-api-key", "key");

@@ -25,7 +25,7 @@ fn an_allowance_is_spent_and_comes_back() {
         (60_000, 1, Some(200)),
     ];
     for (at, count, retry) in rows {
-        let answer = limit.take(&Who::Key(0), *count, start + Duration::from_millis(*at));
+        let answer = limit.take(&Who::Key(0), None, *count, start + Duration::from_millis(*at));
         let waits = answer.err().map(|problem| {
             assert_eq!(problem.code, ProblemCode::RateLimited);
             problem.retry_after().unwrap().as_secs_f64()
@@ -45,8 +45,8 @@ fn publishers_have_an_allowance_each_and_are_forgotten_when_it_is_whole() {
     for number in 0..5000 {
         let at = start + Duration::from_millis(number);
         let user = Who::User((number / 2).to_string().into(), (number % 2 == 0).then(|| "org".into()));
-        assert!(limit.take(&user, 1, at).is_ok());
-        assert!(limit.take(&user, 1, at).is_err());
+        assert!(limit.take(&user, None, 1, at).is_ok());
+        assert!(limit.take(&user, None, 1, at).is_err());
     }
     assert!(limit.buckets.lock().unwrap().of.len() <= 2048);
 }
@@ -55,6 +55,6 @@ fn publishers_have_an_allowance_each_and_are_forgotten_when_it_is_whole() {
 fn without_a_limit_everything_passes() {
     let limit = Allowances::new(RateLimit::Unlimited);
     for _ in 0..100 {
-        assert!(limit.take(&Who::Key(1), 1_000_000, Instant::now()).is_ok());
+        assert!(limit.take(&Who::Key(1), None, 1_000_000, Instant::now()).is_ok());
     }
 }

@@ -1,0 +1,104 @@
+//! The API keys that may publish, and the clients they belong to.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use signalhub::events::Pattern;
+
+use crate::configuration::{ApiKey, ClientName, ExpiryTime, KeyDigest, PublishClient, RateLimit, SHORTEST_KEY};
+use crate::http_api::counts::ClientCounters;
+
+/// The keys of all clients, as digests.
+#[derive(Debug)]
+pub(super) struct ApiClients {
+    keys: Vec<(KeyDigest, KeyHolder)>,
+    counters: Arc<ClientCounters>,
+}
+
+/// The holder of a key.
+#[derive(Clone, Debug)]
+pub(super) enum KeyHolder {
+    /// A client without a name, which may publish everything, by the place of its key in `publish.keys`.
+    Unnamed(usize),
+    /// A client of `publish.clients`.
+    Named(Arc<ApiClient>),
+}
+
+/// A client with a name and rights of its own.
+#[derive(Debug)]
+pub(super) struct ApiClient {
+    pub(super) name: ClientName,
+    /// What it may publish; `None` for all events.
+    pub(super) events: Option<Vec<Pattern>>,
+    /// Whom it may publish for; `None` for all organisations, and for notifications without one.
+    pub(super) organisations: Option<Vec<String>>,
+    /// Its own rate; `None` for the common one.
+    pub(super) rate: Option<RateLimit>,
+    pub(super) expires: Option<ExpiryTime>,
+    /// Whether only the digest of its key is known.
+    is_digest: bool,
+    published: Arc<AtomicU64>,
+}
+
+impl ApiClients {
+    pub(super) fn new(keys: &[ApiKey], clients: &[PublishClient]) -> Self {
+        let counters = ClientCounters::new(clients.iter().map(|client| &client.name));
+        let unnamed = keys.iter().enumerate();
+        let unnamed = unnamed.map(|(place, key)| (KeyDigest::of(key.reveal().as_bytes()), KeyHolder::Unnamed(place)));
+        let named = clients.iter().filter_map(|client| {
+            let holder = ApiClient::new(client, counters.of(&client.name));
+            Some((client.key_digest()?, KeyHolder::Named(Arc::new(holder))))
+        });
+        Self { keys: unnamed.chain(named).collect(), counters: Arc::new(counters) }
+    }
+
+    pub(super) fn counters(&self) -> Arc<ClientCounters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// Finds the holder of a key. It is compared with every key, so that the time it takes reveals nothing about any of them.
+    pub(super) fn holder(&self, key: &[u8]) -> Option<&KeyHolder> {
+        let given = KeyDigest::of(key);
+        let found = self.keys.iter().fold(None, |found, (digest, holder)| {
+            let matches = black_box(verify_slices_are_equal(digest.bytes(), given.bytes()).is_ok());
+            found.or(matches.then_some(holder))
+        });
+        // The length of a key is checked at the start, but not of one whose digest is configured.
+        found.filter(|holder| match holder {
+            KeyHolder::Unnamed(_) => true,
+            KeyHolder::Named(client) => !client.is_digest || key.len() >= SHORTEST_KEY,
+        })
+    }
+}
+
+impl ApiClient {
+    fn new(settings: &PublishClient, published: Arc<AtomicU64>) -> Self {
+        Self {
+            name: settings.name.clone(),
+            events: settings.events.clone(),
+            organisations: settings.organisations.clone(),
+            rate: settings.rate,
+            expires: settings.expires,
+            is_digest: settings.key_sha256.is_some(),
+            published,
+        }
+    }
+
+    pub(super) fn may_publish(&self, event: &str) -> bool {
+        self.events.as_ref().is_none_or(|events| events.iter().any(|pattern| pattern.matches(event)))
+    }
+
+    pub(super) fn may_publish_for(&self, organisation: Option<&str>) -> bool {
+        let is_own = |own: &Vec<String>| organisation.is_some_and(|name| own.iter().any(|own| own == name));
+        self.organisations.as_ref().is_none_or(is_own)
+    }
+
+    pub(super) fn count_published(&self) {
+        self.published.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;
