@@ -4,14 +4,15 @@ use super::{Finding, Tree};
 use crate::workspace::{Dependency, Package, Purpose};
 
 /// What a package may depend on, for whatever purpose; ` ?` marks what must be behind a feature.
-const DIRECTION: [(&str, &[&str]); 11] = [
+const DIRECTION: [(&str, &[&str]); 12] = [
     ("signalhub-protocol", &[]),
     ("signalhub-connections", &[]),
     ("signalhub-events", &[]),
-    ("signalhub-client", &["signalhub-protocol"]),
+    ("signalhub-tls-client", &[]),
+    ("signalhub-client", &["signalhub-protocol", "signalhub-tls-client"]),
     ("signalhub", &["signalhub-protocol", "signalhub-connections", "signalhub-events", "portos-notifications"]),
-    ("portos-notifications", &["signalhub-events ?"]),
     ("signalhub-dialects", &["signalhub-connections", "signalhub-events"]),
+    ("portos-notifications", &["signalhub-events ?", "signalhub-tls-client ?"]),
     (
         "signalhub-server",
         &[
@@ -19,6 +20,7 @@ const DIRECTION: [(&str, &[&str]); 11] = [
             "signalhub-connections",
             "signalhub-events",
             "signalhub-client",
+            "signalhub-tls-client",
             "signalhub",
             "portos-notifications",
             "signalhub-dialects",
@@ -31,6 +33,7 @@ const DIRECTION: [(&str, &[&str]); 11] = [
             "signalhub-connections",
             "signalhub-events",
             "signalhub-client",
+            "signalhub-tls-client",
             "signalhub",
             "portos-notifications",
             "signalhub-server",
@@ -43,6 +46,7 @@ const DIRECTION: [(&str, &[&str]); 11] = [
             "signalhub-connections",
             "signalhub-events",
             "signalhub-client",
+            "signalhub-tls-client",
             "signalhub",
             "portos-notifications",
         ],
