@@ -2,7 +2,7 @@
 //!
 //! A service emits [`ResourceChanged`] and [`LicenceActivated`]; a client of the hub receives a [`Notification`]. [`PublishBody`] is the
 //! JSON that a hub's publish API takes, and [`Receipt`] its answer, so any HTTP client can publish. With feature `http` a `Notifier`
-//! does that. [`SubscriptionRequest`] is what a client subscribes to, [`GrantClaim`] what its token lets it see. With feature
+//! does that; the feature `https` adds TLS to it, for hubs at `https://` URLs. [`SubscriptionRequest`] is what a client subscribes to, [`GrantClaim`] what its token lets it see. With feature
 //! `broker`, the module `broker` turns these types into those of a broker, and a `Notifier` publishes to one in the same process.
 //!
 //! Every hub, server and command line that speaks Portos uses these types. Without features this crate needs no network and no runtime.
@@ -52,5 +52,7 @@ pub use publish_body::{NotificationEvent, PublishBody, PublishSender};
 pub use receipt::Receipt;
 pub use resource_changed::{RESOURCES_CHANGED, ResourceChanged, ResourceInfo};
 pub use sender::{NotificationSender, UserIdentity};
+#[cfg(feature = "https")]
+pub use signalhub_tls_client::{CaError, TlsProblem};
 pub use subscription_request::{SubscriptionRequest, SubscriptionRequestResource};
 pub use timestamp::{format_timestamp, parse_timestamp};

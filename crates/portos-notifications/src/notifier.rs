@@ -33,10 +33,12 @@ impl Notifier {
         Self { route: Route::Broker(broker) }
     }
 
-    /// Emits to the publish API of the hub at `base_url`, such as `http://hub:3000`. A hub that does not answer within 10 s has failed.
+    /// Emits to the publish API of the hub at `base_url`, such as `http://hub:3000` or, with the feature `https`,
+    /// `https://hub.example.com`. A hub that does not answer within 10 s has failed. With `https` its certificate must be from an
+    /// authority that the system trusts, unless `with_ca` names others.
     ///
     /// # Errors
-    /// Refuses a URL that is not plain `http://`, and credentials that cannot stand in a header.
+    /// Refuses a URL that is neither `http://` nor `https://`, and credentials that cannot stand in a header.
     #[cfg(feature = "http")]
     pub fn http(base_url: &str, credentials: Credentials<'_>) -> Result<Self, NotifierError> {
         let api = http::PublishApi::new(base_url, credentials)?;
@@ -51,6 +53,20 @@ impl Notifier {
             Route::Http(api) => Self { route: Route::Http(std::sync::Arc::new(api.with_timeout(timeout))) },
             #[cfg(feature = "broker")]
             Route::Broker(_) => self,
+        }
+    }
+
+    /// Trusts the certificate authorities in this PEM alone, as `curl --cacert` does: for a hub whose certificate is from a
+    /// private authority, or made by itself. Nothing changes for a hub at an `http://` URL and for a broker.
+    ///
+    /// # Errors
+    /// If there is no certificate in it, or one that cannot be read.
+    #[cfg(feature = "https")]
+    pub fn with_ca(self, pem: &[u8]) -> Result<Self, NotifierError> {
+        match self.route {
+            Route::Http(api) => Ok(Self { route: Route::Http(std::sync::Arc::new(api.with_ca(pem)?)) }),
+            #[cfg(feature = "broker")]
+            Route::Broker(_) => Ok(self),
         }
     }
 
@@ -91,6 +107,10 @@ pub enum NotifyError {
     #[cfg(feature = "http")]
     #[error("the hub could not be reached")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The hub cannot be trusted, or does not speak TLS. Nothing was sent to it.
+    #[cfg(feature = "https")]
+    #[error(transparent)]
+    Tls(signalhub_tls_client::TlsProblem),
     /// The hub did not answer in time.
     #[cfg(feature = "http")]
     #[error("the hub did not answer within {} s", .0.as_secs())]

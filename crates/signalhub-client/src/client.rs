@@ -31,12 +31,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to the hub at an `http://` or `ws://` URL; the token goes into the `Authorization` header.
+    /// Connects to the hub at an `http://`, `https://`, `ws://` or `wss://` URL; the token goes into the `Authorization`
+    /// header. [`ConnectOptions`](crate::ConnectOptions) has further options.
     ///
     /// # Errors
-    /// When the hub cannot be reached or refuses this client: see [`ConnectError`].
+    /// When the hub cannot be reached, cannot be trusted, or refuses this client: see [`ConnectError`].
     pub async fn connect(url: &str, token: Option<&str>) -> Result<Self, ConnectError> {
-        Ok(Self::over(connect::connect(url, token).await?))
+        Ok(Self::over(connect::connect(url, token, None).await?))
     }
 
     pub(crate) fn over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(connected: Connected<S>) -> Self {

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use http::header::AUTHORIZATION;
-use http::{HeaderValue, Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode, Uri};
 use signalhub_protocol::{HandshakeRequest, HandshakeResponse, Protocol};
+use signalhub_tls_client::{TlsClient, TlsProblem};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// The time limit for the whole connect: name resolution, TCP, WebSocket and handshake.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -25,16 +26,21 @@ pub(crate) struct Connected<S> {
     pub(crate) rest: Vec<u8>,
 }
 
+/// A plain socket, or TLS over one.
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for S {}
+
 /// Why a connection could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The URL cannot be used.
+    /// The URL cannot be used. The error omits a user and a query, which may have a secret.
     #[error("\"{0}\" is no URL of a hub: expected one such as \"http://127.0.0.1:3000/hub\"")]
     Url(String),
-    /// The URL asks for TLS.
-    #[error("TLS is not supported: give an http:// or ws:// URL")]
-    Tls,
+    /// The server cannot be trusted, or does not speak TLS. Nothing was sent to it.
+    #[error(transparent)]
+    Tls(#[from] TlsProblem),
     /// The token has characters that a header cannot have. The error does not contain the token, so that it is not logged.
     #[error("the token has characters that are not allowed in a header")]
     Token,
@@ -58,17 +64,36 @@ pub enum ConnectError {
     TimedOut,
 }
 
-/// Opens a WebSocket to the hub and performs the handshake.
+/// Opens a WebSocket to the hub and performs the handshake. Without `tls`, the authorities of the system are trusted.
 pub(crate) async fn connect(
     url: &str,
     token: Option<&str>,
-) -> Result<Connected<MaybeTlsStream<TcpStream>>, ConnectError> {
-    let request = request(url, token)?;
+    tls: Option<&TlsClient>,
+) -> Result<Connected<Box<dyn ByteStream>>, ConnectError> {
+    let (request, security) = request(url, token)?;
     let connecting = async {
-        let (socket, _) = connect_async_with_config(request, None, true).await.map_err(broken)?;
+        let stream = open(request.uri(), security, tls).await?;
+        let (socket, _) = client_async(request, stream).await.map_err(broken)?;
         shake_hands(socket).await
     };
     tokio::time::timeout(TIMEOUT, connecting).await.map_err(|_| ConnectError::TimedOut)?
+}
+
+async fn open(uri: &Uri, security: Security, tls: Option<&TlsClient>) -> Result<Box<dyn ByteStream>, ConnectError> {
+    let host = uri.host().unwrap_or_default();
+    let port = uri.port_u16().unwrap_or(security.default_port());
+    let socket = TcpStream::connect((host.trim_matches(['[', ']']), port)).await.map_err(ConnectError::Unreachable)?;
+    // Each message is one write, which should not wait for the acknowledgement of the one before.
+    socket.set_nodelay(true).map_err(ConnectError::Unreachable)?;
+    if let Security::Plain = security {
+        return Ok(Box::new(socket));
+    }
+    let tls = tls.cloned().unwrap_or_else(TlsClient::with_system_roots);
+    let stream = tls.connect(host, socket).await.map_err(|error| match TlsProblem::of(&error) {
+        Some(problem) => ConnectError::Tls(problem),
+        None => ConnectError::Unreachable(error),
+    })?;
+    Ok(Box::new(stream))
 }
 
 /// Sends the handshake request and waits for the hub's response.
@@ -99,15 +124,31 @@ pub(crate) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-fn request(url: &str, token: Option<&str>) -> Result<Request<()>, ConnectError> {
-    let wrong = || ConnectError::Url(url.to_owned());
-    let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
-    match scheme {
-        "http" | "ws" => {}
-        "https" | "wss" => return Err(ConnectError::Tls),
-        _ => return Err(wrong()),
+/// Whether the connection is encrypted.
+#[derive(Clone, Copy)]
+enum Security {
+    Plain,
+    Tls,
+}
+
+impl Security {
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Plain => 80,
+            Self::Tls => 443,
+        }
     }
-    let mut request = format!("ws://{rest}").into_client_request().map_err(|_| wrong())?;
+}
+
+fn request(url: &str, token: Option<&str>) -> Result<(Request<()>, Security), ConnectError> {
+    let wrong = || ConnectError::Url(without_secrets(url));
+    let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
+    let (scheme, security) = match scheme {
+        "http" | "ws" => ("ws", Security::Plain),
+        "https" | "wss" => ("wss", Security::Tls),
+        _ => return Err(wrong()),
+    };
+    let mut request = format!("{scheme}://{rest}").into_client_request().map_err(|_| wrong())?;
     if request.uri().host().is_none_or(str::is_empty) {
         return Err(wrong());
     }
@@ -116,7 +157,17 @@ fn request(url: &str, token: Option<&str>) -> Result<Request<()>, ConnectError> 
         header.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, header);
     }
-    Ok(request)
+    Ok((request, security))
+}
+
+/// Returns a URL without its query and without what is before an `@`, which may be a password.
+fn without_secrets(url: &str) -> String {
+    let path = url.split('?').next().unwrap_or_default();
+    match (path.split_once("://"), path.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        (None, Some((_, host))) => host.to_owned(),
+        (_, None) => path.to_owned(),
+    }
 }
 
 fn broken(error: tungstenite::Error) -> ConnectError {

@@ -4,7 +4,10 @@
 //! protocol. [`Client::invoke`] and [`Client::send`] call methods of the hub; [`Client::next_invocation`] returns
 //! calls that the hub makes. A task of its own sends pings and detects a lost connection.
 //!
-//! It deliberately has no other transport, no TLS, no streams and no automatic reconnect, and does not know events and
+//! Hubs at `https://` and `wss://` URLs must have a certificate that the system trusts; [`ConnectOptions::with_ca`] names other
+//! certificate authorities.
+//!
+//! It deliberately has no other transport, no streams and no automatic reconnect, and does not know events and
 //! notifications.
 //!
 //! ```no_run
@@ -26,11 +29,14 @@
 
 mod client;
 mod connect;
+mod connect_options;
 mod connection;
 mod server_invocation;
 
 pub use client::{Client, InvokeError, SendError};
 pub use connect::ConnectError;
+pub use connect_options::ConnectOptions;
 pub use connection::Disconnected;
 pub use server_invocation::ServerInvocation;
 pub use signalhub_protocol::{BindError, EncodeError};
+pub use signalhub_tls_client::{CaError, TlsProblem};

@@ -7,5 +7,6 @@ pub(crate) mod key;
 pub(crate) mod listen;
 pub(crate) mod publish;
 pub(crate) mod serve;
+pub(crate) mod server_trust;
 pub(crate) mod sources;
 pub(crate) mod token;

@@ -159,6 +159,8 @@ async fn commands_exit_with_what_came_of_them() {
     let secret = [("SIGNALHUB_AUTH__SECRET", SECRET)];
     let none: [(&str, &str); 0] = [];
     let nowhere = "http://127.0.0.1:1";
+    let nowhere_over_tls = "https://127.0.0.1:1";
+    let no_certificate = file("no-certificate", "nothing").display().to_string();
     let wrong = |claim: &str| {
         let mut claims = serde_json::json!({"sub": "ann", "exp": 4_000_000_000_u64});
         claims[claim] = serde_json::Value::Null;
@@ -235,7 +237,12 @@ async fn commands_exit_with_what_came_of_them() {
         (&["token", "check", &grants], &secret, 1, "the claim \"grants\" of the token must be a list of grants"),
         (&["token", "check", &publish], &secret, 1, "the claim \"publish\" of the token must be a list of event names"),
         (&["publish", "e", "--payload", "{"], &none, 2, "--payload is no JSON"),
-        (&["publish", "e", "--url", "https://x"], &none, 2, "https is not supported"),
+        (&["publish", "e", "--url", nowhere_over_tls], &none, 1, "could not be reached"),
+        (&["publish", "e", "--ca", "missing.pem"], &none, 1, "--ca: missing.pem: it cannot be read: "),
+        (&["publish", "e", "--ca", &no_certificate], &none, 1, "it has no certificate in PEM"),
+        (&["listen", "e", "--url", nowhere_over_tls], &none, 1, "could not be reached"),
+        (&["listen", "e", "--ca", "missing.pem"], &none, 1, "--ca: missing.pem: it cannot be read: "),
+        (&["listen", "e", "--ca", &no_certificate], &none, 1, "it has no certificate in PEM"),
         (&["publish", "e", "--url", nowhere], &none, 1, "could not be reached"),
         (&["publish", "e", "--key", "a", "--token", "b"], &none, 2, "cannot be used with"),
         (&["publish", "e", "--expires", "soon"], &none, 2, "expected a time"),

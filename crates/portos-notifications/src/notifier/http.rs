@@ -12,10 +12,14 @@ use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::rt::Timer;
-use hyper_util::client::legacy::Client;
+#[cfg(feature = "https")]
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Builder, Client, Error, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::Deserialize;
+#[cfg(feature = "https")]
+use signalhub_tls_client::{CaError, TlsClient, TlsProblem};
 
 use super::NotifyError;
 use crate::publish_body::PublishBody;
@@ -30,10 +34,51 @@ const LONGEST_ANSWER: usize = 64 * 1024;
 /// Publishes over HTTP/1.1, reusing connections.
 #[derive(Clone)]
 pub(super) struct PublishApi {
-    client: Client<HttpConnector, Full<Bytes>>,
+    connections: Connections,
     url: Uri,
     credentials: Option<(HeaderName, HeaderValue)>,
     timeout: Duration,
+}
+
+/// The connections to the hub, kept for further requests.
+#[derive(Clone)]
+enum Connections {
+    Plain(Client<HttpConnector, Full<Bytes>>),
+    #[cfg(feature = "https")]
+    Tls(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
+}
+
+impl Connections {
+    /// Prepares those that the URL asks for.
+    fn to(url: &Uri) -> Self {
+        #[cfg(feature = "https")]
+        if url.scheme_str() == Some("https") {
+            return Self::tls(&TlsClient::with_system_roots());
+        }
+        let _ = url;
+        Self::Plain(builder().build_http())
+    }
+
+    #[cfg(feature = "https")]
+    fn tls(client: &TlsClient) -> Self {
+        let config = client.config().as_ref().clone();
+        let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1().build();
+        Self::Tls(builder().build(connector))
+    }
+
+    fn request(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
+        match self {
+            Self::Plain(client) => client.request(request),
+            #[cfg(feature = "https")]
+            Self::Tls(client) => client.request(request),
+        }
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.pool_timer(TokioTimer::new());
+    builder
 }
 
 /// Authorises publishes to a hub.
@@ -78,10 +123,14 @@ impl Credentials<'_> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotifierError {
-    /// The URL asks for TLS.
-    #[error("https is not supported: give an http:// URL, such as that of a proxy that speaks TLS")]
+    /// The URL asks for TLS, and this crate was compiled without its feature `https`.
+    #[error("https needs the feature \"https\" of portos-notifications")]
     Https,
-    /// The URL cannot be used.
+    /// The certificates of authorities cannot be used.
+    #[cfg(feature = "https")]
+    #[error("the certificates of authorities cannot be used: {0}")]
+    Ca(#[from] CaError),
+    /// The URL cannot be used. The error omits its query, which may have a secret.
     #[error("\"{0}\" is no base URL: expected one such as \"http://hub:3000\"")]
     Url(String),
     /// The URL has a user or password, which the publish API does not use. The error omits the URL, because it has a secret.
@@ -96,8 +145,18 @@ impl PublishApi {
     /// Prepares to publish; no connection is made yet.
     pub(super) fn new(base_url: &str, credentials: Credentials<'_>) -> Result<Self, NotifierError> {
         let (url, credentials) = (publish_url(base_url)?, credentials.header()?);
-        let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build_http();
-        Ok(Self { client, url, credentials, timeout: TIMEOUT })
+        Ok(Self { connections: Connections::to(&url), url, credentials, timeout: TIMEOUT })
+    }
+
+    /// Trusts these authorities alone, if the hub is reached with TLS.
+    #[cfg(feature = "https")]
+    pub(super) fn with_ca(&self, pem: &[u8]) -> Result<Self, NotifierError> {
+        let client = TlsClient::with_ca(pem)?;
+        let connections = match &self.connections {
+            Connections::Tls(_) => Connections::tls(&client),
+            plain @ Connections::Plain(_) => plain.clone(),
+        };
+        Ok(Self { connections, ..self.clone() })
     }
 
     /// Sets the time limit for the answer of a hub.
@@ -120,7 +179,7 @@ impl PublishApi {
         let mut request = Request::post(self.url.clone()).body(Full::from(json)).map_err(unreachable)?;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         request.headers_mut().extend(self.credentials.clone());
-        let (status, body) = read(self.client.request(request).await.map_err(unreachable)?).await?;
+        let (status, body) = read(self.connections.request(request).await.map_err(no_answer)?).await?;
         let (code, unknown) = (status.as_u16(), || String::from_utf8_lossy(&body).trim().to_owned());
         if status == StatusCode::ACCEPTED {
             return serde_json::from_slice(&body)
@@ -159,6 +218,17 @@ async fn read(response: Response<Incoming>) -> Result<(StatusCode, Bytes), Notif
     Ok((status, body.map_err(NotifyError::Unreachable)?.to_bytes()))
 }
 
+/// Tells a handshake that failed from a hub that cannot be reached or that is lost before its answer.
+fn no_answer(error: Error) -> NotifyError {
+    #[cfg(feature = "https")]
+    if error.is_connect()
+        && let Some(problem) = TlsProblem::of(&error)
+    {
+        return NotifyError::Tls(problem);
+    }
+    unreachable(error)
+}
+
 fn unreachable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> NotifyError {
     NotifyError::Unreachable(error.into())
 }
@@ -167,14 +237,15 @@ fn publish_url(base_url: &str) -> Result<Uri, NotifierError> {
     if base_url.contains('@') {
         return Err(NotifierError::UserInfo);
     }
-    let wrong = || NotifierError::Url(base_url.to_owned());
+    let wrong = || NotifierError::Url(base_url.split('?').next().unwrap_or_default().to_owned());
     let base: Uri = base_url.parse().map_err(|_| wrong())?;
-    let plain = match base.scheme_str() {
+    match base.scheme_str() {
+        Some("http") => {}
+        Some("https") if cfg!(feature = "https") => {}
         Some("https") => return Err(NotifierError::Https),
-        Some("http") => base.query().is_none() && base.host().is_some_and(|host| !host.is_empty()),
-        _ => false,
-    };
-    if !plain {
+        _ => return Err(wrong()),
+    }
+    if base.query().is_some() || base.host().is_none_or(str::is_empty) {
         return Err(wrong());
     }
     format!("{}/api/v1/publish", base_url.trim_end_matches('/')).parse().map_err(|_| wrong())

@@ -51,7 +51,7 @@ mod broker {
 
 #[cfg(feature = "http")]
 mod http {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use crate::{Action, Credentials, NotificationEvent, Notifier, NotifierError, NotifyError, ResourceChanged};
@@ -60,9 +60,8 @@ mod http {
         ResourceChanged::new("tickets", Action::Created, "573f", 7)
     }
 
-    /// Answers each request on one connection with the next answer, and returns what was asked.
-    async fn serve(listener: TcpListener, answers: Vec<String>) -> Vec<String> {
-        let (mut stream, _) = listener.accept().await.unwrap();
+    /// Answers each request on a connection with the next answer, and returns what was asked.
+    async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, answers: Vec<String>) -> Vec<String> {
         let body = changed().publish_body().unwrap().to_json();
         let mut requests = Vec::new();
         for answer in answers {
@@ -94,15 +93,13 @@ mod http {
         let (listener, url) = listen().await;
         let notifier = Notifier::http(&format!("{url}/prefix/"), Credentials::ApiKey("s3cret")).unwrap();
         assert!(!format!("{notifier:?}").contains("s3cret"));
-        let server = tokio::spawn(serve(
-            listener,
-            vec![
-                answer("202 Accepted", r#"{"id":"e-1","position":"e:4","matched":12,"duplicate":false}"#),
-                answer("400 Bad Request", r#"{"code":"unknown_event","title":"Unknown event","detail":"try another"}"#),
-                answer("502 Bad Gateway", "<html>"),
-                answer("202 Accepted", "{}"),
-            ],
-        ));
+        let answers = vec![
+            answer("202 Accepted", r#"{"id":"e-1","position":"e:4","matched":12,"duplicate":false}"#),
+            answer("400 Bad Request", r#"{"code":"unknown_event","title":"Unknown event","detail":"try another"}"#),
+            answer("502 Bad Gateway", "<html>"),
+            answer("202 Accepted", "{}"),
+        ];
+        let server = tokio::spawn(async move { serve(listener.accept().await.unwrap().0, answers).await });
         let receipt = notifier.notify(&changed()).await.unwrap();
         assert_eq!((receipt.id.as_str(), receipt.position.as_str()), ("e-1", "e:4"));
         assert_eq!((receipt.matched, receipt.duplicate), (12, false));
@@ -141,20 +138,109 @@ mod http {
     }
 
     #[test]
-    fn only_plain_http_urls_and_sendable_keys_are_taken() {
+    fn only_http_urls_and_sendable_keys_are_taken() {
         let check = |url: &str, key: &str, error: Option<NotifierError>| {
             assert_eq!(Notifier::http(url, Credentials::BearerToken(key)).err(), error, "{url}");
             assert_eq!(Notifier::http(url, Credentials::ApiKey(key)).err(), error, "{url}");
         };
         let wrong = |url: &str| Some(NotifierError::Url(url.to_owned()));
+        let without_tls = (!cfg!(feature = "https")).then_some(NotifierError::Https);
         check("http://hub:3000", "key", None);
         check("http://hub/prefix/", "key", None);
-        check("https://hub:3000", "key", Some(NotifierError::Https));
-        for url in ["hub:3000", "/hub", "", "ftp://hub", "http://hub?x=1", "http://"] {
+        check("https://hub:3000", "key", without_tls);
+        for url in ["hub:3000", "/hub", "", "ftp://hub", "wss://hub", "http://"] {
             check(url, "key", wrong(url));
         }
+        check("http://hub?access_token=s3cret", "key", wrong("http://hub"));
         check("http://user:password@hub", "key", Some(NotifierError::UserInfo));
         check("http://hub", "", Some(NotifierError::Secret));
         check("http://hub", "a\nb", Some(NotifierError::Secret));
+    }
+
+    #[cfg(feature = "https")]
+    mod tls {
+        use std::sync::Arc;
+
+        use rcgen::{CertificateParams, KeyPair};
+        use rustls::ServerConfig;
+        use rustls::pki_types::PrivateKeyDer;
+        use tokio_rustls::TlsAcceptor;
+
+        use super::*;
+        use crate::{CaError, TlsProblem};
+
+        /// What a hub accepts connections with, and its certificate for `127.0.0.1` in PEM.
+        fn certified() -> (TlsAcceptor, String) {
+            let key = KeyPair::generate().unwrap();
+            let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+            let certificate = params.self_signed(&key).unwrap();
+            let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+            let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+            let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+            let config = builder.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key);
+            (TlsAcceptor::from(Arc::new(config.unwrap())), certificate.pem())
+        }
+
+        fn notifier(url: &str) -> Notifier {
+            Notifier::http(&url.replace("http:", "https:"), Credentials::ApiKey("s3cret")).unwrap()
+        }
+
+        #[tokio::test]
+        async fn publishes_over_one_connection_to_a_hub_with_a_trusted_certificate() {
+            let (listener, url) = listen().await;
+            let (acceptor, ca) = certified();
+            let receipt = answer("202 Accepted", r#"{"id":"e-1","position":"e:4","matched":12,"duplicate":false}"#);
+            let server = tokio::spawn(async move {
+                let (socket, _) = listener.accept().await.unwrap();
+                serve(acceptor.accept(socket).await.unwrap(), vec![receipt.clone(), receipt]).await
+            });
+            let notifier = notifier(&url).with_ca(ca.as_bytes()).unwrap();
+            for _ in 0..2 {
+                assert_eq!(notifier.notify(&changed()).await.unwrap().position, "e:4");
+            }
+            assert!(server.await.unwrap()[1].contains("x-api-key: s3cret\r\n"));
+        }
+
+        #[tokio::test]
+        async fn nothing_is_sent_to_a_hub_that_is_not_trusted() {
+            let check = async |host: &str, ca: Option<&str>, expected: &str| {
+                let (listener, url) = listen().await;
+                let (acceptor, own) = certified();
+                let mut notifier = notifier(&url.replace("127.0.0.1", host));
+                if let Some(ca) = ca {
+                    notifier = notifier.with_ca(if ca.is_empty() { own.as_bytes() } else { ca.as_bytes() }).unwrap();
+                }
+                let handshake = tokio::spawn(async move {
+                    let (socket, _) = listener.accept().await.unwrap();
+                    acceptor.accept(socket).await.map(drop)
+                });
+                let error = notifier.notify(&changed()).await.unwrap_err();
+                assert!(matches!(error, NotifyError::Tls(_)), "{error:?}");
+                assert_eq!(error.to_string(), expected);
+                assert!(handshake.await.unwrap().is_err());
+            };
+            let unknown = "the certificate of the server is not from an authority that is trusted here";
+            check("127.0.0.1", None, unknown).await;
+            check("127.0.0.1", Some(&certified().1), unknown).await;
+            let name = "the certificate of the server is not for \"localhost\", but for 127.0.0.1";
+            check("localhost", Some(""), name).await;
+        }
+
+        #[tokio::test]
+        async fn a_hub_without_tls_is_recognised() {
+            let (listener, url) = listen().await;
+            tokio::spawn(async move {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+            });
+            let error = notifier(&url).notify(&changed()).await.unwrap_err();
+            assert!(matches!(error, NotifyError::Tls(TlsProblem::NotTls)), "{error:?}");
+        }
+
+        #[test]
+        fn authorities_must_be_certificates() {
+            let error = notifier("http://hub").with_ca(b"x").unwrap_err();
+            assert_eq!(error, NotifierError::Ca(CaError::NoCertificate));
+        }
     }
 }

@@ -1,9 +1,15 @@
 //! The client against a hub that says what the test tells it to.
 
+use std::sync::Arc;
+
 use futures_util::{SinkExt, StreamExt};
 use http::StatusCode;
-use tokio::io::DuplexStream;
+use rcgen::{CertificateParams, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -11,6 +17,7 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
 use super::{Client, INVOCATIONS, InvokeError};
 use crate::connect::{ConnectError, shake_hands};
+use crate::connect_options::ConnectOptions;
 use crate::connection::Disconnected;
 
 const HELLO: &str = "{\"protocol\":\"json\",\"version\":1}\u{1e}";
@@ -19,7 +26,7 @@ const AGREED: &str = "{}\u{1e}";
 /// The hub's end of a connection.
 struct FakeHub<S>(WebSocketStream<S>);
 
-impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin> FakeHub<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> FakeHub<S> {
     async fn say(&mut self, records: &str) {
         self.0.send(Message::text(records)).await.unwrap();
     }
@@ -51,9 +58,13 @@ async fn listener() -> (TcpListener, String) {
     (listener, url)
 }
 
-#[allow(clippy::result_large_err)] // The type is tungstenite's.
 async fn accept(listener: &TcpListener) -> FakeHub<TcpStream> {
     let (socket, _) = listener.accept().await.unwrap();
+    FakeHub(accept_on(socket).await)
+}
+
+#[allow(clippy::result_large_err)] // The type is tungstenite's.
+async fn accept_on<S: AsyncRead + AsyncWrite + Unpin>(socket: S) -> WebSocketStream<S> {
     let check = |request: &Request, response: Response| {
         assert_eq!(request.uri().to_string(), "/hub?x=1");
         if request.headers().get("authorization").is_some_and(|token| token == "Bearer good") {
@@ -63,7 +74,7 @@ async fn accept(listener: &TcpListener) -> FakeHub<TcpStream> {
         *refusal.status_mut() = StatusCode::UNAUTHORIZED;
         Err(refusal)
     };
-    FakeHub(accept_hdr_async(socket, check).await.unwrap())
+    accept_hdr_async(socket, check).await.unwrap()
 }
 
 #[tokio::test]
@@ -129,7 +140,7 @@ async fn unusable_addresses_and_tokens_have_their_own_errors() {
         ("127.0.0.1:3000/hub", None, "is no URL of a hub"),
         ("ftp://127.0.0.1/hub", None, "is no URL of a hub"),
         ("http:///hub", None, "is no URL of a hub"),
-        ("https://127.0.0.1/hub", None, "TLS is not supported"),
+        ("ftp://user:two@127.0.0.1/hub?access_token=two", None, "\"ftp://127.0.0.1/hub\" is no URL of a hub"),
         ("ws://127.0.0.1/hub", Some("two\nlines"), "are not allowed in a header"),
         (&*url, None, "could not be reached"),
     ];
@@ -137,6 +148,65 @@ async fn unusable_addresses_and_tokens_have_their_own_errors() {
         let error = Client::connect(url, token).await.unwrap_err().to_string();
         assert!(error.contains(expected), "{url}: {error}");
         assert!(!error.contains("two"), "{error}");
+    }
+}
+
+/// What a hub accepts connections with, and its certificate for `127.0.0.1` in PEM.
+fn certified() -> (TlsAcceptor, String) {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = builder.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    (TlsAcceptor::from(Arc::new(config)), certificate.pem())
+}
+
+#[tokio::test]
+async fn hubs_with_tls_are_reached_if_their_certificate_is_trusted() {
+    for scheme in ["https", "wss"] {
+        let (listener, url) = listener().await;
+        let url = url.replace("http", scheme);
+        let (acceptor, ca) = certified();
+        let serving = tokio::spawn(async move {
+            let (socket, _) = listener.accept().await.unwrap();
+            let mut hub = FakeHub(accept_on(acceptor.accept(socket).await.unwrap()).await);
+            assert_eq!(hub.receive().await, HELLO);
+            hub.say(AGREED).await;
+            hub.say("{\"type\":1,\"target\":\"Said\",\"arguments\":[]}\u{1e}").await;
+            hub
+        });
+        let options = ConnectOptions::new(&url).with_ca(ca.as_bytes()).unwrap().with_token("good");
+        assert!(!format!("{options:?}").contains("good"));
+        let client = options.connect().await.unwrap();
+        assert_eq!(client.next_invocation().await.unwrap().target, "Said");
+        serving.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn no_token_is_sent_to_a_hub_that_is_not_trusted() {
+    let (listener, url) = listener().await;
+    let port = url.split(['/', ':']).nth(4).unwrap().to_owned();
+    let (acceptor, ca) = certified();
+    tokio::spawn(async move {
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            assert!(acceptor.accept(socket).await.is_err());
+        }
+    });
+    let unknown = "the certificate of the server is not from an authority that is trusted here";
+    let name = "the certificate of the server is not for \"localhost\", but for 127.0.0.1";
+    for (host, ca, expected) in
+        [("127.0.0.1", None, unknown), ("127.0.0.1", Some(certified().1), unknown), ("localhost", Some(ca), name)]
+    {
+        let mut options = ConnectOptions::new(format!("wss://{host}:{port}/hub")).with_token("good");
+        if let Some(ca) = ca {
+            options = options.with_ca(ca.as_bytes()).unwrap();
+        }
+        let error = options.connect().await.unwrap_err();
+        assert!(matches!(error, ConnectError::Tls(_)), "{error:?}");
+        assert_eq!(error.to_string(), expected);
     }
 }
 

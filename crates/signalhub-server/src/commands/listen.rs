@@ -9,10 +9,11 @@ use clap::Args;
 use portos_notifications::SubscriptionRequest;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use signalhub_client::{Client, ConnectError, Disconnected, InvokeError, ServerInvocation};
+use signalhub_client::{Client, ConnectError, ConnectOptions, Disconnected, InvokeError, ServerInvocation, TlsProblem};
 
 use crate::commands::credentials::TokenArguments;
 use crate::commands::error::CommandError;
+use crate::commands::server_trust::{CA_HINT, TrustArguments};
 use crate::configuration::DEFAULT_URL;
 use crate::node::HUB_PATH;
 use crate::shutdown;
@@ -31,9 +32,11 @@ pub(crate) struct Arguments {
     /// The action: created, updated or deleted; all when it is absent; repeatable
     #[arg(long, requires = "resource")]
     action: Vec<String>,
-    /// Where the server is
+    /// Where the server is: an http:// or https:// URL
     #[arg(long, default_value = DEFAULT_URL)]
     url: String,
+    #[command(flatten)]
+    trust: TrustArguments,
     #[command(flatten)]
     token: TokenArguments,
 }
@@ -125,11 +128,12 @@ async fn connect_again(arguments: &Arguments, token: Option<&str>) -> Result<Cli
 
 /// Connects and subscribes.
 async fn connect(arguments: &Arguments, token: Option<&str>) -> Result<Client, Failure> {
-    let url = format!("{}{HUB_PATH}", arguments.url.trim_end_matches('/'));
-    let client = Client::connect(&url, token).await.map_err(|error| match error {
-        ConnectError::Url(_) | ConnectError::Tls | ConnectError::Token => {
-            Failure::Final(CommandError::Usage(error.to_string()))
-        }
+    let options = ConnectOptions::new(format!("{}{HUB_PATH}", arguments.url.trim_end_matches('/')));
+    let options = arguments.trust.apply(options, ConnectOptions::with_ca).map_err(Failure::Final)?;
+    let options = token.iter().fold(options, |options, token| options.with_token(*token));
+    let client = options.connect().await.map_err(|error| match error {
+        ConnectError::Url(_) | ConnectError::Token => Failure::Final(CommandError::Usage(error.to_string())),
+        ConnectError::Tls(TlsProblem::UnknownIssuer) => Failure::Passing(format!("{error}{CA_HINT}")),
         ConnectError::Unauthorized => {
             Failure::Final(CommandError::No(format!("{error}; give a valid --token, --token-file or SIGNALHUB_TOKEN")))
         }

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use clap::Args;
 use http::Uri;
-use portos_notifications::{Credentials, Notifier, NotifierError, NotifyError, PublishBody, parse_timestamp};
+use portos_notifications::{
+    Credentials, Notifier, NotifierError, NotifyError, PublishBody, TlsProblem, parse_timestamp,
+};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 use crate::commands::credentials::{KeyArguments, TokenArguments, key_variable, token_variable};
 use crate::commands::error::CommandError;
+use crate::commands::server_trust::{CA_HINT, TrustArguments};
 use crate::commands::sources::Sources;
 use crate::configuration::DEFAULT_URL;
 use crate::configuration::{Configuration, parse_duration};
@@ -32,9 +35,11 @@ pub(crate) struct Arguments {
     /// When it is no longer worth delivering: a time such as 2030-01-31T12:00:00Z, or after how long, such as 10m
     #[arg(long, value_parser = expiry)]
     expires: Option<OffsetDateTime>,
-    /// Where the server is
+    /// Where the server is: an http:// or https:// URL
     #[arg(long, default_value = DEFAULT_URL)]
     url: String,
+    #[command(flatten)]
+    trust: TrustArguments,
     #[command(flatten)]
     key: KeyArguments,
     #[command(flatten)]
@@ -73,6 +78,7 @@ fn is_configured_server(url: &str, configuration: &Configuration) -> bool {
 
 pub(crate) async fn run(sources: &Sources, arguments: Arguments) -> Result<(), CommandError> {
     let notifier = notifier(sources, &arguments)?;
+    let notifier = arguments.trust.apply(notifier, |notifier, pem| notifier.with_ca(pem))?;
     let receipt = notifier.publish(body(arguments)?).await.map_err(refused)?;
     let receipt = serde_json::to_string(&receipt).map_err(CommandError::no)?;
     writeln!(io::stdout(), "{receipt}").map_err(CommandError::no)
@@ -81,7 +87,6 @@ pub(crate) async fn run(sources: &Sources, arguments: Arguments) -> Result<(), C
 fn notifier_with(url: &str, credentials: Credentials<'_>) -> Result<Notifier, CommandError> {
     let notifier = Notifier::http(url, credentials).map_err(|error| {
         CommandError::Usage(match error {
-            NotifierError::Https => "https is not supported: give an http:// URL".to_owned(),
             NotifierError::Secret => "the credentials cannot stand in a header".to_owned(),
             NotifierError::Url(url) => {
                 format!("\"{url}\" is no URL of a server: expected one such as \"http://127.0.0.1:3000\"")
@@ -94,7 +99,7 @@ fn notifier_with(url: &str, credentials: Credentials<'_>) -> Result<Notifier, Co
 
 fn body(arguments: Arguments) -> Result<PublishBody, CommandError> {
     let usage = |text: String| CommandError::Usage(text);
-    let Arguments { event, payload, org: organisation, expires, url: _, key: _, token: _ } = arguments;
+    let Arguments { event, payload, org: organisation, expires, url: _, trust: _, key: _, token: _ } = arguments;
     let payload = match payload.as_str() {
         "-" => io::read_to_string(io::stdin().lock().take(1 << 30)).map_err(CommandError::no)?,
         _ => payload,
@@ -111,6 +116,7 @@ fn body(arguments: Arguments) -> Result<PublishBody, CommandError> {
 fn refused(error: NotifyError) -> CommandError {
     CommandError::No(match error {
         NotifyError::Unreachable(error) => format!("the server could not be reached: {}", root(&*error)),
+        NotifyError::Tls(problem @ TlsProblem::UnknownIssuer) => format!("{problem}{CA_HINT}"),
         NotifyError::TimedOut(time) => format!("the server did not answer within {} s", time.as_secs()),
         NotifyError::Refused { status, code, title, detail } => {
             let hint = match status {
