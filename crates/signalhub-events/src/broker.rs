@@ -78,11 +78,12 @@ impl Broker {
     /// has published nothing.
     ///
     /// # Errors
-    /// Refuses what the catalogue does not know, names that are too long, and payloads that [some subscribers could not get](Self::check_payloads). A refused
-    /// event was not published.
+    /// Refuses what the catalogue does not know or [its checks](Catalogue::with_check) refuse, names that are too long, and payloads that
+    /// [some subscribers could not get](Self::check_payloads). A refused event was not published.
     pub async fn publish(&self, mut event: Event) -> Result<Receipt, PublishError> {
         event.check_names()?;
         self.core.catalogue.check(&event.name, event.resources())?;
+        self.core.catalogue.check_event(&event).map_err(PublishError::Payload)?;
         for check in &*self.core.payload_checks.read().unwrap_or_else(PoisonError::into_inner) {
             check(&event.payload).map_err(PublishError::Payload)?;
         }
@@ -293,7 +294,7 @@ pub enum PublishError {
     /// A name is too long.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The payload cannot reach the subscribers.
+    /// The payload is not what the event needs, or cannot reach the subscribers.
     #[error("the payload cannot be delivered: {0}")]
     Payload(String),
     /// The broker's tasks have ended, with their runtime.

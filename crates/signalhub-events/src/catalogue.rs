@@ -1,7 +1,8 @@
 //! The events that exist.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use crate::event::Event;
 use crate::name::EventName;
 
 /// Tells whether an event has resources, or whether a filter asks for one.
@@ -23,10 +24,15 @@ pub enum UnknownEvents {
     Allowed,
 }
 
+/// Checks an event that is about to be published, and returns what was expected instead; see [`Catalogue::with_check`].
+pub type EventCheck = fn(&Event) -> Result<(), String>;
+
 /// Lists the events that may be published and subscribed to.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     events: BTreeMap<EventName, Resources>,
+    /// Those that are checked beyond their name. Most are not.
+    checks: HashMap<EventName, EventCheck>,
     unknown: UnknownEvents,
 }
 
@@ -41,6 +47,14 @@ impl Catalogue {
     #[must_use]
     pub fn with_event(mut self, event: EventName, resources: Resources) -> Self {
         self.events.insert(event, resources);
+        self
+    }
+
+    /// Sets how events of this name are checked when they are published, such as the form of their payload; a second check replaces the
+    /// first. Events without one are not slowed down.
+    #[must_use]
+    pub fn with_check(mut self, event: EventName, check: EventCheck) -> Self {
+        self.checks.insert(event, check);
         self
     }
 
@@ -59,6 +73,11 @@ impl Catalogue {
     /// Lists the declared events in the order of their names.
     pub fn events(&self) -> impl Iterator<Item = (&EventName, Resources)> {
         self.events.iter().map(|(event, resources)| (event, *resources))
+    }
+
+    /// Calls the check of an event, if it has one.
+    pub(crate) fn check_event(&self, event: &Event) -> Result<(), String> {
+        self.checks.get(&event.name).map_or(Ok(()), |check| check(event))
     }
 
     /// Checks that the event exists, and that it has resources if one is asked for; for filters and events alike.

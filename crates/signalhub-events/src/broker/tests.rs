@@ -58,6 +58,23 @@ async fn overlapping_filters_deliver_once_with_the_id_of_the_node() {
 }
 
 #[tokio::test]
+async fn an_event_that_its_check_refuses_is_not_published() {
+    let is_empty = |event: &Event| match event.payload.as_ref() {
+        b"{}" => Ok(()),
+        _ => Err(format!("expected {{}} for {}", event.name)),
+    };
+    let broker = Broker::builder(shop().with_check(licence().name, is_empty)).build();
+    let mut wrong = licence();
+    wrong.payload = "[]".into();
+    let refused = broker.publish(wrong).await.unwrap_err();
+    assert_eq!(refused, PublishError::Payload("expected {} for shop.licence.activated".to_owned()));
+    let mut other = changed();
+    other.payload = "[]".into();
+    assert_eq!(broker.publish(other).await.unwrap().position.offset(), 1);
+    assert_eq!(broker.publish(licence()).await.unwrap().position.offset(), 1);
+}
+
+#[tokio::test]
 async fn positions_count_per_name_from_one() {
     let broker = Broker::builder(shop()).build();
     let mut offsets = Vec::new();
