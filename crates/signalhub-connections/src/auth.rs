@@ -1,5 +1,6 @@
 //! Authentication: who a client is, and what its credentials allow.
 
+mod attachment;
 pub(crate) mod authenticate;
 pub(crate) mod bearer;
 pub(crate) mod claim_path;

@@ -179,3 +179,61 @@ async fn the_first_accepted_subprotocol_that_a_client_offers_is_selected() {
     let offer = format!("{UPGRADE}Sec-WebSocket-Protocol: v2\r\n\r\n");
     assert_eq!(answer(&mut plain.open(offer).await).await.header("sec-websocket-protocol"), None);
 }
+
+/// Knows `ann`; `eve` may not connect now; tells others why.
+struct InItsWords;
+
+impl Authenticate for InItsWords {
+    fn authenticate(&self, request: &RequestHead) -> Authentication {
+        match request.headers.get("user").and_then(|name| name.to_str().ok()) {
+            Some("ann") => Authentication::Identified(Identity::user("ann")),
+            Some("eve") => {
+                let page = Page::json("{\"Message\":\"busy\"}").status(StatusCode::CONFLICT);
+                Authentication::Denied(Box::new(page.into()))
+            }
+            Some(_) => Authentication::Invalid("unknown".into()),
+            None => Authentication::Missing,
+        }
+    }
+
+    fn refusal(&self, request: &RequestHead) -> Option<HttpResponse<bytes::Bytes>> {
+        let given = request.headers.contains_key("user");
+        Some(Page::json(format!("{{\"given\":{given}}}")).into())
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_refuses_in_the_words_of_its_application() {
+    let running = start_with(|endpoint| endpoint.authenticate(InItsWords), |server| server).await;
+    for (user, status, body) in [
+        (None, 401, "{\"given\":false}"),
+        (Some("bob"), 401, "{\"given\":true}"),
+        (Some("eve"), 409, "{\"Message\":\"busy\"}"),
+    ] {
+        let headers: Vec<_> = user.map(|user| ("user", user)).into_iter().collect();
+        let answer = running.ask("GET /echo", &headers).await;
+        assert_eq!((answer.status, answer.header("content-type")), (status, Some("application/json")), "{user:?}");
+        assert_eq!(answer.body, body, "{user:?}");
+    }
+    assert_eq!(running.ask("GET /echo", &[("user", "ann")]).await.status, 400);
+    let counts = &running.counts;
+    let counted = [ClientError::MissingCredentials, ClientError::InvalidCredentials, ClientError::Forbidden];
+    assert_eq!(counted.map(|error| counts.client_errors(error)), [1, 1, 1]);
+}
+
+#[tokio::test]
+async fn an_endpoint_for_upgrades_only_leaves_other_requests_to_the_pages() {
+    let running = start_with(
+        |endpoint| endpoint.authenticate(Named).upgrades_only(),
+        |server| server.get("/echo", async |_| "a page"),
+    )
+    .await;
+    let answer = running.ask("GET /echo", &[]).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "a page"));
+    assert_eq!(running.ask("POST /echo/negotiate", &[("user", "ann")]).await.status, 404);
+    let upgrade =
+        [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"), ("user", "ann")];
+    let upgrade = [&upgrade[..], &[("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA==")]].concat();
+    assert_eq!(running.ask("GET /echo", &upgrade).await.status, 101);
+    assert_eq!(running.ask("GET /echo", &upgrade[..3]).await.status, 200);
+}

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::HeaderValue;
 use http::request::Parts;
+use http::{HeaderValue, Response};
 
 use crate::auth::identity::Identity;
 
@@ -30,6 +31,11 @@ pub trait Authenticate: Send + Sync + 'static {
     fn challenge(&self) -> Option<HeaderValue> {
         None
     }
+
+    /// The answer to this request if it has no valid credentials, instead of an empty one; its status becomes 401.
+    fn refusal(&self, _request: &Parts) -> Option<Response<Bytes>> {
+        None
+    }
 }
 
 /// Shares one of them between endpoints.
@@ -44,6 +50,10 @@ impl<A: Authenticate + ?Sized> Authenticate for Arc<A> {
 
     fn challenge(&self) -> Option<HeaderValue> {
         A::challenge(self)
+    }
+
+    fn refusal(&self, request: &Parts) -> Option<Response<Bytes>> {
+        A::refusal(self, request)
     }
 }
 
@@ -75,4 +85,6 @@ pub enum Authentication {
     Unacceptable(Cow<'static, str>),
     /// The credentials are not valid. The text is for the log and must contain no part of them.
     Invalid(Cow<'static, str>),
+    /// The credentials are valid, and their client may not connect now. It gets this answer.
+    Denied(Box<Response<Bytes>>),
 }

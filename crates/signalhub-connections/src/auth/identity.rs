@@ -1,5 +1,6 @@
 //! Who a client is, and the conditions that the application sets.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -7,6 +8,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
+use crate::auth::attachment::Attachment;
 use crate::auth::claims::Claims;
 
 /// What authentication found out about a client.
@@ -22,6 +24,7 @@ pub struct Identity {
     pub claims: Claims,
     /// When the credentials expire.
     pub expires: Option<SystemTime>,
+    attachment: Attachment,
 }
 
 impl Identity {
@@ -82,6 +85,29 @@ impl Identity {
     pub fn with_expiry(mut self, expires: SystemTime) -> Self {
         self.expires = Some(expires);
         self
+    }
+
+    /// Attaches an object of the application, such as the session of the credentials. It is dropped with the identity: when
+    /// the request is refused, or else with its connection.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use signalhub_connections::Identity;
+    /// struct Session(u32);
+    ///
+    /// let identity = Identity::user("ann").with_attachment(Arc::new(Session(7)));
+    /// assert_eq!(identity.attachment::<Session>().unwrap().0, 7);
+    /// assert!(identity.attachment::<String>().is_none());
+    /// ```
+    #[must_use]
+    pub fn with_attachment(mut self, object: Arc<impl Any + Send + Sync>) -> Self {
+        self.attachment = Attachment::new(object);
+        self
+    }
+
+    /// The object that was [attached](Self::with_attachment), if it is of this type.
+    pub fn attachment<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.attachment.get()
     }
 
     /// When the credentials end by the clock that connections are measured with. It is computed once, when the credentials

@@ -127,7 +127,7 @@ where
 {
     let identity = match mounted.endpoint.admit(head).await {
         Ok(identity) => identity,
-        Err(refusal) => return mounted.refuse(refusal),
+        Err(refusal) => return mounted.refuse(refusal, head),
     };
     match (route, &head.method) {
         (Route::Negotiate, &Method::POST) => negotiate(mounted, head, &identity),

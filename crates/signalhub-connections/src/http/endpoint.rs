@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::time::Instant;
 
 use crate::auth::authenticate::{Authenticate, Authentication, authenticate_when_ready};
@@ -24,6 +25,7 @@ use crate::outbound::QueueLimits;
 use crate::transport::io::StreamMessages;
 use crate::transport::kind::Transports;
 use crate::transport::reconnect::Reconnect;
+use crate::websocket_codec;
 
 /// How long a poll waits for data (the original's `PollTimeout`).
 const POLL_TIME: Duration = Duration::from_secs(90);
@@ -50,6 +52,7 @@ pub struct Endpoint {
     guesses: Option<GuessLimit>,
     added_headers: Option<AddedHeaders>,
     subprotocols: Vec<&'static str>,
+    upgrades_only: bool,
 }
 
 /// What happens to a connection whose credentials expire.
@@ -63,7 +66,7 @@ pub enum ExpiredCredentials {
 }
 
 /// Why a request is not admitted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Refusal {
     /// 401: the client is not authenticated.
     Unauthenticated(ClientError, Cow<'static, str>),
@@ -71,6 +74,8 @@ pub(crate) enum Refusal {
     TooManyGuesses(Duration),
     /// 403: a policy does not admit the client.
     Forbidden,
+    /// The application does not let the client connect now, and answers in its own words.
+    Denied(Box<Response<Bytes>>),
 }
 
 impl Endpoint {
@@ -92,6 +97,7 @@ impl Endpoint {
             guesses: None,
             added_headers: None,
             subprotocols: Vec::new(),
+            upgrades_only: false,
         }
     }
 
@@ -138,6 +144,14 @@ impl Endpoint {
     #[must_use]
     pub fn transports(mut self, transports: Transports) -> Self {
         self.transports = transports;
+        self
+    }
+
+    /// Leaves all requests that are no upgrades to a WebSocket, and negotiation, to the pages of the server, for dialects over
+    /// plain WebSockets.
+    #[must_use]
+    pub fn upgrades_only(mut self) -> Self {
+        self.upgrades_only = true;
         self
     }
 
@@ -245,6 +259,11 @@ impl Endpoint {
         self
     }
 
+    /// Tells whether a request for its path is for the endpoint, and not for a page.
+    pub(crate) fn takes(&self, request: &Parts) -> bool {
+        !self.upgrades_only || websocket_codec::accept_key(&request.headers).is_some()
+    }
+
     pub(crate) fn added_headers(&self) -> Option<&AddedHeaders> {
         self.added_headers.as_ref()
     }
@@ -325,6 +344,7 @@ impl Endpoint {
                 guessed = true;
                 (Identity::anonymous(), ClientError::InvalidCredentials, why)
             }
+            Authentication::Denied(answer) => return Err(Refusal::Denied(answer)),
             Authentication::Missing => {
                 (Identity::anonymous(), ClientError::MissingCredentials, "there are none".into())
             }

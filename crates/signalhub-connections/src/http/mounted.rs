@@ -89,8 +89,11 @@ impl Mounted {
         self.reject(ClientError::TransportNotOffered, kind.name(), not_offered(kind))
     }
 
-    pub(crate) fn refuse(&self, refusal: Refusal) -> Response<Body> {
+    pub(crate) fn refuse(&self, refusal: Refusal, head: &Parts) -> Response<Body> {
         match refusal {
+            Refusal::Denied(answer) => {
+                self.reject(ClientError::Forbidden, "the application denied it", answer.map(Body::from))
+            }
             Refusal::Forbidden => {
                 self.reject(ClientError::Forbidden, "a policy does not admit the user", empty(StatusCode::FORBIDDEN))
             }
@@ -101,9 +104,11 @@ impl Mounted {
                 response
             }
             Refusal::Unauthenticated(error, why) => {
-                let mut response = empty(StatusCode::UNAUTHORIZED);
-                if let Some(challenge) = self.endpoint.authenticator().and_then(|authenticate| authenticate.challenge())
-                {
+                let authenticator = self.endpoint.authenticator();
+                let own = authenticator.and_then(|authenticate| authenticate.refusal(head));
+                let mut response = own.map_or_else(|| empty(StatusCode::UNAUTHORIZED), |own| own.map(Body::from));
+                *response.status_mut() = StatusCode::UNAUTHORIZED;
+                if let Some(challenge) = authenticator.and_then(|authenticate| authenticate.challenge()) {
                     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
                 }
                 self.reject(error, why, response)

@@ -88,8 +88,14 @@ impl From<String> for Page {
 }
 
 impl From<Page> for Response<Body> {
+    fn from(page: Page) -> Self {
+        Response::<Bytes>::from(page).map(Body::from)
+    }
+}
+
+impl From<Page> for Response<Bytes> {
     fn from(Page { status, content_type, body }: Page) -> Self {
-        let mut response = Self::new(Body::from(body));
+        let mut response = Self::new(body);
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, content_type);
         response

@@ -103,7 +103,7 @@ impl Routes {
             let refuse = || refuse_error(&self.registry, error, detail, response);
             return request_span(&head, &RequestId::of(&head.headers)).in_scope(refuse);
         }
-        if let Some((route, mounted)) = self.find(head.uri.path()) {
+        if let Some((route, mounted)) = self.find(&head) {
             let request = Request::from_parts(head, body);
             return dispatch::answer(mounted, route, request, self.origins.as_ref()).await;
         }
@@ -140,13 +140,16 @@ impl Routes {
         add_cors_headers(&self.registry, cors.as_ref(), response)
     }
 
-    fn find(&self, path: &str) -> Option<(Route, &Mounted)> {
-        self.endpoints.iter().find_map(|endpoint| Some((Route::matching(&endpoint.path, path)?, &endpoint.mounted)))
+    fn find(&self, head: &Parts) -> Option<(Route, &Mounted)> {
+        self.endpoints.iter().find_map(|EndpointRoute { path, mounted }| {
+            let route = Route::matching(path, head.uri.path())?;
+            mounted.endpoint.takes(head).then_some((route, mounted))
+        })
     }
 
     /// Adds CORS headers to a response that is sent before other checks, so that an allowed page can read it.
     pub(super) fn add_cors_headers<B>(&self, head: &Parts, response: &mut Response<B>) {
-        let own = self.find(head.uri.path()).and_then(|(_, mounted)| mounted.endpoint.own_origins());
+        let own = self.find(head).and_then(|(_, mounted)| mounted.endpoint.own_origins());
         if let Some(OriginCheck::Accepted(cors)) =
             own.or(self.origins.as_ref()).map(|origins| origins.check(head, || false))
         {
