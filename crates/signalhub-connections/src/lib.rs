@@ -112,6 +112,7 @@ pub use limits::file_descriptors::raise_file_descriptor_limit;
 pub use outbound::{ConnectionEnded, Outbound, Readers};
 pub use rate::{Rate, TokenBucket};
 pub use registry::connection_counts::ConnectionCounts;
+pub use request::base_url::base_url;
 pub use request::content_coding::content_coding;
 pub use request::forwarded::{ProxyError, TrustedProxies};
 pub use request::hosts::{HostError, Hosts};

@@ -1,5 +1,6 @@
 //! Reads the heads of requests.
 
+pub(crate) mod base_url;
 pub(crate) mod content_coding;
 pub(crate) mod forwarded;
 pub(crate) mod hosts;

@@ -1,5 +1,6 @@
 //! The host that a request is for, and the hosts that a server serves.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::Version;
@@ -104,7 +105,7 @@ pub(crate) fn requested(head: &Parts) -> Result<Option<RequestedHost<'_>>, Malfo
 
 impl<'a> RequestedHost<'a> {
     /// Reads a host with an optional port. An empty text is valid and names no host.
-    fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let end = match text.strip_prefix('[') {
             Some(rest) => rest.find(']')? + 2,
             None => text.find(':').unwrap_or(text.len()),
@@ -126,6 +127,13 @@ impl<'a> RequestedHost<'a> {
 
     pub(crate) fn host(&self) -> &'a str {
         self.host
+    }
+}
+
+impl fmt::Display for RequestedHost<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.host)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }
 

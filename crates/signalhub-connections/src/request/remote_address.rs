@@ -20,6 +20,11 @@ impl RemoteAddress {
     pub fn ip(self) -> IpAddr {
         self.0
     }
+
+    /// The network that counts as one address where addresses are limited: an IPv6 client can use all addresses of its /64.
+    pub fn network(self) -> IpAddr {
+        network(self.0)
+    }
 }
 
 impl fmt::Display for RemoteAddress {
