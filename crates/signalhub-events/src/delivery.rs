@@ -9,13 +9,23 @@ use crate::position::Position;
 
 /// Names one way of encoding an event for the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct EncodingKey(&'static str);
+pub struct EncodingKey {
+    name: &'static str,
+    number: u64,
+}
 
 impl EncodingKey {
     /// Names an encoding; the same name must always stand for the same bytes.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
-        Self(name)
+        Self { name, number: 0 }
+    }
+
+    /// Names one of several encodings of a kind, for encodings that differ between groups of subscribers. An event keeps a list of its
+    /// encodings, so they should be few.
+    #[must_use]
+    pub const fn numbered(self, number: u64) -> Self {
+        Self { number, ..self }
     }
 }
 

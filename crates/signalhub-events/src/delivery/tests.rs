@@ -18,6 +18,16 @@ fn first_caller_encodes_and_the_others_share() {
 }
 
 #[test]
+fn numbers_tell_encodings_of_one_name_apart() {
+    let event = Event::new(EventName::new("changed"), "{}");
+    let delivery = Delivery::new(Arc::new(event), Position::new(Epoch::new(1), 1));
+    for number in [0, 1, 7, 1, 0] {
+        assert_eq!(delivery.encoded(PLAIN.numbered(number), |_| number.to_string().into()), &number.to_string());
+    }
+    assert_eq!(delivery.encoded(PLAIN, |_| unreachable!("it is number 0")), "0");
+}
+
+#[test]
 fn callers_at_once_share_one_encoding() {
     let delivery =
         Delivery::new(Arc::new(Event::new(EventName::new("changed"), "{}")), Position::new(Epoch::new(1), 1));
@@ -25,7 +35,7 @@ fn callers_at_once_share_one_encoding() {
     let encode = |key: EncodingKey| {
         delivery.encoded(key, |_| {
             barrier.wait();
-            key.0.into()
+            key.name.into()
         })
     };
     let [first, second, other, another] = std::thread::scope(|scope| {
