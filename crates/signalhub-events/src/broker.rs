@@ -44,6 +44,7 @@ struct Core {
     catalogue: Arc<Catalogue>,
     undeclared: Mutex<Undeclared>,
     payload_checks: RwLock<Vec<PayloadCheck>>,
+    observers: RwLock<Observers>,
     shards: Arc<Shards>,
     published: AtomicU64,
     matched: AtomicU64,
@@ -53,6 +54,24 @@ struct Core {
 
 /// Checks a payload, and returns why it cannot be sent to the subscribers; see [`Broker::check_payloads`].
 pub type PayloadCheck = fn(&[u8]) -> Result<(), String>;
+
+/// The functions that [observe](Broker::observe) events, with the names of the events.
+#[derive(Default)]
+struct Observers(Vec<(EventName, Box<Observer>)>);
+
+type Observer = dyn Fn(&Event) + Send + Sync;
+
+impl Observers {
+    fn call(&self, event: &Event) {
+        self.0.iter().filter(|(name, _)| *name == event.name).for_each(|(_, observer)| observer(event));
+    }
+}
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
 
 /// The queue of events in front of the task of one shard.
 #[derive(Debug)]
@@ -100,6 +119,7 @@ impl Broker {
         let mut offsets = queue.offsets.lock().unwrap_or_else(PoisonError::into_inner);
         let position = Position::new(self.core.epoch, self.next_offset(&mut offsets, &event.name));
         if !event.is_expired(OffsetDateTime::now_utc()) {
+            self.core.observers.read().unwrap_or_else(PoisonError::into_inner).call(&event);
             self.core.shards.lock(shard).matching(&event, &mut found);
         }
         let receipt = Receipt { id, position, matched: found.len() };
@@ -132,6 +152,14 @@ impl Broker {
         if !checks.iter().any(|known| std::ptr::fn_addr_eq(*known, check)) {
             checks.push(check);
         }
+    }
+
+    /// Calls a function with each event of this name that is published and has not expired, of any organisation, in the order of their
+    /// positions, before any subscriber is offered the event. The function must be quick and must not publish: publishers of the same
+    /// shard wait for it. A program keeps with it what clients may ask for after an event.
+    pub fn observe(&self, name: EventName, observer: impl Fn(&Event) + Send + Sync + 'static) {
+        let mut observers = self.core.observers.write().unwrap_or_else(PoisonError::into_inner);
+        observers.0.push((name, Box::new(observer)));
     }
 
     /// Attaches a subscriber, which may see what its scope allows and has no subscriptions yet.
@@ -249,6 +277,7 @@ impl BrokerBuilder {
             catalogue,
             undeclared,
             payload_checks,
+            observers: RwLock::default(),
             shards,
             published,
             matched,

@@ -1,6 +1,8 @@
 //! The events that exist.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
 
 use crate::event::Event;
 use crate::name::EventName;
@@ -24,11 +26,11 @@ pub enum UnknownEvents {
     Allowed,
 }
 
-/// Checks an event that is about to be published, and returns what was expected instead; see [`Catalogue::with_check`].
-pub type EventCheck = fn(&Event) -> Result<(), String>;
+/// Checks an event that is about to be published, and returns what was expected instead.
+type EventCheck = Arc<dyn Fn(&Event) -> Result<(), String> + Send + Sync>;
 
 /// Lists the events that may be published and subscribed to.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Catalogue {
     events: BTreeMap<EventName, Resources>,
     /// Those that are checked beyond their name. Most are not.
@@ -50,11 +52,15 @@ impl Catalogue {
         self
     }
 
-    /// Sets how events of this name are checked when they are published, such as the form of their payload; a second check replaces the
-    /// first. Events without one are not slowed down.
+    /// Sets how events of this name are checked when they are published, such as the form of their payload. The check returns what was
+    /// expected instead; a second one replaces the first. Events without one are not slowed down.
     #[must_use]
-    pub fn with_check(mut self, event: EventName, check: EventCheck) -> Self {
-        self.checks.insert(event, check);
+    pub fn with_check(
+        mut self,
+        event: EventName,
+        check: impl Fn(&Event) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        self.checks.insert(event, Arc::new(check));
         self
     }
 
@@ -98,6 +104,12 @@ impl Catalogue {
             }
             Some(_) => Ok(()),
         }
+    }
+}
+
+impl fmt::Debug for Catalogue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Catalogue").field("events", &self.events).field("unknown", &self.unknown).finish_non_exhaustive()
     }
 }
 

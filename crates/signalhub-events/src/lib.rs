@@ -54,7 +54,7 @@ mod subscriptions;
 
 pub use action::Action;
 pub use broker::{Broker, BrokerBuilder, EventId, PayloadCheck, PublishError, Receipt};
-pub use catalogue::{Catalogue, CatalogueError, EventCheck, Resources, UnknownEvents};
+pub use catalogue::{Catalogue, CatalogueError, Resources, UnknownEvents};
 pub use delivery::{Audience, Deliveries, Delivery, EncodingKey};
 pub use event::Event;
 pub use filter::Filter;

@@ -75,6 +75,21 @@ async fn an_event_that_its_check_refuses_is_not_published() {
 }
 
 #[tokio::test]
+async fn observers_see_every_event_of_their_name_before_its_subscribers() {
+    let broker = Broker::builder(shop()).build();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let observed = Arc::clone(&seen);
+    broker.observe(changed().name, move |event| observed.lock().unwrap().push(event.organisation.clone()));
+    let (_subscriptions, mut received) = subscribe(&broker, Scope::unrestricted(), &[all()]);
+    let expired = changed().with_expires(OffsetDateTime::UNIX_EPOCH);
+    for event in [changed().with_organisation("north".into()), licence(), expired, changed()] {
+        broker.publish(event).await.unwrap();
+    }
+    assert_eq!(*seen.lock().unwrap(), [Some("north".into()), None]);
+    assert_eq!(received.recv().await.unwrap().1, 3);
+}
+
+#[tokio::test]
 async fn positions_count_per_name_from_one() {
     let broker = Broker::builder(shop()).build();
     let mut offsets = Vec::new();
