@@ -1,1 +1,151 @@
 //! Forcepoint SMC: notifications about changed elements for API clients that log in.
+//!
+//! A client logs in over REST, with an API key or a password, gets a session, and opens a WebSocket with it. There it asks for
+//! contexts, such as `host, router`; each becomes a subscription with a number of its own, which stands in its events.
+//!
+//! The behaviour follows the vendor's SMC API guide, and where the guide is silent what the vendor's Python client
+//! `fp-ngfw-smc-python` expects.
+
+mod accounts;
+mod bodies;
+mod change;
+mod command;
+mod context;
+mod element;
+mod event_text;
+mod routes;
+mod sessions;
+mod socket;
+mod state;
+mod version;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use signalhub_connections::{Endpoint, GuessLimit, Rate, Server};
+use signalhub_events::{Broker, Catalogue, EventName, Resources};
+
+pub use self::accounts::{Account, Credentials, KeyDigest, PasswordHash, PasswordHashError};
+pub use self::change::ELEMENTS_CHANGED;
+pub use self::element::{ElementType, ElementTypeError};
+pub use self::sessions::SessionLimits;
+pub use self::version::{Version, VersionError};
+
+use self::accounts::Accounts;
+use self::bodies::Bodies;
+use self::element::ElementTypes;
+use self::event_text::EventTexts;
+use self::routes::Routes;
+use self::sessions::Sessions;
+use self::socket::NotificationSockets;
+use self::state::{SessionRequired, State};
+
+/// The subprotocol that clients without cookies offer, beside their token.
+const SUBPROTOCOL: &str = "access_token";
+
+/// How clients send their session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SessionTracking {
+    /// A login sets the cookie `JSESSIONID`.
+    #[default]
+    Cookies,
+    /// A login answers with a token in `Authorization`. Clients send it in that header, or beside `access_token` as a subprotocol of the
+    /// WebSocket.
+    Tokens,
+}
+
+/// What an operator sets.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The versions that are served as the first segment of paths. `GET /api` lists those of two numbers.
+    pub versions: Vec<Version>,
+    /// The types of elements: the entry points, and what contexts may name.
+    pub element_types: Vec<ElementType>,
+    /// Who may log in.
+    pub accounts: Vec<Account>,
+    /// How clients send their session.
+    pub session_tracking: SessionTracking,
+    /// After how much time without a request and without a socket a session ends.
+    pub session_idle_time: Duration,
+    /// How many sessions there may be.
+    pub session_limits: SessionLimits,
+    /// How many subscriptions a socket may have.
+    pub contexts_per_connection: usize,
+    /// How many commands a socket may send; `None` for no limit.
+    pub command_rate: Option<Rate>,
+    /// How many bytes of bodies of elements are kept.
+    pub body_bytes: usize,
+    /// The URL in links, without a slash at its end, such as `https://smc.example.com:8082`; by default what the client's `Host` names.
+    pub public_url: Option<String>,
+}
+
+/// The dialect. Clones share all of it.
+#[derive(Clone)]
+pub struct Smc {
+    state: Arc<State>,
+}
+
+impl Smc {
+    /// Declares the event of the dialect in a catalogue.
+    #[must_use]
+    pub fn declare(catalogue: Catalogue, element_types: &[ElementType]) -> Catalogue {
+        let (name, types) = (EventName::new(ELEMENTS_CHANGED), ElementTypes::new(element_types.iter().cloned()));
+        catalogue
+            .with_event(name.clone(), Resources::With)
+            .with_check(name, move |event| change::check(event, |known| types.get(known).is_some()))
+    }
+
+    /// Creates the dialect over a broker whose catalogue [has its event](Self::declare). It keeps the bodies of elements from now on.
+    pub fn new(broker: Broker, settings: Settings, guesses: Option<GuessLimit>) -> Self {
+        let mut versions = settings.versions;
+        versions.sort();
+        versions.dedup();
+        let bodies = Arc::new(Bodies::new(settings.body_bytes));
+        let keeper = Arc::clone(&bodies);
+        broker.observe(EventName::new(ELEMENTS_CHANGED), move |event| keeper.observe(event));
+        let state = State {
+            broker,
+            versions,
+            element_types: ElementTypes::new(settings.element_types),
+            accounts: Accounts::new(settings.accounts),
+            sessions: Sessions::new(settings.session_limits, settings.session_idle_time),
+            tracking: settings.session_tracking,
+            bodies,
+            texts: EventTexts::default(),
+            public_url: settings.public_url.map(String::into_boxed_str),
+            guesses,
+            contexts_per_connection: settings.contexts_per_connection,
+            command_rate: settings.command_rate,
+        };
+        Self { state: Arc::new(state) }
+    }
+
+    /// Adds the routes and the sockets of all versions to a server. `configure` sets the limits of the sockets.
+    #[must_use]
+    pub fn mount(&self, server: Server, configure: impl Fn(Endpoint) -> Endpoint) -> Server {
+        let mount = |server: Server, version: &Version| {
+            let required = SessionRequired { state: Arc::clone(&self.state), version: version.clone() };
+            let endpoint = configure(Endpoint::new(NotificationSockets(Arc::clone(&self.state))))
+                .authenticate(required)
+                .subprotocol(SUBPROTOCOL)
+                .upgrades_only()
+                // The vendor's client waits on the raw socket while messages of the same TLS record wait in its TLS library.
+                .separate_messages();
+            server.endpoint(&format!("/{version}/notification/socket"), endpoint)
+        };
+        let server = self.state.versions.iter().fold(server, mount);
+        server.otherwise(Routes(Arc::clone(&self.state)))
+    }
+
+    /// Counts the sessions. Some may have idled out.
+    pub fn session_count(&self) -> usize {
+        self.state.sessions.len()
+    }
+}
+
+impl fmt::Debug for Smc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Smc").field("versions", &self.state.versions).finish_non_exhaustive()
+    }
+}

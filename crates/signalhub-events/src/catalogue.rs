@@ -109,7 +109,10 @@ impl Catalogue {
 
 impl fmt::Debug for Catalogue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Catalogue").field("events", &self.events).field("unknown", &self.unknown).finish_non_exhaustive()
+        f.debug_struct("Catalogue")
+            .field("events", &self.events)
+            .field("unknown", &self.unknown)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,218 @@
+//! The sockets at `/{version}/notification/socket`: each context that a client asks for is a subscription with a number.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use signalhub_connections::{
+    BoxFuture, CloseCode, CloseFrame, CloseReason, Connection, ConnectionHandler, Frame, Intake, MessageKind, Outbound,
+    Received, TokenBucket,
+};
+use signalhub_events::{Deliveries, Delivery, EventName, Filter, Offered, SubscribeError, Subscriber, Subscriptions};
+use tokio::time::Instant;
+
+use super::change::ELEMENTS_CHANGED;
+use super::command::{Answer, Command};
+use super::context::{Context, ContextError};
+use super::event_text::EventText;
+use super::sessions::Session;
+use super::state::State;
+
+/// The longest message of a client.
+const LONGEST_MESSAGE: usize = 64 * 1024;
+
+/// How often a client gets an empty object, so that proxies keep its connection open. WebSocket pings are not sent: the vendor's
+/// Python client ends its subscription if no message follows a ping within three seconds.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
+
+/// What the handshake of a socket has found out: its session, and how its events are written.
+pub(super) struct Opening {
+    pub(super) session: Arc<Session>,
+    pub(super) text: Arc<EventText>,
+}
+
+/// Serves the sockets of all versions.
+pub(super) struct NotificationSockets(pub(super) Arc<State>);
+
+impl ConnectionHandler for NotificationSockets {
+    fn handle(self: Arc<Self>, connection: Connection) -> BoxFuture<()> {
+        Box::pin(async move {
+            let Some(opening) = connection.identity().attachment::<Opening>() else {
+                return connection.close(CloseReason::Refused).await;
+            };
+            let Some(socket) = opening.session.open_socket(connection.outbound()) else {
+                return session_ended(connection).await;
+            };
+            let (connection, end) = serve(&self.0, &opening, connection).await;
+            drop(socket);
+            match end {
+                End::Reason(reason) => connection.close(reason).await,
+                End::SessionEnded => session_ended(connection).await,
+                End::Drain => {
+                    let frame = CloseFrame::new(CloseCode::GOING_AWAY, "the server stops");
+                    connection.close_with(CloseReason::ServerShutdown, frame).await;
+                }
+            }
+        })
+    }
+}
+
+async fn session_ended(connection: Connection) {
+    let frame = CloseFrame::new(CloseCode::POLICY_VIOLATION, "the session has ended");
+    connection.close_with(CloseReason::CredentialsExpired, frame).await;
+}
+
+/// Why a socket is closed.
+enum End {
+    Reason(CloseReason),
+    SessionEnded,
+    Drain,
+}
+
+/// Serves a socket until something ends it. Its subscriptions end before it is closed.
+async fn serve(state: &State, opening: &Opening, mut connection: Connection) -> (Connection, End) {
+    if connection.read_messages(LONGEST_MESSAGE).is_err() {
+        return (connection, End::Reason(CloseReason::Refused));
+    }
+    let mut channels = Channels::new(state, opening, connection.outbound());
+    let mut last_heartbeat = Instant::now();
+    connection.skip_ticks_for(HEARTBEAT_INTERVAL);
+    let end = loop {
+        match connection.receive(Intake::Open).await {
+            Received::Message { kind } => {
+                channels.on_message(kind, connection.input());
+                connection.consume(connection.input().len());
+            }
+            Received::Tick => {
+                let now = Instant::now();
+                if now.duration_since(last_heartbeat) >= HEARTBEAT_INTERVAL {
+                    last_heartbeat = now;
+                    channels.send(&Frame::new(MessageKind::Text, b"{}"));
+                }
+                connection.skip_ticks_for(HEARTBEAT_INTERVAL.saturating_sub(now.duration_since(last_heartbeat)));
+            }
+            Received::Ended(reason) => break End::Reason(reason),
+            Received::Aborted => break End::SessionEnded,
+            Received::Drain => break End::Drain,
+            _ => {}
+        }
+    };
+    drop(channels);
+    (connection, end)
+}
+
+/// The subscriptions of a socket.
+struct Channels<'a> {
+    state: &'a State,
+    opening: &'a Opening,
+    outbound: Outbound,
+    /// By their ids, which count up.
+    open: Vec<(u64, Subscriptions)>,
+    next: u64,
+    commands: Option<TokenBucket>,
+}
+
+impl<'a> Channels<'a> {
+    fn new(state: &'a State, opening: &'a Opening, outbound: Outbound) -> Self {
+        let commands = state.command_rate.map(|rate| TokenBucket::new(rate, Instant::now()));
+        Self { state, opening, outbound, open: Vec::new(), next: 0, commands }
+    }
+
+    fn send(&self, frame: &Frame) {
+        // If the connection accepts no more frames, its end is the next that it receives.
+        let _ = self.outbound.send(frame);
+    }
+
+    /// Answers a message.
+    fn on_message(&mut self, kind: MessageKind, message: &[u8]) {
+        if let Some(Err(_)) = self.commands.as_mut().map(|commands| commands.take(1, Instant::now())) {
+            return self.send(&Answer::failure(&"too many commands: try again later").to_frame());
+        }
+        match Command::read(kind, message) {
+            Ok(Command::Subscribe { context }) => self.subscribe(&context),
+            Ok(Command::Unsubscribe { subscription_id }) => self.unsubscribe(subscription_id),
+            Err(error) => self.send(&Answer::failure(&error).to_frame()),
+        }
+    }
+
+    /// Adds a subscription of its own for each context, also if others overlap it: each gets its own copy of an event.
+    fn subscribe(&mut self, context: &str) {
+        // The answer is queued first and written last: behind it, the client gets all that is published after it.
+        self.outbound.cork();
+        match self.open(context) {
+            Ok((id, subscriptions)) => self.open.push((id, subscriptions)),
+            Err(error) => self.send(&Answer::failure(&error).to_frame()),
+        }
+        self.outbound.uncork();
+    }
+
+    fn open(&mut self, context: &str) -> Result<(u64, Subscriptions), OpenError> {
+        let most = self.state.contexts_per_connection;
+        if self.open.len() >= most {
+            return Err(OpenError::TooMany(most));
+        }
+        let account = self.opening.session.account();
+        let named = Context::read(context, &self.state.element_types, |known| account.sees(known.as_str()))?;
+        let (id, scope) = (self.next, account.scope());
+        let subscriber = Channel { text: Arc::clone(&self.opening.text), outbound: self.outbound.clone(), id };
+        let mut subscriptions = self.state.broker.attach(subscriber, scope);
+        let all = Filter::new(EventName::new(ELEMENTS_CHANGED));
+        let filters = match named {
+            Context::All => vec![all],
+            Context::Types(types) => types.iter().map(|named| all.clone().with_resource(named.resource())).collect(),
+        };
+        filters.iter().try_for_each(|filter| subscriptions.check(filter))?;
+        self.send(&Answer::subscribed(context, id).to_frame());
+        filters.iter().try_for_each(|filter| subscriptions.add(filter).map(drop))?;
+        self.next += 1;
+        Ok((id, subscriptions))
+    }
+
+    fn unsubscribe(&mut self, subscription_id: u64) {
+        match self.open.iter().position(|(id, _)| *id == subscription_id) {
+            Some(place) => {
+                // Events of the subscription that are on their way may follow the answer.
+                drop(self.open.remove(place));
+                self.send(&Answer::unsubscribed(subscription_id).to_frame());
+            }
+            None => self.send(&Answer::failure(&format!("Unknown subscription_id {subscription_id}")).to_frame()),
+        }
+    }
+}
+
+/// Why a subscription is refused.
+#[derive(Debug, thiserror::Error)]
+enum OpenError {
+    #[error("a connection has at most {0} subscriptions: unsubscribe from others first")]
+    TooMany(usize),
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
+}
+
+/// A subscription of a socket.
+struct Channel {
+    text: Arc<EventText>,
+    outbound: Outbound,
+    id: u64,
+}
+
+impl Subscriber for Channel {
+    fn prefetch(&self) {
+        self.outbound.prefetch();
+    }
+
+    fn offer(&self, delivery: &Delivery) -> Offered {
+        let frame = self.text.frame(delivery, self.id);
+        if frame.is_empty() {
+            return Offered::Accepted;
+        }
+        self.outbound.send(&Frame::from_bytes(frame)).map_or(Offered::Refused, |()| Offered::Accepted)
+    }
+
+    fn offer_all(&self, deliveries: &Deliveries) -> Offered {
+        let frames = deliveries.each().iter().map(|delivery| self.text.frame(delivery, self.id));
+        let frames = frames.filter(|frame| !frame.is_empty()).map(Frame::from_bytes);
+        self.outbound.send_each(frames).map_or(Offered::Refused, |()| Offered::Accepted)
+    }
+}

@@ -1,0 +1,98 @@
+//! What the sockets and the REST routes share.
+
+use std::sync::Arc;
+
+use signalhub_connections::{
+    Authenticate, Authentication, GuessLimit, Identity, OpeningRequest, Rate, RequestHead, base_url,
+};
+use signalhub_events::Broker;
+
+use super::accounts::Accounts;
+use super::bodies::Bodies;
+use super::element::ElementTypes;
+use super::event_text::EventTexts;
+use super::sessions::{Session, Sessions};
+use super::socket::Opening;
+use super::version::Version;
+use super::{SUBPROTOCOL, SessionTracking};
+
+/// The name of the cookie with the token of a session.
+pub(super) const COOKIE: &str = "JSESSIONID";
+
+/// What the server holds for all clients.
+pub(super) struct State {
+    pub(super) broker: Broker,
+    /// In ascending order.
+    pub(super) versions: Vec<Version>,
+    pub(super) element_types: ElementTypes,
+    pub(super) accounts: Accounts,
+    pub(super) sessions: Sessions,
+    pub(super) tracking: SessionTracking,
+    pub(super) bodies: Arc<Bodies>,
+    pub(super) texts: EventTexts,
+    pub(super) public_url: Option<Box<str>>,
+    pub(super) guesses: Option<GuessLimit>,
+    pub(super) contexts_per_connection: usize,
+    pub(super) command_rate: Option<Rate>,
+}
+
+impl State {
+    /// The URL of a version, as the client of a request sees it, for links.
+    pub(super) fn url(&self, request: &RequestHead, version: &Version) -> String {
+        match &self.public_url {
+            Some(url) => format!("{url}/{version}"),
+            None => format!("{}/{version}", base_url(request).as_deref().unwrap_or("http://localhost")),
+        }
+    }
+
+    /// The session of a request, with its token: of the cookie, of `Authorization`, or of what stands beside `access_token` among the
+    /// subprotocols of a WebSocket (the client's token mode).
+    pub(super) fn session(&self, request: &RequestHead) -> SessionOf {
+        let copied = OpeningRequest::new(request);
+        let offered = copied.headers().filter(|(name, _)| *name == "sec-websocket-protocol");
+        let offered = offered.filter_map(|(_, value)| std::str::from_utf8(value).ok());
+        let offered = offered.flat_map(|value| value.split(',')).map(str::trim).filter(|offer| *offer != SUBPROTOCOL);
+        let tokens = copied.cookie(COOKIE).into_iter().chain(copied.header("authorization")).chain(offered);
+        let mut outcome = SessionOf::Missing;
+        for token in tokens {
+            outcome = match self.sessions.find(token) {
+                Some(session) => return SessionOf::Found(session, token.to_owned()),
+                None => SessionOf::Unknown,
+            };
+        }
+        outcome
+    }
+}
+
+/// What a request says about its session.
+pub(super) enum SessionOf {
+    Found(Arc<Session>, String),
+    /// It has a token that belongs to no session. Tokens cannot be guessed, so it is one of a session that has ended.
+    Unknown,
+    Missing,
+}
+
+/// Admits sockets of one version with a session.
+pub(super) struct SessionRequired {
+    pub(super) state: Arc<State>,
+    pub(super) version: Version,
+}
+
+impl Authenticate for SessionRequired {
+    fn authenticate(&self, request: &RequestHead) -> Authentication {
+        let session = match self.state.session(request) {
+            SessionOf::Found(session, _) => session,
+            SessionOf::Unknown => return Authentication::Expired,
+            SessionOf::Missing => return Authentication::Missing,
+        };
+        let account = session.account();
+        let identity = Identity::user(Arc::clone(&account.name));
+        let identity = match &account.organisation {
+            Some(organisation) => identity.with_organisation(Arc::clone(organisation)),
+            None => identity,
+        };
+        let url = self.state.url(request, &self.version);
+        let text = self.state.texts.get(self.version.event_form(), &url);
+        Authentication::Identified(identity.with_attachment(Arc::new(Opening { session, text })))
+    }
+}
