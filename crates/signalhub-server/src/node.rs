@@ -1,29 +1,27 @@
 //! A running server: the hub, the publish API and the broker between them.
 
+mod listeners;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use portos_notifications::broker;
-use signalhub::connections::{
-    ExpiredCredentials, GuessLimit, Hosts, Issuers, Limits, Origins, TransportKind, Transports, TrustedProxies,
-};
+use signalhub::connections::{ExpiredCredentials, GuessLimit, Issuers, TransportKind, Transports};
 use signalhub::events::{Broker, Catalogue, EventName, Grants, Resources, UnknownEvents};
 use signalhub::{Endpoint, ErrorDetails, Hub, HubOptions, Server, ShutdownMessage};
 use tokio::sync::oneshot;
 
-use crate::configuration::{
-    self as settings, Auth, Configuration, Cors, DefaultGrants, Events, ForwardedHeader, Listen, Listener, Maximum,
-    SocketShare,
-};
+use self::listeners::{common_limits, encrypted, hosts, listen, origins, public_limits, trusted_proxies};
+use crate::configuration::{self as settings, Auth, Configuration, DefaultGrants, Events, Listener};
 use crate::http_api::counts::Counts;
 use crate::http_api::publish::PublishApi;
 use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
 use crate::http_api::{InternalRoutes, PublicRoutes};
 use crate::key_expiry::KeyExpiry;
 use crate::lifecycle::{Lifecycle, Phase};
-use crate::listener_tls::{self, ListenerTls, ListenerTlsError};
+use crate::listener_tls::{self, ListenerTlsError};
 use crate::reload::{ReloadRequest, Reloader};
 use crate::token_verifier::{self, IssuerKeyError};
 
@@ -159,20 +157,6 @@ impl Node {
     }
 }
 
-async fn listen(address: &str) -> io::Result<(Server, SocketAddr)> {
-    let server = Server::bind(address).await?;
-    let address = server.local_addr()?;
-    Ok((server, address))
-}
-
-/// Makes a server speak TLS, if there is a certificate.
-fn encrypted(server: Server, tls: Option<&ListenerTls>) -> io::Result<Server> {
-    match tls {
-        Some(tls) => server.tls(tls.tls()),
-        None => Ok(server),
-    }
-}
-
 /// Tells why the server did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -268,71 +252,6 @@ fn guess_limit(rate: settings::RateLimit) -> Option<GuessLimit> {
     match rate {
         settings::RateLimit::Unlimited => None,
         settings::RateLimit::Of { count, per } => Some(GuessLimit::new(count, per)),
-    }
-}
-
-/// The limits that both listeners have: times, sizes, and the descriptors that neither of them uses.
-fn common_limits(configuration: &Configuration) -> Limits {
-    let settings = &configuration.limits;
-    Limits::default()
-        .header_timeout(settings.header_timeout)
-        .idle_timeout(settings.idle_timeout)
-        .body_timeout(settings.body_timeout)
-        .send_timeout(configuration.hub.transport_send_timeout)
-        .head_size(settings.maximum_head_size.bytes())
-        .descriptor_headroom(settings.file_descriptor_headroom)
-}
-
-fn public_limits(configuration: &Configuration) -> Limits {
-    let settings = &configuration.limits;
-    let mut limits = common_limits(configuration)
-        .pending_negotiations(settings.pending_negotiations.get())
-        .negotiation_lifetime(settings.negotiation_lifetime)
-        .queued_bytes(settings.queued_bytes.bytes())
-        .descriptor_headroom(settings::reserved_descriptors(configuration));
-    if let Some(count) = settings.pending_negotiations_per_user {
-        limits = limits.pending_negotiations_per_user(count.get());
-    }
-    if let Some(count) = settings.pending_negotiations_per_address {
-        limits = limits.pending_negotiations_per_address(count.get());
-    }
-    if let Maximum::Of(count) = settings.connections {
-        limits = limits.connections(count.get());
-    }
-    if let Maximum::Of(count) = settings.connections_per_user {
-        limits = limits.connections_per_user(count.get());
-    }
-    if let Maximum::Of(count) = settings.connections_per_address {
-        limits = limits.connections_per_address(count.get());
-    }
-    match settings.sockets_per_address {
-        SocketShare::Quarter => limits,
-        SocketShare::Unlimited => limits.sockets_per_address(usize::MAX),
-        SocketShare::Of(count) => limits.sockets_per_address(count.get()),
-    }
-}
-
-fn origins(cors: &Cors) -> Origins {
-    let origins = cors.origins.iter().fold(Origins::same(), |origins, origin| origin.allowed_by(origins));
-    if cors.allow_loopback { origins.allow_loopback() } else { origins }
-}
-
-/// The hosts that are served where hosts are checked: local ones, those of the listeners' addresses, and the configured ones.
-fn hosts(listen: &Listen) -> Hosts {
-    let internal = match &listen.internal {
-        Listener::Off => None,
-        Listener::At(address) => Some(address),
-    };
-    let named = std::iter::once(&listen.public).chain(internal);
-    let names = named.filter_map(|address| settings::HostName::new(address.host()));
-    names.chain(listen.hosts.iter().cloned()).fold(Hosts::local(), |hosts, name| name.served_by(hosts))
-}
-
-fn trusted_proxies(listen: &Listen) -> TrustedProxies {
-    let proxies = listen.trusted_proxies.iter().fold(TrustedProxies::none(), |all, proxy| proxy.trusted_by(all));
-    match listen.forwarded_header {
-        ForwardedHeader::XForwarded => proxies,
-        ForwardedHeader::Forwarded => proxies.using_forwarded(),
     }
 }
 
