@@ -102,6 +102,10 @@ pub use http::server::Server;
 #[cfg(feature = "tls")]
 pub use http::server::tls::certificate::{TlsCertificate, TlsCertificateError};
 #[cfg(feature = "tls")]
+pub use http::server::tls::client_auth::{ClientAuth, ClientAuthorities, ClientAuthoritiesError};
+#[cfg(feature = "tls")]
+pub use http::server::tls::client_certificate::ClientCertificate;
+#[cfg(feature = "tls")]
 pub use http::server::tls::{Tls, TlsHandshakes, TlsVersion};
 #[cfg(feature = "tower")]
 pub use http::tower::TowerEndpoint;

@@ -10,6 +10,8 @@ use tokio::sync::watch;
 
 use super::idle_sockets::IdleSockets;
 use super::routes::Routes;
+#[cfg(feature = "tls")]
+use super::tls::client_certificate::ClientCertificate;
 use crate::http::body::Body;
 use crate::http::request_body::RequestBody;
 use crate::limits::limit::Limit;
@@ -22,6 +24,9 @@ pub(super) struct AcceptedSocket {
     pub(super) address: IpAddr,
     /// Its share in the quota of this address. A proxy's socket counts for the client of each request instead.
     pub(super) share: Option<SocketShare>,
+    /// The certificate that the client presented, if it was asked for one.
+    #[cfg(feature = "tls")]
+    pub(super) certificate: Option<ClientCertificate>,
     pub(super) times: Times,
     /// How long the body of a request may take.
     pub(super) body_time: Duration,
@@ -39,6 +44,10 @@ impl AcceptedSocket {
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (mut head, body) = request.into_parts();
         let client = self.routes.proxies.resolve(&mut head, self.address, self.routes.scheme()).ip();
+        #[cfg(feature = "tls")]
+        if let Some(certificate) = &self.certificate {
+            head.extensions.insert(certificate.clone());
+        }
         let share = match self.share_for(client) {
             Ok(share) => share,
             Err(limit) => return self.routes.refuse(limit, &head),

@@ -47,8 +47,19 @@ pub(super) async fn accept(listener: TcpListener, routes: Arc<Routes>, stopping:
                 let (routes, stopping) = (Arc::clone(&routes), stopping.clone());
                 let (quotas, sockets) = (Arc::clone(&admission.quotas), Arc::clone(&admission.sockets));
                 let (times, body_time, head_size) = (limits.times(), limits.body_time(), limits.longest_head());
-                let accepted =
-                    AcceptedSocket { address, share, times, body_time, head_size, routes, quotas, sockets, stopping };
+                let accepted = AcceptedSocket {
+                    address,
+                    share,
+                    #[cfg(feature = "tls")]
+                    certificate: None,
+                    times,
+                    body_time,
+                    head_size,
+                    routes,
+                    quotas,
+                    sockets,
+                    stopping,
+                };
                 serving::serve(socket, accepted);
             }
             Err(limit) => turn_away(&socket, limit, address, &routes),

@@ -10,6 +10,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::accepted_socket::AcceptedSocket;
 use super::tls::Acceptor;
+use super::tls::client_certificate::ClientCertificate;
 use super::unreadable;
 use crate::http::request_timeouts::RequestTimeouts;
 use crate::limits::times::{Overdue, Times};
@@ -26,8 +27,15 @@ const REQUESTS: [&[u8]; 7] = [b"GET ", b"POST ", b"HEAD ", b"OPTIONS ", b"PUT ",
 const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 20\r\n\
     Connection: close\r\n\r\nThis port speaks TLS";
 
+/// A socket after its handshake.
+pub(super) struct Secured {
+    pub(super) socket: ClientSocket,
+    /// The client's certificate, if it was asked for one and has one.
+    pub(super) certificate: Option<ClientCertificate>,
+}
+
 /// Performs the handshake; `None` if the socket cannot be served. The socket may be evicted meanwhile, as an idle one.
-pub(super) async fn perform(socket: TcpStream, acceptor: &Acceptor, accepted: &AcceptedSocket) -> Option<ClientSocket> {
+pub(super) async fn perform(socket: TcpStream, acceptor: &Acceptor, accepted: &AcceptedSocket) -> Option<Secured> {
     let timeouts = RequestTimeouts::new(Times { header: acceptor.timeout, ..accepted.times });
     let _entry = accepted.sockets.add(&timeouts);
     let mut stopping = accepted.stopping.clone();
@@ -41,7 +49,9 @@ pub(super) async fn perform(socket: TcpStream, acceptor: &Acceptor, accepted: &A
     match timeouts.drive(pin!(handshake)).await {
         Ok(Some(Ok(stream))) => {
             counts.completed.fetch_add(1, Ordering::Relaxed);
-            return Some(ClientSocket::Tls(Box::new(TlsSocket::new(stream))));
+            let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            let certificate = leaf.and_then(ClientCertificate::read);
+            return Some(Secured { socket: ClientSocket::Tls(Box::new(TlsSocket::new(stream))), certificate });
         }
         Ok(Some(Err(error))) => {
             counts.failed.fetch_add(1, Ordering::Relaxed);

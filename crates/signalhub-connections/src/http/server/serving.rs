@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 
 use super::accepted_socket::AcceptedSocket;
 #[cfg(feature = "tls")]
-use super::handshake;
+use super::handshake::{self, Secured};
 use super::head::{self, Framing};
 use super::server_sent_events::{self, StreamSocket};
 use super::unreadable;
@@ -68,7 +68,8 @@ fn serve_again(socket: ClientSocket, accepted: AcceptedSocket) {
 #[cfg(feature = "tls")]
 async fn serve_tls(socket: TcpStream, accepted: AcceptedSocket) {
     let Some(acceptor) = &accepted.routes.tls else { return };
-    if let Some(socket) = handshake::perform(socket, acceptor, &accepted).await {
+    if let Some(Secured { socket, certificate }) = handshake::perform(socket, acceptor, &accepted).await {
+        let accepted = AcceptedSocket { certificate, ..accepted };
         tokio::spawn(serve_socket(socket, RequestTimeouts::new(accepted.times), accepted));
     }
 }

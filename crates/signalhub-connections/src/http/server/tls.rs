@@ -1,6 +1,8 @@
 //! TLS: the certificate of a server, and how its handshakes are done.
 
 pub(crate) mod certificate;
+pub(crate) mod client_auth;
+pub(crate) mod client_certificate;
 mod validity;
 
 use std::fmt;
@@ -15,6 +17,7 @@ use rustls::{ServerConfig, SupportedProtocolVersion};
 use tokio_rustls::TlsAcceptor;
 
 use self::certificate::TlsCertificate;
+use self::client_auth::{ClientAuth, ClientAuthorities, ClientVerifier};
 
 /// How long a handshake may take, by default.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,6 +48,7 @@ pub struct Tls {
     counts: Arc<HandshakeCounts>,
     minimum_version: TlsVersion,
     handshake_timeout: Duration,
+    client_verifier: Option<ClientVerifier>,
 }
 
 /// A version of TLS.
@@ -98,6 +102,7 @@ impl Tls {
             counts: Arc::default(),
             minimum_version: TlsVersion::default(),
             handshake_timeout: HANDSHAKE_TIMEOUT,
+            client_verifier: None,
         }
     }
 
@@ -112,6 +117,17 @@ impl Tls {
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
+        self
+    }
+
+    /// Asks clients for a certificate that one of these authorities signed, and adds a
+    /// [`ClientCertificate`](client_certificate::ClientCertificate) to the extensions of the requests of those that have
+    /// one. By default clients are not asked.
+    ///
+    /// Sessions are then not resumed, because the certificate of a resumed session is not verified again: it may have expired.
+    #[must_use]
+    pub fn client_certificates(mut self, authorities: &ClientAuthorities, auth: ClientAuth) -> Self {
+        self.client_verifier = Some(ClientVerifier { authorities: authorities.clone(), auth });
         self
     }
 
@@ -137,10 +153,19 @@ impl Tls {
             .with_protocol_versions(&self.minimum_version.and_later())
             .map_err(io::Error::other)?;
         let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(&self.certificate) as _;
-        let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+        let builder = match &self.client_verifier {
+            Some(verifier) => builder.with_client_cert_verifier(Arc::new(verifier.clone())),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(resolver);
         config.alpn_protocols = vec![HTTP_1_1.to_vec()];
-        // Tickets hold the session, so that nothing is stored for a client.
-        config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(io::Error::other)?;
+        if self.client_verifier.is_some() {
+            // A session that is resumed would bring a certificate that is not verified again.
+            config.send_tls13_tickets = 0;
+        } else {
+            // Tickets hold the session, so that nothing is stored for a client.
+            config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(io::Error::other)?;
+        }
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Acceptor {
             rustls: Arc::new(config).into(),
