@@ -407,7 +407,7 @@ impl Connection {
 
     /// Ends the transport because the server stops, in the way after which most clients reconnect by themselves, as the
     /// original does: queued frames are written and get a second to arrive, then the socket is reset. If the socket
-    /// cannot be reset, as under TLS, a WebSocket gets the close code 1001. A poll gets 204.
+    /// is not known, as under the TLS of a surrounding program, a WebSocket gets the close code 1001. A poll gets 204.
     ///
     /// All later frames are refused. The connection counts as live until it is dropped or [closed](Self::close).
     pub async fn send_away(&mut self) {

@@ -43,6 +43,11 @@ pub(crate) enum StreamMessages {
 
 /// Bytes in both directions.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send {
+    /// Tells whether the socket below is known, so that [`reset`](Self::reset) has an effect.
+    fn can_be_reset(&self) -> bool {
+        false
+    }
+
     /// Makes the socket below end with a reset, if it is known.
     fn reset(&self) {}
 }
@@ -124,6 +129,14 @@ impl Io {
             // Dropping the last owner of a socket ends it in order.
             Self::Tcp { .. } => Poll::Ready(()),
             Self::Stream { stream, .. } => stream.as_mut().poll_shutdown(cx).map(drop),
+        }
+    }
+
+    /// Tells whether [`reset`](Self::reset) has an effect.
+    pub(crate) fn can_be_reset(&self) -> bool {
+        match self {
+            Self::Tcp { .. } => true,
+            Self::Stream { stream, .. } => stream.can_be_reset(),
         }
     }
 

@@ -326,7 +326,7 @@ impl Socket {
 
     /// Tells whether [`give_up`](Self::give_up) has an effect.
     pub(crate) fn can_be_reset(&self) -> bool {
-        matches!(self.io, Io::Tcp { .. })
+        self.io.can_be_reset()
     }
 
     /// Makes the socket end with a reset, for a client that does not answer, or that must not see an orderly end.

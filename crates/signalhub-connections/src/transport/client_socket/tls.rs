@@ -61,6 +61,10 @@ impl SharedSocket {
 }
 
 impl Stream for SharedSocket {
+    fn can_be_reset(&self) -> bool {
+        true
+    }
+
     fn reset(&self) {
         let _ = self.socket.set_zero_linger();
     }
