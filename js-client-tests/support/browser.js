@@ -12,8 +12,8 @@ const executablePath = process.env.SIGNALHUB_CHROMIUM || PLACES.find(existsSync)
 export const missing =
   executablePath === undefined && "Chromium is missing: install it (apt-get install chromium), or set SIGNALHUB_CHROMIUM to its path";
 
-/** Starts the browser without background requests. */
-export function launch() {
+/** Starts the browser without background requests; `more` are further arguments. */
+export function launch(more = []) {
   return chromium.launch({
     executablePath,
     args: [
@@ -24,6 +24,7 @@ export function launch() {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      ...more,
     ],
   });
 }

@@ -44,6 +44,11 @@ export class Program {
     });
   }
 
+  /** Sends it a signal that does not stop it. */
+  signal(signal) {
+    this.#child.kill(signal);
+  }
+
   /** Stops it in order, and returns its exit code once it has ended. */
   async stop(signal = "SIGTERM") {
     this.#child.kill(signal);

@@ -1,6 +1,9 @@
 // Runs the real binary, and publishes to it as any backend would.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import * as http from "node:http";
+import * as https from "node:https";
 
 import { Program, built } from "./program.js";
 
@@ -10,11 +13,14 @@ export const SECRET = "a secret of the tests, of enough bytes for HS256";
 /** The variable that lists the origins whose pages may use the hub. */
 export const SETTING_OF_ORIGINS = "SIGNALHUB_CORS__ORIGINS";
 
-const API_KEY = "key-of-the-test-publishers";
+/** The key of publishers. */
+export const API_KEY = "key-of-the-test-publishers";
 
 /** A running server. */
 export class Server {
   #program;
+  /** The certificate with which it speaks TLS, if it does. */
+  #certificate;
 
   /**
    * Starts a server; `listen` is an address to come back to after a restart, `settings` are further variables, and those
@@ -31,13 +37,14 @@ export class Server {
       ...settings,
     };
     const given = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+    if (given.SIGNALHUB_TLS__CERTIFICATE) server.#certificate = readFileSync(given.SIGNALHUB_TLS__CERTIFICATE);
     server.#program = await Program.start(built("signalhub", "SIGNALHUB_BINARY"), { settings: given });
     return server;
   }
 
   /** The address as the documents of Portos call it: scheme, host and port. */
   get url() {
-    return this.#program.url;
+    return this.#certificate ? this.#program.url.replace("http:", "https:") : this.#program.url;
   }
 
   /** The hub of Portos. */
@@ -51,15 +58,22 @@ export class Server {
     return token;
   }
 
+  /** Completes when its log matches. */
+  logged(pattern) {
+    return this.#program.printed(pattern);
+  }
+
+  /** Makes it read its certificate again, and completes when its log matches. */
+  hangUp(pattern) {
+    this.#program.signal("SIGHUP");
+    return this.logged(pattern);
+  }
+
   /** Publishes one event and returns its receipt. */
   async publish(event) {
-    const response = await fetch(this.url + "/api/v1/publish", {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "X-API-Key": API_KEY },
-      body: JSON.stringify(event),
-    });
-    const text = await response.text();
-    assert.equal(response.status, 202, `publishing ${JSON.stringify(event)} was answered: ${text}`);
+    const headers = { "Content-Type": "application/json", "X-API-Key": API_KEY };
+    const { status, text } = await post(this.url + "/api/v1/publish", headers, JSON.stringify(event), this.#certificate);
+    assert.equal(status, 202, `publishing ${JSON.stringify(event)} was answered: ${text}`);
     return JSON.parse(text);
   }
 
@@ -67,4 +81,19 @@ export class Server {
   async stop() {
     return this.#program.stop();
   }
+}
+
+/** Posts a text; `ca` is the root that is trusted. */
+function post(url, headers, text, ca) {
+  const { request } = ca ? https : http;
+  return new Promise((resolve, reject) => {
+    const asked = request(url, { method: "POST", headers: { ...headers, "Content-Length": Buffer.byteLength(text) }, ca });
+    asked.once("error", reject);
+    asked.once("response", (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (piece) => (text += piece));
+      response.once("error", reject).once("end", () => resolve({ status: response.statusCode, text }));
+    });
+    asked.end(text);
+  });
 }
