@@ -61,15 +61,20 @@ fn installed(folder: &Path) -> bool {
     }
 }
 
-/// Sees to it that there are a browser and a proxy, where we may: the tests pass over what they cannot run without.
+/// Installs the programs that tests need, where it may. Tests whose program is missing are skipped.
 fn provide_programs() -> io::Result<()> {
     let browser = env::var_os(BROWSER).is_some() || BROWSERS.iter().any(|path| Path::new(path).exists());
     let nginx = works(Command::new("nginx").arg("-v"));
-    let missing: Vec<&str> = [("chromium", browser), ("nginx-light", nginx)]
-        .into_iter()
-        .filter(|(_, has)| !has)
-        .map(|(name, _)| name)
-        .collect();
+    let has = |name: &str| works(Command::new(name).arg("--version"));
+    let openssl = works(Command::new("openssl").arg("version"));
+    let programs = [
+        ("chromium", browser),
+        ("nginx-light", nginx),
+        ("sslscan", has("sslscan")),
+        ("openssl", openssl),
+        ("curl", has("curl")),
+    ];
+    let missing: Vec<&str> = programs.into_iter().filter(|(_, has)| !has).map(|(name, _)| name).collect();
     packages::provide(&missing, &format!("some tests are skipped (a browser may also be named by {BROWSER})"))
 }
 
