@@ -1,1 +1,117 @@
 //! PrintFactory: push messages about jobs, devices and nests for listeners that connect with a `MisKey`.
+//!
+//! A listener opens a plain WebSocket at `/` with the header `MisKey` and gets one text message per event of the key's
+//! organisation. It sends nothing. Events come from any publisher of the broker, or from the two REST producers on the same
+//! port, which take the same keys. The page `docs/printfactory.md` compares it with the vendor's server.
+//!
+//! - [`declare`] adds the four events to a catalogue; their payloads are checked when they are published
+//! - [`MisKeys`] are the keys, in a file that other processes may change with [`MisKeyFile`]
+//! - [`PrintFactory`] has the endpoint and the pages of the listener
+
+mod authentication;
+mod connection;
+mod key_file;
+mod key_list;
+mod keys;
+mod messages;
+mod mis_key;
+mod organisations;
+mod producers;
+
+use std::fmt;
+
+use signalhub_connections::{Endpoint, GuessLimit, Readers, Respond};
+use signalhub_events::Broker;
+
+use authentication::MisKeyHeader;
+use connection::Listener;
+use producers::Producers;
+
+pub use key_file::{KeyFileError, MisKeyFile};
+pub use key_list::{KeyChange, KeyEntry, KeyError, Notifications};
+pub use keys::{MisKeys, Reloaded};
+pub use messages::{AUTOMATION_JOB_CHANGED, DEVICE_CHANGED, EVENTS, JOB_CHANGED, NEST_CHANGED, declare};
+pub use mis_key::MisKey;
+
+/// The path at which listeners connect.
+pub const PATH: &str = "/";
+
+/// What happens when an organisation that is connected connects once more. It has one connection at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecondConnection {
+    /// The new connection replaces the old one, which is closed with 4409.
+    #[default]
+    Replace,
+    /// The new connection is refused with 409.
+    Refuse,
+}
+
+/// How many bytes the body of a producer's request may have, by default.
+const BODY_SIZE: usize = 64 * 1024;
+
+/// The dialect: what its listener serves.
+pub struct PrintFactory {
+    broker: Broker,
+    keys: MisKeys,
+    second: SecondConnection,
+    guesses: Option<GuessLimit>,
+    readers: Vec<Readers>,
+    maximum_body_size: usize,
+}
+
+impl PrintFactory {
+    /// Serves the events of this broker, whose catalogue [declares](declare) those of the dialect, to the owners of these keys.
+    pub fn new(broker: Broker, keys: MisKeys) -> Self {
+        Self {
+            broker,
+            keys,
+            second: SecondConnection::default(),
+            guesses: None,
+            readers: Vec::new(),
+            maximum_body_size: BODY_SIZE,
+        }
+    }
+
+    /// Sets what happens when a connected organisation connects once more.
+    #[must_use]
+    pub fn second_connection(self, second: SecondConnection) -> Self {
+        Self { second, ..self }
+    }
+
+    /// Limits how many wrong keys may come from one address, at the WebSocket and the producers together.
+    #[must_use]
+    pub fn guess_limit(self, guesses: GuessLimit) -> Self {
+        Self { guesses: Some(guesses), ..self }
+    }
+
+    /// Sets the slow clients that the REST producers wait for, for at most a second.
+    #[must_use]
+    pub fn waiting_for(self, readers: impl IntoIterator<Item = Readers>) -> Self {
+        Self { readers: readers.into_iter().collect(), ..self }
+    }
+
+    /// Sets how many bytes the body of a producer's request may have, 64 KiB by default.
+    #[must_use]
+    pub fn maximum_body_size(self, bytes: usize) -> Self {
+        Self { maximum_body_size: bytes, ..self }
+    }
+
+    /// The endpoint of the WebSocket, to be mounted at [`PATH`].
+    pub fn endpoint(&self) -> Endpoint {
+        let header = MisKeyHeader::new(self.keys.clone(), self.second);
+        let endpoint = Endpoint::new(Listener::new(self.broker.clone(), self.keys.clone()));
+        let endpoint = endpoint.authenticate(header).upgrades_only();
+        self.guesses.iter().cloned().fold(endpoint, Endpoint::guess_limit)
+    }
+
+    /// The answers to the requests of the listener that are no upgrades: the REST producers, and 404.
+    pub fn pages(&self) -> impl Respond + use<> {
+        Producers::new(self)
+    }
+}
+
+impl fmt::Debug for PrintFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrintFactory").field("keys", &self.keys).field("second", &self.second).finish_non_exhaustive()
+    }
+}
