@@ -46,7 +46,7 @@ pub use table::Tables;
 pub use tls::PemFile;
 pub use unit::ByteSize;
 pub(crate) use unit::parse_duration;
-pub(crate) use warnings::{expiry_warning, reserved_descriptors, warnings};
+pub(crate) use warnings::{expiry_warning, publishers_reserved_descriptors, reserved_descriptors, warnings};
 
 /// The URL of a server whose configuration sets no address.
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:3000";
@@ -137,7 +137,7 @@ impl Key {
 configuration! {
     /// Where the server listens.
     listen: Listen {
-        /// The address of the hub and the publish API.
+        /// The address of the hub, and of the publish API unless `publish.listen` is set.
         public: Address = Address::new("127.0.0.1:3000");
         /// The address of `/health/live`, `/health/ready` and `/metrics`, for operators only; empty for none.
         internal: Listener = Listener::At(Address::new("127.0.0.1:3001"));
@@ -265,7 +265,7 @@ configuration! {
         invocation_rate: CallRateLimit = CallRateLimit::per_second(1000);
         /// How many wrong API keys and tokens may come from one address (of IPv6, one /64), at the hub and the publish API together; further ones get 429 until some time has passed. Valid tokens and keys are accepted all the same, keys under 20 characters only while the address is below the limit. Behind a reverse proxy this needs `listen.trusted_proxies`.
         failed_authentications: RateLimit = RateLimit::new(60, Duration::from_secs(60));
-        /// How many file descriptors are kept free for the rest of the process (on Linux), beside 32 for the internal listener. When there are no others left, the sockets that have been idle for the longest time are closed in favour of new ones.
+        /// How many file descriptors are kept free for the rest of the process (on Linux), beside 32 for the internal listener and 32 for `publish.listen`. When there are no others left, the sockets that have been idle for the longest time are closed in favour of new ones.
         file_descriptor_headroom: usize = 64;
     }
     /// Which web pages may use the hub. Pages of the server's own origin always may. So may clients that are not web pages: those that send no `Origin`, or a valid bearer token in `Authorization`.
@@ -277,6 +277,8 @@ configuration! {
     }
     /// The publish API.
     publish: Publish {
+        /// The address of a listener of its own for the publish API and `/openapi.json`, which are then not on `listen.public`; empty for none. It has `/health`, too, and speaks TLS if there is a certificate.
+        listen: Listener = Listener::Off;
         /// The API keys that may publish everything; outside development mode of at least 20 characters.
         keys: Vec<ApiKey> = Vec::new();
         /// Programs that publish, each with a name, a key and rights of its own: one table for each key. The page `publishing.md` has examples.

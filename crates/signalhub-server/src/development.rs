@@ -61,6 +61,11 @@ impl Development {
             let address = loopback("listen.internal", internal, failed).await?;
             configuration.listen.internal = Listener::At(Address::new(address.to_string()));
         }
+        if let Listener::At(publish) = &configuration.publish.listen {
+            let failed = |address, error| StartError::ListenForPublishers { address, error };
+            let address = loopback("publish.listen", publish, failed).await?;
+            configuration.publish.listen = Listener::At(Address::new(address.to_string()));
+        }
         // A page that a developer serves on this machine, or opens from a tool that does, works at once.
         configuration.cors.allow_loopback = true;
         // A page of another site whose name resolves to this machine (DNS rebinding) is not allowed by these.
@@ -82,16 +87,17 @@ impl Development {
         Ok(Some(Self { key, token }))
     }
 
-    /// Writes how to reach the server at `url`, with lines that work as pasted; `program` is how the
-    /// reader calls this program.
+    /// Writes how to reach the hub at `url` and the publish API at `publish_url`, with lines that work as pasted; `program`
+    /// is how the reader calls this program.
     ///
     /// # Errors
     /// When `out` cannot be written to.
-    pub fn announce(&self, url: &str, program: &str, out: &mut impl Write) -> io::Result<()> {
+    pub fn announce(&self, url: &str, publish_url: &str, program: &str, out: &mut impl Write) -> io::Result<()> {
         let (token, key) = (&self.token, self.key.reveal());
         let (program, key) = (shell_word(program), shell_word(key));
         // The commands use this URL by default.
-        let at = if url == DEFAULT_URL { String::new() } else { format!(" --url {url}") };
+        let argument = |url: &str| if url == DEFAULT_URL { String::new() } else { format!(" --url {url}") };
+        let (at, publish_at) = (argument(url), argument(publish_url));
         let hours = TOKEN_LIFETIME.as_secs() / 3600;
         writeln!(out, "signalhub {} in development mode: for this machine only,", env!("CARGO_PKG_VERSION"))?;
         writeln!(out, "with keys that were made at this start and end with it.\n")?;
@@ -101,11 +107,11 @@ impl Development {
         writeln!(out, "Listen, in another terminal:\n")?;
         writeln!(out, "{program} listen portos.resources.changed --resource tickets{at} --token {token}\n")?;
         writeln!(out, "Publish, in a third one:\n")?;
-        writeln!(out, "{program} publish portos.resources.changed{at} --key {key} --payload '{PAYLOAD}'\n")?;
+        writeln!(out, "{program} publish portos.resources.changed{publish_at} --key {key} --payload '{PAYLOAD}'\n")?;
         writeln!(out, "Or with any HTTP client:\n")?;
         writeln!(
             out,
-            "curl {url}{} -H 'Content-Type: application/json' -H X-API-Key:{key} -d '{{\"e\":\"portos.resources.changed\",\"p\":{PAYLOAD}}}'\n",
+            "curl {publish_url}{} -H 'Content-Type: application/json' -H X-API-Key:{key} -d '{{\"e\":\"portos.resources.changed\",\"p\":{PAYLOAD}}}'\n",
             crate::http_api::publish::PATH
         )?;
         out.flush()

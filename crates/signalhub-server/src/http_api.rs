@@ -23,10 +23,18 @@ use metrics::Metrics;
 use problem::{Problem, ProblemCode};
 use publish::PublishApi;
 
-/// Answers the requests of the public listener that are not for the hub.
+/// Answers the requests of the public listener that are not for the hub, and those of the listener of publishers.
 #[derive(Debug)]
 pub(crate) struct PublicRoutes {
-    publish: PublishApi,
+    publish: Arc<PublishApi>,
+    publishing: Publishing,
+}
+
+/// Whether a listener has the publish API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Publishing {
+    Here,
+    Elsewhere,
 }
 
 /// Answers the requests of the internal listener.
@@ -38,16 +46,16 @@ pub(crate) struct InternalRoutes {
 }
 
 impl PublicRoutes {
-    pub(crate) fn new(publish: PublishApi) -> Self {
-        Self { publish }
+    pub(crate) fn new(publish: Arc<PublishApi>, publishing: Publishing) -> Self {
+        Self { publish, publishing }
     }
 
     async fn answer(&self, request: Request<RequestBody>) -> Response<Body> {
-        let answer = match request.uri().path() {
-            publish::PATH => return self.publish.answer(request).await,
-            open_api::PATH => method::read_only(request.method(), open_api::response),
-            health::PATH => health::live(request.method()),
-            _ => not_found("the hub, the publish API, /openapi.json and /health have other paths"),
+        let answer = match (request.uri().path(), self.publishing) {
+            (publish::PATH, Publishing::Here) => return self.publish.answer(request).await,
+            (open_api::PATH, Publishing::Here) => method::read_only(request.method(), open_api::response),
+            (health::PATH, _) => health::live(request.method()),
+            _ => not_found("the hub, the publish API, /openapi.json and /health have other paths or another port"),
         };
         answer.unwrap_or_else(|problem| self.publish.refuse(&problem))
     }

@@ -11,14 +11,14 @@ use portos_notifications::broker;
 use signalhub::connections::{ExpiredCredentials, GuessLimit, Issuers, TransportKind, Transports};
 use signalhub::events::{Broker, Catalogue, EventName, Grants, Resources, UnknownEvents};
 use signalhub::{Endpoint, ErrorDetails, Hub, HubOptions, Server, ShutdownMessage};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
-use self::listeners::{common_limits, encrypted, hosts, listen, origins, public_limits, trusted_proxies};
+use self::listeners::{common_limits, encrypted, hosts, listen, origins, public_limits, publishers, trusted_proxies};
 use crate::configuration::{self as settings, Auth, Configuration, DefaultGrants, Events, Listener};
 use crate::http_api::counts::Counts;
 use crate::http_api::publish::PublishApi;
 use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
-use crate::http_api::{InternalRoutes, PublicRoutes};
+use crate::http_api::{InternalRoutes, PublicRoutes, Publishing};
 use crate::key_expiry::KeyExpiry;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::listener_tls::{self, ListenerTlsError};
@@ -37,6 +37,7 @@ const TRANSPORTS: Transports =
 pub struct Node {
     server: Server,
     address: SocketAddr,
+    publishers: Option<(Server, SocketAddr)>,
     internal: Option<(Server, SocketAddr)>,
     lifecycle: Lifecycle,
     shutdown_delay: Duration,
@@ -79,11 +80,15 @@ impl Node {
             .trusted_proxies(trusted_proxies(&configuration.listen))
             .drain_time(configuration.listen.drain_time)
             .endpoint(HUB_PATH, endpoint);
-        let publish = publish.waiting_for(server.readers());
-        let server = encrypted(server.otherwise(PublicRoutes::new(publish)), tls.as_deref()).map_err(failed)?;
-        let hosts = hosts(&configuration.listen);
+        let publish = Arc::new(publish.waiting_for(server.readers()));
+        let routes = PublicRoutes::new(Arc::clone(&publish), Publishing::Here);
+        let publishers = publishers(configuration, tls.as_deref(), routes).await?;
+        let place = if publishers.is_some() { Publishing::Elsewhere } else { Publishing::Here };
+        let server = encrypted(server.otherwise(PublicRoutes::new(publish, place)), tls.as_deref()).map_err(failed)?;
+        let hosts = hosts(configuration);
         let server = if configuration.listen.check_hosts { server.hosts(hosts.clone()) } else { server };
         let mut counts = Counts::new(server.connections(), hub, broker, refused).with_tls(tls.clone());
+        counts = publishers.iter().fold(counts, |counts, (server, _)| counts.with_listener(server.connections()));
         let internal_tls = tls.filter(|_| configuration.tls.internal);
         let internal = match &configuration.listen.internal {
             Listener::Off => None,
@@ -93,18 +98,23 @@ impl Node {
                 let (server, address) = listen(address).await.map_err(failed)?;
                 let server = encrypted(server, internal_tls.as_deref()).map_err(failed)?;
                 let server = server.limits(common_limits(configuration)).hosts(hosts);
-                counts = counts.with_internal(server.connections());
+                counts = counts.with_listener(server.connections());
                 Some((server.otherwise(InternalRoutes::new(lifecycle.clone(), counts.clone())), address))
             }
         };
         let shutdown_delay = configuration.listen.shutdown_delay;
         let key_expiry = KeyExpiry::new(&configuration.publish.clients, SystemTime::now());
-        Ok(Self { server, address, internal, lifecycle, shutdown_delay, counts, reloader, key_expiry })
+        Ok(Self { server, address, publishers, internal, lifecycle, shutdown_delay, counts, reloader, key_expiry })
     }
 
-    /// Returns the address of the hub and the publish API.
+    /// Returns the address of the hub.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the address of the publish API, which may be that of the hub.
+    pub fn publish_address(&self) -> SocketAddr {
+        self.publishers.as_ref().map_or(self.address, |(_, address)| *address)
     }
 
     /// Returns the address of the internal listener, if there is one.
@@ -123,13 +133,13 @@ impl Node {
     }
 
     /// Serves until `shutdown` completes. Then it reports that it is not ready, waits for `listen.shutdown_delay`, closes the connections of
-    /// the clients and ends. The internal listener serves until the end.
+    /// the clients and ends. The other listeners serve until the end.
     ///
     /// # Errors
     /// When a listener fails.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { server, internal, lifecycle, shutdown_delay, reloader, key_expiry, .. } = self;
-        let (ended, end) = oneshot::channel::<()>();
+        let Self { server, publishers, internal, lifecycle, shutdown_delay, reloader, key_expiry, .. } = self;
+        let (ended, end) = watch::channel(());
         let public = async {
             let shutdown = async {
                 shutdown.await;
@@ -141,16 +151,20 @@ impl Node {
             drop(ended);
             result
         };
-        let internal = async {
-            match internal {
-                // Nothing is ever sent: the error tells that the sender was dropped.
-                Some((server, _)) => server.run_until(async { drop(end.await) }).await,
-                None => Ok(()),
+        let others = [publishers, internal].map(|listener| {
+            let mut end = end.clone();
+            async move {
+                match listener {
+                    // Nothing is ever sent: the error tells that the sender was dropped.
+                    Some((server, _)) => server.run_until(async { drop(end.changed().await) }).await,
+                    None => Ok(()),
+                }
             }
-        };
-        let serving = async { tokio::join!(public, internal) };
+        });
+        let [publishers, internal] = others;
+        let serving = async { tokio::join!(public, publishers, internal) };
         tokio::select! {
-            (public, internal) = serving => public.and(internal),
+            (public, publishers, internal) = serving => public.and(publishers).and(internal),
             never = reloader.run() => match never {},
             never = key_expiry.run() => match never {},
         }
@@ -183,6 +197,15 @@ pub enum StartError {
     /// The address of the internal listener cannot be listened on.
     #[error("cannot listen on {address} (listen.internal): {error}")]
     ListenInternally {
+        /// The address.
+        address: String,
+        /// The error of the system.
+        #[source]
+        error: io::Error,
+    },
+    /// The address of the listener for publishers cannot be listened on.
+    #[error("cannot listen on {address} (publish.listen): {error}")]
+    ListenForPublishers {
         /// The address.
         address: String,
         /// The error of the system.

@@ -178,6 +178,7 @@ async fn commands_exit_with_what_came_of_them() {
         (&["--version"], &none, 0, "signalhub "),
         (&["config", "check", "--set", "listen.public=0.0.0.0:0"], &none, 1, "0.0.0.0:0 (listen.public) without"),
         (&["config", "check", "--set", "listen.internal=0.0.0.0:0"], &none, 1, "0.0.0.0:0 (listen.internal) without"),
+        (&["config", "check", "--set", "publish.listen=0.0.0.0:0"], &none, 1, "0.0.0.0:0 (publish.listen) without"),
         (&["config"], &none, 2, "Usage"),
         (&["sing"], &none, 2, "unrecognized subcommand"),
         (&["--set", "listen.public=0.0.0.0:0"], &none, 1, "will not listen on 0.0.0.0:0 (listen.public) without a key"),

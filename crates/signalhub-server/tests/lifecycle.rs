@@ -110,10 +110,16 @@ async fn readiness_ends_first_and_the_internal_listener_last() {
 
 #[tokio::test]
 async fn clients_are_sent_away_one_after_another_and_publishes_are_refused_meanwhile() {
-    let node = Running::start(configuration("drain_time = \"2s\"")).await;
+    for listen in ["", "[publish]\nlisten = \"127.0.0.1:0\""] {
+        are_sent_away_one_after_another(listen).await;
+    }
+}
+
+async fn are_sent_away_one_after_another(publish: &str) {
+    let node = Running::start(configuration(&format!("drain_time = \"2s\"\n{publish}"))).await;
     let connect = async || Client::connect(&node.hub(), Some(&node.token(|_| ()))).await.unwrap();
     let clients = [connect().await, connect().await];
-    let url = format!("{}/api/v1/publish", node.url);
+    let url = format!("{}/api/v1/publish", node.publish_url);
     let ended = node.begin_to_stop();
     let answer = loop {
         let request = Request::post(&url).header("X-API-Key", KEY);

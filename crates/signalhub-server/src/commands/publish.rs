@@ -17,7 +17,7 @@ use crate::commands::error::CommandError;
 use crate::commands::server_trust::{CA_HINT, TrustArguments};
 use crate::commands::sources::Sources;
 use crate::configuration::DEFAULT_URL;
-use crate::configuration::{Configuration, parse_duration};
+use crate::configuration::{Configuration, Listener, parse_duration};
 
 /// How long a server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -68,12 +68,16 @@ fn notifier(sources: &Sources, arguments: &Arguments) -> Result<Notifier, Comman
     notifier_with(url, keys.first().map_or(Credentials::None, |key| Credentials::ApiKey(key.reveal())))
 }
 
-/// Tells whether a URL names a server of this machine, or the public listener of the configuration.
+/// Tells whether a URL names a server of this machine, or a listener of the configuration that has the publish API.
 fn is_configured_server(url: &str, configuration: &Configuration) -> bool {
     let Ok(url) = url.parse::<Uri>() else { return false };
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
     let is_loopback = host.parse::<IpAddr>().map_or(host.eq_ignore_ascii_case("localhost"), |ip| ip.is_loopback());
-    is_loopback || url.authority().is_some_and(|authority| authority.as_str() == configuration.listen.public.as_str())
+    let address = match &configuration.publish.listen {
+        Listener::Off => &configuration.listen.public,
+        Listener::At(address) => address,
+    };
+    is_loopback || url.authority().is_some_and(|authority| authority.as_str() == address.as_str())
 }
 
 pub(crate) async fn run(sources: &Sources, arguments: Arguments) -> Result<(), CommandError> {

@@ -36,11 +36,14 @@ pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
     let address = node.address();
     if let Some(development) = development {
         let scheme = if configuration.tls.certificate.is_some() { "https" } else { "http" };
-        let url = format!("{scheme}://{address}");
+        let [url, publish_url] = [address, node.publish_address()].map(|address| format!("{scheme}://{address}"));
         let mut text = Vec::new();
-        development.announce(&url, &program(), &mut text).map_err(CommandError::no)?;
+        development.announce(&url, &publish_url, &program(), &mut text).map_err(CommandError::no)?;
         // The server runs even if its terminal blocks or is closed.
         log::write_with_timeout(io::stdout(), String::from_utf8_lossy(&text).into_owned());
+    }
+    if node.publish_address() != address {
+        tracing::info!(address = %node.publish_address(), "serving publishers");
     }
     if let Some(address) = node.internal_address() {
         tracing::info!(%address, "serving operators");

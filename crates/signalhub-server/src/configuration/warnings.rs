@@ -16,8 +16,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long common reverse proxies keep an idle connection to the server (nginx, `keepalive_timeout`).
 const IDLE_TIME_OF_PROXIES: Duration = Duration::from_secs(60);
 
-/// How many file descriptors are kept for the internal listener.
-const INTERNAL_DESCRIPTORS: usize = 32;
+/// How many file descriptors are kept for the internal listener, and for that of publishers.
+const DESCRIPTORS_OF_A_LISTENER: usize = 32;
 
 /// How many of the largest batches a client's queue must hold, so that publishers wait for the client before the queue is full.
 const BATCHES_IN_QUEUE: usize = 4;
@@ -133,14 +133,23 @@ pub(crate) fn expiry_warning(index: usize, client: &PublishClient, now: SystemTi
     Some(format!("publish.clients[{index}]: the key of {} {what} ({expires})", client.name.as_str()))
 }
 
-/// How many descriptors the public listener leaves free for the process and for the internal listener, so that probes are answered
-/// even when clients use all others.
+/// How many descriptors the public listener leaves free for the process and for the other listeners, so that publishers and probes are
+/// answered even when clients use all others.
 pub(crate) fn reserved_descriptors(configuration: &Configuration) -> usize {
-    let internal = match configuration.listen.internal {
-        Listener::Off => 0,
-        Listener::At(_) => INTERNAL_DESCRIPTORS,
-    };
+    publishers_reserved_descriptors(configuration).saturating_add(descriptors_of(&configuration.publish.listen))
+}
+
+/// How many descriptors the listener of publishers leaves free.
+pub(crate) fn publishers_reserved_descriptors(configuration: &Configuration) -> usize {
+    let internal = descriptors_of(&configuration.listen.internal);
     configuration.limits.file_descriptor_headroom.saturating_add(internal)
+}
+
+fn descriptors_of(listener: &Listener) -> usize {
+    match listener {
+        Listener::Off => 0,
+        Listener::At(_) => DESCRIPTORS_OF_A_LISTENER,
+    }
 }
 
 fn descriptor_warning(configuration: &Configuration, open_files: usize) -> Option<String> {

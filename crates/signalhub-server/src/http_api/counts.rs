@@ -15,8 +15,8 @@ use crate::listener_tls::ListenerTls;
 #[derive(Clone, Debug)]
 pub struct Counts {
     connections: ConnectionCounts,
-    /// Those of the internal listener.
-    internal: Option<ConnectionCounts>,
+    /// Those of the other listeners.
+    others: Vec<ConnectionCounts>,
     hub: Hub,
     broker: Broker,
     publishes: Arc<PublishCounters>,
@@ -30,12 +30,13 @@ impl Counts {
         broker: Broker,
         publishes: Arc<PublishCounters>,
     ) -> Self {
-        Self { connections, internal: None, hub, broker, publishes, tls: None }
+        Self { connections, others: Vec::new(), hub, broker, publishes, tls: None }
     }
 
-    /// Adds what the internal listener refuses.
-    pub(crate) fn with_internal(self, internal: ConnectionCounts) -> Self {
-        Self { internal: Some(internal), ..self }
+    /// Adds what another listener refuses.
+    pub(crate) fn with_listener(mut self, listener: ConnectionCounts) -> Self {
+        self.others.push(listener);
+        self
     }
 
     /// Adds the TLS of the listeners.
@@ -75,7 +76,7 @@ impl Counts {
 
     /// Counts the errors of clients so far, by label; without those of limits.
     pub(crate) fn client_errors(&self) -> Vec<(&'static str, u64)> {
-        let listeners = || std::iter::once(&self.connections).chain(&self.internal);
+        let listeners = || std::iter::once(&self.connections).chain(&self.others);
         let count = |error| listeners().map(|counts| counts.client_errors(error)).sum();
         let requests = ClientError::ALL.map(|error| (error.label(), count(error)));
         let calls = CallError::ALL.map(|error| (error.label(), self.hub.call_errors(error)));
@@ -91,8 +92,7 @@ impl Counts {
     /// What was refused so far.
     pub fn refusals(&self) -> Refusals {
         Refusals {
-            connections: self.connections.refusals()
-                + self.internal.as_ref().map(ConnectionCounts::refusals).unwrap_or_default(),
+            connections: self.others.iter().fold(self.connections.refusals(), |sum, other| sum + other.refusals()),
             hub: self.hub.refused_calls(),
             publishes: self.publishes.so_far(),
         }

@@ -6,9 +6,12 @@ use std::net::SocketAddr;
 use signalhub::Server;
 use signalhub::connections::{Hosts, Limits, Origins, TrustedProxies};
 
+use super::StartError;
 use crate::configuration::{
     self as settings, Configuration, Cors, ForwardedHeader, Listen, Listener, Maximum, SocketShare,
+    publishers_reserved_descriptors,
 };
+use crate::http_api::PublicRoutes;
 use crate::listener_tls::ListenerTls;
 
 pub(super) async fn listen(address: &str) -> io::Result<(Server, SocketAddr)> {
@@ -59,7 +62,11 @@ pub(super) fn public_limits(configuration: &Configuration) -> Limits {
     if let Maximum::Of(count) = settings.connections_per_address {
         limits = limits.connections_per_address(count.get());
     }
-    match settings.sockets_per_address {
+    sockets_limit(configuration, limits)
+}
+
+fn sockets_limit(configuration: &Configuration, limits: Limits) -> Limits {
+    match configuration.limits.sockets_per_address {
         SocketShare::Quarter => limits,
         SocketShare::Unlimited => limits.sockets_per_address(usize::MAX),
         SocketShare::Of(count) => limits.sockets_per_address(count.get()),
@@ -71,13 +78,34 @@ pub(super) fn origins(cors: &Cors) -> Origins {
     if cors.allow_loopback { origins.allow_loopback() } else { origins }
 }
 
+/// Binds the listener of publishers, if there is one.
+pub(super) async fn publishers(
+    configuration: &Configuration,
+    tls: Option<&ListenerTls>,
+    routes: PublicRoutes,
+) -> Result<Option<(Server, SocketAddr)>, StartError> {
+    let Listener::At(address) = &configuration.publish.listen else { return Ok(None) };
+    let failed = |error| StartError::ListenForPublishers { address: address.as_str().to_owned(), error };
+    let (server, address) = listen(address.as_str()).await.map_err(failed)?;
+    let limits = common_limits(configuration).descriptor_headroom(publishers_reserved_descriptors(configuration));
+    let server = encrypted(server, tls)
+        .map_err(failed)?
+        .limits(sockets_limit(configuration, limits))
+        .origins(origins(&configuration.cors))
+        .trusted_proxies(trusted_proxies(&configuration.listen))
+        .otherwise(routes);
+    let checks = configuration.listen.check_hosts;
+    Ok(Some((if checks { server.hosts(hosts(configuration)) } else { server }, address)))
+}
+
 /// The hosts that are served where hosts are checked: local ones, those of the listeners' addresses, and the configured ones.
-pub(super) fn hosts(listen: &Listen) -> Hosts {
-    let internal = match &listen.internal {
+pub(super) fn hosts(configuration: &Configuration) -> Hosts {
+    let Configuration { listen, publish, .. } = configuration;
+    let others = [&listen.internal, &publish.listen].into_iter().filter_map(|listener| match listener {
         Listener::Off => None,
         Listener::At(address) => Some(address),
-    };
-    let named = std::iter::once(&listen.public).chain(internal);
+    });
+    let named = std::iter::once(&listen.public).chain(others);
     let names = named.filter_map(|address| settings::HostName::new(address.host()));
     names.chain(listen.hosts.iter().cloned()).fold(Hosts::local(), |hosts, name| name.served_by(hosts))
 }

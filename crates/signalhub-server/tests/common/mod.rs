@@ -42,6 +42,8 @@ pub(crate) fn sign_claims(claims: &Value) -> String {
 pub(crate) struct Running {
     pub(crate) configuration: Configuration,
     pub(crate) url: String,
+    /// Where the publish API is.
+    pub(crate) publish_url: String,
     /// Where the internal listener is.
     pub(crate) internal: String,
     pub(crate) counts: Counts,
@@ -53,13 +55,14 @@ impl Running {
     pub(crate) async fn start(configuration: Configuration) -> Self {
         let node = Node::bind(&configuration).await.unwrap();
         let url = format!("http://{}", node.address());
+        let publish_url = format!("http://{}", node.publish_address());
         let internal = node.internal_address().map_or_else(String::new, |address| format!("http://{address}"));
         let counts = node.counts();
         let (stop, stopped) = oneshot::channel::<()>();
         let ended = tokio::spawn(async move {
             node.run_until(async { drop(stopped.await) }).await.unwrap();
         });
-        Self { configuration, url, internal, counts, stop, ended }
+        Self { configuration, url, publish_url, internal, counts, stop, ended }
     }
 
     pub(crate) fn hub(&self) -> String {
@@ -85,7 +88,7 @@ impl Running {
 
     /// Publishes a body of this content type.
     pub(crate) async fn publish_as(&self, content_type: &str, body: &str) -> Answer {
-        let request = Request::post(format!("{}/api/v1/publish", self.url))
+        let request = Request::post(format!("{}/api/v1/publish", self.publish_url))
             .header("X-API-Key", KEY)
             .header("Content-Type", content_type);
         send(request.body(Full::from(body.to_owned())).unwrap()).await
