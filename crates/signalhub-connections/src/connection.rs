@@ -276,7 +276,7 @@ impl Connection {
             return Poll::Ready(Received::Drain);
         }
         if self.send_queue.signals.take(Signal::Renewed)
-            && let Some(renewal) = self.take_renewal()
+            && let Some(renewal) = self.send_queue.take_renewal()
         {
             return Poll::Ready(self.on_renewal(renewal));
         }
@@ -325,12 +325,6 @@ impl Connection {
         if let Some(registration) = &self.registration {
             registration.suspend();
         }
-    }
-
-    /// Takes the newest credentials: those of the last POST or poll, or of the request for another WebSocket.
-    fn take_renewal(&self) -> Option<Renewal> {
-        let by_handover = self.resume.handover().and_then(|handover| handover.take_renewal());
-        by_handover.or_else(|| self.transport.take_renewal())
     }
 
     fn on_renewal(&mut self, renewal: Renewal) -> Received {

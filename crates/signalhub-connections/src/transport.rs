@@ -20,7 +20,6 @@ use self::inbox::Inbox;
 use self::kind::TransportKind;
 use self::received::{ReadMessagesError, Received};
 use self::websocket::Socket;
-use crate::auth::identity::Renewal;
 use crate::close::close_frame::{ClientClose, CloseFrame};
 use crate::close::{ARRIVAL_TIME, CloseReason};
 use crate::intake::Intake;
@@ -71,14 +70,6 @@ impl Transport {
             Self::WebSocket(socket) => socket.client_close().cloned(),
             Self::Inbox(inbox) => inbox.client_close(),
             Self::Lost | Self::Ended => None,
-        }
-    }
-
-    /// Takes the credentials of a later request.
-    pub(crate) fn take_renewal(&self) -> Option<Renewal> {
-        match self {
-            Self::Inbox(inbox) => inbox.take_renewal(),
-            Self::WebSocket(_) | Self::Lost | Self::Ended => None,
         }
     }
 

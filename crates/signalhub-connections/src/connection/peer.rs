@@ -98,11 +98,7 @@ impl Peer {
     /// Sends new credentials, as a later request of the client or the request for another transport does. Nothing is
     /// checked here.
     pub fn renew(&mut self, identity: Identity) {
-        let renewal = Renewal { identity: Arc::new(identity), expires: None };
-        match &self.handover {
-            Some(handover) => handover.renew(renewal, &self.send_queue),
-            None => self.inbox.renew(&renewal.identity, renewal.expires),
-        }
+        self.send_queue.renew(Renewal { identity: Arc::new(identity), expires: None });
     }
 
     /// Ends a connection that waits for another transport, as a server does after the disconnect timeout.

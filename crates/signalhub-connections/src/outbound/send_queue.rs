@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::locked_queue::{LockedQueue, SharedQueue};
 use super::queue::{QueueState, SLICES_PER_WRITE};
 use super::signals::{Signal, Signals, TICK};
 use super::writer::{QueueChange, Writer};
+use crate::auth::identity::Renewal;
 use crate::close::CloseReason;
 use crate::frame::{Frame, Frames};
 use crate::intake::Intake;
@@ -32,13 +33,16 @@ pub(crate) enum LastWrite {
     PartialFrame,
 }
 
-/// The queue and the signals of one connection. All its `Outbound`s and its own task share them.
+/// The queue, the signals and the newest credentials of one connection. Its `Outbound`s, its requests and its own task share
+/// them.
 pub(crate) struct SendQueue {
     queue: SharedQueue,
     pub(crate) signals: Signals,
     /// The task of the poll or event stream, which takes frames. It is woken when some are queued.
     response: AtomicWaker,
     backlog: Arc<Backlog>,
+    /// New credentials that the connection has not taken yet. The box is a few bytes for connections that have none.
+    renewal: Mutex<Option<Box<Renewal>>>,
 }
 
 impl SendQueue {
@@ -48,11 +52,26 @@ impl SendQueue {
             signals: Signals::default(),
             response: AtomicWaker::new(),
             backlog,
+            renewal: Mutex::default(),
         }
     }
 
     pub(super) fn lock(&self) -> LockedQueue<'_> {
         self.queue.lock()
+    }
+
+    /// Gives the connection new credentials, whichever way they came. They replace those that it has not taken yet.
+    pub(crate) fn renew(&self, renewal: Renewal) {
+        *self.renewal() = Some(Box::new(renewal));
+        self.signals.raise(Signal::Renewed);
+    }
+
+    pub(crate) fn take_renewal(&self) -> Option<Renewal> {
+        self.renewal().take().map(|renewal| *renewal)
+    }
+
+    fn renewal(&self) -> MutexGuard<'_, Option<Box<Renewal>>> {
+        self.renewal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long frames may be queued while the client takes none of them.

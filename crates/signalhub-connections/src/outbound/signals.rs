@@ -25,7 +25,7 @@ pub(crate) enum Signal {
     Abort = 16,
     /// A new transport waits in the handover.
     Arrived = 32,
-    /// A later request of the client had new credentials.
+    /// The client has new credentials. The send queue holds them.
     Renewed = 64,
 }
 

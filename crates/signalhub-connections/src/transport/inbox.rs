@@ -42,7 +42,6 @@ struct Incoming {
     ended: Option<CloseReason>,
     /// The identity of the latest request, once the connection has its transport.
     identity: Option<Arc<Identity>>,
-    renewal: Option<Renewal>,
     client: Client,
 }
 
@@ -240,8 +239,11 @@ impl Inbox {
         Ok(())
     }
 
-    /// Passes the credentials of a later request to the connection if they have changed. Before the connection has its
-    /// transport they are ignored, because the credentials of the request that attaches it replace them.
+    /// Passes the credentials of a later request to the connection if they differ from those of the request before it. A
+    /// client that has refreshed its token, and still sends the old one with its requests, keeps what it got for the new one.
+    ///
+    /// Before the connection has its transport they are ignored, because the credentials of the request that attaches it
+    /// replace them.
     pub(crate) fn renew(&self, identity: &Identity, expires: Option<Instant>) {
         let mut incoming = self.lock();
         if incoming.identity.as_deref().is_none_or(|known| known == identity) {
@@ -249,13 +251,8 @@ impl Inbox {
         }
         let identity = Arc::new(identity.clone());
         incoming.identity = Some(Arc::clone(&identity));
-        incoming.renewal = Some(Renewal { identity, expires });
-        drop(incoming);
-        self.send_queue.signals.raise(Signal::Renewed);
-    }
-
-    pub(crate) fn take_renewal(&self) -> Option<Renewal> {
-        self.lock().renewal.take()
+        // Under the lock, so that the credentials of two requests are passed on in one order.
+        self.send_queue.renew(Renewal { identity, expires });
     }
 
     pub(crate) fn poll(&self, input: &mut Vec<u8>, intake: Intake) -> Poll<Received> {

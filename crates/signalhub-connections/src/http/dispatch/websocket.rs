@@ -99,7 +99,8 @@ fn hand_over(mounted: &Mounted, resumable: Resumable, head: &Parts, identity: Id
     let Resumable { send_queue, handover } = resumable;
     let (expires, remote) = (mounted.endpoint.closing_time(&identity), head.extensions.get().copied());
     let messages = mounted.endpoint.stream_messages();
-    handover.renew(Renewal { identity: Arc::new(identity), expires }, &send_queue);
+    // They take effect before the transport arrives, and before the client gets the answer.
+    send_queue.renew(Renewal { identity: Arc::new(identity), expires });
     Box::new(move |io, frames| {
         let transport = Transport::WebSocket(Socket::new(io.with_messages(messages), Vec::new(), frames));
         handover.bring(Arrival { transport, remote }, &send_queue);
