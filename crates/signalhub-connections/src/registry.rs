@@ -16,7 +16,7 @@ use self::entries::{Entries, NewlyActive, Ticked};
 pub(crate) use self::entry::{AttachError, Found, Link, NewTransport, Resumable};
 use self::live::Live;
 pub(crate) use self::registration::Registration;
-use crate::auth::identity::Owner;
+use crate::auth::identity::{Owner, Principal};
 use crate::close::CloseReason;
 use crate::counts::client_errors::{ClientError, ClientErrorCounts};
 use crate::counts::ends::EndCounts;
@@ -143,6 +143,12 @@ impl Registry {
     /// Looks up the connection of a token. Returns `None` if it has another owner.
     pub(crate) fn find(&self, token: &str, owner: &Owner) -> Option<Found> {
         self.lock().find(token, owner)
+    }
+
+    /// Finds the connection of a token, which may have any owner, to give it new credentials. Returns `None` if it has no transport
+    /// yet, is about to end, belongs to another endpoint, or was negotiated in version 0.
+    pub(crate) fn renewable(&self, token: &str, endpoint: usize) -> Option<(Arc<SendQueue>, Principal)> {
+        self.lock().renewable(token, endpoint)
     }
 
     /// Finds the inbox for posted bytes. Returns `None` if the token is unknown or has another owner, and an error if the

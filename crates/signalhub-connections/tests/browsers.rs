@@ -27,8 +27,8 @@ fn home() -> Origins {
 }
 
 async fn closed_shop(configure: impl FnOnce(Server) -> Server) -> Running {
-    start_with(|endpoint| endpoint.authenticate(BearerToken::hs256(SECRET)), |server| configure(server.otherwise(Page)))
-        .await
+    let endpoint = |endpoint: Endpoint| endpoint.authenticate(BearerToken::hs256(SECRET)).refresh_route();
+    start_with(endpoint, |server| configure(server.otherwise(Page))).await
 }
 
 /// What a browser needs to see in the answer to a request of a page.
@@ -42,7 +42,7 @@ fn granted(answer: &Answer) -> Option<&str> {
 #[tokio::test]
 async fn preflights_are_answered_before_authentication_on_every_path() {
     let running = closed_shop(|server| server.origins(home())).await;
-    for path in ["/echo", "/echo/negotiate", "/echo?id=unknown", "/other"] {
+    for path in ["/echo", "/echo/negotiate", "/echo?id=unknown", "/echo/refresh?id=unknown", "/other"] {
         let asked =
             [("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", "authorization,x-a")];
         let allowed = running.ask(&format!("OPTIONS {path}"), &[&asked[..], &[("Origin", HOME)]].concat()).await;

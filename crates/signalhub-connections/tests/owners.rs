@@ -90,14 +90,16 @@ async fn stage() -> Stage {
             .transports(Transports::ALL)
             .on_expired_credentials(ExpiredCredentials::Close)
             .allow_stateful_reconnects()
-            .disconnect_timeout(Duration::from_secs(60))
+            .refresh_route()
+            .disconnect_timeout(Duration::from_secs(120))
     };
     let other = endpoint(sender.clone());
+    let plain = Endpoint::new(Watched(sender.clone())).identify(Named);
     let running = start_with(
         |endpoint| endpoint,
         |server| {
             let limits = Limits::default().descriptor_headroom(0);
-            server.limits(limits).endpoint("/hub", endpoint(sender)).endpoint("/other", other)
+            server.limits(limits).endpoint("/hub", endpoint(sender)).endpoint("/other", other).endpoint("/plain", plain)
         },
     );
     Stage { running: running.await, reports }
@@ -234,4 +236,136 @@ async fn a_resumed_connection_has_the_credentials_of_the_new_request() {
     pass(LIFETIME).await;
     stage.reports("expired").await;
     drop(old);
+}
+
+/// How the client of a test connects.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    WebSocket,
+    StatefulWebSocket,
+    Events,
+    Polls,
+}
+
+impl Stage {
+    /// Opens a connection with credentials of 30 seconds. The socket keeps it open.
+    async fn connect(&self, way: Way, user: &str) -> (String, Option<tokio::net::TcpStream>) {
+        let reconnect = if let Way::StatefulWebSocket = way { "&useStatefulReconnect=true" } else { "" };
+        let line = format!("POST /hub/negotiate?negotiateVersion=1{reconnect}");
+        let body: serde_json::Value =
+            serde_json::from_str(&self.running.ask(&line, &headers(user)).await.body).unwrap();
+        let token = body["connectionToken"].as_str().unwrap().to_owned();
+        let path = format!("/hub?id={token}");
+        let socket = match way {
+            Way::WebSocket | Way::StatefulWebSocket => Some(self.upgrade(&path, user).await.1),
+            Way::Events => {
+                let head =
+                    format!("GET {path} HTTP/1.1\r\nHost: h\r\nuser: {user}\r\nAccept: text/event-stream\r\n\r\n");
+                let mut stream = self.running.open(head).await;
+                assert_eq!(answer(&mut stream).await.status, 200);
+                Some(stream)
+            }
+            Way::Polls => {
+                assert_eq!(self.ask("GET", &path, user).await.status, 200);
+                None
+            }
+        };
+        (token, socket)
+    }
+
+    async fn refresh(&self, token: &str, user: &str) -> (u16, serde_json::Value) {
+        let answer = self.ask("POST", &format!("/hub/refresh?id={token}"), user).await;
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        (answer.status, serde_json::from_str(&answer.body).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_prolongs_a_connection_on_every_transport() {
+    for way in [Way::WebSocket, Way::StatefulWebSocket, Way::Events, Way::Polls] {
+        let mut stage = stage().await;
+        let (token, _socket) = stage.connect(way, "ann@acme;first;30").await;
+        let (status, body) = stage.refresh(&token, "ann@acme;second;60").await;
+        assert!((status, body["tokenLifetimeSeconds"].as_u64()) == (200, Some(59)), "{way:?}: {status} {body}");
+        assert_eq!(body.as_object().unwrap().len(), 1);
+        stage.reports("renewed to second").await;
+        // The first credentials would have ended by then.
+        pass(LIFETIME).await;
+        assert!(stage.refresh(&token, "ann@acme;third;30").await.0 == 200, "{way:?}");
+        stage.reports("renewed to third").await;
+        pass(LIFETIME).await;
+        stage.reports("expired").await;
+    }
+}
+
+#[tokio::test]
+async fn requests_with_the_old_token_keep_what_a_refresh_has_brought() {
+    let mut stage = stage().await;
+    let (token, _) = stage.connect(Way::Polls, "ann@acme;first").await;
+    assert_eq!(stage.refresh(&token, "ann@acme;second").await, (200, serde_json::json!({})));
+    stage.reports("renewed to second").await;
+    assert_eq!(stage.post(&token, "ann@acme;first", "a").await, 200);
+    stage.reports("a of second").await;
+    assert_eq!(stage.post(&token, "ann@acme;third", "b").await, 200);
+    stage.reports("renewed to third").await;
+    stage.reports("b of third").await;
+}
+
+#[tokio::test]
+async fn a_refused_refresh_changes_nothing() {
+    let mut stage = stage().await;
+    let (token, _socket) = stage.connect(Way::WebSocket, "ann@acme;first;30").await;
+    let unconnected = stage.negotiate("ann@acme").await;
+    let old = stage.running.ask("POST /hub/negotiate", &headers("ann@acme")).await;
+    let old: serde_json::Value = serde_json::from_str(&old.body).unwrap();
+    let old = old["connectionId"].as_str().unwrap();
+    let (_, _old_socket) = stage.upgrade(&format!("/hub?id={old}"), "ann@acme").await;
+    let here = format!("?id={token}");
+    for (query, user, status, error) in [
+        (&*here, "", 401, "invalid_token"),
+        (&*here, "eve@acme", 403, "forbidden"),
+        (&*here, "ann", 403, "forbidden"),
+        (&*here, "ann@other", 403, "forbidden"),
+        ("", "ann@acme", 400, "missing_connection_token"),
+        ("?id=", "ann@acme", 400, "missing_connection_token"),
+        ("?id=unknown", "ann@acme", 404, "connection_not_found"),
+        (&*format!("?id={unconnected}"), "ann@acme", 404, "connection_not_found"),
+        (&*format!("?id={old}"), "ann@acme", 404, "connection_not_found"),
+        ("?id=unknown", "", 401, "invalid_token"),
+    ] {
+        let answer = stage.ask("POST", &format!("/hub/refresh{query}"), user).await;
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (status, Some("application/json")),
+            "{query} {user}"
+        );
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(body["error"], error, "{query} {user}");
+        assert!(body["error_description"].is_string() && body.as_object().unwrap().len() == 2, "{body}");
+    }
+    assert_eq!(stage.ask("POST", &format!("/other/refresh{here}"), "ann@acme").await.status, 404);
+    for method in ["GET", "PUT", "DELETE"] {
+        let answer = stage.ask(method, &format!("/hub/refresh{here}"), "ann@acme").await;
+        assert_eq!((answer.status, answer.header("content-type")), (405, Some("text/plain")), "{method}");
+    }
+    assert_eq!(stage.running.counts.client_errors(ClientError::Forbidden), 3);
+    pass(LIFETIME).await;
+    stage.reports("expired").await;
+}
+
+#[tokio::test]
+async fn negotiations_tell_the_lifetime_of_a_token_that_can_be_refreshed() {
+    let stage = stage().await;
+    for (path, user, lifetime) in [
+        ("/hub/negotiate?negotiateVersion=1", "ann;role;60", ",\"tokenLifetimeSeconds\":59,"),
+        ("/hub/negotiate?negotiateVersion=1", "ann", ","),
+        ("/hub/negotiate", "ann;role;60", ","),
+        ("/plain/negotiate?negotiateVersion=1", "ann;role;60", ","),
+    ] {
+        let body = stage.ask("POST", path, user).await.body;
+        let (_, rest) = body.split_once("\"connection").unwrap();
+        assert!(rest.contains(&format!("\"{lifetime}\"availableTransports\"")), "{path} {user}: {body}");
+        assert_eq!(body.contains("tokenLifetimeSeconds"), lifetime.len() > 1, "{path} {user}: {body}");
+    }
+    assert_eq!(stage.ask("POST", "/plain/refresh?id=a", "ann").await.status, 404);
 }

@@ -229,3 +229,23 @@ async fn headers_that_may_not_be_added_cause_one_warning_a_second() {
         assert!(*logged == level && text.contains("content-type, date"), "{logged} {text}");
     }
 }
+
+#[tokio::test]
+async fn the_refresh_route_is_served_where_the_endpoint_has_it() {
+    let endpoint = || Endpoint::new(Echo).transports(Transports::ALL).identify(Named);
+    let mut plain = TowerEndpoint::new(endpoint());
+    assert_eq!(call(&mut plain, "POST", "/refresh?id=a").await.0, 404);
+    let mut service = TowerEndpoint::new(endpoint().refresh_route());
+    let mut ask = async |method: &str, path: &str, user: &str| {
+        let request = Request::builder().method(method).uri(path).header("user", user);
+        let response = service.call(request.body(Full::<bytes::Bytes>::default()).unwrap()).await.unwrap();
+        let status = response.status();
+        (status, response.into_body().collect().await.unwrap().to_bytes())
+    };
+    let (_, body) = ask("POST", "/negotiate?negotiateVersion=1", "ann").await;
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let id = body["connectionToken"].as_str().unwrap();
+    assert_eq!(ask("GET", &format!("/?id={id}"), "ann").await.0, 200);
+    assert_eq!(ask("POST", &format!("/refresh?id={id}"), "ann").await.0, 200);
+    assert_eq!(ask("POST", &format!("/refresh?id={id}"), "eve").await.0, 403);
+}

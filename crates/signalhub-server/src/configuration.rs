@@ -189,6 +189,8 @@ configuration! {
         default_grants: DefaultGrants = DefaultGrants::All;
         /// Whether a token needs an organisation to publish. Without it, a token with a `publish` claim and no organisation may publish for every organisation.
         publish_requires_organisation: bool = false;
+        /// Whether clients may replace the token of an open connection with `POST {hub}/refresh`, as clients of SignalR in .NET 11 do. Negotiations then tell them for how long their token is still valid. The method `Refresh` of the hub does the same for other clients, whatever this key says.
+        refresh_endpoint: bool = false;
         /// Issuers of tokens with keys and rules of their own, such as identity providers: one table for each. The claim `iss` of a token chooses the table; tokens of other issuers are accepted if `auth.secret` signed them. The page `identity-providers.md` has examples.
         issuers: Tables<TokenIssuer> = Tables::default();
     }

@@ -65,6 +65,7 @@ impl Node {
         let hub = hub(configuration, broker.clone());
         let guesses = guess_limit(configuration.limits.failed_authentications);
         let endpoint = endpoint(&configuration.hub, hub.clone()).authenticate(Arc::clone(&verifier.tokens));
+        let endpoint = if auth.refresh_endpoint { endpoint.refresh_route() } else { endpoint };
         let endpoint = guesses.iter().cloned().fold(endpoint, Endpoint::guess_limit);
         let authorizer = authorizer(auth, verifier.tokens, &configuration.publish).limited(guesses);
         let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone());

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -108,6 +108,19 @@ impl Identity {
     /// The object that was [attached](Self::with_attachment), if it is of this type.
     pub fn attachment<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         self.attachment.get()
+    }
+
+    /// When the credentials expire by their own claim `exp`, or else by [`Identity::expires`], which also covers the clock
+    /// difference that is tolerated.
+    pub fn stated_expiry(&self) -> Option<SystemTime> {
+        let stated = self.claims.get::<f64>("exp").ok().flatten();
+        let stated = stated.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        stated.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since)).or(self.expires)
+    }
+
+    /// The whole seconds until [`Identity::stated_expiry`], 0 after it.
+    pub(crate) fn lifetime_seconds(&self, now: SystemTime) -> Option<u64> {
+        Some(self.stated_expiry()?.duration_since(now).unwrap_or_default().as_secs())
     }
 
     /// When the credentials end by the clock that connections are measured with. It is computed once, when the credentials

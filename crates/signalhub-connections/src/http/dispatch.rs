@@ -1,6 +1,7 @@
 //! How an endpoint answers each HTTP request.
 
 mod long_polling;
+mod refresh;
 mod requests;
 mod server_sent_events;
 mod websocket;
@@ -27,15 +28,22 @@ use crate::id::ConnectionNames;
 use crate::request::request_id;
 use crate::websocket_codec;
 
-/// Which of an endpoint's two routes a request is for.
+/// Which of an endpoint's routes a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Negotiate,
     Connect,
+    /// Only of endpoints with [`Endpoint::refresh_route`](crate::Endpoint::refresh_route).
+    Refresh,
 }
 
 impl Route {
-    /// Matches `{path}` and `{path}/negotiate`, regardless of case, with one trailing slash allowed (routes).
+    /// Finds which route of an endpoint at `at` has this path.
+    pub(crate) fn of(mounted: &Mounted, at: &str, path: &str) -> Option<Self> {
+        Self::matching(at, path).filter(|route| *route != Self::Refresh || mounted.endpoint.has_refresh_route())
+    }
+
+    /// Matches `{path}`, `{path}/negotiate` and `{path}/refresh`, regardless of case, with one trailing slash allowed (routes).
     pub(crate) fn matching(endpoint: &str, path: &str) -> Option<Self> {
         let (head, tail) = path.split_at_checked(endpoint.len())?;
         if !head.eq_ignore_ascii_case(endpoint) {
@@ -44,6 +52,7 @@ impl Route {
         match tail.strip_suffix('/').unwrap_or(tail) {
             "" => Some(Self::Connect),
             rest if rest.eq_ignore_ascii_case("/negotiate") => Some(Self::Negotiate),
+            rest if rest.eq_ignore_ascii_case("/refresh") => Some(Self::Refresh),
             _ => None,
         }
     }
@@ -125,6 +134,9 @@ async fn handle<B>(mounted: &Mounted, route: Route, head: &Parts, body: RequestB
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
+    if route == Route::Refresh {
+        return refresh::refresh(mounted, head).await;
+    }
     let identity = match mounted.endpoint.admit(head).await {
         Ok(identity) => identity,
         Err(refusal) => return mounted.refuse(refusal, head),
@@ -153,7 +165,8 @@ fn negotiate(mounted: &Mounted, head: &Parts, identity: &Identity) -> Response<B
                 NegotiateVersion::One => ConnectionNames::random(),
             };
             let reconnect = negotiate::choose_reconnect(head.uri.query(), mounted.endpoint.allowed_reconnect());
-            let body = negotiate::answer(version, &names, reconnect, mounted.endpoint.offered());
+            let lifetime = if mounted.endpoint.has_refresh_route() { refresh::lifetime(identity) } else { None };
+            let body = negotiate::answer(version, &names, reconnect, lifetime, mounted.endpoint.offered());
             if let Err(limit) = mounted.registry.negotiate(names, reconnect, &mounted.quota_key(identity, head)) {
                 return refuse_limit(&mounted.registry, limit);
             }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::auth::authenticate::{Authenticate, Authentication, authenticate_when_ready};
 use crate::auth::bearer::authorization_token;
 use crate::auth::guess_limit::GuessLimit;
-use crate::auth::identity::{Identity, Policy};
+use crate::auth::identity::{Identity, Policy, Renewal};
 use crate::counts::client_errors::ClientError;
 use crate::handler::ConnectionHandler;
 use crate::http::added_headers::AddedHeaders;
@@ -50,6 +50,7 @@ pub struct Endpoint {
     disconnect_timeout: Duration,
     origins: Option<Origins>,
     guesses: Option<GuessLimit>,
+    refresh: RefreshRoute,
     added_headers: Option<AddedHeaders>,
     subprotocols: Vec<&'static str>,
     upgrades_only: bool,
@@ -63,6 +64,31 @@ pub enum ExpiredCredentials {
     Ignore,
     /// The connection is closed; its client may reconnect with new credentials (`CloseOnAuthenticationExpiration`).
     Close,
+}
+
+/// Whether an endpoint has the route `{path}/refresh`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum RefreshRoute {
+    #[default]
+    Absent,
+    Present,
+}
+
+/// What the credentials of a request are.
+struct Credentials {
+    identity: Identity,
+    /// What is wrong if they are not valid, or if a policy asks for a user and they name none.
+    fault: Fault,
+    are_valid: bool,
+}
+
+/// What is wrong with the credentials of a request.
+struct Fault {
+    error: ClientError,
+    /// For the log.
+    why: Cow<'static, str>,
+    /// Whether they may be a guess.
+    guessed: bool,
 }
 
 /// Why a request is not admitted.
@@ -95,6 +121,7 @@ impl Endpoint {
             disconnect_timeout: DISCONNECT_TIMEOUT,
             origins: None,
             guesses: None,
+            refresh: RefreshRoute::Absent,
             added_headers: None,
             subprotocols: Vec::new(),
             upgrades_only: false,
@@ -166,6 +193,18 @@ impl Endpoint {
     #[must_use]
     pub fn on_expired_credentials(mut self, expiry: ExpiredCredentials) -> Self {
         self.expiry = expiry;
+        self
+    }
+
+    /// Lets clients replace the credentials of an open connection with `POST {path}/refresh?id={connection token}`, as clients
+    /// of SignalR in .NET 11 do (`EnableAuthenticationRefresh`); off by default.
+    ///
+    /// The request is authenticated like every other one. Its credentials must be valid, and of the user and the organisation
+    /// of the connection. Then the connection gets [`Received::Renewed`](crate::Received::Renewed), and the answer is
+    /// `{"tokenLifetimeSeconds":…}`. Negotiations of version 1 tell the same number, so that clients know when to refresh.
+    #[must_use]
+    pub fn refresh_route(mut self) -> Self {
+        self.refresh = RefreshRoute::Present;
         self
     }
 
@@ -280,6 +319,10 @@ impl Endpoint {
         self.origins.as_ref()
     }
 
+    pub(crate) fn has_refresh_route(&self) -> bool {
+        self.refresh == RefreshRoute::Present
+    }
+
     pub(crate) fn poll_time(&self) -> Duration {
         self.poll_time
     }
@@ -323,42 +366,66 @@ impl Endpoint {
     /// Authenticates a request, and checks the policies. It waits only for credentials that may be accepted later
     /// ([`Authenticate::ready`]).
     pub(crate) async fn admit(&self, request: &Parts) -> Result<Identity, Refusal> {
+        let Credentials { identity, fault, .. } = self.credentials(request).await?;
+        match self.is_admitted(&identity) {
+            true => Ok(identity),
+            false if identity.user.is_none() => Err(self.unauthenticated(request, fault)),
+            false => Err(Refusal::Forbidden),
+        }
+    }
+
+    /// Authenticates a request that brings new credentials for a connection, and checks the policies. The credentials must be
+    /// valid, even if the endpoint admits anonymous clients.
+    pub(crate) async fn admit_renewal(&self, request: &Parts) -> Result<Identity, Refusal> {
+        let Credentials { identity, fault, are_valid } = self.credentials(request).await?;
+        match are_valid && identity.user.is_some() {
+            false => Err(self.unauthenticated(request, fault)),
+            true if self.is_admitted(&identity) => Ok(identity),
+            true => Err(Refusal::Forbidden),
+        }
+    }
+
+    async fn credentials(&self, request: &Parts) -> Result<Credentials, Refusal> {
+        let refused = |error, why, guessed| Credentials {
+            identity: Identity::anonymous(),
+            fault: Fault { error, why, guessed },
+            are_valid: false,
+        };
         let authentication = match &self.authenticate {
             Some(reader) => authenticate_when_ready(&**reader, request).await,
             None => Authentication::Missing,
         };
-        self.check(request, authentication)
+        Ok(match authentication {
+            Authentication::Identified(identity) => {
+                let why = "they name no user".into();
+                let fault = Fault { error: ClientError::InvalidCredentials, why, guessed: false };
+                Credentials { identity, fault, are_valid: true }
+            }
+            Authentication::Expired => refused(ClientError::ExpiredCredentials, "the token has expired".into(), false),
+            Authentication::Unacceptable(why) => refused(ClientError::InvalidCredentials, why, false),
+            Authentication::Invalid(why) => refused(ClientError::InvalidCredentials, why, true),
+            Authentication::Denied(answer) => return Err(Refusal::Denied(answer)),
+            Authentication::Missing => refused(ClientError::MissingCredentials, "there are none".into(), false),
+        })
     }
 
-    fn check(&self, request: &Parts, authentication: Authentication) -> Result<Identity, Refusal> {
-        let mut guessed = false;
-        let (identity, error, why) = match authentication {
-            Authentication::Identified(identity) => {
-                (identity, ClientError::InvalidCredentials, "they name no user".into())
-            }
-            Authentication::Expired => {
-                (Identity::anonymous(), ClientError::ExpiredCredentials, "they have expired".into())
-            }
-            Authentication::Unacceptable(why) => (Identity::anonymous(), ClientError::InvalidCredentials, why),
-            Authentication::Invalid(why) => {
-                guessed = true;
-                (Identity::anonymous(), ClientError::InvalidCredentials, why)
-            }
-            Authentication::Denied(answer) => return Err(Refusal::Denied(answer)),
-            Authentication::Missing => {
-                (Identity::anonymous(), ClientError::MissingCredentials, "there are none".into())
-            }
-        };
-        match self.policies.iter().all(|policy| policy.admits(&identity)) {
-            true => Ok(identity),
-            false if identity.user.is_none() => {
-                if guessed && let Some(Err(after)) = self.guesses.as_ref().map(|limit| limit.count(request)) {
-                    return Err(Refusal::TooManyGuesses(after));
-                }
-                Err(Refusal::Unauthenticated(error, why))
-            }
-            false => Err(Refusal::Forbidden),
+    fn is_admitted(&self, identity: &Identity) -> bool {
+        self.policies.iter().all(|policy| policy.admits(identity))
+    }
+
+    fn unauthenticated(&self, request: &Parts, fault: Fault) -> Refusal {
+        if fault.guessed
+            && let Some(Err(after)) = self.guesses.as_ref().map(|limit| limit.count(request))
+        {
+            return Refusal::TooManyGuesses(after);
         }
+        Refusal::Unauthenticated(fault.error, fault.why)
+    }
+
+    /// The credentials of this identity for a connection of the endpoint.
+    pub(crate) fn renewal(&self, identity: Identity) -> Renewal {
+        let expires = self.closing_time(&identity);
+        Renewal { identity: Arc::new(identity), expires }
     }
 
     /// Tells whether a request is authenticated by a bearer token in its `Authorization` header alone. Browsers add

@@ -71,6 +71,8 @@ struct Answer<'a> {
     connection_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     connection_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_lifetime_seconds: Option<u64>,
     available_transports: Vec<AvailableTransport>,
 }
 
@@ -86,11 +88,13 @@ struct Refusal {
     error: String,
 }
 
-/// Writes the body of a successful negotiation (negotiate, response).
+/// Writes the body of a successful negotiation (negotiate, response). `token_lifetime` is for clients that can refresh their
+/// token; it tells them when (aspnetcore#67111).
 pub(crate) fn answer(
     version: NegotiateVersion,
     names: &ConnectionNames,
     reconnect: Reconnect,
+    token_lifetime: Option<u64>,
     transports: Transports,
 ) -> Vec<u8> {
     let answer = Answer {
@@ -98,6 +102,7 @@ pub(crate) fn answer(
         negotiate_version: (version == NegotiateVersion::One).into(),
         connection_id: names.id.as_str(),
         connection_token: (version == NegotiateVersion::One).then(|| names.token.reveal()),
+        token_lifetime_seconds: token_lifetime.filter(|_| version == NegotiateVersion::One),
         available_transports: transports.offered().map(AvailableTransport::from).collect(),
     };
     serde_json::to_vec(&answer).expect("strings and numbers always serialise")

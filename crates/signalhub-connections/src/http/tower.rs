@@ -42,7 +42,7 @@ const GRACE: Duration = Duration::from_secs(5);
 ///
 /// # Paths
 /// The service expects paths without the prefix that it is nested under, as axum's `nest_service` gives them; anything but
-/// the prefix itself and its `negotiate` gets 404. Behind the prefix, paths match as with [`Server`](crate::Server):
+/// the prefix itself, its `negotiate`, and its `refresh` if the endpoint has that route, gets 404. Behind the prefix, paths match as with [`Server`](crate::Server):
 /// regardless of case, of the encoding of letters and of dot segments, with one slash at the end allowed. The prefix is
 /// matched by the router around the service; axum compares it as it is written, with its case. To match whole paths as
 /// `Server` does, set the path with [`TowerEndpoint::at`] and make the service the fallback of the router.
@@ -140,7 +140,7 @@ impl Shared {
         if path::normalise(&mut head.uri).is_err() {
             return Err(refuse(head, ClientError::MalformedRequest, answers::malformed()));
         }
-        let route = Route::matching(&self.path, head.uri.path()).filter(|_| is_within);
+        let route = Route::of(&self.mounted, &self.path, head.uri.path()).filter(|_| is_within);
         route.ok_or_else(|| refuse(head, ClientError::UnknownPath, answers::empty(StatusCode::NOT_FOUND)))
     }
 }

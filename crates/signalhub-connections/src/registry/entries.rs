@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use tokio::time::Instant;
 
 use super::entry::{AttachError, Entry, Found, Link, NewTransport, Resumable, Stage, Waiting};
-use crate::auth::identity::Owner;
+use crate::auth::identity::{Owner, Principal};
 use crate::close::CloseReason;
 use crate::id::{ConnectionId, ConnectionNames, ConnectionToken};
 use crate::limits::Limits;
@@ -129,6 +129,15 @@ impl Entries {
             Stage::Waiting(_) => Found::Waiting,
             Stage::Active(link) | Stage::Suspended { link, .. } => Found::Attached(link.clone()),
         })
+    }
+
+    /// Finds the connection that gets new credentials; see [`Registry::renewable`](super::Registry::renewable).
+    pub(super) fn renewable(&self, token: &str, endpoint: usize) -> Option<(Arc<SendQueue>, Principal)> {
+        let entry = self.by_token.get(token)?;
+        let send_queue = entry.stage.link()?.send_queue();
+        // In version 0 the id, which others may know, is also the token.
+        let found = entry.owner.endpoint == endpoint && entry.id.as_str() != token && !send_queue.is_ending();
+        found.then(|| (Arc::clone(send_queue), entry.owner.principal.clone()))
     }
 
     /// Finds the inbox for posted bytes; see [`Registry::inbox`](super::Registry::inbox).

@@ -7,6 +7,8 @@ fn paths_match_regardless_of_case_with_one_trailing_slash() {
         ("/hub", "/HUB/", Some(Route::Connect)),
         ("/hub", "/hub/negotiate", Some(Route::Negotiate)),
         ("/hub", "/Hub/Negotiate/", Some(Route::Negotiate)),
+        ("/hub", "/hub/Refresh/", Some(Route::Refresh)),
+        ("/hub", "/refresh", None),
         ("/hub", "/hub//", None),
         ("/hub", "/hub//negotiate", None),
         ("/hub", "/hub/negotiate//", None),
@@ -15,6 +17,7 @@ fn paths_match_regardless_of_case_with_one_trailing_slash() {
         ("/hub", "/hub/other", None),
         ("", "/", Some(Route::Connect)),
         ("", "/negotiate", Some(Route::Negotiate)),
+        ("", "/refresh", Some(Route::Refresh)),
         ("/hüb", "/h", None),
         ("/hub", "/hü", None),
     ] {

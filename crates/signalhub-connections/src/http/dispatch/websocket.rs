@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 use tracing::Span;
 
-use crate::auth::identity::{Identity, Renewal};
+use crate::auth::identity::Identity;
 use crate::connection::Connection;
 use crate::counts::client_errors::ClientError;
 use crate::http::body::{Accept, Body};
@@ -97,10 +97,10 @@ fn attach(
 /// Gives a live connection another WebSocket.
 fn hand_over(mounted: &Mounted, resumable: Resumable, head: &Parts, identity: Identity) -> Accept {
     let Resumable { send_queue, handover } = resumable;
-    let (expires, remote) = (mounted.endpoint.closing_time(&identity), head.extensions.get().copied());
+    let remote = head.extensions.get().copied();
     let messages = mounted.endpoint.stream_messages();
     // They take effect before the transport arrives, and before the client gets the answer.
-    send_queue.renew(Renewal { identity: Arc::new(identity), expires });
+    send_queue.renew(mounted.endpoint.renewal(identity));
     Box::new(move |io, frames| {
         let transport = Transport::WebSocket(Socket::new(io.with_messages(messages), Vec::new(), frames));
         handover.bring(Arrival { transport, remote }, &send_queue);

@@ -142,7 +142,7 @@ impl Routes {
 
     fn find(&self, head: &Parts) -> Option<(Route, &Mounted)> {
         self.endpoints.iter().find_map(|EndpointRoute { path, mounted }| {
-            let route = Route::matching(path, head.uri.path())?;
+            let route = Route::of(mounted, path, head.uri.path())?;
             mounted.endpoint.takes(head).then_some((route, mounted))
         })
     }
