@@ -43,7 +43,7 @@ use setting::{Fault, Given, Setting, count};
 pub use sources::{ConfigurationError, Place};
 pub(crate) use sources::{KEY_VARIABLE, SHORTEST_KEY, TOKEN_VARIABLE};
 pub use table::Tables;
-pub use tls::PemFile;
+pub use tls::{PemFile, ReloadInterval};
 pub use unit::ByteSize;
 pub(crate) use unit::parse_duration;
 pub(crate) use warnings::{expiry_warning, publishers_reserved_descriptors, reserved_descriptors, warnings};
@@ -165,7 +165,7 @@ configuration! {
         /// The oldest version of TLS that is accepted: `1.2` or `1.3`.
         minimum_version: MinimumTlsVersion = MinimumTlsVersion::Tls12;
         /// How often these files, and the key files of `auth.issuers`, are looked at; a change of their content is then used. SIGHUP does the same at once.
-        reload_interval: Duration = Duration::from_secs(60);
+        reload_interval: ReloadInterval = ReloadInterval::default();
         /// How long a client may take for the TLS handshake.
         handshake_timeout: Duration = Duration::from_secs(10);
         /// Whether the internal listener speaks TLS, too.

@@ -4,9 +4,12 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use signalhub_tls_client::TlsProblem;
+
 use crate::configuration::DEFAULT_URL;
 use crate::configuration::{Address, ApiKey, Configuration, Listener, SigningSecret};
 use crate::node::{HUB_PATH, StartError};
+use crate::reachable_at::{ReachableAt, ServerTrust};
 use crate::token::{self, SignError, TokenContent};
 
 /// How long the printed token is valid: a working day.
@@ -87,34 +90,68 @@ impl Development {
         Ok(Some(Self { key, token }))
     }
 
-    /// Writes how to reach the hub at `url` and the publish API at `publish_url`, with lines that work as pasted; `program`
-    /// is how the reader calls this program.
+    /// Writes how to reach the hub and the publish API, with lines that work as pasted; `program` is how the reader calls
+    /// this program.
     ///
     /// # Errors
     /// When `out` cannot be written to.
-    pub fn announce(&self, url: &str, publish_url: &str, program: &str, out: &mut impl Write) -> io::Result<()> {
+    pub fn announce(
+        &self,
+        hub: &ReachableAt,
+        publish: &ReachableAt,
+        program: &str,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         let (token, key) = (&self.token, self.key.reveal());
         let (program, key) = (shell_word(program), shell_word(key));
         // The commands use this URL by default.
-        let argument = |url: &str| if url == DEFAULT_URL { String::new() } else { format!(" --url {url}") };
-        let (at, publish_at) = (argument(url), argument(publish_url));
+        let options = |at: &ReachableAt| {
+            let url = if at.url == DEFAULT_URL { String::new() } else { format!(" --url {}", at.url) };
+            url + &trusting(&at.trust, "--ca")
+        };
+        let (listen_options, publish_options) = (options(hub), options(publish));
         let hours = TOKEN_LIFETIME.as_secs() / 3600;
         writeln!(out, "signalhub {} in development mode: for this machine only,", env!("CARGO_PKG_VERSION"))?;
         writeln!(out, "with keys that were made at this start and end with it.\n")?;
-        writeln!(out, "Hub      {url}{HUB_PATH}")?;
+        writeln!(out, "Hub      {}{HUB_PATH}", hub.url)?;
         writeln!(out, "Token    {token}")?;
         writeln!(out, "         (user \"{USER}\", valid for {hours} hours)\n")?;
         writeln!(out, "Listen, in another terminal:\n")?;
-        writeln!(out, "{program} listen portos.resources.changed --resource tickets{at} --token {token}\n")?;
+        writeln!(
+            out,
+            "{program} listen portos.resources.changed --resource tickets{listen_options} --token {token}\n"
+        )?;
         writeln!(out, "Publish, in a third one:\n")?;
-        writeln!(out, "{program} publish portos.resources.changed{publish_at} --key {key} --payload '{PAYLOAD}'\n")?;
+        writeln!(
+            out,
+            "{program} publish portos.resources.changed{publish_options} --key {key} --payload '{PAYLOAD}'\n"
+        )?;
         writeln!(out, "Or with any HTTP client:\n")?;
         writeln!(
             out,
-            "curl {publish_url}{} -H 'Content-Type: application/json' -H X-API-Key:{key} -d '{{\"e\":\"portos.resources.changed\",\"p\":{PAYLOAD}}}'\n",
+            "curl{} {}{} -H 'Content-Type: application/json' -H X-API-Key:{key} -d '{{\"e\":\"portos.resources.changed\",\"p\":{PAYLOAD}}}'\n",
+            trusting(&publish.trust, "--cacert"),
+            publish.url,
             crate::http_api::publish::PATH
         )?;
+        match &publish.trust {
+            ServerTrust::Nothing | ServerTrust::File(_) => {}
+            ServerTrust::Unknown(TlsProblem::UnknownIssuer) => writeln!(
+                out,
+                "The certificate is not from an authority that this machine trusts. Add --ca FILE to the first two lines and\n\
+                 --cacert FILE to the last one; the file has the certificate of the authority.\n"
+            )?,
+            ServerTrust::Unknown(problem) => writeln!(out, "These lines do not work: {problem}.\n")?,
+        }
         out.flush()
+    }
+}
+
+/// What to add to a command so that it trusts the server, with the option that names a file.
+fn trusting(trust: &ServerTrust, option: &str) -> String {
+    match trust {
+        ServerTrust::File(file) => format!(" {option} {}", shell_word(&file.display().to_string())),
+        ServerTrust::Nothing | ServerTrust::Unknown(_) => String::new(),
     }
 }
 

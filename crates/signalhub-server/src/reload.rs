@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::configuration::ReloadInterval;
 use crate::listener_tls::ListenerTls;
 use crate::token_verifier::KeyFiles;
-
-/// The shortest time between two looks at the files.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The files that are read again.
 #[derive(Debug)]
@@ -38,9 +36,9 @@ impl ReloadRequest {
 }
 
 impl Reloader {
-    pub(crate) fn new(tls: Option<Arc<ListenerTls>>, keys: KeyFiles, interval: Duration) -> Self {
+    pub(crate) fn new(tls: Option<Arc<ListenerTls>>, keys: KeyFiles, interval: ReloadInterval) -> Self {
         let files = Arc::new(Files { tls, keys });
-        Self { files, interval: interval.max(SHORTEST_INTERVAL), request: ReloadRequest::default() }
+        Self { files, interval: interval.time(), request: ReloadRequest::default() }
     }
 
     pub(crate) fn request(&self) -> ReloadRequest {

@@ -151,6 +151,63 @@ async fn a_hangup_makes_the_server_read_its_certificate_again() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+/// Reads what a server prints in development mode, up to the line that begins so, and returns this line.
+async fn printed_line(server: &mut Server, beginning: &str) -> String {
+    let mut line = String::new();
+    while !line.starts_with(beginning) {
+        line.clear();
+        assert_ne!(server.stdout.read_line(&mut line).await.unwrap(), 0, "no line begins with {beginning}");
+    }
+    line
+}
+
+fn shell(line: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("exec {line}")]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.kill_on_drop(true);
+    command
+}
+
+#[tokio::test]
+async fn the_lines_that_development_mode_prints_work_as_pasted_also_over_tls() {
+    let folder = std::env::temp_dir().join(format!("signalhub development {}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let (chain, key) = (folder.join("chain.pem"), folder.join("key.pem"));
+    // One as openssl req -x509 makes it.
+    let own_key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    std::fs::write(&chain, params.self_signed(&own_key).unwrap().pem()).unwrap();
+    std::fs::write(&key, own_key.serialize_pem()).unwrap();
+    let certificate =
+        [("SIGNALHUB_TLS__CERTIFICATE", chain.to_str().unwrap()), ("SIGNALHUB_TLS__KEY", key.to_str().unwrap())];
+    for (variables, scheme) in [(&[][..], "http"), (&certificate[..], "https")] {
+        let mut server = Server::start(variables).await;
+        let hub = printed_line(&mut server, "Hub ").await;
+        assert!(hub.contains(&format!("{scheme}://127.0.0.1:")), "{hub}");
+        let listen = printed_line(&mut server, &format!("{PROGRAM} listen")).await;
+        let publish = printed_line(&mut server, &format!("{PROGRAM} publish")).await;
+        let curl = printed_line(&mut server, "curl ").await;
+
+        let mut listening = shell(&listen).spawn().unwrap();
+        let mut said = BufReader::new(listening.stderr.take().unwrap()).lines();
+        let said = said.next_line().await.unwrap().unwrap();
+        assert!(said.contains("listening for portos.resources.changed"), "{said}");
+        let (code, printed, error) = texts(&shell(&publish).output().await.unwrap());
+        assert!(code == Some(0) && printed.contains("\"matched\":1"), "{printed}{error}");
+        let mut events = BufReader::new(listening.stdout.take().unwrap()).lines();
+        let event = events.next_line().await.unwrap().unwrap();
+        assert!(event.contains("573f4511088c772684a738f8"), "{event}");
+        if Command::new("curl").arg("--version").output().await.is_ok() {
+            let (code, printed, error) = texts(&shell(&curl.replace("curl ", "curl -sS ")).output().await.unwrap());
+            assert!(code == Some(0) && printed.contains("\"matched\":1"), "{printed}{error}");
+        }
+        drop(listening);
+        assert_eq!(server.terminate().await.0, Some(0));
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 #[tokio::test]
 async fn an_address_in_use_is_named_with_its_key() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -9,6 +9,7 @@ use crate::commands::sources::Sources;
 use crate::configuration::{self, Configuration, Listener};
 use crate::development::Development;
 use crate::node::{Node, StartError};
+use crate::reachable_at::ReachableAt;
 use crate::shutdown::Hangups;
 use crate::{log, shutdown};
 
@@ -35,10 +36,13 @@ pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
     hangups.each(move || reload.send());
     let address = node.address();
     if let Some(development) = development {
-        let scheme = if configuration.tls.certificate.is_some() { "https" } else { "http" };
-        let [url, publish_url] = [address, node.publish_address()].map(|address| format!("{scheme}://{address}"));
+        let certificate = configuration.tls.certificate.as_ref();
+        let [hub, publish] = [address, node.publish_address()].map(|address| match certificate {
+            Some(chain) => ReachableAt::with_certificate(address, chain.path()),
+            None => ReachableAt::plain(address),
+        });
         let mut text = Vec::new();
-        development.announce(&url, &publish_url, &program(), &mut text).map_err(CommandError::no)?;
+        development.announce(&hub, &publish, &program(), &mut text).map_err(CommandError::no)?;
         // The server runs even if its terminal blocks or is closed.
         log::write_with_timeout(io::stdout(), String::from_utf8_lossy(&text).into_owned());
     }
