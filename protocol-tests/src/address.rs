@@ -2,15 +2,35 @@
 
 use std::str::FromStr;
 
-/// The base URL of a server, such as `http://127.0.0.1:5100` or `http://hub.test/prefix`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use signalhub_tls_client::{CaError, TlsClient};
+
+/// The base URL of a server, such as `http://127.0.0.1:5100` or `https://hub.test/prefix`.
+///
+/// The certificate of a server with TLS must be from an authority that the system trusts, or one of [`Address::with_ca`].
+#[derive(Debug, Clone)]
 pub struct Address {
+    tls: Option<TlsClient>,
     host: String,
     port: u16,
     prefix: String,
 }
 
 impl Address {
+    /// Trusts the certificate authorities in this PEM alone, as `curl --cacert` does. Nothing changes for an `http://` URL.
+    ///
+    /// # Errors
+    /// If there is no certificate in it, or one that cannot be read.
+    pub fn with_ca(mut self, pem: &[u8]) -> Result<Self, CaError> {
+        let client = TlsClient::with_ca(pem)?;
+        self.tls = self.tls.map(|_| client);
+        Ok(self)
+    }
+
+    /// How to do TLS with the server, if it is reached with TLS.
+    pub(crate) fn tls(&self) -> Option<&TlsClient> {
+        self.tls.as_ref()
+    }
+
     /// Returns the host name or IP address, an IPv6 address without its brackets.
     pub fn host(&self) -> &str {
         &self.host
@@ -40,20 +60,26 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let rest = text.strip_prefix("http://").ok_or(AddressError::Scheme)?;
+        let (scheme, rest) = text.split_once("://").ok_or(AddressError::Scheme)?;
+        let (is_tls, default_port) = match scheme {
+            "http" => (false, 80),
+            "https" => (true, 443),
+            _ => return Err(AddressError::Scheme),
+        };
         if rest.contains(['?', '#', '@']) || rest.contains(char::is_whitespace) {
             return Err(AddressError::Excess);
         }
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => (host, port.parse().map_err(|_| AddressError::Port)?),
-            _ => (authority, 80),
+            _ => (authority, default_port),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         if host.is_empty() {
             return Err(AddressError::Host);
         }
-        Ok(Self { host: host.to_owned(), port, prefix: path.trim_end_matches('/').to_owned() })
+        let tls = is_tls.then(TlsClient::with_system_roots);
+        Ok(Self { tls, host: host.to_owned(), port, prefix: path.trim_end_matches('/').to_owned() })
     }
 }
 
@@ -61,8 +87,8 @@ impl FromStr for Address {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressError {
-    /// It does not begin with `http://`.
-    #[error("the base URL must begin with http://")]
+    /// It begins neither with `http://` nor with `https://`.
+    #[error("the base URL must begin with http:// or https://")]
     Scheme,
     /// It names no host.
     #[error("the base URL names no host")]

@@ -14,8 +14,7 @@ use crate::address::Address;
 use crate::compare::{Difference, differences};
 use crate::recording::{Action, RecordingError, Scenario};
 use crate::scenario::replay;
-use crate::suite::RunError;
-use crate::wire::Wire;
+use crate::suite::{RunError, reach};
 
 /// How long a server may take to answer when a conversation with a difference is repeated.
 const TIMEOUT: Duration = Duration::from_millis(500);
@@ -64,9 +63,7 @@ impl Differential {
     /// When one of the servers does not accept connections.
     pub async fn run(self, original: &Address, other: &Address) -> Result<Comparison, DifferentialError> {
         for address in [original, other] {
-            Wire::connect(address)
-                .await
-                .map_err(|error| RunError::Unreachable { authority: address.authority(), reason: error.to_string() })?;
+            reach(address).await?;
         }
         let servers = Arc::new((original.clone(), other.clone()));
         let mut running = JoinSet::new();

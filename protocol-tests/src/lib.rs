@@ -1,7 +1,7 @@
 //! A conformance suite for SignalR servers.
 //!
 //! The recordings of this crate hold what ASP.NET Core SignalR 10.0.12 answered, step by step and byte by byte. A [`Suite`] sends
-//! the same to any server and reports where its answers differ. It implements HTTP and WebSockets itself, over plain TCP: a
+//! the same to any server and reports where its answers differ. It implements HTTP and WebSockets itself, over TCP or TLS: a
 //! library would repair, hide or refuse what has to be compared.
 //!
 //! The runner deliberately does not interpret messages and has no rules for particular servers: it only compares.
@@ -47,4 +47,5 @@ pub use deviation::{Deviation, Deviations};
 pub use differential::{Comparison, Differential, DifferentialError, Differing};
 pub use pattern::{Pattern, PatternError};
 pub use report::{FamilyReport, Outcome, Problem, Report, Wrong};
+pub use signalhub_tls_client::{CaError, TlsProblem};
 pub use suite::{NEEDS, RunError, SelectionError, Suite};

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
+use signalhub_tls_client::TlsProblem;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -17,7 +18,7 @@ use crate::deviation::Deviations;
 use crate::recording::{Family, RecordingError, Scenario};
 use crate::report::{FamilyReport, Outcome, Problem, Report, Wrong};
 use crate::scenario::replay;
-use crate::wire::Wire;
+use crate::wire::{Wire, WireError};
 
 /// Every feature that the crate's own recordings may require of a server.
 pub const NEEDS: [&str; 9] = [
@@ -117,9 +118,7 @@ impl Suite {
 
     /// Runs the scenarios: most concurrently, then one after another those whose messages reach other connections.
     pub async fn run(&self, address: &Address) -> Result<Report, RunError> {
-        Wire::connect(address)
-            .await
-            .map_err(|error| RunError::Unreachable { authority: address.authority(), reason: error.to_string() })?;
+        reach(address).await?;
         let started = Instant::now();
         let (due, mut families) = self.select();
         let (alone, together): (Vec<_>, Vec<_>) = due.into_iter().partition(|due| due.scenario.reaches_others);
@@ -214,6 +213,24 @@ pub enum RunError {
         /// What happened.
         reason: String,
     },
+    /// The server cannot be trusted, or does not speak TLS.
+    #[error("{authority}: {problem}")]
+    Tls {
+        /// Host and port.
+        authority: String,
+        /// Why.
+        problem: TlsProblem,
+    },
+}
+
+/// Connects once.
+pub(crate) async fn reach(address: &Address) -> Result<(), RunError> {
+    let authority = || address.authority();
+    match Wire::connect(address).await {
+        Ok(_) => Ok(()),
+        Err(WireError::Tls(problem)) => Err(RunError::Tls { authority: authority(), problem }),
+        Err(error) => Err(RunError::Unreachable { authority: authority(), reason: error.to_string() }),
+    }
 }
 
 /// The index of a family, and of a scenario in it.

@@ -1,11 +1,13 @@
-//! A buffered TCP connection on which every wait has a deadline.
+//! A buffered TCP connection, perhaps with TLS, on which every wait has a deadline.
 
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use signalhub_tls_client::TlsProblem;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
+use tokio_rustls::client::TlsStream;
 
 use crate::address::Address;
 
@@ -15,25 +17,43 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 /// What has arrived is read even when the deadline has just passed.
 const LEAST_WAIT: Duration = Duration::from_millis(1);
 
-/// A TCP connection that reads ahead into a buffer.
+/// A socket, or TLS over one.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug {
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Stream for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Stream for TlsStream<TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+/// A connection that reads ahead into a buffer.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     buffer: Vec<u8>,
     ended: bool,
 }
 
 impl Wire {
     pub(crate) async fn connect(address: &Address) -> Result<Self, WireError> {
-        let target = (address.host(), address.port());
-        let stream = timeout(TIMEOUT, TcpStream::connect(target)).await.map_err(|_| WireError::TimedOut)??;
-        stream.set_nodelay(true)?;
+        let stream = timeout(TIMEOUT, open(address)).await.map_err(|_| WireError::TimedOut)??;
         Ok(Self { stream, buffer: vec![], ended: false })
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), WireError> {
-        timeout(TIMEOUT, self.stream.write_all(bytes)).await.map_err(|_| WireError::TimedOut)??;
-        Ok(())
+        let sending = async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        Ok(timeout(TIMEOUT, sending).await.map_err(|_| WireError::TimedOut)??)
     }
 
     /// Reads once into the buffer; `false` when the peer has ended, orderly or not.
@@ -80,7 +100,7 @@ impl Wire {
 
     /// Closes the connection with a reset.
     pub(crate) fn reset(self) -> Result<(), WireError> {
-        Ok(self.stream.set_zero_linger()?)
+        Ok(self.stream.socket().set_zero_linger()?)
     }
 
     async fn fill_by(&mut self, deadline: Instant) -> Result<(), WireError> {
@@ -96,6 +116,16 @@ impl Wire {
     }
 }
 
+async fn open(address: &Address) -> Result<Box<dyn Stream>, WireError> {
+    let socket = TcpStream::connect((address.host(), address.port())).await?;
+    socket.set_nodelay(true)?;
+    let Some(tls) = address.tls() else { return Ok(Box::new(socket)) };
+    match tls.connect(address.host(), socket).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) => Err(TlsProblem::of(&error).map_or(WireError::Io(error), WireError::Tls)),
+    }
+}
+
 /// Why a step saw nothing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -107,6 +137,8 @@ pub(crate) enum WireError {
     #[error("malformed {0}")]
     Malformed(&'static str),
     #[error(transparent)]
+    Tls(TlsProblem),
+    #[error(transparent)]
     Io(#[from] io::Error),
 }
 
@@ -117,6 +149,7 @@ impl WireError {
             Self::TimedOut => "Timeout",
             Self::Ended => "EOFError",
             Self::Malformed(_) => "ValueError",
+            Self::Tls(_) => "SSLError",
             Self::Io(error) => match error.kind() {
                 io::ErrorKind::ConnectionRefused => "ConnectionRefusedError",
                 io::ErrorKind::ConnectionReset => "ConnectionResetError",

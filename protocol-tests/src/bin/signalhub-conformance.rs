@@ -1,19 +1,24 @@
 //! `signalhub-conformance`: compares a server with the recordings and reports differences.
 
 use std::error::Error;
+use std::fmt::Display;
+use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use protocol_tests::{Address, Deviations, Report, Suite};
+use protocol_tests::{Address, Deviations, Report, RunError, Suite, TlsProblem};
 
 /// Checks a SignalR server against what ASP.NET Core SignalR 10.0.12 answered
 #[derive(Debug, Parser)]
 #[command(name = "signalhub-conformance", version)]
 struct CommandLine {
-    /// The server, such as http://127.0.0.1:5100
+    /// The server, such as http://127.0.0.1:5100 or https://hub.test
     base_url: Address,
+    /// A file with the certificate authorities to trust for https instead of those of the system, in PEM
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// What the server supports beyond the plain hub, comma-separated; scenarios that require more are skipped
     #[arg(long, value_name = "LIST", default_value = "all")]
     supports: String,
@@ -35,6 +40,13 @@ struct CommandLine {
 }
 
 impl CommandLine {
+    fn address(&self) -> Result<Address, Box<dyn Error>> {
+        let Some(file) = &self.ca else { return Ok(self.base_url.clone()) };
+        let unusable = |error: &dyn Error| format!("--ca: {}: {error}", file.display());
+        let pem = fs::read(file).map_err(|error| unusable(&error))?;
+        Ok(self.base_url.clone().with_ca(&pem).map_err(|error| unusable(&error))?)
+    }
+
     fn suite(&self) -> Result<Suite, Box<dyn Error>> {
         let mut suite = match &self.recordings {
             Some(folder) => Suite::from_dir(folder)?,
@@ -55,10 +67,18 @@ async fn main() -> ExitCode {
     let command_line = CommandLine::parse();
     let suite = match command_line.suite() {
         Ok(suite) => suite,
-        Err(error) => return refuse(error.as_ref(), 2),
+        Err(error) => return refuse(&error, 2),
     };
-    let report = match suite.run(&command_line.base_url).await {
+    let address = match command_line.address() {
+        Ok(address) => address,
+        Err(error) => return refuse(&error, 2),
+    };
+    let report = match suite.run(&address).await {
         Ok(report) => report,
+        Err(error @ RunError::Tls { problem: TlsProblem::UnknownIssuer, .. }) => {
+            let hint = "--ca FILE names the certificate of its authority";
+            return refuse(&format_args!("{error}; {hint}"), 1);
+        }
         Err(error) => return refuse(&error, 1),
     };
     // If stdout is closed, the exit code still reports the result.
@@ -76,7 +96,7 @@ fn print(report: &Report, verbose: bool) -> io::Result<()> {
     writeln!(out, "{report}")
 }
 
-fn refuse(error: &dyn Error, code: u8) -> ExitCode {
+fn refuse(error: &dyn Display, code: u8) -> ExitCode {
     let _ = writeln!(io::stderr(), "signalhub-conformance: {error}");
     ExitCode::from(code)
 }

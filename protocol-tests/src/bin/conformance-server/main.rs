@@ -4,12 +4,14 @@ mod hubs;
 mod objects;
 mod tokens;
 
+use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use signalhub::connections::{ExpiredCredentials, NegotiateVersion};
+use signalhub::connections::{ExpiredCredentials, NegotiateVersion, Tls, TlsCertificate};
 use signalhub::{Endpoint, ErrorDetails, Hub, HubError, Policy, Server, TransportKind, Transports};
 
 use crate::hubs::{conformance, greet, main_hub};
@@ -21,13 +23,26 @@ struct Arguments {
     /// The address to listen on; port 0 lets the system choose.
     #[arg(long, default_value = "127.0.0.1:5100")]
     listen: SocketAddr,
+    /// A file with a chain of certificates: the server then speaks TLS only.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    certificate: Option<PathBuf>,
+    /// A file with the key of the certificate.
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
 }
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let arguments = Arguments::parse();
-    let server = mount(Server::bind(arguments.listen).await?);
-    writeln!(io::stdout(), "listening on http://{}", server.local_addr()?)?;
+    let mut server = mount(Server::bind(arguments.listen).await?);
+    let mut scheme = "http";
+    if let (Some(certificate), Some(key)) = (arguments.certificate, arguments.key) {
+        let certificate =
+            TlsCertificate::from_pem(&fs::read(certificate)?, &fs::read(key)?).map_err(io::Error::other)?;
+        server = server.tls(&Tls::new(certificate))?;
+        scheme = "https";
+    }
+    writeln!(io::stdout(), "listening on {scheme}://{}", server.local_addr()?)?;
     server
         .run_until(async {
             // Without signals there is no graceful shutdown, and the process ends with its parent.
