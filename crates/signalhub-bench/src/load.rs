@@ -10,6 +10,7 @@ mod report;
 mod scenarios;
 mod suite;
 mod target;
+mod wire;
 
 use std::fs;
 use std::io;

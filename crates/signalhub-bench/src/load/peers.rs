@@ -9,6 +9,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::frames::{Frames, of_client};
 use super::target::Hub;
+use super::wire::Wire;
 
 /// Shorter records are pings.
 const SHORTEST: u64 = 12;
@@ -26,17 +27,15 @@ pub(crate) struct Peers {
 }
 
 struct Peer {
-    socket: Socket,
+    socket: Wire<Socket>,
     frames: Frames,
     /// How many messages have come.
     received: usize,
 }
 
 /// Opens a WebSocket, performs the handshake and calls `Subscribe` with this argument.
-pub(crate) fn join(hub: &Hub, subscription: &str) -> io::Result<TcpStream> {
-    let mut socket = TcpStream::connect(&hub.address)?;
-    socket.set_nodelay(true)?;
-    socket.set_read_timeout(Some(TIMEOUT))?;
+pub(crate) fn join(hub: &Hub, subscription: &str) -> io::Result<Wire<TcpStream>> {
+    let mut socket = Wire::connect(hub)?;
     let upgrade = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{}\r\n",
@@ -57,7 +56,7 @@ pub(crate) fn call(subscription: &str) -> String {
 }
 
 /// Reads until the received bytes end with this, and skips pings.
-pub(crate) fn read_until(socket: &mut TcpStream, end: &str) -> io::Result<String> {
+pub(crate) fn read_until(socket: &mut impl Read, end: &str) -> io::Result<String> {
     let (mut text, mut bytes) = (Vec::new(), [0; 4096]);
     while !text.ends_with(end.as_bytes()) {
         match socket.read(&mut bytes)? {
@@ -70,14 +69,15 @@ pub(crate) fn read_until(socket: &mut TcpStream, end: &str) -> io::Result<String
 
 impl Peers {
     /// Takes connections whose handshake is done.
-    pub(crate) fn new(sockets: impl IntoIterator<Item = io::Result<TcpStream>>) -> io::Result<Self> {
+    pub(crate) fn new(sockets: impl IntoIterator<Item = io::Result<Wire<TcpStream>>>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut peers = Vec::new();
         for (number, socket) in sockets.into_iter().enumerate() {
-            let socket = socket?;
-            socket.set_nonblocking(true)?;
-            let mut socket = Socket::from_std(socket);
-            poll.registry().register(&mut socket, Token(number), Interest::READABLE)?;
+            let mut socket = socket?.map(|socket| {
+                socket.set_nonblocking(true)?;
+                Ok(Socket::from_std(socket))
+            })?;
+            poll.registry().register(socket.socket_mut(), Token(number), Interest::READABLE)?;
             peers.push(Peer { socket, frames: Frames::default(), received: 0 });
         }
         Ok(Self { poll, events: Events::with_capacity(1024), peers, scratch: vec![0; 64 * 1024], last_length: 0 })
@@ -90,7 +90,7 @@ impl Peers {
 
     /// Connects this number of plain sockets.
     pub(crate) fn of_raw(address: &str, count: usize) -> io::Result<Self> {
-        Self::new((0..count).map(|_| TcpStream::connect(address)))
+        Self::new((0..count).map(|_| TcpStream::connect(address).map(Wire::Plain)))
     }
 
     /// How long the last message was.
@@ -182,7 +182,7 @@ impl Peers {
                         messages += 1;
                     }
                 });
-                if n < scratch.len() {
+                if n < scratch.len() && peer.socket.short_read_empties() {
                     break;
                 }
             }
@@ -192,7 +192,7 @@ impl Peers {
 }
 
 /// Sends few bytes, for which the socket has room.
-fn send(socket: &mut Socket, bytes: &[u8]) -> io::Result<()> {
+fn send(socket: &mut Wire<Socket>, bytes: &[u8]) -> io::Result<()> {
     match socket.write(bytes)? {
         n if n == bytes.len() => Ok(()),
         _ => Err(io::Error::other("the socket takes no more")),

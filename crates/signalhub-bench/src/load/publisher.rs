@@ -2,9 +2,9 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use super::target::Hub;
+use super::wire::Wire;
 
 /// The event of all scenarios: about 350 bytes in the notification that comes of it.
 pub(crate) const EVENT: &str = "portos.resources.changed";
@@ -14,7 +14,7 @@ pub(crate) const OTHER: &str = "portos.licence.activated";
 
 /// Some connections to the publish API, each for one request at a time.
 pub(crate) struct Publisher {
-    sockets: Vec<TcpStream>,
+    sockets: Vec<Wire<TcpStream>>,
     request: Vec<u8>,
 }
 
@@ -32,13 +32,7 @@ impl Publisher {
             hub.publish_header,
             body.len()
         );
-        let open = |_| {
-            let socket = TcpStream::connect(&hub.address)?;
-            socket.set_nodelay(true)?;
-            socket.set_read_timeout(Some(Duration::from_secs(60)))?;
-            Ok(socket)
-        };
-        let sockets = (0..connections).map(open).collect::<io::Result<_>>()?;
+        let sockets = (0..connections).map(|_| Wire::connect(hub)).collect::<io::Result<_>>()?;
         Ok(Self { sockets, request: request.into_bytes() })
     }
 
@@ -53,7 +47,7 @@ impl Publisher {
     }
 }
 
-fn read_answer(socket: &mut TcpStream) -> io::Result<()> {
+fn read_answer(socket: &mut Wire<TcpStream>) -> io::Result<()> {
     let mut answer = Vec::new();
     let mut bytes = [0; 2048];
     while !is_whole(&answer) {

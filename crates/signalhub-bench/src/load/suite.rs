@@ -1,6 +1,7 @@
 //! The suite: how each scenario runs, and which goal its figures are compared with.
 
 mod growth;
+mod tls;
 
 use std::io;
 use std::net::TcpStream;
@@ -14,11 +15,12 @@ use super::publisher::OTHER;
 use super::raw::Raw;
 use super::scenarios::{self, ALL, Called, Delivered, Idle, Rounds, Source, broadcast, converse};
 use super::target::{Hub, Target};
+use super::wire::Wire;
 
 type Scenario = fn(&Bench<'_>) -> io::Result<Vec<Figure>>;
 
 /// All of them, in the order of the table.
-const SCENARIOS: [(&str, Scenario); 14] = [
+const SCENARIOS: [(&str, Scenario); 15] = [
     ("broadcast-1000", |bench| isolated(bench, 1000, 400)),
     ("broadcast-5000", |bench| isolated(bench, 5000, 100)),
     ("bursts", bursts),
@@ -29,6 +31,7 @@ const SCENARIOS: [(&str, Scenario); 14] = [
     ("idle", idle),
     ("churn", churn),
     ("stuck", stuck),
+    ("tls", tls::beside_plain),
     ("growth-connections", growth::connections),
     ("growth-subscriptions", growth::subscriptions),
     ("growth-visits", growth::visits),
@@ -107,7 +110,7 @@ impl Side {
     }
 
     /// Connects one more subscriber of a hub whose socket is not read.
-    fn join(&self, subscription: &str) -> io::Result<TcpStream> {
+    fn join(&self, subscription: &str) -> io::Result<Wire<TcpStream>> {
         match &self.server {
             Server::Hub(target) => join(&target.hub, subscription),
             Server::Raw(_) => Err(io::Error::other("raw sockets have no subscriptions")),

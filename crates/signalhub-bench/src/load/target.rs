@@ -8,6 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use signalhub_tls_client::TlsClient;
+
+use crate::certificate::Certificate;
 use crate::process::Vitals;
 
 const SECRET: &str = "signalhub-bench signs all of its tokens with this";
@@ -25,6 +28,8 @@ pub(crate) struct Hub {
     pub(crate) authorization: String,
     pub(crate) publish_path: &'static str,
     pub(crate) publish_header: String,
+    /// Which certificate it must have, if it speaks TLS.
+    pub(crate) tls: Option<TlsClient>,
 }
 
 /// A running server; dropping this value stops it.
@@ -32,11 +37,26 @@ pub(crate) struct Hub {
 pub(crate) struct Target {
     child: Child,
     pub(crate) hub: Hub,
+    /// It ends with this value.
+    _certificate: Option<Certificate>,
 }
 
 impl Target {
     /// Starts our binary, with this number of worker threads if one is given.
     pub(crate) fn ours(binary: Option<PathBuf>, workers: Option<usize>) -> io::Result<Self> {
+        Self::ours_with(binary, workers, None)
+    }
+
+    /// Starts our binary with TLS.
+    pub(crate) fn ours_over_tls(binary: Option<PathBuf>) -> io::Result<Self> {
+        Self::ours_with(binary, None, Some(Certificate::make()?))
+    }
+
+    fn ours_with(
+        binary: Option<PathBuf>,
+        workers: Option<usize>,
+        certificate: Option<Certificate>,
+    ) -> io::Result<Self> {
         let binary = binary.unwrap_or_else(|| env::current_exe().unwrap_or_default().with_file_name("signalhub"));
         let port = free_port()?;
         let command = |arguments: &[&str]| {
@@ -50,6 +70,7 @@ impl Target {
             command.env("SIGNALHUB_PUBLISH__RATE", "unlimited").env("SIGNALHUB_LIMITS__INVOCATION_RATE", "unlimited");
             // All clients come from this machine.
             command.env("SIGNALHUB_LIMITS__SOCKETS_PER_ADDRESS", "unlimited");
+            command.envs(certificate.iter().flat_map(Certificate::variables));
             command
         };
         let token = command(&["token", "create", "--ttl", "1d", "--user", "bench"]).stderr(Stdio::null()).output()?;
@@ -60,8 +81,9 @@ impl Target {
             authorization: format!("Authorization: Bearer {token}\r\n"),
             publish_path: "/api/v1/publish",
             publish_header: format!("X-API-Key: {API_KEY}\r\n"),
+            tls: certificate.as_ref().map(Certificate::client).transpose()?,
         };
-        Self::start(command(&["serve"]), hub)
+        Self::start(command(&["serve"]), hub, certificate)
     }
 
     /// Starts another SignalR server: a command that takes its URL and has the hub of Portos and `POST /publish`.
@@ -75,13 +97,14 @@ impl Target {
             authorization: String::new(),
             publish_path: "/publish",
             publish_header: String::new(),
+            tls: None,
         };
-        Self::start(command, hub)
+        Self::start(command, hub, None)
     }
 
-    fn start(mut command: Command, hub: Hub) -> io::Result<Self> {
+    fn start(mut command: Command, hub: Hub, certificate: Option<Certificate>) -> io::Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut target = Self { child: command.spawn()?, hub };
+        let mut target = Self { child: command.spawn()?, hub, _certificate: certificate };
         let until = Instant::now() + START_TIMEOUT;
         while TcpStream::connect(&target.hub.address).is_err() {
             if Instant::now() > until || target.child.try_wait()?.is_some() {
