@@ -6,7 +6,7 @@
 //!
 //! - [`declare`] adds the four events to a catalogue; their payloads are checked when they are published
 //! - [`MisKeys`] are the keys, in a file that other processes may change with [`MisKeyFile`]
-//! - [`PrintFactory`] has the endpoint and the pages of the listener
+//! - [`PrintFactory`] adds the WebSocket and the producers to a server
 
 mod authentication;
 mod connection;
@@ -20,7 +20,7 @@ mod producers;
 
 use std::fmt;
 
-use signalhub_connections::{Endpoint, GuessLimit, Readers, Respond};
+use signalhub_connections::{Endpoint, GuessLimit, Readers, Server};
 use signalhub_events::Broker;
 
 use authentication::MisKeyHeader;
@@ -96,17 +96,14 @@ impl PrintFactory {
         Self { maximum_body_size: bytes, ..self }
     }
 
-    /// The endpoint of the WebSocket, to be mounted at [`PATH`].
-    pub fn endpoint(&self) -> Endpoint {
+    /// Adds the WebSocket and the producers to a server. `configure` sets the limits of the WebSocket.
+    #[must_use]
+    pub fn mount(&self, server: Server, configure: impl FnOnce(Endpoint) -> Endpoint) -> Server {
         let header = MisKeyHeader::new(self.keys.clone(), self.second);
-        let endpoint = Endpoint::new(Listener::new(self.broker.clone(), self.keys.clone()));
+        let endpoint = configure(Endpoint::new(Listener::new(self.broker.clone(), self.keys.clone())));
         let endpoint = endpoint.authenticate(header).upgrades_only();
-        self.guesses.iter().cloned().fold(endpoint, Endpoint::guess_limit)
-    }
-
-    /// The answers to the requests of the listener that are no upgrades: the REST producers, and 404.
-    pub fn pages(&self) -> impl Respond + use<> {
-        Producers::new(self)
+        let endpoint = self.guesses.iter().cloned().fold(endpoint, Endpoint::guess_limit);
+        server.endpoint(PATH, endpoint).otherwise(Producers::new(self))
     }
 }
 
