@@ -14,5 +14,6 @@ pub(crate) mod key_set;
 pub(crate) mod key_source;
 #[cfg(test)]
 pub(crate) mod test_keys;
+pub(crate) mod ticket;
 pub(crate) mod token;
 mod verified_tokens;

@@ -302,6 +302,12 @@ impl Connection {
                 self.send_queue.end(reason);
                 received
             }
+            Poll::Ready(Received::Bytes | Received::Message { .. }) => {
+                if let Some(registration) = &mut self.registration {
+                    registration.close_ticket();
+                }
+                received
+            }
             received => received,
         }
     }
@@ -329,6 +335,9 @@ impl Connection {
 
     fn on_renewal(&mut self, renewal: Renewal) -> Received {
         (self.identity, self.expires) = (renewal.identity, renewal.expires);
+        if let Some(registration) = &self.registration {
+            registration.renew_ticket(&self.identity);
+        }
         self.send_queue.signals.skip_ticks(0);
         Received::Renewed
     }

@@ -14,5 +14,6 @@ pub(crate) mod refusals;
 pub(crate) mod request_body;
 pub(crate) mod request_timeouts;
 pub(crate) mod server;
+pub(crate) mod tickets;
 #[cfg(feature = "tower")]
 pub(crate) mod tower;

@@ -107,6 +107,7 @@ pub use http::server::tls::client_auth::{ClientAuth, ClientAuthorities, ClientAu
 pub use http::server::tls::client_certificate::ClientCertificate;
 #[cfg(feature = "tls")]
 pub use http::server::tls::{Tls, TlsHandshakes, TlsVersion};
+pub use http::tickets::{TicketUrlError, Tickets};
 #[cfg(feature = "tower")]
 pub use http::tower::TowerEndpoint;
 pub use id::ConnectionId;

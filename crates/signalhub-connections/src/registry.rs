@@ -5,9 +5,10 @@ mod entries;
 mod entry;
 mod live;
 mod registration;
+mod tickets;
 
 use std::sync::{Arc, MutexGuard, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -16,7 +17,9 @@ use self::entries::{Entries, NewlyActive, Ticked};
 pub(crate) use self::entry::{AttachError, Found, Link, NewTransport, Resumable};
 use self::live::Live;
 pub(crate) use self::registration::Registration;
-use crate::auth::identity::{Owner, Principal};
+pub(crate) use self::tickets::{TicketError, TicketUse};
+use crate::auth::identity::{Identity, Owner, Principal};
+use crate::auth::ticket::TicketHash;
 use crate::close::CloseReason;
 use crate::counts::client_errors::{ClientError, ClientErrorCounts};
 use crate::counts::ends::EndCounts;
@@ -124,20 +127,60 @@ impl Registry {
     /// Removes negotiations that have expired, ends connections whose clients have not reconnected in time, and returns the
     /// connections that are due for a tick.
     fn tick(&self, now: Instant) -> Vec<Weak<SendQueue>> {
-        let Ticked { due, given_up, expired } = self.lock().tick(now);
+        let Ticked { due, given_up, expired, expired_tickets } = self.lock().tick(now);
         if expired > 0 {
             let reason = ClientError::NegotiationExpired;
             self.client_errors.count(reason, expired);
             tracing::debug!(reason = reason.label(), count = expired, "clients negotiated and did not connect");
+        }
+        if expired_tickets > 0 {
+            let reason = ClientError::TicketExpired;
+            self.client_errors.count(reason, expired_tickets);
+            tracing::debug!(
+                reason = reason.label(),
+                count = expired_tickets,
+                "clients got tickets and did not use them"
+            );
         }
         // Tasks are woken after the lock is released, because they may need it first.
         given_up.iter().for_each(|send_queue| send_queue.end(CloseReason::ClientGone));
         due
     }
 
-    /// Adds a connection that waits for its transport.
-    pub(crate) fn negotiate(&self, names: ConnectionNames, reconnect: Reconnect, key: &QuotaKey) -> Result<(), Limit> {
-        self.lock().negotiate(names, reconnect, key)
+    /// Adds a ticket for a client of this identity. For the given time it may negotiate.
+    pub(crate) fn issue_ticket(
+        &self,
+        ticket: TicketHash,
+        identity: &Arc<Identity>,
+        lifetime: Duration,
+        key: &QuotaKey,
+    ) -> Result<(), Limit> {
+        self.lock().issue_ticket(ticket, identity, lifetime, key)
+    }
+
+    /// Finds the identity of a ticket that admits a request at an endpoint.
+    pub(crate) fn identity_of_ticket(
+        &self,
+        ticket: TicketHash,
+        wanted: TicketUse<'_>,
+        endpoint: usize,
+    ) -> Result<Arc<Identity>, TicketError> {
+        let identity = Arc::clone(self.lock().identity_of_ticket(ticket, wanted, endpoint)?);
+        match identity.expires {
+            Some(expires) if expires <= SystemTime::now() => Err(TicketError::Expired),
+            _ => Ok(identity),
+        }
+    }
+
+    /// Adds a connection that waits for its transport. If a ticket negotiates it, the ticket opens no other connection.
+    pub(crate) fn negotiate(
+        &self,
+        names: ConnectionNames,
+        reconnect: Reconnect,
+        key: &QuotaKey,
+        ticket: Option<TicketHash>,
+    ) -> Result<(), AttachError> {
+        self.lock().negotiate(names, reconnect, key, ticket)
     }
 
     /// Looks up the connection of a token. Returns `None` if it has another owner.
@@ -176,14 +219,19 @@ impl Registry {
     }
 
     /// Adds a connection whose WebSocket was opened without a negotiation.
-    pub(crate) fn admit(&self, send_queue: &Arc<SendQueue>, key: &QuotaKey) -> Result<Attached<()>, AttachError> {
-        let attached = self.lock().admit(send_queue, key)?;
+    pub(crate) fn admit(
+        &self,
+        send_queue: &Arc<SendQueue>,
+        key: &QuotaKey,
+        ticket: Option<TicketHash>,
+    ) -> Result<Attached<()>, AttachError> {
+        let attached = self.lock().admit(send_queue, key, ticket)?;
         Ok(self.register(attached))
     }
 
     fn register<T>(&self, active: NewlyActive<T>) -> Attached<T> {
-        let NewlyActive { token, id, link, share, reconnect, made } = active;
-        let registration = Registration { live: Arc::clone(&self.live), token: Some(token), link, share };
+        let NewlyActive { token, id, link, share, reconnect, ticket, made } = active;
+        let registration = Registration { live: Arc::clone(&self.live), token: Some(token), link, share, ticket };
         Attached { id, registration, reconnect, made }
     }
 

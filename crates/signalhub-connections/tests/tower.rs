@@ -55,6 +55,37 @@ async fn call(service: &mut TowerEndpoint, method: &str, path: &str) -> (StatusC
     (status, String::from_utf8(body.to_vec()).unwrap())
 }
 
+/// Authenticates each client that sends a bearer token.
+struct Bearers;
+
+impl Authenticate for Bearers {
+    fn authenticate(&self, request: &RequestHead) -> Authentication {
+        bearer_token(request).map_or(Authentication::Missing, |token| Authentication::Identified(Identity::user(token)))
+    }
+}
+
+#[tokio::test]
+async fn clients_get_tickets_only_for_a_public_url_that_is_set() {
+    let public = Tickets::for_browsers().public_url("https://a.example/hub").unwrap();
+    let whole = Tickets::for_browsers().public_url("https://a.example").unwrap();
+    for (tickets, at, target, expected) in [
+        (public, None, "/negotiate?shop=7", Some("https://a.example/hub?shop=7")),
+        (whole, Some("/hub"), "/hub/negotiate", Some("https://a.example/hub")),
+        (Tickets::for_browsers(), Some("/hub"), "/hub/negotiate", None),
+    ] {
+        let (log, _guard) = Log::start();
+        let service = TowerEndpoint::new(Endpoint::new(Echo).authenticate(Bearers).tickets(tickets));
+        let mut service = at.into_iter().fold(service, TowerEndpoint::at);
+        let warned = log.take().iter().any(|(_, line)| line.contains("Tickets::public_url"));
+        assert_eq!(warned, expected.is_none(), "{target}");
+        let request = Request::post(target).header("origin", "https://a.example").header("host", "a.example");
+        let request = request.header("authorization", "Bearer ann").body(Full::<bytes::Bytes>::default()).unwrap();
+        let body = service.call(request).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body.get("url").and_then(|url| url.as_str()), expected, "{target}");
+    }
+}
+
 #[tokio::test]
 async fn a_connection_is_unknown_to_all_but_its_owner() {
     let mut service = TowerEndpoint::new(Endpoint::new(Echo).transports(Transports::ALL).identify(Named));

@@ -40,6 +40,8 @@ client_errors! {
     InvalidNegotiation = "invalid_negotiation",
     /// A connection was negotiated, and its client did not attach a transport in time.
     NegotiationExpired = "negotiation_expired",
+    /// A client got a ticket and did not use it in time.
+    TicketExpired = "ticket_expired",
     /// 400: the request has no id of a connection.
     MissingConnectionId = "missing_connection_id",
     /// 404: there is no connection with this id, or it belongs to another client.

@@ -13,18 +13,19 @@ use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Body as HttpBody;
 use tracing::Instrument;
 
-use crate::auth::identity::Identity;
+use crate::auth::bearer::bearer_token;
+use crate::auth::ticket::Ticket;
 use crate::counts::client_errors::ClientError;
 use crate::http::answers::{no_cache, text};
 use crate::http::body::Body;
-use crate::http::endpoint::Endpoint;
-use crate::http::mounted::Mounted;
+use crate::http::mounted::{Admitted, Mounted, token};
 use crate::http::negotiate::{self, NegotiateVersion};
 use crate::http::origins::{OriginCheck, Origins};
 use crate::http::panics;
 use crate::http::refusals::{add_cors_headers, refuse_limit, refuse_page};
 use crate::http::request_body::RequestBody;
 use crate::id::ConnectionNames;
+use crate::registry::TicketUse;
 use crate::request::request_id;
 use crate::websocket_codec;
 
@@ -102,21 +103,29 @@ async fn answer_page<B>(
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
-    let cors = match panics::catch(check_origin(&mounted.endpoint, head, default_origins)).await {
+    let token = token(head);
+    let wanted = ticket_use(route, token.as_deref());
+    let cors = match panics::catch(check_origin(mounted, head, default_origins, wanted)).await {
         Ok(None) => None,
         Ok(Some(OriginCheck::Accepted(cors))) => Some(cors),
         Ok(Some(OriginCheck::Preflight(response))) | Err(response) => return response,
         Ok(Some(OriginCheck::Foreign(response))) => return refuse_page(&mounted.registry, head, response),
     };
-    let response = panics::catch(handle(mounted, route, head, body)).await.unwrap_or_else(|failed| failed);
+    let response = panics::catch(handle(mounted, route, head, body, wanted)).await.unwrap_or_else(|failed| failed);
     add_cors_headers(&mounted.registry, cors.as_ref(), response)
 }
 
-async fn check_origin(endpoint: &Endpoint, head: &Parts, default_origins: Option<&Origins>) -> Option<OriginCheck> {
+async fn check_origin(
+    mounted: &Mounted,
+    head: &Parts,
+    default_origins: Option<&Origins>,
+    wanted: TicketUse<'_>,
+) -> Option<OriginCheck> {
+    let endpoint = &mounted.endpoint;
     let origins = endpoint.own_origins().or(default_origins)?;
     let mut has_refused_token = false;
     let checked = origins.check(head, || {
-        let is_valid = endpoint.has_valid_bearer_token(head);
+        let is_valid = mounted.has_valid_bearer_token(head, wanted);
         has_refused_token = !is_valid;
         is_valid
     });
@@ -124,28 +133,34 @@ async fn check_origin(endpoint: &Endpoint, head: &Parts, default_origins: Option
         None => Some(checked),
         Some(ready) => {
             ready.await;
-            Some(origins.check(head, || endpoint.has_valid_bearer_token(head)))
+            Some(origins.check(head, || mounted.has_valid_bearer_token(head, wanted)))
         }
     }
 }
 
 /// Authenticates and answers a request. Authentication comes first, as in the original.
-async fn handle<B>(mounted: &Mounted, route: Route, head: &Parts, body: RequestBody<B>) -> Response<Body>
+async fn handle<B>(
+    mounted: &Mounted,
+    route: Route,
+    head: &Parts,
+    body: RequestBody<B>,
+    wanted: TicketUse<'_>,
+) -> Response<Body>
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
     if route == Route::Refresh {
         return refresh::refresh(mounted, head).await;
     }
-    let identity = match mounted.endpoint.admit(head).await {
-        Ok(identity) => identity,
+    let admitted = match mounted.admit(head, wanted).await {
+        Ok(admitted) => admitted,
         Err(refusal) => return mounted.refuse(refusal, head),
     };
     match (route, &head.method) {
-        (Route::Negotiate, &Method::POST) => negotiate(mounted, head, &identity),
-        (Route::Connect, &Method::GET) => connect(mounted, head, body.is_end_stream(), identity).await,
-        (Route::Connect, &Method::POST) => requests::send(mounted, head, body, &identity).await,
-        (Route::Connect, &Method::DELETE) => long_polling::delete(mounted, head, &identity),
+        (Route::Negotiate, &Method::POST) => negotiate(mounted, head, &admitted),
+        (Route::Connect, &Method::GET) => connect(mounted, head, body.is_end_stream(), admitted).await,
+        (Route::Connect, &Method::POST) => requests::send(mounted, head, body, &admitted).await,
+        (Route::Connect, &Method::DELETE) => long_polling::delete(mounted, head, &admitted.identity),
         _ => {
             let response = text(StatusCode::METHOD_NOT_ALLOWED, "");
             mounted.reject(ClientError::MethodNotAllowed, "the path takes other methods", response)
@@ -153,22 +168,40 @@ where
     }
 }
 
-fn negotiate(mounted: &Mounted, head: &Parts, identity: &Identity) -> Response<Body> {
+/// How many seconds the credentials of a client are still valid, if it can refresh them.
+fn lifetime(mounted: &Mounted, admitted: &Admitted) -> Option<u64> {
+    if mounted.endpoint.has_refresh_route() { refresh::lifetime(&admitted.identity) } else { None }
+}
+
+/// What a request with a ticket needs the ticket for, given the token of the connection that it names.
+fn ticket_use(route: Route, token: Option<&str>) -> TicketUse<'_> {
+    match (route, token) {
+        (Route::Negotiate, _) => TicketUse::Negotiate,
+        (Route::Connect | Route::Refresh, Some(token)) => TicketUse::Connection(token),
+        (Route::Connect | Route::Refresh, None) => TicketUse::Open,
+    }
+}
+
+fn negotiate(mounted: &Mounted, head: &Parts, admitted: &Admitted) -> Response<Body> {
     let body = match NegotiateVersion::choose(head.uri.query(), mounted.endpoint.minimum_version()) {
         Err(error) => {
             let response = Response::new(Body::from(negotiate::refusal(&error)));
             return json(mounted.reject(ClientError::InvalidNegotiation, error, response));
         }
         Ok(version) => {
+            if let Some(redirection) = redirect(mounted, head, admitted, version) {
+                return redirection;
+            }
             let names = match version {
                 NegotiateVersion::Zero => ConnectionNames::random_shared(),
                 NegotiateVersion::One => ConnectionNames::random(),
             };
             let reconnect = negotiate::choose_reconnect(head.uri.query(), mounted.endpoint.allowed_reconnect());
-            let lifetime = if mounted.endpoint.has_refresh_route() { refresh::lifetime(identity) } else { None };
+            let lifetime = lifetime(mounted, admitted);
             let body = negotiate::answer(version, &names, reconnect, lifetime, mounted.endpoint.offered());
-            if let Err(limit) = mounted.registry.negotiate(names, reconnect, &mounted.quota_key(identity, head)) {
-                return refuse_limit(&mounted.registry, limit);
+            let quota_key = mounted.quota_key(&admitted.identity, head);
+            if let Err(error) = mounted.registry.negotiate(names, reconnect, &quota_key, admitted.ticket) {
+                return mounted.refuse_attach(error, head);
             }
             body
         }
@@ -176,17 +209,35 @@ fn negotiate(mounted: &Mounted, head: &Parts, identity: &Identity) -> Response<B
     json(Response::new(Body::from(body)))
 }
 
+/// Answers a negotiation with a ticket, if its client gets one.
+fn redirect(mounted: &Mounted, head: &Parts, admitted: &Admitted, version: NegotiateVersion) -> Option<Response<Body>> {
+    let Admitted { identity, ticket } = admitted;
+    let tickets = mounted.endpoint.offered_tickets().filter(|tickets| ticket.is_none() && tickets.are_for(head))?;
+    if identity.user.is_none() || bearer_token(head).is_none() {
+        return None;
+    }
+    let url = tickets.url(head)?;
+    let (ticket, quota_key) = (Ticket::random(), mounted.quota_key(identity, head));
+    Some(match mounted.registry.issue_ticket(ticket.hash(), identity, tickets.time(), &quota_key) {
+        Ok(()) => {
+            let lifetime = lifetime(mounted, admitted);
+            json(Response::new(Body::from(negotiate::redirection(version, &url, &ticket, lifetime))))
+        }
+        Err(limit) => refuse_limit(&mounted.registry, limit),
+    })
+}
+
 /// Chooses the transport in the original's order: event stream, WebSocket, poll.
-async fn connect(mounted: &Mounted, head: &Parts, bodiless: bool, identity: Identity) -> Response<Body> {
+async fn connect(mounted: &Mounted, head: &Parts, bodiless: bool, admitted: Admitted) -> Response<Body> {
     if accepts_event_stream(head) {
-        return server_sent_events::connect(mounted, head, identity);
+        return server_sent_events::connect(mounted, head, admitted.identity);
     }
     // An upgrade with a body is ignored: one side would read the body as frames. So is one of HTTP/1.0, whose proxies
     // forward unknown headers (RFC 9110, section 7.8).
     let may_upgrade = bodiless && head.version != Version::HTTP_10;
     match websocket_codec::accept_key(&head.headers).filter(|_| may_upgrade) {
-        Some(key) => websocket::connect(mounted, head, identity, &key),
-        None => no_cache(long_polling::poll(mounted, head, identity).await),
+        Some(key) => websocket::connect(mounted, head, admitted, &key),
+        None => no_cache(long_polling::poll(mounted, head, admitted).await),
     }
 }
 

@@ -21,7 +21,9 @@ use crate::handler::ConnectionHandler;
 use crate::http::added_headers::AddedHeaders;
 use crate::http::negotiate::NegotiateVersion;
 use crate::http::origins::Origins;
+use crate::http::tickets::Tickets;
 use crate::outbound::QueueLimits;
+use crate::registry::TicketError;
 use crate::transport::io::StreamMessages;
 use crate::transport::kind::Transports;
 use crate::transport::reconnect::Reconnect;
@@ -51,6 +53,7 @@ pub struct Endpoint {
     origins: Option<Origins>,
     guesses: Option<GuessLimit>,
     refresh: RefreshRoute,
+    tickets: Option<Tickets>,
     added_headers: Option<AddedHeaders>,
     subprotocols: Vec<&'static str>,
     upgrades_only: bool,
@@ -76,7 +79,7 @@ enum RefreshRoute {
 
 /// What the credentials of a request are.
 struct Credentials {
-    identity: Identity,
+    identity: Arc<Identity>,
     /// What is wrong if they are not valid, or if a policy asks for a user and they name none.
     fault: Fault,
     are_valid: bool,
@@ -122,6 +125,7 @@ impl Endpoint {
             origins: None,
             guesses: None,
             refresh: RefreshRoute::Absent,
+            tickets: None,
             added_headers: None,
             subprotocols: Vec::new(),
             upgrades_only: false,
@@ -155,6 +159,14 @@ impl Endpoint {
     #[must_use]
     pub fn guess_limit(mut self, limit: GuessLimit) -> Self {
         self.guesses = Some(limit);
+        self
+    }
+
+    /// Gives clients a ticket in place of their token when they negotiate, so that the token stands in no URL; see
+    /// [`Tickets`]. Off by default, as in the original.
+    #[must_use]
+    pub fn tickets(mut self, tickets: Tickets) -> Self {
+        self.tickets = Some(tickets);
         self
     }
 
@@ -303,6 +315,20 @@ impl Endpoint {
         !self.upgrades_only || websocket_codec::accept_key(&request.headers).is_some()
     }
 
+    pub(crate) fn offered_tickets(&self) -> Option<&Tickets> {
+        self.tickets.as_ref()
+    }
+
+    /// Gives no tickets if it is not known which address they are for.
+    #[cfg(feature = "tower")]
+    pub(crate) fn without_unknown_urls(mut self) -> Self {
+        if self.tickets.as_ref().is_some_and(|tickets| !tickets.has_public_url()) {
+            tracing::warn!("clients get no tickets, because Tickets::public_url is not set");
+            self.tickets = None;
+        }
+        self
+    }
+
     pub(crate) fn added_headers(&self) -> Option<&AddedHeaders> {
         self.added_headers.as_ref()
     }
@@ -364,9 +390,18 @@ impl Endpoint {
     }
 
     /// Authenticates a request, and checks the policies. It waits only for credentials that may be accepted later
-    /// ([`Authenticate::ready`]).
-    pub(crate) async fn admit(&self, request: &Parts) -> Result<Identity, Refusal> {
-        let Credentials { identity, fault, .. } = self.credentials(request).await?;
+    /// ([`Authenticate::ready`]). If the request has a ticket, `ticket` is the identity that it stands for, or why it stands
+    /// for none.
+    pub(crate) async fn admit(
+        &self,
+        request: &Parts,
+        ticket: Option<Result<Arc<Identity>, TicketError>>,
+    ) -> Result<Arc<Identity>, Refusal> {
+        let Credentials { identity, fault, .. } = match ticket {
+            Some(Ok(identity)) => Credentials::valid(identity),
+            Some(Err(error)) => Credentials::read(error.into())?,
+            None => self.credentials(request).await?,
+        };
         match self.is_admitted(&identity) {
             true => Ok(identity),
             false if identity.user.is_none() => Err(self.unauthenticated(request, fault)),
@@ -375,8 +410,8 @@ impl Endpoint {
     }
 
     /// Authenticates a request that brings new credentials for a connection, and checks the policies. The credentials must be
-    /// valid, even if the endpoint admits anonymous clients.
-    pub(crate) async fn admit_renewal(&self, request: &Parts) -> Result<Identity, Refusal> {
+    /// valid, even if the endpoint admits anonymous clients. A ticket is not new credentials.
+    pub(crate) async fn admit_renewal(&self, request: &Parts) -> Result<Arc<Identity>, Refusal> {
         let Credentials { identity, fault, are_valid } = self.credentials(request).await?;
         match are_valid && identity.user.is_some() {
             false => Err(self.unauthenticated(request, fault)),
@@ -386,26 +421,9 @@ impl Endpoint {
     }
 
     async fn credentials(&self, request: &Parts) -> Result<Credentials, Refusal> {
-        let refused = |error, why, guessed| Credentials {
-            identity: Identity::anonymous(),
-            fault: Fault { error, why, guessed },
-            are_valid: false,
-        };
-        let authentication = match &self.authenticate {
+        Credentials::read(match &self.authenticate {
             Some(reader) => authenticate_when_ready(&**reader, request).await,
             None => Authentication::Missing,
-        };
-        Ok(match authentication {
-            Authentication::Identified(identity) => {
-                let why = "they name no user".into();
-                let fault = Fault { error: ClientError::InvalidCredentials, why, guessed: false };
-                Credentials { identity, fault, are_valid: true }
-            }
-            Authentication::Expired => refused(ClientError::ExpiredCredentials, "the token has expired".into(), false),
-            Authentication::Unacceptable(why) => refused(ClientError::InvalidCredentials, why, false),
-            Authentication::Invalid(why) => refused(ClientError::InvalidCredentials, why, true),
-            Authentication::Denied(answer) => return Err(Refusal::Denied(answer)),
-            Authentication::Missing => refused(ClientError::MissingCredentials, "there are none".into(), false),
         })
     }
 
@@ -423,9 +441,8 @@ impl Endpoint {
     }
 
     /// The credentials of this identity for a connection of the endpoint.
-    pub(crate) fn renewal(&self, identity: Identity) -> Renewal {
-        let expires = self.closing_time(&identity);
-        Renewal { identity: Arc::new(identity), expires }
+    pub(crate) fn renewal(&self, identity: Arc<Identity>) -> Renewal {
+        Renewal { expires: self.closing_time(&identity), identity }
     }
 
     /// Tells whether a request is authenticated by a bearer token in its `Authorization` header alone. Browsers add
@@ -446,6 +463,30 @@ impl Endpoint {
             ExpiredCredentials::Ignore => None,
             ExpiredCredentials::Close => identity.deadline(),
         }
+    }
+}
+
+impl Credentials {
+    /// The credentials of an identity, which may be anonymous.
+    fn valid(identity: Arc<Identity>) -> Self {
+        let why = "they name no user".into();
+        Self { identity, fault: Fault { error: ClientError::InvalidCredentials, why, guessed: false }, are_valid: true }
+    }
+
+    fn read(authentication: Authentication) -> Result<Self, Refusal> {
+        let refused = |error, why, guessed| Self {
+            identity: Arc::default(),
+            fault: Fault { error, why, guessed },
+            are_valid: false,
+        };
+        Ok(match authentication {
+            Authentication::Identified(identity) => Self::valid(Arc::new(identity)),
+            Authentication::Expired => refused(ClientError::ExpiredCredentials, "the token has expired".into(), false),
+            Authentication::Unacceptable(why) => refused(ClientError::InvalidCredentials, why, false),
+            Authentication::Invalid(why) => refused(ClientError::InvalidCredentials, why, true),
+            Authentication::Denied(answer) => return Err(Refusal::Denied(answer)),
+            Authentication::Missing => refused(ClientError::MissingCredentials, "there are none".into(), false),
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use http::{Response, StatusCode};
 use tracing::{Instrument, Span};
 
 use crate::auth::identity::{Identity, Owner, Principal};
+use crate::auth::ticket::TicketHash;
 use crate::connection::Connection;
 use crate::counts::client_errors::ClientError;
 use crate::http::answers::{empty, not_offered, text, unknown};
@@ -17,7 +18,7 @@ use crate::http::endpoint::{Endpoint, Refusal};
 use crate::http::refusals::{refuse_error, refuse_limit};
 use crate::limits::limit::Limit;
 use crate::limits::quota::QuotaKey;
-use crate::registry::{AttachError, Found, Registry};
+use crate::registry::{AttachError, Found, Registry, TicketUse};
 use crate::request::opening_request::OpeningRequest;
 use crate::request::query;
 use crate::transport::kind::TransportKind;
@@ -37,7 +38,30 @@ pub(crate) struct FoundConnection {
     pub(crate) attachment: Found,
 }
 
+/// A request whose client is admitted.
+#[derive(Clone, Debug)]
+pub(crate) struct Admitted {
+    pub(crate) identity: Arc<Identity>,
+    /// The ticket that stood for the credentials.
+    pub(crate) ticket: Option<TicketHash>,
+}
+
 impl Mounted {
+    /// Authenticates a request by its ticket or its credentials, and checks the policies. A ticket must admit this use.
+    pub(crate) async fn admit(&self, head: &Parts, wanted: TicketUse<'_>) -> Result<Admitted, Refusal> {
+        let ticket = self.endpoint.offered_tickets().and_then(|_| TicketHash::of_request(head));
+        let found = ticket.map(|ticket| self.registry.identity_of_ticket(ticket, wanted, self.number));
+        Ok(Admitted { identity: self.endpoint.admit(head, found).await?, ticket })
+    }
+
+    /// Tells whether a request is authenticated by a bearer token, or a ticket, in its `Authorization` header alone.
+    pub(crate) fn has_valid_bearer_token(&self, head: &Parts, wanted: TicketUse<'_>) -> bool {
+        match self.endpoint.offered_tickets().and_then(|_| TicketHash::of_authorization(head)) {
+            Some(ticket) => self.registry.identity_of_ticket(ticket, wanted, self.number).is_ok(),
+            None => self.endpoint.has_valid_bearer_token(head),
+        }
+    }
+
     pub(crate) fn owner(&self, identity: &Identity) -> Owner {
         Owner { endpoint: self.number, principal: Principal::of(identity) }
     }
@@ -59,7 +83,7 @@ impl Mounted {
         refuse_error(&self.registry, error, detail, response)
     }
 
-    pub(crate) fn refuse_attach(&self, error: AttachError) -> Response<Body> {
+    pub(crate) fn refuse_attach(&self, error: AttachError, head: &Parts) -> Response<Body> {
         match error {
             AttachError::Unknown => self.unknown(),
             AttachError::OtherTransport => self.reject(
@@ -72,6 +96,10 @@ impl Mounted {
                 "the connection has its transport already",
                 text(StatusCode::CONFLICT, ""),
             ),
+            AttachError::TicketUsed => {
+                let used = "the ticket was used".into();
+                self.refuse(Refusal::Unauthenticated(ClientError::InvalidCredentials, used), head)
+            }
             AttachError::Refused(limit) => refuse_limit(&self.registry, limit),
         }
     }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::auth::ticket::Ticket;
 use crate::id::ConnectionNames;
 use crate::request::query;
 use crate::transport::kind::{TransportKind, Transports};
@@ -83,6 +84,17 @@ struct AvailableTransport {
     transfer_formats: &'static [&'static str],
 }
 
+/// Sends the client to another address with another token.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Redirection<'a> {
+    negotiate_version: u8,
+    url: &'a str,
+    access_token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_lifetime_seconds: Option<u64>,
+}
+
 #[derive(Serialize)]
 struct Refusal {
     error: String,
@@ -104,6 +116,24 @@ pub(crate) fn answer(
         connection_token: (version == NegotiateVersion::One).then(|| names.token.reveal()),
         token_lifetime_seconds: token_lifetime.filter(|_| version == NegotiateVersion::One),
         available_transports: transports.offered().map(AvailableTransport::from).collect(),
+    };
+    serde_json::to_vec(&answer).expect("strings and numbers always serialise")
+}
+
+/// Writes the body of an answer that gives the client a ticket. There is no `useStatefulReconnect`, which the next negotiation
+/// grants, and which a client that did not ask for it refuses. The lifetime is that of the client's own token, which it
+/// refreshes at its original address (aspnetcore#67612).
+pub(crate) fn redirection(
+    version: NegotiateVersion,
+    url: &str,
+    ticket: &Ticket,
+    token_lifetime: Option<u64>,
+) -> Vec<u8> {
+    let answer = Redirection {
+        negotiate_version: (version == NegotiateVersion::One).into(),
+        url,
+        access_token: ticket.reveal(),
+        token_lifetime_seconds: token_lifetime.filter(|_| version == NegotiateVersion::One),
     };
     serde_json::to_vec(&answer).expect("strings and numbers always serialise")
 }

@@ -76,7 +76,8 @@ struct Shared {
 impl TowerEndpoint {
     /// Makes a tower service of an endpoint.
     pub fn new(endpoint: Endpoint) -> Self {
-        let mounted = Mounted { endpoint: Arc::new(endpoint), number: 0, registry: Arc::default() };
+        let mounted =
+            Mounted { endpoint: Arc::new(endpoint.without_unknown_urls()), number: 0, registry: Arc::default() };
         let (path, proxies, started) = (Box::default(), TrustedProxies::none(), Arc::new(Once::new()));
         Self(Arc::new(Shared { mounted, path, proxies, started }))
     }

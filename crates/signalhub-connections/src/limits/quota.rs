@@ -50,11 +50,23 @@ pub(crate) struct Quotas {
 pub(crate) struct QuotaShare {
     user: Option<Principal>,
     address: Option<IpAddr>,
+    weight: u16,
 }
 
 impl Quotas {
     /// Counts one more connection, unless that exceeds a limit. A client without a user counts for its address alone.
     pub(crate) fn take(&mut self, quota_key: &QuotaKey, limits: QuotaLimits) -> Result<QuotaShare, QuotaExceeded> {
+        self.take_many(quota_key, 1, limits)
+    }
+
+    /// Counts something that takes as much as `weight` others. It is accepted if there is room for one, so the sums may
+    /// exceed the limits by less than a weight.
+    pub(crate) fn take_many(
+        &mut self,
+        quota_key: &QuotaKey,
+        weight: u16,
+        limits: QuotaLimits,
+    ) -> Result<QuotaShare, QuotaExceeded> {
         let principal = Some(&quota_key.owner.principal).filter(|principal| principal.user.is_some());
         let user = principal.zip(limits.per_user);
         let address = quota_key.address.as_ref().zip(limits.per_address);
@@ -65,7 +77,7 @@ impl Quotas {
             return Err(QuotaExceeded::Address);
         }
         let (user, address) = (user.map(|(user, _)| user.clone()), address.map(|(address, _)| *address));
-        Ok(self.add(QuotaShare { user, address }))
+        Ok(self.add(QuotaShare { user, address, weight }))
     }
 
     /// Counts a connection for the address that its transport comes from, which may differ from the one that negotiated.
@@ -90,20 +102,20 @@ impl Quotas {
 
     fn add(&mut self, share: QuotaShare) -> QuotaShare {
         if let Some(user) = &share.user {
-            *self.users.entry(user.clone()).or_default() += 1;
+            *self.users.entry(user.clone()).or_default() += usize::from(share.weight);
         }
         if let Some(address) = share.address {
-            *self.addresses.entry(address).or_default() += 1;
+            *self.addresses.entry(address).or_default() += usize::from(share.weight);
         }
         share
     }
 
     pub(crate) fn release(&mut self, share: QuotaShare) -> QuotaShare {
         if let Some(user) = &share.user {
-            take_one(self.users.entry(user.clone()));
+            subtract(self.users.entry(user.clone()), share.weight);
         }
         if let Some(address) = share.address {
-            take_one(self.addresses.entry(address));
+            subtract(self.addresses.entry(address), share.weight);
         }
         share
     }
@@ -113,10 +125,10 @@ fn is_full<K: Hash + Eq>(counts: &HashMap<K, usize>, key: &K, most: usize) -> bo
     counts.get(key).copied().unwrap_or(0) >= most
 }
 
-/// Subtracts one, and removes entries that reach zero.
-fn take_one<K>(entry: Entry<'_, K, usize>) {
+/// Subtracts a weight, and removes entries that reach zero.
+fn subtract<K>(entry: Entry<'_, K, usize>, weight: u16) {
     if let Entry::Occupied(mut entry) = entry {
-        *entry.get_mut() -= 1;
+        *entry.get_mut() -= usize::from(weight);
         if *entry.get() == 0 {
             entry.remove();
         }

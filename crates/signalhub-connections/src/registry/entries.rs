@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::entry::{AttachError, Entry, Found, Link, NewTransport, Resumable, Stage, Waiting};
-use crate::auth::identity::{Owner, Principal};
+use super::tickets::{OpenTickets, TicketError, TicketState, TicketUse};
+use crate::auth::identity::{Identity, Owner, Principal};
+use crate::auth::ticket::TicketHash;
 use crate::close::CloseReason;
 use crate::id::{ConnectionId, ConnectionNames, ConnectionToken};
 use crate::limits::Limits;
@@ -35,6 +38,7 @@ pub(super) struct Entries {
     waiting_quotas: Quotas,
     /// How many connections of any kind each user and address has.
     quotas: Quotas,
+    tickets: OpenTickets,
     pub(super) limits: Limits,
     pub(super) draining: bool,
 }
@@ -46,6 +50,7 @@ pub(super) struct NewlyActive<T> {
     pub(super) link: Link,
     pub(super) share: QuotaShare,
     pub(super) reconnect: Reconnect,
+    pub(super) ticket: TicketState,
     /// What the caller of `attach` made together with its transport.
     pub(super) made: T,
 }
@@ -59,12 +64,14 @@ pub(super) struct Ticked {
     pub(super) given_up: Vec<Arc<SendQueue>>,
     /// How many negotiations have expired.
     pub(super) expired: u64,
+    /// How many tickets have expired without being used.
+    pub(super) expired_tickets: u64,
 }
 
 impl Entries {
     /// Removes negotiations that have expired, and finds the connections that are due for the tick.
     pub(super) fn tick(&mut self, now: Instant) -> Ticked {
-        let mut ticked = Ticked::default();
+        let mut ticked = Ticked { expired_tickets: self.tickets.expire(now), ..Ticked::default() };
         let lifetime = self.limits.lifetime();
         self.retain(|stage| match stage {
             Stage::Waiting(waiting) => {
@@ -97,13 +104,70 @@ impl Entries {
         ticked
     }
 
+    /// Adds a ticket for a client of this identity, which may negotiate for this time.
+    pub(super) fn issue_ticket(
+        &mut self,
+        hash: TicketHash,
+        identity: &Arc<Identity>,
+        lifetime: Duration,
+        key: &QuotaKey,
+    ) -> Result<(), Limit> {
+        self.allow()?;
+        self.tickets.issue(hash, identity, lifetime, key, &self.limits)
+    }
+
+    /// Finds the identity of a ticket that admits this use at an endpoint.
+    pub(super) fn identity_of_ticket(
+        &self,
+        hash: TicketHash,
+        wanted: TicketUse<'_>,
+        endpoint: usize,
+    ) -> Result<&Arc<Identity>, TicketError> {
+        if let TicketUse::Connection(token) = wanted
+            && let Some(entry) = self.by_token.get(token).filter(|entry| entry.owner.endpoint == endpoint)
+            && let Some(ticket) = entry.ticket.as_ref().filter(|ticket| ticket.hash == hash)
+        {
+            return Ok(&ticket.identity);
+        }
+        self.tickets.identity(hash, wanted, endpoint)
+    }
+
+    /// Takes a ticket away from the connection that it negotiated before, because it negotiates another one.
+    fn unbind_ticket(&mut self, hash: TicketHash) -> Result<(), AttachError> {
+        let Some(before) = self.tickets.unbind(hash).ok_or(AttachError::TicketUsed)? else { return Ok(()) };
+        let Some(entry) = self.by_token.get_mut(&before) else { return Ok(()) };
+        entry.ticket = None;
+        if let Stage::Waiting(_) = entry.stage
+            && let Some(mut entry) = self.by_token.remove(&before)
+        {
+            self.give_back(&mut entry);
+        }
+        Ok(())
+    }
+
+    /// Ends the time in which the ticket of a connection may negotiate, because the connection works.
+    pub(super) fn close_ticket(&mut self, connection: &ConnectionToken) {
+        if let Some(ticket) = self.by_token.get(connection).and_then(|entry| entry.ticket.as_ref()) {
+            self.tickets.close(ticket.hash, connection);
+        }
+    }
+
+    /// Makes the ticket of a connection stand for new credentials.
+    pub(super) fn renew_ticket(&mut self, connection: &ConnectionToken, identity: &Arc<Identity>) {
+        if let Some(ticket) = self.by_token.get_mut(connection).and_then(|entry| entry.ticket.as_mut()) {
+            ticket.identity = Arc::clone(identity);
+        }
+    }
+
     /// Adds a connection that waits for its transport.
     pub(super) fn negotiate(
         &mut self,
         ConnectionNames { id, token }: ConnectionNames,
         reconnect: Reconnect,
         key: &QuotaKey,
-    ) -> Result<(), Limit> {
+        ticket: Option<TicketHash>,
+    ) -> Result<(), AttachError> {
+        ticket.map(|ticket| self.unbind_ticket(ticket)).transpose()?;
         self.allow()?;
         self.limits.allow_negotiation(self.waiting)?;
         let limits = self.limits.negotiation_quota_limits();
@@ -112,12 +176,13 @@ impl Entries {
             Ok(share) => share,
             Err(limit) => {
                 self.waiting_quotas.release(waiting);
-                return Err(limit);
+                return Err(limit.into());
             }
         };
         self.waiting += 1;
         let waiting = Waiting { since: Instant::now(), inbox: None, reconnect, share: waiting };
-        let entry = Entry { id, owner: key.owner.clone(), stage: Stage::Waiting(waiting), share };
+        let ticket = ticket.and_then(|ticket| self.tickets.bind(ticket, &token));
+        let entry = Entry { id, owner: key.owner.clone(), stage: Stage::Waiting(waiting), share, ticket };
         self.by_token.insert(token, entry);
         Ok(())
     }
@@ -191,7 +256,8 @@ impl Entries {
         };
         entry.stage = Stage::Active(link.clone());
         (*waiting, *active) = (*waiting - 1, *active + 1);
-        Ok(NewlyActive { token, id: entry.id.clone(), link, share, reconnect, made })
+        let ticket = entry.ticket_state();
+        Ok(NewlyActive { token, id: entry.id.clone(), link, share, reconnect, ticket, made })
     }
 
     /// Adds a connection whose WebSocket was opened without a negotiation. Its token is never sent to the client, because
@@ -200,16 +266,20 @@ impl Entries {
         &mut self,
         send_queue: &Arc<SendQueue>,
         key: &QuotaKey,
+        ticket: Option<TicketHash>,
     ) -> Result<NewlyActive<()>, AttachError> {
         let ConnectionNames { id, token } = ConnectionNames::random();
         let link = Link::WebSocket { send_queue: Arc::clone(send_queue), handover: None };
+        ticket.map(|ticket| self.unbind_ticket(ticket)).transpose()?;
         self.allow()?;
         let share = self.take_quota(key)?;
         let (owner, stage) = (key.owner.clone(), Stage::Active(link.clone()));
-        let entry = Entry { id: id.clone(), owner, stage, share: QuotaShare::default() };
+        let bound = ticket.and_then(|ticket| self.tickets.bind(ticket, &token));
+        let entry = Entry { id: id.clone(), owner, stage, share: QuotaShare::default(), ticket: bound };
+        let ticket = entry.ticket_state();
         self.by_token.insert(token.clone(), entry);
         self.active += 1;
-        Ok(NewlyActive { token, id, link, share, reconnect: Reconnect::Plain, made: () })
+        Ok(NewlyActive { token, id, link, share, reconnect: Reconnect::Plain, ticket, made: () })
     }
 
     /// Finds the connection that a new WebSocket resumes; see [`Registry::resume`](super::Registry::resume).
@@ -261,18 +331,26 @@ impl Entries {
     /// Removes the entries for which `keep` returns `false`. A connection that never got its transport gives back its
     /// shares.
     fn retain(&mut self, mut keep: impl FnMut(&Stage) -> bool) {
-        let Self { by_token, quotas, waiting_quotas, waiting: count, .. } = self;
+        let mut by_token = std::mem::take(&mut self.by_token);
         by_token.retain(|_, entry| {
             let kept = keep(&entry.stage);
-            if !kept && let Stage::Waiting(waiting) = &mut entry.stage {
-                *count -= 1;
-                quotas.release(std::mem::take(&mut entry.share));
-                waiting_quotas.release(std::mem::take(&mut waiting.share));
-                // POSTs that still wait to add bytes end.
-                waiting.inbox.iter().for_each(|inbox| inbox.abandon());
+            if !kept {
+                self.give_back(entry);
             }
             kept
         });
+        self.by_token = by_token;
+    }
+
+    /// Gives back the shares of a removed connection that never got its transport.
+    fn give_back(&mut self, entry: &mut Entry) {
+        if let Stage::Waiting(waiting) = &mut entry.stage {
+            self.waiting -= 1;
+            self.quotas.release(std::mem::take(&mut entry.share));
+            self.waiting_quotas.release(std::mem::take(&mut waiting.share));
+            // POSTs that still wait to add bytes end.
+            waiting.inbox.iter().for_each(|inbox| inbox.abandon());
+        }
     }
 
     fn allow(&self) -> Result<(), Limit> {

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::tickets::{ConnectionTicket, TicketState};
 use crate::auth::identity::Owner;
 use crate::id::ConnectionId;
 use crate::limits::limit::Limit;
@@ -37,6 +38,8 @@ pub(super) struct Entry {
     pub(super) stage: Stage,
     /// The share in the quota of a connection that can be resumed. The request for the next transport takes it over.
     pub(super) share: QuotaShare,
+    /// The ticket that opens the connection, if its client got one.
+    pub(super) ticket: Option<Box<ConnectionTicket>>,
 }
 
 /// How far a connection is.
@@ -58,6 +61,16 @@ pub(super) struct Waiting {
     pub(super) reconnect: Reconnect,
     /// Its share in the quota of negotiations.
     pub(super) share: QuotaShare,
+}
+
+impl Entry {
+    /// The state of the ticket of a connection that has just got its transport.
+    pub(super) fn ticket_state(&self) -> TicketState {
+        match &self.ticket {
+            Some(_) => TicketState::Open,
+            None => TicketState::NoTicket,
+        }
+    }
 }
 
 impl Stage {
@@ -119,12 +132,14 @@ pub(crate) enum Found {
     Attached(Link),
 }
 
-/// Why a transport could not be attached.
+/// Why a connection could not be negotiated, or a transport could not be attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AttachError {
     Unknown,
     OtherTransport,
     AlreadyAttached,
+    /// The ticket can open no other connection any more.
+    TicketUsed,
     Refused(Limit),
 }
 

@@ -7,6 +7,8 @@ use tokio::time::Instant;
 use super::entries::Entries;
 use super::entry::{Link, Stage};
 use super::live::Live;
+use super::tickets::TicketState;
+use crate::auth::identity::Identity;
 use crate::close::CloseReason;
 use crate::id::ConnectionToken;
 use crate::limits::quota::QuotaShare;
@@ -18,6 +20,7 @@ pub(crate) struct Registration {
     pub(super) token: Option<ConnectionToken>,
     pub(super) link: Link,
     pub(super) share: QuotaShare,
+    pub(super) ticket: TicketState,
 }
 
 impl Registration {
@@ -40,6 +43,25 @@ impl Registration {
         }
         if let Link::WebSocket { handover: Some(_), .. } = &self.link {
             self.share = std::mem::take(&mut entry.share);
+        }
+    }
+
+    /// Records that the client has sent something: its transport works, so its ticket may not negotiate again.
+    pub(crate) fn close_ticket(&mut self) {
+        if self.ticket == TicketState::Open
+            && let Some(token) = &self.token
+        {
+            self.ticket = TicketState::Closed;
+            self.live.lock().close_ticket(token);
+        }
+    }
+
+    /// Makes the ticket of the connection stand for new credentials of its client.
+    pub(crate) fn renew_ticket(&self, identity: &Arc<Identity>) {
+        if self.ticket != TicketState::NoTicket
+            && let Some(token) = &self.token
+        {
+            self.live.lock().renew_ticket(token, identity);
         }
     }
 

@@ -9,10 +9,10 @@ fn registry(limits: Limits) -> Arc<Registry> {
     registry
 }
 
-fn negotiate(registry: &Registry) -> Result<String, Limit> {
+fn negotiate(registry: &Registry) -> Result<String, AttachError> {
     let names = ConnectionNames::random();
     let text = names.token.reveal().to_owned();
-    registry.negotiate(names, Reconnect::Plain, &QuotaKey::default()).map(|()| text)
+    registry.negotiate(names, Reconnect::Plain, &QuotaKey::default(), None).map(|()| text)
 }
 
 fn send_queue() -> Arc<SendQueue> {
@@ -30,7 +30,7 @@ fn attach(registry: &Arc<Registry>, token: &str) -> Result<Attached<Arc<SendQueu
 async fn negotiated_connections_are_bounded_in_number_and_time() {
     let registry = registry(Limits::default().pending_negotiations(3).negotiation_lifetime(Duration::from_secs(5)));
     let tokens: Vec<_> = (0..3).map(|_| negotiate(&registry).unwrap()).collect();
-    assert_eq!(negotiate(&registry), Err(Limit::Negotiations));
+    assert_eq!(negotiate(&registry), Err(AttachError::Refused(Limit::Negotiations)));
     let attached = attach(&registry, &tokens[0]).map_err(drop).unwrap();
     negotiate(&registry).unwrap();
     let inbox = registry.inbox(&tokens[1], &Owner::default(), QueueLimits::default()).unwrap().unwrap();
@@ -50,14 +50,14 @@ async fn negotiated_connections_are_bounded_in_number_and_time() {
 async fn connections_with_and_without_negotiation_count_for_one_limit() {
     let registry = registry(Limits::default().connections(2));
     let tokens: Vec<_> = (0..2).map(|_| negotiate(&registry).unwrap()).collect();
-    let first = registry.admit(&send_queue(), &QuotaKey::default()).map_err(drop).unwrap();
+    let first = registry.admit(&send_queue(), &QuotaKey::default(), None).map_err(drop).unwrap();
     let _second = attach(&registry, &tokens[0]).map_err(drop).unwrap();
     assert!(matches!(attach(&registry, &tokens[1]), Err(AttachError::Refused(Limit::Connections))));
     assert!(matches!(
-        registry.admit(&send_queue(), &QuotaKey::default()),
+        registry.admit(&send_queue(), &QuotaKey::default(), None),
         Err(AttachError::Refused(Limit::Connections))
     ));
-    assert_eq!(negotiate(&registry), Err(Limit::Connections));
+    assert_eq!(negotiate(&registry), Err(AttachError::Refused(Limit::Connections)));
     drop(first.registration);
     attach(&registry, &tokens[1]).map_err(drop).unwrap();
 }
@@ -68,7 +68,7 @@ async fn a_drain_is_spread_evenly() {
     let registrations: Vec<_> = (0..4)
         .map(|_| {
             let send_queue = send_queue();
-            (registry.admit(&send_queue, &QuotaKey::default()).map_err(drop).unwrap().registration, send_queue)
+            (registry.admit(&send_queue, &QuotaKey::default(), None).map_err(drop).unwrap().registration, send_queue)
         })
         .collect();
     let waiting = negotiate(&registry).unwrap();
@@ -84,9 +84,12 @@ async fn a_drain_is_spread_evenly() {
     }
     assert!(registry.is_draining());
     registry.draining().await;
-    assert_eq!(negotiate(&registry), Err(Limit::Draining));
+    assert_eq!(negotiate(&registry), Err(AttachError::Refused(Limit::Draining)));
     assert!(matches!(attach(&registry, &waiting), Err(AttachError::Unknown)));
-    assert!(matches!(registry.admit(&send_queue(), &QuotaKey::default()), Err(AttachError::Refused(Limit::Draining))));
+    assert!(matches!(
+        registry.admit(&send_queue(), &QuotaKey::default(), None),
+        Err(AttachError::Refused(Limit::Draining))
+    ));
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,7 +99,7 @@ async fn a_drain_ends_with_the_last_connection_and_at_its_deadline_at_the_latest
     assert!(registry(Limits::default()).drain_and_empty(time, grace).await);
     assert_eq!(start.elapsed(), Duration::ZERO, "an empty server does not wait");
     let registry = registry(Limits::default());
-    let attached = registry.admit(&send_queue(), &QuotaKey::default()).map_err(drop).unwrap();
+    let attached = registry.admit(&send_queue(), &QuotaKey::default(), None).map_err(drop).unwrap();
     assert!(!registry.drain_and_empty(time, grace).await);
     assert_eq!(start.elapsed(), time + grace);
     let emptied = registry.drain_and_empty(time, grace);
@@ -113,7 +116,7 @@ async fn ticks_wake_only_connections_that_do_not_skip_them() {
     let registry = registry(Limits::default());
     let (idle, busy) = (send_queue(), send_queue());
     let _registrations = [&idle, &busy]
-        .map(|send_queue| registry.admit(send_queue, &QuotaKey::default()).map_err(drop).unwrap().registration);
+        .map(|send_queue| registry.admit(send_queue, &QuotaKey::default(), None).map_err(drop).unwrap().registration);
     idle.skip_ticks_for(Duration::from_secs(3));
     registry.start_ticking();
     let mut woken = Vec::new();

@@ -128,6 +128,14 @@ impl<'a> RequestedHost<'a> {
     pub(crate) fn host(&self) -> &'a str {
         self.host
     }
+
+    /// Tells whether the name or address is one of this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let name = plain(self.host);
+        name == "localhost"
+            || name.ends_with(".localhost")
+            || ip_address(&name).is_some_and(|address| address.is_loopback())
+    }
 }
 
 impl fmt::Display for RequestedHost<'_> {

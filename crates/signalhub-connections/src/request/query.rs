@@ -23,6 +23,16 @@ pub(crate) fn value(query: Option<&str>, key: &str) -> Option<String> {
     found
 }
 
+/// Removes the pairs of these keys, and keeps the others as they were written.
+pub(crate) fn without(query: Option<&str>, keys: &[&str]) -> String {
+    let is_kept = |pair: &&str| {
+        let name = decode(pair.split('=').next().unwrap_or_default());
+        !keys.iter().any(|key| name.eq_ignore_ascii_case(key))
+    };
+    let kept: Vec<_> = query.unwrap_or_default().split('&').filter(is_kept).collect();
+    kept.join("&")
+}
+
 fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -49,7 +59,7 @@ fn hex(digit: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::value;
+    use super::{value, without};
 
     #[test]
     fn values_are_found_and_decoded() {
@@ -70,5 +80,19 @@ mod tests {
             assert_eq!(value(Some(query), key).as_deref(), expected, "{key} in {query}");
         }
         assert_eq!(value(None, "id"), None);
+    }
+
+    #[test]
+    fn keys_are_removed_however_they_are_spelled() {
+        for (query, rest) in [
+            ("a=1&id=2&b=%20", "a=1&b=%20"),
+            ("ID=2&%69d=3&id", ""),
+            ("access%5Ftoken=x&a", "a"),
+            ("", ""),
+            ("ids=1&&x", "ids=1&&x"),
+        ] {
+            assert_eq!(without(Some(query), &["id", "access_token"]), rest, "{query}");
+        }
+        assert_eq!(without(None, &["id"]), "");
     }
 }

@@ -11,14 +11,15 @@ use crate::close::CloseReason;
 use crate::counts::client_errors::ClientError;
 use crate::http::answers::{octets, text};
 use crate::http::body::Body;
-use crate::http::mounted::{FoundConnection, Mounted, token};
+use crate::http::mounted::{Admitted, FoundConnection, Mounted, token};
 use crate::registry::{AttachError, Found, Link};
 use crate::transport::inbox::Inbox;
 use crate::transport::kind::TransportKind;
 use crate::transport::long_polling::{Polled, Polls, Present};
 
 /// Answers the first poll of a connection at once, and every later one when there is data.
-pub(super) async fn poll(mounted: &Mounted, head: &Parts, identity: Identity) -> Response<Body> {
+pub(super) async fn poll(mounted: &Mounted, head: &Parts, admitted: Admitted) -> Response<Body> {
+    let Admitted { identity, ticket } = admitted;
     let FoundConnection { token, attachment } =
         match mounted.find_connection(head, &identity, TransportKind::LongPolling) {
             Ok(found) => found,
@@ -26,18 +27,21 @@ pub(super) async fn poll(mounted: &Mounted, head: &Parts, identity: Identity) ->
         };
     let polls = match attachment {
         Found::Attached(Link::Polls(polls)) => polls,
-        Found::Attached(_) => return mounted.refuse_attach(AttachError::OtherTransport),
+        Found::Attached(_) => return mounted.refuse_attach(AttachError::OtherTransport, head),
         Found::Waiting => {
             let timeout = mounted.endpoint.poll_time();
             let disconnect_timeout = mounted.endpoint.disconnect_time();
             let link = |inbox: &Arc<Inbox>| Link::Polls(Polls::new(Arc::clone(inbox), timeout, disconnect_timeout));
             return match attach_inbox(mounted, &token, head, identity, TransportKind::LongPolling, link) {
                 Ok(_) => octets(Body::default()),
-                Err(error) => mounted.refuse_attach(error),
+                Err(error) => mounted.refuse_attach(error, head),
             };
         }
     };
-    polls.inbox().renew(&identity, mounted.endpoint.closing_time(&identity));
+    // A ticket is not new credentials: it stands for those of the connection.
+    if ticket.is_none() {
+        polls.inbox().renew(&identity, mounted.endpoint.closing_time(&identity));
+    }
     let present = Present::new(&polls);
     match polls.poll().await {
         Polled::Data(data) => octets(Body::messages(data, present)),

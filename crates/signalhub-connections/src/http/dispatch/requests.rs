@@ -14,7 +14,7 @@ use crate::connection::Connection;
 use crate::counts::client_errors::ClientError;
 use crate::http::answers::{text, unknown, unsupported_coding};
 use crate::http::body::Body;
-use crate::http::mounted::{Mounted, token};
+use crate::http::mounted::{Admitted, Mounted, token};
 use crate::http::request_body::{BodyError, RequestBody};
 use crate::outbound::Writer;
 use crate::registry::{AttachError, Attached, Link, NewTransport};
@@ -28,14 +28,13 @@ pub(super) fn attach_inbox(
     mounted: &Mounted,
     token: &str,
     head: &Parts,
-    identity: Identity,
+    identity: Arc<Identity>,
     kind: TransportKind,
     link: impl FnOnce(&Arc<Inbox>) -> Link,
 ) -> Result<Arc<Inbox>, AttachError> {
     let limits = mounted.endpoint.queue_limits();
     let quota_key = mounted.quota_key(&identity, head);
     let expires = mounted.endpoint.closing_time(&identity);
-    let identity = Arc::new(identity);
     let make = |early: Option<Arc<Inbox>>, _| {
         // Bytes that were or are being posted before the transport was attached stay in the same inbox.
         let inbox = early.unwrap_or_else(|| Inbox::early(limits, mounted.registry.backlog()));
@@ -59,7 +58,7 @@ pub(super) async fn send<B>(
     mounted: &Mounted,
     head: &Parts,
     body: RequestBody<B>,
-    identity: &Identity,
+    Admitted { identity, ticket }: &Admitted,
 ) -> Response<Body>
 where
     B: HttpBody<Data = Bytes> + Unpin,
@@ -77,7 +76,10 @@ where
     if let Some(coding) = content_coding(&head.headers) {
         return mounted.reject(ClientError::UnsupportedEncoding, &coding, unsupported_coding(&coding));
     }
-    inbox.renew(identity, mounted.endpoint.closing_time(identity));
+    // A ticket is not new credentials: it stands for those of the connection.
+    if ticket.is_none() {
+        inbox.renew(identity, mounted.endpoint.closing_time(identity));
+    }
     tokio::select! {
         biased;
         answer = post(mounted, &inbox, body) => answer,

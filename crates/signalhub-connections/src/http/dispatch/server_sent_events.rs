@@ -15,7 +15,7 @@ use crate::transport::kind::TransportKind;
 use crate::transport::server_sent_events::EventStream;
 
 /// Answers the request of an event stream.
-pub(super) fn connect(mounted: &Mounted, head: &Parts, identity: Identity) -> Response<Body> {
+pub(super) fn connect(mounted: &Mounted, head: &Parts, identity: Arc<Identity>) -> Response<Body> {
     let kind = TransportKind::ServerSentEvents;
     let token = match mounted.find_connection(head, &identity, kind) {
         Ok(found) => found.token,
@@ -24,7 +24,7 @@ pub(super) fn connect(mounted: &Mounted, head: &Parts, identity: Identity) -> Re
     let attached = attach_inbox(mounted, &token, head, identity, kind, |inbox| Link::Events(Arc::clone(inbox)));
     let inbox = match attached {
         Ok(inbox) => inbox,
-        Err(error) => return mounted.refuse_attach(error),
+        Err(error) => return mounted.refuse_attach(error, head),
     };
     let mut response = Response::new(Body::events(EventStream::new(inbox)));
     let headers = response.headers_mut();

@@ -7,11 +7,10 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 use tracing::Span;
 
-use crate::auth::identity::Identity;
 use crate::connection::Connection;
 use crate::counts::client_errors::ClientError;
 use crate::http::body::{Accept, Body};
-use crate::http::mounted::{Mounted, token};
+use crate::http::mounted::{Admitted, Mounted, token};
 use crate::limits::quota::QuotaKey;
 use crate::outbound::{SendQueue, Writer};
 use crate::registry::{AttachError, Attached, Link, NewTransport, Resumable};
@@ -22,8 +21,8 @@ use crate::transport::reconnect::Reconnect;
 use crate::transport::websocket::Socket;
 
 /// Answers the request of a WebSocket.
-pub(super) fn connect(mounted: &Mounted, head: &Parts, identity: Identity, accept_key: &str) -> Response<Body> {
-    let (token, quota_key) = (token(head), mounted.quota_key(&identity, head));
+pub(super) fn connect(mounted: &Mounted, head: &Parts, admitted: Admitted, accept_key: &str) -> Response<Body> {
+    let (token, quota_key) = (token(head), mounted.quota_key(&admitted.identity, head));
     if token.as_deref().is_some_and(|token| mounted.registry.find(token, &quota_key.owner).is_none()) {
         // As in the original, there is no content type.
         let response = crate::http::answers::body(StatusCode::NOT_FOUND, "No Connection with that ID");
@@ -34,12 +33,12 @@ pub(super) fn connect(mounted: &Mounted, head: &Parts, identity: Identity, accep
     }
     let resumable = token.as_deref().and_then(|token| mounted.registry.resume(token, &quota_key));
     let accepted = match resumable {
-        Some(resumable) => resumable.map(|resumable| hand_over(mounted, resumable, head, identity)),
-        None => attach(mounted, token.as_deref(), head, &quota_key, identity),
+        Some(resumable) => resumable.map(|resumable| hand_over(mounted, resumable, head, admitted)),
+        None => attach(mounted, token.as_deref(), head, &quota_key, admitted),
     };
     let accept = match accepted {
         Ok(accept) => accept,
-        Err(error) => return mounted.refuse_attach(error),
+        Err(error) => return mounted.refuse_attach(error, head),
     };
     let mut response = Response::new(Body::socket(accept));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -60,11 +59,10 @@ fn attach(
     token: Option<&str>,
     head: &Parts,
     quota_key: &QuotaKey,
-    identity: Identity,
+    Admitted { identity, ticket }: Admitted,
 ) -> Result<Accept, AttachError> {
     let send_queue =
         Arc::new(SendQueue::new(mounted.endpoint.queue_limits(), Arc::clone(mounted.registry.backlog()), Writer::Task));
-    let identity = Arc::new(identity);
     let mut early = Vec::new();
     let mut handover = None;
     let attached = match token {
@@ -79,7 +77,7 @@ fn attach(
             let link = Link::WebSocket { send_queue: Arc::clone(&send_queue), handover: handover.clone() };
             NewTransport { link, made: () }
         }),
-        None => mounted.registry.admit(&send_queue, quota_key),
+        None => mounted.registry.admit(&send_queue, quota_key, ticket),
     };
     let Attached { id, registration, reconnect, .. } = attached?;
     let (expires, remote) = (mounted.endpoint.closing_time(&identity), head.extensions.get().copied());
@@ -95,12 +93,16 @@ fn attach(
 }
 
 /// Gives a live connection another WebSocket.
-fn hand_over(mounted: &Mounted, resumable: Resumable, head: &Parts, identity: Identity) -> Accept {
+fn hand_over(mounted: &Mounted, resumable: Resumable, head: &Parts, admitted: Admitted) -> Accept {
+    let Admitted { identity, ticket } = admitted;
     let Resumable { send_queue, handover } = resumable;
     let remote = head.extensions.get().copied();
     let messages = mounted.endpoint.stream_messages();
-    // They take effect before the transport arrives, and before the client gets the answer.
-    send_queue.renew(mounted.endpoint.renewal(identity));
+    // They take effect before the transport arrives, and before the client gets the answer. A ticket is not new credentials:
+    // it stands for those of the connection.
+    if ticket.is_none() {
+        send_queue.renew(mounted.endpoint.renewal(identity));
+    }
     Box::new(move |io, frames| {
         let transport = Transport::WebSocket(Socket::new(io.with_messages(messages), Vec::new(), frames));
         handover.bring(Arrival { transport, remote }, &send_queue);
