@@ -26,13 +26,14 @@ export class Gateway {
 
   /**
    * Opens a gateway. `bundle` is the folder of the client that pages load; `folders` are further ones by their paths;
-   * `hub` is the address of the server behind it; `refuses` lists what does not come through: `upgrade`, `event-stream`.
+   * `hub` is the address of the server behind it; `refuses` lists what does not come through: `upgrade`, `event-stream`;
+   * `removes` is what is removed from the start of paths that have it.
    */
-  static async open({ bundle, folders = {}, hub, refuses = [] } = {}) {
+  static async open({ bundle, folders = {}, hub, refuses = [], removes = "" } = {}) {
     const gateway = new Gateway();
     const served = { "/features/": FEATURES, ...(bundle && { "/client/": bundle, "/msgpack/": msgpackBundle }), ...folders };
-    gateway.#server = createServer((request, response) => gateway.#answer(request, response, { served, hub, refuses }));
-    gateway.#server.on("upgrade", (request, socket, head) => gateway.#upgrade(request, socket, head, { hub, refuses }));
+    gateway.#server = createServer((request, response) => gateway.#answer(request, response, { served, hub, refuses, removes }));
+    gateway.#server.on("upgrade", (request, socket, head) => gateway.#upgrade(request, socket, head, { hub, refuses, removes }));
     gateway.#server.on("connection", (socket) => {
       gateway.#sockets.add(socket);
       socket.once("close", () => gateway.#sockets.delete(socket));
@@ -53,7 +54,7 @@ export class Gateway {
     await closed;
   }
 
-  #answer(request, response, { served, hub, refuses }) {
+  #answer(request, response, { served, hub, refuses, removes }) {
     const { pathname } = new URL(request.url, this.url);
     if (pathname === "/") return void response.setHeader("Content-Type", TYPES[".html"]).end(PAGE);
     const prefixes = Object.keys(served).filter((prefix) => pathname.startsWith(prefix));
@@ -65,7 +66,7 @@ export class Gateway {
     // After a failure of the gateway the client for Node would go on asking behind everybody's back.
     if (stream && refuses.includes("event-stream")) return void response.writeHead(403).end();
     const { method, headers } = request;
-    const onward = forward(hub + request.url, { method, headers }, (answer) => {
+    const onward = forward(hub + without(removes, request.url), { method, headers }, (answer) => {
       response.writeHead(answer.statusCode, answer.headers);
       // An event stream that has said nothing yet is open all the same.
       response.flushHeaders();
@@ -77,12 +78,12 @@ export class Gateway {
     request.pipe(onward);
   }
 
-  #upgrade(request, socket, head, { hub, refuses }) {
+  #upgrade(request, socket, head, { hub, refuses, removes }) {
     socket.on("error", () => socket.destroy());
     if (!hub) return void socket.destroy();
     this.seen.push(["upgrade", new URL(request.url, this.url).pathname]);
     if (refuses.includes("upgrade")) return void socket.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
-    const onward = forward(hub + request.url, { method: request.method, headers: request.headers });
+    const onward = forward(hub + without(removes, request.url), { method: request.method, headers: request.headers });
     onward.once("error", () => socket.destroy());
     onward.once("response", (answer) => socket.end(`HTTP/1.1 ${answer.statusCode} Refused\r\nContent-Length: 0\r\n\r\n`));
     onward.once("upgrade", ({ rawHeaders }, server, first) => {
@@ -96,6 +97,10 @@ export class Gateway {
     });
     onward.end();
   }
+}
+
+function without(start, url) {
+  return url.startsWith(start) ? url.slice(start.length) : url;
 }
 
 function serve(path, response) {

@@ -49,6 +49,11 @@ export class Program {
     this.#child.kill(signal);
   }
 
+  /** What it has printed so far, on both streams. */
+  get output() {
+    return this.#said;
+  }
+
   /** Stops it in order, and returns its exit code once it has ended. */
   async stop(signal = "SIGTERM") {
     this.#child.kill(signal);

@@ -52,6 +52,11 @@ export class Server {
     return this.url + "/signalr/v1/mainHub";
   }
 
+  /** What it has printed so far, with its log. */
+  get output() {
+    return this.#program.output;
+  }
+
   /** The token that it prints in development mode. */
   async printedToken() {
     const [token] = await this.#program.printed(/\bey[\w-]+\.[\w-]+\.[\w-]+(?=\s)/);

@@ -47,7 +47,7 @@ for (const { version, bundle } of libraries) {
         page.on("request", (request) => asked.push(new URL(request.url())));
         page.on("websocket", (socket) => asked.push(new URL(socket.url().replace(/^ws/, "http"))));
         await hear(page, { url: server.hub, token: token(), transport });
-        // Pages cannot give headers to WebSockets and event streams, so that the token stands in the query there.
+        // Pages cannot give headers to WebSockets and event streams, so that a ticket stands in the query there.
         const inQuery = asked.filter(({ searchParams }) => searchParams.has("access_token"));
         assert.equal(inQuery.length > 0, transport !== "LongPolling", asked.join("\n"));
       });

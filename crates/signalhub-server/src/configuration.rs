@@ -27,8 +27,8 @@ use std::time::Duration;
 use signalhub::connections::NegotiateVersion;
 use signalhub::events::EventName;
 
-pub use address::{Address, HostName, Listener, Proxy, WebOrigin};
-pub use choice::{DefaultGrants, ForwardedHeader, LogFormat, MinimumTlsVersion};
+pub use address::{Address, HostName, Listener, Proxy, PublicUrl, WebOrigin};
+pub use choice::{DefaultGrants, ForwardedHeader, LogFormat, MinimumTlsVersion, TicketClients};
 pub use issuer::{Audiences, GrantsByRole, KeyFile, RequiredClaims, TokenIssuer};
 pub use leeway::Leeway;
 pub use log_filter::LogFilter;
@@ -141,6 +141,8 @@ configuration! {
         public: Address = Address::new("127.0.0.1:3000");
         /// The address of `/health/live`, `/health/ready` and `/metrics`, for operators only; empty for none.
         internal: Listener = Listener::At(Address::new("127.0.0.1:3001"));
+        /// The address under which web pages reach the public listener, with the path that a reverse proxy removes, such as `https://example.com/realtime`: browsers are sent there with their tickets (`auth.tickets`). When it is absent, it is the one that the request was sent to.
+        public_url: Option<PublicUrl> = None;
         /// The names under which the internal listener is reached, beside loopback names and IP addresses, such as that of a container; requests for others get 421, so that no web page reads it through its visitor's browser (DNS rebinding).
         hosts: Vec<HostName> = Vec::new();
         /// Whether this holds for the public listener, too; it does in development mode.
@@ -187,6 +189,10 @@ configuration! {
         organisation_claim: String = "org".to_owned();
         /// What a token without a `grants` claim may subscribe to: `all` events or `none`.
         default_grants: DefaultGrants = DefaultGrants::All;
+        /// Which clients get a ticket in place of their token when they negotiate, so that no URL contains the token: `browsers` (negotiations with `Origin`), `all` or `off`. A ticket opens one connection. It costs one more request per connection.
+        tickets: TicketClients = TicketClients::Browsers;
+        /// How long a ticket waits for its client, and after each negotiation for the next one, which comes if a transport cannot be opened. `limits.pending_negotiations` and its parts limit the tickets that wait.
+        ticket_lifetime: Duration = Duration::from_secs(15);
         /// Whether a token needs an organisation to publish. Without it, a token with a `publish` claim and no organisation may publish for every organisation.
         publish_requires_organisation: bool = false;
         /// Whether clients may replace the token of an open connection with `POST {hub}/refresh`, as clients of SignalR in .NET 11 do. Negotiations then tell them for how long their token is still valid. The method `Refresh` of the hub does the same for other clients, whatever this key says.

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use portos_notifications::broker;
-use signalhub::connections::{ExpiredCredentials, GuessLimit, Issuers, TransportKind, Transports};
+use signalhub::connections::{ExpiredCredentials, GuessLimit, Issuers, Tickets, TransportKind, Transports};
 use signalhub::events::{Broker, Catalogue, EventName, Grants, Resources, UnknownEvents};
 use signalhub::{Endpoint, ErrorDetails, Hub, HubOptions, Server, ShutdownMessage};
 use tokio::sync::watch;
 
 use self::listeners::{common_limits, encrypted, hosts, listen, origins, public_limits, publishers, trusted_proxies};
-use crate::configuration::{self as settings, Auth, Configuration, DefaultGrants, Events, Listener};
+use crate::configuration::{self as settings, Auth, Configuration, DefaultGrants, Events, Listener, TicketClients};
 use crate::http_api::counts::Counts;
 use crate::http_api::publish::PublishApi;
 use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
@@ -66,6 +66,7 @@ impl Node {
         let guesses = guess_limit(configuration.limits.failed_authentications);
         let endpoint = endpoint(&configuration.hub, hub.clone()).authenticate(Arc::clone(&verifier.tokens));
         let endpoint = if auth.refresh_endpoint { endpoint.refresh_route() } else { endpoint };
+        let endpoint = tickets(configuration).into_iter().fold(endpoint, Endpoint::tickets);
         let endpoint = guesses.iter().cloned().fold(endpoint, Endpoint::guess_limit);
         let authorizer = authorizer(auth, verifier.tokens, &configuration.publish).limited(guesses);
         let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone());
@@ -257,6 +258,17 @@ fn hub(configuration: &Configuration, broker: Broker) -> Hub {
         options.error_details = details;
     };
     Hub::builder().events_with_default(broker, default_grants).configure(configure).build()
+}
+
+/// Which clients get tickets, and for which address; `None` for none.
+fn tickets(configuration: &Configuration) -> Option<Tickets> {
+    let tickets = match configuration.auth.tickets {
+        TicketClients::Browsers => Tickets::for_browsers(),
+        TicketClients::All => Tickets::for_all(),
+        TicketClients::Off => return None,
+    };
+    let tickets = tickets.lifetime(configuration.auth.ticket_lifetime);
+    Some(configuration.listen.public_url.iter().fold(tickets, |tickets, url| url.used_by(tickets)))
 }
 
 fn endpoint(limits: &settings::HubLimits, hub: Hub) -> Endpoint {

@@ -1,6 +1,6 @@
 //! Addresses of listeners, origins of pages, names of hosts, and proxies.
 
-use signalhub::connections::{Hosts, Origins, TrustedProxies};
+use signalhub::connections::{Hosts, Origins, Tickets, TrustedProxies};
 
 use super::setting::{Given, Setting, quoted};
 
@@ -88,6 +88,36 @@ impl Setting for WebOrigin {
     const EXPECTED: &'static str =
         "an origin such as \"https://app.example.com\" or \"capacitor://localhost\", or \"null\"";
     const EXPECTED_LIST: &'static str = "a list of origins such as [\"https://app.example.com\"]";
+
+    fn parse(given: &Given<'_>) -> Option<Self> {
+        Self::new(given.text()?)
+    }
+
+    fn written(&self) -> String {
+        quoted(&self.0)
+    }
+}
+
+/// The address under which clients reach the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl(String);
+
+impl PublicUrl {
+    /// Wraps an address; `None` when the text is none.
+    pub fn new(url: impl Into<String>) -> Option<Self> {
+        let url = url.into();
+        Tickets::for_all().public_url(&url).is_ok().then_some(Self(url))
+    }
+
+    /// Makes it the one that tickets are for.
+    pub(crate) fn used_by(&self, tickets: Tickets) -> Tickets {
+        tickets.public_url(&self.0).expect("the text was checked when this was made")
+    }
+}
+
+impl Setting for PublicUrl {
+    const EXPECTED: &'static str =
+        "a URL with http or https, a host and an optional path, such as \"https://example.com/realtime\"";
 
     fn parse(given: &Given<'_>) -> Option<Self> {
         Self::new(given.text()?)

@@ -41,6 +41,18 @@ choice! {
 }
 
 choice! {
+    /// Which clients get a ticket in place of their token.
+    TicketClients, "\"browsers\", \"all\" or \"off\"", {
+        /// Web pages.
+        Browsers = "browsers",
+        /// All clients.
+        All = "all",
+        /// None.
+        Off = "off",
+    }
+}
+
+choice! {
     /// In which headers proxies say where a request comes from.
     ForwardedHeader, "\"x-forwarded\" or \"forwarded\"", {
         /// `X-Forwarded-For`, `-Proto` and `-Host`.

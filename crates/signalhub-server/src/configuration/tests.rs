@@ -58,6 +58,8 @@ fn values_are_read_from_every_source() {
         ("tls.reload_interval", "\"100ms\"", "100ms"),
         ("auth.default_grants", "\"none\"", "none"),
         ("hub.keep_alive_interval", "\"500ms\"", "500ms"),
+        ("listen.public_url", "\"https://hub.example/realtime\"", "https://hub.example/realtime"),
+        ("auth.tickets", "\"all\"", "all"),
         ("hub.client_timeout_interval", "\"1m\"", "1m"),
         ("hub.maximum_receive_message_size", "\"2MiB\"", "2MiB"),
         ("hub.maximum_parallel_invocations_per_client", "4", "4"),
@@ -134,6 +136,8 @@ fn what_is_wrong_is_refused_with_its_place() {
         ("[publish]\nrate = \"10/d\"", "expected a rate"),
         ("[log]\nlevel = \"loud\"", "expected \"error\", \"warn\""),
         ("[log]\nformat = \"xml\"", "expected \"text\" or \"json\""),
+        ("[listen]\npublic_url = \"hub.example\"", "expected a URL with http or https, a host and an optional path"),
+        ("[auth]\ntickets = true", "expected \"browsers\", \"all\" or \"off\""),
         ("[auth]\ndefault_grants = true", "expected \"all\" or \"none\""),
     ];
     for (file, expected) in rows {

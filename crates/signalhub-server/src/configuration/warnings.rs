@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Configuration, DefaultGrants, Listener, Maximum, Nearness, PublishClient};
+use super::{Configuration, DefaultGrants, Listener, Maximum, Nearness, PublishClient, TicketClients};
 
 /// How long official clients wait for a message before they take the connection for lost (`serverTimeoutInMilliseconds`).
 const SERVER_TIMEOUT_OF_CLIENTS: Duration = Duration::from_secs(30);
@@ -34,8 +34,8 @@ pub(crate) fn warnings(configuration: &Configuration, open_files: Option<usize>)
     settings.chain(issuer_warnings(configuration)).chain(expiries).chain(descriptors).collect()
 }
 
-fn time_warnings(configuration: &Configuration) -> [Option<String>; 4] {
-    let (hub, limits) = (&configuration.hub, &configuration.limits);
+fn time_warnings(configuration: &Configuration) -> [Option<String>; 5] {
+    let (hub, limits, auth) = (&configuration.hub, &configuration.limits, &configuration.auth);
     let keep_alive = (hub.keep_alive_interval + TICK >= SERVER_TIMEOUT_OF_CLIENTS).then(|| {
         format!(
             "hub.keep_alive_interval is {:?}: official clients that receive nothing for 30 s take the connection for lost, \
@@ -65,7 +65,13 @@ fn time_warnings(configuration: &Configuration) -> [Option<String>; 4] {
             hub.disconnect_timeout
         )
     });
-    [keep_alive, client_timeout, idle, resume]
+    let ticket = (auth.tickets != TicketClients::Off && auth.ticket_lifetime < TICK).then(|| {
+        format!(
+            "auth.ticket_lifetime is {:?}: clients that are not near will not use their tickets in that time, and be refused",
+            auth.ticket_lifetime
+        )
+    });
+    [keep_alive, client_timeout, idle, resume, ticket]
 }
 
 fn size_warnings(configuration: &Configuration) -> [Option<String>; 3] {

@@ -18,6 +18,7 @@ fn each_harmful_setting_is_one_sentence_that_names_its_key() {
         ("[limits]\nqueued_bytes = \"15MiB\"", "limits.queued_bytes"),
         ("[listen]\ntrusted_proxies = [\"10.0.0.1\"]\n[limits]\nidle_timeout = \"59s\"", "limits.idle_timeout"),
         ("[hub]\nstateful_reconnect = true\ndisconnect_timeout = \"1s\"", "hub.disconnect_timeout"),
+        ("[auth]\nticket_lifetime = \"0s\"", "auth.ticket_lifetime"),
         (
             "[hub]\nstateful_reconnect = true\nstateful_reconnect_buffer_size = \"17MiB\"",
             "hub.stateful_reconnect_buffer_size",
@@ -45,6 +46,7 @@ fn harmless_settings_have_no_warning() {
         "",
         "[hub]\nkeep_alive_interval = \"28s\"\nclient_timeout_interval = \"30s\"",
         "[limits]\nidle_timeout = \"10s\"",
+        "[auth]\ntickets = \"off\"\nticket_lifetime = \"0s\"",
         "[[auth.issuers]]\nissuer = \"a\"\nsecret = \"a secret of at least thirty-two bytes\"",
         "[auth]\ndefault_grants = \"none\"\n[[auth.issuers]]\nissuer = \"a\"\npem = \"a.pem\"\naudience = [\"hub\"]\n\
          roles_claim = \"roles\"\ngrants_by_role = { a = [\"*\"] }",
