@@ -13,6 +13,7 @@ mod command;
 mod context;
 mod element;
 mod event_text;
+mod opening;
 mod routes;
 mod sessions;
 mod socket;
@@ -36,10 +37,11 @@ use self::accounts::Accounts;
 use self::bodies::Bodies;
 use self::element::ElementTypes;
 use self::event_text::EventTexts;
+use self::opening::SessionRequired;
 use self::routes::Routes;
 use self::sessions::Sessions;
 use self::socket::NotificationSockets;
-use self::state::{SessionRequired, State};
+use self::state::State;
 
 /// The subprotocol that clients without cookies offer, beside their token.
 const SUBPROTOCOL: &str = "access_token";

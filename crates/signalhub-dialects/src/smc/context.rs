@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn contexts_are_all_or_lists_with_and_without_blanks() {
+    fn all_elements_or_lists_of_types_with_and_without_blanks_are_read() {
         for all in ["*", "", " ", " * "] {
             assert_eq!(read(all), Ok(Context::All), "{all:?}");
         }
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_context_is_told_with_what_is_allowed() {
+    fn errors_tell_what_is_wrong_and_what_is_allowed() {
         let allowed = || "host, network, router".to_owned();
         for name in ["nothing", "Host", "secret", "*"] {
             let error = Err(ContextError::Unknown { name: name.to_owned(), allowed: allowed() });

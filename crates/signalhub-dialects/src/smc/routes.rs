@@ -7,8 +7,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde_json::json;
 use signalhub_connections::{
-    Body, BoxFuture, HeaderName, HeaderValue, HttpRequest, HttpResponse, Method, OpeningRequest, Page, RemoteAddress,
-    RequestBody, RequestHead, Respond, StatusCode,
+    Body, BodyError, BoxFuture, HeaderName, HeaderValue, HttpRequest, HttpResponse, Method, OpeningRequest, Page,
+    RemoteAddress, RequestBody, RequestHead, Respond, StatusCode,
 };
 
 use super::SessionTracking;
@@ -44,7 +44,11 @@ async fn read(body: RequestBody) -> Result<Vec<u8>, Refusal> {
         Err(error) if error.is::<LengthLimitError>() => {
             Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the body of the request is too long"))
         }
-        Err(_) => Err(Refusal::new(StatusCode::BAD_REQUEST, "the body of the request did not arrive")),
+        Err(error) => {
+            let is_overdue = matches!(error.downcast_ref(), Some(<BodyError>::Overdue));
+            let status = if is_overdue { StatusCode::REQUEST_TIMEOUT } else { StatusCode::BAD_REQUEST };
+            Err(Refusal::new(status, "the body of the request did not arrive"))
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::change::ELEMENTS_CHANGED;
 use super::command::{Answer, Command};
 use super::context::{Context, ContextError};
 use super::event_text::EventText;
-use super::sessions::Session;
+use super::opening::Opening;
 use super::state::State;
 
 /// The longest message of a client.
@@ -23,12 +23,6 @@ const LONGEST_MESSAGE: usize = 64 * 1024;
 /// How often a client gets an empty object, so that proxies keep its connection open. WebSocket pings are not sent: the vendor's
 /// Python client ends its subscription if no message follows a ping within three seconds.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
-
-/// What the handshake of a socket has found out: its session, and how its events are written.
-pub(super) struct Opening {
-    pub(super) session: Arc<Session>,
-    pub(super) text: Arc<EventText>,
-}
 
 /// Serves the sockets of all versions.
 pub(super) struct NotificationSockets(pub(super) Arc<State>);

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use signalhub_connections::{
-    Authenticate, Authentication, GuessLimit, Identity, OpeningRequest, Rate, RequestHead, base_url,
-};
+use signalhub_connections::{GuessLimit, OpeningRequest, Rate, RequestHead, base_url};
 use signalhub_events::Broker;
 
 use super::accounts::Accounts;
@@ -12,7 +10,6 @@ use super::bodies::Bodies;
 use super::element::ElementTypes;
 use super::event_text::EventTexts;
 use super::sessions::{Session, Sessions};
-use super::socket::Opening;
 use super::version::Version;
 use super::{SUBPROTOCOL, SessionTracking};
 
@@ -70,29 +67,4 @@ pub(super) enum SessionOf {
     /// It has a token that belongs to no session. Tokens cannot be guessed, so it is one of a session that has ended.
     Unknown,
     Missing,
-}
-
-/// Admits sockets of one version with a session.
-pub(super) struct SessionRequired {
-    pub(super) state: Arc<State>,
-    pub(super) version: Version,
-}
-
-impl Authenticate for SessionRequired {
-    fn authenticate(&self, request: &RequestHead) -> Authentication {
-        let session = match self.state.session(request) {
-            SessionOf::Found(session, _) => session,
-            SessionOf::Unknown => return Authentication::Expired,
-            SessionOf::Missing => return Authentication::Missing,
-        };
-        let account = session.account();
-        let identity = Identity::user(Arc::clone(&account.name));
-        let identity = match &account.organisation {
-            Some(organisation) => identity.with_organisation(Arc::clone(organisation)),
-            None => identity,
-        };
-        let url = self.state.url(request, &self.version);
-        let text = self.state.texts.get(self.version.event_form(), &url);
-        Authentication::Identified(identity.with_attachment(Arc::new(Opening { session, text })))
-    }
 }
