@@ -15,6 +15,7 @@ mod rate;
 mod reference;
 mod secret;
 mod setting;
+mod smc;
 mod sources;
 mod table;
 mod tls;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use signalhub::connections::NegotiateVersion;
 use signalhub::events::EventName;
+use signalhub_dialects::smc::{ElementType, Version};
 
 pub use address::{Address, HostName, Listener, Proxy, PublicUrl, WebOrigin};
 pub use choice::{DefaultGrants, ForwardedHeader, LogFormat, MinimumTlsVersion, TicketClients};
@@ -40,6 +42,7 @@ pub(crate) use reference::{changed, defaults_text, reference_page};
 pub use secret::{ApiKey, SigningSecret};
 pub use setting::TableKeyDoc;
 use setting::{Fault, Given, Setting, count};
+pub use smc::{SmcAccount, SmcSessionTracking};
 pub use sources::{ConfigurationError, Place};
 pub(crate) use sources::{KEY_VARIABLE, SHORTEST_KEY, TOKEN_VARIABLE};
 pub use table::Tables;
@@ -51,11 +54,21 @@ pub(crate) use warnings::{expiry_warning, publishers_reserved_descriptors, reser
 /// The URL of a server whose configuration sets no address.
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:3000";
 
+/// The name of a section in the file: that of its field, unless it is inside another section.
+macro_rules! section_path {
+    ($section:ident) => {
+        stringify!($section)
+    };
+    ($section:ident $path:literal) => {
+        $path
+    };
+}
+
 /// Defines the sections and keys: a struct for each section, their defaults, [`KEYS`] and [`SECTIONS`].
 macro_rules! configuration {
     ($(
         $(#[doc = $about:literal])+
-        $section:ident: $Section:ident {
+        $section:ident $(at $path:literal)?: $Section:ident {
             $( $(#[doc = $doc:literal])+ $key:ident: $type:ty = $default:expr; )+
         }
     )+) => {
@@ -72,6 +85,11 @@ macro_rules! configuration {
                 $( $(#[doc = $doc])+ pub $key: $type, )+
             }
 
+            impl $Section {
+                /// Its name in the file.
+                const PATH: &'static str = section_path!($section $($path)?);
+            }
+
             impl Default for $Section {
                 fn default() -> Self {
                     Self { $( $key: $default, )+ }
@@ -80,12 +98,12 @@ macro_rules! configuration {
         )+
 
         /// All sections and what they are about, in the order of the documents.
-        pub(crate) const SECTIONS: &[(&str, &str)] = &[$( (stringify!($section), concat!($($about),+)), )+];
+        pub(crate) const SECTIONS: &[(&str, &str)] = &[$( ($Section::PATH, concat!($($about),+)), )+];
 
         /// All keys, in the order of the documents.
         pub const KEYS: &[Key] = &[
             $( $( Key {
-                section: stringify!($section),
+                section: $Section::PATH,
                 name: stringify!($key),
                 doc: concat!($($doc),+),
                 expected: <$type as Setting>::EXPECTED,
@@ -130,7 +148,7 @@ impl Key {
 
     /// Names the environment variable that sets it.
     pub fn variable(&self) -> String {
-        format!("{}{}__{}", sources::PREFIX, self.section, self.name).to_uppercase()
+        format!("{}{}", sources::PREFIX, self.path().replace('.', "__")).to_uppercase()
     }
 }
 
@@ -310,6 +328,33 @@ configuration! {
         allow_unknown: bool = false;
         /// For how many undeclared events the server counts positions, beside those with subscribers. Those that were not published for the longest time are forgotten, and continue at a higher position if they are published again.
         maximum_unknown: NonZeroUsize = count(10_000);
+    }
+    /// The dialect of Forcepoint SMC, for its API clients, on a listener of its own with the TLS and the limits of the public one. The page about it says what is the same as at the vendor's server.
+    smc at "dialects.smc": Smc {
+        /// The address of the dialect; empty for none. While it is on, there is the event `smc.elements.changed`.
+        listen: Listener = Listener::Off;
+        /// Who may log in.
+        accounts: Tables<SmcAccount> = Tables::default();
+        /// The versions of the API, as the first segment of paths. The list that clients get names those of two numbers, oldest first. The vendor's Python client takes the first one, unless it is told another.
+        versions: Vec<Version> = smc::default_versions();
+        /// The types of elements: what events may be about, and what contexts may name.
+        element_types: Vec<ElementType> = smc::default_element_types();
+        /// How clients send their session: in `cookies`, or as `tokens` in `Authorization` and the subprotocol of the socket.
+        session_tracking: SmcSessionTracking = SmcSessionTracking::Cookies;
+        /// After how much time without a request and without an open socket a session ends.
+        session_idle_time: Duration = Duration::from_secs(30 * 60);
+        /// How many sessions there may be in all; a login beyond it gets 503.
+        sessions: NonZeroUsize = count(10_000);
+        /// How many sessions one account may have; a login beyond it gets 429.
+        sessions_per_account: NonZeroUsize = count(1_000);
+        /// How many sessions may come from one address (of IPv6, one /64); a login beyond it gets 429.
+        sessions_per_address: NonZeroUsize = count(1_000);
+        /// How many subscriptions one socket may have; a context beyond them is answered with a failure.
+        contexts_per_connection: NonZeroUsize = count(100);
+        /// How many bytes of bodies of elements are kept for clients that ask for them; the oldest are dropped first.
+        element_body_bytes: ByteSize = ByteSize::kibibytes(16 * 1024);
+        /// The URL in links to elements, such as `https://smc.example.com:8082`. When it is absent, it is the scheme and the host that the client uses.
+        public_url: Option<PublicUrl> = None;
     }
     /// The log, which goes to the standard error stream.
     log: Log {

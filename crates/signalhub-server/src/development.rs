@@ -69,6 +69,11 @@ impl Development {
             let address = loopback("publish.listen", publish, failed).await?;
             configuration.publish.listen = Listener::At(Address::new(address.to_string()));
         }
+        if let Listener::At(smc) = &configuration.smc.listen {
+            let failed = |address, error| StartError::ListenForDialect { name: "smc", address, error };
+            let address = loopback("dialects.smc.listen", smc, failed).await?;
+            configuration.smc.listen = Listener::At(Address::new(address.to_string()));
+        }
         // A page that a developer serves on this machine, or opens from a tool that does, works at once.
         configuration.cors.allow_loopback = true;
         // A page of another site whose name resolves to this machine (DNS rebinding) is not allowed by these.

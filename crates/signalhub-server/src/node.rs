@@ -1,5 +1,6 @@
 //! A running server: the hub, the publish API and the broker between them.
 
+mod dialects;
 mod listeners;
 
 use std::io;
@@ -12,7 +13,9 @@ use signalhub::connections::{ExpiredCredentials, GuessLimit, Issuers, Tickets, T
 use signalhub::events::{Broker, Catalogue, EventName, Grants, Resources, UnknownEvents};
 use signalhub::{Endpoint, ErrorDetails, Hub, HubOptions, Server, ShutdownMessage};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
+use self::dialects::DialectListener;
 use self::listeners::{common_limits, encrypted, hosts, listen, origins, public_limits, publishers, trusted_proxies};
 use crate::configuration::{self as settings, Auth, Configuration, DefaultGrants, Events, Listener, TicketClients};
 use crate::http_api::counts::Counts;
@@ -39,6 +42,7 @@ pub struct Node {
     address: SocketAddr,
     publishers: Option<(Server, SocketAddr)>,
     internal: Option<(Server, SocketAddr)>,
+    dialects: Vec<DialectListener>,
     lifecycle: Lifecycle,
     shutdown_delay: Duration,
     counts: Counts,
@@ -59,7 +63,7 @@ impl Node {
         tls.iter().filter_map(|tls| tls.warning()).for_each(|warning| tracing::warn!("{warning}"));
         let reloader = Reloader::new(tls.clone(), verifier.files, configuration.tls.reload_interval);
         let lifecycle = Lifecycle::default();
-        let broker = Broker::builder(catalogue(&configuration.events))
+        let broker = Broker::builder(dialects::declare(catalogue(&configuration.events), configuration))
             .undeclared_names(configuration.events.maximum_unknown.get())
             .build();
         let hub = hub(configuration, broker.clone());
@@ -68,7 +72,7 @@ impl Node {
         let endpoint = if auth.refresh_endpoint { endpoint.refresh_route() } else { endpoint };
         let endpoint = tickets(configuration).into_iter().fold(endpoint, Endpoint::tickets);
         let endpoint = guesses.iter().cloned().fold(endpoint, Endpoint::guess_limit);
-        let authorizer = authorizer(auth, verifier.tokens, &configuration.publish).limited(guesses);
+        let authorizer = authorizer(auth, verifier.tokens, &configuration.publish).limited(guesses.clone());
         let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone());
         let refused = publish.refused();
         let public = configuration.listen.public.as_str();
@@ -89,8 +93,10 @@ impl Node {
         let server = encrypted(server.otherwise(PublicRoutes::new(publish, place)), tls.as_deref()).map_err(failed)?;
         let hosts = hosts(configuration);
         let server = if configuration.listen.check_hosts { server.hosts(hosts.clone()) } else { server };
-        let mut counts = Counts::new(server.connections(), hub, broker, refused).with_tls(tls.clone());
+        let mut counts = Counts::new(server.connections(), hub, broker.clone(), refused).with_tls(tls.clone());
         counts = publishers.iter().fold(counts, |counts, (server, _)| counts.with_listener(server.connections()));
+        let dialects = dialects::bind(configuration, &broker, guesses.as_ref(), tls.as_deref()).await?;
+        counts = counts.with_dialects(dialects.iter().map(DialectListener::counts).collect());
         let internal_tls = tls.filter(|_| configuration.tls.internal);
         let internal = match &configuration.listen.internal {
             Listener::Off => None,
@@ -106,7 +112,18 @@ impl Node {
         };
         let shutdown_delay = configuration.listen.shutdown_delay;
         let key_expiry = KeyExpiry::new(&configuration.publish.clients, SystemTime::now());
-        Ok(Self { server, address, publishers, internal, lifecycle, shutdown_delay, counts, reloader, key_expiry })
+        Ok(Self {
+            server,
+            address,
+            publishers,
+            internal,
+            dialects,
+            lifecycle,
+            shutdown_delay,
+            counts,
+            reloader,
+            key_expiry,
+        })
     }
 
     /// Returns the address of the hub.
@@ -124,6 +141,11 @@ impl Node {
         self.internal.as_ref().map(|(_, address)| *address)
     }
 
+    /// Returns the addresses of the dialects that are on, with their names.
+    pub fn dialect_addresses(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        self.dialects.iter().map(|listener| (listener.name, listener.address))
+    }
+
     /// Returns what it counts.
     pub fn counts(&self) -> Counts {
         self.counts.clone()
@@ -135,23 +157,32 @@ impl Node {
     }
 
     /// Serves until `shutdown` completes. Then it reports that it is not ready, waits for `listen.shutdown_delay`, closes the connections of
-    /// the clients and ends. The other listeners serve until the end.
+    /// the clients, those of dialects as well, and ends. The other listeners serve until the end.
     ///
     /// # Errors
     /// When a listener fails.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { server, publishers, internal, lifecycle, shutdown_delay, reloader, key_expiry, .. } = self;
+        let Self { server, publishers, internal, dialects, lifecycle, shutdown_delay, reloader, key_expiry, .. } = self;
         let (ended, end) = watch::channel(());
+        let (stop, stopping) = watch::channel(());
+        let mut of_dialects = JoinSet::new();
+        for DialectListener { server, .. } in dialects {
+            let mut stopping = stopping.clone();
+            // Nothing is ever sent: the error tells that the sender was dropped.
+            of_dialects.spawn(server.run_until(async move { drop(stopping.changed().await) }));
+        }
         let public = async {
             let shutdown = async {
                 shutdown.await;
                 lifecycle.enter(Phase::Leaving);
                 tokio::time::sleep(shutdown_delay).await;
                 lifecycle.enter(Phase::Draining);
+                drop(stop);
             };
             let result = server.run_until(shutdown).await;
+            let dialects = of_dialects.join_all().await.into_iter().collect::<io::Result<()>>();
             drop(ended);
-            result
+            result.and(dialects)
         };
         let others = [publishers, internal].map(|listener| {
             let mut end = end.clone();
@@ -208,6 +239,17 @@ pub enum StartError {
     /// The address of the listener for publishers cannot be listened on.
     #[error("cannot listen on {address} (publish.listen): {error}")]
     ListenForPublishers {
+        /// The address.
+        address: String,
+        /// The error of the system.
+        #[source]
+        error: io::Error,
+    },
+    /// The address of a dialect cannot be listened on.
+    #[error("cannot listen on {address} (dialects.{name}.listen): {error}")]
+    ListenForDialect {
+        /// The name of the dialect.
+        name: &'static str,
         /// The address.
         address: String,
         /// The error of the system.

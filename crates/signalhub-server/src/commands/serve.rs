@@ -52,6 +52,9 @@ pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
     if let Some(address) = node.internal_address() {
         tracing::info!(%address, "serving operators");
     }
+    for (dialect, address) in node.dialect_addresses() {
+        tracing::info!(dialect, %address, "serving a dialect");
+    }
     tracing::info!(%address, "listening");
     node.run_until(shutdown).await.map_err(CommandError::no)?;
     tracing::info!("stopped");

@@ -109,6 +109,11 @@ impl PublicUrl {
         Tickets::for_all().public_url(&url).is_ok().then_some(Self(url))
     }
 
+    /// Returns it as text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Makes it the one that tickets are for.
     pub(crate) fn used_by(&self, tickets: Tickets) -> Tickets {
         tickets.public_url(&self.0).expect("the text was checked when this was made")

@@ -46,7 +46,7 @@ impl Configuration {
             if let Some(rest) = name.strip_prefix(PREFIX)
                 && ![TOKEN_VARIABLE, KEY_VARIABLE].contains(&name.as_str())
             {
-                let key = rest.to_lowercase().replacen("__", ".", 1);
+                let key = rest.to_lowercase().replace("__", ".");
                 configuration.set(&key, &Given::Text(&value), |_| Place::Variable(name.clone()))?;
             }
         }
@@ -64,6 +64,10 @@ impl Configuration {
         let of_clients = clients.iter().enumerate().filter_map(|(index, client)| {
             client.key.as_ref().map(|key| (format!("publish.clients[{index}].key"), key))
         });
+        let of_accounts = self.smc.accounts.iter().enumerate().filter_map(|(index, account)| {
+            account.key.as_ref().map(|key| (format!("dialects.smc.accounts[{index}].key"), key))
+        });
+        let of_clients = of_clients.chain(of_accounts);
         let named =
             keys.iter().enumerate().map(|(index, key)| (format!("publish.keys[{index}]"), key)).chain(of_clients);
         for (name, key) in named.filter(|_| self.auth.has_keys()) {
@@ -94,18 +98,32 @@ impl Configuration {
             message: error.message().to_owned(),
         })?;
         for (section, value) in table.get_ref() {
-            let start = section.span().start;
-            let section = section.get_ref();
-            if !KEYS.iter().any(|key| key.section == *section) {
-                return Err(ConfigurationError::unknown(section, place(start)));
-            }
-            let DeValue::Table(keys) = value.get_ref() else {
-                return Err(ConfigurationError::NoSection { section: section.to_string(), place: place(start) });
-            };
-            for (name, value) in keys {
-                let given = Given::Toml(value.get_ref());
-                let start = name.span().start;
-                self.set(&format!("{section}.{}", name.get_ref()), &given, |inside| place(inside.unwrap_or(start)))?;
+            self.read_section(section.get_ref(), section.span().start, value.get_ref(), &place)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a section with its keys, or one that consists of sections, such as `dialects`.
+    fn read_section(
+        &mut self,
+        section: &str,
+        start: usize,
+        value: &DeValue<'_>,
+        place: &impl Fn(usize) -> Place,
+    ) -> Result<(), ConfigurationError> {
+        let is_outer = is_outer(section);
+        if !is_outer && !KEYS.iter().any(|key| key.section == section) {
+            return Err(ConfigurationError::unknown(section, place(start)));
+        }
+        let DeValue::Table(keys) = value else {
+            return Err(ConfigurationError::NoSection { section: section.to_owned(), place: place(start) });
+        };
+        for (name, value) in keys {
+            let (path, start) = (format!("{section}.{}", name.get_ref()), name.span().start);
+            if is_outer {
+                self.read_section(&path, start, value.get_ref(), place)?;
+            } else {
+                self.set(&path, &Given::Toml(value.get_ref()), |inside| place(inside.unwrap_or(start)))?;
             }
         }
         Ok(())
@@ -134,8 +152,13 @@ fn has_few_characters(key: &ApiKey) -> bool {
     characters.len() < FEWEST_CHARACTERS
 }
 
+/// Tells whether a section consists of sections.
+fn is_outer(section: &str) -> bool {
+    KEYS.iter().any(|key| key.section.strip_prefix(section).is_some_and(|rest| rest.starts_with('.')))
+}
+
 fn find(name: &str) -> Option<&'static Key> {
-    let (section, name) = name.split_once('.')?;
+    let (section, name) = name.rsplit_once('.')?;
     KEYS.iter().find(|key| key.section == section && key.name == name)
 }
 
@@ -237,7 +260,7 @@ pub enum ConfigurationError {
 
 impl ConfigurationError {
     fn unknown(key: &str, place: Place) -> Self {
-        let section = key.split_once('.').map_or(key, |(section, _)| section);
+        let section = key.rsplit_once('.').map_or(key, |(section, _)| section);
         let keys: Vec<String> = KEYS
             .iter()
             .filter(|known| known.section == section)

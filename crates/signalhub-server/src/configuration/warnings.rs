@@ -31,7 +31,12 @@ pub(crate) fn warnings(configuration: &Configuration, open_files: Option<usize>)
     let now = SystemTime::now();
     let clients = configuration.publish.clients.iter().enumerate();
     let expiries = clients.filter_map(|(index, client)| expiry_warning(index, client, now));
-    settings.chain(issuer_warnings(configuration)).chain(expiries).chain(descriptors).collect()
+    settings
+        .chain(issuer_warnings(configuration))
+        .chain(expiries)
+        .chain(smc_warnings(configuration))
+        .chain(descriptors)
+        .collect()
 }
 
 fn time_warnings(configuration: &Configuration) -> [Option<String>; 5] {
@@ -101,6 +106,23 @@ fn size_warnings(configuration: &Configuration) -> [Option<String>; 3] {
         )
     });
     [queue, all, retained]
+}
+
+fn smc_warnings(configuration: &Configuration) -> Vec<String> {
+    let smc = &configuration.smc;
+    if smc.listen == Listener::Off {
+        return Vec::new();
+    }
+    let accounts = smc.accounts.is_empty().then(|| {
+        "dialects.smc.listen is set and dialects.smc.accounts is empty: no SMC client will be able to log in".to_owned()
+    });
+    let listed = smc.versions.iter().any(|version| version.as_str().split('.').count() == 2);
+    let versions = (!listed).then(|| {
+        "dialects.smc.versions has no version of two numbers, such as 7.2: the list of versions will be empty, so the \
+         vendor's Python client will not be able to log in"
+            .to_owned()
+    });
+    accounts.into_iter().chain(versions).collect()
 }
 
 fn issuer_warnings(configuration: &Configuration) -> Vec<String> {

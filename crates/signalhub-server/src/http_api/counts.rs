@@ -17,6 +17,8 @@ pub struct Counts {
     connections: ConnectionCounts,
     /// Those of the other listeners.
     others: Vec<ConnectionCounts>,
+    /// Those of the dialects that are on, with their names.
+    dialects: Vec<(&'static str, ConnectionCounts)>,
     hub: Hub,
     broker: Broker,
     publishes: Arc<PublishCounters>,
@@ -30,13 +32,29 @@ impl Counts {
         broker: Broker,
         publishes: Arc<PublishCounters>,
     ) -> Self {
-        Self { connections, others: Vec::new(), hub, broker, publishes, tls: None }
+        Self { connections, others: Vec::new(), dialects: Vec::new(), hub, broker, publishes, tls: None }
     }
 
     /// Adds what another listener refuses.
     pub(crate) fn with_listener(mut self, listener: ConnectionCounts) -> Self {
         self.others.push(listener);
         self
+    }
+
+    /// Adds what the listeners of dialects count.
+    pub(crate) fn with_dialects(self, dialects: Vec<(&'static str, ConnectionCounts)>) -> Self {
+        Self { dialects, ..self }
+    }
+
+    /// What the listeners of dialects count, with the names of the dialects.
+    pub(crate) fn dialects(&self) -> &[(&'static str, ConnectionCounts)] {
+        &self.dialects
+    }
+
+    /// What all listeners count.
+    fn listeners(&self) -> impl Iterator<Item = &ConnectionCounts> {
+        let dialects = self.dialects.iter().map(|(_, counts)| counts);
+        std::iter::once(&self.connections).chain(&self.others).chain(dialects)
     }
 
     /// Adds the TLS of the listeners.
@@ -76,8 +94,7 @@ impl Counts {
 
     /// Counts the errors of clients so far, by label; without those of limits.
     pub(crate) fn client_errors(&self) -> Vec<(&'static str, u64)> {
-        let listeners = || std::iter::once(&self.connections).chain(&self.others);
-        let count = |error| listeners().map(|counts| counts.client_errors(error)).sum();
+        let count = |error| self.listeners().map(|counts| counts.client_errors(error)).sum();
         let requests = ClientError::ALL.map(|error| (error.label(), count(error)));
         let calls = CallError::ALL.map(|error| (error.label(), self.hub.call_errors(error)));
         let publishes = ProblemCode::ALL.iter().map(|code| (code.label(), self.publishes.of(*code)));
@@ -92,7 +109,10 @@ impl Counts {
     /// What was refused so far.
     pub fn refusals(&self) -> Refusals {
         Refusals {
-            connections: self.others.iter().fold(self.connections.refusals(), |sum, other| sum + other.refusals()),
+            connections: self
+                .listeners()
+                .map(ConnectionCounts::refusals)
+                .fold(Default::default(), |sum, more| sum + more),
             hub: self.hub.refused_calls(),
             publishes: self.publishes.so_far(),
         }

@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use signalhub::CloseReason;
-use signalhub::connections::Body;
+use signalhub::connections::{Body, ConnectionCounts};
 use tokio::runtime::Handle;
 
 use super::counts::Counts;
@@ -55,6 +55,9 @@ impl Collector for Counts {
         page.counter("connections_given_up", "Connections whose client did not come back", connections.given_up())?;
         let ended = CloseReason::ALL.map(|reason| (reason.label(), connections.ended(reason)));
         page.counters("connections_ended", "Live connections that ended, by reason", "reason", &ended)?;
+        if !self.dialects().is_empty() {
+            page.of_dialects(self.dialects())?;
+        }
         let refusals = self.refusals();
         page.counters("refusals", "What was refused, by the limit that was exceeded", "limit", &refusals.named())?;
         let help = "What clients did wrong in requests, calls and publishes, by reason";
@@ -88,6 +91,25 @@ impl Page<'_> {
     fn gauge(&mut self, name: &str, help: &str, value: usize) -> fmt::Result {
         let encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
         ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(encoder)
+    }
+
+    /// The connections of each dialect.
+    fn of_dialects(&mut self, dialects: &[(&'static str, ConnectionCounts)]) -> fmt::Result {
+        let (name, help) = ("dialect_connections_active", "Live connections of dialects, by dialect");
+        let mut active = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (dialect, counts) in dialects {
+            let count = i64::try_from(counts.active()).unwrap_or(i64::MAX);
+            ConstGauge::new(count).encode(active.encode_family(&[("dialect", *dialect)])?)?;
+        }
+        let help = "Live connections of dialects that ended, by dialect and reason";
+        let mut ended = self.0.encode_descriptor("dialect_connections_ended", help, None, MetricType::Counter)?;
+        for (dialect, counts) in dialects {
+            for reason in CloseReason::ALL {
+                let labels = [("dialect", *dialect), ("reason", reason.label())];
+                ConstCounter::new(counts.ended(reason)).encode(ended.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
     }
 
     fn time(&mut self, name: &str, help: &str, seconds: i64) -> fmt::Result {
