@@ -6,6 +6,7 @@ mod address;
 mod choice;
 mod event;
 mod issuer;
+mod key_url;
 mod leeway;
 mod log_filter;
 mod maximum;
@@ -31,7 +32,10 @@ use signalhub_dialects::smc::{ElementType, Version};
 
 pub use address::{Address, HostName, Listener, Proxy, PublicUrl, WebOrigin};
 pub use choice::{DefaultGrants, ForwardedHeader, LogFormat, MinimumTlsVersion, TicketClients};
-pub use issuer::{Audiences, GrantsByRole, KeyFile, RequiredClaims, TokenIssuer};
+pub use issuer::{
+    Audiences, GrantsByRole, IssuerKeys, KeyFile, KeyFileKind, KeySetLocation, RequiredClaims, TokenIssuer,
+};
+pub use key_url::KeyUrl;
 pub use leeway::Leeway;
 pub use log_filter::LogFilter;
 pub use maximum::{Maximum, SocketShare};
@@ -201,6 +205,12 @@ configuration! {
         audience: Option<String> = None;
         /// The clock difference that is tolerated when the times of a token are checked: a token is accepted for this time after it has expired.
         leeway: Leeway = Leeway::default();
+        /// How often the keys of issuers are fetched (`discovery`, or `jwks` with a URL). `Cache-Control: max-age` of their answer wins, up to 24 hours.
+        jwks_refresh: Duration = Duration::from_secs(15 * 60);
+        /// The shortest time between two fetches, whatever `max-age` says; a second at least. A token whose key is not known has the keys fetched at once, if the last fetch is older than this.
+        jwks_minimum_interval: Duration = Duration::from_secs(30);
+        /// For how long the last keys are used while no new ones can be fetched; then no token of the issuer is accepted.
+        jwks_stale: Duration = Duration::from_secs(24 * 60 * 60);
         /// The claim that names the user.
         user_claim: String = "sub".to_owned();
         /// The claim that names the organisation.

@@ -69,7 +69,9 @@ impl InternalRoutes {
     fn answer(&self, request: &Request<RequestBody>) -> Response<Body> {
         let answer = match request.uri().path() {
             health::LIVE_PATH => health::live(request.method()),
-            health::READY_PATH => health::ready(request.method(), self.lifecycle.phase()),
+            health::READY_PATH => {
+                health::ready(request.method(), self.lifecycle.phase(), || self.counts.missing_keys())
+            }
             metrics::PATH => method::read_only(request.method(), || self.metrics.response()),
             _ => not_found("the internal listener has /health/live, /health/ready and /metrics"),
         };

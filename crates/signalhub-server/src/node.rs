@@ -16,13 +16,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::dialects::DialectListener;
-use self::listeners::{common_limits, encrypted, hosts, listen, origins, public_limits, publishers, trusted_proxies};
-use crate::configuration::{self as settings, Auth, Configuration, DefaultGrants, Events, Listener, TicketClients};
-use crate::http_api::counts::Counts;
+use self::listeners::{encrypted, hosts, internal, listen_error, public, publishers};
+use crate::configuration::{self as settings, Auth, Configuration, DefaultGrants, Events, TicketClients};
+use crate::http_api::counts::{Counts, IssuerCounts};
 use crate::http_api::publish::PublishApi;
 use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
 use crate::http_api::{InternalRoutes, PublicRoutes, Publishing};
 use crate::key_expiry::KeyExpiry;
+use crate::key_fetch::KeyFetches;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::listener_tls::{self, ListenerTlsError};
 use crate::reload::{ReloadRequest, Reloader};
@@ -48,6 +49,7 @@ pub struct Node {
     counts: Counts,
     reloader: Reloader,
     key_expiry: KeyExpiry,
+    fetches: KeyFetches,
 }
 
 impl Node {
@@ -72,44 +74,28 @@ impl Node {
         let endpoint = if auth.refresh_endpoint { endpoint.refresh_route() } else { endpoint };
         let endpoint = tickets(configuration).into_iter().fold(endpoint, Endpoint::tickets);
         let endpoint = guesses.iter().cloned().fold(endpoint, Endpoint::guess_limit);
-        let authorizer = authorizer(auth, verifier.tokens, &configuration.publish).limited(guesses.clone());
+        let authorizer =
+            authorizer(auth, Arc::clone(&verifier.tokens), &configuration.publish).limited(guesses.clone());
         let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone());
         let refused = publish.refused();
-        let public = configuration.listen.public.as_str();
-        let failed = |error| StartError::Listen { address: public.to_owned(), error };
-        let (server, address) = listen(public).await.map_err(failed)?;
-        let server = server
-            .send_buffer_size(configuration.listen.send_buffer_size.bytes())
-            .map_err(failed)?
-            .limits(public_limits(configuration))
-            .origins(origins(&configuration.cors))
-            .trusted_proxies(trusted_proxies(&configuration.listen))
-            .drain_time(configuration.listen.drain_time)
-            .endpoint(HUB_PATH, endpoint);
+        let (server, address) = public(configuration).await?;
+        let server = server.endpoint(HUB_PATH, endpoint);
         let publish = Arc::new(publish.waiting_for(server.readers()));
         let routes = PublicRoutes::new(Arc::clone(&publish), Publishing::Here);
         let publishers = publishers(configuration, tls.as_deref(), routes).await?;
         let place = if publishers.is_some() { Publishing::Elsewhere } else { Publishing::Here };
-        let server = encrypted(server.otherwise(PublicRoutes::new(publish, place)), tls.as_deref()).map_err(failed)?;
-        let hosts = hosts(configuration);
-        let server = if configuration.listen.check_hosts { server.hosts(hosts.clone()) } else { server };
+        let server = server.otherwise(PublicRoutes::new(publish, place));
+        let server = encrypted(server, tls.as_deref()).map_err(|error| listen_error(configuration, error))?;
+        let server = if configuration.listen.check_hosts { server.hosts(hosts(configuration)) } else { server };
         let mut counts = Counts::new(server.connections(), hub, broker.clone(), refused).with_tls(tls.clone());
         counts = publishers.iter().fold(counts, |counts, (server, _)| counts.with_listener(server.connections()));
         let dialects = dialects::bind(configuration, &broker, guesses.as_ref(), tls.as_deref()).await?;
         counts = counts.with_dialects(dialects.iter().map(DialectListener::counts).collect());
-        let internal_tls = tls.filter(|_| configuration.tls.internal);
-        let internal = match &configuration.listen.internal {
-            Listener::Off => None,
-            Listener::At(internal) => {
-                let address = internal.as_str();
-                let failed = |error| StartError::ListenInternally { address: address.to_owned(), error };
-                let (server, address) = listen(address).await.map_err(failed)?;
-                let server = encrypted(server, internal_tls.as_deref()).map_err(failed)?;
-                let server = server.limits(common_limits(configuration)).hosts(hosts);
-                counts = counts.with_listener(server.connections());
-                Some((server.otherwise(InternalRoutes::new(lifecycle.clone(), counts.clone())), address))
-            }
-        };
+        counts = counts.with_issuers(IssuerCounts::new(auth, verifier.tokens, verifier.fetches.clone()));
+        let internal = internal(configuration, tls.as_deref()).await?;
+        counts = internal.iter().fold(counts, |counts, (server, _)| counts.with_listener(server.connections()));
+        let routes = InternalRoutes::new(lifecycle.clone(), counts.clone());
+        let internal = internal.map(|(server, address)| (server.otherwise(routes), address));
         let shutdown_delay = configuration.listen.shutdown_delay;
         let key_expiry = KeyExpiry::new(&configuration.publish.clients, SystemTime::now());
         Ok(Self {
@@ -123,6 +109,7 @@ impl Node {
             counts,
             reloader,
             key_expiry,
+            fetches: verifier.fetches,
         })
     }
 
@@ -162,7 +149,18 @@ impl Node {
     /// # Errors
     /// When a listener fails.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { server, publishers, internal, dialects, lifecycle, shutdown_delay, reloader, key_expiry, .. } = self;
+        let Self {
+            server,
+            publishers,
+            internal,
+            dialects,
+            lifecycle,
+            shutdown_delay,
+            reloader,
+            key_expiry,
+            fetches,
+            ..
+        } = self;
         let (ended, end) = watch::channel(());
         let (stop, stopping) = watch::channel(());
         let mut of_dialects = JoinSet::new();
@@ -200,6 +198,7 @@ impl Node {
             (public, publishers, internal) = serving => public.and(publishers).and(internal),
             never = reloader.run() => match never {},
             never = key_expiry.run() => match never {},
+            never = fetches.run() => match never {},
         }
     }
 }

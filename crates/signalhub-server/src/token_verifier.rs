@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use portos_notifications::GRANTS_CLAIM;
-use signalhub::connections::{ClaimPath, Issuer, Issuers, KeySet, KeySetError, TokenAlgorithm};
+use signalhub::connections::{ClaimPath, Issuer, Issuers, KeySet};
 use signalhub::{BearerToken, is_grants_claim};
 
-use crate::configuration::{Auth, KeyFile, SigningSecret, TokenIssuer};
+use crate::configuration::{Auth, IssuerKeys, KeyFile, KeyFileKind, SigningSecret, TokenIssuer};
 use crate::file_content::FileContent;
 use crate::http_api::publish::authorize;
+use crate::issuer_keys::{KeyFault, check_algorithms};
+use crate::key_fetch::{KeyFetch, KeyFetches};
 
 /// What the claim with grants must be.
 const GRANTS_EXPECTED: &str = "a list of grants, as [{\"e\": \"portos.*\"}]";
@@ -19,6 +21,7 @@ const GRANTS_EXPECTED: &str = "a list of grants, as [{\"e\": \"portos.*\"}]";
 pub(crate) struct TokenVerifier {
     pub(crate) tokens: Arc<Issuers>,
     pub(crate) files: KeyFiles,
+    pub(crate) fetches: KeyFetches,
     /// The keys that are not used, one sentence each.
     pub(crate) warnings: Vec<String>,
 }
@@ -48,17 +51,7 @@ pub struct IssuerKeyError {
     reason: KeyFault,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum KeyFault {
-    #[error("it cannot be read: {0}")]
-    Unreadable(String),
-    #[error(transparent)]
-    Unusable(#[from] KeySetError),
-    #[error("it has no key for {}", .0.iter().map(|algorithm| format!("{algorithm:?}")).collect::<Vec<_>>().join(", "))]
-    NoKeyFor(Vec<TokenAlgorithm>),
-}
-
-/// Reads the keys of all issuers. `None` if neither an issuer nor a secret is configured.
+/// Reads the keys of all issuers; those that are fetched come later. `None` if neither an issuer nor a secret is configured.
 ///
 /// # Errors
 /// If the keys of an issuer cannot be read, or none of them can be used.
@@ -66,12 +59,22 @@ pub(crate) fn configured(auth: &Auth) -> Result<Option<TokenVerifier>, IssuerKey
     if !auth.has_keys() {
         return Ok(None);
     }
-    let (mut tokens, mut warnings, mut files) = (Issuers::new(), Vec::new(), Vec::new());
+    let (mut tokens, mut warnings, mut files, mut fetches) = (Issuers::new(), Vec::new(), Vec::new(), Vec::new());
     for (index, settings) in auth.issuers.iter().enumerate() {
-        let content = settings.key_file().map(read);
+        let ca_error = |reason| {
+            let file = settings.ca.as_ref().map(|file| file.path().to_owned());
+            IssuerKeyError { index, key: "ca", file, reason }
+        };
+        if let Some(fetch) = KeyFetch::new(index, auth, settings).map_err(ca_error)? {
+            tokens =
+                tokens.with(with_rules(auth, settings, Issuer::fetched(&settings.issuer, Arc::clone(&fetch) as _)));
+            fetches.push(fetch);
+            continue;
+        }
+        let content = key_file(settings).map(read);
         let keys = keys(index, settings, content.as_ref())?;
         warnings.extend(skipped(index, settings, &keys));
-        tokens = tokens.with(issuer(auth, settings, keys));
+        tokens = tokens.with(with_rules(auth, settings, Issuer::new(&settings.issuer, keys)));
         files.extend(content.map(|content| KeyFileOfIssuer {
             index,
             settings: settings.clone(),
@@ -82,7 +85,9 @@ pub(crate) fn configured(auth: &Auth) -> Result<Option<TokenVerifier>, IssuerKey
         tokens = tokens.otherwise(bearer(auth, secret));
     }
     let tokens = Arc::new(tokens);
-    Ok(Some(TokenVerifier { files: KeyFiles { tokens: Arc::clone(&tokens), files }, tokens, warnings }))
+    let files = KeyFiles { tokens: Arc::clone(&tokens), files };
+    let fetches = KeyFetches::new(Arc::clone(&tokens), fetches);
+    Ok(Some(TokenVerifier { tokens, files, fetches, warnings }))
 }
 
 impl KeyFiles {
@@ -96,7 +101,7 @@ impl KeyFiles {
 
 impl KeyFileOfIssuer {
     fn reload(&self, tokens: &Issuers) {
-        let Some(content) = self.settings.key_file().map(read) else { return };
+        let Some(content) = key_file(&self.settings).map(read) else { return };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if *seen == content {
             return;
@@ -119,19 +124,27 @@ fn read(file: &KeyFile) -> FileContent {
     FileContent::read(file.path(), KeySet::MAX_BYTES)
 }
 
+fn key_file(settings: &TokenIssuer) -> Option<&KeyFile> {
+    match settings.keys()? {
+        IssuerKeys::File(kind) => Some(kind.file()),
+        IssuerKeys::Discovery(_) | IssuerKeys::Url(_) | IssuerKeys::Secret(_) => None,
+    }
+}
+
 /// The keys that are not used, one sentence each.
 fn skipped(index: usize, settings: &TokenIssuer, keys: &KeySet) -> impl Iterator<Item = String> {
     let key = key_name(settings);
-    let place = settings.key_file().map_or_else(String::new, |file| format!(" ({})", file.path().display()));
+    let place = key_file(settings).map_or_else(String::new, |file| format!(" ({})", file.path().display()));
     keys.skipped().iter().map(move |skipped| format!("auth.issuers[{index}].{key}{place}: {skipped}"))
 }
 
 /// The configuration key that names or holds the keys of an issuer.
 fn key_name(settings: &TokenIssuer) -> &'static str {
-    match (&settings.jwks, &settings.pem) {
-        (Some(_), _) => "jwks",
-        (None, Some(_)) => "pem",
-        (None, None) => "secret",
+    match settings.keys() {
+        Some(IssuerKeys::File(KeyFileKind::Jwks(_)) | IssuerKeys::Url(_)) => "jwks",
+        Some(IssuerKeys::File(KeyFileKind::Pem(_))) => "pem",
+        Some(IssuerKeys::Secret(_)) => "secret",
+        Some(IssuerKeys::Discovery(_)) | None => "issuer",
     }
 }
 
@@ -149,22 +162,15 @@ fn keys(index: usize, settings: &TokenIssuer, content: Option<&FileContent>) -> 
     parse().and_then(|keys| check_algorithms(settings, keys)).map_err(|reason| IssuerKeyError {
         index,
         key: key_name(settings),
-        file: settings.key_file().map(|file| file.path().to_owned()),
+        file: key_file(settings).map(|file| file.path().to_owned()),
         reason,
     })
 }
 
-fn check_algorithms(settings: &TokenIssuer, keys: KeySet) -> Result<KeySet, KeyFault> {
-    let algorithms = settings.accepted_algorithms();
-    match algorithms.iter().any(|algorithm| keys.supports(*algorithm)) {
-        true => Ok(keys),
-        false => Err(KeyFault::NoKeyFor(algorithms)),
-    }
-}
-
-fn issuer(auth: &Auth, settings: &TokenIssuer, keys: KeySet) -> Issuer {
+/// Adds the configured rules to an issuer.
+fn with_rules(auth: &Auth, settings: &TokenIssuer, issuer: Issuer) -> Issuer {
     let path = |own: &Option<ClaimPath>, common: &str| own.clone().unwrap_or_else(|| ClaimPath::name(common));
-    let mut issuer = Issuer::new(&settings.issuer, keys)
+    let mut issuer = issuer
         .algorithms(settings.accepted_algorithms())
         .audiences(&settings.audience.0)
         .audience_claim(settings.audience_claim.clone())

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use portos_notifications::GrantClaim;
+use signalhub::connections::TokenError;
 use signalhub::events::Pattern;
 
 use crate::commands::credentials;
@@ -49,7 +50,7 @@ pub(crate) struct CreateArguments {
     publish: Vec<Pattern>,
 }
 
-pub(crate) fn run(sources: &Sources, command: Command) -> Result<(), CommandError> {
+pub(crate) async fn run(sources: &Sources, command: Command) -> Result<(), CommandError> {
     let auth = sources.configuration()?.auth;
     let line = match command {
         Command::Create(arguments) => {
@@ -65,7 +66,16 @@ pub(crate) fn run(sources: &Sources, command: Command) -> Result<(), CommandErro
             let token = token.ok_or_else(|| CommandError::Usage("no token was given".to_owned()))?;
             let verifier = token_verifier::configured(&auth).map_err(CommandError::no)?;
             let verifier = verifier.ok_or_else(|| CommandError::no(SignError::NoSecret))?;
-            let identity = verifier.tokens.verify(&token).map_err(CommandError::no)?;
+            let identity = match verifier.tokens.verify(&token) {
+                Err(TokenError::KeysNotLoaded) => {
+                    let errors = verifier.fetches.fetch_all().await;
+                    verifier.tokens.verify(&token).map_err(|error| match error {
+                        TokenError::KeysNotLoaded => CommandError::no(errors.join("; ")),
+                        error => CommandError::no(error),
+                    })?
+                }
+                verified => verified.map_err(CommandError::no)?,
+            };
             identity.claims.to_string()
         }
     };

@@ -9,7 +9,7 @@ use signalhub::connections::{ClaimPath, TokenAlgorithm};
 
 use super::setting::{Fault, Given, Setting, TableKeyDoc, quoted};
 use super::table::{Table, TableFault, TableKey, Tables, inline_table, read_tables, table, write_tables};
-use super::{Leeway, SigningSecret};
+use super::{KeyUrl, Leeway, PemFile, SigningSecret};
 use crate::grant::parse_grant;
 
 table! {
@@ -17,12 +17,16 @@ table! {
     TokenIssuer {
         /// The issuer, compared exactly with the `iss` of a token. Required, and each entry has another one.
         issuer: String = String::new();
-        /// A file with the issuer's JSON Web Key set. Each entry needs exactly one of `jwks`, `pem` and `secret`.
-        jwks: Option<KeyFile> = None;
+        /// Whether the keys are found as OpenID Connect Discovery says: the issuer is a URL, and `/.well-known/openid-configuration` below it tells where they are. Each entry has one of `discovery`, `jwks`, `pem` and `secret`; an entry with none of them has `discovery`.
+        discovery: Option<bool> = None;
+        /// The issuer's JSON Web Key set: the path of a file, or a URL from which it is fetched: `https`, or `http` on this machine.
+        jwks: Option<KeySetLocation> = None;
         /// A file with one or more public keys of the issuer in PEM (`PUBLIC KEY`).
         pem: Option<KeyFile> = None;
         /// A secret that the issuer signs with (HMAC).
         secret: Option<SigningSecret> = None;
+        /// A file with the certificate authorities that are trusted instead of the system's when the keys are fetched, in PEM.
+        ca: Option<PemFile> = None;
         /// The audiences of this server, one of which a token must name. Without any, tokens that the issuer made for other applications are accepted.
         audience: Audiences = Audiences::default();
         /// The claim that names the audience.
@@ -47,8 +51,7 @@ table! {
         leeway: Option<Leeway> = None;
     }
     missing {
-        "discovery": "jwks, pem or secret: keys cannot be fetched from the issuer yet",
-        "ca": "jwks, pem or secret: keys cannot be fetched from the issuer yet",
+        "jwks_uri": "jwks, with a URL",
     }
     check(issuers) {
         issuers.iter().enumerate().try_for_each(|(index, issuer)| {
@@ -59,9 +62,17 @@ table! {
             if issuers[..index].iter().any(|other| other.issuer == issuer.issuer) {
                 return wrong("issuer", "an issuer that no other entry has");
             }
-            let sources = [issuer.jwks.is_some(), issuer.pem.is_some(), issuer.secret.is_some()];
-            if sources.into_iter().filter(|is_set| *is_set).count() != 1 {
-                return wrong("", "exactly one of the keys jwks, pem and secret");
+            let sources = [issuer.jwks.is_some(), issuer.pem.is_some(), issuer.secret.is_some(), issuer.discovery == Some(true)];
+            let count = sources.into_iter().filter(|is_set| *is_set).count();
+            if count > 1 || count == 0 && issuer.discovery == Some(false) {
+                return wrong("", "exactly one of the keys discovery, jwks, pem and secret");
+            }
+            match issuer.keys() {
+                None => return wrong("issuer", "an https URL, or an http URL of this machine, because its keys are discovered there"),
+                Some(IssuerKeys::File(_) | IssuerKeys::Secret(_)) if issuer.ca.is_some() => {
+                    return wrong("ca", "no such key where keys are not fetched");
+                }
+                Some(_) => {}
             }
             let is_hmac = |algorithm| matches!(algorithm, TokenAlgorithm::HS256 | TokenAlgorithm::HS384 | TokenAlgorithm::HS512);
             let fits = |algorithm: &TokenAlgorithm| is_hmac(*algorithm) == issuer.secret.is_some();
@@ -95,9 +106,17 @@ impl Setting for Tables<TokenIssuer> {
 }
 
 impl TokenIssuer {
-    /// The file with its keys; `None` if it has a secret.
-    pub(crate) fn key_file(&self) -> Option<&KeyFile> {
-        self.jwks.as_ref().or(self.pem.as_ref())
+    /// Where its keys come from; `None` if they are to be discovered and the issuer is no URL for that, which no table of a
+    /// configuration has.
+    pub fn keys(&self) -> Option<IssuerKeys<'_>> {
+        let keys = match (&self.jwks, &self.pem, &self.secret) {
+            (Some(KeySetLocation::File(file)), _, _) => IssuerKeys::File(KeyFileKind::Jwks(file)),
+            (Some(KeySetLocation::Url(url)), _, _) => IssuerKeys::Url(url.clone()),
+            (None, Some(file), _) => IssuerKeys::File(KeyFileKind::Pem(file)),
+            (None, None, Some(secret)) => IssuerKeys::Secret(secret),
+            (None, None, None) => IssuerKeys::Discovery(KeyUrl::of_discovery(&self.issuer)?),
+        };
+        Some(keys)
     }
 
     /// The algorithms that are accepted.
@@ -106,6 +125,64 @@ impl TokenIssuer {
             (Some(algorithms), _) => algorithms.clone(),
             (None, Some(_)) => vec![TokenAlgorithm::HS256],
             (None, None) => vec![TokenAlgorithm::RS256, TokenAlgorithm::ES256],
+        }
+    }
+}
+
+/// Where the keys of an issuer come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IssuerKeys<'a> {
+    /// The configuration of an OpenID provider, which tells where its key set is.
+    Discovery(KeyUrl),
+    /// A key set that is fetched.
+    Url(KeyUrl),
+    /// A file.
+    File(KeyFileKind<'a>),
+    /// A secret that both sides know.
+    Secret(&'a SigningSecret),
+}
+
+/// A file with keys, and how it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyFileKind<'a> {
+    /// A JSON Web Key set.
+    Jwks(&'a KeyFile),
+    /// Public keys in PEM.
+    Pem(&'a KeyFile),
+}
+
+impl<'a> KeyFileKind<'a> {
+    /// The file.
+    pub fn file(self) -> &'a KeyFile {
+        match self {
+            Self::Jwks(file) | Self::Pem(file) => file,
+        }
+    }
+}
+
+/// Where a JSON Web Key set is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySetLocation {
+    /// A file, which is read again when it changes.
+    File(KeyFile),
+    /// A URL, from which it is fetched again and again.
+    Url(KeyUrl),
+}
+
+impl Setting for KeySetLocation {
+    const EXPECTED: &'static str = "the path of a file, an https URL, or an http URL of this machine";
+
+    fn parse(given: &Given<'_>) -> Option<Self> {
+        match KeyFile::parse(given) {
+            Some(file) => Some(Self::File(file)),
+            None => KeyUrl::parse(given.text()?).map(Self::Url),
+        }
+    }
+
+    fn written(&self) -> String {
+        match self {
+            Self::File(file) => file.written(),
+            Self::Url(url) => quoted(&url.uri().to_string()),
         }
     }
 }
@@ -122,7 +199,7 @@ impl KeyFile {
 }
 
 impl Setting for KeyFile {
-    const EXPECTED: &'static str = "the path of a file (keys cannot be fetched from a URL yet)";
+    const EXPECTED: &'static str = "the path of a file";
 
     fn parse(given: &Given<'_>) -> Option<Self> {
         given.text().filter(|path| !path.is_empty() && !path.contains("://")).map(|path| Self(path.into()))

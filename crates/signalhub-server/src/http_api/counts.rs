@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use signalhub::connections::{self, ClientError, ConnectionCounts};
+use signalhub::connections::{self, ClientError, ConnectionCounts, Issuers};
 use signalhub::events::Broker;
 use signalhub::{CallError, Hub};
 
 use super::problem::ProblemCode;
-use crate::configuration::ClientName;
+use crate::configuration::{Auth, ClientName};
+use crate::key_fetch::{KeyFetches, Outcome};
 use crate::listener_tls::ListenerTls;
 
 /// Counts what a node has and what it refused, also while it runs and after its end.
@@ -23,6 +24,32 @@ pub struct Counts {
     broker: Broker,
     publishes: Arc<PublishCounters>,
     tls: Option<Arc<ListenerTls>>,
+    issuers: Option<IssuerCounts>,
+}
+
+/// Counts the keys of issuers.
+#[derive(Clone, Debug)]
+pub(crate) struct IssuerCounts {
+    names: Vec<String>,
+    tokens: Arc<Issuers>,
+    fetches: KeyFetches,
+}
+
+impl IssuerCounts {
+    pub(crate) fn new(auth: &Auth, tokens: Arc<Issuers>, fetches: KeyFetches) -> Self {
+        let names = auth.issuers.iter().map(|issuer| issuer.issuer.clone()).collect();
+        Self { names, tokens, fetches }
+    }
+
+    /// How many keys each issuer has, in the order of the configuration.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = usize> {
+        self.names.iter().map(|name| self.tokens.key_count(name))
+    }
+
+    /// How many fetches of keys there were, by outcome. `None` if no keys are fetched.
+    pub(crate) fn fetches(&self) -> Option<[(&'static str, u64); Outcome::ALL.len()]> {
+        self.fetches.outcomes()
+    }
 }
 
 impl Counts {
@@ -32,7 +59,7 @@ impl Counts {
         broker: Broker,
         publishes: Arc<PublishCounters>,
     ) -> Self {
-        Self { connections, others: Vec::new(), dialects: Vec::new(), hub, broker, publishes, tls: None }
+        Self { connections, others: Vec::new(), dialects: Vec::new(), hub, broker, publishes, tls: None, issuers: None }
     }
 
     /// Adds what another listener refuses.
@@ -60,6 +87,21 @@ impl Counts {
     /// Adds the TLS of the listeners.
     pub(crate) fn with_tls(self, tls: Option<Arc<ListenerTls>>) -> Self {
         Self { tls, ..self }
+    }
+
+    /// Adds the keys of issuers.
+    pub(crate) fn with_issuers(self, issuers: IssuerCounts) -> Self {
+        Self { issuers: Some(issuers), ..self }
+    }
+
+    /// The keys of issuers.
+    pub(crate) fn issuers(&self) -> Option<&IssuerCounts> {
+        self.issuers.as_ref()
+    }
+
+    /// Why the server cannot verify the tokens of all issuers; `None` if it can.
+    pub(crate) fn missing_keys(&self) -> Option<String> {
+        self.issuers.as_ref()?.fetches.missing_keys()
     }
 
     /// The TLS of the listeners, if they speak it.

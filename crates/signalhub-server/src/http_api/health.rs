@@ -28,10 +28,18 @@ pub(crate) fn live(method: &Method) -> Result<Response<Body>, Problem> {
     read_only(method, || json_response(&Health { status: "ok" }))
 }
 
-/// Answers whether the server is ready: it is not once it is about to stop.
-pub(crate) fn ready(method: &Method, phase: Phase) -> Result<Response<Body>, Problem> {
+/// Answers whether the server is ready: it is not once it is about to stop, or while it has no keys of an issuer. `missing_keys`
+/// tells why it has none.
+pub(crate) fn ready(
+    method: &Method,
+    phase: Phase,
+    missing_keys: impl FnOnce() -> Option<String>,
+) -> Result<Response<Body>, Problem> {
     read_only(method, || match phase {
-        Phase::Serving => json_response(&Health { status: "ok" }),
+        Phase::Serving => match missing_keys() {
+            None => json_response(&Health { status: "ok" }),
+            Some(detail) => Problem::new(ProblemCode::Unavailable, detail).to_response(),
+        },
         Phase::Leaving | Phase::Draining => {
             Problem::new(ProblemCode::Unavailable, "the server is stopping").to_response()
         }

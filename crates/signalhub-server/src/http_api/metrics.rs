@@ -71,6 +71,12 @@ impl Collector for Counts {
             page.time("tls_certificate_not_after_timestamp_seconds", help, tls.not_after())?;
             page.counters("tls_reloads", "Changed certificates, by outcome", "outcome", &tls.reloads())?;
         }
+        if let Some(issuers) = self.issuers() {
+            page.issuer_keys(issuers.keys())?;
+            if let Some(fetches) = issuers.fetches() {
+                page.counters("auth_key_fetches", "Fetches of issuers' keys, by outcome", "outcome", &fetches)?;
+            }
+        }
         page.gauge("subscriptions_active", "Subscriptions of all connections", self.subscriptions())?;
         page.counter("events_published", "Events that were published", self.published())?;
         let clients = self.published_by_clients();
@@ -115,6 +121,20 @@ impl Page<'_> {
     fn time(&mut self, name: &str, help: &str, seconds: i64) -> fmt::Result {
         let encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
         ConstGauge::new(seconds).encode(encoder)
+    }
+
+    fn issuer_keys(&mut self, counts: impl Iterator<Item = usize>) -> fmt::Result {
+        let mut counts = counts.enumerate().peekable();
+        if counts.peek().is_none() {
+            return Ok(());
+        }
+        let help = "Keys that tokens are verified with, by the number of their issuer in auth.issuers";
+        let mut family = self.0.encode_descriptor("auth_keys", help, None, MetricType::Gauge)?;
+        for (index, count) in counts {
+            let gauge = ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
+            gauge.encode(family.encode_family(&[("issuer", index.to_string())])?)?;
+        }
+        Ok(())
     }
 
     fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {

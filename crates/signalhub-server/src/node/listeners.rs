@@ -20,6 +20,38 @@ pub(super) async fn listen(address: &str) -> io::Result<(Server, SocketAddr)> {
     Ok((server, address))
 }
 
+/// The public listener, without its pages.
+pub(super) async fn public(configuration: &Configuration) -> Result<(Server, SocketAddr), StartError> {
+    let failed = |error| listen_error(configuration, error);
+    let (server, address) = listen(configuration.listen.public.as_str()).await.map_err(failed)?;
+    let server = server
+        .send_buffer_size(configuration.listen.send_buffer_size.bytes())
+        .map_err(failed)?
+        .limits(public_limits(configuration))
+        .origins(origins(&configuration.cors))
+        .trusted_proxies(trusted_proxies(&configuration.listen))
+        .drain_time(configuration.listen.drain_time);
+    Ok((server, address))
+}
+
+/// Why the public listener cannot be used.
+pub(super) fn listen_error(configuration: &Configuration, error: io::Error) -> StartError {
+    StartError::Listen { address: configuration.listen.public.as_str().to_owned(), error }
+}
+
+/// The internal listener, without its pages; `None` if none is configured.
+pub(super) async fn internal(
+    configuration: &Configuration,
+    tls: Option<&ListenerTls>,
+) -> Result<Option<(Server, SocketAddr)>, StartError> {
+    let Listener::At(address) = &configuration.listen.internal else { return Ok(None) };
+    let address = address.as_str();
+    let failed = |error| StartError::ListenInternally { address: address.to_owned(), error };
+    let (server, address) = listen(address).await.map_err(failed)?;
+    let server = encrypted(server, tls.filter(|_| configuration.tls.internal)).map_err(failed)?;
+    Ok(Some((server.limits(common_limits(configuration)).hosts(hosts(configuration)), address)))
+}
+
 /// Makes a server speak TLS, if there is a certificate.
 pub(super) fn encrypted(server: Server, tls: Option<&ListenerTls>) -> io::Result<Server> {
     match tls {
@@ -29,7 +61,7 @@ pub(super) fn encrypted(server: Server, tls: Option<&ListenerTls>) -> io::Result
 }
 
 /// The limits that both listeners have: times, sizes, and the descriptors that neither of them uses.
-pub(super) fn common_limits(configuration: &Configuration) -> Limits {
+fn common_limits(configuration: &Configuration) -> Limits {
     let settings = &configuration.limits;
     Limits::default()
         .header_timeout(settings.header_timeout)
@@ -73,7 +105,7 @@ fn sockets_limit(configuration: &Configuration, limits: Limits) -> Limits {
     }
 }
 
-pub(super) fn origins(cors: &Cors) -> Origins {
+fn origins(cors: &Cors) -> Origins {
     let origins = cors.origins.iter().fold(Origins::same(), |origins, origin| origin.allowed_by(origins));
     if cors.allow_loopback { origins.allow_loopback() } else { origins }
 }

@@ -10,7 +10,7 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 use signalhub::Identity;
-use signalhub::connections::TokenError;
+use signalhub::connections::{TokenAlgorithm, TokenError};
 
 use super::*;
 use crate::Configuration;
@@ -63,6 +63,30 @@ fn grants(identity: &Identity) -> Value {
     identity.claims.get("grants").unwrap().unwrap_or_default()
 }
 
+/// What the first example of a section configures, with the keys of these tests in place of those that would be fetched.
+fn verifier(section: &str) -> TokenVerifier {
+    let auth = auth(blocks(section, "toml")[0]);
+    let verifier = configured(&auth).unwrap().unwrap();
+    assert_eq!(verifier.fetches.missing_keys().unwrap(), format!("no keys of {} yet", auth.issuers[0].issuer));
+    let keys = KeySet::from_jwks(key_set().as_bytes()).unwrap();
+    assert!(verifier.tokens.replace_keys(&auth.issuers[0].issuer, keys));
+    verifier
+}
+
+#[test]
+fn the_keys_of_four_providers_are_discovered_where_they_publish_their_configuration() {
+    for (section, base) in [
+        ("Keycloak", "https://login.acme.example/realms/acme"),
+        ("Auth0", "https://acme.eu.auth0.com"),
+        ("Entra ID", "https://login.microsoftonline.com/6babcaad-604b-40ac-a9d7-9fd97c0b779f/v2.0"),
+        ("Cognito", "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Ab12Cd34E"),
+    ] {
+        let auth = auth(blocks(section, "toml")[0]);
+        let Some(IssuerKeys::Discovery(url)) = auth.issuers[0].keys() else { panic!("{section}") };
+        assert_eq!(url.to_string(), format!("{base}/.well-known/openid-configuration"));
+    }
+}
+
 #[test]
 fn tokens_of_the_shapes_of_four_providers_are_accepted_with_the_documented_configurations() {
     let tickets = json!({"e": "portos.resources.changed", "r": "tickets"});
@@ -79,12 +103,7 @@ fn tokens_of_the_shapes_of_four_providers_are_accepted_with_the_documented_confi
         ),
         ("Cognito", "ann", "", &tickets, "/cognito:groups"),
     ] {
-        let keys = file(&format!("{section}.json"), key_set());
-        let text = blocks(section, "toml")[0];
-        let path = text.split("jwks = \"").nth(1).unwrap().split('"').next().unwrap();
-        let verifier = configured(&auth(&text.replace(path, keys.to_str().unwrap()))).unwrap().unwrap();
-        std::fs::remove_file(&keys).unwrap();
-        assert!(verifier.warnings[0].ends_with("the key \"2\" is not used: it is not for signatures"), "{verifier:?}");
+        let verifier = verifier(section);
         let mut claims: Value = serde_json::from_str(blocks(section, "json")[0]).unwrap();
         let old = claims.clone();
         assert_eq!(claims["exp"], 1_735_689_900, "{section}");
@@ -114,11 +133,7 @@ fn id_tokens_and_tokens_without_the_required_scope_are_refused() {
         ("Cognito", "token_use", json!(null)),
         ("Entra ID", "scp", json!("User.Read Hub.ConnectAll")),
     ] {
-        let keys = file(&format!("required-{section}.json"), key_set());
-        let text = blocks(section, "toml")[0];
-        let path = text.split("jwks = \"").nth(1).unwrap().split('"').next().unwrap();
-        let verifier = configured(&auth(&text.replace(path, keys.to_str().unwrap()))).unwrap().unwrap();
-        std::fs::remove_file(&keys).unwrap();
+        let verifier = verifier(section);
         let mut claims: Value = serde_json::from_str(blocks(section, "json")[0]).unwrap();
         claims["exp"] = 4_000_000_000_u64.into();
         claims[name] = value;
@@ -129,6 +144,17 @@ fn id_tokens_and_tokens_without_the_required_scope_are_refused() {
 
 #[test]
 fn the_other_examples_of_the_page_are_configurations() {
+    let examples = blocks("Any other provider", "toml");
+    assert_eq!(examples.len(), 2);
+    let error = configured(&auth(examples[0])).unwrap_err().to_string();
+    let expected = "\"auth.issuers[0].ca\": /etc/signalhub/acme-ca.pem: it cannot be read: ";
+    assert!(error.starts_with(expected), "{error}");
+    let keys = file("any", key_set());
+    let text = examples[1].replace("/etc/signalhub/acme.json", keys.to_str().unwrap());
+    let verifier = configured(&auth(&text)).unwrap().unwrap();
+    std::fs::remove_file(&keys).unwrap();
+    assert!(verifier.warnings[0].ends_with("the key \"2\" is not used: it is not for signatures"), "{verifier:?}");
+    assert_eq!(verifier.fetches.missing_keys(), None);
     let examples = blocks("Another hub, or your own service", "toml");
     assert_eq!(examples.len(), 2);
     assert!(configured(&auth(examples[0])).unwrap().unwrap().warnings.is_empty());
@@ -164,6 +190,9 @@ fn keys_that_cannot_be_used_are_refused_with_the_key_and_the_file() {
         let expected = format!("\"auth.issuers[0].{key}\": {path}: {reason}");
         assert!(error.starts_with(&expected), "{error}");
     }
+    let text = format!("[[auth.issuers]]\nissuer = \"https://a\"\nca = \"{}\"", garbage.display());
+    let error = configured(&auth(&text)).unwrap_err().to_string();
+    assert_eq!(error, format!("\"auth.issuers[0].ca\": {}: it has no certificate in PEM", garbage.display()));
     let short =
         "[[auth.issuers]]\nissuer = \"a\"\nsecret = \"a secret of thirty-two bytes or so\"\nalgorithms = [\"HS512\"]";
     let error = configured(&auth(short)).unwrap_err().to_string();

@@ -46,6 +46,15 @@ fn tables_in_the_file_and_json_in_a_variable_mean_the_same() {
         issuer = "c"
         secret = "0123456789abcdef0123456789abcdef"
         algorithms = ["HS256"]
+
+        [[auth.issuers]]
+        issuer = "d"
+        jwks = "https://d.example/keys?a=b"
+        ca = "/keys/ca.pem"
+
+        [[auth.issuers]]
+        issuer = "http://[::1]:8080/e/"
+        discovery = true
     "#;
     let variable = json!([
         {
@@ -57,10 +66,17 @@ fn tables_in_the_file_and_json_in_a_variable_mean_the_same() {
         },
         {"issuer": "b", "pem": "b.pem", "audience": ["hub", "other"]},
         {"issuer": "c", "secret": SECRET, "algorithms": ["HS256"]},
+        {"issuer": "d", "jwks": "https://d.example/keys?a=b", "ca": "/keys/ca.pem"},
+        {"issuer": "http://[::1]:8080/e/", "discovery": true},
     ]);
     let configuration = from_file(file).unwrap();
-    let [first, second, third] = &configuration.auth.issuers[..] else { panic!("{configuration:?}") };
-    assert_eq!(first.key_file().unwrap().path(), Path::new("/keys/a.json"));
+    let [first, second, third, fourth, fifth] = &configuration.auth.issuers[..] else { panic!("{configuration:?}") };
+    let file = KeyFile("/keys/a.json".into());
+    assert_eq!(first.keys(), Some(IssuerKeys::File(KeyFileKind::Jwks(&file))));
+    let url = KeyUrl::parse("https://d.example/keys?a=b").unwrap();
+    assert_eq!(fourth.keys(), Some(IssuerKeys::Url(url)));
+    let url = KeyUrl::parse("http://[::1]:8080/e/.well-known/openid-configuration").unwrap();
+    assert_eq!(fifth.keys(), Some(IssuerKeys::Discovery(url)));
     assert_eq!(first.accepted_algorithms(), [TokenAlgorithm::PS256, TokenAlgorithm::EdDSA]);
     assert_eq!(second.accepted_algorithms(), [TokenAlgorithm::RS256, TokenAlgorithm::ES256]);
     assert_eq!(second.audience.0, ["hub", "other"]);
@@ -101,19 +117,42 @@ fn what_is_wrong_with_an_issuer_is_told_with_its_key_and_line() {
     let rows = [
         ("pem = \"a.pem\"", "line 1: \"auth.issuers[0].issuer\": expected the issuer that tokens name as iss"),
         ("issuer = \"\"", "line 2: \"auth.issuers[0].issuer\": expected a text that is not empty"),
-        ("issuer = \"a\"", "line 1: \"auth.issuers[0]\": expected exactly one of the keys jwks, pem and secret"),
+        (
+            "issuer = \"a\"",
+            "line 1: \"auth.issuers[0].issuer\": expected an https URL, or an http URL of this machine, because its keys are discovered there",
+        ),
+        ("issuer = \"http://a.example\"", "\"auth.issuers[0].issuer\": expected an https URL"),
+        ("issuer = \"https://a.example?b\"", "\"auth.issuers[0].issuer\": expected an https URL"),
+        ("issuer = \"https://a.example#b\"", "\"auth.issuers[0].issuer\": expected an https URL"),
+        ("issuer = \"https://u:p@a.example\"", "\"auth.issuers[0].issuer\": expected an https URL"),
+        (
+            "issuer = \"https://a.example\"\ndiscovery = false",
+            "line 1: \"auth.issuers[0]\": expected exactly one of the keys discovery, jwks, pem and secret",
+        ),
         ("issuer = \"a\"\npem = \"a\"\njwks = \"a\"", "\"auth.issuers[0]\": expected exactly one of the keys"),
         (
-            "issuer = \"a\"\njwks = \"https://a.example/keys\"",
-            "line 3: \"auth.issuers[0].jwks\": expected the path of a file (keys cannot be fetched from a URL yet)",
+            "issuer = \"https://a\"\npem = \"a\"\ndiscovery = true",
+            "\"auth.issuers[0]\": expected exactly one of the keys",
         ),
+        (
+            "issuer = \"a\"\njwks = \"http://a.example/keys\"",
+            "line 3: \"auth.issuers[0].jwks\": expected the path of a file, an https URL, or an http URL of this machine",
+        ),
+        ("issuer = \"a\"\njwks = \"https:///keys\"", "line 3: \"auth.issuers[0].jwks\": expected the path"),
+        ("issuer = \"a\"\npem = \"https://a/b\"", "line 3: \"auth.issuers[0].pem\": expected the path of a file"),
         ("issuer = \"a\"\npem = \"\"", "line 3: \"auth.issuers[0].pem\": expected the path of a file"),
         (
-            "issuer = \"a\"\ndiscovery = true",
-            "line 3: \"auth.issuers[0].discovery\": expected jwks, pem or secret: keys cannot be fetched from the issuer yet",
+            "issuer = \"a\"\npem = \"a\"\nca = \"ca.pem\"",
+            "\"auth.issuers[0].ca\": expected no such key where keys are not fetched",
         ),
-        ("issuer = \"a\"\nca = \"ca.pem\"", "line 3: \"auth.issuers[0].ca\": expected jwks, pem or secret"),
-        ("issuer = \"a\"\nkey = 1", "line 3: \"auth.issuers[0].key\": expected one of the keys issuer, jwks, pem, "),
+        (
+            "issuer = \"a\"\njwks_uri = \"https://a/b\"",
+            "line 3: \"auth.issuers[0].jwks_uri\": expected jwks, with a URL",
+        ),
+        (
+            "issuer = \"a\"\nkey = 1",
+            "line 3: \"auth.issuers[0].key\": expected one of the keys issuer, discovery, jwks, pem, ",
+        ),
         (
             "issuer = \"a\"\nsecret = \"hidden\"",
             "line 3: \"auth.issuers[0].secret\": expected a secret of at least 32 bytes",
