@@ -131,6 +131,41 @@ pub fn filters(request: SubscriptionRequest) -> Result<Vec<Filter>, Subscription
     Ok(filters)
 }
 
+/// Converts filters to the requests that ask for them, sorted: for each event one for all of it, if that is among them, and one
+/// for its resources.
+#[must_use]
+pub fn requests(mut filters: Vec<Filter>) -> Vec<SubscriptionRequest> {
+    let key = |filter: &Filter| {
+        let resource = filter.resource.as_ref().map(|resource| resource.as_str().to_owned());
+        (filter.event.as_str().to_owned(), resource, filter.action.map(events::Action::as_str))
+    };
+    filters.sort_by_cached_key(key);
+    let mut requests: Vec<SubscriptionRequest> = Vec::new();
+    for Filter { event, resource, action } in filters {
+        let Some(resource) = resource else {
+            requests.push(SubscriptionRequest::new(event.as_str()));
+            continue;
+        };
+        let last = requests.pop_if(|last| last.resources.is_some() && last.event.as_deref() == Some(event.as_str()));
+        let request = last.unwrap_or_else(|| SubscriptionRequest::new(event.as_str()));
+        requests.push(with_resource(request, resource.as_str(), action.map(events::Action::as_str)));
+    }
+    requests
+}
+
+/// Adds a resource, or another action of the last one.
+fn with_resource(mut request: SubscriptionRequest, name: &str, action: Option<&str>) -> SubscriptionRequest {
+    let last = request.resources.as_mut().and_then(|resources| resources.last_mut());
+    if let (Some(action), Some(last)) = (action, last)
+        && last.name.as_deref() == Some(name)
+        && let Some(actions) = &mut last.actions
+    {
+        actions.push(action.to_owned());
+        return request;
+    }
+    request.with_resource(name, action)
+}
+
 /// Tells what is wrong with a subscription request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

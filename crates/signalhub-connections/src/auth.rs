@@ -16,4 +16,5 @@ pub(crate) mod key_source;
 pub(crate) mod test_keys;
 pub(crate) mod ticket;
 pub(crate) mod token;
+pub(crate) mod token_refresh;
 mod verified_tokens;

@@ -15,6 +15,7 @@
 mod input;
 pub(crate) mod peer;
 mod resume;
+pub(crate) mod token_refresher;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -27,7 +28,9 @@ use tokio::time::Instant;
 use self::input::Input;
 use self::peer::Peer;
 use self::resume::Resume;
-use crate::auth::identity::{Identity, Renewal};
+use self::token_refresher::TokenRefresher;
+use crate::auth::identity::{Identity, Principal, Renewal};
+use crate::auth::token_refresh::VerifyToken;
 use crate::close::CloseReason;
 use crate::close::close_frame::{ClientClose, CloseFrame};
 use crate::frame::Frame;
@@ -60,6 +63,8 @@ pub struct Connection {
     remote: Option<RemoteAddress>,
     opening_request: OpeningRequest,
     registration: Option<Registration>,
+    /// Verifies tokens that the client sends later.
+    verifier: Option<Arc<dyn VerifyToken>>,
 }
 
 impl Connection {
@@ -80,6 +85,7 @@ impl Connection {
             remote: None,
             opening_request: OpeningRequest::default(),
             registration: None,
+            verifier: None,
         }
     }
 
@@ -90,6 +96,11 @@ impl Connection {
 
     pub(crate) fn with_registration(mut self, registration: Registration) -> Self {
         self.registration = Some(registration);
+        self
+    }
+
+    pub(crate) fn verifying_tokens_with(mut self, verifier: Arc<dyn VerifyToken>) -> Self {
+        self.verifier = Some(verifier);
         self
     }
 
@@ -147,6 +158,16 @@ impl Connection {
     /// The identity of the client. User and organisation never change; the rest may change with [`Received::Renewed`].
     pub fn identity(&self) -> &Arc<Identity> {
         &self.identity
+    }
+
+    /// Makes what replaces the token of the client with one that it sends over this connection, whichever transport it has.
+    pub fn token_refresher(&self) -> TokenRefresher {
+        TokenRefresher {
+            verifier: self.verifier.clone(),
+            send_queue: Arc::clone(&self.send_queue),
+            principal: Principal::of(&self.identity),
+            remote: self.remote,
+        }
     }
 
     /// The address of the client; `None` if it is unknown. With long polling it is the address of the first poll.

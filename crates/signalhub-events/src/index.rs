@@ -92,21 +92,24 @@ impl Index {
         }))
     }
 
-    /// Gives a subscriber other grants, and ends its subscriptions that they do not permit.
-    pub(crate) fn set_grants(&mut self, id: SubscriberId, grants: &Grants) {
+    /// Gives a subscriber other grants, ends its subscriptions that they do not permit, and adds these to `ended`.
+    pub(crate) fn set_grants(&mut self, id: SubscriberId, grants: &Grants, ended: &mut Vec<Filter>) {
         let Some(known) = self.subscribers.get_mut(id.0) else { return };
         known.grants = grants.clone();
         let Some(known) = self.subscribers.get(id.0) else { return };
         let (organisation, buckets) = (known.organisation, known.member_indexes.keys());
         let buckets = buckets.filter_map(|number| self.buckets.get(*number).map(|bucket| (*number, bucket.key)));
-        let ended: Vec<(u32, bool)> = buckets
-            .filter(|(_, key)| self.filter(*key).is_none_or(|filter| !grants.overlaps(&filter)))
-            // Of the two buckets of a subscription, one is counted.
-            .map(|(number, key)| (number, key.organisation == organisation))
+        let lost: Vec<(u32, Key, Option<Filter>)> = buckets
+            .map(|(number, key)| (number, key, self.filter(key)))
+            .filter(|(.., filter)| filter.as_ref().is_none_or(|filter| !grants.overlaps(filter)))
             .collect();
-        for (number, counts) in ended {
+        for (number, key, filter) in lost {
             self.leave(id.0, number);
-            self.subscriptions -= usize::from(counts);
+            // Of the two buckets of a subscription, one is counted.
+            if key.organisation == organisation {
+                self.subscriptions -= 1;
+                ended.extend(filter);
+            }
         }
     }
 

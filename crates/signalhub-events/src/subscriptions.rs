@@ -81,17 +81,21 @@ impl Subscriptions {
 
     /// Replaces what the subscriber was granted: filters that the grants do not permit leave the set, and events that are
     /// published from now on are judged by them. What was published before is still delivered.
-    pub fn set_grants(&mut self, grants: Grants) {
+    ///
+    /// Returns the filters that have left the set, in no order.
+    pub fn set_grants(&mut self, grants: Grants) -> Vec<Filter> {
+        let mut ended = Vec::new();
         // Most new credentials say the same about it.
         if *self.scope.grants() == grants {
-            return;
+            return ended;
         }
         let ids = self.attached.lock_ids();
         for (shard, id) in ids.iter().flatten() {
-            self.shards.lock(*shard).set_grants(*id, &grants);
+            self.shards.lock(*shard).set_grants(*id, &grants, &mut ended);
         }
         drop(ids);
         self.scope = std::mem::replace(&mut self.scope, Scope::unrestricted()).with_grants(grants);
+        ended
     }
 
     /// Counts the filters of the set.

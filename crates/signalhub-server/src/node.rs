@@ -298,7 +298,7 @@ fn hub(configuration: &Configuration, broker: Broker) -> Hub {
         options.shutdown_message = message;
         options.error_details = details;
     };
-    Hub::builder().events_with_default(broker, default_grants).configure(configure).build()
+    Hub::builder().events_with_default(broker, default_grants).token_refresh().configure(configure).build()
 }
 
 /// Which clients get tickets, and for which address; `None` for none.

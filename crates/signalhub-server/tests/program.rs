@@ -392,6 +392,7 @@ async fn logs_hold_no_token_and_no_key() {
         ("SIGNALHUB_AUTH__SECRET", SECRET),
         ("SIGNALHUB_PUBLISH__KEYS", KEY),
         ("SIGNALHUB_PUBLISH__CLIENTS", &clients),
+        ("SIGNALHUB_AUTH__REFRESH_ENDPOINT", "true"),
         ("RUST_LOG", "trace"),
     ];
     let server = Server::start(&variables).await;
@@ -402,6 +403,12 @@ async fn logs_hold_no_token_and_no_key() {
     let client = Client::connect(&hub, Some(&token)).await.unwrap();
     client.invoke::<()>("Subscribe", (serde_json::json!({ "e": "portos.licence.activated" }),)).await.unwrap();
     assert!(Client::connect(&hub, Some(&forged)).await.is_err());
+    client.invoke::<serde_json::Value>("Refresh", (&token,)).await.unwrap();
+    for arguments in
+        [serde_json::json!([forged]), serde_json::json!([{ "token": token }]), serde_json::json!([[token]])]
+    {
+        assert!(client.invoke::<serde_json::Value>("Refresh", arguments).await.is_err());
+    }
     let publish = format!("{}/api/v1/publish", server.url);
     let internal = format!("{}/health/ready", server.internal);
     let bearer = |token: &str| format!("Bearer {token}");
@@ -410,6 +417,8 @@ async fn logs_hold_no_token_and_no_key() {
         Request::post(format!("{hub}/negotiate?negotiateVersion=1&access_token={forged}")),
         Request::post(format!("{hub}/negotiate?negotiateVersion=1")).header("authorization", bearer(&forged)),
         Request::get(format!("{hub}?access_token={forged}")),
+        Request::post(format!("{hub}/refresh?id=x")).header("authorization", bearer(&token)),
+        Request::post(format!("{hub}/refresh?id=x&access_token={forged}")),
         Request::get(format!("{hub}?id=x&access_token={token}")).header("accept", "text/event-stream"),
         Request::post(&publish).header("x-api-key", KEY),
         Request::post(&publish).header("x-api-key", "forged-key"),

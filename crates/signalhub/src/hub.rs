@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::calls::caller::Caller;
 use crate::calls::handler::{Handler, StreamHandler};
 use crate::calls::hub_filter::{HubFilter, HubFilterList};
-use crate::calls::method::{Hook, Method, MethodTable};
+use crate::calls::method::{Hook, Method, MethodTable, Purpose};
 use crate::calls::parameter::Args;
 use crate::clients::groups::Groups;
 use crate::clients::targets::Clients;
@@ -22,6 +22,7 @@ use crate::request::Requests;
 use crate::session;
 use crate::state::HubState;
 use crate::subscription_manager::{self, SubscriptionMethods};
+use crate::token_refresh;
 
 /// A SignalR hub: methods that clients call, and the clients that are connected.
 ///
@@ -42,6 +43,7 @@ impl Hub {
             on_connected: None,
             on_disconnected: None,
             subscriptions: None,
+            token_refresh: TokenRefresh::Absent,
             filters: HubFilterList::default(),
             requests: Requests::default(),
         }
@@ -108,8 +110,16 @@ pub struct HubBuilder<S> {
     on_connected: Option<Hook>,
     on_disconnected: Option<Hook>,
     subscriptions: Option<SubscriptionMethods>,
+    token_refresh: TokenRefresh,
     filters: HubFilterList,
     requests: Requests,
+}
+
+/// Whether a hub has the method `Refresh`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TokenRefresh {
+    Absent,
+    Present,
 }
 
 impl HubBuilder<()> {
@@ -121,9 +131,19 @@ impl HubBuilder<()> {
     pub fn state<S: Clone + Send + Sync + 'static>(self, state: S) -> HubBuilder<S> {
         let first = self.methods.is_empty() && self.on_connected.is_none() && self.on_disconnected.is_none();
         assert!(first, "the state of a hub comes before its methods");
-        let Self { methods, options, filters, requests, .. } = self;
+        let Self { methods, options, token_refresh, filters, requests, .. } = self;
         let (on_connected, on_disconnected, subscriptions) = (None, None, None);
-        HubBuilder { state, methods, options, on_connected, on_disconnected, subscriptions, filters, requests }
+        HubBuilder {
+            state,
+            methods,
+            options,
+            on_connected,
+            on_disconnected,
+            subscriptions,
+            token_refresh,
+            filters,
+            requests,
+        }
     }
 }
 
@@ -220,6 +240,23 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
             .add(unsubscribe.with_usage(subscription_manager::USAGE))
     }
 
+    /// Adds the method `Refresh`, with which a client replaces the token of its open connection, on any transport. Its argument is
+    /// the new token; its result is such as
+    /// `{"expires":"2026-11-28T13:00:00.000Z","ended":[{"e":"portos.resources.changed","r":[{"n":"tickets"}]}]}`, with the
+    /// subscriptions that ended because the new token does not permit them.
+    ///
+    /// The token is verified as the endpoint verifies those of requests ([`TokenRefresher`](crate::connections::TokenRefresher)),
+    /// and must be of the user and the organisation of the connection. If it is refused, the connection keeps what it has. Calls
+    /// that run keep their identity; later ones have the new one. [Filters](HubFilter) run around the method and do not see the
+    /// token.
+    ///
+    /// # Panics
+    /// When the hub is built, if it has another method of this name.
+    pub fn token_refresh(mut self) -> Self {
+        self.token_refresh = TokenRefresh::Present;
+        self
+    }
+
     /// Does not keep the requests that opened connections, which saves memory: see [`Request`](crate::Request). A call whose
     /// method takes `Request` as a parameter fails.
     pub fn without_requests(mut self) -> Self {
@@ -236,7 +273,15 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
     }
 
     /// Builds the hub.
-    pub fn build(self) -> Hub {
+    pub fn build(mut self) -> Hub {
+        if self.token_refresh == TokenRefresh::Present {
+            let subscriptions = self.subscriptions.clone();
+            let refresh = move |caller: Caller, refresher: token_refresh::Refresher, args: Args<_>| {
+                token_refresh::refresh(subscriptions.clone(), caller, refresher, args)
+            };
+            let refresh = Method::plain(token_refresh::NAME, refresh, self.state.clone());
+            self = self.add(refresh.with_usage(token_refresh::USAGE).with_purpose(Purpose::TokenRefresh));
+        }
         let Self { methods, on_connected, on_disconnected, subscriptions, filters, requests, .. } = self;
         let methods = methods.into_values();
         let definition = match filters.finish() {

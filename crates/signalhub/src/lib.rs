@@ -16,6 +16,7 @@ mod request;
 mod session;
 mod state;
 mod subscription_manager;
+mod token_refresh;
 mod type_name;
 
 #[doc(inline)]

@@ -201,7 +201,7 @@ impl Session {
         let slot = self.calls.take_slot()?;
         let call = self.reading.take_waiting_call()?;
         self.read_on();
-        self.calls.start(call, Some(slot)).and_then(|done| self.on_call_done(done))
+        self.calls.start(call, Some(slot), &self.connection).and_then(|done| self.on_call_done(done))
     }
 
     /// Starts to read messages, and restarts the timeout of the client, as the original does.
@@ -313,10 +313,17 @@ impl Session {
             // While the server stops, messages for running calls are handled, but no call starts.
             Action::Call(_) if self.life.is_draining() => {}
             Action::Call(call) if call.needs_slot() => match self.calls.take_slot() {
-                Some(slot) => return self.calls.start(call, Some(slot)).and_then(|done| self.on_call_done(done)),
+                Some(slot) => {
+                    return self
+                        .calls
+                        .start(call, Some(slot), &self.connection)
+                        .and_then(|done| self.on_call_done(done));
+                }
                 None => self.reading = ReadState::WaitingForSlot(call),
             },
-            Action::Call(call) => return self.calls.start(call, None).and_then(|done| self.on_call_done(done)),
+            Action::Call(call) => {
+                return self.calls.start(call, None, &self.connection).and_then(|done| self.on_call_done(done));
+            }
             Action::End(ending) => return Some(ending),
         }
         None

@@ -94,12 +94,11 @@ impl SubscriptionMethods {
         Ok(())
     }
 
-    /// Ends the subscriptions that the new credentials of a client do not permit. Grants that cannot be read permit none.
-    pub(crate) fn renew(&self, client: &Client) {
+    /// Ends the subscriptions that the new credentials of a client do not permit, and returns them. Grants that cannot be read
+    /// permit none. Events that are queued for the client by then are still sent.
+    pub(crate) fn renew(&self, client: &Client) -> Vec<Filter> {
         let grants = self.scope(&client.identity()).map_or(Grants::Only(Vec::new()), |scope| scope.grants().clone());
-        if let Some(subscriptions) = &mut *client.subscriptions() {
-            subscriptions.set_grants(grants);
-        }
+        client.subscriptions().as_mut().map(|subscriptions| subscriptions.set_grants(grants)).unwrap_or_default()
     }
 
     /// The scope of an identity: its organisation and its grants.

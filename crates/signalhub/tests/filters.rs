@@ -412,3 +412,28 @@ async fn a_filter_wraps_the_stream_of_a_method() {
     client.receives([item_of("1", &json!(2)), item_of("1", &json!(4)), ended("1")]).await;
     expect_events(&mut events, &["Count"]).await;
 }
+
+/// Tells the test what it reads of the arguments.
+struct ReadsArguments(Shared);
+
+impl HubFilter for ReadsArguments {
+    async fn invoke(&self, call: &Call, next: Next<'_, Reply>) -> Result<Reply, HubError> {
+        let read = call.argument::<Value>(0).map_err(|error| error.to_string());
+        self.0.record(format!("{} {:?} {read:?} {call:?}", call.method().unwrap_or_default(), call.argument_count()));
+        next.run().await
+    }
+}
+
+#[tokio::test]
+async fn filters_run_around_refresh_and_do_not_see_the_token() {
+    let (builder, shared, mut events) = hub();
+    let hub = builder.token_refresh().filter(ReadsArguments(shared)).build();
+    for protocol in Protocol::ALL {
+        let mut client = Client::connect_speaking(&hub, Identity::user("ann"), protocol).await;
+        client.call("1", "Refresh", &json!(["secret"]));
+        // A connection without a network has no endpoint that verifies tokens.
+        client.receives([failed("1", &invoking("Refresh", " HubException: the hub does not use tokens"))]).await;
+        let seen = events.next().await;
+        assert!(seen.starts_with("Refresh 0 Err(") && !seen.contains("secret"), "{seen}");
+    }
+}

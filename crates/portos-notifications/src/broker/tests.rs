@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use serde_json::value::RawValue;
 use signalhub_events::UnknownEvents;
 use time::macros::datetime;
@@ -139,4 +141,27 @@ fn claims_stand_for_grants() {
         read(r#"{"e":"x","a":["renamed"]}"#),
         Err("unknown action \"renamed\": expected \"created\", \"updated\" or \"deleted\"".to_owned())
     );
+}
+
+#[test]
+fn filters_become_the_requests_that_ask_for_them() {
+    let request = |text: &str| serde_json::from_str::<SubscriptionRequest>(text).unwrap();
+    for (asked, expected) in [
+        (vec![], "[]"),
+        (vec![r#"{"e":"b"}"#, r#"{"e":"a"}"#], r#"[{"e":"a"},{"e":"b"}]"#),
+        (
+            vec![r#"{"e":"a","r":[{"n":"y","a":["updated","created"]},{"n":"x"}]}"#, r#"{"e":"a"}"#],
+            r#"[{"e":"a"},{"e":"a","r":[{"n":"x"},{"n":"y","a":["created","updated"]}]}]"#,
+        ),
+        (
+            vec![r#"{"e":"a","r":[{"n":"x","a":["deleted"]},{"n":"x"}]}"#, r#"{"e":"b","r":[{"n":"x"}]}"#],
+            r#"[{"e":"a","r":[{"n":"x"},{"n":"x","a":["deleted"]}]},{"e":"b","r":[{"n":"x"}]}]"#,
+        ),
+    ] {
+        let all: Vec<_> = asked.iter().rev().flat_map(|text| filters(request(text)).unwrap()).collect();
+        let made = requests(all.clone());
+        assert_eq!(serde_json::to_string(&made).unwrap(), expected);
+        let again: HashSet<_> = made.into_iter().flat_map(|request| filters(request).unwrap()).collect();
+        assert_eq!(again, all.into_iter().collect());
+    }
 }

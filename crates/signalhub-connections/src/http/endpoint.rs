@@ -9,13 +9,15 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use tokio::time::Instant;
 
 use crate::auth::authenticate::{Authenticate, Authentication, authenticate_when_ready};
 use crate::auth::bearer::authorization_token;
 use crate::auth::guess_limit::GuessLimit;
 use crate::auth::identity::{Identity, Policy, Renewal};
+use crate::auth::token::TokenError;
+use crate::auth::token_refresh::{RefreshError, VerifyToken};
 use crate::counts::client_errors::ClientError;
 use crate::handler::ConnectionHandler;
 use crate::http::added_headers::AddedHeaders;
@@ -24,6 +26,7 @@ use crate::http::origins::Origins;
 use crate::http::tickets::Tickets;
 use crate::outbound::QueueLimits;
 use crate::registry::TicketError;
+use crate::request::remote_address::RemoteAddress;
 use crate::transport::io::StreamMessages;
 use crate::transport::kind::Transports;
 use crate::transport::reconnect::Reconnect;
@@ -499,6 +502,33 @@ fn with_bearer_token_alone(request: &Parts) -> Option<Parts> {
     let headers = request.headers.get_all(AUTHORIZATION).iter();
     alone.headers.extend(headers.map(|value| (AUTHORIZATION, value.clone())));
     Some(alone)
+}
+
+impl VerifyToken for Endpoint {
+    fn verify<'a>(
+        &'a self,
+        token: &'a str,
+        remote: Option<RemoteAddress>,
+    ) -> BoxFuture<'a, Result<Renewal, RefreshError>> {
+        Box::pin(async move {
+            let malformed = |_| RefreshError::InvalidToken(TokenError::Malformed.to_string().into());
+            let mut header = HeaderValue::try_from(format!("Bearer {token}")).map_err(malformed)?;
+            header.set_sensitive(true);
+            let mut request = Request::new(()).into_parts().0;
+            request.method = Method::POST;
+            request.headers.insert(AUTHORIZATION, header);
+            if let Some(remote) = remote {
+                request.extensions.insert(remote);
+            }
+            match self.admit_renewal(&request).await {
+                Ok(identity) => Ok(self.renewal(identity)),
+                Err(Refusal::Unauthenticated(ClientError::MissingCredentials, _)) => Err(RefreshError::Unsupported),
+                Err(Refusal::Unauthenticated(_, why)) => Err(RefreshError::InvalidToken(why)),
+                Err(Refusal::TooManyGuesses(after)) => Err(RefreshError::TooManyGuesses(after)),
+                Err(Refusal::Forbidden | Refusal::Denied(_)) => Err(RefreshError::Forbidden),
+            }
+        })
+    }
 }
 
 impl fmt::Debug for Endpoint {

@@ -164,6 +164,8 @@ impl Mounted {
     /// Starts the task of a connection. Its span is inside that of the request that opened it. A span takes memory for as
     /// long as the connection lives, so it exists only if debug logs are enabled.
     pub(crate) fn spawn(&self, connection: Connection, request: &Span) {
+        let endpoint = Arc::clone(&self.endpoint);
+        let connection = connection.verifying_tokens_with(endpoint);
         let span = tracing::debug_span!(parent: request, "connection", id = connection.id().for_log());
         tokio::spawn(self.endpoint.handler().handle(connection).instrument(span));
     }

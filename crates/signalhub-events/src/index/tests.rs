@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::time::Instant;
 
 use proptest::collection::vec;
@@ -134,8 +135,11 @@ fn run(index: &mut Index, models: &mut [Model], step: Step) {
         }
         Step::Grant(member, grants) => {
             let Model { subscriber, scope, filters, .. } = &mut models[member];
-            index.set_grants(*subscriber, &grants);
+            let mut ended = Vec::new();
+            index.set_grants(*subscriber, &grants, &mut ended);
             *scope = scope.clone().with_grants(grants);
+            let lost = filters.iter().filter(|filter| !scope.overlaps(filter)).cloned();
+            assert_eq!(ended.into_iter().collect::<HashSet<_>>(), lost.collect::<HashSet<_>>());
             filters.retain(|filter| scope.overlaps(filter));
         }
         Step::Publish(event) => {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
-use signalhub_connections::{ConnectionId, Identity};
+use signalhub_connections::{ConnectionId, Identity, TokenRefresher};
 use signalhub_protocol::{Arguments, BindError, Protocol};
 
 use super::caller::{Caller, Cancellation};
@@ -27,6 +27,8 @@ pub struct Call {
     arguments: Option<Arc<RawArguments>>,
     /// Raised when the client cancels the stream that the call returns.
     cancelled: Option<Arc<Flag>>,
+    /// In a call of a method that [replaces the token](crate::HubBuilder::token_refresh).
+    token_refresher: Option<Arc<TokenRefresher>>,
 }
 
 /// What is called.
@@ -43,7 +45,16 @@ pub(crate) enum Occasion {
 impl Call {
     /// A call whose client does not wait for a result.
     pub(crate) fn new(client: Arc<Client>, state: Arc<HubState>, called_from: CalledFrom, occasion: Occasion) -> Self {
-        Self { client, state, called_from, occasion, wants_result: WantsResult::No, arguments: None, cancelled: None }
+        Self {
+            client,
+            state,
+            called_from,
+            occasion,
+            wants_result: WantsResult::No,
+            arguments: None,
+            cancelled: None,
+            token_refresher: None,
+        }
     }
 
     pub(crate) fn with_wants_result(self, wants_result: WantsResult) -> Self {
@@ -52,6 +63,10 @@ impl Call {
 
     pub(crate) fn with_cancelled(self, cancelled: Arc<Flag>) -> Self {
         Self { cancelled: Some(cancelled), ..self }
+    }
+
+    pub(crate) fn with_token_refresher(self, refresher: TokenRefresher) -> Self {
+        Self { token_refresher: Some(Arc::new(refresher)), ..self }
     }
 
     pub(crate) fn with_arguments(self, arguments: RawArguments) -> Self {
@@ -101,7 +116,8 @@ impl Call {
         Cancellation::new(self.cancelled.clone(), Arc::clone(&self.client))
     }
 
-    /// How many arguments the client sent. 0 in a hub without [filters](crate::HubFilter), which does not keep them.
+    /// How many arguments the client sent. 0 in a hub without [filters](crate::HubFilter), which does not keep them, and for
+    /// [`Refresh`](crate::HubBuilder::token_refresh), whose argument is a token.
     pub fn argument_count(&self) -> usize {
         self.arguments.as_ref().map_or(0, |arguments| arguments.count)
     }
@@ -133,6 +149,10 @@ impl Call {
         }
     }
 
+    pub(crate) fn token_refresher(&self) -> Option<&Arc<TokenRefresher>> {
+        self.token_refresher.as_ref()
+    }
+
     pub(crate) fn occasion(&self) -> &Occasion {
         &self.occasion
     }
@@ -154,6 +174,11 @@ pub(crate) struct RawArguments {
 }
 
 impl RawArguments {
+    /// Arguments that filters must not see.
+    pub(crate) fn hidden() -> Self {
+        Self { protocol: Protocol::Json, bytes: Box::default(), count: 0 }
+    }
+
     /// Copies arguments that a method of this many arguments has accepted.
     pub(crate) fn new(arguments: &Arguments<'_>, count: usize) -> Self {
         let protocol = match arguments {

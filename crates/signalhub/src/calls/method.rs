@@ -20,7 +20,17 @@ pub(crate) struct Method {
     signature: Signature,
     policy: Option<Policy>,
     usage: Option<&'static str>,
+    purpose: Purpose,
     bind: Bind,
+}
+
+/// What a method is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Anything.
+    Any,
+    /// It replaces the token of its caller: it gets the means for it, and no filter sees its argument.
+    TokenRefresh,
 }
 
 impl Method {
@@ -54,7 +64,7 @@ impl Method {
     where
         B: Fn(&Arguments<'_>, &mut Bindings<'_>) -> Result<BoundCall, BindError> + Send + Sync + 'static,
     {
-        Self { name: name.into(), signature, policy, usage: None, bind: Box::new(bind) }
+        Self { name: name.into(), signature, policy, usage: None, purpose: Purpose::Any, bind: Box::new(bind) }
     }
 
     /// Sets what the method expects, which clients read when their arguments do not fit.
@@ -62,14 +72,26 @@ impl Method {
         Self { usage: Some(usage), ..self }
     }
 
+    pub(crate) fn with_purpose(self, purpose: Purpose) -> Self {
+        Self { purpose, ..self }
+    }
+
     /// Runs filters around each call.
     pub(crate) fn filtered(self, filters: &HubFilters) -> Self {
-        let (bind, filters, count) = (self.bind, filters.clone(), self.signature.arguments);
+        let (bind, filters, count, purpose) = (self.bind, filters.clone(), self.signature.arguments, self.purpose);
         let bind = move |arguments: &Arguments<'_>, bindings: &mut Bindings<'_>| {
             let bound = bind(arguments, bindings)?;
-            Ok(filters.clone().around_call(bound, RawArguments::new(arguments, count)))
+            let arguments = match purpose {
+                Purpose::Any => RawArguments::new(arguments, count),
+                Purpose::TokenRefresh => RawArguments::hidden(),
+            };
+            Ok(filters.clone().around_call(bound, arguments))
         };
         Self { bind: Box::new(bind), ..self }
+    }
+
+    pub(crate) fn purpose(&self) -> Purpose {
+        self.purpose
     }
 
     pub(crate) fn usage(&self) -> Option<&'static str> {

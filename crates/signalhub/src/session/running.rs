@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use signalhub_connections::{BoxFuture, TokenBucket};
+use signalhub_connections::{BoxFuture, Connection, TokenBucket};
 use signalhub_protocol::Completion;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -21,6 +21,7 @@ use super::streaming::{OnCancel, Streaming};
 use super::uploads::{CallNumber, Uploads};
 use crate::calls::call::{Call, Occasion, WantsResult};
 use crate::calls::handler::{BoundCall, CallResult, catch_panic};
+use crate::calls::method::Purpose;
 use crate::clients::call_slots::{CallSlot, CallSlots};
 use crate::clients::client::Client;
 use crate::clients::results::{Delivery, ForeignAnswer};
@@ -176,7 +177,12 @@ impl RunningCalls {
     }
 
     /// Starts a call, or answers it with an error. Returns `None` while the call runs.
-    pub(super) fn start(&mut self, pending: PendingCall, slot: Option<Arc<CallSlot>>) -> Option<CallDone> {
+    pub(super) fn start(
+        &mut self,
+        pending: PendingCall,
+        slot: Option<Arc<CallSlot>>,
+        connection: &Connection,
+    ) -> Option<CallDone> {
         if let Err(error) = self.admit(&pending) {
             answers::complete_with_error(&self.client, &pending.id, error);
             return Some(CallDone::Answered);
@@ -190,7 +196,12 @@ impl RunningCalls {
             (BoundCall::Plain(begin), id) => {
                 let wants_result = if id.is_some() { WantsResult::Yes } else { WantsResult::No };
                 let call = self.call(CalledFrom::Method(slot.clone()), Occasion::Method(Arc::clone(method.name())));
-                let call = catch_panic(begin(call.with_wants_result(wants_result)));
+                let call = call.with_wants_result(wants_result);
+                let call = match method.purpose() {
+                    Purpose::Any => call,
+                    Purpose::TokenRefresh => call.with_token_refresher(connection.token_refresher()),
+                };
+                let call = catch_panic(begin(call));
                 let client = Arc::clone(&self.client);
                 self.run(kind, streams, async move {
                     let result = call.await;
