@@ -7,88 +7,15 @@ mod common;
 
 use std::process::{Output, Stdio};
 
+use common::process::{PROGRAM, Server, program};
 use common::{KEY, SECRET, send};
 use http::Request;
 use http_body_util::Full;
 use signalhub_client::Client;
 use signalhub_server::HUB_PATH;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_signalhub");
-
-/// The program with nothing from outside: no configuration file, no variables.
-fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
-    command.args(arguments).env_clear().current_dir(env!("CARGO_TARGET_TMPDIR"));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    command
-}
-
-/// A server process that listens.
-struct Server {
-    child: Child,
-    url: String,
-    /// Where the internal listener is; empty without one.
-    internal: String,
-    stdout: BufReader<ChildStdout>,
-    stderr: BufReader<ChildStderr>,
-    log: String,
-}
-
-impl Server {
-    async fn start(variables: &[(&str, &str)]) -> Self {
-        let variables = [&[("SIGNALHUB_LISTEN__INTERNAL", "127.0.0.1:0")], variables].concat();
-        let mut command = program(&["--set", "listen.public=127.0.0.1:0"]);
-        let mut child = command.envs(variables.iter().copied()).spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut log = String::new();
-        let mut internal = String::new();
-        let url = loop {
-            let start = log.len();
-            assert_ne!(stderr.read_line(&mut log).await.unwrap(), 0, "ended early: {log}");
-            let line = &log[start..];
-            let Some((_, address)) = line.split_once("127.0.0.1:") else { continue };
-            let port: String = address.chars().take_while(char::is_ascii_digit).collect();
-            let url = format!("http://127.0.0.1:{port}");
-            if line.contains("serving operators") {
-                internal = url;
-            } else if line.contains("listening") {
-                break url;
-            }
-        };
-        Self { child, url, internal, stdout, stderr, log }
-    }
-
-    /// Sends a signal.
-    async fn signal(&self, name: &str) {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().await.unwrap().success());
-    }
-
-    /// Reads the log up to a line with this text.
-    async fn logged(&mut self, text: &str) {
-        while !self.log.lines().last().unwrap_or_default().contains(text) {
-            assert_ne!(self.stderr.read_line(&mut self.log).await.unwrap(), 0, "{}", self.log);
-        }
-    }
-
-    /// Sends SIGTERM and gives the exit code, what was printed and what was logged.
-    async fn terminate(self) -> (Option<i32>, String, String) {
-        self.signal("-TERM").await;
-        self.end().await
-    }
-
-    /// Waits for the end and gives the same.
-    async fn end(mut self) -> (Option<i32>, String, String) {
-        let mut printed = String::new();
-        self.stdout.read_to_string(&mut printed).await.unwrap();
-        self.stderr.read_to_string(&mut self.log).await.unwrap();
-        (self.child.wait().await.unwrap().code(), printed, self.log)
-    }
-}
+use tokio::process::Command;
 
 fn texts(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();

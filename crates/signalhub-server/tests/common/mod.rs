@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "each test uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[cfg(unix)]
+pub(crate) mod process;
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -1,0 +1,133 @@
+//! A hangup (SIGHUP) makes the server read certificates and keys again, and never ends it.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use common::SECRET;
+use common::process::{Server, program};
+use rcgen::CertifiedKey;
+use signalhub_client::Client;
+use signalhub_server::HUB_PATH;
+
+const SECRET_SET: (&str, &str) = ("SIGNALHUB_AUTH__SECRET", SECRET);
+
+/// A folder with a certificate and its key, which is removed with it.
+struct Files {
+    folder: PathBuf,
+    chain: PathBuf,
+    key: PathBuf,
+}
+
+impl Files {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("signalhub-{name}-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        let files = Self { chain: folder.join("chain.pem"), key: folder.join("key.pem"), folder };
+        let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(&files.chain, cert.pem()).unwrap();
+        fs::write(&files.key, signing_key.serialize_pem()).unwrap();
+        files
+    }
+
+    fn variables(&self) -> [(&str, &str); 3] {
+        let (chain, key) = (self.chain.to_str().unwrap(), self.key.to_str().unwrap());
+        [SECRET_SET, ("SIGNALHUB_TLS__CERTIFICATE", chain), ("SIGNALHUB_TLS__KEY", key)]
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[tokio::test]
+async fn a_hangup_during_the_start_ends_nothing_and_is_obeyed_later() {
+    let files = Files::new("hangup-at-start");
+    // The server waits for the key, because nothing has been written into this pipe.
+    let (key, later) = (fs::read(&files.key).unwrap(), files.folder.join("later.pem"));
+    fs::rename(&files.key, &later).unwrap();
+    assert!(Command::new("mkfifo").arg(&files.key).status().unwrap().success());
+    // Opened for both directions, because opening it to write would wait for a reader.
+    let mut pipe = OpenOptions::new().read(true).write(true).open(&files.key).unwrap();
+    let mut server = Server::spawn(&files.variables());
+    server.logged(" starting").await;
+    server.signal("-HUP").await;
+    // What reads the key again finds a file.
+    fs::rename(&later, &files.key).unwrap();
+    pipe.write_all(&key).unwrap();
+    drop(pipe);
+    server.listening().await;
+    if !server.log.contains("SIGHUP") {
+        server.logged("SIGHUP").await;
+    }
+    assert_eq!(server.terminate().await.0, Some(0));
+}
+
+#[tokio::test]
+async fn a_hangup_ends_nothing_in_development_mode_and_without_tls() {
+    for variables in [&[][..], &[SECRET_SET][..]] {
+        let mut server = Server::start(variables).await;
+        server.signal("-HUP").await;
+        server.logged("SIGHUP").await;
+        assert_eq!(server.terminate().await.0, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn a_hangup_does_not_disturb_a_server_that_stops() {
+    let token = program(&["token", "create", "--user", "ann"]).env(SECRET_SET.0, SECRET_SET.1).output().await.unwrap();
+    let token = String::from_utf8(token.stdout).unwrap();
+    // Either it still accepts clients, or it closes those that it has.
+    for (delay, drain) in [("500ms", "0s"), ("0s", "2s")] {
+        let times = [("SIGNALHUB_LISTEN__SHUTDOWN_DELAY", delay), ("SIGNALHUB_LISTEN__DRAIN_TIME", drain)];
+        let mut server = Server::start(&[SECRET_SET, times[0], times[1]]).await;
+        let hub = format!("{}{HUB_PATH}", server.url);
+        let connect = async || Client::connect(&hub, Some(token.trim())).await.unwrap();
+        let (first, second) = (connect().await, connect().await);
+        server.signal("-TERM").await;
+        server.logged("stopping").await;
+        if drain != "0s" {
+            tokio::select! {
+                _ = first.disconnected() => {}
+                _ = second.disconnected() => {}
+            }
+        }
+        server.signal("-HUP").await;
+        server.logged("SIGHUP").await;
+        let (code, _, log) = tokio::time::timeout(Duration::from_secs(20), server.end()).await.unwrap();
+        assert!(code == Some(0) && log.trim_end().ends_with("stopped"), "{code:?} {log}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_is_logged_once_however_many_hangups_there_are() {
+    let files = Files::new("hangup-garbage");
+    let [secret, chain, key] = files.variables();
+    let mut server = Server::start(&[secret, chain, key, ("SIGNALHUB_TLS__RELOAD_INTERVAL", "1d")]).await;
+    let refused = "the certificate has changed and cannot be used";
+    for garbage in ["garbage", "other garbage"] {
+        // Renamed, so that it is never read when only a part of it is written.
+        let written = files.folder.join("written.pem");
+        fs::write(&written, garbage).unwrap();
+        fs::rename(&written, &files.chain).unwrap();
+        server.signal("-HUP").await;
+        server.logged(refused).await;
+        for _ in 0..3 {
+            server.signal("-HUP").await;
+            server.logged("SIGHUP").await;
+            // The next line is another one.
+            server.log.push('\n');
+        }
+    }
+    let (code, _, log) = server.terminate().await;
+    assert_eq!((code, log.matches(refused).count()), (Some(0), 2), "{log}");
+}
