@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::io::AsyncWriteExt;
@@ -9,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::accepted_socket::AcceptedSocket;
+use super::idle_sockets::SocketEntry;
 use super::tls::Acceptor;
 use super::tls::client_certificate::ClientCertificate;
 use super::unreadable;
@@ -34,41 +36,60 @@ pub(super) struct Secured {
     pub(super) certificate: Option<ClientCertificate>,
 }
 
-/// Performs the handshake; `None` if the socket cannot be served. The socket may be evicted meanwhile, as an idle one.
-pub(super) async fn perform(socket: TcpStream, acceptor: &Acceptor, accepted: &AcceptedSocket) -> Option<Secured> {
-    let timeouts = RequestTimeouts::new(Times { header: acceptor.timeout, ..accepted.times });
-    let _entry = accepted.sockets.add(&timeouts);
-    let mut stopping = accepted.stopping.clone();
-    let handshake = async {
-        tokio::select! {
-            handshake = begin(socket, acceptor) => Some(handshake),
-            _ = stopping.changed() => None,
-        }
-    };
-    let (counts, address) = (&acceptor.counts, accepted.address);
-    match timeouts.drive(pin!(handshake)).await {
-        Ok(Some(Ok(stream))) => {
-            counts.completed.fetch_add(1, Ordering::Relaxed);
-            let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-            let certificate = leaf.and_then(ClientCertificate::read);
-            return Some(Secured { socket: ClientSocket::Tls(Box::new(TlsSocket::new(stream))), certificate });
-        }
-        Ok(Some(Err(error))) => {
-            counts.failed.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!(%error, %address, "a TLS handshake failed");
-        }
-        // The server has stopped.
-        Ok(None) => {}
-        Err(Overdue::Evicted) => {
-            tracing::debug!(reason = Overdue::Evicted.label(), %address, "a client took too long");
-            accepted.routes.registry.refusals().count_overdue(Overdue::Evicted);
-        }
-        Err(_) => {
-            counts.timed_out.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!(%address, "a TLS handshake took too long");
-        }
+/// A handshake that is due.
+pub(super) struct Handshake {
+    timeouts: Arc<RequestTimeouts>,
+    /// Lets the socket be evicted meanwhile, as an idle one.
+    entry: SocketEntry,
+}
+
+impl Handshake {
+    /// Begins to measure the time that it takes, and lists the socket among those that may be evicted.
+    pub(super) fn new(acceptor: &Acceptor, accepted: &AcceptedSocket) -> Self {
+        let timeouts = RequestTimeouts::new(Times { header: acceptor.timeout, ..accepted.times });
+        Self { entry: accepted.sockets.add(&timeouts), timeouts }
     }
-    None
+
+    /// Performs it; `None` if the socket cannot be served.
+    pub(super) async fn perform(
+        self,
+        socket: TcpStream,
+        acceptor: &Acceptor,
+        accepted: &AcceptedSocket,
+    ) -> Option<Secured> {
+        let Self { timeouts, entry: _entry } = self;
+        let mut stopping = accepted.stopping.clone();
+        let handshake = async {
+            tokio::select! {
+                handshake = begin(socket, acceptor) => Some(handshake),
+                _ = stopping.changed() => None,
+            }
+        };
+        let (counts, address) = (&acceptor.counts, accepted.address);
+        match timeouts.drive(pin!(handshake)).await {
+            Ok(Some(Ok(stream))) => {
+                counts.completed.fetch_add(1, Ordering::Relaxed);
+                let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                let certificate = leaf.and_then(ClientCertificate::read);
+                return Some(Secured { socket: ClientSocket::Tls(Box::new(TlsSocket::new(stream))), certificate });
+            }
+            Ok(Some(Err(error))) => {
+                counts.failed.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!(%error, %address, "a TLS handshake failed");
+            }
+            // The server has stopped.
+            Ok(None) => {}
+            Err(Overdue::Evicted) => {
+                tracing::debug!(reason = Overdue::Evicted.label(), %address, "a client took too long");
+                accepted.routes.registry.refusals().count_overdue(Overdue::Evicted);
+            }
+            Err(_) => {
+                counts.timed_out.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!(%address, "a TLS handshake took too long");
+            }
+        }
+        None
+    }
 }
 
 async fn begin(mut socket: TcpStream, acceptor: &Acceptor) -> io::Result<TlsStream<TcpStream>> {

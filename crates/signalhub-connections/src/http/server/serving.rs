@@ -17,8 +17,9 @@ use tokio::net::TcpStream;
 
 use super::accepted_socket::AcceptedSocket;
 #[cfg(feature = "tls")]
-use super::handshake::{self, Secured};
+use super::handshake::{Handshake, Secured};
 use super::head::{self, Framing};
+use super::idle_sockets::SocketEntry;
 use super::server_sent_events::{self, StreamSocket};
 use super::unreadable;
 use crate::close::CloseReason;
@@ -52,30 +53,42 @@ pub(super) fn serve(socket: TcpStream, accepted: AcceptedSocket) {
         return;
     }
     #[cfg(feature = "tls")]
-    if accepted.routes.tls.is_some() {
-        tokio::spawn(serve_tls(socket, accepted));
+    if let Some(acceptor) = &accepted.routes.tls {
+        let handshake = Handshake::new(acceptor, &accepted);
+        tokio::spawn(serve_tls(socket, handshake, accepted));
         return;
     }
-    tokio::spawn(serve_socket(ClientSocket::Plain(socket), RequestTimeouts::new(accepted.times), accepted));
+    serve_http(ClientSocket::Plain(socket), RequestTimeouts::new(accepted.times), accepted);
 }
 
 /// Serves a socket again, after a response that had taken it over.
 fn serve_again(socket: ClientSocket, accepted: AcceptedSocket) {
-    tokio::spawn(serve_socket(socket, RequestTimeouts::resumed(accepted.times), accepted));
+    serve_http(socket, RequestTimeouts::resumed(accepted.times), accepted);
+}
+
+/// Serves HTTP on a socket in a task of its own. The socket is listed before the task runs: after a burst of new sockets, the
+/// next one must find those that it may evict.
+fn serve_http(socket: ClientSocket, timeouts: Arc<RequestTimeouts>, accepted: AcceptedSocket) {
+    let entry = accepted.sockets.add(&timeouts);
+    tokio::spawn(serve_socket(socket, timeouts, entry, accepted));
 }
 
 /// Performs the handshake, then serves the socket in a new task, because the task around a handshake is large.
 #[cfg(feature = "tls")]
-async fn serve_tls(socket: TcpStream, accepted: AcceptedSocket) {
+async fn serve_tls(socket: TcpStream, handshake: Handshake, accepted: AcceptedSocket) {
     let Some(acceptor) = &accepted.routes.tls else { return };
-    if let Some(Secured { socket, certificate }) = handshake::perform(socket, acceptor, &accepted).await {
+    if let Some(Secured { socket, certificate }) = handshake.perform(socket, acceptor, &accepted).await {
         let accepted = AcceptedSocket { certificate, ..accepted };
-        tokio::spawn(serve_socket(socket, RequestTimeouts::new(accepted.times), accepted));
+        serve_http(socket, RequestTimeouts::new(accepted.times), accepted);
     }
 }
 
-async fn serve_socket(socket: ClientSocket, timeouts: Arc<RequestTimeouts>, accepted: AcceptedSocket) {
-    let entry = accepted.sockets.add(&timeouts);
+async fn serve_socket(
+    socket: ClientSocket,
+    timeouts: Arc<RequestTimeouts>,
+    entry: SocketEntry,
+    accepted: AcceptedSocket,
+) {
     let taken = Mutex::new(None);
     let service = service_fn(|request: Request<Incoming>| {
         let (accepted, busy, taken) = (&accepted, timeouts.request(), &taken);
