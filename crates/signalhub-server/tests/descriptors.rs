@@ -7,15 +7,21 @@ mod common;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
 
 use common::SECRET;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use common::certificate::{Files, trusting};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
+use tokio_rustls::TlsConnector;
 
 /// A server that may open 160 files.
 struct Server {
-    _child: Child,
+    child: Child,
     public: SocketAddr,
     internal: SocketAddr,
     log: String,
@@ -41,7 +47,7 @@ impl Server {
         };
         let (internal, public) = (address("serving operators").await, address("listening").await);
         tokio::spawn(async move { while let Ok(1..) = stderr.read_line(&mut String::new()).await {} });
-        Self { _child: child, public, internal, log }
+        Self { child, public, internal, log }
     }
 
     /// Opens a socket from one of this machine's addresses.
@@ -56,6 +62,20 @@ impl Server {
         ask(self.connect(last).await, request).await
     }
 
+    /// Performs a handshake on a new socket, asks, and returns the status.
+    async fn ask_with_tls(&self, last: u8, config: &Arc<ClientConfig>) -> Option<String> {
+        let (socket, name) = (self.connect(last).await, ServerName::try_from("127.0.0.1").unwrap());
+        let socket = TlsConnector::from(Arc::clone(config)).connect(name, socket).await.ok()?;
+        ask(socket, IDLE).await.map(|(_, status)| status)
+    }
+
+    /// How many KiB of memory the process has in use.
+    fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     async fn probes(&self) -> Vec<String> {
         let mut answers = Vec::new();
         for path in ["/health/live", "/health/ready", "/metrics"] {
@@ -68,7 +88,7 @@ impl Server {
 }
 
 /// Gives the socket and the status; nothing when there was none.
-async fn ask(mut socket: TcpStream, request: &str) -> Option<(TcpStream, String)> {
+async fn ask<S: AsyncRead + AsyncWrite + Unpin>(mut socket: S, request: &str) -> Option<(S, String)> {
     socket.write_all(request.as_bytes()).await.ok()?;
     let mut status = [0; 12];
     socket.read_exact(&mut status).await.ok()?;
@@ -147,6 +167,50 @@ async fn half_a_head_takes_no_socket_from_others() {
             others.push(socket);
         }
         assert_eq!(server.probes().await, ["200"; 3]);
+    }
+}
+
+/// Half of a handshake, as long as the server reads it: three records of a message of 65 000 bytes.
+fn half_a_handshake() -> Vec<u8> {
+    let mut bytes = vec![22, 3, 1, 0x40, 0, 1, 0, 0xfd, 0xe8];
+    bytes.resize(5 + 0x4000, 0);
+    let more = [&[22, 3, 3, 0x40, 0][..], &[0; 0x4000]].concat();
+    [bytes, more.repeat(2)].concat()
+}
+
+#[tokio::test]
+async fn half_a_handshake_takes_neither_a_socket_from_others_nor_memory_without_limit() {
+    let files = Files::new();
+    let config = trusting(&[files.renew()]);
+    let (chain, key) = (files.path("chain.pem"), files.path("key.pem"));
+    let certificate = [("SIGNALHUB_TLS__CERTIFICATE", &*chain), ("SIGNALHUB_TLS__KEY", &key)];
+    for sent in [&b""[..], b"\x16", &half_a_handshake()] {
+        let server = Server::start(&[certificate[0], certificate[1], ("SIGNALHUB_TLS__HANDSHAKE_TIMEOUT", "1h")]).await;
+        assert_eq!(server.ask_with_tls(9, &config).await.unwrap(), "200");
+        let before = server.resident();
+        let mut held = Vec::new();
+        for number in 0..100 {
+            let mut socket = server.connect(10 + number / 10).await;
+            // One that the server has closed to make room may refuse it.
+            let _ = socket.write_all(sent).await;
+            held.push(socket);
+        }
+        for last in 30..60 {
+            let status = server.ask_with_tls(last, &config).await;
+            assert_eq!(
+                status.as_deref(),
+                Some("200"),
+                "from 127.0.0.{last}, while others have sent {} bytes",
+                sent.len()
+            );
+        }
+        assert_eq!(server.probes().await, ["200"; 3]);
+        let grown = server.resident().saturating_sub(before);
+        assert!(grown < 100 * 128, "{grown} KiB for halves of {} bytes", sent.len());
+        // They were closed, the longest idle ones first.
+        let mut rest = [0; 8];
+        let end = tokio::time::timeout(Duration::from_secs(10), held[0].read(&mut rest)).await.unwrap();
+        assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
     }
 }
 

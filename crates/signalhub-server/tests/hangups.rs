@@ -7,62 +7,40 @@ mod common;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use common::SECRET;
+use common::certificate::Files;
 use common::process::{Server, program};
-use rcgen::CertifiedKey;
 use signalhub_client::Client;
 use signalhub_server::HUB_PATH;
 
 const SECRET_SET: (&str, &str) = ("SIGNALHUB_AUTH__SECRET", SECRET);
 
-/// A folder with a certificate and its key, which is removed with it.
-struct Files {
-    folder: PathBuf,
-    chain: PathBuf,
-    key: PathBuf,
-}
-
-impl Files {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("signalhub-{name}-{}", std::process::id()));
-        fs::create_dir(&folder).unwrap();
-        let files = Self { chain: folder.join("chain.pem"), key: folder.join("key.pem"), folder };
-        let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        fs::write(&files.chain, cert.pem()).unwrap();
-        fs::write(&files.key, signing_key.serialize_pem()).unwrap();
-        files
-    }
-
-    fn variables(&self) -> [(&str, &str); 3] {
-        let (chain, key) = (self.chain.to_str().unwrap(), self.key.to_str().unwrap());
-        [SECRET_SET, ("SIGNALHUB_TLS__CERTIFICATE", chain), ("SIGNALHUB_TLS__KEY", key)]
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
-    }
+/// The variables of a server with a certificate.
+fn with_tls(files: &Files) -> [(&'static str, String); 3] {
+    let (chain, key) = (files.path("chain.pem"), files.path("key.pem"));
+    [(SECRET_SET.0, SECRET.to_owned()), ("SIGNALHUB_TLS__CERTIFICATE", chain), ("SIGNALHUB_TLS__KEY", key)]
 }
 
 #[tokio::test]
 async fn a_hangup_during_the_start_ends_nothing_and_is_obeyed_later() {
-    let files = Files::new("hangup-at-start");
+    let files = Files::new();
+    files.renew();
+    let variables = with_tls(&files);
     // The server waits for the key, because nothing has been written into this pipe.
-    let (key, later) = (fs::read(&files.key).unwrap(), files.folder.join("later.pem"));
-    fs::rename(&files.key, &later).unwrap();
-    assert!(Command::new("mkfifo").arg(&files.key).status().unwrap().success());
+    let (path, later) = (files.path("key.pem"), files.path("later.pem"));
+    let key = fs::read(&path).unwrap();
+    fs::rename(&path, &later).unwrap();
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
     // Opened for both directions, because opening it to write would wait for a reader.
-    let mut pipe = OpenOptions::new().read(true).write(true).open(&files.key).unwrap();
-    let mut server = Server::spawn(&files.variables());
+    let mut pipe = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let mut server = Server::spawn(&variables.each_ref().map(|(name, value)| (*name, &**value)));
     server.logged(" starting").await;
     server.signal("-HUP").await;
     // What reads the key again finds a file.
-    fs::rename(&later, &files.key).unwrap();
+    fs::rename(&later, &path).unwrap();
     pipe.write_all(&key).unwrap();
     drop(pipe);
     server.listening().await;
@@ -110,15 +88,16 @@ async fn a_hangup_does_not_disturb_a_server_that_stops() {
 
 #[tokio::test]
 async fn what_cannot_be_used_is_logged_once_however_many_hangups_there_are() {
-    let files = Files::new("hangup-garbage");
-    let [secret, chain, key] = files.variables();
+    let files = Files::new();
+    files.renew();
+    let variables = with_tls(&files);
+    let [secret, chain, key] = variables.each_ref().map(|(name, value)| (*name, &**value));
     let mut server = Server::start(&[secret, chain, key, ("SIGNALHUB_TLS__RELOAD_INTERVAL", "1d")]).await;
     let refused = "the certificate has changed and cannot be used";
     for garbage in ["garbage", "other garbage"] {
         // Renamed, so that it is never read when only a part of it is written.
-        let written = files.folder.join("written.pem");
-        fs::write(&written, garbage).unwrap();
-        fs::rename(&written, &files.chain).unwrap();
+        files.write("written.pem", garbage);
+        fs::rename(files.path("written.pem"), files.path("chain.pem")).unwrap();
         server.signal("-HUP").await;
         server.logged(refused).await;
         for _ in 0..3 {

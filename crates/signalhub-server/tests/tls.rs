@@ -5,78 +5,15 @@
 mod common;
 
 use std::fs;
-use std::io;
-use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use common::certificate::{Files, connect, trusting};
 use common::{Running, configuration};
-use rcgen::{CertificateParams, KeyPair};
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use signalhub_server::{HUB_PATH, Node};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-
-/// The files of a certificate, in a folder that is removed with it.
-struct Files(PathBuf);
-
-impl Files {
-    fn new() -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("signalhub-tls-{}-{number}", std::process::id()));
-        fs::create_dir(&folder).unwrap();
-        Self(folder)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        fs::write(self.path(name), content).unwrap();
-    }
-
-    /// Writes a new certificate for this address, and returns it.
-    fn renew(&self) -> CertificateDer<'static> {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
-        params.not_after = rcgen::date_time_ymd(2061, 2, 3);
-        let certificate = params.self_signed(&key).unwrap();
-        self.write("key.pem", key.serialize_pem());
-        self.write("chain.pem", certificate.pem());
-        certificate.der().clone()
-    }
-
-    fn settings(&self, more: &str) -> String {
-        let (chain, key) = (self.path("chain.pem"), self.path("key.pem"));
-        format!("[tls]\ncertificate = \"{chain}\"\nkey = \"{key}\"\n{more}")
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn trusting(certificates: &[CertificateDer<'static>]) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    certificates.iter().for_each(|certificate| roots.add(certificate.clone()).unwrap());
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-async fn connect(url: &str, config: &Arc<ClientConfig>) -> io::Result<TlsStream<TcpStream>> {
-    let socket = TcpStream::connect(url.trim_start_matches("http://")).await.unwrap();
-    TlsConnector::from(Arc::clone(config)).connect(ServerName::try_from("127.0.0.1").unwrap(), socket).await
-}
 
 /// The response to a request for a path, on a socket that stays open.
 async fn get(socket: &mut TlsStream<TcpStream>, path: &str) -> String {
@@ -93,6 +30,25 @@ async fn get(socket: &mut TlsStream<TcpStream>, path: &str) -> String {
             return text;
         }
     }
+}
+
+/// A WebSocket to the hub, after the handshake of the hub.
+async fn web_socket(mut socket: TlsStream<TcpStream>, token: &str) -> TlsStream<TcpStream> {
+    let head = format!("GET {HUB_PATH}?access_token={token} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n");
+    let key = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+    socket.write_all(format!("{head}{key}").as_bytes()).await.unwrap();
+    let mut response = Vec::new();
+    while !response.ends_with(b"\r\n\r\n") {
+        response.push(socket.read_u8().await.unwrap());
+    }
+    assert!(response.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&response));
+    let handshake = b"{\"protocol\":\"json\",\"version\":1}\x1e";
+    let frame = [&[0x81, 0x80 | u8::try_from(handshake.len()).unwrap(), 0, 0, 0, 0][..], handshake].concat();
+    socket.write_all(&frame).await.unwrap();
+    let mut answer = [0; 5];
+    socket.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"\x81\x03{}\x1e");
+    socket
 }
 
 async fn until(condition: impl AsyncFn() -> bool) {
@@ -141,15 +97,20 @@ async fn both_listeners_speak_tls_where_that_is_configured() {
 #[tokio::test]
 async fn a_changed_certificate_is_used_and_no_connection_notices() {
     let files = Files::new();
-    let config = trusting(&[files.renew()]);
+    let first = files.renew();
+    let config = trusting(std::slice::from_ref(&first));
     let running = Running::start(configuration(&files.settings("reload_interval = \"100ms\"\ninternal = true"))).await;
-    let mut before = Vec::new();
-    for _ in 0..200 {
-        before.push(connect(&running.url, &config).await.unwrap());
+    let token = running.token(|_| ());
+    let (mut sockets, mut web_sockets) = (Vec::new(), Vec::new());
+    for _ in 0..100 {
+        sockets.push(connect(&running.url, &config).await.unwrap());
+        web_sockets.push(web_socket(connect(&running.url, &config).await.unwrap(), &token).await);
     }
     let renewed = trusting(&[files.renew()]);
     until(async || connect(&running.url, &renewed).await.is_ok()).await;
-    assert!(connect(&running.url, &config).await.is_err(), "the old certificate is not used any more");
+    // A session that is resumed needs no certificate, so this is a client that has none.
+    let other = connect(&running.url, &trusting(&[first])).await;
+    assert!(other.is_err(), "the old certificate is not used any more");
 
     let failures = async || {
         let mut internal = connect(&running.internal, &renewed).await.unwrap();
@@ -174,10 +135,17 @@ async fn a_changed_certificate_is_used_and_no_connection_notices() {
     files.write("chain.pem", used);
     until(async || failures().await == begun + 4).await;
 
-    for socket in &mut before {
+    for socket in &mut sockets {
         assert!(get(socket, "/health").await.starts_with("HTTP/1.1 200"));
     }
-    drop(before);
+    for socket in &mut web_sockets {
+        // A ping of WebSockets, whose mask is zero.
+        socket.write_all(&[0x89, 0x80, 0, 0, 0, 0]).await.unwrap();
+        let mut pong = [0; 2];
+        socket.read_exact(&mut pong).await.unwrap();
+        assert_eq!(pong, [0x8a, 0]);
+    }
+    drop((sockets, web_sockets));
     running.stop().await;
 }
 
@@ -215,7 +183,8 @@ fn a_certificate_that_cannot_be_used_is_refused_with_the_key_and_the_file() {
     let bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     files.write("bad.pem", bad);
     let rsa = ["req", "-x509", "-newkey", "rsa:1024", "-nodes", "-subj", "/CN=short", "-keyout", "short-key.pem"];
-    let made = Command::new("openssl").args(rsa).args(["-out", "short.pem"]).current_dir(&files.0).output().unwrap();
+    let made =
+        Command::new("openssl").args(rsa).args(["-out", "short.pem"]).current_dir(files.folder()).output().unwrap();
     assert!(made.status.success(), "{made:?}");
     let (chain, key) = (files.path("chain.pem"), files.path("key.pem"));
     let path = |name: &str| files.path(name);

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+pub(crate) mod certificate;
 #[cfg(unix)]
 pub(crate) mod process;
 
