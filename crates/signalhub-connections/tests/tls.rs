@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519, SignatureAlgorithm};
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{AlertDescription, ClientConfig, HandshakeKind, ProtocolVersion, RootCertStore};
+use rustls::{AlertDescription, ClientConfig, HandshakeKind, NamedGroup, ProtocolVersion, RootCertStore};
 use signalhub_connections::*;
 use support::{Running, UPGRADE, answer, closed, pass, start_with, until};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -197,6 +197,27 @@ async fn the_own_origin_of_a_page_is_https() {
 }
 
 #[tokio::test]
+async fn the_scheme_that_a_trusted_proxy_names_counts_over_tls() {
+    let certificate = Certificate::new();
+    let config = Arc::new(certificate.client(&[]));
+    for (trusted, forwarded, origin, status) in [
+        (true, "X-Forwarded-Proto: http\r\n", "http://h", 101),
+        (true, "X-Forwarded-Proto: http\r\n", "https://h", 403),
+        (true, "", "https://h", 101),
+        (false, "X-Forwarded-Proto: http\r\n", "http://h", 403),
+        (false, "X-Forwarded-Proto: http\r\n", "https://h", 101),
+    ] {
+        let proxies = TrustedProxies::none();
+        let proxies = if trusted { proxies.trust("127.0.0.1").unwrap() } else { proxies };
+        let tls = Tls::new(certificate.loaded());
+        let running = start(&tls, |server| server.origins(Origins::same()).trusted_proxies(proxies)).await;
+        let mut socket = connect(&running, &config).await.unwrap();
+        send(&mut socket, &format!("{UPGRADE}{forwarded}Origin: {origin}\r\n\r\n")).await;
+        assert_eq!(answer(&mut socket).await.status, status, "{trusted} {forwarded:?} {origin}");
+    }
+}
+
+#[tokio::test]
 async fn only_http_1_1_is_negotiated() {
     let certificate = Certificate::new();
     let tls = Tls::new(certificate.loaded());
@@ -261,6 +282,8 @@ async fn an_older_version_than_the_minimum_is_refused() {
         assert_eq!(connect(&running, &Arc::new(old)).await.is_ok(), accepted, "{minimum:?}");
         let socket = connect(&running, &Arc::new(certificate.client(&[]))).await.unwrap();
         assert_eq!(socket.get_ref().1.protocol_version(), Some(ProtocolVersion::TLSv1_3));
+        let group = socket.get_ref().1.negotiated_key_exchange_group().unwrap();
+        assert_eq!(group.name(), NamedGroup::X25519MLKEM768);
     }
 }
 
