@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 import sys
 import traceback
 from contextlib import asynccontextmanager
@@ -16,9 +17,9 @@ TIMEOUT = 20
 
 
 @asynccontextmanager
-async def connected(url, protocol):
+async def connected(url, protocol, tls=None):
     """A client that is connected until the end of the block."""
-    client = SignalRClient(url, protocol=protocol(), retry_count=1)
+    client = SignalRClient(url, protocol=protocol(), retry_count=1, ssl=tls)
     opened = asyncio.Event()
 
     async def on_open():
@@ -173,14 +174,17 @@ CASES = [
     uploads_in_its_own_way,
 ]
 
+# What is below the messages is different over TLS, not the messages.
+CASES_OVER_TLS = [invokes_methods_and_gets_results, receives_calls_of_the_server_in_order]
+
 PROTOCOLS = {"json": JSONProtocol, "messagepack": MessagepackProtocol}
 
 
-async def passes(url, name, protocol, case):
-    title = f"{name}: {case.__name__.replace('_', ' ')}"
+async def passes(url, name, protocol, case, tls=None):
+    title = f"{name}{' over TLS' if tls else ''}: {case.__name__.replace('_', ' ')}"
 
     async def run():
-        async with connected(url, protocol) as client:
+        async with connected(url, protocol, tls) as client:
             await case(client)
 
     try:
@@ -192,14 +196,17 @@ async def passes(url, name, protocol, case):
     return True
 
 
-async def main(url):
+async def main(url, tls_url=None, root=None):
     logging.disable(logging.CRITICAL)
     results = [await passes(url, *protocol, case) for protocol in PROTOCOLS.items() for case in CASES]
+    if tls_url:
+        tls = ssl.create_default_context(cafile=root)
+        results += [await passes(tls_url, *protocol, case, tls) for protocol in PROTOCOLS.items() for case in CASES_OVER_TLS]
     print(f"{results.count(True)} passed, {results.count(False)} failed")
     return 0 if all(results) else 1
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: client.py URL-OF-THE-CONFORMANCE-HUB")
-    sys.exit(asyncio.run(main(sys.argv[1])))
+    if len(sys.argv) not in (2, 4):
+        sys.exit("usage: client.py URL-OF-THE-CONFORMANCE-HUB [URL-OVER-TLS FILE-OF-ITS-ROOT]")
+    sys.exit(asyncio.run(main(*sys.argv[1:])))

@@ -1,12 +1,14 @@
 //! The conformance server of the workspace, for the gates that talk to it.
 
+use std::fs;
 use std::io::{self, BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use crate::command::{cargo, run as run_command, say};
+use crate::command::{cargo, run as run_command, say, works};
 use crate::workspace::Workspace;
 
 /// Starting takes milliseconds; a machine under load gets some more.
@@ -23,14 +25,71 @@ impl ConformanceServer {
     /// Builds and starts it.
     pub(super) fn start(workspace: &Workspace) -> io::Result<Self> {
         run_command(cargo(&["build", "--package", "protocol-tests", "--bins"]).current_dir(&workspace.root))?;
+        Self::run(workspace, None)
+    }
+
+    /// Starts a program that was built, with a certificate or without TLS.
+    fn run(workspace: &Workspace, certificate: Option<&Certificate>) -> io::Result<Self> {
         let mut command = Command::new(workspace.binary("conformance-server"));
         command.args(["--listen", "127.0.0.1:0"]).current_dir(&workspace.root).stdout(Stdio::piped());
+        if let Some(certificate) = certificate {
+            command.arg("--certificate").arg(&certificate.chain).arg("--key").arg(&certificate.key);
+        }
         let child = command.spawn().map_err(|error| io::Error::other(format!("conformance-server: {error}")))?;
         // From here on the child is stopped even if its output is not understood.
         let mut server = Self { child, url: String::new() };
         server.url = wait_for_url(&lines(&mut server.child))?;
         say(&format!("conformance-server listens on {}", server.url))?;
         Ok(server)
+    }
+}
+
+/// A certificate for this machine that signs itself, and its key.
+struct Certificate {
+    chain: PathBuf,
+    key: PathBuf,
+}
+
+impl Certificate {
+    /// Makes a new one in the target folder.
+    fn new(workspace: &Workspace) -> io::Result<Self> {
+        let folder = workspace.target.join("certificate-of-clients");
+        fs::create_dir_all(&folder)?;
+        let certificate = Self { chain: folder.join("chain.pem"), key: folder.join("key.pem") };
+        let mut openssl = Command::new("openssl");
+        openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]);
+        openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout"]);
+        openssl.arg(&certificate.key).arg("-out").arg(&certificate.chain);
+        run_command(openssl.stderr(Stdio::null()))?;
+        Ok(certificate)
+    }
+}
+
+/// Two servers under test, without and with TLS.
+pub(super) struct ConformanceServers {
+    plain: ConformanceServer,
+    /// The server with TLS and the file with its certificate, if openssl can make one.
+    tls: Option<(ConformanceServer, PathBuf)>,
+}
+
+impl ConformanceServers {
+    /// Builds the program and starts it twice.
+    pub(super) fn start(workspace: &Workspace) -> io::Result<Self> {
+        let plain = ConformanceServer::start(workspace)?;
+        if !works(Command::new("openssl").arg("version")) {
+            say("openssl is not installed, so the client is not run over TLS: apt-get install openssl")?;
+            return Ok(Self { plain, tls: None });
+        }
+        let certificate = Certificate::new(workspace)?;
+        let server = ConformanceServer::run(workspace, Some(&certificate))?;
+        Ok(Self { plain, tls: Some((server, certificate.chain)) })
+    }
+
+    /// What a client is told: the URL of its hub, and the URL of the same hub over TLS with the file of the certificate.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let hub = |server: &ConformanceServer| format!("{}/conformance", server.url);
+        let tls = self.tls.iter().flat_map(|(server, chain)| [hub(server), chain.display().to_string()]);
+        std::iter::once(hub(&self.plain)).chain(tls).collect()
     }
 }
 
@@ -75,7 +134,7 @@ fn wait_for_url(lines: &Receiver<String>) -> io::Result<String> {
 }
 
 fn url(line: &str) -> Option<&str> {
-    line.split_whitespace().find(|word| word.starts_with("http://"))
+    line.split_whitespace().find(|word| word.starts_with("http://") || word.starts_with("https://"))
 }
 
 #[cfg(test)]

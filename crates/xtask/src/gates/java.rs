@@ -3,7 +3,7 @@
 use std::io;
 use std::process::Command;
 
-use super::conformance_server::ConformanceServer;
+use super::conformance_server::ConformanceServers;
 use crate::command::{run_counted, say, works};
 use crate::counts::Counts;
 use crate::workspace::Workspace;
@@ -15,10 +15,15 @@ pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
         )?;
         return Ok(Counts::default());
     }
-    let server = ConformanceServer::start(workspace)?;
+    let servers = ConformanceServers::start(workspace)?;
     let mut maven = Command::new("mvn");
     maven.args(["--quiet", "--batch-mode", "-Dstyle.color=never", "compile", "exec:java"]);
     maven.arg(format!("-Dbuild.folder={}", workspace.target.join("java-client").display()));
-    maven.arg("-Dexec.mainClass=Client").arg(format!("-Dexec.args={}/conformance", server.url));
+    maven.arg("-Dexec.mainClass=Client").arg(format!("-Dexec.args={}", quoted(&servers.arguments())));
     run_counted(maven.current_dir(workspace.root.join("protocol-tests/clients/java")), Counts::of_clients)
+}
+
+/// Arguments in one text, as Maven takes it.
+fn quoted(arguments: &[String]) -> String {
+    arguments.iter().map(|argument| format!("\"{argument}\"")).collect::<Vec<_>>().join(" ")
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::process::Command;
 
-use super::conformance_server::ConformanceServer;
+use super::conformance_server::ConformanceServers;
 use crate::command::{run as run_command, run_counted, say, works};
 use crate::counts::Counts;
 use crate::workspace::Workspace;
@@ -31,8 +31,8 @@ pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
         "requirements.txt",
     ]);
     run_command(install.current_dir(&folder))?;
-    let server = ConformanceServer::start(workspace)?;
+    let servers = ConformanceServers::start(workspace)?;
     let mut client = Command::new(&python);
-    client.arg("client.py").arg(format!("{}/conformance", server.url));
+    client.arg("client.py").args(servers.arguments());
     run_counted(client.current_dir(&folder), Counts::of_clients)
 }

@@ -5,6 +5,13 @@ import com.microsoft.signalr.TransportEnum;
 import io.reactivex.rxjava3.core.Observable;
 import io.reactivex.rxjava3.core.Single;
 import io.reactivex.rxjava3.schedulers.Schedulers;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.KeyStore;
+import java.security.cert.Certificate;
+import java.security.cert.CertificateFactory;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -153,6 +160,32 @@ public final class Client {
         return cases;
     }
 
+    /** The cases over TLS: what is below the messages is different there, not the messages. */
+    private static Map<String, Case> casesOverTls() {
+        Map<String, Case> cases = new LinkedHashMap<>();
+        cases.put("invokes methods and gets results over TLS", Client::invokesMethodsAndGetsResults);
+        cases.put("receives every call of the server over TLS", Client::receivesEveryCallOfTheServer);
+        return cases;
+    }
+
+    /** Makes the client trust the certificates of a file in PEM, as an installation does: by the trust store of Java. */
+    private static void trust(String file) throws Exception {
+        KeyStore trusted = KeyStore.getInstance("PKCS12");
+        trusted.load(null, null);
+        try (InputStream pem = Files.newInputStream(Path.of(file))) {
+            for (Certificate certificate : CertificateFactory.getInstance("X.509").generateCertificates(pem)) {
+                trusted.setCertificateEntry("root " + trusted.size(), certificate);
+            }
+        }
+        Path store = Files.createTempFile("trusted", ".p12");
+        store.toFile().deleteOnExit();
+        try (OutputStream out = Files.newOutputStream(store)) {
+            trusted.store(out, "password".toCharArray());
+        }
+        System.setProperty("javax.net.ssl.trustStore", store.toString());
+        System.setProperty("javax.net.ssl.trustStorePassword", "password");
+    }
+
     private static boolean passes(String url, TransportEnum transport, Map.Entry<String, Case> entry) {
         String title = transport + "/json: " + entry.getKey();
         HubConnection connection = HubConnectionBuilder.create(url).withTransport(transport).build();
@@ -172,12 +205,21 @@ public final class Client {
         return true;
     }
 
-    public static void main(String[] arguments) {
+    /** Takes the URL of the hub, and the URL of the same hub over TLS with the file of its certificate. */
+    public static void main(String[] arguments) throws Exception {
+        if (arguments.length > 1) {
+            trust(arguments[2]);
+        }
         int passed = 0;
         int failed = 0;
         for (TransportEnum transport : List.of(TransportEnum.WEBSOCKETS, TransportEnum.LONG_POLLING)) {
-            for (Map.Entry<String, Case> entry : cases(transport).entrySet()) {
-                if (passes(arguments[0], transport, entry)) {
+            List<Boolean> results = new ArrayList<>();
+            cases(transport).entrySet().forEach(entry -> results.add(passes(arguments[0], transport, entry)));
+            if (arguments.length > 1) {
+                casesOverTls().entrySet().forEach(entry -> results.add(passes(arguments[1], transport, entry)));
+            }
+            for (boolean result : results) {
+                if (result) {
                     passed++;
                 } else {
                     failed++;
