@@ -163,6 +163,25 @@ async fn a_ticket_opens_one_connection_until_that_ends() {
 }
 
 #[tokio::test]
+async fn a_ticket_opens_a_connection_of_version_0() {
+    let running = ticketed().await;
+    let negotiate = async |token: &str| {
+        let headers = [PAGE, ("Authorization", &*bearer(token))];
+        let answer = running.ask("POST /echo/negotiate", &headers).await;
+        serde_json::from_str::<Value>(&answer.body).unwrap()
+    };
+    let redirection = negotiate("token.ann").await;
+    let ticket = redirection["accessToken"].as_str().unwrap();
+    let answer = negotiate(ticket).await;
+    let id = answer["connectionId"].as_str().unwrap();
+    let (status, mut socket) = running.upgrade(&url(id, ticket), "").await;
+    assert_eq!(status, 101);
+    echo(&mut socket, "works").await;
+    assert_eq!(running.upgrade(&url(id, ticket), "").await.0, 409);
+    assert_eq!(running.upgrade(&url(id, "token.ann"), "").await.0, 409, "the token finds the connection as well");
+}
+
+#[tokio::test]
 async fn an_upgrade_without_negotiation_binds_a_ticket() {
     let mut running = ticketed().await;
     let ticket = ticket(&running, "token.ann").await;

@@ -1,6 +1,7 @@
 use futures_util::FutureExt;
 
 use super::*;
+use crate::auth::ticket::Ticket;
 use crate::outbound::Writer;
 
 fn registry(limits: Limits) -> Arc<Registry> {
@@ -85,6 +86,8 @@ async fn a_drain_is_spread_evenly() {
     assert!(registry.is_draining());
     registry.draining().await;
     assert_eq!(negotiate(&registry), Err(AttachError::Refused(Limit::Draining)));
+    let issued = registry.issue_ticket(Ticket::random().hash(), &Arc::default(), Duration::MAX, &QuotaKey::default());
+    assert_eq!(issued, Err(Limit::Draining));
     assert!(matches!(attach(&registry, &waiting), Err(AttachError::Unknown)));
     assert!(matches!(
         registry.admit(&send_queue(), &QuotaKey::default(), None),

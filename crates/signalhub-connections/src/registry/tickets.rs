@@ -85,9 +85,10 @@ struct OpenTicket {
     identity: Arc<Identity>,
     /// The number of the endpoint that issued it.
     endpoint: usize,
-    /// How long it stays open from now, and from each negotiation.
+    /// How long it stays open after it was issued, and after each negotiation.
     lifetime: Duration,
-    expires: Instant,
+    /// When that was.
+    since: Instant,
     /// The connection that it negotiated last.
     connection: Option<ConnectionToken>,
     /// How many tickets it counts as.
@@ -102,6 +103,12 @@ pub(super) struct OpenTickets {
     /// The sum of their weights.
     weight: usize,
     quotas: Quotas,
+}
+
+impl OpenTicket {
+    fn is_open(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) < self.lifetime
+    }
 }
 
 impl OpenTickets {
@@ -122,7 +129,7 @@ impl OpenTickets {
             identity: Arc::clone(identity),
             endpoint: key.owner.endpoint,
             lifetime,
-            expires: Instant::now() + lifetime,
+            since: Instant::now(),
             connection: None,
             weight,
             share: share.map_err(Limit::of_negotiations)?,
@@ -140,7 +147,7 @@ impl OpenTickets {
         endpoint: usize,
     ) -> Result<&Arc<Identity>, TicketError> {
         let ticket = self.by_hash.get(&hash).filter(|ticket| ticket.endpoint == endpoint);
-        let ticket = ticket.filter(|ticket| Instant::now() < ticket.expires).ok_or(TicketError::Unknown)?;
+        let ticket = ticket.filter(|ticket| ticket.is_open(Instant::now())).ok_or(TicketError::Unknown)?;
         match wanted {
             TicketUse::Negotiate => Ok(&ticket.identity),
             TicketUse::Open if ticket.connection.is_none() => Ok(&ticket.identity),
@@ -157,7 +164,7 @@ impl OpenTickets {
     /// Binds a ticket to a new connection. Returns what the connection keeps of it.
     pub(super) fn bind(&mut self, hash: TicketHash, connection: &ConnectionToken) -> Option<Box<ConnectionTicket>> {
         let ticket = self.by_hash.get_mut(&hash)?;
-        ticket.expires = Instant::now() + ticket.lifetime;
+        ticket.since = Instant::now();
         ticket.connection = Some(connection.clone());
         Some(Box::new(ConnectionTicket { hash, identity: Arc::clone(&ticket.identity) }))
     }
@@ -177,7 +184,7 @@ impl OpenTickets {
         let Self { by_hash, weight, quotas } = self;
         let mut unused = 0;
         by_hash.retain(|_, ticket| {
-            let keep = now < ticket.expires;
+            let keep = ticket.is_open(now);
             if !keep {
                 *weight -= usize::from(ticket.weight);
                 quotas.release(std::mem::take(&mut ticket.share));
