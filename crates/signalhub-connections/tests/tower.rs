@@ -7,6 +7,7 @@ mod support;
 
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -279,4 +280,26 @@ async fn the_refresh_route_is_served_where_the_endpoint_has_it() {
     assert_eq!(ask("GET", &format!("/?id={id}"), "ann").await.0, 200);
     assert_eq!(ask("POST", &format!("/refresh?id={id}"), "ann").await.0, 200);
     assert_eq!(ask("POST", &format!("/refresh?id={id}"), "eve").await.0, 403);
+}
+
+#[tokio::test]
+async fn refused_credentials_are_checked_again_when_they_may_be_accepted() {
+    struct Late(Arc<AtomicBool>);
+
+    impl Authenticate for Late {
+        fn authenticate(&self, _: &RequestHead) -> Authentication {
+            match self.0.load(Ordering::Relaxed) {
+                true => Authentication::Identified(Identity::user("ann")),
+                false => Authentication::Invalid("the key is not known".into()),
+            }
+        }
+
+        fn ready(&self, _: &RequestHead) -> Option<BoxFuture<()>> {
+            let has_key = Arc::clone(&self.0);
+            Some(Box::pin(async move { has_key.store(true, Ordering::Relaxed) }))
+        }
+    }
+
+    let mut service = TowerEndpoint::new(Endpoint::new(Echo).authenticate(Late(Arc::default())));
+    assert_eq!(call(&mut service, "POST", "/negotiate").await.0, StatusCode::OK);
 }

@@ -90,7 +90,7 @@ problem_codes! {
     UnsupportedEncoding = UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", "The body is encoded", "Send the body as it is, without `Content-Encoding`.";
     RateLimited = TOO_MANY_REQUESTS, "rate_limited", "Too much is published", "Wait as long as `Retry-After` says, or raise `publish.rate`.";
     TooManyFailures = TOO_MANY_REQUESTS, "too_many_failures", "Too many wrong keys and tokens came from this address", "Wait as long as `Retry-After` says, correct the key or the token, or raise `limits.failed_authentications`.";
-    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The server is stopping", "Wait as long as `Retry-After` says and try again.";
+    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The server is not available", "`detail` tells why, such as that it is stopping. Wait as long as `Retry-After` says and try again.";
 }
 
 /// A server that restarts is back soon, and another server behind the same address may answer at once.

@@ -30,6 +30,9 @@ fn a_token_is_kept_for_a_minute_and_never_past_its_expiry() {
     }
     // A clock that is set forward ends the token too.
     assert!(tokens.get(TokenHash::of("long"), now, time + HOUR).is_none());
+    // One that is set back does not keep it for longer than a minute.
+    assert!(tokens.get(TokenHash::of("long"), now + 59 * second, time - HOUR).is_some());
+    assert!(tokens.get(TokenHash::of("long"), now + 60 * second, time - HOUR).is_none());
 }
 
 #[test]
