@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::error::CommandError;
 use crate::commands::sources::Sources;
-use crate::commands::{config, key, listen, publish, serve, token};
+use crate::commands::{config, key, listen, miskey, publish, serve, token};
 use crate::log;
 
 /// A hub for the official SignalR clients, with a publish API.
@@ -31,6 +31,9 @@ enum Command {
     /// Makes API keys for clients that publish
     #[command(subcommand)]
     Key(key::Command),
+    /// Makes and cancels the keys of PrintFactory clients, in the configured file
+    #[command(subcommand)]
+    Miskey(miskey::Command),
     /// Checks and explains the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -55,6 +58,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         None | Some(Command::Serve) => serve::run(&sources).await,
         Some(Command::Token(command)) => token::run(&sources, command).await,
         Some(Command::Key(command)) => key::run(&command),
+        Some(Command::Miskey(command)) => miskey::run(&sources, &command),
         Some(Command::Config(command)) => config::run(&sources, &command).await,
         Some(Command::Publish(arguments)) => publish::run(&sources, arguments).await,
         Some(Command::Listen(arguments)) => listen::run(&arguments).await,

@@ -5,6 +5,7 @@ pub(crate) mod credentials;
 pub(crate) mod error;
 pub(crate) mod key;
 pub(crate) mod listen;
+pub(crate) mod miskey;
 pub(crate) mod publish;
 pub(crate) mod serve;
 pub(crate) mod server_trust;

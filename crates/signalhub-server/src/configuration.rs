@@ -11,6 +11,7 @@ mod leeway;
 mod log_filter;
 mod maximum;
 mod negotiation;
+mod printfactory;
 mod publish_client;
 mod rate;
 mod reference;
@@ -31,7 +32,7 @@ use signalhub::events::EventName;
 use signalhub_dialects::smc::{ElementType, Version};
 
 pub use address::{Address, HostName, Listener, Proxy, PublicUrl, WebOrigin};
-pub use choice::{DefaultGrants, ForwardedHeader, LogFormat, MinimumTlsVersion, TicketClients};
+pub use choice::{DefaultGrants, ForwardedHeader, LogFormat, MinimumTlsVersion, SecondConnection, TicketClients};
 pub use issuer::{
     Audiences, GrantsByRole, IssuerKeys, KeyFile, KeyFileKind, KeySetLocation, RequiredClaims, TokenIssuer,
 };
@@ -39,6 +40,7 @@ pub use key_url::KeyUrl;
 pub use leeway::Leeway;
 pub use log_filter::LogFilter;
 pub use maximum::{Maximum, SocketShare};
+pub use printfactory::MisKeysPath;
 pub(crate) use publish_client::Nearness;
 pub use publish_client::{ClientName, ExpiryTime, KeyDigest, PublishClient};
 pub use rate::{CallRateLimit, RateLimit};
@@ -338,6 +340,17 @@ configuration! {
         allow_unknown: bool = false;
         /// For how many undeclared events the server counts positions, beside those with subscribers. Those that were not published for the longest time are forgotten, and continue at a higher position if they are published again.
         maximum_unknown: NonZeroUsize = count(10_000);
+    }
+    /// The dialect of PrintFactory, for listeners that connect with a `MisKey`, on a listener of its own with the TLS and the limits of the public one. The page `printfactory.md` tells what is the same as at the vendor's server.
+    printfactory at "dialects.printfactory": PrintFactory {
+        /// The address of the dialect; empty for none. While it is on, there are the events `printfactory.job.changed`, `printfactory.device.changed`, `printfactory.nest.changed` and `printfactory.automation-job.changed`.
+        listen: Listener = Listener::Off;
+        /// The file with the keys, as hashes. `signalhub miskey` changes it. The running server looks at it every `tls.reload_interval`, and at SIGHUP. It is made when the first key is generated.
+        keys: MisKeysPath = MisKeysPath::new("miskeys.json");
+        /// What happens when a connected organisation connects once more: `replace` closes the old connection with 4409, `refuse` answers the new one with 409.
+        second_connection: SecondConnection = SecondConnection::Replace;
+        /// The longest body of a request that publishes the status of a device or a job.
+        maximum_body_size: ByteSize = ByteSize::kibibytes(64);
     }
     /// The dialect of Forcepoint SMC, for its API clients, on a listener of its own with the TLS and the limits of the public one. The page about it says what is the same as at the vendor's server.
     smc at "dialects.smc": Smc {

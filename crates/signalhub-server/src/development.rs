@@ -69,10 +69,15 @@ impl Development {
             let address = loopback("publish.listen", publish, failed).await?;
             configuration.publish.listen = Listener::At(Address::new(address.to_string()));
         }
-        if let Listener::At(smc) = &configuration.smc.listen {
-            let failed = |address, error| StartError::ListenForDialect { name: "smc", address, error };
-            let address = loopback("dialects.smc.listen", smc, failed).await?;
-            configuration.smc.listen = Listener::At(Address::new(address.to_string()));
+        for (name, key, listener) in [
+            ("printfactory", "dialects.printfactory.listen", &mut configuration.printfactory.listen),
+            ("smc", "dialects.smc.listen", &mut configuration.smc.listen),
+        ] {
+            if let Listener::At(address) = listener {
+                let failed = |address, error| StartError::ListenForDialect { name, address, error };
+                let address = loopback(key, address, failed).await?;
+                *listener = Listener::At(Address::new(address.to_string()));
+            }
         }
         // A page that a developer serves on this machine, or opens from a tool that does, works at once.
         configuration.cors.allow_loopback = true;

@@ -1,6 +1,6 @@
 //! A running server: the hub, the publish API and the broker between them.
 
-mod dialects;
+pub(crate) mod dialects;
 mod listeners;
 
 use std::io;
@@ -12,11 +12,12 @@ use portos_notifications::broker;
 use signalhub::connections::{ExpiredCredentials, GuessLimit, Issuers, Tickets, TransportKind, Transports};
 use signalhub::events::{Broker, Catalogue, EventName, Grants, Resources, UnknownEvents};
 use signalhub::{Endpoint, ErrorDetails, Hub, HubOptions, Server, ShutdownMessage};
+use signalhub_dialects::printfactory::KeyFileError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::dialects::DialectListener;
-use self::listeners::{encrypted, hosts, internal, listen_error, public, publishers};
+use self::listeners::{internal, public, publishers};
 use crate::configuration::{self as settings, Auth, Configuration, DefaultGrants, Events, TicketClients};
 use crate::http_api::counts::{Counts, IssuerCounts};
 use crate::http_api::publish::PublishApi;
@@ -63,33 +64,38 @@ impl Node {
         verifier.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let tls = listener_tls::configured(&configuration.tls)?.map(Arc::new);
         tls.iter().filter_map(|tls| tls.warning()).for_each(|warning| tracing::warn!("{warning}"));
-        let reloader = Reloader::new(tls.clone(), verifier.files, configuration.tls.reload_interval);
+        let mis_keys = dialects::mis_keys(&configuration.printfactory)?;
+        let interval = configuration.tls.reload_interval;
+        let reloader = Reloader::new(tls.clone(), verifier.files, mis_keys.clone(), interval);
         let lifecycle = Lifecycle::default();
         let broker = Broker::builder(dialects::declare(catalogue(&configuration.events), configuration))
             .undeclared_names(configuration.events.maximum_unknown.get())
             .build();
         let hub = hub(configuration, broker.clone());
         let guesses = guess_limit(configuration.limits.failed_authentications);
-        let endpoint = endpoint(&configuration.hub, hub.clone()).authenticate(Arc::clone(&verifier.tokens));
-        let endpoint = if auth.refresh_endpoint { endpoint.refresh_route() } else { endpoint };
-        let endpoint = tickets(configuration).into_iter().fold(endpoint, Endpoint::tickets);
+        let endpoint = endpoint(configuration, hub.clone()).authenticate(Arc::clone(&verifier.tokens));
         let endpoint = guesses.iter().cloned().fold(endpoint, Endpoint::guess_limit);
         let authorizer =
             authorizer(auth, Arc::clone(&verifier.tokens), &configuration.publish).limited(guesses.clone());
         let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone());
         let refused = publish.refused();
-        let (server, address) = public(configuration).await?;
+        let (server, address) = public(configuration, tls.as_deref()).await?;
         let server = server.endpoint(HUB_PATH, endpoint);
         let publish = Arc::new(publish.waiting_for(server.readers()));
         let routes = PublicRoutes::new(Arc::clone(&publish), Publishing::Here);
         let publishers = publishers(configuration, tls.as_deref(), routes).await?;
         let place = if publishers.is_some() { Publishing::Elsewhere } else { Publishing::Here };
         let server = server.otherwise(PublicRoutes::new(publish, place));
-        let server = encrypted(server, tls.as_deref()).map_err(|error| listen_error(configuration, error))?;
-        let server = if configuration.listen.check_hosts { server.hosts(hosts(configuration)) } else { server };
         let mut counts = Counts::new(server.connections(), hub, broker.clone(), refused).with_tls(tls.clone());
         counts = publishers.iter().fold(counts, |counts, (server, _)| counts.with_listener(server.connections()));
-        let dialects = dialects::bind(configuration, &broker, guesses.as_ref(), tls.as_deref()).await?;
+        let shared = dialects::Shared {
+            broker: &broker,
+            guesses: guesses.as_ref(),
+            tls: tls.as_deref(),
+            mis_keys: mis_keys.as_ref(),
+            readers: server.readers(),
+        };
+        let dialects = dialects::bind(configuration, shared).await?;
         counts = counts.with_dialects(dialects.iter().map(DialectListener::counts).collect());
         counts = counts.with_issuers(IssuerCounts::new(auth, verifier.tokens, verifier.fetches.clone()));
         let internal = internal(configuration, tls.as_deref()).await?;
@@ -213,6 +219,9 @@ pub enum StartError {
     /// The keys of an issuer cannot be used.
     #[error(transparent)]
     IssuerKeys(#[from] IssuerKeyError),
+    /// The keys of PrintFactory cannot be used.
+    #[error("\"dialects.printfactory.keys\": {0}")]
+    MisKeys(#[from] KeyFileError),
     /// The certificate of the listeners cannot be used.
     #[error(transparent)]
     Tls(#[from] ListenerTlsError),
@@ -312,7 +321,8 @@ fn tickets(configuration: &Configuration) -> Option<Tickets> {
     Some(configuration.listen.public_url.iter().fold(tickets, |tickets, url| url.used_by(tickets)))
 }
 
-fn endpoint(limits: &settings::HubLimits, hub: Hub) -> Endpoint {
+fn endpoint(configuration: &Configuration, hub: Hub) -> Endpoint {
+    let limits = &configuration.hub;
     let endpoint = Endpoint::new(hub)
         .transports(TRANSPORTS)
         .send_timeout(limits.transport_send_timeout)
@@ -321,7 +331,9 @@ fn endpoint(limits: &settings::HubLimits, hub: Hub) -> Endpoint {
         .disconnect_timeout(limits.disconnect_timeout)
         .minimum_negotiate_version(limits.minimum_protocol_version)
         .on_expired_credentials(ExpiredCredentials::Close);
-    if limits.stateful_reconnect { endpoint.allow_stateful_reconnects() } else { endpoint }
+    let endpoint = if limits.stateful_reconnect { endpoint.allow_stateful_reconnects() } else { endpoint };
+    let endpoint = if configuration.auth.refresh_endpoint { endpoint.refresh_route() } else { endpoint };
+    tickets(configuration).into_iter().fold(endpoint, Endpoint::tickets)
 }
 
 /// The hub and the publish API share this limit: wrong credentials at either count towards it.

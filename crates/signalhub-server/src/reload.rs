@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use signalhub_dialects::printfactory::{MisKeys, Reloaded};
 use tokio::sync::Notify;
 
 use crate::configuration::ReloadInterval;
@@ -22,6 +23,7 @@ pub(crate) struct Reloader {
 struct Files {
     tls: Option<Arc<ListenerTls>>,
     keys: KeyFiles,
+    mis_keys: Option<MisKeys>,
 }
 
 /// Makes a running server read its files again at once.
@@ -36,8 +38,13 @@ impl ReloadRequest {
 }
 
 impl Reloader {
-    pub(crate) fn new(tls: Option<Arc<ListenerTls>>, keys: KeyFiles, interval: ReloadInterval) -> Self {
-        let files = Arc::new(Files { tls, keys });
+    pub(crate) fn new(
+        tls: Option<Arc<ListenerTls>>,
+        keys: KeyFiles,
+        mis_keys: Option<MisKeys>,
+        interval: ReloadInterval,
+    ) -> Self {
+        let files = Arc::new(Files { tls, keys, mis_keys });
         Self { files, interval: interval.time(), request: ReloadRequest::default() }
     }
 
@@ -65,5 +72,12 @@ impl Files {
             tls.reload();
         }
         self.keys.reload();
+        match self.mis_keys.as_ref().map(MisKeys::reload) {
+            Some(Ok(Reloaded::Replaced)) => tracing::info!("the MisKeys were replaced"),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "the MisKeys have changed and cannot be used; the old ones are kept");
+            }
+            Some(Ok(Reloaded::Unchanged)) | None => {}
+        }
     }
 }

@@ -73,6 +73,16 @@ choice! {
 }
 
 choice! {
+    /// What happens when an organisation that has a connection opens another one.
+    SecondConnection, "\"replace\" or \"refuse\"", {
+        /// The old one is closed.
+        Replace = "replace",
+        /// The new one is refused.
+        Refuse = "refuse",
+    }
+}
+
+choice! {
     /// How the log is written.
     LogFormat, "\"text\" or \"json\"", {
         /// For people.

@@ -3,14 +3,15 @@
 use std::io;
 use std::net::SocketAddr;
 
-use signalhub::connections::{ConnectionCounts, GuessLimit};
+use signalhub::connections::{ConnectionCounts, GuessLimit, Readers};
 use signalhub::events::{Broker, Catalogue};
 use signalhub::{Endpoint, Server};
+use signalhub_dialects::printfactory::{self, KeyFileError, MisKeyFile, MisKeys, PrintFactory};
 use signalhub_dialects::smc::{self, Smc};
 
 use super::StartError;
-use super::listeners::{encrypted, listen, public_limits, trusted_proxies};
-use crate::configuration::{self as settings, Configuration, Listener, SmcSessionTracking};
+use super::listeners::{encrypted, hosts, listen, public_limits, trusted_proxies};
+use crate::configuration::{self as settings, Configuration, Listener, SecondConnection, SmcSessionTracking};
 use crate::listener_tls::ListenerTls;
 
 /// The listener of a dialect that is on.
@@ -31,20 +32,54 @@ impl DialectListener {
 
 /// Declares the events of the dialects that are on.
 pub(super) fn declare(catalogue: Catalogue, configuration: &Configuration) -> Catalogue {
+    let catalogue = match configuration.printfactory.listen {
+        Listener::At(_) => printfactory::declare(catalogue),
+        Listener::Off => catalogue,
+    };
     match configuration.smc.listen {
         Listener::At(_) => Smc::declare(catalogue, &configuration.smc.element_types),
         Listener::Off => catalogue,
     }
 }
 
+/// Reads the keys of PrintFactory, if the dialect is on.
+///
+/// # Errors
+/// If their file cannot be read or does not contain keys.
+pub(crate) fn mis_keys(settings: &settings::PrintFactory) -> Result<Option<MisKeys>, KeyFileError> {
+    match settings.listen {
+        Listener::At(_) => MisKeys::open(MisKeyFile::new(settings.keys.path())).map(Some),
+        Listener::Off => Ok(None),
+    }
+}
+
+/// What the dialects share with the rest of a node.
+pub(super) struct Shared<'a> {
+    pub(super) broker: &'a Broker,
+    pub(super) guesses: Option<&'a GuessLimit>,
+    pub(super) tls: Option<&'a ListenerTls>,
+    pub(super) mis_keys: Option<&'a MisKeys>,
+    /// The clients of the hub that publishers wait for.
+    pub(super) readers: Readers,
+}
+
 /// Binds the listeners of the dialects that are on.
 pub(super) async fn bind(
     configuration: &Configuration,
-    broker: &Broker,
-    guesses: Option<&GuessLimit>,
-    tls: Option<&ListenerTls>,
+    shared: Shared<'_>,
 ) -> Result<Vec<DialectListener>, StartError> {
+    let Shared { broker, guesses, tls, mis_keys, readers } = shared;
     let mut listeners = Vec::new();
+    if let (Listener::At(address), Some(keys)) = (&configuration.printfactory.listen, mis_keys) {
+        let configure = |endpoint| limited(endpoint, &configuration.hub);
+        let (name, address) = ("printfactory", address.as_str());
+        let failed = |error| StartError::ListenForDialect { name, address: address.to_owned(), error };
+        let mount = |server: Server| {
+            let dialect = printfactory(&configuration.printfactory, broker, keys, guesses);
+            dialect.waiting_for([readers, server.readers()]).mount(server, configure)
+        };
+        listeners.push(listener(name, address, configuration, tls, mount).await.map_err(failed)?);
+    }
     if let Listener::At(address) = &configuration.smc.listen {
         let smc = Smc::new(broker.clone(), smc_settings(configuration), guesses.cloned());
         let configure = |endpoint| limited(endpoint, &configuration.hub);
@@ -71,12 +106,30 @@ async fn listener(
         .trusted_proxies(trusted_proxies(&configuration.listen))
         .drain_time(configuration.listen.drain_time);
     let server = encrypted(mount(server), tls)?;
+    let checks = configuration.listen.check_hosts;
+    let server = if checks { server.hosts(hosts(configuration)) } else { server };
     Ok(DialectListener { name, server, address })
 }
 
 /// Sets the limits of slow clients, which are those of the hub.
 fn limited(endpoint: Endpoint, limits: &settings::HubLimits) -> Endpoint {
     endpoint.send_timeout(limits.transport_send_timeout).queue_limit(limits.transport_max_buffer_size.bytes())
+}
+
+fn printfactory(
+    settings: &settings::PrintFactory,
+    broker: &Broker,
+    keys: &MisKeys,
+    guesses: Option<&GuessLimit>,
+) -> PrintFactory {
+    let second = match settings.second_connection {
+        SecondConnection::Replace => printfactory::SecondConnection::Replace,
+        SecondConnection::Refuse => printfactory::SecondConnection::Refuse,
+    };
+    let dialect = PrintFactory::new(broker.clone(), keys.clone())
+        .second_connection(second)
+        .maximum_body_size(settings.maximum_body_size.bytes());
+    guesses.cloned().into_iter().fold(dialect, PrintFactory::guess_limit)
 }
 
 fn smc_settings(configuration: &Configuration) -> smc::Settings {

@@ -20,25 +20,6 @@ pub(super) async fn listen(address: &str) -> io::Result<(Server, SocketAddr)> {
     Ok((server, address))
 }
 
-/// The public listener, without its pages.
-pub(super) async fn public(configuration: &Configuration) -> Result<(Server, SocketAddr), StartError> {
-    let failed = |error| listen_error(configuration, error);
-    let (server, address) = listen(configuration.listen.public.as_str()).await.map_err(failed)?;
-    let server = server
-        .send_buffer_size(configuration.listen.send_buffer_size.bytes())
-        .map_err(failed)?
-        .limits(public_limits(configuration))
-        .origins(origins(&configuration.cors))
-        .trusted_proxies(trusted_proxies(&configuration.listen))
-        .drain_time(configuration.listen.drain_time);
-    Ok((server, address))
-}
-
-/// Why the public listener cannot be used.
-pub(super) fn listen_error(configuration: &Configuration, error: io::Error) -> StartError {
-    StartError::Listen { address: configuration.listen.public.as_str().to_owned(), error }
-}
-
 /// The internal listener, without its pages; `None` if none is configured.
 pub(super) async fn internal(
     configuration: &Configuration,
@@ -108,6 +89,23 @@ fn sockets_limit(configuration: &Configuration, limits: Limits) -> Limits {
 fn origins(cors: &Cors) -> Origins {
     let origins = cors.origins.iter().fold(Origins::same(), |origins, origin| origin.allowed_by(origins));
     if cors.allow_loopback { origins.allow_loopback() } else { origins }
+}
+
+/// Binds the public listener.
+pub(super) async fn public(
+    configuration: &Configuration,
+    tls: Option<&ListenerTls>,
+) -> Result<(Server, SocketAddr), StartError> {
+    let Listen { public, send_buffer_size, drain_time, check_hosts, .. } = &configuration.listen;
+    let failed = |error| StartError::Listen { address: public.as_str().to_owned(), error };
+    let (server, address) = listen(public.as_str()).await.map_err(failed)?;
+    let server = encrypted(server.send_buffer_size(send_buffer_size.bytes()).map_err(failed)?, tls)
+        .map_err(failed)?
+        .limits(public_limits(configuration))
+        .origins(origins(&configuration.cors))
+        .trusted_proxies(trusted_proxies(&configuration.listen))
+        .drain_time(*drain_time);
+    Ok((if *check_hosts { server.hosts(hosts(configuration)) } else { server }, address))
 }
 
 /// Binds the listener of publishers, if there is one.

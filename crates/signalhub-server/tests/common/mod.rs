@@ -7,6 +7,7 @@ pub(crate) mod certificate;
 #[cfg(unix)]
 pub(crate) mod process;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use signalhub_server::configuration::{ApiKey, SigningSecret};
-use signalhub_server::{Configuration, Counts, HUB_PATH, Node, TokenContent, sign};
+use signalhub_server::{Configuration, Counts, HUB_PATH, Node, ReloadRequest, TokenContent, sign};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -51,6 +52,8 @@ pub(crate) struct Running {
     /// Where the internal listener is.
     pub(crate) internal: String,
     pub(crate) counts: Counts,
+    pub(crate) reload: ReloadRequest,
+    dialects: Vec<(&'static str, SocketAddr)>,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<()>,
 }
@@ -62,11 +65,17 @@ impl Running {
         let publish_url = format!("http://{}", node.publish_address());
         let internal = node.internal_address().map_or_else(String::new, |address| format!("http://{address}"));
         let counts = node.counts();
+        let (reload, dialects) = (node.reload_request(), node.dialect_addresses().collect());
         let (stop, stopped) = oneshot::channel::<()>();
         let ended = tokio::spawn(async move {
             node.run_until(async { drop(stopped.await) }).await.unwrap();
         });
-        Self { configuration, url, publish_url, internal, counts, stop, ended }
+        Self { configuration, url, publish_url, internal, counts, reload, dialects, stop, ended }
+    }
+
+    /// Where a dialect listens.
+    pub(crate) fn dialect(&self, name: &str) -> SocketAddr {
+        self.dialects.iter().find(|(known, _)| *known == name).unwrap().1
     }
 
     pub(crate) fn hub(&self) -> String {
