@@ -1,26 +1,53 @@
-//! The Python client pysignalr against the conformance server, where Python is installed.
+//! The Python clients, where Python is installed: pysignalr against the conformance server, and that of Forcepoint SMC against the
+//! binary.
 
 use std::io;
+use std::path::Path;
 use std::process::Command;
 
 use super::conformance_server::ConformanceServers;
-use crate::command::{run as run_command, run_counted, say, works};
+use crate::command::{cargo, run as run_command, run_counted, say, works};
 use crate::counts::Counts;
 use crate::workspace::Workspace;
 
+/// pysignalr.
 pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
+    let Some(mut client) = client(workspace, "protocol-tests/clients/python", "python-client")? else {
+        return Ok(Counts::default());
+    };
+    let servers = ConformanceServers::start(workspace)?;
+    run_counted(client.args(servers.arguments()), Counts::of_clients)
+}
+
+/// The client of Forcepoint SMC. It starts the binary itself, once for each kind of session, with and without TLS.
+pub(crate) fn run_smc(workspace: &Workspace) -> io::Result<Counts> {
+    let Some(mut client) = client(workspace, "protocol-tests/clients/smc", "smc-client")? else {
+        return Ok(Counts::default());
+    };
+    run_command(cargo(&["build", "--package", "signalhub-server"]).current_dir(&workspace.root))?;
+    run_counted(client.arg(workspace.binary("signalhub")), Counts::of_clients)
+}
+
+/// A command that runs the client in this folder, with what it requires installed; `None` if there is no Python.
+fn client(workspace: &Workspace, folder: &str, environment: &str) -> io::Result<Option<Command>> {
     if !works(Command::new("python3").args(["-c", "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))"]))
     {
         say("Python 3.10 with venv is not installed, so the Python client is not run: apt-get install python3-venv")?;
-        return Ok(Counts::default());
+        return Ok(None);
     }
-    let folder = workspace.root.join("protocol-tests/clients/python");
-    let environment = workspace.target.join("python-client");
+    let (folder, environment) = (workspace.root.join(folder), workspace.target.join(environment));
     let python = environment.join("bin/python");
     if !works(Command::new(&python).arg("--version")) {
         run_command(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
     }
-    let mut install = Command::new(&python);
+    install(&python, &folder)?;
+    let mut client = Command::new(&python);
+    client.arg("client.py").current_dir(&folder);
+    Ok(Some(client))
+}
+
+fn install(python: &Path, folder: &Path) -> io::Result<()> {
+    let mut install = Command::new(python);
     install.args([
         "-m",
         "pip",
@@ -30,9 +57,5 @@ pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
         "--requirement",
         "requirements.txt",
     ]);
-    run_command(install.current_dir(&folder))?;
-    let servers = ConformanceServers::start(workspace)?;
-    let mut client = Command::new(&python);
-    client.arg("client.py").args(servers.arguments());
-    run_counted(client.current_dir(&folder), Counts::of_clients)
+    run_command(install.current_dir(folder))
 }
