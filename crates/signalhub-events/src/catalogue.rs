@@ -6,15 +6,7 @@ use std::sync::Arc;
 
 use crate::event::Event;
 use crate::name::EventName;
-
-/// Tells whether an event has resources, or whether a filter asks for one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Resources {
-    /// It is about a resource and an action.
-    With,
-    /// It is about neither.
-    Without,
-}
+use crate::resources::Resources;
 
 /// Tells what happens to events that the catalogue does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

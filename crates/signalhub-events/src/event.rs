@@ -6,9 +6,9 @@ use bytes::Bytes;
 use time::OffsetDateTime;
 
 use crate::action::Action;
-use crate::catalogue::Resources;
 use crate::name::check_length;
 use crate::name::{EventName, NameError, Organisation, ResourceName};
+use crate::resources::Resources;
 
 /// Holds one thing that happened, as it was published.
 #[derive(Debug, Clone, PartialEq, Eq)]

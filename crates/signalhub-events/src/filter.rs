@@ -1,10 +1,10 @@
 //! The filter of a subscription.
 
 use crate::action::Action;
-use crate::catalogue::Resources;
 use crate::event::Event;
 use crate::name::check_length;
 use crate::name::{EventName, NameError, ResourceName};
+use crate::resources::Resources;
 
 /// Describes the events that one subscription matches.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

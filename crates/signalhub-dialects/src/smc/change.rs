@@ -8,8 +8,8 @@ use serde::de::{self, Deserializer, Visitor};
 use serde_json::value::RawValue;
 use signalhub_events::{Action, Event};
 
-use super::context::shortened;
 use super::element::{ElementType, is_element_id};
+use super::selection::shortened;
 
 /// The name of the event.
 pub const ELEMENTS_CHANGED: &str = "smc.elements.changed";

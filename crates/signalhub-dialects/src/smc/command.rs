@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use signalhub_connections::{Frame, MessageKind};
 
-use super::context::shortened;
+use super::selection::shortened;
 
 /// A command of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]

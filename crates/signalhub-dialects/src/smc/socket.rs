@@ -12,9 +12,9 @@ use tokio::time::Instant;
 
 use super::change::ELEMENTS_CHANGED;
 use super::command::{Answer, Command};
-use super::context::{Context, ContextError};
 use super::event_text::EventText;
 use super::opening::Opening;
+use super::selection::{Selection, SelectionError};
 use super::state::State;
 
 /// The longest message of a client.
@@ -145,14 +145,14 @@ impl<'a> Channels<'a> {
             return Err(OpenError::TooMany(most));
         }
         let account = self.opening.session.account();
-        let named = Context::read(context, &self.state.element_types, |known| account.sees(known.as_str()))?;
+        let named = Selection::read(context, &self.state.element_types, |known| account.sees(known.as_str()))?;
         let (id, scope) = (self.next, account.scope());
         let subscriber = Channel { text: Arc::clone(&self.opening.text), outbound: self.outbound.clone(), id };
         let mut subscriptions = self.state.broker.attach(subscriber, scope);
         let all = Filter::new(EventName::new(ELEMENTS_CHANGED));
         let filters = match named {
-            Context::All => vec![all],
-            Context::Types(types) => types.iter().map(|named| all.clone().with_resource(named.resource())).collect(),
+            Selection::All => vec![all],
+            Selection::Types(types) => types.iter().map(|named| all.clone().with_resource(named.resource())).collect(),
         };
         filters.iter().try_for_each(|filter| subscriptions.check(filter))?;
         self.send(&Answer::subscribed(context, id).to_frame());
@@ -179,7 +179,7 @@ enum OpenError {
     #[error("a connection has at most {0} subscriptions: unsubscribe from others first")]
     TooMany(usize),
     #[error(transparent)]
-    Context(#[from] ContextError),
+    Selection(#[from] SelectionError),
     #[error(transparent)]
     Subscribe(#[from] SubscribeError),
 }

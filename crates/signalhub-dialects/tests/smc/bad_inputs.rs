@@ -58,7 +58,7 @@ async fn a_message_that_is_too_long_or_not_utf_8_ends_its_socket_alone() {
 }
 
 #[tokio::test]
-async fn a_flood_of_contexts_is_refused_beyond_the_limit() {
+async fn a_flood_of_subscriptions_is_refused_beyond_the_limit() {
     let running = start().await;
     let mut client = running.open(&running.log_in(KEY).await).await;
     for _ in 0..100 {

@@ -14,7 +14,7 @@ fn event(running: &Running, change: &str, element: &str, id: u64) -> String {
 }
 
 #[tokio::test]
-async fn contexts_choose_what_a_client_gets() {
+async fn names_and_lists_choose_what_a_client_gets() {
     let running = start().await;
     let cookie = running.log_in(KEY).await;
     for (context, hosts, networks, routers) in [
@@ -79,7 +79,7 @@ async fn overlapping_subscriptions_get_a_message_each_and_ids_count_per_connecti
 }
 
 #[tokio::test]
-async fn an_unsubscribed_context_gets_nothing_more_and_its_id_is_not_used_again() {
+async fn an_ended_subscription_gets_nothing_more_and_its_id_is_not_used_again() {
     let running = start().await;
     let mut client = running.open(&running.log_in(KEY).await).await;
     client.subscribe("host").await;

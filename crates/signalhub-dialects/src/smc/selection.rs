@@ -1,4 +1,4 @@
-//! Contexts: the elements that a client subscribes to, as `{"context": …}` names them.
+//! Selections: the elements that a client subscribes to, as `{"context": …}` names them.
 
 use super::element::{ElementType, ElementTypes, list};
 
@@ -7,7 +7,7 @@ const LONGEST: usize = 4096;
 
 /// The elements that a subscription is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Context {
+pub(super) enum Selection {
     /// All elements: `*`, or an empty text (the package's docstring).
     All,
     /// The elements of these types, each once.
@@ -16,7 +16,7 @@ pub(super) enum Context {
 
 /// Why a context is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ContextError {
+pub(super) enum SelectionError {
     #[error("the context is too long: at most {LONGEST} bytes are allowed, found {0}")]
     TooLong(usize),
     #[error("the context names no element type between two commas: expected a list such as \"host, router\"")]
@@ -25,16 +25,16 @@ pub(super) enum ContextError {
     Unknown { name: String, allowed: String },
 }
 
-impl Context {
+impl Selection {
     /// Reads a context: `*`, nothing, or names with commas between them, with or without blanks. A name that `may_see` refuses is
     /// as unknown as one that does not exist.
     pub(super) fn read(
         text: &str,
         types: &ElementTypes,
         may_see: impl Fn(&ElementType) -> bool,
-    ) -> Result<Self, ContextError> {
+    ) -> Result<Self, SelectionError> {
         if text.len() > LONGEST {
-            return Err(ContextError::TooLong(text.len()));
+            return Err(SelectionError::TooLong(text.len()));
         }
         if matches!(text.trim(), "" | "*") {
             return Ok(Self::All);
@@ -42,11 +42,11 @@ impl Context {
         let mut named = Vec::new();
         for name in text.split(',').map(str::trim) {
             if name.is_empty() {
-                return Err(ContextError::EmptyName);
+                return Err(SelectionError::EmptyName);
             }
             let known = types.get(name).filter(|known| may_see(known)).ok_or_else(|| {
                 let allowed = list(types.iter().filter(|known| may_see(known)));
-                ContextError::Unknown { name: shortened(name), allowed }
+                SelectionError::Unknown { name: shortened(name), allowed }
             })?;
             named.push(known.clone());
         }
@@ -72,18 +72,18 @@ mod tests {
         ElementTypes::new(["host", "network", "router", "secret"].map(|name| name.parse().unwrap()))
     }
 
-    fn read(text: &str) -> Result<Context, ContextError> {
-        Context::read(text, &types(), |known| known.as_str() != "secret")
+    fn read(text: &str) -> Result<Selection, SelectionError> {
+        Selection::read(text, &types(), |known| known.as_str() != "secret")
     }
 
-    fn named(names: &[&str]) -> Result<Context, ContextError> {
-        Ok(Context::Types(names.iter().map(|name| name.parse().unwrap()).collect()))
+    fn named(names: &[&str]) -> Result<Selection, SelectionError> {
+        Ok(Selection::Types(names.iter().map(|name| name.parse().unwrap()).collect()))
     }
 
     #[test]
     fn all_elements_or_lists_of_types_with_and_without_blanks_are_read() {
         for all in ["*", "", " ", " * "] {
-            assert_eq!(read(all), Ok(Context::All), "{all:?}");
+            assert_eq!(read(all), Ok(Selection::All), "{all:?}");
         }
         assert_eq!(read("host"), named(&["host"]));
         for list in ["host,router", "host, router", " router ,host", "router,host,router, host"] {
@@ -95,14 +95,14 @@ mod tests {
     fn errors_tell_what_is_wrong_and_what_is_allowed() {
         let allowed = || "host, network, router".to_owned();
         for name in ["nothing", "Host", "secret", "*"] {
-            let error = Err(ContextError::Unknown { name: name.to_owned(), allowed: allowed() });
+            let error = Err(SelectionError::Unknown { name: name.to_owned(), allowed: allowed() });
             assert_eq!(read(&format!("host,{name}")), error);
         }
         for list in [",", "host,", ",host", "host,,router"] {
-            assert_eq!(read(list), Err(ContextError::EmptyName), "{list:?}");
+            assert_eq!(read(list), Err(SelectionError::EmptyName), "{list:?}");
         }
-        assert_eq!(read(&"host,".repeat(10_000)), Err(ContextError::TooLong(50_000)));
-        let Err(ContextError::Unknown { name, .. }) = read(&"é".repeat(1000)) else { panic!("it is unknown") };
+        assert_eq!(read(&"host,".repeat(10_000)), Err(SelectionError::TooLong(50_000)));
+        let Err(SelectionError::Unknown { name, .. }) = read(&"é".repeat(1000)) else { panic!("it is unknown") };
         assert_eq!(name.chars().count(), 81);
     }
 }
