@@ -28,31 +28,19 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 pub(super) struct NotificationSockets(pub(super) Arc<State>);
 
 impl ConnectionHandler for NotificationSockets {
-    fn handle(self: Arc<Self>, connection: Connection) -> BoxFuture<()> {
+    fn handle(self: Arc<Self>, mut connection: Connection) -> BoxFuture<()> {
         Box::pin(async move {
-            let Some(opening) = connection.identity().attachment::<Opening>() else {
-                return connection.close(CloseReason::Refused).await;
+            let end = match connection.identity().attachment::<Opening>() {
+                Some(opening) => match opening.session.open_socket(connection.outbound()) {
+                    Some(_socket) => serve(&self.0, &opening, &mut connection).await,
+                    None => End::SessionEnded,
+                },
+                None => End::Reason(CloseReason::Refused),
             };
-            let Some(socket) = opening.session.open_socket(connection.outbound()) else {
-                return session_ended(connection).await;
-            };
-            let (connection, end) = serve(&self.0, &opening, connection).await;
-            drop(socket);
-            match end {
-                End::Reason(reason) => connection.close(reason).await,
-                End::SessionEnded => session_ended(connection).await,
-                End::Drain => {
-                    let frame = CloseFrame::new(CloseCode::GOING_AWAY, "the server stops");
-                    connection.close_with(CloseReason::ServerShutdown, frame).await;
-                }
-            }
+            // In an allocation of its own, so that a connection takes no memory for its end while it lives.
+            Box::pin(close(connection, end)).await;
         })
     }
-}
-
-async fn session_ended(connection: Connection) {
-    let frame = CloseFrame::new(CloseCode::POLICY_VIOLATION, "the session has ended");
-    connection.close_with(CloseReason::CredentialsExpired, frame).await;
 }
 
 /// Why a socket is closed.
@@ -62,15 +50,27 @@ enum End {
     Drain,
 }
 
+async fn close(connection: Connection, end: End) {
+    let (reason, frame) = match end {
+        End::Reason(reason) => return connection.close(reason).await,
+        End::SessionEnded => {
+            let frame = CloseFrame::new(CloseCode::POLICY_VIOLATION, "the session has ended");
+            (CloseReason::CredentialsExpired, frame)
+        }
+        End::Drain => (CloseReason::ServerShutdown, CloseFrame::new(CloseCode::GOING_AWAY, "the server stops")),
+    };
+    connection.close_with(reason, frame).await;
+}
+
 /// Serves a socket until something ends it. Its subscriptions end before it is closed.
-async fn serve(state: &State, opening: &Opening, mut connection: Connection) -> (Connection, End) {
+async fn serve(state: &State, opening: &Opening, connection: &mut Connection) -> End {
     if connection.read_messages(LONGEST_MESSAGE).is_err() {
-        return (connection, End::Reason(CloseReason::Refused));
+        return End::Reason(CloseReason::Refused);
     }
     let mut channels = Channels::new(state, opening, connection.outbound());
     let mut last_heartbeat = Instant::now();
     connection.skip_ticks_for(HEARTBEAT_INTERVAL);
-    let end = loop {
+    loop {
         match connection.receive(Intake::Open).await {
             Received::Message { kind } => {
                 channels.on_message(kind, connection.input());
@@ -84,14 +84,12 @@ async fn serve(state: &State, opening: &Opening, mut connection: Connection) -> 
                 }
                 connection.skip_ticks_for(HEARTBEAT_INTERVAL.saturating_sub(now.duration_since(last_heartbeat)));
             }
-            Received::Ended(reason) => break End::Reason(reason),
-            Received::Aborted => break End::SessionEnded,
-            Received::Drain => break End::Drain,
+            Received::Ended(reason) => return End::Reason(reason),
+            Received::Aborted => return End::SessionEnded,
+            Received::Drain => return End::Drain,
             _ => {}
         }
-    };
-    drop(channels);
-    (connection, end)
+    }
 }
 
 /// The subscriptions of a socket.
