@@ -127,10 +127,15 @@ impl Tickets {
     }
 }
 
+/// Tells whether an origin is one of a page of HTTP or HTTPS, and not of an application or `null`.
+fn is_web(origin: &str) -> bool {
+    matches!(origin.split_once("://"), Some(("http" | "https", host)) if RequestedHost::parse(host).is_some())
+}
+
 /// The scheme and host that a browser sent a request to, as far as they can be told behind proxies.
 fn base(request: &Parts) -> Option<String> {
     let origin = request.headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
-    if let Some(origin) = origin
+    if let Some(origin) = origin.filter(|origin| is_web(origin))
         && request.headers.get(FETCH_SITE).is_some_and(|site| site == "same-origin")
     {
         return Some(origin.to_owned());

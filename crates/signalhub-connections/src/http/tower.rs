@@ -60,6 +60,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// - Where a request comes from: the limits per address, [`TowerEndpoint::trusted_proxies`] and
 ///   [`Connection::remote_address`](crate::Connection::remote_address) need a [`RemoteAddress`] among the extensions of each
 ///   request. With axum, a `map_request` middleware takes it from `ConnectInfo`; see the example `axum`.
+/// - Which address clients use: [`Endpoint::tickets`] needs [`Tickets::public_url`](crate::Tickets::public_url).
 /// - Shutdown: await [`TowerEndpoint::drain`] before the server ends.
 #[derive(Clone)]
 pub struct TowerEndpoint(Arc<Shared>);

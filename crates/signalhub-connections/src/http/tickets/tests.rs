@@ -41,6 +41,9 @@ fn clients_are_sent_to_the_address_that_they_negotiated_at() {
             HTTP,
             Some("http://a.example:3000/hub"),
         ),
+        // A page without an origin of its own, or of an application.
+        (&[host, ("origin", "null"), ("sec-fetch-site", "same-origin")], HTTP, Some("http://a.example:3000/hub")),
+        (&[host, ("origin", "file://"), ("sec-fetch-site", "same-origin")], HTTP, Some("http://a.example:3000/hub")),
         // A page of HTTPS came through a proxy that speaks TLS, except on this machine and in applications.
         (&[host, ("origin", "https://c.example")], HTTP, Some("https://a.example:3000/hub")),
         (&[("host", "localhost:3000"), ("origin", "https://c.example")], HTTP, Some("http://localhost:3000/hub")),
