@@ -85,8 +85,9 @@ describe("the TLS of the binary", { skip: withoutOpenssl }, () => {
     await t.test("resumes sessions of TLS 1.3, without early data", async (t) => {
       const session = certificate.chain + ".session";
       t.after(() => rmSync(session, { force: true }));
-      await client(server, ["-tls1_3", "-sess_out", session], [[DONE, "GET /health HTTP/1.0\r\n\r"]]);
-      const resumed = await client(server, ["-tls1_3", "-sess_in", session]);
+      const request = [[DONE, "GET /health HTTP/1.0\r\n\r"]];
+      await client(server, ["-tls1_3", "-sess_out", session], request);
+      const resumed = await client(server, ["-tls1_3", "-sess_in", session], request);
       assert.match(resumed, /Reused, TLSv1\.3[^]*Max Early Data: 0/);
     });
     const strict = await start({ SIGNALHUB_TLS__MINIMUM_VERSION: "1.3" });
