@@ -110,3 +110,22 @@ async fn what_cannot_be_used_is_logged_once_however_many_hangups_there_are() {
     let (code, _, log) = server.terminate().await;
     assert_eq!((code, log.matches(refused).count()), (Some(0), 2), "{log}");
 }
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_read_to_its_end_does_not_keep_a_server_that_stops() {
+    let files = Files::new();
+    files.renew();
+    let variables = with_tls(&files);
+    let mut server = Server::start(&variables.each_ref().map(|(name, value)| (*name, &**value))).await;
+    // Nothing is ever written into this pipe.
+    let path = files.path("chain.pem");
+    fs::remove_file(&path).unwrap();
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    server.signal("-HUP").await;
+    server.logged("SIGHUP").await;
+    // Opening it to write waits until the server reads.
+    let opened = tokio::task::spawn_blocking(move || OpenOptions::new().write(true).open(path));
+    let _pipe = opened.await.unwrap().unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(20), server.terminate()).await;
+    assert_eq!(ended.expect("the process ends").0, Some(0));
+}
