@@ -3,6 +3,7 @@
 //! Values come from `signalhub.toml`, then from `SIGNALHUB_<SECTION>__<KEY>`, then from flags; the later one wins.
 
 mod address;
+mod certificate_name;
 mod choice;
 mod event;
 mod issuer;
@@ -32,7 +33,10 @@ use signalhub::events::EventName;
 use signalhub_dialects::smc::{ElementType, Version};
 
 pub use address::{Address, HostName, Listener, Proxy, PublicUrl, WebOrigin};
-pub use choice::{DefaultGrants, ForwardedHeader, LogFormat, MinimumTlsVersion, SecondConnection, TicketClients};
+pub use certificate_name::CertificateName;
+pub use choice::{
+    ClientCertificates, DefaultGrants, ForwardedHeader, LogFormat, MinimumTlsVersion, SecondConnection, TicketClients,
+};
 pub use issuer::{
     Audiences, GrantsByRole, IssuerKeys, KeyFile, KeyFileKind, KeySetLocation, RequiredClaims, TokenIssuer,
 };
@@ -194,6 +198,10 @@ configuration! {
         reload_interval: ReloadInterval = ReloadInterval::default();
         /// How long a client may take for the TLS handshake.
         handshake_timeout: Duration = Duration::from_secs(10);
+        /// The file with the certificates of the authorities whose client certificates are accepted, in PEM. Needs `tls.client_auth`.
+        client_ca: Option<PemFile> = None;
+        /// Whether publishers are asked for a certificate: `none`, `optional` or `required`. It applies to `publish.listen` alone if that is set, else to `listen.public`, where web pages and all other clients are then asked, too. Needs `tls.client_ca`.
+        client_auth: ClientCertificates = ClientCertificates::None;
         /// Whether the internal listener speaks TLS, too.
         internal: bool = false;
     }

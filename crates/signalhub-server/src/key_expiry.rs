@@ -75,13 +75,13 @@ mod tests {
         let rows: &[(u64, &[&str])] = &[
             (0, &[]),
             (31, &[]),
-            (32, &["publish.clients[0]: the key of far expires soon"]),
+            (32, &["publish.clients[0]: the access of far expires soon"]),
             (33, &[]),
             // The clock was set back.
             (0, &[]),
             (40, &[]),
-            (100, &["publish.clients[1]: the key of soon has expired"]),
-            (300, &["publish.clients[0]: the key of far has expired"]),
+            (100, &["publish.clients[1]: the access of soon has expired"]),
+            (300, &["publish.clients[0]: the access of far has expired"]),
             (301, &[]),
         ];
         for (hours, expected) in rows {

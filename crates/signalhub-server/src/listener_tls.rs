@@ -5,9 +5,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use signalhub::connections::{Tls, TlsCertificate, TlsCertificateError, TlsHandshakes, TlsVersion};
+use signalhub::connections::{
+    ClientAuth, ClientAuthorities, ClientAuthoritiesError, Tls, TlsCertificate, TlsCertificateError, TlsHandshakes,
+    TlsVersion,
+};
 
-use crate::configuration::{self as settings, MinimumTlsVersion};
+use crate::configuration::{self as settings, ClientCertificates, MinimumTlsVersion};
 use crate::file_content::FileContent;
 
 /// How long a file with a certificate or a key may be.
@@ -20,6 +23,7 @@ pub(crate) struct ListenerTls {
     files: CertificateFiles,
     /// What the files contained when they were last read.
     seen: Mutex<Contents>,
+    client_ca: Option<ClientCa>,
     /// When the certificate that is used expires, in seconds since 1970.
     not_after: AtomicI64,
     replaced: AtomicU64,
@@ -36,6 +40,16 @@ struct CertificateFiles {
 struct Contents {
     certificate: FileContent,
     key: FileContent,
+}
+
+/// The authorities whose client certificates are accepted, and where they come from.
+#[derive(Debug)]
+struct ClientCa {
+    file: PathBuf,
+    authorities: ClientAuthorities,
+    auth: ClientAuth,
+    /// What the file contained when it was last read.
+    seen: Mutex<FileContent>,
 }
 
 /// Why the certificate of the listeners cannot be used.
@@ -70,6 +84,15 @@ pub enum ListenerTlsError {
         #[source]
         error: TlsCertificateError,
     },
+    /// The authorities of client certificates cannot be used.
+    #[error("\"tls.client_ca\": {}: {error}", .file.display())]
+    UnusableAuthorities {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        error: ClientAuthoritiesError,
+    },
 }
 
 /// Reads the certificate and its key. `None` if none is configured.
@@ -83,6 +106,12 @@ pub(crate) fn configured(settings: &settings::Tls) -> Result<Option<ListenerTls>
         (None, Some(_)) => return Err(ListenerTlsError::Alone { key: "tls.key", missing: "tls.certificate" }),
         (None, None) if settings.internal => {
             return Err(ListenerTlsError::Alone { key: "tls.internal", missing: "tls.certificate" });
+        }
+        (None, None) if settings.client_auth != ClientCertificates::None => {
+            return Err(ListenerTlsError::Alone { key: "tls.client_auth", missing: "tls.certificate" });
+        }
+        (None, None) if settings.client_ca.is_some() => {
+            return Err(ListenerTlsError::Alone { key: "tls.client_ca", missing: "tls.certificate" });
         }
         (None, None) => return Ok(None),
     };
@@ -99,6 +128,7 @@ pub(crate) fn configured(settings: &settings::Tls) -> Result<Option<ListenerTls>
         tls,
         files,
         seen: Mutex::new(contents),
+        client_ca: ClientCa::configured(settings)?,
         not_after: not_after.into(),
         replaced: AtomicU64::new(0),
         failed: AtomicU64::new(0),
@@ -125,19 +155,83 @@ impl CertificateFiles {
     }
 }
 
+impl ClientCa {
+    fn configured(settings: &settings::Tls) -> Result<Option<Self>, ListenerTlsError> {
+        let auth = match settings.client_auth {
+            ClientCertificates::None => None,
+            ClientCertificates::Optional => Some(ClientAuth::Optional),
+            ClientCertificates::Required => Some(ClientAuth::Required),
+        };
+        let (file, auth) = match (&settings.client_ca, auth) {
+            (Some(file), Some(auth)) => (file.path().to_owned(), auth),
+            (Some(_), None) => {
+                return Err(ListenerTlsError::Alone { key: "tls.client_ca", missing: "tls.client_auth" });
+            }
+            (None, Some(_)) => {
+                return Err(ListenerTlsError::Alone { key: "tls.client_auth", missing: "tls.client_ca" });
+            }
+            (None, None) => return Ok(None),
+        };
+        let content = FileContent::read(&file, LONGEST_FILE);
+        let authorities = authorities(&file, &content)?;
+        Ok(Some(Self { file, authorities, auth, seen: Mutex::new(content) }))
+    }
+
+    /// Reads the file again; `None` if it has not changed. Authorities that cannot be used replace no others.
+    fn reload(&self) -> Option<Result<(), ListenerTlsError>> {
+        let content = FileContent::read(&self.file, LONGEST_FILE);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen == content {
+            return None;
+        }
+        let read = authorities(&self.file, &content);
+        *seen = content;
+        Some(read.map(|authorities| self.authorities.replace(&authorities)))
+    }
+}
+
+fn authorities(file: &Path, content: &FileContent) -> Result<ClientAuthorities, ListenerTlsError> {
+    let bytes = content.bytes().map_err(|error| unreadable(("tls.client_ca", &file.to_owned()), error))?;
+    ClientAuthorities::from_pem(bytes)
+        .map_err(|error| ListenerTlsError::UnusableAuthorities { file: file.to_owned(), error })
+}
+
 fn unreadable((key, file): (&'static str, &PathBuf), error: String) -> ListenerTlsError {
     ListenerTlsError::Unreadable { key, file: file.clone(), error }
 }
 
 impl ListenerTls {
     /// What a server needs to speak TLS.
-    pub(crate) fn tls(&self) -> &Tls {
-        &self.tls
+    pub(crate) fn tls(&self) -> Tls {
+        self.tls.clone()
     }
 
-    /// Reads the files again. If they have changed, the next handshakes use what they contain, or the old certificate if it
-    /// cannot be used.
+    /// What the server that has the publish API needs: it asks for client certificates if that is configured.
+    pub(crate) fn tls_for_publishers(&self) -> Tls {
+        match &self.client_ca {
+            Some(ClientCa { authorities, auth, .. }) => self.tls().client_certificates(authorities, *auth),
+            None => self.tls(),
+        }
+    }
+
+    /// Reads the files again. If they have changed, the next handshakes use what they contain, or the old certificate and
+    /// the old authorities if they cannot be used.
     pub(crate) fn reload(&self) {
+        self.reload_certificate();
+        match self.client_ca.as_ref().and_then(ClientCa::reload) {
+            None => {}
+            Some(Ok(())) => {
+                self.replaced.fetch_add(1, Ordering::Relaxed);
+                tracing::info!("the authorities of client certificates were replaced");
+            }
+            Some(Err(error)) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(%error, "the authorities of client certificates have changed and cannot be used; the old ones are kept");
+            }
+        }
+    }
+
+    fn reload_certificate(&self) {
         let contents = self.files.read();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if *seen == contents {
@@ -169,7 +263,7 @@ impl ListenerTls {
         self.tls.handshakes()
     }
 
-    /// How often the certificate was replaced, and how often what replaced it could not be used.
+    /// How often the certificate or the authorities were replaced, and how often what replaced them could not be used.
     pub(crate) fn reloads(&self) -> [(&'static str, u64); 2] {
         [("replaced", self.replaced.load(Ordering::Relaxed)), ("failed", self.failed.load(Ordering::Relaxed))]
     }

@@ -87,7 +87,7 @@ impl Node {
         let place = if publishers.is_some() { Publishing::Elsewhere } else { Publishing::Here };
         let server = server.otherwise(PublicRoutes::new(publish, place));
         let mut counts = Counts::new(server.connections(), hub, broker.clone(), refused).with_tls(tls.clone());
-        counts = publishers.iter().fold(counts, |counts, (server, _)| counts.with_listener(server.connections()));
+        publishers.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
         let shared = dialects::Shared {
             broker: &broker,
             guesses: guesses.as_ref(),
@@ -99,7 +99,7 @@ impl Node {
         counts = counts.with_dialects(dialects.iter().map(DialectListener::counts).collect());
         counts = counts.with_issuers(IssuerCounts::new(auth, verifier.tokens, verifier.fetches.clone()));
         let internal = internal(configuration, tls.as_deref()).await?;
-        counts = internal.iter().fold(counts, |counts, (server, _)| counts.with_listener(server.connections()));
+        internal.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
         let routes = InternalRoutes::new(lifecycle.clone(), counts.clone());
         let internal = internal.map(|(server, address)| (server.otherwise(routes), address));
         let shutdown_delay = configuration.listen.shutdown_delay;

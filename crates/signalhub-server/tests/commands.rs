@@ -195,7 +195,7 @@ async fn commands_exit_with_what_came_of_them() {
             "\"publish.clients[0].key\": expected a key of at",
         ),
         (&["config", "check"], &[("SIGNALHUB_PUBLISH__CLIENTS", short)], 0, "the configuration "),
-        (&["config", "check"], &[("SIGNALHUB_PUBLISH__CLIENTS", expired)], 0, "the key of billing has expired"),
+        (&["config", "check"], &[("SIGNALHUB_PUBLISH__CLIENTS", expired)], 0, "the access of billing has expired"),
         (
             &["config", "check"],
             &[("SIGNALHUB_PUBLISH__CLIENTS", "[{}]")],

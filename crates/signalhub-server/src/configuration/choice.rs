@@ -83,6 +83,18 @@ choice! {
 }
 
 choice! {
+    /// Whether publishers are asked for a certificate.
+    ClientCertificates, "\"none\", \"optional\" or \"required\"", {
+        /// They are not asked.
+        None = "none",
+        /// They may have one.
+        Optional = "optional",
+        /// Without one there is no connection.
+        Required = "required",
+    }
+}
+
+choice! {
     /// How the log is written.
     LogFormat, "\"text\" or \"json\"", {
         /// For people.

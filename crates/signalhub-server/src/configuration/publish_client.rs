@@ -12,17 +12,19 @@ use time::{Date, OffsetDateTime};
 
 use super::setting::{Fault, Given, Setting, TableKeyDoc, quoted};
 use super::table::{Table, TableFault, TableKey, Tables, read_tables, table, write_tables};
-use super::{ApiKey, RateLimit};
+use super::{ApiKey, CertificateName, RateLimit};
 
 table! {
     /// A program that publishes.
     PublishClient {
         /// The name of the client, for logs and metrics. Required. Several entries may have the same name, such as one with the old key and one with the new one; they share one allowance.
         name: ClientName = ClientName::default();
-        /// The SHA-256 of the key, as `signalhub key create` prints it. Each entry needs exactly one of `key_sha256` and `key`, a key that no other entry has.
+        /// The SHA-256 of the key, as `signalhub key create` prints it. Each entry needs `key_sha256` or `key`, a key that no other entry has, or `certificate`.
         key_sha256: Option<KeyDigest> = None;
         /// The key itself, outside development mode of at least 20 characters.
         key: Option<ApiKey> = None;
+        /// The certificate of the client: a DNS name or a URI among its subject alternative names, or `sha256:` and its fingerprint. With a key as well, both must fit; without one, the certificate is enough. Needs `tls.client_auth`.
+        certificate: Option<CertificateName> = None;
         /// The events that the client may publish, names may end with `*`; all when it is absent.
         events: Option<Vec<Pattern>> = None;
         /// The organisations that the client may publish for, one of which each notification must then name; all when it is absent.
@@ -43,11 +45,16 @@ table! {
             if client.name == ClientName::default() {
                 return wrong("name", "the name of the client");
             }
-            if client.key.is_some() == client.key_sha256.is_some() {
-                return wrong("", "exactly one of the keys key_sha256 and key");
+            let keys = usize::from(client.key.is_some()) + usize::from(client.key_sha256.is_some());
+            if keys > 1 || keys == 0 && client.certificate.is_none() {
+                return wrong("", "one of the keys key_sha256 and key, or certificate");
             }
-            if others.iter().any(|other| other.key_digest() == client.key_digest()) {
+            let is_same = |other: &Self| other.key_digest() == client.key_digest();
+            if keys == 1 && others.iter().any(is_same) {
                 return wrong("", "a key that no other entry has");
+            }
+            if keys == 0 && others.iter().any(|other| is_same(other) && other.certificate == client.certificate) {
+                return wrong("certificate", "a certificate that no other entry without a key has");
             }
             if client.key_digest() == Some(KeyDigest::of(b"")) {
                 return wrong("key_sha256", "the SHA-256 of a key, not of an empty text");
@@ -150,7 +157,7 @@ impl KeyDigest {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    fn from_hex(text: &str) -> Option<Self> {
+    pub(super) fn from_hex(text: &str) -> Option<Self> {
         let digits = text.as_bytes().as_chunks::<2>();
         let (pairs, []) = digits else { return None };
         let digit = |byte: u8| char::from(byte).to_digit(16);

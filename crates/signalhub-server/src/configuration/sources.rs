@@ -7,7 +7,7 @@ use std::{fs, io};
 
 use toml::de::{DeTable, DeValue};
 
-use super::{ApiKey, Configuration, Given, KEYS, Key, KeyDigest, PublishClient};
+use super::{ApiKey, ClientCertificates, Configuration, Given, KEYS, Key, KeyDigest, PublishClient};
 
 /// The prefix of environment variables.
 pub(super) const PREFIX: &str = "SIGNALHUB_";
@@ -57,8 +57,8 @@ impl Configuration {
         Ok(configuration)
     }
 
-    /// Refuses API keys that could be guessed, outside development mode, and clients with the key of `publish.keys`, which has
-    /// other rights.
+    /// Refuses API keys that could be guessed, outside development mode; clients with a key of `publish.keys`, which has other
+    /// rights; and certificates of clients where none is asked for.
     fn check_keys(&self) -> Result<(), ConfigurationError> {
         let (keys, clients) = (&self.publish.keys, &self.publish.clients);
         let of_clients = clients.iter().enumerate().filter_map(|(index, client)| {
@@ -77,6 +77,12 @@ impl Configuration {
             if has_few_characters(key) {
                 return Err(ConfigurationError::RepetitiveKey { key: name });
             }
+        }
+        let has_certificate = |client: &PublishClient| client.certificate.is_some();
+        if let Some(index) = clients.iter().position(has_certificate)
+            && self.tls.client_auth == ClientCertificates::None
+        {
+            return Err(ConfigurationError::NoClientCertificates { index });
         }
         let digests: Vec<_> = keys.iter().map(|key| KeyDigest::of(key.reveal().as_bytes())).collect();
         let is_shared = |client: &PublishClient| client.key_digest().is_some_and(|digest| digests.contains(&digest));
@@ -239,6 +245,12 @@ pub enum ConfigurationError {
     RepetitiveKey {
         /// The key of the configuration.
         key: String,
+    },
+    /// No client is asked for a certificate.
+    #[error("\"publish.clients[{index}].certificate\" needs \"tls.client_auth\", which is not configured")]
+    NoClientCertificates {
+        /// The place of the client in the list.
+        index: usize,
     },
     /// The key of a client may publish everything.
     #[error("\"publish.clients[{index}]\": expected a key that is not in publish.keys, which may publish everything")]

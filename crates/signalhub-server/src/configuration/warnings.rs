@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Configuration, DefaultGrants, Listener, Maximum, Nearness, PublishClient, TicketClients};
+use super::{
+    ClientCertificates, Configuration, DefaultGrants, Listener, Maximum, Nearness, PublishClient, TicketClients,
+};
 
 /// How long official clients wait for a message before they take the connection for lost (`serverTimeoutInMilliseconds`).
 const SERVER_TIMEOUT_OF_CLIENTS: Duration = Duration::from_secs(30);
@@ -27,6 +29,7 @@ const BATCHES_IN_QUEUE: usize = 4;
 /// `open_files` is how many files the process may have open, where that is known.
 pub(crate) fn warnings(configuration: &Configuration, open_files: Option<usize>) -> Vec<String> {
     let descriptors = open_files.and_then(|open_files| descriptor_warning(configuration, open_files));
+    let asked = client_certificate_warning(configuration);
     let settings = time_warnings(configuration).into_iter().chain(size_warnings(configuration)).flatten();
     let now = SystemTime::now();
     let clients = configuration.publish.clients.iter().enumerate();
@@ -34,6 +37,7 @@ pub(crate) fn warnings(configuration: &Configuration, open_files: Option<usize>)
     settings
         .chain(issuer_warnings(configuration))
         .chain(expiries)
+        .chain(asked)
         .chain(smc_warnings(configuration))
         .chain(descriptors)
         .collect()
@@ -150,6 +154,17 @@ fn issuer_warnings(configuration: &Configuration) -> Vec<String> {
     warnings
 }
 
+fn client_certificate_warning(configuration: &Configuration) -> Option<String> {
+    let what = match configuration.tls.client_auth {
+        ClientCertificates::None => return None,
+        ClientCertificates::Optional => "will be asked for a certificate",
+        ClientCertificates::Required => "will need a certificate",
+    };
+    (configuration.publish.listen == Listener::Off).then(|| {
+        format!("tls.client_auth without publish.listen: every client of listen.public {what}, web pages included")
+    })
+}
+
 /// Warns of the key of a client that has expired, or will soon.
 pub(crate) fn expiry_warning(index: usize, client: &PublishClient, now: SystemTime) -> Option<String> {
     let expires = client.expires?;
@@ -158,7 +173,7 @@ pub(crate) fn expiry_warning(index: usize, client: &PublishClient, now: SystemTi
         Nearness::Soon => "expires soon, and will be refused from then on",
         Nearness::Past => "has expired, and is refused",
     };
-    Some(format!("publish.clients[{index}]: the key of {} {what} ({expires})", client.name.as_str()))
+    Some(format!("publish.clients[{index}]: the access of {} {what} ({expires})", client.name.as_str()))
 }
 
 /// How many descriptors the public listener leaves free for the process and for the other listeners, so that publishers and probes are

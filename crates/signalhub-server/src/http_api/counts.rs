@@ -63,9 +63,8 @@ impl Counts {
     }
 
     /// Adds what another listener refuses.
-    pub(crate) fn with_listener(mut self, listener: ConnectionCounts) -> Self {
+    pub(crate) fn add_listener(&mut self, listener: ConnectionCounts) {
         self.others.push(listener);
-        self
     }
 
     /// Adds what the listeners of dialects count.

@@ -69,7 +69,12 @@ impl Collector for Counts {
             page.counters("tls_handshakes", "TLS handshakes, by outcome", "outcome", &outcomes)?;
             let help = "When the certificate that is used expires, in seconds since 1970";
             page.time("tls_certificate_not_after_timestamp_seconds", help, tls.not_after())?;
-            page.counters("tls_reloads", "Changed certificates, by outcome", "outcome", &tls.reloads())?;
+            page.counters(
+                "tls_reloads",
+                "Changed certificates and client authorities, by outcome",
+                "outcome",
+                &tls.reloads(),
+            )?;
         }
         if let Some(issuers) = self.issuers() {
             page.issuer_keys(issuers.keys())?;

@@ -58,6 +58,10 @@ fn document() -> Value {
                     "name": "X-API-Key",
                     "description": "A key of `publish.keys`, or of a client of `publish.clients`, which may be limited to events and organisations",
                 },
+                "certificate": {
+                    "type": "mutualTLS",
+                    "description": "The certificate of a client of `publish.clients`, where `tls.client_auth` is set",
+                },
                 "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
             },
         },
@@ -68,7 +72,7 @@ fn publish() -> Value {
     json!({
         "operationId": "publish",
         "summary": "Publishes a notification, or a batch of them item by item",
-        "security": [{ "apiKey": [] }, { "bearer": [] }],
+        "security": [{ "apiKey": [] }, { "bearer": [] }, { "certificate": [] }],
         "parameters": [{
             "name": "X-Request-Id",
             "in": "header",

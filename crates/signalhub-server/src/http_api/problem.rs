@@ -79,7 +79,7 @@ problem_codes! {
     InvalidPayload = BAD_REQUEST, "invalid_payload", "The payload is not what the event needs", "Give the payload what `detail` says.";
     UnknownEvent = BAD_REQUEST, "unknown_event", "The event is not known", "Check the name, or declare it in the section `events` of the configuration.";
     IncompleteBody = BAD_REQUEST, "incomplete_body", "The body ended early", "Send the whole body.";
-    Unauthenticated = UNAUTHORIZED, "unauthenticated", "Credentials are missing or not valid", "Send a known `X-API-Key`, or a valid bearer token in `Authorization`.";
+    Unauthenticated = UNAUTHORIZED, "unauthenticated", "Credentials are missing or not valid", "Send a known `X-API-Key`, or a valid bearer token in `Authorization`; or, where `tls.client_auth` is set, the certificate of an API client.";
     Forbidden = FORBIDDEN, "forbidden", "The credentials do not allow this", "Use a token whose claim `publish` covers the event, and name its own organisation; or an API key that may publish the event for the organisation.";
     NotFound = NOT_FOUND, "not_found", "There is nothing here", "Check the path.";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here", "Use a method that the header `Allow` names.";

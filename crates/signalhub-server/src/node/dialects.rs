@@ -105,7 +105,7 @@ async fn listener(
         .limits(public_limits(configuration))
         .trusted_proxies(trusted_proxies(&configuration.listen))
         .drain_time(configuration.listen.drain_time);
-    let server = encrypted(mount(server), tls)?;
+    let server = encrypted(mount(server), tls.map(ListenerTls::tls).as_ref())?;
     let checks = configuration.listen.check_hosts;
     let server = if checks { server.hosts(hosts(configuration)) } else { server };
     Ok(DialectListener { name, server, address })

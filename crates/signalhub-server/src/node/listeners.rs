@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use signalhub::Server;
-use signalhub::connections::{Hosts, Limits, Origins, TrustedProxies};
+use signalhub::connections::{Hosts, Limits, Origins, Tls, TrustedProxies};
 
 use super::StartError;
 use crate::configuration::{
@@ -20,23 +20,10 @@ pub(super) async fn listen(address: &str) -> io::Result<(Server, SocketAddr)> {
     Ok((server, address))
 }
 
-/// The internal listener, without its pages; `None` if none is configured.
-pub(super) async fn internal(
-    configuration: &Configuration,
-    tls: Option<&ListenerTls>,
-) -> Result<Option<(Server, SocketAddr)>, StartError> {
-    let Listener::At(address) = &configuration.listen.internal else { return Ok(None) };
-    let address = address.as_str();
-    let failed = |error| StartError::ListenInternally { address: address.to_owned(), error };
-    let (server, address) = listen(address).await.map_err(failed)?;
-    let server = encrypted(server, tls.filter(|_| configuration.tls.internal)).map_err(failed)?;
-    Ok(Some((server.limits(common_limits(configuration)).hosts(hosts(configuration)), address)))
-}
-
 /// Makes a server speak TLS, if there is a certificate.
-pub(super) fn encrypted(server: Server, tls: Option<&ListenerTls>) -> io::Result<Server> {
+pub(super) fn encrypted(server: Server, tls: Option<&Tls>) -> io::Result<Server> {
     match tls {
-        Some(tls) => server.tls(tls.tls()),
+        Some(tls) => server.tls(tls),
         None => Ok(server),
     }
 }
@@ -91,15 +78,20 @@ fn origins(cors: &Cors) -> Origins {
     if cors.allow_loopback { origins.allow_loopback() } else { origins }
 }
 
-/// Binds the public listener.
+/// Binds the listener of the hub. It asks for client certificates only if it has the publish API.
 pub(super) async fn public(
     configuration: &Configuration,
     tls: Option<&ListenerTls>,
 ) -> Result<(Server, SocketAddr), StartError> {
     let Listen { public, send_buffer_size, drain_time, check_hosts, .. } = &configuration.listen;
     let failed = |error| StartError::Listen { address: public.as_str().to_owned(), error };
+    let tls = tls.map(|tls| match configuration.publish.listen {
+        Listener::Off => tls.tls_for_publishers(),
+        Listener::At(_) => tls.tls(),
+    });
     let (server, address) = listen(public.as_str()).await.map_err(failed)?;
-    let server = encrypted(server.send_buffer_size(send_buffer_size.bytes()).map_err(failed)?, tls)
+    let server = encrypted(server, tls.as_ref())
+        .and_then(|server| server.send_buffer_size(send_buffer_size.bytes()))
         .map_err(failed)?
         .limits(public_limits(configuration))
         .origins(origins(&configuration.cors))
@@ -118,7 +110,7 @@ pub(super) async fn publishers(
     let failed = |error| StartError::ListenForPublishers { address: address.as_str().to_owned(), error };
     let (server, address) = listen(address.as_str()).await.map_err(failed)?;
     let limits = common_limits(configuration).descriptor_headroom(publishers_reserved_descriptors(configuration));
-    let server = encrypted(server, tls)
+    let server = encrypted(server, tls.map(ListenerTls::tls_for_publishers).as_ref())
         .map_err(failed)?
         .limits(sockets_limit(configuration, limits))
         .origins(origins(&configuration.cors))
@@ -126,6 +118,19 @@ pub(super) async fn publishers(
         .otherwise(routes);
     let checks = configuration.listen.check_hosts;
     Ok(Some((if checks { server.hosts(hosts(configuration)) } else { server }, address)))
+}
+
+/// Binds the listener of operators, without its pages; `None` if none is configured.
+pub(super) async fn internal(
+    configuration: &Configuration,
+    tls: Option<&ListenerTls>,
+) -> Result<Option<(Server, SocketAddr)>, StartError> {
+    let Listener::At(address) = &configuration.listen.internal else { return Ok(None) };
+    let failed = |error| StartError::ListenInternally { address: address.as_str().to_owned(), error };
+    let (server, address) = listen(address.as_str()).await.map_err(failed)?;
+    let tls = tls.filter(|_| configuration.tls.internal).map(ListenerTls::tls);
+    let server = encrypted(server, tls.as_ref()).map_err(failed)?;
+    Ok(Some((server.limits(common_limits(configuration)).hosts(hosts(configuration)), address)))
 }
 
 /// The hosts that are served where hosts are checked: local ones, those of the listeners' addresses, and the configured ones.

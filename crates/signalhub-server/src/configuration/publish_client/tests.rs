@@ -66,8 +66,11 @@ fn what_is_wrong_with_a_client_is_refused_with_its_place() {
         (format!("name = \"{}\"", "a".repeat(65)), "expected a name of 1 to 64 letters"),
         ("name = \"a b\"".to_owned(), "expected a name of 1 to 64 letters"),
         ("name = \"other\"".to_owned(), "expected a name of 1 to 64 letters"),
-        ("name = \"a\"".to_owned(), "\"publish.clients[0]\": expected exactly one of the keys key_sha256 and key"),
-        (format!("name = \"a\"\nkey = \"k\"\nkey_sha256 = \"{one}\""), "expected exactly one of the keys"),
+        (
+            "name = \"a\"".to_owned(),
+            "\"publish.clients[0]\": expected one of the keys key_sha256 and key, or certificate",
+        ),
+        (format!("name = \"a\"\nkey = \"k\"\nkey_sha256 = \"{one}\""), "expected one of the keys key_sha256 and key"),
         ("name = \"a\"\nkey = \"\"".to_owned(), "\"publish.clients[0].key\": expected keys of visible ASCII"),
         ("name = \"a\"\nkey_sha256 = \"abc\"".to_owned(), "expected a SHA-256 of 64 hexadecimal digits"),
         (
@@ -89,6 +92,15 @@ fn what_is_wrong_with_a_client_is_refused_with_its_place() {
         ("name = \"a\"\nkey = \"k\"\nexpires = \"soon\"".to_owned(), "\"publish.clients[0].expires\": expected a date"),
         ("name = \"a\"\nkey = \"k\"\nexpires = 2027-01-31T12:00:00".to_owned(), "expected a date"),
         ("name = \"a\"\nkey = \"k\"\norganisation = \"b\"".to_owned(), "expected organisations, a list"),
+        (
+            "name = \"a\"\ncertificate = \"*.acme\"".to_owned(),
+            "\"publish.clients[0].certificate\": expected a DNS name",
+        ),
+        (
+            "name = \"a\"\ncertificate = \"acme\"\n[[publish.clients]]\nname = \"b\"\ncertificate = \"acme\""
+                .to_owned(),
+            "\"publish.clients[1].certificate\": expected a certificate that no other entry without a key has",
+        ),
         (
             format!("name = \"a\"\nkey_sha256 = \"{one}\"\n[[publish.clients]]\nname = \"b\"\nkey = \"one\""),
             "file, line 4: \"publish.clients[1]\": expected a key that no other entry has",

@@ -11,6 +11,14 @@ fn warnings_of(file: &str) -> Vec<String> {
 fn each_harmful_setting_is_one_sentence_that_names_its_key() {
     for (file, key) in [
         ("[hub]\nkeep_alive_interval = \"30s\"", "hub.keep_alive_interval"),
+        (
+            "[tls]\nclient_auth = \"optional\"",
+            "tls.client_auth without publish.listen: every client of listen.public will be asked",
+        ),
+        (
+            "[tls]\nclient_auth = \"required\"",
+            "tls.client_auth without publish.listen: every client of listen.public will need",
+        ),
         ("[hub]\nkeep_alive_interval = \"29s\"", "hub.keep_alive_interval"),
         ("[hub]\nclient_timeout_interval = \"29s\"", "hub.client_timeout_interval"),
         ("[hub]\ntransport_max_buffer_size = \"4095KiB\"", "hub.transport_max_buffer_size"),

@@ -1,19 +1,24 @@
-//! The API keys that may publish, and the clients they belong to.
+//! The API keys and client certificates that may publish, and the clients they belong to.
 
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use signalhub::connections::ClientCertificate;
 use signalhub::events::Pattern;
 
-use crate::configuration::{ApiKey, ClientName, ExpiryTime, KeyDigest, PublishClient, RateLimit, SHORTEST_KEY};
+use crate::configuration::{
+    ApiKey, CertificateName, ClientName, ExpiryTime, KeyDigest, PublishClient, RateLimit, SHORTEST_KEY,
+};
 use crate::http_api::counts::ClientCounters;
 
 /// The keys of all clients, as digests.
 #[derive(Debug)]
 pub(super) struct ApiClients {
     keys: Vec<(KeyDigest, KeyHolder)>,
+    /// The clients that have a certificate and no key.
+    certified: Vec<Arc<ApiClient>>,
     counters: Arc<ClientCounters>,
 }
 
@@ -39,6 +44,7 @@ pub(super) struct ApiClient {
     pub(super) expires: Option<ExpiryTime>,
     /// Whether only the digest of its key is known.
     is_digest: bool,
+    certificate: Option<CertificateName>,
     published: Arc<AtomicU64>,
 }
 
@@ -47,11 +53,21 @@ impl ApiClients {
         let counters = ClientCounters::new(clients.iter().map(|client| &client.name));
         let unnamed = keys.iter().enumerate();
         let unnamed = unnamed.map(|(place, key)| (KeyDigest::of(key.reveal().as_bytes()), KeyHolder::Unnamed(place)));
-        let named = clients.iter().filter_map(|client| {
-            let holder = ApiClient::new(client, counters.of(&client.name));
-            Some((client.key_digest()?, KeyHolder::Named(Arc::new(holder))))
-        });
-        Self { keys: unnamed.chain(named).collect(), counters: Arc::new(counters) }
+        let mut keys: Vec<_> = unnamed.collect();
+        let mut certified = Vec::new();
+        for settings in clients {
+            let client = Arc::new(ApiClient::new(settings, counters.of(&settings.name)));
+            match settings.key_digest() {
+                Some(digest) => keys.push((digest, KeyHolder::Named(client))),
+                None => certified.push(client),
+            }
+        }
+        Self { keys, certified, counters: Arc::new(counters) }
+    }
+
+    /// Finds the first client that needs this certificate and no key.
+    pub(super) fn certified(&self, certificate: &ClientCertificate) -> Option<&Arc<ApiClient>> {
+        self.certified.iter().find(|client| client.fits(Some(certificate)))
     }
 
     pub(super) fn counters(&self) -> Arc<ClientCounters> {
@@ -73,6 +89,22 @@ impl ApiClients {
     }
 }
 
+impl KeyHolder {
+    /// Tells whether the holder is the client of this certificate, or needs none.
+    pub(super) fn fits(&self, certificate: Option<&ClientCertificate>) -> bool {
+        match self {
+            Self::Unnamed(_) => true,
+            Self::Named(client) => {
+                let fits = client.fits(certificate);
+                if !fits {
+                    tracing::debug!(publisher = %client.name.as_str(), "an API key came without the certificate of its client");
+                }
+                fits
+            }
+        }
+    }
+}
+
 impl ApiClient {
     fn new(settings: &PublishClient, published: Arc<AtomicU64>) -> Self {
         Self {
@@ -82,8 +114,15 @@ impl ApiClient {
             rate: settings.rate,
             expires: settings.expires,
             is_digest: settings.key_sha256.is_some(),
+            certificate: settings.certificate.clone(),
             published,
         }
+    }
+
+    /// Tells whether it is the client of this certificate, or needs none.
+    pub(super) fn fits(&self, certificate: Option<&ClientCertificate>) -> bool {
+        let is_of = |name: &CertificateName| certificate.is_some_and(|certificate| name.is_of(certificate));
+        self.certificate.as_ref().is_none_or(is_of)
     }
 
     pub(super) fn may_publish(&self, event: &str) -> bool {

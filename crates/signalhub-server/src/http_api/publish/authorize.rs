@@ -1,4 +1,4 @@
-//! Authorises publishers by API key or bearer token.
+//! Authorises publishers by API key, bearer token or client certificate.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use http::request::Parts;
 use serde_json::Value;
 use signalhub::Identity;
-use signalhub::connections::{GuessLimit, Issuers, authorization_token};
+use signalhub::connections::{ClientCertificate, GuessLimit, Issuers, authorization_token};
 use signalhub::events::{CatalogueError, EventName, Pattern};
 use tracing::Span;
 
@@ -79,8 +79,10 @@ impl Authorizer {
     /// It waits only for the key of a token that is fetched from its issuer.
     pub(crate) async fn identify(&self, head: &Parts) -> Result<Publisher, Problem> {
         let refused = |detail: &str| Err(Problem::new(ProblemCode::Unauthenticated, detail));
+        let certificate = valid_certificate(head);
         if let Some(key) = head.headers.get(API_KEY) {
-            let holder = self.clients.holder(key.as_bytes());
+            // For the holder of a key without its certificate, the key is unknown.
+            let holder = self.clients.holder(key.as_bytes()).filter(|holder| holder.fits(certificate));
             // A short key can be guessed: an address that sent too many wrong ones is refused even with the right one, so that guessing
             // stays slow. A long key cannot be guessed, so its holder is not refused because of others behind the same address.
             if holder.is_none() || key.len() < SHORTEST_KEY {
@@ -93,7 +95,11 @@ impl Authorizer {
         }
         // A token in the query is for browsers' WebSockets only: queries end up in the logs of proxies.
         let Some(token) = authorization_token(head) else {
-            return refused("expected the header X-API-Key, or Authorization with a bearer token");
+            return match certificate.map(|certificate| self.clients.certified(certificate)) {
+                None => refused("expected the header X-API-Key, or Authorization with a bearer token"),
+                Some(None) => refused("the client certificate is of no API client"),
+                Some(Some(client)) => Publisher::of_client(client, "the entry of the client certificate"),
+            };
         };
         match self.tokens.verify_when_ready(token).await {
             Ok(identity) => Publisher::of_token(&identity, self.organisation),
@@ -116,6 +122,16 @@ impl Authorizer {
     }
 }
 
+/// The client's certificate. One that was valid in the handshake may have expired while its connection stayed open.
+fn valid_certificate(head: &Parts) -> Option<&ClientCertificate> {
+    let certificate = head.extensions.get::<ClientCertificate>()?;
+    let is_valid = SystemTime::now() <= certificate.not_after();
+    if !is_valid {
+        tracing::debug!("the client certificate of an open connection has expired");
+    }
+    is_valid.then_some(certificate)
+}
+
 /// Tells whether a token may have such a `publish` claim.
 pub(crate) fn is_publish_claim(claim: &Value) -> bool {
     patterns(claim).is_some()
@@ -127,13 +143,17 @@ fn patterns(claim: &Value) -> Option<Vec<Pattern>> {
 
 impl Publisher {
     fn of_key(holder: &KeyHolder) -> Result<Self, Problem> {
-        let client = match holder {
-            KeyHolder::Unnamed(place) => return Ok(Self { who: Who::Key(*place), rights: Rights::Everything }),
-            KeyHolder::Named(client) => client,
-        };
+        match holder {
+            KeyHolder::Unnamed(place) => Ok(Self { who: Who::Key(*place), rights: Rights::Everything }),
+            KeyHolder::Named(client) => Self::of_client(client, "the API key"),
+        }
+    }
+
+    /// A client that was found by what is named, unless that has expired.
+    fn of_client(client: &Arc<ApiClient>, found_by: &str) -> Result<Self, Problem> {
         if client.expires.is_some_and(|expires| expires.nearness(SystemTime::now()) == Nearness::Past) {
-            tracing::debug!(publisher = %client.name.as_str(), "an API key that has expired was refused");
-            return Err(Problem::new(ProblemCode::Unauthenticated, "the API key has expired"));
+            tracing::debug!(publisher = %client.name.as_str(), "an API client whose access has expired was refused");
+            return Err(Problem::new(ProblemCode::Unauthenticated, format!("{found_by} has expired")));
         }
         Ok(Self { who: Who::Client(client.name.clone()), rights: Rights::Client(Arc::clone(client)) })
     }
