@@ -59,6 +59,7 @@ mod outbound;
 mod rate;
 mod registry;
 mod request;
+mod shared_socket;
 mod transport;
 mod websocket_codec;
 

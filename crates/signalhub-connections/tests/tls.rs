@@ -434,6 +434,44 @@ impl AsyncWrite for Copied {
     }
 }
 
+/// Hands out what sends to its client, and does nothing else.
+struct Silent(tokio::sync::mpsc::Sender<Outbound>);
+
+impl ConnectionHandler for Silent {
+    fn handle(self: Arc<Self>, connection: Connection) -> BoxFuture<()> {
+        Box::pin(async move {
+            self.0.send(connection.outbound()).await.unwrap();
+            std::future::pending::<()>().await;
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_sender_writes_over_tls_and_wakes_no_task_of_the_connection() {
+    let certificate = Certificate::new();
+    let config = Arc::new(certificate.client(&[]));
+    let (sender, mut connected) = tokio::sync::mpsc::channel(1);
+    let tls = Tls::new(certificate.loaded());
+    let server =
+        Server::bind("127.0.0.1:0").await.unwrap().tls(&tls).unwrap().endpoint("/echo", Endpoint::new(Silent(sender)));
+    let address = server.local_addr().unwrap();
+    let running = tokio::spawn(server.run_until(std::future::pending()));
+    let socket = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut socket = TlsConnector::from(config).connect(name, socket).await.unwrap();
+    send(&mut socket, &format!("{UPGRADE}\r\n")).await;
+    assert_eq!(answer(&mut socket).await.status, 101);
+    // The handler never receives, so that its task never writes.
+    let outbound = connected.recv().await.unwrap();
+    outbound.send(&Frame::new(MessageKind::Text, b"one")).unwrap();
+    let joined = [b"two", b"six"].map(|text| Frame::new(MessageKind::Text, text).as_bytes().to_vec()).concat();
+    outbound.send_all(&Frames::from_bytes(joined.into())).unwrap();
+    let mut messages = [0; 15];
+    socket.read_exact(&mut messages).await.unwrap();
+    assert_eq!(&messages, b"\x81\x03one\x81\x03two\x81\x03six");
+    running.abort();
+}
+
 /// The number of TLS records that bytes consist of.
 fn records(mut bytes: &[u8]) -> usize {
     let mut count = 0;

@@ -5,7 +5,6 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::net::{SendFlags, send};
 use tokio::time::Instant;
 
 use super::backlog::{Backlog, Reservation};
@@ -14,6 +13,7 @@ use super::retained::Retained;
 use super::writer::{QueueChange, Writer};
 use crate::close::CloseReason;
 use crate::frame::Frame;
+use crate::shared_socket::Written;
 
 /// The largest number of frames in one write.
 pub(super) const SLICES_PER_WRITE: usize = 64;
@@ -200,21 +200,21 @@ impl Queue {
         (self.bytes, self.written) = (0, 0);
     }
 
-    /// Writes a frame without queueing it. The queue must be empty. Returns `false` if the frame was not written
-    /// completely and must be queued.
-    pub(super) fn passes(&mut self, frame: &Frame) -> bool {
-        let written = self.write_inline(frame.as_bytes());
+    /// Writes a frame without queueing it, and returns which task has to be woken. The queue must be empty. Returns `None` if
+    /// the frame was not written completely and must be queued.
+    pub(super) fn passes(&mut self, frame: &Frame) -> Option<QueueChange> {
+        let (written, change) = self.write_inline(frame.as_bytes());
         let passed = written == frame.len();
         self.written = if passed { 0 } else { written };
-        passed
+        passed.then_some(change)
     }
 
-    /// Writes as many bytes as the socket takes without blocking, and returns their number. The queue must be empty.
-    pub(super) fn write_inline(&mut self, bytes: &[u8]) -> usize {
-        let Writer::Socket(socket) = &self.writer else { return 0 };
-        // The reading side notices a broken socket; until then its frames wait in the queue. This bypasses tokio, which
-        // learns that the socket is full when the task writes the rest.
-        send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).unwrap_or(0)
+    /// Writes as many bytes as the socket takes without blocking. Returns their number, and which task has to be woken for
+    /// what TLS keeps of them. The queue must be empty. The frames of a broken socket wait in the queue.
+    pub(super) fn write_inline(&mut self, bytes: &[u8]) -> (usize, QueueChange) {
+        let Writer::Socket(socket) = &self.writer else { return (0, QueueChange::None) };
+        let Written { bytes, is_kept } = socket.try_write(bytes);
+        (bytes, if is_kept { QueueChange::ForTask } else { QueueChange::None })
     }
 
     /// Writes the frames that were queued while the queue was corked, or tells which task does.
@@ -234,10 +234,13 @@ impl Queue {
             let Writer::Socket(socket) = &self.writer else { return QueueChange::None };
             let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
             let count = self.fill(&mut slices);
-            match socket.try_write_vectored(&slices[..count]) {
-                Ok(n) if n > 0 => self.advance(n),
-                // If the socket is broken, the task finds out.
-                _ => return QueueChange::ForTask,
+            let Written { bytes, is_kept } = socket.try_write_vectored(&slices[..count]);
+            if bytes > 0 {
+                self.advance(bytes);
+            }
+            // If the socket is broken, the task finds out.
+            if bytes == 0 || is_kept {
+                return QueueChange::ForTask;
             }
         }
         QueueChange::None

@@ -130,7 +130,11 @@ impl SendQueue {
         if !queue.is_open() {
             return Err(ConnectionEnded);
         }
-        if queue.writes_at_once() && queue.passes(frame) {
+        if queue.writes_at_once()
+            && let Some(change) = queue.passes(frame)
+        {
+            drop(queue);
+            self.notify(change);
             return Ok(());
         }
         let Ok(change) = queue.push_within(frame, &self.queue.limits) else { return Err(self.overflow(queue)) };
@@ -146,8 +150,11 @@ impl SendQueue {
         }
         let mut written = 0;
         if queue.writes_at_once() && queue.retained.is_none() {
-            written = queue.write_inline(frames.as_bytes());
+            let change;
+            (written, change) = queue.write_inline(frames.as_bytes());
             if written == frames.as_bytes().len() {
+                drop(queue);
+                self.notify(change);
                 return Ok(());
             }
         }
@@ -300,7 +307,8 @@ impl SendQueue {
         let mut queue = self.lock();
         queue.end(reason);
         if let Some(frame) = last.filter(|_| !queue.suspended)
-            && !(queue.frames.is_empty() && queue.passes(frame))
+            // The task that ends the connection also flushes what TLS keeps.
+            && !(queue.frames.is_empty() && queue.passes(frame).is_some())
         {
             queue.push(frame);
         }

@@ -19,6 +19,7 @@ use crate::close::CloseReason;
 use crate::frame::{Frame, Frames};
 use crate::intake::Intake;
 use crate::outbound::signals::Signal;
+use crate::shared_socket::SharedSocket;
 use crate::websocket_codec::MessageKind;
 
 fn text(len: usize) -> Frame {
@@ -70,7 +71,7 @@ async fn socket_and_queue() -> (Arc<SendQueue>, Arc<TcpStream>, TcpStream) {
     let (socket, _) = listener.accept().await.unwrap();
     SockRef::from(&socket).set_send_buffer_size(4096).unwrap();
     let (socket, send_queue) = (Arc::new(socket), send_queue(1 << 30));
-    send_queue.set_writer(Writer::Socket(Arc::clone(&socket)));
+    send_queue.set_writer(Writer::Socket(SharedSocket::Plain(Arc::clone(&socket))));
     (send_queue, socket, client)
 }
 

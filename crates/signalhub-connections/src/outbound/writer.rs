@@ -1,13 +1,11 @@
 //! Which part of the program writes the queued frames, and which task is woken to do so.
 
-use std::sync::Arc;
-
-use tokio::net::TcpStream;
+use crate::shared_socket::SharedSocket;
 
 /// The part of the program that writes the queued frames.
 pub(crate) enum Writer {
     /// Senders write to this socket; the connection's task writes what is left.
-    Socket(Arc<TcpStream>),
+    Socket(SharedSocket),
     /// The connection's task alone.
     Task,
     /// The response that carries an event stream. If it takes no frame for too long, the client counts as stalled.

@@ -10,13 +10,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-#[cfg(feature = "tls")]
-use self::tls::TlsSocket;
 use crate::limits::socket_quotas::SocketShare;
-use crate::transport::io::Io;
-
 #[cfg(feature = "tls")]
-pub(crate) mod tls;
+use crate::shared_socket::tls::TlsSocket;
+use crate::transport::io::Io;
 
 /// A socket that was accepted.
 pub(crate) enum ClientSocket {
@@ -51,7 +48,7 @@ impl ClientSocket {
         match self {
             Self::Plain(socket) => Io::Tcp { socket: socket.into(), _share: share },
             #[cfg(feature = "tls")]
-            Self::Tls(socket) => Io::stream(tls::SharedSocket::new(socket, share)),
+            Self::Tls(socket) => Io::tls((*socket).into(), share),
         }
     }
 
@@ -66,7 +63,7 @@ impl ClientSocket {
                 }
             },
             #[cfg(feature = "tls")]
-            Self::Tls(socket) => socket.poll_read_shared(cx, buffer),
+            Self::Tls(socket) => socket.poll_read(cx, buffer),
         }
     }
 
@@ -81,7 +78,7 @@ impl ClientSocket {
                 }
             },
             #[cfg(feature = "tls")]
-            Self::Tls(socket) => socket.poll_write_shared(cx, bytes),
+            Self::Tls(socket) => socket.poll_write(cx, bytes),
         }
     }
 
@@ -93,7 +90,7 @@ impl ClientSocket {
                 Poll::Ready(Ok(()))
             }
             #[cfg(feature = "tls")]
-            Self::Tls(socket) => socket.poll_flush_shared(cx),
+            Self::Tls(socket) => socket.poll_flush(cx),
         }
     }
 }

@@ -11,16 +11,22 @@ use tokio::net::TcpStream;
 
 use crate::limits::socket_quotas::SocketShare;
 use crate::outbound::SendQueue;
+use crate::shared_socket::SharedSocket;
+#[cfg(feature = "tls")]
+use crate::shared_socket::tls::TlsSocket;
 
 /// How much one read takes from the socket.
 pub(crate) const READ_SIZE: usize = 16 * 1024;
 
-/// A plain TCP socket, or any other stream.
+/// A TCP socket, perhaps with TLS, or any other stream.
 pub(crate) enum Io {
     /// A plain socket, which senders write to directly, and its share in the quota of its client.
     Tcp { socket: Arc<TcpStream>, _share: Option<SocketShare> },
-    /// Any other stream, such as TLS, which only the connection's task writes to.
-    #[cfg_attr(not(any(feature = "tower", feature = "tls")), expect(dead_code, reason = "all sockets are plain"))]
+    /// A socket with TLS, which senders write to directly as well, unless messages are separate.
+    #[cfg(feature = "tls")]
+    Tls { socket: Arc<TlsSocket>, messages: StreamMessages, _share: Option<SocketShare> },
+    /// A stream of another program's server, which only the connection's task writes to.
+    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "all sockets are our own"))]
     Stream { stream: Pin<Box<dyn Stream>>, flush: Flush, messages: StreamMessages },
 }
 
@@ -42,26 +48,26 @@ pub(crate) enum StreamMessages {
 }
 
 /// Bytes in both directions.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send {
-    /// Tells whether the socket below is known, so that [`reset`](Self::reset) has an effect.
-    fn can_be_reset(&self) -> bool {
-        false
-    }
-
-    /// Makes the socket below end with a reset, if it is known.
-    fn reset(&self) {}
-}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send {}
 
 impl Io {
-    #[cfg(any(feature = "tower", feature = "tls"))]
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls(socket: Arc<TlsSocket>, share: Option<SocketShare>) -> Self {
+        Self::Tls { socket, messages: StreamMessages::default(), _share: share }
+    }
+
+    #[cfg(feature = "tower")]
     pub(crate) fn stream(stream: impl Stream + 'static) -> Self {
         Self::Stream { stream: Box::pin(stream), flush: Flush::Done, messages: StreamMessages::default() }
     }
 
     /// Sets how messages are written to it, if it is not a plain socket.
     pub(crate) fn with_messages(mut self, chosen: StreamMessages) -> Self {
-        if let Self::Stream { messages, .. } = &mut self {
-            *messages = chosen;
+        match &mut self {
+            Self::Tcp { .. } => {}
+            #[cfg(feature = "tls")]
+            Self::Tls { messages, .. } => *messages = chosen,
+            Self::Stream { messages, .. } => *messages = chosen,
         }
         self
     }
@@ -75,6 +81,8 @@ impl Io {
                     result => return Poll::Ready(result),
                 }
             },
+            #[cfg(feature = "tls")]
+            Self::Tls { socket, .. } => socket.poll_read(cx, buffer),
             Self::Stream { stream, .. } => {
                 let mut buffer = ReadBuf::new(buffer);
                 ready!(stream.as_mut().poll_read(cx, &mut buffer))?;
@@ -86,9 +94,15 @@ impl Io {
     /// Writes what is queued in the send queue until nothing is left.
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>, send_queue: &SendQueue) -> Poll<io::Result<()>> {
         ready!(send_queue.poll_drain(cx, |cx, slices| self.poll_write(cx, slices)))?;
-        if let Self::Stream { stream, flush: flush @ Flush::Needed, .. } = self {
-            ready!(stream.as_mut().poll_flush(cx))?;
-            *flush = Flush::Done;
+        match self {
+            Self::Tcp { .. } | Self::Stream { flush: Flush::Done, .. } => {}
+            // A sender may have left something.
+            #[cfg(feature = "tls")]
+            Self::Tls { socket, .. } => ready!(socket.poll_flush(cx))?,
+            Self::Stream { stream, flush: flush @ Flush::Needed, .. } => {
+                ready!(stream.as_mut().poll_flush(cx))?;
+                *flush = Flush::Done;
+            }
         }
         Poll::Ready(Ok(()))
     }
@@ -102,6 +116,14 @@ impl Io {
                     result => return Poll::Ready(result),
                 }
             },
+            #[cfg(feature = "tls")]
+            Self::Tls { socket, messages: StreamMessages::Joined, .. } => socket.poll_write_vectored(cx, slices),
+            #[cfg(feature = "tls")]
+            Self::Tls { socket, messages: StreamMessages::Separate, .. } => {
+                ready!(socket.poll_flush(cx))?;
+                // Each slice is a frame, or the rest of one.
+                socket.poll_write(cx, &slices[0])
+            }
             Self::Stream { stream, flush, messages } => {
                 let mut slices = slices;
                 if *messages == StreamMessages::Separate {
@@ -117,10 +139,22 @@ impl Io {
         }
     }
 
+    /// The socket that senders may write to; `None` if only the connection's task writes.
+    pub(crate) fn shared(&self) -> Option<SharedSocket> {
+        match self {
+            Self::Tcp { socket, .. } => Some(SharedSocket::Plain(Arc::clone(socket))),
+            #[cfg(feature = "tls")]
+            Self::Tls { socket, messages: StreamMessages::Joined, .. } => Some(SharedSocket::Tls(Arc::clone(socket))),
+            #[cfg(feature = "tls")]
+            Self::Tls { messages: StreamMessages::Separate, .. } => None,
+            Self::Stream { .. } => None,
+        }
+    }
+
     /// Writes a few bytes if that is possible at once.
     pub(crate) fn try_write(&self, bytes: &[u8]) {
-        if let Self::Tcp { socket, .. } = self {
-            let _ = socket.try_write(bytes);
+        if let Some(socket) = self.shared() {
+            socket.try_write(bytes);
         }
     }
 
@@ -128,6 +162,8 @@ impl Io {
         match self {
             // Dropping the last owner of a socket ends it in order.
             Self::Tcp { .. } => Poll::Ready(()),
+            #[cfg(feature = "tls")]
+            Self::Tls { socket, .. } => socket.poll_shutdown(cx).map(drop),
             Self::Stream { stream, .. } => stream.as_mut().poll_shutdown(cx).map(drop),
         }
     }
@@ -136,7 +172,9 @@ impl Io {
     pub(crate) fn can_be_reset(&self) -> bool {
         match self {
             Self::Tcp { .. } => true,
-            Self::Stream { stream, .. } => stream.can_be_reset(),
+            #[cfg(feature = "tls")]
+            Self::Tls { .. } => true,
+            Self::Stream { .. } => false,
         }
     }
 
@@ -144,7 +182,9 @@ impl Io {
     pub(crate) fn reset(&self) {
         match self {
             Self::Tcp { socket, .. } => drop(socket.set_zero_linger()),
-            Self::Stream { stream, .. } => stream.reset(),
+            #[cfg(feature = "tls")]
+            Self::Tls { socket, .. } => drop(socket.set_zero_linger()),
+            Self::Stream { .. } => {}
         }
     }
 }
@@ -163,3 +203,6 @@ fn try_read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     });
     emptied.map_or(filled, Ok)
 }
+
+#[cfg(test)]
+mod tests;

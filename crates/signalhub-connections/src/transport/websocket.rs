@@ -3,7 +3,6 @@
 mod message_reader;
 
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use self::message_reader::{MessageReader, Next};
@@ -93,10 +92,7 @@ impl Socket {
 
     /// Which part of the program writes to it.
     pub(crate) fn writer(&self) -> Writer {
-        match &self.io {
-            Io::Tcp { socket, .. } => Writer::Socket(Arc::clone(socket)),
-            Io::Stream { .. } => Writer::Task,
-        }
+        self.io.shared().map_or(Writer::Task, Writer::Socket)
     }
 
     /// Sends a close frame to a client that has reconnected on another transport, if that is possible at once. The client

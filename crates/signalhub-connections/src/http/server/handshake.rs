@@ -16,8 +16,8 @@ use super::tls::client_certificate::ClientCertificate;
 use super::unreadable;
 use crate::http::request_timeouts::RequestTimeouts;
 use crate::limits::times::{Overdue, Times};
+use crate::shared_socket::tls::TlsSocket;
 use crate::transport::client_socket::ClientSocket;
-use crate::transport::client_socket::tls::TlsSocket;
 
 /// How many bytes the TLS library may buffer for a client that does not read. More stays in the queue of the connection.
 const BUFFER_LIMIT: usize = 16 * 1024;

@@ -8,6 +8,7 @@ use std::task::{Context, Wake, Waker};
 
 use super::*;
 use crate::handler::BoxFuture;
+use crate::shared_socket::SharedSocket;
 use crate::transport::io::Io;
 
 const RUNS: u64 = 400;
@@ -85,7 +86,7 @@ impl Run {
             // Room is below 4 KiB.
             let limits = QueueLimits { bytes: 64 << 10, ..QueueLimits::default() };
             let send_queue = Arc::new(SendQueue::new(limits, Arc::default(), Writer::Task));
-            send_queue.set_writer(Writer::Socket(Arc::clone(&socket)));
+            send_queue.set_writer(Writer::Socket(SharedSocket::Plain(Arc::clone(&socket))));
             (send_queue, Way::Socket { io: Io::Tcp { socket, _share: None }, client })
         };
         let (sent, arrived) = (Vec::new(), Vec::new());
