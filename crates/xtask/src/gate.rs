@@ -26,7 +26,7 @@ const fn gate(name: &'static str, about: &'static str, run: fn(&Workspace) -> io
 }
 
 /// All gates; fast ones that find much come first.
-pub(crate) const GATES: [Gate; 15] = [
+pub(crate) const GATES: [Gate; 16] = [
     gate("fmt", "all code is as rustfmt writes it", gates::fmt::run),
     gate("clippy", "no lint warns", gates::clippy::run),
     gate("features", "each feature compiles alone", gates::features::run),
@@ -39,6 +39,7 @@ pub(crate) const GATES: [Gate; 15] = [
     gate("js", "the official JavaScript clients, in Node.js and Chromium", gates::js::run),
     gate("java", "the official Java client, with Java and Maven", gates::java::run),
     gate("python", "the Python client pysignalr", gates::python::run),
+    gate("printfactory", "the Python package websockets as a PrintFactory listener", gates::python::run_printfactory),
     gate("smc", "the Python client of Forcepoint SMC", gates::python::run_smc),
     gate("fuzz", "each fuzz target for ten seconds, with a nightly Rust", gates::fuzz::run),
     Gate {

@@ -1,5 +1,5 @@
-//! The Python clients, where Python is installed: pysignalr against the conformance server, and that of Forcepoint SMC against the
-//! binary.
+//! The Python clients, where Python is installed: pysignalr against the conformance server, a listener of PrintFactory and the client
+//! of Forcepoint SMC against the binary.
 
 use std::io;
 use std::path::Path;
@@ -19,9 +19,18 @@ pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
     run_counted(client.args(servers.arguments()), Counts::of_clients)
 }
 
+/// The package websockets as a listener of PrintFactory. It starts the binary itself, with and without TLS.
+pub(crate) fn run_printfactory(workspace: &Workspace) -> io::Result<Counts> {
+    run_against_binary(workspace, "protocol-tests/clients/printfactory", "printfactory-client")
+}
+
 /// The client of Forcepoint SMC. It starts the binary itself, once for each kind of session, with and without TLS.
 pub(crate) fn run_smc(workspace: &Workspace) -> io::Result<Counts> {
-    let Some(mut client) = client(workspace, "protocol-tests/clients/smc", "smc-client")? else {
+    run_against_binary(workspace, "protocol-tests/clients/smc", "smc-client")
+}
+
+fn run_against_binary(workspace: &Workspace, folder: &str, environment: &str) -> io::Result<Counts> {
+    let Some(mut client) = client(workspace, folder, environment)? else {
         return Ok(Counts::default());
     };
     run_command(cargo(&["build", "--package", "signalhub-server"]).current_dir(&workspace.root))?;
