@@ -43,30 +43,49 @@ impl Listener {
         Self { broker, keys }
     }
 
-    /// Subscribes a connection, takes the place of its organisation, and serves it to its end.
-    async fn run(&self, mut connection: Connection) {
-        let Some(place) = connection.identity().attachment::<Place>() else {
-            return connection.close(CloseReason::Refused).await;
-        };
+    /// Subscribes a connection, takes the place of its organisation, and serves it until something ends it.
+    async fn serve(&self, connection: &mut Connection) -> End {
+        let Some(place) = connection.identity().attachment::<Place>() else { return End::Reason(CloseReason::Refused) };
         if connection.read_messages(LONGEST_MESSAGE).is_err() {
-            return connection.close(CloseReason::Refused).await;
+            return End::Reason(CloseReason::Refused);
         }
         // It subscribes first, so that no event is missed between the old connection and the new one.
-        let subscriptions = self.subscribe(&connection);
+        let _subscriptions = self.subscribe(connection);
         place.take(connection.outbound());
         // The key may have changed since it was checked. A later change finds the connection.
         if let Some(ending) = self.keys.ending(place.hash()) {
             place.end(ending);
         }
-        let end = receive(&mut connection, &place).await;
-        drop(subscriptions);
-        match end {
-            End::Closed(reason) => connection.close(reason).await,
-            End::With(reason, frame) => connection.close_with(reason, frame).await,
+        let (mut heard, mut pinged) = (Instant::now(), Instant::now());
+        connection.skip_ticks_for(PING_INTERVAL);
+        loop {
+            match connection.receive(Intake::Open).await {
+                Received::Message { .. } => {
+                    connection.consume(connection.input().len());
+                    heard = Instant::now();
+                }
+                Received::Pong => heard = Instant::now(),
+                Received::Tick => {
+                    let now = Instant::now();
+                    if now.duration_since(heard) >= SILENCE {
+                        return End::Silent;
+                    }
+                    if now.duration_since(pinged) >= PING_INTERVAL {
+                        connection.send_ping();
+                        pinged = now;
+                    }
+                    connection.skip_ticks_for((pinged + PING_INTERVAL).min(heard + SILENCE).duration_since(now));
+                }
+                Received::Aborted => return place.ending().map_or(End::Reason(CloseReason::Aborted), End::ByServer),
+                Received::Drain => return End::Drain,
+                Received::Ended(reason) => return End::Reason(reason),
+                // They belong to other transports.
+                _ => {}
+            }
         }
     }
 
-    fn subscribe(&self, connection: &Connection) -> Option<Subscriptions> {
+    fn subscribe(&self, connection: &Connection) -> Subscriptions {
         let organisation = connection.identity().organisation.clone().map(Organisation::new);
         let scope = Scope::new(organisation, Grants::All);
         let mut subscriptions = self.broker.attach(ConnectedListener(connection.outbound()), scope);
@@ -75,66 +94,42 @@ impl Listener {
                 tracing::error!(event = name, %error, "an event of PrintFactory cannot be subscribed to");
             }
         }
-        Some(subscriptions)
+        subscriptions
     }
 }
 
 impl ConnectionHandler for Listener {
-    fn handle(self: Arc<Self>, connection: Connection) -> BoxFuture<()> {
-        Box::pin(async move { self.run(connection).await })
+    fn handle(self: Arc<Self>, mut connection: Connection) -> BoxFuture<()> {
+        Box::pin(async move {
+            let end = self.serve(&mut connection).await;
+            // In an allocation of its own, so that a connection takes no memory for its end while it lives.
+            Box::pin(close(connection, end)).await;
+        })
     }
 }
 
-/// How a connection is closed.
+/// Why a connection is closed.
 enum End {
-    Closed(CloseReason),
-    With(CloseReason, CloseFrame),
+    Reason(CloseReason),
+    ByServer(Ending),
+    Silent,
+    Drain,
 }
 
-/// Ignores what the client sends, and pings it, until the connection is to end.
-async fn receive(connection: &mut Connection, place: &Place) -> End {
-    let (mut heard, mut pinged) = (Instant::now(), Instant::now());
-    connection.skip_ticks_for(PING_INTERVAL);
-    loop {
-        match connection.receive(Intake::Open).await {
-            Received::Message { .. } => {
-                connection.consume(connection.input().len());
-                heard = Instant::now();
-            }
-            Received::Pong => heard = Instant::now(),
-            Received::Tick => {
-                let now = Instant::now();
-                if now.duration_since(heard) >= SILENCE {
-                    return End::With(CloseReason::ClientTimeout, policy("no answer to pings"));
-                }
-                if now.duration_since(pinged) >= PING_INTERVAL {
-                    connection.send_ping();
-                    pinged = now;
-                }
-                connection.skip_ticks_for((pinged + PING_INTERVAL).min(heard + SILENCE).duration_since(now));
-            }
-            Received::Aborted => return ended(place.ending()),
-            Received::Drain => {
-                let frame = CloseFrame::new(CloseCode::GOING_AWAY, "the server stops");
-                return End::With(CloseReason::ServerShutdown, frame);
-            }
-            Received::Expired => return End::Closed(CloseReason::CredentialsExpired),
-            Received::Ended(reason) => return End::Closed(reason),
-            // They belong to other transports.
-            _ => {}
+async fn close(connection: Connection, end: End) {
+    let (reason, frame) = match end {
+        End::Reason(reason) => return connection.close(reason).await,
+        End::ByServer(Ending::Replaced) => {
+            (CloseReason::Aborted, CloseFrame::new(REPLACED, "replaced by a newer connection"))
         }
-    }
-}
-
-/// How the server ends a connection.
-fn ended(ending: Option<Ending>) -> End {
-    let (reason, frame) = match ending {
-        Some(Ending::Replaced) => (CloseReason::Aborted, CloseFrame::new(REPLACED, "replaced by a newer connection")),
-        Some(Ending::KeyGone) => (CloseReason::CredentialsExpired, policy("the MisKey is no longer valid")),
-        Some(Ending::NotificationsOff) => (CloseReason::CredentialsExpired, policy("Notifications are disabled")),
-        None => return End::Closed(CloseReason::Aborted),
+        End::ByServer(Ending::KeyGone) => (CloseReason::CredentialsExpired, policy("the MisKey is no longer valid")),
+        End::ByServer(Ending::NotificationsOff) => {
+            (CloseReason::CredentialsExpired, policy("Notifications are disabled"))
+        }
+        End::Silent => (CloseReason::ClientTimeout, policy("no answer to pings")),
+        End::Drain => (CloseReason::ServerShutdown, CloseFrame::new(CloseCode::GOING_AWAY, "the server stops")),
     };
-    End::With(reason, frame)
+    connection.close_with(reason, frame).await;
 }
 
 fn policy(reason: &str) -> CloseFrame {
