@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -253,4 +254,37 @@ async fn forged_tokens_are_refused_and_have_nothing_fetched_but_the_keys_once() 
     assert_eq!(negotiate(&node, &provider.sign_with(&elsewhere())).await, 200);
     assert_eq!(stranger.paths(), [""; 0]);
     node.stop().await;
+}
+
+/// Runs the program with this provider as its only issuer, and returns its exit code and what it prints.
+async fn run(provider: &Provider, arguments: &[&str]) -> (Option<i32>, String) {
+    let issuers = json!([{"issuer": provider.url, "audience": "hub"}]).to_string();
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_signalhub"));
+    command
+        .args(arguments)
+        .env_clear()
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .env("SIGNALHUB_AUTH__ISSUERS", issuers);
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+#[tokio::test]
+async fn tokens_are_checked_with_fetched_keys_and_configurations_without() {
+    let provider = Provider::start().await;
+    let (code, text) = run(&provider, &["config", "check"]).await;
+    assert!(code == Some(0) && text.contains("the configuration c"), "{text}");
+    assert_eq!(provider.paths(), [""; 0]);
+    let token = provider.sign("1");
+    let (code, text) = run(&provider, &["token", "check", &token]).await;
+    let reason = format!("the keys of {0}: {0}/.well-known/openid-configuration: the answer was 503", provider.url);
+    assert!(code == Some(1) && text.contains(&reason), "{text}");
+    assert_eq!(provider.paths(), ONE_FETCH[..1]);
+    provider.publish("1");
+    let (code, text) = run(&provider, &["token", "check", &token]).await;
+    assert!(code == Some(0) && text.contains("\"sub\":\"ann\""), "{text}");
+    assert_eq!(provider.paths(), ONE_FETCH);
+    let (code, text) = run(&provider, &["token", "check", &provider.sign("2")]).await;
+    assert!(code == Some(1) && text.contains("no key \"2\""), "{text}");
 }
