@@ -12,6 +12,7 @@ pub(crate) mod issuer;
 pub(crate) mod issuers;
 pub(crate) mod key_set;
 pub(crate) mod key_source;
+pub(crate) mod revocation;
 #[cfg(test)]
 pub(crate) mod test_keys;
 pub(crate) mod ticket;

@@ -24,7 +24,7 @@ pub enum CloseReason {
     InvalidText,
     /// The client did not read fast enough: its queue overflowed, or nothing could be written for too long.
     SlowConsumer,
-    /// The application ended the connection.
+    /// The application ended the connection, or revoked the credentials of its client.
     Aborted,
     /// The handler failed.
     HandlerFailed,

@@ -167,6 +167,7 @@ impl Connection {
             send_queue: Arc::clone(&self.send_queue),
             principal: Principal::of(&self.identity),
             remote: self.remote,
+            revocations: self.registration.as_ref().map(|registration| Arc::clone(registration.revocations())),
         }
     }
 
@@ -301,6 +302,12 @@ impl Connection {
         {
             return Poll::Ready(self.on_renewal(renewal));
         }
+        // After new credentials, which may not be revoked.
+        if self.send_queue.signals.take(Signal::Revoked) && self.is_revoked() {
+            self.send_queue.abort();
+            self.send_queue.signals.take(Signal::Abort);
+            return Poll::Ready(Received::Aborted);
+        }
         if self.send_queue.signals.take(Signal::Arrived)
             && let Some(arrival) = self.resume.handover().and_then(|handover| handover.take_arrival())
         {
@@ -354,12 +361,25 @@ impl Connection {
         }
     }
 
+    /// Checks the credentials once more, because they may have been revoked since they were verified.
+    pub(crate) fn check_revocation(&self) {
+        if self.registration.as_ref().is_some_and(|registration| !registration.revocations().is_empty()) {
+            self.send_queue.signals.raise(Signal::Revoked);
+        }
+    }
+
+    fn is_revoked(&self) -> bool {
+        let revocations = self.registration.as_ref().map(Registration::revocations);
+        revocations.is_some_and(|revocations| revocations.contains(&self.identity, Instant::now()))
+    }
+
     fn on_renewal(&mut self, renewal: Renewal) -> Received {
         (self.identity, self.expires) = (renewal.identity, renewal.expires);
         if let Some(registration) = &self.registration {
             registration.renew_ticket(&self.identity);
         }
         self.send_queue.signals.skip_ticks(0);
+        self.check_revocation();
         Received::Renewed
     }
 

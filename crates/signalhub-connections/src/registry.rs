@@ -5,6 +5,7 @@ mod entries;
 mod entry;
 mod live;
 mod registration;
+pub(crate) mod revocations;
 mod tickets;
 
 use std::sync::{Arc, MutexGuard, Weak};
@@ -19,6 +20,7 @@ use self::live::Live;
 pub(crate) use self::registration::Registration;
 pub(crate) use self::tickets::{TicketError, TicketUse};
 use crate::auth::identity::{Identity, Owner, Principal};
+use crate::auth::revocation::{Revocation, RevokeError};
 use crate::auth::ticket::TicketHash;
 use crate::close::CloseReason;
 use crate::counts::client_errors::{ClientError, ClientErrorCounts};
@@ -78,16 +80,23 @@ impl Registry {
                 let Some(send_queues) = Weak::upgrade(&registry).map(|registry| registry.tick(Instant::now())) else {
                     return;
                 };
-                let mut slices = send_queues.chunks(send_queues.len().div_ceil(SLICES).max(SLICE)).peekable();
-                while let Some(slice) = slices.next() {
-                    let send_queues = slice.iter().filter_map(Weak::upgrade);
-                    send_queues.for_each(|send_queue| send_queue.signals.raise(Signal::Tick));
-                    if slices.peek().is_some() {
-                        tokio::time::sleep(PAUSE).await;
-                    }
-                }
+                raise_in_slices(&send_queues, Signal::Tick).await;
             }
         });
+    }
+
+    /// Refuses credentials from now on, and closes the live connections that have them. The connections are woken in slices, and
+    /// each checks its own credentials, so that neither the caller nor other work waits for it.
+    pub(crate) fn revoke(&self, revocation: &Revocation, memory: Duration) -> Result<(), RevokeError> {
+        self.live.revocations.insert(revocation, memory, Instant::now())?;
+        // A connection that is not registered yet checks its credentials when it is.
+        let concerned = self.lock().concerned_by(revocation);
+        tokio::spawn(async move { raise_in_slices(&concerned, Signal::Revoked).await });
+        Ok(())
+    }
+
+    pub(crate) fn is_revoked(&self, identity: &Identity) -> bool {
+        self.live.revocations.contains(identity, Instant::now())
     }
 
     /// Sets the limits. They must be set before the first request.
@@ -317,6 +326,18 @@ impl Registry {
                 return;
             }
             emptied.await;
+        }
+    }
+}
+
+/// Wakes connections in slices, with a pause after each.
+async fn raise_in_slices(send_queues: &[Weak<SendQueue>], signal: Signal) {
+    let mut slices = send_queues.chunks(send_queues.len().div_ceil(SLICES).max(SLICE)).peekable();
+    while let Some(slice) = slices.next() {
+        let send_queues = slice.iter().filter_map(Weak::upgrade);
+        send_queues.for_each(|send_queue| send_queue.signals.raise(signal));
+        if slices.peek().is_some() {
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }

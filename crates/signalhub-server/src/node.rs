@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use portos_notifications::broker;
-use signalhub::connections::{ExpiredCredentials, GuessLimit, Issuers, Tickets, TransportKind, Transports};
+use signalhub::connections::{
+    ExpiredCredentials, GuessLimit, Issuers, Revocations, Tickets, TransportKind, Transports,
+};
 use signalhub::events::{Broker, Catalogue, EventName, Grants, Resources, UnknownEvents};
 use signalhub::{Endpoint, ErrorDetails, Hub, HubOptions, Server, ShutdownMessage};
 use signalhub_dialects::printfactory::KeyFileError;
@@ -75,11 +77,12 @@ impl Node {
         let guesses = guess_limit(configuration.limits.failed_authentications);
         let endpoint = endpoint(configuration, hub.clone()).authenticate(Arc::clone(&verifier.tokens));
         let endpoint = guesses.iter().cloned().fold(endpoint, Endpoint::guess_limit);
+        let (server, address) = public(configuration, tls.as_deref()).await?;
         let authorizer =
             authorizer(auth, Arc::clone(&verifier.tokens), &configuration.publish).limited(guesses.clone());
+        let authorizer = authorizer.refusing(server.revocations());
         let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone());
         let refused = publish.refused();
-        let (server, address) = public(configuration, tls.as_deref()).await?;
         let server = server.endpoint(HUB_PATH, endpoint);
         let publish = Arc::new(publish.waiting_for(server.readers()));
         let routes = PublicRoutes::new(Arc::clone(&publish), Publishing::Here);
@@ -137,6 +140,11 @@ impl Node {
     /// Returns the addresses of the dialects that are on, with their names.
     pub fn dialect_addresses(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
         self.dialects.iter().map(|listener| (listener.name, listener.address))
+    }
+
+    /// Returns what revokes tokens, for the hub and the publish API.
+    pub fn revocations(&self) -> Revocations {
+        self.server.revocations()
     }
 
     /// Returns what it counts.

@@ -4,10 +4,14 @@
 
 mod common;
 
+use std::time::{Duration, SystemTime};
+
 use common::{Running, configuration, send, sign_claims};
 use http::Request;
 use http_body_util::Full;
 use serde_json::json;
+use signalhub::connections::Revocation;
+use signalhub_client::{Client, Disconnected};
 
 #[tokio::test]
 async fn tokens_in_the_query_publish_nothing() {
@@ -122,5 +126,48 @@ async fn publishers_are_told_the_names_of_those_events_that_they_may_publish() {
         let (status, detail) = publish(&["shop.open"], event).await;
         assert_eq!((status, detail.contains("shop.open")), (403, false), "{detail}");
     }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_refused_at_the_hub_and_the_publish_api_and_its_clients_may_not_come_back() {
+    let node = Running::start(configuration("[auth]\nrefresh_endpoint = true\ntickets = \"all\"")).await;
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let token = |issued: u64, org: &str| {
+        sign_claims(&json!({"sub": "ann", "org": org, "iat": issued, "exp": now + 600, "publish": ["*"]}))
+    };
+    let (old, other, new) = (token(now - 10, "acme"), token(now - 10, "other"), token(now + 10, "acme"));
+    let publish = async |token: &str, org: &str| {
+        let request = Request::post(format!("{}/api/v1/publish", node.url));
+        let request = request.header("authorization", format!("Bearer {token}"));
+        let body = json!({"e": "portos.licence.activated", "p": {}, "org": org});
+        send(request.body(Full::from(body.to_string())).unwrap()).await.verdict()
+    };
+    let negotiate = async |token: &str| {
+        let request = Request::post(format!("{}/negotiate?negotiateVersion=1", node.hub()));
+        let request = request.header("authorization", format!("Bearer {token}"));
+        send(request.body(Full::default()).unwrap()).await
+    };
+    let ticket = negotiate(&old).await.body["accessToken"].as_str().unwrap().to_owned();
+    let client = Client::connect(&node.hub(), Some(&old)).await.unwrap();
+    let bystander = Client::connect(&node.hub(), Some(&other)).await.unwrap();
+    assert_eq!(publish(&old, "acme").await, "202 -");
+
+    let (user, organisation) = ("ann".to_owned(), Some("acme".to_owned()));
+    let revocation = Revocation::User { user, organisation, before: SystemTime::now() };
+    node.revocations.revoke(&revocation, Duration::from_secs(600)).unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(20), client.disconnected()).await.unwrap();
+    assert_eq!(ended, Disconnected::ByServer { error: None, allow_reconnect: false });
+    assert!(Client::connect(&node.hub(), Some(&old)).await.is_err());
+    assert_eq!(
+        (negotiate(&old).await.status, negotiate(&ticket).await.status),
+        (401.try_into().unwrap(), 401.try_into().unwrap())
+    );
+    assert_eq!(publish(&old, "acme").await, "401 unauthenticated");
+    assert_eq!(publish(&other, "other").await, "202 -");
+    let again = Client::connect(&node.hub(), Some(&new)).await.unwrap();
+    let refused = again.invoke::<serde_json::Value>("Refresh", (&old,)).await.unwrap_err().to_string();
+    assert!(refused.ends_with("HubException: the token has been revoked"), "{refused}");
+    bystander.invoke::<serde_json::Value>("Refresh", (&other,)).await.unwrap();
     node.stop().await;
 }

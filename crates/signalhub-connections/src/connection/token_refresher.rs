@@ -3,7 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::auth::identity::{Identity, Principal};
+use crate::auth::revocation::RevocationTable;
 use crate::auth::token_refresh::{RefreshError, VerifyToken};
 use crate::outbound::SendQueue;
 use crate::request::remote_address::RemoteAddress;
@@ -15,6 +18,7 @@ pub struct TokenRefresher {
     pub(super) send_queue: Arc<SendQueue>,
     pub(super) principal: Principal,
     pub(super) remote: Option<RemoteAddress>,
+    pub(super) revocations: Option<Arc<RevocationTable>>,
 }
 
 impl TokenRefresher {
@@ -33,6 +37,9 @@ impl TokenRefresher {
         let renewal = verifier.verify(token, self.remote).await?;
         if Principal::of(&renewal.identity) != self.principal {
             return Err(RefreshError::OtherUser);
+        }
+        if self.revocations.as_ref().is_some_and(|table| table.contains(&renewal.identity, Instant::now())) {
+            return Err(RefreshError::InvalidToken("the token has been revoked".into()));
         }
         let identity = Arc::clone(&renewal.identity);
         self.send_queue.renew(renewal);

@@ -34,6 +34,8 @@ client_errors! {
     ExpiredCredentials = "expired_credentials",
     /// 401: the credentials are not valid.
     InvalidCredentials = "invalid_credentials",
+    /// 401: the credentials were revoked.
+    RevokedCredentials = "revoked_credentials",
     /// 403: the credentials are valid, but a policy does not admit them.
     Forbidden = "forbidden",
     /// A negotiation requested a version that is not supported.

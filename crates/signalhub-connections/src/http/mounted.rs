@@ -51,7 +51,24 @@ impl Mounted {
     pub(crate) async fn admit(&self, head: &Parts, wanted: TicketUse<'_>) -> Result<Admitted, Refusal> {
         let ticket = self.endpoint.offered_tickets().and_then(|_| TicketHash::of_request(head));
         let found = ticket.map(|ticket| self.registry.identity_of_ticket(ticket, wanted, self.number));
-        Ok(Admitted { identity: self.endpoint.admit(head, found).await?, ticket })
+        let identity = self.endpoint.admit(head, found).await?;
+        self.check_revocation(&identity)?;
+        Ok(Admitted { identity, ticket })
+    }
+
+    /// Authenticates a request that brings new credentials for a connection, and checks the policies.
+    pub(crate) async fn admit_renewal(&self, head: &Parts) -> Result<Arc<Identity>, Refusal> {
+        let identity = self.endpoint.admit_renewal(head).await?;
+        self.check_revocation(&identity)?;
+        Ok(identity)
+    }
+
+    /// Every request passes this check, whichever credentials it has.
+    fn check_revocation(&self, identity: &Identity) -> Result<(), Refusal> {
+        match self.registry.is_revoked(identity) {
+            true => Err(Refusal::Unauthenticated(ClientError::RevokedCredentials, "they were revoked".into())),
+            false => Ok(()),
+        }
     }
 
     /// Tells whether a request is authenticated by a bearer token, or a ticket, in its `Authorization` header alone.
@@ -166,6 +183,7 @@ impl Mounted {
     pub(crate) fn spawn(&self, connection: Connection, request: &Span) {
         let endpoint = Arc::clone(&self.endpoint);
         let connection = connection.verifying_tokens_with(endpoint);
+        connection.check_revocation();
         let span = tracing::debug_span!(parent: request, "connection", id = connection.id().for_log());
         tokio::spawn(self.endpoint.handler().handle(connection).instrument(span));
     }

@@ -35,6 +35,7 @@ use crate::http::page::{Get, Page, Respond};
 use crate::limits::Limits;
 use crate::outbound::Readers;
 use crate::registry::connection_counts::ConnectionCounts;
+use crate::registry::revocations::Revocations;
 use crate::request::forwarded::TrustedProxies;
 use crate::request::hosts::Hosts;
 use crate::request::path;
@@ -93,6 +94,11 @@ impl Server {
         let mounted = Mounted { endpoint: Arc::new(endpoint), number, registry };
         self.routes.endpoints.push(EndpointRoute { path: mount_path(path), mounted });
         self
+    }
+
+    /// What revokes credentials while the server runs.
+    pub fn revocations(&self) -> Revocations {
+        Revocations(Arc::clone(&self.routes.registry))
     }
 
     /// Answers `GET` and `HEAD` of a path with a page, and other methods with 405. The path is matched as that of an

@@ -27,6 +27,7 @@ use crate::http::request_body::RequestBody;
 use crate::limits::Limits;
 use crate::registry::Registry;
 use crate::registry::connection_counts::ConnectionCounts;
+use crate::registry::revocations::Revocations;
 use crate::request::forwarded::{Scheme, TrustedProxies};
 use crate::request::path;
 use crate::request::remote_address::RemoteAddress;
@@ -106,6 +107,11 @@ impl TowerEndpoint {
     /// The numbers of connections. They stay up to date while the endpoint is used.
     pub fn connections(&self) -> ConnectionCounts {
         ConnectionCounts(Arc::clone(self.registry()))
+    }
+
+    /// What revokes credentials while the endpoint is used.
+    pub fn revocations(&self) -> Revocations {
+        Revocations(Arc::clone(self.registry()))
     }
 
     /// Refuses new connections from now on, closes the live ones one after another over the given time, and waits until all

@@ -254,7 +254,7 @@ impl SendQueue {
         !self.lock().is_open()
     }
 
-    pub(super) fn abort(&self) {
+    pub(crate) fn abort(&self) {
         let mut queue = self.lock();
         if queue.is_open() {
             queue.state = QueueState::Aborting;

@@ -27,6 +27,8 @@ pub(crate) enum Signal {
     Arrived = 32,
     /// The client has new credentials. The send queue holds them.
     Renewed = 64,
+    /// Credentials were revoked, perhaps those of the connection.
+    Revoked = 128,
 }
 
 /// The pending signals of one connection and the task that waits for them.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::entry::{AttachError, Entry, Found, Link, NewTransport, Resumable, Stage, Waiting};
 use super::tickets::{OpenTickets, TicketError, TicketState, TicketUse};
 use crate::auth::identity::{Identity, Owner, Principal};
+use crate::auth::revocation::Revocation;
 use crate::auth::ticket::TicketHash;
 use crate::close::CloseReason;
 use crate::id::{ConnectionId, ConnectionNames, ConnectionToken};
@@ -312,6 +313,12 @@ impl Entries {
         let Some((token, entry)) = self.by_token.remove_entry(token) else { return };
         let stage = change(self, entry.stage);
         self.by_token.insert(token, Entry { stage, ..entry });
+    }
+
+    /// The live connections that may have credentials which are revoked.
+    pub(super) fn concerned_by(&self, revocation: &Revocation) -> Vec<Weak<SendQueue>> {
+        let concerned = self.by_token.values().filter(|entry| revocation.may_concern(&entry.owner.principal));
+        concerned.filter_map(|entry| Some(Arc::downgrade(entry.stage.link()?.send_queue()))).collect()
     }
 
     /// Refuses new connections from now on, and returns the live ones.

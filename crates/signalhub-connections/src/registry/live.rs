@@ -1,10 +1,11 @@
 //! `Live`: the entries behind a lock, shared by the registry and by the registration of each live connection.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::entries::Entries;
+use crate::auth::revocation::RevocationTable;
 use crate::counts::ends::EndCounts;
 
 /// The entries of a registry, and the state that the end of a connection changes.
@@ -14,6 +15,7 @@ pub(super) struct Live {
     /// Notified whenever the last live connection has ended.
     pub(super) emptied: Notify,
     pub(super) ends: EndCounts,
+    pub(super) revocations: Arc<RevocationTable>,
 }
 
 impl Live {

@@ -9,6 +9,7 @@ use super::entry::{Link, Stage};
 use super::live::Live;
 use super::tickets::TicketState;
 use crate::auth::identity::Identity;
+use crate::auth::revocation::RevocationTable;
 use crate::close::CloseReason;
 use crate::id::ConnectionToken;
 use crate::limits::quota::QuotaShare;
@@ -32,6 +33,11 @@ impl Registration {
             Link::Polls(polls) => polls.finish(),
             Link::WebSocket { .. } | Link::Events(_) => self.remove(&token),
         }
+    }
+
+    /// The credentials that the server refuses.
+    pub(crate) fn revocations(&self) -> &Arc<RevocationTable> {
+        &self.live.revocations
     }
 
     fn remove(&mut self, token: &ConnectionToken) {

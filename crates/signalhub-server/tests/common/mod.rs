@@ -16,6 +16,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
+use signalhub::connections::Revocations;
 use signalhub_server::configuration::{ApiKey, SigningSecret};
 use signalhub_server::{Configuration, Counts, HUB_PATH, Node, ReloadRequest, TokenContent, sign};
 use tokio::sync::oneshot;
@@ -54,6 +55,7 @@ pub(crate) struct Running {
     pub(crate) counts: Counts,
     pub(crate) reload: ReloadRequest,
     dialects: Vec<(&'static str, SocketAddr)>,
+    pub(crate) revocations: Revocations,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<()>,
 }
@@ -64,13 +66,13 @@ impl Running {
         let url = format!("http://{}", node.address());
         let publish_url = format!("http://{}", node.publish_address());
         let internal = node.internal_address().map_or_else(String::new, |address| format!("http://{address}"));
-        let counts = node.counts();
+        let (counts, revocations) = (node.counts(), node.revocations());
         let (reload, dialects) = (node.reload_request(), node.dialect_addresses().collect());
         let (stop, stopped) = oneshot::channel::<()>();
         let ended = tokio::spawn(async move {
             node.run_until(async { drop(stopped.await) }).await.unwrap();
         });
-        Self { configuration, url, publish_url, internal, counts, reload, dialects, stop, ended }
+        Self { configuration, url, publish_url, internal, counts, revocations, reload, dialects, stop, ended }
     }
 
     /// Where a dialect listens.

@@ -42,7 +42,7 @@ pub(super) async fn refresh(mounted: &Mounted, head: &Parts) -> Response<Body> {
         let response = text(StatusCode::METHOD_NOT_ALLOWED, "");
         return mounted.reject(ClientError::MethodNotAllowed, "the path takes other methods", response);
     }
-    let identity = match mounted.endpoint.admit_renewal(head).await {
+    let identity = match mounted.admit_renewal(head).await {
         Ok(identity) => identity,
         Err(refusal @ Refusal::Denied(_)) => return mounted.refuse(refusal, head),
         Err(refusal) => return described(mounted.refuse(refusal, head)),

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use http::request::Parts;
 use serde_json::Value;
 use signalhub::Identity;
-use signalhub::connections::{ClientCertificate, GuessLimit, Issuers, authorization_token};
+use signalhub::connections::{ClientCertificate, GuessLimit, Issuers, Revocations, authorization_token};
 use signalhub::events::{CatalogueError, EventName, Pattern};
 use tracing::Span;
 
@@ -32,6 +32,7 @@ pub(crate) struct Authorizer {
     tokens: Arc<Issuers>,
     organisation: OrganisationRule,
     guesses: Option<GuessLimit>,
+    revocations: Option<Revocations>,
 }
 
 /// Whether a token without an organisation may publish. If so, it may publish for every organisation.
@@ -62,7 +63,7 @@ enum Rights {
 impl Authorizer {
     pub(crate) fn new(settings: &Publish, tokens: Arc<Issuers>, organisation: OrganisationRule) -> Self {
         let clients = ApiClients::new(&settings.keys, &settings.clients);
-        Self { clients, tokens, organisation, guesses: None }
+        Self { clients, tokens, organisation, guesses: None, revocations: None }
     }
 
     /// What clients with a name have published.
@@ -73,6 +74,11 @@ impl Authorizer {
     /// Limits how many wrong credentials an address may send.
     pub(crate) fn limited(self, guesses: Option<GuessLimit>) -> Self {
         Self { guesses, ..self }
+    }
+
+    /// Refuses tokens that are revoked.
+    pub(crate) fn refusing(self, revocations: Revocations) -> Self {
+        Self { revocations: Some(revocations), ..self }
     }
 
     /// Identifies the publisher of a request, and refuses one that may publish nothing at all.
@@ -102,6 +108,9 @@ impl Authorizer {
             };
         };
         match self.tokens.verify_when_ready(token).await {
+            Ok(identity) if self.revocations.as_ref().is_some_and(|revoked| revoked.is_revoked(&identity)) => {
+                refused("the token has been revoked")
+            }
             Ok(identity) => Publisher::of_token(&identity, self.organisation),
             Err(error) if error.is_genuine() => refused(&error.to_string()),
             Err(error) => {
