@@ -7,6 +7,7 @@ mod certificate_name;
 mod choice;
 mod event;
 mod issuer;
+mod key_digest;
 mod key_url;
 mod leeway;
 mod log_filter;
@@ -40,13 +41,14 @@ pub use choice::{
 pub use issuer::{
     Audiences, GrantsByRole, IssuerKeys, KeyFile, KeyFileKind, KeySetLocation, RequiredClaims, TokenIssuer,
 };
+pub use key_digest::KeyDigest;
 pub use key_url::KeyUrl;
 pub use leeway::Leeway;
 pub use log_filter::LogFilter;
 pub use maximum::{Maximum, SocketShare};
 pub use printfactory::MisKeysPath;
 pub(crate) use publish_client::Nearness;
-pub use publish_client::{ClientName, ExpiryTime, KeyDigest, PublishClient};
+pub use publish_client::{ClientName, ExpiryTime, PublishClient};
 pub use rate::{CallRateLimit, RateLimit};
 pub(crate) use reference::{changed, defaults_text, reference_page};
 pub use secret::{ApiKey, SigningSecret};
