@@ -1,5 +1,7 @@
 //! The handshake: who may connect, and what the others get.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use signalhub_connections::{Authenticate, Authentication, HttpResponse, Identity, Page, RequestHead, StatusCode};
 
@@ -27,7 +29,7 @@ impl MisKeyHeader {
         if entry.notifications == Notifications::Off {
             return denied(StatusCode::FORBIDDEN, "Notifications are disabled");
         }
-        let (organisations, organisation) = (self.keys.organisations(), entry.organisation.as_str());
+        let (organisations, organisation) = (self.keys.organisations(), &entry.organisation);
         let place = match self.second {
             SecondConnection::Replace => organisations.place(organisation, entry.sha256),
             SecondConnection::Refuse => match organisations.reserve(organisation, entry.sha256) {
@@ -35,7 +37,7 @@ impl MisKeyHeader {
                 None => return denied(StatusCode::CONFLICT, "Only one connection per organisation is possible"),
             },
         };
-        let identity = Identity::user(entry.user.as_str()).with_organisation(organisation);
+        let identity = Identity::user(Arc::clone(&entry.user)).with_organisation(Arc::clone(organisation));
         Authentication::Identified(identity.with_attachment(place))
     }
 }

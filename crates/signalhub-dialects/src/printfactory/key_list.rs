@@ -1,5 +1,7 @@
 //! The list of keys, and how it changes.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -15,9 +17,9 @@ const LONGEST_NAME: usize = 256;
 pub struct KeyEntry {
     pub(super) sha256: KeyHash,
     /// The organisation whose events its owner gets, and for which it publishes.
-    pub organisation: String,
+    pub organisation: Arc<str>,
     /// Its owner.
-    pub user: String,
+    pub user: Arc<str>,
     /// Whether its owner may connect for notifications.
     pub notifications: Notifications,
     /// When it was made.
@@ -91,7 +93,7 @@ impl KeyList {
         if [organisation, user].iter().any(|name| !(1..=LONGEST_NAME).contains(&name.len())) {
             return Err(KeyError::Name);
         }
-        let place = self.keys.iter().position(|key| key.organisation == organisation && key.user == user);
+        let place = self.keys.iter().position(|key| &*key.organisation == organisation && &*key.user == user);
         let names = || (organisation.to_owned(), user.to_owned());
         match (change, place) {
             (KeyChange::Generate, Some(_)) => {
@@ -103,7 +105,7 @@ impl KeyList {
                 Err(KeyError::NoKey { organisation, user })
             }
             (KeyChange::Generate, None) => {
-                let (key, (organisation, user)) = (MisKey::random(), names());
+                let (key, organisation, user) = (MisKey::random(), organisation.into(), user.into());
                 let (sha256, created) = (key.hash(), OffsetDateTime::now_utc());
                 self.keys.push(KeyEntry { sha256, organisation, user, notifications: Notifications::On, created });
                 Ok(Some(key))

@@ -34,13 +34,19 @@ pub(super) enum Ending {
 
 impl Organisations {
     /// Prepares the place of an organisation, which it takes when its connection begins.
-    pub(super) fn place(self: &Arc<Self>, organisation: &str, hash: KeyHash) -> Arc<Place> {
+    pub(super) fn place(self: &Arc<Self>, organisation: &Arc<str>, hash: KeyHash) -> Arc<Place> {
         let (outbound, ending) = (OnceLock::new(), OnceLock::new());
-        Arc::new(Place { organisations: Arc::clone(self), organisation: organisation.into(), hash, outbound, ending })
+        Arc::new(Place {
+            organisations: Arc::clone(self),
+            organisation: Arc::clone(organisation),
+            hash,
+            outbound,
+            ending,
+        })
     }
 
     /// Takes the place of an organisation if it is free.
-    pub(super) fn reserve(self: &Arc<Self>, organisation: &str, hash: KeyHash) -> Option<Arc<Place>> {
+    pub(super) fn reserve(self: &Arc<Self>, organisation: &Arc<str>, hash: KeyHash) -> Option<Arc<Place>> {
         let place = self.place(organisation, hash);
         let mut connected = self.lock();
         if connected.get(organisation).is_some_and(|taken| taken.strong_count() > 0) {

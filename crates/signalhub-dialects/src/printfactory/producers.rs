@@ -141,7 +141,7 @@ impl Producers {
             wait = wait.saturating_sub(readers.wait(wait).await);
         }
         let event = Event::new(EventName::new(producer.event), payload)
-            .with_organisation(Organisation::new(entry.organisation.as_str()));
+            .with_organisation(Organisation::new(Arc::clone(&entry.organisation)));
         match self.broker.publish(event).await {
             Ok(receipt) => {
                 tracing::debug!(event = producer.event, matched = receipt.matched, "an event was published");

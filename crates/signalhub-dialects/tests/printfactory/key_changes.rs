@@ -59,7 +59,7 @@ async fn keys_survive_a_restart_and_are_kept_hashed() {
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(fs::metadata(folder.keys().path()).unwrap().permissions().mode() & 0o777, 0o600);
     let entries = folder.keys().list().unwrap();
-    assert_eq!((entries[0].organisation.as_str(), entries[0].user.as_str()), ("acme", "ann"));
+    assert_eq!((&*entries[0].organisation, &*entries[0].user), ("acme", "ann"));
     // What a process left that was killed while it replaced the file, in any state, changes nothing.
     fs::write(folder.0.join("keys.json.new"), &content[..content.len() / 2]).unwrap();
     assert_eq!(folder.keys().list().unwrap(), entries);
