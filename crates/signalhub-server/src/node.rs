@@ -84,13 +84,6 @@ impl Node {
         let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone());
         let refused = publish.refused();
         let server = server.endpoint(HUB_PATH, endpoint);
-        let publish = Arc::new(publish.waiting_for(server.readers()));
-        let routes = PublicRoutes::new(Arc::clone(&publish), Publishing::Here);
-        let publishers = publishers(configuration, tls.as_deref(), routes).await?;
-        let place = if publishers.is_some() { Publishing::Elsewhere } else { Publishing::Here };
-        let server = server.otherwise(PublicRoutes::new(publish, place));
-        let mut counts = Counts::new(server.connections(), hub, broker.clone(), refused).with_tls(tls.clone());
-        publishers.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
         let shared = dialects::Shared {
             broker: &broker,
             guesses: guesses.as_ref(),
@@ -99,6 +92,13 @@ impl Node {
             readers: server.readers(),
         };
         let dialects = dialects::bind(configuration, shared).await?;
+        let publish = Arc::new(publish.waiting_for(dialects::readers(&server, &dialects)));
+        let routes = PublicRoutes::new(Arc::clone(&publish), Publishing::Here);
+        let publishers = publishers(configuration, tls.as_deref(), routes).await?;
+        let place = if publishers.is_some() { Publishing::Elsewhere } else { Publishing::Here };
+        let server = server.otherwise(PublicRoutes::new(publish, place));
+        let mut counts = Counts::new(server.connections(), hub, broker.clone(), refused).with_tls(tls.clone());
+        publishers.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
         counts = counts.with_dialects(dialects.iter().map(DialectListener::counts).collect());
         counts = counts.with_issuers(IssuerCounts::new(auth, verifier.tokens, verifier.fetches.clone()));
         let internal = internal(configuration, tls.as_deref()).await?;

@@ -51,7 +51,7 @@ pub(crate) struct PublishApi {
     maximum_batch_size: usize,
     lifecycle: Lifecycle,
     refused: Arc<PublishCounters>,
-    readers: Readers,
+    readers: Vec<Readers>,
 }
 
 impl PublishApi {
@@ -65,13 +65,22 @@ impl PublishApi {
             body_timeout: settings.body_timeout,
             maximum_batch_size: settings.maximum_batch_size.get(),
             lifecycle,
-            readers: Readers::default(),
+            readers: Vec::new(),
         }
     }
 
     /// Sets the clients that a burst waits for.
-    pub(crate) fn waiting_for(self, readers: Readers) -> Self {
+    pub(crate) fn waiting_for(self, readers: Vec<Readers>) -> Self {
         Self { readers, ..self }
+    }
+
+    /// Waits for clients that read and are far behind, for at most `most`, and returns what is left of it.
+    async fn wait_for_readers(&self, most: Duration) -> Duration {
+        let mut left = most;
+        for readers in &self.readers {
+            left = left.saturating_sub(readers.wait(left).await);
+        }
+        left
     }
 
     /// Returns the counters of what it refuses.
@@ -133,7 +142,7 @@ impl PublishApi {
         let body = request_body::read(headers, body, self.maximum_body_size, self.body_timeout).await?;
         match Content::read(media, &body, self.maximum_batch_size)? {
             Content::One(value) => {
-                self.readers.wait(READERS_WAIT).await;
+                self.wait_for_readers(READERS_WAIT).await;
                 let receipt = self.publish_one(publisher, media, value).await?;
                 let mut response = json_response(&broker::receipt(&receipt));
                 *response.status_mut() = StatusCode::ACCEPTED;
@@ -152,7 +161,7 @@ impl PublishApi {
         let mut results = Vec::with_capacity(values.len());
         let mut wait = READERS_WAIT;
         for value in values {
-            wait = wait.saturating_sub(self.readers.wait(wait).await);
+            wait = self.wait_for_readers(wait).await;
             results.push(self.publish_one(publisher, media, value).await);
         }
         results.iter().flat_map(|result| result.as_ref().err()).for_each(|problem| self.note(problem));

@@ -30,6 +30,11 @@ impl DialectListener {
     }
 }
 
+/// The clients that publishers wait for: those of the hub and of the dialects.
+pub(super) fn readers(hub: &Server, dialects: &[DialectListener]) -> Vec<Readers> {
+    std::iter::once(hub).chain(dialects.iter().map(|listener| &listener.server)).map(Server::readers).collect()
+}
+
 /// Declares the events of the dialects that are on.
 pub(super) fn declare(catalogue: Catalogue, configuration: &Configuration) -> Catalogue {
     let catalogue = match configuration.printfactory.listen {
