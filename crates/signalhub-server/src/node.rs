@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 use self::dialects::DialectListener;
 use self::listeners::{internal, public, publishers};
-use crate::configuration::{self as settings, Auth, Configuration, DefaultGrants, Events, TicketClients};
+use crate::configuration::{self as settings, Configuration, DefaultGrants, Events, TicketClients};
 use crate::http_api::counts::{Counts, IssuerCounts};
 use crate::http_api::publish::PublishApi;
 use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
@@ -78,8 +78,7 @@ impl Node {
         let endpoint = endpoint(configuration, hub.clone()).authenticate(Arc::clone(&verifier.tokens));
         let endpoint = guesses.iter().cloned().fold(endpoint, Endpoint::guess_limit);
         let (server, address) = public(configuration, tls.as_deref()).await?;
-        let authorizer =
-            authorizer(auth, Arc::clone(&verifier.tokens), &configuration.publish).limited(guesses.clone());
+        let authorizer = authorizer(configuration, Arc::clone(&verifier.tokens)).limited(guesses.clone());
         let authorizer = authorizer.refusing(server.revocations());
         let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone());
         let refused = publish.refused();
@@ -283,12 +282,12 @@ pub enum StartError {
     },
 }
 
-fn authorizer(auth: &Auth, tokens: Arc<Issuers>, publish: &settings::Publish) -> Authorizer {
-    let organisation = match auth.publish_requires_organisation {
+fn authorizer(configuration: &Configuration, tokens: Arc<Issuers>) -> Authorizer {
+    let organisation = match configuration.auth.publish_requires_organisation {
         true => OrganisationRule::Required,
         false => OrganisationRule::Optional,
     };
-    Authorizer::new(publish, tokens, organisation)
+    Authorizer::new(&configuration.publish, tokens, organisation)
 }
 
 fn hub(configuration: &Configuration, broker: Broker) -> Hub {
