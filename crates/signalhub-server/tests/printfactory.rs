@@ -187,6 +187,27 @@ fn the_command_tells_whose_keys_there_are_and_what_is_not_possible() {
     assert_eq!(keys.told(&["list"]).lines().count(), 1);
 }
 
+#[test]
+fn a_command_that_is_killed_at_any_moment_leaves_a_whole_file() {
+    let keys = Keys::new();
+    let first = keys.generate("acme", "first");
+    for delay in 0..20 {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_signalhub"));
+        let user = delay.to_string();
+        program.args(["--set", &keys.setting(), "miskey", "generate", "--org", "acme", "--user", &user]);
+        program.env_clear().current_dir(&keys.0).stdout(std::process::Stdio::null());
+        let mut running = program.spawn().unwrap();
+        // Somewhere between its start and its end, which is no event that could be awaited.
+        std::thread::sleep(Duration::from_millis(delay));
+        running.kill().unwrap();
+        running.wait().unwrap();
+        let list = keys.told(&["list"]);
+        assert!(list.contains("\"user\":\"first\""), "{delay} ms: {list}");
+    }
+    let last = keys.generate("acme", "last");
+    assert_ne!(first, last);
+}
+
 #[tokio::test]
 async fn a_file_that_holds_no_keys_is_found_before_the_server_starts() {
     let keys = Keys::new();
