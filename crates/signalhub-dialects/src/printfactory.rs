@@ -20,7 +20,7 @@ mod producers;
 
 use std::fmt;
 
-use signalhub_connections::{Endpoint, GuessLimit, Readers, Server};
+use signalhub_connections::{Endpoint, GuessLimit, Rate, Readers, Server};
 use signalhub_events::Broker;
 
 use authentication::MisKeyHeader;
@@ -57,6 +57,7 @@ pub struct PrintFactory {
     guesses: Option<GuessLimit>,
     readers: Vec<Readers>,
     maximum_body_size: usize,
+    publish_rate: Option<Rate>,
 }
 
 impl PrintFactory {
@@ -69,6 +70,7 @@ impl PrintFactory {
             guesses: None,
             readers: Vec::new(),
             maximum_body_size: BODY_SIZE,
+            publish_rate: None,
         }
     }
 
@@ -94,6 +96,12 @@ impl PrintFactory {
     #[must_use]
     pub fn maximum_body_size(self, bytes: usize) -> Self {
         Self { maximum_body_size: bytes, ..self }
+    }
+
+    /// Limits how many requests each key may send to the producers; there is no limit by default.
+    #[must_use]
+    pub fn publish_rate(self, rate: Rate) -> Self {
+        Self { publish_rate: Some(rate), ..self }
     }
 
     /// Adds the WebSocket and the producers to a server. `configure` sets the limits of the WebSocket.

@@ -337,7 +337,7 @@ configuration! {
         body_timeout: Duration = Duration::from_secs(30);
         /// The most notifications in one batch.
         maximum_batch_size: NonZeroUsize = count(1_000);
-        /// How many notifications each API key and each user of a token may publish; the same number may come at once.
+        /// How many notifications each API key, each user of a token and each `MisKey` may publish; the same number may come at once.
         rate: RateLimit = RateLimit::new(10_000, Duration::from_secs(1));
     }
     /// The events beside the two of Portos.

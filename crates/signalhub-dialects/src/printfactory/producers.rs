@@ -1,25 +1,31 @@
 //! The REST producers: requests that publish the status of a device or a job.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 use signalhub_connections::{
-    Body, BodyError, BoxFuture, GuessLimit, HeaderValue, HttpRequest, HttpResponse, Method, Readers, RequestBody,
-    RequestHead, Respond, StatusCode,
+    Body, BodyError, BoxFuture, GuessLimit, HeaderValue, HttpRequest, HttpResponse, Method, Rate, Readers, RequestBody,
+    RequestHead, Respond, StatusCode, TokenBucket,
 };
 use signalhub_events::{Broker, Event, EventName, Organisation};
+use tokio::time::Instant;
 
 use super::PrintFactory;
 use super::authentication::{HEADER, message, unauthenticated};
 use super::key_list::KeyEntry;
 use super::keys::MisKeys;
 use super::messages::{self, DEVICE_CHANGED, JOB_CHANGED, Member};
+use super::mis_key::KeyHash;
 
 /// How long a request waits at most for clients that read and are far behind.
 const READERS_WAIT: Duration = Duration::from_secs(1);
+
+/// How many keys may have an allowance before those that are full are dropped.
+const MOST_ALLOWANCES: usize = 1024;
 
 const DEVICE_PATH: &str = "/api/v2/device/status";
 const JOB_PATH: &str = "/api/v2/job/status";
@@ -31,6 +37,9 @@ pub(super) struct Producers {
     guesses: Option<GuessLimit>,
     readers: Vec<Readers>,
     maximum_body_size: usize,
+    rate: Option<Rate>,
+    /// What the keys that have published lately may still publish.
+    allowances: Mutex<HashMap<KeyHash, TokenBucket>>,
 }
 
 /// A producer: the members of its requests, and the event that it publishes.
@@ -77,6 +86,8 @@ impl Producers {
             guesses: dialect.guesses.clone(),
             readers: dialect.readers.clone(),
             maximum_body_size: dialect.maximum_body_size,
+            rate: dialect.publish_rate,
+            allowances: Mutex::default(),
         }
     }
 
@@ -96,6 +107,9 @@ impl Producers {
             Ok(entry) => entry,
             Err(refusal) => return refusal,
         };
+        if let Err(after) = self.take(entry.sha256) {
+            return too_many("Too many requests with this MisKey", after);
+        }
         let (status, text) = match self.publish(&producer, &entry, &head, body).await {
             Ok(()) => (StatusCode::OK, producer.done.to_owned()),
             Err(refused) => refused,
@@ -119,11 +133,19 @@ impl Producers {
         let refusal = message(StatusCode::UNAUTHORIZED, unauthenticated(head));
         let Some((_, guesses)) = given.zip(self.guesses.as_ref()) else { return Err(refusal.into()) };
         let Err(after) = guesses.count(head) else { return Err(refusal.into()) };
-        let refusal = message(StatusCode::TOO_MANY_REQUESTS, "Too many invalid MisKeys came from this address");
-        let mut response = HttpResponse::from(refusal);
-        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        response.headers_mut().insert("retry-after", HeaderValue::from(seconds));
-        Err(response)
+        Err(too_many("Too many invalid MisKeys came from this address", after))
+    }
+
+    /// Takes one request from the allowance of a key, or tells after which time there is one.
+    fn take(&self, key: KeyHash) -> Result<(), Duration> {
+        let Some(rate) = self.rate else { return Ok(()) };
+        let now = Instant::now();
+        let mut allowances = self.allowances.lock().unwrap_or_else(PoisonError::into_inner);
+        if allowances.len() >= MOST_ALLOWANCES && !allowances.contains_key(&key) {
+            // A key that has not published lately has all of its allowance, as one without an entry.
+            allowances.retain(|_, allowance| !allowance.is_full(now));
+        }
+        allowances.entry(key).or_insert_with(|| TokenBucket::new(rate, now)).take(1, now)
     }
 
     async fn publish(
@@ -213,6 +235,14 @@ fn without_nulls(item: Value) -> Option<Value> {
         }
         other => Some(other),
     }
+}
+
+fn too_many(text: &str, after: Duration) -> HttpResponse<Body> {
+    tracing::debug!(detail = text, "a request of a PrintFactory producer was refused");
+    let mut response = HttpResponse::from(message(StatusCode::TOO_MANY_REQUESTS, text));
+    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+    response.headers_mut().insert("retry-after", HeaderValue::from(seconds));
+    response
 }
 
 /// A request without `Content-Type` is taken for JSON.

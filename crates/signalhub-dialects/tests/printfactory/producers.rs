@@ -1,8 +1,11 @@
 //! The REST producers.
 
+use std::time::Duration;
+
+use signalhub_connections::Rate;
 use signalhub_dialects::printfactory::{JOB_CHANGED, KeyChange, Notifications};
 
-use crate::support::start;
+use crate::support::{start, start_with};
 
 const DEVICE: &str = "8F1D80AB-06D5-43F8-A015-20347D9DE22C";
 const DEVICE_PATH: &str = "/api/v2/device/status";
@@ -82,4 +85,17 @@ async fn wrong_requests_of_producers_get_the_documented_answers() {
     // A key without notifications still publishes.
     let body = format!("{{\"DeviceGUID\":\"{DEVICE}\"}}");
     assert_eq!(dialect.post(DEVICE_PATH, key, &body).await.0, 200);
+}
+
+#[tokio::test]
+async fn each_key_has_an_allowance_of_its_own() {
+    let rate = Rate::new(2, Duration::from_secs(3600));
+    let dialect = start_with(|dialect| dialect.publish_rate(rate), |endpoint| endpoint).await;
+    let (key, other) = (dialect.key("acme", "ann"), dialect.key("acme", "bob"));
+    let body = format!("{{\"JobGUID\":\"{DEVICE}\"}}");
+    let mut statuses = Vec::new();
+    for key in [&key, &key, &key, &other] {
+        statuses.push(dialect.post(JOB_PATH, Some(key.reveal()), &body).await.0);
+    }
+    assert_eq!(statuses, [200, 200, 429, 200]);
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use signalhub::connections::{ConnectionCounts, GuessLimit, Readers};
+use signalhub::connections::{ConnectionCounts, GuessLimit, Rate, Readers};
 use signalhub::events::{Broker, Catalogue};
 use signalhub::{Endpoint, Server};
 use signalhub_dialects::printfactory::{self, KeyFileError, MisKeyFile, MisKeys, PrintFactory};
@@ -80,7 +80,7 @@ pub(super) async fn bind(
         let (name, address) = ("printfactory", address.as_str());
         let failed = |error| StartError::ListenForDialect { name, address: address.to_owned(), error };
         let mount = |server: Server| {
-            let dialect = printfactory(&configuration.printfactory, broker, keys, guesses);
+            let dialect = printfactory(configuration, broker, keys, guesses);
             dialect.waiting_for([readers, server.readers()]).mount(server, configure)
         };
         listeners.push(listener(name, address, configuration, tls, mount).await.map_err(failed)?);
@@ -122,11 +122,12 @@ fn limited(endpoint: Endpoint, limits: &settings::HubLimits) -> Endpoint {
 }
 
 fn printfactory(
-    settings: &settings::PrintFactory,
+    configuration: &Configuration,
     broker: &Broker,
     keys: &MisKeys,
     guesses: Option<&GuessLimit>,
 ) -> PrintFactory {
+    let settings = &configuration.printfactory;
     let second = match settings.second_connection {
         SecondConnection::Replace => printfactory::SecondConnection::Replace,
         SecondConnection::Refuse => printfactory::SecondConnection::Refuse,
@@ -134,6 +135,10 @@ fn printfactory(
     let dialect = PrintFactory::new(broker.clone(), keys.clone())
         .second_connection(second)
         .maximum_body_size(settings.maximum_body_size.bytes());
+    let dialect = match configuration.publish.rate {
+        settings::RateLimit::Unlimited => dialect,
+        settings::RateLimit::Of { count, per } => dialect.publish_rate(Rate::new(count, per)),
+    };
     guesses.cloned().into_iter().fold(dialect, PrintFactory::guess_limit)
 }
 
