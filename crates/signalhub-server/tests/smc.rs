@@ -15,8 +15,8 @@ use serde_json::json;
 use signalhub_client::Client;
 use signalhub_server::{Configuration, parse_grant};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 const SMC: &str = r#"
