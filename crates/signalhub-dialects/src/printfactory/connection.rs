@@ -53,8 +53,8 @@ impl Listener {
         let _subscriptions = self.subscribe(connection);
         place.take(connection.outbound());
         // The key may have changed since it was checked. A later change finds the connection.
-        if let Some(ending) = self.keys.ending(place.hash()) {
-            place.end(ending);
+        if let Some(ending) = place.ending().or_else(|| self.keys.ending(place.hash())) {
+            return End::ByServer(ending);
         }
         let (mut heard, mut pinged) = (Instant::now(), Instant::now());
         connection.skip_ticks_for(PING_INTERVAL);
@@ -166,3 +166,6 @@ impl Subscriber for ConnectedListener {
 fn offered(sent: Result<(), ConnectionEnded>) -> Offered {
     sent.map_or(Offered::Refused, |()| Offered::Accepted)
 }
+
+#[cfg(test)]
+mod tests;
