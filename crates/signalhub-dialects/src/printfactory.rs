@@ -19,6 +19,7 @@ mod organisations;
 mod producers;
 
 use std::fmt;
+use std::sync::Mutex;
 
 use signalhub_connections::{Endpoint, GuessLimit, Rate, Readers, Server};
 use signalhub_events::Broker;
@@ -27,6 +28,7 @@ use authentication::MisKeyHeader;
 use connection::Listener;
 use producers::Producers;
 
+pub use authentication::SecondConnection;
 pub use key_file::{KeyFileError, MisKeyFile};
 pub use key_list::{KeyChange, KeyEntry, KeyError, Notifications};
 pub use keys::{MisKeys, Reloaded};
@@ -35,16 +37,6 @@ pub use mis_key::MisKey;
 
 /// The path at which listeners connect.
 pub const PATH: &str = "/";
-
-/// What happens when an organisation that is connected connects once more. It has one connection at most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SecondConnection {
-    /// The new connection replaces the old one, which is closed with 4409.
-    #[default]
-    Replace,
-    /// The new connection is refused with 409.
-    Refuse,
-}
 
 /// How many bytes the body of a producer's request may have, by default.
 const BODY_SIZE: usize = 64 * 1024;
@@ -111,7 +103,16 @@ impl PrintFactory {
         let endpoint = configure(Endpoint::new(Listener::new(self.broker.clone(), self.keys.clone())));
         let endpoint = endpoint.authenticate(header).upgrades_only();
         let endpoint = self.guesses.iter().cloned().fold(endpoint, Endpoint::guess_limit);
-        server.endpoint(PATH, endpoint).otherwise(Producers::new(self))
+        let producers = Producers {
+            broker: self.broker.clone(),
+            keys: self.keys.clone(),
+            guesses: self.guesses.clone(),
+            readers: self.readers.clone(),
+            maximum_body_size: self.maximum_body_size,
+            rate: self.publish_rate,
+            allowances: Mutex::default(),
+        };
+        server.endpoint(PATH, endpoint).otherwise(producers)
     }
 }
 

@@ -5,9 +5,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use signalhub_connections::{Authenticate, Authentication, HttpResponse, Identity, Page, RequestHead, StatusCode};
 
-use super::SecondConnection;
 use super::key_list::{KeyEntry, Notifications};
 use super::keys::MisKeys;
+
+/// What happens when an organisation that is connected connects once more. It has one connection at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecondConnection {
+    /// The new connection replaces the old one, which is closed with 4409.
+    #[default]
+    Replace,
+    /// The new connection is refused with 409.
+    Refuse,
+}
 
 /// The header of a key.
 pub(super) const HEADER: &str = "miskey";

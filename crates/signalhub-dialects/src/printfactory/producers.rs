@@ -14,7 +14,6 @@ use signalhub_connections::{
 use signalhub_events::{Broker, Event, EventName, Organisation};
 use tokio::time::Instant;
 
-use super::PrintFactory;
 use super::authentication::{HEADER, message, unauthenticated};
 use super::key_list::KeyEntry;
 use super::keys::MisKeys;
@@ -32,14 +31,14 @@ const JOB_PATH: &str = "/api/v2/job/status";
 
 /// Answers the requests of a listener that are no upgrades.
 pub(super) struct Producers {
-    broker: Broker,
-    keys: MisKeys,
-    guesses: Option<GuessLimit>,
-    readers: Vec<Readers>,
-    maximum_body_size: usize,
-    rate: Option<Rate>,
+    pub(super) broker: Broker,
+    pub(super) keys: MisKeys,
+    pub(super) guesses: Option<GuessLimit>,
+    pub(super) readers: Vec<Readers>,
+    pub(super) maximum_body_size: usize,
+    pub(super) rate: Option<Rate>,
     /// What the keys that have published lately may still publish.
-    allowances: Mutex<HashMap<KeyHash, TokenBucket>>,
+    pub(super) allowances: Mutex<HashMap<KeyHash, TokenBucket>>,
 }
 
 /// A producer: the members of its requests, and the event that it publishes.
@@ -79,18 +78,6 @@ const JOB: Producer = Producer {
 type Answer = (StatusCode, String);
 
 impl Producers {
-    pub(super) fn new(dialect: &PrintFactory) -> Self {
-        Self {
-            broker: dialect.broker.clone(),
-            keys: dialect.keys.clone(),
-            guesses: dialect.guesses.clone(),
-            readers: dialect.readers.clone(),
-            maximum_body_size: dialect.maximum_body_size,
-            rate: dialect.publish_rate,
-            allowances: Mutex::default(),
-        }
-    }
-
     async fn answer(&self, request: HttpRequest<RequestBody>) -> HttpResponse<Body> {
         let (head, body) = request.into_parts();
         let producer = match head.uri.path() {
