@@ -95,6 +95,20 @@ async fn both_listeners_speak_tls_where_that_is_configured() {
 }
 
 #[tokio::test]
+async fn dialects_have_the_certificate_of_the_public_listener_also_after_a_change() {
+    let files = Files::new();
+    let first = trusting(&[files.renew()]);
+    let dialect = "[dialects.smc]\nlisten = \"127.0.0.1:0\"";
+    let running = Running::start(configuration(&files.settings(&format!("reload_interval = \"1h\"\n{dialect}")))).await;
+    let url = running.dialect("smc").to_string();
+    let mut socket = connect(&url, &first).await.unwrap();
+    let renewed = trusting(&[files.renew()]);
+    running.reload.send();
+    until(async || connect(&url, &renewed).await.is_ok()).await;
+    assert!(get(&mut socket, "/api").await.starts_with("HTTP/1.1 200"), "an open socket does not notice");
+}
+
+#[tokio::test]
 async fn a_changed_certificate_is_used_and_no_connection_notices() {
     let files = Files::new();
     let first = files.renew();
