@@ -16,21 +16,22 @@ mod opening;
 mod routes;
 mod selection;
 mod sessions;
+mod settings;
 mod socket;
 mod state;
 mod version;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use signalhub_connections::{Endpoint, GuessLimit, Rate, Server};
+use signalhub_connections::{Endpoint, GuessLimit, Server};
 use signalhub_events::{Broker, Catalogue, EventName, Resources};
 
 pub use self::accounts::{Account, Credentials, KeyDigest, PasswordHash, PasswordHashError};
 pub use self::change::ELEMENTS_CHANGED;
 pub use self::element::{ElementType, ElementTypeError};
 pub use self::sessions::SessionLimits;
+pub use self::settings::{SessionTracking, Settings};
 pub use self::version::{Version, VersionError};
 
 use self::accounts::Accounts;
@@ -41,46 +42,7 @@ use self::opening::SessionRequired;
 use self::routes::Routes;
 use self::sessions::Sessions;
 use self::socket::NotificationSockets;
-use self::state::State;
-
-/// The subprotocol that clients without cookies offer, beside their token.
-const SUBPROTOCOL: &str = "access_token";
-
-/// How clients send their session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SessionTracking {
-    /// A login sets the cookie `JSESSIONID`.
-    #[default]
-    Cookies,
-    /// A login answers with a token in `Authorization`. Clients send it in that header, or beside `access_token` as a subprotocol of the
-    /// WebSocket.
-    Tokens,
-}
-
-/// What an operator sets.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The versions that are served as the first segment of paths. `GET /api` lists those of two numbers.
-    pub versions: Vec<Version>,
-    /// The types of elements: the entry points, and what contexts may name.
-    pub element_types: Vec<ElementType>,
-    /// Who may log in.
-    pub accounts: Vec<Account>,
-    /// How clients send their session.
-    pub session_tracking: SessionTracking,
-    /// After how much time without a request and without a socket a session ends.
-    pub session_idle_time: Duration,
-    /// How many sessions there may be.
-    pub session_limits: SessionLimits,
-    /// How many subscriptions a socket may have.
-    pub contexts_per_connection: usize,
-    /// How many commands a socket may send; `None` for no limit.
-    pub command_rate: Option<Rate>,
-    /// How many bytes of bodies of elements are kept.
-    pub body_bytes: usize,
-    /// The URL in links, without a slash at its end, such as `https://smc.example.com:8082`; by default what the client's `Host` names.
-    pub public_url: Option<String>,
-}
+use self::state::{SUBPROTOCOL, State};
 
 /// The dialect. Clones share all of it.
 #[derive(Clone)]

@@ -11,10 +11,10 @@ use signalhub_connections::{
     RemoteAddress, RequestBody, RequestHead, Respond, StatusCode,
 };
 
-use super::SessionTracking;
 use super::accounts::{Account, Accounts, PasswordCheck};
 use super::element::is_element_id;
 use super::sessions::{LoginRefusal, Session};
+use super::settings::SessionTracking;
 use super::state::{COOKIE, SessionOf, State};
 use super::version::Version;
 

@@ -10,8 +10,11 @@ use super::bodies::Bodies;
 use super::element::ElementTypes;
 use super::event_text::EventTexts;
 use super::sessions::{Session, Sessions};
+use super::settings::SessionTracking;
 use super::version::Version;
-use super::{SUBPROTOCOL, SessionTracking};
+
+/// The subprotocol that clients without cookies offer, beside their token.
+pub(super) const SUBPROTOCOL: &str = "access_token";
 
 /// The name of the cookie with the token of a session.
 pub(super) const COOKIE: &str = "JSESSIONID";
