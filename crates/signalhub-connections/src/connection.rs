@@ -182,12 +182,6 @@ impl Connection {
         &self.opening_request
     }
 
-    /// Takes the request that opened the connection, and leaves an empty one, so that its memory is freed while the
-    /// connection lives on.
-    pub fn take_opening_request(&mut self) -> OpeningRequest {
-        std::mem::take(&mut self.opening_request)
-    }
-
     /// The kind of transport, which never changes. [`Connection::pair`] counts as long polling.
     pub fn transport_kind(&self) -> TransportKind {
         self.transport.kind(&self.send_queue)
