@@ -196,7 +196,7 @@ configuration! {
         key: Option<PemFile> = None;
         /// The oldest version of TLS that is accepted: `1.2` or `1.3`.
         minimum_version: MinimumTlsVersion = MinimumTlsVersion::Tls12;
-        /// How often these files, and the key files of `auth.issuers`, are looked at; a change of their content is then used. SIGHUP does the same at once.
+        /// How often these files, and the key files of `auth.issuers` and `dialects.printfactory.keys`, are looked at; a change of their content is then used. SIGHUP does the same at once.
         reload_interval: ReloadInterval = ReloadInterval::default();
         /// How long a client may take for the TLS handshake.
         handshake_timeout: Duration = Duration::from_secs(10);
