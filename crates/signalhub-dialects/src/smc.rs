@@ -99,7 +99,8 @@ impl Smc {
             server.endpoint(&format!("/{version}/notification/socket"), endpoint)
         };
         let server = self.state.versions.iter().fold(server, mount);
-        server.otherwise(Routes(Arc::clone(&self.state)))
+        let routes = Routes { state: Arc::clone(&self.state), counts: server.connections() };
+        server.otherwise(routes)
     }
 
     /// Counts the sessions. Some may have idled out.

@@ -47,6 +47,11 @@ impl ConnectionCounts {
         self.0.client_errors().of(error)
     }
 
+    /// Counts an error of a client that an application has found, in a page of its own.
+    pub fn count_client_error(&self, error: ClientError) {
+        self.0.client_errors().count(error, 1);
+    }
+
     /// How many connections have ended so far for this reason.
     pub fn ended(&self, reason: CloseReason) -> u64 {
         self.0.ends().of(reason)

@@ -7,8 +7,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde_json::json;
 use signalhub_connections::{
-    Body, BodyError, BoxFuture, HeaderName, HeaderValue, HttpRequest, HttpResponse, Method, OpeningRequest, Page,
-    RemoteAddress, RequestBody, RequestHead, Respond, StatusCode,
+    Body, BodyError, BoxFuture, ClientError, ConnectionCounts, HeaderName, HeaderValue, HttpRequest, HttpResponse,
+    Method, OpeningRequest, Page, RemoteAddress, RequestBody, RequestHead, Respond, StatusCode,
 };
 
 use super::accounts::{Account, Accounts, PasswordCheck};
@@ -22,7 +22,11 @@ use super::version::Version;
 const LONGEST_BODY: usize = 64 * 1024;
 
 /// Answers all requests that open no socket.
-pub(super) struct Routes(pub(super) Arc<State>);
+pub(super) struct Routes {
+    pub(super) state: Arc<State>,
+    /// Where errors of clients are counted.
+    pub(super) counts: ConnectionCounts,
+}
 
 impl Respond for Routes {
     fn respond(self: Arc<Self>, request: HttpRequest<RequestBody>) -> BoxFuture<HttpResponse<Body>> {
@@ -33,7 +37,10 @@ impl Respond for Routes {
                 Ok(body) => self.answer(&head, &body).await,
                 Err(refusal) => Err(refusal),
             };
-            answer.unwrap_or_else(Refusal::into_response)
+            answer.unwrap_or_else(|refusal| {
+                refusal.error.into_iter().for_each(|error| self.counts.count_client_error(error));
+                refusal.into_response()
+            })
         })
     }
 }
@@ -60,7 +67,8 @@ impl Routes {
         if let ["api"] = segments[..] {
             return if is_read { Ok(self.versions(head)) } else { Err(Refusal::method("GET, HEAD")) };
         }
-        let version = segments.first().and_then(|first| self.0.versions.iter().find(|known| known.as_str() == *first));
+        let version =
+            segments.first().and_then(|first| self.state.versions.iter().find(|known| known.as_str() == *first));
         let Some(version) = version else { return Err(Refusal::not_found("the server does not have this version")) };
         let (method, allowed) = match segments[1..] {
             ["login" | "lms_login"] => (head.method == Method::POST, "POST"),
@@ -88,8 +96,8 @@ impl Routes {
 
     /// The listed versions, oldest first: the vendor's client takes the first of them.
     fn versions(&self, head: &RequestHead) -> HttpResponse<Body> {
-        let listed = self.0.versions.iter().filter(|version| version.is_listed());
-        let version = |version: &Version| json!({ "rel": version.as_str(), "href": format!("{}/api", self.0.url(head, version)), "method": "GET" });
+        let listed = self.state.versions.iter().filter(|version| version.is_listed());
+        let version = |version: &Version| json!({ "rel": version.as_str(), "href": format!("{}/api", self.state.url(head, version)), "method": "GET" });
         json_page(StatusCode::OK, &json!({ "version": listed.map(version).collect::<Vec<_>>() }))
     }
 
@@ -98,7 +106,7 @@ impl Routes {
             let expected = "expected a JSON object with the member \"authenticationkey\"";
             return Err(Refusal::new(StatusCode::BAD_REQUEST, expected));
         };
-        let account = self.0.accounts.by_key(&key);
+        let account = self.state.accounts.by_key(&key);
         // A short key can be guessed, so that too many wrong ones from an address refuse even the right one. A long one cannot, and its
         // client is not refused because of others.
         if account.is_none() || Accounts::is_guessable(&key) {
@@ -113,7 +121,7 @@ impl Routes {
             return Err(Refusal::new(StatusCode::BAD_REQUEST, "expected login and pwd in the query"));
         };
         self.check_guesses(head)?;
-        match self.0.accounts.by_password(&name, &password).await {
+        match self.state.accounts.by_password(&name, &password).await {
             PasswordCheck::Done(account) => self.start(head, account),
             PasswordCheck::Busy => {
                 let busy = "too many logins at once: try again later";
@@ -123,7 +131,7 @@ impl Routes {
     }
 
     fn check_guesses(&self, head: &RequestHead) -> Result<(), Refusal> {
-        self.0.guesses.as_ref().map_or(Ok(()), |limit| limit.check(head)).map_err(Refusal::too_many_guesses)
+        self.state.guesses.as_ref().map_or(Ok(()), |limit| limit.check(head)).map_err(Refusal::too_many_guesses)
     }
 
     /// Starts a session of an account, or refuses wrong credentials.
@@ -131,16 +139,16 @@ impl Routes {
         let address = head.extensions.get::<RemoteAddress>().copied();
         let Some(account) = account else {
             tracing::debug!(address = address.map(tracing::field::display), "wrong credentials of an SMC client");
-            self.0.guesses.as_ref().map_or(Ok(()), |limit| limit.count(head)).map_err(Refusal::too_many_guesses)?;
-            return Err(Refusal::new(StatusCode::UNAUTHORIZED, "the credentials are not valid"));
+            self.state.guesses.as_ref().map_or(Ok(()), |limit| limit.count(head)).map_err(Refusal::too_many_guesses)?;
+            return Err(Refusal::unauthenticated(ClientError::InvalidCredentials, "the credentials are not valid"));
         };
-        let token = self.0.sessions.start(&account, address.map(RemoteAddress::network)).map_err(|refusal| {
+        let token = self.state.sessions.start(&account, address.map(RemoteAddress::network)).map_err(|refusal| {
             tracing::debug!(account = &*account.name, %refusal, "a login was refused");
             Refusal::of_login(refusal)
         })?;
         tracing::debug!(account = &*account.name, "an SMC client has logged in");
         let mut response = json_page(StatusCode::OK, &json!({}));
-        let (name, value) = match self.0.tracking {
+        let (name, value) = match self.state.tracking {
             // A session cookie without an end: when it lapsed, the vendor's client would believe that the server uses tokens.
             SessionTracking::Cookies => ("set-cookie", format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict")),
             SessionTracking::Tokens => ("authorization", token.to_string()),
@@ -153,29 +161,33 @@ impl Routes {
     fn logout(&self, head: &RequestHead) -> Result<HttpResponse<Body>, Refusal> {
         let (session, token) = self.session(head)?;
         tracing::debug!(account = &*session.account().name, "an SMC client has logged out");
-        self.0.sessions.end(&token);
+        self.state.sessions.end(&token);
         let mut response = HttpResponse::new(Body::default());
         *response.status_mut() = StatusCode::NO_CONTENT;
         Ok(response)
     }
 
     fn session(&self, head: &RequestHead) -> Result<(Arc<Session>, String), Refusal> {
-        match self.0.session(head) {
+        match self.state.session(head) {
             SessionOf::Found(session, token) => Ok((session, token)),
-            SessionOf::Unknown => Err(Refusal::new(StatusCode::UNAUTHORIZED, "the session has ended")),
-            SessionOf::Missing => Err(Refusal::new(StatusCode::UNAUTHORIZED, "the request has no session")),
+            SessionOf::Unknown => {
+                Err(Refusal::unauthenticated(ClientError::ExpiredCredentials, "the session has ended"))
+            }
+            SessionOf::Missing => {
+                Err(Refusal::unauthenticated(ClientError::MissingCredentials, "the request has no session"))
+            }
         }
     }
 
     /// The entry points: those of sessions, and one for each type of elements that the client sees.
     fn entry_points(&self, head: &RequestHead, version: &Version) -> Result<HttpResponse<Body>, Refusal> {
-        let session = match (self.session(head), self.0.tracking) {
+        let session = match (self.session(head), self.state.tracking) {
             (Ok((session, _)), _) => Some(session),
             // The vendor's client sends no token here.
             (Err(_), SessionTracking::Tokens) => None,
             (Err(refusal), SessionTracking::Cookies) => return Err(refusal),
         };
-        let url = self.0.url(head, version);
+        let url = self.state.url(head, version);
         let point = |rel: &str, path: &str, method: &str| json!({ "rel": rel, "href": format!("{url}/{path}"), "method": method });
         let mut points = vec![
             point("current_user", "current_user", "GET"),
@@ -184,20 +196,20 @@ impl Routes {
             point("logout", "logout", "PUT"),
         ];
         let sees = |name: &str| session.as_ref().is_none_or(|session| session.account().sees(name));
-        let types = self.0.element_types.iter().map(|known| known.as_str()).filter(|name| sees(name));
+        let types = self.state.element_types.iter().map(|known| known.as_str()).filter(|name| sees(name));
         points.extend(types.map(|name| point(name, &format!("elements/{name}"), "GET")));
         Ok(json_page(StatusCode::OK, &json!({ "entry_point": points })))
     }
 
     fn current_user(&self, head: &RequestHead, version: &Version) -> Result<HttpResponse<Body>, Refusal> {
         self.session(head)?;
-        let href = format!("{}/current_user/element", self.0.url(head, version));
+        let href = format!("{}/current_user/element", self.state.url(head, version));
         Ok(json_page(StatusCode::OK, &json!({ "value": href })))
     }
 
     fn current_user_element(&self, head: &RequestHead, version: &Version) -> Result<HttpResponse<Body>, Refusal> {
         let account = Arc::clone(self.session(head)?.0.account());
-        let href = format!("{}/current_user/element", self.0.url(head, version));
+        let href = format!("{}/current_user/element", self.state.url(head, version));
         let link = json!([{ "href": href, "rel": "self", "type": account.element_type() }]);
         Ok(json_page(StatusCode::OK, &json!({ "name": &*account.name, "link": link })))
     }
@@ -206,7 +218,8 @@ impl Routes {
     fn element(&self, head: &RequestHead, element_type: &str, id: &str) -> Result<HttpResponse<Body>, Refusal> {
         let account = Arc::clone(self.session(head)?.0.account());
         let is_visible = account.sees(element_type) && is_element_id(id);
-        let body = is_visible.then(|| self.0.bodies.get(account.organisation.as_deref(), element_type, id)).flatten();
+        let body =
+            is_visible.then(|| self.state.bodies.get(account.organisation.as_deref(), element_type, id)).flatten();
         let body = body.ok_or_else(|| Refusal::not_found("the server does not have this element"))?;
         // Without parameters: the vendor's client compares the whole header.
         Ok(Page::new(HeaderValue::from_static("application/json"), body).into())
@@ -229,11 +242,23 @@ struct Refusal {
     status: StatusCode,
     message: String,
     header: Option<(&'static str, HeaderValue)>,
+    /// How it is counted; limits and overdue bodies are counted elsewhere.
+    error: Option<ClientError>,
 }
 
 impl Refusal {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), header: None }
+        let error = match status {
+            StatusCode::BAD_REQUEST => Some(ClientError::BrokenBody),
+            StatusCode::NOT_FOUND => Some(ClientError::UnknownPath),
+            StatusCode::METHOD_NOT_ALLOWED => Some(ClientError::MethodNotAllowed),
+            _ => None,
+        };
+        Self { status, message: message.into(), header: None, error }
+    }
+
+    fn unauthenticated(error: ClientError, message: &str) -> Self {
+        Self { error: Some(error), ..Self::new(StatusCode::UNAUTHORIZED, message) }
     }
 
     fn not_found(message: &str) -> Self {
@@ -264,8 +289,13 @@ impl Refusal {
 
     /// The keys are those that the vendor's client reads.
     fn into_response(self) -> HttpResponse<Body> {
-        let Self { status, message, header } = self;
-        tracing::debug!(status = status.as_u16(), message, "a request of an SMC client was refused");
+        let Self { status, message, header, error } = self;
+        tracing::debug!(
+            reason = error.map(ClientError::label),
+            status = status.as_u16(),
+            message,
+            "a request of an SMC client was refused"
+        );
         let mut response = json_page(status, &json!({ "message": message, "details": "" }));
         response.headers_mut().extend(header.map(|(name, value)| (HeaderName::from_static(name), value)));
         response

@@ -1,5 +1,6 @@
 //! The REST routes, as the vendor's Python client calls them.
 
+use signalhub_connections::ClientError;
 use tokio::net::TcpStream;
 
 use crate::support::*;
@@ -157,7 +158,7 @@ async fn elements_are_what_their_publisher_gave_with_the_last_event() {
 }
 
 #[tokio::test]
-async fn other_requests_are_told_what_is_wrong() {
+async fn other_requests_are_told_what_is_wrong_and_counted() {
     let running = start().await;
     let cookie = running.log_in(KEY).await;
     for (line, body, status) in [
@@ -176,6 +177,19 @@ async fn other_requests_are_told_what_is_wrong() {
         assert_eq!(answer.status, status, "{line}: {answer:?}");
         assert!(answer.json()["message"].is_string() && answer.json()["details"].is_string());
         assert_eq!(answer.header("allow").is_some(), status == 405);
+    }
+    running.ask("GET /7.2/current_user", &[], "").await;
+    running.ask("GET /7.2/current_user", &[("Cookie", "JSESSIONID=00")], "").await;
+    running.ask("POST /7.2/login", &[], r#"{"authenticationkey": "wrong"}"#).await;
+    for (error, count) in [
+        (ClientError::UnknownPath, 4),
+        (ClientError::MethodNotAllowed, 4),
+        (ClientError::BrokenBody, 1),
+        (ClientError::MissingCredentials, 1),
+        (ClientError::ExpiredCredentials, 1),
+        (ClientError::InvalidCredentials, 1),
+    ] {
+        assert_eq!(running.counts.client_errors(error), count, "{}", error.label());
     }
 }
 
