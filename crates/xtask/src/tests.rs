@@ -10,7 +10,9 @@ fn the_command_line_selects_gates_in_their_own_order() {
     assert_eq!(names("test --only js --only fmt"), Ok("fmt js".to_owned()));
     assert_eq!(
         names("test").as_deref(),
-        Ok("fmt clippy features docs tests tidy deny conformance differential js java python fuzz bench")
+        Ok(
+            "fmt clippy features docs tests tidy deny conformance differential js java python printfactory smc fuzz bench"
+        )
     );
     assert_eq!(names("bench --only churn"), Ok("bench --only churn".to_owned()));
     for line in ["--help", "-h", "help", "test --help", "test -h"] {
