@@ -11,12 +11,13 @@ use clap::Args;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::certificate::Certificate;
 use crate::process::Vitals;
 use crate::server::{Holdings, Server, ServerError};
-use crate::session::{Session, SessionError};
+use crate::session::{Session, SessionError, open_idle};
 
 /// How many connections are made before the measured ones, so that memory that the server keeps for all of them is allocated.
-const WARM_UP: u64 = 2000;
+const WARM_UP: u64 = 500;
 
 /// The resident memory may grow by this much: allocators keep some of what was freed.
 const ALLOWED_GROWTH: u64 = 8 * 1024 * 1024;
@@ -24,6 +25,15 @@ const ALLOWED_GROWTH: u64 = 8 * 1024 * 1024;
 /// How long the server may take to release the last connections: clients that vanish without a close frame are detected by
 /// the client timeout at the latest.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// How many idle connections are held to measure what each of them takes.
+const IDLE: u64 = 500;
+
+/// How many are opened before them: they take the memory that the allocator kept when the warm-up ended.
+const IDLE_BEFORE: u64 = 200;
+
+/// How many bytes an idle connection may take, with or without TLS.
+const ALLOWED_IDLE: u64 = 20 * 1024;
 
 /// How often this is checked.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -48,6 +58,9 @@ pub(crate) struct Arguments {
     /// How many of them at a time
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..))]
     concurrency: u64,
+    /// Connects over TLS, with a certificate that is made for the run
+    #[arg(long)]
+    tls: bool,
     /// The server's binary; the one beside this program when it is absent
     #[arg(long, value_name = "PATH")]
     server: Option<PathBuf>,
@@ -63,6 +76,10 @@ pub(crate) enum LeaksError {
     Process(#[from] io::Error),
     #[error("the warm-up failed: {0}")]
     WarmUp(SessionError),
+    #[error("an idle connection failed: {0}")]
+    Idle(io::Error),
+    #[error("no certificate can be made: {0}")]
+    Certificate(io::Error),
 }
 
 /// What was done and seen.
@@ -73,6 +90,8 @@ pub(crate) struct Outcome {
     failed: u64,
     first_failure: Option<SessionError>,
     took: Duration,
+    /// Bytes of memory that each of a number of idle connections takes.
+    idle: u64,
     /// Before any connection, after the warm-up, and at the end.
     start: Moment,
     warm: Moment,
@@ -87,12 +106,14 @@ struct Moment {
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<Outcome, LeaksError> {
-    let server = Arc::new(Server::start(arguments.server.as_deref()).await?);
+    let certificate = arguments.tls.then(Certificate::make).transpose().map_err(LeaksError::Certificate)?;
+    let server = Arc::new(Server::start(arguments.server.as_deref(), certificate).await?);
     let start = Moment::of(&server).await?;
     let warm_up = connect(&server, WARM_UP, arguments.concurrency).await;
     if let Some(error) = warm_up.first_failure {
         return Err(LeaksError::WarmUp(error));
     }
+    let idle = idle(&server).await?;
     let warm = settled(&server, &start).await?;
     let begun = Instant::now();
     let done = connect(&server, arguments.connections, arguments.concurrency).await;
@@ -104,10 +125,25 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Outcome, LeaksError> {
         failed: done.failed,
         first_failure: done.first_failure,
         took,
+        idle,
         start,
         warm,
         end,
     })
+}
+
+/// Holds idle connections, and returns how many bytes each of them takes.
+async fn idle(server: &Server) -> Result<u64, LeaksError> {
+    let mut held = Vec::new();
+    let mut resident = [0; 2];
+    for (count, resident) in [IDLE_BEFORE, IDLE].into_iter().zip(&mut resident) {
+        for number in 0..count {
+            held.push(open_idle(server, number).await.map_err(LeaksError::Idle)?);
+        }
+        *resident = server.vitals()?.resident;
+    }
+    let [before, after] = resident;
+    Ok(after.saturating_sub(before) / IDLE)
 }
 
 impl Moment {
@@ -131,6 +167,9 @@ impl Outcome {
                 problems.push(format!("{} {name} are left", end - start));
             }
         }
+        if self.idle > ALLOWED_IDLE {
+            problems.push(format!("an idle connection takes {}", kibibytes(self.idle)));
+        }
         let growth = self.end.vitals.resident.saturating_sub(self.warm.vitals.resident);
         if growth > ALLOWED_GROWTH {
             problems.push(format!("the resident memory grew by {}", mebibytes(growth)));
@@ -151,6 +190,7 @@ impl fmt::Display for Outcome {
         writeln!(f, "{:<20}{}, {} of them failed", "connections", self.connections, self.failed)?;
         writeln!(f, "{:<20}{:.0}/s, {} at a time, {:.1?} in all", "rate", rate, self.concurrency, self.took)?;
         writeln!(f, "{:<20}{:.0?} each", "server's CPU", self.cpu_per_connection())?;
+        writeln!(f, "{:<20}{} each, {IDLE} of them", "idle connections", kibibytes(self.idle))?;
         writeln!(f)?;
         writeln!(f, "{:<20}{:>12}{:>12}{:>12}", "", "at start", "warm", "at the end")?;
         let moments = [&self.start, &self.warm, &self.end];
@@ -208,6 +248,10 @@ async fn settled(server: &Server, start: &Moment) -> Result<Moment, LeaksError> 
         }
         sleep(GLANCE).await;
     }
+}
+
+fn kibibytes(bytes: u64) -> String {
+    format!("{:.1} KiB", bytes as f64 / 1024.0)
 }
 
 fn mebibytes(bytes: u64) -> String {

@@ -9,6 +9,7 @@
 //! publishers would, and looks at the process from outside (`/proc`, so on Linux only). What it finds are numbers; only
 //! `leaks` judges, and never by time.
 
+mod address;
 mod certificate;
 mod http;
 mod leaks;

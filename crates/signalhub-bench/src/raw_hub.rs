@@ -3,22 +3,22 @@
 use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+
+use crate::address::{Address, Socket};
 
 /// The end of a record (HubProtocol, JSON encoding).
 const SEPARATOR: char = '\x1e';
 
-/// A WebSocket that is opened properly and then used as a plain socket.
-#[derive(Debug)]
-pub(crate) struct RawHub(TcpStream);
+/// A WebSocket that is opened properly and then used as a stream of bytes.
+pub(crate) struct RawHub(Box<dyn Socket>);
 
 impl RawHub {
     /// Connects a WebSocket at a path and sends the handshake.
-    pub(crate) async fn connect(address: &str, path: &str, token: &str) -> io::Result<Self> {
-        let mut socket = TcpStream::connect(address).await?;
-        socket.set_nodelay(true)?;
+    pub(crate) async fn connect(address: &Address, path: &str, token: &str) -> io::Result<Self> {
+        let mut socket = address.connect().await?;
+        let host = address.authority();
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
              Authorization: Bearer {token}\r\n\r\n"
         );
@@ -40,14 +40,14 @@ impl RawHub {
         if answer.contains("error") { Err(io::Error::other(answer)) } else { Ok(()) }
     }
 
-    /// Closes the socket in order, but without a close frame.
+    /// Closes the socket in order, but without a close frame, and without the `close_notify` of TLS.
     pub(crate) fn leave(self) {
         drop(self.0);
     }
 
     /// Ends the socket with a reset.
     pub(crate) fn reset(self) -> io::Result<()> {
-        self.0.set_zero_linger()
+        self.0.tcp().set_zero_linger()
     }
 
     /// Sends one record as one text frame, whose mask is zero and whose length always has two bytes.

@@ -5,9 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use signalhub_client::ConnectOptions;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
+use crate::address::Address;
+use crate::certificate::Certificate;
 use crate::http;
 use crate::process::Vitals;
 
@@ -25,9 +28,11 @@ const USERS: u64 = 8;
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
-    address: String,
-    internal: String,
+    address: Address,
+    internal: Address,
     tokens: Vec<String>,
+    /// It ends with this value.
+    certificate: Option<Certificate>,
 }
 
 /// Why the server could not be started.
@@ -39,11 +44,14 @@ pub(crate) enum ServerError {
     Ended(String),
     #[error("the server makes no token: {0}")]
     Token(String),
+    /// The certificate cannot be used, or the log names no address.
+    #[error(transparent)]
+    Other(#[from] io::Error),
 }
 
 impl Server {
-    /// Starts a binary, or the one beside this program.
-    pub(crate) async fn start(binary: Option<&Path>) -> Result<Self, ServerError> {
+    /// Starts a binary, or the one beside this program. With a certificate, clients and publishers connect over TLS.
+    pub(crate) async fn start(binary: Option<&Path>, certificate: Option<Certificate>) -> Result<Self, ServerError> {
         let binary = match binary {
             Some(binary) => binary.to_owned(),
             None => env::current_exe().unwrap_or_default().with_file_name("signalhub"),
@@ -54,22 +62,36 @@ impl Server {
         for user in 0..USERS {
             tokens.push(token(&binary, user).await?);
         }
-        let mut child = command(&binary).arg("serve").spawn().map_err(unusable)?;
+        let client = certificate.as_ref().map(Certificate::client).transpose()?;
+        let mut serve = command(&binary);
+        serve.arg("serve").envs(certificate.iter().flat_map(Certificate::variables));
+        let mut child = serve.spawn().map_err(unusable)?;
         let mut log = child.stderr.take().map(|log| BufReader::new(log).lines());
         let (address, internal) = listening(&mut log).await?;
         // A pipe that is not read would block the server.
         tokio::spawn(async move { while let Some(_line) = next_line(&mut log).await {} });
-        Ok(Self { child, address, internal, tokens })
+        let (address, internal) = (Address::parse(&address, client)?, Address::parse(&internal, None)?);
+        Ok(Self { child, address, internal, tokens, certificate })
     }
 
     /// Where it listens.
-    pub(crate) fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &Address {
         &self.address
     }
 
     /// The path of the hub.
     pub(crate) fn hub_path(&self) -> &'static str {
         HUB
+    }
+
+    /// How an ordinary client connects.
+    pub(crate) fn client(&self, path: &str, token: &str) -> io::Result<ConnectOptions> {
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        let options = ConnectOptions::new(format!("{scheme}://{}{path}", self.address.authority())).with_token(token);
+        match &self.certificate {
+            Some(certificate) => options.with_ca(certificate.pem()).map_err(io::Error::other),
+            None => Ok(options),
+        }
     }
 
     /// The token of a connection.

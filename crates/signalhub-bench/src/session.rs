@@ -4,9 +4,11 @@ use std::io;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use signalhub_client::{Client, ConnectError, Disconnected, InvokeError};
+use signalhub_client::{ConnectError, Disconnected, InvokeError};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
+use crate::address::Address;
 use crate::http;
 use crate::raw_hub::RawHub;
 use crate::server::{API_KEY, Server};
@@ -16,6 +18,12 @@ const NEGOTIATED: u64 = 10;
 
 /// One of this number of connections publishes, and waits for its own event.
 const PUBLISHING: u64 = 50;
+
+/// One of this number of connections to a server with TLS ends during the TLS handshake.
+const HALF_OPEN: u64 = 7;
+
+/// The beginning of a TLS record with a ClientHello whose rest does not come.
+const HALF_A_HELLO: [u8; 9] = [22, 3, 1, 2, 0, 1, 0, 1, 252];
 
 /// How many resource names all connections share.
 const RESOURCES: u64 = 64;
@@ -76,26 +84,25 @@ impl Session {
     }
 
     async fn live(self, server: &Server) -> Result<(), SessionError> {
+        if server.address().speaks_tls() && self.number.is_multiple_of(HALF_OPEN) {
+            return Ok(self.end_during_handshake(server.address()).await?);
+        }
         let token = server.token(self.number);
         let mut path = server.hub_path().to_owned();
         if self.number.is_multiple_of(NEGOTIATED) {
             path = format!("{path}?id={}", negotiate(server, token).await?);
         }
-        let resource = format!("bench-{}", self.number % RESOURCES);
-        let subscription = json!({
-            "e": "portos.resources.changed",
-            "r": [{ "n": "tickets", "a": ["created", "updated"] }, { "n": resource }],
-        });
+        let resource = resource(self.number);
+        let subscription = subscription(&resource);
         if let Ending::Leave | Ending::Reset = self.ending {
-            let mut hub = RawHub::connect(server.address(), &path, token).await?;
-            hub.call("Subscribe", &subscription.to_string()).await?;
+            let hub = subscribed(server, &path, token, &subscription).await?;
             match self.ending {
                 Ending::Reset => hub.reset()?,
                 Ending::Leave | Ending::CloseFrame | Ending::CloseMessage => hub.leave(),
             }
             return Ok(());
         }
-        let client = Client::connect(&format!("http://{}{path}", server.address()), Some(token)).await?;
+        let client = server.client(&path, token)?.connect().await?;
         client.invoke::<()>("Subscribe", (subscription,)).await?;
         if (self.number / NEGOTIATED).is_multiple_of(PUBLISHING / NEGOTIATED) {
             publish(server, &resource).await?;
@@ -107,6 +114,39 @@ impl Session {
         // Dropping the client closes the WebSocket.
         Ok(())
     }
+
+    async fn end_during_handshake(self, address: &Address) -> io::Result<()> {
+        let mut socket = address.connect_tcp().await?;
+        socket.write_all(&HALF_A_HELLO).await?;
+        match self.ending {
+            Ending::Reset => socket.set_zero_linger(),
+            Ending::Leave | Ending::CloseFrame | Ending::CloseMessage => Ok(()),
+        }
+    }
+}
+
+/// Opens a connection with a subscription that stays idle.
+pub(crate) async fn open_idle(server: &Server, number: u64) -> io::Result<RawHub> {
+    let subscription = subscription(&resource(number));
+    subscribed(server, server.hub_path(), server.token(number), &subscription).await
+}
+
+async fn subscribed(server: &Server, path: &str, token: &str, subscription: &Value) -> io::Result<RawHub> {
+    let mut hub = RawHub::connect(server.address(), path, token).await?;
+    hub.call("Subscribe", &subscription.to_string()).await?;
+    Ok(hub)
+}
+
+/// The resource that a connection subscribes to.
+fn resource(number: u64) -> String {
+    format!("bench-{}", number % RESOURCES)
+}
+
+fn subscription(resource: &str) -> Value {
+    json!({
+        "e": "portos.resources.changed",
+        "r": [{ "n": "tickets", "a": ["created", "updated"] }, { "n": resource }],
+    })
 }
 
 /// Gives the token of a negotiated connection.

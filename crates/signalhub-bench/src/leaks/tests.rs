@@ -13,6 +13,7 @@ fn outcome(end: Moment) -> Outcome {
         failed: 0,
         first_failure: None,
         took: Duration::from_secs(2),
+        idle: 11 << 10,
         start: moment(10, 1),
         warm: moment(20, 1),
         end,
@@ -31,6 +32,9 @@ fn what_was_kept_is_a_problem() {
     let problems =
         ["1 connections are left", "2 subscriptions are left", "3 tasks are left", "1 open sockets are left"];
     check(left, &problems);
+    let mut heavy = outcome(moment(20, 2));
+    heavy.idle = (20 << 10) + 512;
+    assert_eq!(heavy.problems(), ["an idle connection takes 20.5 KiB"]);
 }
 
 #[test]
@@ -42,6 +46,7 @@ fn the_table_is_for_people() {
             "connections         1000, 0 of them failed",
             "rate                500/s, 64 at a time, 2.0s in all",
             "server's CPU        1ms each",
+            "idle connections    11.0 KiB each, 500 of them",
             "",
             "                        at start        warm  at the end",
             "resident memory         10.0 MiB    20.0 MiB    21.0 MiB",

@@ -12,14 +12,15 @@ use crate::workspace::Workspace;
 pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
     let packages = ["build", "--package", "signalhub-server", "--package", "signalhub-bench"];
     run_command(cargo(&packages).current_dir(&workspace.root))?;
-    let mut leaks = Command::new(workspace.binary("signalhub-bench"));
-    leaks.args(["leaks", "--connections", "2000"]);
-    run_command(leaks.current_dir(&workspace.root))?;
+    for options in [&["--connections", "2000"][..], &["--connections", "1500", "--tls"]] {
+        let mut leaks = Command::new(workspace.binary("signalhub-bench"));
+        run_command(leaks.arg("leaks").args(options).current_dir(&workspace.root))?;
+    }
     // Whether the harness works; its figures mean nothing in a debug build on a machine that does other things.
     let mut load = Command::new(workspace.binary("signalhub-bench"));
     load.args(["load", "--only", "churn", "--repeat", "1", "--unjudged"]);
     run_command(load.current_dir(&workspace.root))?;
-    let mut counts = Counts::new(2, 0, 0);
+    let mut counts = Counts::new(3, 0, 0);
     counts += count_instructions(workspace)?;
     Ok(counts)
 }
