@@ -5,6 +5,7 @@
 mod common;
 
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
@@ -14,6 +15,7 @@ use http_body_util::Full;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
+use signalhub::connections::Revocation;
 use signalhub_client::Client;
 
 const ISSUER: &str = "https://login.acme.example";
@@ -121,16 +123,47 @@ async fn changed_keys_of_an_issuer_are_used_and_garbage_is_not() {
     };
     assert!(is_accepted(&old).await && !is_accepted(&new).await);
     std::fs::write(&provider.file, "garbage").unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(350)).await;
+    tokio::time::sleep(Duration::from_millis(350)).await;
     assert!(is_accepted(&old).await, "the old keys are kept");
     std::fs::copy(&next.file, &provider.file).unwrap();
     let replaced = async {
         while !is_accepted(&new).await {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), replaced).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), replaced).await.unwrap();
     assert!(!is_accepted(&old).await);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_refused_although_its_signature_was_verified_a_moment_ago() {
+    let provider = Provider::new("revoked");
+    let node = Running::start(configuration(&provider.settings())).await;
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let publish = json!({"publish": ["*"]});
+    let by_id = provider.sign("1", json!({"jti": "7", "iat": now, "hub": publish}));
+    let by_user = provider.sign("1", json!({"sub": "eve", "iat": now - 10, "hub": publish}));
+    let other = provider.sign("1", json!({"jti": "8", "iat": now, "hub": publish}));
+    let verdicts = async |token: &str| {
+        let bearer = format!("Bearer {token}");
+        let negotiate = Request::post(format!("{}/negotiate?negotiateVersion=1", node.hub()));
+        let negotiate = negotiate.header("authorization", &bearer).body(Full::default()).unwrap();
+        let publish = Request::post(format!("{}/api/v1/publish", node.url)).header("authorization", &bearer);
+        let body = Full::from(r#"{"e":"portos.licence.activated","p":{},"org":"acme"}"#);
+        (send(negotiate).await.status.as_u16(), send(publish.body(body).unwrap()).await.status.as_u16())
+    };
+    // From the second request on, the identity of a token is one that was kept.
+    for token in [&by_id, &by_id, &by_user, &by_user, &other] {
+        assert_eq!(verdicts(token).await, (200, 202));
+    }
+    let user = Revocation::User { user: "eve".to_owned(), organisation: None, before: SystemTime::now() };
+    for revocation in [Revocation::Token { id: "7".to_owned() }, user] {
+        node.revocations.revoke(&revocation, Duration::from_secs(600)).unwrap();
+    }
+    for (token, expected) in [(&by_id, (401, 401)), (&by_user, (401, 401)), (&other, (200, 202))] {
+        assert_eq!(verdicts(token).await, expected);
+    }
     node.stop().await;
 }
 
