@@ -68,6 +68,6 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error @ CommandError::No(_)) => (error, 1),
         Err(error @ CommandError::Usage(_)) => (error, 2),
     };
-    log::write_with_timeout(io::stderr(), format!("signalhub: {error}\n"));
+    log::write_with_timeout(io::stderr(), format!("signalhub: {}\n", log::escaped_lines(&error.to_string())));
     ExitCode::from(code)
 }

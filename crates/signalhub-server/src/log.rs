@@ -72,6 +72,11 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     }
 }
 
+/// Escapes what cannot be seen, but for the ends of lines: a text may repeat what a server has answered.
+pub(crate) fn escaped_lines(text: &str) -> String {
+    text.split('\n').map(fields::escaped).collect::<Vec<_>>().join("\n")
+}
+
 /// Writes to a stream that may fail or block, and waits a second at most.
 pub(crate) fn write_with_timeout(mut out: impl Write + Send + 'static, text: String) {
     let (done, written) = mpsc::sync_channel(1);

@@ -103,6 +103,18 @@ async fn the_keys_of_a_name_share_its_allowance_and_others_have_their_own() {
 }
 
 #[tokio::test]
+async fn two_keys_in_one_request_are_refused_whichever_comes_first() {
+    let node = Running::start(configuration(&client("billing", NEW, ""))).await;
+    for keys in [[NEW, "a-wrong-key-of-enough-characters"], ["a-wrong-key-of-enough-characters", NEW], [NEW, NEW]] {
+        let request = Request::post(format!("{}/api/v1/publish", node.url)).header("Content-Type", "application/json");
+        let request = keys.iter().fold(request, |request, key| request.header("X-API-Key", *key));
+        let answer = send(request.body(Full::from(format!("{EVENT}}}"))).unwrap()).await;
+        assert_eq!(answer.verdict(), "401 unauthenticated", "{keys:?}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn an_expired_key_is_refused_and_is_no_guess() {
     let settings = client("old", EXPIRED, "expires = 2020-01-01")
         + &client("billing", NEW, "expires = \"2999-01-01T00:00:00Z\"")

@@ -129,6 +129,9 @@ async fn start(authority: &Authority, auth: &str, fingerprint: &str) -> Running 
         + &client("uri", "certificate = \"spiffe://acme/billing\"")
         + &client("print", &format!("certificate = \"sha256:{fingerprint}\""))
         + &client("past", "certificate = \"past.acme.internal\"\nexpires = 2020-01-01")
+        // Two entries know this certificate, and the first one has expired.
+        + &client("renewed", "certificate = \"renewed.acme.internal\"\nexpires = 2020-01-01")
+        + &client("renewed", "certificate = \"spiffe://acme/renewed\"")
         + &client(
             "both",
             &format!("certificate = \"both.acme.internal\"\nkey_sha256 = \"{}\"", sha256(BOTH_KEY.as_bytes())),
@@ -161,6 +164,10 @@ async fn a_publisher_is_recognised_by_a_name_or_the_fingerprint_of_its_certifica
         params.subject_alt_names = vec![SanType::DnsName("billing.acme.internal".try_into().unwrap())];
         params.not_after = date_time_ymd(2020, 1, 1);
     });
+    authority.sign("renewed", |params| {
+        params.subject_alt_names = uri("spiffe://acme/renewed");
+        params.subject_alt_names.push(SanType::DnsName("renewed.acme.internal".try_into().unwrap()));
+    });
     let fingerprint = authority.sign("print", |_| ());
     let certificate = |name: &str| authority.certificate(name);
     let both = |name: &str, key: &str| [certificate(name), with_key(key)].concat();
@@ -175,6 +182,7 @@ async fn a_publisher_is_recognised_by_a_name_or_the_fingerprint_of_its_certifica
             (certificate("longer"), "uri", "401"),
             (certificate("print"), "print", "202"),
             (certificate("past"), "past", "401"),
+            (certificate("renewed"), "renewed", "202"),
             (certificate("wildcard"), "dns", "401"),
             (certificate("stranger"), "dns", "401"),
             (certificate("subject"), "dns", "401"),

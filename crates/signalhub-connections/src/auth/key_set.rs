@@ -12,6 +12,9 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 /// and trying a key costs as much as verifying a token.
 const MAX_TRIED_KEYS: usize = 8;
 
+/// How many characters of the name of a key, and of why it is not used, are shown.
+const MAX_SHOWN: usize = 200;
+
 /// The shortest modulus of an RSA key, in bits (RFC 7518, section 3.3).
 const MIN_RSA_BITS: usize = 2048;
 
@@ -251,7 +254,9 @@ fn list(skipped: &[SkippedKey]) -> String {
 
 impl fmt::Display for SkippedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the key {} is not used: {}", self.name, self.reason)
+        // Both repeat what the issuer has written.
+        let shortened = |text: &str| text.chars().take(MAX_SHOWN).collect::<String>();
+        write!(f, "the key {} is not used: {}", shortened(&self.name), shortened(&self.reason))
     }
 }
 

@@ -15,6 +15,7 @@ use crate::commands::credentials::TokenArguments;
 use crate::commands::error::CommandError;
 use crate::commands::server_trust::{CA_HINT, TrustArguments};
 use crate::configuration::DEFAULT_URL;
+use crate::log::escaped_lines;
 use crate::node::HUB_PATH;
 use crate::shutdown;
 
@@ -155,7 +156,7 @@ async fn connect(arguments: &Arguments, token: Option<&str>) -> Result<Client, F
 
 /// Writes to stderr, so that stdout holds nothing but events.
 fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", escaped_lines(text));
 }
 
 /// Reads the expiry of a token without verifying it: the server has done that.

@@ -182,7 +182,9 @@ impl Setting for KeySetLocation {
     fn written(&self) -> String {
         match self {
             Self::File(file) => file.written(),
-            Self::Url(url) => quoted(&url.uri().to_string()),
+            // Its query may contain a secret.
+            Self::Url(url) if url.uri().query().is_some() => quoted(&format!("{url}?(secret)")),
+            Self::Url(url) => quoted(&url.to_string()),
         }
     }
 }

@@ -93,13 +93,21 @@ problem_codes! {
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The server is not available", "`detail` tells why, such as that it is stopping. Wait as long as `Retry-After` says and try again.";
 }
 
+/// How many characters a detail has at most. It may repeat what a client has sent, such as the name of a member.
+const LONGEST_DETAIL: usize = 4096;
+
 /// A server that restarts is back soon, and another server behind the same address may answer at once.
 const RETRY_WHEN_UNAVAILABLE: Duration = Duration::from_secs(1);
 
 impl Problem {
     pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
         let retry_after = (code == ProblemCode::Unavailable).then_some(RETRY_WHEN_UNAVAILABLE);
-        Self { code, detail: detail.into(), retry_after, allowed: None }
+        let mut detail = detail.into();
+        if let Some((end, _)) = detail.char_indices().nth(LONGEST_DETAIL) {
+            detail.truncate(end);
+            detail.push('\u{2026}');
+        }
+        Self { code, detail, retry_after, allowed: None }
     }
 
     /// Makes the problem for an address that sent too many wrong credentials.

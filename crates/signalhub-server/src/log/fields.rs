@@ -74,7 +74,7 @@ fn is_plain(char: char) -> bool {
 }
 
 /// Escapes what cannot be seen, and leaves quotes as they are.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
         match char {

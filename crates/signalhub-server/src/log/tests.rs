@@ -144,3 +144,11 @@ fn the_end_waits_a_bounded_time() {
     queue.push(b"line\n");
     queue.flush(Duration::from_millis(1));
 }
+
+#[test]
+fn what_a_server_answers_cannot_control_the_terminal_of_a_command() {
+    assert_eq!(
+        escaped_lines("refused: \u{1b}[2J\u{7}\u{202e}\r\nz\u{e9} \"q\""),
+        "refused: \\u{1b}[2J\\u{7}\\u{202e}\\r\nz\u{e9} \"q\""
+    );
+}

@@ -221,3 +221,12 @@ fn any_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![select(pieces.to_vec()).prop_map(str::to_owned), "[A-Za-z0-9_-]{0,90}", any::<String>()];
     vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
+
+#[test]
+fn a_key_that_is_skipped_is_described_in_a_limited_length() {
+    let long = "k".repeat(100_000);
+    for bad in [json!({"kty": "RSA", "kid": long}), json!({"kty": long}), with(RSA.jwk("1"), "alg", long.as_str())] {
+        let error = jwks(std::slice::from_ref(&bad)).unwrap_err().to_string();
+        assert!(error.contains("is not used: ") && error.len() < 700, "{} characters", error.len());
+    }
+}

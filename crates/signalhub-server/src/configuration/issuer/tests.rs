@@ -241,3 +241,10 @@ fn keys_of_publishers_are_long_where_issuers_are_configured() {
     assert!(error.contains("at least 20 characters"), "{error}");
     std::fs::remove_file(path).unwrap();
 }
+
+#[test]
+fn the_query_of_a_key_set_url_is_not_shown() {
+    let table = "[[auth.issuers]]\nissuer = \"d\"\njwks = \"https://d.example/keys?token=hidden\"";
+    let shown = changed(&from_file(table).unwrap()).join("\n");
+    assert!(shown.contains("jwks = \"https://d.example/keys?(secret)\"") && !shown.contains("hidden"), "{shown}");
+}

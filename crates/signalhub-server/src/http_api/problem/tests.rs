@@ -31,3 +31,12 @@ fn codes_are_words_and_stand_for_one_kind_each() {
     codes.dedup();
     assert_eq!(codes.len(), ProblemCode::ALL.len());
 }
+
+#[test]
+fn a_problem_repeats_a_limited_part_of_what_was_sent() {
+    let problem = Problem::new(ProblemCode::UnknownMember, "\u{e9}".repeat(LONGEST_DETAIL + 1));
+    assert_eq!(problem.detail.chars().count(), LONGEST_DETAIL + 1);
+    assert!(problem.detail.ends_with("\u{e9}\u{2026}"));
+    let whole = "\u{e9}".repeat(LONGEST_DETAIL);
+    assert_eq!(Problem::new(ProblemCode::UnknownMember, whole.clone()).detail, whole);
+}

@@ -3,13 +3,14 @@
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use signalhub::connections::ClientCertificate;
 use signalhub::events::Pattern;
 
 use crate::configuration::{
-    ApiKey, CertificateName, ClientName, ExpiryTime, KeyDigest, PublishClient, RateLimit, SHORTEST_KEY,
+    ApiKey, CertificateName, ClientName, ExpiryTime, KeyDigest, Nearness, PublishClient, RateLimit, SHORTEST_KEY,
 };
 use crate::http_api::counts::ClientCounters;
 
@@ -41,7 +42,7 @@ pub(super) struct ApiClient {
     pub(super) organisations: Option<Vec<String>>,
     /// Its own rate; `None` for the common one.
     pub(super) rate: Option<RateLimit>,
-    pub(super) expires: Option<ExpiryTime>,
+    expires: Option<ExpiryTime>,
     /// Whether only the digest of its key is known.
     is_digest: bool,
     certificate: Option<CertificateName>,
@@ -65,9 +66,16 @@ impl ApiClients {
         Self { keys, certified, counters: Arc::new(counters) }
     }
 
-    /// Finds the first client that needs this certificate and no key.
-    pub(super) fn certified(&self, certificate: &ClientCertificate) -> Option<&Arc<ApiClient>> {
-        self.certified.iter().find(|client| client.fits(Some(certificate)))
+    /// Finds the first client that needs this certificate and no key. One whose access has expired is found only if there is no
+    /// other: the entry that replaces it may name the same certificate in another way.
+    pub(super) fn certified(&self, certificate: &ClientCertificate, now: SystemTime) -> Option<&Arc<ApiClient>> {
+        let mut fitting = self.certified.iter().filter(|client| client.fits(Some(certificate)));
+        let first = fitting.next()?;
+        if first.has_expired(now) {
+            fitting.find(|client| !client.has_expired(now)).or(Some(first))
+        } else {
+            Some(first)
+        }
     }
 
     pub(super) fn counters(&self) -> Arc<ClientCounters> {
@@ -123,6 +131,10 @@ impl ApiClient {
     pub(super) fn fits(&self, certificate: Option<&ClientCertificate>) -> bool {
         let is_of = |name: &CertificateName| certificate.is_some_and(|certificate| name.is_of(certificate));
         self.certificate.as_ref().is_none_or(is_of)
+    }
+
+    pub(super) fn has_expired(&self, now: SystemTime) -> bool {
+        self.expires.is_some_and(|expires| expires.nearness(now) == Nearness::Past)
     }
 
     pub(super) fn may_publish(&self, event: &str) -> bool {

@@ -12,7 +12,7 @@ use tracing::Span;
 
 use super::api_clients::{ApiClient, ApiClients, KeyHolder};
 use super::rate::Who;
-use crate::configuration::{Nearness, Publish, RateLimit, SHORTEST_KEY};
+use crate::configuration::{Publish, RateLimit, SHORTEST_KEY};
 use crate::http_api::counts::ClientCounters;
 use crate::http_api::problem::{Problem, ProblemCode};
 
@@ -86,7 +86,12 @@ impl Authorizer {
     pub(crate) async fn identify(&self, head: &Parts) -> Result<Publisher, Problem> {
         let refused = |detail: &str| Err(Problem::new(ProblemCode::Unauthenticated, detail));
         let certificate = valid_certificate(head);
-        if let Some(key) = head.headers.get(API_KEY) {
+        let mut keys = head.headers.get_all(API_KEY).iter();
+        if let Some(key) = keys.next() {
+            // A proxy may have checked the other one.
+            if keys.next().is_some() {
+                return refused("there is more than one header X-API-Key");
+            }
             // For the holder of a key without its certificate, the key is unknown.
             let holder = self.clients.holder(key.as_bytes()).filter(|holder| holder.fits(certificate));
             // A short key can be guessed: an address that sent too many wrong ones is refused even with the right one, so that guessing
@@ -101,7 +106,7 @@ impl Authorizer {
         }
         // A token in the query is for browsers' WebSockets only: queries end up in the logs of proxies.
         let Some(token) = authorization_token(head) else {
-            return match certificate.map(|certificate| self.clients.certified(certificate)) {
+            return match certificate.map(|certificate| self.clients.certified(certificate, SystemTime::now())) {
                 None => refused("expected the header X-API-Key, or Authorization with a bearer token"),
                 Some(None) => refused("the client certificate is of no API client"),
                 Some(Some(client)) => Publisher::of_client(client, "the entry of the client certificate"),
@@ -160,7 +165,7 @@ impl Publisher {
 
     /// A client that was found by what is named, unless that has expired.
     fn of_client(client: &Arc<ApiClient>, found_by: &str) -> Result<Self, Problem> {
-        if client.expires.is_some_and(|expires| expires.nearness(SystemTime::now()) == Nearness::Past) {
+        if client.has_expired(SystemTime::now()) {
             tracing::debug!(publisher = %client.name.as_str(), "an API client whose access has expired was refused");
             return Err(Problem::new(ProblemCode::Unauthenticated, format!("{found_by} has expired")));
         }
