@@ -1,5 +1,6 @@
 //! Keeps file descriptors free for the rest of the process, such as its log files.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -8,19 +9,31 @@ use tokio::time::Instant;
 /// How long to wait before counting again after a count has found none free. Counting lists all open descriptors.
 const RECOUNT: Duration = Duration::from_secs(1);
 
-/// Decides whether one more socket may be open.
+/// How many sockets all servers of this process have admitted. They share its descriptors, so each must notice what the
+/// others take between two counts.
+static ADMITTED: AtomicUsize = AtomicUsize::new(0);
+
+/// Decides whether one more socket of a server may be open.
 #[derive(Debug)]
 pub(crate) struct Descriptors {
     /// How many descriptors may be open without the headroom; `None` if the system does not tell.
     most: Option<usize>,
-    /// How many sockets may be accepted before the next count.
+    /// How many sockets the servers that share the descriptors have admitted.
+    admitted: &'static AtomicUsize,
+    /// How many they had admitted before the last count.
+    counted_at: usize,
+    /// How many they may admit after it, until this server counts again.
     credit: usize,
     none_free_at: Option<Instant>,
 }
 
 impl Descriptors {
     pub(crate) fn new(headroom: usize) -> Self {
-        Self { most: limit().map(|limit| limit.saturating_sub(headroom)), credit: 0, none_free_at: None }
+        Self::sharing(&ADMITTED, limit().map(|limit| limit.saturating_sub(headroom)))
+    }
+
+    fn sharing(admitted: &'static AtomicUsize, most: Option<usize>) -> Self {
+        Self { most, admitted, counted_at: 0, credit: 0, none_free_at: None }
     }
 
     /// How many descriptors may be open without the headroom; `None` if the system does not tell.
@@ -35,7 +48,8 @@ impl Descriptors {
 
     fn admit_by(&mut self, now: Instant, count: impl FnOnce() -> Option<usize>) -> bool {
         let Some(most) = self.most else { return true };
-        if self.credit == 0 {
+        let admitted = self.admitted.load(Ordering::Relaxed);
+        if admitted.wrapping_sub(self.counted_at) >= self.credit {
             if self.none_free_at.is_some_and(|at| now.duration_since(at) < RECOUNT) {
                 return false;
             }
@@ -47,8 +61,9 @@ impl Descriptors {
             self.none_free_at = None;
             // Other code opens files too, so only half of the free descriptors are given away without counting again.
             self.credit = (most - open) / 2 + 1;
+            self.counted_at = admitted;
         }
-        self.credit -= 1;
+        self.admitted.fetch_add(1, Ordering::Relaxed);
         true
     }
 }
@@ -86,8 +101,9 @@ mod tests {
 
     #[test]
     fn descriptors_are_counted_rarely_until_they_run_short() {
+        static ADMITTED: AtomicUsize = AtomicUsize::new(0);
         let start = Instant::now();
-        let mut descriptors = Descriptors { most: Some(1000), credit: 0, none_free_at: None };
+        let mut descriptors = Descriptors::sharing(&ADMITTED, Some(1000));
         let (mut open, mut counts) = (0, 0);
         while descriptors.admit_by(start, || {
             counts += 1;
@@ -99,6 +115,22 @@ mod tests {
         assert!(!descriptors.admit_by(start + RECOUNT / 2, || panic!("counted too soon")));
         assert!(descriptors.admit_by(start + RECOUNT, || Some(999)));
         assert!(!descriptors.admit_by(start + RECOUNT, || Some(1001)));
+    }
+
+    #[test]
+    fn servers_that_share_the_descriptors_keep_the_headroom_together() {
+        static ADMITTED: AtomicUsize = AtomicUsize::new(usize::MAX - 10);
+        let now = Instant::now();
+        let mut servers = [(); 3].map(|()| Descriptors::sharing(&ADMITTED, Some(1000)));
+        let (mut open, mut refused) = (0, 0);
+        for server in (0..servers.len()).cycle() {
+            match servers[server].admit_by(now, || Some(open + 1)) {
+                true => (open, refused) = (open + 1, 0),
+                false if refused == servers.len() => break,
+                false => refused += 1,
+            }
+        }
+        assert_eq!(open, 1000);
     }
 
     #[test]
