@@ -14,7 +14,7 @@ use protocol_tests::{Address, Deviations, Report, RunError, Suite, TlsProblem};
 #[derive(Debug, Parser)]
 #[command(name = "signalhub-conformance", version)]
 struct CommandLine {
-    /// The server, such as http://127.0.0.1:5100 or https://hub.test
+    /// The server, such as `http://127.0.0.1:5100` or `https://hub.test`
     base_url: Address,
     /// A file with the certificate authorities to trust for https instead of those of the system, in PEM
     #[arg(long, value_name = "FILE")]
