@@ -1,5 +1,6 @@
 //! HTTP: the server, its endpoints, and how requests are answered.
 
+pub(crate) mod access_rules;
 pub(crate) mod added_headers;
 pub(crate) mod answers;
 pub(crate) mod body;

@@ -129,7 +129,7 @@ async fn check_origin(
         has_refused_token = !is_valid;
         is_valid
     });
-    match has_refused_token.then(|| endpoint.bearer_token_ready(head)).flatten() {
+    match has_refused_token.then(|| endpoint.access().bearer_token_ready(head)).flatten() {
         None => Some(checked),
         Some(ready) => {
             ready.await;

@@ -12,9 +12,10 @@ use crate::auth::identity::{Identity, Owner, Principal};
 use crate::auth::ticket::TicketHash;
 use crate::connection::Connection;
 use crate::counts::client_errors::ClientError;
+use crate::http::access_rules::Refusal;
 use crate::http::answers::{empty, not_offered, text, unknown};
 use crate::http::body::Body;
-use crate::http::endpoint::{Endpoint, Refusal};
+use crate::http::endpoint::Endpoint;
 use crate::http::refusals::{refuse_error, refuse_limit};
 use crate::limits::limit::Limit;
 use crate::limits::quota::QuotaKey;
@@ -51,14 +52,14 @@ impl Mounted {
     pub(crate) async fn admit(&self, head: &Parts, wanted: TicketUse<'_>) -> Result<Admitted, Refusal> {
         let ticket = self.endpoint.offered_tickets().and_then(|_| TicketHash::of_request(head));
         let found = ticket.map(|ticket| self.registry.identity_of_ticket(ticket, wanted, self.number));
-        let identity = self.endpoint.admit(head, found).await?;
+        let identity = self.endpoint.access().admit(head, found).await?;
         self.check_revocation(&identity)?;
         Ok(Admitted { identity, ticket })
     }
 
     /// Authenticates a request that brings new credentials for a connection, and checks the policies.
     pub(crate) async fn admit_renewal(&self, head: &Parts) -> Result<Arc<Identity>, Refusal> {
-        let identity = self.endpoint.admit_renewal(head).await?;
+        let identity = self.endpoint.access().admit_renewal(head).await?;
         self.check_revocation(&identity)?;
         Ok(identity)
     }
@@ -75,7 +76,7 @@ impl Mounted {
     pub(crate) fn has_valid_bearer_token(&self, head: &Parts, wanted: TicketUse<'_>) -> bool {
         match self.endpoint.offered_tickets().and_then(|_| TicketHash::of_authorization(head)) {
             Some(ticket) => self.registry.identity_of_ticket(ticket, wanted, self.number).is_ok(),
-            None => self.endpoint.has_valid_bearer_token(head),
+            None => self.endpoint.access().has_valid_bearer_token(head),
         }
     }
 
@@ -149,7 +150,7 @@ impl Mounted {
                 response
             }
             Refusal::Unauthenticated(error, why) => {
-                let authenticator = self.endpoint.authenticator();
+                let authenticator = self.endpoint.access().authenticator();
                 let own = authenticator.and_then(|authenticate| authenticate.refusal(head));
                 let mut response = own.map_or_else(|| empty(StatusCode::UNAUTHORIZED), |own| own.map(Body::from));
                 *response.status_mut() = StatusCode::UNAUTHORIZED;

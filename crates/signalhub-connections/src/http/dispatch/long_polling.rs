@@ -40,7 +40,7 @@ pub(super) async fn poll(mounted: &Mounted, head: &Parts, admitted: Admitted) ->
     };
     // A ticket is not new credentials: it stands for those of the connection.
     if ticket.is_none() {
-        polls.inbox().renew(&identity, mounted.endpoint.closing_time(&identity));
+        polls.inbox().renew(&identity, mounted.endpoint.access().closing_time(&identity));
     }
     let present = Present::new(&polls);
     match polls.poll().await {

@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::json;
 use crate::auth::identity::{Identity, Principal};
 use crate::counts::client_errors::ClientError;
+use crate::http::access_rules::Refusal;
 use crate::http::answers::text;
 use crate::http::body::Body;
-use crate::http::endpoint::Refusal;
 use crate::http::mounted::{Mounted, token};
 
 /// The answer to a refresh.
@@ -58,7 +58,7 @@ pub(super) async fn refresh(mounted: &Mounted, head: &Parts) -> Response<Body> {
         return with_error(mounted.reject(error, detail, text(StatusCode::FORBIDDEN, "")), "forbidden", detail);
     }
     let body = body(&Refreshed { token_lifetime_seconds: lifetime(&identity) });
-    send_queue.renew(mounted.endpoint.renewal(identity));
+    send_queue.renew(mounted.endpoint.access().renewal(identity));
     json(Response::new(body))
 }
 

@@ -34,7 +34,7 @@ pub(super) fn attach_inbox(
 ) -> Result<Arc<Inbox>, AttachError> {
     let limits = mounted.endpoint.queue_limits();
     let quota_key = mounted.quota_key(&identity, head);
-    let expires = mounted.endpoint.closing_time(&identity);
+    let expires = mounted.endpoint.access().closing_time(&identity);
     let make = |early: Option<Arc<Inbox>>, _| {
         // Bytes that were or are being posted before the transport was attached stay in the same inbox.
         let inbox = early.unwrap_or_else(|| Inbox::early(limits, mounted.registry.backlog()));
@@ -78,7 +78,7 @@ where
     }
     // A ticket is not new credentials: it stands for those of the connection.
     if ticket.is_none() {
-        inbox.renew(identity, mounted.endpoint.closing_time(identity));
+        inbox.renew(identity, mounted.endpoint.access().closing_time(identity));
     }
     tokio::select! {
         biased;

@@ -80,7 +80,7 @@ fn attach(
         None => mounted.registry.admit(&send_queue, quota_key, ticket),
     };
     let Attached { id, registration, reconnect, .. } = attached?;
-    let (expires, remote) = (mounted.endpoint.closing_time(&identity), head.extensions.get().copied());
+    let (expires, remote) = (mounted.endpoint.access().closing_time(&identity), head.extensions.get().copied());
     let (mounted, opening_request, span) = (mounted.clone(), mounted.opening_request(head), Span::current());
     Ok(Box::new(move |io, frames| {
         let socket = Socket::new(io.with_messages(mounted.endpoint.stream_messages()), early, frames);
@@ -101,7 +101,7 @@ fn hand_over(mounted: &Mounted, resumable: Resumable, head: &Parts, admitted: Ad
     // They take effect before the transport arrives, and before the client gets the answer. A ticket is not new credentials:
     // it stands for those of the connection.
     if ticket.is_none() {
-        send_queue.renew(mounted.endpoint.renewal(identity));
+        send_queue.renew(mounted.endpoint.access().renewal(identity));
     }
     Box::new(move |io, frames| {
         let transport = Transport::WebSocket(Socket::new(io.with_messages(messages), Vec::new(), frames));
