@@ -7,7 +7,10 @@ export function refreshable(signalR, { url, fetchToken, protocol, settings }) {
   /** Sends the newest token with each POST and each poll; the client library keeps the first one. */
   class CurrentToken extends signalR.DefaultHttpClient {
     send(request) {
-      return super.send({ ...request, headers: { ...request.headers, Authorization: `Bearer ${token}` } });
+      // A ticket stays as it is: it stands for the newest token.
+      const hasTicket = request.headers?.Authorization?.startsWith("Bearer sht_");
+      const newest = hasTicket ? {} : { Authorization: `Bearer ${token}` };
+      return super.send({ ...request, headers: { ...request.headers, ...newest } });
     }
   }
 

@@ -13,15 +13,22 @@ import { now, token } from "../support/token.js";
 const TICKETS = [{ e: CHANGED, r: "tickets" }];
 
 describe("a refresh", { concurrency: 4 }, () => {
-  let server;
+  const servers = {};
   before(async () => {
-    server = await Server.start("127.0.0.1:0", { SIGNALHUB_AUTH__LEEWAY: "0s" });
+    // With `all`, clients in Node get a ticket as web pages do.
+    for (const tickets of ["browsers", "all"]) {
+      const settings = { SIGNALHUB_AUTH__LEEWAY: "0s", SIGNALHUB_AUTH__TICKETS: tickets };
+      servers[tickets] = await Server.start("127.0.0.1:0", settings);
+    }
   });
-  after(() => server.stop());
+  after(() => Promise.all(Object.values(servers).map((server) => server.stop())));
 
+  const ways = WAYS.flatMap((way) => [{ way, tickets: "browsers" }, { way, tickets: "all" }]);
   for (const { version, signalR } of libraries) {
-    for (const way of WAYS) {
-      it(`prolongs a connection: ${nameOf(way)} (@microsoft/signalr ${version})`, async () => {
+    for (const { way, tickets } of ways) {
+      const credentials = tickets === "all" ? "with a ticket" : "with a token";
+      it(`prolongs a connection ${credentials}: ${nameOf(way)} (@microsoft/signalr ${version})`, async () => {
+        const server = servers[tickets];
         const org = `${version} ${nameOf(way)}`;
         const short = now() + 3;
         const tokens = [token({ org, exp: short }), token({ org, exp: short + 600, grants: TICKETS })];
