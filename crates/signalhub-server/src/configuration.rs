@@ -188,7 +188,7 @@ configuration! {
         /// The size of the send buffer of each socket in the kernel (`SO_SNDBUF`; Linux doubles it, and `net.core.wmem_max` limits it). A client that does not read can have this much queued beyond `hub.transport_max_buffer_size`.
         send_buffer_size: ByteSize = ByteSize::kibibytes(256);
     }
-    /// TLS. With a certificate, the public listener speaks TLS only. How certificates are made and renewed is on the page about TLS.
+    /// TLS. With a certificate, the listeners for clients speak TLS only. How certificates are made and renewed is on the page about TLS.
     tls: Tls {
         /// The file with the certificate and those between it and a root, its own first, in PEM. Needs `tls.key`.
         certificate: Option<PemFile> = None;
