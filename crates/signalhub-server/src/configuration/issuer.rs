@@ -8,13 +8,13 @@ use serde_json::Value;
 use signalhub::connections::{ClaimPath, TokenAlgorithm};
 
 use super::setting::{Fault, Given, Setting, TableKeyDoc, quoted};
-use super::table::{Table, TableFault, TableKey, Tables, inline_table, read_tables, table, write_tables};
+use super::table::{Table, TableFault, TableKey, inline_table, table};
 use super::{KeyUrl, Leeway, PemFile, SigningSecret};
 use crate::grant::parse_grant;
 
 table! {
     /// An issuer of tokens.
-    TokenIssuer {
+    TokenIssuer "auth.issuers" {
         /// The issuer, compared exactly with the `iss` of a token. Required, and each entry has another one.
         issuer: String = String::new();
         /// Whether the keys are found as OpenID Connect Discovery says: the issuer is a URL, and `/.well-known/openid-configuration` below it tells where they are. Each entry has one of `discovery`, `jwks`, `pem` and `secret`; an entry with none of them has `discovery`.
@@ -84,24 +84,6 @@ table! {
             }
             Ok(())
         })
-    }
-}
-
-impl Setting for Tables<TokenIssuer> {
-    const EXPECTED: &'static str = "tables [[auth.issuers]], or a list of JSON objects outside of the file";
-
-    const TABLE: &'static [TableKeyDoc] = TokenIssuer::DOCS;
-
-    fn parse(given: &Given<'_>) -> Option<Self> {
-        Self::read(given).ok()
-    }
-
-    fn read(given: &Given<'_>) -> Result<Self, Fault> {
-        read_tables(given, Self::EXPECTED)
-    }
-
-    fn written(&self) -> String {
-        write_tables(self)
     }
 }
 

@@ -9,13 +9,13 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
-use super::setting::{Fault, Given, Setting, TableKeyDoc, quoted};
-use super::table::{Table, TableFault, TableKey, Tables, read_tables, table, write_tables};
+use super::setting::{Given, Setting, TableKeyDoc, quoted};
+use super::table::{Table, TableFault, TableKey, table};
 use super::{ApiKey, CertificateName, KeyDigest, RateLimit};
 
 table! {
     /// A program that publishes.
-    PublishClient {
+    PublishClient "publish.clients" {
         /// The name of the client, for logs and metrics. Required. Several entries may have the same name, such as one with the old key and one with the new one; they share one allowance.
         name: ClientName = ClientName::default();
         /// The SHA-256 of the key, as `signalhub key create` prints it. Each entry needs `key_sha256` or `key`, a key that no other entry has, or `certificate`.
@@ -69,24 +69,6 @@ table! {
             }
             Ok(())
         })
-    }
-}
-
-impl Setting for Tables<PublishClient> {
-    const EXPECTED: &'static str = "tables [[publish.clients]], or a list of JSON objects outside of the file";
-
-    const TABLE: &'static [TableKeyDoc] = PublishClient::DOCS;
-
-    fn parse(given: &Given<'_>) -> Option<Self> {
-        Self::read(given).ok()
-    }
-
-    fn read(given: &Given<'_>) -> Result<Self, Fault> {
-        read_tables(given, Self::EXPECTED)
-    }
-
-    fn written(&self) -> String {
-        write_tables(self)
     }
 }
 

@@ -3,13 +3,13 @@
 use signalhub::events::Pattern;
 use signalhub_dialects::smc::{Account, Credentials, ElementType, PasswordHash, Version};
 
-use super::setting::{Fault, Given, Setting, TableKeyDoc, quoted};
-use super::table::{Table, TableFault, TableKey, Tables, read_tables, table, write_tables};
+use super::setting::{Given, Setting, TableKeyDoc, quoted};
+use super::table::{Table, TableFault, TableKey, table};
 use super::{ApiKey, ClientName, KeyDigest};
 
 table! {
     /// Who may log in.
-    SmcAccount {
+    SmcAccount "dialects.smc.accounts" {
         /// The name of the account, which its clients read. Required, and with `password_hash` the name to log in with. Several entries may have the same name, such as one with the old key and one with the new one.
         name: ClientName = ClientName::default();
         /// The SHA-256 of the API key, as `signalhub key create` prints it. Each entry needs exactly one of `key_sha256`, `key` and `password_hash`.
@@ -70,24 +70,6 @@ impl SmcAccount {
             element_types: self.element_types.clone(),
             credentials,
         })
-    }
-}
-
-impl Setting for Tables<SmcAccount> {
-    const EXPECTED: &'static str = "tables [[dialects.smc.accounts]], or a list of JSON objects outside of the file";
-
-    const TABLE: &'static [TableKeyDoc] = SmcAccount::DOCS;
-
-    fn parse(given: &Given<'_>) -> Option<Self> {
-        Self::read(given).ok()
-    }
-
-    fn read(given: &Given<'_>) -> Result<Self, Fault> {
-        read_tables(given, Self::EXPECTED)
-    }
-
-    fn written(&self) -> String {
-        write_tables(self)
     }
 }
 

@@ -2,10 +2,16 @@
 
 use std::ops::Deref;
 
-use super::setting::{Fault, Given, quoted};
+use super::setting::{Fault, Given, Setting, TableKeyDoc, quoted};
 
 /// A table of which the configuration has a list, in TOML or as JSON.
 pub(super) trait Table: Default + 'static {
+    /// What a list of them looks like, to stand after "expected".
+    const EXPECTED: &'static str;
+
+    /// The documents of its keys.
+    const DOCS: &'static [TableKeyDoc];
+
     /// Its keys.
     const KEYS: &'static [TableKey<Self>];
 
@@ -31,11 +37,11 @@ pub(super) struct TableFault {
     pub(super) expected: &'static str,
 }
 
-/// Defines a table: its struct, its defaults, its keys and their documents.
+/// Defines a table: its struct, its place, its defaults, its keys and their documents.
 macro_rules! table {
     (
         $(#[doc = $about:literal])+
-        $Table:ident { $( $(#[doc = $doc:literal])+ $key:ident: $type:ty = $default:expr; )+ }
+        $Table:ident $path:literal { $( $(#[doc = $doc:literal])+ $key:ident: $type:ty = $default:expr; )+ }
         missing { $( $missing:literal: $instead:literal, )* }
         check($tables:ident) $check:block
     ) => {
@@ -51,8 +57,11 @@ macro_rules! table {
             }
         }
 
-        impl $Table {
-            pub(super) const DOCS: &'static [TableKeyDoc] = &[
+        impl Table for $Table {
+            const EXPECTED: &'static str =
+                concat!("tables [[", $path, "]], or a list of JSON objects outside of the file");
+
+            const DOCS: &'static [TableKeyDoc] = &[
                 $( TableKeyDoc {
                     name: stringify!($key),
                     doc: concat!($($doc),+),
@@ -60,9 +69,7 @@ macro_rules! table {
                     default_text: || <$type as Setting>::written(&$default),
                 }, )+
             ];
-        }
 
-        impl Table for $Table {
             const KEYS: &'static [TableKey<Self>] = &[
                 $( TableKey {
                     name: stringify!($key),
@@ -101,34 +108,44 @@ impl<T> Deref for Tables<T> {
     }
 }
 
-/// Reads a list. In a variable or a flag it is JSON.
-pub(super) fn read_tables<T: Table>(given: &Given<'_>, expected: &'static str) -> Result<Tables<T>, Fault> {
-    if let Given::Text(text) = given {
-        let value: serde_json::Value = serde_json::from_str(text).map_err(|_| Fault::here(expected))?;
-        return read_tables(&Given::Json(&value), expected);
-    }
-    let list = given.items().ok_or(Fault::here(expected))?;
-    let tables = list.iter().enumerate().map(|(index, (place, given))| {
-        let table = given.members().ok_or_else(|| Fault::here(expected)).and_then(read_table);
-        table.map_err(|fault| fault.or_at(*place).inside(&format!("[{index}]")))
-    });
-    let tables = tables.collect::<Result<Vec<T>, _>>()?;
-    T::check(&tables).map_err(|TableFault { index, key, expected }| {
-        let path = if key.is_empty() { format!("[{index}]") } else { format!("[{index}].{key}") };
-        Fault::here(expected).or_at(list[index].0).inside(&path)
-    })?;
-    Ok(Tables(tables))
-}
+impl<T: Table> Setting for Tables<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
 
-/// Writes the keys of each table that are not at their defaults.
-pub(super) fn write_tables<T: Table>(tables: &[T]) -> String {
-    let defaults = T::default();
-    let tables = tables.iter().map(|table| {
-        let changed = T::KEYS.iter().filter(|key| (key.written)(table) != (key.written)(&defaults));
-        let keys: Vec<_> = changed.map(|key| format!("{} = {}", key.name, (key.written)(table))).collect();
-        format!("{{ {} }}", keys.join(", "))
-    });
-    format!("[{}]", tables.collect::<Vec<_>>().join(", "))
+    const TABLE: &'static [TableKeyDoc] = T::DOCS;
+
+    fn parse(given: &Given<'_>) -> Option<Self> {
+        Self::read(given).ok()
+    }
+
+    /// Reads a list. In a variable or a flag it is JSON.
+    fn read(given: &Given<'_>) -> Result<Self, Fault> {
+        if let Given::Text(text) = given {
+            let value: serde_json::Value = serde_json::from_str(text).map_err(|_| Fault::here(T::EXPECTED))?;
+            return Self::read(&Given::Json(&value));
+        }
+        let list = given.items().ok_or(Fault::here(T::EXPECTED))?;
+        let tables = list.iter().enumerate().map(|(index, (place, given))| {
+            let table = given.members().ok_or_else(|| Fault::here(T::EXPECTED)).and_then(read_table);
+            table.map_err(|fault| fault.or_at(*place).inside(&format!("[{index}]")))
+        });
+        let tables = tables.collect::<Result<Vec<T>, _>>()?;
+        T::check(&tables).map_err(|TableFault { index, key, expected }| {
+            let path = if key.is_empty() { format!("[{index}]") } else { format!("[{index}].{key}") };
+            Fault::here(expected).or_at(list[index].0).inside(&path)
+        })?;
+        Ok(Self(tables))
+    }
+
+    /// Writes the keys of each table that are not at their defaults.
+    fn written(&self) -> String {
+        let defaults = T::default();
+        let tables = self.iter().map(|table| {
+            let changed = T::KEYS.iter().filter(|key| (key.written)(table) != (key.written)(&defaults));
+            let keys: Vec<_> = changed.map(|key| format!("{} = {}", key.name, (key.written)(table))).collect();
+            format!("{{ {} }}", keys.join(", "))
+        });
+        format!("[{}]", tables.collect::<Vec<_>>().join(", "))
+    }
 }
 
 fn read_table<T: Table>(members: Vec<(&str, Option<usize>, Given<'_>)>) -> Result<T, Fault> {
