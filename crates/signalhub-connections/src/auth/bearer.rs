@@ -134,8 +134,12 @@ pub fn bearer_token(request: &Parts) -> Option<String> {
 
 /// Finds the bearer token of a request in the `Authorization` header alone. Proxies write queries into their logs, so a
 /// token in the query is for browsers, which have no other way.
+///
+/// A request with more than one such header has none: a proxy may have checked another one than the server would take.
 pub fn authorization_token(request: &Parts) -> Option<&str> {
-    let (scheme, token) = request.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let mut headers = request.headers.get_all(AUTHORIZATION).iter();
+    let (header, None) = (headers.next()?, headers.next()) else { return None };
+    let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim()).filter(|token| !token.is_empty())
 }
 

@@ -153,3 +153,12 @@ fn the_token_is_found_in_header_and_query() {
         assert_eq!(authorization_token(&head), of_header, "{header:?} {uri}");
     }
 }
+
+#[test]
+fn two_authorization_headers_have_no_token_whichever_comes_first() {
+    for values in [["Bearer a", "Bearer b"], ["Bearer a", "Basic b"], ["Bearer a", "Bearer a"], ["Bearer a", ""]] {
+        let request = values.iter().fold(Request::get("/"), |request, value| request.header(AUTHORIZATION, *value));
+        let head = request.body(()).unwrap().into_parts().0;
+        assert_eq!((bearer_token(&head), authorization_token(&head)), (None, None), "{values:?}");
+    }
+}
