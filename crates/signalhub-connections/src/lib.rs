@@ -93,7 +93,7 @@ pub use connection::Connection;
 pub use connection::peer::Peer;
 pub use connection::token_refresher::TokenRefresher;
 pub use counts::client_errors::ClientError;
-pub use counts::refusals::LimitRefusals;
+pub use counts::refusals::{ApplicationLimit, LimitRefusals};
 pub use frame::{Frame, Frames};
 pub use handler::{BoxFuture, ConnectionHandler};
 pub use http::access_rules::ExpiredCredentials;

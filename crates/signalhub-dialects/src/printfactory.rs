@@ -106,6 +106,7 @@ impl PrintFactory {
         let producers = Producers {
             broker: self.broker.clone(),
             keys: self.keys.clone(),
+            counts: server.connections(),
             guesses: self.guesses.clone(),
             readers: self.readers.clone(),
             maximum_body_size: self.maximum_body_size,

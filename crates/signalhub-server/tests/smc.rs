@@ -134,11 +134,15 @@ async fn wrong_keys_of_the_dialect_count_towards_the_common_limit() {
 async fn metrics_count_the_sockets_of_smc_by_its_name() {
     let node = Running::start(configuration(SMC)).await;
     let socket = subscribe(&node, "an-api-key-of-a-client-of-smc", &["*"]).await;
+    log_in(&node, "wrong").await;
     let metrics = Request::get(format!("{}/metrics", node.internal)).body(Full::default()).unwrap();
     let page = send(metrics).await.text;
     for line in [
         "signalhub_dialect_connections_active{dialect=\"smc\"} 1",
         "signalhub_dialect_connections_ended_total{dialect=\"smc\",reason=\"credentials_expired\"} 0",
+        "signalhub_dialect_client_errors_total{dialect=\"smc\",reason=\"invalid_credentials\"} 1",
+        "signalhub_client_errors_total{reason=\"invalid_credentials\"} 1",
+        "signalhub_dialect_refusals_total{dialect=\"smc\",limit=\"sessions\"} 0",
         "signalhub_connections_active 0",
     ] {
         assert!(page.lines().any(|known| known == line), "{line}\n{page}");

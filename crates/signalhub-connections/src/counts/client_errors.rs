@@ -60,6 +60,12 @@ client_errors! {
     UnknownPath = "unknown_path",
     /// The body of a request ended early or is malformed.
     BrokenBody = "broken_body",
+    /// 400: the body is whole, and not what the page expects.
+    InvalidBody = "invalid_body",
+    /// A message of a client is not a command that its connection accepts.
+    InvalidCommand = "invalid_command",
+    /// 415: the body has another `Content-Type` than the page accepts.
+    UnsupportedMediaType = "unsupported_media_type",
     /// 415: the body has a `Content-Encoding`.
     UnsupportedEncoding = "unsupported_encoding",
     /// 400: the request is not valid HTTP.

@@ -44,6 +44,48 @@ pub struct LimitRefusals {
     pub send_timeouts: u64,
     /// Requests, because their head was too large.
     pub large_heads: u64,
+    /// Requests of applications' pages, because their body was too large.
+    pub large_bodies: u64,
+    /// Logins, because there were too many sessions.
+    pub sessions: u64,
+    /// Subscriptions of connections that had too many.
+    pub subscriptions: u64,
+    /// Commands of connections that sent too many.
+    pub commands: u64,
+    /// Publishes of clients above their rate.
+    pub publishes: u64,
+}
+
+/// A limit that an application has set and found exceeded: a handler of connections, or a page of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ApplicationLimit {
+    /// Wrong credentials from an address that had sent too many of them.
+    FailedAuthentications,
+    /// The size of the body of a request.
+    BodySize,
+    /// The number of sessions.
+    Sessions,
+    /// The number of subscriptions of a connection.
+    Subscriptions,
+    /// The rate of commands of a connection.
+    Commands,
+    /// The rate of publishes of a client.
+    Publishes,
+}
+
+impl ApplicationLimit {
+    /// A short name for metrics and logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::FailedAuthentications => Limit::Guesses.label(),
+            Self::BodySize => "body_size",
+            Self::Sessions => "sessions",
+            Self::Subscriptions => "subscriptions_per_connection",
+            Self::Commands => "invocation_rate",
+            Self::Publishes => "publish_rate",
+        }
+    }
 }
 
 impl Add for LimitRefusals {
@@ -69,6 +111,11 @@ impl Add for LimitRefusals {
             body_timeouts: self.body_timeouts + other.body_timeouts,
             send_timeouts: self.send_timeouts + other.send_timeouts,
             large_heads: self.large_heads + other.large_heads,
+            large_bodies: self.large_bodies + other.large_bodies,
+            sessions: self.sessions + other.sessions,
+            subscriptions: self.subscriptions + other.subscriptions,
+            commands: self.commands + other.commands,
+            publishes: self.publishes + other.publishes,
         }
     }
 }
@@ -93,6 +140,11 @@ pub(crate) struct RefusalCounts {
     body_timeouts: AtomicU64,
     send_timeouts: AtomicU64,
     large_heads: AtomicU64,
+    large_bodies: AtomicU64,
+    sessions: AtomicU64,
+    subscriptions: AtomicU64,
+    commands: AtomicU64,
+    publishes: AtomicU64,
 }
 
 impl RefusalCounts {
@@ -125,6 +177,18 @@ impl RefusalCounts {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn count_of_application(&self, limit: ApplicationLimit) {
+        let counter = match limit {
+            ApplicationLimit::FailedAuthentications => &self.guesses,
+            ApplicationLimit::BodySize => &self.large_bodies,
+            ApplicationLimit::Sessions => &self.sessions,
+            ApplicationLimit::Subscriptions => &self.subscriptions,
+            ApplicationLimit::Commands => &self.commands,
+            ApplicationLimit::Publishes => &self.publishes,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn so_far(&self) -> LimitRefusals {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         LimitRefusals {
@@ -145,6 +209,11 @@ impl RefusalCounts {
             body_timeouts: read(&self.body_timeouts),
             send_timeouts: read(&self.send_timeouts),
             large_heads: read(&self.large_heads),
+            large_bodies: read(&self.large_bodies),
+            sessions: read(&self.sessions),
+            subscriptions: read(&self.subscriptions),
+            commands: read(&self.commands),
+            publishes: read(&self.publishes),
         }
     }
 }

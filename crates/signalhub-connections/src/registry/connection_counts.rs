@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Registry;
 use crate::close::CloseReason;
 use crate::counts::client_errors::ClientError;
-use crate::counts::refusals::LimitRefusals;
+use crate::counts::refusals::{ApplicationLimit, LimitRefusals};
 
 /// The numbers of connections of a running server, for metrics, and its readiness for a load balancer.
 #[derive(Clone, Debug)]
@@ -50,6 +50,11 @@ impl ConnectionCounts {
     /// Counts an error of a client that an application has found, in a page of its own.
     pub fn count_client_error(&self, error: ClientError) {
         self.0.client_errors().count(error, 1);
+    }
+
+    /// Counts a request or a command that an application has refused because of a limit of its own.
+    pub fn count_refusal(&self, limit: ApplicationLimit) {
+        self.0.refusals().count_of_application(limit);
     }
 
     /// How many connections have ended so far for this reason.

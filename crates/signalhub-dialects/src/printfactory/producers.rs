@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 use signalhub_connections::{
-    Body, BodyError, BoxFuture, GuessLimit, HeaderValue, HttpRequest, HttpResponse, Method, Rate, Readers, RequestBody,
-    RequestHead, Respond, StatusCode, TokenBucket,
+    ApplicationLimit, Body, BodyError, BoxFuture, ClientError, ConnectionCounts, GuessLimit, HeaderName, HeaderValue,
+    HttpRequest, HttpResponse, Method, Rate, Readers, RequestBody, RequestHead, Respond, StatusCode, TokenBucket,
 };
 use signalhub_events::{Broker, Event, EventName, Organisation};
 use tokio::time::Instant;
@@ -33,6 +33,8 @@ const JOB_PATH: &str = "/api/v2/job/status";
 pub(super) struct Producers {
     pub(super) broker: Broker,
     pub(super) keys: MisKeys,
+    /// Where refusals are counted.
+    pub(super) counts: ConnectionCounts,
     pub(super) guesses: Option<GuessLimit>,
     pub(super) readers: Vec<Readers>,
     pub(super) maximum_body_size: usize,
@@ -74,53 +76,74 @@ const JOB: Producer = Producer {
     done: "Job successfully saved",
 };
 
-/// The answer to a request: a status and its message.
-type Answer = (StatusCode, String);
+/// A refused request.
+struct Refusal {
+    status: StatusCode,
+    text: String,
+    reason: Reason,
+    header: Option<(&'static str, HeaderValue)>,
+}
+
+/// How a refused request is counted.
+#[derive(Clone, Copy)]
+enum Reason {
+    Error(ClientError),
+    Limit(ApplicationLimit),
+    /// The body took too long, which the server counts.
+    Overdue,
+    /// It is no error of the client.
+    Internal,
+}
 
 impl Producers {
     async fn answer(&self, request: HttpRequest<RequestBody>) -> HttpResponse<Body> {
         let (head, body) = request.into_parts();
+        match self.accept(&head, body).await {
+            Ok(done) => message(StatusCode::OK, done).into(),
+            Err(refusal) => {
+                match refusal.reason {
+                    Reason::Error(error) => self.counts.count_client_error(error),
+                    Reason::Limit(limit) => self.counts.count_refusal(limit),
+                    Reason::Overdue | Reason::Internal => {}
+                }
+                refusal.into_response()
+            }
+        }
+    }
+
+    /// Publishes what a request tells, and returns the text of its answer.
+    async fn accept(&self, head: &RequestHead, body: RequestBody) -> Result<&'static str, Refusal> {
         let producer = match head.uri.path() {
             DEVICE_PATH => DEVICE,
             JOB_PATH => JOB,
-            _ => return message(StatusCode::NOT_FOUND, "Not found").into(),
+            _ => return Err(Refusal::error(StatusCode::NOT_FOUND, ClientError::UnknownPath, "Not found")),
         };
         if head.method != Method::POST {
-            let mut response = HttpResponse::from(message(StatusCode::METHOD_NOT_ALLOWED, "Expected method: POST"));
-            response.headers_mut().insert("allow", HeaderValue::from_static("POST"));
-            return response;
+            let (status, error) = (StatusCode::METHOD_NOT_ALLOWED, ClientError::MethodNotAllowed);
+            let header = Some(("allow", HeaderValue::from_static("POST")));
+            return Err(Refusal { header, ..Refusal::error(status, error, "Expected method: POST") });
         }
-        let entry = match self.authenticate(&head) {
-            Ok(entry) => entry,
-            Err(refusal) => return refusal,
-        };
-        if let Err(after) = self.take(entry.sha256) {
-            return too_many("Too many requests with this MisKey", after);
-        }
-        let (status, text) = match self.publish(&producer, &entry, &head, body).await {
-            Ok(()) => (StatusCode::OK, producer.done.to_owned()),
-            Err(refused) => refused,
-        };
-        if status != StatusCode::OK {
-            tracing::debug!(
-                status = status.as_u16(),
-                detail = text,
-                "a request of a PrintFactory producer was refused"
-            );
-        }
-        message(status, &text).into()
+        let entry = self.authenticate(head)?;
+        self.take(entry.sha256).map_err(|after| {
+            Refusal::too_many(ApplicationLimit::Publishes, "Too many requests with this MisKey", after)
+        })?;
+        check_media_type(head)?;
+        let body = self.read(body).await?;
+        self.publish(&producer, &entry, producer.payload(&body)?).await?;
+        Ok(producer.done)
     }
 
-    #[allow(clippy::result_large_err, reason = "the error is the answer that goes out next")]
-    fn authenticate(&self, head: &RequestHead) -> Result<Arc<KeyEntry>, HttpResponse<Body>> {
+    fn authenticate(&self, head: &RequestHead) -> Result<Arc<KeyEntry>, Refusal> {
         let given = head.headers.get(HEADER);
         if let Some(entry) = given.and_then(|given| self.keys.find(given.as_bytes())) {
             return Ok(entry);
         }
-        let refusal = message(StatusCode::UNAUTHORIZED, unauthenticated(head));
-        let Some((_, guesses)) = given.zip(self.guesses.as_ref()) else { return Err(refusal.into()) };
-        let Err(after) = guesses.count(head) else { return Err(refusal.into()) };
-        Err(too_many("Too many invalid MisKeys came from this address", after))
+        let error = if given.is_some() { ClientError::InvalidCredentials } else { ClientError::MissingCredentials };
+        let refusal = Refusal::error(StatusCode::UNAUTHORIZED, error, unauthenticated(head));
+        let Some((_, guesses)) = given.zip(self.guesses.as_ref()) else { return Err(refusal) };
+        let Err(after) = guesses.count(head) else { return Err(refusal) };
+        let text = "Too many invalid MisKeys came from this address";
+        Err(Refusal::too_many(ApplicationLimit::FailedAuthentications, text, after))
     }
 
     /// Takes one request from the allowance of a key, or tells after which time there is one.
@@ -135,16 +158,7 @@ impl Producers {
         allowances.entry(key).or_insert_with(|| TokenBucket::new(rate, now)).take(1, now)
     }
 
-    async fn publish(
-        &self,
-        producer: &Producer,
-        entry: &KeyEntry,
-        head: &RequestHead,
-        body: RequestBody,
-    ) -> Result<(), Answer> {
-        check_media_type(head)?;
-        let body = self.read(body).await?;
-        let payload = producer.payload(&body)?;
+    async fn publish(&self, producer: &Producer, entry: &KeyEntry, payload: String) -> Result<(), Refusal> {
         let mut wait = READERS_WAIT;
         for readers in &self.readers {
             wait = wait.saturating_sub(readers.wait(wait).await);
@@ -158,22 +172,25 @@ impl Producers {
             }
             Err(error) => {
                 tracing::error!(event = producer.event, %error, "an event cannot be published");
-                Err((StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error".to_owned()))
+                Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, Reason::Internal, "Internal Server Error"))
             }
         }
     }
 
-    async fn read(&self, mut body: RequestBody) -> Result<Bytes, Answer> {
+    async fn read(&self, mut body: RequestBody) -> Result<Bytes, Refusal> {
         let mut bytes = BytesMut::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| match error {
-                BodyError::Overdue => (StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time".to_owned()),
-                _ => bad_request("The body broke off"),
+                BodyError::Overdue => {
+                    Refusal::new(StatusCode::REQUEST_TIMEOUT, Reason::Overdue, "The body did not arrive in time")
+                }
+                _ => Refusal::error(StatusCode::BAD_REQUEST, ClientError::BrokenBody, "The body broke off"),
             })?;
             if let Ok(data) = frame.into_data() {
                 if bytes.len() + data.len() > self.maximum_body_size {
                     let text = format!("The body may have {} bytes", self.maximum_body_size);
-                    return Err((StatusCode::PAYLOAD_TOO_LARGE, text));
+                    let reason = Reason::Limit(ApplicationLimit::BodySize);
+                    return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, reason, text));
                 }
                 bytes.extend_from_slice(&data);
             }
@@ -184,7 +201,7 @@ impl Producers {
 
 impl Producer {
     /// Checks the body of a request and makes the payload of its event. Members that are `null` or not documented are ignored.
-    fn payload(&self, body: &[u8]) -> Result<String, Answer> {
+    fn payload(&self, body: &[u8]) -> Result<String, Refusal> {
         let body: Map<String, Value> =
             serde_json::from_slice(body).map_err(|error| bad_request(format!("Expected a JSON object: {error}")))?;
         let known = body.into_iter().filter(|(name, _)| self.members.iter().any(|member| member.name == name));
@@ -194,7 +211,8 @@ impl Producer {
             _ => return Err(bad_request(format!("\"{}\" value required", self.guid))),
         };
         if !messages::is_guid(&guid) {
-            return Err((StatusCode::NOT_FOUND, format!("{} is not found", self.guid)));
+            let text = format!("{} is not found", self.guid);
+            return Err(Refusal::error(StatusCode::NOT_FOUND, ClientError::InvalidBody, text));
         }
         let text = messages::write(self.members, &Value::Object(known).to_string()).map_err(bad_request)?;
         Ok(match self.publishes {
@@ -224,26 +242,55 @@ fn without_nulls(item: Value) -> Option<Value> {
     }
 }
 
-fn too_many(text: &str, after: Duration) -> HttpResponse<Body> {
-    tracing::debug!(detail = text, "a request of a PrintFactory producer was refused");
-    let mut response = HttpResponse::from(message(StatusCode::TOO_MANY_REQUESTS, text));
-    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-    response.headers_mut().insert("retry-after", HeaderValue::from(seconds));
-    response
-}
-
 /// A request without `Content-Type` is taken for JSON.
-fn check_media_type(head: &RequestHead) -> Result<(), Answer> {
+fn check_media_type(head: &RequestHead) -> Result<(), Refusal> {
     let Some(given) = head.headers.get("content-type") else { return Ok(()) };
     let given = given.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    match given.eq_ignore_ascii_case("application/json") {
-        true => Ok(()),
-        false => Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "Expected type: application/json".to_owned())),
+    if given.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let (status, error) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, ClientError::UnsupportedMediaType);
+    Err(Refusal::error(status, error, "Expected type: application/json"))
+}
+
+fn bad_request(text: impl Into<String>) -> Refusal {
+    Refusal::error(StatusCode::BAD_REQUEST, ClientError::InvalidBody, text)
+}
+
+impl Refusal {
+    fn new(status: StatusCode, reason: Reason, text: impl Into<String>) -> Self {
+        Self { status, text: text.into(), reason, header: None }
+    }
+
+    fn error(status: StatusCode, error: ClientError, text: impl Into<String>) -> Self {
+        Self::new(status, Reason::Error(error), text)
+    }
+
+    fn too_many(limit: ApplicationLimit, text: &str, after: Duration) -> Self {
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        let header = Some(("retry-after", HeaderValue::from(seconds)));
+        Self { header, ..Self::new(StatusCode::TOO_MANY_REQUESTS, Reason::Limit(limit), text) }
+    }
+
+    fn into_response(self) -> HttpResponse<Body> {
+        let Self { status, text, reason, header } = self;
+        let (detail, status_code) = (&*text, status.as_u16());
+        tracing::debug!(reason = reason.label(), status = status_code, detail, "a PrintFactory request was refused");
+        let mut response = HttpResponse::from(message(status, &text));
+        response.headers_mut().extend(header.map(|(name, value)| (HeaderName::from_static(name), value)));
+        response
     }
 }
 
-fn bad_request(text: impl Into<String>) -> Answer {
-    (StatusCode::BAD_REQUEST, text.into())
+impl Reason {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Error(error) => error.label(),
+            Self::Limit(limit) => limit.label(),
+            Self::Overdue => "body_timeout",
+            Self::Internal => "internal",
+        }
+    }
 }
 
 impl Respond for Producers {

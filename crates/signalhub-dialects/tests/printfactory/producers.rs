@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use signalhub_connections::Rate;
+use signalhub_connections::{ClientError, GuessLimit, Rate};
 use signalhub_dialects::printfactory::{JOB_CHANGED, KeyChange, Notifications};
 
 use crate::support::{start, start_with};
@@ -82,6 +82,15 @@ async fn wrong_requests_of_producers_get_the_documented_answers() {
         let expected = (status, format!("{{\"Message\":\"{message}\"}}"));
         assert_eq!(dialect.post(path, key, body).await, expected, "{path} {:.60}", body);
     }
+    for (error, count) in [
+        (ClientError::MissingCredentials, 1),
+        (ClientError::InvalidCredentials, 1),
+        (ClientError::InvalidBody, 6),
+        (ClientError::UnknownPath, 1),
+    ] {
+        assert_eq!(dialect.counts.client_errors(error), count, "{}", error.label());
+    }
+    assert_eq!(dialect.counts.refusals().large_bodies, 1);
     // A key without notifications still publishes.
     let body = format!("{{\"DeviceGUID\":\"{DEVICE}\"}}");
     assert_eq!(dialect.post(DEVICE_PATH, key, &body).await.0, 200);
@@ -98,4 +107,19 @@ async fn each_key_has_an_allowance_of_its_own() {
         statuses.push(dialect.post(JOB_PATH, Some(key.reveal()), &body).await.0);
     }
     assert_eq!(statuses, [200, 200, 429, 200]);
+    assert_eq!(dialect.counts.refusals().publishes, 1);
+}
+
+#[tokio::test]
+async fn wrong_keys_beyond_the_limit_are_counted() {
+    let guesses = GuessLimit::new(2, Duration::from_secs(3600));
+    let dialect = start_with(|dialect| dialect.guess_limit(guesses), |endpoint| endpoint).await;
+    for status in [401, 401, 429, 429] {
+        assert_eq!(dialect.post(JOB_PATH, Some("wrong"), "{}").await.0, status);
+    }
+    let counts = &dialect.counts;
+    assert_eq!(
+        (counts.client_errors(ClientError::InvalidCredentials), counts.refusals().failed_authentications),
+        (2, 2)
+    );
 }

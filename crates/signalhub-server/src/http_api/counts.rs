@@ -173,8 +173,13 @@ pub struct Refusals {
 }
 
 impl Refusals {
+    /// What one listener refused.
+    pub(crate) fn of_listener(counts: &ConnectionCounts) -> Self {
+        Self { connections: counts.refusals(), ..Self::default() }
+    }
+
     /// All of them, with the name that operators see.
-    pub(crate) fn named(&self) -> [(&'static str, u64); 23] {
+    pub(crate) fn named(&self) -> [(&'static str, u64); 25] {
         let Self { connections, hub, publishes } = self;
         [
             ("draining", connections.draining),
@@ -194,10 +199,12 @@ impl Refusals {
             ("body_timeout", connections.body_timeouts),
             ("send_timeout", connections.send_timeouts),
             ("head_size", connections.large_heads),
-            ("invocation_rate", hub.invocations),
+            ("body_size", connections.large_bodies),
+            ("sessions", connections.sessions),
+            ("invocation_rate", hub.invocations + connections.commands),
             ("streams", hub.streams),
-            ("subscriptions_per_connection", hub.subscriptions),
-            ("publish_rate", publishes.rate_limited),
+            ("subscriptions_per_connection", hub.subscriptions + connections.subscriptions),
+            ("publish_rate", publishes.rate_limited + connections.publishes),
             ("publish_size", publishes.too_large),
             ("publish_body_timeout", publishes.body_timeout),
         ]

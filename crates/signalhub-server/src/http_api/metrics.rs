@@ -11,10 +11,10 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use signalhub::CloseReason;
-use signalhub::connections::{Body, ConnectionCounts};
+use signalhub::connections::{Body, ClientError, ConnectionCounts};
 use tokio::runtime::Handle;
 
-use super::counts::Counts;
+use super::counts::{Counts, Refusals};
 use crate::log;
 
 /// The path on the internal listener.
@@ -118,6 +118,26 @@ impl Page<'_> {
             for reason in CloseReason::ALL {
                 let labels = [("dialect", *dialect), ("reason", reason.label())];
                 ConstCounter::new(counts.ended(reason)).encode(ended.encode_family(&labels)?)?;
+            }
+        }
+        let mut refused = self.0.encode_descriptor(
+            "dialect_refusals",
+            "What dialects refused, by dialect and limit",
+            None,
+            MetricType::Counter,
+        )?;
+        for (dialect, counts) in dialects {
+            for (limit, value) in Refusals::of_listener(counts).named() {
+                let labels = [("dialect", *dialect), ("limit", limit)];
+                ConstCounter::new(value).encode(refused.encode_family(&labels)?)?;
+            }
+        }
+        let help = "What clients of dialects did wrong, by dialect and reason";
+        let mut errors = self.0.encode_descriptor("dialect_client_errors", help, None, MetricType::Counter)?;
+        for (dialect, counts) in dialects {
+            for error in ClientError::ALL {
+                let labels = [("dialect", *dialect), ("reason", error.label())];
+                ConstCounter::new(counts.client_errors(error)).encode(errors.encode_family(&labels)?)?;
             }
         }
         Ok(())
