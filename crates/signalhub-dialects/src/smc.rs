@@ -90,12 +90,15 @@ impl Smc {
     pub fn mount(&self, server: Server, configure: impl Fn(Endpoint) -> Endpoint) -> Server {
         let mount = |server: Server, version: &Version| {
             let required = SessionRequired { state: Arc::clone(&self.state), version: version.clone() };
-            let endpoint = configure(Endpoint::new(NotificationSockets(Arc::clone(&self.state))))
-                .authenticate(required)
-                .subprotocol(SUBPROTOCOL)
-                .upgrades_only()
-                // The vendor's client waits on the raw socket while messages of the same TLS record wait in its TLS library.
-                .separate_messages();
+            let endpoint = configure(Endpoint::new(NotificationSockets {
+                state: Arc::clone(&self.state),
+                counts: server.connections(),
+            }))
+            .authenticate(required)
+            .subprotocol(SUBPROTOCOL)
+            .upgrades_only()
+            // The vendor's client waits on the raw socket while messages of the same TLS record wait in its TLS library.
+            .separate_messages();
             server.endpoint(&format!("/{version}/notification/socket"), endpoint)
         };
         let server = self.state.versions.iter().fold(server, mount);

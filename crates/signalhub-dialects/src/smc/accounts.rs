@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::{digest, pbkdf2};
 use signalhub_events::{Grant, Grants, Organisation, Pattern, Scope};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::change::ELEMENTS_CHANGED;
 
@@ -71,13 +71,12 @@ pub(super) struct Accounts {
     waiting: Semaphore,
 }
 
-/// What came of the check of a password.
+/// The turn of a login to have its password checked. Others wait until it is dropped.
 #[derive(Debug)]
-pub(super) enum PasswordCheck {
-    /// The account, if the password is right.
-    Done(Option<Arc<Account>>),
-    /// There are too many checks at once.
-    Busy,
+pub(super) struct Turn<'a> {
+    accounts: &'a Accounts,
+    _waiting: SemaphorePermit<'a>,
+    _checking: SemaphorePermit<'a>,
 }
 
 impl Account {
@@ -140,15 +139,22 @@ impl Accounts {
         key.len() < LONG_KEY
     }
 
+    /// Waits until a password may be checked; `None` if too many wait.
+    pub(super) async fn turn(&self) -> Option<Turn<'_>> {
+        let waiting = self.waiting.try_acquire().ok()?;
+        let checking = self.checks.acquire().await.ok()?;
+        Some(Turn { accounts: self, _waiting: waiting, _checking: checking })
+    }
+}
+
+impl Turn<'_> {
     /// Finds the account of a name and a password. An unknown name takes as long as a wrong password.
-    pub(super) async fn by_password(&self, name: &str, password: &str) -> PasswordCheck {
-        let known = self.passwords.iter().find(|(_, account)| &*account.name == name);
-        let Some((hash, _)) = known.or(self.passwords.first()) else { return PasswordCheck::Done(None) };
-        let Ok(_waiting) = self.waiting.try_acquire() else { return PasswordCheck::Busy };
-        let Ok(_permit) = self.checks.acquire().await else { return PasswordCheck::Busy };
-        let (hash, password) = (hash.clone(), password.to_owned());
+    pub(super) async fn check(&self, name: &str, password: &str) -> Option<Arc<Account>> {
+        let passwords = &self.accounts.passwords;
+        let known = passwords.iter().find(|(_, account)| &*account.name == name);
+        let (hash, password) = (known.or(passwords.first())?.0.clone(), password.to_owned());
         let is_right = tokio::task::spawn_blocking(move || hash.is_of(&password)).await.unwrap_or(false);
-        PasswordCheck::Done(known.filter(|_| is_right).map(|(_, account)| Arc::clone(account)))
+        known.filter(|_| is_right).map(|(_, account)| Arc::clone(account))
     }
 }
 
@@ -258,11 +264,10 @@ mod tests {
     #[tokio::test]
     async fn passwords_are_checked_against_their_hashes() {
         let accounts = Accounts::new(vec![password("admin", "secret"), password("other", "else")]);
-        let name_of =
-            async |accounts: &Accounts, name: &str, password: &str| match accounts.by_password(name, password).await {
-                PasswordCheck::Done(account) => account.map(|account| account.name.to_string()),
-                PasswordCheck::Busy => Some("busy".to_owned()),
-            };
+        let name_of = async |accounts: &Accounts, name: &str, password: &str| match accounts.turn().await {
+            Some(turn) => turn.check(name, password).await.map(|account| account.name.to_string()),
+            None => Some("busy".to_owned()),
+        };
         assert_eq!(name_of(&accounts, "other", "else").await.as_deref(), Some("other"));
         for (name, wrong) in [("admin", "else"), ("unknown", "secret"), ("admin", ""), ("", "")] {
             assert_eq!(name_of(&accounts, name, wrong).await, None, "{name}");

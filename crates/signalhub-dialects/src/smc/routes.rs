@@ -7,11 +7,11 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde_json::json;
 use signalhub_connections::{
-    Body, BodyError, BoxFuture, ClientError, ConnectionCounts, HeaderName, HeaderValue, HttpRequest, HttpResponse,
-    Method, OpeningRequest, Page, RemoteAddress, RequestBody, RequestHead, Respond, StatusCode,
+    ApplicationLimit, Body, BodyError, BoxFuture, ClientError, ConnectionCounts, HeaderName, HeaderValue, HttpRequest,
+    HttpResponse, Method, OpeningRequest, Page, RemoteAddress, RequestBody, RequestHead, Respond, StatusCode,
 };
 
-use super::accounts::{Account, Accounts, PasswordCheck};
+use super::accounts::{Account, Accounts};
 use super::element::is_element_id;
 use super::sessions::{LoginRefusal, Session};
 use super::settings::SessionTracking;
@@ -39,6 +39,7 @@ impl Respond for Routes {
             };
             answer.unwrap_or_else(|refusal| {
                 refusal.error.into_iter().for_each(|error| self.counts.count_client_error(error));
+                refusal.limit.into_iter().for_each(|limit| self.counts.count_refusal(limit));
                 refusal.into_response()
             })
         })
@@ -49,7 +50,8 @@ async fn read(body: RequestBody) -> Result<Vec<u8>, Refusal> {
     match Limited::new(body, LONGEST_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes().to_vec()),
         Err(error) if error.is::<LengthLimitError>() => {
-            Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the body of the request is too long"))
+            let refusal = Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the body of the request is too long");
+            Err(Refusal { limit: Some(ApplicationLimit::BodySize), ..refusal })
         }
         Err(error) => {
             let is_overdue = matches!(error.downcast_ref(), Some(<BodyError>::Overdue));
@@ -121,13 +123,19 @@ impl Routes {
             return Err(Refusal::new(StatusCode::BAD_REQUEST, "expected login and pwd in the query"));
         };
         self.check_guesses(head)?;
-        match self.state.accounts.by_password(&name, &password).await {
-            PasswordCheck::Done(account) => self.start(head, account),
-            PasswordCheck::Busy => {
-                let busy = "too many logins at once: try again later";
-                Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, busy).retry_after(Duration::from_secs(5)))
-            }
-        }
+        let Some(turn) = self.state.accounts.turn().await else {
+            let busy = "too many logins at once: try again later";
+            let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, busy);
+            let limit = Some(ApplicationLimit::Sessions);
+            return Err(Refusal { limit, ..refusal }.retry_after(Duration::from_secs(5)));
+        };
+        // Passwords that waited before this one may have been wrong. They are checked one after another, so that guesses sent
+        // at once are limited as others.
+        self.check_guesses(head)?;
+        let account = turn.check(&name, &password).await;
+        let answer = self.start(head, account);
+        drop(turn);
+        answer
     }
 
     fn check_guesses(&self, head: &RequestHead) -> Result<(), Refusal> {
@@ -242,8 +250,9 @@ struct Refusal {
     status: StatusCode,
     message: String,
     header: Option<(&'static str, HeaderValue)>,
-    /// How it is counted; limits and overdue bodies are counted elsewhere.
+    /// How it is counted. The server counts overdue bodies.
     error: Option<ClientError>,
+    limit: Option<ApplicationLimit>,
 }
 
 impl Refusal {
@@ -254,7 +263,7 @@ impl Refusal {
             StatusCode::METHOD_NOT_ALLOWED => Some(ClientError::MethodNotAllowed),
             _ => None,
         };
-        Self { status, message: message.into(), header: None, error }
+        Self { status, message: message.into(), header: None, error, limit: None }
     }
 
     fn unauthenticated(error: ClientError, message: &str) -> Self {
@@ -271,7 +280,8 @@ impl Refusal {
     }
 
     fn too_many_guesses(after: Duration) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "too many wrong credentials from this address").retry_after(after)
+        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "too many wrong credentials from this address");
+        Self { limit: Some(ApplicationLimit::FailedAuthentications), ..refusal }.retry_after(after)
     }
 
     fn of_login(refusal: LoginRefusal) -> Self {
@@ -279,7 +289,8 @@ impl Refusal {
             LoginRefusal::TooMany | LoginRefusal::NoRandom => StatusCode::SERVICE_UNAVAILABLE,
             LoginRefusal::TooManyOfAccount | LoginRefusal::TooManyOfAddress => StatusCode::TOO_MANY_REQUESTS,
         };
-        Self::new(status, refusal.to_string()).retry_after(Duration::from_secs(5))
+        let limit = Some(ApplicationLimit::Sessions).filter(|_| refusal != LoginRefusal::NoRandom);
+        Self { limit, ..Self::new(status, refusal.to_string()) }.retry_after(Duration::from_secs(5))
     }
 
     fn retry_after(self, time: Duration) -> Self {
@@ -289,9 +300,9 @@ impl Refusal {
 
     /// The keys are those that the vendor's client reads.
     fn into_response(self) -> HttpResponse<Body> {
-        let Self { status, message, header, error } = self;
+        let Self { status, message, header, error, limit } = self;
         tracing::debug!(
-            reason = error.map(ClientError::label),
+            reason = error.map(ClientError::label).or(limit.map(ApplicationLimit::label)),
             status = status.as_u16(),
             message,
             "a request of an SMC client was refused"

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signalhub_connections::{
-    BoxFuture, CloseCode, CloseFrame, CloseReason, Connection, ConnectionHandler, Frame, Intake, MessageKind, Outbound,
-    Received, TokenBucket,
+    ApplicationLimit, BoxFuture, ClientError, CloseCode, CloseFrame, CloseReason, Connection, ConnectionCounts,
+    ConnectionHandler, Frame, Intake, MessageKind, Outbound, Received, TokenBucket,
 };
 use signalhub_events::{Deliveries, Delivery, EventName, Filter, Offered, SubscribeError, Subscriber, Subscriptions};
 use tokio::time::Instant;
@@ -25,14 +25,18 @@ const LONGEST_MESSAGE: usize = 64 * 1024;
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Serves the sockets of all versions.
-pub(super) struct NotificationSockets(pub(super) Arc<State>);
+pub(super) struct NotificationSockets {
+    pub(super) state: Arc<State>,
+    /// Where refused commands are counted.
+    pub(super) counts: ConnectionCounts,
+}
 
 impl ConnectionHandler for NotificationSockets {
     fn handle(self: Arc<Self>, mut connection: Connection) -> BoxFuture<()> {
         Box::pin(async move {
             let end = match connection.identity().attachment::<Opening>() {
                 Some(opening) => match opening.session.open_socket(connection.outbound()) {
-                    Some(_socket) => serve(&self.0, &opening, &mut connection).await,
+                    Some(_socket) => serve(&self, &opening, &mut connection).await,
                     None => End::SessionEnded,
                 },
                 None => End::Reason(CloseReason::Refused),
@@ -63,11 +67,11 @@ async fn close(connection: Connection, end: End) {
 }
 
 /// Serves a socket until something ends it. Its subscriptions end before it is closed.
-async fn serve(state: &State, opening: &Opening, connection: &mut Connection) -> End {
+async fn serve(sockets: &NotificationSockets, opening: &Opening, connection: &mut Connection) -> End {
     if connection.read_messages(LONGEST_MESSAGE).is_err() {
         return End::Reason(CloseReason::Refused);
     }
-    let mut channels = Channels::new(state, opening, connection.outbound());
+    let mut channels = Channels::new(sockets, opening, connection.outbound());
     let mut last_heartbeat = Instant::now();
     connection.skip_ticks_for(HEARTBEAT_INTERVAL);
     loop {
@@ -94,7 +98,7 @@ async fn serve(state: &State, opening: &Opening, connection: &mut Connection) ->
 
 /// The subscriptions of a socket.
 struct Channels<'a> {
-    state: &'a State,
+    sockets: &'a NotificationSockets,
     opening: &'a Opening,
     outbound: Outbound,
     /// By their ids, which count up.
@@ -104,9 +108,9 @@ struct Channels<'a> {
 }
 
 impl<'a> Channels<'a> {
-    fn new(state: &'a State, opening: &'a Opening, outbound: Outbound) -> Self {
-        let commands = state.command_rate.map(|rate| TokenBucket::new(rate, Instant::now()));
-        Self { state, opening, outbound, open: Vec::new(), next: 0, commands }
+    fn new(sockets: &'a NotificationSockets, opening: &'a Opening, outbound: Outbound) -> Self {
+        let commands = sockets.state.command_rate.map(|rate| TokenBucket::new(rate, Instant::now()));
+        Self { sockets, opening, outbound, open: Vec::new(), next: 0, commands }
     }
 
     fn send(&self, frame: &Frame) {
@@ -117,13 +121,32 @@ impl<'a> Channels<'a> {
     /// Answers a message.
     fn on_message(&mut self, kind: MessageKind, message: &[u8]) {
         if let Some(Err(_)) = self.commands.as_mut().map(|commands| commands.take(1, Instant::now())) {
-            return self.send(&Answer::failure(&"too many commands: try again later").to_frame());
+            return self.refuse(Reason::Limit(ApplicationLimit::Commands), &"too many commands: try again later");
         }
         match Command::read(kind, message) {
             Ok(Command::Subscribe { context }) => self.subscribe(&context),
             Ok(Command::Unsubscribe { subscription_id }) => self.unsubscribe(subscription_id),
-            Err(error) => self.send(&Answer::failure(&error).to_frame()),
+            Err(error) => self.refuse(Reason::Error(ClientError::InvalidCommand), &error),
         }
+    }
+
+    /// Answers a command that is refused.
+    fn refuse(&self, reason: Reason, failure: &impl ToString) {
+        let counts = &self.sockets.counts;
+        let label = match reason {
+            Reason::Error(error) => {
+                counts.count_client_error(error);
+                error.label()
+            }
+            Reason::Limit(limit) => {
+                counts.count_refusal(limit);
+                limit.label()
+            }
+        };
+        let account = &*self.opening.session.account().name;
+        let failure = failure.to_string();
+        tracing::debug!(reason = label, account, failure, "a command of an SMC client was refused");
+        self.send(&Answer::failure(&failure).to_frame());
     }
 
     /// Adds a subscription of its own for each context, also if others overlap it: each gets its own copy of an event.
@@ -132,21 +155,22 @@ impl<'a> Channels<'a> {
         self.outbound.cork();
         match self.open(context) {
             Ok((id, subscriptions)) => self.open.push((id, subscriptions)),
-            Err(error) => self.send(&Answer::failure(&error).to_frame()),
+            Err(error) => self.refuse(error.reason(), &error),
         }
         self.outbound.uncork();
     }
 
     fn open(&mut self, context: &str) -> Result<(u64, Subscriptions), OpenError> {
-        let most = self.state.contexts_per_connection;
+        let state = &self.sockets.state;
+        let most = state.contexts_per_connection;
         if self.open.len() >= most {
             return Err(OpenError::TooMany(most));
         }
         let account = self.opening.session.account();
-        let named = Selection::read(context, &self.state.element_types, |known| account.sees(known.as_str()))?;
+        let named = Selection::read(context, &state.element_types, |known| account.sees(known.as_str()))?;
         let (id, scope) = (self.next, account.scope());
         let subscriber = Channel { text: Arc::clone(&self.opening.text), outbound: self.outbound.clone(), id };
-        let mut subscriptions = self.state.broker.attach(subscriber, scope);
+        let mut subscriptions = state.broker.attach(subscriber, scope);
         let all = Filter::new(EventName::new(ELEMENTS_CHANGED));
         let filters = match named {
             Selection::All => vec![all],
@@ -166,7 +190,10 @@ impl<'a> Channels<'a> {
                 drop(self.open.remove(place));
                 self.send(&Answer::unsubscribed(subscription_id).to_frame());
             }
-            None => self.send(&Answer::failure(&format!("Unknown subscription_id {subscription_id}")).to_frame()),
+            None => {
+                let failure = format!("Unknown subscription_id {subscription_id}");
+                self.refuse(Reason::Error(ClientError::InvalidCommand), &failure);
+            }
         }
     }
 }
@@ -180,6 +207,22 @@ enum OpenError {
     Selection(#[from] SelectionError),
     #[error(transparent)]
     Subscribe(#[from] SubscribeError),
+}
+
+impl OpenError {
+    fn reason(&self) -> Reason {
+        match self {
+            Self::TooMany(_) => Reason::Limit(ApplicationLimit::Subscriptions),
+            Self::Selection(_) | Self::Subscribe(_) => Reason::Error(ClientError::InvalidCommand),
+        }
+    }
+}
+
+/// How a refused command is counted.
+#[derive(Clone, Copy)]
+enum Reason {
+    Error(ClientError),
+    Limit(ApplicationLimit),
 }
 
 /// A subscription of a socket.

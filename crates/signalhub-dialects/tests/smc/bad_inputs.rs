@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::SinkExt;
-use signalhub_connections::{Limits, Rate};
+use signalhub_connections::{ClientError, Limits, Rate};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::client_async;
@@ -44,6 +44,7 @@ async fn malformed_commands_are_answered_with_failure_and_the_socket_stays_open(
     client.0.send(Message::binary(&br#"{"context": "host"}"#[..])).await.unwrap();
     assert!(client.text().await.starts_with(r#"{"failure":"a binary message: expected "#));
     assert_eq!(client.subscribe("host").await, 0, "refused commands take no ids");
+    assert_eq!(running.counts.client_errors(ClientError::InvalidCommand), 16);
 }
 
 #[tokio::test]
@@ -69,6 +70,7 @@ async fn a_flood_of_subscriptions_is_refused_beyond_the_limit() {
         assert!(answer.starts_with(r#"{"failure":"a connection has at most 100 subscriptions"#), "{answer}");
     }
     assert_eq!(running.broker.subscription_count(), 100);
+    assert_eq!(running.counts.refusals().subscriptions, 10);
     client.ask(r#"{"unsubscribe": 5}"#).await;
     assert_eq!(client.subscribe("host").await, 100);
 }
@@ -84,6 +86,7 @@ async fn commands_beyond_the_rate_are_refused() {
         client.subscribe("host").await;
     }
     assert_eq!(client.ask(r#"{"context": "host"}"#).await, r#"{"failure":"too many commands: try again later"}"#);
+    assert_eq!(running.counts.refusals().commands, 1);
 }
 
 #[tokio::test]

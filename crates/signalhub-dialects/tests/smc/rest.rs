@@ -85,6 +85,27 @@ async fn credentials_are_checked_and_guessing_is_slowed_down() {
             assert!(text["message"].is_string() && !answer.body.contains("pass word"), "{text}");
         }
     }
+    assert_eq!(running.counts.refusals().failed_authentications, 3);
+}
+
+#[tokio::test]
+async fn passwords_that_are_guessed_at_once_are_limited_as_others() {
+    let running = start().await;
+    let mut lines: Vec<String> = (0..20).map(|n| format!("POST /7.2/lms_login?login=admin&pwd=wrong{n}")).collect();
+    // It comes behind more wrong ones than are allowed, so it must not be found.
+    lines.push("POST /7.2/lms_login?login=admin&pwd=pass+word%26".to_owned());
+    let mut sockets = Vec::new();
+    for line in &lines {
+        let mut socket = TcpStream::connect(running.address).await.unwrap();
+        send_on(&mut socket, line, &[], "").await;
+        sockets.push(socket);
+    }
+    let mut statuses = Vec::new();
+    for socket in &mut sockets {
+        statuses.push(read_answer(socket).await.status);
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 3, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 18, "{statuses:?}");
 }
 
 #[tokio::test]
@@ -191,6 +212,7 @@ async fn other_requests_are_told_what_is_wrong_and_counted() {
     ] {
         assert_eq!(running.counts.client_errors(error), count, "{}", error.label());
     }
+    assert_eq!(running.counts.refusals().large_bodies, 1);
 }
 
 #[tokio::test]

@@ -153,6 +153,11 @@ impl Running {
 }
 
 pub async fn ask_on(socket: &mut TcpStream, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    send_on(socket, line, headers, body).await;
+    read_answer(socket).await
+}
+
+pub async fn send_on(socket: &mut TcpStream, line: &str, headers: &[(&str, &str)], body: &str) {
     let mut request = format!("{line} HTTP/1.1\r\nHost: {}\r\n", socket.peer_addr().unwrap());
     for (name, value) in headers {
         request += &format!("{name}: {value}\r\n");
@@ -161,7 +166,6 @@ pub async fn ask_on(socket: &mut TcpStream, line: &str, headers: &[(&str, &str)]
         request += &format!("Content-Length: {}\r\n", body.len());
     }
     socket.write_all(format!("{request}\r\n{body}").as_bytes()).await.unwrap();
-    read_answer(socket).await
 }
 
 pub async fn read_answer(socket: &mut TcpStream) -> Answer {
