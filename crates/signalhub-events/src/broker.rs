@@ -1,26 +1,33 @@
 //! The broker: takes events in and offers them to their subscribers.
 
+mod builder;
 mod fan_out;
 mod undeclared;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use time::OffsetDateTime;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
 
 use crate::catalogue::{Catalogue, CatalogueError};
 use crate::delivery::Delivery;
 use crate::event::Event;
+use crate::filter::Filter;
+use crate::log::{Bounds, Declared, Expired, HistoryCounts, Page, Recent};
 use crate::name::{EventName, NameError};
 use crate::position::{Epoch, Position};
+use crate::replay::GoLive;
 use crate::scope::Scope;
 use crate::shards::Shards;
+use crate::subscribe_error::SubscribeError;
 use crate::subscriber::Subscriber;
 use crate::subscriptions::Subscriptions;
-use fan_out::{FanOut, Matched};
+pub use builder::BrokerBuilder;
+use fan_out::Matched;
 use undeclared::Undeclared;
 
 /// How many bytes of events may be in flight before publishers wait. An event is in flight from its publish until every subscriber that it
@@ -50,6 +57,8 @@ struct Core {
     matched: AtomicU64,
     queues: Vec<ShardQueue>,
     in_flight: Arc<Semaphore>,
+    /// `None` if no events are kept. It is locked last.
+    recent: Option<Mutex<Recent>>,
 }
 
 /// Checks a payload, and returns why it cannot be sent to the subscribers; see [`Broker::check_payloads`].
@@ -76,18 +85,54 @@ impl fmt::Debug for Observers {
 /// The queue of events in front of the task of one shard.
 #[derive(Debug)]
 struct ShardQueue {
-    /// The offset of the latest event of each declared name. Events are sent while the lock is held, so that the order of the offsets
-    /// is the order of the deliveries, also of undeclared names.
-    offsets: Mutex<HashMap<EventName, u64>>,
+    /// Events are sent and kept while the lock is held, so that the order of the offsets is the order of the deliveries and of the
+    /// history, also of undeclared names.
+    offsets: Mutex<Offsets>,
     sender: mpsc::Sender<Matched>,
+    /// How many events were offered to all subscribers that they matched.
+    offered: Arc<AtomicU64>,
+}
+
+#[derive(Debug, Default)]
+struct Offsets {
+    /// The offset of the latest event of each declared name.
+    declared: HashMap<EventName, u64>,
+    /// How many events were sent to the task of the shard.
+    sent: u64,
+}
+
+/// How far the deliveries of a name have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The position of the latest event of the name.
+    pub position: Position,
+    /// How many events had been published in the shard of the name by then.
+    pub published: u64,
+    /// How many of the events of the shard were offered to all subscribers that they matched.
+    pub offered: u64,
+}
+
+impl ShardQueue {
+    fn lock(&self) -> MutexGuard<'_, Offsets> {
+        self.offsets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Core {
+    fn recent(&self) -> Option<MutexGuard<'_, Recent>> {
+        self.recent.as_ref().map(|recent| recent.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn declared(&self, name: &EventName) -> Declared {
+        if self.catalogue.resources(name).is_some() { Declared::Yes } else { Declared::No }
+    }
 }
 
 impl Broker {
     /// Starts building a broker that takes the events of this catalogue.
     #[must_use]
     pub fn builder(catalogue: Catalogue) -> BrokerBuilder {
-        let shards = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
-        BrokerBuilder { catalogue, node: None, shards, shard_queue: 256, undeclared: 10_000 }
+        BrokerBuilder::new(catalogue)
     }
 
     /// Publishes an event. It returns as soon as the matching subscribers are known; the deliveries follow.
@@ -116,14 +161,21 @@ impl Broker {
         let in_flight = in_flight.map_err(|_| PublishError::Closed)?;
         let slot = queue.sender.reserve().await.map_err(|_| PublishError::Closed)?;
         let mut found = Vec::new();
-        let mut offsets = queue.offsets.lock().unwrap_or_else(PoisonError::into_inner);
-        let position = Position::new(self.core.epoch, self.next_offset(&mut offsets, &event.name));
-        if !event.is_expired(OffsetDateTime::now_utc()) {
+        let mut offsets = queue.lock();
+        let position = Position::new(self.core.epoch, self.next_offset(&mut offsets.declared, &event.name));
+        let expired = if event.is_expired(OffsetDateTime::now_utc()) { Expired::Yes } else { Expired::No };
+        if expired == Expired::No {
             self.core.observers.read().unwrap_or_else(PoisonError::into_inner).call(&event);
             self.core.shards.lock(shard).matching(&event, &mut found);
         }
         let receipt = Receipt { id, position, matched: found.len() };
-        slot.send(Matched { delivery: Delivery::new(Arc::new(event), position), found, in_flight });
+        let event = Arc::new(event);
+        if let Some(mut recent) = self.core.recent() {
+            let declared = || self.core.declared(&event.name);
+            recent.push(&event, position.offset(), expired, declared, Instant::now());
+        }
+        offsets.sent += 1;
+        slot.send(Matched { delivery: Delivery::new(event, position), found, in_flight });
         drop(offsets);
         self.core.published.fetch_add(1, Ordering::Relaxed);
         self.core.matched.fetch_add(receipt.matched as u64, Ordering::Relaxed);
@@ -143,6 +195,86 @@ impl Broker {
         }
         let is_wanted = |name: &EventName| shards.lock(shards.shard_of(name)).knows(name);
         undeclared.lock().unwrap_or_else(PoisonError::into_inner).next_offset(name, is_wanted)
+    }
+
+    /// Returns which events of a name are kept, and the offset of its latest event.
+    #[must_use]
+    pub fn bounds(&self, event: &EventName) -> Bounds {
+        self.bounds_at(&self.queue_of(event).lock(), event)
+    }
+
+    /// Reads at most `most` of the kept events of a name, of any organisation, behind the offset `after`. The page is empty if no events
+    /// are kept.
+    #[must_use]
+    pub fn read(&self, event: &EventName, after: u64, most: usize) -> Page {
+        let recent = self.core.recent();
+        recent.map_or_else(|| Page::empty(after), |mut recent| recent.read(event, after, most, Instant::now()))
+    }
+
+    /// Adds filters for one event to the subscriptions of a subscriber that has got its earlier events by a replay.
+    ///
+    /// Returns the position behind which the subscriber is offered the events as they are published. If there are more newer events
+    /// than [`GoLive::Behind`] permits, nothing is added, and the result is `None`. Those that it permits are passed to `send`, before
+    /// the filters are added; publishers wait meanwhile.
+    ///
+    /// # Errors
+    /// As [`Subscriptions::add`]. Filters before the one that is refused were added.
+    pub fn go_live(
+        &self,
+        subscriptions: &mut Subscriptions,
+        event: &EventName,
+        filters: &[Filter],
+        when: GoLive,
+        mut send: impl FnMut(Position, Arc<Event>),
+    ) -> Result<Option<Position>, SubscribeError> {
+        let offsets = self.queue_of(event).lock();
+        let Bounds { top, .. } = self.bounds_at(&offsets, event);
+        if let GoLive::Behind { after, most } = when
+            && after < top
+        {
+            let page = if most > 0 { self.read(event, after, most) } else { Page::empty(after) };
+            if page.through < top || after + 1 < page.first {
+                return Ok(None);
+            }
+            page.events.into_iter().for_each(|(offset, event)| send(Position::new(self.core.epoch, offset), event));
+        }
+        for filter in filters {
+            subscriptions.add(filter)?;
+        }
+        Ok(Some(Position::new(self.core.epoch, top)))
+    }
+
+    /// Returns how far the deliveries of a name have come. When as many events of its shard were offered as had been published at an earlier
+    /// call, every event up to the position of that call was offered to all subscribers that it matched.
+    #[must_use]
+    pub fn progress(&self, event: &EventName) -> Progress {
+        let queue = self.queue_of(event);
+        let offered = queue.offered.load(Ordering::Acquire);
+        let offsets = queue.lock();
+        let position = self.bounds_at(&offsets, event).position();
+        Progress { position, published: offsets.sent, offered }
+    }
+
+    /// Returns how many events are kept, and how many were removed; zeros if no events are kept.
+    #[must_use]
+    pub fn history_counts(&self) -> HistoryCounts {
+        self.core.recent().map(|recent| recent.counts()).unwrap_or_default()
+    }
+
+    fn queue_of(&self, event: &EventName) -> &ShardQueue {
+        &self.core.queues[self.core.shards.shard_of(event)]
+    }
+
+    /// The history knows the offset of the latest event of each of its names, also if it is undeclared and was forgotten.
+    fn bounds_at(&self, offsets: &Offsets, event: &EventName) -> Bounds {
+        let core = &*self.core;
+        let bounds = core.recent().and_then(|mut recent| recent.bounds(event, || core.declared(event), Instant::now()));
+        let (first, top) = match (bounds, offsets.declared.get(event)) {
+            (Some((first, top)), _) => (Some(first), top),
+            (None, Some(top)) => (None, *top),
+            (None, None) => (None, core.undeclared.lock().unwrap_or_else(PoisonError::into_inner).latest(event)),
+        };
+        Bounds { epoch: core.epoch, first, top }
     }
 
     /// Adds a check of each payload before it is published. A hub adds what its clients need; a check that is there already is not
@@ -210,81 +342,6 @@ impl Broker {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.core.epoch
-    }
-}
-
-/// Builds a [`Broker`].
-#[derive(Debug, Clone)]
-pub struct BrokerBuilder {
-    catalogue: Catalogue,
-    node: Option<String>,
-    shards: usize,
-    shard_queue: usize,
-    undeclared: usize,
-}
-
-impl BrokerBuilder {
-    /// Sets the id of this node; random by default.
-    #[must_use]
-    pub fn node(self, node: impl Into<String>) -> Self {
-        Self { node: Some(node.into()), ..self }
-    }
-
-    /// Sets the number of tasks that share the event names, at least one; by default one per processor, at most eight.
-    #[must_use]
-    pub fn shards(self, shards: usize) -> Self {
-        Self { shards: shards.max(1), ..self }
-    }
-
-    /// Sets how many events may wait in a shard before publishers wait, at least one; 256 by default.
-    #[must_use]
-    pub fn shard_queue(self, events: usize) -> Self {
-        Self { shard_queue: events.max(1), ..self }
-    }
-
-    /// Sets for how many undeclared events it counts positions, beside those with subscribers; 10 000 by default. Those that were
-    /// not published for the longest time are forgotten. If they are published again, their positions continue behind those of all
-    /// forgotten ones.
-    #[must_use]
-    pub fn undeclared_names(self, most: usize) -> Self {
-        Self { undeclared: most, ..self }
-    }
-
-    /// Starts the broker.
-    ///
-    /// # Panics
-    /// Panics outside a tokio runtime, which its tasks need, and if the operating system gives no random bytes.
-    #[must_use]
-    pub fn build(self) -> Broker {
-        let random = || getrandom::u64().expect("an operating system gives random bytes, or nothing here can work");
-        let epoch = Epoch::new(random());
-        let node = self.node.unwrap_or_else(|| format!("{:016x}", random())).into();
-        let shards = Arc::new(Shards::new(self.shards));
-        let start = |_| {
-            let (sender, events) = mpsc::channel(self.shard_queue);
-            tokio::spawn(FanOut::new(Arc::clone(&shards), events).run());
-            ShardQueue { offsets: Mutex::default(), sender }
-        };
-        let queues = (0..self.shards).map(start).collect();
-        let (catalogue, serial) = (Arc::new(self.catalogue), AtomicU64::new(1));
-        let in_flight = Arc::new(Semaphore::new(IN_FLIGHT as usize));
-        let (published, matched) = (AtomicU64::default(), AtomicU64::default());
-        let (payload_checks, undeclared) = (RwLock::default(), Mutex::new(Undeclared::new(self.undeclared)));
-        let core = Core {
-            node,
-            epoch,
-            serial,
-            catalogue,
-            undeclared,
-            payload_checks,
-            observers: RwLock::default(),
-            shards,
-            published,
-            matched,
-            queues,
-            in_flight,
-        };
-        Broker { core: Arc::new(core) }
     }
 }
 

@@ -92,6 +92,13 @@ impl Index {
         }))
     }
 
+    /// Puts another subscriber in the place of one.
+    pub(crate) fn replace(&mut self, id: SubscriberId, attached: Arc<AttachedSubscriber>) {
+        if let Some(entry) = self.subscribers.get_mut(id.0) {
+            entry.attached = attached;
+        }
+    }
+
     /// Gives a subscriber other grants, ends its subscriptions that they do not permit, and adds these to `ended`.
     pub(crate) fn set_grants(&mut self, id: SubscriberId, grants: &Grants, ended: &mut Vec<Filter>) {
         let Some(known) = self.subscribers.get_mut(id.0) else { return };
@@ -190,6 +197,11 @@ impl Index {
         self.subscribers.get(id.0).map_or(0, |subscriber| {
             subscriber.member_indexes.len() / if subscriber.organisation.is_some() { 2 } else { 1 }
         })
+    }
+
+    /// Tells whether a subscriber has a subscription to the event.
+    pub(crate) fn has_event(&self, id: SubscriberId, event: &EventName) -> bool {
+        self.covered(id, &Filter::new(event.clone())).is_some_and(|covered| !covered.is_empty())
     }
 
     /// Counts the bytes of the names in the subscriptions of a subscriber.

@@ -73,9 +73,9 @@ pub(crate) struct AttachedSubscriber<S: ?Sized = dyn Subscriber> {
 }
 
 impl<S: Subscriber> AttachedSubscriber<S> {
-    /// Creates one without ids.
-    pub(crate) fn new(subscriber: S) -> Self {
-        Self { ids: Mutex::new(Some(Vec::new())), subscriber }
+    /// Creates one with the ids of one that it takes the place of; without ids if there is none, and `None` if that has ended.
+    pub(crate) fn new(subscriber: S, ids: Option<Vec<(usize, SubscriberId)>>) -> Self {
+        Self { ids: Mutex::new(ids), subscriber }
     }
 }
 

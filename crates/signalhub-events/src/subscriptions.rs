@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::catalogue::Catalogue;
 use crate::filter::Filter;
 use crate::index::Added;
+use crate::name::EventName;
 use crate::scope::{Grants, Scope};
 use crate::shards::Shards;
 use crate::subscribe_error::SubscribeError;
@@ -31,7 +32,7 @@ impl Subscriptions {
         scope: Scope,
     ) -> Self {
         shards.attach();
-        let attached = Arc::new(AttachedSubscriber::new(subscriber));
+        let attached = Arc::new(AttachedSubscriber::new(subscriber, Some(Vec::new())));
         Self { shards, catalogue, scope, attached }
     }
 
@@ -96,6 +97,28 @@ impl Subscriptions {
         drop(ids);
         self.scope = std::mem::replace(&mut self.scope, Scope::unrestricted()).with_grants(grants);
         ended
+    }
+
+    /// Puts another subscriber in the place of the current one, with the same filters. Events that were published before may still be
+    /// offered to the earlier one.
+    pub fn replace_subscriber(&mut self, subscriber: impl Subscriber + 'static) {
+        let mut ids = self.attached.lock_ids();
+        let taken = ids.take();
+        let attached: Arc<AttachedSubscriber> = Arc::new(AttachedSubscriber::new(subscriber, taken.clone()));
+        for (shard, id) in taken.into_iter().flatten() {
+            self.shards.lock(shard).replace(id, Arc::clone(&attached));
+        }
+        drop(ids);
+        self.attached = attached;
+    }
+
+    /// Tells whether the set has a filter for this event.
+    #[must_use]
+    pub fn has_event(&self, event: &EventName) -> bool {
+        let ids = self.attached.lock_ids();
+        let shard = self.shards.shard_of(event);
+        let id = ids.iter().flatten().find(|(known, _)| *known == shard);
+        id.is_some_and(|(_, id)| self.shards.lock(shard).has_event(*id, event))
     }
 
     /// Counts the filters of the set.

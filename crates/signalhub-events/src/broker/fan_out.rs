@@ -8,6 +8,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
@@ -60,6 +61,8 @@ pub(crate) struct FanOut {
     sets: HashMap<u64, Option<Arc<Deliveries>>>,
     /// For how many of these sets the deliveries are put together.
     joined: usize,
+    /// How many events were offered to all subscribers that they matched, since the start.
+    offered: Arc<AtomicU64>,
 }
 
 /// The events of a batch that one subscriber gets.
@@ -70,9 +73,11 @@ struct Share {
 }
 
 impl FanOut {
-    pub(crate) fn new(shards: Arc<Shards>, events: mpsc::Receiver<Matched>) -> Self {
+    /// Counts in `offered` the events that were offered to all subscribers that they matched.
+    pub(crate) fn new(shards: Arc<Shards>, events: mpsc::Receiver<Matched>, offered: Arc<AtomicU64>) -> Self {
         let (batch, in_flight, shares, latest_shares) = (Vec::new(), Vec::new(), VecDeque::new(), Vec::new());
-        Self { shards, events, batch, in_flight, shares, served: 0, latest_shares, sets: HashMap::new(), joined: 0 }
+        let sets = HashMap::new();
+        Self { shards, events, batch, in_flight, shares, served: 0, latest_shares, sets, joined: 0, offered }
     }
 
     /// Runs until no more events can come.
@@ -87,6 +92,8 @@ impl FanOut {
                     break;
                 }
             }
+            // Who sees the count sees what was sent before it.
+            self.offered.fetch_add(self.batch.len() as u64, Ordering::Release);
             self.batch.clear();
             self.in_flight.clear();
             self.sets.clear();

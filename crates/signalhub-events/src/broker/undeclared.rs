@@ -54,6 +54,11 @@ impl Undeclared {
         offset
     }
 
+    /// Returns the offset of the latest event of a name; 0 or higher if it is not known.
+    pub(crate) fn latest(&self, name: &EventName) -> u64 {
+        self.names.get(name).map_or(self.highest_forgotten, |usage| usage.offset)
+    }
+
     fn forget_one(&mut self, is_wanted: impl Fn(&EventName) -> bool) {
         for _ in 0..TRIES {
             if self.names.len() <= self.most {

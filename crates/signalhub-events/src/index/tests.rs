@@ -104,7 +104,7 @@ struct Model {
 
 impl Model {
     fn new(index: &mut Index, scope: Scope) -> Self {
-        let attached = Arc::new(AttachedSubscriber::new(Arc::new(Accepting)));
+        let attached = Arc::new(AttachedSubscriber::new(Arc::new(Accepting), Some(Vec::new())));
         Self { subscriber: index.insert(attached.clone(), &scope), attached, scope, filters: Vec::new() }
     }
 
@@ -193,7 +193,7 @@ fn crowd(others: usize, organisation: Option<&Organisation>) -> Index {
     let mut index = Index::default();
     for number in 0..others + 10 {
         let scope = Scope::new(organisation.cloned(), Grants::All);
-        let subscriber = index.insert(Arc::new(AttachedSubscriber::new(Arc::new(Accepting))), &scope);
+        let subscriber = index.insert(Arc::new(AttachedSubscriber::new(Arc::new(Accepting), Some(Vec::new()))), &scope);
         let resource = if number < 10 { "tickets".to_owned() } else { format!("resource-{}", number % 1000) };
         index.add(subscriber, &Filter::new("changed".into()).with_resource(resource.into()));
     }
