@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use signalhub_events::{
     self as events, Broker, Catalogue, CatalogueError, Event, EventName, Filter, Grant, LONGEST_NAME, NameError,
-    Pattern, PatternError, ResourceName, Resources,
+    Pattern, PatternError, ResourceName, Resources, Since,
 };
 
 use crate::action::{Action, UnknownAction};
@@ -16,7 +16,7 @@ use crate::publish_body::PublishBody;
 use crate::receipt::Receipt;
 use crate::resource_changed::RESOURCES_CHANGED;
 use crate::sender::NotificationSender;
-use crate::subscription_request::SubscriptionRequest;
+use crate::subscription_request::{RequestedSince, SubscriptionRequest};
 
 /// Creates the catalogue of the two events that Portos defines.
 #[must_use]
@@ -131,6 +131,21 @@ pub fn filters(request: SubscriptionRequest) -> Result<Vec<Filter>, Subscription
     Ok(filters)
 }
 
+/// Reads from where on a subscription request asks for events; `None` if it has no `since`.
+///
+/// # Errors
+/// Refuses texts that are neither a position nor `earliest`.
+pub fn since(request: &SubscriptionRequest) -> Result<Option<Since>, SubscriptionRequestError> {
+    Ok(match &request.since {
+        None => None,
+        Some(RequestedSince::Now) => Some(Since::Now),
+        Some(RequestedSince::Text(text)) if text == "earliest" => Some(Since::Earliest),
+        Some(RequestedSince::Text(text)) => {
+            Some(Since::Position(text.parse().map_err(|_| SubscriptionRequestError::Since)?))
+        }
+    })
+}
+
 /// Converts filters to the requests that ask for them, sorted: for each event one for all of it, if that is among them, and one
 /// for its resources.
 #[must_use]
@@ -185,6 +200,9 @@ pub enum SubscriptionRequestError {
     /// A word is no action.
     #[error(transparent)]
     Action(#[from] UnknownAction),
+    /// From where on events are wanted cannot be read.
+    #[error("\"since\" is no position: expected \"<epoch>:<offset>\", \"earliest\" or null")]
+    Since,
 }
 
 /// Converts a grant of a token.

@@ -54,5 +54,5 @@ pub use resource_changed::{RESOURCES_CHANGED, ResourceChanged, ResourceInfo};
 pub use sender::{NotificationSender, UserIdentity};
 #[cfg(feature = "https")]
 pub use signalhub_tls_client::{CaError, TlsProblem};
-pub use subscription_request::{SubscriptionRequest, SubscriptionRequestResource};
+pub use subscription_request::{RequestedSince, SubscriptionRequest, SubscriptionRequestResource};
 pub use timestamp::{format_timestamp, parse_timestamp};

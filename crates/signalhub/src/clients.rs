@@ -9,4 +9,5 @@ mod items;
 pub(crate) mod membership;
 mod result_id;
 pub(crate) mod results;
+pub(crate) mod subscribed;
 pub(crate) mod targets;

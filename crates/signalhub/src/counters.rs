@@ -1,7 +1,10 @@
-//! Counters of a hub: calls that were answered with errors, and calls that were refused.
+//! Counters of a hub: calls that were answered with errors, calls that were refused, and replays.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use signalhub_events::GapReason;
 
 /// Defines the errors, their labels and the list of all of them.
 macro_rules! call_errors {
@@ -95,6 +98,37 @@ impl RefusedCallCounts {
             streams: self.streams.load(Ordering::Relaxed),
             subscriptions: self.subscriptions.load(Ordering::Relaxed),
         }
+    }
+}
+
+/// How many calls of `Subscribe` with `since` a hub has answered, since it was built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Replays {
+    /// The client got everything that it had missed.
+    pub complete: u64,
+    /// The client was told that events are missing.
+    pub gap: u64,
+    /// The call was answered with an error.
+    pub refused: u64,
+    /// The connection ended first.
+    pub ended: u64,
+    /// The events that were sent by replays.
+    pub events: u64,
+    /// The gaps by their reason, in the order of [`GapReason::ALL`].
+    pub gaps: [u64; GapReason::ALL.len()],
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct ReplayCounts(Mutex<Replays>);
+
+impl ReplayCounts {
+    pub(crate) fn count(&self, count: impl FnOnce(&mut Replays)) {
+        count(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(crate) fn read(&self) -> Replays {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -15,13 +15,13 @@ use crate::calls::method::{Hook, Method, MethodTable, Purpose};
 use crate::calls::parameter::Args;
 use crate::clients::groups::Groups;
 use crate::clients::targets::Clients;
-use crate::counters::{CallError, RefusedCalls};
+use crate::counters::{CallError, RefusedCalls, Replays};
 use crate::definition::HubDefinition;
 use crate::options::HubOptions;
 use crate::request::Requests;
 use crate::session;
 use crate::state::HubState;
-use crate::subscription_manager::{self, SubscriptionMethods};
+use crate::subscription_manager::{self, Subscribing, SubscriptionMethods};
 use crate::token_refresh;
 
 /// A SignalR hub: methods that clients call, and the clients that are connected.
@@ -77,6 +77,11 @@ impl Hub {
     /// Returns how many calls of clients were answered with this error, since the hub was built.
     pub fn call_errors(&self, error: CallError) -> u64 {
         self.state.call_errors.of(error)
+    }
+
+    /// Returns how many calls of `Subscribe` with `since` were answered, since the hub was built.
+    pub fn replays(&self) -> Replays {
+        self.state.replays.read()
     }
 
     /// Returns how many clients are connected: their handshake is done, and their connection has not ended.
@@ -216,6 +221,9 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
     ///
     /// The identity of a client decides which events it may get: its organisation, and the grants of its `grants` claim.
     /// Without this claim, all events are granted. New credentials end the subscriptions that their grants do not permit.
+    ///
+    /// A client that sends the position of the last event that it has got as `since` gets the events that it has missed, if the broker
+    /// has a [history](signalhub_events::BrokerBuilder::history), or is told that they are missing.
     pub fn events(self, broker: Broker) -> Self {
         self.events_with_default(broker, Grants::All)
     }
@@ -227,8 +235,13 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
         self.subscriptions = Some(methods.clone());
         let (subscribe, unsubscribe) = (methods.clone(), methods);
         let subscribe = move |caller: Caller, args: Args<_>| {
-            let result = subscribe.subscribe(&caller, args);
-            async move { result }
+            let answer = subscribe.subscribe(&caller, args);
+            async move {
+                match answer? {
+                    Subscribing::Done => Ok(None),
+                    Subscribing::Resuming(replay) => replay.await.map(Some),
+                }
+            }
         };
         let unsubscribe = move |caller: Caller, args: Args<_>| {
             let result = unsubscribe.unsubscribe(&caller, args);

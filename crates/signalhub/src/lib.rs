@@ -42,7 +42,7 @@ pub use calls::upload::Upload;
 pub use clients::errors::{GroupError, InvokeError, SendError};
 pub use clients::groups::Groups;
 pub use clients::targets::{Clients, SingleTarget, Target};
-pub use counters::{CallError, RefusedCalls};
+pub use counters::{CallError, RefusedCalls, Replays};
 pub use error::{ErrorDetails, HubError};
 pub use hub::{Hub, HubBuilder};
 pub use options::{HubOptions, ShutdownMessage};

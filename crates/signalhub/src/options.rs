@@ -39,6 +39,9 @@ pub struct HubOptions {
     /// How many bytes the names in the subscriptions of one connection may have together: of each subscription, the name of
     /// its event, and of its resource if it names one. Default: 128 KiB.
     pub maximum_subscription_bytes_per_client: usize,
+    /// How many matching events one `Subscribe` with `since` replays. If a client has missed more, it gets none of them, and is told so.
+    /// Default: 10 000.
+    pub maximum_replayed_events: usize,
     /// How often one client may call methods; calls above the rate are answered with an error. Default: no limit.
     pub invocation_rate: Option<Rate>,
     /// How long running calls may continue when the server stops, before their connections end. Default: 3 s.
@@ -73,6 +76,7 @@ impl Default for HubOptions {
             maximum_streams_per_client: 1000,
             maximum_subscriptions_per_client: 1000,
             maximum_subscription_bytes_per_client: 128 * 1024,
+            maximum_replayed_events: 10_000,
             invocation_rate: None,
             shutdown_grace: Duration::from_secs(3),
             shutdown_message: ShutdownMessage::Omitted,

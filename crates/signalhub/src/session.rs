@@ -35,6 +35,7 @@ use crate::clients::membership::Membership;
 use crate::definition::HubDefinition;
 use crate::request::{Request, Requests};
 use crate::state::HubState;
+use crate::subscription_manager::Told;
 use answers::CallDone;
 use disconnecting::{Admission, disconnect};
 use ending::Ending;
@@ -351,7 +352,9 @@ impl Session {
         let state = self.calls.state();
         if self.connection.needs_pings() && self.liveness.ping_is_due(now, state.options.keep_alive_interval) {
             let client = self.calls.client();
-            let _ = client.outbound().send_unretained(state.ping(client.protocol()));
+            if self.tell_positions() == Told::Nothing {
+                let _ = client.outbound().send_unretained(state.ping(client.protocol()));
+            }
         }
         if self.life.grace_left(now, state.options.shutdown_grace).is_some_and(|left| left.is_zero()) {
             return Some(Ending::Shutdown);
@@ -359,6 +362,14 @@ impl Session {
         let silent = self.liveness.time_to_timeout(now, self.client_timeout()).is_some_and(|left| left.is_zero());
         self.connection.skip_ticks_for(self.idle_time(now));
         silent.then_some(Ending::ClientTimeout)
+    }
+
+    /// Tells a client that has used `since` how far it has got its events.
+    fn tell_positions(&self) -> Told {
+        match &self.calls.definition().subscriptions {
+            Some(subscriptions) if !self.connection.is_suspended() => subscriptions.tell_positions(self.client()),
+            _ => Told::Nothing,
+        }
     }
 
     fn client_timeout(&self) -> Duration {

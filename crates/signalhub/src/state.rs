@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::clients::client::frame;
 use crate::clients::connected::ConnectedClients;
-use crate::counters::{CallErrorCounts, RefusedCallCounts};
+use crate::counters::{CallErrorCounts, RefusedCallCounts, ReplayCounts};
 use crate::error::HubError;
 use crate::log_throttle::LogThrottle;
 use crate::options::HubOptions;
@@ -20,6 +20,7 @@ pub(crate) struct HubState {
     pub(crate) clients: Arc<ConnectedClients>,
     pub(crate) refused: RefusedCallCounts,
     pub(crate) call_errors: CallErrorCounts,
+    pub(crate) replays: ReplayCounts,
     /// Limits the warnings about arguments that cannot be bound.
     pub(crate) argument_warnings: LogThrottle,
     /// Limits the errors about failures of the server.
@@ -37,6 +38,7 @@ impl HubState {
             clients: Arc::default(),
             refused: RefusedCallCounts::default(),
             call_errors: CallErrorCounts::default(),
+            replays: ReplayCounts::default(),
             argument_warnings: LogThrottle::new(now),
             failure_errors: LogThrottle::new(now),
             slow_client_warnings: LogThrottle::new(now),

@@ -2,15 +2,20 @@
 //!
 //! The subscriptions of a connection are a set of entries: an event, one resource or any, one action or any. The connection
 //! gets an event once, even if several entries match. Its subscriptions end with it.
+//!
+//! A client that was away asks with `since` for what it has missed: see `resume`.
 
 mod grants;
+mod position;
 mod render;
+mod resume;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use portos_notifications::{SubscriptionRequest, broker};
-use signalhub_connections::{ConnectionEnded, Frame, Frames, Identity, Outbound};
+use signalhub_connections::{BoxFuture, ConnectionEnded, Frame, Frames, Identity, Outbound};
 use signalhub_events::{
     Audience, Broker, Deliveries, Delivery, EncodingKey, Filter, Grants, Offered, Organisation, Scope, SubscribeError,
     Subscriber, Subscriptions,
@@ -20,8 +25,13 @@ use signalhub_protocol::Protocol;
 use crate::calls::caller::Caller;
 use crate::calls::parameter::Args;
 use crate::clients::client::Client;
+use crate::clients::subscribed::Subscribed;
 use crate::error::HubError;
+use render::Reference;
+use resume::Resumed;
+
 pub use grants::is_grants_claim;
+pub(crate) use position::Told;
 
 /// The argument of both methods, as error texts describe it.
 pub(crate) const USAGE: &str =
@@ -43,26 +53,28 @@ impl SubscriptionMethods {
         Self { broker, default_grants: Arc::new(default_grants) }
     }
 
-    /// Adds all entries of a request, or none if one of them is refused.
+    /// Adds all entries of a request, or none if one of them is refused. With `since`, the events that the client has missed come first.
     pub(crate) fn subscribe(
         &self,
         caller: &Caller,
         Args((request,)): Args<(SubscriptionRequest,)>,
-    ) -> Result<(), HubError> {
+    ) -> Result<Subscribing, HubError> {
+        let since = broker::since(&request).map_err(refused)?;
         let filters = broker::filters(request).map_err(refused)?;
-        let mut subscriptions = caller.client().subscriptions();
-        let subscriptions = match &mut *subscriptions {
-            Some(subscriptions) => subscriptions,
-            none => none.insert(self.attach(caller.client())?),
-        };
+        let mut subscribed = caller.client().subscriptions();
+        let subscriptions = self.attached(&mut subscribed, caller.client())?;
         check_room(caller, subscriptions, &filters)?;
         for filter in &filters {
             subscriptions.check(filter).map_err(refused)?;
         }
+        if let Some(since) = since {
+            drop(subscribed);
+            return Ok(Subscribing::Resuming(resume::resume(self.broker.clone(), caller, filters, since)?));
+        }
         for filter in &filters {
             subscriptions.add(filter).map_err(refused)?;
         }
-        Ok(())
+        Ok(Subscribing::Done)
     }
 
     /// Removes every entry that the request covers. It is no error if there is none, or if the client has no grant for
@@ -73,15 +85,9 @@ impl SubscriptionMethods {
         Args((request,)): Args<(SubscriptionRequest,)>,
     ) -> Result<(), HubError> {
         let filters = broker::filters(request).map_err(refused)?;
-        let mut subscriptions = caller.client().subscriptions();
-        let subscriptions = match &mut *subscriptions {
-            Some(subscriptions) => subscriptions,
-            // There is nothing to remove. The grants that are read here are kept for later calls.
-            none => match self.attach(caller.client()) {
-                Ok(subscriptions) => none.insert(subscriptions),
-                Err(_) => return Ok(()),
-            },
-        };
+        let mut subscribed = caller.client().subscriptions();
+        // If there is nothing to remove, the grants that are read here are kept for later calls.
+        let Ok(subscriptions) = self.attached(&mut subscribed, caller.client()) else { return Ok(()) };
         for filter in &filters {
             match subscriptions.scope().check(filter, self.broker.catalogue()) {
                 Ok(()) | Err(SubscribeError::NotGranted(_)) => {}
@@ -91,6 +97,9 @@ impl SubscriptionMethods {
         for filter in &filters {
             subscriptions.remove(filter);
         }
+        if let (Some(resuming), Some(filter)) = (subscribed.resuming(), filters.first()) {
+            resuming.on_unsubscribed(&filter.event);
+        }
         Ok(())
     }
 
@@ -98,7 +107,7 @@ impl SubscriptionMethods {
     /// permit none. Events that are queued for the client by then are still sent.
     pub(crate) fn renew(&self, client: &Client) -> Vec<Filter> {
         let grants = self.scope(&client.identity()).map_or(Grants::Only(Vec::new()), |scope| scope.grants().clone());
-        client.subscriptions().as_mut().map(|subscriptions| subscriptions.set_grants(grants)).unwrap_or_default()
+        client.subscriptions().get_mut().map(|subscriptions| subscriptions.set_grants(grants)).unwrap_or_default()
     }
 
     /// The scope of an identity: its organisation and its grants.
@@ -107,12 +116,22 @@ impl SubscriptionMethods {
         Ok(Scope::new(identity.organisation.clone().map(Organisation::new), grants))
     }
 
-    /// Attaches a client to the broker, with the scope of its identity.
-    fn attach(&self, client: &Arc<Client>) -> Result<Subscriptions, HubError> {
-        let scope = self.scope(&client.identity())?;
-        let subscriber = ClientSubscriber { protocol: client.protocol(), outbound: client.outbound().clone() };
-        Ok(self.broker.attach(subscriber, scope))
+    /// Returns the subscriptions of a client, which is attached to the broker with the scope of its identity first if it was not yet.
+    fn attached<'a>(&self, subscribed: &'a mut Subscribed, client: &Client) -> Result<&'a mut Subscriptions, HubError> {
+        if let Subscribed::Nothing = subscribed {
+            let subscriber = ClientSubscriber::new(client, Reference::Null);
+            *subscribed = Subscribed::Plain(self.broker.attach(subscriber, self.scope(&client.identity())?));
+        }
+        subscribed.get_mut().ok_or_else(|| HubError::disconnected("the connection has ended"))
     }
+}
+
+/// How a call of `Subscribe` goes on.
+pub(crate) enum Subscribing {
+    /// It is over, without a result.
+    Done,
+    /// Missed events are replayed first.
+    Resuming(BoxFuture<Result<Resumed, HubError>>),
 }
 
 /// Checks the limits of a connection as if all filters were added.
@@ -136,17 +155,34 @@ fn refused(error: impl std::fmt::Display) -> HubError {
 }
 
 /// The key of the encoding that all clients of a protocol share.
-fn encoding(protocol: Protocol) -> EncodingKey {
-    match protocol {
-        Protocol::Json => const { EncodingKey::new("hub json") },
-        Protocol::MessagePack => const { EncodingKey::new("hub messagepack") },
+fn encoding(protocol: Protocol, reference: Reference) -> EncodingKey {
+    match (protocol, reference) {
+        (Protocol::Json, Reference::Null) => const { EncodingKey::new("hub json") },
+        (Protocol::MessagePack, Reference::Null) => const { EncodingKey::new("hub messagepack") },
+        (Protocol::Json, Reference::Position) => const { EncodingKey::new("hub json with position") },
+        (Protocol::MessagePack, Reference::Position) => const { EncodingKey::new("hub messagepack with position") },
     }
 }
 
 /// A client as a subscriber of the broker.
 struct ClientSubscriber {
     protocol: Protocol,
+    reference: Reference,
     outbound: Outbound,
+}
+
+impl ClientSubscriber {
+    fn new(client: &Client, reference: Reference) -> Self {
+        Self { protocol: client.protocol(), reference, outbound: client.outbound().clone() }
+    }
+
+    fn encoding(&self) -> EncodingKey {
+        encoding(self.protocol, self.reference)
+    }
+
+    fn render(&self, delivery: &Delivery) -> Bytes {
+        render::on_event(self.protocol, self.reference, delivery)
+    }
 }
 
 impl Subscriber for ClientSubscriber {
@@ -155,7 +191,7 @@ impl Subscriber for ClientSubscriber {
     }
 
     fn offer(&self, delivery: &Delivery) -> Offered {
-        let bytes = delivery.encoded(encoding(self.protocol), |delivery| render::on_event(self.protocol, delivery));
+        let bytes = delivery.encoded(self.encoding(), |delivery| self.render(delivery));
         if bytes.is_empty() {
             return Offered::Accepted;
         }
@@ -163,13 +199,13 @@ impl Subscriber for ClientSubscriber {
     }
 
     fn offer_all(&self, deliveries: &Deliveries) -> Offered {
-        let render = |delivery: &Delivery| render::on_event(self.protocol, delivery);
+        let render = |delivery: &Delivery| self.render(delivery);
         if deliveries.audience() == Audience::One {
-            let frames = deliveries.each().iter().map(|delivery| delivery.encoded(encoding(self.protocol), render));
+            let frames = deliveries.each().iter().map(|delivery| delivery.encoded(self.encoding(), render));
             let frames = frames.filter(|bytes| !bytes.is_empty());
             return offered(self.outbound.send_each(frames.map(|bytes| Frame::from_bytes(bytes.clone()))));
         }
-        let mut pieces = deliveries.joined(encoding(self.protocol), BYTES_PER_WRITE, render).iter();
+        let mut pieces = deliveries.joined(self.encoding(), BYTES_PER_WRITE, render).iter();
         offered(pieces.try_for_each(|piece| self.outbound.send_all(&Frames::from_bytes(piece.clone()))))
     }
 }

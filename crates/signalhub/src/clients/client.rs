@@ -5,11 +5,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use signalhub_connections::{ConnectionEnded, ConnectionId, Frame, Identity, MessageKind, Outbound};
-use signalhub_events::Subscriptions;
 use signalhub_protocol::{HubMessage, Protocol, TransferFormat};
 
 use super::items::Items;
 use super::result_id::ResultId;
+use super::subscribed::Subscribed;
 use crate::flag::Flag;
 use crate::request::Request;
 
@@ -23,7 +23,7 @@ pub(crate) struct Client {
     /// In a hub that keeps requests.
     request: Option<Request>,
     /// Used by the client's own session only, so nothing ever waits for the lock.
-    subscriptions: Mutex<Option<Subscriptions>>,
+    subscriptions: Mutex<Subscribed>,
     /// The calls of the server that it has not answered yet.
     asked: Mutex<BTreeSet<ResultId>>,
     items: Mutex<Items>,
@@ -44,7 +44,7 @@ impl Client {
             protocol,
             outbound,
             request,
-            subscriptions: Mutex::new(None),
+            subscriptions: Mutex::default(),
             asked: Mutex::default(),
             items: Mutex::default(),
             ended: Flag::default(),
@@ -76,7 +76,7 @@ impl Client {
         &self.outbound
     }
 
-    pub(crate) fn subscriptions(&self) -> MutexGuard<'_, Option<Subscriptions>> {
+    pub(crate) fn subscriptions(&self) -> MutexGuard<'_, Subscribed> {
         self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::client::Client;
 use super::connected::ConnectedClients;
+use super::subscribed::Subscribed;
 
 /// The registration of a client. Dropping it removes everything that the hub holds of the client, however its session ends.
 pub(crate) struct Membership {
@@ -24,6 +25,6 @@ impl Drop for Membership {
         self.connected.results().disconnect(&self.client);
         self.client.ended().raise();
         // The index of the broker refers to the client, and the client to its subscriptions: this breaks the cycle.
-        *self.client.subscriptions() = None;
+        *self.client.subscriptions() = Subscribed::Nothing;
     }
 }

@@ -1,14 +1,27 @@
-//! Encodes an event as the invocation of `OnEvent` that clients receive (Portos, Notification).
+//! Encodes events as the invocations of `OnEvent` that clients receive (Portos, Notification), and positions as those of `OnPosition`.
 
 use bytes::Bytes;
 use portos_notifications::broker;
-use signalhub_events::{Delivery, Event};
+use signalhub_connections::Frame;
+use signalhub_events::{Delivery, Event, EventName, Position};
 use signalhub_protocol::{EncodeError, HubMessage, Invocation, Protocol, Value};
 
 use crate::clients::client::frame;
 
-/// The method of the client.
+/// The method of the client for events.
 const TARGET: &str = "OnEvent";
+
+/// The method of the client for positions.
+const POSITION_TARGET: &str = "OnPosition";
+
+/// What the member `r` of a notification is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reference {
+    /// Null, as in the original.
+    Null,
+    /// The position of the event, for clients that have used `since`.
+    Position,
+}
 
 /// How deep a payload may nest. The message around it adds 3 levels, and the original's readers accept 64.
 const DEEPEST_PAYLOAD: u32 = 61;
@@ -19,9 +32,13 @@ pub(super) fn check_payload(payload: &[u8]) -> Result<(), String> {
 }
 
 /// Encodes and frames a delivery; empty if that fails. Its payload was checked when it was published.
-pub(super) fn on_event(protocol: Protocol, delivery: &Delivery) -> Bytes {
+pub(super) fn on_event(protocol: Protocol, reference: Reference, delivery: &Delivery) -> Bytes {
     let event = delivery.event();
-    match encode(protocol, event) {
+    let position = match reference {
+        Reference::Null => None,
+        Reference::Position => Some(delivery.position().to_string()),
+    };
+    match encode(protocol, event, position.as_deref()) {
         Ok(arguments) => {
             let invocation = HubMessage::Invocation(Invocation::new(TARGET, protocol.arguments(&arguments)));
             frame(protocol, &invocation).as_bytes().clone()
@@ -33,10 +50,19 @@ pub(super) fn on_event(protocol: Protocol, delivery: &Delivery) -> Bytes {
     }
 }
 
+/// Encodes and frames the message that tells a client how far it has got the events of a name.
+pub(super) fn on_position(protocol: Protocol, event: &EventName, position: Position) -> Result<Frame, EncodeError> {
+    let mut arguments = Vec::new();
+    protocol.encode_arguments(&(event.as_str(), position.to_string()), &mut arguments)?;
+    let invocation = Invocation::new(POSITION_TARGET, protocol.arguments(&arguments));
+    Ok(frame(protocol, &HubMessage::Invocation(invocation)))
+}
+
 /// Encodes the arguments. They are written as JSON first and, for every other protocol, transcoded, because the short names of
 /// a notification are the same in all protocols.
-fn encode(protocol: Protocol, event: &Event) -> Result<Vec<u8>, RenderError> {
-    let notification = broker::notification(event, Value::Json(&event.payload))?;
+fn encode(protocol: Protocol, event: &Event, reference: Option<&str>) -> Result<Vec<u8>, RenderError> {
+    let mut notification = broker::notification(event, Value::Json(&event.payload))?;
+    notification.reference = reference;
     let mut json = Vec::with_capacity(event.payload.len() + 256);
     Protocol::Json.encode_arguments(&(notification,), &mut json)?;
     if protocol == Protocol::Json {

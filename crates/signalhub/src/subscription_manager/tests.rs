@@ -10,9 +10,9 @@ use time::macros::datetime;
 use crate::{Hub, Identity};
 
 /// A broker, its hub, and clients without a network.
-struct Stage {
-    broker: Broker,
-    hub: Hub,
+pub(super) struct Stage {
+    pub(super) broker: Broker,
+    pub(super) hub: Hub,
 }
 
 impl Stage {
@@ -22,7 +22,7 @@ impl Stage {
         Self { broker, hub }
     }
 
-    async fn client(&self, identity: Identity) -> Client {
+    pub(super) async fn client(&self, identity: Identity) -> Client {
         let (connection, mut peer) = Connection::pair(identity);
         tokio::spawn(Arc::new(self.hub.clone()).handle(connection));
         peer.send("{\"protocol\":\"json\",\"version\":1}\u{1e}");
@@ -30,21 +30,21 @@ impl Stage {
         Client(peer)
     }
 
-    async fn publish(&self, event: Event) -> usize {
+    pub(super) async fn publish(&self, event: Event) -> usize {
         self.broker.publish(event).await.unwrap().matched
     }
 }
 
-struct Client(Peer);
+pub(super) struct Client(pub(super) Peer);
 
 impl Client {
-    async fn next(&mut self) -> Value {
+    pub(super) async fn next(&mut self) -> Value {
         let message = self.0.receive().await.unwrap();
         serde_json::from_slice(message.strip_suffix(b"\x1e").unwrap()).unwrap()
     }
 
     /// Calls a method and gives back the error of its completion, if it has one.
-    async fn call(&mut self, target: &str, request: Value) -> Option<String> {
+    pub(super) async fn call(&mut self, target: &str, request: Value) -> Option<String> {
         self.0.send(format!(
             "{}\u{1e}",
             json!({"type": 1, "invocationId": "1", "target": target, "arguments": [request]})
@@ -57,12 +57,12 @@ impl Client {
         completion["error"].as_str().map(str::to_owned)
     }
 
-    async fn subscribe(&mut self, request: Value) {
+    pub(super) async fn subscribe(&mut self, request: Value) {
         assert_eq!(self.call("Subscribe", request).await, None);
     }
 }
 
-fn changed(resource: &str, action: Action) -> Event {
+pub(super) fn changed(resource: &str, action: Action) -> Event {
     let code = match action {
         Action::Created => 1,
         Action::Updated => 2,
@@ -73,7 +73,7 @@ fn changed(resource: &str, action: Action) -> Event {
         .with_action(action)
 }
 
-fn activated() -> Event {
+pub(super) fn activated() -> Event {
     Event::new(EventName::new("portos.licence.activated"), "{}")
 }
 
