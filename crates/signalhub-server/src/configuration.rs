@@ -36,7 +36,8 @@ use signalhub_dialects::smc::{ElementType, Version};
 pub use address::{Address, HostName, Listener, Proxy, PublicUrl, WebOrigin};
 pub use certificate_name::CertificateName;
 pub use choice::{
-    ClientCertificates, DefaultGrants, ForwardedHeader, LogFormat, MinimumTlsVersion, SecondConnection, TicketClients,
+    ClientCertificates, DefaultGrants, ForwardedHeader, HistoryStore, LogFormat, MinimumTlsVersion, SecondConnection,
+    TicketClients,
 };
 pub use issuer::{
     Audiences, GrantsByRole, IssuerKeys, KeyFile, KeyFileKind, KeySetLocation, RequiredClaims, TokenIssuer,
@@ -350,6 +351,23 @@ configuration! {
         allow_unknown: bool = false;
         /// For how many undeclared events the server counts positions, beside those with subscribers. Those that were not published for the longest time are forgotten, and continue at a higher position if they are published again.
         maximum_unknown: NonZeroUsize = count(10_000);
+    }
+    /// The history of events, from which clients that were away get what they have missed (`since` of `Subscribe`). What is promised is on the page about the history.
+    history: HistorySettings {
+        /// Where events are kept: in `memory`, until the server stops, or nowhere (`off`).
+        store: HistoryStore = HistoryStore::Memory;
+        /// How many events of one name are kept.
+        events: NonZeroUsize = count(1_000);
+        /// How many bytes the kept events of one name may take.
+        bytes: ByteSize = ByteSize::kibibytes(4 * 1024);
+        /// How long an event is kept.
+        age: Duration = Duration::from_secs(60 * 60);
+        /// How many bytes the kept events of all names may take together; the oldest are removed first.
+        maximum_bytes: ByteSize = ByteSize::kibibytes(64 * 1024);
+        /// How many matching events one `Subscribe` with `since` may get. A client that has missed more gets none of them, and is told so.
+        replay_limit: NonZeroUsize = count(10_000);
+        /// How many undeclared events (`events.allow_unknown`) have a history; further ones are published without one.
+        names: NonZeroUsize = count(1_024);
     }
     /// The dialect of PrintFactory, for listeners that connect with a `MisKey`, on a listener of its own with the TLS and the limits of the public one. The page `printfactory.md` tells what is the same as at the vendor's server.
     printfactory at "dialects.printfactory": PrintFactory {

@@ -12,7 +12,7 @@ use portos_notifications::broker;
 use signalhub::connections::{
     ExpiredCredentials, GuessLimit, Issuers, Revocations, Tickets, TransportKind, Transports,
 };
-use signalhub::events::{Broker, Catalogue, EventName, Grants, Resources, UnknownEvents};
+use signalhub::events::{Broker, Catalogue, EventName, Grants, History, HistoryLimits, Resources, UnknownEvents};
 use signalhub::{Endpoint, ErrorDetails, Hub, HubOptions, Server, ShutdownMessage};
 use signalhub_dialects::printfactory::KeyFileError;
 use tokio::sync::watch;
@@ -20,7 +20,9 @@ use tokio::task::JoinSet;
 
 use self::dialects::DialectListener;
 use self::listeners::{internal, public, publishers};
-use crate::configuration::{self as settings, Configuration, DefaultGrants, Events, TicketClients};
+use crate::configuration::{
+    self as settings, Configuration, DefaultGrants, Events, HistorySettings, HistoryStore, TicketClients,
+};
 use crate::http_api::counts::{Counts, IssuerCounts};
 use crate::http_api::publish::PublishApi;
 use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
@@ -72,6 +74,7 @@ impl Node {
         let lifecycle = Lifecycle::default();
         let broker = Broker::builder(dialects::declare(catalogue(&configuration.events), configuration))
             .undeclared_names(configuration.events.maximum_unknown.get())
+            .history(history(&configuration.history))
             .build();
         let hub = hub(configuration, broker.clone());
         let guesses = guess_limit(configuration.limits.failed_authentications);
@@ -309,6 +312,7 @@ fn hub(configuration: &Configuration, broker: Broker) -> Hub {
         options.maximum_streams_per_client = limits.maximum_streams_per_client.get();
         options.maximum_subscriptions_per_client = configuration.limits.subscriptions_per_connection.get();
         options.maximum_subscription_bytes_per_client = configuration.limits.subscription_bytes_per_connection.bytes();
+        options.maximum_replayed_events = configuration.history.replay_limit.get();
         options.invocation_rate = configuration.limits.invocation_rate.rate();
         options.shutdown_grace = limits.shutdown_grace;
         options.shutdown_message = message;
@@ -348,6 +352,22 @@ fn guess_limit(rate: settings::RateLimit) -> Option<GuessLimit> {
     match rate {
         settings::RateLimit::Unlimited => None,
         settings::RateLimit::Of { count, per } => Some(GuessLimit::new(count, per)),
+    }
+}
+
+/// What is kept of the events, within which limits.
+fn history(settings: &HistorySettings) -> History {
+    match settings.store {
+        HistoryStore::Off => History::Off,
+        HistoryStore::Memory => {
+            let mut limits = HistoryLimits::default();
+            limits.events = settings.events.get();
+            limits.bytes = settings.bytes.bytes();
+            limits.age = settings.age;
+            limits.total_bytes = settings.maximum_bytes.bytes();
+            limits.names = settings.names.get();
+            History::Memory(limits)
+        }
     }
 }
 

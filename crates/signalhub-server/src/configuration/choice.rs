@@ -41,6 +41,16 @@ choice! {
 }
 
 choice! {
+    /// Where events are kept for clients that were away.
+    HistoryStore, "\"off\" or \"memory\" (\"disk\" is not available yet)", {
+        /// Nowhere.
+        Off = "off",
+        /// In memory.
+        Memory = "memory",
+    }
+}
+
+choice! {
     /// Which clients get a ticket in place of their token.
     TicketClients, "\"browsers\", \"all\" or \"off\"", {
         /// Web pages.

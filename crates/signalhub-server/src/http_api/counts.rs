@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use signalhub::connections::{self, ClientError, ConnectionCounts, Issuers};
-use signalhub::events::Broker;
-use signalhub::{CallError, Hub};
+use signalhub::events::{Broker, HistoryCounts};
+use signalhub::{CallError, Hub, Replays};
 
 use super::problem::ProblemCode;
 use crate::configuration::{Auth, ClientName};
@@ -145,6 +145,16 @@ impl Counts {
     /// Counts the notifications that each client of `publish.clients` published so far, by name.
     pub(crate) fn published_by_clients(&self) -> Vec<(&str, u64)> {
         self.publishes.clients.labelled().collect()
+    }
+
+    /// Which events are kept for clients that were away.
+    pub(crate) fn history(&self) -> HistoryCounts {
+        self.broker.history_counts()
+    }
+
+    /// How clients that were away were answered.
+    pub(crate) fn replays(&self) -> Replays {
+        self.hub.replays()
     }
 
     /// What was refused so far.

@@ -10,8 +10,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
-use signalhub::CloseReason;
 use signalhub::connections::{Body, ClientError, ConnectionCounts};
+use signalhub::events::{GapReason, HistoryCounts};
+use signalhub::{CloseReason, Replays};
 use tokio::runtime::Handle;
 
 use super::counts::{Counts, Refusals};
@@ -90,6 +91,7 @@ impl Collector for Counts {
             page.counters("api_client_publishes", help, "publisher", &clients)?;
         }
         page.counter("events_matched", "Deliveries: for each event, the subscribers that it matched", self.matched())?;
+        page.history(&self.history(), &self.replays())?;
         page.counter("log_lines_dropped", "Lines of the log that could not be written", log::dropped_lines())?;
         page.gauge("runtime_tasks", "Tasks that the server runs", Handle::current().metrics().num_alive_tasks())
     }
@@ -102,6 +104,34 @@ impl Page<'_> {
     fn gauge(&mut self, name: &str, help: &str, value: usize) -> fmt::Result {
         let encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
         ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(encoder)
+    }
+
+    fn history(&mut self, kept: &HistoryCounts, replays: &Replays) -> fmt::Result {
+        for (name, help, value) in [
+            ("history_events", "Events that are kept", kept.events),
+            ("history_bytes", "Bytes that they take", kept.bytes),
+            ("history_names", "Event names that have a history", kept.names),
+        ] {
+            self.gauge(name, help, usize::try_from(value).unwrap_or(usize::MAX))?;
+        }
+        let trimmed = [
+            ("events", kept.trimmed_by_events),
+            ("bytes", kept.trimmed_by_bytes),
+            ("age", kept.trimmed_by_age),
+            ("total", kept.trimmed_by_total),
+        ];
+        self.counters("history_trimmed", "Kept events that were removed, by limit", "limit", &trimmed)?;
+        self.counter("history_unrecorded", "Events published without a history (history.names)", kept.unrecorded)?;
+        let outcomes = [
+            ("complete", replays.complete),
+            ("gap", replays.gap),
+            ("refused", replays.refused),
+            ("ended", replays.ended),
+        ];
+        self.counters("history_replays", "Subscribe calls with since, by outcome", "outcome", &outcomes)?;
+        self.counter("history_replayed_events", "Missed events that were sent", replays.events)?;
+        let gaps = GapReason::ALL.map(|reason| (reason.as_str(), replays.gaps[reason as usize]));
+        self.counters("history_gaps", "Gaps that clients were told of, by reason", "reason", &gaps)
     }
 
     /// The connections of each dialect.
