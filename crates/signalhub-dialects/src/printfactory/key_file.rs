@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 use super::key_list::{KeyChange, KeyEntry, KeyError, KeyList};
 use super::mis_key::MisKey;
@@ -96,7 +96,13 @@ impl MisKeyFile {
     pub(super) fn content(&self) -> Result<Option<Vec<u8>>, KeyFileError> {
         let read = || -> io::Result<_> {
             let mut content = Vec::new();
-            File::open(&self.0)?.take(LONGEST_FILE + 1).read_to_end(&mut content)?;
+            // A pipe in its place would be waited for, without this.
+            let file =
+                OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(&self.0)?;
+            if !file.metadata()?.is_file() {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+            }
+            file.take(LONGEST_FILE + 1).read_to_end(&mut content)?;
             match content.len() as u64 > LONGEST_FILE {
                 true => Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is too long")),
                 false => Ok(content),

@@ -1,6 +1,8 @@
 //! Keys: their file, and what a change does to connections.
 
 use std::fs;
+use std::process::Command;
+use std::time::Duration;
 
 use signalhub_dialects::printfactory::{KeyChange, KeyFileError, MisKeys, Notifications, Reloaded};
 
@@ -122,4 +124,19 @@ fn changes_of_several_threads_do_not_undo_each_other() {
         }
     });
     assert_eq!(folder.keys().list().unwrap().len(), 40);
+}
+
+#[tokio::test]
+async fn a_pipe_in_place_of_the_keys_is_refused_at_once() {
+    let dialect = start().await;
+    let key = dialect.key("acme", "ann");
+    let path = dialect.keys.file().path().to_owned();
+    fs::remove_file(&path).unwrap();
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let keys = dialect.keys.clone();
+    // Its time limit is for the case that it waits for a writer.
+    let reload = tokio::task::spawn_blocking(move || keys.reload().map_err(|error| error.to_string()));
+    let error = tokio::time::timeout(Duration::from_secs(20), reload).await.unwrap().unwrap().unwrap_err();
+    assert!(error.ends_with("it is not a regular file"), "{error}");
+    dialect.connect(&key).await;
 }
