@@ -72,10 +72,7 @@ impl Node {
         let interval = configuration.tls.reload_interval;
         let reloader = Reloader::new(tls.clone(), verifier.files, mis_keys.clone(), interval);
         let lifecycle = Lifecycle::default();
-        let broker = Broker::builder(dialects::declare(catalogue(&configuration.events), configuration))
-            .undeclared_names(configuration.events.maximum_unknown.get())
-            .history(history(&configuration.history))
-            .build();
+        let broker = broker(configuration);
         let hub = hub(configuration, broker.clone());
         let guesses = guess_limit(configuration.limits.failed_authentications);
         let endpoint = endpoint(configuration, hub.clone()).authenticate(Arc::clone(&verifier.tokens));
@@ -353,6 +350,13 @@ fn guess_limit(rate: settings::RateLimit) -> Option<GuessLimit> {
         settings::RateLimit::Unlimited => None,
         settings::RateLimit::Of { count, per } => Some(GuessLimit::new(count, per)),
     }
+}
+
+fn broker(configuration: &Configuration) -> Broker {
+    Broker::builder(dialects::declare(catalogue(&configuration.events), configuration))
+        .undeclared_names(configuration.events.maximum_unknown.get())
+        .history(history(&configuration.history))
+        .build()
 }
 
 /// What is kept of the events, within which limits.
