@@ -7,6 +7,8 @@ mod common;
 use std::time::Duration;
 
 use bytes::Bytes;
+#[cfg(target_os = "linux")]
+use common::process::Server as Process;
 use common::{Running, configuration, send};
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderName, HeaderValue, Request};
@@ -110,6 +112,59 @@ async fn one_publish_reaches_a_signalr_client_a_printfactory_socket_and_two_smc_
     channels.sort_unstable();
     assert_eq!(channels, [0, 1]);
     node.stop().await;
+    for suffix in ["", ".lock"] {
+        std::fs::remove_file(format!("{}{suffix}", keys.display())).unwrap();
+    }
+}
+
+/// The memory that a process has, in KiB.
+#[cfg(target_os = "linux")]
+fn resident(server: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id().unwrap())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_idle_printfactory_connection_takes_little_memory() {
+    // About 4 KiB are meant. The limit is twice as much, because a process grows in steps.
+    const WARM: usize = 50;
+    const HELD: usize = 400;
+    const MOST: u64 = 8;
+    let keys = std::env::temp_dir().join(format!("signalhub-idle-{}.json", std::process::id()));
+    let file = MisKeyFile::new(&keys);
+    let mut made = Vec::new();
+    for number in 0..WARM + HELD {
+        made.push(file.change(&format!("organisation {number}"), "ann", KeyChange::Generate).unwrap().unwrap());
+    }
+    let server = Process::start(&[
+        ("SIGNALHUB_AUTH__SECRET", common::SECRET),
+        ("SIGNALHUB_DIALECTS__PRINTFACTORY__LISTEN", "127.0.0.1:0"),
+        ("SIGNALHUB_DIALECTS__PRINTFACTORY__KEYS", keys.to_str().unwrap()),
+    ])
+    .await;
+    let line = server.log.lines().find(|line| line.contains("serving a dialect")).unwrap();
+    let address = line.rsplit_once("address=").unwrap().1.trim().to_owned();
+    let open = async |key: &str| {
+        let mut request = format!("ws://{address}/").into_client_request().unwrap();
+        request.headers_mut().insert("MisKey", key.parse().unwrap());
+        let mut socket = client_async(request, TcpStream::connect(&address).await.unwrap()).await.unwrap().0;
+        socket.send(Message::Ping(Bytes::new())).await.unwrap();
+        assert!(matches!(socket.next().await, Some(Ok(Message::Pong(_)))));
+        socket
+    };
+    let mut sockets = Vec::new();
+    for key in &made[..WARM] {
+        sockets.push(open(key.reveal()).await);
+    }
+    let before = resident(&server);
+    for key in &made[WARM..] {
+        sockets.push(open(key.reveal()).await);
+    }
+    let each = resident(&server).saturating_sub(before) / HELD as u64;
+    assert!(each < MOST, "{each} KiB");
+    drop((sockets, server));
     for suffix in ["", ".lock"] {
         std::fs::remove_file(format!("{}{suffix}", keys.display())).unwrap();
     }
