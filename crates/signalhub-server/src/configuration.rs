@@ -170,7 +170,7 @@ configuration! {
     listen: Listen {
         /// The address of the hub, and of the publish API unless `publish.listen` is set.
         public: Address = Address::new("127.0.0.1:3000");
-        /// The address of `/health/live`, `/health/ready` and `/metrics`, for operators only; empty for none.
+        /// The address of `/health/live`, `/health/ready`, `/metrics` and the admin API, for operators only; empty for none.
         internal: Listener = Listener::At(Address::new("127.0.0.1:3001"));
         /// The address under which web pages reach the public listener, with the path that a reverse proxy removes, such as `https://example.com/realtime`: browsers are sent there with their tickets (`auth.tickets`). When it is absent, it is the one that the request was sent to.
         public_url: Option<PublicUrl> = None;
@@ -234,6 +234,8 @@ configuration! {
         tickets: TicketClients = TicketClients::Browsers;
         /// How long a ticket waits for its client, and after each negotiation for the next one, which comes if a transport cannot be opened. `limits.pending_negotiations` and its parts limit the tickets that wait.
         ticket_lifetime: Duration = Duration::from_secs(15);
+        /// How long a revocation of the admin API is kept, in memory: the longest lifetime of a token. A token that lives longer is accepted again afterwards.
+        revocation_memory: Duration = Duration::from_secs(24 * 60 * 60);
         /// Whether a token needs an organisation to publish. Without it, a token with a `publish` claim and no organisation may publish for every organisation.
         publish_requires_organisation: bool = false;
         /// Whether clients may replace the token of an open connection with `POST {hub}/refresh`, as clients of SignalR in .NET 11 do. Negotiations then tell them for how long their token is still valid. The method `Refresh` of the hub does the same for other clients, whatever this key says.
@@ -316,6 +318,11 @@ configuration! {
         failed_authentications: RateLimit = RateLimit::new(60, Duration::from_secs(60));
         /// How many file descriptors are kept free for the rest of the process (on Linux), beside 32 for the internal listener and 32 for `publish.listen`. When there are no others left, the sockets that have been idle for the longest time are closed in favour of new ones.
         file_descriptor_headroom: usize = 64;
+    }
+    /// The admin API, on the internal listener.
+    admin: Admin {
+        /// The token of the admin API, of at least 32 bytes, which operators send as `Authorization: Bearer`. Without it the admin API is off.
+        token: Option<SigningSecret> = None;
     }
     /// Which web pages may use the hub. Pages of the server's own origin always may. So may clients that are not web pages: those that send no `Origin`, or a valid bearer token in `Authorization`.
     cors: Cors {

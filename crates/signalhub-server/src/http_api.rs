@@ -2,6 +2,7 @@
 //!
 //! What all of them share stands beside them: problems, request ids, answers. Each route has a module of its own.
 
+pub(crate) mod admin;
 pub(crate) mod counts;
 pub(crate) mod health;
 mod method;
@@ -18,6 +19,7 @@ use http::{Request, Response};
 use signalhub::connections::{Body, BoxFuture, RequestBody, Respond};
 
 use crate::lifecycle::Lifecycle;
+use admin::AdminApi;
 use counts::Counts;
 use metrics::Metrics;
 use problem::{Problem, ProblemCode};
@@ -43,6 +45,7 @@ pub(crate) struct InternalRoutes {
     lifecycle: Lifecycle,
     metrics: Metrics,
     counts: Counts,
+    admin: AdminApi,
 }
 
 impl PublicRoutes {
@@ -62,18 +65,19 @@ impl PublicRoutes {
 }
 
 impl InternalRoutes {
-    pub(crate) fn new(lifecycle: Lifecycle, counts: Counts) -> Self {
-        Self { lifecycle, metrics: Metrics::new(counts.clone()), counts }
+    pub(crate) fn new(lifecycle: Lifecycle, counts: Counts, admin: AdminApi) -> Self {
+        Self { lifecycle, metrics: Metrics::new(counts.clone()), counts, admin }
     }
 
-    fn answer(&self, request: &Request<RequestBody>) -> Response<Body> {
+    async fn answer(&self, request: Request<RequestBody>) -> Response<Body> {
         let answer = match request.uri().path() {
             health::LIVE_PATH => health::live(request.method()),
             health::READY_PATH => {
                 health::ready(request.method(), self.lifecycle.phase(), || self.counts.missing_keys())
             }
             metrics::PATH => method::read_only(request.method(), || self.metrics.response()),
-            _ => not_found("the internal listener has /health/live, /health/ready and /metrics"),
+            path if path.starts_with(admin::PREFIX) => self.admin.answer(request).await,
+            _ => not_found("the internal listener has /health/live, /health/ready, /metrics and the admin API"),
         };
         answer.unwrap_or_else(|problem| {
             self.counts.count_problem(problem.code);
@@ -93,7 +97,7 @@ impl Respond for PublicRoutes {
 impl Respond for InternalRoutes {
     fn respond(self: Arc<Self>, request: Request<RequestBody>) -> BoxFuture<Response<Body>> {
         let id = request_id::of(&request);
-        Box::pin(async move { request_id::attach(id, self.answer(&request)) })
+        Box::pin(async move { request_id::attach(id, self.answer(request).await) })
     }
 }
 

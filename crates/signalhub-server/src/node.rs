@@ -23,6 +23,7 @@ use self::listeners::{internal, public, publishers};
 use crate::configuration::{
     self as settings, Configuration, DefaultGrants, Events, HistorySettings, HistoryStore, TicketClients,
 };
+use crate::http_api::admin::AdminApi;
 use crate::http_api::counts::{Counts, IssuerCounts};
 use crate::http_api::publish::PublishApi;
 use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
@@ -102,10 +103,9 @@ impl Node {
         counts = counts.with_issuers(IssuerCounts::new(auth, verifier.tokens, verifier.fetches.clone()));
         let internal = internal(configuration, tls.as_deref()).await?;
         internal.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
-        let routes = InternalRoutes::new(lifecycle.clone(), counts.clone());
+        let admin = AdminApi::new(configuration, guesses, server.revocations(), mis_keys);
+        let routes = InternalRoutes::new(lifecycle.clone(), counts.clone(), admin);
         let internal = internal.map(|(server, address)| (server.otherwise(routes), address));
-        let shutdown_delay = configuration.listen.shutdown_delay;
-        let key_expiry = KeyExpiry::new(&configuration.publish.clients, SystemTime::now());
         Ok(Self {
             server,
             address,
@@ -113,10 +113,10 @@ impl Node {
             internal,
             dialects,
             lifecycle,
-            shutdown_delay,
+            shutdown_delay: configuration.listen.shutdown_delay,
             counts,
             reloader,
-            key_expiry,
+            key_expiry: KeyExpiry::new(&configuration.publish.clients, SystemTime::now()),
             fetches: verifier.fetches,
         })
     }

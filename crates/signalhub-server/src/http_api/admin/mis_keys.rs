@@ -1,0 +1,91 @@
+//! `/admin/api/v1/miskeys`: the keys of PrintFactory, as `signalhub miskey` has them.
+
+use http::Response;
+use serde::{Deserialize, Serialize};
+use signalhub::connections::Body;
+use signalhub_dialects::printfactory::{KeyChange, KeyFileError, MisKeys, Notifications};
+use time::format_description::well_known::Rfc3339;
+
+use super::no_content;
+use crate::http_api::problem::{Problem, ProblemCode};
+use crate::http_api::response::json_response;
+
+/// The body of a request.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Request {
+    organisation: String,
+    user: String,
+    change: Change,
+}
+
+/// What is done with the key of a user.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Change {
+    Generate,
+    Regenerate,
+    Cancel,
+    NotificationsOn,
+    NotificationsOff,
+}
+
+#[derive(Serialize)]
+struct NewKey<'a> {
+    key: &'a str,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    organisation: String,
+    user: String,
+    notifications: Notifications,
+    created: String,
+}
+
+impl From<Change> for KeyChange {
+    fn from(change: Change) -> Self {
+        match change {
+            Change::Generate => Self::Generate,
+            Change::Regenerate => Self::Regenerate,
+            Change::Cancel => Self::Cancel,
+            Change::NotificationsOn => Self::Notifications(Notifications::On),
+            Change::NotificationsOff => Self::Notifications(Notifications::Off),
+        }
+    }
+}
+
+/// Changes the key of a user at once, and answers with a new key, which is not shown again.
+pub(super) async fn change(keys: MisKeys, request: Request) -> Result<Response<Body>, Problem> {
+    let Request { organisation, user, change } = request;
+    let key = blocking(move || keys.change(&organisation, &user, change.into())).await?;
+    tracing::info!(?change, "the key of a user of PrintFactory was changed");
+    Ok(key.map_or_else(no_content, |key| json_response(&NewKey { key: key.reveal() })))
+}
+
+/// Lists whose keys there are.
+pub(super) async fn list(keys: MisKeys) -> Result<Response<Body>, Problem> {
+    let entries = blocking(move || keys.file().list()).await?;
+    let entries = entries.into_iter().map(|entry| Entry {
+        organisation: entry.organisation.to_string(),
+        user: entry.user.to_string(),
+        notifications: entry.notifications,
+        created: entry.created.format(&Rfc3339).unwrap_or_default(),
+    });
+    Ok(json_response(&entries.collect::<Vec<_>>()))
+}
+
+/// Reads or writes the file without holding up other requests.
+async fn blocking<T: Send + 'static>(
+    act: impl FnOnce() -> Result<T, KeyFileError> + Send + 'static,
+) -> Result<T, Problem> {
+    let unavailable = |error: &dyn std::error::Error| {
+        tracing::error!(%error, "the file of MisKeys could not be read or replaced");
+        Problem::new(ProblemCode::Unavailable, "the file of MisKeys cannot be read or replaced")
+    };
+    let result = tokio::task::spawn_blocking(act).await.map_err(|error| unavailable(&error))?;
+    result.map_err(|error| match error {
+        KeyFileError::Key(error) => Problem::new(ProblemCode::InvalidMember, error.to_string()),
+        error => unavailable(&error),
+    })
+}

@@ -1,0 +1,56 @@
+//! `POST /admin/api/v1/revocations`: refuses tokens before they expire.
+
+use std::time::SystemTime;
+
+use serde::Deserialize;
+use signalhub::connections::{Revocation, RevokeError};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::http_api::problem::{Problem, ProblemCode};
+
+/// The body of a request: the tokens of a user, or one token.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Request {
+    user: Option<String>,
+    organisation: Option<String>,
+    before: Option<String>,
+    jti: Option<String>,
+}
+
+/// Reads what is to be revoked. Without `before` these are the tokens that were issued until now.
+pub(super) fn read(request: Request) -> Result<Revocation, Problem> {
+    let invalid = |detail: &str| Err(Problem::new(ProblemCode::InvalidMember, detail));
+    let is_empty = |text: &Option<String>| text.as_deref() == Some("");
+    if is_empty(&request.user) || is_empty(&request.organisation) || is_empty(&request.jti) {
+        return invalid("user, organisation and jti: expected texts that are not empty");
+    }
+    match request {
+        Request { user: None, organisation: None, before: None, jti: Some(id) } => Ok(Revocation::Token { id }),
+        Request { user: Some(user), organisation, before, jti: None } => {
+            let Ok(before) = before.map_or(Ok(SystemTime::now()), |text| time(&text)) else {
+                return invalid("before: expected a time such as \"2026-11-28T13:00:00Z\"");
+            };
+            Ok(Revocation::User { user, organisation, before })
+        }
+        _ => invalid("expected either jti alone, or user with organisation and before if they are needed"),
+    }
+}
+
+fn time(text: &str) -> Result<SystemTime, time::error::Parse> {
+    OffsetDateTime::parse(text, &Rfc3339).map(SystemTime::from)
+}
+
+/// What was revoked, for the log. Users and ids of tokens do not stand there.
+pub(super) fn kind(revocation: &Revocation) -> &'static str {
+    if let Revocation::Token { .. } = revocation { "token" } else { "user" }
+}
+
+pub(super) fn refused(error: RevokeError) -> Problem {
+    let code = match error {
+        RevokeError::InTheFuture => ProblemCode::InvalidMember,
+        _ => ProblemCode::Unavailable,
+    };
+    Problem::new(code, error.to_string())
+}

@@ -1,0 +1,160 @@
+//! The admin API of the internal listener.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use std::time::{Duration, SystemTime};
+
+use common::{Answer, Running, configuration, send, sign_claims};
+use http::Request;
+use http_body_util::Full;
+use serde_json::{Value, json};
+use signalhub_client::{Client, Disconnected};
+
+const TOKEN: &str = "a token of operators with enough bytes";
+
+async fn start(more: &str) -> Running {
+    Running::start(configuration(&format!("[admin]\ntoken = \"{TOKEN}\"\n{more}"))).await
+}
+
+/// Sends a request with a token to the internal listener.
+async fn call(node: &Running, method: &str, path: &str, token: Option<&str>, body: &str) -> Answer {
+    let mut request = Request::builder().method(method).uri(format!("{}/admin/api/v1/{path}", node.internal));
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    send(request.body(Full::from(body.to_owned())).unwrap()).await
+}
+
+async fn post(node: &Running, path: &str, body: &Value) -> Answer {
+    call(node, "POST", path, Some(TOKEN), &body.to_string()).await
+}
+
+#[tokio::test]
+async fn without_its_token_the_admin_api_does_nothing() {
+    let off = Running::start(configuration("")).await;
+    for token in [None, Some(TOKEN), Some("")] {
+        let answer = call(&off, "POST", "revocations", token, r#"{"jti":"a"}"#).await;
+        assert_eq!(answer.verdict(), "403 forbidden", "{token:?}");
+    }
+    off.stop().await;
+
+    let node = start("").await;
+    let user = sign_claims(&json!({"sub": "ann", "exp": 4_000_000_000_u64, "publish": ["*"]}));
+    for token in [None, Some("wrong"), Some(common::KEY), Some(&user), Some(&TOKEN[1..])] {
+        for path in ["revocations", "miskeys", "other"] {
+            let answer = call(&node, "POST", path, token, r#"{"jti":"a"}"#).await;
+            assert_eq!(answer.verdict(), "401 unauthenticated", "{token:?} {path}");
+        }
+    }
+    let public = Request::post(format!("{}/admin/api/v1/revocations", node.url))
+        .header("authorization", format!("Bearer {TOKEN}"));
+    assert_eq!(send(public.body(Full::from(r#"{"jti":"a"}"#)).unwrap()).await.verdict(), "404 not_found");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn wrong_tokens_are_slowed_down_and_the_right_one_is_still_accepted() {
+    let node = start("[limits]\nfailed_authentications = \"2/h\"").await;
+    let mut verdicts = Vec::new();
+    for token in ["a", "b", "c", TOKEN] {
+        verdicts.push(call(&node, "POST", "revocations", Some(token), r#"{"jti":"a"}"#).await.verdict());
+    }
+    assert_eq!(verdicts, ["401 unauthenticated", "401 unauthenticated", "429 too_many_failures", "204 -"]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn an_operator_revokes_the_tokens_of_a_user_and_one_token() {
+    let node = start("").await;
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let token = |user: &str, id: &str| {
+        sign_claims(&json!({"sub": user, "org": "acme", "jti": id, "iat": now - 10, "exp": now + 600}))
+    };
+    let (ann, ben) = (token("ann", "1"), token("ben", "2"));
+    let clients = [Client::connect(&node.hub(), Some(&ann)).await, Client::connect(&node.hub(), Some(&ben)).await];
+    let [of_ann, of_ben] = clients.map(Result::unwrap);
+
+    let revoked = post(&node, "revocations", &json!({"user": "ann", "organisation": "acme"})).await;
+    assert_eq!(revoked.verdict(), "204 -");
+    let ended = tokio::time::timeout(Duration::from_secs(20), of_ann.disconnected()).await.unwrap();
+    assert_eq!(ended, Disconnected::ByServer { error: None, allow_reconnect: false });
+    assert!(Client::connect(&node.hub(), Some(&ann)).await.is_err());
+    assert!(Client::connect(&node.hub(), Some(&ben)).await.is_ok());
+
+    assert_eq!(post(&node, "revocations", &json!({"jti": "2"})).await.verdict(), "204 -");
+    let ended = tokio::time::timeout(Duration::from_secs(20), of_ben.disconnected()).await.unwrap();
+    assert_eq!(ended, Disconnected::ByServer { error: None, allow_reconnect: false });
+    // Tokens that were issued after the time are not concerned.
+    let carl = token("carl", "3");
+    let before = json!({"user": "carl", "before": "2020-01-01T00:00:00+01:00"});
+    assert_eq!(post(&node, "revocations", &before).await.verdict(), "204 -");
+    assert!(Client::connect(&node.hub(), Some(&carl)).await.is_ok());
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn wrong_requests_of_operators_are_refused() {
+    let node = start("").await;
+    for (body, expected) in [
+        ("", "400 invalid_json"),
+        ("{", "400 invalid_json"),
+        ("[]", "400 invalid_member"),
+        ("{}", "400 invalid_member"),
+        (r#"{"user":""}"#, "400 invalid_member"),
+        (r#"{"jti":""}"#, "400 invalid_member"),
+        (r#"{"jti":5}"#, "400 invalid_member"),
+        (r#"{"jti":"a","user":"b"}"#, "400 invalid_member"),
+        (r#"{"organisation":"acme"}"#, "400 invalid_member"),
+        (r#"{"user":"a","before":"yesterday"}"#, "400 invalid_member"),
+        (r#"{"user":"a","before":"2999-01-01T00:00:00Z"}"#, "400 invalid_member"),
+        (r#"{"user":"a","more":1}"#, "400 invalid_member"),
+    ] {
+        assert_eq!(call(&node, "POST", "revocations", Some(TOKEN), body).await.verdict(), expected, "{body}");
+    }
+    let long = json!({"user": "a".repeat(20_000)});
+    assert_eq!(post(&node, "revocations", &long).await.verdict(), "413 body_too_large");
+    assert_eq!(call(&node, "GET", "revocations", Some(TOKEN), "").await.verdict(), "405 method_not_allowed");
+    assert_eq!(call(&node, "POST", "other", Some(TOKEN), "").await.verdict(), "404 not_found");
+    // PrintFactory is off.
+    assert_eq!(call(&node, "GET", "miskeys", Some(TOKEN), "").await.verdict(), "404 not_found");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn an_operator_changes_the_keys_of_printfactory_and_a_change_counts_at_once() {
+    let file = std::env::temp_dir().join(format!("signalhub-admin-{}.json", std::process::id()));
+    let _ = std::fs::remove_file(&file);
+    let node =
+        start(&format!("[dialects.printfactory]\nlisten = \"127.0.0.1:0\"\nkeys = {:?}", file.display().to_string()))
+            .await;
+    let change = async |change: &str| {
+        post(&node, "miskeys", &json!({"organisation": "acme", "user": "mis", "change": change})).await
+    };
+    let produce = async |key: &str| {
+        let url = format!("http://{}/api/v2/job/status", node.dialect("printfactory"));
+        let body = Full::from(r#"{"JobGUID":"dd6bddf6-74ba-4bd0-ac48-94a251a8eca6","StatusSpooler":"Ready"}"#);
+        let request = Request::post(url).header("miskey", key).header("content-type", "application/json");
+        send(request.body(body).unwrap()).await.status.as_u16()
+    };
+    let first = change("generate").await;
+    assert_eq!((first.status.as_u16(), &first.headers["cache-control"]), (200, &"no-store".parse().unwrap()));
+    let first = first.body["key"].as_str().unwrap().to_owned();
+    assert_eq!(produce(&first).await, 200);
+    assert_eq!(change("generate").await.verdict(), "400 invalid_member");
+    let second = change("regenerate").await.body["key"].as_str().unwrap().to_owned();
+    assert_eq!((produce(&first).await, produce(&second).await), (401, 200));
+
+    assert_eq!(change("notifications_off").await.verdict(), "204 -");
+    let listed = call(&node, "GET", "miskeys", Some(TOKEN), "").await.body;
+    assert_eq!((listed[0]["organisation"].as_str(), listed[0]["user"].as_str()), (Some("acme"), Some("mis")));
+    assert_eq!(listed[0]["notifications"], json!("off"));
+    assert!(!listed.to_string().contains(&second), "a list shows no key");
+    assert_eq!(change("cancel").await.verdict(), "204 -");
+    assert_eq!(produce(&second).await, 401);
+    assert_eq!(change("cancel").await.verdict(), "400 invalid_member");
+    assert_eq!(change("other").await.verdict(), "400 invalid_member");
+    node.stop().await;
+    std::fs::remove_file(&file).unwrap();
+}
