@@ -10,6 +10,7 @@ pub(crate) mod metrics;
 pub(crate) mod open_api;
 pub(crate) mod problem;
 pub(crate) mod publish;
+mod request_body;
 mod request_id;
 mod response;
 

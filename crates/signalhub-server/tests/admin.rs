@@ -11,6 +11,8 @@ use http::Request;
 use http_body_util::Full;
 use serde_json::{Value, json};
 use signalhub_client::{Client, Disconnected};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const TOKEN: &str = "a token of operators with enough bytes";
 
@@ -119,6 +121,20 @@ async fn wrong_requests_of_operators_are_refused() {
     assert_eq!(call(&node, "POST", "other", Some(TOKEN), "").await.verdict(), "404 not_found");
     // PrintFactory is off.
     assert_eq!(call(&node, "GET", "miskeys", Some(TOKEN), "").await.verdict(), "404 not_found");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_is_answered_as_elsewhere() {
+    let node = start("[limits]\nbody_timeout = \"100ms\"").await;
+    let mut socket = TcpStream::connect(node.internal.strip_prefix("http://").unwrap()).await.unwrap();
+    let head = format!(
+        "POST /admin/api/v1/revocations HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\ncontent-length: 9\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    socket.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 408");
     node.stop().await;
 }
 

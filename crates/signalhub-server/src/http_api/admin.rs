@@ -5,11 +5,10 @@ mod revocations;
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use http::header::CACHE_CONTROL;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use signalhub::connections::{Body, GuessLimit, RequestBody, Revocations, authorization_token};
@@ -17,13 +16,14 @@ use signalhub_dialects::printfactory::MisKeys;
 
 use super::not_found;
 use super::problem::{Problem, ProblemCode};
-use crate::configuration::{Configuration, KeyDigest, SigningSecret};
+use super::request_body::{self, BodyLimits};
+use crate::configuration::{ByteSize, Configuration, KeyDigest, SigningSecret};
 
 /// The beginning of the paths of the admin API.
 pub(super) const PREFIX: &str = "/admin/api/v1/";
 
 /// How many bytes the body of a request may have.
-const LONGEST_BODY: usize = 16 * 1024;
+const LONGEST_BODY: ByteSize = ByteSize::kibibytes(16);
 
 /// Answers the requests of the admin API.
 #[derive(Debug)]
@@ -33,6 +33,7 @@ pub(crate) struct AdminApi {
     guesses: Option<GuessLimit>,
     revocations: Revocations,
     revocation_memory: Duration,
+    body: BodyLimits,
     /// The keys of PrintFactory, if the dialect is on.
     mis_keys: Option<MisKeys>,
 }
@@ -51,6 +52,12 @@ impl AdminApi {
             revocations,
             revocation_memory: configuration.auth.revocation_memory,
             mis_keys,
+            body: BodyLimits {
+                size: LONGEST_BODY,
+                size_of: "the admin API",
+                time: configuration.limits.body_timeout,
+                time_of: "limits.body_timeout",
+            },
         }
     }
 
@@ -61,7 +68,7 @@ impl AdminApi {
         let mut response = match head.uri.path().strip_prefix(PREFIX) {
             Some("revocations") => {
                 only_post(&head)?;
-                let revocation = revocations::read(read(body).await?)?;
+                let revocation = revocations::read(read(&head, body, self.body).await?)?;
                 self.revocations.revoke(&revocation, self.revocation_memory).map_err(revocations::refused)?;
                 tracing::info!(kind = revocations::kind(&revocation), "credentials were revoked");
                 no_content()
@@ -79,7 +86,7 @@ impl AdminApi {
         };
         match head.method {
             Method::GET => mis_keys::list(keys.clone()).await,
-            Method::POST => mis_keys::change(keys.clone(), read(body).await?).await,
+            Method::POST => mis_keys::change(keys.clone(), read(head, body, self.body).await?).await,
             _ => Err(Problem::method_not_allowed("GET, POST")),
         }
     }
@@ -89,16 +96,21 @@ impl AdminApi {
         let Some(token) = &self.token else {
             return Err(Problem::new(ProblemCode::Forbidden, "the admin API is off: admin.token is not configured"));
         };
-        let unauthenticated = |detail| Err(Problem::new(ProblemCode::Unauthenticated, detail));
         match authorization_token(head) {
-            Some(given) if KeyDigest::of(given.as_bytes()) == *token => Ok(()),
-            Some(_) => match self.guesses.as_ref().map(|limit| limit.count(head)) {
-                Some(Err(after)) => Err(Problem::too_many_failures(after)),
-                Some(Ok(())) | None => unauthenticated("the token is not that of admin.token"),
-            },
-            None => unauthenticated("Authorization: Bearer with the token of admin.token is missing"),
+            Some(given) if is_equal(KeyDigest::of(given.as_bytes()), *token) => Ok(()),
+            Some(_) => {
+                Err(Problem::wrong_credentials(self.guesses.as_ref(), head, "the token is not that of admin.token"))
+            }
+            None => Err(Problem::new(
+                ProblemCode::Unauthenticated,
+                "Authorization: Bearer with the token of admin.token is missing",
+            )),
         }
     }
+}
+
+fn is_equal(given: KeyDigest, known: KeyDigest) -> bool {
+    verify_slices_are_equal(given.bytes(), known.bytes()).is_ok()
 }
 
 fn only_post(head: &Parts) -> Result<(), Problem> {
@@ -112,14 +124,8 @@ fn no_content() -> Response<Body> {
 }
 
 /// Reads the body of a request as JSON, whatever its content type says.
-async fn read<T: DeserializeOwned>(body: RequestBody) -> Result<T, Problem> {
-    let body = Limited::new(body, LONGEST_BODY).collect().await;
-    let body: Bytes = body.map(|body| body.to_bytes()).map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            return Problem::new(ProblemCode::BodyTooLarge, format!("a body may have {LONGEST_BODY} bytes here"));
-        }
-        Problem::new(ProblemCode::IncompleteBody, error.to_string())
-    })?;
+async fn read<T: DeserializeOwned>(head: &Parts, body: RequestBody, limits: BodyLimits) -> Result<T, Problem> {
+    let body = request_body::read(&head.headers, body, limits).await?;
     serde_json::from_slice(&body).map_err(|error| {
         let code = match error.classify() {
             Category::Data => ProblemCode::InvalidMember,

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
-use signalhub::connections::Body;
+use signalhub::connections::{Body, GuessLimit};
 
 use super::response::json_response;
 
@@ -114,6 +115,14 @@ impl Problem {
     pub(crate) fn too_many_failures(after: Duration) -> Self {
         let detail = "too many wrong keys and tokens have come from this address (limits.failed_authentications)";
         Self { retry_after: Some(after), ..Self::new(ProblemCode::TooManyFailures, detail) }
+    }
+
+    /// Counts wrong credentials as a guess of their address, and makes the problem for them.
+    pub(crate) fn wrong_credentials(guesses: Option<&GuessLimit>, head: &Parts, detail: &str) -> Self {
+        match guesses.map(|limit| limit.count(head)) {
+            Some(Err(after)) => Self::too_many_failures(after),
+            Some(Ok(())) | None => Self::new(ProblemCode::Unauthenticated, detail),
+        }
     }
 
     /// Makes a 429 problem with this `Retry-After`.

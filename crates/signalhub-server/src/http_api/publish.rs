@@ -6,7 +6,6 @@ pub(crate) mod cloud_event;
 pub(crate) mod content;
 pub(crate) mod publish_body;
 mod rate;
-mod request_body;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +24,9 @@ use tracing::Instrument;
 
 use super::counts::PublishCounters;
 use super::problem::{Details, Problem, ProblemCode};
+use super::request_body::{self, BodyLimits, BoxError};
 use super::response::json_response;
-use crate::configuration::{ByteSize, Publish};
+use crate::configuration::Publish;
 use crate::lifecycle::{Lifecycle, Phase};
 use authorize::{Authorizer, Publisher};
 use cloud_event::CloudEvent;
@@ -46,8 +46,7 @@ pub(crate) struct PublishApi {
     broker: Broker,
     authorizer: Authorizer,
     allowances: Allowances,
-    maximum_body_size: ByteSize,
-    body_timeout: Duration,
+    body: BodyLimits,
     maximum_batch_size: usize,
     lifecycle: Lifecycle,
     refused: Arc<PublishCounters>,
@@ -61,8 +60,12 @@ impl PublishApi {
             allowances: Allowances::new(settings.rate),
             refused: Arc::new(PublishCounters::new(authorizer.client_counters())),
             authorizer,
-            maximum_body_size: settings.maximum_body_size,
-            body_timeout: settings.body_timeout,
+            body: BodyLimits {
+                size: settings.maximum_body_size,
+                size_of: "publish.maximum_body_size",
+                time: settings.body_timeout,
+                time_of: "publish.body_timeout",
+            },
             maximum_batch_size: settings.maximum_batch_size.get(),
             lifecycle,
             readers: Vec::new(),
@@ -139,7 +142,7 @@ impl PublishApi {
                 return Err(problem);
             }
         };
-        let body = request_body::read(headers, body, self.maximum_body_size, self.body_timeout).await?;
+        let body = request_body::read(headers, body, self.body).await?;
         match Content::read(media, &body, self.maximum_batch_size)? {
             Content::One(value) => {
                 self.wait_for_readers(READERS_WAIT).await;
@@ -203,9 +206,6 @@ impl PublishApi {
         })
     }
 }
-
-/// An error while a body is read.
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The result of an item of a batch.
 #[derive(Serialize)]

@@ -129,10 +129,7 @@ impl Authorizer {
 
     /// Counts wrong credentials, and refuses them.
     fn wrong(&self, head: &Parts, detail: &str) -> Problem {
-        match self.guesses.as_ref().map(|limit| limit.count(head)) {
-            Some(Err(after)) => Problem::too_many_failures(after),
-            Some(Ok(())) | None => Problem::new(ProblemCode::Unauthenticated, detail),
-        }
+        Problem::wrong_credentials(self.guesses.as_ref(), head, detail)
     }
 }
 

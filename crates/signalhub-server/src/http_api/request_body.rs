@@ -1,4 +1,4 @@
-//! Reads the body of a publish request, within its limits.
+//! Reads the body of a request, within its limits.
 
 use std::time::Duration;
 
@@ -10,21 +10,32 @@ use hyper::body::Body as HttpBody;
 use signalhub::connections::BodyError;
 use tokio::time::timeout;
 
-use super::BoxError;
+use super::problem::{Problem, ProblemCode};
 use crate::configuration::ByteSize;
-use crate::http_api::problem::{Problem, ProblemCode};
 
 /// How many more bytes of a body that is too large are read, and for how long.
 const MOST_DISCARDED: usize = 16 << 20;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Reads a body of at most `limit` bytes within `time`.
-pub(super) async fn read<B>(headers: &HeaderMap, mut body: B, limit: ByteSize, time: Duration) -> Result<Bytes, Problem>
+/// An error while a body is read.
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long a body may be and may take, and which configuration keys say so. A limit without a key is named by where it holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BodyLimits {
+    pub(super) size: ByteSize,
+    pub(super) size_of: &'static str,
+    pub(super) time: Duration,
+    pub(super) time_of: &'static str,
+}
+
+/// Reads a body within its limits.
+pub(super) async fn read<B>(headers: &HeaderMap, mut body: B, limits: BodyLimits) -> Result<Bytes, Problem>
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
-    let too_large =
-        || Problem::new(ProblemCode::BodyTooLarge, format!("a body may have {limit} (publish.maximum_body_size)"));
+    let BodyLimits { size: limit, size_of, time, time_of } = limits;
+    let too_large = || Problem::new(ProblemCode::BodyTooLarge, format!("a body may have {limit} ({size_of})"));
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit.bytes()) {
         discard(headers, body).await;
@@ -42,7 +53,7 @@ where
             Err(Problem::new(code, error.to_string()))
         }
         Err(_) => {
-            let detail = format!("the body did not arrive within {time:?} (publish.body_timeout)");
+            let detail = format!("the body did not arrive within {time:?} ({time_of})");
             Err(Problem::new(ProblemCode::BodyTimeout, detail))
         }
     }
