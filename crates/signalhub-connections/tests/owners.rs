@@ -20,11 +20,7 @@ impl Authenticate for Named {
             return Authentication::Missing;
         };
         let mut parts = text.split(';');
-        let name = parts.next().unwrap();
-        let mut identity = match name.split_once('@') {
-            Some((user, organisation)) => Identity::user(user).with_organisation(organisation),
-            None => Identity::user(name),
-        };
+        let mut identity = user_at_organisation(parts.next().unwrap());
         if let Some(role) = parts.next() {
             identity = identity.with_claim("role", role);
         }

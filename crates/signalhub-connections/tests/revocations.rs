@@ -20,11 +20,7 @@ impl Authenticate for Named {
         let header = request.headers.get("user").and_then(|name| name.to_str().ok());
         let Some(text) = authorization_token(request).or(header) else { return Authentication::Missing };
         let mut parts = text.split(';');
-        let name = parts.next().unwrap();
-        let mut identity = match name.split_once('@') {
-            Some((user, organisation)) => Identity::user(user).with_organisation(organisation),
-            None => Identity::user(name),
-        };
+        let mut identity = user_at_organisation(parts.next().unwrap());
         if let Some(iat) = parts.next().and_then(|iat| iat.parse::<u64>().ok()) {
             identity = identity.with_claim("iat", iat);
         }

@@ -236,6 +236,14 @@ pub async fn answer(socket: &mut (impl AsyncRead + Unpin)) -> Answer {
     answer
 }
 
+/// Reads the identity of `user[@organisation]`.
+pub fn user_at_organisation(name: &str) -> Identity {
+    match name.split_once('@') {
+        Some((user, organisation)) => Identity::user(user).with_organisation(organisation),
+        None => Identity::user(name),
+    }
+}
+
 /// Expects the server to end the connection, and returns what it sent before.
 pub async fn closed(socket: &mut (impl AsyncRead + Unpin)) -> String {
     let mut rest = Vec::new();
