@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "stateful_simulation/seed.rs"]
+#[path = "support/seed.rs"]
 mod seed;
 
 use std::collections::HashMap;

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../support/seed.rs"]
 mod seed;
 mod subscriber;
 

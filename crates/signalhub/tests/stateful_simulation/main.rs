@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod client;
+#[path = "../support/seed.rs"]
 mod seed;
 
 use std::sync::{Arc, Mutex};
