@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::catalogue::{Catalogue, CatalogueError};
 use crate::delivery::Delivery;
-use crate::event::Event;
+use crate::event::{Event, EventId};
 use crate::filter::Filter;
 use crate::log::{Bounds, Declared, Expired, HistoryCounts, Page, Recent};
 use crate::name::{EventName, NameError};
@@ -152,7 +152,8 @@ impl Broker {
             check(&event.payload).map_err(PublishError::Payload)?;
         }
         event.node = Some(Arc::clone(&self.core.node));
-        let id = EventId { epoch: self.core.epoch, serial: self.core.serial.fetch_add(1, Ordering::Relaxed) };
+        let id = EventId::new(self.core.epoch, self.core.serial.fetch_add(1, Ordering::Relaxed));
+        event.id = Some(id);
         let shard = self.core.shards.shard_of(&event.name);
         let queue = &self.core.queues[shard];
         // An event that is larger than all that may be in flight goes alone.
@@ -342,19 +343,6 @@ impl Broker {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.core.epoch
-    }
-}
-
-/// Identifies a published event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct EventId {
-    epoch: Epoch,
-    serial: u64,
-}
-
-impl fmt::Display for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.epoch, self.serial)
     }
 }
 

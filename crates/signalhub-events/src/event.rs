@@ -1,5 +1,6 @@
 //! What is published.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use time::OffsetDateTime;
 use crate::action::Action;
 use crate::name::check_length;
 use crate::name::{EventName, NameError, Organisation, ResourceName};
+use crate::position::Epoch;
 use crate::resources::Resources;
 
 /// Holds one thing that happened, as it was published.
@@ -24,6 +26,8 @@ pub struct Event {
     pub organisation: Option<Organisation>,
     /// The sender, as JSON in the form that the publisher uses. The broker does not read it. `None` if the publisher gave none.
     pub sender: Option<Bytes>,
+    /// Identifies it. [`Broker::publish`](crate::Broker::publish) sets it, so it is always there in a [`Delivery`](crate::Delivery).
+    pub id: Option<EventId>,
     /// The id of the node that took it from its publisher; [`Broker::publish`](crate::Broker::publish) sets it, so it is always there
     /// in a [`Delivery`](crate::Delivery).
     pub node: Option<Arc<str>>,
@@ -45,6 +49,7 @@ impl Event {
             action: None,
             organisation: None,
             sender: None,
+            id: None,
             node: None,
             created: OffsetDateTime::now_utc(),
             expires: None,
@@ -98,7 +103,8 @@ impl Event {
     /// Returns how many bytes of the publisher it holds in memory: its names, its sender and its payload.
     pub(crate) fn size(&self) -> usize {
         // All events of a node share the text of its id.
-        let Self { name, resource, action: _, organisation, sender, node: _, created: _, expires: _, payload } = self;
+        let Self { name, resource, action: _, organisation, sender, id: _, node: _, created: _, expires: _, payload } =
+            self;
         let names = name.as_str().len()
             + resource.as_ref().map_or(0, |resource| resource.as_str().len())
             + organisation.as_ref().map_or(0, |organisation| organisation.as_str().len());
@@ -115,5 +121,38 @@ impl Event {
     #[must_use]
     pub fn resources(&self) -> Resources {
         if self.resource.is_some() || self.action.is_some() { Resources::With } else { Resources::Without }
+    }
+}
+
+/// Identifies a published event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EventId {
+    run: Epoch,
+    serial: u64,
+}
+
+impl EventId {
+    /// Identifies the `serial`th event of a run of a broker.
+    #[must_use]
+    pub const fn new(run: Epoch, serial: u64) -> Self {
+        Self { run, serial }
+    }
+
+    /// Returns the run of the broker that took the event.
+    #[must_use]
+    pub const fn run(&self) -> Epoch {
+        self.run
+    }
+
+    /// Returns the number of the event among those of the run, over all names.
+    #[must_use]
+    pub const fn serial(&self) -> u64 {
+        self.serial
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.run, self.serial)
     }
 }

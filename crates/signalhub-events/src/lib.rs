@@ -43,6 +43,7 @@ mod catalogue;
 mod delivery;
 mod event;
 mod filter;
+mod idempotency;
 mod index;
 mod log;
 mod name;
@@ -56,13 +57,17 @@ mod subscriber;
 mod subscriptions;
 
 pub use action::Action;
-pub use broker::{Broker, BrokerBuilder, EventId, PayloadCheck, Progress, PublishError, Receipt};
+pub use broker::{Broker, BrokerBuilder, PayloadCheck, Progress, PublishError, Receipt};
 pub use catalogue::{Catalogue, CatalogueError, UnknownEvents};
 pub use delivery::{Audience, Deliveries, Delivery, EncodingKey};
-pub use event::Event;
+pub use event::{Event, EventId};
 pub use filter::Filter;
+pub use idempotency::{Fingerprint, Idempotency, IdempotencyKey};
 pub use index::Added;
-pub use log::{Bounds, History, HistoryCounts, HistoryLimits, Page};
+pub use log::{
+    Append, Bounds, Declared, Durability, Durations, History, HistoryCounts, HistoryLimits, Log, LogCounts, LogFuture,
+    LogUnavailable, Opened, Page, ReadRange, Reset, StoredPublish,
+};
 pub use name::{EventName, LONGEST_NAME, NameError, Organisation, ResourceName};
 pub use position::{Epoch, Position, PositionError};
 pub use replay::{Gap, GapReason, GoLive, Replay, Since, Step};

@@ -1,13 +1,18 @@
 //! The history of events: what is kept of each name, and how it is read.
 
+mod external;
 mod recent;
 
 use std::sync::Arc;
 
 use crate::event::Event;
 use crate::position::{Epoch, Position};
+pub use external::{
+    Append, Durability, Durations, Log, LogCounts, LogFuture, LogUnavailable, Opened, ReadRange, Reset, StoredPublish,
+};
+pub use recent::Declared;
 pub use recent::HistoryLimits;
-pub(crate) use recent::{Declared, Expired, Recent};
+pub(crate) use recent::{Expired, Recent};
 
 /// Where the events of a broker are kept after they were offered to their subscribers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

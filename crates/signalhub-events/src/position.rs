@@ -13,6 +13,12 @@ impl Epoch {
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
+
+    /// Returns its number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
 }
 
 impl fmt::Display for Epoch {

@@ -76,8 +76,10 @@ impl Entry {
 
 /// Whether the catalogue has the name of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Declared {
+pub enum Declared {
+    /// It does.
     Yes,
+    /// It does not.
     No,
 }
 

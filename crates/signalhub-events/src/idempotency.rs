@@ -1,0 +1,46 @@
+//! Idempotent publishing: what identifies a publish, so that a repeat of it publishes nothing.
+
+/// Identifies one publish of one publisher. Whoever creates it mixes both into a digest, so that publishers cannot meet each other's keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey([u8; 16]);
+
+impl IdempotencyKey {
+    /// Wraps the digest of a publisher and the key that it gave.
+    #[must_use]
+    pub const fn new(digest: [u8; 16]) -> Self {
+        Self(digest)
+    }
+
+    /// Returns the digest.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+/// Stands for the content of a publish: a repeat has the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint(u64);
+
+impl Fingerprint {
+    /// Wraps a hash of the content. It must not depend on the process, because repeats may come after a restart.
+    #[must_use]
+    pub const fn new(hash: u64) -> Self {
+        Self(hash)
+    }
+
+    /// Returns the hash.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// What tells a repeat of a publish from another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Idempotency {
+    /// Identifies the publish.
+    pub key: IdempotencyKey,
+    /// Stands for its content.
+    pub fingerprint: Fingerprint,
+}
