@@ -26,6 +26,7 @@ mod action;
 #[cfg(feature = "broker")]
 pub mod broker;
 mod grant_claim;
+mod idempotency_key;
 mod licence_activated;
 pub mod members;
 mod notification;
@@ -38,9 +39,11 @@ mod resource_changed;
 mod sender;
 mod subscription_request;
 mod timestamp;
+mod wait;
 
 pub use action::{Action, UnknownAction, UnknownCode};
 pub use grant_claim::{GRANTS_CLAIM, GrantClaim};
+pub use idempotency_key::{IdempotencyKey, InvalidIdempotencyKey};
 pub use licence_activated::{LICENCE_ACTIVATED, LicenceActivated};
 pub use notification::Notification;
 #[cfg(feature = "http")]
@@ -49,10 +52,11 @@ pub use notifier::{Credentials, NotifierError};
 pub use notifier::{Notifier, NotifyError};
 pub use payload::{CanonicalPayload, PayloadError};
 pub use publish_body::{NotificationEvent, PublishBody, PublishSender};
-pub use receipt::Receipt;
+pub use receipt::{Delivered, Receipt};
 pub use resource_changed::{RESOURCES_CHANGED, ResourceChanged, ResourceInfo};
 pub use sender::{NotificationSender, UserIdentity};
 #[cfg(feature = "https")]
 pub use signalhub_tls_client::{CaError, TlsProblem};
 pub use subscription_request::{RequestedSince, SubscriptionRequest, SubscriptionRequestResource};
 pub use timestamp::{format_timestamp, parse_timestamp};
+pub use wait::{UnknownWait, Wait};
