@@ -62,7 +62,7 @@ pub use catalogue::{Catalogue, CatalogueError, UnknownEvents};
 pub use delivery::{Audience, Deliveries, Delivery, EncodingKey};
 pub use event::{Event, EventId};
 pub use filter::Filter;
-pub use idempotency::{Fingerprint, Idempotency, IdempotencyKey};
+pub use idempotency::{Fingerprint, Idempotency, IdempotencyCounts, IdempotencyKey, IdempotencyLimits};
 pub use index::Added;
 pub use log::{
     Append, Bounds, Declared, Durability, Durations, History, HistoryCounts, HistoryLimits, Log, LogCounts, LogFuture,
