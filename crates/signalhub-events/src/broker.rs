@@ -1,38 +1,36 @@
 //! The broker: takes events in and offers them to their subscribers.
 
 mod builder;
+mod core;
 mod fan_out;
+mod kept;
+mod receipt;
+mod shard_queue;
 mod undeclared;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
-use time::OffsetDateTime;
-use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
-use crate::catalogue::{Catalogue, CatalogueError};
-use crate::delivery::Delivery;
-use crate::event::{Event, EventId};
+use self::core::Core;
+use crate::catalogue::Catalogue;
+use crate::event::Event;
 use crate::filter::Filter;
-use crate::log::{Bounds, Declared, Expired, HistoryCounts, Page, Recent};
-use crate::name::{EventName, NameError};
+use crate::idempotency::IdempotencyCounts;
+#[cfg(doc)]
+use crate::log::History;
+use crate::log::{Bounds, HistoryCounts, LogCounts, LogUnavailable, Page, ReadRange};
+use crate::name::EventName;
 use crate::position::{Epoch, Position};
 use crate::replay::GoLive;
 use crate::scope::Scope;
-use crate::shards::Shards;
 use crate::subscribe_error::SubscribeError;
 use crate::subscriber::Subscriber;
 use crate::subscriptions::Subscriptions;
 pub use builder::BrokerBuilder;
-use fan_out::Matched;
-use undeclared::Undeclared;
-
-/// How many bytes of events may be in flight before publishers wait. An event is in flight from its publish until every subscriber that it
-/// matched was offered it.
-const IN_FLIGHT: u32 = 4 << 20;
+pub use receipt::{PublishError, PublishOptions, Published, Receipt, Repeat};
 
 /// Takes events in, gives each its position, and offers it to the subscribers that want and may see it.
 ///
@@ -41,24 +39,6 @@ const IN_FLIGHT: u32 = 4 << 20;
 #[derive(Debug, Clone)]
 pub struct Broker {
     core: Arc<Core>,
-}
-
-#[derive(Debug)]
-struct Core {
-    node: Arc<str>,
-    epoch: Epoch,
-    serial: AtomicU64,
-    catalogue: Arc<Catalogue>,
-    undeclared: Mutex<Undeclared>,
-    payload_checks: RwLock<Vec<PayloadCheck>>,
-    observers: RwLock<Observers>,
-    shards: Arc<Shards>,
-    published: AtomicU64,
-    matched: AtomicU64,
-    queues: Vec<ShardQueue>,
-    in_flight: Arc<Semaphore>,
-    /// `None` if no events are kept. It is locked last.
-    recent: Option<Mutex<Recent>>,
 }
 
 /// Checks a payload, and returns why it cannot be sent to the subscribers; see [`Broker::check_payloads`].
@@ -82,25 +62,6 @@ impl fmt::Debug for Observers {
     }
 }
 
-/// The queue of events in front of the task of one shard.
-#[derive(Debug)]
-struct ShardQueue {
-    /// Events are sent and kept while the lock is held, so that the order of the offsets is the order of the deliveries and of the
-    /// history, also of undeclared names.
-    offsets: Mutex<Offsets>,
-    sender: mpsc::Sender<Matched>,
-    /// How many events were offered to all subscribers that they matched.
-    offered: Arc<AtomicU64>,
-}
-
-#[derive(Debug, Default)]
-struct Offsets {
-    /// The offset of the latest event of each declared name.
-    declared: HashMap<EventName, u64>,
-    /// How many events were sent to the task of the shard.
-    sent: u64,
-}
-
 /// How far the deliveries of a name have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
@@ -110,22 +71,6 @@ pub struct Progress {
     pub published: u64,
     /// How many of the events of the shard were offered to all subscribers that they matched.
     pub offered: u64,
-}
-
-impl ShardQueue {
-    fn lock(&self) -> MutexGuard<'_, Offsets> {
-        self.offsets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Core {
-    fn recent(&self) -> Option<MutexGuard<'_, Recent>> {
-        self.recent.as_ref().map(|recent| recent.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn declared(&self, name: &EventName) -> Declared {
-        if self.catalogue.resources(name).is_some() { Declared::Yes } else { Declared::No }
-    }
 }
 
 impl Broker {
@@ -138,78 +83,63 @@ impl Broker {
     /// Publishes an event. It returns as soon as the matching subscribers are known; the deliveries follow.
     ///
     /// An event that is past its expiry takes a position but is not delivered. With many events or bytes in flight to
-    /// subscribers, the publisher waits for the broker, never for a subscriber. A future that is dropped before it completes
-    /// has published nothing.
+    /// subscribers, the publisher waits for the broker, never for a subscriber. If a [store](History::Log) keeps the events, it also waits
+    /// until the event is written. A future that is dropped before it completes has published nothing, unless the event is on its way
+    /// into the store.
     ///
     /// # Errors
     /// Refuses what the catalogue does not know or [its checks](Catalogue::with_check) refuse, names that are too long, and payloads that
     /// [some subscribers could not get](Self::check_payloads). A refused event was not published.
-    pub async fn publish(&self, mut event: Event) -> Result<Receipt, PublishError> {
-        event.check_names()?;
-        self.core.catalogue.check(&event.name, event.resources())?;
-        self.core.catalogue.check_event(&event).map_err(PublishError::Payload)?;
-        for check in &*self.core.payload_checks.read().unwrap_or_else(PoisonError::into_inner) {
-            check(&event.payload).map_err(PublishError::Payload)?;
-        }
-        event.node = Some(Arc::clone(&self.core.node));
-        let id = EventId::new(self.core.epoch, self.core.serial.fetch_add(1, Ordering::Relaxed));
-        event.id = Some(id);
-        let shard = self.core.shards.shard_of(&event.name);
-        let queue = &self.core.queues[shard];
-        // An event that is larger than all that may be in flight goes alone.
-        let bytes = u32::try_from(event.size()).unwrap_or(u32::MAX).clamp(1, IN_FLIGHT);
-        let in_flight = Arc::clone(&self.core.in_flight).acquire_many_owned(bytes).await;
-        let in_flight = in_flight.map_err(|_| PublishError::Closed)?;
-        let slot = queue.sender.reserve().await.map_err(|_| PublishError::Closed)?;
-        let mut found = Vec::new();
-        let mut offsets = queue.lock();
-        let position = Position::new(self.core.epoch, self.next_offset(&mut offsets.declared, &event.name));
-        let expired = if event.is_expired(OffsetDateTime::now_utc()) { Expired::Yes } else { Expired::No };
-        if expired == Expired::No {
-            self.core.observers.read().unwrap_or_else(PoisonError::into_inner).call(&event);
-            self.core.shards.lock(shard).matching(&event, &mut found);
-        }
-        let receipt = Receipt { id, position, matched: found.len() };
-        let event = Arc::new(event);
-        if let Some(mut recent) = self.core.recent() {
-            let declared = || self.core.declared(&event.name);
-            recent.push(&event, position.offset(), expired, declared, Instant::now());
-        }
-        offsets.sent += 1;
-        slot.send(Matched { delivery: Delivery::new(event, position), found, in_flight });
-        drop(offsets);
-        self.core.published.fetch_add(1, Ordering::Relaxed);
-        self.core.matched.fetch_add(receipt.matched as u64, Ordering::Relaxed);
-        Ok(receipt)
+    pub async fn publish(&self, event: Event) -> Result<Receipt, PublishError> {
+        self.publish_with(event, PublishOptions::default()).await.map(|published| published.receipt)
     }
 
-    /// The first offset of a name is 1, or higher if undeclared names were [forgotten](BrokerBuilder::undeclared_names).
-    fn next_offset(&self, declared: &mut HashMap<EventName, u64>, name: &EventName) -> u64 {
-        let Core { catalogue, shards, undeclared, .. } = &*self.core;
-        if let Some(offset) = declared.get_mut(name) {
-            *offset += 1;
-            return *offset;
-        }
-        if catalogue.resources(name).is_some() {
-            declared.insert(name.clone(), 1);
-            return 1;
-        }
-        let is_wanted = |name: &EventName| shards.lock(shards.shard_of(name)).knows(name);
-        undeclared.lock().unwrap_or_else(PoisonError::into_inner).next_offset(name, is_wanted)
+    /// As [`publish`](Self::publish), with more to ask for.
+    ///
+    /// A repeat publishes nothing, and has the id and the position of the first publish in its receipt. If that is under way, it waits
+    /// for it.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish), and if the idempotency key belongs to another event, or the event cannot be made durable.
+    pub async fn publish_with(&self, event: Event, options: PublishOptions) -> Result<Published, PublishError> {
+        self.core.check(&event)?;
+        self.core.publish(event, options).await.map(|receipt| Published { receipt })
     }
 
     /// Returns which events of a name are kept, and the offset of its latest event.
     #[must_use]
     pub fn bounds(&self, event: &EventName) -> Bounds {
-        self.bounds_at(&self.queue_of(event).lock(), event)
+        self.core.bounds_at(&self.core.queue_of(event).lock(), event)
     }
 
-    /// Reads at most `most` of the kept events of a name, of any organisation, behind the offset `after`. The page is empty if no events
-    /// are kept.
-    #[must_use]
-    pub fn read(&self, event: &EventName, after: u64, most: usize) -> Page {
-        let recent = self.core.recent();
-        recent.map_or_else(|| Page::empty(after), |mut recent| recent.read(event, after, most, Instant::now()))
+    /// Reads at most `most` of the kept events of a name, of any organisation, behind the position `after`. Events that were not offered
+    /// to their subscribers yet are left out. The page is empty if no events are kept.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or has begun a new epoch since the position was given.
+    pub async fn read(&self, event: &EventName, after: Position, most: usize) -> Result<Page, LogUnavailable> {
+        let range = {
+            let offsets = self.core.queue_of(event).lock();
+            let Bounds { epoch, first, top } = self.core.bounds_at(&offsets, event);
+            let (Some(first), Some(mut recent)) = (first, self.core.kept.recent()) else {
+                return Ok(Page::empty(after.offset()));
+            };
+            if epoch != after.epoch() {
+                return Err(LogUnavailable);
+            }
+            let page = recent.read(event, after.offset(), most, Instant::now());
+            match self.core.kept.log() {
+                Some(_) if after.offset() < top && after.offset() + 1 < page.first => {
+                    ReadRange::new(event.clone(), after.offset(), top, most)
+                }
+                Some(_) => return Ok(Page { first, ..page }),
+                None => return Ok(page),
+            }
+        };
+        match self.core.kept.log() {
+            Some(log) => log.read(range).await,
+            None => Ok(Page::empty(after.offset())),
+        }
     }
 
     /// Adds filters for one event to the subscriptions of a subscriber that has got its earlier events by a replay.
@@ -228,54 +158,60 @@ impl Broker {
         when: GoLive,
         mut send: impl FnMut(Position, Arc<Event>),
     ) -> Result<Option<Position>, SubscribeError> {
-        let offsets = self.queue_of(event).lock();
-        let Bounds { top, .. } = self.bounds_at(&offsets, event);
+        let offsets = self.core.queue_of(event).lock();
+        let latest = self.core.bounds_at(&offsets, event).position();
         if let GoLive::Behind { after, most } = when
-            && after < top
+            && after != latest
         {
-            let page = if most > 0 { self.read(event, after, most) } else { Page::empty(after) };
-            if page.through < top || after + 1 < page.first {
+            if after.epoch() != latest.epoch() {
                 return Ok(None);
             }
-            page.events.into_iter().for_each(|(offset, event)| send(Position::new(self.core.epoch, offset), event));
+            let recent = self.core.kept.recent().filter(|_| most > 0);
+            let Some(mut recent) = recent else { return Ok(None) };
+            let page = recent.read(event, after.offset(), most, Instant::now());
+            drop(recent);
+            if page.through < latest.offset() || after.offset() + 1 < page.first {
+                return Ok(None);
+            }
+            let position = |offset| Position::new(latest.epoch(), offset);
+            page.events.into_iter().for_each(|(offset, event)| send(position(offset), event));
         }
         for filter in filters {
             subscriptions.add(filter)?;
         }
-        Ok(Some(Position::new(self.core.epoch, top)))
+        Ok(Some(latest))
     }
 
     /// Returns how far the deliveries of a name have come. When as many events of its shard were offered as had been published at an earlier
     /// call, every event up to the position of that call was offered to all subscribers that it matched.
     #[must_use]
     pub fn progress(&self, event: &EventName) -> Progress {
-        let queue = self.queue_of(event);
+        let queue = self.core.queue_of(event);
         let offered = queue.offered.load(Ordering::Acquire);
         let offsets = queue.lock();
-        let position = self.bounds_at(&offsets, event).position();
+        let position = self.core.bounds_at(&offsets, event).position();
         Progress { position, published: offsets.sent, offered }
     }
 
     /// Returns how many events are kept, and how many were removed; zeros if no events are kept.
     #[must_use]
     pub fn history_counts(&self) -> HistoryCounts {
-        self.core.recent().map(|recent| recent.counts()).unwrap_or_default()
+        match self.core.kept.log() {
+            Some(log) => log.counts().kept,
+            None => self.core.kept.recent().map(|recent| recent.counts()).unwrap_or_default(),
+        }
     }
 
-    fn queue_of(&self, event: &EventName) -> &ShardQueue {
-        &self.core.queues[self.core.shards.shard_of(event)]
+    /// Returns what the [store](History::Log) counts, if there is one.
+    #[must_use]
+    pub fn log_counts(&self) -> Option<LogCounts> {
+        self.core.kept.log().map(|log| log.counts())
     }
 
-    /// The history knows the offset of the latest event of each of its names, also if it is undeclared and was forgotten.
-    fn bounds_at(&self, offsets: &Offsets, event: &EventName) -> Bounds {
-        let core = &*self.core;
-        let bounds = core.recent().and_then(|mut recent| recent.bounds(event, || core.declared(event), Instant::now()));
-        let (first, top) = match (bounds, offsets.declared.get(event)) {
-            (Some((first, top)), _) => (Some(first), top),
-            (None, Some(top)) => (None, *top),
-            (None, None) => (None, core.undeclared.lock().unwrap_or_else(PoisonError::into_inner).latest(event)),
-        };
-        Bounds { epoch: core.epoch, first, top }
+    /// Returns what was counted of publishes with idempotency keys.
+    #[must_use]
+    pub fn idempotency_counts(&self) -> IdempotencyCounts {
+        self.core.keys.counts()
     }
 
     /// Adds a check of each payload before it is published. A hub adds what its clients need; a check that is there already is not
@@ -339,41 +275,11 @@ impl Broker {
         &self.core.node
     }
 
-    /// Returns the epoch of the positions that this broker gives.
+    /// Identifies the run of the broker. It is the epoch of all positions that no [store](History::Log) gives.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
-        self.core.epoch
+        self.core.run
     }
-}
-
-/// The result of a publish.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Receipt {
-    /// Identifies the event.
-    pub id: EventId,
-    /// The position among the events of its name.
-    pub position: Position,
-    /// The number of subscribers on this node that matched the event.
-    pub matched: usize,
-}
-
-/// Tells why an event was not published.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PublishError {
-    /// The event does not exist, or has no resources.
-    #[error(transparent)]
-    Catalogue(#[from] CatalogueError),
-    /// A name is too long.
-    #[error(transparent)]
-    Name(#[from] NameError),
-    /// The payload is not what the event needs, or cannot reach the subscribers.
-    #[error("the payload cannot be delivered: {0}")]
-    Payload(String),
-    /// The broker's tasks have ended, with their runtime.
-    #[error("the broker is closed")]
-    Closed,
 }
 
 #[cfg(test)]

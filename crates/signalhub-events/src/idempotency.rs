@@ -1,10 +1,7 @@
 //! Idempotent publishing: what identifies a publish, so that a repeat of it publishes nothing.
 
-// The broker does not use it yet.
-#[cfg_attr(not(test), expect(dead_code))]
 mod keys;
 
-#[expect(unused_imports, reason = "the broker does not use them yet")]
 pub(crate) use keys::{Attempt, Begun, KeyReused, Keys};
 pub use keys::{IdempotencyCounts, IdempotencyLimits};
 

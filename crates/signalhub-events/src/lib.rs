@@ -57,7 +57,9 @@ mod subscriber;
 mod subscriptions;
 
 pub use action::Action;
-pub use broker::{Broker, BrokerBuilder, PayloadCheck, Progress, PublishError, Receipt};
+pub use broker::{
+    Broker, BrokerBuilder, PayloadCheck, Progress, PublishError, PublishOptions, Published, Receipt, Repeat,
+};
 pub use catalogue::{Catalogue, CatalogueError, UnknownEvents};
 pub use delivery::{Audience, Deliveries, Delivery, EncodingKey};
 pub use event::{Event, EventId};
@@ -70,7 +72,7 @@ pub use log::{
 };
 pub use name::{EventName, LONGEST_NAME, NameError, Organisation, ResourceName};
 pub use position::{Epoch, Position, PositionError};
-pub use replay::{Gap, GapReason, GoLive, Replay, Since, Step};
+pub use replay::{Gap, GapReason, GoLive, Replay, ReplayLimits, Since, Step};
 pub use resources::Resources;
 pub use scope::{Grant, Grants, Pattern, PatternError, Scope};
 pub use subscribe_error::SubscribeError;

@@ -15,7 +15,7 @@ pub use recent::HistoryLimits;
 pub(crate) use recent::{Expired, Recent};
 
 /// Where the events of a broker are kept after they were offered to their subscribers.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum History {
     /// They are not kept.
@@ -23,6 +23,8 @@ pub enum History {
     Off,
     /// The latest of each name are kept in memory, within these limits. They are lost when the process ends.
     Memory(HistoryLimits),
+    /// A store keeps them. Each event is written before it is offered to a subscriber.
+    Log(Arc<dyn Log>),
 }
 
 /// Which events of a name are kept at one moment.

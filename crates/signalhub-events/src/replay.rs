@@ -44,11 +44,13 @@ pub enum GapReason {
     Limit,
     /// The name has no history.
     Off,
+    /// The history cannot be read now.
+    Unavailable,
 }
 
 impl GapReason {
     /// All reasons.
-    pub const ALL: [Self; 5] = [Self::Trimmed, Self::Epoch, Self::Future, Self::Limit, Self::Off];
+    pub const ALL: [Self; 6] = [Self::Trimmed, Self::Epoch, Self::Future, Self::Limit, Self::Off, Self::Unavailable];
 
     /// Its name on the wire and in metrics.
     #[must_use]
@@ -59,6 +61,7 @@ impl GapReason {
             Self::Future => "future",
             Self::Limit => "limit",
             Self::Off => "off",
+            Self::Unavailable => "unavailable",
         }
     }
 }
@@ -77,10 +80,10 @@ pub struct Gap {
 /// What the driver of a replay does next.
 #[derive(Debug)]
 pub enum Step {
-    /// Read at most `most` events behind the offset `after`, and call [`Replay::on_page`].
+    /// Read at most `most` events behind the position `after`, and call [`Replay::on_page`], or [`Replay::on_unavailable`].
     Read {
-        /// The offset behind which to read.
-        after: u64,
+        /// The position behind which to read.
+        after: Position,
         /// How many events to read at most.
         most: usize,
     },
@@ -96,10 +99,10 @@ pub enum Step {
 pub enum GoLive {
     /// Whatever the latest event is.
     Now,
-    /// If at most `most` events are newer than the offset `after`. These are sent first, while publishers wait.
+    /// If at most `most` events are newer than the position `after`. These are sent first, while publishers wait.
     Behind {
-        /// The offset up to which everything was sent.
-        after: u64,
+        /// The position up to which everything was sent.
+        after: Position,
         /// How many events may be newer.
         most: usize,
     },
@@ -110,15 +113,24 @@ pub enum GoLive {
 pub struct Replay {
     since: Since,
     bounds: Bounds,
-    limit: usize,
+    limits: ReplayLimits,
     sent: u64,
     state: State,
 }
 
+/// How much one replay of missed events may cost. More is a [gap](GapReason::Limit).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplayLimits {
+    /// How many events may match.
+    pub matching: usize,
+    /// How many events may be read, whether they match or not.
+    pub scanned: usize,
+}
+
 #[derive(Debug)]
 enum State {
-    /// Counts the matching events up to the cursor, because there may be more than the limit.
-    Checking { cursor: u64, found: usize },
+    /// Counts the events up to the cursor, and those that match, because there may be more than the limits.
+    Checking { cursor: u64, found: usize, scanned: usize },
     /// Everything up to the cursor was sent or does not match. More is to be read.
     Replaying { cursor: u64, attempts: u32 },
     /// Sends what was read.
@@ -137,24 +149,24 @@ enum Rest {
 }
 
 impl Replay {
-    /// Begins a replay of at most `limit` matching events. The bounds are those of the name at this moment.
+    /// Begins a replay within these limits. The bounds are those of the name at this moment.
     ///
     /// [`Since::Earliest`] asks for what is kept, so there is no gap, and no other limit than that of the history.
     #[must_use]
-    pub fn new(since: Since, bounds: Bounds, limit: usize) -> Self {
+    pub fn new(since: Since, bounds: Bounds, limits: ReplayLimits) -> Self {
         let replaying = |cursor| State::Replaying { cursor, attempts: 0 };
         let state = match since {
             Since::Now => State::Over(None),
             Since::Earliest => bounds.first.map_or(State::Over(None), |first| replaying(first.saturating_sub(1))),
             Since::Position(from) => match gap_reason(from, &bounds) {
                 Some(reason) => State::Over(Some(bounds.gap(from, reason))),
-                None if bounds.top - from.offset() > limit as u64 => {
-                    State::Checking { cursor: from.offset(), found: 0 }
+                None if bounds.top - from.offset() > limits.matching.min(limits.scanned) as u64 => {
+                    State::Checking { cursor: from.offset(), found: 0, scanned: 0 }
                 }
                 None => replaying(from.offset()),
             },
         };
-        Self { since, bounds, limit, sent: 0, state }
+        Self { since, bounds, limits, sent: 0, state }
     }
 
     /// Returns what to do next.
@@ -162,7 +174,7 @@ impl Replay {
         loop {
             match &mut self.state {
                 State::Checking { cursor, .. } | State::Replaying { cursor, .. } => {
-                    return Step::Read { after: *cursor, most: PAGE };
+                    return Step::Read { after: Position::new(self.bounds.epoch, *cursor), most: PAGE };
                 }
                 State::Sending { cursor, page, through, rest, attempts } => {
                     if let Some((offset, event)) = page.pop_front() {
@@ -178,7 +190,8 @@ impl Replay {
                 }
                 State::Closing { cursor, attempts } => {
                     let most = if *attempts < ATTEMPTS { 0 } else { LAST };
-                    return Step::GoLive(GoLive::Behind { after: *cursor, most });
+                    let after = Position::new(self.bounds.epoch, *cursor);
+                    return Step::GoLive(GoLive::Behind { after, most });
                 }
                 State::Over(_) => return Step::GoLive(GoLive::Now),
             }
@@ -195,13 +208,14 @@ impl Replay {
                 let from = Position::new(self.bounds.epoch, cursor);
                 self.state = State::Over(Some(self.bounds.gap(self.asked().unwrap_or(from), GapReason::Trimmed)));
             }
-            State::Checking { found, .. } => {
+            State::Checking { found, scanned, .. } => {
                 let found = found + events.iter().filter(|(_, event)| matches(event)).count();
+                let scanned = scanned + events.len();
                 let Some(from) = self.asked() else { return };
-                self.state = if found > self.limit {
+                self.state = if found > self.limits.matching || scanned > self.limits.scanned {
                     State::Over(Some(self.bounds.gap(from, GapReason::Limit)))
                 } else if rest == Rest::More {
-                    State::Checking { cursor: through, found }
+                    State::Checking { cursor: through, found, scanned }
                 } else {
                     State::Replaying { cursor: from.offset(), attempts: 0 }
                 };
@@ -222,6 +236,14 @@ impl Replay {
         {
             let (cursor, attempts) = (*cursor, *attempts);
             self.state = State::Replaying { cursor, attempts };
+        }
+    }
+
+    /// Ends the replay, because nothing can be read.
+    pub fn on_unavailable(&mut self) {
+        if let State::Checking { cursor, .. } | State::Replaying { cursor, .. } = self.state {
+            let from = self.asked().unwrap_or(Position::new(self.bounds.epoch, cursor));
+            self.state = State::Over(Some(self.bounds.gap(from, GapReason::Unavailable)));
         }
     }
 

@@ -42,6 +42,9 @@ pub struct HubOptions {
     /// How many matching events one `Subscribe` with `since` replays. If a client has missed more, it gets none of them, and is told so.
     /// Default: 10 000.
     pub maximum_replayed_events: usize,
+    /// How many events one `Subscribe` with `since` looks at, whether they match or not. If more came since the position of the client, it
+    /// gets none of them, and is told so. Default: 1 000 000.
+    pub maximum_scanned_events: usize,
     /// How often one client may call methods; calls above the rate are answered with an error. Default: no limit.
     pub invocation_rate: Option<Rate>,
     /// How long running calls may continue when the server stops, before their connections end. Default: 3 s.
@@ -77,6 +80,7 @@ impl Default for HubOptions {
             maximum_subscriptions_per_client: 1000,
             maximum_subscription_bytes_per_client: 128 * 1024,
             maximum_replayed_events: 10_000,
+            maximum_scanned_events: 1_000_000,
             invocation_rate: None,
             shutdown_grace: Duration::from_secs(3),
             shutdown_message: ShutdownMessage::Omitted,

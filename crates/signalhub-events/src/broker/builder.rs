@@ -4,12 +4,17 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, RwLock};
 
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
 
+use super::Broker;
+use super::core::{Core, IN_FLIGHT};
 use super::fan_out::FanOut;
+use super::kept::Kept;
+use super::shard_queue::ShardQueue;
 use super::undeclared::Undeclared;
-use super::{Broker, Core, IN_FLIGHT, ShardQueue};
 use crate::catalogue::Catalogue;
-use crate::log::{History, Recent};
+use crate::idempotency::{IdempotencyLimits, Keys};
+use crate::log::History;
 use crate::position::Epoch;
 use crate::shards::Shards;
 
@@ -22,12 +27,21 @@ pub struct BrokerBuilder {
     shard_queue: usize,
     undeclared: usize,
     history: History,
+    idempotency: IdempotencyLimits,
 }
 
 impl BrokerBuilder {
     pub(super) fn new(catalogue: Catalogue) -> Self {
         let shards = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
-        Self { catalogue, node: None, shards, shard_queue: 256, undeclared: 10_000, history: History::Off }
+        Self {
+            catalogue,
+            node: None,
+            shards,
+            shard_queue: 256,
+            undeclared: 10_000,
+            history: History::Off,
+            idempotency: IdempotencyLimits::default(),
+        }
     }
 
     /// Sets the id of this node; random by default.
@@ -62,45 +76,53 @@ impl BrokerBuilder {
         Self { history, ..self }
     }
 
-    /// Starts the broker.
+    /// Sets how many publishes with [idempotency keys](crate::Idempotency) are remembered, and how long.
+    #[must_use]
+    pub fn idempotency(self, limits: IdempotencyLimits) -> Self {
+        Self { idempotency: limits, ..self }
+    }
+
+    /// Starts the broker. A store of its history must be open.
     ///
     /// # Panics
     /// Panics outside a tokio runtime, which its tasks need, and if the operating system gives no random bytes.
     #[must_use]
     pub fn build(self) -> Broker {
         let random = || getrandom::u64().expect("an operating system gives random bytes, or nothing here can work");
-        let epoch = Epoch::new(random());
+        let run = Epoch::new(random());
         let node = self.node.unwrap_or_else(|| format!("{:016x}", random())).into();
         let shards = Arc::new(Shards::new(self.shards));
         let start = |_| {
             let (sender, events) = mpsc::channel(self.shard_queue);
             let offered = Arc::<AtomicU64>::default();
             tokio::spawn(FanOut::new(Arc::clone(&shards), events, Arc::clone(&offered)).run());
-            ShardQueue { offsets: Mutex::default(), sender, offered }
+            ShardQueue::new(sender, offered)
         };
         let queues = (0..self.shards).map(start).collect();
-        let (catalogue, serial) = (Arc::new(self.catalogue), AtomicU64::new(1));
-        let in_flight = Arc::new(Semaphore::new(IN_FLIGHT as usize));
-        let (published, matched) = (AtomicU64::default(), AtomicU64::default());
-        let (payload_checks, undeclared) = (RwLock::default(), Mutex::new(Undeclared::new(self.undeclared)));
-        let core = Core {
+        let core = Arc::new(Core {
             node,
-            epoch,
-            serial,
-            catalogue,
-            undeclared,
-            payload_checks,
+            run,
+            serial: AtomicU64::new(1),
+            catalogue: Arc::new(self.catalogue),
+            undeclared: Mutex::new(Undeclared::new(self.undeclared)),
+            payload_checks: RwLock::default(),
             observers: RwLock::default(),
             shards,
-            published,
-            matched,
+            published: AtomicU64::default(),
+            matched: AtomicU64::default(),
             queues,
-            in_flight,
-            recent: match self.history {
-                History::Off => None,
-                History::Memory(limits) => Some(Mutex::new(Recent::new(limits))),
-            },
-        };
-        Broker { core: Arc::new(core) }
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT as usize)),
+            keys: Keys::new(self.idempotency, Instant::now()),
+            kept: Kept::new(self.history),
+        });
+        let weak = Arc::downgrade(&core);
+        let opened = core.kept.open(Box::new(move |names| {
+            if let Some(core) = weak.upgrade() {
+                core.reset(names);
+            }
+        }));
+        core.reset(opened.names);
+        core.keys.restore(opened.publishes, Instant::now());
+        Broker { core }
     }
 }

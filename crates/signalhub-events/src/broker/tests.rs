@@ -1,13 +1,18 @@
+mod stored;
+
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use tokio::sync::mpsc::{Receiver, channel};
+use time::OffsetDateTime;
+use tokio::sync::mpsc::{self, Receiver, channel};
 
+use super::core::IN_FLIGHT;
 use super::*;
 use crate::catalogue::tests::shop;
 use crate::{
-    Action, Audience, Deliveries, Delivery, Filter, Grants, Offered, Organisation, ResourceName, Scope, SubscribeError,
-    UnknownEvents,
+    Action, Audience, Deliveries, Delivery, Filter, Grants, NameError, Offered, Organisation, ResourceName, Scope,
+    SubscribeError, UnknownEvents,
 };
 
 /// A subscriber that passes on what it gets, and refuses what it has no room for.

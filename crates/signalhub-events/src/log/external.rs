@@ -20,7 +20,8 @@ pub type LogFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// gives the positions: the events of a name have consecutive offsets, and no offset of an epoch is given twice. When it cannot know
 /// whether it has lost events that were written, it begins a new epoch for every name.
 ///
-/// The broker calls it from the tasks of a runtime, so only what returns a [`LogFuture`] may wait.
+/// The broker calls it from the tasks of a runtime, so only what returns a [`LogFuture`] may wait. Its last owner may be what it calls
+/// on a thread of its own.
 pub trait Log: fmt::Debug + Send + Sync {
     /// Returns what is stored. The broker calls it once, before all else.
     ///
@@ -40,17 +41,24 @@ pub trait Log: fmt::Debug + Send + Sync {
     /// When nothing can be written now. The event was not taken.
     fn append(&self, append: Append) -> LogFuture<'_, Result<(), LogUnavailable>>;
 
-    /// Returns which events of a name are stored; `None` if the name has no history.
-    ///
-    /// # Errors
-    /// When nothing can be read now.
-    fn bounds(&self, name: &EventName) -> Result<Option<Bounds>, LogUnavailable>;
+    /// Returns which events of a name are stored; `None` if the name has no history and would get none. A name that would get one
+    /// has the bounds that it will begin with, also if the process ends before its first event.
+    fn bounds(&self, name: &EventName, declared: Declared) -> Option<Bounds>;
 
     /// Reads events of a name, of any organisation.
     ///
     /// # Errors
     /// When nothing can be read now.
     fn read(&self, range: ReadRange) -> LogFuture<'_, Result<Page, LogUnavailable>>;
+
+    /// Waits until all events that were written before the call are durable.
+    ///
+    /// # Errors
+    /// When that cannot be had now.
+    fn sync(&self) -> LogFuture<'_, Result<(), LogUnavailable>>;
+
+    /// Tells whether it can make events [durable](Durability::Durable).
+    fn is_durable(&self) -> bool;
 
     /// Returns what the store counts.
     fn counts(&self) -> LogCounts;

@@ -91,6 +91,18 @@ pub(crate) enum Expired {
 }
 
 impl Recent {
+    /// Keeps what is read most: the latest events of each name that a store has as well.
+    pub(crate) fn tail() -> Self {
+        let each = HistoryLimits {
+            events: 256,
+            bytes: 1 << 20,
+            age: Duration::MAX,
+            names: usize::MAX,
+            ..HistoryLimits::default()
+        };
+        Self::new(each)
+    }
+
     pub(crate) fn new(limits: HistoryLimits) -> Self {
         Self {
             limits,
@@ -101,6 +113,15 @@ impl Recent {
             undeclared: 0,
             counts: HistoryCounts::default(),
         }
+    }
+
+    /// Forgets the events of a name, and continues behind this offset.
+    pub(crate) fn restart(&mut self, name: &EventName, top: u64) {
+        let Some(number) = self.ring(name, || Declared::Yes) else { return };
+        while !self.rings[number].entries.is_empty() {
+            self.remove_first(number);
+        }
+        (self.rings[number].first, self.rings[number].top) = (top + 1, top);
     }
 
     /// Adds an event behind all others of its name, and removes those that the limits no longer permit.

@@ -9,8 +9,8 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use signalhub_connections::{BoxFuture, Frame, Outbound};
 use signalhub_events::{
-    Broker, Delivery, Event, EventName, Filter, Gap, GoLive, Position, Replay, Scope, Since, Step, SubscribeError,
-    Subscriptions,
+    Broker, Delivery, Event, EventName, Filter, Gap, GoLive, LogUnavailable, Position, Replay, ReplayLimits, Scope,
+    Since, Step, SubscribeError, Subscriptions,
 };
 use time::OffsetDateTime;
 
@@ -108,8 +108,10 @@ impl Resume {
 
     async fn replay(&mut self, since: Since) -> Result<Resumed, Interrupted> {
         let outbound = self.caller.client().outbound().clone();
-        let limit = self.caller.state().options.maximum_replayed_events;
-        let mut replay = Replay::new(since, self.broker.bounds(&self.event), limit);
+        let options = &self.caller.state().options;
+        let limits =
+            ReplayLimits { matching: options.maximum_replayed_events, scanned: options.maximum_scanned_events };
+        let mut replay = Replay::new(since, self.broker.bounds(&self.event), limits);
         // What is sent without waiting is written together.
         let mut corked = None;
         loop {
@@ -122,10 +124,13 @@ impl Resume {
                 Step::Read { after, most } => {
                     corked = None;
                     tokio::task::yield_now().await;
-                    let page = self.broker.read(&self.event, after, most);
+                    let page = self.broker.read(&self.event, after, most).await;
                     let client = Arc::clone(self.caller.client());
                     let wanted = self.wanted(self.running(&mut client.subscriptions())?);
-                    replay.on_page(page, |event| wanted.matches(event));
+                    match page {
+                        Ok(page) => replay.on_page(page, |event| wanted.matches(event)),
+                        Err(LogUnavailable) => replay.on_unavailable(),
+                    }
                 }
                 Step::Send(position, event) => {
                     corked.get_or_insert_with(|| Corked::new(&outbound));

@@ -220,7 +220,7 @@ async fn each_gap_is_told_with_its_reason_and_replays_nothing() {
     check(&stage, json!({"e": CHANGED, "since": "0000000000000000:7"}), json!(stage.at(5)), "epoch").await;
     check(&stage, json!({"e": CHANGED, "since": stage.at(5)}), json!(stage.at(6)), "limit").await;
     let gaps = stage.hub.replays();
-    assert_eq!((gaps.gap, gaps.gaps, gaps.complete), (4, [1, 1, 1, 1, 0], 0));
+    assert_eq!((gaps.gap, gaps.gaps, gaps.complete), (4, [1, 1, 1, 1, 0, 0], 0));
     let off = Stage::with_history(History::Off);
     off.publish_tickets(2).await;
     check(&off, json!({"e": CHANGED, "since": off.at(2)}), json!(null), "off").await;
