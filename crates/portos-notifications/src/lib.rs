@@ -2,8 +2,10 @@
 //!
 //! A service emits [`ResourceChanged`] and [`LicenceActivated`]; a client of the hub receives a [`Notification`]. [`PublishBody`] is the
 //! JSON that a hub's publish API takes, and [`Receipt`] its answer, so any HTTP client can publish. With feature `http` a `Notifier`
-//! does that; the feature `https` adds TLS to it, for hubs at `https://` URLs. [`SubscriptionRequest`] is what a client subscribes to, [`GrantClaim`] what its token lets it see. With feature
-//! `broker`, the module `broker` turns these types into those of a broker, and a `Notifier` publishes to one in the same process.
+//! does that: it sends an [`IdempotencyKey`] with each publish and tries again with the same key, so that a lost answer neither loses nor
+//! doubles an event. The feature `https` adds TLS to it, for hubs at `https://` URLs.
+//!
+//! [`SubscriptionRequest`] is what a client subscribes to, [`GrantClaim`] what its token lets it see. With feature `broker`, the module `broker` turns these types into those of a broker, and a `Notifier` publishes to one in the same process.
 //!
 //! Every hub, server and command line that speaks Portos uses these types. Without features this crate needs no network and no runtime.
 //!
@@ -47,7 +49,7 @@ pub use idempotency_key::{IdempotencyKey, InvalidIdempotencyKey};
 pub use licence_activated::{LICENCE_ACTIVATED, LicenceActivated};
 pub use notification::Notification;
 #[cfg(feature = "http")]
-pub use notifier::{Credentials, NotifierError};
+pub use notifier::{Credentials, NotifierError, PublishOptions, Retries};
 #[cfg(any(feature = "broker", feature = "http"))]
 pub use notifier::{Notifier, NotifyError};
 pub use payload::{CanonicalPayload, PayloadError};

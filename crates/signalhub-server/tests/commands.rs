@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use common::{KEY, Running, SECRET, configuration, sign_claims};
 use signalhub_server::configuration::Address;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
 const EVENT: &str = "portos.licence.activated";
@@ -154,6 +155,51 @@ async fn secrets_come_from_arguments_files_variables_or_the_configuration() {
     node.stop().await;
 }
 
+/// Closes the first connection without an answer, answers on the second one, and returns both requests.
+async fn lose_an_answer(listener: TcpListener, receipt: &str) -> [String; 2] {
+    let mut requests = [String::new(), String::new()];
+    for (request, is_lost) in requests.iter_mut().zip([true, false]) {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        while !request.ends_with('}') {
+            let mut buffer = [0; 1024];
+            let count = socket.read(&mut buffer).await.unwrap();
+            assert_ne!(count, 0, "the command left after {request:?}");
+            request.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
+        }
+        if !is_lost {
+            let answer = format!("HTTP/1.1 202 Accepted\r\ncontent-length: {}\r\n\r\n{receipt}", receipt.len());
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        }
+    }
+    requests
+}
+
+#[tokio::test]
+async fn publish_repeats_what_was_not_answered_with_the_same_key() {
+    let receipt = r#"{"id":"e-1","position":"e:1","matched":0,"duplicate":true,"durable":true}"#;
+    let given = ["--idempotency-key", "order-17", "--wait", "durable"];
+    for (arguments, path, key) in [
+        (&given[..], "/api/v1/publish?wait=durable", Some("order-17")),
+        (&["--wait", "delivered"], "/api/v1/publish?wait=delivered", None),
+        (&[], "/api/v1/publish", None),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut command = program(&["publish", EVENT, "--payload", "{}", "--url", &url, "--key", KEY]);
+        let (output, requests) = tokio::join!(command.args(arguments).output(), lose_an_answer(listener, receipt));
+        let (code, printed, error) = texts(&output.unwrap());
+        assert_eq!((code, printed.trim()), (Some(0), receipt), "{error}");
+        let key_of = |request: &str| {
+            let (_, rest) = request.split_once("idempotency-key: ").unwrap();
+            rest.split("\r\n").next().unwrap().to_owned()
+        };
+        let [first, second] = requests;
+        assert!(first.starts_with(&format!("POST {path} HTTP/1.1\r\n")), "{first}");
+        assert_eq!((key_of(&first), key_of(&first).len()), (key_of(&second), key.map_or(32, str::len)));
+        assert!(key.is_none_or(|key| key == key_of(&first)), "{first}");
+    }
+}
+
 #[tokio::test]
 async fn commands_exit_with_what_came_of_them() {
     let secret = [("SIGNALHUB_AUTH__SECRET", SECRET)];
@@ -238,13 +284,16 @@ async fn commands_exit_with_what_came_of_them() {
         (&["token", "check", &grants], &secret, 1, "the claim \"grants\" of the token must be a list of grants"),
         (&["token", "check", &publish], &secret, 1, "the claim \"publish\" of the token must be a list of event names"),
         (&["publish", "e", "--payload", "{"], &none, 2, "--payload is no JSON"),
-        (&["publish", "e", "--url", nowhere_over_tls], &none, 1, "could not be reached"),
+        (&["publish", "e", "--url", nowhere_over_tls, "--tries", "1"], &none, 1, "could not be reached"),
+        (&["publish", "e", "--tries", "0"], &none, 2, "--tries"),
+        (&["publish", "e", "--idempotency-key", "a b"], &none, 2, "1 to 255 visible ASCII characters"),
+        (&["publish", "e", "--wait", "accepted"], &none, 2, "[possible values: durable, delivered]"),
         (&["publish", "e", "--ca", "missing.pem"], &none, 1, "--ca: missing.pem: it cannot be read: "),
         (&["publish", "e", "--ca", &no_certificate], &none, 1, "it has no certificate in PEM"),
         (&["listen", "e", "--url", nowhere_over_tls], &none, 1, "could not be reached"),
         (&["listen", "e", "--ca", "missing.pem"], &none, 1, "--ca: missing.pem: it cannot be read: "),
         (&["listen", "e", "--ca", &no_certificate], &none, 1, "it has no certificate in PEM"),
-        (&["publish", "e", "--url", nowhere], &none, 1, "could not be reached"),
+        (&["publish", "e", "--url", nowhere, "--tries", "2"], &none, 1, "(tried 2 times)"),
         (&["publish", "e", "--key", "a", "--token", "b"], &none, 2, "cannot be used with"),
         (&["publish", "e", "--expires", "soon"], &none, 2, "expected a time"),
         (&["listen", "e", "--url", nowhere], &none, 1, "could not be reached"),

@@ -6,11 +6,15 @@ mod common;
 #[path = "samples/publish.rs"]
 #[allow(unreachable_pub, reason = "the page shows it as a reader would write it")]
 mod rust_sample;
+#[path = "samples/publish_once.rs"]
+#[allow(unreachable_pub, reason = "the page shows it as a reader would write it")]
+mod rust_sample_with_a_key;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use common::{KEY, Running, configuration};
+use portos_notifications::{Credentials, Notifier};
 use signalhub_server::configuration::KEYS;
 
 /// The samples of the publishing page in one language.
@@ -66,10 +70,22 @@ async fn the_java_sample_publishes() {
 
 #[tokio::test]
 async fn the_rust_sample_publishes() {
-    assert_eq!(sample("rust"), include_str!("samples/publish.rs"), "the page shows what is compiled here");
+    let page = include_str!("../../../docs/publishing.md");
+    for file in [include_str!("samples/publish.rs"), include_str!("samples/publish_once.rs")] {
+        assert!(
+            page.contains(&format!(
+                "```rust
+{file}```"
+            )),
+            "the page shows what is compiled here: {file}"
+        );
+    }
     let node = Running::start(configuration("")).await;
     assert_eq!(rust_sample::publish(&node.url, KEY).await.unwrap(), 0);
     assert_eq!(node.counts.published(), 1);
+    let notifier = Notifier::http(&node.url, Credentials::ApiKey(KEY)).unwrap();
+    let receipt = rust_sample_with_a_key::publish_once(&notifier, "17").await.unwrap();
+    assert!(!receipt.duplicate);
     node.stop().await;
 }
 

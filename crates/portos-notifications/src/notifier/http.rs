@@ -1,32 +1,35 @@
 //! Publishes over HTTP, to the publish API of a hub.
 
+use std::error::Error;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use hyper::rt::Timer;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 #[cfg(feature = "https")]
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Builder, Client, Error, ResponseFuture};
+use hyper_util::client::legacy::{self, Builder, Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::Deserialize;
 #[cfg(feature = "https")]
 use signalhub_tls_client::{CaError, TlsClient, TlsProblem};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::NotifyError;
+use super::options::PublishOptions;
+use super::retries::Retries;
+use crate::idempotency_key::IdempotencyKey;
 use crate::publish_body::PublishBody;
 use crate::receipt::Receipt;
+use crate::wait::Wait;
 
-/// The default time limit for the answer of a hub.
+/// The default time limit for the answer of a hub to one try.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The longest answer that is read. Receipts and problems are shorter.
 const LONGEST_ANSWER: usize = 64 * 1024;
@@ -38,6 +41,7 @@ pub(super) struct PublishApi {
     url: Uri,
     credentials: Option<(HeaderName, HeaderValue)>,
     timeout: Duration,
+    retries: Retries,
 }
 
 /// The connections to the hub, kept for further requests.
@@ -145,7 +149,7 @@ impl PublishApi {
     /// Prepares to publish; no connection is made yet.
     pub(super) fn new(base_url: &str, credentials: Credentials<'_>) -> Result<Self, NotifierError> {
         let (url, credentials) = (publish_url(base_url)?, credentials.header()?);
-        Ok(Self { connections: Connections::to(&url), url, credentials, timeout: TIMEOUT })
+        Ok(Self { connections: Connections::to(&url), url, credentials, timeout: TIMEOUT, retries: Retries::default() })
     }
 
     /// Trusts these authorities alone, if the hub is reached with TLS.
@@ -159,41 +163,143 @@ impl PublishApi {
         Ok(Self { connections, ..self.clone() })
     }
 
-    /// Sets the time limit for the answer of a hub.
+    /// Sets the time limit for the answer of a hub to one try.
     pub(super) fn with_timeout(&self, timeout: Duration) -> Self {
         Self { timeout, ..self.clone() }
     }
 
-    /// Publishes a body.
-    pub(super) async fn publish(&self, body: &PublishBody) -> Result<Receipt, NotifyError> {
-        let mut exchange = pin!(self.exchange(body.to_json()));
-        let mut timeout = TokioTimer::new().sleep(self.timeout);
-        poll_fn(|cx| match exchange.as_mut().poll(cx) {
-            Poll::Ready(answer) => Poll::Ready(answer),
-            Poll::Pending => timeout.as_mut().poll(cx).map(|()| Err(NotifyError::TimedOut(self.timeout))),
-        })
-        .await
+    /// Sets how often and for how long a publish is tried.
+    pub(super) fn with_retries(&self, retries: Retries) -> Self {
+        Self { retries, ..self.clone() }
     }
 
-    async fn exchange(&self, json: String) -> Result<Receipt, NotifyError> {
-        let mut request = Request::post(self.url.clone()).body(Full::from(json)).map_err(unreachable)?;
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        request.headers_mut().extend(self.credentials.clone());
-        let (status, body) = read(self.connections.request(request).await.map_err(no_answer)?).await?;
-        let (code, unknown) = (status.as_u16(), || String::from_utf8_lossy(&body).trim().to_owned());
-        if status == StatusCode::ACCEPTED {
-            return serde_json::from_slice(&body)
-                .map_err(|_| NotifyError::UnknownAnswer { status: code, body: unknown() });
+    /// Publishes a body, with the same key in each try.
+    pub(super) async fn publish(&self, body: &PublishBody, options: &PublishOptions) -> Result<Receipt, NotifyError> {
+        let start = Instant::now();
+        let key = options.key();
+        let request = self.request(body, key.as_ref(), options.wait())?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let limit = self.timeout.min(self.retries.remaining(start.elapsed()));
+            let failure = match timeout(limit, self.exchange(request.clone(), tries)).await {
+                Ok(Ok(receipt)) => return Ok(receipt),
+                Ok(Err(failure)) => failure,
+                Err(_) => Failure {
+                    error: NotifyError::TimedOut { tries, elapsed: start.elapsed() },
+                    retry: Retry::WithKey { after: None },
+                },
+            };
+            let pause = match failure.retry {
+                Retry::Never => None,
+                Retry::WithKey { .. } if key.is_none() => None,
+                Retry::WithKey { after } => self.retries.pause(tries, after, start.elapsed(), random()),
+                Retry::Always => self.retries.pause(tries, None, start.elapsed(), random()),
+            };
+            match pause {
+                Some(pause) => sleep(pause).await,
+                None => return Err(failure.error),
+            }
         }
-        match serde_json::from_slice(&body) {
-            Ok(problem) => Err(refused(code, problem)),
-            Err(_) => Err(NotifyError::UnknownAnswer { status: code, body: unknown() }),
+    }
+
+    fn request(
+        &self,
+        body: &PublishBody,
+        key: Option<&IdempotencyKey>,
+        wait: Wait,
+    ) -> Result<Request<Full<Bytes>>, NotifyError> {
+        let url = match wait {
+            Wait::Accepted => self.url.to_string(),
+            Wait::Durable | Wait::Delivered => format!("{}?wait={wait}", self.url),
+        };
+        let key = key.map(|key| HeaderValue::from_str(key.as_str())).transpose();
+        let mut request = Request::post(url).body(Full::from(body.to_json())).map_err(|error| unreachable(0, error))?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        request.headers_mut().extend(key.map_err(|error| unreachable(0, error))?.map(|key| (IDEMPOTENCY_KEY, key)));
+        request.headers_mut().extend(self.credentials.clone());
+        Ok(request)
+    }
+
+    /// Sends a request once and reads the answer.
+    async fn exchange(&self, request: Request<Full<Bytes>>, tries: u32) -> Result<Receipt, Failure> {
+        let response = self.connections.request(request).await.map_err(|error| no_answer(tries, error))?;
+        let status = response.status();
+        let retry = Retry::after(status, response.headers());
+        let body = match Limited::new(response.into_body(), LONGEST_ANSWER).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => Bytes::new(),
+            // The receipt may be what was lost.
+            Err(source) if status == StatusCode::ACCEPTED => {
+                return Err(Failure { error: unreachable(tries, source), retry: Retry::WithKey { after: None } });
+            }
+            Err(source) => return Err(Failure { error: unreachable(tries, source), retry }),
+        };
+        if status == StatusCode::ACCEPTED
+            && let Ok(receipt) = serde_json::from_slice(&body)
+        {
+            return Ok(receipt);
+        }
+        let code = status.as_u16();
+        let error = match serde_json::from_slice(&body) {
+            Ok(Problem { code: problem, title, detail }) if status != StatusCode::ACCEPTED => {
+                NotifyError::Refused { tries, status: code, code: problem, title, detail }
+            }
+            _ => NotifyError::UnknownAnswer { tries, status: code, body: self.without_secret(&body) },
+        };
+        Err(Failure { error, retry })
+    }
+
+    /// Returns an answer as text, without the credentials: what is no hub may answer with the request.
+    fn without_secret(&self, body: &[u8]) -> String {
+        let text = String::from_utf8_lossy(body).trim().to_owned();
+        let value = self.credentials.as_ref().and_then(|(_, value)| value.to_str().ok());
+        match value.map(|value| value.strip_prefix("Bearer ").unwrap_or(value)) {
+            Some(secret) => text.replace(secret, "[secret]"),
+            None => text,
         }
     }
 }
 
-fn refused(status: u16, Problem { code, title, detail }: Problem) -> NotifyError {
-    NotifyError::Refused { status, code, title, detail }
+/// Why a try failed, and whether another one may succeed.
+struct Failure {
+    error: NotifyError,
+    retry: Retry,
+}
+
+#[derive(Clone, Copy)]
+enum Retry {
+    /// Another try would fail, too.
+    Never,
+    /// The event may have been published, so that only a try with the same key is safe. The hub may ask for a pause.
+    WithKey { after: Option<Duration> },
+    /// There was no connection, so that nothing was published.
+    Always,
+}
+
+impl Retry {
+    /// Tells whether to try again after an answer with this status that is no receipt.
+    fn after(status: StatusCode, headers: &HeaderMap) -> Self {
+        match status {
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::INTERNAL_SERVER_ERROR
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => Self::WithKey { after: retry_after(headers) },
+            _ => Self::Never,
+        }
+    }
+}
+
+/// Reads a `Retry-After` in seconds. One with a date is ignored: the usual pause follows.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// A random number from 0 to 1.
+fn random() -> f64 {
+    // Without random numbers, the tries of several publishers are not spread.
+    getrandom::u32().map_or(1.0, |number| f64::from(number) / f64::from(u32::MAX))
 }
 
 impl fmt::Debug for PublishApi {
@@ -212,25 +318,20 @@ struct Problem {
     detail: Option<String>,
 }
 
-async fn read(response: Response<Incoming>) -> Result<(StatusCode, Bytes), NotifyError> {
-    let status = response.status();
-    let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
-    Ok((status, body.map_err(NotifyError::Unreachable)?.to_bytes()))
-}
-
 /// Tells a handshake that failed from a hub that cannot be reached or that is lost before its answer.
-fn no_answer(error: Error) -> NotifyError {
-    #[cfg(feature = "https")]
-    if error.is_connect()
-        && let Some(problem) = TlsProblem::of(&error)
-    {
-        return NotifyError::Tls(problem);
+fn no_answer(tries: u32, error: legacy::Error) -> Failure {
+    if !error.is_connect() {
+        return Failure { error: unreachable(tries, error), retry: Retry::WithKey { after: None } };
     }
-    unreachable(error)
+    #[cfg(feature = "https")]
+    if let Some(problem) = TlsProblem::of(&error) {
+        return Failure { error: NotifyError::Tls(problem), retry: Retry::Never };
+    }
+    Failure { error: unreachable(tries, error), retry: Retry::Always }
 }
 
-fn unreachable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> NotifyError {
-    NotifyError::Unreachable(error.into())
+fn unreachable(tries: u32, source: impl Into<Box<dyn Error + Send + Sync>>) -> NotifyError {
+    NotifyError::Unreachable { tries, source: source.into() }
 }
 
 fn publish_url(base_url: &str) -> Result<Uri, NotifierError> {
@@ -250,3 +351,6 @@ fn publish_url(base_url: &str) -> Result<Uri, NotifierError> {
     }
     format!("{}/api/v1/publish", base_url.trim_end_matches('/')).parse().map_err(|_| wrong())
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,6 +47,30 @@ mod broker {
         let payload = r#"{"u":{"u":"SYSTEM","d":"SYSTEM","f":null},"n":"tickets","a":2,"i":{"i":"573f","n":"tickets","v":7},"r":[]}"#;
         assert_eq!(event.payload, payload);
     }
+
+    #[cfg(feature = "http")]
+    #[tokio::test]
+    async fn what_a_broker_cannot_do_is_refused() {
+        use crate::{IdempotencyKey, NotificationEvent, NotifyError, PublishOptions, Wait};
+
+        let broker = Broker::builder(crate::broker::catalogue()).shards(1).build();
+        let notifier = Notifier::new(broker);
+        let body = || LicenceActivated::new(&serde_json::json!({})).unwrap().publish_body().unwrap();
+        let key = IdempotencyKey::new("order-17").unwrap();
+        for (options, refused) in [
+            (PublishOptions::new(), None),
+            (PublishOptions::new().without_idempotency_key(), None),
+            (PublishOptions::new().with_idempotency_key(key), Some("idempotency key")),
+            (PublishOptions::new().with_wait(Wait::Durable), Some("wait")),
+            (PublishOptions::new().with_wait(Wait::Delivered), Some("wait")),
+        ] {
+            match notifier.publish_with(body(), &options).await {
+                Ok(_) => assert_eq!(refused, None),
+                Err(NotifyError::OfHubsOnly(option)) => assert_eq!(Some(option), refused),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
 }
 
 #[cfg(feature = "http")]
@@ -54,7 +78,9 @@ mod http {
     use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    use crate::{Action, Credentials, NotificationEvent, Notifier, NotifierError, NotifyError, ResourceChanged};
+    use crate::{
+        Action, Credentials, NotificationEvent, Notifier, NotifierError, NotifyError, ResourceChanged, Retries,
+    };
 
     fn changed() -> ResourceChanged {
         ResourceChanged::new("tickets", Action::Created, "573f", 7)
@@ -92,6 +118,7 @@ mod http {
     async fn publishes_with_the_key_and_reads_receipts_and_problems() {
         let (listener, url) = listen().await;
         let notifier = Notifier::http(&format!("{url}/prefix/"), Credentials::ApiKey("s3cret")).unwrap();
+        let notifier = notifier.with_retries(Retries::none());
         assert!(!format!("{notifier:?}").contains("s3cret"));
         let answers = vec![
             answer("202 Accepted", r#"{"id":"e-1","position":"e:4","matched":12,"duplicate":false}"#),
@@ -121,10 +148,11 @@ mod http {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silent_hub_is_given_up_after_ten_seconds() {
+    async fn one_try_of_a_silent_hub_takes_ten_seconds() {
         let (_listener, url) = listen().await;
         let start = tokio::time::Instant::now();
-        let error = Notifier::http(&url, Credentials::ApiKey("key")).unwrap().notify(&changed()).await.unwrap_err();
+        let notifier = Notifier::http(&url, Credentials::ApiKey("key")).unwrap().with_retries(Retries::none());
+        let error = notifier.notify(&changed()).await.unwrap_err();
         assert_eq!(error.to_string(), "the hub did not answer within 10 s");
         assert_eq!(start.elapsed().as_secs(), 10);
     }
@@ -133,8 +161,9 @@ mod http {
     async fn a_lost_connection_is_an_error() {
         let (listener, url) = listen().await;
         drop(listener);
-        let error = Notifier::http(&url, Credentials::ApiKey("key")).unwrap().notify(&changed()).await.unwrap_err();
-        assert!(matches!(error, NotifyError::Unreachable(_)), "{error:?}");
+        let notifier = Notifier::http(&url, Credentials::ApiKey("key")).unwrap().with_retries(Retries::none());
+        let error = notifier.notify(&changed()).await.unwrap_err();
+        assert!(matches!(error, NotifyError::Unreachable { tries: 1, .. }), "{error:?}");
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
-use std::time::Duration;
+use std::num::NonZeroU32;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use http::Uri;
 use portos_notifications::{
-    Credentials, Notifier, NotifierError, NotifyError, PublishBody, TlsProblem, parse_timestamp,
+    Credentials, IdempotencyKey, Notifier, NotifierError, NotifyError, PublishBody, PublishOptions, Retries,
+    TlsProblem, Wait, parse_timestamp,
 };
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
@@ -18,9 +19,6 @@ use crate::commands::server_trust::{CA_HINT, TrustArguments};
 use crate::commands::sources::Sources;
 use crate::configuration::DEFAULT_URL;
 use crate::configuration::{Configuration, Listener, parse_duration};
-
-/// How long a server may take to answer.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -35,6 +33,15 @@ pub(crate) struct Arguments {
     /// When it is no longer worth delivering: a time such as 2030-01-31T12:00:00Z, or after how long, such as 10m
     #[arg(long, value_parser = expiry)]
     expires: Option<OffsetDateTime>,
+    /// Publish once however often this is repeated: 1 to 255 visible ASCII characters; else a new random key
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<IdempotencyKey>,
+    /// Wait until the event is on the server's disk, or is written to the clients that it matched
+    #[arg(long)]
+    wait: Option<WaitArgument>,
+    /// How often to try, within 30 s, if the server cannot be reached or is not available
+    #[arg(long, value_name = "NUMBER", default_value = "5")]
+    tries: NonZeroU32,
     /// Where the server is: an http:// or https:// URL
     #[arg(long, default_value = DEFAULT_URL)]
     url: String,
@@ -44,6 +51,21 @@ pub(crate) struct Arguments {
     key: KeyArguments,
     #[command(flatten)]
     token: TokenArguments,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum WaitArgument {
+    Durable,
+    Delivered,
+}
+
+impl From<WaitArgument> for Wait {
+    fn from(wait: WaitArgument) -> Self {
+        match wait {
+            WaitArgument::Durable => Self::Durable,
+            WaitArgument::Delivered => Self::Delivered,
+        }
+    }
 }
 
 /// Makes a notifier with the credentials of the arguments, else of the variables, else, for the server that is configured, with the
@@ -83,13 +105,15 @@ fn is_configured_server(url: &str, configuration: &Configuration) -> bool {
 pub(crate) async fn run(sources: &Sources, arguments: Arguments) -> Result<(), CommandError> {
     let notifier = notifier(sources, &arguments)?;
     let notifier = arguments.trust.apply(notifier, |notifier, pem| notifier.with_ca(pem))?;
-    let receipt = notifier.publish(body(arguments)?).await.map_err(refused)?;
+    let notifier = notifier.with_retries(Retries::default().with_maximum_tries(arguments.tries));
+    let options = options(&arguments);
+    let receipt = notifier.publish_with(body(arguments)?, &options).await.map_err(refused)?;
     let receipt = serde_json::to_string(&receipt).map_err(CommandError::no)?;
     writeln!(io::stdout(), "{receipt}").map_err(CommandError::no)
 }
 
 fn notifier_with(url: &str, credentials: Credentials<'_>) -> Result<Notifier, CommandError> {
-    let notifier = Notifier::http(url, credentials).map_err(|error| {
+    Notifier::http(url, credentials).map_err(|error| {
         CommandError::Usage(match error {
             NotifierError::Secret => "the credentials cannot stand in a header".to_owned(),
             NotifierError::Url(url) => {
@@ -97,13 +121,20 @@ fn notifier_with(url: &str, credentials: Credentials<'_>) -> Result<Notifier, Co
             }
             error => error.to_string(),
         })
-    })?;
-    Ok(notifier.with_timeout(TIMEOUT))
+    })
+}
+
+fn options(arguments: &Arguments) -> PublishOptions {
+    let options = PublishOptions::new().with_wait(arguments.wait.map_or(Wait::Accepted, Wait::from));
+    match &arguments.idempotency_key {
+        Some(key) => options.with_idempotency_key(key.clone()),
+        None => options,
+    }
 }
 
 fn body(arguments: Arguments) -> Result<PublishBody, CommandError> {
     let usage = |text: String| CommandError::Usage(text);
-    let Arguments { event, payload, org: organisation, expires, url: _, trust: _, key: _, token: _ } = arguments;
+    let Arguments { event, payload, org: organisation, expires, .. } = arguments;
     let payload = match payload.as_str() {
         "-" => io::read_to_string(io::stdin().lock().take(1 << 30)).map_err(CommandError::no)?,
         _ => payload,
@@ -119,19 +150,30 @@ fn body(arguments: Arguments) -> Result<PublishBody, CommandError> {
 
 fn refused(error: NotifyError) -> CommandError {
     CommandError::No(match error {
-        NotifyError::Unreachable(error) => format!("the server could not be reached: {}", root(&*error)),
+        NotifyError::Unreachable { tries, source } => {
+            format!("the server could not be reached: {}{}", root(&*source), tried(tries))
+        }
         NotifyError::Tls(problem @ TlsProblem::UnknownIssuer) => format!("{problem}{CA_HINT}"),
-        NotifyError::TimedOut(time) => format!("the server did not answer within {} s", time.as_secs()),
-        NotifyError::Refused { status, code, title, detail } => {
+        NotifyError::TimedOut { tries, elapsed } => {
+            format!("the server did not answer within {} s{}", elapsed.as_secs(), tried(tries))
+        }
+        NotifyError::Refused { tries, status, code, title, detail } => {
             let hint = match status {
                 401 => "; give a valid --key, --token, SIGNALHUB_KEY or SIGNALHUB_TOKEN",
                 _ => "",
             };
-            format!("refused with {status} ({code}): {}{hint}", detail.unwrap_or(title))
+            format!("refused with {status} ({code}): {}{hint}{}", detail.unwrap_or(title), tried(tries))
         }
-        NotifyError::UnknownAnswer { status, body } => format!("refused with {status} (no code): {body}"),
+        NotifyError::UnknownAnswer { tries, status, body } => {
+            format!("refused with {status} (no code): {body}{}", tried(tries))
+        }
         error => error.to_string(),
     })
+}
+
+/// Tells how often a publish was tried, unless once.
+fn tried(tries: u32) -> String {
+    if tries > 1 { format!(" (tried {tries} times)") } else { String::new() }
 }
 
 fn expiry(text: &str) -> Result<OffsetDateTime, String> {
@@ -151,27 +193,34 @@ fn root<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::e
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn errors_name_the_status_the_code_and_what_was_wrong() {
-        let problem = |status| NotifyError::Refused {
+        let problem = |status, tries| NotifyError::Refused {
+            tries,
             status,
             code: "a_code".to_owned(),
             title: "A title".to_owned(),
             detail: Some("a detail".to_owned()),
         };
         for (error, text) in [
-            (problem(400), "refused with 400 (a_code): a detail"),
+            (problem(400, 1), "refused with 400 (a_code): a detail"),
+            (problem(503, 5), "refused with 503 (a_code): a detail (tried 5 times)"),
             (
-                problem(401),
+                problem(401, 1),
                 "refused with 401 (a_code): a detail; give a valid --key, --token, SIGNALHUB_KEY or SIGNALHUB_TOKEN",
             ),
             (
-                NotifyError::UnknownAnswer { status: 502, body: "<html>".to_owned() },
+                NotifyError::UnknownAnswer { tries: 1, status: 502, body: "<html>".to_owned() },
                 "refused with 502 (no code): <html>",
             ),
-            (NotifyError::TimedOut(TIMEOUT), "the server did not answer within 30 s"),
+            (
+                NotifyError::TimedOut { tries: 3, elapsed: Duration::from_secs(30) },
+                "the server did not answer within 30 s (tried 3 times)",
+            ),
         ] {
             assert_eq!(refused(error).to_string(), text);
         }
