@@ -1,65 +1,17 @@
-"""pysignalr, unmodified, against the conformance server: each case in JSON and in MessagePack."""
+"""pysignalr, unmodified, in JSON and in MessagePack: the cases here against the conformance server, those of `history` against the binary."""
 
 import asyncio
 import logging
 import ssl
 import sys
 import traceback
-from contextlib import asynccontextmanager
 
-from pysignalr.client import SignalRClient
 from pysignalr.messages import CompletionClientStreamMessage, InvocationMessage, StreamItemMessage
 from pysignalr.protocol.json import JSONProtocol
 from pysignalr.protocol.messagepack import MessagepackProtocol
 
-# No case takes longer than a moment; a machine under load gets some more.
-TIMEOUT = 20
-
-
-@asynccontextmanager
-async def connected(url, protocol, tls=None):
-    """A client that is connected until the end of the block."""
-    client = SignalRClient(url, protocol=protocol(), retry_count=1, ssl=tls)
-    opened = asyncio.Event()
-
-    async def on_open():
-        opened.set()
-
-    client.on_open(on_open)
-    running = asyncio.create_task(client.run())
-    waiting = asyncio.create_task(opened.wait())
-    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    if running.done():
-        waiting.cancel()
-        running.result()
-    try:
-        yield client
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-
-async def call(client, method, arguments):
-    """Calls a method of the hub, and returns its completion."""
-    completed = asyncio.get_running_loop().create_future()
-
-    async def on_completion(message):
-        if not completed.done():
-            completed.set_result(message)
-
-    await client.send(method, arguments, on_completion)
-    return await completed
-
-
-def received(client, method):
-    """A queue of the arguments with which the server calls a method."""
-    calls = asyncio.Queue()
-
-    async def on_call(arguments):
-        calls.put_nowait(arguments)
-
-    client.on(method, on_call)
-    return calls
+import history
+from connecting import TIMEOUT, call, connected, received
 
 
 async def invokes_methods_and_gets_results(client):
@@ -196,9 +148,10 @@ async def passes(url, name, protocol, case, tls=None):
     return True
 
 
-async def main(url, tls_url=None, root=None):
+async def main(binary, url, tls_url=None, root=None):
     logging.disable(logging.CRITICAL)
-    results = [await passes(url, *protocol, case) for protocol in PROTOCOLS.items() for case in CASES]
+    results = await history.results(binary, PROTOCOLS)
+    results += [await passes(url, *protocol, case) for protocol in PROTOCOLS.items() for case in CASES]
     if tls_url:
         tls = ssl.create_default_context(cafile=root)
         results += [await passes(tls_url, *protocol, case, tls) for protocol in PROTOCOLS.items() for case in CASES_OVER_TLS]
@@ -207,6 +160,6 @@ async def main(url, tls_url=None, root=None):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 4):
-        sys.exit("usage: client.py URL-OF-THE-CONFORMANCE-HUB [URL-OVER-TLS FILE-OF-ITS-ROOT]")
+    if len(sys.argv) not in (3, 5):
+        sys.exit("usage: client.py BINARY URL-OF-THE-CONFORMANCE-HUB [URL-OVER-TLS FILE-OF-ITS-ROOT]")
     sys.exit(asyncio.run(main(*sys.argv[1:])))

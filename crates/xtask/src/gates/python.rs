@@ -1,5 +1,5 @@
-//! The Python clients, where Python is installed: pysignalr against the conformance server, a listener of PrintFactory and the client
-//! of Forcepoint SMC against the binary.
+//! The Python clients, where Python is installed: pysignalr against the conformance server and the binary, a listener of PrintFactory
+//! and the client of Forcepoint SMC against the binary.
 
 use std::io;
 use std::path::Path;
@@ -15,8 +15,9 @@ pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
     let Some(mut client) = client(workspace, "protocol-tests/clients/python", "python-client")? else {
         return Ok(Counts::default());
     };
+    run_command(cargo(&["build", "--package", "signalhub-server"]).current_dir(&workspace.root))?;
     let servers = ConformanceServers::start(workspace)?;
-    run_counted(client.args(servers.arguments()), Counts::of_clients)
+    run_counted(client.arg(workspace.binary("signalhub")).args(servers.arguments()), Counts::of_clients)
 }
 
 /// The package websockets as a listener of PrintFactory. It starts the binary itself, with and without TLS.
@@ -51,7 +52,8 @@ fn client(workspace: &Workspace, folder: &str, environment: &str) -> io::Result<
     }
     install(&python, &folder)?;
     let mut client = Command::new(&python);
-    client.arg("client.py").current_dir(&folder);
+    // Its modules, and the wrapper of the examples, are compiled without leaving files beside them.
+    client.args(["-B", "client.py"]).current_dir(&folder);
     Ok(Some(client))
 }
 

@@ -1,0 +1,98 @@
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** A network in front of the server: it loses connections when it is told to. */
+final class Network implements AutoCloseable {
+    private final ServerSocket listener;
+    private final int upstream;
+    private final Set<Socket> sockets = ConcurrentHashMap.newKeySet();
+    private volatile boolean down;
+
+    Network(int upstream) throws IOException {
+        this.upstream = upstream;
+        listener = new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1"));
+        inBackground(this::accept);
+    }
+
+    int port() {
+        return listener.getLocalPort();
+    }
+
+    /** Resets all connections. New ones succeed. */
+    void cut() {
+        sockets.forEach(Network::reset);
+    }
+
+    /** Resets all connections, and new ones too, until it is up again. */
+    void goDown() {
+        down = true;
+        cut();
+    }
+
+    void comeUp() {
+        down = false;
+    }
+
+    private void accept() {
+        try {
+            while (true) {
+                Socket client = listener.accept();
+                sockets.add(client);
+                inBackground(() -> serve(client));
+            }
+        } catch (IOException closed) {
+            cut();
+        }
+    }
+
+    private void serve(Socket client) {
+        try {
+            Socket server = new Socket("127.0.0.1", upstream);
+            sockets.add(server);
+            if (down) {
+                cut();
+            }
+            inBackground(() -> forward(client, server));
+            forward(server, client);
+        } catch (IOException refused) {
+            // The server is restarted.
+            reset(client);
+        }
+    }
+
+    private void forward(Socket from, Socket to) {
+        try {
+            from.getInputStream().transferTo(to.getOutputStream());
+            to.shutdownOutput();
+        } catch (IOException lost) {
+            reset(from);
+            reset(to);
+        }
+        sockets.remove(from);
+    }
+
+    private static void reset(Socket socket) {
+        try {
+            socket.setSoLinger(true, 0);
+            socket.close();
+        } catch (IOException closed) {
+            // Then it is what was asked for.
+        }
+    }
+
+    private static void inBackground(Runnable work) {
+        Thread thread = new Thread(work);
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    @Override
+    public void close() throws IOException {
+        listener.close();
+        cut();
+    }
+}
