@@ -7,27 +7,45 @@ import { fileURLToPath } from "node:url";
 import { missing } from "../support/browser.js";
 import { changed, licence } from "../features/events.js";
 import { libraries } from "../support/libraries.js";
-import { Server } from "../support/server.js";
+import { SETTING_OF_ORIGINS, Server } from "../support/server.js";
 import { withBrowser } from "../support/stage.js";
+import { token } from "../support/token.js";
 
-const EXAMPLE = fileURLToPath(new URL("../../examples/live-events/", import.meta.url));
+const EXAMPLES = fileURLToPath(new URL("../../examples/", import.meta.url));
 const { bundle } = libraries[0];
 
 describe("the page of live events", { skip: missing }, () => {
   const stage = withBrowser(bundle);
+
+  const site = () =>
+    stage.gateway({ folders: { "/": EXAMPLES, "/live-events/node_modules/@microsoft/signalr/dist/browser/": bundle } });
+  const open = ({ url }, fields) => stage.page(`${url}/live-events/index.html#${new URLSearchParams(fields)}`);
 
   /** The page with these fields in its address, and the server, whose token is the one that it printed. */
   const opened = async (fields = {}) => {
     // The key is only for publishing from here: the token is made by the server, as in development.
     const server = await Server.start(undefined, { SIGNALHUB_AUTH__SECRET: undefined });
     stage.ending(() => server.stop());
-    const site = await stage.gateway({
-      folders: { "/live/": EXAMPLE, "/live/node_modules/@microsoft/signalr/dist/browser/": bundle },
-    });
-    const token = await server.printedToken();
-    const page = await stage.page(`${site.url}/live/index.html#${new URLSearchParams({ server: server.url, token, ...fields })}`);
+    const page = await open(await site(), { server: server.url, token: await server.printedToken(), ...fields });
     return { server, page };
   };
+
+  /** The page, listening to tickets at a server with these settings, which can be restarted. */
+  const listening = async (settings) => {
+    const pages = await site();
+    const start = async (listen) => {
+      // As in a deployment: the tokens of development end with the process.
+      const server = await Server.start(listen, { [SETTING_OF_ORIGINS]: pages.url, ...settings });
+      stage.ending(() => server.stop());
+      return server;
+    };
+    const server = await start();
+    const page = await open(pages, { server: server.url, token: token(), resource: "tickets" });
+    await page.click("#connect");
+    await says(page, "listening for portos.resources.changed");
+    return { page, server, restarted: () => start(new URL(server.url).host) };
+  };
+  const ticket = (id) => changed("tickets", 2, { id });
   const says = (page, text) => page.waitForFunction((text) => document.getElementById("state").textContent === text, text);
   const shown = async (page, count) => {
     await page.waitForFunction((count) => document.querySelectorAll("#events li").length === count, count);
@@ -89,6 +107,31 @@ describe("the page of live events", { skip: missing }, () => {
     assert.equal((await server.publish(changed("tickets", 1))).matched, 0);
     await server.publish(licence());
     assert.deepEqual(await shown(page, 1), ["portos.licence.activated"]);
+  });
+
+  it("says that events are missing after a restart without a disk, and loads what the server keeps", async () => {
+    const { page, server, restarted } = await listening();
+    await server.publish(ticket("before"));
+    await shown(page, 1);
+    await server.stop();
+    const successor = await restarted();
+    // Whether the page is back or not, each of them is shown once.
+    for (const id of ["first", "second"]) await successor.publish(ticket(id));
+    await page.waitForSelector("#events .gap");
+    await page.waitForFunction(() => /Loaded from the server: \d+ events?\.$/.test(document.querySelector("#events .gap").textContent));
+    await successor.publish(ticket("third"));
+    await shown(page, 5);
+    assert.match(await page.textContent("#events .gap"), /^Events are missing: the server has lost its history/);
+    const names = await page.locator("#events .name").allTextContents();
+    assert.deepEqual(names.toSorted(), ["before", "first", "second", "third"].map((id) => `tickets updated ${id}`));
+  });
+
+  it("says that the wrapper is missing where only its own folder is served", async () => {
+    const alone = { "/": EXAMPLES + "live-events/", "/node_modules/@microsoft/signalr/dist/browser/": bundle };
+    const { url } = await stage.gateway({ folders: alone });
+    const page = await stage.page(`${url}/index.html#${new URLSearchParams({ server: url, token: "any" })}`);
+    await page.click("#connect");
+    await says(page, "the wrapper is missing: serve the folder of the examples, as the README describes");
   });
 
   // Each row: the claim, the fields, what the page says.
