@@ -1,6 +1,7 @@
 //! What is sent to a client: a queue bounded in bytes, whose senders never wait for the client.
 
 mod backlog;
+mod flushes;
 mod handle;
 mod limits;
 mod locked_queue;
@@ -12,6 +13,7 @@ pub(crate) mod signals;
 mod writer;
 
 pub(crate) use self::backlog::Backlog;
+pub use self::flushes::Flushed;
 pub use self::handle::Outbound;
 pub(crate) use self::limits::QueueLimits;
 pub use self::readers::Readers;

@@ -49,6 +49,15 @@ impl SharedSocket {
         }
     }
 
+    /// Tells whether TLS keeps bytes that the socket has not taken.
+    pub(crate) fn keeps_bytes(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            #[cfg(feature = "tls")]
+            Self::Tls(socket) => socket.keeps_bytes(),
+        }
+    }
+
     /// Writes some of the bytes of these slices, if the socket takes any at once.
     pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> Written {
         match self {

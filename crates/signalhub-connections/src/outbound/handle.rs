@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::flushes::Flushed;
 use super::retained::Retained;
 use super::send_queue::{ConnectionEnded, SendQueue};
 use super::signals::Signal;
@@ -66,6 +67,19 @@ impl Outbound {
     /// It returns at once when the connection has ended.
     pub async fn ready(&self) {
         self.0.ready().await;
+    }
+
+    /// Waits until everything that is queued at the moment of the call is written: the socket has taken it, with TLS after it
+    /// was encrypted. On event streams and long polling, it counts as written when a request of the client has taken it. Most
+    /// calls find an empty queue and complete at once.
+    ///
+    /// While a client is away whose connection may be resumed, nothing is written: it waits until the retained frames were
+    /// written to the new transport, or until the connection ends. Written bytes may still be lost with a transport.
+    ///
+    /// The future does not keep the connection open, and dropping it only ends the wait. Only waits that something was
+    /// written for are woken.
+    pub fn flushed(&self) -> impl Future<Output = Flushed> + Send + use<> {
+        self.0.flushed()
     }
 
     /// Waits while other clients of the same server are far behind but still read, as
@@ -133,6 +147,7 @@ impl Outbound {
         for frame in &frames {
             change = change.or(queue.push(frame));
         }
+        queue.restart_flushes();
         drop(queue);
         self.0.notify(change);
     }

@@ -1,4 +1,4 @@
-//! The lock around a queue. Releasing it wakes the tasks that wait for room.
+//! The lock around a queue. Releasing it wakes the tasks that wait for room, or until frames are written.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,8 +36,8 @@ impl SharedQueue {
 
 /// The queue inside a send queue, locked.
 ///
-/// Only its `drop` gives back reservations and wakes the tasks that wait in [`Outbound::ready`](crate::Outbound::ready).
-/// It does so after every change that made the queue shorter: a write by a sender or by the task, the loss of the
+/// Only its `drop` gives back reservations and wakes the tasks that wait in [`Outbound::ready`](crate::Outbound::ready) and
+/// [`Outbound::flushed`](crate::Outbound::flushed). It does so after every change that made the queue shorter: a write by a sender or by the task, the loss of the
 /// transport, or the end of the connection.
 pub(super) struct LockedQueue<'a> {
     shared: &'a SharedQueue,
@@ -63,10 +63,14 @@ impl LockedQueue<'_> {
     #[inline(never)]
     fn settle(&mut self) {
         self.queue.give_back(&self.shared.limits);
-        if self.queue.room_is_awaited && self.queue.has_room(self.shared.limits.ready()) {
-            self.queue.room_is_awaited = false;
+        if self.queue.is_awaited {
             // Waking a task takes no lock of the connection, so this cannot deadlock.
-            self.shared.room.notify_waiters();
+            let has_room = self.queue.has_room(self.shared.limits.ready());
+            if has_room {
+                self.shared.room.notify_waiters();
+            }
+            self.queue.settle_flushes();
+            self.queue.is_awaited = !has_room || self.queue.flushes.is_some();
         }
     }
 }

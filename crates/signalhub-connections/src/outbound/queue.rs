@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::backlog::{Backlog, Reservation};
+use super::flushes::Flushes;
 use super::limits::{QueueFull, QueueLimits, cost};
 use super::retained::Retained;
 use super::writer::{QueueChange, Writer};
@@ -42,8 +43,10 @@ pub(super) struct Queue {
     pub(super) stalled_since: Option<Instant>,
     /// The bytes that are reserved in the server's backlog, because the queue holds more than its free share.
     reservation: Reservation,
-    /// A task waits in `Outbound::ready` until the queue is short.
-    pub(super) room_is_awaited: bool,
+    /// A task waits in `Outbound::ready` until the queue is short, or there are `flushes`.
+    pub(super) is_awaited: bool,
+    /// The tasks that wait in `Outbound::flushed`.
+    pub(super) flushes: Option<Box<Flushes>>,
     pub(super) state: QueueState,
 }
 
@@ -84,7 +87,8 @@ impl Queue {
             retained: None,
             stalled_since: None,
             reservation: Reservation::new(backlog),
-            room_is_awaited: false,
+            is_awaited: false,
+            flushes: None,
             state: QueueState::Open,
         }
     }
@@ -133,9 +137,9 @@ impl Queue {
         self.reservation.grow(beyond, limits.half(), limits.stall, progresses)
     }
 
-    /// Tells whether there is work to do when the queue gets shorter: bytes are reserved, or a task waits for room.
+    /// Tells whether there is work to do when the queue gets shorter: bytes are reserved, or a task waits.
     pub(super) fn is_watched(&self) -> bool {
-        self.reservation.bytes() > 0 || self.room_is_awaited
+        self.reservation.bytes() > 0 || self.is_awaited
     }
 
     /// Gives back the reservation for bytes that it no longer holds.
@@ -280,19 +284,58 @@ impl Queue {
 
     pub(super) fn advance(&mut self, mut n: usize) {
         self.stalled_since = None;
+        let queued = self.frames.len();
         while let Some(frame) = self.frames.front() {
             let left = frame.len() - self.written;
             if n < left {
                 self.written += n;
-                return;
+                break;
             }
             n -= left;
             self.bytes -= cost(frame);
             self.written = 0;
             self.frames.pop_front();
         }
-        // An idle connection keeps no queue.
-        self.frames = VecDeque::new();
+        if let Some(flushes) = &mut self.flushes {
+            flushes.count(queued - self.frames.len());
+        }
+        if self.frames.is_empty() {
+            // An idle connection keeps no queue.
+            self.frames = VecDeque::new();
+        }
+    }
+
+    /// Tells whether everything that was sent is written.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.frames.is_empty() && !self.suspended && !self.writer.keeps_bytes()
+    }
+
+    /// Completes the waits for frames that are written, and all of them once the queue has ended.
+    pub(super) fn settle_flushes(&mut self) {
+        if self.flushes.is_some() && !self.writer.keeps_bytes() {
+            self.complete_flushes();
+        }
+        if let Some(mut flushes) = self.flushes.take_if(|_| self.state.ended().is_some()) {
+            flushes.end();
+        }
+    }
+
+    /// Completes the waits for frames that were taken. Nothing keeps bytes of them.
+    pub(super) fn complete_flushes(&mut self) {
+        if self.suspended {
+            return;
+        }
+        if let Some(flushes) = &mut self.flushes {
+            flushes.complete();
+        }
+        self.flushes.take_if(|flushes| flushes.is_empty());
+    }
+
+    /// Lets waiting tasks wait for what is queued over a new transport.
+    pub(super) fn restart_flushes(&mut self) {
+        if let Some(flushes) = &mut self.flushes {
+            flushes.restart(self.frames.len());
+        }
     }
 
     /// The frames that the client has not acknowledged.

@@ -7,10 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::{Either, ready};
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
 use super::backlog::Backlog;
+use super::flushes::Flushed;
 use super::limits::{QueueFull, QueueLimits};
 use super::locked_queue::{LockedQueue, SharedQueue};
 use super::queue::{QueueState, SLICES_PER_WRITE};
@@ -104,6 +107,42 @@ impl SendQueue {
             }
             room.await;
         }
+    }
+
+    /// See [`Outbound::flushed`](crate::Outbound::flushed).
+    pub(super) fn flushed(&self) -> impl Future<Output = Flushed> + Send + use<> {
+        let mut queue = self.lock();
+        // Before the stream is asked what it keeps, so that no flush remains unreported.
+        self.signals.set_flush_is_awaited(true);
+        if queue.state.ended().is_some() {
+            return Either::Left(ready(Flushed::Ended));
+        }
+        if queue.is_flushed() {
+            return Either::Left(ready(Flushed::Written));
+        }
+        let queued = queue.frames.len();
+        let written = queue.flushes.get_or_insert_default().add(queued);
+        queue.is_awaited = true;
+        let change = if let Writer::Task = queue.writer { QueueChange::ForTask } else { QueueChange::None };
+        drop(queue);
+        // The task reports what it flushes, even if it has nothing else to do.
+        self.notify(change);
+        Either::Right(written.map(|flushed| flushed.unwrap_or(Flushed::Ended)))
+    }
+
+    /// Completes the waits for bytes that the connection's task has flushed: it has written every frame that was queued, and
+    /// its stream keeps none of their bytes.
+    pub(crate) fn on_flushed(&self) {
+        if !self.signals.is_flush_awaited() {
+            return;
+        }
+        let mut queue = self.lock();
+        match queue.writer {
+            Writer::Task => queue.complete_flushes(),
+            // A sender may have written to it since.
+            Writer::Socket(_) | Writer::Stream | Writer::Poll => queue.settle_flushes(),
+        }
+        self.signals.set_flush_is_awaited(queue.flushes.is_some());
     }
 
     pub(super) fn backlog(&self) -> &Backlog {
@@ -223,7 +262,7 @@ impl SendQueue {
     fn has_room_or_waits(&self) -> bool {
         let mut queue = self.lock();
         let has_room = queue.has_room(self.queue.limits.ready());
-        queue.room_is_awaited |= !has_room;
+        queue.is_awaited |= !has_room;
         has_room
     }
 

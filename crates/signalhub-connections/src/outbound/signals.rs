@@ -1,6 +1,6 @@
 //! Signals: how other tasks wake a connection's own task, and for which reason.
 
-use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ pub(crate) struct Signals {
     pending: AtomicU8,
     /// The task does not get this many of the next ticks.
     ticks_to_skip: AtomicU16,
+    /// A task waits in `Outbound::flushed`, perhaps for bytes that a stream of the connection's task keeps.
+    flush_is_awaited: AtomicBool,
     task: AtomicWaker,
 }
 
@@ -57,6 +59,15 @@ impl Signals {
     /// Skips this many of the next ticks. It replaces the number that was set before.
     pub(crate) fn skip_ticks(&self, ticks: u16) {
         self.ticks_to_skip.store(ticks, Ordering::Release);
+    }
+
+    /// Sets whether the task has to report that it has flushed its stream. Only the owner of the queue's lock may call it.
+    pub(crate) fn set_flush_is_awaited(&self, is_awaited: bool) {
+        self.flush_is_awaited.store(is_awaited, Ordering::Release);
+    }
+
+    pub(crate) fn is_flush_awaited(&self) -> bool {
+        self.flush_is_awaited.load(Ordering::Acquire)
     }
 
     /// Must be called before the signals are read, so that a signal raised in between wakes the task.

@@ -1,4 +1,5 @@
 mod backlog;
+mod flushes;
 mod waking;
 
 use std::io;

@@ -14,6 +14,19 @@ pub(crate) enum Writer {
     Poll,
 }
 
+impl Writer {
+    /// Tells whether the operating system may lack bytes that were taken from the queue. Event streams and polls answer for
+    /// the bytes that they took.
+    pub(super) fn keeps_bytes(&self) -> bool {
+        match self {
+            Self::Socket(socket) => socket.keeps_bytes(),
+            // Only the task knows what its stream keeps.
+            Self::Task => true,
+            Self::Stream | Self::Poll => false,
+        }
+    }
+}
+
 /// Which task has to be woken after frames were queued.
 #[derive(Clone, Copy)]
 pub(super) enum QueueChange {

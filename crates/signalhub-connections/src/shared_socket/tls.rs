@@ -57,6 +57,10 @@ impl TlsSocket {
         encrypt_and_send(&mut self.lock(), slices)
     }
 
+    pub(super) fn keeps_bytes(&self) -> bool {
+        self.lock().get_ref().1.wants_write()
+    }
+
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(buffer);
         ready!(Pin::new(&mut *self.lock()).poll_read(cx, &mut buffer))?;

@@ -95,7 +95,8 @@ impl Io {
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>, send_queue: &SendQueue) -> Poll<io::Result<()>> {
         ready!(send_queue.poll_drain(cx, |cx, slices| self.poll_write(cx, slices)))?;
         match self {
-            Self::Tcp { .. } | Self::Stream { flush: Flush::Done, .. } => {}
+            Self::Tcp { .. } => return Poll::Ready(Ok(())),
+            Self::Stream { flush: Flush::Done, .. } => {}
             // A sender may have left something.
             #[cfg(feature = "tls")]
             Self::Tls { socket, .. } => ready!(socket.poll_flush(cx))?,
@@ -104,6 +105,7 @@ impl Io {
                 *flush = Flush::Done;
             }
         }
+        send_queue.on_flushed();
         Poll::Ready(Ok(()))
     }
 

@@ -1,7 +1,8 @@
 //! Wake-ups under random orders of events, each run from a seed.
 //!
-//! The writer of a send queue and those who wait for room are polled only after they were woken. Whatever the order of
-//! sends, corks, writes that block and reads, everything arrives and every wait ends. A run that fails names its seed.
+//! The writer of a send queue, and the tasks that wait for room or for a flush, are polled only after they were woken.
+//! Whatever the order of sends, corks, writes that block and reads, everything arrives and every wait ends. A run that
+//! fails names its seed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
@@ -107,7 +108,7 @@ impl Run {
     fn step(&mut self) {
         // A queue near its limit ends the connection, which is not what this is about.
         let may_send = self.send_queue.lock().bytes < 30 << 10;
-        match self.seed.below(12) {
+        match self.seed.below(13) {
             0..3 if may_send => {
                 let frame = self.frame();
                 self.sent.extend_from_slice(frame.as_bytes());
@@ -130,6 +131,7 @@ impl Run {
             }
             9 => self.outbound().release(self.seed.below(self.frames + 1)),
             10 => self.read(300),
+            11 => self.waiting.push((Sleeper::new(), Box::pin(self.outbound().flushed().map(drop)))),
             _ => {}
         }
     }

@@ -14,7 +14,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use super::*;
 use crate::frame::Frame;
 use crate::outbound::signals::Signal;
-use crate::outbound::{QueueLimits, Writer};
+use crate::outbound::{Flushed, Outbound, QueueLimits, Writer};
 use crate::websocket_codec::MessageKind;
 
 /// The two ends of a connection with TLS whose socket has small buffers.
@@ -85,4 +85,30 @@ async fn a_message_longer_than_the_buffer_of_tls_arrives_whole() {
     drained.unwrap();
     read.unwrap();
     assert!(bytes[10..].starts_with(&payload) && bytes.ends_with(b"\x82\x06behind"));
+}
+
+/// Sends until TLS keeps something, with and without senders that write to the socket, and waits for it.
+#[tokio::test]
+async fn what_tls_keeps_is_not_flushed_before_the_socket_has_taken_it() {
+    for messages in [StreamMessages::Joined, StreamMessages::Separate] {
+        let (socket, mut client) = pair().await;
+        let mut io = Io::tls(Arc::clone(&socket), None).with_messages(messages);
+        let limits = QueueLimits { bytes: 1 << 20, stall: std::time::Duration::from_secs(10) };
+        let queue = Arc::new(SendQueue::new(limits, Arc::default(), io.shared().map_or(Writer::Task, Writer::Socket)));
+        let outbound = Outbound::new(Arc::clone(&queue));
+        let mut sent = 0;
+        while !SharedSocket::Tls(Arc::clone(&socket)).keeps_bytes() {
+            outbound.send(&Frame::new(MessageKind::Binary, &[7; 3000])).unwrap();
+            sent += 3004;
+            let _ = poll_fn(|cx| Poll::Ready(io.poll_drain(cx, &queue))).await;
+        }
+        let mut flushed = outbound.flushed();
+        assert_eq!((outbound.has_backlog(), (&mut flushed).now_or_never()), (false, None), "{messages:?}");
+        let draining = poll_fn(|cx| io.poll_drain(cx, &queue));
+        let mut bytes = vec![0; sent];
+        let (drained, read) = tokio::join!(draining, client.read_exact(&mut bytes));
+        drained.unwrap();
+        read.unwrap();
+        assert_eq!(flushed.now_or_never(), Some(Flushed::Written), "{messages:?}");
+    }
 }
