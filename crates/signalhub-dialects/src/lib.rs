@@ -10,5 +10,6 @@
 //!
 //! This crate does not use the hub. The program that runs it makes the listeners, and sets their limits and certificates.
 
+mod flushed;
 pub mod printfactory;
 pub mod smc;

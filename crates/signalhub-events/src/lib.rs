@@ -76,5 +76,5 @@ pub use replay::{Gap, GapReason, GoLive, Replay, ReplayLimits, Since, Step};
 pub use resources::Resources;
 pub use scope::{Grant, Grants, Pattern, PatternError, Scope};
 pub use subscribe_error::SubscribeError;
-pub use subscriber::{Offered, Subscriber};
+pub use subscriber::{Flushed, Flushing, Offered, Subscriber};
 pub use subscriptions::Subscriptions;

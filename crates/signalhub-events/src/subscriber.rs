@@ -1,6 +1,7 @@
 //! What takes deliveries, and what all indexes share about it.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::delivery::{Deliveries, Delivery};
@@ -25,6 +26,26 @@ pub trait Subscriber: Send + Sync {
             Offered::Refused
         }
     }
+
+    /// Returns what waits until everything that the subscriber was offered before this call is written to its client, or until
+    /// the client is gone. It is called only for publishers that wait for that, from their tasks, and must not block.
+    ///
+    /// `None`, the default, is for subscribers that have no client: what they accept counts as written.
+    fn flushed(&self) -> Option<Flushing> {
+        None
+    }
+}
+
+/// Completes when what a subscriber was offered is written to its client; see [`Subscriber::flushed`].
+pub type Flushing = Pin<Box<dyn Future<Output = Flushed> + Send>>;
+
+/// What became of the events that a subscriber was offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flushed {
+    /// They are written: the operating system has taken them, or a request of the client has.
+    Written,
+    /// The client was gone before they were written.
+    Ended,
 }
 
 // The attribute fails the gate if a method with a default body is not forwarded.
@@ -40,6 +61,10 @@ impl<S: Subscriber + ?Sized> Subscriber for Arc<S> {
 
     fn offer_all(&self, deliveries: &Deliveries) -> Offered {
         S::offer_all(self, deliveries)
+    }
+
+    fn flushed(&self) -> Option<Flushing> {
+        S::flushed(self)
     }
 }
 

@@ -17,8 +17,8 @@ use bytes::Bytes;
 use portos_notifications::{SubscriptionRequest, broker};
 use signalhub_connections::{BoxFuture, ConnectionEnded, Frame, Frames, Identity, Outbound};
 use signalhub_events::{
-    Audience, Broker, Deliveries, Delivery, EncodingKey, Filter, Grants, Offered, Organisation, Scope, SubscribeError,
-    Subscriber, Subscriptions,
+    Audience, Broker, Deliveries, Delivery, EncodingKey, Filter, Flushed, Flushing, Grants, Offered, Organisation,
+    Scope, SubscribeError, Subscriber, Subscriptions,
 };
 use signalhub_protocol::Protocol;
 
@@ -207,6 +207,16 @@ impl Subscriber for ClientSubscriber {
         }
         let mut pieces = deliveries.joined(self.encoding(), BYTES_PER_WRITE, render).iter();
         offered(pieces.try_for_each(|piece| self.outbound.send_all(&Frames::from_bytes(piece.clone()))))
+    }
+
+    fn flushed(&self) -> Option<Flushing> {
+        let flushed = self.outbound.flushed();
+        Some(Box::pin(async {
+            match flushed.await {
+                signalhub_connections::Flushed::Written => Flushed::Written,
+                signalhub_connections::Flushed::Ended => Flushed::Ended,
+            }
+        }))
     }
 }
 

@@ -8,14 +8,15 @@ use signalhub_connections::{
     Intake, Outbound, Received,
 };
 use signalhub_events::{
-    Audience, Broker, Deliveries, Delivery, EventName, Filter, Grants, Offered, Organisation, Scope, Subscriber,
-    Subscriptions,
+    Audience, Broker, Deliveries, Delivery, EventName, Filter, Flushing, Grants, Offered, Organisation, Scope,
+    Subscriber, Subscriptions,
 };
 use tokio::time::Instant;
 
 use super::keys::MisKeys;
 use super::messages::{ENCODING, EVENTS, frame};
 use super::organisations::{Ending, Place};
+use crate::flushed::flushed;
 
 /// How often the server pings.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -160,6 +161,10 @@ impl Subscriber for ConnectedListener {
         }
         let mut pieces = deliveries.joined(ENCODING, BYTES_PER_WRITE, frame).iter();
         offered(pieces.try_for_each(|piece| self.0.send_all(&Frames::from_bytes(piece.clone()))))
+    }
+
+    fn flushed(&self) -> Option<Flushing> {
+        Some(flushed(&self.0))
     }
 }
 

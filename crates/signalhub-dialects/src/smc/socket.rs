@@ -7,7 +7,9 @@ use signalhub_connections::{
     ApplicationLimit, BoxFuture, ClientError, CloseCode, CloseFrame, CloseReason, Connection, ConnectionCounts,
     ConnectionHandler, Frame, Intake, MessageKind, Outbound, Received, TokenBucket,
 };
-use signalhub_events::{Deliveries, Delivery, EventName, Filter, Offered, SubscribeError, Subscriber, Subscriptions};
+use signalhub_events::{
+    Deliveries, Delivery, EventName, Filter, Flushing, Offered, SubscribeError, Subscriber, Subscriptions,
+};
 use tokio::time::Instant;
 
 use super::change::ELEMENTS_CHANGED;
@@ -16,6 +18,7 @@ use super::event_text::EventText;
 use super::opening::Opening;
 use super::selection::{Selection, SelectionError};
 use super::state::State;
+use crate::flushed::flushed;
 
 /// The longest message of a client.
 const LONGEST_MESSAGE: usize = 64 * 1024;
@@ -249,5 +252,9 @@ impl Subscriber for Channel {
         let frames = deliveries.each().iter().map(|delivery| self.text.frame(delivery, self.id));
         let frames = frames.filter(|frame| !frame.is_empty()).map(Frame::from_bytes);
         self.outbound.send_each(frames).map_or(Offered::Refused, |()| Offered::Accepted)
+    }
+
+    fn flushed(&self) -> Option<Flushing> {
+        Some(flushed(&self.outbound))
     }
 }
