@@ -13,3 +13,6 @@ pub(crate) fn flushed(outbound: &Outbound) -> Flushing {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ mod fan_out;
 mod kept;
 mod receipt;
 mod shard_queue;
+mod tracked;
 mod undeclared;
 
 use std::fmt;
@@ -31,6 +32,7 @@ use crate::subscriber::Subscriber;
 use crate::subscriptions::Subscriptions;
 pub use builder::BrokerBuilder;
 pub use receipt::{PublishError, PublishOptions, Published, Receipt, Repeat};
+pub use tracked::{DeliveredCounts, Tracked, Tracking};
 
 /// Takes events in, gives each its position, and offers it to the subscribers that want and may see it.
 ///
@@ -103,7 +105,7 @@ impl Broker {
     /// As [`publish`](Self::publish), and if the idempotency key belongs to another event, or the event cannot be made durable.
     pub async fn publish_with(&self, event: Event, options: PublishOptions) -> Result<Published, PublishError> {
         self.core.check(&event)?;
-        self.core.publish(event, options).await.map(|receipt| Published { receipt })
+        self.core.publish(event, options).await
     }
 
     /// Returns which events of a name are kept, and the offset of its latest event.

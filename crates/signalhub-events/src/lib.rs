@@ -58,7 +58,8 @@ mod subscriptions;
 
 pub use action::Action;
 pub use broker::{
-    Broker, BrokerBuilder, PayloadCheck, Progress, PublishError, PublishOptions, Published, Receipt, Repeat,
+    Broker, BrokerBuilder, DeliveredCounts, PayloadCheck, Progress, PublishError, PublishOptions, Published, Receipt,
+    Repeat, Tracked, Tracking,
 };
 pub use catalogue::{Catalogue, CatalogueError, UnknownEvents};
 pub use delivery::{Audience, Deliveries, Delivery, EncodingKey};

@@ -120,6 +120,16 @@ impl AttachedSubscriber {
         self.subscriber.offer_all(deliveries)
     }
 
+    /// Waits until what it was offered is written to its client.
+    pub(crate) fn flushed(&self) -> Option<Flushing> {
+        self.subscriber.flushed()
+    }
+
+    /// Tells whether its subscriptions have ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lock_ids().is_none()
+    }
+
     /// Ends the subscriber and returns its ids to the first caller.
     pub(crate) fn take_ids(&self) -> Option<Vec<(usize, SubscriberId)>> {
         self.lock_ids().take()

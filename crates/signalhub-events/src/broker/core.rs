@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::fan_out::Matched;
 use super::kept::Kept;
-use super::receipt::{PublishError, PublishOptions, Receipt, Repeat};
+use super::receipt::{PublishError, PublishOptions, Published, Receipt, Repeat};
 use super::shard_queue::{Offsets, ShardQueue};
 use super::undeclared::Undeclared;
 use super::{Observers, PayloadCheck};
@@ -69,7 +69,7 @@ impl Core {
         self: &Arc<Self>,
         mut event: Event,
         options: PublishOptions,
-    ) -> Result<Receipt, PublishError> {
+    ) -> Result<Published, PublishError> {
         let log = self.kept.log().filter(|log| log.admit(&event.name, self.declared(&event.name)).is_some());
         if options.durability == Durability::Durable && !log.is_some_and(|log| log.is_durable()) {
             return Err(PublishError::NotDurable);
@@ -83,7 +83,8 @@ impl Core {
                         if let (Some(log), Durability::Durable) = (log, options.durability) {
                             log.sync().await?;
                         }
-                        return Ok(Receipt { id, position, matched: 0, repeat: Repeat::Yes });
+                        let receipt = Receipt { id, position, matched: 0, repeat: Repeat::Yes };
+                        return Ok(Published { receipt, tracked: None });
                     }
                 }
             }
@@ -91,13 +92,19 @@ impl Core {
         let id = EventId::new(self.run, self.serial.fetch_add(1, Ordering::Relaxed));
         (event.id, event.node) = (Some(id), Some(Arc::clone(&self.node)));
         match log {
-            None => self.publish_now(id, event, attempt).await,
+            None => self.publish_now(id, event, options, attempt).await,
             Some(log) => self.publish_through(log, id, event, options, attempt).await,
         }
     }
 
     /// Publishes an event that no store keeps.
-    async fn publish_now(&self, id: EventId, event: Event, attempt: Option<Attempt>) -> Result<Receipt, PublishError> {
+    async fn publish_now(
+        &self,
+        id: EventId,
+        event: Event,
+        options: PublishOptions,
+        attempt: Option<Attempt>,
+    ) -> Result<Published, PublishError> {
         let shard = self.shards.shard_of(&event.name);
         let queue = &self.queues[shard];
         let in_flight = Arc::clone(&self.in_flight).acquire_many_owned(bytes_in_flight(&event)).await;
@@ -109,13 +116,14 @@ impl Core {
         let keep = if let Kept::Memory(_) = self.kept { Keep::Yes } else { Keep::No };
         let found = self.show(shard, &mut offsets, position, &event, keep);
         let receipt = Receipt { id, position, matched: found.len(), repeat: Repeat::No };
-        slot.send(Matched { delivery: Delivery::new(event, position), found, in_flight });
+        let (tracked, tracker) = options.tracking.start(&found);
+        slot.send(Matched { delivery: Delivery::new(event, position), found, in_flight, tracker });
         drop(offsets);
         if let Some(attempt) = attempt {
             attempt.published(id, position, Instant::now());
         }
         self.count(&receipt);
-        Ok(receipt)
+        Ok(Published { receipt, tracked })
     }
 
     /// Publishes an event that a store keeps: once it is written, it is offered.
@@ -126,7 +134,7 @@ impl Core {
         event: Event,
         options: PublishOptions,
         attempt: Option<Attempt>,
-    ) -> Result<Receipt, PublishError> {
+    ) -> Result<Published, PublishError> {
         let shard = self.shards.shard_of(&event.name);
         let in_flight = Arc::clone(&self.in_flight).acquire_many_owned(bytes_in_flight(&event)).await;
         let in_flight = in_flight.map_err(|_| PublishError::Closed)?;
@@ -134,21 +142,22 @@ impl Core {
         let event = Arc::new(event);
         let (core, written, (tell, told)) = (Arc::clone(self), Arc::clone(&event), oneshot::channel());
         let done = move |result: Result<Position, LogUnavailable>| {
-            let receipt = result.map(|position| {
+            let published = result.map(|position| {
                 let mut offsets = core.queues[shard].lock();
                 offsets.stored.insert(written.name.clone(), position);
                 let found = core.show(shard, &mut offsets, position, &written, Keep::Yes);
                 let receipt = Receipt { id, position, matched: found.len(), repeat: Repeat::No };
-                slot.send(Matched { delivery: Delivery::new(written, position), found, in_flight });
+                let (tracked, tracker) = options.tracking.start(&found);
+                slot.send(Matched { delivery: Delivery::new(written, position), found, in_flight, tracker });
                 drop(offsets);
                 if let Some(attempt) = attempt {
                     attempt.published(id, position, Instant::now());
                 }
                 core.count(&receipt);
-                receipt
+                Published { receipt, tracked }
             });
             // The publisher may no longer wait.
-            drop(tell.send(receipt));
+            drop(tell.send(published));
         };
         log.append(Append::new(event, options.idempotency, options.durability, done)).await?;
         Ok(told.await.map_err(|_| PublishError::Closed)??)

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::delivery::{Audience, Deliveries, Delivery};
 use crate::index::Found;
@@ -41,6 +41,8 @@ pub(crate) struct Matched {
     pub(crate) found: Vec<Found>,
     /// The bytes in flight that the event holds.
     pub(crate) in_flight: OwnedSemaphorePermit,
+    /// Is told when they were offered the event, if the publisher waits for that.
+    pub(crate) tracker: Option<oneshot::Sender<()>>,
 }
 
 /// Offers the events of its shard, to each subscriber in the order of publishing.
@@ -51,6 +53,8 @@ pub(crate) struct FanOut {
     batch: Vec<Arc<Delivery>>,
     /// The bytes in flight that the events of the batch hold, until the batch ends.
     in_flight: Vec<OwnedSemaphorePermit>,
+    /// Those who are told when the batch ends.
+    trackers: Vec<oneshot::Sender<()>>,
     /// Which subscribers still get which of them, in the order in which they are served.
     shares: VecDeque<Share>,
     /// How many subscribers have been served since the start.
@@ -76,8 +80,8 @@ impl FanOut {
     /// Counts in `offered` the events that were offered to all subscribers that they matched.
     pub(crate) fn new(shards: Arc<Shards>, events: mpsc::Receiver<Matched>, offered: Arc<AtomicU64>) -> Self {
         let (batch, in_flight, shares, latest_shares) = (Vec::new(), Vec::new(), VecDeque::new(), Vec::new());
-        let sets = HashMap::new();
-        Self { shards, events, batch, in_flight, shares, served: 0, latest_shares, sets, joined: 0, offered }
+        let (trackers, sets) = (Vec::new(), HashMap::new());
+        Self { shards, events, batch, in_flight, trackers, shares, served: 0, latest_shares, sets, joined: 0, offered }
     }
 
     /// Runs until no more events can come.
@@ -96,6 +100,10 @@ impl FanOut {
             self.offered.fetch_add(self.batch.len() as u64, Ordering::Release);
             self.batch.clear();
             self.in_flight.clear();
+            for tracker in self.trackers.drain(..) {
+                // The publisher may no longer wait.
+                let _ = tracker.send(());
+            }
             self.sets.clear();
             self.joined = 0;
         }
@@ -110,9 +118,10 @@ impl FanOut {
         }
     }
 
-    fn admit(&mut self, Matched { delivery, found, in_flight }: Matched) {
+    fn admit(&mut self, Matched { delivery, found, in_flight, tracker }: Matched) {
         let bit = 1 << self.batch.len();
         self.in_flight.push(in_flight);
+        self.trackers.extend(tracker);
         self.batch.push(Arc::new(delivery));
         for Found { id, attached } in found {
             let id = id.number();

@@ -1,5 +1,6 @@
 //! What a publisher asks for, and what it gets.
 
+use super::tracked::{Tracked, Tracking};
 use crate::catalogue::CatalogueError;
 use crate::event::EventId;
 use crate::idempotency::Idempotency;
@@ -14,6 +15,8 @@ pub struct PublishOptions {
     pub idempotency: Option<Idempotency>,
     /// What must be true of the event before the publish completes.
     pub durability: Durability,
+    /// Whether the publisher learns how far the event has come. A repeat is not tracked.
+    pub tracking: Tracking,
 }
 
 /// What a publisher gets that has [asked for more](PublishOptions) than a receipt.
@@ -22,6 +25,8 @@ pub struct PublishOptions {
 pub struct Published {
     /// The result of the publish.
     pub receipt: Receipt,
+    /// How far the event has come, if it is [tracked](PublishOptions::tracking).
+    pub tracked: Option<Tracked>,
 }
 
 /// The result of a publish.

@@ -1,9 +1,13 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use portos_notifications::broker::catalogue;
 use serde_json::{Value, json};
 use signalhub_connections::{Connection, ConnectionHandler, Peer};
-use signalhub_events::{Action, Broker, Event, EventName, Grants, Organisation, PublishError, ResourceName};
+use signalhub_events::{
+    Action, Broker, DeliveredCounts, Event, EventName, Grants, Organisation, PublishError, PublishOptions,
+    ResourceName, Tracking,
+};
 use signalhub_protocol::{Arguments, HubMessage, Invocation, Protocol};
 use time::macros::datetime;
 
@@ -117,6 +121,25 @@ async fn a_client_of_messagepack_gets_the_same_short_names() {
         ("OnEvent", expected["arguments"][0].clone())
     );
     assert_eq!(expected["arguments"][0]["p"], json!({"n": "tickets", "a": 1}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_learns_to_how_many_clients_its_event_was_written() {
+    let stage = Stage::new(Grants::All);
+    let (mut reads, mut idles, mut leaves) = (
+        stage.client(Identity::user("ann")).await,
+        stage.client(Identity::user("bob")).await,
+        stage.client(Identity::user("eve")).await,
+    );
+    for client in [&mut reads, &mut idles, &mut leaves] {
+        client.subscribe(json!({"e": "portos.licence.activated"})).await;
+    }
+    let options = PublishOptions { tracking: Tracking::On, ..PublishOptions::default() };
+    let tracked = stage.broker.publish_with(activated(), options).await.unwrap().tracked.unwrap();
+    let publisher = tokio::spawn(tracked.wait(Duration::from_secs(5)));
+    reads.next().await;
+    drop(leaves);
+    assert_eq!(publisher.await.unwrap(), DeliveredCounts { written: 1, ended: 1, waiting: 1 });
 }
 
 #[tokio::test]

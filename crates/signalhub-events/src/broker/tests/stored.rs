@@ -290,3 +290,25 @@ async fn the_key_of_a_publish_is_stored_with_its_event_and_forgotten_if_that_is_
     let repeat = broker.publish_with(changed(), options).await.unwrap().receipt;
     assert_eq!((repeat.position, repeat.matched, repeat.repeat), (at(0, 1), 0, Repeat::Yes));
 }
+
+#[tokio::test]
+async fn an_event_that_a_store_keeps_is_tracked_once() {
+    let store = Store::with(0);
+    let broker = broker_on(&store);
+    let (_subscriptions, _received) = subscribe(&broker, Scope::unrestricted(), &[all()]);
+    let idempotency = Idempotency { key: crate::IdempotencyKey::new([7; 16]), fingerprint: crate::Fingerprint::new(1) };
+    let options =
+        PublishOptions { idempotency: Some(idempotency), tracking: Tracking::On, ..PublishOptions::default() };
+    let mut publishing = std::pin::pin!(broker.publish_with(changed(), options));
+    tokio::select! {
+        biased;
+        published = &mut publishing => panic!("it is not written: {published:?}"),
+        () = tokio::task::yield_now() => {}
+    }
+    store.finish(Ok(()));
+    let tracked = publishing.await.unwrap().tracked.unwrap();
+    let counts = tracked.wait(Duration::from_secs(5)).await;
+    assert_eq!(counts, DeliveredCounts { written: 1, ended: 0, waiting: 0 });
+    let repeat = broker.publish_with(changed(), options).await.unwrap();
+    assert!(repeat.tracked.is_none());
+}
