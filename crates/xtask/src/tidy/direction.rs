@@ -4,10 +4,11 @@ use super::{Finding, Tree};
 use crate::workspace::{Dependency, Package, Purpose};
 
 /// What a package may depend on, for whatever purpose; ` ?` marks what must be behind a feature.
-const DIRECTION: [(&str, &[&str]); 12] = [
+const DIRECTION: [(&str, &[&str]); 13] = [
     ("signalhub-protocol", &[]),
     ("signalhub-connections", &[]),
     ("signalhub-events", &[]),
+    ("signalhub-history", &["signalhub-events"]),
     ("signalhub-tls-client", &[]),
     ("signalhub-client", &["signalhub-protocol", "signalhub-tls-client"]),
     ("signalhub", &["signalhub-protocol", "signalhub-connections", "signalhub-events", "portos-notifications"]),
@@ -19,6 +20,7 @@ const DIRECTION: [(&str, &[&str]); 12] = [
             "signalhub-protocol",
             "signalhub-connections",
             "signalhub-events",
+            "signalhub-history",
             "signalhub-client",
             "signalhub-tls-client",
             "signalhub",

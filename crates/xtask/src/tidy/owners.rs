@@ -4,10 +4,11 @@ use super::{Finding, Tree};
 use crate::workspace::{Dependency, Purpose};
 
 /// Which of our packages may depend on an external package. Tests may depend on any.
-const DEPENDENCIES: [(&str, &[&str]); 6] = [
+const DEPENDENCIES: [(&str, &[&str]); 7] = [
     ("hyper", &["signalhub-connections", "portos-notifications", "signalhub-server"]),
     ("hyper-util", &["signalhub-connections", "portos-notifications", "signalhub-server"]),
     ("jsonwebtoken", &["signalhub-connections", "signalhub-server"]),
+    ("rusqlite", &["signalhub-history"]),
     ("tower-service", &["signalhub-connections"]),
     ("tungstenite", &["signalhub-connections"]),
     ("tokio-tungstenite", &["signalhub-client"]),

@@ -14,6 +14,7 @@ fn a_dependency_stays_with_its_owner() {
     check("signalhub-connections", "tokio-tungstenite", Tests, 0);
     check("signalhub-connections", "tokio-tungstenite", Feature, 1);
     check("signalhub", "jsonwebtoken", Always, 1);
+    check("signalhub-server", "rusqlite", Always, 1);
     check("signalhub", "serde", Always, 0);
 }
 

@@ -1,0 +1,81 @@
+//! Why a history cannot be opened.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+/// Why a history on disk cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The directory or a file in it cannot be created or opened.
+    #[error("{}: {error}", .path.display())]
+    Unusable {
+        /// The directory or the file.
+        path: PathBuf,
+        /// The error of the system.
+        #[source]
+        error: io::Error,
+    },
+    /// Another process has it open.
+    #[error("{}: another process uses this history", .file.display())]
+    Locked {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A newer version of the program has written it.
+    #[error("{}: the history has format {found}, and this version reads formats up to {known}", .file.display())]
+    Newer {
+        /// The file.
+        file: PathBuf,
+        /// The format of the file.
+        found: u32,
+        /// The latest format that is known.
+        known: u32,
+    },
+    /// It is a database of another program.
+    #[error("{}: this is a database of another program", .file.display())]
+    Foreign {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Its content is damaged.
+    #[error(
+        "{}: the history is damaged: {problem}. `signalhub history export` writes the events that can still be read; \
+         `--reset-history` moves the file aside and begins a new history",
+        .file.display()
+    )]
+    Corrupt {
+        /// The file.
+        file: PathBuf,
+        /// What SQLite found.
+        problem: String,
+    },
+    /// SQLite cannot read or write it.
+    #[error("{}: {problem}", .file.display())]
+    Failed {
+        /// The file.
+        file: PathBuf,
+        /// What SQLite reported.
+        problem: String,
+    },
+}
+
+impl OpenError {
+    pub(crate) fn unusable(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |error| Self::Unusable { path, error }
+    }
+
+    pub(crate) fn sqlite(file: &Path) -> impl Fn(rusqlite::Error) -> Self + use<> {
+        let file = file.to_owned();
+        move |error| {
+            let (file, problem) = (file.clone(), error.to_string());
+            match error.sqlite_error_code() {
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt { file, problem },
+                _ => Self::Failed { file, problem },
+            }
+        }
+    }
+}
