@@ -1,6 +1,6 @@
 //! What a file has: one scan of its rows, without their texts, builds the index again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ impl Loaded {
             latest: 0,
             below: Vec::new(),
         };
-        let mut publishes = VecDeque::new();
+        let (mut publishes, mut runs_with_events) = (VecDeque::new(), HashSet::new());
         let columns =
             format!("SELECT s, n, o, at, boot, serial, fingerprint, key, {CONTENT_BYTES} FROM event ORDER BY s");
         let mut statement = connection.prepare(&columns)?;
@@ -97,6 +97,7 @@ impl Loaded {
             let row = Scanned::read(row)?;
             loaded.next_row = row.row + 1;
             loaded.latest = loaded.latest.max(row.at);
+            runs_with_events.extend(row.id.map(|id| id.run().get()));
             let Some(name) = names.get_mut(&row.number) else { continue };
             if let Some(publish) = publish(&row, name.epoch, now, options.idempotency_window) {
                 publishes.push_back(publish);
@@ -107,6 +108,7 @@ impl Loaded {
             loaded.add(name, &row);
         }
         loaded.publishes = publishes.into();
+        loaded.runs.retain(|run, _| runs_with_events.contains(run));
         let mut names: Vec<_> = names.into_iter().collect();
         names.sort_unstable_by_key(|(number, _)| *number);
         for (number, name) in names {

@@ -18,16 +18,8 @@ pub(crate) struct Name {
     pub(crate) blocks: Blocks,
     pub(crate) limits: NameLimits,
     declared: Declared,
-    in_file: InFile,
     /// It is in the list of names that exceed a limit.
     listed: bool,
-}
-
-/// Whether the file has a row for a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum InFile {
-    Yes,
-    No,
 }
 
 /// Which limit an event was removed for.
@@ -84,6 +76,8 @@ pub(crate) struct Names {
     not_declared: usize,
     first_epochs: FirstEpochs,
     last_number: i64,
+    /// Those that the file does not have.
+    missing_in_file: Vec<usize>,
     /// Those that exceed a limit by a tenth.
     over: Vec<usize>,
     counts: HistoryCounts,
@@ -125,8 +119,7 @@ impl Names {
         let StoredName { name, number, epoch, blocks, limits } = stored;
         self.counts.events += blocks.events();
         self.counts.bytes += blocks.bytes();
-        let (declared, in_file, listed) = (Declared::No, InFile::Yes, false);
-        let index = self.add(Name { name, number, epoch, blocks, limits, declared, in_file, listed });
+        let index = self.add(Name { name, number, epoch, blocks, limits, declared: Declared::No, listed: false });
         self.list_if_over(index);
     }
 
@@ -135,7 +128,9 @@ impl Names {
         let epoch = self.first_epochs.of(&name);
         let number = self.last_number + 1;
         let blocks = Blocks::new(1, &limits);
-        self.add(Name { name, number, epoch, blocks, limits, declared, in_file: InFile::No, listed: false })
+        let index = self.add(Name { name, number, epoch, blocks, limits, declared, listed: false });
+        self.missing_in_file.push(index);
+        index
     }
 
     fn add(&mut self, name: Name) -> usize {
@@ -164,12 +159,12 @@ impl Names {
 
     /// The names that the file does not have yet.
     pub(crate) fn missing_in_file(&self) -> impl Iterator<Item = (usize, &Name)> {
-        self.all.iter().enumerate().filter(|(_, name)| name.in_file == InFile::No)
+        self.missing_in_file.iter().map(|index| (*index, &self.all[*index]))
     }
 
     /// Notes that the file has a name now.
     pub(crate) fn now_in_file(&mut self, index: usize) {
-        self.all[index].in_file = InFile::Yes;
+        self.missing_in_file.retain(|missing| *missing != index);
     }
 
     /// Adds the next event of a name.

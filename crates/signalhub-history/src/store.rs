@@ -182,7 +182,7 @@ impl Store {
         if earlier.is_some_and(|earlier| earlier.misses(&loaded.names)) {
             last_run.new_epochs = last_run.new_epochs.or(Some(NewEpochs::EventsMissing));
         }
-        begin(&connection, &this_run, last_run).map_err(&failed)?;
+        begin(&connection, &this_run, last_run, &loaded.runs).map_err(&failed)?;
         if last_run.new_epochs.is_some() {
             loaded = Loaded::read(&connection, options, now).map_err(&failed)?;
         }
@@ -204,11 +204,19 @@ impl Store {
             truncate_at: checkpoint_at * TRUNCATE,
             costs,
         };
-        // If a sync has failed, the WAL may have a hole on the disk that later syncs do not mend. Here it begins anew, and the events in it
-        // are in the database.
-        store.checkpoint(Checkpoint::Truncate).map_err(|error| store.open_error(&error))?;
+        store.begin_wal(last_run.new_epochs).map_err(|error| store.open_error(&error))?;
         directory.sync().map_err(OpenError::unusable(&store.path))?;
         Ok(Opened { store, loaded, last_run })
+    }
+
+    /// Copies the WAL into the database, so that it begins anew.
+    fn begin_wal(&mut self, new_epochs: Option<NewEpochs>) -> Result<(), WriteError> {
+        match self.checkpoint(Checkpoint::Truncate) {
+            // After a failed sync, the WAL may have a hole on the disk that later syncs do not mend, so it has to begin anew. In any other
+            // case a tool that reads does no harm.
+            Err(WriteError::Busy) if new_epochs != Some(NewEpochs::SyncFailed) => self.sync(),
+            result => result,
+        }
     }
 
     fn open_error(&self, error: &WriteError) -> OpenError {
@@ -292,13 +300,11 @@ impl Store {
         self.connection.busy_timeout(schema::BUSY)?;
         let (busy, pages, copied) = result?;
         self.count_sync(begin);
-        if mode == Checkpoint::Truncate && busy {
-            return Err(WriteError::Busy);
-        }
-        let now_copied = if mode == Checkpoint::Truncate { self.wal_pages } else { copied };
+        let truncated = mode == Checkpoint::Truncate && !busy;
+        let now_copied = if truncated { self.wal_pages } else { copied };
         self.costs.written_bytes += now_copied.saturating_sub(self.copied_pages) * self.page_bytes;
         (self.wal_pages, self.copied_pages) = (pages, copied);
-        Ok(())
+        if mode == Checkpoint::Truncate && busy { Err(WriteError::Busy) } else { Ok(()) }
     }
 
     /// How many bytes the file uses, without what is free for new events.
@@ -341,9 +347,11 @@ pub(crate) enum Checkpoint {
     Truncate,
 }
 
-/// Begins a run, with new epochs if they are needed.
-fn begin(connection: &Connection, this_run: &ThisRun, last_run: LastRun) -> rusqlite::Result<()> {
+/// Begins a run, with new epochs if they are needed. Of the earlier runs, those whose events are stored stay.
+fn begin(connection: &Connection, this_run: &ThisRun, last_run: LastRun, runs: &Runs) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
+    transaction.execute("DELETE FROM run", [])?;
+    runs.keys().try_for_each(|run| insert_run(&transaction, runs, *run))?;
     this_run.begin(&transaction)?;
     if last_run.new_epochs.is_some() {
         run::renew_epochs(&transaction)?;

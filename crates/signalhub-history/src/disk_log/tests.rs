@@ -302,6 +302,42 @@ async fn a_directory_without_a_parent_is_refused() {
 }
 
 #[tokio::test]
+async fn a_history_that_a_tool_reads_is_opened() {
+    let directory = TemporaryDirectory::new();
+    let log = open(directory.options());
+    append_some(&log, NAME, 1).await;
+    let tool = rusqlite::Connection::open(directory.file()).unwrap();
+    tool.execute_batch("BEGIN; SELECT * FROM event").unwrap();
+    log.close();
+    let log = open(directory.options());
+    append_some(&log, NAME, 1).await;
+    let seen: i64 = tool.query_row("SELECT count(*) FROM event", [], |row| row.get(0)).unwrap();
+    assert_eq!(seen, 1, "it reads what it began with");
+    log.close();
+    drop(tool);
+    assert_eq!(read_all(&open(directory.options()), NAME).await.len(), 2);
+}
+
+#[tokio::test]
+async fn the_nodes_of_runs_without_events_are_forgotten() {
+    let directory = TemporaryDirectory::new();
+    let mut options = directory.options();
+    options.limits.events = 2;
+    for run in 1..=3 {
+        let log = open(options.clone());
+        let mut event = event(NAME, 1, "");
+        event.id = Some(signalhub_events::EventId::new(Epoch::new(run), 1));
+        event.node = Some(format!("node {run}").into());
+        append(&log, event.clone(), None, Durability::Written).await.unwrap();
+        append(&log, event, None, Durability::Written).await.unwrap();
+    }
+    let log = open(options);
+    let nodes: Vec<_> = read_all(&log, NAME).await.into_iter().map(|(_, event)| event.node.unwrap()).collect();
+    assert_eq!(nodes, ["node 3", "node 3"].map(Arc::from));
+    assert!(log.shared.state().runs.len() < 3);
+}
+
+#[tokio::test]
 async fn a_file_that_cannot_be_read_gives_no_page() {
     let directory = TemporaryDirectory::new();
     let log = open(directory.options());
