@@ -200,7 +200,9 @@ impl Replay {
 
     /// Takes the page that was read. Events that do not match, by the filters and by what the subscriber may see now, are left out.
     pub fn on_page(&mut self, page: Page, matches: impl Fn(&Event) -> bool) {
-        let rest = if page.events.len() < PAGE { Rest::Nothing } else { Rest::More };
+        // A store may return fewer events than were asked for, because they are large. An empty page has nothing behind it, whatever it says.
+        let is_last = page.events.len() < PAGE && page.through >= self.bounds.top;
+        let rest = if is_last || page.events.is_empty() { Rest::Nothing } else { Rest::More };
         let Page { events, first, through } = page;
         self.bounds.first = Some(first);
         match self.state {

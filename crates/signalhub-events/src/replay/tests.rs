@@ -136,7 +136,7 @@ fn a_pause_drops_what_was_read_and_reads_on_behind_what_was_sent() {
 
 #[test]
 fn events_that_are_removed_before_they_are_sent_are_a_gap() {
-    let mut replay = Replay::new(Since::Position(at(0)), bounds(Some(1), 9), limits(10));
+    let mut replay = Replay::new(Since::Position(at(0)), bounds(Some(1), 2), limits(10));
     replay.on_page(page(1..=2, 1, 2), ALL);
     assert_eq!(sent(&mut replay), [1, 2]);
     live(&mut replay);
@@ -190,4 +190,21 @@ fn every_reason_has_a_name_of_its_own() {
         assert_eq!(namesakes.count(), 1);
         assert_eq!(GapReason::ALL[reason as usize], reason);
     }
+}
+
+#[test]
+fn a_page_of_few_large_events_is_followed_by_the_next_one() {
+    let mut replay = Replay::new(Since::Position(at(0)), bounds(Some(1), 20), limits(10));
+    assert_eq!(read(&mut replay), 0);
+    replay.on_page(page(1..=8, 1, 8), ALL);
+    assert_eq!(read(&mut replay), 8, "it goes on counting");
+    replay.on_page(page(9..=16, 1, 16), ALL);
+    assert_eq!(replay.gap().map(|gap| gap.reason), Some(GapReason::Limit));
+    let mut replay = Replay::new(Since::Earliest, bounds(Some(1), 20), limits(10));
+    read(&mut replay);
+    replay.on_page(page(1..=8, 1, 8), ALL);
+    assert_eq!(sent(&mut replay).len(), 8);
+    assert_eq!(read(&mut replay), 8, "it does not try to go live");
+    replay.on_page(page([], 1, 8), ALL);
+    assert_eq!(live(&mut replay), GoLive::Behind { after: at(8), most: 0 });
 }
