@@ -1,11 +1,7 @@
 //! What an application adds to the answers of a server: headers, and pages of its own.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
+use crate::support::*;
 use signalhub_connections::*;
-use support::*;
 
 /// Adds a cookie that depends on the request, and what an endpoint must not let through.
 fn add(request: &RequestHead, headers: &mut HeaderMap) {

@@ -1,8 +1,6 @@
 //! An endpoint inside an axum program, beside the same endpoint in a `Server`.
 
 #![cfg(feature = "tower")]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +12,6 @@ use signalhub_connections::*;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
-
-mod support;
 
 /// Ends every connection at once, and reports where it came from.
 struct Visitors(mpsc::Sender<Option<RemoteAddress>>);
@@ -55,11 +51,11 @@ async fn serve_alone(endpoint: Endpoint) -> SocketAddr {
     address
 }
 
-async fn ask(address: SocketAddr, line: &str, headers: &str) -> support::Answer {
+async fn ask(address: SocketAddr, line: &str, headers: &str) -> crate::support::Answer {
     let mut socket = TcpStream::connect(address).await.unwrap();
     let request = format!("{line} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n{headers}\r\n");
     socket.write_all(request.as_bytes()).await.unwrap();
-    support::answer(&mut socket).await
+    crate::support::answer(&mut socket).await
 }
 
 #[tokio::test]
@@ -140,7 +136,7 @@ async fn limits_per_address_count_the_clients_of_a_trusted_proxy() {
 
 #[tokio::test]
 async fn event_streams_of_a_server_that_stops_end_without_their_last_chunk() {
-    let endpoint = || Endpoint::new(support::SendsAtDrain(b"last".to_vec())).transports(Transports::ALL);
+    let endpoint = || Endpoint::new(crate::support::SendsAtDrain(b"last".to_vec())).transports(Transports::ALL);
     let service = TowerEndpoint::new(endpoint());
     let inside = serve(Router::new().nest_service("/hub", service.clone())).await;
     let server = Server::bind("127.0.0.1:0").await.unwrap().endpoint("/hub", endpoint());
@@ -155,13 +151,13 @@ async fn event_streams_of_a_server_that_stops_end_without_their_last_chunk() {
         let mut socket = TcpStream::connect(address).await.unwrap();
         let request = format!("GET /hub?id={id} HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n");
         socket.write_all(request.as_bytes()).await.unwrap();
-        assert_eq!(support::answer(&mut socket).await.status, 200);
+        assert_eq!(crate::support::answer(&mut socket).await.status, 200);
         sockets.push(socket);
     }
     drop(stop);
     service.drain(Duration::ZERO).await;
     for (socket, server) in sockets.iter_mut().zip(["inside axum", "alone"]) {
-        let rest = support::closed(socket).await;
+        let rest = crate::support::closed(socket).await;
         assert_eq!(rest, "3\r\n:\r\n\r\nE\r\ndata: last\r\n\r\n\r\n", "{server}");
     }
 }

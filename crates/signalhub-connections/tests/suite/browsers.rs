@@ -1,14 +1,10 @@
 //! Web pages of the same and of other origins, over real sockets.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::*;
 use http::{Request, Response};
 use signalhub_connections::*;
-use support::*;
 
 const SECRET: &[u8] = b"a secret of thirty-two bytes ...";
 const HOME: &str = "https://app.example.com";
@@ -78,7 +74,7 @@ async fn without_origins_there_are_no_cors_headers() {
     let open = start(Limits::default()).await;
     assert_eq!(open.ask("OPTIONS /echo", &asked).await.status, 405);
     let upgrade = format!("{UPGRADE}Origin: {EVIL}\r\n\r\n");
-    assert_eq!(support::answer(&mut open.open(upgrade).await).await.status, 101);
+    assert_eq!(crate::support::answer(&mut open.open(upgrade).await).await.status, 101);
 }
 
 #[tokio::test]

@@ -1,18 +1,14 @@
 //! A server asks its clients for certificates, and its pages see them.
 
 #![cfg(feature = "tls")]
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod support;
-
 use std::io;
 use std::sync::Arc;
 
+use crate::support::{Running, answer, start_with};
 use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType, date_time_ymd};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, HandshakeKind, ProtocolVersion, RootCertStore};
 use signalhub_connections::*;
-use support::{Running, answer, start_with};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;

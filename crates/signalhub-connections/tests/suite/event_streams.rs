@@ -1,11 +1,7 @@
 //! Event streams on raw sockets: how they are framed, how they end, and what becomes of the socket.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
+use crate::support::*;
 use signalhub_connections::*;
-use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

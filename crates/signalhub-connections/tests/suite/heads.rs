@@ -1,11 +1,7 @@
 //! Heads of requests that are too large or are not HTTP, over real sockets.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
+use crate::support::*;
 use signalhub_connections::*;
-use support::*;
 
 const PAGE: &str = "https://app.example.com";
 

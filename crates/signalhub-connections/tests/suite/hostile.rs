@@ -1,13 +1,9 @@
 //! Malicious and broken clients, over real sockets. After every test the server holds nothing for them.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::*;
 use signalhub_connections::*;
-use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;

@@ -1,15 +1,11 @@
 //! Credentials that are refused at first and accepted later, such as tokens whose key has to be fetched.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::*;
 use signalhub_connections::*;
-use support::*;
 
 /// Accepts the token `old`, and `new` once its future has completed. It panics for `broken`.
 #[derive(Default)]

@@ -1,9 +1,5 @@
 //! Whole messages and close codes, for handlers of plain WebSocket dialects, over real sockets.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,7 +95,7 @@ impl ConnectionHandler for Dialect {
 }
 
 struct Stage {
-    running: support::Running,
+    running: crate::support::Running,
     reports: mpsc::Receiver<String>,
     go_on: Arc<tokio::sync::Notify>,
 }
@@ -116,7 +112,8 @@ impl Stage {
         let go_on = Arc::<tokio::sync::Notify>::default();
         let dialect = Dialect { reports: sender, go_on: Arc::clone(&go_on) };
         let endpoint = endpoint(Endpoint::new(dialect).transports(Transports::ALL).allow_stateful_reconnects());
-        let running = support::start_with(|echo| echo, |server| configure(server).endpoint("/dialect", endpoint)).await;
+        let running =
+            crate::support::start_with(|echo| echo, |server| configure(server).endpoint("/dialect", endpoint)).await;
         Self { running, reports, go_on }
     }
 
@@ -131,7 +128,7 @@ impl Stage {
 
     async fn post(&self, token: &str, text: &str) {
         let head = format!("POST /dialect?id={token} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", text.len());
-        assert_eq!(support::answer(&mut self.running.open(head + text).await).await.status, 200);
+        assert_eq!(crate::support::answer(&mut self.running.open(head + text).await).await.status, 200);
     }
 
     async fn negotiate(&self) -> String {
@@ -324,19 +321,19 @@ async fn frames_that_violate_the_protocol_end_the_connection_with_the_code_for_i
 async fn a_close_frame_behind_output_that_the_client_does_not_read_ends_the_connection_in_time() {
     for sends in [false, true] {
         let mut stage = Stage::new().await;
-        let upgrade = format!("{}\r\n", support::UPGRADE).replace("/echo", "/dialect").into_bytes();
+        let upgrade = format!("{}\r\n", crate::support::UPGRADE).replace("/echo", "/dialect").into_bytes();
         let mut socket = stage.running.deaf([upgrade, raw(0x81, b"drown")].concat()).await;
         stage.reports("Text drown").await;
         if sends {
             socket.write_all(&raw(0x82, &[0; 125]).repeat(1000)).await.unwrap();
         }
         assert_eq!(stage.running.counts.active(), 1);
-        support::pass(Duration::from_secs(4)).await;
+        crate::support::pass(Duration::from_secs(4)).await;
         assert_eq!(stage.running.counts.active(), 1, "the client has five seconds");
-        support::pass(Duration::from_secs(1)).await;
+        crate::support::pass(Duration::from_secs(1)).await;
         tokio::time::timeout(Duration::from_secs(10), stage.running.counts.emptied()).await.unwrap();
         assert_eq!(stage.running.counts.ended(CloseReason::Aborted), 1);
-        let received = support::closed(&mut socket).await;
+        let received = crate::support::closed(&mut socket).await;
         assert!(received.len() < 8 << 20, "the socket is reset");
     }
 }
@@ -345,7 +342,7 @@ async fn a_close_frame_behind_output_that_the_client_does_not_read_ends_the_conn
 async fn a_client_that_pings_and_reads_no_pong_is_a_slow_consumer() {
     let mut stage =
         Stage::with(|endpoint| endpoint.queue_limit(64 * 1024), |server| server.send_buffer_size(4096).unwrap()).await;
-    let upgrade = format!("{}\r\n", support::UPGRADE).replace("/echo", "/dialect");
+    let upgrade = format!("{}\r\n", crate::support::UPGRADE).replace("/echo", "/dialect");
     let mut socket = stage.running.deaf(upgrade).await;
     let pings = raw(0x89, &[b'p'; 125]).repeat(100);
     while socket.write_all(&pings).await.is_ok() {}
@@ -432,11 +429,11 @@ async fn pongs_are_reported_to_a_handler_that_pings() {
 #[tokio::test]
 async fn what_comes_with_the_upgrade_is_a_message_too() {
     let mut stage = Stage::new().await;
-    let upgrade = support::UPGRADE.replace("/echo", "/dialect");
+    let upgrade = crate::support::UPGRADE.replace("/echo", "/dialect");
     let mut bytes = format!("{upgrade}\r\n").into_bytes();
     bytes.extend([0x81, 0x82, 0, 0, 0, 0, b'h', b'i', 0x88, 0x80, 0, 0, 0, 0]);
     let mut socket = stage.running.open(bytes).await;
-    assert_eq!(support::answer(&mut socket).await.status, 101);
+    assert_eq!(crate::support::answer(&mut socket).await.status, 101);
     stage.reports("Text hi").await;
     stage.reports("client_closed None ").await;
 }

@@ -1,7 +1,5 @@
 //! The request that opened a connection, as handlers read it: over every transport, behind `Server` and as a tower service.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -9,8 +7,6 @@ use signalhub_connections::*;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-
-mod support;
 
 /// What a handler found in a connection.
 struct Seen {
@@ -91,7 +87,7 @@ async fn negotiate(address: SocketAddr, path: &str, query: &str) -> String {
     let target = format!("{}/negotiate?negotiateVersion=1&{query}", path.trim_end_matches('/'));
     let request = format!("POST {target} HTTP/1.1\r\nHost: h\r\nX-Tag: negotiate\r\nContent-Length: 0\r\n\r\n");
     socket.write_all(request.as_bytes()).await.unwrap();
-    let body: serde_json::Value = serde_json::from_str(&support::answer(&mut socket).await.body).unwrap();
+    let body: serde_json::Value = serde_json::from_str(&crate::support::answer(&mut socket).await.body).unwrap();
     body["connectionToken"].as_str().unwrap().to_owned()
 }
 
@@ -115,7 +111,7 @@ async fn attach(address: SocketAddr, path: &str, token: &str, kind: TransportKin
     );
     socket.write_all(request.as_bytes()).await.unwrap();
     let status = if kind == TransportKind::WebSockets { 101 } else { 200 };
-    assert_eq!(support::answer(&mut socket).await.status, status, "{kind:?}");
+    assert_eq!(crate::support::answer(&mut socket).await.status, status, "{kind:?}");
     socket
 }
 

@@ -1,14 +1,10 @@
 //! Which requests a connection accepts: those of its owner, over real sockets.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::support::*;
 use signalhub_connections::*;
-use support::*;
 use tokio::sync::mpsc;
 
 /// Authenticates each client as the user that it names: `user[@organisation][;role[;seconds]]`.

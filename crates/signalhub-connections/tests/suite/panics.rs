@@ -1,13 +1,9 @@
 //! Requests for which the code of an application panics.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::*;
 use signalhub_connections::*;
-use support::*;
 use tokio::io::AsyncWriteExt;
 use tracing::Level;
 

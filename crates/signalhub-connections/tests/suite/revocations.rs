@@ -1,14 +1,10 @@
 //! Credentials that are revoked while a server runs, over real sockets.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::support::*;
 use signalhub_connections::*;
-use support::*;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 

@@ -1,7 +1,5 @@
 //! The server over real sockets, with the WebSocket client of tokio-tungstenite at the other end.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,14 +1,10 @@
 //! How many sockets an address may have.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::support::*;
 use signalhub_connections::*;
-use support::*;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 

@@ -1,16 +1,12 @@
 //! How a server that stops ends its connections.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::*;
 use http::{Request, Response};
 use signalhub_connections::*;
-use support::*;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};

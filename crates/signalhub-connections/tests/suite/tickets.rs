@@ -1,14 +1,10 @@
 //! Tickets, over real sockets: who gets one, and what it opens.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::time::{Duration, SystemTime};
 
+use crate::support::*;
 use serde_json::Value;
 use signalhub_connections::*;
-use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -1,21 +1,17 @@
 //! The server speaks TLS: on every transport, with a certificate that can be replaced, and with clients that misbehave.
 
 #![cfg(feature = "tls")]
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod support;
-
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
+use crate::support::{Running, UPGRADE, answer, closed, pass, start_with, until};
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519, SignatureAlgorithm};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{AlertDescription, ClientConfig, HandshakeKind, NamedGroup, ProtocolVersion, RootCertStore};
 use signalhub_connections::*;
-use support::{Running, UPGRADE, answer, closed, pass, start_with, until};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;

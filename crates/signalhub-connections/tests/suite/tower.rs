@@ -1,22 +1,18 @@
 //! An endpoint inside another HTTP server.
 
 #![cfg(feature = "tower")]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::support::{Log, Named, listen};
 use futures_util::{SinkExt, StreamExt};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use signalhub_connections::*;
-use support::{Log, Named, listen};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};

@@ -1,13 +1,9 @@
 //! Clients that do not finish their requests, or do not read the answers, over real sockets.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::*;
 use signalhub_connections::*;
-use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use signalhub_connections::*;
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 
 /// An upgrade without its last line.
 pub const UPGRADE: &str = "GET /echo HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -256,9 +256,14 @@ pub async fn closed(socket: &mut (impl AsyncRead + Unpin)) -> String {
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<(Level, String)>>>);
 
+/// A log that nothing is written to. While there is only one log, tracing asks the thread that comes to an event first whether
+/// anything wants such events, and a test in another thread, which has no log, would answer for the test that has one.
+static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Log::default()));
+
 impl Log {
     /// Keeps events until the guard is dropped.
     pub fn start() -> (Self, DefaultGuard) {
+        LazyLock::force(&ANOTHER);
         let log = Self::default();
         (log.clone(), tracing::subscriber::set_default(log))
     }

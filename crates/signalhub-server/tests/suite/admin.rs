@@ -1,12 +1,8 @@
 //! The admin API of the internal listener.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::time::{Duration, SystemTime};
 
-use common::{Answer, Running, configuration, send, sign_claims};
+use crate::common::{Answer, Running, configuration, send, sign_claims};
 use http::Request;
 use http_body_util::Full;
 use serde_json::{Value, json};
@@ -44,7 +40,7 @@ async fn without_its_token_the_admin_api_does_nothing() {
 
     let node = start("").await;
     let user = sign_claims(&json!({"sub": "ann", "exp": 4_000_000_000_u64, "publish": ["*"]}));
-    for token in [None, Some("wrong"), Some(common::KEY), Some(&user), Some(&TOKEN[1..])] {
+    for token in [None, Some("wrong"), Some(crate::common::KEY), Some(&user), Some(&TOKEN[1..])] {
         for path in ["revocations", "miskeys", "other"] {
             let answer = call(&node, "POST", path, token, r#"{"jti":"a"}"#).await;
             assert_eq!(answer.verdict(), "401 unauthenticated", "{token:?} {path}");

@@ -1,10 +1,6 @@
 //! The clients of the publish API: what each may publish, how often, until when, and under which name it is logged.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::{Answer, Running, configuration, send};
+use crate::common::{Answer, Running, configuration, send};
 use http::Request;
 use http_body_util::Full;
 

@@ -1,12 +1,8 @@
 //! Bad and good inputs in a row: nothing of them stays, and no other client notices.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{Running, configuration, send};
+use crate::common::{Running, configuration, send};
 use http::Request;
 use http_body_util::Full;
 use serde_json::json;

@@ -1,10 +1,6 @@
 //! Batches and CloudEvents over a real socket, row by row.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::{KEY, Running, configuration, send};
+use crate::common::{KEY, Running, configuration, send};
 use http::Request;
 use http_body_util::Full;
 use serde_json::{Value, json};

@@ -1,10 +1,6 @@
 //! Bursts within the limits of publishing, and clients that read them as fast as they can.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::{Running, configuration};
+use crate::common::{Running, configuration};
 use serde_json::json;
 use signalhub_client::Client;
 

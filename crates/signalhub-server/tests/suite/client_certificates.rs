@@ -1,16 +1,12 @@
 //! Publishers with client certificates, which curl presents. The certificates are made here.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{KEY, Running, configuration};
+use crate::common::{KEY, Running, configuration};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType,
     date_time_ymd,
@@ -242,7 +238,7 @@ async fn the_recipe_of_the_page_makes_a_certificate_that_publishes() {
         return;
     }
     let authority = Authority::new();
-    let page = include_str!("../../../docs/tls.md");
+    let page = include_str!("../../../../docs/tls.md");
     let (_, recipe) = page.split_once("make an authority and a certificate:\n\n```sh\n").unwrap();
     let (recipe, _) = recipe.split_once("```").unwrap();
     let made = Command::new("sh").args(["-e", "-c", recipe]).current_dir(&authority.folder).output().await.unwrap();

@@ -1,15 +1,11 @@
 //! What a client does wrong is one line of the log at debug, and is counted under a reason of its own.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{KEY, SECRET, send};
+use crate::common::{KEY, SECRET, send};
 use http::Request;
 use http_body_util::Full;
 use signalhub_server::HUB_PATH;

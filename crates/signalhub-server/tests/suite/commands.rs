@@ -1,14 +1,10 @@
 //! The commands as processes: `listen` and `publish` against a server in this one, and what each exits with.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use common::{KEY, Running, SECRET, configuration, sign_claims};
+use crate::common::{KEY, Running, SECRET, configuration, sign_claims};
 use signalhub_server::configuration::Address;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpListener;

@@ -1,17 +1,13 @@
 //! A server process with few file descriptors: what gets them, and what is logged.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::SECRET;
-use common::certificate::{Files, trusting};
+use crate::common::SECRET;
+use crate::common::certificate::{Files, trusting};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};

@@ -1,15 +1,11 @@
 //! One publish reaches the clients of the hub and of both dialects, each in its own words.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::time::Duration;
 
-use bytes::Bytes;
 #[cfg(target_os = "linux")]
-use common::process::Server as Process;
-use common::{Running, configuration, send};
+use crate::common::process::Server as Process;
+use crate::common::{Running, configuration, send};
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderName, HeaderValue, Request};
 use http_body_util::Full;
@@ -139,7 +135,7 @@ async fn an_idle_printfactory_connection_takes_little_memory() {
         made.push(file.change(&format!("organisation {number}"), "ann", KeyChange::Generate).unwrap().unwrap());
     }
     let server = Process::start(&[
-        ("SIGNALHUB_AUTH__SECRET", common::SECRET),
+        ("SIGNALHUB_AUTH__SECRET", crate::common::SECRET),
         ("SIGNALHUB_DIALECTS__PRINTFACTORY__LISTEN", "127.0.0.1:0"),
         ("SIGNALHUB_DIALECTS__PRINTFACTORY__KEYS", keys.to_str().unwrap()),
     ])

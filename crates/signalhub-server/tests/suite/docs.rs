@@ -1,25 +1,22 @@
 //! What the documents say is run: every publishing sample against a live server.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-#[path = "samples/publish.rs"]
+#[path = "../samples/publish.rs"]
 #[allow(unreachable_pub, reason = "the page shows it as a reader would write it")]
 mod rust_sample;
-#[path = "samples/publish_once.rs"]
+#[path = "../samples/publish_once.rs"]
 #[allow(unreachable_pub, reason = "the page shows it as a reader would write it")]
 mod rust_sample_with_a_key;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{KEY, Running, configuration};
+use crate::common::{KEY, Running, configuration};
 use portos_notifications::{Credentials, Notifier};
 use signalhub_server::configuration::KEYS;
 
 /// The samples of the publishing page in one language.
 fn sample(language: &str) -> String {
-    let page = include_str!("../../../docs/publishing.md");
+    let page = include_str!("../../../../docs/publishing.md");
     let start = page.find(&format!("```{language}\n")).expect("a sample") + language.len() + 4;
     let len = page[start..].find("```").expect("an end");
     page[start..start + len].to_owned()
@@ -70,8 +67,8 @@ async fn the_java_sample_publishes() {
 
 #[tokio::test]
 async fn the_rust_sample_publishes() {
-    let page = include_str!("../../../docs/publishing.md");
-    for file in [include_str!("samples/publish.rs"), include_str!("samples/publish_once.rs")] {
+    let page = include_str!("../../../../docs/publishing.md");
+    for file in [include_str!("../samples/publish.rs"), include_str!("../samples/publish_once.rs")] {
         assert!(
             page.contains(&format!(
                 "```rust

@@ -1,13 +1,9 @@
 //! From a publish to a subscriber, through a node in this process.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::time::Duration;
 
+use crate::common::{Running, configuration, send};
 use bytes::Bytes;
-use common::{Running, configuration, send};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client as HttpClient;

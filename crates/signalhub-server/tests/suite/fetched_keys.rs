@@ -1,19 +1,15 @@
 //! Tokens of a provider whose keys are discovered and fetched, on the hub and in the publish API.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::common::{Running, configuration, send};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use common::{Running, configuration, send};
 use http::Request;
 use http_body_util::Full;
 use jsonwebtoken::jwk::Jwk;
@@ -124,7 +120,7 @@ async fn publish(node: &Running, token: &str) -> String {
     send(request.body(Full::from(r#"{"e":"portos.licence.activated","p":{}}"#)).unwrap()).await.verdict()
 }
 
-async fn ready(node: &Running) -> common::Answer {
+async fn ready(node: &Running) -> crate::common::Answer {
     send(Request::get(format!("{}/health/ready", node.internal)).body(Full::default()).unwrap()).await
 }
 

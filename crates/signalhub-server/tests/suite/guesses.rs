@@ -1,10 +1,6 @@
 //! How many wrong keys and tokens may come from one address.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::{Answer, KEY, Running, configuration, send, sign_claims};
+use crate::common::{Answer, KEY, Running, configuration, send, sign_claims};
 use http::Request;
 use http_body_util::Full;
 use serde_json::json;

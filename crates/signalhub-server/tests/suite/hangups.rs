@@ -1,18 +1,14 @@
 //! A hangup (SIGHUP) makes the server read certificates and keys again, and never ends it.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
 
-use common::SECRET;
-use common::certificate::Files;
-use common::process::{Server, program};
+use crate::common::SECRET;
+use crate::common::certificate::Files;
+use crate::common::process::{Server, program};
 use signalhub_client::Client;
 use signalhub_server::HUB_PATH;
 

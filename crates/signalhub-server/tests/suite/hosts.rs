@@ -1,10 +1,6 @@
 //! Under which names the server answers.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::{Running, configuration};
+use crate::common::{Running, configuration};
 use signalhub_server::{Configuration, Development, HUB_PATH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

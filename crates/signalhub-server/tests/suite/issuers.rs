@@ -1,15 +1,11 @@
 //! Tokens of a configured issuer, from its key file to a subscription and a publish.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use crate::common::{Running, configuration, send, sign_claims};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
-use common::{Running, configuration, send, sign_claims};
 use http::Request;
 use http_body_util::Full;
 use jsonwebtoken::jwk::Jwk;

@@ -1,12 +1,8 @@
 //! The internal listener, and how a server ends.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{Answer, KEY, Running, configuration, send};
+use crate::common::{Answer, KEY, Running, configuration, send};
 use http::Request;
 use http_body_util::Full;
 use serde_json::json;
@@ -69,7 +65,7 @@ async fn the_metrics_tell_what_was_counted() {
         assert!(page.text.lines().any(|found| found == line), "{line} is not in {}", page.text);
     }
     assert!(!page.text.contains("signalhub_runtime_tasks 0\n"));
-    let document = include_str!("../../../docs/operations.md");
+    let document = include_str!("../../../../docs/operations.md");
     for line in page.text.lines().filter(|line| !line.starts_with('#')) {
         let name = line.split(['{', ' ']).next().unwrap();
         assert!(document.contains(name), "{name} is not in docs/operations.md");

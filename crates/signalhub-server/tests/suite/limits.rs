@@ -1,10 +1,6 @@
 //! Each limit that can be configured, seen from outside.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::{Answer, Running, configuration, send};
+use crate::common::{Answer, Running, configuration, send};
 use http::Request;
 use http_body_util::Full;
 use serde_json::json;

@@ -1,15 +1,11 @@
 //! A log that cannot be written, or that is not read, does not affect the server.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::fs::OpenOptions;
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{SECRET, send};
+use crate::common::{SECRET, send};
 use http::Request;
 use http_body_util::Full;
 use signalhub_server::HUB_PATH;
@@ -43,7 +39,7 @@ async fn url(stream: &mut (impl AsyncRead + Unpin), text: &str) -> String {
     }
 }
 
-async fn get(url: &str) -> common::Answer {
+async fn get(url: &str) -> crate::common::Answer {
     let answer = send(Request::get(url).body(Full::default()).unwrap());
     tokio::time::timeout(Duration::from_secs(20), answer).await.expect("an answer")
 }

@@ -1,15 +1,11 @@
 //! The PrintFactory dialect of a configured server, beside the hub.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Running, configuration};
+use crate::common::{Running, configuration};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use signalhub_client::Client;
@@ -228,7 +224,8 @@ async fn metrics_count_the_connections_of_the_dialect_by_its_name() {
     let node = keys.serve("[limits]\nconnections = 1").await;
     let socket = connect(&node, &first).await.unwrap();
     assert!(matches!(connect(&node, &second).await, Err(Error::Http(response)) if response.status() == 503));
-    let page = common::send(http::Request::get(format!("{}/metrics", node.internal)).body(Default::default()).unwrap());
+    let page =
+        crate::common::send(http::Request::get(format!("{}/metrics", node.internal)).body(Default::default()).unwrap());
     let page = page.await.text;
     for line in [
         "signalhub_dialect_connections_active{dialect=\"printfactory\"} 1",

@@ -1,14 +1,10 @@
 //! The binary as a process: what it prints, what it exits with, what it keeps to itself.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::process::{Output, Stdio};
 
-use common::process::{PROGRAM, Server, program};
-use common::{KEY, SECRET, send};
+use crate::common::process::{PROGRAM, Server, program};
+use crate::common::{KEY, SECRET, send};
 use http::Request;
 use http_body_util::Full;
 use signalhub_client::Client;
@@ -227,7 +223,7 @@ async fn the_configuration_is_checked_and_explained() {
     assert!(code == Some(0) && printed.contains("\nwarning: hub.keep_alive_interval is 60s: "), "{printed}");
     assert!(printed.ends_with("the configuration can be used, with 1 warning\n"), "{printed}");
     let page = texts(&program(&["config", "doc"]).output().await.unwrap()).1;
-    assert_eq!(page, include_str!("../../../docs/configuration.md"));
+    assert_eq!(page, include_str!("../../../../docs/configuration.md"));
 }
 
 #[tokio::test]

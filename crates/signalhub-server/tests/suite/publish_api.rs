@@ -1,11 +1,7 @@
 //! The publish API over a real socket, row by row.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
+use crate::common::{KEY, Running, configuration, send};
 use bytes::Bytes;
-use common::{KEY, Running, configuration, send};
 use http::Request;
 use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,10 +1,6 @@
 //! A listener of its own for publishers.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::{Answer, KEY, Running, configuration, send};
+use crate::common::{Answer, KEY, Running, configuration, send};
 use http::Request;
 use http_body_util::Full;
 use signalhub_server::{Node, StartError};

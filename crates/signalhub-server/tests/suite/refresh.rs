@@ -1,12 +1,8 @@
 //! A client replaces the token of its connection with the hub's method `Refresh`.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::time::{Duration, SystemTime};
 
-use common::{Running, configuration, sign_claims};
+use crate::common::{Running, configuration, sign_claims};
 use serde_json::{Value, json};
 use signalhub_client::{Client, Disconnected, InvokeError};
 

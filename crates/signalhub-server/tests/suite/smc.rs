@@ -1,13 +1,9 @@
 //! The SMC dialect of a configured server, beside the hub.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use common::{Answer, Running, configuration, send};
+use crate::common::{Answer, Running, configuration, send};
 use futures_util::{SinkExt, StreamExt};
 use http::Request;
 use http_body_util::Full;

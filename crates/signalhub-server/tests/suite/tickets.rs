@@ -1,16 +1,12 @@
 //! Tickets: who gets one, where it leads, and that it opens the hub alone.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::{Running, configuration, send};
+use crate::common::{Running, configuration, send};
 use http::Request;
 use http_body_util::Full;
 use signalhub_server::HUB_PATH;
 
 /// Negotiates as a page of this origin, or as another client.
-async fn negotiate(node: &Running, token: &str, origin: Option<&str>) -> common::Answer {
+async fn negotiate(node: &Running, token: &str, origin: Option<&str>) -> crate::common::Answer {
     let request = Request::post(format!("{}/negotiate?negotiateVersion=1", node.hub()))
         .header("authorization", format!("Bearer {token}"));
     let request = origin.into_iter().fold(request, |request, origin| request.header("origin", origin));

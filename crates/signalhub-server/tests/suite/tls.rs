@@ -1,15 +1,11 @@
 //! TLS of a configured server: its certificate is read, checked, and replaced while clients are connected.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::fs;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use common::certificate::{Files, connect, trusting};
-use common::{Running, configuration};
+use crate::common::certificate::{Files, connect, trusting};
+use crate::common::{Running, configuration};
 use signalhub_server::{HUB_PATH, Node};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -1,12 +1,8 @@
 //! What a token must be, wherever it is shown, and what its bearer may publish.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
 use std::time::{Duration, SystemTime};
 
-use common::{Running, configuration, send, sign_claims};
+use crate::common::{Running, configuration, send, sign_claims};
 use http::Request;
 use http_body_util::Full;
 use serde_json::json;

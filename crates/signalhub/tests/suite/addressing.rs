@@ -1,11 +1,9 @@
 //! Which clients a message reaches.
 
-mod support;
-
+use crate::support::{Client, called, failed, invoking, result, soon};
 use serde_json::{Value, json};
 use signalhub::{Args, Caller, Clients, ConnectionId, ErrorDetails, Groups, Hub, HubBuilder, HubError, Identity};
 use signalhub::{InvokeError, SendError, Target};
-use support::{Client, called, failed, invoking, result, soon};
 
 async fn join(groups: Groups, caller: Caller, Args((group,)): Args<(String,)>) -> Result<(), HubError> {
     groups.add(caller.id(), &group).await?;

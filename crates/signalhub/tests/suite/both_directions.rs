@@ -1,11 +1,9 @@
 //! Calls that stream in both directions.
 
-mod support;
-
+use crate::support::{Client, Shared, ended, failed, idle, item_of};
 use futures_util::stream::{self, Stream, StreamExt};
 use serde_json::{Value, json};
 use signalhub::{Args, Hub, HubError, State, Upload};
-use support::{Client, Shared, ended, failed, idle, item_of};
 
 async fn echo(
     State(shared): State<Shared>,

@@ -1,19 +1,15 @@
 //! One hub serves clients of JSON and of MessagePack.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::{Client, called, ended, failed, invoking, item_of, result, soon};
 use futures_util::stream;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use signalhub::protocol::{AnyValue, Protocol};
 use signalhub::{Args, Clients, ErrorDetails, Hub, HubBuilder, HubError, Identity, SendError, Upload};
-use support::{Client, called, ended, failed, invoking, item_of, result, soon};
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]

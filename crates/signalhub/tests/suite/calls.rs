@@ -1,12 +1,10 @@
 //! Calls of one client: their order, their ids, and the client timeout.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Client, Events, Shared, failed, idle, invoking, result, seconds};
 use serde_json::{Value, json};
 use signalhub::{Args, CloseReason, Hub, HubBuilder, HubError, State};
-use support::{Client, Events, Shared, failed, idle, invoking, result, seconds};
 
 async fn wait(State(shared): State<Shared>, Args((name,)): Args<(String,)>) -> Result<String, HubError> {
     let _guard = shared.alive.guard();

@@ -1,14 +1,12 @@
 //! Client results: invocations of client methods whose result a method waits for.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Client, Events, Shared, called, failed, idle, invoking, item_of, result, soon};
 use serde_json::{Value, json};
 use signalhub::{
     Args, Clients, CloseReason, ConnectionId, ErrorDetails, Hub, HubBuilder, HubError, InvokeError, State,
 };
-use support::{Client, Events, Shared, called, failed, idle, invoking, item_of, result, soon};
 
 async fn ask_caller(State(shared): State<Shared>, clients: Clients) -> Result<String, HubError> {
     let _guard = shared.alive.guard();

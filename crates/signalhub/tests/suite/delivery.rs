@@ -1,10 +1,8 @@
 //! How messages are delivered: in order, to slow clients, and while clients end.
 
-mod support;
-
+use crate::support::{Client, called, result, soon};
 use serde_json::{Value, json};
 use signalhub::{Args, Caller, Clients, CloseReason, ConnectionId, Hub, HubBuilder, SendError};
-use support::{Client, called, result, soon};
 
 fn hub() -> HubBuilder<()> {
     Hub::builder().method("Echo", async |Args((value,)): Args<(Value,)>| Ok(value))

@@ -1,7 +1,5 @@
 //! The example programs run and answer, here by long polling, which needs no client library.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;

@@ -1,16 +1,14 @@
 //! Parameters of hub methods that are written outside of the crate.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::{Client, Shared, ended, failed, invoking, item_of, result, soon};
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::json;
 use signalhub::{
     Args, Call, Caller, Cancellation, CloseReason, ConnectionId, Extract, Hub, HubError, Identity, State, Upload,
 };
-use support::{Client, Shared, ended, failed, invoking, item_of, result, soon};
 
 /// The name of a user who is not banned.
 struct Name(String);

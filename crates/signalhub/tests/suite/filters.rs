@@ -1,9 +1,8 @@
 //! Filters around calls, and around the start and the end of connections.
 
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::{Client, Events, Shared, called, ended, failed, invoking, item_of, result};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use signalhub::events::{Broker, Event, EventName};
@@ -13,7 +12,6 @@ use signalhub::{
     Args, Call, Caller, CloseReason, Hub, HubBuilder, HubError, HubFilter, Identity, Next, Policy, Reply, State,
     Upload, require,
 };
-use support::{Client, Events, Shared, called, ended, failed, invoking, item_of, result};
 
 /// Tells the test what it runs around.
 struct Tells(Shared, &'static str);

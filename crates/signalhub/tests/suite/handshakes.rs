@@ -1,14 +1,12 @@
 //! When a handshake makes a connection a client of its hub.
 
-mod support;
-
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 
+use crate::support::{Client, Shared, called, idle, soon};
 use serde_json::json;
 use signalhub::{Caller, Groups, Hub, Identity, State};
-use support::{Client, Shared, called, idle, soon};
 use tokio::sync::mpsc;
 
 #[tokio::test(start_paused = true)]

@@ -1,12 +1,10 @@
 //! The life of a connection in its hub, from on_connected to on_disconnected.
 
-mod support;
-
+use crate::support::{Client, Events, Shared, called, idle, result, seconds, soon};
 use serde_json::{Value, json};
 use signalhub::{
     Args, Caller, Clients, CloseReason, Disconnected, ErrorDetails, Groups, Hub, HubBuilder, HubError, State,
 };
-use support::{Client, Events, Shared, called, idle, result, seconds, soon};
 use tokio::sync::mpsc;
 
 async fn wait(State(shared): State<Shared>, Args((name,)): Args<(String,)>) -> Result<String, HubError> {

@@ -1,12 +1,7 @@
 //! Panics of the application's code outside of methods, and failures of the server: what the client gets, and what is logged.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "support/log.rs"]
-mod log;
-mod support;
-
-use log::Log;
+use crate::log::Log;
+use crate::support::{Client, Events, Shared, failed, idle, invoking, result};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::json;
 use signalhub::protocol::Protocol;
@@ -14,7 +9,6 @@ use signalhub::{
     Args, Call, Clients, CloseReason, Disconnected, Hub, HubBuilder, HubError, HubFilter, Identity, Next, Policy,
     Reply, State, Upload, require,
 };
-use support::{Client, Events, Shared, failed, idle, invoking, result};
 
 /// A type whose `Deserialize` panics.
 struct Explosive;

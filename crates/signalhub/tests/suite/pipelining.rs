@@ -4,16 +4,11 @@
 //! The seeds vary what blocks or delays a session: slow calls, uploads that no method reads yet, messages in pieces, sockets
 //! that accept few bytes, streams, and messages of other clients in between. A run that fails names its seed.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "support/seed.rs"]
-mod seed;
-
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use seed::Seed;
+use crate::seed::Seed;
 use serde_json::{Value, json};
 use signalhub::{Args, Endpoint, Hub, HubError, Server, Upload};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,9 +1,8 @@
 //! The request that opened a connection, as methods, hooks, extractors and filters read it.
 
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::{Client, Shared, failed, invoking, result};
 use serde_json::json;
 use signalhub::connections::{ConnectionHandler, OpeningRequest, Reconnect};
 use signalhub::events::Broker;
@@ -13,7 +12,6 @@ use signalhub::{
     Call, Caller, Connection, Extract, Hub, HubBuilder, HubError, HubFilter, Identity, Next, Reply, Request,
     TransportKind,
 };
-use support::{Client, Shared, failed, invoking, result};
 
 fn opening_request() -> OpeningRequest {
     let request = axum::http::Request::get("/chat?room=a%20b&id=secret")

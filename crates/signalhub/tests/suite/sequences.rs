@@ -1,13 +1,8 @@
 //! For any sequence of operations: each call ends once, nothing follows a Close message, and nothing is left.
 
-mod support;
-
-#[path = "support/sequence.rs"]
-mod sequence;
-
+use crate::sequence::Operation;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use sequence::Operation;
 
 /// The usual number of cases is few for sequences, and these are quick.
 fn config() -> ProptestConfig {
@@ -22,6 +17,6 @@ proptest! {
     fn any_sequence_of_operations_leaves_nothing_behind(
         operations in vec(any::<[u8; 2]>().prop_map(Operation::from), 0..80)
     ) {
-        sequence::run(&operations);
+        crate::sequence::run(&operations);
     }
 }

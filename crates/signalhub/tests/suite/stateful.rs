@@ -1,7 +1,5 @@
 //! Stateful reconnect: acknowledgements, limits, and messages that a client repeats.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,14 +1,10 @@
 //! Streams that a hub sends.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
+use crate::support::{Client, Shared, ended, failed, idle, invoking, item_of, result};
 use futures_util::stream::{self, Stream, StreamExt};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use signalhub::{Args, Caller, Cancellation, CloseReason, ErrorDetails, Hub, HubBuilder, HubError, State};
-use support::{Client, Shared, ended, failed, idle, invoking, item_of, result};
 
 /// How many bytes are queued for a peer that does not read before streams pause: a sixteenth of the limit of the queue.
 const PAUSE: usize = 64 * 1024;

@@ -1,11 +1,9 @@
 //! Streams that clients send.
 
-mod support;
-
+use crate::support::{Client, Events, Shared, ended, failed, idle, invoking, item_of, result};
 use futures_util::stream::StreamExt;
 use serde_json::{Value, json};
 use signalhub::{Args, CloseReason, ErrorDetails, Hub, HubBuilder, HubError, Identity, Policy, State, Upload, require};
-use support::{Client, Events, Shared, ended, failed, idle, invoking, item_of, result};
 
 async fn sum(mut numbers: Upload<i32>) -> Result<i32, HubError> {
     let mut sum = 0;
@@ -184,7 +182,7 @@ async fn a_full_upload_blocks_its_own_client_only() {
     client.receives_nothing().await;
     other.round_trip().await;
     hub.clients().all().send("Hello", ()).await.expect("nothing to encode");
-    client.receives([support::called("Hello", &json!([]))]).await;
+    client.receives([crate::support::called("Hello", &json!([]))]).await;
     shared.let_through(1);
     client.receives([result("1", &json!("done")), result("2", &json!(2))]).await;
 }

@@ -1,19 +1,13 @@
 //! Arguments that cannot be bound: the error that the client gets, and the warning in the log.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "support/log.rs"]
-mod log;
-mod support;
-
-use log::Log;
+use crate::log::Log;
+use crate::support::{Client, failed};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use signalhub::events::Broker;
 use signalhub::portos::broker::catalogue;
 use signalhub::protocol::Protocol;
 use signalhub::{Args, Hub, HubBuilder, Identity, Upload};
-use support::{Client, failed};
 
 #[derive(Deserialize)]
 struct Order {

@@ -35,3 +35,24 @@ fn modules_are_in_files_of_their_own_names() {
     check("crates/hub/src/session/mod.rs", 1);
     check("crates/hub/tests/support/mod.rs", 0);
 }
+
+#[test]
+fn files_of_a_test_program_are_declared_in_its_main() {
+    let check = |main: &str, file: &str, findings: usize| {
+        let mut hub = package("hub", &[]);
+        hub.folder = "crates/hub".into();
+        hub.roots = vec!["crates/hub/src/lib.rs".into()];
+        let files = [
+            ("crates/hub/Cargo.toml", "[lints]\nworkspace = true\n"),
+            ("crates/hub/src/lib.rs", "//! A hub.\n"),
+            ("crates/hub/tests/suite/main.rs", main),
+            (file, ""),
+        ];
+        assert_eq!(check(&tree(&files, vec![hub])).len(), findings, "{main} {file}");
+    };
+    check("mod calls;\nmod uploads;\n", "crates/hub/tests/suite/calls.rs", 0);
+    check("mod uploads;\n", "crates/hub/tests/suite/calls.rs", 1);
+    check("mod client_calls;\n", "crates/hub/tests/suite/calls.rs", 1);
+    check("", "crates/hub/tests/suite/calls/counted.rs", 0);
+    check("", "crates/hub/tests/calls.rs", 0);
+}

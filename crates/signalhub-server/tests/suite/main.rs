@@ -1,0 +1,38 @@
+//! Nodes in this process, and the binary as a process, as clients, publishers and operators see them.
+//!
+//! One program for all, since linking each file on its own took longer than running it. A new file is listed here.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod admin;
+mod api_clients;
+mod bad_inputs;
+mod batches;
+mod bursts;
+mod client_certificates;
+mod client_errors;
+mod commands;
+mod descriptors;
+mod dialects;
+mod docs;
+mod end_to_end;
+mod fetched_keys;
+mod guesses;
+mod hangups;
+mod hosts;
+mod issuers;
+mod lifecycle;
+mod limits;
+mod log;
+mod printfactory;
+mod program;
+mod publish_api;
+mod publishers;
+mod refresh;
+mod smc;
+mod tickets;
+mod tls;
+mod tokens;
