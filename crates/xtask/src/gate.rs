@@ -1,9 +1,8 @@
-//! The gates: their order, what one run of them prints, and how they are chosen by name.
+//! The gates: their order, which run at the same time, how they are chosen by name, and the result of one in a line.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::command::say;
 use crate::counts::Counts;
 use crate::gates;
 use crate::workspace::Workspace;
@@ -17,35 +16,72 @@ pub(crate) struct Gate {
     pub(crate) about: &'static str,
     /// What a success does not prove, where readers might expect it.
     note: &'static str,
+    /// Installs what it needs, and compiles what other gates do not compile. It runs while other gates run, and must not need
+    /// what cargo locks for them: the debug builds in the target folder.
+    pub(crate) prepare: Option<Step>,
+    /// Whether it mostly waits, so that it runs at the same time as its neighbours that do.
+    waits: bool,
     /// Runs it. No cases at all means that it could not run here and has printed the reason; an error is a failed case.
-    run: fn(&Workspace) -> io::Result<Counts>,
+    pub(crate) run: fn(&Workspace) -> io::Result<Counts>,
 }
 
-const fn gate(name: &'static str, about: &'static str, run: fn(&Workspace) -> io::Result<Counts>) -> Gate {
-    Gate { name, about, note: "", run }
+/// What a gate does before it runs.
+type Step = fn(&Workspace) -> io::Result<()>;
+
+impl Gate {
+    const fn new(name: &'static str, about: &'static str, run: fn(&Workspace) -> io::Result<Counts>) -> Self {
+        Self { name, about, note: "", prepare: None, waits: false, run }
+    }
+
+    const fn prepared(self, prepare: Step) -> Self {
+        Self { prepare: Some(prepare), ..self }
+    }
+
+    const fn waits(self) -> Self {
+        Self { waits: true, ..self }
+    }
+
+    const fn note(self, note: &'static str) -> Self {
+        Self { note, ..self }
+    }
 }
 
-/// All gates; fast ones that find much come first.
+/// All gates; fast ones that find much come first. What is measured comes last: by then every preparation has ended.
 pub(crate) const GATES: [Gate; 16] = [
-    gate("fmt", "all code is as rustfmt writes it", gates::fmt::run),
-    gate("clippy", "no lint warns", gates::clippy::run),
-    gate("features", "each feature compiles alone", gates::features::run),
-    gate("docs", "the documentation builds, and its links lead somewhere", gates::docs::run),
-    gate("tests", "all tests, and the examples of the documentation", gates::cargo_tests::run),
-    gate("tidy", "the house rules that a machine can check", gates::tidy::run),
-    gate("deny", "licences, sources and advisories, with cargo-deny", gates::deny::run),
-    gate("conformance", "the recordings of the original against our conformance server", gates::conformance::run),
-    gate("differential", "random conversations with us and with the original, side by side", gates::differential::run),
-    gate("js", "the official JavaScript clients, in Node.js and Chromium", gates::js::run),
-    gate("java", "the official Java client, with Java and Maven", gates::java::run),
-    gate("python", "the Python client pysignalr", gates::python::run),
-    gate("printfactory", "the Python package websockets as a PrintFactory listener", gates::python::run_printfactory),
-    gate("smc", "the Python client of Forcepoint SMC", gates::python::run_smc),
-    gate("fuzz", "each fuzz target for ten seconds, with a nightly Rust", gates::fuzz::run),
-    Gate {
-        note: "times are not judged",
-        ..gate("bench", "the benches work, and the hot paths cost as many instructions as before", gates::bench::run)
-    },
+    Gate::new("fmt", "all code is as rustfmt writes it", gates::fmt::run),
+    Gate::new("clippy", "no lint warns", gates::clippy::run),
+    Gate::new("features", "each feature compiles alone", gates::features::run),
+    Gate::new("docs", "the documentation builds, and its links lead somewhere", gates::docs::run),
+    Gate::new("tests", "all tests, and the examples of the documentation", gates::cargo_tests::run),
+    Gate::new("tidy", "the house rules that a machine can check", gates::tidy::run),
+    Gate::new("deny", "licences, sources and advisories, with cargo-deny", gates::deny::run),
+    Gate::new(
+        "differential",
+        "random conversations with us and with the original, side by side",
+        gates::differential::run,
+    ),
+    Gate::new("conformance", "the recordings of the original against our conformance server", gates::conformance::run),
+    Gate::new("js", "the official JavaScript clients, in Node.js and Chromium", gates::js::run)
+        .prepared(gates::js::prepare),
+    Gate::new("java", "the official Java client, with Java and Maven", gates::java::run)
+        .prepared(gates::java::prepare)
+        .waits(),
+    Gate::new("python", "the Python client pysignalr", gates::python::run).prepared(gates::python::prepare).waits(),
+    Gate::new(
+        "printfactory",
+        "the Python package websockets as a PrintFactory listener",
+        gates::python::run_printfactory,
+    )
+    .prepared(gates::python::prepare_printfactory)
+    .waits(),
+    Gate::new("smc", "the Python client of Forcepoint SMC", gates::python::run_smc)
+        .prepared(gates::python::prepare_smc)
+        .waits(),
+    Gate::new("fuzz", "each fuzz target for ten seconds, with a nightly Rust", gates::fuzz::run)
+        .prepared(gates::fuzz::prepare),
+    Gate::new("bench", "the benches work, and the hot paths cost as many instructions as before", gates::bench::run)
+        .prepared(gates::bench::prepare)
+        .note("times are not judged"),
 ];
 
 /// The gates with these names, in their own order; all of them for no name.
@@ -58,31 +94,9 @@ pub(crate) fn select(names: &[String]) -> Result<Vec<Gate>, String> {
     Ok(GATES.into_iter().filter(wanted).collect())
 }
 
-/// Runs the gates one after another and prints what became of each, and the sum on the last line.
-///
-/// A failed gate does not stop the others, so that one run reports everything that is wrong.
-pub(crate) fn run(workspace: &Workspace, gates: &[Gate]) -> io::Result<Counts> {
-    let mut results = Vec::new();
-    let mut sum = Counts::default();
-    for gate in gates {
-        say(&format!("=== {}", gate.name))?;
-        let start = Instant::now();
-        let counts = match (gate.run)(workspace) {
-            Ok(counts) => counts,
-            Err(error) => {
-                say(&format!("{}: {error}", gate.name))?;
-                Counts::FAILED
-            }
-        };
-        sum += counts;
-        results.push(summary(gate, counts, start.elapsed()));
-    }
-    say("")?;
-    for result in results {
-        say(&result)?;
-    }
-    say(&sum.to_string())?;
-    Ok(sum)
+/// The gates that run at the same time: neighbours that wait; every other gate alone.
+pub(crate) fn stages(gates: &[Gate]) -> impl Iterator<Item = &[Gate]> {
+    gates.chunk_by(|one, next| one.waits && next.waits)
 }
 
 /// The result of a gate in one line.

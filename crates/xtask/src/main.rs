@@ -7,8 +7,12 @@
 mod command;
 mod counts;
 mod gate;
+mod gate_process;
 mod gates;
+mod log;
+mod output;
 mod packages;
+mod preparation;
 mod progress;
 mod tidy;
 mod workspace;
@@ -25,6 +29,8 @@ const USAGE: &str = "usage: cargo xtask test [--only NAME]... or cargo xtask ben
 const HELP: &str = "\
 cargo xtask test [--only NAME]...
     runs all gates that a commit must pass, or those named; on a terminal, what a gate prints is shown if it fails
+cargo xtask prepare NAME
+    installs and compiles what a gate needs; a run of all gates does this by itself
 cargo xtask bench [OPTION OF signalhub-bench load]...
     measures the release build; --help of signalhub-bench load lists the options
 
@@ -35,6 +41,7 @@ The gates:
 enum Task {
     Help,
     Test(Vec<gate::Gate>),
+    Prepare(gate::Gate),
     Bench(Vec<String>),
 }
 
@@ -46,7 +53,8 @@ fn main() -> ExitCode {
     let failed = Workspace::read().and_then(|workspace| match task {
         Task::Help => help().map(|()| false),
         Task::Test(gates) if io::stdout().is_terminal() => progress::run(&gates).map(|counts| counts.failed > 0),
-        Task::Test(gates) => gate::run(&workspace, &gates).map(|counts| counts.failed > 0),
+        Task::Test(gates) => log::run(&workspace, &gates).map(|counts| counts.failed > 0),
+        Task::Prepare(gate) => gate.prepare.map_or(Ok(()), |prepare| prepare(&workspace)).map(|()| false),
         Task::Bench(options) => gates::bench::measure(&workspace, &options).map(|()| false),
     });
     match failed {
@@ -60,6 +68,7 @@ fn task(mut arguments: impl Iterator<Item = String>) -> Result<Task, String> {
     match arguments.next().as_deref() {
         Some("help" | "--help" | "-h") => Ok(Task::Help),
         Some("test") => test(arguments),
+        Some("prepare") => prepare(&arguments.collect::<Vec<_>>()),
         Some("bench") => Ok(Task::Bench(arguments.collect())),
         _ => Err(USAGE.to_owned()),
     }
@@ -83,6 +92,14 @@ fn test(mut arguments: impl Iterator<Item = String>) -> Result<Task, String> {
         }
     }
     gate::select(&names).map(Task::Test)
+}
+
+/// Reads which gate to prepare.
+fn prepare(names: &[String]) -> Result<Task, String> {
+    match gate::select(names)?[..] {
+        [gate] => Ok(Task::Prepare(gate)),
+        _ => Err(USAGE.to_owned()),
+    }
 }
 
 fn refuse(problem: &str, code: u8) -> ExitCode {

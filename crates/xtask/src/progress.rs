@@ -2,99 +2,75 @@
 //!
 //! Each gate is a process of this program with `--only`, whose output is kept instead of shown.
 
-use std::collections::VecDeque;
-use std::env;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{self, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::command::say;
 use crate::counts::Counts;
-use crate::gate::{Gate, summary};
+use crate::gate::{Gate, stages, summary};
+use crate::gate_process::{self, Ended};
+use crate::output::{Lines, joined};
+use crate::preparation::Preparations;
 
 /// How often the elapsed time is updated.
 const REFRESH: Duration = Duration::from_millis(200);
 
-/// How many lines of a gate's output are kept: the last ones.
-const KEPT_LINES: usize = 20_000;
-
-type Lines = Arc<Mutex<VecDeque<String>>>;
-
-/// Runs the gates one after another and returns the sum of their counts.
+/// Runs the gates in their order and returns the sum of their counts.
 pub(crate) fn run(gates: &[Gate]) -> io::Result<Counts> {
+    let mut preparations = Preparations::start(gates)?;
     let mut sum = Counts::default();
-    for (number, gate) in gates.iter().enumerate() {
-        let place = format!("[{:>2}/{}]", number + 1, gates.len());
-        let start = Instant::now();
-        let (counts, lines) = run_gate(gate, &place, start)?;
-        clear_line()?;
-        if counts.failed > 0 {
-            for line in &lines {
-                say(line)?;
-            }
+    let mut number = 0;
+    for stage in stages(gates) {
+        let places = (number + 1..).map(|number| format!("[{number:>2}/{}]", gates.len()));
+        number += stage.len();
+        for (place, (gate, ended)) in
+            places.zip(stage.iter().zip(run_stage(stage, number, gates.len(), &mut preparations)?))
+        {
+            report(&place, gate, &ended)?;
+            sum += ended.counts;
         }
-        say(&format!("{place} {}", summary(gate, counts, start.elapsed())))?;
-        if counts.is_empty() {
-            reasons(gate, &lines).try_for_each(|line| say(&format!("        {line}")))?;
-        }
-        sum += counts;
     }
     say(&sum.to_string())?;
     Ok(sum)
 }
 
-/// The reasons that a gate gave for not running: its output without the lines that every gate prints.
-fn reasons<'a>(gate: &'a Gate, lines: &'a VecDeque<String>) -> impl Iterator<Item = &'a String> {
-    lines.iter().filter(move |line| {
-        let is_summary = line.split_whitespace().next() == Some(gate.name) && line.contains("not run");
-        !line.is_empty() && !line.starts_with(['=', '$']) && !is_summary && Counts::of_gate(line).is_none()
+/// Runs the gates of one stage and shows for how long they have run.
+fn run_stage(stage: &[Gate], number: usize, all: usize, preparations: &mut Preparations) -> io::Result<Vec<Ended>> {
+    let names: Vec<&str> = stage.iter().map(|gate| gate.name).collect();
+    let line = format!("[{number:>2}/{all}] {}", names.join(", "));
+    show(&format!("{line}: waits for what is installed and compiled"))?;
+    // A gate repeats what its preparation failed to do, and then shows it.
+    stage.iter().for_each(|gate| drop(preparations.wait(gate)));
+    let start = Instant::now();
+    thread::scope(|scope| {
+        let running: Vec<_> = stage.iter().map(|gate| scope.spawn(|| gate_process::run(gate))).collect();
+        while !running.iter().all(thread::ScopedJoinHandle::is_finished) {
+            show(&format!("{line} {} s", start.elapsed().as_secs()))?;
+            thread::sleep(REFRESH);
+        }
+        show("")?;
+        running.into_iter().map(|gate| joined(gate.join())).collect()
     })
 }
 
-fn run_gate(gate: &Gate, place: &str, start: Instant) -> io::Result<(Counts, VecDeque<String>)> {
-    let mut command = Command::new(env::current_exe()?);
-    command.args(["test", "--only", gate.name]).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn()?;
-    let lines = Lines::default();
-    let stdout = child.stdout.take().map(|stream| keep(stream, &lines));
-    let stderr = child.stderr.take().map(|stream| keep(stream, &lines));
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        show(&format!("{place} {} {} s", gate.name, start.elapsed().as_secs()))?;
-        thread::sleep(REFRESH);
-    };
-    for reader in stdout.into_iter().chain(stderr) {
-        // If a reader panicked, the lines that it kept are still there.
-        drop(reader.join());
+/// Prints the result of a gate, after its output if it failed.
+fn report(place: &str, gate: &Gate, ended: &Ended) -> io::Result<()> {
+    if ended.counts.failed > 0 {
+        ended.lines.iter().try_for_each(|line| say(line))?;
     }
-    let lines = std::mem::take(&mut *lines.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok((counts(&lines, status.success()), lines))
+    say(&format!("{place} {}", summary(gate, ended.counts, ended.elapsed)))?;
+    if ended.counts.is_empty() {
+        reasons(gate, &ended.lines).try_for_each(|line| say(&format!("        {line}")))?;
+    }
+    Ok(())
 }
 
-/// The counts that a gate printed last; one that ended without them has failed.
-fn counts(lines: &VecDeque<String>, success: bool) -> Counts {
-    let counted = lines.iter().rev().find_map(|line| Counts::of_gate(line));
-    match counted {
-        Some(counts) if success == (counts.failed == 0) => counts,
-        _ => Counts::FAILED,
-    }
-}
-
-/// Reads a stream to its end, line by line.
-fn keep(stream: impl Read + Send + 'static, lines: &Lines) -> thread::JoinHandle<()> {
-    let lines = Arc::clone(lines);
-    thread::spawn(move || {
-        for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
-            let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-            if lines.len() == KEPT_LINES {
-                lines.pop_front();
-            }
-            lines.push_back(String::from_utf8_lossy(&line).into_owned());
-        }
+/// The reasons that a gate gave for not running: its output without the lines that every gate prints.
+fn reasons<'a>(gate: &'a Gate, lines: &'a Lines) -> impl Iterator<Item = &'a String> {
+    lines.iter().filter(move |line| {
+        let is_summary = line.split_whitespace().next() == Some(gate.name) && line.contains("not run");
+        !line.is_empty() && !line.starts_with(['=', '$']) && !is_summary && Counts::of_gate(line).is_none()
     })
 }
 
@@ -104,25 +80,15 @@ fn show(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-fn clear_line() -> io::Result<()> {
-    show("")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_last_counts_of_a_gate_are_its_result() {
-        let lines = |text: &str| text.lines().map(str::to_owned).collect::<VecDeque<_>>();
-        let printed = lines("=== js\n7 passed, 0 failed\n\njs  ok\n9 passed, 0 failed, 1 ignored\n");
-        assert_eq!(counts(&printed, true), Counts::new(9, 0, 1));
-        // It printed success and exited with a failure, or printed nothing.
-        assert_eq!(counts(&printed, false), Counts::FAILED);
-        assert_eq!(counts(&lines("error: it does not compile"), false), Counts::FAILED);
-        assert_eq!(counts(&lines("0 passed, 0 failed"), true), Counts::default());
+    fn a_gate_that_did_not_run_gives_its_reasons() {
         let gate = crate::gate::GATES.iter().find(|gate| gate.name == "java").unwrap();
-        let printed = lines("=== java\nJava is not installed\n\njava  not run  0 / 0\n0 passed, 0 failed\n");
+        let printed = "=== java\nJava is not installed\n\njava  not run  0 / 0\n0 passed, 0 failed\n";
+        let printed: Lines = printed.lines().map(str::to_owned).collect();
         assert_eq!(reasons(gate, &printed).collect::<Vec<_>>(), ["Java is not installed"]);
     }
 }

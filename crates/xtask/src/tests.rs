@@ -4,6 +4,7 @@ use super::{Task, task};
 fn the_command_line_selects_gates_in_their_own_order() {
     let names = |line: &str| match task(line.split_whitespace().map(str::to_owned))? {
         Task::Test(gates) => Ok(gates.iter().map(|gate| gate.name).collect::<Vec<_>>().join(" ")),
+        Task::Prepare(gate) => Ok(format!("prepare {}", gate.name)),
         Task::Help => Ok("help".to_owned()),
         Task::Bench(options) => Ok::<_, String>(format!("bench {}", options.join(" "))),
     };
@@ -11,14 +12,24 @@ fn the_command_line_selects_gates_in_their_own_order() {
     assert_eq!(
         names("test").as_deref(),
         Ok(
-            "fmt clippy features docs tests tidy deny conformance differential js java python printfactory smc fuzz bench"
+            "fmt clippy features docs tests tidy deny differential conformance js java python printfactory smc fuzz bench"
         )
     );
     assert_eq!(names("bench --only churn"), Ok("bench --only churn".to_owned()));
+    assert_eq!(names("prepare fuzz"), Ok("prepare fuzz".to_owned()));
     for line in ["--help", "-h", "help", "test --help", "test -h"] {
         assert_eq!(names(line).as_deref(), Ok("help"), "{line}");
     }
-    for line in ["", "measure", "test fmt", "test --only", "test --only no-such-gate"] {
+    for line in [
+        "",
+        "measure",
+        "test fmt",
+        "test --only",
+        "test --only no-such-gate",
+        "prepare",
+        "prepare no-such-gate",
+        "prepare js fuzz",
+    ] {
         assert!(names(line).is_err(), "{line}");
     }
 }

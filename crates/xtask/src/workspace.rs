@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::command::{cargo, shown};
+use crate::command::{cargo, run, shown};
 
 /// The workspace and its packages.
 #[derive(Debug)]
@@ -63,6 +63,12 @@ impl Workspace {
             target: path(&metadata["target_directory"]),
             packages: packages.iter().map(Package::read).collect(),
         })
+    }
+
+    /// Builds the programs of all packages. Every gate that needs one builds all: cargo compiles the dependencies of other
+    /// selections again, with the features that those need. This program is left out, since it must stay where it was started.
+    pub(crate) fn build_programs(&self) -> io::Result<()> {
+        run(cargo(&["build", "--workspace", "--exclude", "xtask", "--bins"]).current_dir(&self.root))
     }
 
     /// Where cargo puts a binary that it builds without options.

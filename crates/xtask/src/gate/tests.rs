@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{GATES, summary};
+use super::{GATES, stages, summary};
 use crate::counts::Counts;
 
 fn verdict(gate: &str, counts: Counts) -> String {
@@ -29,4 +29,16 @@ fn a_green_gate_of_benches_says_that_times_are_not_judged() {
 fn the_sum_is_plain_text_alone_on_its_line() {
     assert_eq!(Counts::new(12, 3, 0).to_string(), "12 passed, 3 failed");
     assert_eq!(Counts::new(12, 3, 1).to_string(), "12 passed, 3 failed, 1 ignored");
+}
+
+#[test]
+fn gates_that_wait_run_together_and_what_is_measured_runs_alone() {
+    let stages: Vec<String> =
+        stages(&GATES).map(|stage| stage.iter().map(|gate| gate.name).collect::<Vec<_>>().join(" ")).collect();
+    assert!(stages.contains(&"java python printfactory smc".to_owned()), "{stages:?}");
+    assert_eq!(stages.last().unwrap(), "bench");
+    assert!(
+        GATES.iter().all(|gate| !gate.waits || gate.name != "differential"),
+        "it judges by how long a server is silent"
+    );
 }

@@ -9,9 +9,21 @@ use crate::counts::Counts;
 use crate::packages;
 use crate::workspace::Workspace;
 
+/// The benches that count instructions.
+const BENCHES: [&str; 2] = ["hot_paths", "doubled_lengths"];
+
+/// Installs valgrind and compiles the benches whose instructions are counted.
+pub(crate) fn prepare(workspace: &Workspace) -> io::Result<()> {
+    if !provide_valgrind()? {
+        return Ok(());
+    }
+    let mut command = cargo(&["bench", "--package", "signalhub", "--no-run"]);
+    command.args(BENCHES.iter().flat_map(|bench| ["--bench", bench]));
+    run_command(command.current_dir(&workspace.root))
+}
+
 pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
-    let packages = ["build", "--package", "signalhub-server", "--package", "signalhub-bench"];
-    run_command(cargo(&packages).current_dir(&workspace.root))?;
+    workspace.build_programs()?;
     for options in [&["--connections", "2000"][..], &["--connections", "1500", "--tls"]] {
         let mut leaks = Command::new(workspace.binary("signalhub-bench"));
         run_command(leaks.arg("leaks").args(options).current_dir(&workspace.root))?;
@@ -27,19 +39,24 @@ pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
 
 /// The instructions of the hot paths, and of messages of doubled lengths, where callgrind can count them.
 fn count_instructions(workspace: &Workspace) -> io::Result<Counts> {
-    let valgrind = || works(Command::new("valgrind").arg("--version"));
-    if !valgrind() {
-        packages::provide(&["valgrind"], "no instructions are counted")?;
-    }
-    if !valgrind() {
+    if !provide_valgrind()? {
         return Ok(Counts::default());
     }
     let mut counts = Counts::default();
-    for bench in ["hot_paths", "doubled_lengths"] {
+    for bench in BENCHES {
         let bench = ["bench", "--package", "signalhub", "--bench", bench];
         counts += run_counted(cargo(&bench).current_dir(&workspace.root), Counts::of_clients)?;
     }
     Ok(counts)
+}
+
+/// Installs valgrind, where that is allowed, and tells whether it is there.
+fn provide_valgrind() -> io::Result<bool> {
+    let valgrind = || works(Command::new("valgrind").arg("--version"));
+    if !valgrind() {
+        packages::provide(&["valgrind"], "no instructions are counted")?;
+    }
+    Ok(valgrind())
 }
 
 /// `cargo xtask bench`: measures the release build, with these options of `signalhub-bench load`.

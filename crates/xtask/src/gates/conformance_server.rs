@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use crate::command::{cargo, run as run_command, say, works};
+use crate::command::{run as run_command, say, works};
 use crate::workspace::Workspace;
 
 /// Starting takes milliseconds; a machine under load gets some more.
@@ -24,7 +24,7 @@ pub(super) struct ConformanceServer {
 impl ConformanceServer {
     /// Builds and starts it.
     pub(super) fn start(workspace: &Workspace) -> io::Result<Self> {
-        run_command(cargo(&["build", "--package", "protocol-tests", "--bins"]).current_dir(&workspace.root))?;
+        workspace.build_programs()?;
         Self::run(workspace, None)
     }
 
@@ -51,9 +51,9 @@ struct Certificate {
 }
 
 impl Certificate {
-    /// Makes a new one in the target folder.
-    fn new(workspace: &Workspace) -> io::Result<Self> {
-        let folder = workspace.target.join("certificate-of-clients");
+    /// Makes a new one in the target folder, for the servers of a gate.
+    fn new(workspace: &Workspace, gate: &str) -> io::Result<Self> {
+        let folder = workspace.target.join(format!("certificate-for-{gate}"));
         fs::create_dir_all(&folder)?;
         let certificate = Self { chain: folder.join("chain.pem"), key: folder.join("key.pem") };
         let mut openssl = Command::new("openssl");
@@ -73,14 +73,14 @@ pub(super) struct ConformanceServers {
 }
 
 impl ConformanceServers {
-    /// Builds the program and starts it twice.
-    pub(super) fn start(workspace: &Workspace) -> io::Result<Self> {
+    /// Builds the program and starts it twice, for a gate.
+    pub(super) fn start(workspace: &Workspace, gate: &str) -> io::Result<Self> {
         let plain = ConformanceServer::start(workspace)?;
         if !works(Command::new("openssl").arg("version")) {
             say("openssl is not installed, so the client is not run over TLS: apt-get install openssl")?;
             return Ok(Self { plain, tls: None });
         }
-        let certificate = Certificate::new(workspace)?;
+        let certificate = Certificate::new(workspace, gate)?;
         let server = ConformanceServer::run(workspace, Some(&certificate))?;
         Ok(Self { plain, tls: Some((server, certificate.chain)) })
     }

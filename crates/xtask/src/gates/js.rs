@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use crate::command::{cargo, run as run_command, run_counted, works};
+use crate::command::{run as run_command, run_counted, works};
 use crate::counts::Counts;
 use crate::packages;
 use crate::workspace::Workspace;
@@ -20,19 +20,23 @@ const BROWSER: &str = "SIGNALHUB_CHROMIUM";
 /// Where the tests look for a browser.
 const BROWSERS: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
+/// Installs the clients, and the programs that tests need.
+pub(crate) fn prepare(workspace: &Workspace) -> io::Result<()> {
     check_node()?;
     let folder = workspace.root.join("js-client-tests");
     if !installed(&folder) {
         run_command(Command::new("npm").arg("ci").current_dir(&folder))?;
     }
-    provide_programs()?;
-    let packages = ["build", "--package", "signalhub-server", "--package", "protocol-tests"];
-    run_command(cargo(&packages).current_dir(&workspace.root))?;
+    provide_programs()
+}
+
+pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
+    prepare(workspace)?;
+    workspace.build_programs()?;
     let mut command = Command::new("npm");
     command.arg("test").env("SIGNALHUB_BINARY", workspace.binary("signalhub"));
     command.env("SIGNALHUB_CONFORMANCE_SERVER", workspace.binary("conformance-server"));
-    run_counted(command.current_dir(&folder), Counts::of_node)
+    run_counted(command.current_dir(workspace.root.join("js-client-tests")), Counts::of_node)
 }
 
 fn check_node() -> io::Result<()> {

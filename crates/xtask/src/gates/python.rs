@@ -6,46 +6,68 @@ use std::path::Path;
 use std::process::Command;
 
 use super::conformance_server::ConformanceServers;
-use crate::command::{cargo, run as run_command, run_counted, say, works};
+use crate::command::{run as run_command, run_counted, say, works};
 use crate::counts::Counts;
 use crate::workspace::Workspace;
 
+/// The folder of a client in that of the clients, and the folder of its packages in the target folder.
+type Folders = (&'static str, &'static str);
+
+const PYSIGNALR: Folders = ("python", "python-client");
+const PRINTFACTORY: Folders = ("printfactory", "printfactory-client");
+const SMC: Folders = ("smc", "smc-client");
+
+/// Installs pysignalr.
+pub(crate) fn prepare(workspace: &Workspace) -> io::Result<()> {
+    client(workspace, PYSIGNALR).map(drop)
+}
+
 /// pysignalr.
 pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
-    let Some(mut client) = client(workspace, "protocol-tests/clients/python", "python-client")? else {
+    let Some(mut client) = client(workspace, PYSIGNALR)? else {
         return Ok(Counts::default());
     };
-    run_command(cargo(&["build", "--package", "signalhub-server"]).current_dir(&workspace.root))?;
-    let servers = ConformanceServers::start(workspace)?;
+    let servers = ConformanceServers::start(workspace, "python")?;
     run_counted(client.arg(workspace.binary("signalhub")).args(servers.arguments()), Counts::of_clients)
+}
+
+/// Installs the package websockets.
+pub(crate) fn prepare_printfactory(workspace: &Workspace) -> io::Result<()> {
+    client(workspace, PRINTFACTORY).map(drop)
 }
 
 /// The package websockets as a listener of PrintFactory. It starts the binary itself, with and without TLS.
 pub(crate) fn run_printfactory(workspace: &Workspace) -> io::Result<Counts> {
-    run_against_binary(workspace, "protocol-tests/clients/printfactory", "printfactory-client")
+    run_against_binary(workspace, PRINTFACTORY)
+}
+
+/// Installs the client of Forcepoint SMC.
+pub(crate) fn prepare_smc(workspace: &Workspace) -> io::Result<()> {
+    client(workspace, SMC).map(drop)
 }
 
 /// The client of Forcepoint SMC. It starts the binary itself, once for each kind of session, with and without TLS.
 pub(crate) fn run_smc(workspace: &Workspace) -> io::Result<Counts> {
-    run_against_binary(workspace, "protocol-tests/clients/smc", "smc-client")
+    run_against_binary(workspace, SMC)
 }
 
-fn run_against_binary(workspace: &Workspace, folder: &str, environment: &str) -> io::Result<Counts> {
-    let Some(mut client) = client(workspace, folder, environment)? else {
+fn run_against_binary(workspace: &Workspace, folders: Folders) -> io::Result<Counts> {
+    let Some(mut client) = client(workspace, folders)? else {
         return Ok(Counts::default());
     };
-    run_command(cargo(&["build", "--package", "signalhub-server"]).current_dir(&workspace.root))?;
+    workspace.build_programs()?;
     run_counted(client.arg(workspace.binary("signalhub")), Counts::of_clients)
 }
 
 /// A command that runs the client in this folder, with what it requires installed; `None` if there is no Python.
-fn client(workspace: &Workspace, folder: &str, environment: &str) -> io::Result<Option<Command>> {
+fn client(workspace: &Workspace, (folder, environment): Folders) -> io::Result<Option<Command>> {
     if !works(Command::new("python3").args(["-c", "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))"]))
     {
         say("Python 3.10 with venv is not installed, so the Python client is not run: apt-get install python3-venv")?;
         return Ok(None);
     }
-    let (folder, environment) = (workspace.root.join(folder), workspace.target.join(environment));
+    let folder = workspace.root.join("protocol-tests/clients").join(folder);
+    let environment = workspace.target.join(environment);
     let python = environment.join("bin/python");
     if !works(Command::new(&python).arg("--version")) {
         run_command(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
