@@ -246,7 +246,14 @@ fn action_of(action: Action) -> events::Action {
 #[must_use]
 pub fn receipt(receipt: &events::Receipt) -> Receipt {
     let (id, position) = (receipt.id.to_string(), receipt.position.to_string());
-    Receipt { id, position, matched: receipt.matched as u64, duplicate: false, durable: false, delivered: None }
+    Receipt {
+        id,
+        position,
+        matched: receipt.matched as u64,
+        duplicate: receipt.repeat == events::Repeat::Yes,
+        durable: false,
+        delivered: None,
+    }
 }
 
 #[cfg(test)]

@@ -128,6 +128,7 @@ pub use request::content_coding::content_coding;
 pub use request::forwarded::{ProxyError, TrustedProxies};
 pub use request::hosts::{HostError, Hosts};
 pub use request::opening_request::OpeningRequest;
+pub use request::query::query_pairs;
 pub use request::remote_address::RemoteAddress;
 pub use request::request_id::RequestId;
 pub use transport::kind::{TransportKind, Transports};

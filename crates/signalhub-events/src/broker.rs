@@ -210,6 +210,12 @@ impl Broker {
         self.core.kept.log().map(|log| log.counts())
     }
 
+    /// Tells whether events can be made [durable](crate::Durability::Durable).
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.core.kept.log().is_some_and(|log| log.is_durable())
+    }
+
     /// Returns what was counted of publishes with idempotency keys.
     #[must_use]
     pub fn idempotency_counts(&self) -> IdempotencyCounts {

@@ -347,6 +347,12 @@ configuration! {
         maximum_batch_size: NonZeroUsize = count(1_000);
         /// How many notifications each API key, each user of a token and each `MisKey` may publish; the same number may come at once.
         rate: RateLimit = RateLimit::new(10_000, Duration::from_secs(1));
+        /// How long a repeated publish is recognised by its idempotency key. With `history.store = "disk"` the key is known after a restart, too.
+        idempotency_window: Duration = Duration::from_secs(10 * 60);
+        /// How many idempotency keys are remembered at once; beyond them the oldest is forgotten early. Each takes about 100 bytes.
+        idempotency_keys: NonZeroUsize = count(100_000);
+        /// How long a publish with `wait=delivered` waits for the clients that get it.
+        wait_timeout: Duration = Duration::from_secs(5);
     }
     /// The events beside the two of Portos.
     events: Events {

@@ -8,6 +8,7 @@ pub(crate) mod health;
 mod method;
 pub(crate) mod metrics;
 pub(crate) mod open_api;
+mod parameters;
 pub(crate) mod problem;
 pub(crate) mod publish;
 mod request_body;

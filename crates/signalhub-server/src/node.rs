@@ -12,7 +12,9 @@ use portos_notifications::broker;
 use signalhub::connections::{
     ExpiredCredentials, GuessLimit, Issuers, Revocations, Tickets, TransportKind, Transports,
 };
-use signalhub::events::{Broker, Catalogue, EventName, Grants, History, HistoryLimits, Resources, UnknownEvents};
+use signalhub::events::{
+    Broker, Catalogue, EventName, Grants, History, HistoryLimits, IdempotencyLimits, Resources, UnknownEvents,
+};
 use signalhub::{Endpoint, ErrorDetails, Hub, HubOptions, Server, ShutdownMessage};
 use signalhub_dialects::printfactory::KeyFileError;
 use tokio::sync::watch;
@@ -356,7 +358,15 @@ fn broker(configuration: &Configuration) -> Broker {
     Broker::builder(dialects::declare(catalogue(&configuration.events), configuration))
         .undeclared_names(configuration.events.maximum_unknown.get())
         .history(history(&configuration.history))
+        .idempotency(idempotency(&configuration.publish))
         .build()
+}
+
+/// Which repeated publishes are recognised.
+fn idempotency(settings: &settings::Publish) -> IdempotencyLimits {
+    let mut limits = IdempotencyLimits::default();
+    (limits.window, limits.keys) = (settings.idempotency_window, settings.idempotency_keys.get());
+    limits
 }
 
 /// What is kept of the events, within which limits.

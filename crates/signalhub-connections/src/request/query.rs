@@ -23,6 +23,15 @@ pub(crate) fn value(query: Option<&str>, key: &str) -> Option<String> {
     found
 }
 
+/// Returns the parameters of a query in their order, with names and values decoded. One without `=` has an empty value.
+pub fn query_pairs(query: Option<&str>) -> impl Iterator<Item = (String, String)> {
+    let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decode(name), decode(value))
+    })
+}
+
 /// Removes the pairs of these keys, and keeps the others as they were written.
 pub(crate) fn without(query: Option<&str>, keys: &[&str]) -> String {
     let is_kept = |pair: &&str| {
@@ -59,7 +68,7 @@ fn hex(digit: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{value, without};
+    use super::{query_pairs, value, without};
 
     #[test]
     fn values_are_found_and_decoded() {
@@ -80,6 +89,22 @@ mod tests {
             assert_eq!(value(Some(query), key).as_deref(), expected, "{key} in {query}");
         }
         assert_eq!(value(None, "id"), None);
+    }
+
+    #[test]
+    fn parameters_are_decoded_in_their_order() {
+        for (query, expected) in [
+            ("", &[][..]),
+            ("&&", &[]),
+            ("a=1&b", &[("a", "1"), ("b", "")]),
+            ("b=1&a=2&b=%203=4", &[("b", "1"), ("a", "2"), ("b", " 3=4")]),
+            ("%77ait=a%2Bb+c", &[("wait", "a+b c")]),
+        ] {
+            let pairs: Vec<_> = query_pairs(Some(query)).collect();
+            let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            assert_eq!(pairs, expected, "{query}");
+        }
+        assert_eq!(query_pairs(None).count(), 0);
     }
 
     #[test]

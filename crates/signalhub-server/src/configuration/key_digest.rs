@@ -7,7 +7,7 @@ use aws_lc_rs::digest;
 use super::setting::{Given, Setting, quoted};
 
 /// The SHA-256 of a key.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyDigest([u8; 32]);
 
 impl KeyDigest {

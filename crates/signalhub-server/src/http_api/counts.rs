@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use signalhub::connections::{self, ClientError, ConnectionCounts, Issuers};
-use signalhub::events::{Broker, HistoryCounts};
+use signalhub::events::{Broker, HistoryCounts, IdempotencyCounts};
 use signalhub::{CallError, Hub, Replays};
 
 use super::problem::ProblemCode;
@@ -150,6 +150,11 @@ impl Counts {
     /// Which events are kept for clients that were away.
     pub(crate) fn history(&self) -> HistoryCounts {
         self.broker.history_counts()
+    }
+
+    /// What became of publishes with idempotency keys.
+    pub(crate) fn idempotency(&self) -> IdempotencyCounts {
+        self.broker.idempotency_counts()
     }
 
     /// How clients that were away were answered.

@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use signalhub::connections::{Body, ClientError, ConnectionCounts};
-use signalhub::events::{GapReason, HistoryCounts};
+use signalhub::events::{GapReason, HistoryCounts, IdempotencyCounts};
 use signalhub::{CloseReason, Replays};
 use tokio::runtime::Handle;
 
@@ -91,6 +91,10 @@ impl Collector for Counts {
             page.counters("api_client_publishes", help, "publisher", &clients)?;
         }
         page.counter("events_matched", "Deliveries: for each event, the subscribers that it matched", self.matched())?;
+        let IdempotencyCounts { duplicates, evicted, .. } = self.idempotency();
+        page.counter("publish_duplicates", "Publishes that repeated an earlier one", duplicates)?;
+        let help = "Idempotency keys forgotten early because there were too many (publish.idempotency_keys)";
+        page.counter("publish_idempotency_evicted", help, evicted)?;
         page.history(&self.history(), &self.replays())?;
         page.counter("log_lines_dropped", "Lines of the log that could not be written", log::dropped_lines())?;
         page.gauge("runtime_tasks", "Tasks that the server runs", Handle::current().metrics().num_alive_tasks())

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
+use portos_notifications::Wait;
 use serde_json::{Map, Value, json};
 use signalhub::connections::Body;
 
@@ -69,19 +70,39 @@ fn document() -> Value {
 }
 
 fn publish() -> Value {
+    let waits = Wait::ALL.map(Wait::as_str);
     json!({
         "operationId": "publish",
         "summary": "Publishes a notification, or a batch of them item by item",
         "security": [{ "apiKey": [] }, { "bearer": [] }, { "certificate": [] }],
-        "parameters": [{
-            "name": "X-Request-Id",
-            "in": "header",
-            "description": "The id to find the request by in the log; visible ASCII, at most 128 characters",
-            "schema": { "type": "string", "maxLength": 128 },
-        }],
+        "parameters": [
+            parameter(
+                "X-Request-Id",
+                "header",
+                "The id to find the request by in the log; visible ASCII, at most 128 characters",
+                &json!({ "type": "string", "maxLength": 128 }),
+            ),
+            parameter(
+                "Idempotency-Key",
+                "header",
+                "Names the publish, so that a repeat of it publishes nothing; visible ASCII, with or without quotes around it. \
+                 The item of a batch has this key, a slash and its place, from 0. CloudEvents have none: their source and id are the key.",
+                &json!({ "type": "string", "minLength": 1 }),
+            ),
+            parameter(
+                "wait",
+                "query",
+                "What the answer waits for: that the event was accepted, is also on the disk, or is written to the clients that get it",
+                &json!({ "enum": waits, "default": Wait::default().as_str() }),
+            ),
+        ],
         "requestBody": { "required": true, "content": request_content() },
         "responses": responses(),
     })
+}
+
+fn parameter(name: &str, place: &str, description: &str, schema: &Value) -> Value {
+    json!({ "name": name, "in": place, "description": description, "schema": schema })
 }
 
 fn request_content() -> Map<String, Value> {
@@ -113,7 +134,7 @@ fn responses() -> Map<String, Value> {
         let same = ProblemCode::ALL.iter().filter(|other| other.status() == status);
         let description: Vec<String> = same.map(|code| format!("`{}`: {}", code.code(), code.title())).collect();
         let mut headers = request_id();
-        if matches!(code, ProblemCode::RateLimited | ProblemCode::Unavailable) {
+        if matches!(code, ProblemCode::RateLimited | ProblemCode::Unavailable | ProblemCode::HistoryUnavailable) {
             headers["Retry-After"] =
                 json!({ "description": "After how many seconds to try again", "schema": { "type": "integer" } });
         }

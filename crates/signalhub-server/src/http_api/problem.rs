@@ -79,6 +79,8 @@ problem_codes! {
     InvalidMember = BAD_REQUEST, "invalid_member", "A member is not what was expected", "Give the member what `detail` says.";
     InvalidPayload = BAD_REQUEST, "invalid_payload", "The payload is not what the event needs", "Give the payload what `detail` says.";
     UnknownEvent = BAD_REQUEST, "unknown_event", "The event is not known", "Check the name, or declare it in the section `events` of the configuration.";
+    InvalidIdempotencyKey = BAD_REQUEST, "invalid_idempotency_key", "The idempotency key is not what was expected", "Send one header `Idempotency-Key` of 1 to 255 visible ASCII characters; none for CloudEvents, whose `source` and `id` are the key.";
+    InvalidWait = BAD_REQUEST, "invalid_wait", "The publish cannot wait for this", "Send `wait=accepted`, `wait=delivered`, or, if `history.store = \"disk\"`, `wait=durable`.";
     IncompleteBody = BAD_REQUEST, "incomplete_body", "The body ended early", "Send the whole body.";
     Unauthenticated = UNAUTHORIZED, "unauthenticated", "Credentials are missing or not valid", "Send a known `X-API-Key`, or a valid bearer token in `Authorization`; or, where `tls.client_auth` is set, the certificate of an API client.";
     Forbidden = FORBIDDEN, "forbidden", "The credentials do not allow this", "Use a token whose claim `publish` covers the event, and name its own organisation; or an API key that may publish the event for the organisation.";
@@ -89,9 +91,11 @@ problem_codes! {
     BatchTooLarge = PAYLOAD_TOO_LARGE, "batch_too_large", "The batch has too many items", "Split the batch, or raise `publish.maximum_batch_size`.";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The content type is not supported", "Use one of the content types that `detail` names.";
     UnsupportedEncoding = UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", "The body is encoded", "Send the body as it is, without `Content-Encoding`.";
+    IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The idempotency key belongs to another event", "Repeat an event unchanged, and give another event another key. A key can be used anew after `publish.idempotency_window`.";
     RateLimited = TOO_MANY_REQUESTS, "rate_limited", "Too much is published", "Wait as long as `Retry-After` says, or raise `publish.rate`.";
     TooManyFailures = TOO_MANY_REQUESTS, "too_many_failures", "Too many wrong keys and tokens came from this address", "Wait as long as `Retry-After` says, correct the key or the token, or raise `limits.failed_authentications`.";
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The server is not available", "`detail` tells why, such as that it is stopping. Wait as long as `Retry-After` says and try again.";
+    HistoryUnavailable = SERVICE_UNAVAILABLE, "history_unavailable", "The history is not available", "The event was not published. Wait as long as `Retry-After` says and try again; the log of the server has the reason.";
 }
 
 /// How many characters a detail has at most. It may repeat what a client has sent, such as the name of a member.
@@ -100,9 +104,16 @@ const LONGEST_DETAIL: usize = 4096;
 /// A server that restarts is back soon, and another server behind the same address may answer at once.
 const RETRY_WHEN_UNAVAILABLE: Duration = Duration::from_secs(1);
 
+/// The store of the history is tried again so often.
+const RETRY_WHEN_HISTORY_UNAVAILABLE: Duration = Duration::from_secs(5);
+
 impl Problem {
     pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
-        let retry_after = (code == ProblemCode::Unavailable).then_some(RETRY_WHEN_UNAVAILABLE);
+        let retry_after = match code {
+            ProblemCode::Unavailable => Some(RETRY_WHEN_UNAVAILABLE),
+            ProblemCode::HistoryUnavailable => Some(RETRY_WHEN_HISTORY_UNAVAILABLE),
+            _ => None,
+        };
         let mut detail = detail.into();
         if let Some((end, _)) = detail.char_indices().nth(LONGEST_DETAIL) {
             detail.truncate(end);

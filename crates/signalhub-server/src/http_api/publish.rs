@@ -4,9 +4,12 @@ mod api_clients;
 pub(crate) mod authorize;
 pub(crate) mod cloud_event;
 pub(crate) mod content;
+mod idempotency;
 pub(crate) mod publish_body;
 mod rate;
+mod wait;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +17,13 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Body as HttpBody;
-use portos_notifications::{PublishBody, Receipt, broker};
+use portos_notifications::{Delivered, PublishBody, Receipt, Wait, broker};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use signalhub::connections::{Body, Readers};
-use signalhub::events::{self, Broker, PublishError};
+use signalhub::events::{
+    Broker, DeliveredCounts, Durability, PublishError, PublishOptions, Published, Repeat, Tracked, Tracking,
+};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -31,7 +36,7 @@ use crate::lifecycle::{Lifecycle, Phase};
 use authorize::{Authorizer, Publisher};
 use cloud_event::CloudEvent;
 use content::{Content, MediaType};
-
+use idempotency::GivenKey;
 use rate::Allowances;
 
 /// The path of the publish API.
@@ -39,6 +44,9 @@ pub(crate) const PATH: &str = "/api/v1/publish";
 
 /// How long a request waits at most for clients that read and are far behind.
 const READERS_WAIT: Duration = Duration::from_secs(1);
+
+/// How many subscribers the items of a batch that waits for its deliveries have matched before it waits for those.
+const MOST_TRACKED: u64 = 100_000;
 
 /// Accepts notifications for a broker.
 #[derive(Debug)]
@@ -48,9 +56,25 @@ pub(crate) struct PublishApi {
     allowances: Allowances,
     body: BodyLimits,
     maximum_batch_size: usize,
+    wait_timeout: Duration,
     lifecycle: Lifecycle,
     refused: Arc<PublishCounters>,
     readers: Vec<Readers>,
+}
+
+/// What the head of a request says about its publishes.
+struct Asked {
+    media: MediaType,
+    /// The header `Idempotency-Key`.
+    key: Option<String>,
+    wait: Wait,
+}
+
+impl Asked {
+    fn read(head: &Parts) -> Result<Self, Problem> {
+        let media = MediaType::of(&head.headers)?;
+        Ok(Self { media, key: idempotency::header(&head.headers, media)?, wait: wait::read(&head.uri)? })
+    }
 }
 
 impl PublishApi {
@@ -67,6 +91,7 @@ impl PublishApi {
                 time_of: "publish.body_timeout",
             },
             maximum_batch_size: settings.maximum_batch_size.get(),
+            wait_timeout: settings.wait_timeout,
             lifecycle,
             readers: Vec::new(),
         }
@@ -135,74 +160,138 @@ impl PublishApi {
     {
         let (headers, rate) = (&head.headers, publisher.rate());
         self.allowances.take(&publisher.who, rate, 1, Instant::now())?;
-        let media = match MediaType::of(headers) {
-            Ok(media) => media,
+        let asked = match Asked::read(head).and_then(|asked| self.check(asked)) {
+            Ok(asked) => asked,
             Err(problem) => {
                 request_body::discard(headers, body).await;
                 return Err(problem);
             }
         };
         let body = request_body::read(headers, body, self.body).await?;
-        match Content::read(media, &body, self.maximum_batch_size)? {
+        match Content::read(asked.media, &body, self.maximum_batch_size)? {
             Content::One(value) => {
                 self.wait_for_readers(READERS_WAIT).await;
-                let receipt = self.publish_one(publisher, media, value).await?;
-                let mut response = json_response(&broker::receipt(&receipt));
+                let key = asked.key.as_deref().map(GivenKey::Header);
+                let published = self.publish_one(publisher, &asked, key, value).await?;
+                let (mut receipt, tracked) = receipt(published, asked.wait);
+                self.wait_for(tracked.map(|tracked| (&mut receipt, tracked)), self.wait_timeout).await;
+                let mut response = json_response(&receipt);
                 *response.status_mut() = StatusCode::ACCEPTED;
                 Ok(response)
             }
             Content::Many(values) => {
                 // One was taken before the body was read.
                 self.allowances.take(&publisher.who, rate, values.len().saturating_sub(1), Instant::now())?;
-                Ok(self.publish_all(publisher, media, &values).await)
+                Ok(self.publish_all(publisher, &asked, &values).await)
             }
         }
     }
 
+    /// Refuses to wait for what this server cannot tell.
+    fn check(&self, asked: Asked) -> Result<Asked, Problem> {
+        let invalid = |detail: &str| Err(Problem::new(ProblemCode::InvalidWait, detail));
+        match asked.wait {
+            Wait::Accepted | Wait::Delivered => Ok(asked),
+            Wait::Durable if self.broker.is_durable() => Ok(asked),
+            Wait::Durable => invalid("wait: durable is possible only with history.store = \"disk\""),
+            _ => invalid("wait: expected accepted, durable or delivered"),
+        }
+    }
+
     /// Publishes the items of a batch in their order, each independently of the others.
-    async fn publish_all(&self, publisher: &Publisher, media: MediaType, values: &[&RawValue]) -> Response<Body> {
-        let mut results = Vec::with_capacity(values.len());
-        let mut wait = READERS_WAIT;
-        for value in values {
-            wait = self.wait_for_readers(wait).await;
-            results.push(self.publish_one(publisher, media, value).await);
+    async fn publish_all(&self, publisher: &Publisher, asked: &Asked, values: &[&RawValue]) -> Response<Body> {
+        let mut results: Vec<Result<Receipt, Problem>> = Vec::with_capacity(values.len());
+        let (mut readers_wait, mut wait) = (READERS_WAIT, self.wait_timeout);
+        let (mut tracked, mut tracked_subscribers) = (VecDeque::new(), 0);
+        for (item, value) in values.iter().enumerate() {
+            readers_wait = self.wait_for_readers(readers_wait).await;
+            let key = asked.key.as_deref().map(|key| GivenKey::Item(key, item));
+            let published = self.publish_one(publisher, asked, key, value).await;
+            results.push(published.map(|published| {
+                let (receipt, of_item) = receipt(published, asked.wait);
+                tracked_subscribers += of_item.as_ref().map_or(0, |_| receipt.matched);
+                tracked.extend(of_item.map(|of_item| (item, of_item)));
+                receipt
+            }));
+            if tracked_subscribers > MOST_TRACKED || item + 1 == values.len() {
+                tracked_subscribers = 0;
+                wait = self.wait_for(take_tracked(&mut results, &mut tracked), wait).await;
+            }
         }
         results.iter().flat_map(|result| result.as_ref().err()).for_each(|problem| self.note(problem));
-        let matched: usize = results.iter().flatten().map(|receipt| receipt.matched).sum();
+        let matched: u64 = results.iter().flatten().map(|receipt| receipt.matched).sum();
         let refused = results.iter().filter(|result| result.is_err()).count();
         tracing::debug!(items = values.len(), refused, matched, "a batch was published");
         let outcomes: Vec<Outcome<'_>> = results.iter().map(Outcome::from).collect();
         json_response(&outcomes)
     }
 
+    /// Waits until events are delivered, for at most `left` in all, and returns what is left of it.
+    async fn wait_for(
+        &self,
+        tracked: impl IntoIterator<Item = (&mut Receipt, Tracked)>,
+        mut left: Duration,
+    ) -> Duration {
+        for (receipt, tracked) in tracked {
+            let start = Instant::now();
+            let DeliveredCounts { written, ended, waiting } = tracked.wait(left).await;
+            let [written, ended, waiting] = [written, ended, waiting].map(|count| count as u64);
+            receipt.delivered = Some(Delivered { written, ended, waiting });
+            left = left.saturating_sub(start.elapsed());
+        }
+        left
+    }
+
+    /// Publishes one notification. `key` is the one of the header, if there is one.
     async fn publish_one(
         &self,
         publisher: &Publisher,
-        media: MediaType,
+        asked: &Asked,
+        key: Option<GivenKey<'_>>,
         value: &RawValue,
-    ) -> Result<events::Receipt, Problem> {
-        if media == MediaType::Json {
-            return self.publish_body(publisher, publish_body::read(value)?).await;
+    ) -> Result<Published, Problem> {
+        if asked.media == MediaType::Json {
+            return self.publish_body(publisher, asked.wait, key, publish_body::read(value)?).await;
         }
         let CloudEvent { body, source, id } = CloudEvent::read(value)?;
         tracing::debug!(source, id, "a CloudEvent came");
-        self.publish_body(publisher, body).await.map_err(cloud_event::in_its_words)
+        let key = Some(GivenKey::CloudEvent { source: &source, id: &id });
+        self.publish_body(publisher, asked.wait, key, body).await.map_err(cloud_event::in_its_words)
     }
 
-    async fn publish_body(&self, publisher: &Publisher, body: PublishBody) -> Result<events::Receipt, Problem> {
+    async fn publish_body(
+        &self,
+        publisher: &Publisher,
+        wait: Wait,
+        key: Option<GivenKey<'_>>,
+        body: PublishBody,
+    ) -> Result<Published, Problem> {
         publisher.check(&body.event, body.organisation.as_deref())?;
+        let sender = key.and_then(|_| body.sender.clone());
         let event = broker::event(body, &self.broker).map_err(|error| publish_body::no_event(publisher, error))?;
         let name = event.name.clone();
-        let published = self.broker.publish(event).await.map_err(|error| match error {
+        let idempotency = key.map(|key| key.idempotency(&publisher.who, &event, sender.as_ref()));
+        let durability = if wait == Wait::Durable { Durability::Durable } else { Durability::Written };
+        let tracking = if wait == Wait::Delivered { Tracking::On } else { Tracking::Off };
+        let options = PublishOptions { idempotency, durability, tracking };
+        let published = self.broker.publish_with(event, options).await.map_err(|error| match error {
             PublishError::Catalogue(error) => publisher.unknown_event(error),
             PublishError::Name(error) => Problem::new(ProblemCode::InvalidMember, error.to_string()),
             PublishError::Payload(error) => Problem::new(ProblemCode::InvalidPayload, format!("p: {error}")),
+            PublishError::KeyReused => idempotency::reused(key),
+            PublishError::NotDurable => Problem::new(ProblemCode::InvalidWait, format!("wait: {error}")),
+            PublishError::Unavailable(error) => Problem::new(ProblemCode::HistoryUnavailable, error.to_string()),
             error => Problem::new(ProblemCode::Unavailable, error.to_string()),
         });
-        published.inspect(|receipt| {
-            publisher.count_published();
-            let events::Receipt { position, matched, .. } = receipt;
-            tracing::debug!(event = name.as_str(), %position, matched, "an event was published");
+        published.inspect(|Published { receipt, .. }| {
+            let (event, position, matched) = (name.as_str(), receipt.position, receipt.matched);
+            match receipt.repeat {
+                Repeat::No => {
+                    publisher.count_published();
+                    tracing::debug!(event, %position, matched, "an event was published");
+                }
+                Repeat::Yes => tracing::debug!(event, %position, "a publish was repeated, and nothing was published"),
+            }
         })
     }
 }
@@ -211,17 +300,41 @@ impl PublishApi {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Outcome<'a> {
-    Accepted(Receipt),
+    Accepted(&'a Receipt),
     Refused(Details<'a>),
 }
 
-impl<'a> From<&'a Result<events::Receipt, Problem>> for Outcome<'a> {
-    fn from(result: &'a Result<events::Receipt, Problem>) -> Self {
+impl<'a> From<&'a Result<Receipt, Problem>> for Outcome<'a> {
+    fn from(result: &'a Result<Receipt, Problem>) -> Self {
         match result {
-            Ok(receipt) => Self::Accepted(broker::receipt(receipt)),
+            Ok(receipt) => Self::Accepted(receipt),
             Err(problem) => Self::Refused(problem.details()),
         }
     }
+}
+
+/// The answer to a publish that waited for this, and what tells how far its event has come.
+fn receipt(published: Published, wait: Wait) -> (Receipt, Option<Tracked>) {
+    let mut receipt = broker::receipt(&published.receipt);
+    receipt.durable = wait == Wait::Durable;
+    (receipt, published.tracked)
+}
+
+/// Takes what tells how far the events of items have come, each with the receipt of its item.
+fn take_tracked<'a>(
+    results: &'a mut [Result<Receipt, Problem>],
+    tracked: &mut VecDeque<(usize, Tracked)>,
+) -> Vec<(&'a mut Receipt, Tracked)> {
+    let mut taken = Vec::with_capacity(tracked.len());
+    for (item, result) in results.iter_mut().enumerate() {
+        if let Ok(receipt) = result
+            && tracked.front().is_some_and(|(of, _)| *of == item)
+            && let Some((_, tracked)) = tracked.pop_front()
+        {
+            taken.push((receipt, tracked));
+        }
+    }
+    taken
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Batches and CloudEvents over a real socket, row by row.
 
+use std::cell::Cell;
+
 use crate::common::{KEY, Running, configuration, send};
 use http::Request;
 use http_body_util::Full;
@@ -90,13 +92,18 @@ async fn each_item_of_a_batch_needs_its_grant() {
 #[tokio::test]
 async fn a_cloud_event_is_taken_or_refused_for_a_reason() {
     let node = Running::start(configuration("[events]\nwith_resources = [\"shop.changed\"]")).await;
+    // Two events with the same source and id would be one.
+    let ids = Cell::new(0);
+    let id = || ids.replace(ids.get() + 1);
     let event = |more: &str| {
+        let id = id();
         format!(
-            r#"{{"specversion":"1.0","id":"1","source":"/till","type":"portos.licence.activated","data":{{}}{more}}}"#
+            r#"{{"specversion":"1.0","id":"{id}","source":"/till","type":"portos.licence.activated","data":{{}}{more}}}"#
         )
     };
     let typed = |name: &str, data: &str| {
-        format!(r#"{{"specversion":"1.0","id":"1","source":"urn:till","type":"{name}","data":{data}}}"#)
+        let id = id();
+        format!(r#"{{"specversion":"1.0","id":"{id}","source":"urn:till","type":"{name}","data":{data}}}"#)
     };
     let rows: &[(String, &str, &str)] = &[
         (event(""), "202 -", ""),
@@ -169,7 +176,7 @@ async fn a_cloud_event_reaches_its_subscribers_as_a_notification() {
     client.invoke::<()>("Subscribe", (json!({ "e": "portos.resources.changed" }),)).await.unwrap();
     let event = |organisation: &str| {
         format!(
-            r#"{{"specversion":"1.0","id":"1","source":"/till","type":"portos.resources.changed","time":"1999-01-01T00:00:00Z",
+            r#"{{"specversion":"1.0","id":"{organisation}","source":"/till","type":"portos.resources.changed","time":"1999-01-01T00:00:00Z",
                 "expirytime":"2099-01-01T00:00:00Z","org":"{organisation}","data":{CHANGED}}}"#
         )
     };

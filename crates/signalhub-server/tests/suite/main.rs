@@ -23,6 +23,7 @@ mod fetched_keys;
 mod guesses;
 mod hangups;
 mod hosts;
+mod idempotency;
 mod issuers;
 mod lifecycle;
 mod limits;

@@ -56,7 +56,7 @@ fn cloud_event() -> Value {
         "required": ["specversion", "id", "source", "type"],
         "properties": {
             "specversion": { "const": "1.0" },
-            "id": described(name(), "Identifies the event together with its source"),
+            "id": described(name(), "Identifies the event together with its source: what repeats both is a repeat"),
             "source": described(name(), "The URI of the source"),
             "type": described(name(), "The name of the event"),
             "data": { "description": "The payload; null when it is absent" },
@@ -77,10 +77,21 @@ fn receipt() -> Value {
         "properties": {
             "id": { "type": "string" },
             "position": { "type": "string", "description": "Its place among the events of its name: epoch and offset" },
-            "matched": { "type": "integer", "minimum": 0, "description": "The subscribers of this node that it went to" },
-            "duplicate": { "type": "boolean" },
+            "matched": described(count(), "The subscribers of this node that it went to; 0 if it is a duplicate"),
+            "duplicate": { "type": "boolean", "description": "Whether this publish repeats an earlier one, whose id and position these are" },
+            "delivered": {
+                "type": "object",
+                "description": "How many connections it was written to, had ended, or had not taken it; only with wait=delivered",
+                "required": ["written", "ended", "waiting"],
+                "properties": { "written": count(), "ended": count(), "waiting": count() },
+            },
+            "durable": { "const": true, "description": "It is on the disk; only with wait=durable" },
         },
     })
+}
+
+fn count() -> Value {
+    json!({ "type": "integer", "minimum": 0 })
 }
 
 fn problem() -> Value {

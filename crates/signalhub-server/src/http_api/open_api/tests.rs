@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use portos_notifications::Receipt;
 use portos_notifications::members::Members;
+use portos_notifications::{Delivered, Receipt};
 use serde_json::value::RawValue;
 
 use super::*;
@@ -32,7 +32,6 @@ fn every_problem_and_content_type_is_described() {
 /// and calls those required, and those nullable, that the code does. `sample` has every member.
 fn check_read(schema: &Value, sample: &Value, asked: &[String], read: impl Fn(&Value) -> Result<(), ProblemCode>) {
     let properties = schema["properties"].as_object().unwrap();
-    let names = |object: &Map<String, Value>| object.keys().cloned().collect::<BTreeSet<String>>();
     let asked: BTreeSet<String> = asked.iter().cloned().collect();
     assert_eq!(names(properties), asked, "the members of the schema are those that the code asks for");
     assert_eq!(names(sample.as_object().unwrap()), asked, "the sample has all of them");
@@ -47,6 +46,10 @@ fn check_read(schema: &Value, sample: &Value, asked: &[String], read: impl Fn(&V
         with_null[name] = Value::Null;
         assert_eq!(read(&with_null).is_ok(), allows_null(&properties[name]), "{name} is null");
     }
+}
+
+fn names(object: &Map<String, Value>) -> BTreeSet<String> {
+    object.keys().cloned().collect()
 }
 
 fn allows_null(schema: &Value) -> bool {
@@ -118,17 +121,20 @@ fn the_schema_of_a_cloud_event_describes_what_its_reader_asks_for() {
 #[test]
 fn the_schemas_of_answers_describe_all_their_members() {
     let receipt: Receipt = serde_json::from_str(r#"{"id":"a","position":"b","matched":1}"#).unwrap();
+    let mut whole = receipt.clone();
+    (whole.durable, whole.delivered) = (true, Some(Delivered::default()));
     let problem = Problem::new(ProblemCode::NotFound, "text");
-    let answers = [("Receipt", serde_json::to_value(&receipt)), ("Problem", serde_json::to_value(problem.details()))];
-    for (name, answer) in answers {
-        let schema = &schemas::all()[name];
-        let mut members: Vec<String> = answer.unwrap().as_object().unwrap().keys().cloned().collect();
-        let mut required: Vec<String> = serde_json::from_value(schema["required"].clone()).unwrap();
-        members.sort();
-        required.sort();
-        let mut properties: Vec<String> = schema["properties"].as_object().unwrap().keys().cloned().collect();
-        properties.sort();
-        assert_eq!((&properties, &required), (&members, &members), "{name}");
+    let schemas = schemas::all();
+    let (of_receipt, of_problem) = (&schemas["Receipt"], &schemas["Problem"]);
+    // Of each, the members that it always has, and all that it can have.
+    for (schema, least, most) in [
+        (of_receipt, json!(receipt), json!(whole)),
+        (&of_receipt["properties"]["delivered"], json!(whole.delivered), json!(whole.delivered)),
+        (of_problem, json!(problem.details()), json!(problem.details())),
+    ] {
+        let members = |answer: Value| names(answer.as_object().unwrap());
+        let required: BTreeSet<String> = serde_json::from_value(schema["required"].clone()).unwrap();
+        assert_eq!((required, names(schema["properties"].as_object().unwrap())), (members(least), members(most)));
     }
 }
 

@@ -26,8 +26,8 @@ pub(super) struct ApiClients {
 /// The holder of a key.
 #[derive(Clone, Debug)]
 pub(super) enum KeyHolder {
-    /// A client without a name, which may publish everything, by the place of its key in `publish.keys`.
-    Unnamed(usize),
+    /// A client without a name, which may publish everything; the key is of `publish.keys`.
+    Unnamed(KeyDigest),
     /// A client of `publish.clients`.
     Named(Arc<ApiClient>),
 }
@@ -52,9 +52,8 @@ pub(super) struct ApiClient {
 impl ApiClients {
     pub(super) fn new(keys: &[ApiKey], clients: &[PublishClient]) -> Self {
         let counters = ClientCounters::new(clients.iter().map(|client| &client.name));
-        let unnamed = keys.iter().enumerate();
-        let unnamed = unnamed.map(|(place, key)| (KeyDigest::of(key.reveal().as_bytes()), KeyHolder::Unnamed(place)));
-        let mut keys: Vec<_> = unnamed.collect();
+        let unnamed = keys.iter().map(|key| KeyDigest::of(key.reveal().as_bytes()));
+        let mut keys: Vec<_> = unnamed.map(|digest| (digest, KeyHolder::Unnamed(digest))).collect();
         let mut certified = Vec::new();
         for settings in clients {
             let client = Arc::new(ApiClient::new(settings, counters.of(&settings.name)));

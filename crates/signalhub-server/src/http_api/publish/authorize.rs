@@ -155,7 +155,7 @@ fn patterns(claim: &Value) -> Option<Vec<Pattern>> {
 impl Publisher {
     fn of_key(holder: &KeyHolder) -> Result<Self, Problem> {
         match holder {
-            KeyHolder::Unnamed(place) => Ok(Self { who: Who::Key(*place), rights: Rights::Everything }),
+            KeyHolder::Unnamed(key) => Ok(Self { who: Who::Key(*key), rights: Rights::Everything }),
             KeyHolder::Named(client) => Self::of_client(client, "the API key"),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use signalhub::TokenBucket;
 use tokio::time::Instant;
 
-use crate::configuration::{ClientName, RateLimit};
+use crate::configuration::{ClientName, KeyDigest, RateLimit};
 use crate::http_api::problem::Problem;
 
 /// From this number of publishers on, those that have their whole allowance are removed.
@@ -15,8 +15,8 @@ const SWEEP_AT: usize = 1024;
 /// The publisher that has an allowance.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Who {
-    /// The holder of an API key, by its place in the configuration.
-    Key(usize),
+    /// The holder of an API key without a name.
+    Key(KeyDigest),
     /// A client with a name, whichever of its keys it uses.
     Client(ClientName),
     /// The user of a token, and the organisation: two organisations may have users of the same name.

@@ -25,7 +25,7 @@ fn an_allowance_is_spent_and_comes_back() {
         (60_000, 1, Some(200)),
     ];
     for (at, count, retry) in rows {
-        let answer = limit.take(&Who::Key(0), None, *count, start + Duration::from_millis(*at));
+        let answer = limit.take(&Who::Key(KeyDigest::of(b"key")), None, *count, start + Duration::from_millis(*at));
         let waits = answer.err().map(|problem| {
             assert_eq!(problem.code, ProblemCode::RateLimited);
             problem.retry_after().unwrap().as_secs_f64()
@@ -55,6 +55,6 @@ fn publishers_have_an_allowance_each_and_are_forgotten_when_it_is_whole() {
 fn without_a_limit_everything_passes() {
     let limit = Allowances::new(RateLimit::Unlimited);
     for _ in 0..100 {
-        assert!(limit.take(&Who::Key(1), None, 1_000_000, Instant::now()).is_ok());
+        assert!(limit.take(&Who::Key(KeyDigest::of(b"key")), None, 1_000_000, Instant::now()).is_ok());
     }
 }
