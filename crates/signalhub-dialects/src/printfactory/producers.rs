@@ -11,7 +11,7 @@ use signalhub_connections::{
     ApplicationLimit, Body, BodyError, BoxFuture, ClientError, ConnectionCounts, GuessLimit, HeaderName, HeaderValue,
     HttpRequest, HttpResponse, Method, Rate, Readers, RequestBody, RequestHead, Respond, StatusCode, TokenBucket,
 };
-use signalhub_events::{Broker, Event, EventName, Organisation};
+use signalhub_events::{Broker, Event, EventName, Organisation, PublishError};
 use tokio::time::Instant;
 
 use super::authentication::{HEADER, message, unauthenticated};
@@ -22,6 +22,9 @@ use super::mis_key::KeyHash;
 
 /// How long a request waits at most for clients that read and are far behind.
 const READERS_WAIT: Duration = Duration::from_secs(1);
+
+/// After how much time a producer tries again that was refused because the history cannot be written.
+const RETRY_WHEN_UNAVAILABLE: Duration = Duration::from_secs(5);
 
 /// How many keys may have an allowance before those that are full are dropped.
 const MOST_ALLOWANCES: usize = 1024;
@@ -169,6 +172,12 @@ impl Producers {
             Ok(receipt) => {
                 tracing::debug!(event = producer.event, matched = receipt.matched, "an event was published");
                 Ok(())
+            }
+            Err(PublishError::Unavailable(error)) => {
+                let text = "The history is not available";
+                tracing::debug!(event = producer.event, %error, "an event was not published");
+                let header = Some(("retry-after", HeaderValue::from(RETRY_WHEN_UNAVAILABLE.as_secs())));
+                Err(Refusal { header, ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Reason::Internal, text) })
             }
             Err(error) => {
                 tracing::error!(event = producer.event, %error, "an event cannot be published");
