@@ -5,6 +5,7 @@
 pub(crate) mod admin;
 pub(crate) mod counts;
 pub(crate) mod health;
+pub(crate) mod history;
 mod method;
 pub(crate) mod metrics;
 pub(crate) mod open_api;
@@ -23,6 +24,7 @@ use signalhub::connections::{Body, BoxFuture, RequestBody, Respond};
 use crate::lifecycle::Lifecycle;
 use admin::AdminApi;
 use counts::Counts;
+use history::HistoryApi;
 use metrics::Metrics;
 use problem::{Problem, ProblemCode};
 use publish::PublishApi;
@@ -31,10 +33,11 @@ use publish::PublishApi;
 #[derive(Debug)]
 pub(crate) struct PublicRoutes {
     publish: Arc<PublishApi>,
+    history: HistoryApi,
     publishing: Publishing,
 }
 
-/// Whether a listener has the publish API.
+/// Whether a listener has the publish API and the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Publishing {
     Here,
@@ -52,15 +55,18 @@ pub(crate) struct InternalRoutes {
 
 impl PublicRoutes {
     pub(crate) fn new(publish: Arc<PublishApi>, publishing: Publishing) -> Self {
-        Self { publish, publishing }
+        Self { history: HistoryApi::new(Arc::clone(&publish)), publish, publishing }
     }
 
     async fn answer(&self, request: Request<RequestBody>) -> Response<Body> {
         let answer = match (request.uri().path(), self.publishing) {
             (publish::PATH, Publishing::Here) => return self.publish.answer(request).await,
+            (history::PATH, Publishing::Here) => return self.history.answer(&request.into_parts().0).await,
             (open_api::PATH, Publishing::Here) => method::read_only(request.method(), open_api::response),
             (health::PATH, _) => health::live(request.method()),
-            _ => not_found("the hub, the publish API, /openapi.json and /health have other paths or another port"),
+            _ => not_found(
+                "the hub, the publish API, the history, /openapi.json and /health have other paths or another port",
+            ),
         };
         answer.unwrap_or_else(|problem| self.publish.refuse(&problem))
     }

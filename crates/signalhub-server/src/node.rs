@@ -289,15 +289,20 @@ fn authorizer(configuration: &Configuration, tokens: Arc<Issuers>) -> Authorizer
         true => OrganisationRule::Required,
         false => OrganisationRule::Optional,
     };
-    Authorizer::new(&configuration.publish, tokens, organisation)
+    let grants = default_grants(configuration);
+    Authorizer::new(&configuration.publish, tokens, organisation).default_grants(grants)
+}
+
+/// The grants of tokens that have no `grants` claim.
+fn default_grants(configuration: &Configuration) -> Grants {
+    match configuration.auth.default_grants {
+        DefaultGrants::All => Grants::All,
+        DefaultGrants::None => Grants::Only(Vec::new()),
+    }
 }
 
 fn hub(configuration: &Configuration, broker: Broker) -> Hub {
     let limits = &configuration.hub;
-    let default_grants = match configuration.auth.default_grants {
-        DefaultGrants::All => Grants::All,
-        DefaultGrants::None => Grants::Only(Vec::new()),
-    };
     let details = if limits.enable_detailed_errors { ErrorDetails::Shown } else { ErrorDetails::Hidden };
     let message = if limits.close_message_on_shutdown { ShutdownMessage::Close } else { ShutdownMessage::Omitted };
     let configure = |options: &mut HubOptions| {
@@ -317,7 +322,11 @@ fn hub(configuration: &Configuration, broker: Broker) -> Hub {
         options.shutdown_message = message;
         options.error_details = details;
     };
-    Hub::builder().events_with_default(broker, default_grants).token_refresh().configure(configure).build()
+    Hub::builder()
+        .events_with_default(broker, default_grants(configuration))
+        .token_refresh()
+        .configure(configure)
+        .build()
 }
 
 /// Which clients get tickets, and for which address; `None` for none.

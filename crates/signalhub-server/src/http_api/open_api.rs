@@ -13,7 +13,7 @@ use signalhub::connections::Body;
 
 use super::problem::ProblemCode;
 use super::publish::content::MediaType;
-use super::{health, publish as publish_route};
+use super::{health, history as history_route, publish as publish_route};
 
 /// The path of the description.
 pub(crate) const PATH: &str = "/openapi.json";
@@ -32,11 +32,12 @@ fn document() -> Value {
         "info": {
             "title": "signalhub",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Publishes notifications to the subscribers of a hub.",
+            "description": "Publishes notifications to the subscribers of a hub, and gives those that were published.",
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "paths": {
             publish_route::PATH: { "post": publish() },
+            history_route::PATH: { "get": history() },
             health::PATH: { "get": {
                 "operationId": "health",
                 "summary": "Tells that the server is alive",
@@ -116,6 +117,37 @@ fn request_content() -> Map<String, Value> {
     MediaType::ALL.into_iter().map(|media| (media.name().to_owned(), json!({ "schema": schema(media) }))).collect()
 }
 
+fn history() -> Value {
+    let text = json!({ "type": "string", "minLength": 1 });
+    let mut event = parameter("event", "query", "The name of the event", &text);
+    event["required"] = true.into();
+    let (most, default) = (history_route::MOST_EVENTS, history_route::DEFAULT_LIMIT);
+    let headers = request_id();
+    let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/History" } } });
+    let mut responses = Map::new();
+    let answer = json!({ "description": "Events, or a gap", "headers": headers, "content": content });
+    responses.insert("200".to_owned(), answer);
+    problems(&mut responses, &history_route::PROBLEMS);
+    json!({
+        "operationId": "history",
+        "summary": "Gives the events behind a position",
+        "security": [{ "apiKey": [] }, { "bearer": [] }, { "certificate": [] }],
+        "parameters": [
+            event,
+            parameter("since", "query", "The position behind which the events are, or earliest, the default", &text),
+            parameter("resource", "query", "Only events about this resource", &text),
+            parameter("action", "query", "Only events with this action", &json!({ "enum": ["created", "updated", "deleted"] })),
+            parameter(
+                "limit",
+                "query",
+                "How many events at most; 0 for the positions alone",
+                &json!({ "type": "integer", "minimum": 0, "maximum": most, "default": default }),
+            ),
+        ],
+        "responses": responses,
+    })
+}
+
 /// The answers to a publish: receipts, and a problem for each status that there is a code for.
 fn responses() -> Map<String, Value> {
     let json = |schema: Value| json!({ "application/json": { "schema": schema } });
@@ -129,19 +161,27 @@ fn responses() -> Map<String, Value> {
     let batch = json(json!({ "type": "array", "items": outcome }));
     put("200", "A batch: for each item its receipt or its problem, in order", request_id(), batch);
     put("202", "The notification was published", request_id(), json(reference("Receipt")));
-    for code in ProblemCode::ALL {
+    let of_publish = |code: &ProblemCode| !history_route::ONLY_PROBLEMS.contains(code);
+    let codes: Vec<ProblemCode> = ProblemCode::ALL.iter().copied().filter(of_publish).collect();
+    problems(&mut responses, &codes);
+    responses
+}
+
+/// Adds a response for each status of these codes.
+fn problems(responses: &mut Map<String, Value>, codes: &[ProblemCode]) {
+    for code in codes {
         let status = code.status();
-        let same = ProblemCode::ALL.iter().filter(|other| other.status() == status);
+        let same = codes.iter().filter(|other| other.status() == status);
         let description: Vec<String> = same.map(|code| format!("`{}`: {}", code.code(), code.title())).collect();
         let mut headers = request_id();
         if matches!(code, ProblemCode::RateLimited | ProblemCode::Unavailable | ProblemCode::HistoryUnavailable) {
             headers["Retry-After"] =
                 json!({ "description": "After how many seconds to try again", "schema": { "type": "integer" } });
         }
-        let content = json!({ "application/problem+json": { "schema": reference("Problem") } });
-        put(status.as_str(), &description.join("; "), headers, content);
+        let content = json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
+        let response = json!({ "description": description.join("; "), "headers": headers, "content": content });
+        responses.insert(status.as_str().to_owned(), response);
     }
-    responses
 }
 
 fn request_id() -> Value {

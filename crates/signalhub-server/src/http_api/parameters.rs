@@ -23,4 +23,9 @@ impl Parameters {
         let first = values.next();
         if values.next().is_some() { Err(SeveralValues(name.to_owned())) } else { Ok(first) }
     }
+
+    /// Returns the name of a parameter that is none of these.
+    pub(super) fn other_than(&self, names: &[&str]) -> Option<&str> {
+        self.0.iter().map(|(name, _)| name.as_str()).find(|name| !names.contains(name))
+    }
 }

@@ -79,12 +79,15 @@ problem_codes! {
     InvalidMember = BAD_REQUEST, "invalid_member", "A member is not what was expected", "Give the member what `detail` says.";
     InvalidPayload = BAD_REQUEST, "invalid_payload", "The payload is not what the event needs", "Give the payload what `detail` says.";
     UnknownEvent = BAD_REQUEST, "unknown_event", "The event is not known", "Check the name, or declare it in the section `events` of the configuration.";
+    InvalidParameter = BAD_REQUEST, "invalid_parameter", "A parameter is not what was expected", "Give the parameter of the query what `detail` says.";
+    InvalidPosition = BAD_REQUEST, "invalid_position", "This is not a position", "Send a `position`, `next` or `last` as it was received, or `earliest`.";
     InvalidIdempotencyKey = BAD_REQUEST, "invalid_idempotency_key", "The idempotency key is not what was expected", "Send one header `Idempotency-Key` of 1 to 255 visible ASCII characters; none for CloudEvents, whose `source` and `id` are the key.";
     InvalidWait = BAD_REQUEST, "invalid_wait", "The publish cannot wait for this", "Send `wait=accepted`, `wait=delivered`, or, if `history.store = \"disk\"`, `wait=durable`.";
     IncompleteBody = BAD_REQUEST, "incomplete_body", "The body ended early", "Send the whole body.";
     Unauthenticated = UNAUTHORIZED, "unauthenticated", "Credentials are missing or not valid", "Send a known `X-API-Key`, or a valid bearer token in `Authorization`; or, where `tls.client_auth` is set, the certificate of an API client.";
-    Forbidden = FORBIDDEN, "forbidden", "The credentials do not allow this", "Use a token whose claim `publish` covers the event, and name its own organisation; or an API key that may publish the event for the organisation.";
+    Forbidden = FORBIDDEN, "forbidden", "The credentials do not allow this", "Use a token whose claim `publish` covers the event, and name its own organisation; or an API key that may publish the event for the organisation. To read the history, use a token whose grants cover the event, or such a key.";
     NotFound = NOT_FOUND, "not_found", "There is nothing here", "Check the path.";
+    NoHistory = NOT_FOUND, "no_history", "The event has no history", "Set `history.store`, or raise `history.names` if the event is undeclared.";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here", "Use a method that the header `Allow` names.";
     BodyTimeout = REQUEST_TIMEOUT, "body_timeout", "The body took too long", "Send the body faster, or a smaller one.";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large", "Send less at once, or raise `publish.maximum_body_size`.";
@@ -95,7 +98,7 @@ problem_codes! {
     RateLimited = TOO_MANY_REQUESTS, "rate_limited", "Too much is published", "Wait as long as `Retry-After` says, or raise `publish.rate`.";
     TooManyFailures = TOO_MANY_REQUESTS, "too_many_failures", "Too many wrong keys and tokens came from this address", "Wait as long as `Retry-After` says, correct the key or the token, or raise `limits.failed_authentications`.";
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The server is not available", "`detail` tells why, such as that it is stopping. Wait as long as `Retry-After` says and try again.";
-    HistoryUnavailable = SERVICE_UNAVAILABLE, "history_unavailable", "The history is not available", "The event was not published. Wait as long as `Retry-After` says and try again; the log of the server has the reason.";
+    HistoryUnavailable = SERVICE_UNAVAILABLE, "history_unavailable", "The history is not available", "A notification that gets this is not published. Wait as long as `Retry-After` says and try again; the log of the server has the reason.";
 }
 
 /// How many characters a detail has at most. It may repeat what a client has sent, such as the name of a member.

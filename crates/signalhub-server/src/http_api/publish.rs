@@ -7,6 +7,7 @@ pub(crate) mod content;
 mod idempotency;
 pub(crate) mod publish_body;
 mod rate;
+pub(crate) mod reader;
 mod wait;
 
 use std::collections::VecDeque;
@@ -38,6 +39,7 @@ use cloud_event::CloudEvent;
 use content::{Content, MediaType};
 use idempotency::GivenKey;
 use rate::Allowances;
+use reader::Reader;
 
 /// The path of the publish API.
 pub(crate) const PATH: &str = "/api/v1/publish";
@@ -97,6 +99,11 @@ impl PublishApi {
         }
     }
 
+    /// Returns the broker that it publishes to.
+    pub(super) fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
     /// Sets the clients that a burst waits for.
     pub(crate) fn waiting_for(self, readers: Vec<Readers>) -> Self {
         Self { readers, ..self }
@@ -143,9 +150,7 @@ impl PublishApi {
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
     {
-        if self.lifecycle.phase() == Phase::Draining {
-            return Err(Problem::new(ProblemCode::Unavailable, "the server is stopping"));
-        }
+        self.check_phase()?;
         let (head, body) = request.into_parts();
         // Credentials come first: without them a client learns nothing more, and the server reads no body.
         let publisher = self.authorizer.identify(&head).await?;
@@ -185,6 +190,21 @@ impl PublishApi {
                 Ok(self.publish_all(publisher, &asked, &values).await)
             }
         }
+    }
+
+    fn check_phase(&self) -> Result<(), Problem> {
+        match self.lifecycle.phase() {
+            Phase::Draining => Err(Problem::new(ProblemCode::Unavailable, "the server is stopping")),
+            Phase::Serving | Phase::Leaving => Ok(()),
+        }
+    }
+
+    /// Identifies who asks for the history, within the limits that publishers have.
+    pub(super) async fn reader(&self, head: &Parts) -> Result<Reader, Problem> {
+        self.check_phase()?;
+        let reader = self.authorizer.identify_reader(head).await?;
+        self.allowances.take(&reader.who, reader.rate(), 1, Instant::now())?;
+        Ok(reader)
     }
 
     /// Refuses to wait for what this server cannot tell.

@@ -22,6 +22,7 @@ mod end_to_end;
 mod fetched_keys;
 mod guesses;
 mod hangups;
+mod history_api;
 mod hosts;
 mod idempotency;
 mod issuers;

@@ -1,6 +1,7 @@
 //! The JSON Schemas of bodies and answers. A test compares them with the code that reads and writes these.
 
 use serde_json::{Value, json};
+use signalhub::events::GapReason;
 
 use crate::http_api::problem::ProblemCode;
 
@@ -10,6 +11,9 @@ pub(super) fn all() -> Value {
         "Sender": sender(),
         "CloudEvent": cloud_event(),
         "Receipt": receipt(),
+        "History": history(),
+        "HistoryEvent": history_event(),
+        "Gap": gap(),
         "Problem": problem(),
     })
 }
@@ -92,6 +96,54 @@ fn receipt() -> Value {
 
 fn count() -> Value {
     json!({ "type": "integer", "minimum": 0 })
+}
+
+fn history() -> Value {
+    json!({
+        "type": "object",
+        "required": ["event", "first", "last", "gap", "next", "events"],
+        "properties": {
+            "event": { "type": "string" },
+            "first": described(position(), "From here on every event is kept; behind `last` if none is"),
+            "last": described(position(), "The position of the latest event"),
+            "gap": { "description": "What is missing behind `since`", "oneOf": [{ "$ref": "#/components/schemas/Gap" }, { "type": "null" }] },
+            "next": described(position(), "The `since` of the next request"),
+            "events": { "type": "array", "items": { "$ref": "#/components/schemas/HistoryEvent" } },
+        },
+    })
+}
+
+fn history_event() -> Value {
+    json!({
+        "type": "object",
+        "required": ["position", "id", "e", "s", "ca", "ea", "org", "p"],
+        "properties": {
+            "position": position(),
+            "id": { "type": "string" },
+            "e": described(name(), "The name of the event"),
+            "s": { "type": "object", "description": "Who sent it, complete" },
+            "ca": { "type": "string", "format": "date-time", "description": "When it was created" },
+            "ea": described(time(), "When it expires"),
+            "org": described(optional_name(), "The only organisation that may see it"),
+            "p": { "description": "The payload" },
+        },
+    })
+}
+
+fn gap() -> Value {
+    json!({
+        "type": "object",
+        "required": ["from", "first", "reason"],
+        "properties": {
+            "from": position(),
+            "first": position(),
+            "reason": { "enum": GapReason::ALL.map(GapReason::as_str) },
+        },
+    })
+}
+
+fn position() -> Value {
+    json!({ "type": "string", "pattern": "^[0-9a-f]{16}:[0-9]+$" })
 }
 
 fn problem() -> Value {

@@ -17,11 +17,21 @@ use crate::http_api::publish::publish_body;
 fn every_problem_and_content_type_is_described() {
     let document = document();
     let publish = &document["paths"]["/api/v1/publish"]["post"];
+    let history = &document["paths"]["/api/v1/history"]["get"];
     let codes = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"].as_array().unwrap();
     assert_eq!(codes.len(), ProblemCode::ALL.len());
     for code in ProblemCode::ALL {
-        let response = &publish["responses"][code.status().as_str()];
-        assert!(response["description"].as_str().unwrap().contains(code.code()), "{}", code.code());
+        let is_of = |path: &Value| {
+            let description = path["responses"][code.status().as_str()]["description"].as_str();
+            description.is_some_and(|description| description.contains(&format!("`{}`", code.code())))
+        };
+        let of_history = history_route::ONLY_PROBLEMS.contains(code);
+        assert_eq!(
+            (is_of(publish), is_of(history)),
+            (!of_history, history_route::PROBLEMS.contains(code)),
+            "{}",
+            code.code()
+        );
     }
     for media in MediaType::ALL {
         assert!(publish["requestBody"]["content"][media.name()]["schema"].is_object(), "{}", media.name());

@@ -7,12 +7,13 @@ use http::request::Parts;
 use serde_json::Value;
 use signalhub::Identity;
 use signalhub::connections::{ClientCertificate, GuessLimit, Issuers, Revocations, authorization_token};
-use signalhub::events::{CatalogueError, EventName, Pattern};
+use signalhub::events::{CatalogueError, EventName, Grants, Pattern};
 use tracing::Span;
 
 use super::api_clients::{ApiClient, ApiClients, KeyHolder};
 use super::rate::Who;
-use crate::configuration::{Publish, RateLimit, SHORTEST_KEY};
+use super::reader::{Reader, View};
+use crate::configuration::{KeyDigest, Publish, RateLimit, SHORTEST_KEY};
 use crate::http_api::counts::ClientCounters;
 use crate::http_api::problem::{Problem, ProblemCode};
 
@@ -31,6 +32,8 @@ pub(crate) struct Authorizer {
     clients: ApiClients,
     tokens: Arc<Issuers>,
     organisation: OrganisationRule,
+    /// The grants of tokens that have no `grants` claim.
+    default_grants: Grants,
     guesses: Option<GuessLimit>,
     revocations: Option<Revocations>,
 }
@@ -40,6 +43,14 @@ pub(crate) struct Authorizer {
 pub(crate) enum OrganisationRule {
     Optional,
     Required,
+}
+
+/// Whose credentials came with a request.
+enum Verified {
+    /// Those of a client without a name.
+    Key(KeyDigest),
+    Client(Arc<ApiClient>),
+    Token(Identity),
 }
 
 /// An authorised publisher.
@@ -63,7 +74,7 @@ enum Rights {
 impl Authorizer {
     pub(crate) fn new(settings: &Publish, tokens: Arc<Issuers>, organisation: OrganisationRule) -> Self {
         let clients = ApiClients::new(&settings.keys, &settings.clients);
-        Self { clients, tokens, organisation, guesses: None, revocations: None }
+        Self { clients, tokens, organisation, default_grants: Grants::All, guesses: None, revocations: None }
     }
 
     /// What clients with a name have published.
@@ -76,6 +87,11 @@ impl Authorizer {
         Self { guesses, ..self }
     }
 
+    /// Sets what tokens without a `grants` claim may read; by default everything that their organisation permits.
+    pub(crate) fn default_grants(self, grants: Grants) -> Self {
+        Self { default_grants: grants, ..self }
+    }
+
     /// Refuses tokens that are revoked.
     pub(crate) fn refusing(self, revocations: Revocations) -> Self {
         Self { revocations: Some(revocations), ..self }
@@ -84,6 +100,26 @@ impl Authorizer {
     /// Identifies the publisher of a request, and refuses one that may publish nothing at all.
     /// It waits only for the key of a token that is fetched from its issuer.
     pub(crate) async fn identify(&self, head: &Parts) -> Result<Publisher, Problem> {
+        match self.verify(head).await? {
+            Verified::Key(key) => Ok(Publisher { who: Who::Key(key), rights: Rights::Everything }),
+            Verified::Client(client) => Ok(Publisher::of_client(client)),
+            Verified::Token(identity) => Publisher::of_token(&identity, self.organisation),
+        }
+    }
+
+    /// Identifies who asks for the history. What a token permits to see, it permits to read; a claim `publish` is not needed.
+    pub(crate) async fn identify_reader(&self, head: &Parts) -> Result<Reader, Problem> {
+        match self.verify(head).await? {
+            Verified::Key(key) => Ok(Reader { who: Who::Key(key), view: View::Everything }),
+            Verified::Client(client) => {
+                Ok(Reader { who: Who::Client(client.name.clone()), view: View::Client(client) })
+            }
+            Verified::Token(identity) => Reader::of_token(&identity, &self.default_grants),
+        }
+    }
+
+    /// Finds out whose request this is.
+    async fn verify(&self, head: &Parts) -> Result<Verified, Problem> {
         let refused = |detail: &str| Err(Problem::new(ProblemCode::Unauthenticated, detail));
         let certificate = valid_certificate(head);
         let mut keys = head.headers.get_all(API_KEY).iter();
@@ -100,7 +136,8 @@ impl Authorizer {
                 self.guesses.as_ref().map_or(Ok(()), |limit| limit.check(head)).map_err(Problem::too_many_failures)?;
             }
             return match holder {
-                Some(holder) => Publisher::of_key(holder),
+                Some(KeyHolder::Unnamed(key)) => Ok(Verified::Key(*key)),
+                Some(KeyHolder::Named(client)) => Verified::of_client(client, "the API key"),
                 None => Err(self.wrong(head, "the API key is not known")),
             };
         }
@@ -109,14 +146,14 @@ impl Authorizer {
             return match certificate.map(|certificate| self.clients.certified(certificate, SystemTime::now())) {
                 None => refused("expected the header X-API-Key, or Authorization with a bearer token"),
                 Some(None) => refused("the client certificate is of no API client"),
-                Some(Some(client)) => Publisher::of_client(client, "the entry of the client certificate"),
+                Some(Some(client)) => Verified::of_client(client, "the entry of the client certificate"),
             };
         };
         match self.tokens.verify_when_ready(token).await {
             Ok(identity) if self.revocations.as_ref().is_some_and(|revoked| revoked.is_revoked(&identity)) => {
                 refused("the token has been revoked")
             }
-            Ok(identity) => Publisher::of_token(&identity, self.organisation),
+            Ok(identity) => Ok(Verified::Token(identity)),
             Err(error) if error.is_genuine() => refused(&error.to_string()),
             Err(error) => {
                 // The answer tells the sender nothing about the issuers and their keys.
@@ -152,21 +189,20 @@ fn patterns(claim: &Value) -> Option<Vec<Pattern>> {
     claim.as_array()?.iter().map(|pattern| pattern.as_str()?.parse().ok()).collect()
 }
 
-impl Publisher {
-    fn of_key(holder: &KeyHolder) -> Result<Self, Problem> {
-        match holder {
-            KeyHolder::Unnamed(key) => Ok(Self { who: Who::Key(*key), rights: Rights::Everything }),
-            KeyHolder::Named(client) => Self::of_client(client, "the API key"),
-        }
-    }
-
+impl Verified {
     /// A client that was found by what is named, unless that has expired.
     fn of_client(client: &Arc<ApiClient>, found_by: &str) -> Result<Self, Problem> {
         if client.has_expired(SystemTime::now()) {
             tracing::debug!(publisher = %client.name.as_str(), "an API client whose access has expired was refused");
             return Err(Problem::new(ProblemCode::Unauthenticated, format!("{found_by} has expired")));
         }
-        Ok(Self { who: Who::Client(client.name.clone()), rights: Rights::Client(Arc::clone(client)) })
+        Ok(Self::Client(Arc::clone(client)))
+    }
+}
+
+impl Publisher {
+    fn of_client(client: Arc<ApiClient>) -> Self {
+        Self { who: Who::Client(client.name.clone()), rights: Rights::Client(client) }
     }
 
     fn of_token(identity: &Identity, organisation: OrganisationRule) -> Result<Self, Problem> {
@@ -179,8 +215,7 @@ impl Publisher {
             return Err(forbidden("the token has no organisation: auth.publish_requires_organisation asks for one"));
         }
         let rights = Rights::Claimed { events, organisation: identity.organisation.as_deref().map(str::to_owned) };
-        let who = Who::User(identity.user.clone().unwrap_or_default(), identity.organisation.clone());
-        Ok(Self { who, rights })
+        Ok(Self { who: Who::of_token(identity), rights })
     }
 
     /// Makes the problem of an unknown event. It names only events that this publisher may publish.

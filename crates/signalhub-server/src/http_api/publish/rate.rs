@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use signalhub::TokenBucket;
+use signalhub::{Identity, TokenBucket};
 use tokio::time::Instant;
 
 use crate::configuration::{ClientName, KeyDigest, RateLimit};
@@ -21,6 +21,13 @@ pub(super) enum Who {
     Client(ClientName),
     /// The user of a token, and the organisation: two organisations may have users of the same name.
     User(Arc<str>, Option<Arc<str>>),
+}
+
+impl Who {
+    /// The user of a token.
+    pub(super) fn of_token(identity: &Identity) -> Self {
+        Self::User(identity.user.clone().unwrap_or_default(), identity.organisation.clone())
+    }
 }
 
 /// The remaining allowance of each publisher.
