@@ -2,6 +2,11 @@
 
 mod keys;
 
+use std::time::Duration;
+
+use crate::event::EventId;
+use crate::position::Position;
+
 pub(crate) use keys::{Attempt, Begun, KeyReused, Keys};
 pub use keys::{IdempotencyCounts, IdempotencyLimits};
 
@@ -48,4 +53,26 @@ pub struct Idempotency {
     pub key: IdempotencyKey,
     /// Stands for its content.
     pub fingerprint: Fingerprint,
+}
+
+/// A publish with an idempotency key, and its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredPublish {
+    /// What a repeat is recognised by.
+    pub idempotency: Idempotency,
+    /// The id of the event.
+    pub id: EventId,
+    /// The position of the event.
+    pub position: Position,
+    /// How long ago it was published.
+    pub age: Duration,
+}
+
+impl StoredPublish {
+    /// Puts one together.
+    #[must_use]
+    pub const fn new(idempotency: Idempotency, id: EventId, position: Position, age: Duration) -> Self {
+        Self { idempotency, id, position, age }
+    }
 }

@@ -65,11 +65,11 @@ pub use catalogue::{Catalogue, CatalogueError, UnknownEvents};
 pub use delivery::{Audience, Deliveries, Delivery, EncodingKey};
 pub use event::{Event, EventId};
 pub use filter::Filter;
-pub use idempotency::{Fingerprint, Idempotency, IdempotencyCounts, IdempotencyKey, IdempotencyLimits};
+pub use idempotency::{Fingerprint, Idempotency, IdempotencyCounts, IdempotencyKey, IdempotencyLimits, StoredPublish};
 pub use index::Added;
 pub use log::{
     Append, Bounds, Declared, Durability, Durations, History, HistoryCounts, HistoryLimits, Log, LogCounts, LogFuture,
-    LogUnavailable, Opened, Page, ReadRange, Reset, StoredPublish,
+    LogUnavailable, NameLimits, Opened, Page, ReadRange, Reset,
 };
 pub use name::{EventName, LONGEST_NAME, NameError, Organisation, ResourceName};
 pub use position::{Epoch, Position, PositionError};

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use crate::event::Event;
 use crate::position::{Epoch, Position};
 pub use external::{
-    Append, Durability, Durations, Log, LogCounts, LogFuture, LogUnavailable, Opened, ReadRange, Reset, StoredPublish,
+    Append, Durability, Durations, Log, LogCounts, LogFuture, LogUnavailable, Opened, ReadRange, Reset,
 };
 pub use recent::Declared;
-pub use recent::HistoryLimits;
 pub(crate) use recent::{Expired, Recent};
+pub use recent::{HistoryLimits, NameLimits};
 
 /// Where the events of a broker are kept after they were offered to their subscribers.
 #[derive(Debug, Clone, Default)]

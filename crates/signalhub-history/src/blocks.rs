@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::options::NameLimits;
+use signalhub_events::NameLimits;
 
 /// How many events a block has at most.
 const BLOCK_EVENTS: u64 = 64;

@@ -41,5 +41,5 @@ mod writer;
 pub use disk_log::DiskLog;
 pub use error::OpenError;
 pub use maintenance::{Compacted, ExportError, NameStatus, Status, compact, export, reset, restore, status};
-pub use options::{DiskOptions, NameLimits};
+pub use options::DiskOptions;
 pub use run::{NewEpochs, OpenReport};

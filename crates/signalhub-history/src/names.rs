@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use signalhub_events::{Bounds, Declared, Epoch, EventName, HistoryCounts, Position};
 
 use crate::blocks::{Blocks, Removed, Written};
-use crate::options::NameLimits;
 use crate::run::FirstEpochs;
+use signalhub_events::NameLimits;
 
 /// A name with a history. It stays when its last event is removed, so that its positions stay known.
 #[derive(Debug)]

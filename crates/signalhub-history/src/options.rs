@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use signalhub_events::EventName;
+use signalhub_events::{EventName, NameLimits};
 
 /// Where a history lies on disk, how much is kept, and when it is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +12,8 @@ use signalhub_events::EventName;
 pub struct DiskOptions {
     /// The directory of `history.sqlite`. It is created if it is missing; its parent must exist.
     pub directory: PathBuf,
-    /// How much is kept of each name that has no limits of its own.
+    /// How much is kept of each name that has no limits of its own. A name may exceed them by a tenth before events are removed. Default:
+    /// 10 000 events, 16 MiB, 24 hours.
     pub limits: NameLimits,
     /// The limits of some names.
     pub overrides: HashMap<EventName, NameLimits>,
@@ -45,7 +46,7 @@ impl DiskOptions {
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
-            limits: NameLimits::default(),
+            limits: NameLimits { events: 10_000, bytes: 16 << 20, age: Duration::from_secs(24 * 60 * 60) },
             overrides: HashMap::new(),
             maximum_bytes: 1 << 30,
             sync_interval: Duration::from_secs(1),
@@ -62,22 +63,5 @@ impl DiskOptions {
     /// The limits of a name.
     pub(crate) fn limits_of(&self, name: &EventName) -> NameLimits {
         *self.overrides.get(name).unwrap_or(&self.limits)
-    }
-}
-
-/// How much is kept of one name. The limit that is reached first holds; a name may exceed it by a tenth before events are removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NameLimits {
-    /// How many events are kept. Default: 10 000.
-    pub events: u64,
-    /// How many bytes they may take. Default: 16 MiB.
-    pub bytes: u64,
-    /// How long an event is kept. Default: 24 hours.
-    pub age: Duration,
-}
-
-impl Default for NameLimits {
-    fn default() -> Self {
-        Self { events: 10_000, bytes: 16 << 20, age: Duration::from_secs(24 * 60 * 60) }
     }
 }

@@ -24,7 +24,7 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the server; the same as no command
-    Serve,
+    Serve(serve::Arguments),
     /// Signs and checks tokens with the configured key
     #[command(subcommand)]
     Token(token::Command),
@@ -55,7 +55,8 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let CommandLine { sources, command } = command_line;
     let result = match command {
-        None | Some(Command::Serve) => serve::run(&sources).await,
+        None => serve::run(&sources, &serve::Arguments::default()).await,
+        Some(Command::Serve(arguments)) => serve::run(&sources, &arguments).await,
         Some(Command::Token(command)) => token::run(&sources, command).await,
         Some(Command::Key(command)) => key::run(&command),
         Some(Command::Miskey(command)) => miskey::run(&sources, &command),

@@ -6,6 +6,7 @@ mod address;
 mod certificate_name;
 mod choice;
 mod event;
+mod history;
 mod issuer;
 mod key_digest;
 mod key_url;
@@ -39,6 +40,7 @@ pub use choice::{
     ClientCertificates, DefaultGrants, ForwardedHeader, HistoryStore, LogFormat, MinimumTlsVersion, SecondConnection,
     TicketClients,
 };
+pub use history::{HistoryDirectory, HistoryOverride, HistoryOverrides};
 pub use issuer::{
     Audiences, GrantsByRole, IssuerKeys, KeyFile, KeyFileKind, KeySetLocation, RequiredClaims, TokenIssuer,
 };
@@ -367,18 +369,30 @@ configuration! {
     }
     /// The history of events, from which clients that were away get what they have missed (`since` of `Subscribe`). What is promised is on the page about the history.
     history: HistorySettings {
-        /// Where events are kept: in `memory`, until the server stops, or nowhere (`off`).
+        /// Where events are kept: on `disk`, which outlives the server; in `memory`, until the server stops; or nowhere (`off`).
         store: HistoryStore = HistoryStore::Memory;
-        /// How many events of one name are kept.
-        events: NonZeroUsize = count(1_000);
-        /// How many bytes the kept events of one name may take.
-        bytes: ByteSize = ByteSize::kibibytes(4 * 1024);
-        /// How long an event is kept.
-        age: Duration = Duration::from_secs(60 * 60);
-        /// How many bytes the kept events of all names may take together; the oldest are removed first.
-        maximum_bytes: ByteSize = ByteSize::kibibytes(64 * 1024);
+        /// The directory of the history on disk. Only one server may use it. It is made if it is missing; the directory above it must exist.
+        directory: Option<HistoryDirectory> = None;
+        /// How many events of one name are kept. Without it: 10 000 on disk, 1 000 in memory.
+        events: Option<NonZeroUsize> = None;
+        /// How many bytes the kept events of one name may take. Without it: 16 MiB on disk, 4 MiB in memory.
+        bytes: Option<ByteSize> = None;
+        /// How long an event is kept. Without it: 24 hours on disk, one hour in memory.
+        age: Option<Duration> = None;
+        /// How many bytes the kept events of all names may take together; the oldest are removed first. Without it: 1 GiB on disk, 64 MiB in memory.
+        maximum_bytes: Option<ByteSize> = None;
+        /// Other limits for some event names, with the keys `events`, `bytes` and `age`.
+        overrides: HistoryOverrides = HistoryOverrides::default();
+        /// How long after its publish an event on disk may wait until a crash of the machine cannot lose it. `0s`: every event is so before any client gets it.
+        sync_interval: Duration = Duration::from_secs(1);
+        /// How many events may wait to be written to the disk before publishers wait.
+        queue: NonZeroUsize = count(4_096);
         /// How many matching events one `Subscribe` with `since` may get. A client that has missed more gets none of them, and is told so.
         replay_limit: NonZeroUsize = count(10_000);
+        /// How many events one `Subscribe` with `since` may look at, whether they match or not. A client for which there are more gets none of them, and is told so.
+        scan_limit: NonZeroUsize = count(1_000_000);
+        /// How many pages of events, of at most 256 each, are read from the disk at the same time; more wait in turn.
+        replays: NonZeroUsize = count(64);
         /// How many undeclared events (`events.allow_unknown`) have a history; further ones are published without one.
         names: NonZeroUsize = count(1_024);
     }

@@ -57,7 +57,7 @@ pub use development::{Development, DevelopmentError};
 pub use grant::parse_grant;
 pub use http_api::counts::{Counts, PublishRefusals, Refusals};
 pub use listener_tls::ListenerTlsError;
-pub use node::{HUB_PATH, Node, StartError};
+pub use node::{HUB_PATH, HistoryError, Node, StartError};
 pub use reachable_at::{ReachableAt, ServerTrust};
 pub use reload::ReloadRequest;
 pub use token::{SignError, TokenContent, sign};

@@ -1,6 +1,7 @@
 //! A running server: the hub, the publish API and the broker between them.
 
 pub(crate) mod dialects;
+mod history;
 mod listeners;
 
 use std::io;
@@ -13,7 +14,7 @@ use signalhub::connections::{
     ExpiredCredentials, GuessLimit, Issuers, Revocations, Tickets, TransportKind, Transports,
 };
 use signalhub::events::{
-    Broker, Catalogue, EventName, Grants, History, HistoryLimits, IdempotencyLimits, Resources, UnknownEvents,
+    Broker, Catalogue, EventName, Grants, History, IdempotencyLimits, Resources, UnknownEvents,
 };
 use signalhub::{Endpoint, ErrorDetails, Hub, HubOptions, Server, ShutdownMessage};
 use signalhub_dialects::printfactory::KeyFileError;
@@ -21,10 +22,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::dialects::DialectListener;
+pub use self::history::HistoryError;
 use self::listeners::{internal, public, publishers};
-use crate::configuration::{
-    self as settings, Configuration, DefaultGrants, Events, HistorySettings, HistoryStore, TicketClients,
-};
+use crate::configuration::{self as settings, Configuration, DefaultGrants, Events, TicketClients};
 use crate::http_api::admin::AdminApi;
 use crate::http_api::counts::{Counts, IssuerCounts};
 use crate::http_api::publish::PublishApi;
@@ -75,7 +75,7 @@ impl Node {
         let interval = configuration.tls.reload_interval;
         let reloader = Reloader::new(tls.clone(), verifier.files, mis_keys.clone(), interval);
         let lifecycle = Lifecycle::default();
-        let broker = broker(configuration);
+        let broker = broker(configuration, history::open(configuration).await?);
         let hub = hub(configuration, broker.clone());
         let guesses = guess_limit(configuration.limits.failed_authentications);
         let endpoint = endpoint(configuration, hub.clone()).authenticate(Arc::clone(&verifier.tokens));
@@ -234,6 +234,9 @@ pub enum StartError {
     /// The certificate of the listeners cannot be used.
     #[error(transparent)]
     Tls(#[from] ListenerTlsError),
+    /// The history cannot be used.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// Without a key, only this machine is served.
     #[error(
         "will not listen on {address} ({key}) without a key: configure auth.secret (at least 32 bytes) or auth.issuers, or listen on a loopback address"
@@ -317,6 +320,7 @@ fn hub(configuration: &Configuration, broker: Broker) -> Hub {
         options.maximum_subscriptions_per_client = configuration.limits.subscriptions_per_connection.get();
         options.maximum_subscription_bytes_per_client = configuration.limits.subscription_bytes_per_connection.bytes();
         options.maximum_replayed_events = configuration.history.replay_limit.get();
+        options.maximum_scanned_events = configuration.history.scan_limit.get();
         options.invocation_rate = configuration.limits.invocation_rate.rate();
         options.shutdown_grace = limits.shutdown_grace;
         options.shutdown_message = message;
@@ -363,10 +367,10 @@ fn guess_limit(rate: settings::RateLimit) -> Option<GuessLimit> {
     }
 }
 
-fn broker(configuration: &Configuration) -> Broker {
+fn broker(configuration: &Configuration, history: History) -> Broker {
     Broker::builder(dialects::declare(catalogue(&configuration.events), configuration))
         .undeclared_names(configuration.events.maximum_unknown.get())
-        .history(history(&configuration.history))
+        .history(history)
         .idempotency(idempotency(&configuration.publish))
         .build()
 }
@@ -376,22 +380,6 @@ fn idempotency(settings: &settings::Publish) -> IdempotencyLimits {
     let mut limits = IdempotencyLimits::default();
     (limits.window, limits.keys) = (settings.idempotency_window, settings.idempotency_keys.get());
     limits
-}
-
-/// What is kept of the events, within which limits.
-fn history(settings: &HistorySettings) -> History {
-    match settings.store {
-        HistoryStore::Off => History::Off,
-        HistoryStore::Memory => {
-            let mut limits = HistoryLimits::default();
-            limits.events = settings.events.get();
-            limits.bytes = settings.bytes.bytes();
-            limits.age = settings.age;
-            limits.total_bytes = settings.maximum_bytes.bytes();
-            limits.names = settings.names.get();
-            History::Memory(limits)
-        }
-    }
 }
 
 fn catalogue(events: &Events) -> Catalogue {

@@ -8,9 +8,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Fingerprint, Idempotency, IdempotencyKey};
+use super::{Fingerprint, Idempotency, IdempotencyKey, StoredPublish};
 use crate::event::EventId;
-use crate::log::StoredPublish;
 use crate::position::Position;
 
 /// How long and how many publishes with idempotency keys are remembered. Whichever limit is reached first holds.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Bounds, Declared, Page};
-use crate::event::{Event, EventId};
-use crate::idempotency::Idempotency;
+use crate::event::Event;
+use crate::idempotency::{Idempotency, StoredPublish};
 use crate::name::EventName;
 use crate::position::Position;
 
@@ -82,28 +82,6 @@ impl Opened {
     #[must_use]
     pub fn empty() -> Self {
         Self::default()
-    }
-}
-
-/// A publish with an idempotency key, and its result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StoredPublish {
-    /// What a repeat is recognised by.
-    pub idempotency: Idempotency,
-    /// The id of the event.
-    pub id: EventId,
-    /// The position of the event.
-    pub position: Position,
-    /// How long ago it was published.
-    pub age: Duration,
-}
-
-impl StoredPublish {
-    /// Puts one together.
-    #[must_use]
-    pub const fn new(idempotency: Idempotency, id: EventId, position: Position, age: Duration) -> Self {
-        Self { idempotency, id, position, age }
     }
 }
 

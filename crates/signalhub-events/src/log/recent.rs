@@ -14,12 +14,10 @@ use crate::name::EventName;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HistoryLimits {
-    /// How many events of one name are kept. Default: 1 000.
-    pub events: usize,
-    /// How many bytes the kept events of one name may take. Default: 4 MiB.
-    pub bytes: usize,
-    /// How long an event is kept. Default: one hour.
-    pub age: Duration,
+    /// How much is kept of each name that has no limits of its own. Default: 1 000 events, 4 MiB, one hour.
+    pub each: NameLimits,
+    /// The limits of names that have others.
+    pub overrides: HashMap<EventName, NameLimits>,
     /// How many bytes the kept events of all names may take together; the oldest are removed first. Default: 64 MiB.
     pub total_bytes: usize,
     /// How many undeclared names have a history. The events of further ones are published without one. Default: 1 024.
@@ -28,7 +26,29 @@ pub struct HistoryLimits {
 
 impl Default for HistoryLimits {
     fn default() -> Self {
-        Self { events: 1_000, bytes: 4 << 20, age: Duration::from_secs(60 * 60), total_bytes: 64 << 20, names: 1_024 }
+        Self {
+            each: NameLimits { events: 1_000, bytes: 4 << 20, age: Duration::from_secs(60 * 60) },
+            overrides: HashMap::new(),
+            total_bytes: 64 << 20,
+            names: 1_024,
+        }
+    }
+}
+
+/// How much is kept of one name. The limit that is reached first holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NameLimits {
+    /// How many events are kept.
+    pub events: u64,
+    /// How many bytes they may take.
+    pub bytes: u64,
+    /// How long an event is kept.
+    pub age: Duration,
+}
+
+impl HistoryLimits {
+    fn of(&self, name: &EventName) -> NameLimits {
+        *self.overrides.get(name).unwrap_or(&self.each)
     }
 }
 
@@ -52,6 +72,7 @@ pub(crate) struct Recent {
 /// The events of one name. It stays when its last event is removed, so that its positions stay known.
 #[derive(Debug)]
 struct Ring {
+    limits: NameLimits,
     entries: VecDeque<Entry>,
     /// No event of this offset or a higher one was removed.
     first: u64,
@@ -93,14 +114,8 @@ pub(crate) enum Expired {
 impl Recent {
     /// Keeps what is read most: the latest events of each name that a store has as well.
     pub(crate) fn tail() -> Self {
-        let each = HistoryLimits {
-            events: 256,
-            bytes: 1 << 20,
-            age: Duration::MAX,
-            names: usize::MAX,
-            ..HistoryLimits::default()
-        };
-        Self::new(each)
+        let each = NameLimits { events: 256, bytes: 1 << 20, age: Duration::MAX };
+        Self::new(HistoryLimits { each, names: usize::MAX, ..HistoryLimits::default() })
     }
 
     pub(crate) fn new(limits: HistoryLimits) -> Self {
@@ -171,7 +186,8 @@ impl Recent {
             self.undeclared += 1;
         }
         let number = self.rings.len();
-        self.rings.push(Ring { entries: VecDeque::new(), first: 1, top: 0, bytes: 0 });
+        let limits = self.limits.of(name);
+        self.rings.push(Ring { limits, entries: VecDeque::new(), first: 1, top: 0, bytes: 0 });
         self.names.insert(name.clone(), number);
         self.counts.names += 1;
         Some(number)
@@ -182,11 +198,11 @@ impl Recent {
         loop {
             let ring = &self.rings[number];
             let Some(first) = ring.entries.front() else { return };
-            let count = if ring.entries.len() > self.limits.events {
+            let count = if ring.entries.len() as u64 > ring.limits.events {
                 &mut self.counts.trimmed_by_events
-            } else if ring.bytes > self.limits.bytes {
+            } else if ring.bytes as u64 > ring.limits.bytes {
                 &mut self.counts.trimmed_by_bytes
-            } else if now.duration_since(first.at) > self.limits.age {
+            } else if now.duration_since(first.at) > ring.limits.age {
                 &mut self.counts.trimmed_by_age
             } else {
                 return;

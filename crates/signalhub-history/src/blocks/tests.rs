@@ -50,7 +50,7 @@ fn a_removed_block_has_the_rows_of_its_events() {
 proptest! {
     #[test]
     fn a_scan_begins_at_most_a_block_before_the_event(gaps in prop::collection::vec(1..50_i64, 1..300), removed in 0..4) {
-        let mut blocks = Blocks::new(1, &NameLimits::default());
+        let mut blocks = Blocks::new(1, &crate::DiskOptions::new("").limits);
         let mut rows = vec![0];
         for gap in gaps {
             let row = rows[rows.len() - 1] + gap;

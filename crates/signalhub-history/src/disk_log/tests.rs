@@ -10,8 +10,8 @@ use time::macros::datetime;
 
 use super::*;
 use crate::NewEpochs;
-use crate::options::NameLimits;
 use crate::testing::*;
+use signalhub_events::NameLimits;
 
 const NAME: &str = "shop.resources.changed";
 
@@ -431,7 +431,7 @@ impl Pair {
     fn new() -> Self {
         let directory = TemporaryDirectory::new();
         let mut options = directory.options();
-        options.limits = NameLimits { events: 50, bytes: 12_000, ..NameLimits::default() };
+        options.limits = NameLimits { events: 50, bytes: 12_000, ..DiskOptions::new("").limits };
         let log = Some(open(options.clone()));
         Self { directory, options, log, models: HashMap::new(), serial: 0, boots: 0 }
     }

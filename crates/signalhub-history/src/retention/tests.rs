@@ -4,7 +4,7 @@ use signalhub_events::Declared;
 
 use super::*;
 use crate::blocks::Written;
-use crate::options::NameLimits;
+use signalhub_events::NameLimits;
 
 const WINDOW: i64 = 1_000;
 

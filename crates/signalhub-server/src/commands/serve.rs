@@ -2,6 +2,7 @@
 
 use std::io;
 
+use clap::Args;
 use signalhub::connections::raise_file_descriptor_limit;
 
 use crate::commands::error::CommandError;
@@ -13,7 +14,14 @@ use crate::reachable_at::ReachableAt;
 use crate::shutdown::Hangups;
 use crate::{log, shutdown};
 
-pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
+#[derive(Debug, Default, Args)]
+pub(crate) struct Arguments {
+    /// Moves a history on disk aside before the start, and begins a new one
+    #[arg(long)]
+    reset_history: bool,
+}
+
+pub(crate) async fn run(sources: &Sources, arguments: &Arguments) -> Result<(), CommandError> {
     // This comes first, so that the signal never ends the process.
     let hangups = Hangups::receive().map_err(CommandError::no)?;
     let mut configuration = sources.configuration()?;
@@ -23,6 +31,9 @@ pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = changed, "starting");
     for warning in configuration::warnings(&configuration, raise_file_descriptor_limit()) {
         tracing::warn!("{warning}");
+    }
+    if arguments.reset_history {
+        reset_history(&configuration)?;
     }
     let development = Development::begin(&mut configuration).await.map_err(CommandError::no)?;
     let node = match development {
@@ -58,6 +69,18 @@ pub(crate) async fn run(sources: &Sources) -> Result<(), CommandError> {
     tracing::info!(%address, "listening");
     node.run_until(shutdown).await.map_err(CommandError::no)?;
     tracing::info!("stopped");
+    Ok(())
+}
+
+fn reset_history(configuration: &Configuration) -> Result<(), CommandError> {
+    let Some(directory) = &configuration.history.directory else {
+        return Err(CommandError::Usage(
+            "--reset-history: expected \"history.directory\", the path of a directory".into(),
+        ));
+    };
+    if let Some(aside) = signalhub_history::reset(directory.path()).map_err(CommandError::no)? {
+        tracing::warn!(aside = %aside.display(), "the history was moved aside");
+    }
     Ok(())
 }
 

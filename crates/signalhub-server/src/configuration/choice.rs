@@ -42,11 +42,13 @@ choice! {
 
 choice! {
     /// Where events are kept for clients that were away.
-    HistoryStore, "\"off\" or \"memory\" (\"disk\" is not available yet)", {
+    HistoryStore, "\"off\", \"memory\" or \"disk\"", {
         /// Nowhere.
         Off = "off",
         /// In memory.
         Memory = "memory",
+        /// On disk.
+        Disk = "disk",
     }
 }
 

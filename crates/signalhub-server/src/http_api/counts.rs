@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use signalhub::connections::{self, ClientError, ConnectionCounts, Issuers};
-use signalhub::events::{Broker, HistoryCounts, IdempotencyCounts};
+use signalhub::events::{Broker, HistoryCounts, IdempotencyCounts, LogCounts};
 use signalhub::{CallError, Hub, Replays};
 
 use super::problem::ProblemCode;
@@ -155,6 +155,11 @@ impl Counts {
     /// What became of publishes with idempotency keys.
     pub(crate) fn idempotency(&self) -> IdempotencyCounts {
         self.broker.idempotency_counts()
+    }
+
+    /// What the history on disk does, if there is one.
+    pub(crate) fn log(&self) -> Option<LogCounts> {
+        self.broker.log_counts()
     }
 
     /// How clients that were away were answered.

@@ -1,17 +1,18 @@
 //! What a node counts, as a page for Prometheus.
 
 use std::fmt;
+use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use signalhub::connections::{Body, ClientError, ConnectionCounts};
-use signalhub::events::{GapReason, HistoryCounts, IdempotencyCounts};
+use signalhub::events::{Durations, GapReason, HistoryCounts, IdempotencyCounts, LogCounts};
 use signalhub::{CloseReason, Replays};
 use tokio::runtime::Handle;
 
@@ -96,6 +97,9 @@ impl Collector for Counts {
         let help = "Idempotency keys forgotten early because there were too many (publish.idempotency_keys)";
         page.counter("publish_idempotency_evicted", help, evicted)?;
         page.history(&self.history(), &self.replays())?;
+        if let Some(log) = self.log() {
+            page.log(&log)?;
+        }
         page.counter("log_lines_dropped", "Lines of the log that could not be written", log::dropped_lines())?;
         page.gauge("runtime_tasks", "Tasks that the server runs", Handle::current().metrics().num_alive_tasks())
     }
@@ -136,6 +140,29 @@ impl Page<'_> {
         self.counter("history_replayed_events", "Missed events that were sent", replays.events)?;
         let gaps = GapReason::ALL.map(|reason| (reason.as_str(), replays.gaps[reason as usize]));
         self.counters("history_gaps", "Gaps that clients were told of, by reason", "reason", &gaps)
+    }
+
+    /// What the history on disk does.
+    fn log(&mut self, log: &LogCounts) -> fmt::Result {
+        self.counter("history_commits", "Transactions of the history on disk", log.commits)?;
+        self.counter("history_syncs", "How often it waited until the disk had everything", log.syncs)?;
+        self.counter("history_written_bytes", "Bytes that it gave to the operating system", log.written_bytes)?;
+        self.durations("history_commit_seconds", "How long its transactions took", &log.commit_seconds)?;
+        self.durations("history_sync_seconds", "How long the disk took", &log.sync_seconds)?;
+        self.gauge(
+            "history_queue",
+            "Events that wait to be written",
+            usize::try_from(log.queue).unwrap_or(usize::MAX),
+        )?;
+        self.gauge("history_failed", "Whether the history on disk cannot be written", log.failed.into())
+    }
+
+    fn durations(&mut self, name: &str, help: &str, durations: &Durations) -> fmt::Result {
+        let bounds = Durations::BOUNDS.iter().map(Duration::as_secs_f64).chain([f64::INFINITY]);
+        let buckets: Vec<_> = bounds.zip(durations.counts).collect();
+        let mut histogram = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        let (sum, count) = (durations.sum.as_secs_f64(), durations.counts.iter().sum());
+        histogram.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
     }
 
     /// The connections of each dialect.

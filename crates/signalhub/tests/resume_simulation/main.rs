@@ -55,7 +55,7 @@ impl Run {
     fn new(seed: u64) -> Self {
         let mut seed = Seed::new(seed);
         let mut history = HistoryLimits::default();
-        history.events = 5 + seed.below(30) as usize;
+        history.each.events = 5 + seed.below(30);
         let (broker, hub) = server(&history);
         let subscribers = (0..4).map(|_| Subscriber::new(&mut seed)).collect();
         Self { seed, history, broker, hub, published: Vec::new(), subscribers }

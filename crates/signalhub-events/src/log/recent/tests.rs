@@ -32,6 +32,7 @@ fn bounds(recent: &mut Recent, name: &str, now: Instant) -> Option<(u64, u64)> {
 async fn each_limit_removes_the_oldest_events_and_keeps_the_position() {
     let now = Instant::now();
     let limits = HistoryLimits::default;
+    let each = |each| HistoryLimits { each, ..limits() };
     let check = |limits: HistoryLimits, later: Duration, first: u64, count: fn(&HistoryCounts) -> u64| {
         let mut recent = Recent::new(limits.clone());
         for offset in 1..=4 {
@@ -43,13 +44,18 @@ async fn each_limit_removes_the_oldest_events_and_keeps_the_position() {
         assert_eq!(counts.bytes as usize, (5 - first as usize) * cost("a", 10), "{limits:?}");
     };
     check(limits(), Duration::ZERO, 1, |_| 0);
-    check(HistoryLimits { events: 3, ..limits() }, Duration::ZERO, 2, |counts| counts.trimmed_by_events);
+    check(each(NameLimits { events: 3, ..limits().each }), Duration::ZERO, 2, |counts| counts.trimmed_by_events);
     let bytes = 2 * cost("a", 10);
-    check(HistoryLimits { bytes, ..limits() }, Duration::ZERO, 3, |counts| counts.trimmed_by_bytes);
-    check(HistoryLimits { bytes: 0, ..limits() }, Duration::ZERO, 5, |counts| counts.trimmed_by_bytes);
+    check(each(NameLimits { bytes: bytes as u64, ..limits().each }), Duration::ZERO, 3, |counts| {
+        counts.trimmed_by_bytes
+    });
+    check(each(NameLimits { bytes: 0, ..limits().each }), Duration::ZERO, 5, |counts| counts.trimmed_by_bytes);
     check(HistoryLimits { total_bytes: bytes, ..limits() }, Duration::ZERO, 3, |counts| counts.trimmed_by_total);
-    check(limits(), limits().age, 1, |_| 0);
-    check(limits(), limits().age + Duration::from_nanos(1), 5, |counts| counts.trimmed_by_age);
+    let other = NameLimits { events: 2, bytes: bytes as u64, age: Duration::MAX };
+    let overrides = HashMap::from([("a".into(), other), ("b".into(), NameLimits { events: 1, ..other })]);
+    check(HistoryLimits { overrides, ..limits() }, limits().each.age * 2, 3, |counts| counts.trimmed_by_events);
+    check(limits(), limits().each.age, 1, |_| 0);
+    check(limits(), limits().each.age + Duration::from_nanos(1), 5, |counts| counts.trimmed_by_age);
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,7 +135,12 @@ proptest! {
         total in 0..4_000_usize,
     ) {
         let age = Duration::from_secs(5);
-        let mut recent = Recent::new(HistoryLimits { events, bytes, age, total_bytes: total, names: 0 });
+        let mut recent = Recent::new(HistoryLimits {
+            each: NameLimits { events: events as u64, bytes: bytes as u64, age },
+            overrides: HashMap::new(),
+            total_bytes: total,
+            names: 0,
+        });
         let mut now = Instant::now();
         let mut published: HashMap<usize, Vec<Option<Arc<Event>>>> = HashMap::new();
         for action in actions {

@@ -213,7 +213,8 @@ async fn each_gap_is_told_with_its_reason_and_replays_nothing() {
         let next = stage.broker.bounds(&CHANGED.into()).position().to_string();
         assert_eq!(client.next_position().await, json!(next));
     };
-    let stage = Stage::with_options(memory(|limits| limits.events = 3), |options| options.maximum_replayed_events = 1);
+    let stage =
+        Stage::with_options(memory(|limits| limits.each.events = 3), |options| options.maximum_replayed_events = 1);
     stage.publish_tickets(5).await;
     check(&stage, json!({"e": CHANGED, "since": stage.at(1)}), json!(stage.at(3)), "trimmed").await;
     check(&stage, json!({"e": CHANGED, "since": stage.at(9)}), json!(stage.at(4)), "future").await;
@@ -296,7 +297,7 @@ async fn a_request_that_is_refused_changes_nothing() {
 
 #[tokio::test]
 async fn an_empty_history_keeps_its_position_and_a_second_resume_repeats_nothing() {
-    let stage = Stage::with_history(memory(|limits| limits.bytes = 0));
+    let stage = Stage::with_history(memory(|limits| limits.each.bytes = 0));
     // Before anything was published.
     let (_, answer) = stage.ann().await.resume(json!({"e": CHANGED, "since": null})).await;
     assert_eq!(answer["position"], json!(stage.at(0)));
@@ -324,7 +325,7 @@ async fn publish_more_than_a_queue_takes(stage: &Stage) -> Vec<String> {
 }
 
 fn large() -> History {
-    memory(|limits| limits.bytes = 64 << 20)
+    memory(|limits| limits.each.bytes = 64 << 20)
 }
 
 async fn let_run() {

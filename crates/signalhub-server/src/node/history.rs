@@ -1,0 +1,94 @@
+//! The history of events of a node.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use signalhub::events::{EventName, History, HistoryLimits, NameLimits};
+use signalhub_history::{DiskLog, DiskOptions, OpenError, OpenReport};
+
+use crate::configuration::{ByteSize, Configuration, HistoryOverride, HistorySettings, HistoryStore, Publish};
+
+/// Opens the history.
+pub(super) async fn open(configuration: &Configuration) -> Result<History, HistoryError> {
+    let settings = &configuration.history;
+    match settings.store {
+        HistoryStore::Off => Ok(History::Off),
+        HistoryStore::Memory => Ok(History::Memory(memory_limits(settings))),
+        HistoryStore::Disk => {
+            let options = disk_options(settings, &configuration.publish)?;
+            // It reads the index of all events.
+            let opened = tokio::task::spawn_blocking(|| DiskLog::open(options)).await;
+            let log = opened.map_err(|_| HistoryError::Interrupted)??;
+            announce(&log.report());
+            Ok(History::Log(Arc::new(log)))
+        }
+    }
+}
+
+fn memory_limits(settings: &HistorySettings) -> HistoryLimits {
+    let mut limits = HistoryLimits::default();
+    limits.each = with(limits.each, all(settings));
+    limits.overrides = overrides(settings, limits.each);
+    set(&mut limits.total_bytes, settings.maximum_bytes.map(ByteSize::bytes));
+    limits.names = settings.names.get();
+    limits
+}
+
+fn disk_options(settings: &HistorySettings, publish: &Publish) -> Result<DiskOptions, HistoryError> {
+    let directory = settings.directory.as_ref().ok_or(HistoryError::NoDirectory)?;
+    let mut options = DiskOptions::new(directory.path());
+    options.limits = with(options.limits, all(settings));
+    options.overrides = overrides(settings, options.limits);
+    set(&mut options.maximum_bytes, settings.maximum_bytes.map(|size| size.bytes() as u64));
+    options.sync_interval = settings.sync_interval;
+    options.queue = settings.queue.get();
+    options.names = settings.names.get();
+    options.replays = settings.replays.get();
+    options.idempotency_window = publish.idempotency_window;
+    options.idempotency_keys = publish.idempotency_keys.get();
+    Ok(options)
+}
+
+fn set<T>(limit: &mut T, configured: Option<T>) {
+    configured.into_iter().for_each(|configured| *limit = configured);
+}
+
+/// What is configured for all names.
+fn all(settings: &HistorySettings) -> HistoryOverride {
+    HistoryOverride { events: settings.events, bytes: settings.bytes, age: settings.age }
+}
+
+fn with(mut limits: NameLimits, configured: HistoryOverride) -> NameLimits {
+    set(&mut limits.events, configured.events.map(|events| events.get() as u64));
+    set(&mut limits.bytes, configured.bytes.map(|bytes| bytes.bytes() as u64));
+    set(&mut limits.age, configured.age);
+    limits
+}
+
+fn overrides(settings: &HistorySettings, each: NameLimits) -> HashMap<EventName, NameLimits> {
+    settings.overrides.0.iter().map(|(name, configured)| (name.clone(), with(each, *configured))).collect()
+}
+
+/// Tells operators what the history has, and what clients will notice.
+fn announce(report: &OpenReport) {
+    let OpenReport { events, names, took, clean, new_epochs, .. } = report;
+    tracing::info!(events, names, ?took, clean, "the history is open");
+    if let Some(reason) = new_epochs {
+        tracing::warn!(%reason, "positions begin anew: clients are told of a gap");
+    }
+}
+
+/// Why there is no history.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HistoryError {
+    /// A history on disk needs a directory.
+    #[error("\"history.store\" is \"disk\": expected \"history.directory\", the path of a directory")]
+    NoDirectory,
+    /// It cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The runtime ended meanwhile.
+    #[error("the history was not opened")]
+    Interrupted,
+}
