@@ -43,7 +43,7 @@ pub enum OpenError {
     /// Its content is damaged.
     #[error(
         "{}: the history is damaged: {problem}. `signalhub history export` writes the events that can still be read; \
-         `--reset-history` moves the file aside and begins a new history",
+         `signalhub serve --reset-history` moves the file aside and begins a new history",
         .file.display()
     )]
     Corrupt {

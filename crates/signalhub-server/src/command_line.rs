@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::error::CommandError;
 use crate::commands::sources::Sources;
-use crate::commands::{config, key, listen, miskey, publish, serve, token};
+use crate::commands::{config, history, key, listen, miskey, publish, serve, token};
 use crate::log;
 
 /// A hub for the official SignalR clients, with a publish API.
@@ -34,6 +34,9 @@ enum Command {
     /// Makes and cancels the keys of PrintFactory clients, in the configured file
     #[command(subcommand)]
     Miskey(miskey::Command),
+    /// Looks at the history on disk, exports, compacts and restores it
+    #[command(subcommand)]
+    History(history::Command),
     /// Checks and explains the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -60,6 +63,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Token(command)) => token::run(&sources, command).await,
         Some(Command::Key(command)) => key::run(&command),
         Some(Command::Miskey(command)) => miskey::run(&sources, &command),
+        Some(Command::History(command)) => history::run(&sources, &command),
         Some(Command::Config(command)) => config::run(&sources, &command).await,
         Some(Command::Publish(arguments)) => publish::run(&sources, arguments).await,
         Some(Command::Listen(arguments)) => listen::run(&arguments).await,

@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod credentials;
 pub(crate) mod error;
+pub(crate) mod history;
 pub(crate) mod key;
 pub(crate) mod listen;
 pub(crate) mod miskey;

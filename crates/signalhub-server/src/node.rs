@@ -13,9 +13,7 @@ use portos_notifications::broker;
 use signalhub::connections::{
     ExpiredCredentials, GuessLimit, Issuers, Revocations, Tickets, TransportKind, Transports,
 };
-use signalhub::events::{
-    Broker, Catalogue, EventName, Grants, History, IdempotencyLimits, Resources, UnknownEvents,
-};
+use signalhub::events::{Broker, Catalogue, EventName, Grants, History, IdempotencyLimits, Resources, UnknownEvents};
 use signalhub::{Endpoint, ErrorDetails, Hub, HubOptions, Server, ShutdownMessage};
 use signalhub_dialects::printfactory::KeyFileError;
 use tokio::sync::watch;

@@ -19,7 +19,7 @@ use super::problem::{Problem, ProblemCode};
 use super::publish::PublishApi;
 use super::publish::reader::Reader;
 use super::response::json_response;
-use entry::entry;
+pub(crate) use entry::entry;
 use query::Query;
 pub(super) use query::{DEFAULT_LIMIT, MOST_EVENTS};
 

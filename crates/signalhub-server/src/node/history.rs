@@ -69,13 +69,10 @@ fn overrides(settings: &HistorySettings, each: NameLimits) -> HashMap<EventName,
     settings.overrides.0.iter().map(|(name, configured)| (name.clone(), with(each, *configured))).collect()
 }
 
-/// Tells operators what the history has, and what clients will notice.
+/// Tells operators what the history has.
 fn announce(report: &OpenReport) {
-    let OpenReport { events, names, took, clean, new_epochs, .. } = report;
+    let OpenReport { events, names, took, clean, .. } = report;
     tracing::info!(events, names, ?took, clean, "the history is open");
-    if let Some(reason) = new_epochs {
-        tracing::warn!(%reason, "positions begin anew: clients are told of a gap");
-    }
 }
 
 /// Why there is no history.

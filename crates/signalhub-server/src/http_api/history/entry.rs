@@ -19,7 +19,7 @@ struct Entry<'a> {
 }
 
 /// Writes an event; `None` if that is not possible, which is logged.
-pub(super) fn entry(position: Position, event: &Event) -> Option<Box<RawValue>> {
+pub(crate) fn entry(position: Position, event: &Event) -> Option<Box<RawValue>> {
     match write(position, event) {
         Ok(entry) => Some(entry),
         Err(error) => {
