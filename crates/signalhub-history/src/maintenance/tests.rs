@@ -181,7 +181,8 @@ async fn a_damaged_history_is_refused_and_partly_exported_and_reset() {
     let error = DiskLog::open(directory.options()).unwrap_err();
     assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
     let text = error.to_string();
-    let parts = ["history.sqlite: the history is damaged", "`signalhub history export`", "`--reset-history`"];
+    let parts =
+        ["history.sqlite: the history is damaged", "`signalhub history export`", "`signalhub serve --reset-history`"];
     assert!(parts.iter().all(|part| text.contains(part)), "{text}");
     let mut exported = 0;
     let each = |_, _| {

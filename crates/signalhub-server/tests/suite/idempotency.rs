@@ -317,8 +317,8 @@ async fn what_a_publish_waits_for_is_known_and_possible() {
 #[tokio::test]
 async fn a_publish_may_wait_until_its_clients_have_it() {
     let node = Running::start(configuration(EVENTS)).await;
-    let nobody = publish(&node, "?wait=delivered", &[], OPENED).await;
-    assert_eq!(nobody.body["delivered"], json!({ "written": 0, "ended": 0, "waiting": 0 }));
+    let unmatched = publish(&node, "?wait=delivered", &[], OPENED).await;
+    assert_eq!(unmatched.body["delivered"], json!({ "written": 0, "ended": 0, "waiting": 0 }));
     let mut clients = Vec::new();
     for _ in 0..3 {
         let client = Client::connect(&node.hub(), Some(&node.token(|_| ()))).await.unwrap();
@@ -329,7 +329,7 @@ async fn a_publish_may_wait_until_its_clients_have_it() {
     let key = [("Idempotency-Key", "k")];
     let first = publish(&node, "?wait=delivered", &key, OPENED).await;
     assert_eq!((receipt(&first), &first.body["delivered"]), ((202, 2, false), &all));
-    // A repeat is delivered to nobody.
+    // A repeat is delivered to no client.
     let repeat = publish(&node, "?wait=delivered", &key, OPENED).await;
     assert_eq!((receipt(&repeat), repeat.body.get("delivered")), ((202, 2, true), None));
     let batch = format!(r#"[{OPENED},{{"e":"un.declared","p":1}},{OPENED}]"#);
