@@ -3,19 +3,10 @@
 import { ACTIONS, CHANGED, LICENCE, changed, licence } from "./events.js";
 import { equal } from "./expect.js";
 import { settle } from "./listener.js";
+import { numbers } from "./numbers.js";
 
 const PUBLISHERS = ["north", "south"];
 const RESOURCES = ["tickets", "devices", "users", "stocks", "orders"];
-
-/** Numbers that look random and are the same in every run (mulberry32), so that a failure can be reproduced. */
-function numbers(seed) {
-  return (below) => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
 
 /** What a client has asked for, kept as the set of entries that the documents describe; it says what the client must receive. */
 class Oracle {
