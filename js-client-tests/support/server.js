@@ -86,6 +86,11 @@ export class Server {
   async stop() {
     return this.#program.stop();
   }
+
+  /** Kills the server, and completes once it has ended. */
+  async kill() {
+    return this.#program.stop("SIGKILL");
+  }
 }
 
 /** Posts a text; `ca` is the root that is trusted. */

@@ -1,0 +1,57 @@
+// A publisher that repeats what was not answered, with the same key, until it is answered.
+
+import { setTimeout as delay } from "node:timers/promises";
+
+import { numbered } from "./events.js";
+import { publish } from "./http.js";
+
+/** How many publish at once. */
+export const PUBLISHERS = 8;
+
+/** While the server is down, a publisher tries again after this time. */
+const BETWEEN_ATTEMPTS = 10;
+
+/** One publisher among several: the next number is its own plus how many they are. */
+export class Publisher {
+  #url;
+  #number;
+  #run;
+  #stopped = false;
+
+  /** What was answered: number, key, name, position, id, and how often it was sent. */
+  receipts = [];
+
+  /** Starts to publish, beginning with this number. */
+  constructor(url, number) {
+    this.#url = url;
+    this.#number = number;
+    this.#run = this.#publishAll();
+  }
+
+  /** Completes when the last event was answered. */
+  async stop() {
+    this.#stopped = true;
+    await this.#run;
+  }
+
+  async #publishAll() {
+    for (; !this.#stopped; this.#number += PUBLISHERS) {
+      const number = this.#number;
+      const [event, key] = [numbered(number), `event-${number}`];
+      const wait = (number >> 3) % 8 === 0 ? "durable" : "accepted";
+      const { answer, attempts } = await this.#publishUntilAnswered(event, key, wait);
+      const { status, body } = answer;
+      if (status !== 202) throw new Error(`publishing ${key} was answered: ${JSON.stringify(answer)}`);
+      if (wait === "durable" && body.durable !== true) throw new Error(`${key} is not durable: ${JSON.stringify(body)}`);
+      this.receipts.push({ number, event, key, wait, position: body.position, id: body.id, attempts, duplicate: body.duplicate === true });
+    }
+  }
+
+  async #publishUntilAnswered(event, key, wait) {
+    for (let attempts = 1; ; attempts++) {
+      const answer = await publish(this.#url, event, key, wait);
+      if (answer) return { answer, attempts };
+      await delay(BETWEEN_ATTEMPTS);
+    }
+  }
+}
