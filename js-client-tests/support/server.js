@@ -74,17 +74,17 @@ export class Server {
     return this.logged(pattern);
   }
 
-  /** Publishes one event and returns its receipt. */
-  async publish(event) {
-    const headers = { "Content-Type": "application/json", "X-API-Key": API_KEY };
+  /** Publishes one event and returns its receipt. With a key, it may be repeated. */
+  async publish(event, { key } = {}) {
+    const headers = { "Content-Type": "application/json", "X-API-Key": API_KEY, ...(key && { "Idempotency-Key": key }) };
     const { status, text } = await post(this.url + "/api/v1/publish", headers, JSON.stringify(event), this.#certificate);
     assert.equal(status, 202, `publishing ${JSON.stringify(event)} was answered: ${text}`);
     return JSON.parse(text);
   }
 
-  /** Stops the server as a deploy would, and returns its exit code once it has ended. */
-  async stop() {
-    return this.#program.stop();
+  /** Stops the server, as a deploy would or with another signal, and returns its exit code once it has ended. */
+  async stop(signal) {
+    return this.#program.stop(signal);
   }
 
   /** Kills the server, and completes once it has ended. */

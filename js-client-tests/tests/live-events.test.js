@@ -1,7 +1,11 @@
 // The page of examples/live-events, as a new user opens it: served by any file server, beside a signalhub server in development mode.
 
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { missing } from "../support/browser.js";
@@ -125,6 +129,43 @@ describe("the page of live events", { skip: missing }, () => {
     const names = await page.locator("#events .name").allTextContents();
     assert.deepEqual(names.toSorted(), ["before", "first", "second", "third"].map((id) => `tickets updated ${id}`));
   });
+
+  for (const signal of ["SIGTERM", "SIGKILL"]) {
+    it(`shows each event once, in order, through restarts by ${signal} of a server with a disk`, async () => {
+      const directory = await mkdtemp(join(tmpdir(), "history-"));
+      stage.ending(() => rm(directory, { recursive: true }));
+      const disk = { SIGNALHUB_HISTORY__STORE: "disk", SIGNALHUB_HISTORY__DIRECTORY: directory };
+      const { page, server, restarted } = await listening(disk);
+      let running = server;
+      let [published, done] = [0, false];
+      // As a backend does: it repeats what was not answered, with the same key.
+      const publishing = (async () => {
+        while (!done) {
+          const key = `event-${published + 1}`;
+          await running.publish(ticket(`${published + 1}`), { key }).then(() => (published += 1), () => setImmediate());
+        }
+      })();
+      const reaches = async (count) => {
+        while (published < count) await setImmediate();
+      };
+      for (let restart = 0; restart < 2; restart++) {
+        await reaches(published + 10);
+        await running.stop(signal);
+        running = await restarted();
+        await reaches(published + 10);
+        await page.waitForFunction(() => document.getElementById("state").dataset.state === "Connected");
+      }
+      done = true;
+      await publishing;
+      await page.waitForFunction((last) => document.querySelector("#events .name")?.textContent.endsWith(` ${last}`), published);
+      const names = await page.locator("#events .name").allTextContents();
+      const all = Array.from({ length: published }, (_, n) => `tickets updated ${published - n}`);
+      // The page shows the latest ones, and counts all.
+      assert.deepEqual(names, all.slice(0, 200));
+      assert.match(await page.textContent("#count"), new RegExp(`^${published} events`));
+      assert.equal(await page.locator("#events .gap").count(), 0);
+    });
+  }
 
   it("says that the wrapper is missing where only its own folder is served", async () => {
     const alone = { "/": EXAMPLES + "live-events/", "/node_modules/@microsoft/signalr/dist/browser/": bundle };
