@@ -1,5 +1,6 @@
 //! Repeated publishes over a real socket: what is recognised as a repeat, what it is answered, and what a publish waits for.
 
+use crate::common::certificate::Files;
 use crate::common::{Answer, Running, configuration, send};
 use http::Request;
 use http_body_util::Full;
@@ -338,5 +339,30 @@ async fn a_publish_may_wait_until_its_clients_have_it() {
     for item in [0, 2] {
         assert_eq!((&batch.body[item]["matched"], &batch.body[item]["delivered"]), (&json!(3), &all), "{item}");
     }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn on_a_disk_a_key_outlives_a_restart_together_with_its_event() {
+    let files = Files::new();
+    let settings = format!("{EVENTS}[history]\nstore = \"disk\"\ndirectory = \"{}\"", files.folder().display());
+    let key = [("Idempotency-Key", "k")];
+    let node = Running::start(configuration(&settings)).await;
+    let first = publish(&node, "?wait=durable", &key, OPENED).await;
+    assert_eq!((receipt(&first), &first.body["durable"]), ((202, 1, false), &json!(true)), "{}", first.text);
+    assert_eq!(publish(&node, "", &[], OPENED).await.body.get("durable"), None);
+    let batch = publish(&node, "?wait=durable", &[], &format!("[{OPENED}]")).await;
+    assert_eq!(batch.body[0]["durable"], true);
+    node.stop().await;
+    let node = Running::start(configuration(&settings)).await;
+    let repeat = publish(&node, "?wait=durable", &key, OPENED).await;
+    assert_eq!((receipt(&repeat), &repeat.body["durable"]), ((202, 1, true), &json!(true)));
+    assert_eq!((&repeat.body["id"], &repeat.body["position"]), (&first.body["id"], &first.body["position"]));
+    let other = with_key(&node, "k", r#"{"e":"shop.opened","p":2}"#).await;
+    assert_eq!(other.verdict(), "422 idempotency_key_reused");
+    let url = format!("{}/api/v1/history?event=shop.opened", node.publish_url);
+    let history = send(Request::get(url).header("X-API-Key", crate::common::KEY).body(Full::default()).unwrap()).await;
+    let ids: Vec<_> = history.body["events"].as_array().unwrap().iter().map(|event| &event["id"]).collect();
+    assert_eq!((ids.len(), ids[0]), (3, &first.body["id"]), "{}", history.text);
     node.stop().await;
 }
