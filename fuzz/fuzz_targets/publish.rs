@@ -24,7 +24,8 @@ impl Answer {
     fn check(&self) -> u16 {
         match (&self.id, self.status, &self.code) {
             (Some(_), None, None) => 202,
-            (None, Some(status @ (400 | 413)), Some(_)) => status,
+            // 422: an earlier input was a CloudEvent with the same source and id.
+            (None, Some(status @ (400 | 413 | 422)), Some(_)) => status,
             _ => panic!("neither a receipt nor a problem of a body"),
         }
     }
