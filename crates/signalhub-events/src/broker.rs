@@ -138,10 +138,13 @@ impl Broker {
                 None => return Ok(page),
             }
         };
-        match self.core.kept.log() {
-            Some(log) => log.read(range).await,
-            None => Ok(Page::empty(after.offset())),
+        let Some(log) = self.core.kept.log() else { return Ok(Page::empty(after.offset())) };
+        let page = log.read(range).await?;
+        // If a new epoch has begun meanwhile, other events may have the same offsets.
+        if self.bounds(event).epoch != after.epoch() {
+            return Err(LogUnavailable);
         }
+        Ok(page)
     }
 
     /// Adds filters for one event to the subscriptions of a subscriber that has got its earlier events by a replay.

@@ -82,6 +82,11 @@ impl Core {
                     Begun::Repeat { id, position } => {
                         if let (Some(log), Durability::Durable) = (log, options.durability) {
                             log.sync().await?;
+                            // If a new epoch has begun since, the event may have been lost before the sync.
+                            let latest = self.queue_of(&event.name).lock().stored.get(&event.name).copied();
+                            if latest.is_none_or(|latest| latest.epoch() != position.epoch()) {
+                                return Err(LogUnavailable.into());
+                            }
                         }
                         let receipt = Receipt { id, position, matched: 0, repeat: Repeat::Yes };
                         return Ok(Published { receipt, tracked: None });
@@ -224,7 +229,9 @@ impl Core {
             if let Some(mut recent) = self.kept.recent() {
                 recent.restart(&name, position.offset());
             }
-            offsets.stored.insert(name, position);
+            if let Some(earlier) = offsets.stored.insert(name, position) {
+                self.keys.begin_epoch(earlier.epoch(), position);
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Fingerprint, Idempotency, IdempotencyKey, StoredPublish};
 use crate::event::EventId;
-use crate::position::Position;
+use crate::position::{Epoch, Position};
 
 /// How long and how many publishes with idempotency keys are remembered. Whichever limit is reached first holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +139,20 @@ impl Keys {
             if let Some((id, position)) = waited.ok().and_then(|outcome| *outcome) {
                 self.lock().counts.duplicates += 1;
                 return Ok(Begun::Repeat { id, position });
+            }
+        }
+    }
+
+    /// Continues behind a position of a new epoch, which replaces an earlier one. A publish whose event is lost is forgotten, so that a
+    /// repeat publishes it again.
+    pub(crate) fn begin_epoch(&self, earlier: Epoch, latest: Position) {
+        let mut state = self.lock();
+        for publish in &mut state.published {
+            let position = &mut publish.outcome.1;
+            if position.epoch() == earlier && position.offset() <= latest.offset() {
+                *position = Position::new(latest.epoch(), position.offset());
+            } else if position.epoch() == earlier {
+                publish.expires = 0;
             }
         }
     }

@@ -18,7 +18,7 @@ pub type LogFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///
 /// An event is *written* when a crash of the process cannot lose it, and *durable* when a crash of the machine cannot either. The store
 /// gives the positions: the events of a name have consecutive offsets, and no offset of an epoch is given twice. When it cannot know
-/// whether it has lost events that were written, it begins a new epoch for every name.
+/// whether it has lost events that were written, it begins a new epoch for every name. No two names have the same epoch.
 ///
 /// The broker calls it from the tasks of a runtime, so only what returns a [`LogFuture`] may wait. Its last owner may be what it calls
 /// on a thread of its own.

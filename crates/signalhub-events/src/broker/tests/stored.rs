@@ -89,6 +89,7 @@ impl Log for Store {
 
     fn read(&self, range: ReadRange) -> LogFuture<'_, Result<Page, LogUnavailable>> {
         Box::pin(async move {
+            tokio::task::yield_now().await;
             let mut state = self.0.lock().unwrap();
             state.reads += 1;
             let events = (1..).zip(state.written.iter().map(Arc::clone));
@@ -278,10 +279,9 @@ async fn names_without_a_history_are_published_at_once() {
 async fn the_key_of_a_publish_is_stored_with_its_event_and_forgotten_if_that_is_not_written() {
     let store = Store::with(0);
     let broker = broker_on(&store);
-    let idempotency = Idempotency { key: crate::IdempotencyKey::new([7; 16]), fingerprint: crate::Fingerprint::new(1) };
-    let options = PublishOptions { idempotency: Some(idempotency), ..PublishOptions::default() };
+    let options = keyed(Durability::Written);
     let refused = begin_with(&broker, &store, options).await;
-    assert_eq!(store.0.lock().unwrap().queue[0].idempotency, Some(idempotency));
+    assert_eq!(store.0.lock().unwrap().queue[0].idempotency, options.idempotency);
     store.finish(Err(LogUnavailable));
     assert_eq!(refused.await.unwrap(), Err(PublishError::Unavailable(LogUnavailable)));
     let first = begin_with(&broker, &store, options).await;
@@ -311,4 +311,62 @@ async fn an_event_that_a_store_keeps_is_tracked_once() {
     assert_eq!(counts, DeliveredCounts { written: 1, ended: 0, waiting: 0 });
     let repeat = broker.publish_with(changed(), options).await.unwrap();
     assert!(repeat.tracked.is_none());
+}
+
+#[tokio::test]
+async fn a_page_that_comes_in_a_later_epoch_is_not_used() {
+    let store = Store::with(3);
+    let broker = broker_on(&store);
+    let name = changed().name;
+    // The store loses an event, and writes another one in its place, before it reads.
+    let replace = async {
+        store.0.lock().unwrap().written.pop();
+        store.begin_new_epoch();
+        store.0.lock().unwrap().written.push(Arc::new(changed()));
+    };
+    let (page, ()) = tokio::join!(broker.read(&name, at(0, 1), 10), replace);
+    assert_eq!((page, store.0.lock().unwrap().reads), (Err(LogUnavailable), 1));
+}
+
+fn keyed(durability: Durability) -> PublishOptions {
+    let idempotency = Idempotency { key: crate::IdempotencyKey::new([7; 16]), fingerprint: crate::Fingerprint::new(1) };
+    PublishOptions { idempotency: Some(idempotency), durability, ..PublishOptions::default() }
+}
+
+#[tokio::test]
+async fn a_repeat_in_a_new_epoch_is_published_again_only_if_the_event_is_lost() {
+    let store = Store::with(0);
+    let broker = broker_on(&store);
+    let first = begin_with(&broker, &store, keyed(Durability::Written)).await;
+    store.finish(Ok(()));
+    assert_eq!(first.await.unwrap().unwrap().position, at(0, 1));
+    for epoch in 1..=2 {
+        store.begin_new_epoch();
+        let repeat = broker.publish_with(changed(), keyed(Durability::Durable)).await.unwrap().receipt;
+        assert_eq!((repeat.position, repeat.repeat), (at(epoch, 1), Repeat::Yes), "it has a position of the epoch");
+    }
+    store.0.lock().unwrap().written.clear();
+    store.begin_new_epoch();
+    let again = begin_with(&broker, &store, keyed(Durability::Written)).await;
+    store.finish(Ok(()));
+    let again = again.await.unwrap().unwrap();
+    assert_eq!((again.position, again.repeat), (at(3, 1), Repeat::No));
+}
+
+#[tokio::test]
+async fn a_repeat_is_not_durable_if_the_event_was_lost_before_the_sync() {
+    let store = Store::with(0);
+    let broker = broker_on(&store);
+    let first = begin_with(&broker, &store, keyed(Durability::Written)).await;
+    let repeat = {
+        let broker = broker.clone();
+        tokio::spawn(async move { broker.publish_with(changed(), keyed(Durability::Durable)).await })
+    };
+    tokio::task::yield_now().await;
+    // No other task runs before the event is lost.
+    store.finish(Ok(()));
+    store.0.lock().unwrap().written.clear();
+    store.begin_new_epoch();
+    assert_eq!(repeat.await.unwrap().unwrap_err(), PublishError::Unavailable(LogUnavailable));
+    assert_eq!(first.await.unwrap().unwrap().position, at(0, 1));
 }

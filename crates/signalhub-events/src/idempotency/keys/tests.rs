@@ -6,7 +6,6 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::position::Epoch;
 
 const WINDOW: Duration = Duration::from_secs(600);
 
