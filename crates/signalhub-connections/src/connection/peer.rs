@@ -41,6 +41,12 @@ impl Peer {
         self.handover = Some(Arc::clone(handover));
     }
 
+    /// Takes messages as the client of an event stream does from now on: such a client [needs
+    /// pings](crate::Connection::needs_pings).
+    pub fn stream(&self) {
+        self.send_queue.set_writer(Writer::Stream);
+    }
+
     /// Sends bytes to the connection; to a handler that [reads messages](crate::Connection::read_messages), one text
     /// message.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {

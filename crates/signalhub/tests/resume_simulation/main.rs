@@ -1,16 +1,19 @@
 //! `Subscribe` with `since` while connections are cut, events are trimmed and servers restart: many runs, each from a seed, with an
-//! oracle that knows every event.
+//! oracle that knows every event. The events are kept in memory, or in a store that the seed lets write, fail and crash.
 //!
 //! Each subscriber gets the events that match, from its position on, each once and in order, or is told of a gap. A run that fails names
-//! its seed; `SIGNALHUB_SEED` runs that one alone.
+//! its seed; `SIGNALHUB_SEED` runs that one alone, and `SIGNALHUB_RUNS` says how many there are.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../support/seed.rs"]
 mod seed;
+mod stored;
 mod subscriber;
 
+use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use seed::Seed;
 use signalhub::connections::ConnectionHandler;
@@ -19,9 +22,11 @@ use signalhub::events::{
 };
 use signalhub::portos::broker::catalogue;
 use signalhub::{Connection, Hub};
+use stored::Totals;
 use subscriber::Subscriber;
 
 const RUNS: u64 = 400;
+const RUNS_WITH_A_STORE: u64 = 3_000;
 
 /// How often something happens in one run.
 const STEPS: usize = 250;
@@ -140,22 +145,69 @@ async fn check(seed: u64) -> (u64, u64) {
 
 #[test]
 fn every_event_comes_once_in_order_or_a_gap_is_told() {
-    let seeds = match std::env::var("SIGNALHUB_SEED") {
-        Ok(seed) => seed.parse().map(|seed| seed..seed + 1).expect("SIGNALHUB_SEED is a number"),
-        Err(_) => 0..RUNS,
-    };
-    let alone = seeds.end - seeds.start == 1;
-    let (mut replayed, mut gaps) = (0, 0);
-    for seed in seeds {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let run = std::panic::AssertUnwindSafe(|| runtime.block_on(check(seed)));
-        match std::panic::catch_unwind(run) {
-            Ok(run) => (replayed, gaps) = (replayed + run.0, gaps + run.1),
-            Err(panic) => {
-                eprintln!("the run of seed {seed} failed");
-                std::panic::resume_unwind(panic);
-            }
-        }
+    let runs = Runs::new(RUNS);
+    let (replayed, gaps) = runs.all(check).into_iter().fold((0, 0), |sum, run| (sum.0 + run.0, sum.1 + run.1));
+    assert!(
+        runs.are_few() || (replayed > RUNS && gaps > RUNS),
+        "{replayed} replayed events and {gaps} gaps test little"
+    );
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_whatever_happens_to_the_store_and_its_process() {
+    let runs = Runs::new(RUNS_WITH_A_STORE);
+    let mut totals = Totals::default();
+    runs.all(stored::check).into_iter().for_each(|run| totals += run);
+    println!("simulation of histories: {}", totals.line());
+    assert!(runs.are_few() || totals.are_enough(), "{totals:?} test little");
+}
+
+/// Which seeds are run.
+struct Runs(Range<u64>);
+
+impl Runs {
+    /// The first seeds: as many as `SIGNALHUB_RUNS` says, or else `usual` ones. With `SIGNALHUB_SEED`, that one alone.
+    fn new(usual: u64) -> Self {
+        let number = |name| std::env::var(name).ok().map(|text| text.parse().expect("it is a number"));
+        Self(match number("SIGNALHUB_SEED") {
+            Some(seed) => seed..seed + 1,
+            None => 0..number("SIGNALHUB_RUNS").unwrap_or(usual),
+        })
     }
-    assert!(alone || (replayed > RUNS && gaps > RUNS), "{replayed} replayed events and {gaps} gaps test little");
+
+    /// Whether there are too few of them to judge them together.
+    fn are_few(&self) -> bool {
+        self.0.end - self.0.start < 100
+    }
+
+    /// Runs all of them, on two threads.
+    fn all<T: Send, F: Future<Output = T>>(&self, check: impl Fn(u64) -> F + Sync) -> Vec<T> {
+        let (next, failed) = (AtomicU64::new(self.0.start), AtomicBool::new(false));
+        let some = || {
+            let mut results = Vec::new();
+            while let seed = next.fetch_add(1, Ordering::Relaxed)
+                && seed < self.0.end
+                && !failed.load(Ordering::Relaxed)
+            {
+                let runtime =
+                    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+                let run = std::panic::AssertUnwindSafe(|| runtime.block_on(check(seed)));
+                match std::panic::catch_unwind(run) {
+                    Ok(result) => results.push(result),
+                    Err(panic) => {
+                        failed.store(true, Ordering::Relaxed);
+                        eprintln!("the run of seed {seed} failed");
+                        std::panic::resume_unwind(panic);
+                    }
+                }
+            }
+            results
+        };
+        let mut results = Vec::new();
+        std::thread::scope(|scope| {
+            let threads = [scope.spawn(some), scope.spawn(some)];
+            threads.into_iter().for_each(|thread| results.extend(thread.join().expect("no run failed")));
+        });
+        results
+    }
 }
