@@ -1,5 +1,8 @@
 // What a client has got, in the order in which it has got it.
 
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+
 import { resuming } from "../../examples/resuming/resuming.js";
 import { token } from "../support/token.js";
 import { REQUESTS, number } from "./events.js";
@@ -55,5 +58,25 @@ export async function listen(signalR, url, { title, transport = "WebSockets", pr
   await connection.start();
   for (const request of REQUESTS) await subscribe(request);
   ledger.stop = () => connection.stop();
+  return ledger;
+}
+
+/**
+ * A client in a program of its own. It gets the URL of the hub, a token and the requests in its environment, and prints a line of JSON for
+ * each event and for each gap, until its input ends.
+ */
+export async function spawned(url, { title, command: [program, ...args], folder }) {
+  const ledger = new Ledger(title);
+  const told = { LEDGER_HUB: `${url}/signalr/v1/mainHub`, LEDGER_TOKEN: token(), LEDGER_REQUESTS: JSON.stringify(REQUESTS) };
+  const child = spawn(program, args, { cwd: folder, env: { ...process.env, ...told }, stdio: ["pipe", "pipe", "inherit"] });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  ledger.stop = () => (child.stdin.end(), ended);
+  child.stdin.on("error", () => {});
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    if (!line.startsWith("{")) return;
+    const { gap, event } = JSON.parse(line);
+    if (gap) ledger.gaps.push(gap);
+    else ledger.add(event);
+  });
   return ledger;
 }

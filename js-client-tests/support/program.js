@@ -49,6 +49,11 @@ export class Program {
     this.#child.kill(signal);
   }
 
+  /** The id of its process. */
+  get pid() {
+    return this.#child.pid;
+  }
+
   /** What it has printed so far, on both streams. */
   get output() {
     return this.#said;

@@ -52,6 +52,11 @@ export class Server {
     return this.url + "/signalr/v1/mainHub";
   }
 
+  /** The id of its process. */
+  get pid() {
+    return this.#program.pid;
+  }
+
   /** What it has printed so far, with its log. */
   get output() {
     return this.#program.output;

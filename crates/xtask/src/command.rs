@@ -60,6 +60,28 @@ pub(crate) fn run_counted(command: &mut Command, count: fn(&str) -> Option<Count
     }
 }
 
+/// What a command printed on its standard output, and whether it succeeded.
+pub(crate) struct Output {
+    pub(crate) text: String,
+    pub(crate) succeeded: bool,
+}
+
+/// Runs a command to its end and reads its standard output, which is passed on.
+pub(crate) fn run_read(command: &mut Command) -> io::Result<Output> {
+    announce(command)?;
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| cannot_start(command, &error))?;
+    let mut text = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines() {
+            let line = line?;
+            say(&line)?;
+            text.push_str(&line);
+            text.push('\n');
+        }
+    }
+    Ok(Output { text, succeeded: child.wait()?.success() })
+}
+
 /// Whether a command is installed and succeeds. Its output is dropped.
 pub(crate) fn works(command: &mut Command) -> bool {
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();

@@ -1,11 +1,12 @@
 //! The workspace's own commands: `cargo xtask test` runs every gate that a commit must pass, `cargo xtask
-//! bench` measures.
+//! bench` measures, `cargo xtask faults` kills and cuts at full size.
 //!
 //! It builds on the standard library, so that it compiles in a moment, and does not contain what the gates check: a
 //! gate runs a command, or a rule over the text of the workspace (`tidy`).
 
 mod command;
 mod counts;
+mod faults;
 mod gate;
 mod gate_process;
 mod gates;
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 
 use workspace::Workspace;
 
-const USAGE: &str = "usage: cargo xtask test [--only NAME]... or cargo xtask bench [OPTION OF signalhub-bench load]...; --help lists the gates";
+const USAGE: &str = "usage: cargo xtask test [--only NAME]... or cargo xtask bench [OPTION OF signalhub-bench load]... or cargo xtask faults [--kills N] [--seed N]; --help lists the gates";
 
 /// What is printed before the list of gates.
 const HELP: &str = "\
@@ -33,6 +34,8 @@ cargo xtask prepare NAME
     installs and compiles what a gate needs; a run of all gates does this by itself
 cargo xtask bench [OPTION OF signalhub-bench load]...
     measures the release build; --help of signalhub-bench load lists the options
+cargo xtask faults [--kills 30] [--seed 20]
+    kills the server under load, runs the simulation of cut connections and the faults of the disk, and writes docs/fault-report.md
 
 The gates:
 ";
@@ -43,6 +46,7 @@ enum Task {
     Test(Vec<gate::Gate>),
     Prepare(gate::Gate),
     Bench(Vec<String>),
+    Faults(faults::Options),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +60,7 @@ fn main() -> ExitCode {
         Task::Test(gates) => log::run(&workspace, &gates).map(|counts| counts.failed > 0),
         Task::Prepare(gate) => gate.prepare.map_or(Ok(()), |prepare| prepare(&workspace)).map(|()| false),
         Task::Bench(options) => gates::bench::measure(&workspace, &options).map(|()| false),
+        Task::Faults(options) => faults::measure(&workspace, &options).map(|succeeded| !succeeded),
     });
     match failed {
         Ok(failed) => ExitCode::from(u8::from(failed)),
@@ -70,6 +75,7 @@ fn task(mut arguments: impl Iterator<Item = String>) -> Result<Task, String> {
         Some("test") => test(arguments),
         Some("prepare") => prepare(&arguments.collect::<Vec<_>>()),
         Some("bench") => Ok(Task::Bench(arguments.collect())),
+        Some("faults") => faults::Options::read(arguments).map(Task::Faults).ok_or_else(|| USAGE.to_owned()),
         _ => Err(USAGE.to_owned()),
     }
 }

@@ -7,6 +7,7 @@ fn the_command_line_selects_gates_in_their_own_order() {
         Task::Prepare(gate) => Ok(format!("prepare {}", gate.name)),
         Task::Help => Ok("help".to_owned()),
         Task::Bench(options) => Ok::<_, String>(format!("bench {}", options.join(" "))),
+        Task::Faults(options) => Ok(format!("{options:?}")),
     };
     assert_eq!(names("test --only js --only fmt"), Ok("fmt js".to_owned()));
     assert_eq!(
@@ -17,6 +18,7 @@ fn the_command_line_selects_gates_in_their_own_order() {
     );
     assert_eq!(names("bench --only churn"), Ok("bench --only churn".to_owned()));
     assert_eq!(names("prepare fuzz"), Ok("prepare fuzz".to_owned()));
+    assert_eq!(names("faults --kills 3"), Ok("Options { kills: 3, seed: 20 }".to_owned()));
     for line in ["--help", "-h", "help", "test --help", "test -h"] {
         assert_eq!(names(line).as_deref(), Ok("help"), "{line}");
     }
@@ -26,6 +28,7 @@ fn the_command_line_selects_gates_in_their_own_order() {
         "test fmt",
         "test --only",
         "test --only no-such-gate",
+        "faults 3",
         "prepare",
         "prepare no-such-gate",
         "prepare js fuzz",

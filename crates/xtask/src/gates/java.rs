@@ -24,9 +24,19 @@ pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
     let mut arguments = vec![workspace.binary("signalhub").display().to_string()];
     arguments.extend(servers.arguments());
     let mut maven = maven(workspace);
-    maven.args(["compile", "exec:java", "-Dexec.mainClass=Client"]);
-    maven.arg(format!("-Dexec.args={}", quoted(&arguments)));
-    run_counted(&mut maven, Counts::of_clients)
+    maven.arg("compile");
+    run_counted(execute(&mut maven, "Client", &arguments), Counts::of_clients)
+}
+
+/// The client of the kill suite; `None` if it cannot run here.
+pub(crate) fn ledger(workspace: &Workspace, transport: &str) -> io::Result<Option<Command>> {
+    if !installed() {
+        return Ok(None);
+    }
+    run_command(maven(workspace).arg("compile"))?;
+    let mut maven = maven(workspace);
+    execute(&mut maven, "Ledger", &[transport.to_owned()]);
+    Ok(Some(maven))
 }
 
 fn installed() -> bool {
@@ -39,6 +49,11 @@ fn maven(workspace: &Workspace) -> Command {
     maven.arg(format!("-Dbuild.folder={}", workspace.target.join("java-client").display()));
     maven.current_dir(workspace.root.join("protocol-tests/clients/java"));
     maven
+}
+
+/// Lets Maven run a program that it has compiled.
+fn execute<'a>(maven: &'a mut Command, class: &str, arguments: &[String]) -> &'a mut Command {
+    maven.args(["exec:java", &format!("-Dexec.mainClass={class}"), &format!("-Dexec.args={}", quoted(arguments))])
 }
 
 /// Arguments in one text, as Maven takes it.

@@ -36,6 +36,15 @@ pub(crate) fn prepare_printfactory(workspace: &Workspace) -> io::Result<()> {
     client(workspace, PRINTFACTORY).map(drop)
 }
 
+/// The client of the kill suite; `None` if it cannot run here.
+pub(crate) fn ledger(workspace: &Workspace, protocol: &str) -> io::Result<Option<Command>> {
+    let client = program(workspace, PYSIGNALR, "ledger.py")?;
+    Ok(client.map(|mut client| {
+        client.arg(protocol);
+        client
+    }))
+}
+
 /// The package websockets as a listener of PrintFactory. It starts the binary itself, with and without TLS.
 pub(crate) fn run_printfactory(workspace: &Workspace) -> io::Result<Counts> {
     run_against_binary(workspace, PRINTFACTORY)
@@ -60,7 +69,11 @@ fn run_against_binary(workspace: &Workspace, folders: Folders) -> io::Result<Cou
 }
 
 /// A command that runs the client in this folder, with what it requires installed; `None` if there is no Python.
-fn client(workspace: &Workspace, (folder, environment): Folders) -> io::Result<Option<Command>> {
+fn client(workspace: &Workspace, folders: Folders) -> io::Result<Option<Command>> {
+    program(workspace, folders, "client.py")
+}
+
+fn program(workspace: &Workspace, (folder, environment): Folders, file: &str) -> io::Result<Option<Command>> {
     if !works(Command::new("python3").args(["-c", "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))"]))
     {
         say("Python 3.10 with venv is not installed, so the Python client is not run: apt-get install python3-venv")?;
@@ -75,7 +88,7 @@ fn client(workspace: &Workspace, (folder, environment): Folders) -> io::Result<O
     install(&python, &folder)?;
     let mut client = Command::new(&python);
     // Its modules, and the wrapper of the examples, are compiled without leaving files beside them.
-    client.args(["-B", "client.py"]).current_dir(&folder);
+    client.args(["-B", file]).current_dir(&folder);
     Ok(Some(client))
 }
 

@@ -1,0 +1,67 @@
+// The kill suite at full size, for `cargo xtask faults`: prints what it has counted as a part of docs/fault-report.md.
+//
+// faults.js --kills N --seed N [--client TITLE FOLDER PROGRAM ARGUMENT...]...
+
+import { libraries } from "../support/libraries.js";
+import { listen, spawned } from "./ledger.js";
+import { run } from "./run.js";
+
+/** Short lives, in which not every client comes back, and longer ones. */
+const pause = (random) => (random(3) === 0 ? random(150) : 300 + random(4_000));
+
+/** The options before the first client, and the clients: each is a list of words. */
+function read(words) {
+  const at = words.indexOf("--client");
+  const [options, rest] = at < 0 ? [words, []] : [words.slice(0, at), words.slice(at)];
+  const value = (name) => Number(options[options.indexOf(name) + 1]);
+  const clients = [];
+  for (const word of rest) {
+    if (word === "--client") clients.push([]);
+    else clients.at(-1).push(word);
+  }
+  return { kills: value("--kills"), seed: value("--seed"), programs: clients };
+}
+
+function javascript({ version, signalR }) {
+  const { MessagePackHubProtocol } = signalR.protocols.msgpack;
+  const ways = [
+    ["WebSockets, JSON", {}],
+    ["WebSockets, MessagePack", { protocol: new MessagePackHubProtocol() }],
+    ["Server-Sent Events, JSON", { transport: "ServerSentEvents" }],
+    ["long polling, JSON", { transport: "LongPolling" }],
+  ];
+  return ways.map(([way, options]) => (url) => listen(signalR, url, { title: `@microsoft/signalr ${version}: ${way}`, ...options }));
+}
+
+const row = (cells) => `| ${cells.join(" | ")} |`;
+
+function table({ clients, ...run }) {
+  const lines = [
+    "| | |",
+    "|---|---|",
+    row(["seed", run.seed]),
+    row(["`kill -9` and restart on the same directory", run.kills]),
+    row(["events published and answered with 202", run.published]),
+    row(["of them with `wait=durable`", run.durable]),
+    row(["requests that publishers sent for them", run.sent]),
+    row(["events whose request was repeated with its key, because the answer was lost", run.repeated]),
+    row(["of them recognised, because they were stored before the kill", run.recognised]),
+    row(["answered events that are not in `GET /api/v1/history` once, at their position; holes; forgotten keys", run.problems.length]),
+    "",
+    "| client | events owed | delivered | lost | doubled | out of order | foreign | gaps |",
+    "|---|---|---|---|---|---|---|---|",
+    ...clients.map(({ title, owed, delivered, lost, doubled, unordered, foreign, gaps }) =>
+      row([title, owed, delivered, lost, doubled, unordered, foreign, gaps]),
+    ),
+  ];
+  return lines.join("\n");
+}
+
+const { kills, seed, programs } = read(process.argv.slice(2));
+const spawnedClients = programs.map(([title, folder, ...command]) => (url) => spawned(url, { title, folder, command }));
+const result = await run({ kills, seed, clients: [...javascript(libraries.at(-1)), ...spawnedClients], pause, say: (line) => console.error(line) });
+console.log(table(result));
+result.problems.slice(0, 20).forEach((problem) => console.error(problem));
+result.late.forEach((title) => console.error(`${title} has not got the last events`));
+const wrong = ({ lost, doubled, unordered, foreign, gaps }) => lost + doubled + unordered + foreign + gaps > 0;
+process.exitCode = result.problems.length > 0 || result.late.length > 0 || result.clients.some(wrong) ? 1 : 0;
