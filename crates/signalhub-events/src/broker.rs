@@ -93,7 +93,8 @@ impl Broker {
     /// Refuses what the catalogue does not know or [its checks](Catalogue::with_check) refuse, names that are too long, and payloads that
     /// [some subscribers could not get](Self::check_payloads). A refused event was not published.
     pub async fn publish(&self, event: Event) -> Result<Receipt, PublishError> {
-        self.publish_with(event, PublishOptions::default()).await.map(|published| published.receipt)
+        let admitted = self.core.admit(event)?;
+        self.core.publish(admitted, PublishOptions::default()).await.map(|published| published.receipt)
     }
 
     /// As [`publish`](Self::publish), with more to ask for.
@@ -104,8 +105,8 @@ impl Broker {
     /// # Errors
     /// As [`publish`](Self::publish), and if the idempotency key belongs to another event, or the event cannot be made durable.
     pub async fn publish_with(&self, event: Event, options: PublishOptions) -> Result<Published, PublishError> {
-        self.core.check(&event)?;
-        self.core.publish(event, options).await
+        let admitted = self.core.admit(event)?;
+        self.core.publish(admitted, options).await
     }
 
     /// Returns which events of a name are kept, and the offset of its latest event.

@@ -56,7 +56,7 @@ impl Core {
         if self.catalogue.resources(name).is_some() { Declared::Yes } else { Declared::No }
     }
 
-    pub(super) fn check(&self, event: &Event) -> Result<(), PublishError> {
+    fn check(&self, event: &Event) -> Result<(), PublishError> {
         event.check_names()?;
         self.catalogue.check(&event.name, event.resources())?;
         self.catalogue.check_event(event).map_err(PublishError::Payload)?;
@@ -64,10 +64,18 @@ impl Core {
         checks.iter().try_for_each(|check| check(&event.payload)).map_err(PublishError::Payload)
     }
 
-    /// Publishes an event that was checked.
+    /// Checks an event, and gives it an id. From here on it lies in one place of the memory.
+    pub(super) fn admit(&self, mut event: Event) -> Result<(EventId, Arc<Event>), PublishError> {
+        self.check(&event)?;
+        let id = EventId::new(self.run, self.serial.fetch_add(1, Ordering::Relaxed));
+        (event.id, event.node) = (Some(id), Some(Arc::clone(&self.node)));
+        Ok((id, Arc::new(event)))
+    }
+
+    /// Publishes an event that was admitted.
     pub(super) async fn publish(
         self: &Arc<Self>,
-        mut event: Event,
+        (id, event): (EventId, Arc<Event>),
         options: PublishOptions,
     ) -> Result<Published, PublishError> {
         let log = self.kept.log().filter(|log| log.admit(&event.name, self.declared(&event.name)).is_some());
@@ -94,8 +102,6 @@ impl Core {
                 }
             }
         };
-        let id = EventId::new(self.run, self.serial.fetch_add(1, Ordering::Relaxed));
-        (event.id, event.node) = (Some(id), Some(Arc::clone(&self.node)));
         match log {
             None => self.publish_now(id, event, options, attempt).await,
             Some(log) => self.publish_through(log, id, event, options, attempt).await,
@@ -106,7 +112,7 @@ impl Core {
     async fn publish_now(
         &self,
         id: EventId,
-        event: Event,
+        event: Arc<Event>,
         options: PublishOptions,
         attempt: Option<Attempt>,
     ) -> Result<Published, PublishError> {
@@ -115,7 +121,6 @@ impl Core {
         let in_flight = Arc::clone(&self.in_flight).acquire_many_owned(bytes_in_flight(&event)).await;
         let in_flight = in_flight.map_err(|_| PublishError::Closed)?;
         let slot = queue.sender.reserve().await.map_err(|_| PublishError::Closed)?;
-        let event = Arc::new(event);
         let mut offsets = queue.lock();
         let position = Position::new(self.run, self.next_offset(&mut offsets.declared, &event.name));
         let keep = if let Kept::Memory(_) = self.kept { Keep::Yes } else { Keep::No };
@@ -136,7 +141,7 @@ impl Core {
         self: &Arc<Self>,
         log: &Arc<dyn Log>,
         id: EventId,
-        event: Event,
+        event: Arc<Event>,
         options: PublishOptions,
         attempt: Option<Attempt>,
     ) -> Result<Published, PublishError> {
@@ -144,7 +149,6 @@ impl Core {
         let in_flight = Arc::clone(&self.in_flight).acquire_many_owned(bytes_in_flight(&event)).await;
         let in_flight = in_flight.map_err(|_| PublishError::Closed)?;
         let slot = self.queues[shard].sender.clone().reserve_owned().await.map_err(|_| PublishError::Closed)?;
-        let event = Arc::new(event);
         let (core, written, (tell, told)) = (Arc::clone(self), Arc::clone(&event), oneshot::channel());
         let done = move |result: Result<Position, LogUnavailable>| {
             let published = result.map(|position| {
