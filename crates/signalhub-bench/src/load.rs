@@ -3,6 +3,7 @@
 mod event_stream;
 mod figures;
 mod frames;
+mod history;
 mod peers;
 mod publisher;
 pub(crate) mod raw;
@@ -13,11 +14,12 @@ mod target;
 mod wire;
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
 
+use history::Measured;
 use report::Judgement;
 
 /// The options.
@@ -38,6 +40,12 @@ pub(crate) struct Arguments {
     /// Writes the figures as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// How many events the history has whose replays and start are measured
+    #[arg(long, value_name = "COUNT", default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(1..))]
+    history_events: u64,
+    /// Where histories lie on a disk; the directory for temporary files by default
+    #[arg(long, value_name = "DIRECTORY")]
+    history_directory: Option<PathBuf>,
     /// Draws the figures that both servers have
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -49,14 +57,22 @@ pub(crate) struct Arguments {
     unjudged: bool,
 }
 
-/// Runs the suite and gives the table.
-pub(crate) fn run(arguments: &Arguments) -> io::Result<String> {
+/// Runs the scenarios and prints their tables.
+pub(crate) fn run(arguments: &Arguments) -> io::Result<()> {
     let figures = suite::run(arguments)?;
+    let Measured { rows, failures } = history::run(arguments);
     if let Some(path) = &arguments.json {
-        fs::write(path, serde_json::to_string_pretty(&figures)? + "\n")?;
+        let figures = figures.iter().map(serde_json::to_value);
+        let all = figures.chain(rows.iter().map(serde_json::to_value)).collect::<Result<Vec<_>, _>>()?;
+        fs::write(path, serde_json::to_string_pretty(&all)? + "\n")?;
     }
     if let Some(path) = &arguments.svg {
         fs::write(path, report::picture(&figures, &arguments.reference_name))?;
     }
-    Ok(report::table(&figures, if arguments.unjudged { Judgement::None } else { Judgement::ByGoals }))
+    let judgement = if arguments.unjudged { Judgement::None } else { Judgement::ByGoals };
+    let tables = [report::table(&figures, judgement), history::table(&rows, judgement)];
+    let measured = [!figures.is_empty(), !rows.is_empty()];
+    let tables = tables.iter().zip(measured).filter(|(_, measured)| *measured).map(|(table, _)| table.as_str());
+    writeln!(io::stdout(), "{}", tables.collect::<Vec<_>>().join("\n"))?;
+    if failures.is_empty() { Ok(()) } else { Err(io::Error::other(failures.join("; "))) }
 }

@@ -49,7 +49,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
         Command::Leaks(arguments) => return look_for_leaks(&arguments),
-        Command::Load(arguments) => load::run(&arguments).and_then(|table| write!(io::stdout(), "{table}")),
+        Command::Load(arguments) => load::run(&arguments),
         Command::RawSend { connections } => load::raw::send(connections),
         Command::RawEcho { connections } => load::raw::echo(connections),
     };

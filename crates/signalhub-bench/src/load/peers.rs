@@ -35,6 +35,14 @@ struct Peer {
 
 /// Opens a WebSocket, performs the handshake and calls `Subscribe` with this argument.
 pub(crate) fn join(hub: &Hub, subscription: &str) -> io::Result<Wire<TcpStream>> {
+    let mut socket = open(hub)?;
+    socket.write_all(&of_client(&call(subscription)))?;
+    let answer = read_until(&mut socket, "\u{1e}")?;
+    if answer.contains("error") { Err(io::Error::other(answer)) } else { Ok(socket) }
+}
+
+/// Opens a WebSocket and performs the handshake.
+pub(crate) fn open(hub: &Hub) -> io::Result<Wire<TcpStream>> {
     let mut socket = Wire::connect(hub)?;
     let upgrade = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
@@ -45,9 +53,7 @@ pub(crate) fn join(hub: &Hub, subscription: &str) -> io::Result<Wire<TcpStream>>
     read_until(&mut socket, "\r\n\r\n")?;
     socket.write_all(&of_client(r#"{"protocol":"json","version":1}"#))?;
     read_until(&mut socket, "{}\u{1e}")?;
-    socket.write_all(&of_client(&call(subscription)))?;
-    let answer = read_until(&mut socket, "\u{1e}")?;
-    if answer.contains("error") { Err(io::Error::other(answer)) } else { Ok(socket) }
+    Ok(socket)
 }
 
 /// A call of `Subscribe`, which is the call of the echo scenarios, too.
@@ -96,6 +102,11 @@ impl Peers {
     /// How long the last message was.
     pub(crate) fn last_length(&self) -> u32 {
         u32::try_from(self.last_length).unwrap_or(u32::MAX)
+    }
+
+    /// Sends a short frame on each connection.
+    pub(crate) fn send(&mut self, frame: &[u8]) -> io::Result<()> {
+        self.peers.iter_mut().try_for_each(|peer| send(&mut peer.socket, frame))
     }
 
     /// Reads until each of the `receivers` peers has received this number of further messages; returns, for each message, when the last

@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
 
 use super::target::Hub;
 use super::wire::Wire;
@@ -21,12 +23,13 @@ pub(crate) struct Publisher {
 impl Publisher {
     /// Opens a connection for each publish of a burst; `padding` makes the payload longer.
     pub(crate) fn open(hub: &Hub, connections: usize, padding: usize) -> io::Result<Self> {
-        let note = "x".repeat(120 + padding);
-        let body = format!(
-            r#"{{"e":"{EVENT}","p":{{"u":{{"u":"999","d":"BackOffice","f":null}},"n":"tickets","a":1,"i":{{"i":"573f4511088c772684a738f8","n":"tickets","v":7}},"r":[{{"note":"{note}"}}]}}}}"#
-        );
+        Self::with(hub, connections, "", &notification(EVENT, "tickets", padding))
+    }
+
+    /// Opens connections that send this body, to the publish API with this query.
+    pub(crate) fn with(hub: &Hub, connections: usize, query: &str, body: &str) -> io::Result<Self> {
         let request = format!(
-            "POST {} HTTP/1.1\r\nHost: {}\r\n{}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST {}{query} HTTP/1.1\r\nHost: {}\r\n{}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             hub.publish_path,
             hub.address,
             hub.publish_header,
@@ -45,11 +48,60 @@ impl Publisher {
     pub(crate) fn settle(&mut self) -> io::Result<()> {
         self.sockets.iter_mut().try_for_each(read_answer)
     }
+
+    /// Publishes on all connections, each in a thread of its own and one request after the other, until the time is over; tells how long
+    /// each publish took. With an interval, a connection begins that often, and makes up for what it is late.
+    pub(crate) fn repeat(&mut self, time: Duration, interval: Option<Duration>) -> io::Result<Vec<Duration>> {
+        let Self { sockets, request } = self;
+        let (request, count) = (&*request, u32::try_from(sockets.len()).map_err(io::Error::other)?);
+        let (start, shift) = (Instant::now(), interval.unwrap_or_default() / count.max(1));
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..)
+                .zip(sockets)
+                .map(|(number, socket)| {
+                    let first = start + shift * number;
+                    scope.spawn(move || repeat(socket, request, first, (start + time, interval)))
+                })
+                .collect();
+            let results = threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked"))));
+            Ok(results.collect::<io::Result<Vec<_>>>()?.concat())
+        })
+    }
+}
+
+/// A notification of an event about a resource. Without padding, its payload has 250 bytes.
+pub(crate) fn notification(event: &str, resource: &str, padding: usize) -> String {
+    let note = "x".repeat(120 + padding);
+    format!(
+        r#"{{"e":"{event}","p":{{"u":{{"u":"999","d":"BackOffice","f":null}},"n":"{resource}","a":1,"i":{{"i":"573f4511088c772684a738f8","n":"{resource}","v":7}},"r":[{{"note":"{note}"}}]}}}}"#
+    )
+}
+
+fn repeat(
+    socket: &mut Wire<TcpStream>,
+    request: &[u8],
+    mut due: Instant,
+    (end, interval): (Instant, Option<Duration>),
+) -> io::Result<Vec<Duration>> {
+    let mut took = Vec::new();
+    while Instant::now().max(due) < end {
+        if let Some(interval) = interval {
+            sleep(due.saturating_duration_since(Instant::now()));
+            due += interval;
+        }
+        let sent = Instant::now();
+        socket.write_all(request)?;
+        read_answer(socket)?;
+        took.push(sent.elapsed());
+    }
+    Ok(took)
 }
 
 fn read_answer(socket: &mut Wire<TcpStream>) -> io::Result<()> {
     let mut answer = Vec::new();
-    let mut bytes = [0; 2048];
+    let mut bytes = [0; 8 * 1024];
     while !is_whole(&answer) {
         match socket.read(&mut bytes)? {
             0 => return Err(io::Error::other("the publish API ended a connection")),

@@ -36,7 +36,12 @@ pub(super) fn table(figures: &[Figure], judgement: Judgement) -> String {
             verdict.to_owned(),
         ]);
     }
-    let widths: [usize; 9] =
+    aligned(&rows)
+}
+
+/// Rows in Markdown, with columns of equal width.
+pub(super) fn aligned<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
+    let widths: [usize; COLUMNS] =
         std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
     let mut table = String::new();
     for row in rows {
@@ -50,7 +55,7 @@ pub(super) fn table(figures: &[Figure], judgement: Judgement) -> String {
     table
 }
 
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     match value {
         value if value >= 1000.0 => format!("{value:.0}"),
         value if value >= 10.0 => format!("{value:.1}"),

@@ -77,7 +77,7 @@ impl Source {
 }
 
 /// Repeats a measurement until no other process disturbed it, and keeps the least disturbed one.
-fn quietly<T>(mut measure: impl FnMut() -> io::Result<(Cost, T)>) -> io::Result<(Cost, T)> {
+pub(crate) fn quietly<T>(mut measure: impl FnMut() -> io::Result<(Cost, T)>) -> io::Result<(Cost, T)> {
     let mut best = measure()?;
     for _ in 1..ATTEMPTS {
         if best.0.foreign <= FOREIGN {

@@ -39,12 +39,12 @@ const SCENARIOS: [(&str, Scenario); 15] = [
 ];
 
 /// What all scenarios need.
-struct Bench<'a> {
-    arguments: &'a Arguments,
+pub(super) struct Bench<'a> {
+    pub(super) arguments: &'a Arguments,
 }
 
 /// A server and its connected peers.
-struct Side {
+pub(super) struct Side {
     source: Source,
     peers: Peers,
     /// It ends with this value.
@@ -76,7 +76,7 @@ impl Bench<'_> {
     }
 
     /// Measures each side in turn, several times.
-    fn interleaved<T, S>(
+    pub(super) fn interleaved<T, S>(
         &self,
         sides: &mut [S],
         mut measure: impl FnMut(&mut S) -> io::Result<T>,
@@ -92,7 +92,12 @@ impl Bench<'_> {
 }
 
 impl Side {
-    fn hub(target: Target, count: usize, load: (usize, usize), filter: &dyn Fn(usize) -> String) -> io::Result<Self> {
+    pub(super) fn hub(
+        target: Target,
+        count: usize,
+        load: (usize, usize),
+        filter: &dyn Fn(usize) -> String,
+    ) -> io::Result<Self> {
         let peers = Peers::of_hub(&target.hub, count, filter)?;
         let source = Source::hub(&target, load.0, load.1)?;
         Ok(Self { source, peers, server: Server::Hub(target) })
@@ -105,7 +110,7 @@ impl Side {
         Ok(Self { source, peers, server: Server::Raw(raw) })
     }
 
-    fn broadcast(&mut self, run: Rounds) -> io::Result<Delivered> {
+    pub(super) fn broadcast(&mut self, run: Rounds) -> io::Result<Delivered> {
         broadcast(&mut self.source, &mut self.peers, run)
     }
 

@@ -36,6 +36,7 @@ pub(crate) struct Hub {
 #[derive(Debug)]
 pub(crate) struct Target {
     child: Child,
+    command: Box<Command>,
     pub(crate) hub: Hub,
     /// It ends with this value.
     _certificate: Option<Certificate>,
@@ -44,17 +45,19 @@ pub(crate) struct Target {
 impl Target {
     /// Starts our binary, with this number of worker threads if one is given.
     pub(crate) fn ours(binary: Option<PathBuf>, workers: Option<usize>) -> io::Result<Self> {
-        Self::ours_with(binary, workers, None)
+        let workers = workers.map(|workers| ("TOKIO_WORKER_THREADS", workers.to_string()));
+        Self::ours_with(binary, &Vec::from_iter(workers), None)
     }
 
     /// Starts our binary with TLS.
     pub(crate) fn ours_over_tls(binary: Option<PathBuf>) -> io::Result<Self> {
-        Self::ours_with(binary, None, Some(Certificate::make()?))
+        Self::ours_with(binary, &[], Some(Certificate::make()?))
     }
 
-    fn ours_with(
+    /// Starts our binary with these variables beside those of the bench.
+    pub(crate) fn ours_with(
         binary: Option<PathBuf>,
-        workers: Option<usize>,
+        variables: &[(&str, String)],
         certificate: Option<Certificate>,
     ) -> io::Result<Self> {
         let binary = binary.unwrap_or_else(|| env::current_exe().unwrap_or_default().with_file_name("signalhub"));
@@ -64,13 +67,11 @@ impl Target {
             command.args(arguments).current_dir(env::temp_dir());
             command.env("SIGNALHUB_LISTEN__PUBLIC", format!("127.0.0.1:{port}")).env("SIGNALHUB_LISTEN__INTERNAL", "");
             command.env("SIGNALHUB_AUTH__SECRET", SECRET).env("SIGNALHUB_PUBLISH__KEYS", API_KEY);
-            if let Some(workers) = workers {
-                command.env("TOKIO_WORKER_THREADS", workers.to_string());
-            }
             command.env("SIGNALHUB_PUBLISH__RATE", "unlimited").env("SIGNALHUB_LIMITS__INVOCATION_RATE", "unlimited");
             // All clients come from this machine.
             command.env("SIGNALHUB_LIMITS__SOCKETS_PER_ADDRESS", "unlimited");
             command.envs(certificate.iter().flat_map(Certificate::variables));
+            command.envs(variables.iter().map(|(name, value)| (name, value)));
             command
         };
         let token = command(&["token", "create", "--ttl", "1d", "--user", "bench"]).stderr(Stdio::null()).output()?;
@@ -104,15 +105,31 @@ impl Target {
 
     fn start(mut command: Command, hub: Hub, certificate: Option<Certificate>) -> io::Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut target = Self { child: command.spawn()?, hub, _certificate: certificate };
+        let child = command.spawn()?;
+        let mut target = Self { child, command: Box::new(command), hub, _certificate: certificate };
+        target.wait_until_it_listens()?;
+        Ok(target)
+    }
+
+    /// Kills the server with SIGKILL, starts it again, waits until it accepts connections, and tells when it was started.
+    pub(crate) fn restart(&mut self) -> io::Result<Instant> {
+        self.child.kill()?;
+        self.child.wait()?;
+        let start = Instant::now();
+        self.child = self.command.spawn()?;
+        self.wait_until_it_listens()?;
+        Ok(start)
+    }
+
+    fn wait_until_it_listens(&mut self) -> io::Result<()> {
         let until = Instant::now() + START_TIMEOUT;
-        while TcpStream::connect(&target.hub.address).is_err() {
-            if Instant::now() > until || target.child.try_wait()?.is_some() {
+        while TcpStream::connect(&self.hub.address).is_err() {
+            if Instant::now() > until || self.child.try_wait()?.is_some() {
                 return Err(io::Error::other("the server does not start"));
             }
-            sleep(Duration::from_millis(20));
+            sleep(Duration::from_millis(5));
         }
-        Ok(target)
+        Ok(())
     }
 
     pub(crate) fn process(&self) -> u32 {
@@ -132,6 +149,6 @@ impl Drop for Target {
 }
 
 /// A port that was free a moment ago: a server that is not ours may not say which one it got.
-fn free_port() -> io::Result<u16> {
+pub(crate) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
