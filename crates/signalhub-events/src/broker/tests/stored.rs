@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::{
-    Append, Bounds, Declared, Durability, GoLive, History, Idempotency, Log, LogCounts, LogFuture, LogUnavailable,
-    Opened, ReadRange, Reset,
+    Append, Bounds, Declared, Durability, GapReason, GoLive, History, Idempotency, Log, LogCounts, LogFuture,
+    LogUnavailable, Opened, ReadRange, Replay, ReplayLimits, Reset, Since, Step,
 };
 
 /// A store of one name whose test writes when it wants to.
@@ -326,6 +326,49 @@ async fn a_page_that_comes_in_a_later_epoch_is_not_used() {
     };
     let (page, ()) = tokio::join!(broker.read(&name, at(0, 1), 10), replace);
     assert_eq!((page, store.0.lock().unwrap().reads), (Err(LogUnavailable), 1));
+}
+
+#[tokio::test]
+async fn the_first_event_of_a_new_epoch_during_a_replay_comes_after_a_gap() {
+    let store = Store::with(3);
+    let broker = broker_on(&store);
+    let (mut subscriptions, mut received) = subscribe(&broker, Scope::unrestricted(), &[]);
+    let name = changed().name;
+    let limits = ReplayLimits { matching: 10, scanned: 10 };
+    let mut replay = Replay::new(Since::Position(at(0, 1)), broker.bounds(&name), limits);
+    let (mut sent, mut is_reset) = (Vec::new(), false);
+    let live = loop {
+        match replay.poll() {
+            Step::Read { after, most } => match broker.read(&name, after, most).await {
+                Ok(page) => replay.on_page(page, |_| true),
+                Err(LogUnavailable) => replay.on_unavailable(),
+            },
+            Step::Send(position, _) => sent.push(position),
+            Step::GoLive(when) => {
+                if !std::mem::replace(&mut is_reset, true) {
+                    store.0.lock().unwrap().written.pop();
+                    store.begin_new_epoch();
+                    let first = begin(&broker, &store).await;
+                    store.finish(Ok(()));
+                    assert_eq!(
+                        first.await.unwrap().unwrap().position,
+                        at(1, 3),
+                        "the offset of the last one that was sent"
+                    );
+                }
+                match broker.go_live(&mut subscriptions, &name, &[all()], when, |_, _| {}).unwrap() {
+                    Some(position) => break position,
+                    None => replay.on_behind(),
+                }
+            }
+        }
+    };
+    let gap = replay.gap().unwrap();
+    assert_eq!((sent, gap.from, gap.reason), (vec![at(0, 2), at(0, 3)], at(0, 3), GapReason::Unavailable));
+    assert_eq!(live, at(1, 3));
+    let next = begin(&broker, &store).await;
+    store.finish(Ok(()));
+    assert_eq!((next.await.unwrap().unwrap().matched, received.recv().await.unwrap().1), (1, 4));
 }
 
 fn keyed(durability: Durability) -> PublishOptions {
