@@ -25,7 +25,7 @@ use signalhub_protocol::Protocol;
 use crate::calls::caller::Caller;
 use crate::calls::parameter::Args;
 use crate::clients::client::Client;
-use crate::clients::subscribed::Subscribed;
+use crate::clients::subscribed::{SentPositions, Subscribed};
 use crate::error::HubError;
 use render::Reference;
 use resume::Resumed;
@@ -119,7 +119,7 @@ impl SubscriptionMethods {
     /// Returns the subscriptions of a client, which is attached to the broker with the scope of its identity first if it was not yet.
     fn attached<'a>(&self, subscribed: &'a mut Subscribed, client: &Client) -> Result<&'a mut Subscriptions, HubError> {
         if let Subscribed::Nothing = subscribed {
-            let subscriber = ClientSubscriber::new(client, Reference::Null);
+            let subscriber = ClientSubscriber::new(client);
             *subscribed = Subscribed::Plain(self.broker.attach(subscriber, self.scope(&client.identity())?));
         }
         subscribed.get_mut().ok_or_else(|| HubError::disconnected("the connection has ended"))
@@ -169,11 +169,19 @@ struct ClientSubscriber {
     protocol: Protocol,
     reference: Reference,
     outbound: Outbound,
+    /// The positions of what it was sent, if it gets positions.
+    sent: Option<Arc<SentPositions>>,
 }
 
 impl ClientSubscriber {
-    fn new(client: &Client, reference: Reference) -> Self {
-        Self { protocol: client.protocol(), reference, outbound: client.outbound().clone() }
+    fn new(client: &Client) -> Self {
+        let (protocol, outbound) = (client.protocol(), client.outbound().clone());
+        Self { protocol, reference: Reference::Null, outbound, sent: None }
+    }
+
+    /// A client that has used `since`.
+    fn with_positions(client: &Client, sent: Arc<SentPositions>) -> Self {
+        Self { reference: Reference::Position, sent: Some(sent), ..Self::new(client) }
     }
 
     fn encoding(&self) -> EncodingKey {
@@ -191,6 +199,7 @@ impl Subscriber for ClientSubscriber {
     }
 
     fn offer(&self, delivery: &Delivery) -> Offered {
+        let _sent = self.sent.as_ref().map(|sent| sent.note([delivery]));
         let bytes = delivery.encoded(self.encoding(), |delivery| self.render(delivery));
         if bytes.is_empty() {
             return Offered::Accepted;
@@ -199,6 +208,7 @@ impl Subscriber for ClientSubscriber {
     }
 
     fn offer_all(&self, deliveries: &Deliveries) -> Offered {
+        let _sent = self.sent.as_ref().map(|sent| sent.note(deliveries.each().iter().map(Arc::as_ref)));
         let render = |delivery: &Delivery| self.render(delivery);
         if deliveries.audience() == Audience::One {
             let frames = deliveries.each().iter().map(|delivery| delivery.encoded(self.encoding(), render));

@@ -1,8 +1,8 @@
 //! The subscriptions of a client, and how far it has got its events if it asked for positions.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use signalhub_events::{EventName, Progress, Subscriptions};
+use signalhub_events::{Delivery, EventName, Position, Progress, Subscriptions};
 
 /// The subscriptions of a client.
 #[derive(Default)]
@@ -21,6 +21,34 @@ pub(crate) struct Resuming {
     pub(crate) subscriptions: Subscriptions,
     /// The events for which it has used `since`.
     pub(crate) events: Vec<ResumedEvent>,
+    pub(crate) sent: Arc<SentPositions>,
+}
+
+/// The position of the latest event of each name that a client was sent as it was published. It is locked while that is sent, so that the
+/// client is never told an earlier position behind it. The lock is taken behind that of the subscriptions.
+#[derive(Default)]
+pub(crate) struct SentPositions(Mutex<Vec<(EventName, Position)>>);
+
+impl SentPositions {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Vec<(EventName, Position)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locks it, and adds what is sent while it is locked.
+    pub(crate) fn note<'a>(
+        &self,
+        deliveries: impl IntoIterator<Item = &'a Delivery>,
+    ) -> MutexGuard<'_, Vec<(EventName, Position)>> {
+        let mut positions = self.lock();
+        for delivery in deliveries {
+            let (event, position) = (&delivery.event().name, delivery.position());
+            match positions.iter_mut().find(|(known, _)| known == event) {
+                Some((_, latest)) => *latest = position,
+                None => positions.push((event.clone(), position)),
+            }
+        }
+        positions
+    }
 }
 
 /// An event for which a client has used `since`.
@@ -35,8 +63,8 @@ pub(crate) enum ResumeProgress {
     Replaying(Arc<ReplayToken>),
     /// It gets new ones as they are published.
     Live {
-        /// The highest offset that it was told.
-        told: u64,
+        /// The latest position that it was told.
+        told: Position,
         /// How far the deliveries had come at the previous ping.
         earlier: Option<Progress>,
     },

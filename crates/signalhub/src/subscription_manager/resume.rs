@@ -18,7 +18,7 @@ use super::render::{self, Reference};
 use super::{ClientSubscriber, check_room, refused};
 use crate::calls::caller::Caller;
 use crate::clients::client::Client;
-use crate::clients::subscribed::{ReplayToken, ResumeProgress, ResumedEvent, Resuming, Subscribed};
+use crate::clients::subscribed::{ReplayToken, ResumeProgress, ResumedEvent, Resuming, SentPositions, Subscribed};
 use crate::error::HubError;
 
 /// The result of `Subscribe` with `since`. The names of its members are the same in every protocol, as those of notifications are.
@@ -79,8 +79,9 @@ fn with_positions<'a>(subscribed: &'a mut Subscribed, caller: &Caller) -> Result
     if let Subscribed::Plain(_) = subscribed
         && let Subscribed::Plain(mut subscriptions) = std::mem::take(subscribed)
     {
-        subscriptions.replace_subscriber(ClientSubscriber::new(caller.client(), Reference::Position));
-        *subscribed = Subscribed::Resuming(Box::new(Resuming { subscriptions, events: Vec::new() }));
+        let sent = Arc::<SentPositions>::default();
+        subscriptions.replace_subscriber(ClientSubscriber::with_positions(caller.client(), Arc::clone(&sent)));
+        *subscribed = Subscribed::Resuming(Box::new(Resuming { subscriptions, events: Vec::new(), sent }));
     }
     subscribed.resuming().ok_or_else(|| HubError::disconnected("the connection has ended"))
 }
@@ -183,7 +184,7 @@ impl Resume {
         self.sent += sent;
         let live = live.map_err(refuse)?;
         if let (Some(position), Some(resumed)) = (live, resuming.replaying(&self.token)) {
-            resumed.progress = ResumeProgress::Live { told: position.offset(), earlier: None };
+            resumed.progress = ResumeProgress::Live { told: position, earlier: None };
         }
         Ok(live)
     }

@@ -218,16 +218,19 @@ impl Run {
         for number in 0..self.subscribers.len() {
             self.connect(number);
         }
-        for round in 0..100 {
+        let mut quiet_rounds = 0;
+        for _ in 0..100 {
             self.publishers.repeat(&self.server.broker, &mut self.seed);
             self.server.log.settle();
             for _ in 0..12 {
                 tokio::task::yield_now().await;
             }
             self.publishers.collect(&self.disk);
+            self.tick().await;
             let disk = self.disk.lock().unwrap();
             self.subscribers.iter_mut().for_each(|subscriber| subscriber.take_some(u64::MAX, &disk));
-            if round > 12 && !self.publishers.are_waiting() {
+            quiet_rounds = if self.publishers.are_waiting() { 0 } else { quiet_rounds + 1 };
+            if quiet_rounds == 12 {
                 break;
             }
         }

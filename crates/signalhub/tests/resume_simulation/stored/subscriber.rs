@@ -228,6 +228,7 @@ impl Subscriber {
         totals.delivered = self.received.values().sum();
         totals.doubled = totals.delivered - self.received.len() as u64;
         assert_eq!(self.next(ledger), None, "an event never came");
+        assert_eq!(self.position, Some(ledger.top()), "it was not told the latest position");
         assert_eq!((totals.lost, totals.doubled), (0, 0), "of {} events: lost and doubled", totals.owed);
         totals
     }
