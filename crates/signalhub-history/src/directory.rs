@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -14,10 +14,27 @@ use crate::error::OpenError;
 #[derive(Debug, Clone)]
 pub(crate) struct Directory(PathBuf);
 
-/// Holds the directory until it is dropped.
+/// Holds the directory until it is dropped. The file of the lock has the number of events that were written since the history began. It is
+/// beside the database, so that the next open notices if the database or its WAL has lost some.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock {
-    _file: File,
+    file: File,
+}
+
+impl DirectoryLock {
+    /// Stores how many events were written. It outlives the process, as what is written to the WAL does. If it cannot be stored, only
+    /// the next open would miss it.
+    pub(crate) fn set_written(&self, written: u64) {
+        if let Err(error) = self.file.write_all_at(&written.to_le_bytes(), 0) {
+            tracing::debug!("the number of written events cannot be stored: {error}");
+        }
+    }
+
+    /// Reads how many events were written; 0 if that is not known.
+    pub(crate) fn written(&self) -> u64 {
+        let mut written = [0; 8];
+        self.file.read_exact_at(&mut written, 0).map_or(0, |()| u64::from_le_bytes(written))
+    }
 }
 
 impl Directory {
@@ -50,10 +67,10 @@ impl Directory {
     /// Locks the directory. The lock ends with the process, however it ends.
     pub(crate) fn lock(&self) -> Result<DirectoryLock, OpenError> {
         let path = self.0.join("history.lock");
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = file.map_err(OpenError::unusable(&path))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(DirectoryLock { _file: file }),
+            Ok(()) => Ok(DirectoryLock { file }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::Locked { file: self.file() }),
             Err(error) => Err(OpenError::unusable(&path)(error.into())),
         }

@@ -40,7 +40,8 @@ impl DiskLog {
         let directory = Directory::new(&options.directory);
         directory.create()?;
         let lock = directory.lock()?;
-        let store::Opened { store, mut loaded, last_run } = Store::open(&directory, &options, wall_clock(), None)?;
+        let store::Opened { store, mut loaded, last_run } =
+            Store::open(&directory, &lock, &options, wall_clock(), None)?;
         if let Some(reason) = last_run.new_epochs {
             tracing::warn!(file = %directory.file().display(), "the positions of all events begin anew: {reason}");
         }

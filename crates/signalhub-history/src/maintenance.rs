@@ -237,8 +237,10 @@ pub fn restore(directory: impl Into<PathBuf>, backup: &Path) -> Result<Option<Pa
 pub fn reset(directory: impl Into<PathBuf>) -> Result<Option<PathBuf>, OpenError> {
     let directory = Directory::new(directory);
     directory.create()?;
-    let _lock = directory.lock()?;
-    directory.move_aside("corrupt")
+    let lock = directory.lock()?;
+    let aside = directory.move_aside("corrupt")?;
+    lock.set_written(0);
+    Ok(aside)
 }
 
 /// Opens a history that exists, to read it.

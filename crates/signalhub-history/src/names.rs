@@ -114,6 +114,11 @@ impl Names {
         self.all.iter().map(|name| (name.name.clone(), name.position())).collect()
     }
 
+    /// How many events were written since the history began, whether they are stored or were removed.
+    pub(crate) fn written(&self) -> u64 {
+        self.all.iter().map(|name| name.position().offset()).sum()
+    }
+
     /// Adds a name from the file. Whether it is declared is not known yet: it counts as undeclared until it is admitted as declared.
     pub(crate) fn restore(&mut self, stored: StoredName) {
         let StoredName { name, number, epoch, blocks, limits } = stored;

@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, ffi};
 use signalhub_events::{Durations, EventName, Position};
 use tokio::time::Instant;
 
-use crate::directory::Directory;
+use crate::directory::{Directory, DirectoryLock};
 use crate::error::OpenError;
 use crate::load::{Loaded, Runs};
 use crate::names::Names;
@@ -154,9 +154,10 @@ impl Earlier {
 }
 
 impl Store {
-    /// Opens the file, creates it if it is missing, and begins a run. The caller holds the lock of the directory.
+    /// Opens the file, creates it if it is missing, and begins a run.
     pub(crate) fn open(
         directory: &Directory,
+        lock: &DirectoryLock,
         options: &DiskOptions,
         now: i64,
         earlier: Option<Earlier>,
@@ -179,7 +180,8 @@ impl Store {
             last_run.new_epochs = last_run.new_epochs.or(earlier.new_epochs);
         }
         let mut loaded = Loaded::read(&connection, options, now).map_err(&failed)?;
-        if earlier.is_some_and(|earlier| earlier.misses(&loaded.names)) {
+        let events_missing = loaded.names.written() < lock.written();
+        if events_missing || earlier.is_some_and(|earlier| earlier.misses(&loaded.names)) {
             last_run.new_epochs = last_run.new_epochs.or(Some(NewEpochs::EventsMissing));
         }
         begin(&connection, &this_run, last_run, &loaded.runs).map_err(&failed)?;
@@ -206,6 +208,7 @@ impl Store {
         };
         store.begin_wal(last_run.new_epochs).map_err(|error| store.open_error(&error))?;
         directory.sync().map_err(OpenError::unusable(&store.path))?;
+        lock.set_written(loaded.names.written());
         Ok(Opened { store, loaded, last_run })
     }
 

@@ -23,11 +23,13 @@ const CHECK_BYTES: u64 = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Writer {
     shared: Arc<Shared>,
-    _lock: DirectoryLock,
+    lock: DirectoryLock,
     health: Health,
     retention: Retention,
     /// The row of the next event.
     next_row: i64,
+    /// How many events were written since the history began.
+    written: u64,
     /// When the first transaction was committed that the disk may not have yet.
     unsynced: Option<Instant>,
     /// When the ages of events are looked at next.
@@ -63,12 +65,14 @@ impl Writer {
         let window = millis(shared.options.idempotency_window);
         let mut retention = Retention::new(window, loaded.latest, loaded.below);
         retention.trim_names(&mut shared.state().names);
+        let written = shared.state().names.written();
         Self {
             health: Health::Working(Box::new(store)),
             retention,
             next_row: loaded.next_row,
             shared,
-            _lock: lock,
+            lock,
+            written,
             unsynced: None,
             next_age_check: Instant::now(),
             unchecked_bytes: CHECK_BYTES,
@@ -126,6 +130,9 @@ impl Writer {
             return self.fail(&error, batch.into_appends());
         }
         self.next_row = self.next_row.saturating_add_unsigned(batch.len() as u64);
+        self.written += batch.len() as u64;
+        // Before the publishers are told, so that the next open notices if one of these is missing.
+        self.lock.set_written(self.written);
         self.unchecked_bytes += batch.bytes();
         self.shared.state().add_costs(&store.take_costs());
         batch.finish(&self.shared, &mut self.retention);
@@ -204,7 +211,7 @@ impl Writer {
     fn recover(&mut self, new_epochs: Option<NewEpochs>) {
         let shared = &self.shared;
         let earlier = Earlier { row: self.next_row, new_epochs, positions: shared.state().names.positions() };
-        match Store::open(&shared.directory, &shared.options, wall_clock(), Some(earlier)) {
+        match Store::open(&shared.directory, &self.lock, &shared.options, wall_clock(), Some(earlier)) {
             Ok(opened) => self.resume(opened),
             Err(error) => {
                 tracing::debug!("the history still cannot be written: {error}");
@@ -219,6 +226,7 @@ impl Writer {
         let mut state = self.shared.state();
         names.take_over(&state.names);
         let positions = names.positions();
+        self.written = names.written();
         (state.names, state.runs) = (names, runs);
         drop(state);
         self.retention = Retention::new(millis(self.shared.options.idempotency_window), latest, below);

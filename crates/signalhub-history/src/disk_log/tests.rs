@@ -1,6 +1,7 @@
 use std::collections::HashMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -257,6 +258,38 @@ async fn a_power_cut_loses_no_durable_event_and_begins_new_epochs() {
 }
 
 #[tokio::test]
+async fn positions_begin_anew_when_written_events_are_missing() {
+    type Damage = fn(wal: &Path);
+    let truncate: Damage = |wal| {
+        let length = fs::metadata(wal).unwrap().len();
+        File::options().write(true).open(wal).unwrap().set_len(length / 2).unwrap();
+    };
+    let overwrite: Damage = |wal| {
+        let length = fs::metadata(wal).unwrap().len();
+        File::options().write(true).open(wal).unwrap().write_all_at(&[0xFF; 64], length / 2).unwrap();
+    };
+    let damages: [(&str, Damage); 4] = [
+        ("removed", |wal| fs::remove_file(wal).unwrap()),
+        ("emptied", |wal| drop(File::create(wal).unwrap())),
+        ("truncated", truncate),
+        ("overwritten", overwrite),
+    ];
+    for (name, damage) in damages {
+        let directory = TemporaryDirectory::new();
+        let log = open(directory.options());
+        append_some(&log, "other", 3).await;
+        let last = append_some(&log, NAME, 20).await;
+        end_without_closing(&directory, log);
+        damage(&directory.path().join("history/history.sqlite-wal"));
+        let log = open(directory.options());
+        assert_eq!(log.report().new_epochs, Some(NewEpochs::EventsMissing), "{name}");
+        assert_ne!(append_some(&log, NAME, 1).await.epoch(), last.epoch(), "{name}");
+        end_without_closing(&directory, log);
+        assert_eq!(open(directory.options()).report().new_epochs, None, "{name}: the next run misses nothing");
+    }
+}
+
+#[tokio::test]
 async fn positions_of_a_copied_file_begin_anew() {
     let directory = TemporaryDirectory::new();
     let log = open(directory.options());
@@ -286,7 +319,7 @@ async fn files_are_for_their_owner_only() {
     let directory = TemporaryDirectory::new();
     let log = open(directory.options());
     append_some(&log, NAME, 1).await;
-    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let history = directory.path().join("history");
     assert_eq!(mode(&history), 0o700);
     let files: Vec<_> = fs::read_dir(history).unwrap().map(|entry| entry.unwrap().path()).collect();
