@@ -59,6 +59,7 @@ impl Directory {
     /// Creates the directory if it is missing.
     pub(crate) fn create(&self) -> Result<(), OpenError> {
         match DirBuilder::new().mode(0o700).create(&self.0) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(OpenError::NoParent { path: self.0.clone() }),
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(OpenError::unusable(&self.0)(error)),
             _ => Ok(()),
         }

@@ -18,6 +18,12 @@ pub enum OpenError {
         #[source]
         error: io::Error,
     },
+    /// The directory cannot be created, because there is none above it.
+    #[error("{}: the directory above it does not exist, and is not created", .path.display())]
+    NoParent {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Another process has it open.
     #[error("{}: another process uses this history", .file.display())]
     Locked {
@@ -47,6 +53,14 @@ pub enum OpenError {
         .file.display()
     )]
     Corrupt {
+        /// The file.
+        file: PathBuf,
+        /// What SQLite found.
+        problem: String,
+    },
+    /// It is no backup of a history, or a damaged one.
+    #[error("{}: expected a backup of a history: {problem}", .file.display())]
+    Backup {
         /// The file.
         file: PathBuf,
         /// What SQLite found.

@@ -201,21 +201,16 @@ pub fn restore(directory: impl Into<PathBuf>, backup: &Path) -> Result<Option<Pa
     let directory = Directory::new(directory);
     directory.create()?;
     let _lock = directory.lock()?;
-    let failed = OpenError::sqlite(backup);
-    fs::metadata(backup).map_err(OpenError::unusable(backup))?;
-    let source = schema::open_to_read(backup)?;
-    if schema::check_version(&source, backup, MIGRATIONS.len())? == 0 {
-        return Err(OpenError::Foreign { file: backup.to_owned() });
-    }
-    if let Some(problem) = schema::quick_check(&source).map_err(&failed)? {
-        return Err(OpenError::Corrupt { file: backup.to_owned(), problem });
-    }
+    let source = open_backup(backup).map_err(|error| match error {
+        OpenError::Corrupt { file, problem } => OpenError::Backup { file, problem },
+        other => other,
+    })?;
     let copy = directory.path().join("history.sqlite.restoring");
     let _ = fs::remove_file(&copy);
     let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&copy);
     let created = created.map_err(OpenError::unusable(&copy))?;
     // The WAL of the backup, if it has one, is copied too.
-    source.execute("VACUUM INTO ?1", [copy.to_string_lossy()]).map_err(&failed)?;
+    source.execute("VACUUM INTO ?1", [copy.to_string_lossy()]).map_err(OpenError::sqlite(backup))?;
     let mark = || {
         let connection = schema::open_plain(&copy)?;
         run::mark_restored(&connection)?;
@@ -228,6 +223,19 @@ pub fn restore(directory: impl Into<PathBuf>, backup: &Path) -> Result<Option<Pa
     fs::rename(&copy, &file).map_err(OpenError::unusable(&file))?;
     directory.sync().map_err(OpenError::unusable(&file))?;
     Ok(aside)
+}
+
+/// Opens a backup, if all of it can be read.
+fn open_backup(backup: &Path) -> Result<Connection, OpenError> {
+    fs::metadata(backup).map_err(OpenError::unusable(backup))?;
+    let source = schema::open_to_read(backup)?;
+    if schema::check_version(&source, backup, MIGRATIONS.len())? == 0 {
+        return Err(OpenError::Foreign { file: backup.to_owned() });
+    }
+    match schema::quick_check(&source).map_err(OpenError::sqlite(backup))? {
+        Some(problem) => Err(OpenError::Corrupt { file: backup.to_owned(), problem }),
+        None => Ok(source),
+    }
 }
 
 /// Moves a history aside, so that the next process that opens it begins a new one. The result is where it is now; `None` if there was none.

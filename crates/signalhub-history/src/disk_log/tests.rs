@@ -330,8 +330,10 @@ async fn files_are_for_their_owner_only() {
 #[tokio::test]
 async fn a_directory_without_a_parent_is_refused() {
     let directory = TemporaryDirectory::new();
-    let error = DiskLog::open(DiskOptions::new(directory.path().join("none/history"))).unwrap_err();
-    assert!(matches!(error, OpenError::Unusable { .. }), "{error}");
+    let path = directory.path().join("none/history");
+    let error = DiskLog::open(DiskOptions::new(&path)).unwrap_err();
+    assert!(matches!(&error, OpenError::NoParent { path: refused } if *refused == path), "{error}");
+    assert!(error.to_string().ends_with("none/history: the directory above it does not exist, and is not created"));
 }
 
 #[tokio::test]

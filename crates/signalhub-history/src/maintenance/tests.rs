@@ -155,7 +155,7 @@ async fn what_is_no_backup_is_not_restored() {
     check("this is a database of another program");
     fs::write(&backup, "a text that is long enough to be taken for the header of a database, but is none at all: no.")
         .unwrap();
-    check("the history is damaged");
+    check("expected a backup of a history: file is not a database");
     Connection::open(directory.path().join("other")).unwrap().execute_batch("CREATE TABLE t (c)").unwrap();
     fs::rename(directory.path().join("other"), &backup).unwrap();
     check("this is a database of another program");

@@ -83,7 +83,7 @@ pub enum HistoryError {
     #[error("\"history.store\" is \"disk\": expected \"history.directory\", the path of a directory")]
     NoDirectory,
     /// It cannot be opened.
-    #[error(transparent)]
+    #[error("the history (history.directory) cannot be opened: {0}")]
     Open(#[from] OpenError),
     /// The runtime ended meanwhile.
     #[error("the history was not opened")]

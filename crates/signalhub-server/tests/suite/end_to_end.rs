@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::common::certificate::Files;
 use crate::common::{Running, configuration, send};
 use bytes::Bytes;
 use http::Request;
@@ -216,4 +217,14 @@ async fn a_connection_ends_with_its_token() {
 #[tokio::test]
 async fn a_node_without_a_key_does_not_start() {
     assert!(matches!(Node::bind(&Configuration::default()).await, Err(StartError::NoSecret)));
+}
+
+#[tokio::test]
+async fn a_node_whose_history_cannot_be_opened_names_the_key_and_does_not_start() {
+    let files = Files::new();
+    let directory = files.folder().join("none/history");
+    let settings = format!("[history]\nstore = \"disk\"\ndirectory = \"{}\"", directory.display());
+    let error = Node::bind(&configuration(&settings)).await.err().unwrap().to_string();
+    let expected = "the history (history.directory) cannot be opened: ";
+    assert!(error.starts_with(expected) && error.contains("the directory above it does not exist"), "{error}");
 }
