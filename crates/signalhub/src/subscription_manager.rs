@@ -119,7 +119,7 @@ impl SubscriptionMethods {
     /// Returns the subscriptions of a client, which is attached to the broker with the scope of its identity first if it was not yet.
     fn attached<'a>(&self, subscribed: &'a mut Subscribed, client: &Client) -> Result<&'a mut Subscriptions, HubError> {
         if let Subscribed::Nothing = subscribed {
-            let subscriber = ClientSubscriber::new(client);
+            let subscriber = ClientSubscriber::new(client, Reference::Null);
             *subscribed = Subscribed::Plain(self.broker.attach(subscriber, self.scope(&client.identity())?));
         }
         subscribed.get_mut().ok_or_else(|| HubError::disconnected("the connection has ended"))
@@ -169,19 +169,11 @@ struct ClientSubscriber {
     protocol: Protocol,
     reference: Reference,
     outbound: Outbound,
-    /// The positions of what it was sent, if it gets positions.
-    sent: Option<Arc<SentPositions>>,
 }
 
 impl ClientSubscriber {
-    fn new(client: &Client) -> Self {
-        let (protocol, outbound) = (client.protocol(), client.outbound().clone());
-        Self { protocol, reference: Reference::Null, outbound, sent: None }
-    }
-
-    /// A client that has used `since`.
-    fn with_positions(client: &Client, sent: Arc<SentPositions>) -> Self {
-        Self { reference: Reference::Position, sent: Some(sent), ..Self::new(client) }
+    fn new(client: &Client, reference: Reference) -> Self {
+        Self { protocol: client.protocol(), reference, outbound: client.outbound().clone() }
     }
 
     fn encoding(&self) -> EncodingKey {
@@ -199,7 +191,6 @@ impl Subscriber for ClientSubscriber {
     }
 
     fn offer(&self, delivery: &Delivery) -> Offered {
-        let _sent = self.sent.as_ref().map(|sent| sent.note([delivery]));
         let bytes = delivery.encoded(self.encoding(), |delivery| self.render(delivery));
         if bytes.is_empty() {
             return Offered::Accepted;
@@ -208,7 +199,6 @@ impl Subscriber for ClientSubscriber {
     }
 
     fn offer_all(&self, deliveries: &Deliveries) -> Offered {
-        let _sent = self.sent.as_ref().map(|sent| sent.note(deliveries.each().iter().map(Arc::as_ref)));
         let render = |delivery: &Delivery| self.render(delivery);
         if deliveries.audience() == Audience::One {
             let frames = deliveries.each().iter().map(|delivery| delivery.encoded(self.encoding(), render));
@@ -227,6 +217,38 @@ impl Subscriber for ClientSubscriber {
                 signalhub_connections::Flushed::Ended => Flushed::Ended,
             }
         }))
+    }
+}
+
+/// A client that has used `since`, as a subscriber of the broker.
+struct ResumingSubscriber {
+    client: ClientSubscriber,
+    sent: Arc<SentPositions>,
+}
+
+impl ResumingSubscriber {
+    fn new(client: &Client, sent: Arc<SentPositions>) -> Self {
+        Self { client: ClientSubscriber::new(client, Reference::Position), sent }
+    }
+}
+
+impl Subscriber for ResumingSubscriber {
+    fn prefetch(&self) {
+        self.client.prefetch();
+    }
+
+    fn offer(&self, delivery: &Delivery) -> Offered {
+        let _sent = self.sent.note([delivery]);
+        self.client.offer(delivery)
+    }
+
+    fn offer_all(&self, deliveries: &Deliveries) -> Offered {
+        let _sent = self.sent.note(deliveries.each().iter().map(Arc::as_ref));
+        self.client.offer_all(deliveries)
+    }
+
+    fn flushed(&self) -> Option<Flushing> {
+        self.client.flushed()
     }
 }
 

@@ -15,7 +15,7 @@ use signalhub_events::{
 use time::OffsetDateTime;
 
 use super::render::{self, Reference};
-use super::{ClientSubscriber, check_room, refused};
+use super::{ResumingSubscriber, check_room, refused};
 use crate::calls::caller::Caller;
 use crate::clients::client::Client;
 use crate::clients::subscribed::{ReplayToken, ResumeProgress, ResumedEvent, Resuming, SentPositions, Subscribed};
@@ -80,7 +80,7 @@ fn with_positions<'a>(subscribed: &'a mut Subscribed, caller: &Caller) -> Result
         && let Subscribed::Plain(mut subscriptions) = std::mem::take(subscribed)
     {
         let sent = Arc::<SentPositions>::default();
-        subscriptions.replace_subscriber(ClientSubscriber::with_positions(caller.client(), Arc::clone(&sent)));
+        subscriptions.replace_subscriber(ResumingSubscriber::new(caller.client(), Arc::clone(&sent)));
         *subscribed = Subscribed::Resuming(Box::new(Resuming { subscriptions, events: Vec::new(), sent }));
     }
     subscribed.resuming().ok_or_else(|| HubError::disconnected("the connection has ended"))
