@@ -17,7 +17,10 @@ fn a_part_that_fails_fails_the_report() {
     let output = |text: &str, succeeded| Output { text: text.to_owned(), succeeded };
     let mut report = Report::new(&Options { kills: 3, seed: 7 });
     report.simulation(&output("running 1 test\ntest a ... simulation of histories: runs=5 lost=0\n", true));
-    let store = output("test disk_log::tests::a_b ... ok\ntest names::tests::c ... ok\ntest child ... ok\n", true);
+    let store = output(
+        "test disk_log::tests::a_b ... ok\ntest names::tests::c ... ok\ntest child ... ok\ntest src/lib.rs - (line 8) ... ok\n",
+        true,
+    );
     report.disk(&store, &output("# Subtest\n    ok 1 - c\n    ok 2 - d # SKIP cc is missing\nok 1 - suite\n", true));
     assert!(report.succeeded());
     assert!(report.text().contains("\n| runs | lost |\n|---|---|\n| 5 | 0 |\n"), "{}", report.text());
