@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::ErrorCode;
+use rusqlite::{Error, ErrorCode};
 
 /// Why a history on disk cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -82,14 +82,19 @@ impl OpenError {
         move |error| Self::Unusable { path, error }
     }
 
-    pub(crate) fn sqlite(file: &Path) -> impl Fn(rusqlite::Error) -> Self + use<> {
+    pub(crate) fn sqlite(file: &Path) -> impl Fn(Error) -> Self + use<> {
         let file = file.to_owned();
         move |error| {
             let (file, problem) = (file.clone(), error.to_string());
-            match error.sqlite_error_code() {
-                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt { file, problem },
-                _ => Self::Failed { file, problem },
-            }
+            let is_damaged = match error {
+                // A value that was not written by this program.
+                Error::InvalidColumnType(..)
+                | Error::FromSqlConversionFailure(..)
+                | Error::IntegralValueOutOfRange(..)
+                | Error::Utf8Error(..) => true,
+                _ => matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)),
+            };
+            if is_damaged { Self::Corrupt { file, problem } } else { Self::Failed { file, problem } }
         }
     }
 }

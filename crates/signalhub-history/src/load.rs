@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Error, Row};
 use signalhub_events::{Epoch, EventId, EventName, Fingerprint, Idempotency, IdempotencyKey, Position, StoredPublish};
 
 use crate::blocks::{Blocks, Removed, Written, millis};
@@ -31,6 +31,15 @@ pub(crate) struct Loaded {
     pub(crate) below: Vec<(i64, Removed)>,
 }
 
+/// The largest offset, and the largest number of a row or a name, that a file has which is not damaged: no server gets this far.
+const LARGEST: i64 = 1 << 62;
+
+/// Reads an offset, or the number of a row or a name. A damaged one must not make the numbers behind it overflow.
+fn counted(row: &Row<'_>, index: usize) -> rusqlite::Result<i64> {
+    let value = row.get(index)?;
+    if (0..=LARGEST).contains(&value) { Ok(value) } else { Err(Error::IntegralValueOutOfRange(index, value)) }
+}
+
 /// A row without its texts.
 struct Scanned {
     row: i64,
@@ -44,7 +53,7 @@ struct Scanned {
 
 impl Scanned {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let unsigned = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(i64::cast_unsigned));
+        let unsigned = |index| Ok::<_, Error>(row.get::<_, Option<i64>>(index)?.map(i64::cast_unsigned));
         let (boot, serial) = (unsigned(4)?, unsigned(5)?);
         let key = row.get_ref(7)?.as_blob_or_null()?.and_then(|key| key.try_into().ok());
         let idempotency = unsigned(6)?.zip(key).map(|(fingerprint, key)| Idempotency {
@@ -52,9 +61,9 @@ impl Scanned {
             fingerprint: Fingerprint::new(fingerprint),
         });
         Ok(Self {
-            row: row.get(0)?,
+            row: counted(row, 0)?,
             number: row.get(1)?,
-            offset: row.get::<_, i64>(2)?.cast_unsigned(),
+            offset: counted(row, 2)?.cast_unsigned(),
             at: row.get(3)?,
             id: boot.zip(serial).map(|(boot, serial)| EventId::new(Epoch::new(boot), serial)),
             idempotency,
@@ -152,12 +161,13 @@ impl Loaded {
 
 fn read_names(connection: &Connection, options: &DiskOptions) -> rusqlite::Result<HashMap<i64, Reading>> {
     let mut statement = connection.prepare("SELECT n, name, epoch, first, next FROM name")?;
-    let unsigned = |row: &Row<'_>, index| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.cast_unsigned());
+    let offset = |row: &Row<'_>, index| Ok::<_, Error>(counted(row, index)?.cast_unsigned().max(1));
     let names = statement.query_map([], |row| {
         let name = EventName::from(row.get_ref(1)?.as_str()?);
-        let (epoch, first, next) = (Epoch::new(unsigned(row, 2)?), unsigned(row, 3)?.max(1), unsigned(row, 4)?.max(1));
+        let epoch = Epoch::new(row.get::<_, i64>(2)?.cast_unsigned());
+        let (first, next) = (offset(row, 3)?, offset(row, 4)?);
         let blocks = Blocks::new(first, &options.limits_of(&name));
-        Ok((row.get(0)?, Reading { name, epoch, first, next, blocks }))
+        Ok((counted(row, 0)?, Reading { name, epoch, first, next, blocks }))
     })?;
     names.collect()
 }

@@ -116,7 +116,7 @@ impl Names {
 
     /// How many events were written since the history began, whether they are stored or were removed.
     pub(crate) fn written(&self) -> u64 {
-        self.all.iter().map(|name| name.position().offset()).sum()
+        self.all.iter().fold(0, |written, name| written.saturating_add(name.position().offset()))
     }
 
     /// Adds a name from the file. Whether it is declared is not known yet: it counts as undeclared until it is admitted as declared.

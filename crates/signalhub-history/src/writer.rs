@@ -130,7 +130,7 @@ impl Writer {
             return self.fail(&error, batch.into_appends());
         }
         self.next_row = self.next_row.saturating_add_unsigned(batch.len() as u64);
-        self.written += batch.len() as u64;
+        self.written = self.written.saturating_add(batch.len() as u64);
         // Before the publishers are told, so that the next open notices if one of these is missing.
         self.lock.set_written(self.written);
         self.unchecked_bytes += batch.bytes();

@@ -1,6 +1,7 @@
 use super::*;
 use crate::schema::{self, MIGRATIONS};
-use crate::testing::TemporaryDirectory;
+use crate::testing::{TemporaryDirectory, append_some, open};
+use crate::{DiskLog, OpenError};
 
 /// The first offset, the next one, the number of rows below the first one, of a file with these rows of one name.
 fn load(first: u64, next: u64, offsets: &[u64]) -> (u64, u64, usize) {
@@ -61,4 +62,25 @@ fn the_times_of_keys_may_be_in_the_future() {
     check(9_001, true, Some(999));
     check(9_000, true, None);
     check(20_000, true, Some(0));
+}
+
+#[tokio::test]
+async fn a_file_with_values_that_no_server_writes_is_damaged() {
+    for change in [
+        "UPDATE name SET next = -1",
+        "UPDATE name SET first = 9223372036854775807",
+        "UPDATE name SET n = 9223372036854775807",
+        "UPDATE name SET epoch = 'x'",
+        "UPDATE name SET name = x'ff'",
+        "UPDATE event SET o = -1 WHERE s = 3",
+        "UPDATE event SET o = 9223372036854775807 WHERE s = 3",
+        "UPDATE event SET s = 9223372036854775807 WHERE s = 3",
+        "UPDATE run SET node = x'ff'",
+    ] {
+        let directory = TemporaryDirectory::new();
+        append_some(&open(directory.options()), "a", 3).await;
+        assert_ne!(Connection::open(directory.file()).unwrap().execute(change, []).unwrap(), 0, "{change}");
+        let error = DiskLog::open(directory.options()).unwrap_err();
+        assert!(matches!(error, OpenError::Corrupt { .. }), "{change}: {error}");
+    }
 }
