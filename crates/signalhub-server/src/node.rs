@@ -1,7 +1,7 @@
 //! A running server: the hub, the publish API and the broker between them.
 
 pub(crate) mod dialects;
-mod history;
+pub(crate) mod history;
 mod listeners;
 
 use std::io;

@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ClientCertificates, Configuration, DefaultGrants, Listener, Maximum, Nearness, PublishClient, TicketClients,
+    ClientCertificates, Configuration, DefaultGrants, HistoryStore, Listener, Maximum, Nearness, PublishClient,
+    TicketClients,
 };
 
 /// How long official clients wait for a message before they take the connection for lost (`serverTimeoutInMilliseconds`).
@@ -39,6 +40,7 @@ pub(crate) fn warnings(configuration: &Configuration, open_files: Option<usize>)
         .chain(expiries)
         .chain(asked)
         .chain(smc_warnings(configuration))
+        .chain(history_warnings(configuration))
         .chain(descriptors)
         .collect()
 }
@@ -127,6 +129,16 @@ fn smc_warnings(configuration: &Configuration) -> Vec<String> {
             .to_owned()
     });
     accounts.into_iter().chain(versions).collect()
+}
+
+fn history_warnings(configuration: &Configuration) -> Vec<String> {
+    let history = &configuration.history;
+    let unused = (history.directory.is_some() && history.store != HistoryStore::Disk)
+        .then(|| "history.directory is set and history.store is not \"disk\": no event will be on disk".to_owned());
+    let patterns = history.overrides.0.keys().filter(|name| name.as_str().ends_with('*')).map(|name| {
+        format!("history.overrides has \"{name}\": it will apply to the event of exactly this name, as there are no patterns")
+    });
+    unused.into_iter().chain(patterns).collect()
 }
 
 fn issuer_warnings(configuration: &Configuration) -> Vec<String> {

@@ -25,6 +25,14 @@ pub(super) async fn open(configuration: &Configuration) -> Result<History, Histo
     }
 }
 
+/// Refuses settings with which the history cannot be opened. It touches no file.
+pub(crate) fn check(configuration: &Configuration) -> Result<(), HistoryError> {
+    match configuration.history.store {
+        HistoryStore::Off | HistoryStore::Memory => Ok(()),
+        HistoryStore::Disk => disk_options(&configuration.history, &configuration.publish).map(drop),
+    }
+}
+
 fn memory_limits(settings: &HistorySettings) -> HistoryLimits {
     let mut limits = HistoryLimits::default();
     limits.each = with(limits.each, all(settings));

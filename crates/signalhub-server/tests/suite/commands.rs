@@ -218,6 +218,7 @@ async fn commands_exit_with_what_came_of_them() {
     let rows: &[Row<'_>] = &[
         (&["--help"], &none, 0, "Usage"),
         (&["--version"], &none, 0, "signalhub "),
+        (&["config", "check", "--set", "history.store=disk"], &none, 1, "expected \"history.directory\""),
         (&["config", "check", "--set", "listen.public=0.0.0.0:0"], &none, 1, "0.0.0.0:0 (listen.public) without"),
         (&["config", "check", "--set", "listen.internal=0.0.0.0:0"], &none, 1, "0.0.0.0:0 (listen.internal) without"),
         (&["config", "check", "--set", "publish.listen=0.0.0.0:0"], &none, 1, "0.0.0.0:0 (publish.listen) without"),

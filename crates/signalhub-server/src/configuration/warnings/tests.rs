@@ -31,6 +31,8 @@ fn each_harmful_setting_is_one_sentence_that_names_its_key() {
             "[hub]\nstateful_reconnect = true\nstateful_reconnect_buffer_size = \"17MiB\"",
             "hub.stateful_reconnect_buffer_size",
         ),
+        ("[history]\ndirectory = \"/var/lib/hub\"", "history.directory is set and history.store is not"),
+        ("[history]\noverrides = { \"portos.*\" = { events = 5 } }", "history.overrides has \"portos.*\""),
         ("[[auth.issuers]]\nissuer = \"a\"\npem = \"a.pem\"", "auth.issuers[0] has no audience"),
         (
             "[[auth.issuers]]\nissuer = \"a\"\njwks = \"a.json\"\naudience = \"hub\"\nroles_claim = \"roles\"\n\
