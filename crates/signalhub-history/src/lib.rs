@@ -33,6 +33,7 @@ mod row;
 mod run;
 mod schema;
 mod shared;
+mod shared_pages;
 mod store;
 #[cfg(test)]
 mod testing;

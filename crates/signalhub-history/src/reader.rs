@@ -10,6 +10,7 @@ use crate::error::OpenError;
 use crate::row::{self, content_bytes};
 use crate::schema;
 use crate::shared::Shared;
+use crate::shared_pages::SharedPages;
 
 /// How many connections are kept for the next reads.
 const IDLE: usize = 8;
@@ -23,12 +24,13 @@ pub(crate) struct Readers {
     shared: Arc<Shared>,
     /// How many may read at the same time.
     turns: Arc<Semaphore>,
+    pages: SharedPages,
 }
 
 impl Readers {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let most = shared.options.replays.clamp(1, Semaphore::MAX_PERMITS);
-        Self { shared, turns: Arc::new(Semaphore::new(most)) }
+        Self { shared, turns: Arc::new(Semaphore::new(most)), pages: SharedPages::default() }
     }
 
     /// Opens the first connection. While one is open, SQLite keeps what it needs to read when the writer has to close its own.
@@ -40,8 +42,18 @@ impl Readers {
         Ok(())
     }
 
-    /// Reads a page on a thread that may block.
+    /// Reads a page, unless it was read a moment ago.
     pub(crate) async fn read(&self, range: ReadRange) -> Result<Page, LogUnavailable> {
+        let epoch = self.shared.state().names.get(&range.name).map(|name| name.epoch);
+        let Some(epoch) = epoch else { return self.read_now(range).await };
+        // Offsets have no holes, so the same page is asked for with the same range, whatever the latest event is.
+        let through = range.through.min(range.after.saturating_add(range.most as u64));
+        let range = ReadRange::new(range.name, range.after, through, range.most);
+        self.pages.get(epoch, range, async |range| self.read_now(range).await).await
+    }
+
+    /// Reads a page on a thread that may block.
+    async fn read_now(&self, range: ReadRange) -> Result<Page, LogUnavailable> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| LogUnavailable)?;
         let shared = Arc::clone(&self.shared);
         let read = move || {

@@ -69,3 +69,30 @@ async fn a_closed_history_gives_no_page() {
     log.close();
     assert_eq!(log.read(ReadRange::new("a".into(), 0, 10, 10)).await, Err(LogUnavailable));
 }
+
+#[tokio::test(start_paused = true)]
+async fn readers_that_ask_within_a_second_share_a_page() {
+    let directory = TemporaryDirectory::new();
+    let log = open(directory.options());
+    append_some(&log, "a", 100).await;
+    let range = |through| ReadRange::new("a".into(), 10, through, 50);
+    let is_same = |one: &Page, other: &Page| Arc::ptr_eq(&one.events[0].1, &other.events[0].1);
+    let (one, other) = tokio::join!(log.read(range(100)), log.read(range(100)));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert!(is_same(&one, &other));
+    append_some(&log, "a", 1).await;
+    assert!(is_same(&one, &log.read(range(101)).await.unwrap()), "the latest event is not in the page");
+    tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    assert!(!is_same(&one, &log.read(range(101)).await.unwrap()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_ends_early_is_not_shared() {
+    let directory = TemporaryDirectory::new();
+    let log = open(directory.options());
+    append_some(&log, "a", 3).await;
+    let range = || ReadRange::new("a".into(), 0, 10, 50);
+    assert_eq!(log.read(range()).await.unwrap().events.len(), 3);
+    append_some(&log, "a", 2).await;
+    assert_eq!(log.read(range()).await.unwrap().events.len(), 5);
+}
