@@ -44,10 +44,11 @@ impl Readers {
 
     /// Reads a page, unless it was read a moment ago.
     pub(crate) async fn read(&self, range: ReadRange) -> Result<Page, LogUnavailable> {
-        let epoch = self.shared.state().names.get(&range.name).map(|name| name.epoch);
-        let Some(epoch) = epoch else { return self.read_now(range).await };
+        let name = self.shared.state().names.get(&range.name).map(|name| (name.epoch, name.blocks.first()));
+        let Some((epoch, first)) = name else { return self.read_now(range).await };
         // Offsets have no holes, so the same page is asked for with the same range, whatever the latest event is.
-        let through = range.through.min(range.after.saturating_add(range.most as u64));
+        let before = range.after.max(first.saturating_sub(1));
+        let through = range.through.min(before.saturating_add(range.most as u64));
         let range = ReadRange::new(range.name, range.after, through, range.most);
         self.pages.get(epoch, range, async |range| self.read_now(range).await).await
     }
