@@ -74,11 +74,11 @@ pub struct HistoryCounts {
     pub bytes: u64,
     /// The names that have a history.
     pub names: u64,
-    /// The events that were removed because of [`HistoryLimits::events`].
+    /// The events that were removed because of [`NameLimits::events`].
     pub trimmed_by_events: u64,
-    /// The events that were removed because of [`HistoryLimits::bytes`].
+    /// The events that were removed because of [`NameLimits::bytes`].
     pub trimmed_by_bytes: u64,
-    /// The events that were removed because of [`HistoryLimits::age`].
+    /// The events that were removed because of [`NameLimits::age`].
     pub trimmed_by_age: u64,
     /// The events that were removed because of [`HistoryLimits::total_bytes`].
     pub trimmed_by_total: u64,
