@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use time::OffsetDateTime;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
 use super::fan_out::Matched;
@@ -118,22 +118,13 @@ impl Core {
     ) -> Result<Published, PublishError> {
         let shard = self.shards.shard_of(&event.name);
         let queue = &self.queues[shard];
-        let in_flight = Arc::clone(&self.in_flight).acquire_many_owned(bytes_in_flight(&event)).await;
-        let in_flight = in_flight.map_err(|_| PublishError::Closed)?;
+        let in_flight = self.in_flight(&event).await?;
         let slot = queue.sender.reserve().await.map_err(|_| PublishError::Closed)?;
         let mut offsets = queue.lock();
         let position = Position::new(self.run, self.next_offset(&mut offsets.declared, &event.name));
         let keep = if let Kept::Memory(_) = self.kept { Keep::Yes } else { Keep::No };
-        let found = self.show(shard, &mut offsets, position, &event, keep);
-        let receipt = Receipt { id, position, matched: found.len(), repeat: Repeat::No };
-        let (tracked, tracker) = options.tracking.start(&found);
-        slot.send(Matched { delivery: Delivery::new(event, position), found, in_flight, tracker });
-        drop(offsets);
-        if let Some(attempt) = attempt {
-            attempt.published(id, position, Instant::now());
-        }
-        self.count(&receipt);
-        Ok(Published { receipt, tracked })
+        let placed = Placed { id, event, options, attempt, shard, in_flight };
+        Ok(self.offer(placed, offsets, position, keep, |matched| slot.send(matched)))
     }
 
     /// Publishes an event that a store keeps: once it is written, it is offered.
@@ -146,30 +137,49 @@ impl Core {
         attempt: Option<Attempt>,
     ) -> Result<Published, PublishError> {
         let shard = self.shards.shard_of(&event.name);
-        let in_flight = Arc::clone(&self.in_flight).acquire_many_owned(bytes_in_flight(&event)).await;
-        let in_flight = in_flight.map_err(|_| PublishError::Closed)?;
+        let in_flight = self.in_flight(&event).await?;
         let slot = self.queues[shard].sender.clone().reserve_owned().await.map_err(|_| PublishError::Closed)?;
-        let (core, written, (tell, told)) = (Arc::clone(self), Arc::clone(&event), oneshot::channel());
+        let (core, (tell, told)) = (Arc::clone(self), oneshot::channel());
+        let placed = Placed { id, event: Arc::clone(&event), options, attempt, shard, in_flight };
         let done = move |result: Result<Position, LogUnavailable>| {
             let published = result.map(|position| {
                 let mut offsets = core.queues[shard].lock();
-                offsets.stored.insert(written.name.clone(), position);
-                let found = core.show(shard, &mut offsets, position, &written, Keep::Yes);
-                let receipt = Receipt { id, position, matched: found.len(), repeat: Repeat::No };
-                let (tracked, tracker) = options.tracking.start(&found);
-                slot.send(Matched { delivery: Delivery::new(written, position), found, in_flight, tracker });
-                drop(offsets);
-                if let Some(attempt) = attempt {
-                    attempt.published(id, position, Instant::now());
-                }
-                core.count(&receipt);
-                Published { receipt, tracked }
+                offsets.stored.insert(placed.event.name.clone(), position);
+                core.offer(placed, offsets, position, Keep::Yes, |matched| drop(slot.send(matched)))
             });
             // The publisher may no longer wait.
             drop(tell.send(published));
         };
         log.append(Append::new(event, options.idempotency, options.durability, done)).await?;
         Ok(told.await.map_err(|_| PublishError::Closed)??)
+    }
+
+    /// Waits until an event may be in flight. One that is larger than all that may be goes alone.
+    async fn in_flight(&self, event: &Event) -> Result<OwnedSemaphorePermit, PublishError> {
+        let bytes = u32::try_from(event.size()).unwrap_or(u32::MAX).clamp(1, IN_FLIGHT);
+        Arc::clone(&self.in_flight).acquire_many_owned(bytes).await.map_err(|_| PublishError::Closed)
+    }
+
+    /// Gives an event to the fan-out, while the offsets of its shard are locked.
+    fn offer(
+        &self,
+        placed: Placed,
+        mut offsets: MutexGuard<'_, Offsets>,
+        position: Position,
+        keep: Keep,
+        send: impl FnOnce(Matched),
+    ) -> Published {
+        let Placed { id, event, options, attempt, shard, in_flight } = placed;
+        let found = self.show(shard, &mut offsets, position, &event, keep);
+        let receipt = Receipt { id, position, matched: found.len(), repeat: Repeat::No };
+        let (tracked, tracker) = options.tracking.start(&found);
+        send(Matched { delivery: Delivery::new(event, position), found, in_flight, tracker });
+        drop(offsets);
+        if let Some(attempt) = attempt {
+            attempt.published(id, position, Instant::now());
+        }
+        self.count(&receipt);
+        Published { receipt, tracked }
     }
 
     /// Finds the subscribers of an event, and adds it to what is kept in memory. The offsets are those of its shard.
@@ -240,14 +250,20 @@ impl Core {
     }
 }
 
+/// An event that has its place in the queue of its shard, and gets a position.
+struct Placed {
+    id: EventId,
+    event: Arc<Event>,
+    options: PublishOptions,
+    attempt: Option<Attempt>,
+    shard: usize,
+    /// The bytes in flight that it holds.
+    in_flight: OwnedSemaphorePermit,
+}
+
 /// Whether an event is kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keep {
     Yes,
     No,
-}
-
-/// An event that is larger than all that may be in flight goes alone.
-fn bytes_in_flight(event: &Event) -> u32 {
-    u32::try_from(event.size()).unwrap_or(u32::MAX).clamp(1, IN_FLIGHT)
 }
