@@ -37,6 +37,15 @@ impl DirectoryLock {
     }
 }
 
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        // A process that this one is just starting has a copy of the file for a moment. Closing the file would leave it locked until then.
+        if let Err(error) = flock(&self.file, FlockOperation::Unlock) {
+            tracing::debug!("the history cannot be unlocked before its file is closed: {error}");
+        }
+    }
+}
+
 impl Directory {
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
@@ -133,3 +142,6 @@ pub(crate) fn boot_id(path: &Path) -> Option<String> {
     let id = text.trim();
     (!id.is_empty()).then(|| id.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

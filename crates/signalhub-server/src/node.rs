@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 
 use self::dialects::DialectListener;
 pub use self::history::HistoryError;
+use self::history::OpenHistory;
 use self::listeners::{internal, public, publishers};
 use crate::configuration::{self as settings, Configuration, DefaultGrants, Events, TicketClients};
 use crate::http_api::admin::AdminApi;
@@ -56,6 +57,7 @@ pub struct Node {
     reloader: Reloader,
     key_expiry: KeyExpiry,
     fetches: KeyFetches,
+    history: OpenHistory,
 }
 
 impl Node {
@@ -73,7 +75,8 @@ impl Node {
         let interval = configuration.tls.reload_interval;
         let reloader = Reloader::new(tls.clone(), verifier.files, mis_keys.clone(), interval);
         let lifecycle = Lifecycle::default();
-        let broker = broker(configuration, history::open(configuration).await?);
+        let (history, open_history) = history::open(configuration).await?;
+        let broker = broker(configuration, history);
         let hub = hub(configuration, broker.clone());
         let guesses = guess_limit(configuration.limits.failed_authentications);
         let endpoint = endpoint(configuration, hub.clone()).authenticate(Arc::clone(&verifier.tokens));
@@ -118,6 +121,7 @@ impl Node {
             reloader,
             key_expiry: KeyExpiry::new(&configuration.publish.clients, SystemTime::now()),
             fetches: verifier.fetches,
+            history: open_history,
         })
     }
 
@@ -157,7 +161,8 @@ impl Node {
     }
 
     /// Serves until `shutdown` completes. Then it reports that it is not ready, waits for `listen.shutdown_delay`, closes the connections of
-    /// the clients, those of dialects as well, and ends. The other listeners serve until the end.
+    /// the clients, those of dialects as well, and ends. The other listeners serve until the end. The history on disk is closed when this
+    /// returns.
     ///
     /// # Errors
     /// When a listener fails.
@@ -172,6 +177,7 @@ impl Node {
             reloader,
             key_expiry,
             fetches,
+            history,
             ..
         } = self;
         let (ended, end) = watch::channel(());
@@ -207,12 +213,14 @@ impl Node {
         });
         let [publishers, internal] = others;
         let serving = async { tokio::join!(public, publishers, internal) };
-        tokio::select! {
+        let result = tokio::select! {
             (public, publishers, internal) = serving => public.and(publishers).and(internal),
             never = reloader.run() => match never {},
             never = key_expiry.run() => match never {},
             never = fetches.run() => match never {},
-        }
+        };
+        history.close().await;
+        result
     }
 }
 

@@ -8,19 +8,39 @@ use signalhub_history::{DiskLog, DiskOptions, OpenError, OpenReport};
 
 use crate::configuration::{ByteSize, Configuration, HistoryOverride, HistorySettings, HistoryStore, Publish};
 
+/// The history on disk that this node has open, if there is one. Dropping it closes the file, even if other tasks still have the
+/// broker: the next node may open it at once.
+#[derive(Debug, Default)]
+pub(super) struct OpenHistory(Option<Arc<DiskLog>>);
+
+impl OpenHistory {
+    /// Writes what waits, and closes the file.
+    pub(super) async fn close(self) {
+        // If the runtime ends meanwhile, the file is closed where the future is dropped.
+        drop(tokio::task::spawn_blocking(move || drop(self)).await);
+    }
+}
+
+impl Drop for OpenHistory {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|log| log.close());
+    }
+}
+
 /// Opens the history.
-pub(super) async fn open(configuration: &Configuration) -> Result<History, HistoryError> {
+pub(super) async fn open(configuration: &Configuration) -> Result<(History, OpenHistory), HistoryError> {
     let settings = &configuration.history;
     match settings.store {
-        HistoryStore::Off => Ok(History::Off),
-        HistoryStore::Memory => Ok(History::Memory(memory_limits(settings))),
+        HistoryStore::Off => Ok((History::Off, OpenHistory::default())),
+        HistoryStore::Memory => Ok((History::Memory(memory_limits(settings)), OpenHistory::default())),
         HistoryStore::Disk => {
             let options = disk_options(settings, &configuration.publish)?;
             // It reads the index of all events.
             let opened = tokio::task::spawn_blocking(|| DiskLog::open(options)).await;
             let log = opened.map_err(|_| HistoryError::Interrupted)??;
             announce(&log.report());
-            Ok(History::Log(Arc::new(log)))
+            let log = Arc::new(log);
+            Ok((History::Log(log.clone()), OpenHistory(Some(log))))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::common::certificate::Files;
 use crate::common::{Answer, KEY, Running, configuration, send};
 use http::Request;
 use http_body_util::Full;
@@ -9,7 +10,7 @@ use serde_json::json;
 use signalhub_client::{Client, Disconnected};
 use signalhub_server::{Node, StartError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 const EVENT: &str = r#"{"e":"portos.licence.activated","p":{}}"#;
 
@@ -155,7 +156,7 @@ async fn a_publish_in_flight_is_answered() {
 
 #[tokio::test]
 async fn an_internal_listener_can_be_elsewhere_or_nowhere() {
-    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut settings = configuration("");
     let internal = format!("[listen]\ninternal = \"{}\"", taken.local_addr().unwrap());
     settings.read_toml("test", &internal).unwrap();
@@ -163,4 +164,21 @@ async fn an_internal_listener_can_be_elsewhere_or_nowhere() {
     assert!(matches!(refused, StartError::ListenInternally { .. }), "{refused}");
     settings.read_toml("test", "[listen]\ninternal = \"\"").unwrap();
     assert_eq!(Node::bind(&settings).await.unwrap().internal_address(), None);
+}
+
+#[tokio::test]
+async fn a_history_can_be_opened_again_when_its_node_has_stopped_or_did_not_start() {
+    let files = Files::new();
+    let settings = format!("[history]\nstore = \"disk\"\ndirectory = \"{}\"", files.folder().display());
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut cannot_start = configuration(&settings);
+    let address = taken.local_addr().unwrap();
+    cannot_start.read_toml("test", &format!("[listen]\ninternal = \"{address}\"")).unwrap();
+    Node::bind(&cannot_start).await.unwrap_err();
+    let node = Running::start(configuration(&settings)).await;
+    // The counts have the broker, and with it the history.
+    let counts = node.counts.clone();
+    node.stop().await;
+    Running::start(configuration(&settings)).await.stop().await;
+    assert_eq!(counts.published(), 0);
 }
