@@ -342,4 +342,4 @@ impl Key {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -42,6 +42,7 @@ mod broker;
 mod catalogue;
 mod delivery;
 mod event;
+mod explain;
 mod filter;
 mod idempotency;
 mod index;
@@ -64,6 +65,7 @@ pub use broker::{
 pub use catalogue::{Catalogue, CatalogueError, UnknownEvents};
 pub use delivery::{Audience, Deliveries, Delivery, EncodingKey};
 pub use event::{Event, EventId};
+pub use explain::{Explained, ExplainedStep, StepOutcome, explain_event, explain_subscriber};
 pub use filter::Filter;
 pub use idempotency::{Fingerprint, Idempotency, IdempotencyCounts, IdempotencyKey, IdempotencyLimits, StoredPublish};
 pub use index::Added;

@@ -134,14 +134,47 @@ impl Grant {
         Self { actions: Some(actions.into_iter().collect()), ..self }
     }
 
+    /// Returns which event names it grants.
+    #[must_use]
+    pub fn event(&self) -> &Pattern {
+        &self.event
+    }
+
+    /// Returns which resources it grants; `None` is any, and none.
+    #[must_use]
+    pub fn resource(&self) -> Option<&Pattern> {
+        self.resource.as_ref()
+    }
+
+    /// Returns which actions it grants; `None` is any, and none.
+    #[must_use]
+    pub fn actions(&self) -> Option<&[Action]> {
+        self.actions.as_deref()
+    }
+
     /// Tells whether it allows the event.
     #[must_use]
     pub fn allows(&self, event: &Event) -> bool {
-        let resource = |pattern: &Pattern| event.resource.as_ref().is_some_and(|name| pattern.matches(name.as_str()));
-        let action = |actions: &Vec<Action>| event.action.is_some_and(|action| actions.contains(&action));
+        self.allows_name(event) && self.allows_resource(event) && self.allows_action(event)
+    }
+
+    /// Tells which of its parts allow the event: the name, the resource, the action.
+    pub(crate) fn parts_that_match(&self, event: &Event) -> (bool, bool, bool) {
+        (self.allows_name(event), self.allows_resource(event), self.allows_action(event))
+    }
+
+    fn allows_name(&self, event: &Event) -> bool {
         self.event.matches(event.name.as_str())
-            && self.resource.as_ref().is_none_or(resource)
-            && self.actions.as_ref().is_none_or(action)
+    }
+
+    fn allows_resource(&self, event: &Event) -> bool {
+        let matches = |pattern: &Pattern| event.resource.as_ref().is_some_and(|name| pattern.matches(name.as_str()));
+        self.resource.as_ref().is_none_or(matches)
+    }
+
+    fn allows_action(&self, event: &Event) -> bool {
+        let contains = |actions: &Vec<Action>| event.action.is_some_and(|action| actions.contains(&action));
+        self.actions.as_ref().is_none_or(contains)
     }
 
     /// Tells whether the filter and the grant have events in common.

@@ -47,7 +47,7 @@ fn names() -> impl Strategy<Value = EventName> {
     select(vec!["changed", "changing", "tickets"]).prop_map(EventName::from)
 }
 
-fn filters() -> impl Strategy<Value = Filter> {
+pub(crate) fn filters() -> impl Strategy<Value = Filter> {
     (names(), resources(), actions()).prop_map(|(event, resource, action)| Filter { event, resource, action })
 }
 
@@ -67,15 +67,15 @@ fn grants() -> impl Strategy<Value = Grant> {
     })
 }
 
-fn all_grants() -> impl Strategy<Value = Grants> {
+pub(crate) fn all_grants() -> impl Strategy<Value = Grants> {
     prop_oneof![Just(Grants::All), vec(grants(), 0..3).prop_map(Grants::Only)]
 }
 
-fn scopes() -> impl Strategy<Value = Scope> {
+pub(crate) fn scopes() -> impl Strategy<Value = Scope> {
     (organisations(), all_grants()).prop_map(|(organisation, grants)| Scope::new(organisation, grants))
 }
 
-fn events() -> impl Strategy<Value = Event> {
+pub(crate) fn events() -> impl Strategy<Value = Event> {
     (names(), resources(), actions(), organisations()).prop_map(|(name, resource, action, organisation)| {
         let mut event = Event::new(name, "{}");
         (event.resource, event.action, event.organisation) = (resource, action, organisation);
