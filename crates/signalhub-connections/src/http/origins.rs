@@ -113,6 +113,17 @@ impl Origins {
         self
     }
 
+    /// Tells whether a request does not come from a web page, or comes from an allowed one. For pages of your own that change
+    /// something: the answer to a refused page must not depend on whether it has done so.
+    pub fn allow_request(&self, head: &Parts) -> bool {
+        let mut origins = head.headers.get_all(ORIGIN).iter();
+        match (origins.next(), origins.next()) {
+            (None, _) => true,
+            (Some(claimed), None) => self.allows(claimed, head),
+            (Some(_), Some(_)) => false,
+        }
+    }
+
     /// Checks the origin of a request, before all other checks. `has_valid_token` tells whether its `Authorization`
     /// header has a valid bearer token; it is called only for other origins.
     pub(crate) fn check(&self, head: &Parts, has_valid_token: impl FnOnce() -> bool) -> OriginCheck {
