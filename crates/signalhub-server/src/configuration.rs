@@ -59,7 +59,7 @@ pub use setting::TableKeyDoc;
 use setting::{Fault, Given, Setting, count};
 pub use smc::{SmcAccount, SmcSessionTracking};
 pub use sources::{ConfigurationError, Place};
-pub(crate) use sources::{KEY_VARIABLE, SHORTEST_KEY, TOKEN_VARIABLE};
+pub(crate) use sources::{KEY_VARIABLE, Places, SHORTEST_KEY, TOKEN_VARIABLE};
 pub use table::Tables;
 pub use tls::{PemFile, ReloadInterval};
 pub use unit::ByteSize;
@@ -91,6 +91,8 @@ macro_rules! configuration {
         #[derive(Clone, Debug, Default)]
         pub struct Configuration {
             $( $(#[doc = $about])+ pub $section: $Section, )+
+            /// Where the keys that are not at their defaults were set.
+            pub(crate) places: Places,
         }
 
         $(
@@ -321,10 +323,16 @@ configuration! {
         /// How many file descriptors are kept free for the rest of the process (on Linux), beside 32 for the internal listener and 32 for `publish.listen`. When there are no others left, the sockets that have been idle for the longest time are closed in favour of new ones.
         file_descriptor_headroom: usize = 64;
     }
-    /// The admin API, on the internal listener.
+    /// The admin API and the console, on the internal listener.
     admin: Admin {
-        /// The token of the admin API, of at least 32 bytes, which operators send as `Authorization: Bearer`. Without it the admin API is off.
+        /// The token of the admin API, of at least 32 bytes, which operators send as `Authorization: Bearer`. Without it nothing can be changed, and only a listener on a loopback address can be read. Development mode makes one.
         token: Option<SigningSecret> = None;
+        /// Whether the internal listener has the console, a page for web browsers.
+        console: bool = true;
+        /// More names under which the internal listener is reached, as `listen.hosts` has them; the public listener does not get these.
+        hosts: Vec<HostName> = Vec::new();
+        /// Whether the admin API and the console show the payloads of events; they do in development mode.
+        show_payloads: bool = false;
     }
     /// Which web pages may use the hub. Pages of the server's own origin always may. So may clients that are not web pages: those that send no `Origin`, or a valid bearer token in `Authorization`.
     cors: Cors {

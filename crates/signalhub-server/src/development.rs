@@ -29,6 +29,7 @@ const PAYLOAD: &str = concat!(
 pub struct Development {
     key: ApiKey,
     token: String,
+    admin_token: SigningSecret,
 }
 
 /// Tells why development mode was not entered.
@@ -81,13 +82,27 @@ impl Development {
         }
         // A page that a developer serves on this machine, or opens from a tool that does, works at once.
         configuration.cors.allow_loopback = true;
+        configuration.places.set_by_development_mode("cors.allow_loopback");
         // A page of another site whose name resolves to this machine (DNS rebinding) is not allowed by these.
         configuration.listen.check_hosts = true;
+        configuration.places.set_by_development_mode("listen.check_hosts");
         configuration.auth.secret = SigningSecret::new(random::<32>()?);
+        configuration.places.set_by_development_mode("auth.secret");
         let made = ApiKey::new(random::<16>()?);
         let key = configuration.publish.keys.first().cloned().or(made).ok_or(getrandom::Error::UNEXPECTED)?;
         if configuration.publish.keys.is_empty() {
             configuration.publish.keys.push(key.clone());
+            configuration.places.set_by_development_mode("publish.keys");
+        }
+        let made = SigningSecret::new(random::<32>()?);
+        let admin_token = configuration.admin.token.clone().or(made).ok_or(getrandom::Error::UNEXPECTED)?;
+        if configuration.admin.token.is_none() {
+            configuration.admin.token = Some(admin_token.clone());
+            configuration.places.set_by_development_mode("admin.token");
+        }
+        if configuration.places.of("admin.show_payloads").is_none() {
+            configuration.admin.show_payloads = true;
+            configuration.places.set_by_development_mode("admin.show_payloads");
         }
         let content = TokenContent {
             user: USER.to_owned(),
@@ -97,11 +112,11 @@ impl Development {
             publish: Vec::new(),
         };
         let token = token::sign(&configuration.auth, &content)?;
-        Ok(Some(Self { key, token }))
+        Ok(Some(Self { key, token, admin_token }))
     }
 
-    /// Writes how to reach the hub and the publish API, with lines that work as pasted; `program` is how the reader calls
-    /// this program.
+    /// Writes how to reach the hub, the publish API and the internal listener, with lines that work as pasted; `program` is how
+    /// the reader calls this program.
     ///
     /// # Errors
     /// When `out` cannot be written to.
@@ -109,6 +124,7 @@ impl Development {
         &self,
         hub: &ReachableAt,
         publish: &ReachableAt,
+        internal: Option<&ReachableAt>,
         program: &str,
         out: &mut impl Write,
     ) -> io::Result<()> {
@@ -125,7 +141,12 @@ impl Development {
         writeln!(out, "with keys that were made at this start and end with it.\n")?;
         writeln!(out, "Hub      {}{HUB_PATH}", hub.url)?;
         writeln!(out, "Token    {token}")?;
-        writeln!(out, "         (user \"{USER}\", valid for {hours} hours)\n")?;
+        writeln!(out, "         (user \"{USER}\", valid for {hours} hours)")?;
+        if let Some(internal) = internal {
+            writeln!(out, "Admin    {}", self.admin_token.reveal())?;
+            writeln!(out, "         (the token of {}/admin/api/v1)", internal.url)?;
+        }
+        writeln!(out)?;
         writeln!(out, "Listen, in another terminal:\n")?;
         writeln!(
             out,

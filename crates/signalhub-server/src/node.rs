@@ -24,7 +24,7 @@ pub use self::history::HistoryError;
 use self::history::OpenHistory;
 use self::listeners::{internal, public, publishers};
 use crate::configuration::{self as settings, Configuration, DefaultGrants, Events, TicketClients};
-use crate::http_api::admin::AdminApi;
+use crate::http_api::admin::{AdminApi, Operated};
 use crate::http_api::counts::{Counts, IssuerCounts};
 use crate::http_api::publish::PublishApi;
 use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
@@ -99,14 +99,25 @@ impl Node {
         let routes = PublicRoutes::new(Arc::clone(&publish), Publishing::Here);
         let publishers = publishers(configuration, tls.as_deref(), routes).await?;
         let place = if publishers.is_some() { Publishing::Elsewhere } else { Publishing::Here };
-        let server = server.otherwise(PublicRoutes::new(publish, place));
-        let mut counts = Counts::new(server.connections(), hub, broker.clone(), refused).with_tls(tls.clone());
+        let server = server.otherwise(PublicRoutes::new(Arc::clone(&publish), place));
+        let mut counts = Counts::new(server.connections(), hub.clone(), broker.clone(), refused).with_tls(tls.clone());
         publishers.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
         counts = counts.with_dialects(dialects.iter().map(DialectListener::counts).collect());
         counts = counts.with_issuers(IssuerCounts::new(auth, verifier.tokens, verifier.fetches.clone()));
         let internal = internal(configuration, tls.as_deref()).await?;
         internal.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
-        let admin = AdminApi::new(configuration, guesses, server.revocations(), mis_keys);
+        let operated = Operated {
+            configuration: Arc::new(configuration.clone()),
+            lifecycle: lifecycle.clone(),
+            counts: counts.clone(),
+            hub,
+            broker,
+            publish,
+            revocations: server.revocations(),
+            reload: reloader.request(),
+            mis_keys,
+        };
+        let admin = AdminApi::new(operated, guesses, internal.as_ref().map(|(_, address)| address.ip()));
         let routes = InternalRoutes::new(lifecycle.clone(), counts.clone(), admin);
         let internal = internal.map(|(server, address)| (server.otherwise(routes), address));
         Ok(Self {

@@ -52,8 +52,13 @@ pub(crate) async fn run(sources: &Sources, arguments: &Arguments) -> Result<(), 
             Some(chain) => ReachableAt::with_certificate(address, chain.path()),
             None => ReachableAt::plain(address),
         });
+        let internal =
+            node.internal_address().map(|address| match certificate.filter(|_| configuration.tls.internal) {
+                Some(chain) => ReachableAt::with_certificate(address, chain.path()),
+                None => ReachableAt::plain(address),
+            });
         let mut text = Vec::new();
-        development.announce(&hub, &publish, &program(), &mut text).map_err(CommandError::no)?;
+        development.announce(&hub, &publish, internal.as_ref(), &program(), &mut text).map_err(CommandError::no)?;
         // The server runs even if its terminal blocks or is closed.
         log::write_with_timeout(io::stdout(), String::from_utf8_lossy(&text).into_owned());
     }

@@ -1,6 +1,7 @@
 //! Where configuration comes from: the file, the environment, and flags.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -146,7 +147,9 @@ impl Configuration {
         (key.set)(self, given).map_err(|fault| {
             let (key, place) = (format!("{name}{}", fault.path), place(fault.place));
             ConfigurationError::Value { key, expected: fault.expected, place }
-        })
+        })?;
+        self.places.0.insert(key.path(), place(None));
+        Ok(())
     }
 }
 
@@ -181,6 +184,24 @@ pub enum Place {
     Variable(String),
     /// A flag.
     Flag(String),
+    /// The server itself made the value at its start.
+    DevelopmentMode,
+}
+
+/// Where keys were set, by their paths, such as `listen.public`. A key that is not in it has its default.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places(BTreeMap<String, Place>);
+
+impl Places {
+    /// Where a key was set; `None` if it has its default.
+    pub(crate) fn of(&self, path: &str) -> Option<&Place> {
+        self.0.get(path)
+    }
+
+    /// Records that development mode has set a key.
+    pub(crate) fn set_by_development_mode(&mut self, path: &str) {
+        self.0.insert(path.to_owned(), Place::DevelopmentMode);
+    }
 }
 
 impl fmt::Display for Place {
@@ -189,6 +210,7 @@ impl fmt::Display for Place {
             Self::Line(file, line) => write!(f, "{file}, line {line}"),
             Self::Variable(name) => write!(f, "environment variable {name}"),
             Self::Flag(name) => write!(f, "--set {name}"),
+            Self::DevelopmentMode => f.write_str("development mode"),
         }
     }
 }

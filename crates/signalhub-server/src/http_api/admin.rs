@@ -1,23 +1,29 @@
-//! The admin API of the internal listener: acts of an operator, with the token of `admin.token`.
+//! The admin API of the internal listener: what operators see and do.
+//!
+//! Each resource is a file of this folder, and each route a line of `routes.rs`.
 
+mod access;
+mod call;
 mod mis_keys;
+mod operated;
 mod revocations;
+mod routes;
 
-use std::time::Duration;
+use std::net::IpAddr;
+use std::sync::Arc;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use http::header::CACHE_CONTROL;
-use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use serde::de::DeserializeOwned;
-use serde_json::error::Category;
-use signalhub::connections::{Body, GuessLimit, RequestBody, Revocations, authorization_token};
-use signalhub_dialects::printfactory::MisKeys;
+use http::{HeaderValue, Request, Response};
+use signalhub::connections::{Body, GuessLimit, RequestBody};
 
+use self::access::{Access, Right};
+use self::call::Call;
+pub(crate) use self::operated::Operated;
+use self::routes::Found;
 use super::not_found;
-use super::problem::{Problem, ProblemCode};
-use super::request_body::{self, BodyLimits};
-use crate::configuration::{ByteSize, Configuration, KeyDigest, SigningSecret};
+use super::problem::Problem;
+use super::request_body::BodyLimits;
+use crate::configuration::ByteSize;
 
 /// The beginning of the paths of the admin API.
 pub(super) const PREFIX: &str = "/admin/api/v1/";
@@ -28,109 +34,47 @@ const LONGEST_BODY: ByteSize = ByteSize::kibibytes(16);
 /// Answers the requests of the admin API.
 #[derive(Debug)]
 pub(crate) struct AdminApi {
-    /// The digest of `admin.token`; `None` if there is none, and then nothing is allowed.
-    token: Option<KeyDigest>,
-    guesses: Option<GuessLimit>,
-    revocations: Revocations,
-    revocation_memory: Duration,
+    access: Access,
     body: BodyLimits,
-    /// The keys of PrintFactory, if the dialect is on.
-    mis_keys: Option<MisKeys>,
+    operated: Arc<Operated>,
 }
 
 impl AdminApi {
-    pub(crate) fn new(
-        configuration: &Configuration,
-        guesses: Option<GuessLimit>,
-        revocations: Revocations,
-        mis_keys: Option<MisKeys>,
-    ) -> Self {
-        let token = configuration.admin.token.as_ref().map(SigningSecret::reveal);
+    /// Makes the API for the internal listener at this address.
+    pub(crate) fn new(operated: Operated, guesses: Option<GuessLimit>, address: Option<IpAddr>) -> Self {
         Self {
-            token: token.map(|token| KeyDigest::of(token.as_bytes())),
-            guesses,
-            revocations,
-            revocation_memory: configuration.auth.revocation_memory,
-            mis_keys,
+            access: Access::new(&operated.configuration, guesses, address),
             body: BodyLimits {
                 size: LONGEST_BODY,
                 size_of: "the admin API",
-                time: configuration.limits.body_timeout,
+                time: operated.configuration.limits.body_timeout,
                 time_of: "limits.body_timeout",
             },
+            operated: Arc::new(operated),
         }
     }
 
-    /// Answers a request whose path begins with [`PREFIX`]. Credentials come first: without them a client learns nothing.
+    /// Answers a request whose path begins with [`PREFIX`].
     pub(super) async fn answer(&self, request: Request<RequestBody>) -> Result<Response<Body>, Problem> {
         let (head, body) = request.into_parts();
-        self.authorize(&head)?;
-        let mut response = match head.uri.path().strip_prefix(PREFIX) {
-            Some("revocations") => {
-                only_post(&head)?;
-                let revocation = revocations::read(read(&head, body, self.body).await?)?;
-                self.revocations.revoke(&revocation, self.revocation_memory).map_err(revocations::refused)?;
-                tracing::info!(kind = revocations::kind(&revocation), "credentials were revoked");
-                no_content()
+        let found = routes::find(&head.method, head.uri.path().strip_prefix(PREFIX).unwrap_or_default());
+        let right = if let Found::Route(route, _) = &found { route.right } else { Right::of(&head.method) };
+        self.access.check(&head, right).await?;
+        let mut response = match found {
+            Found::Route(route, parameter) => {
+                let call = Call { head, body, parameter, limits: self.body };
+                (route.answer)(Arc::clone(&self.operated), call).await?
             }
-            Some("miskeys") => self.answer_mis_keys(&head, body).await?,
-            _ => return not_found("the admin API has /admin/api/v1/revocations and /admin/api/v1/miskeys"),
+            Found::OtherMethods(methods) => return Err(Problem::method_not_allowed(methods)),
+            Found::Nothing => return not_found("the admin API has no such path"),
         };
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(response)
     }
 
-    async fn answer_mis_keys(&self, head: &Parts, body: RequestBody) -> Result<Response<Body>, Problem> {
-        let Some(keys) = &self.mis_keys else {
-            return not_found("the dialect PrintFactory is off (dialects.printfactory.listen)");
-        };
-        match head.method {
-            Method::GET => mis_keys::list(keys.clone()).await,
-            Method::POST => mis_keys::change(keys.clone(), read(head, body, self.body).await?).await,
-            _ => Err(Problem::method_not_allowed("GET, POST")),
-        }
+    /// Checks that the console may be shown: a client can get the right to use it.
+    #[allow(dead_code, reason = "the console follows")]
+    pub(super) fn check_console(&self) -> Result<(), Problem> {
+        self.access.check_configured()
     }
-
-    /// Compares digests, so that the time it takes tells nothing about the token.
-    fn authorize(&self, head: &Parts) -> Result<(), Problem> {
-        let Some(token) = &self.token else {
-            return Err(Problem::new(ProblemCode::Forbidden, "the admin API is off: admin.token is not configured"));
-        };
-        match authorization_token(head) {
-            Some(given) if is_equal(KeyDigest::of(given.as_bytes()), *token) => Ok(()),
-            Some(_) => {
-                Err(Problem::wrong_credentials(self.guesses.as_ref(), head, "the token is not that of admin.token"))
-            }
-            None => Err(Problem::new(
-                ProblemCode::Unauthenticated,
-                "Authorization: Bearer with the token of admin.token is missing",
-            )),
-        }
-    }
-}
-
-fn is_equal(given: KeyDigest, known: KeyDigest) -> bool {
-    verify_slices_are_equal(given.bytes(), known.bytes()).is_ok()
-}
-
-fn only_post(head: &Parts) -> Result<(), Problem> {
-    if head.method == Method::POST { Ok(()) } else { Err(Problem::method_not_allowed("POST")) }
-}
-
-fn no_content() -> Response<Body> {
-    let mut response = Response::new(Body::default());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response
-}
-
-/// Reads the body of a request as JSON, whatever its content type says.
-async fn read<T: DeserializeOwned>(head: &Parts, body: RequestBody, limits: BodyLimits) -> Result<T, Problem> {
-    let body = request_body::read(&head.headers, body, limits).await?;
-    serde_json::from_slice(&body).map_err(|error| {
-        let code = match error.classify() {
-            Category::Data => ProblemCode::InvalidMember,
-            Category::Io | Category::Syntax | Category::Eof => ProblemCode::InvalidJson,
-        };
-        Problem::new(code, error.to_string())
-    })
 }

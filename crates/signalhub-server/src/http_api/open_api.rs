@@ -161,7 +161,8 @@ fn responses() -> Map<String, Value> {
     let batch = json(json!({ "type": "array", "items": outcome }));
     put("200", "A batch: for each item its receipt or its problem, in order", request_id(), batch);
     put("202", "The notification was published", request_id(), json(reference("Receipt")));
-    let of_publish = |code: &ProblemCode| !history_route::ONLY_PROBLEMS.contains(code);
+    let of_publish =
+        |code: &ProblemCode| !history_route::ONLY_PROBLEMS.contains(code) && !ProblemCode::OF_ADMIN.contains(code);
     let codes: Vec<ProblemCode> = ProblemCode::ALL.iter().copied().filter(of_publish).collect();
     problems(&mut responses, &codes);
     responses

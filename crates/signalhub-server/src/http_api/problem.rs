@@ -1,5 +1,6 @@
 //! Problems: the answers to refused requests (RFC 9457).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -17,7 +18,7 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     retry_after: Option<Duration>,
     /// The methods that would be allowed.
-    allowed: Option<&'static str>,
+    allowed: Option<Cow<'static, str>>,
 }
 
 macro_rules! problem_codes {
@@ -83,10 +84,13 @@ problem_codes! {
     InvalidPosition = BAD_REQUEST, "invalid_position", "This is not a position", "Send a `position`, `next` or `last` as it was received, or `earliest`.";
     InvalidIdempotencyKey = BAD_REQUEST, "invalid_idempotency_key", "The idempotency key is not what was expected", "Send one header `Idempotency-Key` of 1 to 255 visible ASCII characters; none for CloudEvents, whose `source` and `id` are the key.";
     InvalidWait = BAD_REQUEST, "invalid_wait", "The publish cannot wait for this", "Send `wait=accepted`, `wait=delivered`, or, if `history.store = \"disk\"`, `wait=durable`.";
+    MissingSelection = BAD_REQUEST, "missing_selection", "Nothing is selected", "Name a user, an organisation or an event; all connections at once are closed by a restart.";
     IncompleteBody = BAD_REQUEST, "incomplete_body", "The body ended early", "Send the whole body.";
     Unauthenticated = UNAUTHORIZED, "unauthenticated", "Credentials are missing or not valid", "Send a known `X-API-Key`, or a valid bearer token in `Authorization`; or, where `tls.client_auth` is set, the certificate of an API client.";
-    Forbidden = FORBIDDEN, "forbidden", "The credentials do not allow this", "Use a token whose claim `publish` covers the event, and name its own organisation; or an API key that may publish the event for the organisation. To read the history, use a token whose grants cover the event, or such a key.";
+    AdminUnauthenticated = UNAUTHORIZED, "admin_unauthenticated", "The token of the admin API is missing or wrong", "Send the token of `admin.token` as `Authorization: Bearer`.";
+    Forbidden = FORBIDDEN, "forbidden", "The credentials do not allow this", "Use a token whose claim `publish` covers the event, and name its own organisation; or an API key that may publish the event for the organisation. To read the history, use a token whose grants cover the event, or such a key. For the admin API, configure `admin.token`, and send no `Origin` of another page.";
     NotFound = NOT_FOUND, "not_found", "There is nothing here", "Check the path.";
+    UnknownConnection = NOT_FOUND, "unknown_connection", "There is no such connection", "Check the id: it is the public one, as lists, logs and the client itself have it. The connection may have ended.";
     NoHistory = NOT_FOUND, "no_history", "The event has no history", "Set `history.store`, or raise `history.names` if the event is undeclared.";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here", "Use a method that the header `Allow` names.";
     BodyTimeout = REQUEST_TIMEOUT, "body_timeout", "The body took too long", "Send the body faster, or a smaller one.";
@@ -97,6 +101,8 @@ problem_codes! {
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The idempotency key belongs to another event", "Repeat an event unchanged, and give another event another key. A key can be used anew after `publish.idempotency_window`.";
     RateLimited = TOO_MANY_REQUESTS, "rate_limited", "Too much is published", "Wait as long as `Retry-After` says, or raise `publish.rate`.";
     TooManyFailures = TOO_MANY_REQUESTS, "too_many_failures", "Too many wrong keys and tokens came from this address", "Wait as long as `Retry-After` says, correct the key or the token, or raise `limits.failed_authentications`.";
+    TooManyLists = TOO_MANY_REQUESTS, "too_many_lists", "Too many lists are being made", "Try again when the others are done.";
+    TooManyTails = TOO_MANY_REQUESTS, "too_many_tails", "Too many live tails are open", "Close another tail of events, in the console or elsewhere.";
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The server is not available", "`detail` tells why, such as that it is stopping. Wait as long as `Retry-After` says and try again.";
     HistoryUnavailable = SERVICE_UNAVAILABLE, "history_unavailable", "The history is not available", "A notification that gets this is not published. Wait as long as `Retry-After` says and try again; the log of the server has the reason.";
 }
@@ -104,16 +110,27 @@ problem_codes! {
 /// How many characters a detail has at most. It may repeat what a client has sent, such as the name of a member.
 const LONGEST_DETAIL: usize = 4096;
 
-/// A server that restarts is back soon, and another server behind the same address may answer at once.
+/// A server that restarts is back soon, and another server behind the same address may answer at once; a list takes less.
 const RETRY_WHEN_UNAVAILABLE: Duration = Duration::from_secs(1);
 
 /// The store of the history is tried again so often.
 const RETRY_WHEN_HISTORY_UNAVAILABLE: Duration = Duration::from_secs(5);
 
+impl ProblemCode {
+    /// Those of the admin API alone.
+    pub(crate) const OF_ADMIN: [Self; 5] = [
+        Self::AdminUnauthenticated,
+        Self::UnknownConnection,
+        Self::MissingSelection,
+        Self::TooManyLists,
+        Self::TooManyTails,
+    ];
+}
+
 impl Problem {
     pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
         let retry_after = match code {
-            ProblemCode::Unavailable => Some(RETRY_WHEN_UNAVAILABLE),
+            ProblemCode::Unavailable | ProblemCode::TooManyLists => Some(RETRY_WHEN_UNAVAILABLE),
             ProblemCode::HistoryUnavailable => Some(RETRY_WHEN_HISTORY_UNAVAILABLE),
             _ => None,
         };
@@ -131,11 +148,17 @@ impl Problem {
         Self { retry_after: Some(after), ..Self::new(ProblemCode::TooManyFailures, detail) }
     }
 
-    /// Counts wrong credentials as a guess of their address, and makes the problem for them.
-    pub(crate) fn wrong_credentials(guesses: Option<&GuessLimit>, head: &Parts, detail: &str) -> Self {
+    /// Counts wrong credentials as a guess of their address, and makes the problem for them, of this code unless there were
+    /// too many.
+    pub(crate) fn wrong_credentials(
+        guesses: Option<&GuessLimit>,
+        head: &Parts,
+        code: ProblemCode,
+        detail: &str,
+    ) -> Self {
         match guesses.map(|limit| limit.count(head)) {
             Some(Err(after)) => Self::too_many_failures(after),
-            Some(Ok(())) | None => Self::new(ProblemCode::Unauthenticated, detail),
+            Some(Ok(())) | None => Self::new(code, detail),
         }
     }
 
@@ -151,7 +174,8 @@ impl Problem {
     }
 
     /// Makes the problem for a method other than those in `allowed`.
-    pub(crate) fn method_not_allowed(allowed: &'static str) -> Self {
+    pub(crate) fn method_not_allowed(allowed: impl Into<Cow<'static, str>>) -> Self {
+        let allowed = allowed.into();
         let problem = Self::new(ProblemCode::MethodNotAllowed, format!("allowed is {allowed}"));
         Self { allowed: Some(allowed), ..problem }
     }
@@ -174,10 +198,10 @@ impl Problem {
         if self.code == ProblemCode::UnsupportedEncoding {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
-        if let Some(allowed) = self.allowed {
-            headers.insert(ALLOW, HeaderValue::from_static(allowed));
+        if let Some(allowed) = self.allowed.as_deref().and_then(|allowed| HeaderValue::from_str(allowed).ok()) {
+            headers.insert(ALLOW, allowed);
         }
-        if self.code == ProblemCode::Unauthenticated {
+        if matches!(self.code, ProblemCode::Unauthenticated | ProblemCode::AdminUnauthenticated) {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response

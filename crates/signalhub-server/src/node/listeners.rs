@@ -130,7 +130,8 @@ pub(super) async fn internal(
     let (server, address) = listen(address.as_str()).await.map_err(failed)?;
     let tls = tls.filter(|_| configuration.tls.internal).map(ListenerTls::tls);
     let server = encrypted(server, tls.as_ref()).map_err(failed)?;
-    Ok(Some((server.limits(common_limits(configuration)).hosts(hosts(configuration)), address)))
+    let hosts = configuration.admin.hosts.iter().fold(hosts(configuration), |hosts, name| name.served_by(hosts));
+    Ok(Some((server.limits(common_limits(configuration)).hosts(hosts), address)))
 }
 
 /// The hosts that are served where hosts are checked: local ones, those of the listeners' addresses, and the configured ones.

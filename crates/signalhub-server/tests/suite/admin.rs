@@ -18,7 +18,8 @@ async fn start(more: &str) -> Running {
 
 /// Sends a request with a token to the internal listener.
 async fn call(node: &Running, method: &str, path: &str, token: Option<&str>, body: &str) -> Answer {
-    let mut request = Request::builder().method(method).uri(format!("{}/admin/api/v1/{path}", node.internal));
+    let request = Request::builder().method(method).uri(format!("{}/admin/api/v1/{path}", node.internal));
+    let mut request = request.header("content-type", "application/json");
     if let Some(token) = token {
         request = request.header("authorization", format!("Bearer {token}"));
     }
@@ -43,7 +44,7 @@ async fn without_its_token_the_admin_api_does_nothing() {
     for token in [None, Some("wrong"), Some(crate::common::KEY), Some(&user), Some(&TOKEN[1..])] {
         for path in ["revocations", "miskeys", "other"] {
             let answer = call(&node, "POST", path, token, r#"{"jti":"a"}"#).await;
-            assert_eq!(answer.verdict(), "401 unauthenticated", "{token:?} {path}");
+            assert_eq!(answer.verdict(), "401 admin_unauthenticated", "{token:?} {path}");
         }
     }
     let public = Request::post(format!("{}/admin/api/v1/revocations", node.url))
@@ -59,7 +60,7 @@ async fn wrong_tokens_are_slowed_down_and_the_right_one_is_still_accepted() {
     for token in ["a", "b", "c", TOKEN] {
         verdicts.push(call(&node, "POST", "revocations", Some(token), r#"{"jti":"a"}"#).await.verdict());
     }
-    assert_eq!(verdicts, ["401 unauthenticated", "401 unauthenticated", "429 too_many_failures", "204 -"]);
+    assert_eq!(verdicts, ["401 admin_unauthenticated", "401 admin_unauthenticated", "429 too_many_failures", "204 -"]);
     node.stop().await;
 }
 
@@ -121,11 +122,43 @@ async fn wrong_requests_of_operators_are_refused() {
 }
 
 #[tokio::test]
+async fn the_admin_api_refuses_foreign_hosts_and_pages() {
+    let mut settings = configuration(&format!("[admin]\ntoken = \"{TOKEN}\"\nhosts = [\"ops.example.com\"]"));
+    settings.listen.check_hosts = true;
+    let node = Running::start(settings).await;
+    let ask = async |url: &str, host: &str, origin: Option<&str>, content_type: &str| {
+        let request = Request::post(format!("{url}/admin/api/v1/revocations")).header("host", host);
+        let request = request.header("authorization", format!("Bearer {TOKEN}")).header("content-type", content_type);
+        let request = origin.into_iter().fold(request, |request, origin| request.header("origin", origin));
+        send(request.body(Full::from(r#"{"jti":"a"}"#)).unwrap()).await
+    };
+    let own = node.internal.strip_prefix("http://").unwrap();
+    for (host, origin, content_type, expected) in [
+        (own, None, "application/json", "204 -"),
+        (own, Some(node.internal.as_str()), "application/json", "204 -"),
+        ("ops.example.com", Some("http://ops.example.com"), "application/json", "204 -"),
+        ("rebound.example", None, "application/json", "421 -"),
+        ("rebound.example", Some("http://rebound.example"), "application/json", "421 -"),
+        (own, Some("http://evil.example"), "application/json", "403 forbidden"),
+        (own, Some("null"), "text/plain", "403 forbidden"),
+        (own, Some(node.url.as_str()), "application/json", "403 forbidden"),
+        (own, None, "text/plain", "415 unsupported_media_type"),
+    ] {
+        let answer = ask(&node.internal, host, origin, content_type).await;
+        assert_eq!(answer.verdict(), expected, "{host} {origin:?} {content_type}");
+        assert!(!answer.headers.contains_key("access-control-allow-origin"));
+    }
+    // The name is for the internal listener alone.
+    assert_eq!(ask(&node.url, "ops.example.com", None, "application/json").await.verdict(), "421 -");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_arrive_is_answered_as_elsewhere() {
     let node = start("[limits]\nbody_timeout = \"100ms\"").await;
     let mut socket = TcpStream::connect(node.internal.strip_prefix("http://").unwrap()).await.unwrap();
     let head = format!(
-        "POST /admin/api/v1/revocations HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\ncontent-length: 9\r\n\r\n"
+        "POST /admin/api/v1/revocations HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n"
     );
     socket.write_all(head.as_bytes()).await.unwrap();
     let mut status = [0; 12];

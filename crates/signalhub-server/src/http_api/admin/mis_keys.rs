@@ -1,19 +1,20 @@
 //! `/admin/api/v1/miskeys`: the keys of PrintFactory, as `signalhub miskey` has them.
 
-use http::Response;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
-use signalhub::connections::Body;
 use signalhub_dialects::printfactory::{KeyChange, KeyFileError, MisKeys, Notifications};
 use time::format_description::well_known::Rfc3339;
 
-use super::no_content;
+use super::call::{Answer, Call, no_content};
+use super::operated::Operated;
 use crate::http_api::problem::{Problem, ProblemCode};
 use crate::http_api::response::json_response;
 
 /// The body of a request.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Request {
+struct Request {
     organisation: String,
     user: String,
     change: Change,
@@ -55,16 +56,24 @@ impl From<Change> for KeyChange {
     }
 }
 
+/// The keys, if the dialect is on.
+fn keys(operated: &Operated) -> Result<MisKeys, Problem> {
+    let off = || Problem::new(ProblemCode::NotFound, "the dialect PrintFactory is off (dialects.printfactory.listen)");
+    operated.mis_keys.clone().ok_or_else(off)
+}
+
 /// Changes the key of a user at once, and answers with a new key, which is not shown again.
-pub(super) async fn change(keys: MisKeys, request: Request) -> Result<Response<Body>, Problem> {
-    let Request { organisation, user, change } = request;
+pub(super) async fn change(operated: Arc<Operated>, call: Call) -> Answer {
+    let keys = keys(&operated)?;
+    let Request { organisation, user, change } = call.json().await?;
     let key = blocking(move || keys.change(&organisation, &user, change.into())).await?;
     tracing::info!(?change, "the key of a user of PrintFactory was changed");
     Ok(key.map_or_else(no_content, |key| json_response(&NewKey { key: key.reveal() })))
 }
 
 /// Lists whose keys there are.
-pub(super) async fn list(keys: MisKeys) -> Result<Response<Body>, Problem> {
+pub(super) async fn list(operated: Arc<Operated>, _: Call) -> Answer {
+    let keys = keys(&operated)?;
     let entries = blocking(move || keys.file().list()).await?;
     let entries = entries.into_iter().map(|entry| Entry {
         organisation: entry.organisation.to_string(),

@@ -1,5 +1,6 @@
 //! `POST /admin/api/v1/revocations`: refuses tokens before they expire.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::Deserialize;
@@ -7,20 +8,30 @@ use signalhub::connections::{Revocation, RevokeError};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::call::{Answer, Call, no_content};
+use super::operated::Operated;
 use crate::http_api::problem::{Problem, ProblemCode};
 
 /// The body of a request: the tokens of a user, or one token.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Request {
+struct Request {
     user: Option<String>,
     organisation: Option<String>,
     before: Option<String>,
     jti: Option<String>,
 }
 
+/// Refuses tokens from now on, and closes the connections that were opened with them.
+pub(super) async fn revoke(operated: Arc<Operated>, call: Call) -> Answer {
+    let revocation = read(call.json().await?)?;
+    operated.revocations.revoke(&revocation, operated.configuration.auth.revocation_memory).map_err(refused)?;
+    tracing::info!(kind = kind(&revocation), "credentials were revoked");
+    Ok(no_content())
+}
+
 /// Reads what is to be revoked. Without `before` these are the tokens that were issued until now.
-pub(super) fn read(request: Request) -> Result<Revocation, Problem> {
+fn read(request: Request) -> Result<Revocation, Problem> {
     let invalid = |detail: &str| Err(Problem::new(ProblemCode::InvalidMember, detail));
     let is_empty = |text: &Option<String>| text.as_deref() == Some("");
     if is_empty(&request.user) || is_empty(&request.organisation) || is_empty(&request.jti) {
@@ -43,11 +54,11 @@ fn time(text: &str) -> Result<SystemTime, time::error::Parse> {
 }
 
 /// What was revoked, for the log. Users and ids of tokens do not stand there.
-pub(super) fn kind(revocation: &Revocation) -> &'static str {
+fn kind(revocation: &Revocation) -> &'static str {
     if let Revocation::Token { .. } = revocation { "token" } else { "user" }
 }
 
-pub(super) fn refused(error: RevokeError) -> Problem {
+fn refused(error: RevokeError) -> Problem {
     let code = match error {
         RevokeError::InTheFuture => ProblemCode::InvalidMember,
         _ => ProblemCode::Unavailable,

@@ -166,7 +166,7 @@ impl Authorizer {
 
     /// Counts wrong credentials, and refuses them.
     fn wrong(&self, head: &Parts, detail: &str) -> Problem {
-        Problem::wrong_credentials(self.guesses.as_ref(), head, detail)
+        Problem::wrong_credentials(self.guesses.as_ref(), head, ProblemCode::Unauthenticated, detail)
     }
 }
 
