@@ -11,6 +11,7 @@ use crate::name::check_length;
 use crate::name::{EventName, NameError, Organisation, ResourceName};
 use crate::position::Epoch;
 use crate::resources::Resources;
+use crate::trace_context::TraceContext;
 
 /// Holds one thing that happened, as it was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct Event {
     pub created: OffsetDateTime,
     /// When it expires. An expired event is not delivered.
     pub expires: Option<OffsetDateTime>,
+    /// The trace that it belongs to, if its publisher named one. A store on disk does not keep it.
+    pub trace: Option<TraceContext>,
     /// The payload: JSON, never read by the broker.
     pub payload: Bytes,
 }
@@ -53,6 +56,7 @@ impl Event {
             node: None,
             created: OffsetDateTime::now_utc(),
             expires: None,
+            trace: None,
             payload: payload.into(),
         }
     }
@@ -93,6 +97,12 @@ impl Event {
         Self { expires: Some(expires), ..self }
     }
 
+    /// Sets the trace that it belongs to.
+    #[must_use]
+    pub fn with_trace(self, trace: Option<TraceContext>) -> Self {
+        Self { trace, ..self }
+    }
+
     /// Checks that none of its names is too long.
     pub(crate) fn check_names(&self) -> Result<(), NameError> {
         check_length(self.name.as_str())?;
@@ -103,8 +113,19 @@ impl Event {
     /// Returns how many bytes of the publisher it holds in memory: its names, its sender and its payload.
     pub(crate) fn size(&self) -> usize {
         // All events of a node share the text of its id.
-        let Self { name, resource, action: _, organisation, sender, id: _, node: _, created: _, expires: _, payload } =
-            self;
+        let Self {
+            name,
+            resource,
+            action: _,
+            organisation,
+            sender,
+            id: _,
+            node: _,
+            created: _,
+            expires: _,
+            trace: _,
+            payload,
+        } = self;
         let names = name.as_str().len()
             + resource.as_ref().map_or(0, |resource| resource.as_str().len())
             + organisation.as_ref().map_or(0, |organisation| organisation.as_str().len());

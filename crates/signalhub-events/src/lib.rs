@@ -56,6 +56,7 @@ mod shards;
 mod subscribe_error;
 mod subscriber;
 mod subscriptions;
+mod trace_context;
 
 pub use action::Action;
 pub use broker::{
@@ -81,3 +82,4 @@ pub use scope::{Grant, Grants, Pattern, PatternError, Scope};
 pub use subscribe_error::SubscribeError;
 pub use subscriber::{Flushed, Flushing, Offered, Subscriber};
 pub use subscriptions::Subscriptions;
+pub use trace_context::{Sampled, SpanId, TraceContext, TraceId};

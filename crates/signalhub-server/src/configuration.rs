@@ -283,6 +283,8 @@ configuration! {
         close_message_on_shutdown: bool = false;
         /// Whether clients read the texts of internal failures.
         enable_detailed_errors: bool = false;
+        /// Whether `OnEvent` has the header `traceparent`, for events that were published with one. Official clients ignore it.
+        trace_header: bool = false;
     }
     /// Limits of the server. Connections beyond a limit are refused with 503, or 429 where one client has too much, and `Retry-After`.
     limits: Limits {

@@ -14,7 +14,7 @@ use signalhub::connections::{
     ExpiredCredentials, GuessLimit, Issuers, Revocations, Tickets, TransportKind, Transports,
 };
 use signalhub::events::{Broker, Catalogue, EventName, Grants, History, IdempotencyLimits, Resources, UnknownEvents};
-use signalhub::{Endpoint, ErrorDetails, Hub, HubOptions, Server, ShutdownMessage};
+use signalhub::{Endpoint, ErrorDetails, Hub, HubOptions, Server, ShutdownMessage, TraceHeader};
 use signalhub_dialects::printfactory::KeyFileError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -325,6 +325,7 @@ fn hub(configuration: &Configuration, broker: Broker) -> Hub {
     let limits = &configuration.hub;
     let details = if limits.enable_detailed_errors { ErrorDetails::Shown } else { ErrorDetails::Hidden };
     let message = if limits.close_message_on_shutdown { ShutdownMessage::Close } else { ShutdownMessage::Omitted };
+    let trace_header = if limits.trace_header { TraceHeader::Sent } else { TraceHeader::Omitted };
     let configure = |options: &mut HubOptions| {
         options.keep_alive_interval = limits.keep_alive_interval;
         options.client_timeout_interval = limits.client_timeout_interval;
@@ -342,6 +343,7 @@ fn hub(configuration: &Configuration, broker: Broker) -> Hub {
         options.shutdown_grace = limits.shutdown_grace;
         options.shutdown_message = message;
         options.error_details = details;
+        options.trace_header = trace_header;
     };
     Hub::builder()
         .events_with_default(broker, default_grants(configuration))

@@ -45,6 +45,6 @@ pub use clients::targets::{Clients, SingleTarget, Target};
 pub use counters::{CallError, RefusedCalls, Replays};
 pub use error::{ErrorDetails, HubError};
 pub use hub::{Hub, HubBuilder};
-pub use options::{HubOptions, ShutdownMessage};
+pub use options::{HubOptions, ShutdownMessage, TraceHeader};
 pub use request::Request;
 pub use subscription_manager::is_grants_claim;

@@ -47,6 +47,9 @@ pub struct HubOptions {
     pub maximum_scanned_events: usize,
     /// How often one client may call methods; calls above the rate are answered with an error. Default: no limit.
     pub invocation_rate: Option<Rate>,
+    /// Whether the invocations of `OnEvent` have the header `traceparent`, for events with a [trace](signalhub_events::Event::trace).
+    /// Default: they do not.
+    pub trace_header: TraceHeader,
     /// How long running calls may continue when the server stops, before their connections end. Default: 3 s.
     pub shutdown_grace: Duration,
     /// Whether clients get a Close message when the server stops. Default: they do not.
@@ -66,6 +69,16 @@ pub enum ShutdownMessage {
     Close,
 }
 
+/// Whether clients get the trace of an event, in the header `traceparent` of its invocation (HubProtocol, Message Headers).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TraceHeader {
+    /// They do not: the original never sends headers.
+    #[default]
+    Omitted,
+    /// They do. Official clients ignore it.
+    Sent,
+}
+
 impl Default for HubOptions {
     fn default() -> Self {
         Self {
@@ -82,6 +95,7 @@ impl Default for HubOptions {
             maximum_replayed_events: 10_000,
             maximum_scanned_events: 1_000_000,
             invocation_rate: None,
+            trace_header: TraceHeader::Omitted,
             shutdown_grace: Duration::from_secs(3),
             shutdown_message: ShutdownMessage::Omitted,
             error_details: ErrorDetails::Hidden,

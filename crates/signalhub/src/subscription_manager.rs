@@ -27,7 +27,8 @@ use crate::calls::parameter::Args;
 use crate::clients::client::Client;
 use crate::clients::subscribed::{SentPositions, Subscribed};
 use crate::error::HubError;
-use render::Reference;
+use crate::options::TraceHeader;
+use render::{Form, Reference};
 use resume::Resumed;
 
 pub use grants::is_grants_claim;
@@ -62,7 +63,7 @@ impl SubscriptionMethods {
         let since = broker::since(&request).map_err(refused)?;
         let filters = broker::filters(request).map_err(refused)?;
         let mut subscribed = caller.client().subscriptions();
-        let subscriptions = self.attached(&mut subscribed, caller.client())?;
+        let subscriptions = self.attached(&mut subscribed, caller)?;
         check_room(caller, subscriptions, &filters)?;
         for filter in &filters {
             subscriptions.check(filter).map_err(refused)?;
@@ -87,7 +88,7 @@ impl SubscriptionMethods {
         let filters = broker::filters(request).map_err(refused)?;
         let mut subscribed = caller.client().subscriptions();
         // If there is nothing to remove, the grants that are read here are kept for later calls.
-        let Ok(subscriptions) = self.attached(&mut subscribed, caller.client()) else { return Ok(()) };
+        let Ok(subscriptions) = self.attached(&mut subscribed, caller) else { return Ok(()) };
         for filter in &filters {
             match subscriptions.scope().check(filter, self.broker.catalogue()) {
                 Ok(()) | Err(SubscribeError::NotGranted(_)) => {}
@@ -117,10 +118,10 @@ impl SubscriptionMethods {
     }
 
     /// Returns the subscriptions of a client, which is attached to the broker with the scope of its identity first if it was not yet.
-    fn attached<'a>(&self, subscribed: &'a mut Subscribed, client: &Client) -> Result<&'a mut Subscriptions, HubError> {
+    fn attached<'a>(&self, subscribed: &'a mut Subscribed, caller: &Caller) -> Result<&'a mut Subscriptions, HubError> {
         if let Subscribed::Nothing = subscribed {
-            let subscriber = ClientSubscriber::new(client, Reference::Null);
-            *subscribed = Subscribed::Plain(self.broker.attach(subscriber, self.scope(&client.identity())?));
+            let subscriber = ClientSubscriber::new(caller, Reference::Null);
+            *subscribed = Subscribed::Plain(self.broker.attach(subscriber, self.scope(&caller.client().identity())?));
         }
         subscribed.get_mut().ok_or_else(|| HubError::disconnected("the connection has ended"))
     }
@@ -154,34 +155,38 @@ fn refused(error: impl std::fmt::Display) -> HubError {
     HubError::new(error.to_string())
 }
 
-/// The key of the encoding that all clients of a protocol share.
-fn encoding(protocol: Protocol, reference: Reference) -> EncodingKey {
-    match (protocol, reference) {
+/// The key of the encoding that all clients with the same form share.
+fn encoding(form: Form) -> EncodingKey {
+    let key = match (form.protocol, form.reference) {
         (Protocol::Json, Reference::Null) => const { EncodingKey::new("hub json") },
         (Protocol::MessagePack, Reference::Null) => const { EncodingKey::new("hub messagepack") },
         (Protocol::Json, Reference::Position) => const { EncodingKey::new("hub json with position") },
         (Protocol::MessagePack, Reference::Position) => const { EncodingKey::new("hub messagepack with position") },
-    }
+    };
+    // Hubs that share a broker may differ in it.
+    key.numbered(match form.trace_header {
+        TraceHeader::Omitted => 0,
+        TraceHeader::Sent => 1,
+    })
 }
 
 /// A client as a subscriber of the broker.
 struct ClientSubscriber {
-    protocol: Protocol,
-    reference: Reference,
+    form: Form,
     outbound: Outbound,
 }
 
 impl ClientSubscriber {
-    fn new(client: &Client, reference: Reference) -> Self {
-        Self { protocol: client.protocol(), reference, outbound: client.outbound().clone() }
+    fn new(caller: &Caller, reference: Reference) -> Self {
+        Self { form: Form::of(caller, reference), outbound: caller.client().outbound().clone() }
     }
 
     fn encoding(&self) -> EncodingKey {
-        encoding(self.protocol, self.reference)
+        encoding(self.form)
     }
 
     fn render(&self, delivery: &Delivery) -> Bytes {
-        render::on_event(self.protocol, self.reference, delivery)
+        render::on_event(self.form, delivery)
     }
 }
 
@@ -227,8 +232,8 @@ struct ResumingSubscriber {
 }
 
 impl ResumingSubscriber {
-    fn new(client: &Client, sent: Arc<SentPositions>) -> Self {
-        Self { client: ClientSubscriber::new(client, Reference::Position), sent }
+    fn new(caller: &Caller, sent: Arc<SentPositions>) -> Self {
+        Self { client: ClientSubscriber::new(caller, Reference::Position), sent }
     }
 }
 

@@ -84,6 +84,12 @@ fn publish() -> Value {
                 &json!({ "type": "string", "maxLength": 128 }),
             ),
             parameter(
+                "traceparent",
+                "header",
+                "The trace that the publish belongs to (W3C Trace Context). One that is malformed is ignored.",
+                &json!({ "type": "string" }),
+            ),
+            parameter(
                 "Idempotency-Key",
                 "header",
                 "Names the publish, so that a repeat of it publishes nothing; visible ASCII, with or without quotes around it. \

@@ -8,6 +8,7 @@ mod idempotency;
 pub(crate) mod publish_body;
 mod rate;
 pub(crate) mod reader;
+mod trace;
 mod wait;
 
 use std::collections::VecDeque;
@@ -23,7 +24,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use signalhub::connections::{Body, Readers};
 use signalhub::events::{
-    Broker, DeliveredCounts, Durability, PublishError, PublishOptions, Published, Repeat, Tracked, Tracking,
+    Broker, DeliveredCounts, Durability, PublishError, PublishOptions, Published, Repeat, TraceContext, Tracked,
+    Tracking,
 };
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -70,12 +72,22 @@ struct Asked {
     /// The header `Idempotency-Key`.
     key: Option<String>,
     wait: Wait,
+    /// The trace of the request.
+    trace: Option<TraceContext>,
+}
+
+/// One notification that was read.
+struct Item<'a> {
+    key: Option<GivenKey<'a>>,
+    trace: Option<TraceContext>,
+    body: PublishBody,
 }
 
 impl Asked {
     fn read(head: &Parts) -> Result<Self, Problem> {
         let media = MediaType::of(&head.headers)?;
-        Ok(Self { media, key: idempotency::header(&head.headers, media)?, wait: wait::read(&head.uri)? })
+        let key = idempotency::header(&head.headers, media)?;
+        Ok(Self { media, key, wait: wait::read(&head.uri)?, trace: trace::of(&head.headers) })
     }
 }
 
@@ -150,8 +162,9 @@ impl PublishApi {
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
     {
-        self.check_phase()?;
         let (head, body) = request.into_parts();
+        trace::record(trace::of(&head.headers));
+        self.check_phase()?;
         // Credentials come first: without them a client learns nothing more, and the server reads no body.
         let publisher = self.authorizer.identify(&head).await?;
         let span = publisher.span();
@@ -271,24 +284,23 @@ impl PublishApi {
         value: &RawValue,
     ) -> Result<Published, Problem> {
         if asked.media == MediaType::Json {
-            return self.publish_body(publisher, asked.wait, key, publish_body::read(value)?).await;
+            let item = Item { key, trace: asked.trace, body: publish_body::read(value)? };
+            return self.publish_item(publisher, asked.wait, item).await;
         }
-        let CloudEvent { body, source, id } = CloudEvent::read(value)?;
-        tracing::debug!(source, id, "a CloudEvent came");
+        let CloudEvent { body, source, id, trace } = CloudEvent::read(value)?;
+        let span = trace::span_of_item(trace, asked.trace);
+        span.in_scope(|| tracing::debug!(source, id, "a CloudEvent came"));
         let key = Some(GivenKey::CloudEvent { source: &source, id: &id });
-        self.publish_body(publisher, asked.wait, key, body).await.map_err(cloud_event::in_its_words)
+        let item = Item { key, trace: trace.or(asked.trace), body };
+        self.publish_item(publisher, asked.wait, item).instrument(span).await.map_err(cloud_event::in_its_words)
     }
 
-    async fn publish_body(
-        &self,
-        publisher: &Publisher,
-        wait: Wait,
-        key: Option<GivenKey<'_>>,
-        body: PublishBody,
-    ) -> Result<Published, Problem> {
+    async fn publish_item(&self, publisher: &Publisher, wait: Wait, item: Item<'_>) -> Result<Published, Problem> {
+        let Item { key, trace, body } = item;
         publisher.check(&body.event, body.organisation.as_deref())?;
         let sender = key.and_then(|_| body.sender.clone());
         let event = broker::event(body, &self.broker).map_err(|error| publish_body::no_event(publisher, error))?;
+        let event = event.with_trace(trace);
         let name = event.name.clone();
         let idempotency = key.map(|key| key.idempotency(&publisher.who, &event, sender.as_ref()));
         let durability = if wait == Wait::Durable { Durability::Durable } else { Durability::Written };

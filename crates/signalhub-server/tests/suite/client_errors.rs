@@ -265,6 +265,45 @@ async fn each_call_that_fails_is_one_line_and_one_count() {
 }
 
 #[tokio::test]
+async fn the_lines_of_a_publish_name_its_trace() {
+    const OF_REQUEST: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    const OF_ITEM: &str = "0af7651916cd43dd8448eb211c80319c";
+    let header = |id: &str| format!("00-{id}-00f067aa0ba902b7-01");
+    let body = r#"{"e":"portos.licence.activated","p":{}}"#;
+    let event = |id: u32, member: &str| {
+        format!(
+            r#"{{"specversion":"1.0","id":"{id}","source":"/test","type":"portos.licence.activated","data":{{}}{member}}}"#
+        )
+    };
+    let own = format!(r#","traceparent":"{}""#, header(OF_ITEM));
+    let mut server = Server::start(&[]).await;
+    for (media, traceparent, body, expected) in [
+        ("json", &*header(OF_REQUEST), body.to_owned(), Some(OF_REQUEST)),
+        ("json", "", body.to_owned(), None),
+        ("json", "00-zz-zz-00", body.to_owned(), None),
+        ("json", &format!("{},{}", header(OF_REQUEST), header(OF_REQUEST)), body.to_owned(), None),
+        ("json", &header(OF_REQUEST), "{".to_owned(), Some(OF_REQUEST)),
+        ("cloudevents+json", &header(OF_REQUEST), event(1, ""), Some(OF_REQUEST)),
+        ("cloudevents+json", &header(OF_REQUEST), event(2, &own), Some(OF_ITEM)),
+        ("cloudevents+json", "", event(3, &own), Some(OF_ITEM)),
+        ("cloudevents+json", &header(OF_REQUEST), event(4, r#","traceparent":7"#), Some(OF_REQUEST)),
+        ("cloudevents-batch+json", &header(OF_REQUEST), format!("[{}]", event(5, &own)), Some(OF_ITEM)),
+    ] {
+        let request = Request::post(format!("http://{}/api/v1/publish", server.address)).header("X-API-Key", KEY);
+        let request = request.header("Content-Type", format!("application/{media}")).header("traceparent", traceparent);
+        send(request.body(Full::from(body.clone())).unwrap()).await;
+        let line = loop {
+            let line = server.log.next_line().await.unwrap().unwrap();
+            if line.contains("an event was published") || line.contains("was refused") {
+                break line;
+            }
+        };
+        let last = line.rsplit_once("trace_id=").map(|(_, rest)| rest.chars().take(32).collect::<String>());
+        assert_eq!(last.as_deref(), expected, "{body}: {line}");
+    }
+}
+
+#[tokio::test]
 async fn a_publish_is_a_line_with_the_id_of_its_request() {
     let mut server = Server::start(&[]).await;
     let body = "{\"e\":\"portos.licence.activated\",\"p\":{}}";

@@ -6,7 +6,9 @@ use signalhub_connections::Frame;
 use signalhub_events::{Delivery, Event, EventName, Position};
 use signalhub_protocol::{EncodeError, HubMessage, Invocation, Protocol, Value};
 
+use crate::calls::caller::Caller;
 use crate::clients::client::frame;
+use crate::options::TraceHeader;
 
 /// The method of the client for events.
 const TARGET: &str = "OnEvent";
@@ -23,6 +25,25 @@ pub(super) enum Reference {
     Position,
 }
 
+/// The form in which a client gets events. Clients with the same form share the bytes of each event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Form {
+    pub(super) protocol: Protocol,
+    pub(super) reference: Reference,
+    pub(super) trace_header: TraceHeader,
+}
+
+impl Form {
+    /// The form for the client of a call.
+    pub(super) fn of(caller: &Caller, reference: Reference) -> Self {
+        let trace_header = caller.state().options.trace_header;
+        Self { protocol: caller.client().protocol(), reference, trace_header }
+    }
+}
+
+/// The header of an invocation that has the trace of its event.
+const TRACEPARENT: &str = "traceparent";
+
 /// How deep a payload may nest. The message around it adds 3 levels, and the original's readers accept 64.
 const DEEPEST_PAYLOAD: u32 = 61;
 
@@ -32,7 +53,8 @@ pub(super) fn check_payload(payload: &[u8]) -> Result<(), String> {
 }
 
 /// Encodes and frames a delivery; empty if that fails. Its payload was checked when it was published.
-pub(super) fn on_event(protocol: Protocol, reference: Reference, delivery: &Delivery) -> Bytes {
+pub(super) fn on_event(form: Form, delivery: &Delivery) -> Bytes {
+    let Form { protocol, reference, trace_header } = form;
     let event = delivery.event();
     let position = match reference {
         Reference::Null => None,
@@ -40,8 +62,11 @@ pub(super) fn on_event(protocol: Protocol, reference: Reference, delivery: &Deli
     };
     match encode(protocol, event, position.as_deref()) {
         Ok(arguments) => {
-            let invocation = HubMessage::Invocation(Invocation::new(TARGET, protocol.arguments(&arguments)));
-            frame(protocol, &invocation).as_bytes().clone()
+            let mut invocation = Invocation::new(TARGET, protocol.arguments(&arguments));
+            if let (TraceHeader::Sent, Some(trace)) = (trace_header, event.trace) {
+                invocation.headers.set(TRACEPARENT, trace.to_traceparent());
+            }
+            frame(protocol, &HubMessage::Invocation(invocation)).as_bytes().clone()
         }
         Err(error) => {
             tracing::error!(event = %event.name, %error, "an event cannot be encoded, so no client gets it");

@@ -14,10 +14,9 @@ use signalhub_events::{
 };
 use time::OffsetDateTime;
 
-use super::render::{self, Reference};
+use super::render::{self, Form, Reference};
 use super::{ResumingSubscriber, check_room, refused};
 use crate::calls::caller::Caller;
-use crate::clients::client::Client;
 use crate::clients::subscribed::{ReplayToken, ResumeProgress, ResumedEvent, Resuming, SentPositions, Subscribed};
 use crate::error::HubError;
 
@@ -80,7 +79,7 @@ fn with_positions<'a>(subscribed: &'a mut Subscribed, caller: &Caller) -> Result
         && let Subscribed::Plain(mut subscriptions) = std::mem::take(subscribed)
     {
         let sent = Arc::<SentPositions>::default();
-        subscriptions.replace_subscriber(ResumingSubscriber::new(caller.client(), Arc::clone(&sent)));
+        subscriptions.replace_subscriber(ResumingSubscriber::new(caller, Arc::clone(&sent)));
         *subscribed = Subscribed::Resuming(Box::new(Resuming { subscriptions, events: Vec::new(), sent }));
     }
     subscribed.resuming().ok_or_else(|| HubError::disconnected("the connection has ended"))
@@ -135,7 +134,7 @@ impl Resume {
                 }
                 Step::Send(position, event) => {
                     corked.get_or_insert_with(|| Corked::new(&outbound));
-                    send(self.caller.client(), position, event)?;
+                    send(&self.caller, position, event)?;
                     self.sent += 1;
                 }
                 Step::GoLive(when) => match self.go_live(when)? {
@@ -176,7 +175,7 @@ impl Resume {
         let (wanted, mut sent) = (self.wanted(resuming), 0);
         let send_last = |position, event: Arc<Event>| {
             // If the connection has ended, the session finds out by itself.
-            if wanted.matches(&event) && send(&client, position, event).is_ok() {
+            if wanted.matches(&event) && send(&self.caller, position, event).is_ok() {
                 sent += 1;
             }
         };
@@ -217,12 +216,12 @@ impl Wanted<'_> {
 }
 
 /// Sends an event with its position.
-fn send(client: &Client, position: Position, event: Arc<Event>) -> Result<(), Interrupted> {
-    let bytes = render::on_event(client.protocol(), Reference::Position, &Delivery::new(event, position));
+fn send(caller: &Caller, position: Position, event: Arc<Event>) -> Result<(), Interrupted> {
+    let bytes = render::on_event(Form::of(caller, Reference::Position), &Delivery::new(event, position));
     if bytes.is_empty() {
         return Ok(());
     }
-    client.outbound().send(&Frame::from_bytes(bytes)).map_err(|_| Interrupted::Ended)
+    caller.client().outbound().send(&Frame::from_bytes(bytes)).map_err(|_| Interrupted::Ended)
 }
 
 /// Collects what is sent, until it is dropped.

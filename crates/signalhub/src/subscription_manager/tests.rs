@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use signalhub_connections::{Connection, ConnectionHandler, Peer};
 use signalhub_events::{
     Action, Broker, DeliveredCounts, Event, EventName, Grants, Organisation, PublishError, PublishOptions,
-    ResourceName, Tracking,
+    ResourceName, TraceContext, Tracking,
 };
 use signalhub_protocol::{Arguments, HubMessage, Invocation, Protocol};
 use time::macros::datetime;
 
-use crate::{Hub, Identity};
+use crate::{Hub, HubOptions, Identity, TraceHeader};
 
 /// A broker, its hub, and clients without a network.
 pub(super) struct Stage {
@@ -24,6 +24,29 @@ impl Stage {
         let broker = Broker::builder(catalogue()).node("node").build();
         let hub = Hub::builder().events_with_default(broker.clone(), default_grants).build();
         Self { broker, hub }
+    }
+
+    /// Another hub with the same broker, whose clients get the traces of events.
+    fn with_trace_headers(&self) -> Self {
+        let configure = |options: &mut HubOptions| options.trace_header = TraceHeader::Sent;
+        let hub = Hub::builder().events(self.broker.clone()).configure(configure).build();
+        Self { broker: self.broker.clone(), hub }
+    }
+
+    /// A client of MessagePack, with a subscription to all events of a name.
+    async fn messagepack_client(&self, event: &str) -> Peer {
+        let (connection, mut peer) = Connection::pair(Identity::user("ann"));
+        tokio::spawn(Arc::new(self.hub.clone()).handle(connection));
+        peer.send("{\"protocol\":\"messagepack\",\"version\":1}\u{1e}");
+        peer.receive().await.unwrap();
+        let request = json!([{"e": event}]).to_string();
+        let subscribe = Invocation::new("Subscribe", Arguments::Json(request.as_bytes()));
+        let subscribe = Invocation { invocation_id: Some("1".into()), ..subscribe };
+        let mut bytes = Vec::new();
+        Protocol::MessagePack.encode(&HubMessage::Invocation(subscribe), &mut bytes);
+        peer.send(bytes);
+        peer.receive().await.unwrap();
+        peer
     }
 
     pub(super) async fn client(&self, identity: Identity) -> Client {
@@ -121,6 +144,33 @@ async fn a_client_of_messagepack_gets_the_same_short_names() {
         ("OnEvent", expected["arguments"][0].clone())
     );
     assert_eq!(expected["arguments"][0]["p"], json!({"n": "tickets", "a": 1}));
+}
+
+#[tokio::test]
+async fn the_trace_of_an_event_is_a_header_for_the_clients_of_a_hub_that_sends_it() {
+    let plain = Stage::new(Grants::All);
+    let traced = plain.with_trace_headers();
+    let name = "portos.licence.activated";
+    let (mut ann, mut bob) = (plain.client(Identity::user("ann")).await, traced.client(Identity::user("bob")).await);
+    ann.subscribe(json!({"e": name})).await;
+    bob.subscribe(json!({"e": name})).await;
+    let mut packed = traced.messagepack_client(name).await;
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let trace = TraceContext::from_traceparent(traceparent.as_bytes());
+    for (event, headers) in
+        [(activated().with_trace(trace), json!({ "traceparent": traceparent })), (activated(), Value::Null)]
+    {
+        assert_eq!(plain.publish(event).await, 3);
+        let (without, with) = (ann.next().await, bob.next().await);
+        assert_eq!((&without["headers"], &with["headers"]), (&Value::Null, &headers));
+        assert_eq!(without["arguments"], with["arguments"]);
+        let message = packed.receive().await.unwrap();
+        let Ok(Some((HubMessage::Invocation(call), _))) = Protocol::MessagePack.decode(&message) else {
+            panic!("a call")
+        };
+        let sent = call.headers.iter().find(|(name, _)| *name == "traceparent").map(|(_, text)| text);
+        assert_eq!(sent, headers["traceparent"].as_str());
+    }
 }
 
 #[tokio::test(start_paused = true)]

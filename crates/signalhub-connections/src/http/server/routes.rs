@@ -158,7 +158,8 @@ impl Routes {
     }
 }
 
-/// The span of the log lines about a request.
+/// The span of the log lines about a request. Who answers it may record the trace that it belongs to.
 fn request_span(head: &Parts, id: &RequestId) -> tracing::Span {
-    tracing::info_span!("request", %id, address = request_id::address(head), method = %head.method)
+    let address = request_id::address(head);
+    tracing::info_span!("request", %id, address, method = %head.method, trace_id = tracing::field::Empty)
 }

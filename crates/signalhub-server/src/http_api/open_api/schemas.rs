@@ -70,6 +70,7 @@ fn cloud_event() -> Value {
             "time": described(time(), "Checked only: the server sets the time of creation"),
             "expirytime": described(time(), "When it is no longer worth delivering"),
             "org": described(optional_name(), "The only organisation that may see it"),
+            "traceparent": described(json!({}), "The trace of this event, in place of that of the request; ignored if malformed"),
         },
     })
 }

@@ -3,6 +3,7 @@
 use portos_notifications::PublishBody;
 use portos_notifications::members::{MemberError, Members, TIMESTAMP, kind, name, text, timestamp};
 use serde_json::value::RawValue;
+use signalhub::events::TraceContext;
 
 use super::publish_body::check_lengths;
 use crate::http_api::problem::{Problem, ProblemCode};
@@ -17,6 +18,8 @@ pub(crate) struct CloudEvent {
     /// Together these two tell a repeat from a new event (CloudEvents, id).
     pub(crate) source: String,
     pub(crate) id: String,
+    /// The trace that the event itself names (CloudEvents, Distributed Tracing extension).
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl CloudEvent {
@@ -47,9 +50,10 @@ impl CloudEvent {
         let expires = members.optional("expirytime", TIMESTAMP, timestamp)?;
         let organisation = members.optional("org", "the name of an organisation", name)?;
         let payload = members.optional("data", "JSON", Some)?.unwrap_or(RawValue::NULL);
+        let trace = members.optional("traceparent", "a traceparent", |value| Some(traceparent(value)))?.flatten();
         // A source is a URI, not a user, so the server fills in the sender.
         let body = PublishBody { event, payload: payload.to_owned(), expires, organisation, sender: None };
-        Ok(Self { body, source, id })
+        Ok(Self { body, source, id, trace })
     }
 }
 
@@ -62,6 +66,11 @@ pub(super) fn in_its_words(mut problem: Problem) -> Problem {
         _ => return problem,
     };
     problem
+}
+
+/// Reads a trace; what is malformed is ignored, as in a header.
+fn traceparent(value: &RawValue) -> Option<TraceContext> {
+    TraceContext::from_traceparent(text(value)?.as_bytes())
 }
 
 /// JSON, by its own name or as the base of another type.
