@@ -1,8 +1,8 @@
 //! Who may read and who may act.
 //!
-//! Reading and acting are two rights. Everybody who reaches a loopback listener may read, unless `admin.token` is configured.
-//! Everything else needs the token. A web page that its visitor's browser lets call this listener gets no further than the
-//! checks of its origin and its content type, since no browser adds the token by itself.
+//! Reading and acting are two rights. Every client of a loopback listener may read, unless `admin.token` is configured.
+//! Everything else needs the token. Browsers do not add it by themselves, so a web page of another site cannot use this API
+//! through its visitor's browser; the checks of origin and content type hold even if a page has got the token.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -44,7 +44,7 @@ impl Right {
 /// Decides about requests to the admin API.
 #[derive(Debug)]
 pub(super) struct Access {
-    /// The digest of `admin.token`; `None` if there is none, and then nobody may act.
+    /// The digest of `admin.token`; `None` if there is none, and then no client may act.
     token: Option<KeyDigest>,
     reading: FreeReading,
     /// Counts wrong tokens together with those of the hub and of publishers.
@@ -54,7 +54,7 @@ pub(super) struct Access {
     origins: Origins,
 }
 
-/// Whether everybody who reaches the listener may read.
+/// Whether a client without the token may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FreeReading {
     Allowed,
@@ -65,7 +65,7 @@ impl Access {
     /// Makes the rules for a listener at this address.
     pub(super) fn new(configuration: &Configuration, guesses: Option<GuessLimit>, address: Option<IpAddr>) -> Self {
         let token = configuration.admin.token.as_ref().map(SigningSecret::reveal);
-        // The token that development mode makes is for acting: it shall not take a developer the right to look.
+        // The token that development mode makes is for acting: a developer can look without it.
         let is_made = configuration.places.of("admin.token") == Some(&Place::DevelopmentMode);
         let is_open = token.is_none() || is_made;
         let reading = match address {
@@ -99,8 +99,7 @@ impl Access {
         Ok(())
     }
 
-    /// Checks that somebody may use the admin API from where the listener is reached: there is a token, or nobody else
-    /// reaches the listener.
+    /// Checks that a client can get the right to read: there is a token, or reading is free.
     pub(super) fn check_configured(&self) -> Result<(), Problem> {
         if self.token.is_some() || self.reading == FreeReading::Allowed { Ok(()) } else { Err(no_token()) }
     }
