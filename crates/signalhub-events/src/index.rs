@@ -199,6 +199,14 @@ impl Index {
         })
     }
 
+    /// Adds the filters of a subscriber to a list.
+    pub(crate) fn filters_of(&self, id: SubscriberId, filters: &mut Vec<Filter>) {
+        let Some(known) = self.subscribers.get(id.0) else { return };
+        let keys = known.member_indexes.keys().filter_map(|number| Some(self.buckets.get(*number)?.key));
+        // Of the two buckets of a subscription, one is counted.
+        filters.extend(keys.filter(|key| key.organisation == known.organisation).filter_map(|key| self.filter(key)));
+    }
+
     /// Tells whether a subscriber has a subscription to the event.
     pub(crate) fn has_event(&self, id: SubscriberId, event: &EventName) -> bool {
         self.covered(id, &Filter::new(event.clone())).is_some_and(|covered| !covered.is_empty())

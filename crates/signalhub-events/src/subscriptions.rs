@@ -121,6 +121,16 @@ impl Subscriptions {
         id.is_some_and(|(_, id)| self.shards.lock(shard).has_event(*id, event))
     }
 
+    /// Lists the filters of the set, in no order.
+    #[must_use]
+    pub fn filters(&self) -> Vec<Filter> {
+        let (ids, mut filters) = (self.attached.lock_ids(), Vec::new());
+        for (shard, id) in ids.iter().flatten() {
+            self.shards.lock(*shard).filters_of(*id, &mut filters);
+        }
+        filters
+    }
+
     /// Counts the filters of the set.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use signalhub_connections::{BoxFuture, Connection, ConnectionHandler};
+use signalhub_connections::{BoxFuture, Connection, ConnectionHandler, ConnectionId};
 use signalhub_events::{Broker, Grants};
 use tokio::time::Instant;
 
@@ -13,6 +13,7 @@ use crate::calls::handler::{Handler, StreamHandler};
 use crate::calls::hub_filter::{HubFilter, HubFilterList};
 use crate::calls::method::{Hook, Method, MethodTable, Purpose};
 use crate::calls::parameter::Args;
+use crate::clients::connected_client::ConnectedClient;
 use crate::clients::groups::Groups;
 use crate::clients::targets::Clients;
 use crate::counters::{CallError, RefusedCalls, Replays};
@@ -57,6 +58,12 @@ impl Hub {
     /// Returns the groups of the hub, to which any task can add clients.
     pub fn groups(&self) -> Groups {
         Groups::new(Arc::clone(&self.state.clients))
+    }
+
+    /// Returns the connected client with this id, for pages of operators; `None` if there is none.
+    pub fn connected_client(&self, id: &ConnectionId) -> Option<ConnectedClient> {
+        let (connected, events) = (Arc::clone(&self.state.clients), self.definition.subscriptions.clone());
+        Some(ConnectedClient::new(connected.find(id)?, connected, events))
     }
 
     /// Returns how many groups have members.

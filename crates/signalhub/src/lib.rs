@@ -39,6 +39,7 @@ pub use calls::handler::{Handler, Required, StreamHandler, require};
 pub use calls::hub_filter::{HubFilter, Next, Reply};
 pub use calls::parameter::{Args, Parameter};
 pub use calls::upload::Upload;
+pub use clients::connected_client::ConnectedClient;
 pub use clients::errors::{GroupError, InvokeError, SendError};
 pub use clients::groups::Groups;
 pub use clients::targets::{Clients, SingleTarget, Target};

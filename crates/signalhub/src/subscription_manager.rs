@@ -117,6 +117,11 @@ impl SubscriptionMethods {
         Ok(Scope::new(identity.organisation.clone().map(Organisation::new), grants))
     }
 
+    /// The scope of an identity; `None` if its grants cannot be read.
+    pub(crate) fn scope_of(&self, identity: &Identity) -> Option<Scope> {
+        self.scope(identity).ok()
+    }
+
     /// Returns the subscriptions of a client, which is attached to the broker with the scope of its identity first if it was not yet.
     fn attached<'a>(&self, subscribed: &'a mut Subscribed, caller: &Caller) -> Result<&'a mut Subscriptions, HubError> {
         if let Subscribed::Nothing = subscribed {

@@ -172,6 +172,12 @@ proptest! {
         let mut models: Vec<_> = scopes.into_iter().map(|scope| Model::new(&mut index, scope)).collect();
         for step in steps {
             run(&mut index, &mut models, step);
+            for model in &models {
+                let mut listed = Vec::new();
+                index.filters_of(model.subscriber, &mut listed);
+                prop_assert_eq!(listed.len(), model.filters.len());
+                prop_assert!(model.filters.iter().all(|filter| listed.contains(filter)));
+            }
             prop_assert_eq!(index.len(), models.iter().map(|model| model.filters.len()).sum::<usize>());
         }
         for model in models {

@@ -22,7 +22,7 @@ pub(crate) struct Client {
     outbound: Outbound,
     /// In a hub that keeps requests.
     request: Option<Request>,
-    /// Used by the client's own session only, so nothing ever waits for the lock.
+    /// Used by the client's own session, which never holds it for long, and by operators that look at it.
     subscriptions: Mutex<Subscribed>,
     /// The calls of the server that it has not answered yet.
     asked: Mutex<BTreeSet<ResultId>>,

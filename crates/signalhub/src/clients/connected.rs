@@ -102,6 +102,11 @@ impl ConnectedClients {
         self.read().clients.get(id).map(|entry| Arc::clone(&entry.client))
     }
 
+    /// The groups of a client; none if it is unknown.
+    pub(crate) fn groups_of(&self, id: &ConnectionId) -> Vec<Arc<str>> {
+        self.read().clients.get(id).map(|entry| entry.groups.iter().cloned().collect()).unwrap_or_default()
+    }
+
     pub(crate) fn all(&self) -> Vec<Arc<Client>> {
         self.read().clients.values().map(|entry| Arc::clone(&entry.client)).collect()
     }

@@ -105,6 +105,40 @@ pub(super) fn activated() -> Event {
 }
 
 #[tokio::test]
+async fn operators_see_what_a_client_may_see_and_has_subscribed_to_until_it_has_gone() {
+    let stage = Stage::new(Grants::All);
+    let grants = json!([{"e": "portos.*"}]);
+    let identity = Identity::user("ann").with_organisation("acme").with_claim("grants", grants);
+    let (connection, mut peer) = Connection::pair(identity);
+    let id = connection.id().clone();
+    assert!(stage.hub.connected_client(&id).is_none());
+    let session = tokio::spawn(Arc::new(stage.hub.clone()).handle(connection));
+    peer.send("{\"protocol\":\"json\",\"version\":1}\u{1e}");
+    peer.receive().await.unwrap();
+    let seen = stage.hub.connected_client(&id).unwrap();
+    let scope = seen.scope().unwrap();
+    assert_eq!(scope.organisation(), Some(&Organisation::new("acme")));
+    assert!(matches!(scope.grants(), Grants::Only(grants) if grants.len() == 1));
+    assert_eq!((seen.subscription_count(), seen.filters(), seen.groups()), (0, Vec::new(), Vec::new()));
+
+    let mut client = Client(peer);
+    let request = json!({"e": "portos.resources.changed", "r": [{"n": "tickets"}, {"n": "users", "a": ["created"]}]});
+    assert_eq!(client.call("Subscribe", request).await, None);
+    stage.hub.groups().add(&id, "red").await.unwrap();
+    let event = EventName::new("portos.resources.changed");
+    assert_eq!((seen.subscription_count(), seen.filters().len()), (2, 2));
+    assert!(seen.filters().iter().all(|filter| filter.event == event));
+    assert!(seen.has_event(&event) && !seen.has_event(&EventName::new("portos.licence.activated")));
+    assert_eq!(seen.groups(), ["red".into()]);
+    assert_eq!((seen.id(), seen.protocol(), seen.expires()), (&id, Protocol::Json, None));
+
+    client.0.end(crate::CloseReason::ClientGone);
+    session.await.unwrap();
+    assert!(stage.hub.connected_client(&id).is_none());
+    assert_eq!((seen.subscription_count(), seen.groups()), (0, Vec::new()));
+}
+
+#[tokio::test]
 async fn a_notification_is_written_as_documented() {
     let stage = Stage::new(Grants::All);
     let mut client = stage.client(Identity::user("ann")).await;
