@@ -1,5 +1,6 @@
 //! The commands, one a module.
 
+pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod credentials;
 pub(crate) mod error;

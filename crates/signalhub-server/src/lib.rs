@@ -45,6 +45,7 @@ mod lifecycle;
 mod listener_tls;
 mod log;
 mod node;
+mod progress;
 mod reachable_at;
 mod reload;
 mod shutdown;
