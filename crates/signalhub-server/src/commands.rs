@@ -1,5 +1,7 @@
 //! The commands, one a module.
 
+#[allow(dead_code, reason = "the commands that use it follow")]
+pub(crate) mod admin_client;
 pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod credentials;
