@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStderr, Command};
 use crate::address::Address;
 use crate::certificate::Certificate;
 use crate::http;
-use signalhub_load::process::Vitals;
+use crate::process::Vitals;
 
 /// The path of the hub.
 const HUB: &str = "/signalr/v1/mainHub";

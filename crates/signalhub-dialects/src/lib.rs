@@ -10,7 +10,7 @@
 //!
 //! This crate does not use the hub. The program that runs it makes the listeners, and sets their limits and certificates.
 
-mod dismissed;
+mod client_name;
 mod flushed;
 pub mod printfactory;
 pub mod smc;

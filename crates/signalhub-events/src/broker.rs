@@ -4,8 +4,10 @@ mod builder;
 mod core;
 mod fan_out;
 mod kept;
+mod latest;
 mod receipt;
 mod shard_queue;
+mod tails;
 mod tracked;
 mod undeclared;
 
@@ -13,9 +15,12 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use self::core::Core;
+use self::latest::Remembered;
+use crate::attached_client::{self, AttachedClient};
 use crate::catalogue::Catalogue;
 use crate::event::Event;
 use crate::filter::Filter;
@@ -28,10 +33,13 @@ use crate::position::{Epoch, Position};
 use crate::replay::GoLive;
 use crate::scope::Scope;
 use crate::subscribe_error::SubscribeError;
-use crate::subscriber::Subscriber;
+use crate::subscriber::{ClientName, Subscriber};
 use crate::subscriptions::Subscriptions;
+use crate::top_subscriptions::{self, CountedBy, SubscriptionCount};
 pub use builder::BrokerBuilder;
+pub use latest::{LatestEvent, MatchedClients};
 pub use receipt::{PublishError, PublishOptions, Published, Receipt, Repeat};
+pub use tails::{Tail, TailFilter, Tailed, TailedEvent};
 pub use tracked::{DeliveredCounts, Tracked, Tracking};
 
 /// Takes events in, gives each its position, and offers it to the subscribers that want and may see it.
@@ -251,6 +259,49 @@ impl Broker {
         Subscriptions::new(self.core.shards.clone(), self.core.catalogue.clone(), subscriber, scope)
     }
 
+    /// Returns the events that were published last, of all organisations, the latest first: at most 100.
+    #[must_use]
+    pub fn latest_events(&self) -> Vec<LatestEvent> {
+        self.core.latest.lock().unwrap_or_else(PoisonError::into_inner).all()
+    }
+
+    /// Finds one of the [latest events](Self::latest_events) by its name and its position, with the clients of the subscribers that it
+    /// matched. Whether a client has taken the event is not known here.
+    #[must_use]
+    pub fn latest_event(&self, name: &EventName, position: Position) -> Option<(LatestEvent, MatchedClients)> {
+        let found = self.core.latest.lock().unwrap_or_else(PoisonError::into_inner).find(name, position);
+        let (latest, Remembered { shard, serial, ids }) = found?;
+        let not_remembered = latest.matched - ids.len();
+        let index = self.core.shards.lock(shard);
+        let attached: Vec<_> = ids.iter().filter_map(|id| index.found(*id, serial)).collect();
+        drop(index);
+        let clients: Vec<_> = attached.iter().filter_map(|attached| attached.client()).collect();
+        let others = ids.len() - clients.len();
+        Some((latest, MatchedClients { clients, others, not_remembered }))
+    }
+
+    /// Opens a tail, which gets the events of all organisations as they are published; `None` if 10 are open.
+    #[must_use]
+    pub fn tail(&self, filter: TailFilter) -> Option<Tail> {
+        self.core.tails.open(filter)
+    }
+
+    /// Finds the subscribers whose clients are wanted, at most `most` of them. It takes a while if there are many subscribers, but publishers do
+    /// not wait for it. Subscribers without subscriptions are not found.
+    pub async fn attached_clients(
+        &self,
+        most: usize,
+        wanted: impl Fn(&ClientName) -> bool + Send,
+    ) -> Vec<AttachedClient> {
+        attached_client::find(&self.core.shards, most, wanted).await
+    }
+
+    /// Counts the subscriptions to each event, or to each resource, and returns the largest counts, at most `most`, the largest first. It
+    /// takes a while if there are many subscriptions, but publishers do not wait for it.
+    pub async fn largest_subscription_counts(&self, by: CountedBy, most: usize) -> Vec<SubscriptionCount> {
+        top_subscriptions::count(&self.core.shards, by, most, OffsetDateTime::now_utc()).await
+    }
+
     /// Counts the attached subscribers that have not refused a delivery.
     #[must_use]
     pub fn subscriber_count(&self) -> usize {
@@ -295,4 +346,4 @@ impl Broker {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,6 +5,7 @@
 //! organisation. A subscription of a subscriber with an organisation is in two buckets: that of its organisation, for the events of
 //! that organisation, and the common one, for the events without an organisation.
 
+mod last_minute;
 mod slab;
 mod symbols;
 
@@ -12,12 +13,15 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use time::OffsetDateTime;
+
 use crate::action::Action;
 use crate::event::Event;
 use crate::filter::Filter;
-use crate::name::{EventName, ResourceName};
+use crate::name::{EventName, Organisation, ResourceName};
 use crate::scope::{Grants, Scope};
 use crate::subscriber::{AttachedSubscriber, SubscriberId};
+use last_minute::{LastMinute, Minute};
 use slab::Slab;
 use symbols::{Symbol, Symbols};
 
@@ -37,6 +41,10 @@ pub(crate) struct Found {
     pub(crate) attached: Arc<AttachedSubscriber>,
 }
 
+/// The number of an event among those that an index was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Serial(u64);
+
 /// Finds the subscribers of an event.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
@@ -45,7 +53,7 @@ pub(crate) struct Index {
     buckets: Slab<Bucket>,
     subscribers: Slab<SubscriberEntry>,
     /// The serial of the latest event; a subscriber that was found for it has the serial as its mark.
-    serial: u64,
+    serial: Serial,
     subscriptions: usize,
 }
 
@@ -62,6 +70,10 @@ struct Key {
 struct Bucket {
     key: Key,
     members: Vec<u32>,
+    /// How many members have the organisation of the bucket. The others have their subscription in another bucket as well.
+    own: u32,
+    /// How many members were found for events.
+    matched: LastMinute,
 }
 
 #[derive(Debug)]
@@ -70,7 +82,9 @@ struct SubscriberEntry {
     organisation: Option<Symbol>,
     /// A copy of those of the scope, because every event that the subscriber may want is checked against them.
     grants: Grants,
-    mark: u64,
+    mark: Serial,
+    /// The latest event when it was inserted: it was not there for it and for those before.
+    inserted: Serial,
     /// For each bucket that it is in, its index among the members there, so that leaving one takes no search.
     member_indexes: HashMap<u32, u32>,
     /// The bytes of the names in its subscriptions.
@@ -86,7 +100,8 @@ impl Index {
             attached,
             organisation,
             grants,
-            mark: 0,
+            mark: Serial::default(),
+            inserted: self.serial,
             member_indexes: HashMap::new(),
             name_bytes: 0,
         }))
@@ -170,12 +185,14 @@ impl Index {
     }
 
     /// Collects the subscribers that want the event and may see it, each once.
-    pub(crate) fn matching(&mut self, event: &Event, found: &mut Vec<Found>) {
-        self.serial += 1;
+    pub(crate) fn matching(&mut self, event: &Event, now: OffsetDateTime, found: &mut Vec<Found>) -> Serial {
+        self.serial.0 += 1;
+        let minute = Minute::of(now);
         for key in self.wanted(event).into_iter().flatten().flatten() {
-            let Some(bucket) = self.numbers.get(&key).and_then(|number| self.buckets.get(*number)) else {
+            let Some(bucket) = self.numbers.get(&key).and_then(|number| self.buckets.get_mut(*number)) else {
                 continue;
             };
+            let before = found.len();
             for number in &bucket.members {
                 let Some(subscriber) = self.subscribers.get_mut(*number) else {
                     continue;
@@ -189,7 +206,57 @@ impl Index {
                     found.push(Found { id: SubscriberId(*number), attached: subscriber.attached.clone() });
                 }
             }
+            bucket.matched.add(minute, found.len() - before);
         }
+        self.serial
+    }
+
+    /// Returns a subscriber that was found for an event, unless it has ended since.
+    pub(crate) fn found(&self, id: SubscriberId, serial: Serial) -> Option<Arc<AttachedSubscriber>> {
+        let subscriber = self.subscribers.get(id.0).filter(|subscriber| subscriber.inserted < serial)?;
+        Some(Arc::clone(&subscriber.attached))
+    }
+
+    /// Returns the subscribers with `count` numbers from `from` on; `None` if there are no such numbers.
+    pub(crate) fn subscribers(
+        &self,
+        from: usize,
+        count: usize,
+    ) -> Option<Vec<(SubscriberId, Arc<AttachedSubscriber>)>> {
+        let subscribers = self.subscribers.some(from, count)?;
+        Some(subscribers.map(|(id, entry)| (SubscriberId(id), Arc::clone(&entry.attached))).collect())
+    }
+
+    /// Returns what a subscriber may see, and its filters, unless it has ended.
+    pub(crate) fn describe(
+        &self,
+        id: SubscriberId,
+        attached: &Arc<AttachedSubscriber>,
+    ) -> Option<(Scope, Vec<Filter>)> {
+        let known = self.subscribers.get(id.0).filter(|known| Arc::ptr_eq(&known.attached, attached))?;
+        let organisation = known.organisation.and_then(|organisation| self.symbols.name(organisation));
+        let scope = Scope::new(organisation.map(Organisation::new), known.grants.clone());
+        let mut filters = Vec::new();
+        self.filters_of(id, &mut filters);
+        Some((scope, filters))
+    }
+
+    /// Calls a function with the names of `count` buckets from the number `from` on: how many subscriptions each has, and how many
+    /// subscribers were found there in about the last minute. `false` if there are no such numbers.
+    pub(crate) fn each_bucket(
+        &self,
+        from: usize,
+        count: usize,
+        now: OffsetDateTime,
+        mut call: impl FnMut(Arc<str>, Option<Arc<str>>, u64, f64),
+    ) -> bool {
+        let Some(buckets) = self.buckets.some(from, count) else { return false };
+        for (_, bucket) in buckets {
+            let Some(event) = self.symbols.name(bucket.key.event) else { continue };
+            let resource = bucket.key.resource.and_then(|resource| self.symbols.name(resource));
+            call(event, resource, u64::from(bucket.own), bucket.matched.estimate(now));
+        }
+        true
     }
 
     /// Counts the subscriptions of a subscriber.
@@ -290,6 +357,7 @@ impl Index {
             Entry::Vacant(vacant) => {
                 if key.organisation == entry.organisation {
                     entry.name_bytes += key.name_bytes(&self.symbols);
+                    bucket.own += 1;
                 }
                 vacant
                     .insert(u32::try_from(bucket.members.len()).expect("members are numbered subscribers, each once"));
@@ -308,6 +376,7 @@ impl Index {
             && bucket.key.organisation == subscriber.organisation
         {
             subscriber.name_bytes -= bucket.key.name_bytes(&self.symbols);
+            bucket.own -= 1;
         }
         bucket.members.swap_remove(index as usize);
         if let Some(moved) = bucket.members.get(index as usize).and_then(|moved| self.subscribers.get_mut(*moved)) {
@@ -322,7 +391,7 @@ impl Index {
         for symbol in key.symbols() {
             self.symbols.retain(symbol);
         }
-        let number = self.buckets.insert(Bucket { key, members: Vec::new() });
+        let number = self.buckets.insert(Bucket { key, members: Vec::new(), own: 0, matched: LastMinute::default() });
         self.numbers.insert(key, number);
         number
     }

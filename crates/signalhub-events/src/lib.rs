@@ -38,6 +38,7 @@
 //! ```
 
 mod action;
+mod attached_client;
 mod broker;
 mod catalogue;
 mod delivery;
@@ -56,12 +57,14 @@ mod shards;
 mod subscribe_error;
 mod subscriber;
 mod subscriptions;
+mod top_subscriptions;
 mod trace_context;
 
 pub use action::Action;
+pub use attached_client::AttachedClient;
 pub use broker::{
-    Broker, BrokerBuilder, DeliveredCounts, PayloadCheck, Progress, PublishError, PublishOptions, Published, Receipt,
-    Repeat, Tracked, Tracking,
+    Broker, BrokerBuilder, DeliveredCounts, LatestEvent, MatchedClients, PayloadCheck, Progress, PublishError,
+    PublishOptions, Published, Receipt, Repeat, Tail, TailFilter, Tailed, TailedEvent, Tracked, Tracking,
 };
 pub use catalogue::{Catalogue, CatalogueError, UnknownEvents};
 pub use delivery::{Audience, Deliveries, Delivery, EncodingKey};
@@ -80,6 +83,7 @@ pub use replay::{Gap, GapReason, GoLive, Replay, ReplayLimits, Since, Step};
 pub use resources::Resources;
 pub use scope::{Grant, Grants, Pattern, PatternError, Scope};
 pub use subscribe_error::SubscribeError;
-pub use subscriber::{Flushed, Flushing, Offered, Subscriber};
+pub use subscriber::{ClientName, Flushed, Flushing, Offered, Subscriber};
 pub use subscriptions::Subscriptions;
+pub use top_subscriptions::{CountedBy, SubscriptionCount};
 pub use trace_context::{Sampled, SpanId, TraceContext, TraceId};

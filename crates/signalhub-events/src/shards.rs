@@ -24,6 +24,11 @@ impl Shards {
         Self { indexes, hasher: RandomState::new(), attached: AtomicUsize::new(0) }
     }
 
+    /// Returns the number of shards.
+    pub(crate) fn count(&self) -> usize {
+        self.indexes.len()
+    }
+
     /// Returns the shard of the events of this name.
     pub(crate) fn shard_of(&self, event: &EventName) -> usize {
         let count = self.indexes.len() as u64;

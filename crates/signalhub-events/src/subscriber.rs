@@ -1,6 +1,7 @@
 //! What takes deliveries, and what all indexes share about it.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -34,6 +35,22 @@ pub trait Subscriber: Send + Sync {
     fn flushed(&self) -> Option<Flushing> {
         None
     }
+
+    /// Returns who its client is, for operators who look into the broker. It must not block.
+    ///
+    /// `None`, the default, is for subscribers that have no client.
+    fn client(&self) -> Option<ClientName> {
+        None
+    }
+}
+
+/// Who the client of a subscriber is, as operators may see it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClientName {
+    /// The public id of its connection.
+    pub connection: Arc<str>,
+    /// Its user, if it is known.
+    pub user: Option<Arc<str>>,
 }
 
 /// Completes when what a subscriber was offered is written to its client; see [`Subscriber::flushed`].
@@ -65,6 +82,10 @@ impl<S: Subscriber + ?Sized> Subscriber for Arc<S> {
 
     fn flushed(&self) -> Option<Flushing> {
         S::flushed(self)
+    }
+
+    fn client(&self) -> Option<ClientName> {
+        S::client(self)
     }
 }
 
@@ -123,6 +144,11 @@ impl AttachedSubscriber {
     /// Waits until what it was offered is written to its client.
     pub(crate) fn flushed(&self) -> Option<Flushing> {
         self.subscriber.flushed()
+    }
+
+    /// Returns who its client is; `None` also if the subscriber panics.
+    pub(crate) fn client(&self) -> Option<ClientName> {
+        catch_unwind(AssertUnwindSafe(|| self.subscriber.client())).ok().flatten()
     }
 
     /// Tells whether its subscriptions have ended.

@@ -10,15 +10,15 @@ mod position;
 mod render;
 mod resume;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use portos_notifications::{SubscriptionRequest, broker};
 use signalhub_connections::{BoxFuture, ConnectionEnded, Frame, Frames, Identity, Outbound};
 use signalhub_events::{
-    Audience, Broker, Deliveries, Delivery, EncodingKey, Filter, Flushed, Flushing, Grants, Offered, Organisation,
-    Scope, SubscribeError, Subscriber, Subscriptions,
+    Audience, Broker, ClientName, Deliveries, Delivery, EncodingKey, Filter, Flushed, Flushing, Grants, Offered,
+    Organisation, Scope, SubscribeError, Subscriber, Subscriptions,
 };
 use signalhub_protocol::Protocol;
 
@@ -179,11 +179,14 @@ fn encoding(form: Form) -> EncodingKey {
 struct ClientSubscriber {
     form: Form,
     outbound: Outbound,
+    /// For operators only. The client owns its subscriptions, so they must not own the client.
+    client: Weak<Client>,
 }
 
 impl ClientSubscriber {
     fn new(caller: &Caller, reference: Reference) -> Self {
-        Self { form: Form::of(caller, reference), outbound: caller.client().outbound().clone() }
+        let client = Arc::downgrade(caller.client());
+        Self { form: Form::of(caller, reference), outbound: caller.client().outbound().clone(), client }
     }
 
     fn encoding(&self) -> EncodingKey {
@@ -228,6 +231,11 @@ impl Subscriber for ClientSubscriber {
             }
         }))
     }
+
+    fn client(&self) -> Option<ClientName> {
+        let client = self.client.upgrade()?;
+        Some(ClientName { connection: Arc::from(client.id().for_log()), user: client.identity().user.clone() })
+    }
 }
 
 /// A client that has used `since`, as a subscriber of the broker.
@@ -259,6 +267,10 @@ impl Subscriber for ResumingSubscriber {
 
     fn flushed(&self) -> Option<Flushing> {
         self.client.flushed()
+    }
+
+    fn client(&self) -> Option<ClientName> {
+        self.client.client()
     }
 }
 

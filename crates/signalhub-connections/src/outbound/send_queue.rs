@@ -21,7 +21,6 @@ use super::signals::{Signal, Signals, TICK};
 use super::writer::{QueueChange, Writer};
 use crate::auth::identity::Renewal;
 use crate::close::CloseReason;
-use crate::close::dismissal::Dismissal;
 use crate::frame::{Frame, Frames};
 use crate::intake::Intake;
 
@@ -45,17 +44,8 @@ pub(crate) struct SendQueue {
     /// The task of the poll or event stream, which takes frames. It is woken when some are queued.
     response: AtomicWaker,
     backlog: Arc<Backlog>,
-    /// What others have left for the connection. The box is a few bytes for connections that have none.
-    notices: Mutex<Option<Box<Notices>>>,
-}
-
-/// What requests and operators have left for a connection, which takes it when its signal is raised.
-#[derive(Default)]
-struct Notices {
-    /// New credentials that the connection has not taken yet.
-    renewal: Option<Renewal>,
-    /// How an operator ends the connection.
-    dismissal: Option<Dismissal>,
+    /// New credentials that the connection has not taken yet. The box is a few bytes for connections that have none.
+    renewal: Mutex<Option<Box<Renewal>>>,
 }
 
 impl SendQueue {
@@ -65,7 +55,7 @@ impl SendQueue {
             signals: Signals::default(),
             response: AtomicWaker::new(),
             backlog,
-            notices: Mutex::default(),
+            renewal: Mutex::default(),
         }
     }
 
@@ -75,26 +65,16 @@ impl SendQueue {
 
     /// Gives the connection new credentials, whichever way they came. They replace those that it has not taken yet.
     pub(crate) fn renew(&self, renewal: Renewal) {
-        self.notices().get_or_insert_default().renewal = Some(renewal);
+        *self.renewal() = Some(Box::new(renewal));
         self.signals.raise(Signal::Renewed);
     }
 
     pub(crate) fn take_renewal(&self) -> Option<Renewal> {
-        self.notices().as_mut()?.renewal.take()
+        self.renewal().take().map(|renewal| *renewal)
     }
 
-    /// Asks the connection to end. If another dismissal came first, that one stays.
-    pub(crate) fn dismiss(&self, dismissal: Dismissal) {
-        self.notices().get_or_insert_default().dismissal.get_or_insert(dismissal);
-        self.abort();
-    }
-
-    pub(crate) fn dismissal(&self) -> Option<Dismissal> {
-        self.notices().as_ref()?.dismissal.clone()
-    }
-
-    fn notices(&self) -> MutexGuard<'_, Option<Box<Notices>>> {
-        self.notices.lock().unwrap_or_else(PoisonError::into_inner)
+    fn renewal(&self) -> MutexGuard<'_, Option<Box<Renewal>>> {
+        self.renewal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long frames may be queued while the client takes none of them.

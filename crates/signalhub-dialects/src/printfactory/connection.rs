@@ -8,15 +8,15 @@ use signalhub_connections::{
     Intake, Outbound, Received,
 };
 use signalhub_events::{
-    Audience, Broker, Deliveries, Delivery, EventName, Filter, Flushing, Grants, Offered, Organisation, Scope,
-    Subscriber, Subscriptions,
+    Audience, Broker, ClientName, Deliveries, Delivery, EventName, Filter, Flushing, Grants, Offered, Organisation,
+    Scope, Subscriber, Subscriptions,
 };
 use tokio::time::Instant;
 
 use super::keys::MisKeys;
 use super::messages::{ENCODING, EVENTS, frame};
 use super::organisations::{Ending, Place};
-use crate::dismissed::dismissed;
+use crate::client_name::client_name;
 use crate::flushed::flushed;
 
 /// How often the server pings.
@@ -78,7 +78,6 @@ impl Listener {
                     }
                     connection.skip_ticks_for((pinged + PING_INTERVAL).min(heard + SILENCE).duration_since(now));
                 }
-                Received::Aborted if connection.dismissal().is_some() => return End::Dismissed,
                 Received::Aborted => return place.ending().map_or(End::Reason(CloseReason::Aborted), End::ByServer),
                 Received::Drain => return End::Drain,
                 Received::Ended(reason) => return End::Reason(reason),
@@ -91,7 +90,8 @@ impl Listener {
     fn subscribe(&self, connection: &Connection) -> Subscriptions {
         let organisation = connection.identity().organisation.clone().map(Organisation::new);
         let scope = Scope::new(organisation, Grants::All);
-        let mut subscriptions = self.broker.attach(ConnectedListener(connection.outbound()), scope);
+        let mut subscriptions =
+            self.broker.attach(ConnectedListener(connection.outbound(), client_name(connection)), scope);
         for name in EVENTS {
             if let Err(error) = subscriptions.add(&Filter::new(EventName::new(name))) {
                 tracing::error!(event = name, %error, "an event of PrintFactory cannot be subscribed to");
@@ -116,7 +116,6 @@ enum End {
     Reason(CloseReason),
     ByServer(Ending),
     Silent,
-    Dismissed,
     Drain,
 }
 
@@ -131,7 +130,6 @@ async fn close(connection: Connection, end: End) {
             (CloseReason::CredentialsExpired, policy("Notifications are disabled"))
         }
         End::Silent => (CloseReason::ClientTimeout, policy("no answer to pings")),
-        End::Dismissed => (CloseReason::Dismissed, dismissed(connection.dismissal().as_ref())),
         End::Drain => (CloseReason::ServerShutdown, CloseFrame::new(CloseCode::GOING_AWAY, "the server stops")),
     };
     connection.close_with(reason, frame).await;
@@ -142,7 +140,7 @@ fn policy(reason: &str) -> CloseFrame {
 }
 
 /// A connection as a subscriber of the broker.
-struct ConnectedListener(Outbound);
+struct ConnectedListener(Outbound, ClientName);
 
 impl Subscriber for ConnectedListener {
     fn prefetch(&self) {
@@ -169,6 +167,10 @@ impl Subscriber for ConnectedListener {
 
     fn flushed(&self) -> Option<Flushing> {
         Some(flushed(&self.0))
+    }
+
+    fn client(&self) -> Option<ClientName> {
+        Some(self.1.clone())
     }
 }
 

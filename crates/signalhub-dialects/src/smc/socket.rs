@@ -8,7 +8,7 @@ use signalhub_connections::{
     ConnectionHandler, Frame, Intake, MessageKind, Outbound, Received, TokenBucket,
 };
 use signalhub_events::{
-    Deliveries, Delivery, EventName, Filter, Flushing, Offered, SubscribeError, Subscriber, Subscriptions,
+    ClientName, Deliveries, Delivery, EventName, Filter, Flushing, Offered, SubscribeError, Subscriber, Subscriptions,
 };
 use tokio::time::Instant;
 
@@ -18,7 +18,7 @@ use super::event_text::EventText;
 use super::opening::Opening;
 use super::selection::{Selection, SelectionError};
 use super::state::State;
-use crate::dismissed::dismissed;
+use crate::client_name::client_name;
 use crate::flushed::flushed;
 
 /// The longest message of a client.
@@ -55,7 +55,6 @@ impl ConnectionHandler for NotificationSockets {
 enum End {
     Reason(CloseReason),
     SessionEnded,
-    Dismissed,
     Drain,
 }
 
@@ -66,7 +65,6 @@ async fn close(connection: Connection, end: End) {
             let frame = CloseFrame::new(CloseCode::POLICY_VIOLATION, "the session has ended");
             (CloseReason::CredentialsExpired, frame)
         }
-        End::Dismissed => (CloseReason::Dismissed, dismissed(connection.dismissal().as_ref())),
         End::Drain => (CloseReason::ServerShutdown, CloseFrame::new(CloseCode::GOING_AWAY, "the server stops")),
     };
     connection.close_with(reason, frame).await;
@@ -77,7 +75,7 @@ async fn serve(sockets: &NotificationSockets, opening: &Opening, connection: &mu
     if connection.read_messages(LONGEST_MESSAGE).is_err() {
         return End::Reason(CloseReason::Refused);
     }
-    let mut channels = Channels::new(sockets, opening, connection.outbound());
+    let mut channels = Channels::new(sockets, opening, connection);
     let mut last_heartbeat = Instant::now();
     connection.skip_ticks_for(HEARTBEAT_INTERVAL);
     loop {
@@ -95,7 +93,6 @@ async fn serve(sockets: &NotificationSockets, opening: &Opening, connection: &mu
                 connection.skip_ticks_for(HEARTBEAT_INTERVAL.saturating_sub(now.duration_since(last_heartbeat)));
             }
             Received::Ended(reason) => return End::Reason(reason),
-            Received::Aborted if connection.dismissal().is_some() => return End::Dismissed,
             Received::Aborted => return End::SessionEnded,
             Received::Drain => return End::Drain,
             _ => {}
@@ -108,6 +105,7 @@ struct Channels<'a> {
     sockets: &'a NotificationSockets,
     opening: &'a Opening,
     outbound: Outbound,
+    client: Arc<ClientName>,
     /// By their ids, which count up.
     open: Vec<(u64, Subscriptions)>,
     next: u64,
@@ -115,9 +113,10 @@ struct Channels<'a> {
 }
 
 impl<'a> Channels<'a> {
-    fn new(sockets: &'a NotificationSockets, opening: &'a Opening, outbound: Outbound) -> Self {
+    fn new(sockets: &'a NotificationSockets, opening: &'a Opening, connection: &Connection) -> Self {
         let commands = sockets.state.command_rate.map(|rate| TokenBucket::new(rate, Instant::now()));
-        Self { sockets, opening, outbound, open: Vec::new(), next: 0, commands }
+        let (outbound, client) = (connection.outbound(), Arc::new(client_name(connection)));
+        Self { sockets, opening, outbound, client, open: Vec::new(), next: 0, commands }
     }
 
     fn send(&self, frame: &Frame) {
@@ -176,7 +175,8 @@ impl<'a> Channels<'a> {
         let account = self.opening.session.account();
         let named = Selection::read(context, &state.element_types, |known| account.sees(known.as_str()))?;
         let (id, scope) = (self.next, account.scope());
-        let subscriber = Channel { text: Arc::clone(&self.opening.text), outbound: self.outbound.clone(), id };
+        let (text, client) = (Arc::clone(&self.opening.text), Arc::clone(&self.client));
+        let subscriber = Channel { text, outbound: self.outbound.clone(), client, id };
         let mut subscriptions = state.broker.attach(subscriber, scope);
         let all = Filter::new(EventName::new(ELEMENTS_CHANGED));
         let filters = match named {
@@ -236,6 +236,7 @@ enum Reason {
 struct Channel {
     text: Arc<EventText>,
     outbound: Outbound,
+    client: Arc<ClientName>,
     id: u64,
 }
 
@@ -260,5 +261,9 @@ impl Subscriber for Channel {
 
     fn flushed(&self) -> Option<Flushing> {
         Some(flushed(&self.outbound))
+    }
+
+    fn client(&self) -> Option<ClientName> {
+        Some(ClientName::clone(&self.client))
     }
 }

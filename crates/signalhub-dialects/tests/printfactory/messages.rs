@@ -90,6 +90,17 @@ async fn an_event_reaches_its_organisation_alone_and_one_without_organisation_al
 }
 
 #[tokio::test]
+async fn operators_find_a_listener_by_its_user_with_its_organisation_and_all_events() {
+    let dialect = start().await;
+    let _client = dialect.connect(&dialect.key("acme", "ann")).await;
+    assert_eq!(dialect.publish(JOB_CHANGED, format!("{{\"JobGUID\":\"{JOB}\"}}"), "acme").await.matched, 1);
+    let found = dialect.broker.attached_clients(10, |client| client.user.as_deref() == Some("ann")).await;
+    let [ann] = &found[..] else { panic!("one subscriber of ann") };
+    assert_eq!(ann.scope.organisation().map(|organisation| organisation.as_str()), Some("acme"));
+    assert!(ann.client.connection.len() == 22 && ann.filters.len() == 4);
+}
+
+#[tokio::test]
 async fn events_of_one_name_arrive_in_order_in_a_burst() {
     let dialect = start().await;
     let mut client = dialect.connect(&dialect.key("acme", "ann")).await;

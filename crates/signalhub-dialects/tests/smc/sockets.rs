@@ -79,6 +79,19 @@ async fn overlapping_subscriptions_get_a_message_each_and_ids_count_per_connecti
 }
 
 #[tokio::test]
+async fn operators_find_each_subscription_of_a_socket_by_its_account() {
+    let running = start().await;
+    let cookie = running.log_in(KEY).await;
+    let mut client = running.open(&cookie).await;
+    client.subscribe("host").await;
+    client.subscribe("*").await;
+    let found = running.broker.attached_clients(10, |client| client.user.is_some()).await;
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0].client, found[1].client);
+    assert_eq!(found.iter().map(|found| found.filters.len()).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[tokio::test]
 async fn an_ended_subscription_gets_nothing_more_and_its_id_is_not_used_again() {
     let running = start().await;
     let mut client = running.open(&running.log_in(KEY).await).await;

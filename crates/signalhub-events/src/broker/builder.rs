@@ -11,6 +11,7 @@ use super::core::{Core, IN_FLIGHT};
 use super::fan_out::FanOut;
 use super::kept::Kept;
 use super::shard_queue::ShardQueue;
+use super::tails::Tails;
 use super::undeclared::Undeclared;
 use crate::catalogue::Catalogue;
 use crate::idempotency::{IdempotencyLimits, Keys};
@@ -92,10 +93,11 @@ impl BrokerBuilder {
         let run = Epoch::new(random());
         let node = self.node.unwrap_or_else(|| format!("{:016x}", random())).into();
         let shards = Arc::new(Shards::new(self.shards));
+        let tails = Arc::<Tails>::default();
         let start = |_| {
             let (sender, events) = mpsc::channel(self.shard_queue);
             let offered = Arc::<AtomicU64>::default();
-            tokio::spawn(FanOut::new(Arc::clone(&shards), events, Arc::clone(&offered)).run());
+            tokio::spawn(FanOut::new(Arc::clone(&shards), Arc::clone(&tails), events, Arc::clone(&offered)).run());
             ShardQueue::new(sender, offered)
         };
         let queues = (0..self.shards).map(start).collect();
@@ -114,6 +116,8 @@ impl BrokerBuilder {
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT as usize)),
             keys: Keys::new(self.idempotency, Instant::now()),
             kept: Kept::new(self.history),
+            latest: Mutex::default(),
+            tails,
         });
         let weak = Arc::downgrade(&core);
         let opened = core.kept.open(Box::new(move |names| {

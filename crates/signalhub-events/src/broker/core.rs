@@ -10,15 +10,17 @@ use tokio::time::Instant;
 
 use super::fan_out::Matched;
 use super::kept::Kept;
+use super::latest::{LatestEvent, LatestEvents};
 use super::receipt::{PublishError, PublishOptions, Published, Receipt, Repeat};
 use super::shard_queue::{Offsets, ShardQueue};
+use super::tails::Tails;
 use super::undeclared::Undeclared;
 use super::{Observers, PayloadCheck};
 use crate::catalogue::Catalogue;
 use crate::delivery::Delivery;
 use crate::event::{Event, EventId};
 use crate::idempotency::{Attempt, Begun, KeyReused, Keys};
-use crate::index::Found;
+use crate::index::{Found, Serial};
 use crate::log::{Append, Bounds, Declared, Durability, Expired, Log, LogUnavailable};
 use crate::name::EventName;
 use crate::position::{Epoch, Position};
@@ -45,6 +47,9 @@ pub(super) struct Core {
     pub(super) in_flight: Arc<Semaphore>,
     pub(super) keys: Keys,
     pub(super) kept: Kept,
+    /// The events that were published last. The lock is taken behind that of the offsets of a shard.
+    pub(super) latest: Mutex<LatestEvents>,
+    pub(super) tails: Arc<Tails>,
 }
 
 impl Core {
@@ -191,12 +196,15 @@ impl Core {
         event: &Arc<Event>,
         keep: Keep,
     ) -> Vec<Found> {
-        let expired = if event.is_expired(OffsetDateTime::now_utc()) { Expired::Yes } else { Expired::No };
-        let mut found = Vec::new();
+        let now = OffsetDateTime::now_utc();
+        let expired = if event.is_expired(now) { Expired::Yes } else { Expired::No };
+        let (mut found, mut serial) = (Vec::new(), Serial::default());
         if expired == Expired::No {
             self.observers.read().unwrap_or_else(PoisonError::into_inner).call(event);
-            self.shards.lock(shard).matching(event, &mut found);
+            serial = self.shards.lock(shard).matching(event, now, &mut found);
         }
+        let latest = LatestEvent::new(event, position, now, found.len());
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).push(latest, shard, serial, &found);
         if keep == Keep::Yes
             && let Some(mut recent) = self.kept.recent()
         {

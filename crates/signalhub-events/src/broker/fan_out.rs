@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use super::tails::Tails;
 use crate::delivery::{Audience, Deliveries, Delivery};
 use crate::index::Found;
 use crate::shards::Shards;
@@ -48,6 +49,7 @@ pub(crate) struct Matched {
 /// Offers the events of its shard, to each subscriber in the order of publishing.
 pub(crate) struct FanOut {
     shards: Arc<Shards>,
+    tails: Arc<Tails>,
     events: mpsc::Receiver<Matched>,
     /// The events of the batch.
     batch: Vec<Arc<Delivery>>,
@@ -78,10 +80,28 @@ struct Share {
 
 impl FanOut {
     /// Counts in `offered` the events that were offered to all subscribers that they matched.
-    pub(crate) fn new(shards: Arc<Shards>, events: mpsc::Receiver<Matched>, offered: Arc<AtomicU64>) -> Self {
+    pub(crate) fn new(
+        shards: Arc<Shards>,
+        tails: Arc<Tails>,
+        events: mpsc::Receiver<Matched>,
+        offered: Arc<AtomicU64>,
+    ) -> Self {
         let (batch, in_flight, shares, latest_shares) = (Vec::new(), Vec::new(), VecDeque::new(), Vec::new());
         let (trackers, sets) = (Vec::new(), HashMap::new());
-        Self { shards, events, batch, in_flight, trackers, shares, served: 0, latest_shares, sets, joined: 0, offered }
+        Self {
+            shards,
+            tails,
+            events,
+            batch,
+            in_flight,
+            trackers,
+            shares,
+            served: 0,
+            latest_shares,
+            sets,
+            joined: 0,
+            offered,
+        }
     }
 
     /// Runs until no more events can come.
@@ -119,6 +139,9 @@ impl FanOut {
     }
 
     fn admit(&mut self, Matched { delivery, found, in_flight, tracker }: Matched) {
+        if self.tails.is_any_open() {
+            self.tails.show(delivery.event(), delivery.position(), &found);
+        }
         let bit = 1 << self.batch.len();
         self.in_flight.push(in_flight);
         self.trackers.extend(tracker);

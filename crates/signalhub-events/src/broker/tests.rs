@@ -1,3 +1,4 @@
+pub(crate) mod named;
 mod stored;
 
 use std::collections::HashMap;

@@ -42,6 +42,13 @@ impl<T> Slab<T> {
         self.cells.get_mut(number as usize)?.as_mut()
     }
 
+    /// Returns the values under the numbers from `from` on, of `count` numbers; `None` if there are no such numbers.
+    pub(crate) fn some(&self, from: usize, count: usize) -> Option<impl Iterator<Item = (u32, &T)>> {
+        let end = self.cells.len().min(from.saturating_add(count));
+        let cells = self.cells.get(from..end).filter(|cells| !cells.is_empty())?;
+        Some((from as u32..).zip(cells).filter_map(|(number, cell)| Some((number, cell.as_ref()?))))
+    }
+
     /// Counts the values.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

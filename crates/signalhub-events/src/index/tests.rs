@@ -1,6 +1,8 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
+use time::macros::datetime;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -29,6 +31,8 @@ enum Step {
 }
 
 const MEMBERS: usize = 5;
+
+const NOW: OffsetDateTime = datetime!(2026-11-28 16:00:30 UTC);
 
 fn actions() -> impl Strategy<Value = Option<Action>> {
     proptest::option::of(select(Action::ALL.to_vec()))
@@ -144,7 +148,7 @@ fn run(index: &mut Index, models: &mut [Model], step: Step) {
         }
         Step::Publish(event) => {
             let mut found = Vec::new();
-            index.matching(&event, &mut found);
+            index.matching(&event, NOW, &mut found);
             let mut found: Vec<_> = found.iter().map(|found| Arc::as_ptr(&found.attached)).collect();
             let mut wanted: Vec<_> =
                 models.iter().filter(|model| model.wants(&event)).map(|m| Arc::as_ptr(&m.attached)).collect();
@@ -180,10 +184,17 @@ proptest! {
             }
             prop_assert_eq!(index.len(), models.iter().map(|model| model.filters.len()).sum::<usize>());
         }
+        let mut counted = 0;
+        index.each_bucket(0, usize::MAX, NOW, |_, _, subscriptions, _| counted += subscriptions);
+        prop_assert_eq!(counted, index.len() as u64);
         for model in models {
             prop_assert_eq!(index.len_of(model.subscriber), model.filters.len());
             let bytes: usize = model.filters.iter().map(Filter::name_bytes).sum();
             prop_assert_eq!(index.name_bytes_of(model.subscriber), bytes);
+            let (scope, filters) = index.describe(model.subscriber, &model.attached).unwrap();
+            prop_assert_eq!(scope, model.scope);
+            let [found, own] = [filters, model.filters].map(|filters| filters.into_iter().collect::<HashSet<_>>());
+            prop_assert_eq!(found, own);
             index.evict(model.subscriber);
         }
         prop_assert!(is_empty(&index));
@@ -211,7 +222,7 @@ fn only_subscribers_of_the_event_are_looked_at() {
     for organisation in [None, Some(Organisation::from("north"))] {
         let mut index = crowd(10_000, organisation.as_ref());
         let mut found = Vec::new();
-        index.matching(&tickets(), &mut found);
+        index.matching(&tickets(), NOW, &mut found);
         assert_eq!(found.len(), 10);
         let seen =
             (0..10_010).filter(|subscriber| index.subscribers.get(*subscriber).unwrap().mark == index.serial).count();
@@ -244,7 +255,7 @@ fn cost_of_matching_and_memory() {
         let (mut found, event) = (Vec::new(), tickets());
         let start = Instant::now();
         for _ in 0..100_000 {
-            index.matching(&event, &mut found);
+            index.matching(&event, NOW, &mut found);
             found.clear();
         }
         println!("10 of {} match: {:?} per event", others + 10, start.elapsed() / 100_000);

@@ -128,6 +128,9 @@ fn tickets() -> Event {
     Event::new(name, payload).with_resource(ResourceName::new("tickets")).with_action(Action::Created)
 }
 
+/// A broker remembers this number of the latest events. Until so many were published it takes more memory for each, which is not measured.
+const REMEMBERED: usize = 100;
+
 async fn matches(others: usize, repetitions: usize) {
     let broker = Broker::builder(catalogue()).shards(1).build();
     let subscribe = |number: usize| -> Subscriptions {
@@ -137,7 +140,7 @@ async fn matches(others: usize, repetitions: usize) {
         subscriptions
     };
     let _subscriptions: Vec<Subscriptions> = (0..others + 10).map(subscribe).collect();
-    for _ in 0..repetitions {
+    for _ in 0..REMEMBERED + repetitions {
         assert_eq!(broker.publish(tickets()).await.unwrap().matched, 10);
         tokio::task::yield_now().await;
     }
@@ -152,7 +155,7 @@ async fn deliveries(events: usize, repetitions: usize) {
         client.ask("{\"type\":1,\"invocationId\":\"1\",\"target\":\"Subscribe\",\"arguments\":[{\"e\":\"portos.resources.changed\"}]}\u{1e}").await;
         clients.push(client);
     }
-    for _ in 0..repetitions {
+    for _ in 0..REMEMBERED.div_ceil(events) + repetitions {
         for _ in 0..events {
             assert_eq!(broker.publish(tickets()).await.unwrap().matched, 100);
         }

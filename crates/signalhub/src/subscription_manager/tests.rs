@@ -139,6 +139,32 @@ async fn operators_see_what_a_client_may_see_and_has_subscribed_to_until_it_has_
 }
 
 #[tokio::test]
+async fn operators_find_who_got_an_event_also_after_since() {
+    let stage = Stage::new(Grants::All);
+    let mut client = stage.client(Identity::user("ann").with_organisation("acme")).await;
+    client.subscribe(json!({"e": "portos.resources.changed"})).await;
+    let got = async || {
+        let position = stage.broker.publish(changed("tickets", Action::Created)).await.unwrap().position;
+        let name = EventName::new("portos.resources.changed");
+        let (_, matched) = stage.broker.latest_event(&name, position).unwrap();
+        let [client] = &matched.clients[..] else { panic!("one client got it") };
+        assert_eq!(client.user.as_deref(), Some("ann"));
+        client.connection.clone()
+    };
+    let connection = got().await;
+    assert!(stage.hub.connected_client(&(&*connection).into()).is_some());
+    client.next().await;
+    let request = json!({"e": "portos.licence.activated", "since": null});
+    client.0.send(
+        json!({"type": 1, "invocationId": "1", "target": "Subscribe", "arguments": [request]}).to_string() + "\u{1e}",
+    );
+    assert_eq!(client.next().await["result"]["replayed"], 0);
+    assert_eq!(got().await, connection);
+    let found = stage.broker.attached_clients(10, |client| client.connection == connection).await;
+    assert_eq!(found.iter().map(|found| found.filters.len()).sum::<usize>(), 2);
+}
+
+#[tokio::test]
 async fn a_notification_is_written_as_documented() {
     let stage = Stage::new(Grants::All);
     let mut client = stage.client(Identity::user("ann")).await;

@@ -4,14 +4,13 @@ use super::{Finding, Tree};
 use crate::workspace::{Dependency, Package, Purpose};
 
 /// What a package may depend on, for whatever purpose; ` ?` marks what must be behind a feature.
-const DIRECTION: [(&str, &[&str]); 14] = [
+const DIRECTION: [(&str, &[&str]); 13] = [
     ("signalhub-protocol", &[]),
     ("signalhub-connections", &[]),
     ("signalhub-events", &[]),
     ("signalhub-history", &["signalhub-events"]),
     ("signalhub-tls-client", &[]),
     ("signalhub-client", &["signalhub-protocol", "signalhub-tls-client"]),
-    ("signalhub-load", &["signalhub-protocol", "signalhub-tls-client"]),
     ("signalhub", &["signalhub-protocol", "signalhub-connections", "signalhub-events", "portos-notifications"]),
     ("signalhub-dialects", &["signalhub-connections", "signalhub-events"]),
     ("portos-notifications", &["signalhub-events ?", "signalhub-tls-client ?"]),
@@ -23,7 +22,6 @@ const DIRECTION: [(&str, &[&str]); 14] = [
             "signalhub-events",
             "signalhub-history",
             "signalhub-client",
-            "signalhub-load",
             "signalhub-tls-client",
             "signalhub",
             "portos-notifications",
@@ -37,7 +35,6 @@ const DIRECTION: [(&str, &[&str]); 14] = [
             "signalhub-connections",
             "signalhub-events",
             "signalhub-client",
-            "signalhub-load",
             "signalhub-tls-client",
             "signalhub",
             "portos-notifications",
