@@ -43,7 +43,7 @@ use crate::request::opening_request::OpeningRequest;
 use crate::request::remote_address::RemoteAddress;
 use crate::transport::Transport;
 use crate::transport::handover::{Arrival, Handover};
-use crate::transport::kind::TransportKind;
+use crate::transport_kind::TransportKind;
 use crate::transport::received::{ReadMessagesError, Received};
 use crate::transport::reconnect::Reconnect;
 use crate::websocket_codec::{MessageKind, ping_frame};

@@ -61,6 +61,7 @@ mod registry;
 mod request;
 mod shared_socket;
 mod transport;
+mod transport_kind;
 mod websocket_codec;
 
 /// Types of the crate `http` that appear in the API of this crate.
@@ -131,7 +132,7 @@ pub use request::opening_request::OpeningRequest;
 pub use request::query::query_pairs;
 pub use request::remote_address::RemoteAddress;
 pub use request::request_id::RequestId;
-pub use transport::kind::{TransportKind, Transports};
+pub use transport_kind::{TransportKind, Transports};
 pub use transport::received::{ReadMessagesError, Received};
 pub use transport::reconnect::Reconnect;
 pub use websocket_codec::MessageKind;

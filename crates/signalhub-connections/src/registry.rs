@@ -33,7 +33,7 @@ use crate::limits::quota::QuotaKey;
 use crate::outbound::signals::{Signal, TICK};
 use crate::outbound::{Backlog, QueueLimits, SendQueue};
 use crate::transport::inbox::Inbox;
-use crate::transport::kind::TransportKind;
+use crate::transport_kind::TransportKind;
 use crate::transport::reconnect::Reconnect;
 
 /// The connections that are due for a tick are woken in at most this many slices, with a pause after each, so that other

@@ -4,7 +4,6 @@ pub(crate) mod client_socket;
 pub(crate) mod handover;
 pub(crate) mod inbox;
 pub(crate) mod io;
-pub(crate) mod kind;
 pub(crate) mod long_polling;
 pub(crate) mod received;
 pub(crate) mod reconnect;
@@ -17,7 +16,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use self::inbox::Inbox;
-use self::kind::TransportKind;
+use crate::transport_kind::TransportKind;
 use self::received::{ReadMessagesError, Received};
 use self::websocket::Socket;
 use crate::close::close_frame::{ClientClose, CloseFrame};

@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 
 use crate::http::body::Body;
 use crate::limits::limit::Limit;
-use crate::transport::kind::TransportKind;
+use crate::transport_kind::TransportKind;
 
 /// After how many seconds a client that was refused may try again.
 const RETRY: HeaderValue = HeaderValue::from_static("5");

@@ -22,7 +22,7 @@ use crate::http::tickets::Tickets;
 use crate::outbound::QueueLimits;
 use crate::request::remote_address::RemoteAddress;
 use crate::transport::io::StreamMessages;
-use crate::transport::kind::Transports;
+use crate::transport_kind::Transports;
 use crate::transport::reconnect::Reconnect;
 use crate::websocket_codec;
 

@@ -22,7 +22,7 @@ use crate::limits::quota::QuotaKey;
 use crate::registry::{AttachError, Found, Registry, TicketUse};
 use crate::request::opening_request::OpeningRequest;
 use crate::request::query;
-use crate::transport::kind::TransportKind;
+use crate::transport_kind::TransportKind;
 
 /// An endpoint together with the registry of the server it is mounted in.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::auth::ticket::Ticket;
 use crate::id::ConnectionNames;
 use crate::request::query;
-use crate::transport::kind::{TransportKind, Transports};
+use crate::transport_kind::{TransportKind, Transports};
 use crate::transport::reconnect::Reconnect;
 
 /// The highest version that this server supports (negotiate, `negotiateVersion`).

@@ -18,7 +18,7 @@ use crate::limits::limit::Limit;
 use crate::limits::quota::{QuotaKey, QuotaShare, Quotas};
 use crate::outbound::{Backlog, QueueLimits, SendQueue};
 use crate::transport::inbox::Inbox;
-use crate::transport::kind::TransportKind;
+use crate::transport_kind::TransportKind;
 use crate::transport::reconnect::Reconnect;
 
 /// The connections of a server by their tokens.

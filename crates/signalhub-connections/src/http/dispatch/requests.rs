@@ -21,7 +21,7 @@ use crate::registry::{AttachError, Attached, Link, NewTransport};
 use crate::request::content_coding::content_coding;
 use crate::transport::Transport;
 use crate::transport::inbox::Inbox;
-use crate::transport::kind::TransportKind;
+use crate::transport_kind::TransportKind;
 
 /// Attaches an event stream or long polling, and starts the connection.
 pub(super) fn attach_inbox(

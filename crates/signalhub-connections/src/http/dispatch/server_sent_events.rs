@@ -11,7 +11,7 @@ use crate::auth::identity::Identity;
 use crate::http::body::Body;
 use crate::http::mounted::Mounted;
 use crate::registry::Link;
-use crate::transport::kind::TransportKind;
+use crate::transport_kind::TransportKind;
 use crate::transport::server_sent_events::EventStream;
 
 /// Answers the request of an event stream.

@@ -16,7 +16,7 @@ use crate::outbound::{SendQueue, Writer};
 use crate::registry::{AttachError, Attached, Link, NewTransport, Resumable};
 use crate::transport::Transport;
 use crate::transport::handover::{Arrival, Handover};
-use crate::transport::kind::TransportKind;
+use crate::transport_kind::TransportKind;
 use crate::transport::reconnect::Reconnect;
 use crate::transport::websocket::Socket;
 
