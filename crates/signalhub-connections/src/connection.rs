@@ -33,6 +33,7 @@ use crate::auth::identity::{Identity, Principal, Renewal};
 use crate::auth::token_refresh::VerifyToken;
 use crate::close::CloseReason;
 use crate::close::close_frame::{ClientClose, CloseFrame};
+use crate::counts::traffic::Traffic;
 use crate::frame::Frame;
 use crate::id::ConnectionId;
 use crate::intake::Intake;
@@ -43,9 +44,9 @@ use crate::request::opening_request::OpeningRequest;
 use crate::request::remote_address::RemoteAddress;
 use crate::transport::Transport;
 use crate::transport::handover::{Arrival, Handover};
-use crate::transport_kind::TransportKind;
 use crate::transport::received::{ReadMessagesError, Received};
 use crate::transport::reconnect::Reconnect;
+use crate::transport_kind::TransportKind;
 use crate::websocket_codec::{MessageKind, ping_frame};
 
 /// A connection to one client, which a [`ConnectionHandler`](crate::ConnectionHandler) owns.
@@ -135,7 +136,8 @@ impl Connection {
     /// # }
     /// ```
     pub fn pair(identity: Identity) -> (Self, Peer) {
-        let send_queue = Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Poll));
+        let send_queue =
+            Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Traffic::of_pairs(), Writer::Poll));
         let identity = Arc::new(identity);
         let (peer, transport) = Peer::new(&send_queue, &identity);
         (Self::new(ConnectionId::random(), identity, send_queue, transport), peer)

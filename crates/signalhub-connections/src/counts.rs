@@ -1,5 +1,6 @@
-//! Counters: ended connections, refusals and errors of clients.
+//! Counters: traffic, ended connections, refusals and errors of clients.
 
 pub(crate) mod client_errors;
 pub(crate) mod ends;
 pub(crate) mod refusals;
+pub(crate) mod traffic;

@@ -16,7 +16,29 @@ const LIKELY_LEN: usize = 128;
 #[derive(Clone, Debug)]
 pub struct Frame {
     bytes: Bytes,
-    header_len: usize,
+    header_len: u8,
+    /// What the queue notes about it. It takes bytes of the frame that would be unused.
+    note: QueueNote,
+}
+
+/// What a queue notes about a frame in it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct QueueNote {
+    pub(crate) mark: Mark,
+    /// When it was queued, by the clock of the server's traffic.
+    pub(crate) since: u32,
+}
+
+/// What a queued frame counts as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// Nothing: an answer, a ping, a message of the application.
+    #[default]
+    Message,
+    /// A delivery of an event.
+    Delivery,
+    /// A delivery whose time is measured.
+    TimedDelivery,
 }
 
 impl Frame {
@@ -35,12 +57,14 @@ impl Frame {
 
     /// Makes a frame from the bytes that [`Frame::as_bytes`] returned.
     pub fn from_bytes(bytes: Bytes) -> Self {
-        let header_len = match bytes.get(1) {
+        let header_len: u8 = match bytes.get(1) {
             Some(127) => 10,
             Some(126) => 4,
             _ => 2,
         };
-        Self { header_len: header_len.min(bytes.len()), bytes }
+        // Whoever makes a frame of fewer bytes than a header gets one without payload.
+        let header_len = if usize::from(header_len) <= bytes.len() { header_len } else { bytes.len() as u8 };
+        Self { header_len, bytes, note: QueueNote::default() }
     }
 
     pub(crate) fn control(bytes: Vec<u8>) -> Self {
@@ -54,7 +78,25 @@ impl Frame {
 
     /// The payload alone.
     pub fn payload(&self) -> Bytes {
-        self.bytes.slice(self.header_len..)
+        self.bytes.slice(usize::from(self.header_len)..)
+    }
+
+    pub(crate) fn note(&self) -> QueueNote {
+        self.note
+    }
+
+    /// Makes it count as a mere message, and returns what it counted as.
+    pub(crate) fn unmark(&mut self) -> Mark {
+        std::mem::take(&mut self.note.mark)
+    }
+
+    /// A clone with this note.
+    pub(crate) fn noted(&self, note: QueueNote) -> Self {
+        Self { note, ..self.clone() }
+    }
+
+    pub(crate) fn payload_len(&self) -> usize {
+        self.bytes.len() - usize::from(self.header_len)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -71,7 +113,8 @@ impl Frame {
         let (header, header_len) = encode_header(OpCode::Data(data), End::Last, payload_len);
         let start = LONGEST_HEADER - header_len;
         buffer[start..LONGEST_HEADER].copy_from_slice(&header[..header_len]);
-        Self { bytes: Bytes::from(buffer).slice(start..), header_len }
+        // A header has at most 10 bytes.
+        Self { bytes: Bytes::from(buffer).slice(start..), header_len: header_len as u8, note: QueueNote::default() }
     }
 }
 

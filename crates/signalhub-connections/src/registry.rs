@@ -26,6 +26,7 @@ use crate::close::CloseReason;
 use crate::counts::client_errors::{ClientError, ClientErrorCounts};
 use crate::counts::ends::EndCounts;
 use crate::counts::refusals::RefusalCounts;
+use crate::counts::traffic::Traffic;
 use crate::id::{ConnectionId, ConnectionNames};
 use crate::limits::Limits;
 use crate::limits::limit::Limit;
@@ -33,8 +34,8 @@ use crate::limits::quota::QuotaKey;
 use crate::outbound::signals::{Signal, TICK};
 use crate::outbound::{Backlog, QueueLimits, SendQueue};
 use crate::transport::inbox::Inbox;
-use crate::transport_kind::TransportKind;
 use crate::transport::reconnect::Reconnect;
+use crate::transport_kind::TransportKind;
 
 /// The connections that are due for a tick are woken in at most this many slices, with a pause after each, so that other
 /// work is not delayed. All of them are woken within a quarter of a tick.
@@ -53,6 +54,7 @@ pub(crate) struct Registry {
     refusals: RefusalCounts,
     client_errors: ClientErrorCounts,
     backlog: Arc<Backlog>,
+    traffic: Arc<Traffic>,
 }
 
 /// A connection that has just got its transport.
@@ -128,6 +130,11 @@ impl Registry {
         &self.backlog
     }
 
+    /// What all connections have received and sent.
+    pub(crate) fn traffic(&self) -> &Arc<Traffic> {
+        &self.traffic
+    }
+
     /// How many connections have ended, by reason.
     pub(crate) fn ends(&self) -> &EndCounts {
         &self.live.ends
@@ -136,6 +143,7 @@ impl Registry {
     /// Removes negotiations that have expired, ends connections whose clients have not reconnected in time, and returns the
     /// connections that are due for a tick.
     fn tick(&self, now: Instant) -> Vec<Weak<SendQueue>> {
+        self.traffic.set_clock(now);
         let Ticked { due, given_up, expired, expired_tickets } = self.lock().tick(now);
         if expired > 0 {
             let reason = ClientError::NegotiationExpired;
@@ -211,7 +219,7 @@ impl Registry {
         owner: &Owner,
         limits: QueueLimits,
     ) -> Option<Result<Arc<Inbox>, AttachError>> {
-        self.lock().inbox(token, owner, limits, &self.backlog)
+        self.lock().inbox(token, owner, limits, (&self.backlog, &self.traffic))
     }
 
     /// Attaches a transport to a negotiated connection. `make` makes it from the inbox with the bytes that were posted

@@ -16,13 +16,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use self::inbox::Inbox;
-use crate::transport_kind::TransportKind;
 use self::received::{ReadMessagesError, Received};
 use self::websocket::Socket;
 use crate::close::close_frame::{ClientClose, CloseFrame};
 use crate::close::{ARRIVAL_TIME, CloseReason};
 use crate::intake::Intake;
 use crate::outbound::SendQueue;
+use crate::transport_kind::TransportKind;
 use crate::websocket_codec::MessageKind;
 
 /// How long the server waits for the client's close frame after it sent its own.

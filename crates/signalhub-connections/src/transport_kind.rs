@@ -12,12 +12,24 @@ pub enum TransportKind {
 }
 
 impl TransportKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::WebSockets, Self::ServerSentEvents, Self::LongPolling];
+
     /// The name in negotiate's answer and in error texts.
     pub fn name(self) -> &'static str {
         match self {
             Self::WebSockets => "WebSockets",
             Self::ServerSentEvents => "ServerSentEvents",
             Self::LongPolling => "LongPolling",
+        }
+    }
+
+    /// A short name for metrics and logs, as OpenTelemetry's conventions spell it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::WebSockets => "web_sockets",
+            Self::ServerSentEvents => "server_sent_events",
+            Self::LongPolling => "long_polling",
         }
     }
 }
@@ -48,8 +60,6 @@ impl Transports {
 
     /// The transports of the set in the order in which clients try them.
     pub fn offered(self) -> impl Iterator<Item = TransportKind> {
-        [TransportKind::WebSockets, TransportKind::ServerSentEvents, TransportKind::LongPolling]
-            .into_iter()
-            .filter(move |kind| self.contains(*kind))
+        TransportKind::ALL.into_iter().filter(move |kind| self.contains(*kind))
     }
 }

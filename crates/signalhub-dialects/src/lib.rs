@@ -12,5 +12,6 @@
 
 mod client_name;
 mod flushed;
+mod offered;
 pub mod printfactory;
 pub mod smc;

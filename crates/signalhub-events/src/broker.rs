@@ -3,6 +3,7 @@
 mod builder;
 mod core;
 mod fan_out;
+mod fan_out_times;
 mod kept;
 mod latest;
 mod receipt;
@@ -15,6 +16,7 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
+use signalhub_counters::Observed;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
@@ -318,6 +320,19 @@ impl Broker {
     #[must_use]
     pub fn published_count(&self) -> u64 {
         self.core.published.load(Ordering::Relaxed)
+    }
+
+    /// How long it took from the publish of an event until a subscriber had taken it, without those that
+    /// [queued](crate::Offered::Queued) it. Subscribers that are served together have the same time.
+    #[must_use]
+    pub fn inline_latency(&self) -> Observed {
+        self.core.times.inline.observed()
+    }
+
+    /// How long it took from the publish of an event until the last subscriber that it matched was offered it.
+    #[must_use]
+    pub fn fan_out_duration(&self) -> Observed {
+        self.core.times.fan_out.observed()
     }
 
     /// Counts the deliveries that were offered so far: for each event, the subscribers that it matched.

@@ -4,6 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
 
+use tokio::time::Instant;
+
 use crate::event::Event;
 use crate::position::Position;
 
@@ -34,14 +36,26 @@ impl EncodingKey {
 pub struct Delivery {
     event: Arc<Event>,
     position: Position,
+    accepted: Instant,
     encodings: Encodings<Bytes>,
 }
 
 impl Delivery {
-    /// Creates a delivery without encodings.
+    /// Creates a delivery without encodings, of an event that is published now.
     #[must_use]
     pub fn new(event: Arc<Event>, position: Position) -> Self {
-        Self { event, position, encodings: Encodings::default() }
+        Self::accepted_at(event, position, Instant::now())
+    }
+
+    /// Creates a delivery without encodings, of an event whose publish was accepted at this time.
+    pub(crate) fn accepted_at(event: Arc<Event>, position: Position, accepted: Instant) -> Self {
+        Self { event, position, accepted, encodings: Encodings::default() }
+    }
+
+    /// Returns when the publish of the event was accepted. It may have waited since until there was room for it, or until it was on disk.
+    #[must_use]
+    pub fn accepted(&self) -> Instant {
+        self.accepted
     }
 
     /// Returns the event.
@@ -66,8 +80,17 @@ impl Delivery {
 #[derive(Debug)]
 pub struct Deliveries {
     each: Vec<Arc<Delivery>>,
-    encodings: Encodings<Box<[Bytes]>>,
+    encodings: Encodings<Box<[Joined]>>,
     audience: Audience,
+}
+
+/// The encodings of some deliveries, one behind the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// The encodings.
+    pub bytes: Bytes,
+    /// How many deliveries they are.
+    pub deliveries: usize,
 }
 
 /// How many subscribers get exactly these deliveries.
@@ -94,29 +117,38 @@ impl Deliveries {
         self.audience
     }
 
+    /// Returns when the publish of the first one was accepted.
+    #[must_use]
+    pub fn accepted(&self) -> Instant {
+        self.each.first().map_or_else(Instant::now, |first| first.accepted)
+    }
+
     /// Returns the deliveries in the order in which they are to be sent.
     #[must_use]
     pub fn each(&self) -> &[Arc<Delivery>] {
         &self.each
     }
 
-    /// Returns the encodings of all, one behind the other, in pieces of at most `most` bytes; a longer delivery is a piece of its own. The first caller encodes, the others share its bytes.
-    pub fn joined(&self, key: EncodingKey, most: usize, encode: impl Fn(&Delivery) -> Bytes) -> &[Bytes] {
+    /// Returns the encodings of all, one behind the other, in pieces of at most `most` bytes; a longer delivery is a piece of its own.
+    /// Empty encodings are left out. The first caller encodes, the others share its bytes.
+    pub fn joined(&self, key: EncodingKey, most: usize, encode: impl Fn(&Delivery) -> Bytes) -> &[Joined] {
         self.encodings.get_or(key, || {
             let mut pieces = Vec::new();
-            let mut piece = BytesMut::new();
+            let (mut piece, mut deliveries) = (BytesMut::new(), 0);
             for delivery in &self.each {
                 let bytes = delivery.encoded(key, &encode);
                 if bytes.is_empty() {
                     continue;
                 }
                 if !piece.is_empty() && piece.len() + bytes.len() > most {
-                    pieces.push(piece.split().freeze());
+                    pieces.push(Joined { bytes: piece.split().freeze(), deliveries });
+                    deliveries = 0;
                 }
                 piece.extend_from_slice(bytes);
+                deliveries += 1;
             }
             if !piece.is_empty() {
-                pieces.push(piece.freeze());
+                pieces.push(Joined { bytes: piece.freeze(), deliveries });
             }
             pieces.into()
         })

@@ -67,7 +67,7 @@ pub use broker::{
     PublishOptions, Published, Receipt, Repeat, Tail, TailFilter, Tailed, TailedEvent, Tracked, Tracking,
 };
 pub use catalogue::{Catalogue, CatalogueError, UnknownEvents};
-pub use delivery::{Audience, Deliveries, Delivery, EncodingKey};
+pub use delivery::{Audience, Deliveries, Delivery, EncodingKey, Joined};
 pub use event::{Event, EventId};
 pub use explain::{Explained, ExplainedStep, StepOutcome, explain_event, explain_subscriber};
 pub use filter::Filter;
@@ -82,6 +82,7 @@ pub use position::{Epoch, Position, PositionError};
 pub use replay::{Gap, GapReason, GoLive, Replay, ReplayLimits, Since, Step};
 pub use resources::Resources;
 pub use scope::{Grant, Grants, Pattern, PatternError, Scope};
+pub use signalhub_counters::Observed;
 pub use subscribe_error::SubscribeError;
 pub use subscriber::{ClientName, Flushed, Flushing, Offered, Subscriber};
 pub use subscriptions::Subscriptions;

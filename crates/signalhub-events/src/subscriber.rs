@@ -20,12 +20,15 @@ pub trait Subscriber: Send + Sync {
 
     /// Takes several deliveries that came at once, in their order, or refuses the rest of them.
     fn offer_all(&self, deliveries: &Deliveries) -> Offered {
-        let mut each = deliveries.each().iter();
-        if each.all(|delivery| self.offer(delivery) == Offered::Accepted) {
-            Offered::Accepted
-        } else {
-            Offered::Refused
+        let mut all = Offered::Accepted;
+        for delivery in deliveries.each() {
+            match self.offer(delivery) {
+                Offered::Accepted => {}
+                Offered::Queued => all = Offered::Queued,
+                Offered::Refused => return Offered::Refused,
+            }
         }
+        all
     }
 
     /// Returns what waits until everything that the subscriber was offered before this call is written to its client, or until
@@ -92,8 +95,10 @@ impl<S: Subscriber + ?Sized> Subscriber for Arc<S> {
 /// The result of an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Offered {
-    /// It was taken.
+    /// It was taken, and is written if the subscriber has a client.
     Accepted,
+    /// It was taken, and some of it waits for the client of the subscriber.
+    Queued,
     /// It could not be taken; all subscriptions of the subscriber end.
     Refused,
 }

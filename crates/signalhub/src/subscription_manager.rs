@@ -15,10 +15,10 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use portos_notifications::{SubscriptionRequest, broker};
-use signalhub_connections::{BoxFuture, ConnectionEnded, Frame, Frames, Identity, Outbound};
+use signalhub_connections::{BoxFuture, ConnectionEnded, Frame, Frames, Identity, Outbound, Sent};
 use signalhub_events::{
-    Audience, Broker, ClientName, Deliveries, Delivery, EncodingKey, Filter, Flushed, Flushing, Grants, Offered,
-    Organisation, Scope, SubscribeError, Subscriber, Subscriptions,
+    Audience, Broker, ClientName, Deliveries, Delivery, EncodingKey, Filter, Flushed, Flushing, Grants, Joined,
+    Offered, Organisation, Scope, SubscribeError, Subscriber, Subscriptions,
 };
 use signalhub_protocol::Protocol;
 
@@ -205,21 +205,20 @@ impl Subscriber for ClientSubscriber {
 
     fn offer(&self, delivery: &Delivery) -> Offered {
         let bytes = delivery.encoded(self.encoding(), |delivery| self.render(delivery));
-        if bytes.is_empty() {
-            return Offered::Accepted;
-        }
-        offered(self.outbound.send(&Frame::from_bytes(bytes.clone())))
+        offered(self.outbound.deliver(&Frame::from_bytes(bytes.clone()), delivery.accepted()))
     }
 
     fn offer_all(&self, deliveries: &Deliveries) -> Offered {
         let render = |delivery: &Delivery| self.render(delivery);
         if deliveries.audience() == Audience::One {
-            let frames = deliveries.each().iter().map(|delivery| delivery.encoded(self.encoding(), render));
-            let frames = frames.filter(|bytes| !bytes.is_empty());
-            return offered(self.outbound.send_each(frames.map(|bytes| Frame::from_bytes(bytes.clone()))));
+            let frames = deliveries.each().iter().map(|delivery| {
+                (Frame::from_bytes(delivery.encoded(self.encoding(), render).clone()), delivery.accepted())
+            });
+            return offered(self.outbound.deliver_each(frames));
         }
-        let mut pieces = deliveries.joined(self.encoding(), BYTES_PER_WRITE, render).iter();
-        offered(pieces.try_for_each(|piece| self.outbound.send_all(&Frames::from_bytes(piece.clone()))))
+        let pieces = deliveries.joined(self.encoding(), BYTES_PER_WRITE, render);
+        let pieces = pieces.iter().map(|Joined { bytes, deliveries }| (Frames::from_bytes(bytes.clone()), *deliveries));
+        offered(self.outbound.deliver_joined(pieces, deliveries.each().len(), deliveries.accepted()))
     }
 
     fn flushed(&self) -> Option<Flushing> {
@@ -274,8 +273,12 @@ impl Subscriber for ResumingSubscriber {
     }
 }
 
-fn offered(sent: Result<(), ConnectionEnded>) -> Offered {
-    sent.map_or(Offered::Refused, |()| Offered::Accepted)
+fn offered(sent: Result<Sent, ConnectionEnded>) -> Offered {
+    match sent {
+        Ok(Sent::Written) => Offered::Accepted,
+        Ok(Sent::Queued) => Offered::Queued,
+        Err(ConnectionEnded) => Offered::Refused,
+    }
 }
 
 #[cfg(test)]

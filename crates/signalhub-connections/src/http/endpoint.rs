@@ -22,8 +22,8 @@ use crate::http::tickets::Tickets;
 use crate::outbound::QueueLimits;
 use crate::request::remote_address::RemoteAddress;
 use crate::transport::io::StreamMessages;
-use crate::transport_kind::Transports;
 use crate::transport::reconnect::Reconnect;
+use crate::transport_kind::Transports;
 use crate::websocket_codec;
 
 /// How long a poll waits for data (the original's `PollTimeout`).

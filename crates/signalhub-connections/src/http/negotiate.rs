@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::auth::ticket::Ticket;
 use crate::id::ConnectionNames;
 use crate::request::query;
-use crate::transport_kind::{TransportKind, Transports};
 use crate::transport::reconnect::Reconnect;
+use crate::transport_kind::{TransportKind, Transports};
 
 /// The highest version that this server supports (negotiate, `negotiateVersion`).
 const HIGHEST_VERSION: i32 = 1;

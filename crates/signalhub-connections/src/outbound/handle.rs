@@ -4,11 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::flushes::Flushed;
+use super::purpose::{Purpose, Sent};
 use super::retained::Retained;
 use super::send_queue::{ConnectionEnded, SendQueue};
 use super::signals::Signal;
-use super::writer::QueueChange;
+use crate::counts::traffic::ConnectionTraffic;
 use crate::frame::{Frame, Frames};
 
 /// Sends frames to one client, from any task, without ever waiting for it.
@@ -30,7 +33,7 @@ impl Outbound {
     /// ends the connection with [`CloseReason::SlowConsumer`](crate::CloseReason::SlowConsumer). An empty queue accepts a
     /// frame of any size.
     pub fn send(&self, frame: &Frame) -> Result<(), ConnectionEnded> {
-        self.0.send(frame)
+        self.0.send(frame, Purpose::Message).map(drop)
     }
 
     /// Sends several frames, with one write where that is possible.
@@ -38,7 +41,7 @@ impl Outbound {
     /// # Errors
     /// As `send`; some of the frames may have been sent.
     pub fn send_all(&self, frames: &Frames) -> Result<(), ConnectionEnded> {
-        self.0.send_all(frames)
+        self.0.send_all(frames, Purpose::Message, 0).map(drop)
     }
 
     /// Sends several frames, with few writes where that is possible. Unlike [`send_all`](Self::send_all) it needs no joined
@@ -47,7 +50,73 @@ impl Outbound {
     /// # Errors
     /// As `send`; some of the frames may have been sent.
     pub fn send_each(&self, frames: impl IntoIterator<Item = Frame>) -> Result<(), ConnectionEnded> {
-        self.0.send_each(frames.into_iter())
+        self.0.send_each(frames.into_iter().map(|frame| (frame, Purpose::Message))).map(drop)
+    }
+
+    /// Sends the frame of an event like [`send`](Self::send), and counts it as a delivery. `accepted` is when the publish of
+    /// the event was accepted. An empty frame sends nothing, and counts as written.
+    ///
+    /// # Errors
+    /// As `send`.
+    pub fn deliver(&self, frame: &Frame, accepted: Instant) -> Result<Sent, ConnectionEnded> {
+        if frame.as_bytes().is_empty() {
+            self.deliver_nothing(1);
+            return Ok(Sent::Written);
+        }
+        self.0.send(frame, Purpose::Delivery { accepted })
+    }
+
+    /// Sends the frames of several events like [`send_all`](Self::send_all), and counts them as deliveries. Each piece comes
+    /// with the number of its frames. `deliveries` is how many there are in all: those without a frame count as written.
+    /// `accepted` is when the publish of the first event was accepted.
+    ///
+    /// # Errors
+    /// As `send`.
+    pub fn deliver_joined(
+        &self,
+        pieces: impl IntoIterator<Item = (Frames, usize)>,
+        deliveries: usize,
+        accepted: Instant,
+    ) -> Result<Sent, ConnectionEnded> {
+        let (mut all, mut empty) = (Ok(Sent::Written), deliveries);
+        // Once the connection has ended, the rest is counted as not sent.
+        for (frames, count) in pieces {
+            let sent = self.0.send_all(&frames, Purpose::Delivery { accepted }, count as u64);
+            all = if let Ok(Sent::Written) = all { sent } else { all.and(sent) };
+            empty = empty.saturating_sub(count);
+        }
+        if empty > 0 {
+            self.deliver_nothing(empty);
+        }
+        all
+    }
+
+    /// Sends the frames of several events like [`send_each`](Self::send_each), and counts them as deliveries. With each comes
+    /// when the publish of its event was accepted. Empty frames send nothing, and count as written.
+    ///
+    /// # Errors
+    /// As `send`.
+    pub fn deliver_each(&self, frames: impl IntoIterator<Item = (Frame, Instant)>) -> Result<Sent, ConnectionEnded> {
+        let mut empty = 0;
+        let frames = frames.into_iter().filter(|(frame, _)| {
+            empty += usize::from(frame.as_bytes().is_empty());
+            !frame.as_bytes().is_empty()
+        });
+        let sent = self.0.send_each(frames.map(|(frame, accepted)| (frame, Purpose::Delivery { accepted })));
+        if empty > 0 {
+            self.deliver_nothing(empty);
+        }
+        sent
+    }
+
+    /// Counts deliveries of which the client gets nothing as written.
+    fn deliver_nothing(&self, deliveries: usize) {
+        self.0.count_empty(deliveries as u64);
+    }
+
+    /// What the connection has received and sent so far, and what waits for its client.
+    pub fn traffic(&self) -> ConnectionTraffic {
+        self.0.traffic()
     }
 
     /// Queues all frames and writes none until [`uncork`](Self::uncork) is called, which must be soon. It joins many
@@ -142,11 +211,7 @@ impl Outbound {
     pub fn resume(&self, opening: Option<&Frame>) {
         let mut queue = self.0.lock();
         queue.suspended = false;
-        let frames: Vec<Frame> = opening.into_iter().chain(queue.unacknowledged()).cloned().collect();
-        let mut change = QueueChange::None;
-        for frame in &frames {
-            change = change.or(queue.push(frame));
-        }
+        let change = queue.resend(opening);
         queue.restart_flushes();
         drop(queue);
         self.0.notify(change);

@@ -9,6 +9,7 @@ use super::backlog::Backlog;
 use super::limits::QueueLimits;
 use super::queue::Queue;
 use super::writer::Writer;
+use crate::counts::traffic::Traffic;
 
 /// A queue that several tasks use.
 pub(super) struct SharedQueue {
@@ -19,8 +20,8 @@ pub(super) struct SharedQueue {
 }
 
 impl SharedQueue {
-    pub(super) fn new(limits: QueueLimits, backlog: Arc<Backlog>, writer: Writer) -> Self {
-        Self { queue: Mutex::new(Queue::new(writer, backlog)), room: Notify::new(), limits }
+    pub(super) fn new(limits: QueueLimits, backlog: Arc<Backlog>, traffic: Arc<Traffic>, writer: Writer) -> Self {
+        Self { queue: Mutex::new(Queue::new(writer, backlog, traffic)), room: Notify::new(), limits }
     }
 
     /// The lock is held for a few instructions or one non-blocking write, never across an await.

@@ -10,10 +10,12 @@ use tokio::time::Instant;
 use super::backlog::{Backlog, Reservation};
 use super::flushes::Flushes;
 use super::limits::{QueueFull, QueueLimits, cost};
+use super::purpose::Purpose;
 use super::retained::Retained;
 use super::writer::{QueueChange, Writer};
 use crate::close::CloseReason;
-use crate::frame::Frame;
+use crate::counts::traffic::{DeliveryOutcome, Traffic};
+use crate::frame::{Frame, Mark, QueueNote};
 use crate::shared_socket::Written;
 
 /// The largest number of frames in one write.
@@ -48,6 +50,23 @@ pub(super) struct Queue {
     /// The tasks that wait in `Outbound::flushed`.
     pub(super) flushes: Option<Box<Flushes>>,
     pub(super) state: QueueState,
+    /// What all connections of the server send.
+    traffic: Arc<Traffic>,
+    /// How many bytes were sent.
+    pub(super) sent: u64,
+    /// How many deliveries were written.
+    pub(super) deliveries: u64,
+    /// How many deliveries were accepted and are not written yet. They are the latest ones.
+    pending: u64,
+    /// When the timed deliveries in the queue were published, in order.
+    timed: VecDeque<Instant>,
+}
+
+/// What was taken out of the queue together.
+#[derive(Default)]
+struct Taken {
+    frames: usize,
+    deliveries: u64,
 }
 
 /// Whether a queue accepts frames, and why not.
@@ -76,7 +95,7 @@ impl QueueState {
 }
 
 impl Queue {
-    pub(super) fn new(writer: Writer, backlog: Arc<Backlog>) -> Self {
+    pub(super) fn new(writer: Writer, backlog: Arc<Backlog>, traffic: Arc<Traffic>) -> Self {
         Self {
             frames: VecDeque::new(),
             written: 0,
@@ -90,6 +109,11 @@ impl Queue {
             is_awaited: false,
             flushes: None,
             state: QueueState::Open,
+            traffic,
+            sent: 0,
+            deliveries: 0,
+            pending: 0,
+            timed: VecDeque::new(),
         }
     }
 
@@ -108,11 +132,11 @@ impl Queue {
     }
 
     /// Keeps a copy of a frame on connections that can be resumed, because it may have to be sent again.
-    pub(super) fn retain(&mut self, frame: &Frame, limits: &QueueLimits) -> Result<(), QueueFull> {
+    pub(super) fn retain(&mut self, frame: &Frame, purpose: Purpose, limits: &QueueLimits) -> Result<(), QueueFull> {
         let is_open = self.is_open();
         match &mut self.retained {
             Some(retained) if is_open => {
-                retained.push(frame, limits.bytes)?;
+                retained.push(frame, purpose, limits.bytes)?;
                 self.reserve(limits)
             }
             _ => Ok(()),
@@ -150,21 +174,55 @@ impl Queue {
     }
 
     /// Queues a frame within the limits, and returns which task has to be woken. A suspended queue drops the frame.
-    pub(super) fn push_within(&mut self, frame: &Frame, limits: &QueueLimits) -> Result<QueueChange, QueueFull> {
+    pub(super) fn push_within(
+        &mut self,
+        frame: &Frame,
+        purpose: Purpose,
+        limits: &QueueLimits,
+    ) -> Result<QueueChange, QueueFull> {
         if self.suspended {
+            self.pending += purpose.deliveries();
             return Ok(QueueChange::None);
         }
         if !self.frames.is_empty() && self.behind_first() + cost(frame) > limits.bytes {
             return Err(QueueFull);
         }
         let first = self.frames.is_empty();
-        let change = self.push(frame);
+        let mark = match purpose {
+            Purpose::Message => Mark::Message,
+            Purpose::Delivery { accepted } => self.mark(accepted),
+        };
+        let change = self.push(frame, mark);
         // The first frame is accepted even if it is larger than every limit.
-        if !first {
-            self.reserve(limits)?;
+        if !first && let Err(full) = self.reserve(limits) {
+            self.unmark_last();
+            return Err(full);
         }
         // Uncorking writes the frame, or wakes the task that does.
         Ok(if self.corked { QueueChange::None } else { change })
+    }
+
+    /// Counts a delivery that is about to be queued, and chooses whether it is timed.
+    fn mark(&mut self, accepted: Instant) -> Mark {
+        // Queues begin at different numbers, so that deliveries of many short connections are timed as well.
+        let number = self.deliveries + self.pending + (std::ptr::from_ref(self).addr() as u64 >> 7);
+        self.pending += 1;
+        if !number.is_multiple_of(Traffic::TIMED) {
+            return Mark::Delivery;
+        }
+        self.timed.push_back(accepted);
+        Mark::TimedDelivery
+    }
+
+    /// Makes the frame that was queued last a mere message: it exceeds a limit, and its delivery counts as refused.
+    fn unmark_last(&mut self) {
+        let Some(last) = self.frames.back_mut() else { return };
+        match last.unmark() {
+            Mark::Message => return,
+            Mark::Delivery => {}
+            Mark::TimedDelivery => drop(self.timed.pop_back()),
+        }
+        self.pending -= 1;
     }
 
     /// Tells whether `ready` returns: at most this many bytes are queued, and the retained frames are within their limit.
@@ -184,10 +242,10 @@ impl Queue {
     }
 
     /// Queues a frame without checking limits.
-    pub(super) fn push(&mut self, frame: &Frame) -> QueueChange {
+    pub(super) fn push(&mut self, frame: &Frame, mark: Mark) -> QueueChange {
         let first = self.frames.is_empty();
         self.bytes += cost(frame);
-        self.frames.push_back(frame.clone());
+        self.frames.push_back(frame.noted(QueueNote { mark, since: self.traffic.clock() }));
         match self.writer {
             Writer::Socket(_) | Writer::Task if first => QueueChange::ForTask,
             Writer::Socket(_) | Writer::Task => QueueChange::None,
@@ -202,13 +260,15 @@ impl Queue {
     pub(super) fn forget(&mut self) {
         self.frames = VecDeque::new();
         (self.bytes, self.written) = (0, 0);
+        self.timed = VecDeque::new();
     }
 
     /// Writes a frame without queueing it, and returns which task has to be woken. The queue must be empty. Returns `None` if
     /// the frame was not written completely and must be queued.
-    pub(super) fn passes(&mut self, frame: &Frame) -> Option<QueueChange> {
+    pub(super) fn passes(&mut self, frame: &Frame, purpose: Purpose) -> Option<QueueChange> {
         let (written, change) = self.write_inline(frame.as_bytes());
         let passed = written == frame.len();
+        self.count_written(written, if passed { purpose.deliveries() } else { 0 });
         self.written = if passed { 0 } else { written };
         passed.then_some(change)
     }
@@ -265,16 +325,20 @@ impl Queue {
         count
     }
 
-    /// The first frames: at most `most` of them, and no further one once they have `bytes` in all.
-    pub(super) fn first(&self, most: usize, bytes: usize) -> Vec<Frame> {
-        let mut taken = 0;
-        let within = |frame: &&Frame| {
-            taken < bytes && {
-                taken += frame.len();
-                true
-            }
-        };
-        self.frames.iter().take(most).take_while(within).cloned().collect()
+    /// Takes the first frames: at most `most` of them, and no further one once they have `bytes` in all.
+    pub(super) fn take(&mut self, most: usize, bytes: usize) -> Vec<Frame> {
+        let (mut frames, mut taken) = (Vec::with_capacity(self.frames.len().min(most)), Taken::default());
+        let (mut len, mut payload) = (0, 0);
+        while frames.len() < most
+            && len < bytes
+            && let Some(frame) = self.pop(&mut taken)
+        {
+            len += frame.len();
+            payload += frame.payload_len();
+            frames.push(frame);
+        }
+        self.settle(&taken, payload);
+        frames
     }
 
     /// The cost of the frames behind the first one, which may itself be larger than the limit.
@@ -282,27 +346,88 @@ impl Queue {
         self.bytes - self.frames.front().map_or(0, cost)
     }
 
-    pub(super) fn advance(&mut self, mut n: usize) {
-        self.stalled_since = None;
-        let queued = self.frames.len();
-        while let Some(frame) = self.frames.front() {
-            let left = frame.len() - self.written;
-            if n < left {
-                self.written += n;
+    /// Removes what was written.
+    pub(super) fn advance(&mut self, bytes: usize) {
+        let (mut rest, mut taken) = (bytes, Taken::default());
+        while let Some(first) = self.frames.front() {
+            let left = first.len() - self.written;
+            if rest < left {
+                self.written += rest;
                 break;
             }
-            n -= left;
-            self.bytes -= cost(frame);
+            rest -= left;
             self.written = 0;
-            self.frames.pop_front();
+            self.pop(&mut taken);
         }
+        self.settle(&taken, bytes);
+    }
+
+    /// Removes the first frame.
+    #[inline]
+    fn pop(&mut self, taken: &mut Taken) -> Option<Frame> {
+        let frame = self.frames.pop_front()?;
+        self.bytes -= cost(&frame);
+        taken.frames += 1;
+        match frame.note().mark {
+            Mark::Message => {}
+            Mark::Delivery => taken.deliveries += 1,
+            Mark::TimedDelivery => {
+                taken.deliveries += 1;
+                if let Some(accepted) = self.timed.pop_front() {
+                    self.traffic.observe_queued(accepted);
+                }
+            }
+        }
+        Some(frame)
+    }
+
+    /// Counts what was taken, and these bytes as sent.
+    fn settle(&mut self, taken: &Taken, bytes: usize) {
+        self.stalled_since = None;
         if let Some(flushes) = &mut self.flushes {
-            flushes.count(queued - self.frames.len());
+            flushes.count(taken.frames);
         }
         if self.frames.is_empty() {
             // An idle connection keeps no queue.
             self.frames = VecDeque::new();
+            if self.timed.capacity() > 0 {
+                self.timed = VecDeque::new();
+            }
         }
+        self.pending = self.pending.saturating_sub(taken.deliveries);
+        self.deliveries += taken.deliveries;
+        self.sent += bytes as u64;
+        self.traffic.count_sent(self.writer.transport(), bytes as u64, taken.deliveries);
+    }
+
+    /// Counts deliveries that were written without being queued, with their bytes.
+    pub(super) fn count_written(&mut self, bytes: usize, deliveries: u64) {
+        if bytes > 0 {
+            self.deliveries += deliveries;
+            self.sent += bytes as u64;
+            self.traffic.count_sent(self.writer.transport(), bytes as u64, deliveries);
+        }
+    }
+
+    /// Counts a frame of which all bytes were written before and are counted.
+    pub(super) fn count_passed(&mut self, purpose: Purpose) {
+        if purpose.is_delivery() {
+            self.deliveries += 1;
+            self.traffic.count_deliveries(DeliveryOutcome::Written, 1);
+        }
+    }
+
+    /// Counts deliveries that are not sent, because the connection has ended or is about to.
+    pub(super) fn count_refused(&self, deliveries: u64) {
+        if deliveries > 0 {
+            self.traffic.count_deliveries(DeliveryOutcome::of_end(self.state.ended()), deliveries);
+        }
+    }
+
+    /// Counts the deliveries that will not be written any more.
+    pub(super) fn give_up_pending(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        self.count_refused(pending);
     }
 
     /// Tells whether everything that was sent is written.
@@ -338,8 +463,24 @@ impl Queue {
         }
     }
 
-    /// The frames that the client has not acknowledged.
-    pub(super) fn unacknowledged(&self) -> impl Iterator<Item = &Frame> {
-        self.retained.iter().flat_map(|retained| retained.frames())
+    /// Queues `opening`, and all frames that the client has not acknowledged. Deliveries that were written before do not count
+    /// again.
+    pub(super) fn resend(&mut self, opening: Option<&Frame>) -> QueueChange {
+        let mut change = opening.map_or(QueueChange::None, |frame| self.push(frame, Mark::Message));
+        let retained: Vec<Frame> = self.retained.iter().flat_map(|retained| retained.frames()).cloned().collect();
+        let deliveries = retained.iter().filter(|frame| frame.note().mark != Mark::Message).count() as u64;
+        let mut written = deliveries.saturating_sub(self.pending);
+        for frame in &retained {
+            let is_counted = frame.note().mark != Mark::Message && written > 0;
+            written -= u64::from(is_counted);
+            change = change.or(self.push(frame, if is_counted { Mark::Message } else { frame.note().mark }));
+        }
+        change
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.give_up_pending();
     }
 }

@@ -6,7 +6,8 @@
 use std::collections::VecDeque;
 
 use super::limits::{QueueFull, cost};
-use crate::frame::Frame;
+use super::purpose::Purpose;
+use crate::frame::{Frame, Mark, QueueNote};
 use crate::intake::Intake;
 
 /// The frames that the client has not acknowledged, in order.
@@ -30,13 +31,14 @@ impl Retained {
     }
 
     /// Retains one more frame, unless all of them then cost more than `most`. A single frame is always retained.
-    pub(super) fn push(&mut self, frame: &Frame, most: usize) -> Result<(), QueueFull> {
+    pub(super) fn push(&mut self, frame: &Frame, purpose: Purpose, most: usize) -> Result<(), QueueFull> {
         if !self.frames.is_empty() && self.cost + cost(frame) > most {
             return Err(QueueFull);
         }
         self.bytes += frame.len();
         self.cost += cost(frame);
-        self.frames.push_back(frame.clone());
+        let mark = if purpose.is_delivery() { Mark::Delivery } else { Mark::Message };
+        self.frames.push_back(frame.noted(QueueNote { mark, since: 0 }));
         Ok(())
     }
 
@@ -63,7 +65,7 @@ impl Retained {
         }
     }
 
-    /// The retained frames, in order.
+    /// The retained frames, in order, and whether they are deliveries.
     pub(super) fn frames(&self) -> impl Iterator<Item = &Frame> {
         self.frames.iter()
     }

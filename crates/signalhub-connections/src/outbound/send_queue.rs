@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -16,13 +17,16 @@ use super::backlog::Backlog;
 use super::flushes::Flushed;
 use super::limits::{QueueFull, QueueLimits};
 use super::locked_queue::{LockedQueue, SharedQueue};
+use super::purpose::{Purpose, Sent};
 use super::queue::{QueueState, SLICES_PER_WRITE};
 use super::signals::{Signal, Signals, TICK};
 use super::writer::{QueueChange, Writer};
 use crate::auth::identity::Renewal;
 use crate::close::CloseReason;
-use crate::frame::{Frame, Frames};
+use crate::counts::traffic::{ConnectionTraffic, DeliveryOutcome, Traffic};
+use crate::frame::{Frame, Frames, Mark};
 use crate::intake::Intake;
+use crate::transport_kind::TransportKind;
 
 /// A frame was not sent because the connection has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,17 +48,25 @@ pub(crate) struct SendQueue {
     /// The task of the poll or event stream, which takes frames. It is woken when some are queued.
     response: AtomicWaker,
     backlog: Arc<Backlog>,
+    traffic: Arc<Traffic>,
+    /// How many bytes the client has sent.
+    received: AtomicU64,
+    /// When it last sent any, by the clock of the traffic.
+    last_received: AtomicU32,
     /// New credentials that the connection has not taken yet. The box is a few bytes for connections that have none.
     renewal: Mutex<Option<Box<Renewal>>>,
 }
 
 impl SendQueue {
-    pub(crate) fn new(limits: QueueLimits, backlog: Arc<Backlog>, writer: Writer) -> Self {
+    pub(crate) fn new(limits: QueueLimits, backlog: Arc<Backlog>, traffic: Arc<Traffic>, writer: Writer) -> Self {
         Self {
-            queue: SharedQueue::new(limits, Arc::clone(&backlog), writer),
+            queue: SharedQueue::new(limits, Arc::clone(&backlog), Arc::clone(&traffic), writer),
             signals: Signals::default(),
             response: AtomicWaker::new(),
             backlog,
+            received: AtomicU64::new(0),
+            last_received: AtomicU32::new(traffic.clock()),
+            traffic,
             renewal: Mutex::default(),
         }
     }
@@ -153,57 +165,102 @@ impl SendQueue {
         self.queue.prefetch();
     }
 
-    pub(crate) fn send(&self, frame: &Frame) -> Result<(), ConnectionEnded> {
+    /// Counts bytes that the client has sent.
+    pub(crate) fn count_received(&self, kind: TransportKind, bytes: usize) {
+        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.last_received.store(self.traffic.clock(), Ordering::Relaxed);
+        self.traffic.count_received(kind, bytes as u64);
+    }
+
+    /// Counts bytes that came with POSTs, for the transport that the connection has.
+    pub(crate) fn count_posted(&self, bytes: usize) {
+        if bytes > 0 {
+            let kind = self.lock().writer.transport();
+            self.count_received(kind, bytes);
+        }
+    }
+
+    /// What all connections of its server send.
+    #[cfg(test)]
+    pub(super) fn traffic_of_all(&self) -> Arc<Traffic> {
+        Arc::clone(&self.traffic)
+    }
+
+    /// What was received and sent so far.
+    pub(crate) fn traffic(&self) -> ConnectionTraffic {
+        let queue = self.lock();
+        ConnectionTraffic {
+            received: self.received.load(Ordering::Relaxed),
+            sent: queue.sent,
+            deliveries: queue.deliveries,
+            queued_bytes: queue.bytes,
+            queue_limit: self.queue.limits.bytes,
+            queued_for: queue.frames.front().map(|first| self.traffic.since(first.note().since)),
+            idle: self.traffic.since(self.last_received.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Counts deliveries of which nothing is sent as written.
+    pub(super) fn count_empty(&self, deliveries: u64) {
+        self.traffic.count_deliveries(DeliveryOutcome::Written, deliveries);
+    }
+
+    pub(crate) fn send(&self, frame: &Frame, purpose: Purpose) -> Result<Sent, ConnectionEnded> {
         let mut queue = self.lock();
-        match queue.retain(frame, &self.queue.limits) {
-            Ok(()) => self.enqueue(queue, frame),
-            Err(QueueFull) => Err(self.overflow(queue)),
+        match queue.retain(frame, purpose, &self.queue.limits) {
+            Ok(()) => self.enqueue(queue, frame, purpose),
+            Err(QueueFull) => Err(self.overflow(queue, purpose.deliveries())),
         }
     }
 
     pub(crate) fn send_unretained(&self, frame: &Frame) -> Result<(), ConnectionEnded> {
-        self.enqueue(self.lock(), frame)
+        self.enqueue(self.lock(), frame, Purpose::Message).map(drop)
     }
 
-    fn enqueue(&self, mut queue: LockedQueue<'_>, frame: &Frame) -> Result<(), ConnectionEnded> {
+    fn enqueue(&self, mut queue: LockedQueue<'_>, frame: &Frame, purpose: Purpose) -> Result<Sent, ConnectionEnded> {
         if !queue.is_open() {
-            return Err(ConnectionEnded);
+            return Err(refuse(&queue, purpose.deliveries()));
         }
         if queue.writes_at_once()
-            && let Some(change) = queue.passes(frame)
+            && let Some(change) = queue.passes(frame, purpose)
         {
             drop(queue);
             self.notify(change);
-            return Ok(());
+            return Ok(Sent::Written);
         }
-        let Ok(change) = queue.push_within(frame, &self.queue.limits) else { return Err(self.overflow(queue)) };
+        let Ok(change) = queue.push_within(frame, purpose, &self.queue.limits) else {
+            return Err(self.overflow(queue, purpose.deliveries()));
+        };
         drop(queue);
         self.notify(change);
-        Ok(())
+        Ok(Sent::Queued)
     }
 
-    pub(crate) fn send_all(&self, frames: &Frames) -> Result<(), ConnectionEnded> {
+    /// Sends frames that have one purpose. `deliveries` is how many there are if they are deliveries.
+    pub(crate) fn send_all(&self, frames: &Frames, purpose: Purpose, deliveries: u64) -> Result<Sent, ConnectionEnded> {
         let mut queue = self.lock();
         if !queue.is_open() {
-            return Err(ConnectionEnded);
+            return Err(refuse(&queue, deliveries));
         }
         let mut written = 0;
         if queue.writes_at_once() && queue.retained.is_none() {
             let change;
             (written, change) = queue.write_inline(frames.as_bytes());
-            if written == frames.as_bytes().len() {
+            let is_complete = written == frames.as_bytes().len();
+            queue.count_written(written, if is_complete { deliveries } else { 0 });
+            if is_complete {
                 drop(queue);
                 self.notify(change);
-                return Ok(());
+                return Ok(Sent::Written);
             }
         }
-        self.enqueue_each(queue, frames.each(), written)
+        self.enqueue_each(queue, frames.each().map(|frame| (frame, purpose)), written)
     }
 
-    pub(crate) fn send_each(&self, frames: impl Iterator<Item = Frame>) -> Result<(), ConnectionEnded> {
+    pub(crate) fn send_each(&self, frames: impl Iterator<Item = (Frame, Purpose)>) -> Result<Sent, ConnectionEnded> {
         let queue = self.lock();
         if !queue.is_open() {
-            return Err(ConnectionEnded);
+            return Err(refuse(&queue, deliveries(frames)));
         }
         self.enqueue_each(queue, frames, 0)
     }
@@ -213,18 +270,22 @@ impl SendQueue {
     fn enqueue_each(
         &self,
         mut queue: LockedQueue<'_>,
-        frames: impl Iterator<Item = Frame>,
+        mut frames: impl Iterator<Item = (Frame, Purpose)>,
         mut written: usize,
-    ) -> Result<(), ConnectionEnded> {
+    ) -> Result<Sent, ConnectionEnded> {
         let mut change = QueueChange::None;
-        for frame in frames {
+        while let Some((frame, purpose)) = frames.next() {
             if written >= frame.len() {
                 written -= frame.len();
+                queue.count_passed(purpose);
                 continue;
             }
-            let pushed =
-                queue.retain(&frame, &self.queue.limits).and_then(|()| queue.push_within(&frame, &self.queue.limits));
-            let Ok(pushed) = pushed else { return Err(self.overflow(queue)) };
+            let pushed = queue
+                .retain(&frame, purpose, &self.queue.limits)
+                .and_then(|()| queue.push_within(&frame, purpose, &self.queue.limits));
+            let Ok(pushed) = pushed else {
+                return Err(self.overflow(queue, purpose.deliveries() + deliveries(frames)));
+            };
             change = change.or(pushed);
             if written > 0 {
                 queue.written = std::mem::take(&mut written);
@@ -234,15 +295,17 @@ impl SendQueue {
             // The task writes the rest, and is woken once.
             change = queue.write_queued();
         }
+        let sent = if queue.frames.is_empty() { Sent::Written } else { Sent::Queued };
         drop(queue);
         self.notify(change);
-        Ok(())
+        Ok(sent)
     }
 
-    fn overflow(&self, queue: LockedQueue<'_>) -> ConnectionEnded {
+    /// Ends the connection, because its client does not read fast enough. These deliveries are not sent.
+    fn overflow(&self, queue: LockedQueue<'_>, deliveries: u64) -> ConnectionEnded {
         drop(queue);
         self.end(CloseReason::SlowConsumer);
-        ConnectionEnded
+        refuse(&self.lock(), deliveries)
     }
 
     /// Wakes the task that writes the queued frames.
@@ -313,6 +376,7 @@ impl SendQueue {
         if let Writer::Socket(_) | Writer::Task = queue.writer {
             queue.writer = Writer::Task;
             queue.forget();
+            queue.give_up_pending();
         }
     }
 
@@ -347,9 +411,9 @@ impl SendQueue {
         queue.end(reason);
         if let Some(frame) = last.filter(|_| !queue.suspended)
             // The task that ends the connection also flushes what TLS keeps.
-            && !(queue.frames.is_empty() && queue.passes(frame).is_some())
+            && !(queue.frames.is_empty() && queue.passes(frame, Purpose::Message).is_some())
         {
-            queue.push(frame);
+            queue.push(frame, Mark::Message);
         }
         drop(queue);
         self.response.wake();
@@ -419,15 +483,24 @@ impl SendQueue {
         if queue.frames.is_empty() {
             return if queue.state.ended().is_some() { Poll::Ready(None) } else { Poll::Pending };
         }
-        let frames = queue.first(most, bytes);
-        queue.advance(frames.iter().map(Frame::len).sum());
-        Poll::Ready(Some(frames))
+        Poll::Ready(Some(queue.take(most, bytes)))
     }
 
     /// [`poll_take`](Self::poll_take) as a future. Dropping it takes nothing.
     pub(crate) async fn take(&self, most: usize, bytes: usize) -> Option<Vec<Frame>> {
         poll_fn(|cx| self.poll_take(cx, most, bytes)).await
     }
+}
+
+/// Counts deliveries that a queue does not accept.
+fn refuse(queue: &LockedQueue<'_>, deliveries: u64) -> ConnectionEnded {
+    queue.count_refused(deliveries);
+    ConnectionEnded
+}
+
+/// How many of these frames are deliveries.
+fn deliveries(frames: impl Iterator<Item = (Frame, Purpose)>) -> u64 {
+    frames.map(|(_, purpose)| purpose.deliveries()).sum()
 }
 
 impl fmt::Debug for SendQueue {

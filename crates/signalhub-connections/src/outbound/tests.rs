@@ -1,5 +1,6 @@
 mod backlog;
 mod flushes;
+mod traffic;
 mod waking;
 
 use std::io;
@@ -28,7 +29,12 @@ fn text(len: usize) -> Frame {
 }
 
 fn send_queue(bytes: usize) -> Arc<SendQueue> {
-    Arc::new(SendQueue::new(QueueLimits { bytes, stall: Duration::from_secs(10) }, Arc::default(), Writer::Task))
+    Arc::new(SendQueue::new(
+        QueueLimits { bytes, stall: Duration::from_secs(10) },
+        Arc::default(),
+        Arc::default(),
+        Writer::Task,
+    ))
 }
 
 /// Drains a send_queue through a transport that takes `portion` bytes a write, and gives back what went through.
@@ -204,7 +210,7 @@ fn empty_frames_count_too() {
 
 #[tokio::test]
 async fn an_abort_refuses_frames_but_not_the_last_message() {
-    let send_queue = Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Poll));
+    let send_queue = Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Arc::default(), Writer::Poll));
     let outbound = Outbound::new(Arc::clone(&send_queue));
     outbound.send(&text(1)).unwrap();
     outbound.abort();

@@ -1,6 +1,7 @@
 //! Which part of the program writes the queued frames, and which task is woken to do so.
 
 use crate::shared_socket::SharedSocket;
+use crate::transport_kind::TransportKind;
 
 /// The part of the program that writes the queued frames.
 pub(crate) enum Writer {
@@ -15,6 +16,15 @@ pub(crate) enum Writer {
 }
 
 impl Writer {
+    /// The transport that it is a part of.
+    pub(super) fn transport(&self) -> TransportKind {
+        match self {
+            Self::Socket(_) | Self::Task => TransportKind::WebSockets,
+            Self::Stream => TransportKind::ServerSentEvents,
+            Self::Poll => TransportKind::LongPolling,
+        }
+    }
+
     /// Tells whether the operating system may lack bytes that were taken from the queue. Event streams and polls answer for
     /// the bytes that they took.
     pub(super) fn keeps_bytes(&self) -> bool {

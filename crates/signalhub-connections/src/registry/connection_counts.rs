@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use signalhub_counters::Observed;
+
 use super::Registry;
 use crate::close::CloseReason;
 use crate::counts::client_errors::ClientError;
 use crate::counts::refusals::{ApplicationLimit, LimitRefusals};
+use crate::counts::traffic::DeliveryOutcome;
+use crate::transport_kind::TransportKind;
 
 /// The numbers of connections of a running server, for metrics, and its readiness for a load balancer.
 #[derive(Clone, Debug)]
@@ -55,6 +59,27 @@ impl ConnectionCounts {
     /// Counts a request or a command that an application has refused because of a limit of its own.
     pub fn count_refusal(&self, limit: ApplicationLimit) {
         self.0.refusals().count_of_application(limit);
+    }
+
+    /// The bytes that clients have sent so far over this transport.
+    pub fn received_bytes(&self, kind: TransportKind) -> u64 {
+        self.0.traffic().received(kind)
+    }
+
+    /// The bytes that were sent to clients so far over this transport.
+    pub fn sent_bytes(&self, kind: TransportKind) -> u64 {
+        self.0.traffic().sent(kind)
+    }
+
+    /// How many deliveries of events had this outcome so far.
+    pub fn deliveries(&self, outcome: DeliveryOutcome) -> u64 {
+        self.0.traffic().deliveries(outcome)
+    }
+
+    /// How long deliveries took from their publish until they were written, of those that were queued first. One of 64 is
+    /// timed, and counts for all of them.
+    pub fn queued_latency(&self) -> Observed {
+        self.0.traffic().queued_latency()
     }
 
     /// How many connections have ended so far for this reason.

@@ -12,14 +12,15 @@ use crate::auth::identity::{Identity, Owner, Principal};
 use crate::auth::revocation::Revocation;
 use crate::auth::ticket::TicketHash;
 use crate::close::CloseReason;
+use crate::counts::traffic::Traffic;
 use crate::id::{ConnectionId, ConnectionNames, ConnectionToken};
 use crate::limits::Limits;
 use crate::limits::limit::Limit;
 use crate::limits::quota::{QuotaKey, QuotaShare, Quotas};
 use crate::outbound::{Backlog, QueueLimits, SendQueue};
 use crate::transport::inbox::Inbox;
-use crate::transport_kind::TransportKind;
 use crate::transport::reconnect::Reconnect;
+use crate::transport_kind::TransportKind;
 
 /// The connections of a server by their tokens.
 #[derive(Debug, Default)]
@@ -212,12 +213,12 @@ impl Entries {
         token: &str,
         owner: &Owner,
         limits: QueueLimits,
-        backlog: &Arc<Backlog>,
+        (backlog, traffic): (&Arc<Backlog>, &Arc<Traffic>),
     ) -> Option<Result<Arc<Inbox>, AttachError>> {
         let entry = self.by_token.get_mut(token).filter(|entry| entry.owner == *owner)?;
         Some(match &mut entry.stage {
             Stage::Waiting(Waiting { inbox, .. }) => {
-                Ok(Arc::clone(inbox.get_or_insert_with(|| Inbox::early(limits, backlog))))
+                Ok(Arc::clone(inbox.get_or_insert_with(|| Inbox::early(limits, backlog, traffic))))
             }
             Stage::Active(Link::Events(inbox)) => Ok(Arc::clone(inbox)),
             Stage::Active(Link::Polls(polls)) => Ok(Arc::clone(polls.inbox())),

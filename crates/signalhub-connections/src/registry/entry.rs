@@ -25,9 +25,9 @@ use crate::limits::quota::QuotaShare;
 use crate::outbound::SendQueue;
 use crate::transport::handover::Handover;
 use crate::transport::inbox::Inbox;
-use crate::transport_kind::TransportKind;
 use crate::transport::long_polling::Polls;
 use crate::transport::reconnect::Reconnect;
+use crate::transport_kind::TransportKind;
 
 /// The connection of one token.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ fn negotiate(registry: &Registry) -> Result<String, AttachError> {
 }
 
 fn send_queue() -> Arc<SendQueue> {
-    Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Poll))
+    Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Arc::default(), Writer::Poll))
 }
 
 fn attach(registry: &Arc<Registry>, token: &str) -> Result<Attached<Arc<SendQueue>>, AttachError> {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::auth::identity::{Identity, Renewal};
 use crate::close::CloseReason;
 use crate::close::close_frame::{ClientClose, CloseCode, CloseFrame};
+use crate::counts::traffic::Traffic;
 use crate::intake::Intake;
 use crate::outbound::signals::Signal;
 use crate::outbound::{Backlog, QueueLimits, SendQueue, Writer};
@@ -108,8 +109,9 @@ impl Inbox {
     }
 
     /// Makes the inbox of a connection that has no transport yet.
-    pub(crate) fn early(limits: QueueLimits, backlog: &Arc<Backlog>) -> Arc<Self> {
-        let inbox = Self::new(Arc::new(SendQueue::new(limits, Arc::clone(backlog), Writer::Poll)));
+    pub(crate) fn early(limits: QueueLimits, backlog: &Arc<Backlog>, traffic: &Arc<Traffic>) -> Arc<Self> {
+        let (backlog, traffic) = (Arc::clone(backlog), Arc::clone(traffic));
+        let inbox = Self::new(Arc::new(SendQueue::new(limits, backlog, traffic, Writer::Poll)));
         inbox.lock().reader = Reader::Awaited;
         inbox
     }
@@ -260,11 +262,15 @@ impl Inbox {
         if let Client::Pair(Some(paired)) = &incoming.client
             && let Some(max_bytes) = paired.max_bytes
         {
-            return incoming.next_message(input, intake, max_bytes);
+            let before = input.len();
+            let next = incoming.next_message(input, intake, max_bytes);
+            self.send_queue.count_posted(input.len() - before);
+            return next;
         }
         if intake == Intake::Open {
             let mut bytes = incoming.take();
             if !bytes.is_empty() {
+                self.send_queue.count_posted(bytes.len());
                 input.append(&mut bytes);
                 drop(incoming);
                 self.room.notify_waiters();

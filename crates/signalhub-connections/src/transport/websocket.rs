@@ -3,6 +3,7 @@
 mod message_reader;
 
 use std::cell::RefCell;
+use std::io;
 use std::task::{Context, Poll, ready};
 
 use self::message_reader::{MessageReader, Next};
@@ -14,6 +15,7 @@ use crate::outbound::{LastWrite, SendQueue, Writer};
 pub(crate) use crate::transport::io::Io;
 use crate::transport::io::READ_SIZE;
 use crate::transport::received::{ReadMessagesError, Received};
+use crate::transport_kind::TransportKind;
 use crate::websocket_codec::{self, CloseBody, Decoded, Decoder, Event, Violation};
 
 thread_local! {
@@ -148,6 +150,7 @@ impl Socket {
         }
         if let Some(early) = self.early.take() {
             let Early { posted, mut frames } = *early;
+            send_queue.count_received(TransportKind::WebSockets, posted.len() + frames.len());
             input.extend_from_slice(&posted);
             self.take(&mut frames, send_queue, input);
             return Poll::Ready(Received::Bytes);
@@ -155,7 +158,7 @@ impl Socket {
         SCRATCH.with_borrow_mut(|scratch| {
             loop {
                 let before = input.len();
-                match ready!(self.io.poll_read(cx, scratch)) {
+                match ready!(poll_read(&mut self.io, cx, scratch, send_queue)) {
                     Ok(0) | Err(_) => self.client = ClientSide::Gone,
                     Ok(n) => self.take(&mut scratch[..n], send_queue, input),
                 }
@@ -192,7 +195,7 @@ impl Socket {
                 Ok(Next::Close(close)) => self.on_close(close, send_queue),
                 Ok(Next::ReadMore) => {
                     let read = SCRATCH.with_borrow_mut(|scratch| {
-                        let read = self.io.poll_read(cx, scratch);
+                        let read = poll_read(&mut self.io, cx, scratch, send_queue);
                         if let Poll::Ready(Ok(count)) = read {
                             reader.add(&scratch[..count]);
                         }
@@ -289,7 +292,7 @@ impl Socket {
             }
             while !self.client.is_closed() {
                 ready!(SCRATCH.with_borrow_mut(|scratch| {
-                    match ready!(self.io.poll_read(cx, scratch)) {
+                    match ready!(poll_read(&mut self.io, cx, scratch, send_queue)) {
                         Ok(0) | Err(_) => self.client = ClientSide::Gone,
                         Ok(n) => self.skip(&mut scratch[..n]),
                     }
@@ -329,6 +332,15 @@ impl Socket {
     pub(crate) fn give_up(&self) {
         self.io.reset();
     }
+}
+
+/// Reads from the socket, and counts what was read.
+fn poll_read(io: &mut Io, cx: &mut Context<'_>, buffer: &mut [u8], send_queue: &SendQueue) -> Poll<io::Result<usize>> {
+    let read = io.poll_read(cx, buffer);
+    if let Poll::Ready(Ok(bytes)) = read {
+        send_queue.count_received(TransportKind::WebSockets, bytes);
+    }
+    read
 }
 
 /// Answers a ping. If the connection accepts no more frames, the pong is not needed.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signalhub_connections::{
-    BoxFuture, CloseCode, CloseFrame, CloseReason, Connection, ConnectionEnded, ConnectionHandler, Frame, Frames,
-    Intake, Outbound, Received,
+    BoxFuture, CloseCode, CloseFrame, CloseReason, Connection, ConnectionHandler, Frame, Frames, Intake, Outbound,
+    Received,
 };
 use signalhub_events::{
-    Audience, Broker, ClientName, Deliveries, Delivery, EventName, Filter, Flushing, Grants, Offered, Organisation,
-    Scope, Subscriber, Subscriptions,
+    Audience, Broker, ClientName, Deliveries, Delivery, EventName, Filter, Flushing, Grants, Joined, Offered,
+    Organisation, Scope, Subscriber, Subscriptions,
 };
 use tokio::time::Instant;
 
@@ -18,6 +18,7 @@ use super::messages::{ENCODING, EVENTS, frame};
 use super::organisations::{Ending, Place};
 use crate::client_name::client_name;
 use crate::flushed::flushed;
+use crate::offered::offered;
 
 /// How often the server pings.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -149,20 +150,20 @@ impl Subscriber for ConnectedListener {
 
     fn offer(&self, delivery: &Delivery) -> Offered {
         let bytes = delivery.encoded(ENCODING, frame);
-        if bytes.is_empty() {
-            return Offered::Accepted;
-        }
-        offered(self.0.send(&Frame::from_bytes(bytes.clone())))
+        offered(self.0.deliver(&Frame::from_bytes(bytes.clone()), delivery.accepted()))
     }
 
     fn offer_all(&self, deliveries: &Deliveries) -> Offered {
         if deliveries.audience() == Audience::One {
-            let frames = deliveries.each().iter().map(|delivery| delivery.encoded(ENCODING, frame));
-            let frames = frames.filter(|bytes| !bytes.is_empty());
-            return offered(self.0.send_each(frames.map(|bytes| Frame::from_bytes(bytes.clone()))));
+            let frames = deliveries
+                .each()
+                .iter()
+                .map(|delivery| (Frame::from_bytes(delivery.encoded(ENCODING, frame).clone()), delivery.accepted()));
+            return offered(self.0.deliver_each(frames));
         }
-        let mut pieces = deliveries.joined(ENCODING, BYTES_PER_WRITE, frame).iter();
-        offered(pieces.try_for_each(|piece| self.0.send_all(&Frames::from_bytes(piece.clone()))))
+        let pieces = deliveries.joined(ENCODING, BYTES_PER_WRITE, frame);
+        let pieces = pieces.iter().map(|Joined { bytes, deliveries }| (Frames::from_bytes(bytes.clone()), *deliveries));
+        offered(self.0.deliver_joined(pieces, deliveries.each().len(), deliveries.accepted()))
     }
 
     fn flushed(&self) -> Option<Flushing> {
@@ -172,10 +173,6 @@ impl Subscriber for ConnectedListener {
     fn client(&self) -> Option<ClientName> {
         Some(self.1.clone())
     }
-}
-
-fn offered(sent: Result<(), ConnectionEnded>) -> Offered {
-    sent.map_or(Offered::Refused, |()| Offered::Accepted)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use super::selection::{Selection, SelectionError};
 use super::state::State;
 use crate::client_name::client_name;
 use crate::flushed::flushed;
+use crate::offered::offered;
 
 /// The longest message of a client.
 const LONGEST_MESSAGE: usize = 64 * 1024;
@@ -247,16 +248,15 @@ impl Subscriber for Channel {
 
     fn offer(&self, delivery: &Delivery) -> Offered {
         let frame = self.text.frame(delivery, self.id);
-        if frame.is_empty() {
-            return Offered::Accepted;
-        }
-        self.outbound.send(&Frame::from_bytes(frame)).map_or(Offered::Refused, |()| Offered::Accepted)
+        offered(self.outbound.deliver(&Frame::from_bytes(frame), delivery.accepted()))
     }
 
     fn offer_all(&self, deliveries: &Deliveries) -> Offered {
-        let frames = deliveries.each().iter().map(|delivery| self.text.frame(delivery, self.id));
-        let frames = frames.filter(|frame| !frame.is_empty()).map(Frame::from_bytes);
-        self.outbound.send_each(frames).map_or(Offered::Refused, |()| Offered::Accepted)
+        let frames = deliveries
+            .each()
+            .iter()
+            .map(|delivery| (Frame::from_bytes(self.text.frame(delivery, self.id)), delivery.accepted()));
+        offered(self.outbound.deliver_each(frames))
     }
 
     fn flushed(&self) -> Option<Flushing> {

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::Broker;
 use super::core::{Core, IN_FLIGHT};
 use super::fan_out::FanOut;
+use super::fan_out_times::FanOutTimes;
 use super::kept::Kept;
 use super::shard_queue::ShardQueue;
 use super::tails::Tails;
@@ -93,11 +94,12 @@ impl BrokerBuilder {
         let run = Epoch::new(random());
         let node = self.node.unwrap_or_else(|| format!("{:016x}", random())).into();
         let shards = Arc::new(Shards::new(self.shards));
-        let tails = Arc::<Tails>::default();
+        let (tails, times) = (Arc::<Tails>::default(), Arc::<FanOutTimes>::default());
         let start = |_| {
             let (sender, events) = mpsc::channel(self.shard_queue);
             let offered = Arc::<AtomicU64>::default();
-            tokio::spawn(FanOut::new(Arc::clone(&shards), Arc::clone(&tails), events, Arc::clone(&offered)).run());
+            let observers = (Arc::clone(&tails), Arc::clone(&times));
+            tokio::spawn(FanOut::new(Arc::clone(&shards), observers, events, Arc::clone(&offered)).run());
             ShardQueue::new(sender, offered)
         };
         let queues = (0..self.shards).map(start).collect();
@@ -113,6 +115,7 @@ impl BrokerBuilder {
             published: AtomicU64::default(),
             matched: AtomicU64::default(),
             queues,
+            times,
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT as usize)),
             keys: Keys::new(self.idempotency, Instant::now()),
             kept: Kept::new(self.history),

@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
 use super::fan_out::Matched;
+use super::fan_out_times::FanOutTimes;
 use super::kept::Kept;
 use super::latest::{LatestEvent, LatestEvents};
 use super::receipt::{PublishError, PublishOptions, Published, Receipt, Repeat};
@@ -44,6 +45,7 @@ pub(super) struct Core {
     pub(super) published: AtomicU64,
     pub(super) matched: AtomicU64,
     pub(super) queues: Vec<ShardQueue>,
+    pub(super) times: Arc<FanOutTimes>,
     pub(super) in_flight: Arc<Semaphore>,
     pub(super) keys: Keys,
     pub(super) kept: Kept,
@@ -121,6 +123,7 @@ impl Core {
         options: PublishOptions,
         attempt: Option<Attempt>,
     ) -> Result<Published, PublishError> {
+        let accepted = Instant::now();
         let shard = self.shards.shard_of(&event.name);
         let queue = &self.queues[shard];
         let in_flight = self.in_flight(&event).await?;
@@ -128,7 +131,7 @@ impl Core {
         let mut offsets = queue.lock();
         let position = Position::new(self.run, self.next_offset(&mut offsets.declared, &event.name));
         let keep = if let Kept::Memory(_) = self.kept { Keep::Yes } else { Keep::No };
-        let placed = Placed { id, event, options, attempt, shard, in_flight };
+        let placed = Placed { id, event, accepted, options, attempt, shard, in_flight };
         Ok(self.offer(placed, offsets, position, keep, |matched| slot.send(matched)))
     }
 
@@ -141,11 +144,12 @@ impl Core {
         options: PublishOptions,
         attempt: Option<Attempt>,
     ) -> Result<Published, PublishError> {
+        let accepted = Instant::now();
         let shard = self.shards.shard_of(&event.name);
         let in_flight = self.in_flight(&event).await?;
         let slot = self.queues[shard].sender.clone().reserve_owned().await.map_err(|_| PublishError::Closed)?;
         let (core, (tell, told)) = (Arc::clone(self), oneshot::channel());
-        let placed = Placed { id, event: Arc::clone(&event), options, attempt, shard, in_flight };
+        let placed = Placed { id, event: Arc::clone(&event), accepted, options, attempt, shard, in_flight };
         let done = move |result: Result<Position, LogUnavailable>| {
             let published = result.map(|position| {
                 let mut offsets = core.queues[shard].lock();
@@ -174,11 +178,12 @@ impl Core {
         keep: Keep,
         send: impl FnOnce(Matched),
     ) -> Published {
-        let Placed { id, event, options, attempt, shard, in_flight } = placed;
+        let Placed { id, event, accepted, options, attempt, shard, in_flight } = placed;
         let found = self.show(shard, &mut offsets, position, &event, keep);
         let receipt = Receipt { id, position, matched: found.len(), repeat: Repeat::No };
         let (tracked, tracker) = options.tracking.start(&found);
-        send(Matched { delivery: Delivery::new(event, position), found, in_flight, tracker });
+        let delivery = Delivery::accepted_at(event, position, accepted);
+        send(Matched { delivery, found, in_flight, tracker });
         drop(offsets);
         if let Some(attempt) = attempt {
             attempt.published(id, position, Instant::now());
@@ -262,6 +267,7 @@ impl Core {
 struct Placed {
     id: EventId,
     event: Arc<Event>,
+    accepted: Instant,
     options: PublishOptions,
     attempt: Option<Attempt>,
     shard: usize,

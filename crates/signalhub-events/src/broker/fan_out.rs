@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::Instant;
 
+use super::fan_out_times::{FanOutTimes, WrittenInline};
 use super::tails::Tails;
 use crate::delivery::{Audience, Deliveries, Delivery};
 use crate::index::Found;
@@ -69,6 +71,9 @@ pub(crate) struct FanOut {
     joined: usize,
     /// How many events were offered to all subscribers that they matched, since the start.
     offered: Arc<AtomicU64>,
+    times: Arc<FanOutTimes>,
+    /// How many subscribers have taken each event since their time was last observed.
+    inline: WrittenInline,
 }
 
 /// The events of a batch that one subscriber gets.
@@ -82,7 +87,7 @@ impl FanOut {
     /// Counts in `offered` the events that were offered to all subscribers that they matched.
     pub(crate) fn new(
         shards: Arc<Shards>,
-        tails: Arc<Tails>,
+        (tails, times): (Arc<Tails>, Arc<FanOutTimes>),
         events: mpsc::Receiver<Matched>,
         offered: Arc<AtomicU64>,
     ) -> Self {
@@ -101,6 +106,8 @@ impl FanOut {
             sets,
             joined: 0,
             offered,
+            times,
+            inline: WrittenInline::default(),
         }
     }
 
@@ -112,7 +119,12 @@ impl FanOut {
                 // Publishers that are about to run come first.
                 tokio::task::yield_now().await;
                 self.admit_waiting();
-                if !self.serve_chunk() {
+                let is_over = !self.serve_chunk();
+                // One clock for all deliveries of the chunk, and for the end of the batch.
+                let now = Instant::now();
+                self.times.observe_inline(&mut self.inline, &self.batch, now);
+                if is_over {
+                    self.times.observe_fan_out(&self.batch, now);
                     break;
                 }
             }
@@ -181,8 +193,10 @@ impl FanOut {
                 let deliveries = self.deliveries(events);
                 guard(|| attached.offer_all(&deliveries))
             };
-            if offered != Some(Offered::Accepted) {
-                self.shards.end(&attached);
+            match offered {
+                Some(Offered::Accepted) => self.inline.add(events),
+                Some(Offered::Queued) => {}
+                Some(Offered::Refused) | None => self.shards.end(&attached),
             }
         }
         !self.shares.is_empty()

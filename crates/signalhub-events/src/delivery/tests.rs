@@ -57,7 +57,8 @@ fn deliveries_are_joined_once_in_pieces() {
         Audience::Several,
     );
     let pieces = deliveries.joined(PLAIN, 6, payload);
-    assert_eq!(pieces[..], [Bytes::from("onetwo"), Bytes::from("three four")]);
+    let joined = |bytes: &'static str, deliveries| Joined { bytes: bytes.into(), deliveries };
+    assert_eq!(pieces, [joined("onetwo", 2), joined("three four", 1)]);
     assert_eq!(deliveries.joined(PLAIN, 6, |_| unreachable!("it is cached")).as_ptr(), pieces.as_ptr());
     assert_eq!(deliveries.each()[1].position().offset(), 2);
 }

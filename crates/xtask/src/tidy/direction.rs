@@ -4,19 +4,30 @@ use super::{Finding, Tree};
 use crate::workspace::{Dependency, Package, Purpose};
 
 /// What a package may depend on, for whatever purpose; ` ?` marks what must be behind a feature.
-const DIRECTION: [(&str, &[&str]); 13] = [
+const DIRECTION: [(&str, &[&str]); 14] = [
+    ("signalhub-counters", &[]),
     ("signalhub-protocol", &[]),
-    ("signalhub-connections", &[]),
-    ("signalhub-events", &[]),
+    ("signalhub-connections", &["signalhub-counters"]),
+    ("signalhub-events", &["signalhub-counters"]),
     ("signalhub-history", &["signalhub-events"]),
     ("signalhub-tls-client", &[]),
     ("signalhub-client", &["signalhub-protocol", "signalhub-tls-client"]),
-    ("signalhub", &["signalhub-protocol", "signalhub-connections", "signalhub-events", "portos-notifications"]),
+    (
+        "signalhub",
+        &[
+            "signalhub-counters",
+            "signalhub-protocol",
+            "signalhub-connections",
+            "signalhub-events",
+            "portos-notifications",
+        ],
+    ),
     ("signalhub-dialects", &["signalhub-connections", "signalhub-events"]),
     ("portos-notifications", &["signalhub-events ?", "signalhub-tls-client ?"]),
     (
         "signalhub-server",
         &[
+            "signalhub-counters",
             "signalhub-protocol",
             "signalhub-connections",
             "signalhub-events",

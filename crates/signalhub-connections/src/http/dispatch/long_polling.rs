@@ -14,8 +14,8 @@ use crate::http::body::Body;
 use crate::http::mounted::{Admitted, FoundConnection, Mounted, token};
 use crate::registry::{AttachError, Found, Link};
 use crate::transport::inbox::Inbox;
-use crate::transport_kind::TransportKind;
 use crate::transport::long_polling::{Polled, Polls, Present};
+use crate::transport_kind::TransportKind;
 
 /// Answers the first poll of a connection at once, and every later one when there is data.
 pub(super) async fn poll(mounted: &Mounted, head: &Parts, admitted: Admitted) -> Response<Body> {

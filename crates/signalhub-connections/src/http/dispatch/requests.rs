@@ -37,7 +37,8 @@ pub(super) fn attach_inbox(
     let expires = mounted.endpoint.access().closing_time(&identity);
     let make = |early: Option<Arc<Inbox>>, _| {
         // Bytes that were or are being posted before the transport was attached stay in the same inbox.
-        let inbox = early.unwrap_or_else(|| Inbox::early(limits, mounted.registry.backlog()));
+        let inbox =
+            early.unwrap_or_else(|| Inbox::early(limits, mounted.registry.backlog(), mounted.registry.traffic()));
         let writer = if kind == TransportKind::ServerSentEvents { Writer::Stream } else { Writer::Poll };
         inbox.attach(writer, &identity);
         NewTransport { link: link(&inbox), made: inbox }

@@ -11,8 +11,8 @@ use crate::auth::identity::Identity;
 use crate::http::body::Body;
 use crate::http::mounted::Mounted;
 use crate::registry::Link;
-use crate::transport_kind::TransportKind;
 use crate::transport::server_sent_events::EventStream;
+use crate::transport_kind::TransportKind;
 
 /// Answers the request of an event stream.
 pub(super) fn connect(mounted: &Mounted, head: &Parts, identity: Arc<Identity>) -> Response<Body> {

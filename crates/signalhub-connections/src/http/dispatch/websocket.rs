@@ -16,9 +16,9 @@ use crate::outbound::{SendQueue, Writer};
 use crate::registry::{AttachError, Attached, Link, NewTransport, Resumable};
 use crate::transport::Transport;
 use crate::transport::handover::{Arrival, Handover};
-use crate::transport_kind::TransportKind;
 use crate::transport::reconnect::Reconnect;
 use crate::transport::websocket::Socket;
+use crate::transport_kind::TransportKind;
 
 /// Answers the request of a WebSocket.
 pub(super) fn connect(mounted: &Mounted, head: &Parts, admitted: Admitted, accept_key: &str) -> Response<Body> {
@@ -61,8 +61,8 @@ fn attach(
     quota_key: &QuotaKey,
     Admitted { identity, ticket }: Admitted,
 ) -> Result<Accept, AttachError> {
-    let send_queue =
-        Arc::new(SendQueue::new(mounted.endpoint.queue_limits(), Arc::clone(mounted.registry.backlog()), Writer::Task));
+    let (backlog, traffic) = (Arc::clone(mounted.registry.backlog()), Arc::clone(mounted.registry.traffic()));
+    let send_queue = Arc::new(SendQueue::new(mounted.endpoint.queue_limits(), backlog, traffic, Writer::Task));
     let mut early = Vec::new();
     let mut handover = None;
     let attached = match token {

@@ -89,7 +89,8 @@ async fn a_client_that_reads_slowly_gets_its_response() {
 async fn a_response_that_is_not_read_ends_with_its_connection() {
     for is_dropped in [true, false] {
         let timeouts = RequestTimeouts::new(TIMES);
-        let mut send_queue = Some(Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Poll)));
+        let mut send_queue =
+            Some(Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Arc::default(), Writer::Poll)));
         let busy = timeouts.request();
         send_queue.iter().for_each(|send_queue| busy.answers(send_queue, None));
         drop(busy);

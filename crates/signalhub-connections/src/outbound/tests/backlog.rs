@@ -7,7 +7,7 @@ const FRAME: usize = 1000;
 /// A send queue whose queue holds 160 frames, ten of them freely.
 fn send_queue(backlog: &Arc<Backlog>) -> Arc<SendQueue> {
     let limits = QueueLimits { bytes: 160 * cost(&text(FRAME)), ..QueueLimits::default() };
-    Arc::new(SendQueue::new(limits, Arc::clone(backlog), Writer::Task))
+    Arc::new(SendQueue::new(limits, Arc::clone(backlog), Arc::default(), Writer::Task))
 }
 
 /// Sends frames until one is refused, and returns how many were taken.

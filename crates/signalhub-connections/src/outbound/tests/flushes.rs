@@ -6,7 +6,7 @@ use crate::transport::server_sent_events::EventStream;
 
 /// A queue whose frames are taken by polls or by an event stream.
 fn taken_queue(writer: Writer) -> Arc<SendQueue> {
-    Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), writer))
+    Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Arc::default(), writer))
 }
 
 #[tokio::test]

@@ -81,12 +81,12 @@ impl Run {
         let (send_queue, way) = if seed.below(3) == 0 {
             let writer = if seed.below(2) == 0 { Writer::Poll } else { Writer::Stream };
             let limits = QueueLimits { bytes: 1 << 30, ..QueueLimits::default() };
-            (Arc::new(SendQueue::new(limits, Arc::default(), writer)), Way::Taken)
+            (Arc::new(SendQueue::new(limits, Arc::default(), Arc::default(), writer)), Way::Taken)
         } else {
             let (_, socket, client) = socket_and_queue().await;
             // Room is below 4 KiB.
             let limits = QueueLimits { bytes: 64 << 10, ..QueueLimits::default() };
-            let send_queue = Arc::new(SendQueue::new(limits, Arc::default(), Writer::Task));
+            let send_queue = Arc::new(SendQueue::new(limits, Arc::default(), Arc::default(), Writer::Task));
             send_queue.set_writer(Writer::Socket(SharedSocket::Plain(Arc::clone(&socket))));
             (send_queue, Way::Socket { io: Io::Tcp { socket, _share: None }, client })
         };

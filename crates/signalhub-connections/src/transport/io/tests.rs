@@ -45,11 +45,11 @@ async fn what_tls_keeps_of_a_message_is_flushed_by_the_task_which_is_woken_for_i
     let (socket, mut client) = pair().await;
     let mut io = Io::tls(socket, None);
     let limits = QueueLimits { bytes: 1 << 20, stall: std::time::Duration::from_secs(10) };
-    let queue = SendQueue::new(limits, Arc::default(), Writer::Socket(io.shared().unwrap()));
+    let queue = SendQueue::new(limits, Arc::default(), Arc::default(), Writer::Socket(io.shared().unwrap()));
     let payload = |number: usize| vec![u8::try_from(number % 251).unwrap(); 3000];
     let mut sent = 0;
     while !queue.signals.take(Signal::Moved) {
-        queue.send(&Frame::new(MessageKind::Binary, &payload(sent))).unwrap();
+        queue.send_unretained(&Frame::new(MessageKind::Binary, &payload(sent))).unwrap();
         sent += 1;
     }
     assert!(queue.wait_taken().now_or_never().is_some(), "the last message is with TLS and not in the queue");
@@ -64,7 +64,7 @@ async fn what_tls_keeps_of_a_message_is_flushed_by_the_task_which_is_woken_for_i
     let (drained, ()) = tokio::join!(draining, reading);
     drained.unwrap();
     assert!(!queue.signals.take(Signal::Moved));
-    queue.send(&Frame::new(MessageKind::Binary, &payload(sent))).unwrap();
+    queue.send_unretained(&Frame::new(MessageKind::Binary, &payload(sent))).unwrap();
     client.read_exact(&mut vec![0; 3004]).await.unwrap();
     assert!(!queue.signals.take(Signal::Moved), "a message that the socket takes wakes no task");
 }
@@ -74,10 +74,10 @@ async fn a_message_longer_than_the_buffer_of_tls_arrives_whole() {
     let (socket, mut client) = pair().await;
     let mut io = Io::tls(socket, None);
     let limits = QueueLimits { bytes: 1 << 20, stall: std::time::Duration::from_secs(10) };
-    let queue = SendQueue::new(limits, Arc::default(), Writer::Socket(io.shared().unwrap()));
+    let queue = SendQueue::new(limits, Arc::default(), Arc::default(), Writer::Socket(io.shared().unwrap()));
     let payload: Vec<u8> = (0..500_000).map(|number: u32| number.to_le_bytes()[1]).collect();
-    queue.send(&Frame::new(MessageKind::Binary, &payload)).unwrap();
-    queue.send(&Frame::new(MessageKind::Binary, b"behind")).unwrap();
+    queue.send_unretained(&Frame::new(MessageKind::Binary, &payload)).unwrap();
+    queue.send_unretained(&Frame::new(MessageKind::Binary, b"behind")).unwrap();
     assert!(queue.signals.take(Signal::Moved));
     let mut bytes = vec![0; 10 + payload.len() + 2 + 6];
     let draining = poll_fn(|cx| io.poll_drain(cx, &queue));
@@ -94,7 +94,12 @@ async fn what_tls_keeps_is_not_flushed_before_the_socket_has_taken_it() {
         let (socket, mut client) = pair().await;
         let mut io = Io::tls(Arc::clone(&socket), None).with_messages(messages);
         let limits = QueueLimits { bytes: 1 << 20, stall: std::time::Duration::from_secs(10) };
-        let queue = Arc::new(SendQueue::new(limits, Arc::default(), io.shared().map_or(Writer::Task, Writer::Socket)));
+        let queue = Arc::new(SendQueue::new(
+            limits,
+            Arc::default(),
+            Arc::default(),
+            io.shared().map_or(Writer::Task, Writer::Socket),
+        ));
         let outbound = Outbound::new(Arc::clone(&queue));
         let mut sent = 0;
         while !SharedSocket::Tls(Arc::clone(&socket)).keeps_bytes() {

@@ -6,7 +6,7 @@ use tokio::task::{JoinHandle, yield_now};
 use super::*;
 use crate::frame::Frame;
 use crate::intake::Intake;
-use crate::outbound::{QueueLimits, SendQueue, Writer};
+use crate::outbound::{Outbound, QueueLimits, SendQueue, Writer};
 use crate::transport::received::Received;
 use crate::websocket_codec::MessageKind;
 
@@ -70,7 +70,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let send_queue = Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Writer::Poll));
+        let send_queue = Arc::new(SendQueue::new(QueueLimits::default(), Arc::default(), Arc::default(), Writer::Poll));
         Self {
             polls: Polls::new(Inbox::new(Arc::clone(&send_queue)), Duration::from_secs(90), Duration::from_secs(15)),
             send_queue,
@@ -93,7 +93,8 @@ impl World {
             Step::Advance(seconds) => tokio::time::advance(Duration::from_secs(seconds)).await,
             Step::Send(len) => {
                 let payload = pattern(self.sent.len(), len);
-                let result = self.send_queue.send(&Frame::new(MessageKind::Binary, &payload));
+                let result =
+                    Outbound::new(Arc::clone(&self.send_queue)).send(&Frame::new(MessageKind::Binary, &payload));
                 assert_eq!(result.is_err(), self.closed);
                 if !self.closed {
                     self.sent.extend_from_slice(&payload);
@@ -216,7 +217,7 @@ async fn a_newer_poll_takes_over_and_an_idle_one_times_out() {
     let second = poll();
     assert_eq!(first.await.unwrap(), Polled::Replaced);
     yield_now().await;
-    world.send_queue.send(&Frame::new(MessageKind::Text, b"news")).unwrap();
+    Outbound::new(Arc::clone(&world.send_queue)).send(&Frame::new(MessageKind::Text, b"news")).unwrap();
     let second = tokio::time::timeout(Duration::from_secs(1), second).await.expect("news wake the poll");
     assert_eq!(second.unwrap(), Polled::Data(Bytes::from_static(b"news")));
     assert_eq!(poll().await.unwrap(), Polled::TimedOut);
