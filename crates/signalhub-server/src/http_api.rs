@@ -3,6 +3,7 @@
 //! What all of them share stands beside them: problems, request ids, answers. Each route has a module of its own.
 
 pub(crate) mod admin;
+pub(crate) mod console;
 pub(crate) mod counts;
 pub(crate) mod health;
 pub(crate) mod history;
@@ -23,6 +24,7 @@ use signalhub::connections::{Body, BoxFuture, RequestBody, Respond};
 
 use crate::lifecycle::Lifecycle;
 use admin::AdminApi;
+use console::Console;
 use counts::Counts;
 use history::HistoryApi;
 use metrics::Metrics;
@@ -51,6 +53,7 @@ pub(crate) struct InternalRoutes {
     metrics: Metrics,
     counts: Counts,
     admin: AdminApi,
+    console: Console,
 }
 
 impl PublicRoutes {
@@ -73,8 +76,8 @@ impl PublicRoutes {
 }
 
 impl InternalRoutes {
-    pub(crate) fn new(lifecycle: Lifecycle, counts: Counts, admin: AdminApi) -> Self {
-        Self { lifecycle, metrics: Metrics::new(counts.clone()), counts, admin }
+    pub(crate) fn new(lifecycle: Lifecycle, counts: Counts, admin: AdminApi, console: Console) -> Self {
+        Self { lifecycle, metrics: Metrics::new(counts.clone()), counts, admin, console }
     }
 
     async fn answer(&self, request: Request<RequestBody>) -> Response<Body> {
@@ -85,7 +88,12 @@ impl InternalRoutes {
             }
             metrics::PATH => method::read_only(request.method(), || self.metrics.response()),
             path if path.starts_with(admin::PREFIX) => self.admin.answer(request).await,
-            _ => not_found("the internal listener has /health/live, /health/ready, /metrics and the admin API"),
+            path if path == console::PATH || path.starts_with(console::PREFIX) => {
+                self.console.answer(&request.into_parts().0, || self.admin.check_console())
+            }
+            _ => not_found(
+                "the internal listener has the console, /health/live, /health/ready, /metrics and the admin API",
+            ),
         };
         answer.unwrap_or_else(|problem| {
             self.counts.count_problem(problem.code);

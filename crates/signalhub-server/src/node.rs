@@ -25,6 +25,7 @@ use self::history::OpenHistory;
 use self::listeners::{internal, public, publishers};
 use crate::configuration::{self as settings, Configuration, DefaultGrants, Events, TicketClients};
 use crate::http_api::admin::{AdminApi, Operated};
+use crate::http_api::console::Console;
 use crate::http_api::counts::{Counts, IssuerCounts};
 use crate::http_api::publish::PublishApi;
 use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
@@ -118,7 +119,8 @@ impl Node {
             mis_keys,
         };
         let admin = AdminApi::new(operated, guesses, internal.as_ref().map(|(_, address)| address.ip()));
-        let routes = InternalRoutes::new(lifecycle.clone(), counts.clone(), admin);
+        let console = Console::new(configuration, tls.as_deref(), address);
+        let routes = InternalRoutes::new(lifecycle.clone(), counts.clone(), admin, console);
         let internal = internal.map(|(server, address)| (server.otherwise(routes), address));
         Ok(Self {
             server,

@@ -73,7 +73,6 @@ impl AdminApi {
     }
 
     /// Checks that the console may be shown: a client can get the right to use it.
-    #[allow(dead_code, reason = "the console follows")]
     pub(super) fn check_console(&self) -> Result<(), Problem> {
         self.access.check_configured()
     }
