@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::certificate::Certificate;
-use crate::process::Vitals;
 use crate::server::{Holdings, Server, ServerError};
 use crate::session::{Session, SessionError, open_idle};
+use signalhub_load::process::Vitals;
 
 /// How many connections are made before the measured ones, so that memory that the server keeps for all of them is allocated.
 const WARM_UP: u64 = 500;

@@ -14,7 +14,6 @@ mod certificate;
 mod http;
 mod leaks;
 mod load;
-mod process;
 mod raw_hub;
 mod server;
 mod session;

@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStderr, Command};
 use crate::address::Address;
 use crate::certificate::Certificate;
 use crate::http;
-use crate::process::Vitals;
+use signalhub_load::process::Vitals;
 
 /// The path of the hub.
 const HUB: &str = "/signalr/v1/mainHub";

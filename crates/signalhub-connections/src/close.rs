@@ -1,6 +1,7 @@
 //! Why a connection ended, and the codes and reasons of close frames.
 
 pub(crate) mod close_frame;
+pub(crate) mod dismissal;
 
 use std::time::Duration;
 
@@ -46,11 +47,13 @@ pub enum CloseReason {
     CredentialsExpired,
     /// A result of the application cannot be sent.
     UnsendableResult,
+    /// An operator ended the connection: [`LiveConnection::dismiss`](crate::LiveConnection::dismiss).
+    Dismissed,
 }
 
 impl CloseReason {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Finished,
         Self::ClientClosed,
         Self::ClientGone,
@@ -68,6 +71,7 @@ impl CloseReason {
         Self::ClientTimeout,
         Self::CredentialsExpired,
         Self::UnsendableResult,
+        Self::Dismissed,
     ];
 
     /// The status code of the WebSocket close frame that [`Connection::close`](crate::Connection::close) sends (RFC 6455,
@@ -91,7 +95,8 @@ impl CloseReason {
             | Self::InvalidMessage
             | Self::ClientTimeout
             | Self::CredentialsExpired
-            | Self::UnsendableResult => 1000,
+            | Self::UnsendableResult
+            | Self::Dismissed => 1000,
             Self::ServerShutdown => 1001,
             Self::ProtocolViolation => 1002,
             Self::InvalidText => 1007,
@@ -119,6 +124,7 @@ impl CloseReason {
             Self::ClientTimeout => "client_timeout",
             Self::CredentialsExpired => "credentials_expired",
             Self::UnsendableResult => "unsendable_result",
+            Self::Dismissed => "dismissed",
         }
     }
 }

@@ -33,6 +33,7 @@ use crate::auth::identity::{Identity, Principal, Renewal};
 use crate::auth::token_refresh::VerifyToken;
 use crate::close::CloseReason;
 use crate::close::close_frame::{ClientClose, CloseFrame};
+use crate::close::dismissal::Dismissal;
 use crate::counts::traffic::Traffic;
 use crate::frame::Frame;
 use crate::id::ConnectionId;
@@ -255,6 +256,12 @@ impl Connection {
         self.transport.read_messages(max_bytes)?;
         self.disable_resume();
         Ok(())
+    }
+
+    /// How an operator [ends](crate::LiveConnection::dismiss) the connection, once `receive` has returned
+    /// [`Received::Aborted`]. `None` if the application has aborted it, or its credentials were revoked.
+    pub fn dismissal(&self) -> Option<Dismissal> {
+        self.send_queue.dismissal()
     }
 
     /// The close frame of the client, once `receive` has returned [`Received::Ended`] with [`CloseReason::ClientClosed`].

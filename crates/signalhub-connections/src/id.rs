@@ -41,6 +41,11 @@ impl ConnectionId {
         &self.text
     }
 
+    /// Tells whether the id may be shown: it is not also the token.
+    pub fn is_public(&self) -> bool {
+        matches!(self.secrecy, Secrecy::Public)
+    }
+
     /// The id as a log may show it: hidden if it is also the token.
     pub fn for_log(&self) -> &str {
         match self.secrecy {

@@ -4,6 +4,7 @@ pub(crate) mod connection_counts;
 mod entries;
 mod entry;
 mod live;
+pub(crate) mod live_connections;
 mod registration;
 pub(crate) mod revocations;
 mod tickets;
@@ -15,8 +16,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::entries::{Entries, NewlyActive, Ticked};
+use self::entry::Entry;
 pub(crate) use self::entry::{AttachError, Found, Link, NewTransport, Resumable};
 use self::live::Live;
+use self::live_connections::LiveConnection;
 pub(crate) use self::registration::Registration;
 pub(crate) use self::tickets::{TicketError, TicketUse};
 use crate::auth::identity::{Identity, Owner, Principal};
@@ -198,6 +201,11 @@ impl Registry {
         ticket: Option<TicketHash>,
     ) -> Result<(), AttachError> {
         self.lock().negotiate(names, reconnect, key, ticket)
+    }
+
+    /// Lists the live connections for which `is_wanted`.
+    fn live(&self, is_wanted: impl FnMut(&Entry, &Link) -> bool) -> Vec<LiveConnection> {
+        self.lock().live(is_wanted)
     }
 
     /// Looks up the connection of a token. Returns `None` if it has another owner.

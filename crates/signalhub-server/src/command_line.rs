@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::error::CommandError;
 use crate::commands::sources::Sources;
-use crate::commands::{config, history, key, listen, miskey, publish, serve, token};
+use crate::commands::{bench, config, history, key, listen, miskey, publish, serve, token};
 use crate::log;
 
 /// A hub for the official SignalR clients, with a publish API.
@@ -44,9 +44,12 @@ enum Command {
     Publish(publish::Arguments),
     /// Subscribes to an event and prints what arrives, one JSON object a line
     Listen(listen::Arguments),
+    /// Loads a SignalR server with events, measures how long they take, and proves that each arrived once and in order
+    Bench(Box<bench::Arguments>),
 }
 
-/// Runs the program. It exits with 0 when all went well, 1 when the answer is no, and 2 on wrong usage.
+/// Runs the program. It exits with 0 when all went well, 1 when the answer is no, and 2 on wrong usage or when a
+/// measurement was not possible.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let command_line = match CommandLine::try_parse_from(arguments) {
         Ok(command_line) => command_line,
@@ -67,11 +70,12 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Config(command)) => config::run(&sources, &command).await,
         Some(Command::Publish(arguments)) => publish::run(&sources, arguments).await,
         Some(Command::Listen(arguments)) => listen::run(&arguments).await,
+        Some(Command::Bench(arguments)) => bench::run(&sources, &arguments).await,
     };
     let (error, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,
         Err(error @ CommandError::No(_)) => (error, 1),
-        Err(error @ CommandError::Usage(_)) => (error, 2),
+        Err(error @ (CommandError::Usage(_) | CommandError::NotMeasured(_))) => (error, 2),
     };
     log::write_with_timeout(io::stderr(), format!("signalhub: {}\n", log::escaped_lines(&error.to_string())));
     ExitCode::from(code)

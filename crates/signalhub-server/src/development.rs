@@ -56,30 +56,7 @@ impl Development {
         if configuration.auth.has_keys() {
             return Ok(None);
         }
-        // The checked address is the one to listen on: a name could resolve to another one the next time.
-        let failed = |address, error| StartError::Listen { address, error };
-        let address = loopback("listen.public", &configuration.listen.public, failed).await?;
-        configuration.listen.public = Address::new(address.to_string());
-        if let Listener::At(internal) = &configuration.listen.internal {
-            let failed = |address, error| StartError::ListenInternally { address, error };
-            let address = loopback("listen.internal", internal, failed).await?;
-            configuration.listen.internal = Listener::At(Address::new(address.to_string()));
-        }
-        if let Listener::At(publish) = &configuration.publish.listen {
-            let failed = |address, error| StartError::ListenForPublishers { address, error };
-            let address = loopback("publish.listen", publish, failed).await?;
-            configuration.publish.listen = Listener::At(Address::new(address.to_string()));
-        }
-        for (name, key, listener) in [
-            ("printfactory", "dialects.printfactory.listen", &mut configuration.printfactory.listen),
-            ("smc", "dialects.smc.listen", &mut configuration.smc.listen),
-        ] {
-            if let Listener::At(address) = listener {
-                let failed = |address, error| StartError::ListenForDialect { name, address, error };
-                let address = loopback(key, address, failed).await?;
-                *listener = Listener::At(Address::new(address.to_string()));
-            }
-        }
+        listen_on_loopback(configuration).await?;
         // A page that a developer serves on this machine, or opens from a tool that does, works at once.
         configuration.cors.allow_loopback = true;
         configuration.places.set_by_development_mode("cors.allow_loopback");
@@ -184,6 +161,35 @@ fn trusting(trust: &ServerTrust, option: &str) -> String {
         ServerTrust::File(file) => format!(" {option} {}", shell_word(&file.display().to_string())),
         ServerTrust::Nothing | ServerTrust::Unknown(_) => String::new(),
     }
+}
+
+/// Makes all listeners those of an address that only this machine can reach.
+async fn listen_on_loopback(configuration: &mut Configuration) -> Result<(), StartError> {
+    // The checked address is the one to listen on: a name could resolve to another one the next time.
+    let failed = |address, error| StartError::Listen { address, error };
+    let address = loopback("listen.public", &configuration.listen.public, failed).await?;
+    configuration.listen.public = Address::new(address.to_string());
+    if let Listener::At(internal) = &configuration.listen.internal {
+        let failed = |address, error| StartError::ListenInternally { address, error };
+        let address = loopback("listen.internal", internal, failed).await?;
+        configuration.listen.internal = Listener::At(Address::new(address.to_string()));
+    }
+    if let Listener::At(publish) = &configuration.publish.listen {
+        let failed = |address, error| StartError::ListenForPublishers { address, error };
+        let address = loopback("publish.listen", publish, failed).await?;
+        configuration.publish.listen = Listener::At(Address::new(address.to_string()));
+    }
+    for (name, key, listener) in [
+        ("printfactory", "dialects.printfactory.listen", &mut configuration.printfactory.listen),
+        ("smc", "dialects.smc.listen", &mut configuration.smc.listen),
+    ] {
+        if let Listener::At(address) = listener {
+            let failed = |address, error| StartError::ListenForDialect { name, address, error };
+            let address = loopback(key, address, failed).await?;
+            *listener = Listener::At(Address::new(address.to_string()));
+        }
+    }
+    Ok(())
 }
 
 /// Resolves an address that only this machine can reach.

@@ -1,8 +1,8 @@
-//! The phases of a server: serving, leaving, draining.
+//! The phases of a server: serving, leaving, draining; and what asks a running server to do something.
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// The phase of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,5 +29,21 @@ impl Lifecycle {
     /// Enters a phase.
     pub(crate) fn enter(&self, phase: Phase) {
         self.0.send_replace(phase);
+    }
+}
+
+/// Makes a running server read certificates and keys again at once.
+#[derive(Clone, Debug, Default)]
+pub struct ReloadRequest(Arc<Notify>);
+
+impl ReloadRequest {
+    /// Reads them.
+    pub fn send(&self) {
+        self.0.notify_one();
+    }
+
+    /// Waits until it is sent.
+    pub(crate) async fn received(&self) {
+        self.0.notified().await;
     }
 }

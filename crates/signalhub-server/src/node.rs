@@ -32,9 +32,9 @@ use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
 use crate::http_api::{InternalRoutes, PublicRoutes, Publishing};
 use crate::key_expiry::KeyExpiry;
 use crate::key_fetch::KeyFetches;
-use crate::lifecycle::{Lifecycle, Phase};
-use crate::listener_tls::{self, ListenerTlsError};
-use crate::reload::{ReloadRequest, Reloader};
+use crate::lifecycle::{Lifecycle, Phase, ReloadRequest};
+use crate::listener_tls::{self, ListenerTls, ListenerTlsError};
+use crate::reload::Reloader;
 use crate::token_verifier::{self, IssuerKeyError};
 
 /// The path of the hub.
@@ -67,11 +67,10 @@ impl Node {
     /// # Errors
     /// When there is no key to check tokens with, or an address cannot be bound.
     pub async fn bind(configuration: &Configuration) -> Result<Self, StartError> {
-        let auth = &configuration.auth;
-        let verifier = token_verifier::configured(auth)?.ok_or(StartError::NoSecret)?;
-        verifier.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let verifier = token_verifier::configured(&configuration.auth)?.ok_or(StartError::NoSecret)?;
         let tls = listener_tls::configured(&configuration.tls)?.map(Arc::new);
-        tls.iter().filter_map(|tls| tls.warning()).for_each(|warning| tracing::warn!("{warning}"));
+        let warnings = verifier.warnings.iter().cloned().chain(tls.iter().filter_map(|tls| tls.warning()));
+        warnings.for_each(|warning| tracing::warn!("{warning}"));
         let mis_keys = dialects::mis_keys(&configuration.printfactory)?;
         let interval = configuration.tls.reload_interval;
         let reloader = Reloader::new(tls.clone(), verifier.files, mis_keys.clone(), interval);
@@ -97,14 +96,11 @@ impl Node {
         };
         let dialects = dialects::bind(configuration, shared).await?;
         let publish = Arc::new(publish.waiting_for(dialects::readers(&server, &dialects)));
-        let routes = PublicRoutes::new(Arc::clone(&publish), Publishing::Here);
-        let publishers = publishers(configuration, tls.as_deref(), routes).await?;
-        let place = if publishers.is_some() { Publishing::Elsewhere } else { Publishing::Here };
-        let server = server.otherwise(PublicRoutes::new(Arc::clone(&publish), place));
+        let (server, publishers) = with_publish_api(server, configuration, tls.as_deref(), &publish).await?;
         let mut counts = Counts::new(server.connections(), hub.clone(), broker.clone(), refused).with_tls(tls.clone());
         publishers.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
         counts = counts.with_dialects(dialects.iter().map(DialectListener::counts).collect());
-        counts = counts.with_issuers(IssuerCounts::new(auth, verifier.tokens, verifier.fetches.clone()));
+        counts = counts.with_issuers(IssuerCounts::new(&configuration.auth, verifier.tokens, verifier.fetches.clone()));
         let internal = internal(configuration, tls.as_deref()).await?;
         internal.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
         let operated = Operated {
@@ -118,10 +114,8 @@ impl Node {
             reload: reloader.request(),
             mis_keys,
         };
-        let admin = AdminApi::new(operated, guesses, internal.as_ref().map(|(_, address)| address.ip()));
         let console = Console::new(configuration, tls.as_deref(), address);
-        let routes = InternalRoutes::new(lifecycle.clone(), counts.clone(), admin, console);
-        let internal = internal.map(|(server, address)| (server.otherwise(routes), address));
+        let internal = internal.map(|listener| for_operators(listener, operated, guesses, console));
         Ok(Self {
             server,
             address,
@@ -304,6 +298,31 @@ pub enum StartError {
         #[source]
         error: io::Error,
     },
+}
+
+/// Adds the publish API to the public listener, or to one of its own.
+async fn with_publish_api(
+    server: Server,
+    configuration: &Configuration,
+    tls: Option<&ListenerTls>,
+    publish: &Arc<PublishApi>,
+) -> Result<(Server, Option<(Server, SocketAddr)>), StartError> {
+    let routes = PublicRoutes::new(Arc::clone(publish), Publishing::Here);
+    let publishers = publishers(configuration, tls, routes).await?;
+    let place = if publishers.is_some() { Publishing::Elsewhere } else { Publishing::Here };
+    Ok((server.otherwise(PublicRoutes::new(Arc::clone(publish), place)), publishers))
+}
+
+/// Adds its routes to the internal listener.
+fn for_operators(
+    (server, address): (Server, SocketAddr),
+    operated: Operated,
+    guesses: Option<GuessLimit>,
+    console: Console,
+) -> (Server, SocketAddr) {
+    let (lifecycle, counts) = (operated.lifecycle.clone(), operated.counts.clone());
+    let admin = AdminApi::new(operated, guesses, address.ip());
+    (server.otherwise(InternalRoutes::new(lifecycle, counts, admin, console)), address)
 }
 
 fn authorizer(configuration: &Configuration, tokens: Arc<Issuers>) -> Authorizer {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signalhub_dialects::printfactory::{MisKeys, Reloaded};
-use tokio::sync::Notify;
 
 use crate::configuration::ReloadInterval;
+use crate::lifecycle::ReloadRequest;
 use crate::listener_tls::ListenerTls;
 use crate::token_verifier::KeyFiles;
 
@@ -24,17 +24,6 @@ struct Files {
     tls: Option<Arc<ListenerTls>>,
     keys: KeyFiles,
     mis_keys: Option<MisKeys>,
-}
-
-/// Makes a running server read its files again at once.
-#[derive(Clone, Debug, Default)]
-pub struct ReloadRequest(Arc<Notify>);
-
-impl ReloadRequest {
-    /// Reads them.
-    pub fn send(&self) {
-        self.0.notify_one();
-    }
 }
 
 impl Reloader {
@@ -56,7 +45,7 @@ impl Reloader {
     pub(crate) async fn run(&self) -> Infallible {
         loop {
             // The error tells that the interval has passed.
-            let _ = tokio::time::timeout(self.interval, self.request.0.notified()).await;
+            let _ = tokio::time::timeout(self.interval, self.request.received()).await;
             let files = Arc::clone(&self.files);
             let reading = tokio::task::spawn_blocking(move || files.reload());
             if let Err(error) = reading.await {

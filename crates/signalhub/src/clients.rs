@@ -3,7 +3,6 @@
 pub(crate) mod call_slots;
 pub(crate) mod client;
 pub(crate) mod connected;
-pub(crate) mod connected_client;
 pub(crate) mod errors;
 pub(crate) mod groups;
 mod items;

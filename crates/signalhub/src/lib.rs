@@ -4,6 +4,7 @@
 
 mod calls;
 mod clients;
+mod connected_client;
 mod counters;
 mod definition;
 mod error;
@@ -39,10 +40,10 @@ pub use calls::handler::{Handler, Required, StreamHandler, require};
 pub use calls::hub_filter::{HubFilter, Next, Reply};
 pub use calls::parameter::{Args, Parameter};
 pub use calls::upload::Upload;
-pub use clients::connected_client::ConnectedClient;
 pub use clients::errors::{GroupError, InvokeError, SendError};
 pub use clients::groups::Groups;
 pub use clients::targets::{Clients, SingleTarget, Target};
+pub use connected_client::ConnectedClient;
 pub use counters::{CallError, RefusedCalls, Replays};
 pub use error::{ErrorDetails, HubError};
 pub use hub::{Hub, HubBuilder};

@@ -240,7 +240,9 @@ impl Session {
                 }
             }
             Received::Expired => return Some(Ending::Expired),
-            Received::Aborted => return Some(Ending::Aborted),
+            Received::Aborted => {
+                return Some(self.connection.dismissal().map_or(Ending::Aborted, Ending::Dismissed));
+            }
             Received::Ended(CloseReason::SlowConsumer) => return Some(self.transport_ended(CloseReason::SlowConsumer)),
             Received::Ended(reason) => return self.on_transport_ended(reason),
             _ => {}

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::process::{Vitals, busy};
+use signalhub_load::process::{Vitals, busy};
 
 /// What one run cost.
 #[derive(Debug, Clone, Copy)]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use signalhub_tls_client::TlsClient;
 
 use crate::certificate::Certificate;
-use crate::process::Vitals;
+use signalhub_load::process::Vitals;
 
 const SECRET: &str = "signalhub-bench signs all of its tokens with this";
 const API_KEY: &str = "signalhub-bench-publishes-with-this";

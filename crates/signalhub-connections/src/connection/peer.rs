@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::auth::identity::{Identity, Renewal};
 use crate::close::CloseReason;
 use crate::close::close_frame::{ClientClose, CloseFrame};
+use crate::close::dismissal::Dismissal;
 use crate::frame::Frame;
 use crate::outbound::signals::Signal;
 use crate::outbound::{SendQueue, Writer};
@@ -120,6 +121,11 @@ impl Peer {
             self.send_queue.signals.raise(Signal::Tick);
         }
         due
+    }
+
+    /// Ends the connection as an operator does.
+    pub fn dismiss(&self, dismissal: Dismissal) {
+        self.send_queue.dismiss(dismissal);
     }
 
     /// Tells the connection that the server stops.

@@ -35,6 +35,7 @@ use crate::http::page::{Get, Page, Respond};
 use crate::limits::Limits;
 use crate::outbound::Readers;
 use crate::registry::connection_counts::ConnectionCounts;
+use crate::registry::live_connections::LiveConnections;
 use crate::registry::revocations::Revocations;
 use crate::request::forwarded::TrustedProxies;
 use crate::request::hosts::Hosts;
@@ -204,6 +205,11 @@ impl Server {
     /// The numbers of connections. They stay up to date while the server runs.
     pub fn connections(&self) -> ConnectionCounts {
         ConnectionCounts(Arc::clone(&self.routes.registry))
+    }
+
+    /// The live connections, one by one.
+    pub fn live_connections(&self) -> LiveConnections {
+        LiveConnections(Arc::clone(&self.routes.registry))
     }
 
     /// Lets a publisher wait for slow clients of this server.

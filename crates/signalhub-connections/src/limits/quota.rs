@@ -8,19 +8,23 @@ use std::net::IpAddr;
 use http::request::Parts;
 
 use crate::auth::identity::{Owner, Principal};
-use crate::request::remote_address::{RemoteAddress, network};
+use crate::request::remote_address::RemoteAddress;
 
 /// The owner of a connection, and the address that its request came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct QuotaKey {
     pub(crate) owner: Owner,
-    address: Option<IpAddr>,
+    pub(crate) remote: Option<RemoteAddress>,
 }
 
 impl QuotaKey {
     pub(crate) fn new(owner: Owner, head: &Parts) -> Self {
-        let address = head.extensions.get::<RemoteAddress>().map(|address| network(address.ip()));
-        Self { owner, address }
+        Self { owner, remote: head.extensions.get().copied() }
+    }
+
+    /// What counts as one address.
+    fn address(&self) -> Option<IpAddr> {
+        self.remote.map(RemoteAddress::network)
     }
 }
 
@@ -69,7 +73,8 @@ impl Quotas {
     ) -> Result<QuotaShare, QuotaExceeded> {
         let principal = Some(&quota_key.owner.principal).filter(|principal| principal.user.is_some());
         let user = principal.zip(limits.per_user);
-        let address = quota_key.address.as_ref().zip(limits.per_address);
+        let address = quota_key.address();
+        let address = address.as_ref().zip(limits.per_address);
         if user.is_some_and(|(user, most)| is_full(&self.users, user, most)) {
             return Err(QuotaExceeded::User);
         }

@@ -23,6 +23,7 @@ use super::signals::{Signal, Signals, TICK};
 use super::writer::{QueueChange, Writer};
 use crate::auth::identity::Renewal;
 use crate::close::CloseReason;
+use crate::close::dismissal::Dismissal;
 use crate::counts::traffic::{ConnectionTraffic, DeliveryOutcome, Traffic};
 use crate::frame::{Frame, Frames, Mark};
 use crate::intake::Intake;
@@ -53,8 +54,17 @@ pub(crate) struct SendQueue {
     received: AtomicU64,
     /// When it last sent any, by the clock of the traffic.
     last_received: AtomicU32,
-    /// New credentials that the connection has not taken yet. The box is a few bytes for connections that have none.
-    renewal: Mutex<Option<Box<Renewal>>>,
+    /// What others have left for the connection. The box is a few bytes for connections that have none.
+    notices: Mutex<Option<Box<Notices>>>,
+}
+
+/// What requests and operators have left for a connection, which takes it when its signal is raised.
+#[derive(Default)]
+struct Notices {
+    /// New credentials that the connection has not taken yet.
+    renewal: Option<Renewal>,
+    /// How an operator ends the connection.
+    dismissal: Option<Dismissal>,
 }
 
 impl SendQueue {
@@ -67,7 +77,7 @@ impl SendQueue {
             received: AtomicU64::new(0),
             last_received: AtomicU32::new(traffic.clock()),
             traffic,
-            renewal: Mutex::default(),
+            notices: Mutex::default(),
         }
     }
 
@@ -77,16 +87,26 @@ impl SendQueue {
 
     /// Gives the connection new credentials, whichever way they came. They replace those that it has not taken yet.
     pub(crate) fn renew(&self, renewal: Renewal) {
-        *self.renewal() = Some(Box::new(renewal));
+        self.notices().get_or_insert_default().renewal = Some(renewal);
         self.signals.raise(Signal::Renewed);
     }
 
     pub(crate) fn take_renewal(&self) -> Option<Renewal> {
-        self.renewal().take().map(|renewal| *renewal)
+        self.notices().as_mut()?.renewal.take()
     }
 
-    fn renewal(&self) -> MutexGuard<'_, Option<Box<Renewal>>> {
-        self.renewal.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Asks the connection to end. If another dismissal came first, that one stays.
+    pub(crate) fn dismiss(&self, dismissal: Dismissal) {
+        self.notices().get_or_insert_default().dismissal.get_or_insert(dismissal);
+        self.abort();
+    }
+
+    pub(crate) fn dismissal(&self) -> Option<Dismissal> {
+        self.notices().as_ref()?.dismissal.clone()
+    }
+
+    fn notices(&self) -> MutexGuard<'_, Option<Box<Notices>>> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long frames may be queued while the client takes none of them.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::entry::{AttachError, Entry, Found, Link, NewTransport, Resumable, Stage, Waiting};
+use super::live_connections::LiveConnection;
 use super::tickets::{OpenTickets, TicketError, TicketState, TicketUse};
 use crate::auth::identity::{Identity, Owner, Principal};
 use crate::auth::revocation::Revocation;
@@ -182,9 +183,11 @@ impl Entries {
             }
         };
         self.waiting += 1;
-        let waiting = Waiting { since: Instant::now(), inbox: None, reconnect, share: waiting };
+        let now = Instant::now();
+        let waiting = Waiting { since: now, inbox: None, reconnect, share: waiting };
         let ticket = ticket.and_then(|ticket| self.tickets.bind(ticket, &token));
-        let entry = Entry { id, owner: key.owner.clone(), stage: Stage::Waiting(waiting), share, ticket };
+        let (owner, remote, stage) = (key.owner.clone(), key.remote, Stage::Waiting(waiting));
+        let entry = Entry { id, owner, remote, since: now, stage, share, ticket };
         self.by_token.insert(token, entry);
         Ok(())
     }
@@ -256,6 +259,7 @@ impl Entries {
             Link::WebSocket { handover: Some(_), .. } => QuotaShare::default(),
             _ => std::mem::take(&mut entry.share),
         };
+        (entry.remote, entry.since) = (key.remote, Instant::now());
         entry.stage = Stage::Active(link.clone());
         (*waiting, *active) = (*waiting - 1, *active + 1);
         let ticket = entry.ticket_state();
@@ -277,7 +281,8 @@ impl Entries {
         let share = self.take_quota(key)?;
         let (owner, stage) = (key.owner.clone(), Stage::Active(link.clone()));
         let bound = ticket.and_then(|ticket| self.tickets.bind(ticket, &token));
-        let entry = Entry { id: id.clone(), owner, stage, share: QuotaShare::default(), ticket: bound };
+        let (remote, since, own_share) = (key.remote, Instant::now(), QuotaShare::default());
+        let entry = Entry { id: id.clone(), owner, remote, since, stage, share: own_share, ticket: bound };
         let ticket = entry.ticket_state();
         self.by_token.insert(token.clone(), entry);
         self.active += 1;
@@ -287,7 +292,7 @@ impl Entries {
     /// Finds the connection that a new WebSocket resumes; see [`Registry::resume`](super::Registry::resume).
     pub(super) fn resume(&mut self, token: &str, key: &QuotaKey) -> Option<Result<Resumable, AttachError>> {
         let Self { by_token, quotas, limits, .. } = self;
-        let Entry { stage, share, .. } = by_token.get_mut(token).filter(|entry| entry.owner == key.owner)?;
+        let Entry { stage, share, remote, .. } = by_token.get_mut(token).filter(|entry| entry.owner == key.owner)?;
         let Link::WebSocket { send_queue, handover: Some(handover) } = stage.link()? else { return None };
         if send_queue.is_ending() {
             let suspended = matches!(stage, Stage::Suspended { .. });
@@ -296,6 +301,7 @@ impl Entries {
         if let Err(exceeded) = quotas.retake(share, key, limits.quota_limits()) {
             return Some(Err(Limit::of_connections(exceeded).into()));
         }
+        *remote = key.remote;
         Some(Ok(Resumable { send_queue: Arc::clone(send_queue), handover: Arc::clone(handover) }))
     }
 
@@ -320,6 +326,14 @@ impl Entries {
     pub(super) fn concerned_by(&self, revocation: &Revocation) -> Vec<Weak<SendQueue>> {
         let concerned = self.by_token.values().filter(|entry| revocation.may_concern(&entry.owner.principal));
         concerned.filter_map(|entry| Some(Arc::downgrade(entry.stage.link()?.send_queue()))).collect()
+    }
+
+    /// The live connections for which `is_wanted`.
+    pub(super) fn live(&self, mut is_wanted: impl FnMut(&Entry, &Link) -> bool) -> Vec<LiveConnection> {
+        let live = self.by_token.values().filter_map(|entry| Some((entry, entry.stage.link()?)));
+        live.filter(|(entry, link)| is_wanted(entry, link))
+            .map(|(entry, link)| LiveConnection::new(entry, link))
+            .collect()
     }
 
     /// Refuses new connections from now on, and returns the live ones.

@@ -23,6 +23,7 @@ use crate::id::ConnectionId;
 use crate::limits::limit::Limit;
 use crate::limits::quota::QuotaShare;
 use crate::outbound::SendQueue;
+use crate::request::remote_address::RemoteAddress;
 use crate::transport::handover::Handover;
 use crate::transport::inbox::Inbox;
 use crate::transport::long_polling::Polls;
@@ -35,6 +36,10 @@ pub(super) struct Entry {
     pub(super) id: ConnectionId,
     /// Requests of others do not find the connection.
     pub(super) owner: Owner,
+    /// Where the request came from that negotiated it or opened its latest transport.
+    pub(super) remote: Option<RemoteAddress>,
+    /// When it got its first transport; before that, when it was negotiated.
+    pub(super) since: Instant,
     pub(super) stage: Stage,
     /// The share in the quota of a connection that can be resumed. The request for the next transport takes it over.
     pub(super) share: QuotaShare,

@@ -1,8 +1,11 @@
 use futures_util::FutureExt;
 
+use super::live_connections::{ConnectionSelection, LiveConnections};
 use super::*;
 use crate::auth::ticket::Ticket;
+use crate::close::dismissal::Dismissal;
 use crate::outbound::Writer;
+use crate::request::remote_address::RemoteAddress;
 
 fn registry(limits: Limits) -> Arc<Registry> {
     let registry = Arc::<Registry>::default();
@@ -132,4 +135,60 @@ async fn ticks_wake_only_connections_that_do_not_skip_them() {
         }
     }
     assert_eq!(woken, [[false, true], [false, true], [true, true], [true, true], [false, true]]);
+}
+
+fn key(user: &str, organisation: &str, address: [u8; 4]) -> QuotaKey {
+    let principal = Principal { organisation: Some(organisation.into()), user: Some(user.into()) };
+    QuotaKey { owner: Owner { endpoint: 0, principal }, remote: Some(RemoteAddress::new(address.into())) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn operators_list_live_connections_and_end_them() {
+    let registry = registry(Limits::default());
+    let listed = LiveConnections(Arc::clone(&registry));
+    let all = ConnectionSelection::default();
+    negotiate(&registry).unwrap();
+    assert!(listed.list(&all).is_empty(), "a connection without transport is not live");
+    let start = Instant::now();
+    let admit = |user: &str, organisation: &str| {
+        let send_queue = send_queue();
+        let key = key(user, organisation, [10, 0, 0, 7]);
+        let attached = registry.admit(&send_queue, &key, None).map_err(drop).unwrap();
+        (attached, send_queue)
+    };
+    let (ann, queue) = admit("ann", "acme");
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let _others = [admit("ben", "acme"), admit("ann", "other")];
+    let count = |selection: ConnectionSelection<'_>| listed.list(&selection).len();
+    assert_eq!(count(all), 3);
+    assert_eq!(count(ConnectionSelection { user: Some("ann"), ..all }), 2);
+    assert_eq!(count(ConnectionSelection { organisation: Some("acme"), ..all }), 2);
+    assert_eq!(count(ConnectionSelection { user: Some("ann"), organisation: Some("acme"), ..all }), 1);
+    assert_eq!(count(ConnectionSelection { user: Some(""), ..all }), 0);
+    assert_eq!(count(ConnectionSelection { transport: Some(TransportKind::LongPolling), ..all }), 0);
+    assert_eq!(count(ConnectionSelection { transport: Some(TransportKind::WebSockets), ..all }), 3);
+
+    let found = listed.find(&ann.id).unwrap();
+    assert_eq!((found.user(), found.organisation()), (Some("ann"), Some("acme")));
+    assert_eq!((found.since(), found.transport()), (start, TransportKind::WebSockets));
+    assert_eq!(found.remote_address().unwrap().to_string(), "10.0.0.7");
+    let dismissal = Dismissal { allow_reconnect: true, reason: Some("why".into()) };
+    found.dismiss(dismissal.clone());
+    assert!(queue.signals.take(Signal::Abort) && queue.is_ending());
+    assert_eq!(queue.dismissal(), Some(dismissal));
+    drop((ann, queue));
+    assert!(listed.find(found.id()).is_none());
+    found.dismiss(Dismissal::default());
+}
+
+#[tokio::test]
+async fn an_id_that_is_also_the_token_finds_nothing() {
+    let registry = registry(Limits::default());
+    let names = ConnectionNames::random_shared();
+    let (id, token) = (names.id.clone(), names.token.reveal().to_owned());
+    registry.negotiate(names, Reconnect::Plain, &QuotaKey::default(), None).unwrap();
+    let _attached = attach(&registry, &token).map_err(drop).unwrap();
+    let listed = LiveConnections(Arc::clone(&registry));
+    assert_eq!(listed.list(&ConnectionSelection::default()).len(), 1);
+    assert!(listed.find(&id).is_none() && listed.find(&ConnectionId::new(&*token)).is_none());
 }

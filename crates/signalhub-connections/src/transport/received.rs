@@ -23,7 +23,8 @@ pub enum Received {
     /// The server stops. The handler finishes what runs, and closes the connection with [`CloseReason::ServerShutdown`].
     Drain,
     /// The application has called [`Outbound::abort`](crate::Outbound::abort), or has
-    /// [revoked](crate::Revocations::revoke) the credentials of the client.
+    /// [revoked](crate::Revocations::revoke) the credentials of the client; or an operator
+    /// [ends](crate::Connection::dismissal) the connection.
     Aborted,
     /// The credentials have expired, and the endpoint closes connections then
     /// ([`ExpiredCredentials::Close`](crate::ExpiredCredentials::Close)).

@@ -17,6 +17,7 @@ use super::keys::MisKeys;
 use super::messages::{ENCODING, EVENTS, frame};
 use super::organisations::{Ending, Place};
 use crate::client_name::client_name;
+use crate::dismissed::dismissed;
 use crate::flushed::flushed;
 use crate::offered::offered;
 
@@ -79,6 +80,7 @@ impl Listener {
                     }
                     connection.skip_ticks_for((pinged + PING_INTERVAL).min(heard + SILENCE).duration_since(now));
                 }
+                Received::Aborted if connection.dismissal().is_some() => return End::Dismissed,
                 Received::Aborted => return place.ending().map_or(End::Reason(CloseReason::Aborted), End::ByServer),
                 Received::Drain => return End::Drain,
                 Received::Ended(reason) => return End::Reason(reason),
@@ -117,6 +119,7 @@ enum End {
     Reason(CloseReason),
     ByServer(Ending),
     Silent,
+    Dismissed,
     Drain,
 }
 
@@ -131,6 +134,7 @@ async fn close(connection: Connection, end: End) {
             (CloseReason::CredentialsExpired, policy("Notifications are disabled"))
         }
         End::Silent => (CloseReason::ClientTimeout, policy("no answer to pings")),
+        End::Dismissed => (CloseReason::Dismissed, dismissed(connection.dismissal().as_ref())),
         End::Drain => (CloseReason::ServerShutdown, CloseFrame::new(CloseCode::GOING_AWAY, "the server stops")),
     };
     connection.close_with(reason, frame).await;

@@ -19,6 +19,7 @@ use super::opening::Opening;
 use super::selection::{Selection, SelectionError};
 use super::state::State;
 use crate::client_name::client_name;
+use crate::dismissed::dismissed;
 use crate::flushed::flushed;
 use crate::offered::offered;
 
@@ -56,6 +57,7 @@ impl ConnectionHandler for NotificationSockets {
 enum End {
     Reason(CloseReason),
     SessionEnded,
+    Dismissed,
     Drain,
 }
 
@@ -66,6 +68,7 @@ async fn close(connection: Connection, end: End) {
             let frame = CloseFrame::new(CloseCode::POLICY_VIOLATION, "the session has ended");
             (CloseReason::CredentialsExpired, frame)
         }
+        End::Dismissed => (CloseReason::Dismissed, dismissed(connection.dismissal().as_ref())),
         End::Drain => (CloseReason::ServerShutdown, CloseFrame::new(CloseCode::GOING_AWAY, "the server stops")),
     };
     connection.close_with(reason, frame).await;
@@ -94,6 +97,7 @@ async fn serve(sockets: &NotificationSockets, opening: &Opening, connection: &mu
                 connection.skip_ticks_for(HEARTBEAT_INTERVAL.saturating_sub(now.duration_since(last_heartbeat)));
             }
             Received::Ended(reason) => return End::Reason(reason),
+            Received::Aborted if connection.dismissal().is_some() => return End::Dismissed,
             Received::Aborted => return End::SessionEnded,
             Received::Drain => return End::Drain,
             _ => {}

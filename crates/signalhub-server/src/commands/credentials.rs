@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::commands::error::CommandError;
-use crate::configuration::{KEY_VARIABLE, TOKEN_VARIABLE};
+use crate::configuration::{ADMIN_TOKEN_VARIABLE, KEY_VARIABLE, TOKEN_VARIABLE};
 
 /// A bearer token.
 #[derive(Debug, Args)]
@@ -53,6 +53,11 @@ impl KeyArguments {
 /// The token of the environment.
 pub(crate) fn token_variable() -> Option<String> {
     variable(TOKEN_VARIABLE)
+}
+
+/// The token of the admin API in the environment.
+pub(crate) fn admin_token_variable() -> Option<String> {
+    variable(ADMIN_TOKEN_VARIABLE)
 }
 
 /// The API key of the environment.

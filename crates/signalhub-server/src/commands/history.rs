@@ -13,6 +13,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::commands::error::CommandError;
 use crate::commands::sources::Sources;
 use crate::http_api::history::entry;
+use crate::progress::Progress;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -89,24 +90,32 @@ pub(crate) fn run(sources: &Sources, command: &Command) -> Result<(), CommandErr
             write_status(&mut out, &status).map_err(CommandError::no)?;
         }
         Command::Export { event, after, place } => {
+            let (mut progress, mut events) = (Progress::beside_output(), 0_u64);
             let each = |position, event| match entry(position, &event) {
-                Some(line) => writeln!(out, "{line}"),
+                Some(line) => {
+                    events += 1;
+                    progress.show(|| format!("exported {events} events"));
+                    writeln!(out, "{line}")
+                }
                 None => Err(io::Error::other(format!("the event at {position} cannot be written as JSON"))),
             };
             let directory = place.directory(sources)?;
             let exported = signalhub_history::export(directory, event, *after, each);
+            drop(progress);
             // What was read of a damaged history comes out before the error.
             out.flush().map_err(CommandError::no)?;
             exported.map_err(CommandError::no)?;
         }
         Command::Compact(place) => {
-            let compacted = signalhub_history::compact(place.directory(sources)?);
+            let directory = place.directory(sources)?;
+            let compacted = Progress::on_stderr().during("compacting", || signalhub_history::compact(directory));
             let Compacted { before, after } = compacted.map_err(CommandError::no)?;
             writeln!(out, "{before} bytes before, {after} bytes now").map_err(CommandError::no)?;
         }
         Command::Restore { backup, place } => {
-            let aside = signalhub_history::restore(place.directory(sources)?, backup).map_err(CommandError::no)?;
-            match aside {
+            let directory = place.directory(sources)?;
+            let restored = Progress::on_stderr().during("restoring", || signalhub_history::restore(directory, backup));
+            match restored.map_err(CommandError::no)? {
                 Some(aside) => writeln!(out, "restored; the history before it is now {}", aside.display()),
                 None => writeln!(out, "restored"),
             }

@@ -91,7 +91,7 @@ fn notifier(sources: &Sources, arguments: &Arguments) -> Result<Notifier, Comman
 }
 
 /// Tells whether a URL names a server of this machine, or a listener of the configuration that has the publish API.
-fn is_configured_server(url: &str, configuration: &Configuration) -> bool {
+pub(crate) fn is_configured_server(url: &str, configuration: &Configuration) -> bool {
     let Ok(url) = url.parse::<Uri>() else { return false };
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
     let is_loopback = host.parse::<IpAddr>().map_or(host.eq_ignore_ascii_case("localhost"), |ip| ip.is_loopback());

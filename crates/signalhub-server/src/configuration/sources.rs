@@ -13,9 +13,11 @@ use super::{ApiKey, ClientCertificates, Configuration, Given, KEYS, Key, KeyDige
 /// The prefix of environment variables.
 pub(super) const PREFIX: &str = "SIGNALHUB_";
 
-/// The variables of the commands that are not keys of the configuration: a bearer token and an API key.
+/// The variables of the commands that are not keys of the configuration: a bearer token, an API key, and the token of the
+/// admin API.
 pub(crate) const TOKEN_VARIABLE: &str = "SIGNALHUB_TOKEN";
 pub(crate) const KEY_VARIABLE: &str = "SIGNALHUB_KEY";
+pub(crate) const ADMIN_TOKEN_VARIABLE: &str = "SIGNALHUB_ADMIN_TOKEN";
 
 /// The minimum length of an API key outside development mode. 20 random letters and digits have 119 bits.
 pub(crate) const SHORTEST_KEY: usize = 20;
@@ -45,7 +47,7 @@ impl Configuration {
         }
         for (name, value) in variables {
             if let Some(rest) = name.strip_prefix(PREFIX)
-                && ![TOKEN_VARIABLE, KEY_VARIABLE].contains(&name.as_str())
+                && ![TOKEN_VARIABLE, KEY_VARIABLE, ADMIN_TOKEN_VARIABLE].contains(&name.as_str())
             {
                 let key = rest.to_lowercase().replace("__", ".");
                 configuration.set(&key, &Given::Text(&value), |_| Place::Variable(name.clone()))?;

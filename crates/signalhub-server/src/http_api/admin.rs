@@ -41,7 +41,7 @@ pub(crate) struct AdminApi {
 
 impl AdminApi {
     /// Makes the API for the internal listener at this address.
-    pub(crate) fn new(operated: Operated, guesses: Option<GuessLimit>, address: Option<IpAddr>) -> Self {
+    pub(crate) fn new(operated: Operated, guesses: Option<GuessLimit>, address: IpAddr) -> Self {
         Self {
             access: Access::new(&operated.configuration, guesses, address),
             body: BodyLimits {

@@ -60,8 +60,12 @@ pub(super) async fn disconnect(
         client.outbound().uncork();
     }
     if let Some(mut close) = ending.message(&state.options) {
-        // An aborted client must not reconnect by itself, even if another cause ended the session first.
-        close.allow_reconnect &= !client.outbound().is_aborting();
+        // An aborted client must not reconnect by itself, even if another cause ended the session first, unless an operator
+        // allows it.
+        close.allow_reconnect &= match connection.dismissal() {
+            Some(dismissal) => dismissal.allow_reconnect,
+            None => !client.outbound().is_aborting(),
+        };
         connection.send_last(&frame(client.protocol(), &HubMessage::Close(close)), ending.close_reason());
     }
     drop(membership);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use signalhub_connections::{CloseReason, ConnectionId};
+use signalhub_connections::{CloseReason, ConnectionId, Dismissal};
 use signalhub_protocol::{Close, DecodeError};
 
 use super::numbering::Gap;
@@ -22,6 +22,8 @@ pub(super) enum Ending {
     ClientSaidClose { error: Option<Arc<str>> },
     /// The application aborted the connection.
     Aborted,
+    /// An operator ended the connection.
+    Dismissed(Dismissal),
     /// `on_connected` failed.
     Refused(HubError),
     /// The client sent nothing for longer than the client timeout.
@@ -103,6 +105,10 @@ impl Ending {
             // Old clients do not reconnect after a Close message, even if it allows that.
             Self::Shutdown if options.shutdown_message == ShutdownMessage::Omitted => None,
             Self::ClientSaidClose { .. } | Self::Aborted => without_error(false),
+            Self::Dismissed(Dismissal { allow_reconnect, reason }) => {
+                let error = reason.as_deref().map(|reason| reason.to_owned().into());
+                Some(Close { error, allow_reconnect: *allow_reconnect })
+            }
             Self::Expired | Self::Shutdown => without_error(true),
             Self::Refused(error) => Some(Close {
                 error: Some(error.text_for_client(CLOSED_WITH_ERROR, details).into()),
@@ -139,6 +145,7 @@ impl Ending {
             Self::Transport { reason, .. } => *reason,
             Self::ClientSaidClose { .. } => CloseReason::ClientClosed,
             Self::Aborted => CloseReason::Aborted,
+            Self::Dismissed(_) => CloseReason::Dismissed,
             Self::Refused(_) => CloseReason::Refused,
             Self::ClientTimeout => CloseReason::ClientTimeout,
             Self::Fault(fault) => fault.reason,
@@ -153,6 +160,7 @@ impl Ending {
     pub(super) fn detail(&self) -> Option<Arc<str>> {
         match self {
             Self::Refused(error) => Some(error.to_string().into()),
+            Self::Dismissed(dismissal) => dismissal.reason.clone(),
             _ => self.disconnected(),
         }
     }

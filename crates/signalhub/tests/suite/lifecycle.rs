@@ -2,6 +2,7 @@
 
 use crate::support::{Client, Events, Shared, called, idle, result, seconds, soon};
 use serde_json::{Value, json};
+use signalhub::connections::Dismissal;
 use signalhub::{
     Args, Caller, Clients, CloseReason, Disconnected, ErrorDetails, Groups, Hub, HubBuilder, HubError, State,
 };
@@ -267,6 +268,30 @@ async fn any_task_may_abort_a_connection() {
     assert_eq!(client.ends().await, CloseReason::Aborted);
     shared.let_through(1);
     assert_eq!(events.next().await, "done a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_connection_an_operator_ends_is_told_why_and_whether_it_may_reconnect() {
+    for (reason, allow_reconnect) in [(None, false), (None, true), (Some("moving <b>"), true)] {
+        let (hub, _shared, mut events) = recording();
+        let mut client = Client::connect(&hub.build()).await;
+        client.peer.dismiss(Dismissal { allow_reconnect, reason: reason.map(Into::into) });
+        // The first dismissal stays.
+        client.peer.dismiss(Dismissal::default());
+        client.receives([close(reason, allow_reconnect.then_some(true))]).await;
+        assert_eq!(events.next().await, "gone: None");
+        assert_eq!(client.ends().await, CloseReason::Dismissed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_lets_a_client_reconnect_also_if_another_cause_ends_its_session_first() {
+    let hub = hub().0.build();
+    let mut client = Client::connect(&hub).await;
+    client.peer.dismiss(Dismissal { allow_reconnect: true, reason: None });
+    client.peer.send("{\"type\":7}\u{1e}");
+    client.receives([close(None, Some(true))]).await;
+    client.ends().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use super::{Finding, Tree};
 use crate::workspace::{Dependency, Package, Purpose};
 
 /// What a package may depend on, for whatever purpose; ` ?` marks what must be behind a feature.
-const DIRECTION: [(&str, &[&str]); 14] = [
+const DIRECTION: [(&str, &[&str]); 15] = [
     ("signalhub-counters", &[]),
     ("signalhub-protocol", &[]),
     ("signalhub-connections", &["signalhub-counters"]),
@@ -12,6 +12,7 @@ const DIRECTION: [(&str, &[&str]); 14] = [
     ("signalhub-history", &["signalhub-events"]),
     ("signalhub-tls-client", &[]),
     ("signalhub-client", &["signalhub-protocol", "signalhub-tls-client"]),
+    ("signalhub-load", &["signalhub-protocol", "signalhub-tls-client"]),
     (
         "signalhub",
         &[
@@ -33,6 +34,7 @@ const DIRECTION: [(&str, &[&str]); 14] = [
             "signalhub-events",
             "signalhub-history",
             "signalhub-client",
+            "signalhub-load",
             "signalhub-tls-client",
             "signalhub",
             "portos-notifications",
@@ -46,6 +48,7 @@ const DIRECTION: [(&str, &[&str]); 14] = [
             "signalhub-connections",
             "signalhub-events",
             "signalhub-client",
+            "signalhub-load",
             "signalhub-tls-client",
             "signalhub",
             "portos-notifications",

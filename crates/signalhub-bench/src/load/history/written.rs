@@ -9,7 +9,7 @@ use super::row::Row;
 use super::server::{Server, Store};
 use crate::load::publisher::{EVENT, Publisher, notification};
 use crate::load::suite::Bench;
-use crate::process::written_to_disks;
+use signalhub_load::process::written_to_disks;
 
 /// What is still written after the last publish: the sync of `history.sync_interval`, by default one second.
 const REST: Duration = Duration::from_millis(1500);

@@ -4,7 +4,7 @@ fn quota_key(user: &str, address: &str) -> QuotaKey {
     let (user, organisation) =
         user.split_once('@').map_or((user, None), |(user, organisation)| (user, Some(organisation.into())));
     let principal = Principal { organisation, user: (!user.is_empty()).then(|| user.into()) };
-    QuotaKey { owner: Owner { endpoint: 0, principal }, address: address.parse().ok().map(network) }
+    QuotaKey { owner: Owner { endpoint: 0, principal }, remote: address.parse().ok().map(RemoteAddress::new) }
 }
 
 fn quota_limits(per_user: Option<usize>, per_address: Option<usize>) -> QuotaLimits {

@@ -5,8 +5,7 @@ use crate::id::ConnectionNames;
 
 fn key(user: &str) -> (Arc<Identity>, QuotaKey) {
     let identity = Arc::new(Identity::user(user));
-    let mut key = QuotaKey::default();
-    key.owner = Owner { endpoint: 0, principal: Principal::of(&identity) };
+    let key = QuotaKey { owner: Owner { endpoint: 0, principal: Principal::of(&identity) }, ..QuotaKey::default() };
     (identity, key)
 }
 

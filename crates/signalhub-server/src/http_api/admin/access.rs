@@ -63,15 +63,12 @@ enum FreeReading {
 
 impl Access {
     /// Makes the rules for a listener at this address.
-    pub(super) fn new(configuration: &Configuration, guesses: Option<GuessLimit>, address: Option<IpAddr>) -> Self {
+    pub(super) fn new(configuration: &Configuration, guesses: Option<GuessLimit>, address: IpAddr) -> Self {
         let token = configuration.admin.token.as_ref().map(SigningSecret::reveal);
         // The token that development mode makes is for acting: a developer can look without it.
         let is_made = configuration.places.of("admin.token") == Some(&Place::DevelopmentMode);
         let is_open = token.is_none() || is_made;
-        let reading = match address {
-            Some(address) if address.is_loopback() && is_open => FreeReading::Allowed,
-            _ => FreeReading::Forbidden,
-        };
+        let reading = if address.is_loopback() && is_open { FreeReading::Allowed } else { FreeReading::Forbidden };
         Self {
             token: token.map(|token| KeyDigest::of(token.as_bytes())),
             reading,

@@ -10,8 +10,7 @@ use signalhub_dialects::printfactory::MisKeys;
 use crate::configuration::Configuration;
 use crate::http_api::counts::Counts;
 use crate::http_api::publish::PublishApi;
-use crate::lifecycle::Lifecycle;
-use crate::reload::ReloadRequest;
+use crate::lifecycle::{Lifecycle, ReloadRequest};
 
 /// The parts of a node that the admin API shows and acts on.
 #[derive(Debug)]

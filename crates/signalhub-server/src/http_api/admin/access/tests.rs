@@ -16,7 +16,7 @@ const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 fn access(token: Option<&str>, address: IpAddr) -> Access {
     let mut configuration = Configuration::default();
     configuration.admin.token = token.and_then(SigningSecret::new);
-    Access::new(&configuration, None, Some(address))
+    Access::new(&configuration, None, address)
 }
 
 fn head(method: Method, headers: &[(&str, &str)]) -> Parts {
@@ -59,7 +59,7 @@ async fn reading_is_free_on_loopback_without_a_token_and_acting_never_is() {
 async fn the_token_of_development_mode_is_for_acting_only() {
     let mut configuration = Configuration::default();
     Development::begin(&mut configuration).await.unwrap().unwrap();
-    let access = Access::new(&configuration, None, Some(LOOPBACK));
+    let access = Access::new(&configuration, None, LOOPBACK);
     assert_eq!(verdict(&access, Right::Reading, &head(Method::GET, &[])).await, "allowed");
     assert_eq!(verdict(&access, Right::Acting, &head(Method::GET, &[])).await, "admin_unauthenticated");
     let bearer = format!("Bearer {}", configuration.admin.token.unwrap().reveal());

@@ -8,8 +8,8 @@ use signalhub_connections::ConnectionId;
 use signalhub_events::{EventName, Filter, Scope};
 use signalhub_protocol::Protocol;
 
-use super::client::Client;
-use super::connected::ConnectedClients;
+use crate::clients::client::Client;
+use crate::clients::connected::ConnectedClients;
 use crate::subscription_manager::SubscriptionMethods;
 
 /// A client of a hub, for pages of operators. It keeps nothing alive but itself: once the client has gone, it has no

@@ -1,4 +1,4 @@
-//! A process seen from outside.
+//! A process seen from outside, by `/proc`: on Linux only.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,10 @@ use std::time::Duration;
 const TICK: Duration = Duration::from_millis(10);
 
 /// How long all processors have worked since the machine started (proc_stat(5)): neither idle nor waiting.
-pub(crate) fn busy() -> io::Result<Duration> {
+///
+/// # Errors
+/// If `/proc` cannot be read.
+pub fn busy() -> io::Result<Duration> {
     let stat = fs::read_to_string("/proc/stat")?;
     let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);
     let ticks: Vec<u64> = fields.filter_map(|field| field.parse().ok()).collect();
@@ -21,21 +24,27 @@ pub(crate) fn busy() -> io::Result<Duration> {
 
 /// What a process holds at a moment.
 #[derive(Debug, Clone)]
-pub(crate) struct Vitals {
+pub struct Vitals {
     /// Bytes of resident memory.
-    pub(crate) resident: u64,
-    pub(crate) threads: u64,
-    pub(crate) descriptors: u64,
+    pub resident: u64,
+    /// How many threads it has.
+    pub threads: u64,
+    /// How many file descriptors are open.
+    pub descriptors: u64,
     /// Those of the descriptors that are sockets.
-    pub(crate) sockets: u64,
-    /// The CPU time used so far, by threads that ended too.
-    pub(crate) user: Duration,
-    pub(crate) system: Duration,
+    pub sockets: u64,
+    /// The CPU time used so far outside the kernel, by threads that ended too.
+    pub user: Duration,
+    /// The CPU time used so far in the kernel.
+    pub system: Duration,
 }
 
 impl Vitals {
     /// Reads them from `/proc`.
-    pub(crate) fn of(process: u32) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// If `/proc` has no such process, or cannot be read.
+    pub fn of(process: u32) -> io::Result<Self> {
         let folder = Path::new("/proc").join(process.to_string());
         let status = fs::read_to_string(folder.join("status"))?;
         let kibibytes = status_field(&status, "VmRSS:")?;
@@ -58,13 +67,16 @@ impl Vitals {
     }
 
     /// The CPU time used so far.
-    pub(crate) fn cpu(&self) -> Duration {
+    pub fn cpu(&self) -> Duration {
         self.user + self.system
     }
 }
 
 /// How many bytes a process has sent to disks (proc_pid_io(5)): the pages that it changed, also if they are written later.
-pub(crate) fn written_to_disks(process: u32) -> io::Result<u64> {
+///
+/// # Errors
+/// If `/proc` has no such process, or cannot be read.
+pub fn written_to_disks(process: u32) -> io::Result<u64> {
     status_field(&fs::read_to_string(format!("/proc/{process}/io"))?, "write_bytes:")
 }
 
