@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::error::CommandError;
 use crate::commands::sources::Sources;
-use crate::commands::{bench, config, history, key, listen, miskey, publish, serve, token};
+use crate::commands::{bench, config, history, key, listen, miskey, publish, serve, token, top};
 use crate::log;
 
 /// A hub for the official SignalR clients, with a publish API.
@@ -46,6 +46,8 @@ enum Command {
     Listen(listen::Arguments),
     /// Loads a SignalR server with events, measures how long they take, and proves that each arrived once and in order
     Bench(Box<bench::Arguments>),
+    /// Shows a node and its connections in the terminal, again and again
+    Top(top::Arguments),
 }
 
 /// Runs the program. It exits with 0 when all went well, 1 when the answer is no, and 2 on wrong usage or when a
@@ -71,6 +73,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Publish(arguments)) => publish::run(&sources, arguments).await,
         Some(Command::Listen(arguments)) => listen::run(&arguments).await,
         Some(Command::Bench(arguments)) => bench::run(&sources, &arguments).await,
+        Some(Command::Top(arguments)) => top::run(&sources, arguments).await,
     };
     let (error, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,

@@ -15,3 +15,4 @@ pub(crate) mod serve;
 pub(crate) mod server_trust;
 pub(crate) mod sources;
 pub(crate) mod token;
+pub(crate) mod top;

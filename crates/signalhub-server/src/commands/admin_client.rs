@@ -71,7 +71,6 @@ pub(crate) enum AdminError {
 
 impl AdminError {
     /// Tells whether the token is missing or wrong.
-    #[allow(dead_code, reason = "the live table follows")]
     pub(crate) fn is_refusal_of_credentials(&self) -> bool {
         matches!(self, Self::Refused { status: 401 | 403, .. })
     }
@@ -154,7 +153,6 @@ fn configured_token(url: &str, configuration: &Configuration) -> Option<String> 
 
 impl AdminClient {
     /// The URL of the server.
-    #[allow(dead_code, reason = "the live table follows")]
     pub(crate) fn url(&self) -> &str {
         &self.url
     }

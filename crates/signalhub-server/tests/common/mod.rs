@@ -6,6 +6,8 @@
 pub(crate) mod certificate;
 #[cfg(unix)]
 pub(crate) mod process;
+#[cfg(target_os = "linux")]
+pub(crate) mod terminal;
 
 use std::net::SocketAddr;
 use std::time::Duration;

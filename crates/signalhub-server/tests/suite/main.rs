@@ -38,3 +38,4 @@ mod smc;
 mod tickets;
 mod tls;
 mod tokens;
+mod top;

@@ -1,0 +1,219 @@
+//! `signalhub top` in a terminal.
+
+#![cfg(target_os = "linux")]
+
+use std::sync::{Arc, Mutex};
+
+use crate::common::process::{PROGRAM, program};
+use crate::common::terminal::PseudoTerminal;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::Child;
+use tokio::task::JoinHandle;
+
+/// A server whose answers the test chooses.
+struct Answering {
+    url: String,
+    /// The paths that were asked for.
+    asked: Arc<Mutex<Vec<String>>>,
+    /// The status and the connections of its answers.
+    answer: Arc<Mutex<(u16, Vec<Value>)>>,
+    serving: JoinHandle<()>,
+}
+
+impl Answering {
+    async fn start(connections: Vec<Value>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (asked, answer) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new((200, connections))));
+        let (seen, current) = (Arc::clone(&asked), Arc::clone(&answer));
+        let serving = tokio::spawn(async move {
+            loop {
+                let (socket, _) = listener.accept().await.unwrap();
+                let mut socket = BufReader::new(socket);
+                let mut head = String::new();
+                while !head.ends_with("\r\n\r\n") && socket.read_line(&mut head).await.unwrap() > 0 {}
+                let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+                let (status, connections) = current.lock().unwrap().clone();
+                let body = if status != 200 {
+                    json!({"code": "a_code", "detail": "a detail"})
+                } else if path.contains("/overview") {
+                    json!({"node": "hub-1", "version": "1.2.3", "phase": "serving", "connections": {"active": 10_000}})
+                } else {
+                    json!({"value": connections, "next": "100"})
+                };
+                seen.lock().unwrap().push(path);
+                let body = body.to_string();
+                let head =
+                    format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+                let _ = socket.write_all((head + &body).as_bytes()).await;
+            }
+        });
+        Self { url, asked, answer, serving }
+    }
+
+    /// Tells whether the connections were asked for with this query.
+    fn was_asked(&self, query: &str) -> bool {
+        self.asked.lock().unwrap().iter().any(|path| path == &format!("/admin/api/v1/connections?{query}"))
+    }
+}
+
+fn connection(id: &str, user: &str, subscriptions: u64, queued: u64) -> Value {
+    json!({"id": id, "user": user, "transport": "web_sockets", "subscriptions": subscriptions, "queued_bytes": queued})
+}
+
+fn top(terminal: &PseudoTerminal, url: &str, variables: &[(&str, &str)]) -> Child {
+    terminal.start(PROGRAM, &["top", "--url", url, "--interval", "100ms"], variables)
+}
+
+/// Tells whether these texts are on the screen, one below the other.
+fn has(texts: &'static [&'static str]) -> impl Fn(&str) -> bool {
+    |screen| {
+        let mut rest = screen;
+        texts.iter().all(|text| {
+            let Some((_, below)) = rest.split_once(text) else { return false };
+            rest = below;
+            true
+        })
+    }
+}
+
+#[tokio::test]
+async fn the_table_is_sorted_filtered_and_scrolled_by_keys_and_the_terminal_is_given_back() {
+    let mut connections: Vec<Value> =
+        (0..40).map(|number| connection(&format!("id{number:02}"), "dan", 0, 0)).collect();
+    connections.push(connection("idA", "ann", 1, 2000));
+    connections.push(connection("idB", "bob", 2, 1000));
+    let server = Answering::start(connections).await;
+    let mut terminal = PseudoTerminal::open(24, 80);
+    let before = terminal.modes();
+    let mut child = top(&terminal, &server.url, &[]);
+
+    terminal
+        .shows(has(&[
+            "hub-1",
+            "1.2.3",
+            "connections 10000",
+            "QUEUED▼",
+            "ann",
+            "bob",
+            "id00",
+            "1–19 of the first 42 by queued",
+        ]))
+        .await;
+    assert!(server.was_asked("sort=queued&limit=100"), "{:?}", server.asked);
+    assert!(terminal.screen().alternate_screen() && terminal.screen().hide_cursor());
+    assert_ne!(terminal.modes(), before);
+
+    // One to the left are the subscriptions, which the server sorts by.
+    terminal.press("\x1b[D");
+    terminal.shows(has(&["SUBS▼", "bob", "ann", "dan", "the first 42 by subscriptions"])).await;
+    terminal.press("r");
+    terminal.shows(has(&["SUBS▲", "id00"])).await;
+    terminal.shows(|screen| !screen.contains("ann")).await;
+    terminal.press("\x1b[F");
+    terminal.shows(has(&["dan", "ann", "bob", "42 of the first 42"])).await;
+
+    terminal.press("/");
+    terminal.shows(has(&["filter: _"])).await;
+    terminal.press("org=a&b slow\r");
+    terminal.shows(has(&["filter: org=a&b slow"])).await;
+    while !server.was_asked("sort=subscriptions&limit=100&organisation=a%26b&slow=true") {
+        tokio::task::yield_now().await;
+    }
+
+    terminal.press("t");
+    terminal.shows(has(&["SENT/S", "0"])).await;
+    terminal.press("?");
+    terminal.shows(has(&["sort by the next column", "Any key goes back."])).await;
+    terminal.press(" ");
+    terminal.resize(12, 60);
+    terminal.shows(|screen| screen.contains("SUBS▲") && !screen.contains("AGE")).await;
+
+    terminal.press("q");
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+    terminal.shows(|screen| screen.trim().is_empty()).await;
+    assert!(!terminal.screen().alternate_screen() && !terminal.screen().hide_cursor());
+    assert_eq!(terminal.modes(), before);
+}
+
+#[tokio::test]
+async fn every_way_to_end_gives_the_terminal_back() {
+    let server = Answering::start(vec![connection("idA", "ann", 1, 0)]).await;
+    for end in ["q", "\x1b", "\x03", "terminate", "refuse"] {
+        let mut terminal = PseudoTerminal::open(24, 80);
+        let before = terminal.modes();
+        let mut child = top(&terminal, &server.url, &[]);
+        terminal.shows(has(&["ann"])).await;
+        let code = match end {
+            "terminate" => {
+                let id = rustix::process::Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
+                rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+                0
+            }
+            "refuse" => {
+                server.answer.lock().unwrap().0 = 401;
+                1
+            }
+            keys => {
+                terminal.press(keys);
+                0
+            }
+        };
+        assert_eq!(child.wait().await.unwrap().code(), Some(code), "{end:?}");
+        let message = if code == 0 { "" } else { "401" };
+        terminal.shows(|screen| !screen.contains("QUEUED") && screen.contains(message)).await;
+        assert!(!terminal.screen().alternate_screen() && !terminal.screen().hide_cursor(), "{end:?}");
+        assert_eq!(terminal.modes(), before, "{end:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_goes_is_named_with_the_reason_and_its_last_answer_stays() {
+    let server = Answering::start(vec![connection("idA", "ann", 1, 0)]).await;
+    let mut terminal = PseudoTerminal::open(24, 100);
+    let mut child = top(&terminal, &server.url, &[("NO_COLOR", "1")]);
+    terminal.shows(has(&["ann"])).await;
+    server.answer.lock().unwrap().0 = 429;
+    terminal.shows(has(&["no answer from http://127.0.0.1:", "429", "ann"])).await;
+    server.answer.lock().unwrap().0 = 200;
+    terminal.shows(|screen| !screen.contains("no answer")).await;
+    server.serving.abort();
+    terminal.shows(has(&["no answer from http://127.0.0.1:", "refused", "trying again", "ann"])).await;
+    let cell = terminal.screen().cell(0, 0).unwrap();
+    assert!(cell.bold() && cell.fgcolor() == vt100::Color::Default, "NO_COLOR is set");
+    terminal.press("q");
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn names_of_others_do_nothing_to_the_terminal() {
+    let evil = connection("id\u{9b}A", "\u{1b}[2J\u{1b}]0;title\u{7}<b>eve", 1, 0);
+    let server = Answering::start(vec![evil]).await;
+    let mut terminal = PseudoTerminal::open(24, 200);
+    let mut child = top(&terminal, &server.url, &[]);
+    terminal.shows(has(&["hub-1", "USER", "\\u{1b}[2J\\u{1b}]0;title\\u{7}<b>eve"])).await;
+    terminal.press("q");
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_script_gets_the_table_once() {
+    let server = Answering::start(vec![connection("idA", "ann", 1, 2048), connection("idB", "bob", 1, 4096)]).await;
+    for more in [&[][..], &["--once"], &["--sort", "user", "--limit", "7", "--filter", "ann"]] {
+        let output = program(&[&["top", "--url", &server.url], more].concat()).output().await.unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        let names: Vec<&str> = text.lines().skip(2).map(|line| line.split(' ').next().unwrap()).collect();
+        let expected = if more.len() > 1 { ["USER▲", "ann", "bob"] } else { ["USER", "bob", "ann"] };
+        assert_eq!(names[names.len() - 3..], expected, "{text}");
+    }
+    assert!(server.was_asked("sort=queued&limit=7&user=ann"), "{:?}", server.asked);
+    server.answer.lock().unwrap().0 = 503;
+    let output = program(&["top", "--url", &server.url]).output().await.unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("503"));
+    let wrong = program(&["top", "--interval", "1ms"]).output().await.unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+}
