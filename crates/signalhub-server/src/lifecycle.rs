@@ -30,6 +30,12 @@ impl Lifecycle {
     pub(crate) fn enter(&self, phase: Phase) {
         self.0.send_replace(phase);
     }
+
+    /// Waits until the server drains.
+    pub(crate) async fn draining(&self) {
+        // It owns the sender, so this ends with the phase alone.
+        drop(self.0.subscribe().wait_for(|phase| *phase == Phase::Draining).await);
+    }
 }
 
 /// Makes a running server read certificates and keys again at once.

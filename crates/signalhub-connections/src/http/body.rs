@@ -1,4 +1,4 @@
-//! The body of a response: bytes, an event stream, or the WebSocket that the socket becomes.
+//! The body of a response: bytes, a stream of them, an event stream of a connection, or the WebSocket that the socket becomes.
 
 use std::fmt;
 use std::io;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures_util::Stream;
 use http_body_util::Full;
 use hyper::body::{Frame, SizeHint};
 use tokio::time::Sleep;
@@ -39,6 +40,8 @@ struct Source {
 
 enum Kind {
     Whole(Full<Bytes>),
+    /// What an application sends bit by bit.
+    Streamed(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
     Events(EventStream),
     /// An event stream of a server that stops, while its last messages arrive.
     Stopping(Pin<Box<Sleep>>),
@@ -55,6 +58,12 @@ pub(crate) enum Takeover {
 }
 
 impl Body {
+    /// Makes a body of what a stream yields, until it ends. The stream is polled only when there is room for more, and it is dropped
+    /// when the client is gone. A client that reads nothing for the [send timeout](crate::Limits::send_timeout) is disconnected.
+    pub fn streamed(stream: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        Kind::Streamed(Box::pin(stream)).into_body()
+    }
+
     pub(crate) fn events(stream: EventStream) -> Self {
         let send_queue = Arc::clone(stream.send_queue());
         Self { source: Some(Source { send_queue, present: None }), ..Kind::Events(stream).into_body() }
@@ -76,7 +85,7 @@ impl Body {
         match std::mem::replace(&mut self.kind, Kind::Whole(Full::default())) {
             Kind::Events(events) => Some(Takeover::Events(events)),
             Kind::Socket(accept) => Some(Takeover::Socket(accept)),
-            other @ (Kind::Whole(_) | Kind::Stopping(_)) => {
+            other @ (Kind::Whole(_) | Kind::Streamed(_) | Kind::Stopping(_)) => {
                 self.kind = other;
                 None
             }
@@ -144,6 +153,9 @@ impl hyper::body::Body for Body {
         loop {
             match &mut self.kind {
                 Kind::Whole(whole) => return Pin::new(whole).poll_frame(cx).map_err(|never| match never {}),
+                Kind::Streamed(stream) => {
+                    return Poll::Ready(ready!(stream.as_mut().poll_next(cx)).map(|bytes| Ok(Frame::data(bytes))));
+                }
                 Kind::Events(events) => match ready!(events.poll_next(cx)) {
                     None if events.send_queue().ended() == Some(CloseReason::ServerShutdown) => {}
                     event => return Poll::Ready(event.map(|event| Ok(Frame::data(event)))),
@@ -163,7 +175,7 @@ impl hyper::body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Whole(whole) => whole.is_end_stream(),
-            Kind::Events(_) | Kind::Stopping(_) => false,
+            Kind::Streamed(_) | Kind::Events(_) | Kind::Stopping(_) => false,
             Kind::Socket(_) => true,
         }
     }
@@ -171,7 +183,7 @@ impl hyper::body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Whole(whole) => whole.size_hint(),
-            Kind::Events(_) | Kind::Stopping(_) => SizeHint::default(),
+            Kind::Streamed(_) | Kind::Events(_) | Kind::Stopping(_) => SizeHint::default(),
             Kind::Socket(_) => SizeHint::with_exact(0),
         }
     }
@@ -181,6 +193,7 @@ impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Whole(whole) => whole.fmt(f),
+            Kind::Streamed(_) => f.write_str("Streamed"),
             Kind::Events(_) | Kind::Stopping(_) => f.write_str("Events"),
             Kind::Socket(_) => f.write_str("Socket"),
         }

@@ -1,11 +1,15 @@
 //! Clients that do not finish their requests, or do not read the answers, over real sockets.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::support::*;
+use http::{Request, Response};
 use signalhub_connections::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -229,4 +233,34 @@ async fn an_upgrade_is_answered_after_the_requests_before_it() {
     drop(socket);
     assert_eq!(running.ask(&format!("DELETE /echo?id={token}"), &[]).await.status, 202);
     running.quiet().await;
+}
+
+/// Streams bytes without end to the first request, and tells how many it has made.
+struct Endless(Arc<AtomicUsize>, Mutex<Option<mpsc::Sender<()>>>);
+
+impl Respond for Endless {
+    fn respond(self: Arc<Self>, _: Request<RequestBody>) -> BoxFuture<Response<Body>> {
+        let (made, open) = (Arc::clone(&self.0), self.1.lock().unwrap().take());
+        let stream = futures_util::stream::repeat_with(move || {
+            // As long as the stream lives, its sender does.
+            let _open = &open;
+            made.fetch_add(ANSWER, Ordering::Relaxed);
+            vec![b'x'; ANSWER].into()
+        });
+        Box::pin(async { Response::new(Body::streamed(stream)) })
+    }
+}
+
+#[tokio::test]
+async fn a_streamed_body_that_is_not_read_is_made_no_further_and_ends_after_the_send_timeout() {
+    let (made, (open, mut ended)) = (Arc::<AtomicUsize>::default(), mpsc::channel(1));
+    let endless = Endless(Arc::clone(&made), Mutex::new(Some(open)));
+    let limits = Limits::default().send_timeout(Duration::from_millis(300));
+    let running = start_with(|endpoint| endpoint, |server| server.otherwise(endless).limits(limits)).await;
+    let mut socket = running.open("GET /endless HTTP/1.1\r\nHost: h\r\n\r\n".to_owned()).await;
+    let mut first = vec![0; 2 * ANSWER];
+    socket.read_exact(&mut first).await.unwrap();
+    assert!(first.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    assert_eq!(tokio::time::timeout(Duration::from_secs(20), ended.recv()).await, Ok(None));
+    assert!(made.load(Ordering::Relaxed) < 32 * ANSWER);
 }

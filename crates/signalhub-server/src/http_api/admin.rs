@@ -6,8 +6,15 @@ mod access;
 mod call;
 mod mis_keys;
 mod operated;
+mod parameters;
+mod publish;
+mod recent_events;
 mod revocations;
 mod routes;
+mod shown_event;
+mod subscriptions;
+mod tail;
+mod tokens;
 
 use std::net::IpAddr;
 use std::sync::Arc;

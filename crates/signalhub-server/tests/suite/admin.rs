@@ -10,14 +10,14 @@ use signalhub_client::{Client, Disconnected};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const TOKEN: &str = "a token of operators with enough bytes";
+pub(crate) const TOKEN: &str = "a token of operators with enough bytes";
 
-async fn start(more: &str) -> Running {
+pub(crate) async fn start(more: &str) -> Running {
     Running::start(configuration(&format!("[admin]\ntoken = \"{TOKEN}\"\n{more}"))).await
 }
 
 /// Sends a request with a token to the internal listener.
-async fn call(node: &Running, method: &str, path: &str, token: Option<&str>, body: &str) -> Answer {
+pub(crate) async fn call(node: &Running, method: &str, path: &str, token: Option<&str>, body: &str) -> Answer {
     let request = Request::builder().method(method).uri(format!("{}/admin/api/v1/{path}", node.internal));
     let mut request = request.header("content-type", "application/json");
     if let Some(token) = token {
@@ -26,7 +26,7 @@ async fn call(node: &Running, method: &str, path: &str, token: Option<&str>, bod
     send(request.body(Full::from(body.to_owned())).unwrap()).await
 }
 
-async fn post(node: &Running, path: &str, body: &Value) -> Answer {
+pub(crate) async fn post(node: &Running, path: &str, body: &Value) -> Answer {
     call(node, "POST", path, Some(TOKEN), &body.to_string()).await
 }
 

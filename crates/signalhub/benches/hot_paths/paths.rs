@@ -128,7 +128,7 @@ fn tickets() -> Event {
     Event::new(name, payload).with_resource(ResourceName::new("tickets")).with_action(Action::Created)
 }
 
-/// A broker remembers this number of the latest events. Until so many were published it takes more memory for each, which is not measured.
+/// A broker remembers this number of the latest events. Until this number was published, it takes more memory for each, which is not measured.
 const REMEMBERED: usize = 100;
 
 async fn matches(others: usize, repetitions: usize) {

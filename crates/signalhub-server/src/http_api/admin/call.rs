@@ -26,7 +26,6 @@ pub(super) struct Call {
 
 impl Call {
     /// The parameters of the query.
-    #[allow(dead_code, reason = "the routes of lists follow")]
     pub(super) fn query(&self) -> Parameters {
         Parameters::of(&self.head.uri)
     }

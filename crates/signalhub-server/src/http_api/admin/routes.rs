@@ -5,10 +5,10 @@ use std::sync::Arc;
 use http::Method;
 use signalhub::connections::BoxFuture;
 
-use super::access::Right::{self, Acting};
+use super::access::Right::{self, Acting, Reading};
 use super::call::{Answer, Call};
 use super::operated::Operated;
-use super::{mis_keys, revocations};
+use super::{mis_keys, publish, recent_events, revocations, subscriptions, tail, tokens};
 
 /// One method of one path.
 pub(super) struct Route {
@@ -34,6 +34,11 @@ macro_rules! routes {
 }
 
 routes! {
+    GET "events/recent" needs Reading: recent_events::recent;
+    GET "events/tail" needs Reading: tail::tail;
+    GET "subscriptions" needs Reading: subscriptions::list;
+    POST "publish" needs Acting: publish::publish;
+    POST "tokens" needs Acting: tokens::sign;
     POST "revocations" needs Acting: revocations::revoke;
     GET "miskeys" needs Acting: mis_keys::list;
     POST "miskeys" needs Acting: mis_keys::change;

@@ -63,6 +63,8 @@ pub(crate) struct Publisher {
 
 #[derive(Debug)]
 enum Rights {
+    /// An operator may publish everything, and is always the system.
+    System,
     /// The holder of a key of `publish.keys` may publish everything.
     Everything,
     /// A client of `publish.clients` may publish what is configured for it.
@@ -201,6 +203,16 @@ impl Verified {
 }
 
 impl Publisher {
+    /// An operator.
+    pub(super) fn system() -> Self {
+        Self { who: Who::Operator, rights: Rights::System }
+    }
+
+    /// Tells whether the system is the sender of what it publishes, also if the body names one.
+    pub(super) fn is_system(&self) -> bool {
+        matches!(self.rights, Rights::System)
+    }
+
     fn of_client(client: Arc<ApiClient>) -> Self {
         Self { who: Who::Client(client.name.clone()), rights: Rights::Client(client) }
     }
@@ -221,7 +233,7 @@ impl Publisher {
     /// Makes the problem of an unknown event. It names only events that this publisher may publish.
     pub(super) fn unknown_event(&self, error: CatalogueError) -> Problem {
         let may_know = |event: &EventName| match &self.rights {
-            Rights::Everything => true,
+            Rights::Everything | Rights::System => true,
             Rights::Client(client) => client.may_publish(event.as_str()),
             Rights::Claimed { events, .. } => events.iter().any(|pattern| pattern.matches(event.as_str())),
         };
@@ -231,7 +243,7 @@ impl Publisher {
     /// Checks that this publisher may publish the event for the organisation.
     pub(crate) fn check(&self, event: &str, organisation: Option<&str>) -> Result<(), Problem> {
         match &self.rights {
-            Rights::Everything => Ok(()),
+            Rights::Everything | Rights::System => Ok(()),
             Rights::Client(client) => check_client(client, event, organisation),
             Rights::Claimed { events, organisation: own } => check_claim(events, own.as_deref(), event, organisation),
         }
@@ -256,7 +268,7 @@ impl Publisher {
     fn client(&self) -> Option<&ApiClient> {
         match &self.rights {
             Rights::Client(client) => Some(client),
-            Rights::Everything | Rights::Claimed { .. } => None,
+            Rights::Everything | Rights::System | Rights::Claimed { .. } => None,
         }
     }
 }

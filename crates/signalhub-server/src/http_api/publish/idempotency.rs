@@ -96,6 +96,7 @@ impl Who {
     fn add_to(&self, digest: Digest) -> Digest {
         match self {
             Self::Key(key) => digest.add(b"key").add(key.bytes()),
+            Self::Operator => digest.add(b"operator"),
             Self::Client(name) => digest.add(b"client").add(name.as_str().as_bytes()),
             Self::User(user, organisation) => {
                 digest.add(b"user").add(user.as_bytes()).add_optional(organisation.as_deref().map(str::as_bytes))

@@ -19,6 +19,8 @@ pub(super) enum Who {
     Key(KeyDigest),
     /// A client with a name, whichever of its keys it uses.
     Client(ClientName),
+    /// Operators, with the admin API.
+    Operator,
     /// The user of a token, and the organisation: two organisations may have users of the same name.
     User(Arc<str>, Option<Arc<str>>),
 }
