@@ -64,7 +64,7 @@ function list(title, all, nothing) {
 
 function confirm(connection, place, onDone) {
   const error = el("div", { className: "error", role: "alert", hidden: true });
-  const reason = el("input", { name: "reason", autocomplete: "off", maxLength: 200 });
+  const reason = el("input", { name: "reason", autocomplete: "off", maxLength: 256 });
   const choice = (value, text, checked) => el("label", { className: "check" }, el("input", { type: "radio", name: "reconnect", value, checked }), text);
   const form = el("form", { className: "confirm" },
     el("strong", {}, "Disconnect ", name(connection.user, "this connection"), "?"),

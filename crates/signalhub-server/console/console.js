@@ -64,7 +64,7 @@ function signInForm(error, onDone) {
     const before = token.get();
     token.set(input.value.trim());
     try {
-      await get("overview");
+      await checkToken();
       onDone();
       refreshSession();
       ask();
@@ -78,6 +78,14 @@ function signInForm(error, onDone) {
   if (error) showError(box, error);
   const where = "It is the value of admin.token in the configuration; in development mode the server prints it when it starts. This tab keeps it until it is closed.";
   return { input, content: [el("p", { className: "faint" }, where), form, box] };
+}
+
+/** Asks for something that only the token opens: where reading is free, an overview tells nothing about it. */
+function checkToken() {
+  return get("miskeys").catch((problem) => {
+    // There are no such keys without their dialect, and the token is checked first.
+    if (problem.status !== 404) throw problem;
+  });
 }
 
 function refreshSession() {
@@ -145,8 +153,10 @@ async function ask() {
   } catch (error) {
     signedOut = error.status === 401;
     // A server that does not answer leaves the last numbers, marked as old.
-    if (admitted && error.status !== 401 && error.status !== 403) views.now.fail(error);
-    else bar(error);
+    const isRefused = [401, 403, 421].includes(error.status) || (error.status === 0 && !admitted);
+    if (isRefused) return bar(error);
+    if (!admitted) admit();
+    views.now.fail(error);
   } finally {
     asking = false;
     if (!document.hidden && !signedOut) timer = setTimeout(ask, INTERVAL);
@@ -168,8 +178,10 @@ async function catalogue() {
   if (configuration) views.try.offer(declared(configuration));
 }
 
-function declared({ events }) {
-  return Array.isArray(events?.value) ? events.value : Array.isArray(events) ? events : [];
+/** The names in the section `events`, from the list of all keys with their values. */
+function declared({ value = [] }) {
+  const names = (wanted) => value.find(({ key }) => key === `events.${wanted}`)?.value ?? [];
+  return { withResources: names("with_resources"), withoutResources: names("without_resources") };
 }
 
 document.addEventListener("visibilitychange", () => {

@@ -7,6 +7,9 @@ import { bytes, clock, count, counted, json, visible } from "./format.js";
 /** How many events of the tail are kept in the page. */
 const KEPT = 200;
 
+/** How many clients are listed that got an event. */
+const LISTED = 50;
+
 export class Events {
   #tail;
   #paused = false;
@@ -130,17 +133,27 @@ function eventItem(event, at) {
   return el("li", {}, details);
 }
 
+/** Who got an event: users with the ids of their connections, and how many more there were. */
+function* recipients(connections, others) {
+  if (connections.length + others === 0) return yield "no client";
+  for (const { connection, user } of connections.slice(0, LISTED)) yield el("div", {}, name(user, "(no user)"), " ", el("code", {}, name(connection)));
+  const more = connections.length - LISTED;
+  if (more > 0) yield el("div", {}, `and ${count(more)} more`);
+  if (others > 0) yield el("div", { className: "faint" }, `${counted(others, "connection")} that ended since, or that the server does not remember`);
+}
+
 async function describe(event, place) {
   const fact = (title, value) => [el("dt", {}, title), el("dd", {}, value)];
   const facts = [fact("Position", el("code", {}, visible(event.position))), fact("Sender", typeof event.sender === "object" && event.sender ? el("code", {}, json(event.sender)) : name(event.sender, "unknown")),
+    ...(event.resource ? [fact("Resource", `${visible(event.resource)}${event.action ? ` ${visible(event.action)}` : ""}`)] : []),
     fact("Trace", event.trace_id ? el("code", {}, visible(event.trace_id)) : "none")];
   const got = el("dd", {}, "asking …");
   const payload = "payload" in event ? el("pre", {}, json(event.payload)) : el("p", { className: "faint" }, "The payload is not shown: admin.show_payloads is off.");
   fill(place, el("dl", { className: "facts" }, ...facts.flat(), el("dt", {}, "Matched"), got), payload);
   try {
-    const { value } = await get(`events/${encodeURIComponent(event.position)}`);
-    fill(got, value);
+    const { connections, ended, not_remembered } = await get("events/recent", { query: { event: event.event, position: event.position } });
+    fill(got, ...recipients(connections, ended + not_remembered));
   } catch (error) {
-    say(got, error.code === "not_found" ? "not remembered any more" : error.title);
+    say(got, error.code === "not_found" ? "not remembered any more: the server keeps this of the last 100 events" : error.title);
   }
 }

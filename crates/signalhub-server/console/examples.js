@@ -7,8 +7,10 @@ const RESOURCE = {
 
 const PORTOS = { "portos.resources.changed": RESOURCE, "portos.licence.activated": { shopId: 123456 } };
 
-/** Prepared bodies by event name; `declared` are the names in the configuration. */
-export function examples(declared = []) {
-  const others = declared.filter((event) => !(event in PORTOS)).map((event) => [event, { text: "Hello" }]);
-  return Object.fromEntries([...Object.entries(PORTOS), ...others].map(([e, p]) => [e, { e, p }]));
+/** Prepared bodies by event name, also for the names in the configuration. */
+export function examples({ withResources = [], withoutResources = [] } = {}) {
+  const payloads = new Map(Object.entries(PORTOS));
+  for (const event of withResources) payloads.set(event, { n: "tickets", a: 2 });
+  for (const event of withoutResources) payloads.set(event, { text: "Hello" });
+  return new Map([...payloads].map(([e, p]) => [e, { e, p }]));
 }

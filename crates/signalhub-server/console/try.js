@@ -36,7 +36,7 @@ export class Try {
   /** Offers prepared bodies for the events of the catalogue. */
   offer(declared) {
     this.examples = examples(declared);
-    const names = Object.keys(this.examples);
+    const names = [...this.examples.keys()];
     fill($("publish-example"), ...names.map((value) => el("option", { value }, visible(value))));
     fill($("event-names"), ...names.map((value) => el("option", { value })));
     if ($("publish-body").value === "") this.#prepare();
@@ -45,7 +45,7 @@ export class Try {
   open() {}
 
   #prepare() {
-    $("publish-body").value = JSON.stringify(this.examples[$("publish-example").value], null, 2);
+    $("publish-body").value = JSON.stringify(this.examples.get($("publish-example").value), null, 2);
   }
 
   async #publish() {

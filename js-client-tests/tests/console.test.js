@@ -1,0 +1,288 @@
+// The console of the internal listener in Chromium, with the answers of a large server where a small one does not have them.
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+import { after, before, describe, it } from "node:test";
+
+import { missing } from "../support/browser.js";
+import { HOSTILE, SHOWN, answersOf, connections, overview, tail } from "../support/admin-answers.js";
+import { ADMIN_TOKEN, openConsole, send, startWithConsole } from "../support/console.js";
+import { withBrowser } from "../support/stage.js";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const TABS = ["now", "connections", "events", "try"];
+
+describe("the console", { skip: missing }, () => {
+  const stage = withBrowser();
+  let server;
+  let internal;
+  before(async () => ({ server, internal } = await startWithConsole()));
+  after(() => server?.stop());
+
+  const open = (settings) => openConsole(stage, internal, settings);
+  const text = (page, id) => page.textContent(`#${id}`);
+  const verdict = (page, expected) => page.waitForFunction((expected) => document.getElementById("verdict-title").textContent === expected, expected);
+  const rows = (page) => page.locator("#connections-rows tr");
+  const tilesOf = (page) => page.locator("#tiles dd:not(.more)").allTextContents();
+  /** Opens the tail, which ends after its events. */
+  const withTail = async (page) => {
+    await page.click("#tail-start");
+    await page.waitForSelector("#tail .gap");
+  };
+
+  it("shows in its numbers what the overview says", async () => {
+    const page = await open({ answers: answersOf([]) });
+    await verdict(page, "All is well");
+    assert.deepEqual(await tilesOf(page), ["10,000", "8,200", "41.5", "4.1 ms", "0 B", "0"]);
+    assert.equal(await text(page, "verdict-summary"), "10,000 connections, 8,200 deliveries/s, 99 of 100 delivered within 4.1 ms.");
+    assert.equal(await text(page, "node"), "hub-1, version 0.1.0, serving, up 3 d 4 h");
+    assert.equal(await text(page, "by-transport"), "WebSockets8,800Server-Sent Events900Long polling300");
+    assert.equal(await text(page, "refusals"), "Nothing was refused.");
+    assert.match(await page.locator("#charts [role=img]").first().getAttribute("aria-label"), /^Connections, the last five minutes\. now 10,000, highest 10,000\.$/);
+    assert.deepEqual(page.wrong, []);
+  });
+
+  // Each row: what is wrong, the overview, the verdict and its reason.
+  const hour = 3600;
+  const WRONG = [
+    ["a server that stops", { phase: "draining" }, "bad", /^The server is draining: it accepts no new connections/],
+    ["a server that is not ready", { not_ready: "no keys of https://id.example yet" }, "bad", /^The server is not ready: no keys of https:\/\/id\.example yet/],
+    ["refusals of the last minute", { uptime_seconds: 30, refusals: { publish_rate: 2, connections: 0 } }, "bad", /^2 refused in the last minute by publish_rate – a publisher is over publish\.rate/],
+    ["an expired certificate", { certificate_expires: new Date(Date.now() - 1000).toISOString() }, "bad", /^The certificate has expired/],
+    ["a certificate that expires soon", { certificate_expires: new Date(Date.now() + 25.5 * hour * 1000).toISOString() }, "warn", /^The certificate expires in 1 d 1 h/],
+    ["clients that read slowly", { slow: 1, queued_bytes: 2048 }, "warn", /^1 client reads too slowly: 2 KiB wait in queues/],
+    ["slow delivery", { latency: { "10s": { p50: 0.1, p99: 0.9 }, "60s": { p50: 0.1, p99: 0.9 } } }, "warn", /^Delivery is slow: 1 of 100 events takes 900 ms or more/],
+    ["few file descriptors", { fds: { open: 900, limit: 1000 } }, "warn", /^900 of 1,000 file descriptors are in use/],
+  ];
+  for (const [what, changes, level, reason] of WRONG) {
+    it(`says what is wrong with ${what}, with a link to what to do`, async () => {
+      const page = await open({ answers: answersOf([], (_, path) => path === "overview" && [200, overview(changes)]) });
+      await verdict(page, level === "bad" ? "Something is wrong: 1 thing to look at" : "Mostly well: 1 thing to look at");
+      assert.equal(await page.getAttribute("#verdict", "data-level"), level);
+      assert.match(await text(page, "verdict-reasons"), reason);
+      const link = await page.getAttribute("#verdict-reasons a", "href");
+      assert.match(link, /^\/console\/operations\.md#/);
+      const answer = await send(internal + link.split("#")[0]);
+      assert.deepEqual([answer.status, answer.headers["content-type"]], [200, "text/plain; charset=utf-8"]);
+    });
+  }
+
+  it("calls refusals recent only while they grow", async () => {
+    let refused = 7;
+    const page = await open({ answers: answersOf([], (_, path) => path === "overview" && [200, overview({ refusals: { publish_rate: refused } })]) });
+    await verdict(page, "All is well");
+    assert.match(await text(page, "refusals"), /^publish_rate7/);
+    refused = 9;
+    await verdict(page, "Something is wrong: 1 thing to look at");
+    assert.match(await text(page, "verdict-reasons"), /^2 refused in the last minute by publish_rate/);
+  });
+
+  it("says that the server does not answer, keeps its last numbers, and continues when it is back", async () => {
+    let gone = false;
+    const page = await open({ answers: answersOf([]) });
+    await verdict(page, "All is well");
+    await page.route("**/overview", (route) => (gone ? route.abort() : route.fallback()));
+    gone = true;
+    await verdict(page, "The server does not answer");
+    assert.match(await text(page, "verdict-reasons"), /^The last answer came .+ ago; the numbers below are from then\./);
+    assert.deepEqual((await tilesOf(page))[0], "10,000");
+    gone = false;
+    await verdict(page, "All is well");
+  });
+
+  it("asks for no overview while it is hidden", async () => {
+    const page = await open({ answers: answersOf([]) });
+    await verdict(page, "All is well");
+    await page.clock.install();
+    const hide = (hidden) =>
+      page.evaluate((hidden) => {
+        Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+        document.dispatchEvent(new Event("visibilitychange"));
+      }, hidden);
+    const asked = () => page.requested.filter((url) => url.endsWith("/overview")).length;
+    await hide(true);
+    const before = asked();
+    await page.clock.runFor(30_000);
+    // What was under way when it was hidden.
+    assert.ok(asked() - before <= 1, `${asked() - before}`);
+    const answered = page.waitForResponse("**/overview");
+    await hide(false);
+    await answered;
+  });
+
+  it("has a page of at most 100 of 10 000 connections in its table", async () => {
+    const asked = [];
+    const note = (_, path, query) => void (path === "connections" && asked.push(Object.fromEntries(query)));
+    const page = await open({ hash: "#connections", answers: answersOf(connections(), note) });
+    await rows(page).nth(99).waitFor();
+    assert.equal(await rows(page).count(), 100);
+    await page.click("#connections-next");
+    await page.waitForFunction(() => document.getElementById("connections-range").textContent.startsWith("101 to 200"));
+    assert.equal(await rows(page).count(), 100);
+    await page.click("#sort-age button");
+    await page.waitForFunction(() => document.getElementById("connections-range").textContent.startsWith("1 to 100"));
+    assert.equal(await page.getAttribute("#sort-age", "aria-sort"), "descending");
+    assert.equal(await page.getAttribute("#sort-queued", "aria-sort"), "none");
+    await page.fill("#connections-filter [name=user]", "a&b=ünï");
+    await page.check("#connections-filter [name=slow]");
+    await Promise.all([page.waitForResponse("**/connections?*"), page.keyboard.press("Enter")]);
+    assert.deepEqual(asked.map(({ sort, after, user, slow, limit }) => [sort, after, user, slow, limit]), [
+      ["queued", undefined, undefined, undefined, "100"], ["queued", "100", undefined, undefined, "100"],
+      ["age", undefined, undefined, undefined, "100"], ["age", undefined, "a&b=ünï", "true", "100"],
+    ]);
+  });
+
+  it("names full of HTML and control characters are shown as they are", async () => {
+    const own = (_, path) => {
+      if (path === "overview") return [200, overview({ node: HOSTILE[0] })];
+      if (path === "events/tail") return [200, tail(HOSTILE)];
+      if (path === "subscriptions") return [200, { value: HOSTILE.map((event) => ({ event, resource: event, subscriptions: 1, matched_60s: 1 })) }];
+      if (path === "explain") return [200, { delivered: false, steps: HOSTILE.map((detail) => ({ step: detail, outcome: "fail", detail })) }];
+    };
+    const page = await open({ hash: "#connections", answers: answersOf(connections(6, HOSTILE), own) });
+    await rows(page).nth(5).waitFor();
+    assert.deepEqual(await rows(page).locator("td:first-child").allTextContents(), SHOWN);
+    for (const index of HOSTILE.keys()) {
+      await rows(page).nth(index).locator("button").click();
+      await page.waitForFunction((title) => document.getElementById("dialog-title")?.textContent === title, `Connection of ${SHOWN[index]}`);
+      await page.click("text=Disconnect …");
+      assert.ok((await page.textContent("dialog .confirm strong")).includes(SHOWN[index]));
+      await page.click("text=Explain …");
+      await page.click("text=Would it be delivered?");
+      await page.waitForSelector("dialog .steps");
+      assert.deepEqual(await page.locator("dialog .steps bdi").allTextContents(), SHOWN);
+      await page.keyboard.press("Escape");
+    }
+    await page.click("#tab-events");
+    await withTail(page);
+    assert.deepEqual((await page.locator("#tail summary > .name").allTextContents()).slice(0, 6), SHOWN.toReversed());
+    await page.waitForSelector("#subscriptions-rows tr");
+    assert.deepEqual(await page.locator("#subscriptions-rows td:first-child").allTextContents(), SHOWN);
+    assert.equal(await page.locator("main img, main b:not([class] b, .legend b, .share b, .refusal b), main script, dialog img").count(), 0);
+    assert.deepEqual(page.wrong, []);
+    assert.deepEqual(page.requested.filter((url) => !url.startsWith(internal + "/") && !url.startsWith("data:")), []);
+  });
+
+  for (const scheme of ["light", "dark"]) {
+    it(`is accessible by the rules of axe in ${scheme} colours, in every tab and the dialog`, async () => {
+      const page = await open({ scheme, answers: answersOf(connections(3)) });
+      await verdict(page, "All is well");
+      const check = async (where) => {
+        await page.evaluate(AXE);
+        const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+        assert.deepEqual(found.violations.map(({ id, nodes }) => `${where}: ${id}: ${nodes.map(({ html }) => html).join(" ")}`), []);
+      };
+      for (const tab of TABS) {
+        await page.click(`#tab-${tab}`);
+        if (tab === "events") await withTail(page);
+        if (tab === "try") await page.click("#publish button");
+        await check(tab);
+      }
+      await page.click("#tab-connections");
+      await rows(page).first().locator("button").click();
+      await page.click("text=Disconnect …");
+      await check("dialog");
+    });
+  }
+
+  it("fits into 360 pixels without scrolling sideways", async () => {
+    const page = await open({ width: 360, height: 740, answers: answersOf(connections(100, [...HOSTILE, "x".repeat(300)])) });
+    await verdict(page, "All is well");
+    const check = async (where) => {
+      const { wide, window } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, window: innerWidth }));
+      assert.ok(wide <= window, `${where}: ${wide} in ${window}`);
+    };
+    for (const tab of TABS) {
+      await page.click(`#tab-${tab}`);
+      if (tab === "events") await withTail(page);
+      await check(tab);
+    }
+    await page.click("#tab-connections");
+    await rows(page).nth(6).locator("button").click();
+    await page.click("text=Disconnect …");
+    await check("dialog");
+    const inner = await page.evaluate(() => [document.querySelector("dialog").scrollWidth, document.querySelector("dialog").clientWidth]);
+    assert.ok(inner[0] <= inner[1], `${inner}`);
+  });
+
+  it("can be used by the keyboard alone, up to a disconnect with its confirmation", async () => {
+    const removed = [];
+    const note = (method, path, query) => void (method === "DELETE" && removed.push([path, Object.fromEntries(query)]));
+    const page = await open({ answers: answersOf(connections(3), note) });
+    await verdict(page, "All is well");
+    const press = (key) => page.keyboard.press(key);
+    const focused = () => page.evaluate(() => document.activeElement.id || document.activeElement.textContent);
+    /** Presses Tab until this has the focus. */
+    const reach = async (what) => {
+      for (let presses = 0; presses < 40; presses++) {
+        if ((await focused()) === what) return;
+        await press("Tab");
+      }
+      assert.fail(`${what} is not reached`);
+    };
+    await reach("tab-now");
+    for (const [key, tab] of [["ArrowRight", "connections"], ["End", "try"], ["ArrowRight", "now"], ["ArrowLeft", "try"], ["Home", "now"], ["ArrowRight", "connections"]]) {
+      await press(key);
+      assert.equal(await focused(), `tab-${tab}`);
+      assert.deepEqual(await page.locator("[role=tabpanel]:visible").evaluateAll((all) => all.map(({ id }) => id)), [tab]);
+    }
+    const seen = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+    assert.equal(seen, "solid");
+    await rows(page).nth(2).waitFor();
+    await reach("bob");
+    await press("Enter");
+    await page.waitForSelector("text=Disconnect …");
+    await reach("Disconnect …");
+    await press("Enter");
+    // Leaving it again disconnects nothing.
+    await reach("Keep connected");
+    await press("Enter");
+    await reach("Disconnect …");
+    await press("Enter");
+    await reach("reason").catch(() => undefined);
+    await page.locator("dialog .confirm button[type=submit]").focus();
+    await press("Enter");
+    await page.waitForFunction(() => document.getElementById("connections-notice").textContent === "bob was told to disconnect.");
+    assert.deepEqual(removed, [["connections/c7Qk1", { reconnect: "true" }]]);
+  });
+
+  it("asks for the token, refuses a wrong one, and forgets it when signed out", async () => {
+    const page = await open({ token: null });
+    await page.waitForSelector("#gate input");
+    assert.equal(await page.isVisible("#tabs"), false);
+    await page.keyboard.type("not the token");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#gate .error:visible");
+    assert.match(await text(page, "gate"), /The token was not accepted/);
+    await page.fill("#gate input", ADMIN_TOKEN);
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#tabs:visible");
+    assert.equal(await page.evaluate(() => sessionStorage.getItem("signalhub.admin.token")), ADMIN_TOKEN);
+    assert.deepEqual(await page.context().cookies(), []);
+    await page.click("#session");
+    await page.waitForSelector("#gate input");
+    assert.equal(await page.evaluate(() => sessionStorage.length + localStorage.length), 0);
+  });
+
+  it("is not for other hosts, and its API not for pages of other origins", async () => {
+    const { port } = new URL(internal);
+    for (const path of ["/", "/console/console.js", "/admin/api/v1/overview"]) {
+      assert.equal((await send(internal + path, { headers: { Host: `rebound.example:${port}` } })).status, 421);
+    }
+    const headers = { "Content-Type": "application/json", Authorization: `Bearer ${ADMIN_TOKEN}`, Origin: "https://evil.example" };
+    assert.equal((await send(`${internal}/admin/api/v1/publish`, { method: "POST", headers, body: "{}" })).status, 403);
+  });
+
+  it("is not there where admin.console is false", async () => {
+    const without = await startWithConsole({ SIGNALHUB_ADMIN__CONSOLE: "false" });
+    stage.ending(() => without.server.stop());
+    for (const path of ["/", "/console/console.js"]) assert.equal((await send(without.internal + path)).status, 404);
+  });
+
+  it("says on another address that it needs a token, and shows nothing", async () => {
+    const open = await startWithConsole({ SIGNALHUB_ADMIN__TOKEN: undefined, SIGNALHUB_LISTEN__INTERNAL: "0.0.0.0:0" });
+    stage.ending(() => open.server.stop());
+    for (const path of ["/", "/console/console.js"]) assert.equal((await send(open.internal + path)).status, 403);
+  });
+});
