@@ -9,6 +9,7 @@ mod latest;
 mod receipt;
 mod shard_queue;
 mod tails;
+mod traced;
 mod tracked;
 mod undeclared;
 
@@ -42,6 +43,7 @@ pub use builder::BrokerBuilder;
 pub use latest::{LatestEvent, MatchedClients};
 pub use receipt::{PublishError, PublishOptions, Published, Receipt, Repeat};
 pub use tails::{Tail, TailFilter, Tailed, TailedEvent};
+pub use traced::{FanOutSpan, FanOutTracer};
 pub use tracked::{DeliveredCounts, Tracked, Tracking};
 
 /// Takes events in, gives each its position, and offers it to the subscribers that want and may see it.

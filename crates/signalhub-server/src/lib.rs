@@ -51,6 +51,7 @@ mod reload;
 mod shutdown;
 mod token;
 mod token_verifier;
+mod traces;
 
 pub use command_line::run;
 pub use configuration::{Configuration, ConfigurationError};
@@ -63,3 +64,4 @@ pub use node::{HUB_PATH, HistoryError, Node, StartError};
 pub use reachable_at::{ReachableAt, ServerTrust};
 pub use token::{SignError, TokenContent, sign};
 pub use token_verifier::IssuerKeyError;
+pub use traces::TracesError;

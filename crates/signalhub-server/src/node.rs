@@ -36,6 +36,7 @@ use crate::lifecycle::{Lifecycle, Phase, ReloadRequest};
 use crate::listener_tls::{self, ListenerTls, ListenerTlsError};
 use crate::reload::Reloader;
 use crate::token_verifier::{self, IssuerKeyError};
+use crate::traces::{Traces, TracesError};
 
 /// The path of the hub.
 pub const HUB_PATH: &str = "/signalr/v1/mainHub";
@@ -59,6 +60,7 @@ pub struct Node {
     key_expiry: KeyExpiry,
     fetches: KeyFetches,
     history: OpenHistory,
+    traces: Traces,
 }
 
 impl Node {
@@ -75,9 +77,10 @@ impl Node {
         let interval = configuration.tls.reload_interval;
         let reloader = Reloader::new(tls.clone(), verifier.files, mis_keys.clone(), interval);
         let lifecycle = Lifecycle::default();
+        let traces = Traces::from_environment()?;
         let (history, open_history) = history::open(configuration).await?;
-        let broker = broker(configuration, history);
-        let hub = hub(configuration, broker.clone());
+        let broker = broker(configuration, history, &traces);
+        let hub = hub(configuration, broker.clone(), &traces);
         let guesses = guess_limit(configuration.limits.failed_authentications);
         let endpoint = endpoint(configuration, hub.clone()).authenticate(Arc::clone(&verifier.tokens));
         let endpoint = guesses.iter().cloned().fold(endpoint, Endpoint::guess_limit);
@@ -95,9 +98,11 @@ impl Node {
             readers: server.readers(),
         };
         let dialects = dialects::bind(configuration, shared).await?;
-        let publish = Arc::new(publish.waiting_for(dialects::readers(&server, &dialects)));
+        let publish = publish.traced_by(traces.clone()).waiting_for(dialects::readers(&server, &dialects));
+        let publish = Arc::new(publish);
         let (server, publishers) = with_publish_api(server, configuration, tls.as_deref(), &publish).await?;
         let mut counts = Counts::new(server.connections(), hub.clone(), broker.clone(), refused).with_tls(tls.clone());
+        counts = counts.with_traces(traces.clone());
         publishers.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
         counts = counts.with_dialects(dialects.iter().map(DialectListener::counts).collect());
         counts = counts.with_issuers(IssuerCounts::new(&configuration.auth, verifier.tokens, verifier.fetches.clone()));
@@ -129,6 +134,7 @@ impl Node {
             key_expiry: KeyExpiry::new(&configuration.publish.clients, SystemTime::now()),
             fetches: verifier.fetches,
             history: open_history,
+            traces,
         })
     }
 
@@ -185,6 +191,7 @@ impl Node {
             key_expiry,
             fetches,
             history,
+            traces,
             ..
         } = self;
         let (ended, end) = watch::channel(());
@@ -227,6 +234,7 @@ impl Node {
             never = fetches.run() => match never {},
         };
         history.close().await;
+        traces.flush().await;
         result
     }
 }
@@ -247,6 +255,9 @@ pub enum StartError {
     /// The certificate of the listeners cannot be used.
     #[error(transparent)]
     Tls(#[from] ListenerTlsError),
+    /// Spans cannot be sent as the variables of OpenTelemetry say.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     /// The history cannot be used.
     #[error(transparent)]
     History(#[from] HistoryError),
@@ -342,7 +353,7 @@ fn default_grants(configuration: &Configuration) -> Grants {
     }
 }
 
-fn hub(configuration: &Configuration, broker: Broker) -> Hub {
+fn hub(configuration: &Configuration, broker: Broker, traces: &Traces) -> Hub {
     let limits = &configuration.hub;
     let details = if limits.enable_detailed_errors { ErrorDetails::Shown } else { ErrorDetails::Hidden };
     let message = if limits.close_message_on_shutdown { ShutdownMessage::Close } else { ShutdownMessage::Omitted };
@@ -366,11 +377,9 @@ fn hub(configuration: &Configuration, broker: Broker) -> Hub {
         options.error_details = details;
         options.trace_header = trace_header;
     };
-    Hub::builder()
-        .events_with_default(broker, default_grants(configuration))
-        .token_refresh()
-        .configure(configure)
-        .build()
+    let hub =
+        Hub::builder().events_with_default(broker, default_grants(configuration)).token_refresh().configure(configure);
+    traces.hub(hub).build()
 }
 
 /// Which clients get tickets, and for which address; `None` for none.
@@ -407,12 +416,12 @@ fn guess_limit(rate: settings::RateLimit) -> Option<GuessLimit> {
     }
 }
 
-fn broker(configuration: &Configuration, history: History) -> Broker {
-    Broker::builder(dialects::declare(catalogue(&configuration.events), configuration))
+fn broker(configuration: &Configuration, history: History, traces: &Traces) -> Broker {
+    let broker = Broker::builder(dialects::declare(catalogue(&configuration.events), configuration))
         .undeclared_names(configuration.events.maximum_unknown.get())
         .history(history)
-        .idempotency(idempotency(&configuration.publish))
-        .build()
+        .idempotency(idempotency(&configuration.publish));
+    traces.broker(broker).build()
 }
 
 /// Which repeated publishes are recognised.

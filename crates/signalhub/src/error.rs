@@ -57,6 +57,15 @@ impl HubError {
         }
     }
 
+    /// The name of the exception that the original would throw, such as `HubException`.
+    pub fn exception(&self) -> &'static str {
+        match self.kind {
+            Kind::Refused => "HubException",
+            Kind::Internal(kind) => kind,
+            Kind::Disconnected => "IOException",
+        }
+    }
+
     /// The category under which a failed call is counted.
     pub(crate) fn call_error(&self) -> CallError {
         match self.kind {

@@ -13,6 +13,7 @@ use super::fan_out_times::FanOutTimes;
 use super::kept::Kept;
 use super::shard_queue::ShardQueue;
 use super::tails::Tails;
+use super::traced::FanOutTracer;
 use super::undeclared::Undeclared;
 use crate::catalogue::Catalogue;
 use crate::idempotency::{IdempotencyLimits, Keys};
@@ -30,6 +31,7 @@ pub struct BrokerBuilder {
     undeclared: usize,
     history: History,
     idempotency: IdempotencyLimits,
+    tracer: Option<Arc<dyn FanOutTracer>>,
 }
 
 impl BrokerBuilder {
@@ -43,6 +45,7 @@ impl BrokerBuilder {
             undeclared: 10_000,
             history: History::Off,
             idempotency: IdempotencyLimits::default(),
+            tracer: None,
         }
     }
 
@@ -84,6 +87,12 @@ impl BrokerBuilder {
         Self { idempotency: limits, ..self }
     }
 
+    /// Sets what records the fan-outs of events whose trace is sampled; nothing by default.
+    #[must_use]
+    pub fn fan_out_tracer(self, tracer: Arc<dyn FanOutTracer>) -> Self {
+        Self { tracer: Some(tracer), ..self }
+    }
+
     /// Starts the broker. A store of its history must be open.
     ///
     /// # Panics
@@ -99,7 +108,8 @@ impl BrokerBuilder {
             let (sender, events) = mpsc::channel(self.shard_queue);
             let offered = Arc::<AtomicU64>::default();
             let observers = (Arc::clone(&tails), Arc::clone(&times));
-            tokio::spawn(FanOut::new(Arc::clone(&shards), observers, events, Arc::clone(&offered)).run());
+            let fan_out = FanOut::new(Arc::clone(&shards), observers, events, Arc::clone(&offered));
+            tokio::spawn(fan_out.traced_by(self.tracer.clone()).run());
             ShardQueue::new(sender, offered)
         };
         let queues = (0..self.shards).map(start).collect();

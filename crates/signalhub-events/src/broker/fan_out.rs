@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::fan_out_times::{FanOutTimes, WrittenInline};
 use super::tails::Tails;
+use super::traced::{FanOutTracer, TracedFanOuts};
 use crate::delivery::{Audience, Deliveries, Delivery};
 use crate::index::Found;
 use crate::shards::Shards;
@@ -74,6 +75,7 @@ pub(crate) struct FanOut {
     times: Arc<FanOutTimes>,
     /// How many subscribers have taken each event since their time was last observed.
     inline: WrittenInline,
+    traced: TracedFanOuts,
 }
 
 /// The events of a batch that one subscriber gets.
@@ -108,7 +110,13 @@ impl FanOut {
             offered,
             times,
             inline: WrittenInline::default(),
+            traced: TracedFanOuts::new(None),
         }
+    }
+
+    /// Sets what records the fan-outs of events whose trace is sampled.
+    pub(crate) fn traced_by(self, tracer: Option<Arc<dyn FanOutTracer>>) -> Self {
+        Self { traced: TracedFanOuts::new(tracer), ..self }
     }
 
     /// Runs until no more events can come.
@@ -131,6 +139,7 @@ impl FanOut {
             // Who sees the count sees what was sent before it.
             self.offered.fetch_add(self.batch.len() as u64, Ordering::Release);
             self.batch.clear();
+            self.traced.clear();
             self.in_flight.clear();
             for tracker in self.trackers.drain(..) {
                 // The publisher may no longer wait.
@@ -155,6 +164,7 @@ impl FanOut {
             self.tails.show(delivery.event(), delivery.position(), &found);
         }
         let bit = 1 << self.batch.len();
+        self.traced.admit(bit, delivery.event(), delivery.position(), found.len());
         self.in_flight.push(in_flight);
         self.trackers.extend(tracker);
         self.batch.push(Arc::new(delivery));
@@ -193,6 +203,7 @@ impl FanOut {
                 let deliveries = self.deliveries(events);
                 guard(|| attached.offer_all(&deliveries))
             };
+            self.traced.offered(events);
             match offered {
                 Some(Offered::Accepted) => self.inline.add(events),
                 Some(Offered::Queued) => {}

@@ -12,8 +12,8 @@ use super::core::IN_FLIGHT;
 use super::*;
 use crate::catalogue::tests::shop;
 use crate::{
-    Action, Audience, Deliveries, Delivery, Filter, Grants, NameError, Offered, Organisation, ResourceName, Scope,
-    SubscribeError, UnknownEvents,
+    Action, Audience, Deliveries, Delivery, FanOutSpan, FanOutTracer, Filter, Grants, NameError, Offered, Organisation,
+    ResourceName, Scope, SubscribeError, TraceContext, UnknownEvents,
 };
 
 /// A subscriber that passes on what it gets, and refuses what it has no room for.
@@ -459,4 +459,65 @@ async fn positions_of_undeclared_names_without_subscriptions_are_forgotten_and_n
     for expected in 1..=4 {
         assert_eq!(received.recv().await.unwrap().1, expected);
     }
+}
+
+/// Notes what happens to the fan-outs of sampled events.
+#[derive(Debug)]
+struct Notes(mpsc::Sender<String>);
+
+struct Note(mpsc::Sender<String>, String);
+
+impl FanOutTracer for Notes {
+    fn begin(&self, event: &Event, position: Position, matched: usize) -> Box<dyn FanOutSpan> {
+        let name = format!("{} {}", event.name, position.offset());
+        self.0.try_send(format!("{name} begins with {matched}")).unwrap();
+        Box::new(Note(self.0.clone(), name))
+    }
+}
+
+impl FanOutSpan for Note {
+    fn first_write(&mut self) {
+        self.0.try_send(format!("{} first", self.1)).unwrap();
+    }
+
+    fn last_write(&mut self) {
+        self.0.try_send(format!("{} last", self.1)).unwrap();
+    }
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        let _ = self.0.try_send(format!("{} ends", self.1));
+    }
+}
+
+#[tokio::test]
+async fn the_fan_out_of_a_sampled_event_is_traced_once_whatever_is_delivered_beside_it() {
+    let (sender, mut notes) = channel(100);
+    let broker = Broker::builder(shop()).shards(1).fan_out_tracer(Arc::new(Notes(sender))).build();
+    let subscribers =
+        [(); 300].map(|()| subscribe(&broker, Scope::unrestricted(), &[all(), Filter::new(licence().name)]));
+    let traced = |event: Event, flags: &str| {
+        let text = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}");
+        event.with_trace(TraceContext::from_traceparent(text.as_bytes()))
+    };
+    // All join one batch, since nothing here waits.
+    for event in [changed(), traced(changed(), "00"), traced(changed(), "01"), traced(licence(), "01")] {
+        broker.publish(event).await.unwrap();
+    }
+    let [changed, licence] = ["shop.resources.changed 3", "shop.licence.activated 1"];
+    let mut seen = Vec::new();
+    while seen.len() < 8 {
+        seen.push(notes.recv().await.unwrap());
+    }
+    let of = |name: &str| seen.iter().filter_map(|note| note.strip_prefix(name)).collect::<Vec<_>>();
+    for name in [changed, licence] {
+        assert_eq!(of(name), [" begins with 300", " first", " last", " ends"]);
+    }
+    drop(subscribers);
+    // An event that matches nobody begins and ends.
+    broker.publish(traced(Event::new("shop.licence.activated".into(), "{}"), "01")).await.unwrap();
+    let rest = [notes.recv().await.unwrap(), notes.recv().await.unwrap()];
+    assert_eq!(rest, ["shop.licence.activated 2 begins with 0", "shop.licence.activated 2 ends"]);
+    assert!(notes.try_recv().is_err());
 }

@@ -12,6 +12,7 @@ use crate::development::Development;
 use crate::listener_tls;
 use crate::node::{StartError, dialects, history};
 use crate::token_verifier;
+use crate::traces::Traces;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -34,6 +35,7 @@ pub(crate) async fn run(sources: &Sources, command: &Command) -> Result<(), Comm
             let tls = listener_tls::configured(&configuration.tls).map_err(CommandError::no)?;
             dialects::mis_keys(&configuration.printfactory).map_err(StartError::from).map_err(CommandError::no)?;
             history::check(&configuration).map_err(CommandError::no)?;
+            Traces::check().map_err(CommandError::no)?;
             let mut warnings = configuration::warnings(&configuration, raise_file_descriptor_limit());
             warnings.extend(verifier.into_iter().flat_map(|verifier| verifier.warnings));
             warnings.extend(tls.and_then(|tls| tls.warning()));

@@ -11,6 +11,7 @@ use super::problem::ProblemCode;
 use crate::configuration::{Auth, ClientName};
 use crate::key_fetch::{KeyFetches, Outcome};
 use crate::listener_tls::ListenerTls;
+use crate::traces::Traces;
 
 /// Counts what a node has and what it refused, also while it runs and after its end.
 #[derive(Clone, Debug)]
@@ -25,6 +26,7 @@ pub struct Counts {
     publishes: Arc<PublishCounters>,
     tls: Option<Arc<ListenerTls>>,
     issuers: Option<IssuerCounts>,
+    traces: Traces,
 }
 
 /// Counts the keys of issuers.
@@ -59,7 +61,17 @@ impl Counts {
         broker: Broker,
         publishes: Arc<PublishCounters>,
     ) -> Self {
-        Self { connections, others: Vec::new(), dialects: Vec::new(), hub, broker, publishes, tls: None, issuers: None }
+        Self {
+            connections,
+            others: Vec::new(),
+            dialects: Vec::new(),
+            hub,
+            broker,
+            publishes,
+            tls: None,
+            issuers: None,
+            traces: Traces::default(),
+        }
     }
 
     /// Adds what another listener refuses.
@@ -86,6 +98,16 @@ impl Counts {
     /// Adds the TLS of the listeners.
     pub(crate) fn with_tls(self, tls: Option<Arc<ListenerTls>>) -> Self {
         Self { tls, ..self }
+    }
+
+    /// Adds what records spans.
+    pub(crate) fn with_traces(self, traces: Traces) -> Self {
+        Self { traces, ..self }
+    }
+
+    /// Counts the spans that were dropped; `None` if none are recorded.
+    pub(crate) fn dropped_spans(&self) -> Option<u64> {
+        self.traces.dropped()
     }
 
     /// Adds the keys of issuers.

@@ -100,6 +100,9 @@ impl Collector for Counts {
         if let Some(log) = self.log() {
             page.log(&log)?;
         }
+        if let Some(dropped) = self.dropped_spans() {
+            page.counter("traces_dropped", "Spans that were dropped because the collector took too little", dropped)?;
+        }
         page.counter("log_lines_dropped", "Lines of the log that could not be written", log::dropped_lines())?;
         page.gauge("runtime_tasks", "Tasks that the server runs", Handle::current().metrics().num_alive_tasks())
     }

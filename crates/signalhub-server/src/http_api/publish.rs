@@ -36,6 +36,7 @@ use super::request_body::{self, BodyLimits, BoxError};
 use super::response::json_response;
 use crate::configuration::Publish;
 use crate::lifecycle::{Lifecycle, Phase};
+use crate::traces::{ItemEnd, ItemSpan, ItemStart, RequestSpan, Traces};
 use authorize::{Authorizer, Publisher};
 use cloud_event::CloudEvent;
 use content::{Content, MediaType};
@@ -64,6 +65,7 @@ pub(crate) struct PublishApi {
     lifecycle: Lifecycle,
     refused: Arc<PublishCounters>,
     readers: Vec<Readers>,
+    traces: Traces,
 }
 
 /// What the head of a request says about its publishes.
@@ -108,6 +110,7 @@ impl PublishApi {
             wait_timeout: settings.wait_timeout,
             lifecycle,
             readers: Vec::new(),
+            traces: Traces::default(),
         }
     }
 
@@ -119,6 +122,11 @@ impl PublishApi {
     /// Sets the clients that a burst waits for.
     pub(crate) fn waiting_for(self, readers: Vec<Readers>) -> Self {
         Self { readers, ..self }
+    }
+
+    /// Sets what records its spans.
+    pub(crate) fn traced_by(self, traces: Traces) -> Self {
+        Self { traces, ..self }
     }
 
     /// Waits for clients that read and are far behind, for at most `most`, and returns what is left of it.
@@ -163,13 +171,17 @@ impl PublishApi {
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
     {
         let (head, body) = request.into_parts();
-        trace::record(trace::of(&head.headers));
+        let caller = trace::of(&head.headers);
+        trace::record(caller);
         self.check_phase()?;
         // Credentials come first: without them a client learns nothing more, and the server reads no body.
         let publisher = self.authorizer.identify(&head).await?;
-        let span = publisher.span();
-        let published = self.publish_as(&publisher, &head, body).instrument(span.clone()).await;
-        Ok(published.unwrap_or_else(|problem| span.in_scope(|| self.refuse(&problem))))
+        let (span, mut traced) = (publisher.span(), self.traces.request(&head, caller));
+        trace::record(traced.context().filter(|_| caller.is_none()));
+        let published = self.publish_as(&publisher, &head, body, &mut traced).instrument(span.clone()).await;
+        let response = published.unwrap_or_else(|problem| span.in_scope(|| self.refuse(&problem)));
+        traced.end(response.status());
+        Ok(response)
     }
 
     /// Publishes for an operator, who may publish everything. The sender is the system.
@@ -177,12 +189,22 @@ impl PublishApi {
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
     {
-        trace::record(trace::of(&head.headers));
+        let caller = trace::of(&head.headers);
+        trace::record(caller);
         self.check_phase()?;
-        self.publish_as(&Publisher::system(), head, body).await
+        let mut traced = self.traces.request(head, caller);
+        let published = self.publish_as(&Publisher::system(), head, body, &mut traced).await;
+        traced.end(published.as_ref().map_or_else(|problem| problem.code.status(), Response::status));
+        published
     }
 
-    async fn publish_as<B>(&self, publisher: &Publisher, head: &Parts, body: B) -> Result<Response<Body>, Problem>
+    async fn publish_as<B>(
+        &self,
+        publisher: &Publisher,
+        head: &Parts,
+        body: B,
+        traced: &mut RequestSpan,
+    ) -> Result<Response<Body>, Problem>
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
     {
@@ -200,7 +222,7 @@ impl PublishApi {
             Content::One(value) => {
                 self.wait_for_readers(READERS_WAIT).await;
                 let key = asked.key.as_deref().map(GivenKey::Header);
-                let published = self.publish_one(publisher, &asked, key, value).await?;
+                let published = self.publish_one(publisher, &asked, key, value, traced).await?;
                 let (mut receipt, tracked) = receipt(published, asked.wait);
                 self.wait_for(tracked.map(|tracked| (&mut receipt, tracked)), self.wait_timeout).await;
                 let mut response = json_response(&receipt);
@@ -210,7 +232,8 @@ impl PublishApi {
             Content::Many(values) => {
                 // One was taken before the body was read.
                 self.allowances.take(&publisher.who, rate, values.len().saturating_sub(1), Instant::now())?;
-                Ok(self.publish_all(publisher, &asked, &values).await)
+                traced.name_batch(values.len());
+                Ok(self.publish_all(publisher, &asked, &values, traced).await)
             }
         }
     }
@@ -242,14 +265,20 @@ impl PublishApi {
     }
 
     /// Publishes the items of a batch in their order, each independently of the others.
-    async fn publish_all(&self, publisher: &Publisher, asked: &Asked, values: &[&RawValue]) -> Response<Body> {
+    async fn publish_all(
+        &self,
+        publisher: &Publisher,
+        asked: &Asked,
+        values: &[&RawValue],
+        traced: &mut RequestSpan,
+    ) -> Response<Body> {
         let mut results: Vec<Result<Receipt, Problem>> = Vec::with_capacity(values.len());
         let (mut readers_wait, mut wait) = (READERS_WAIT, self.wait_timeout);
         let (mut tracked, mut tracked_subscribers) = (VecDeque::new(), 0);
         for (item, value) in values.iter().enumerate() {
             readers_wait = self.wait_for_readers(readers_wait).await;
             let key = asked.key.as_deref().map(|key| GivenKey::Item(key, item));
-            let published = self.publish_one(publisher, asked, key, value).await;
+            let published = self.publish_one(publisher, asked, key, value, traced).await;
             results.push(published.map(|published| {
                 let (receipt, of_item) = receipt(published, asked.wait);
                 tracked_subscribers += of_item.as_ref().map_or(0, |_| receipt.matched);
@@ -292,20 +321,47 @@ impl PublishApi {
         asked: &Asked,
         key: Option<GivenKey<'_>>,
         value: &RawValue,
+        traced: &mut RequestSpan,
     ) -> Result<Published, Problem> {
         if asked.media == MediaType::Json {
-            let item = Item { key, trace: asked.trace, body: publish_body::read(value)? };
-            return self.publish_item(publisher, asked.wait, item).await;
+            let body = publish_body::read(value)?;
+            let start = ItemStart { event: &body.event, own: None, trace_state: None, cloud_event: None };
+            let span = traced.item(&start);
+            let item = Item { key, trace: span.context().or(asked.trace), body };
+            return self.publish_item(publisher, asked.wait, item, span).await;
         }
-        let CloudEvent { body, source, id, trace } = CloudEvent::read(value)?;
+        let CloudEvent { body, source, id, trace, trace_state } = CloudEvent::read(value)?;
+        let trace_state = trace_state.as_deref();
+        let start = ItemStart { event: &body.event, own: trace, trace_state, cloud_event: Some((&source, &id)) };
+        let item_span = traced.item(&start);
         let span = trace::span_of_item(trace, asked.trace);
         span.in_scope(|| tracing::debug!(source, id, "a CloudEvent came"));
         let key = Some(GivenKey::CloudEvent { source: &source, id: &id });
-        let item = Item { key, trace: trace.or(asked.trace), body };
-        self.publish_item(publisher, asked.wait, item).instrument(span).await.map_err(cloud_event::in_its_words)
+        let item = Item { key, trace: item_span.context().or(trace).or(asked.trace), body };
+        let published = self.publish_item(publisher, asked.wait, item, item_span).instrument(span).await;
+        published.map_err(cloud_event::in_its_words)
     }
 
-    async fn publish_item(&self, publisher: &Publisher, wait: Wait, item: Item<'_>) -> Result<Published, Problem> {
+    async fn publish_item(
+        &self,
+        publisher: &Publisher,
+        wait: Wait,
+        item: Item<'_>,
+        span: ItemSpan,
+    ) -> Result<Published, Problem> {
+        let published = self.publish_body(publisher, wait, item).await;
+        span.end(|| match &published {
+            Ok(Published { receipt, .. }) => ItemEnd::Published {
+                id: receipt.id.to_string(),
+                position: receipt.position.to_string(),
+                matched: receipt.matched,
+            },
+            Err(problem) => ItemEnd::Refused(problem.code.code()),
+        });
+        published
+    }
+
+    async fn publish_body(&self, publisher: &Publisher, wait: Wait, item: Item<'_>) -> Result<Published, Problem> {
         let Item { key, trace, mut body } = item;
         if publisher.is_system() {
             body.sender = None;

@@ -40,3 +40,4 @@ mod tickets;
 mod tls;
 mod tokens;
 mod top;
+mod traces;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use signalhub_connections::{ConnectionId, Identity, TokenRefresher};
+use signalhub_events::TraceContext;
 use signalhub_protocol::{Arguments, BindError, Protocol};
 
 use super::caller::{Caller, Cancellation};
@@ -29,6 +30,7 @@ pub struct Call {
     cancelled: Option<Arc<Flag>>,
     /// In a call of a method that [replaces the token](crate::HubBuilder::token_refresh).
     token_refresher: Option<Arc<TokenRefresher>>,
+    trace: Option<TraceContext>,
 }
 
 /// What is called.
@@ -54,11 +56,16 @@ impl Call {
             arguments: None,
             cancelled: None,
             token_refresher: None,
+            trace: None,
         }
     }
 
     pub(crate) fn with_wants_result(self, wants_result: WantsResult) -> Self {
         Self { wants_result, ..self }
+    }
+
+    pub(crate) fn with_trace(self, trace: Option<TraceContext>) -> Self {
+        Self { trace, ..self }
     }
 
     pub(crate) fn with_cancelled(self, cancelled: Arc<Flag>) -> Self {
@@ -94,6 +101,11 @@ impl Call {
     /// The request that opened the client's connection; `None` if the hub does not keep requests: see [`Request`].
     pub fn request(&self) -> Option<&Request> {
         self.client.request()
+    }
+
+    /// The trace that the client named in the header `traceparent` of the call, as clients in .NET 9 and newer do.
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.trace
     }
 
     /// The client that calls.

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use signalhub_protocol::{BindError, Close, DecodeError, HubMessage, Invocation, StreamItem};
+use signalhub_events::TraceContext;
+use signalhub_protocol::{BindError, Close, DecodeError, Headers, HubMessage, Invocation, StreamItem};
 use tokio::time::Instant;
 
 use super::ending::{Ending, Fault};
@@ -178,8 +179,18 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
             stream_ids: invocation.stream_ids.iter().map(|id| id.as_ref().into()).collect(),
             uploads: bindings.uploads,
             bound,
+            trace: trace(&invocation.headers),
         }),
     }
+}
+
+/// Reads the trace in the headers of a call, which clients in .NET 9 and newer send. One that is malformed is ignored.
+fn trace(headers: &Headers<'_>) -> Option<TraceContext> {
+    if headers.is_empty() {
+        return None;
+    }
+    let (_, text) = headers.iter().find(|(name, _)| *name == "traceparent")?;
+    TraceContext::from_traceparent(text.as_bytes())
 }
 
 /// Makes the error for arguments that cannot be bound. If the method describes what it expects, the error contains the reason.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use signalhub_events::TraceContext;
+
 use crate::calls::binding::UploadSink;
 use crate::calls::handler::BoundCall;
 use crate::calls::method::Method;
@@ -19,6 +21,8 @@ pub(super) struct PendingCall {
     /// Where the items of these streams go: one for each [`Upload`](crate::Upload) parameter of the method.
     pub(super) uploads: Vec<Arc<dyn UploadSink>>,
     pub(super) bound: BoundCall,
+    /// The trace that the client named in the headers of the call.
+    pub(super) trace: Option<TraceContext>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

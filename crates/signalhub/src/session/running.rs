@@ -187,7 +187,7 @@ impl RunningCalls {
             answers::complete_with_error(&self.client, &pending.id, error);
             return Some(CallDone::Answered);
         }
-        let PendingCall { method, target, id, kind, stream_ids, uploads, bound } = pending;
+        let PendingCall { method, target, id, kind, stream_ids, uploads, bound, trace } = pending;
         let number = self.next_number();
         self.uploads.open((number, method.name()), &stream_ids, uploads);
         let mut streams = OwnStreams { call: number, uploads: stream_ids, cancel: None };
@@ -196,7 +196,7 @@ impl RunningCalls {
             (BoundCall::Plain(begin), id) => {
                 let wants_result = if id.is_some() { WantsResult::Yes } else { WantsResult::No };
                 let call = self.call(CalledFrom::Method(slot.clone()), Occasion::Method(Arc::clone(method.name())));
-                let call = call.with_wants_result(wants_result);
+                let call = call.with_wants_result(wants_result).with_trace(trace);
                 let call = match method.purpose() {
                     Purpose::Any => call,
                     Purpose::TokenRefresh => call.with_token_refresher(connection.token_refresher()),
@@ -218,7 +218,8 @@ impl RunningCalls {
                 streams.cancel = Some(Arc::clone(&id));
                 let on_cancel = if method.signature().watches_cancellation { OnCancel::Leave } else { OnCancel::Drop };
                 let call = self.call(CalledFrom::Method(None), Occasion::Method(Arc::clone(method.name())));
-                let call = call.with_wants_result(WantsResult::Yes).with_cancelled(Arc::clone(&cancelled));
+                let call =
+                    call.with_wants_result(WantsResult::Yes).with_cancelled(Arc::clone(&cancelled)).with_trace(trace);
                 let client = Arc::clone(&self.client);
                 let streaming = Streaming { client, id, target, details, cancelled, on_cancel };
                 self.run(kind, streams, streaming.run(begin(call)))

@@ -71,6 +71,7 @@ fn cloud_event() -> Value {
             "expirytime": described(time(), "When it is no longer worth delivering"),
             "org": described(optional_name(), "The only organisation that may see it"),
             "traceparent": described(json!({}), "The trace of this event, in place of that of the request; ignored if malformed"),
+            "tracestate": described(json!({}), "What belongs to `traceparent`; ignored if malformed"),
         },
     })
 }

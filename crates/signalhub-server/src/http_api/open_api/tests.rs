@@ -117,7 +117,7 @@ fn the_schema_of_a_cloud_event_describes_what_its_reader_asks_for() {
     let sample = json!({
         "specversion": "1.0", "id": "1", "source": "/shop", "type": "x", "data": {}, "datacontenttype": "application/json",
         "dataschema": "/schema", "subject": "tickets", "time": "2030-01-01T00:00:00Z",
-        "expirytime": "2030-01-01T00:00:00Z", "org": "north", "traceparent": 7,
+        "expirytime": "2030-01-01T00:00:00Z", "org": "north", "traceparent": 7, "tracestate": 7,
     });
     let given = raw(&sample);
     let mut members = Members::read("", &given).unwrap();

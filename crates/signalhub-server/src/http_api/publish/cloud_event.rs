@@ -20,6 +20,8 @@ pub(crate) struct CloudEvent {
     pub(crate) id: String,
     /// The trace that the event itself names (CloudEvents, Distributed Tracing extension).
     pub(crate) trace: Option<TraceContext>,
+    /// What belongs to that trace, not read here.
+    pub(crate) trace_state: Option<String>,
 }
 
 impl CloudEvent {
@@ -51,9 +53,10 @@ impl CloudEvent {
         let organisation = members.optional("org", "the name of an organisation", name)?;
         let payload = members.optional("data", "JSON", Some)?.unwrap_or(RawValue::NULL);
         let trace = members.optional("traceparent", "a traceparent", |value| Some(traceparent(value)))?.flatten();
+        let trace_state = members.optional("tracestate", "a tracestate", |value| Some(text(value)))?.flatten();
         // A source is a URI, not a user, so the server fills in the sender.
         let body = PublishBody { event, payload: payload.to_owned(), expires, organisation, sender: None };
-        Ok(Self { body, source, id, trace })
+        Ok(Self { body, source, id, trace, trace_state })
     }
 }
 
