@@ -88,7 +88,8 @@ pub(super) struct Connection {
     #[serde(with = "time::serde::rfc3339::option")]
     pub(super) since: Option<OffsetDateTime>,
     pub(super) idle_seconds: Option<f64>,
-    pub(super) subscriptions: u64,
+    /// Connections of dialects do not tell it.
+    pub(super) subscriptions: Option<u64>,
     pub(super) sent: u64,
     pub(super) received: u64,
     pub(super) deliveries: u64,
