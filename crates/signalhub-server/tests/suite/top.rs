@@ -128,14 +128,24 @@ async fn the_table_is_sorted_filtered_and_scrolled_by_keys_and_the_terminal_is_g
     terminal.press("?");
     terminal.shows(has(&["sort by the next column", "Any key goes back."])).await;
     terminal.press(" ");
-    terminal.resize(12, 60);
-    terminal.shows(|screen| screen.contains("SUBS▲") && !screen.contains("AGE")).await;
+    terminal.shows(has(&["SUBS▲"])).await;
 
     terminal.press("q");
     assert_eq!(child.wait().await.unwrap().code(), Some(0));
     terminal.shows(|screen| screen.trim().is_empty()).await;
     assert!(!terminal.screen().alternate_screen() && !terminal.screen().hide_cursor());
     assert_eq!(terminal.modes(), before);
+}
+
+#[tokio::test]
+async fn a_terminal_that_becomes_narrow_shows_fewer_columns() {
+    let server = Answering::start(vec![connection("idA", "ann", 1, 0)]).await;
+    let mut terminal = PseudoTerminal::open(24, 80);
+    let _child = top(&terminal, &server.url, &[]);
+    terminal.shows(has(&["QUEUED▼", "AGE", "ann"])).await;
+    terminal.resize(12, 60);
+    terminal.shows(|screen| has(&["QUEUED▼", "ann"])(screen) && !screen.contains("AGE")).await;
+    // No key follows: one that comes together with a new size may be read with the next one.
 }
 
 #[tokio::test]

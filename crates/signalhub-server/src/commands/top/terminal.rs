@@ -60,7 +60,8 @@ impl Terminal {
         Ok(terminal)
     }
 
-    /// Reads the size. It is not only read when a change is reported: crossterm loses a report that comes at the same moment as a key.
+    /// Reads the size. This does not wait for the report of a change: crossterm takes one event of each look at the terminal and the
+    /// signals, so that a report may be lost that comes at the same moment as a key, and the key be read with the next one.
     pub(super) fn size(&mut self) -> io::Result<Size> {
         let size = current_size()?;
         if size != self.size {
