@@ -8,6 +8,8 @@ pub(crate) mod certificate;
 pub(crate) mod process;
 #[cfg(target_os = "linux")]
 pub(crate) mod terminal;
+#[cfg(unix)]
+pub(crate) mod terminal_output;
 
 use std::net::SocketAddr;
 use std::time::Duration;

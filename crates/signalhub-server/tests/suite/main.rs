@@ -12,6 +12,8 @@ mod admin_events;
 mod api_clients;
 mod bad_inputs;
 mod batches;
+#[cfg(unix)]
+mod bench;
 mod bursts;
 mod client_certificates;
 mod client_errors;

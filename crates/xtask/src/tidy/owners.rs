@@ -5,13 +5,13 @@ use crate::workspace::{Dependency, Purpose};
 
 /// Which of our packages may depend on an external package. Tests may depend on any.
 const DEPENDENCIES: [(&str, &[&str]); 7] = [
-    ("hyper", &["signalhub-connections", "portos-notifications", "signalhub-server"]),
-    ("hyper-util", &["signalhub-connections", "portos-notifications", "signalhub-server"]),
+    ("hyper", &["signalhub-connections", "signalhub-load", "portos-notifications", "signalhub-server"]),
+    ("hyper-util", &["signalhub-connections", "signalhub-load", "portos-notifications", "signalhub-server"]),
     ("jsonwebtoken", &["signalhub-connections", "signalhub-server"]),
     ("rusqlite", &["signalhub-history"]),
     ("tower-service", &["signalhub-connections"]),
     ("tungstenite", &["signalhub-connections"]),
-    ("tokio-tungstenite", &["signalhub-client"]),
+    ("tokio-tungstenite", &["signalhub-client", "signalhub-load"]),
 ];
 
 /// Names that may be used in one folder only. hyper's server and jsonwebtoken's verification are in packages of which other
