@@ -1,0 +1,3 @@
+//! The programs of this package.
+
+mod command_line;
