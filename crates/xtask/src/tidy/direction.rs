@@ -62,6 +62,7 @@ const DIRECTION: [(&str, &[&str]); 15] = [
             "signalhub-connections",
             "signalhub-events",
             "signalhub-client",
+            "signalhub-load ?",
             "signalhub-tls-client",
             "signalhub",
             "portos-notifications",
