@@ -27,14 +27,14 @@ export function overview(changes = {}) {
   };
 }
 
-/** As many connections, of these users. */
-export function connections(count = 10_000, users = USERS) {
-  const since = (index) => new Date(Date.now() - 4000 - index * 7000).toISOString();
+/** As many connections, of these users, at a moment. */
+export function connections(count = 10_000, users = USERS, now = Date.now()) {
+  const since = (index) => new Date(now - 4000 - index * 7000).toISOString();
   return Array.from({ length: count }, (_, index) => ({
     id: `c7Qk${index}`, user: users[index % users.length], organisation: ["acme", "globex", null][index % 3],
     transport: TRANSPORTS[index % TRANSPORTS.length], protocol: index % 4 ? "json" : "messagepack", address: `10.0.${index >> 8}.${index & 255}`,
     since: since(index), idle_seconds: index % 50, subscriptions: 1 + (index % 7), sent: 120_000 + index * 991, received: 900 + index * 73,
-    deliveries: 400 + index * 3, queued_bytes: 0, queued_oldest_seconds: 0, expires: new Date(Date.now() + 3_590_000).toISOString(), stateful: index % 3 === 0,
+    deliveries: 400 + index * 3, queued_bytes: 0, queued_oldest_seconds: 0, expires: new Date(now + 3_590_000).toISOString(), stateful: index % 3 === 0,
   }));
 }
 

@@ -36,10 +36,11 @@ export function send(url, { method = "GET", headers = {}, body } = {}) {
 /**
  * Opens the console with the token, unless it is null. `answers` stands in for the admin API: a function that gets the method, the
  * path behind `/admin/api/v1/`, the query and the body, and returns `[status, body]`, or nothing for the server's own answer.
+ * `time` is when the clock of the page starts, which then stands still.
  * The page has `wrong`, what went wrong, and `requested`, the URLs that it asked for.
  */
-export async function openConsole(stage, internal, { token = ADMIN_TOKEN, answers, hash = "", scheme = "light", width = 1280, height = 900 } = {}) {
-  const context = await stage.browser.newContext({ colorScheme: scheme, viewport: { width, height } });
+export async function openConsole(stage, internal, { token = ADMIN_TOKEN, answers, hash = "", scheme = "light", width = 1280, height = 900, time } = {}) {
+  const context = await stage.browser.newContext({ colorScheme: scheme, viewport: { width, height }, timezoneId: "UTC" });
   stage.ending(() => context.close());
   const page = await context.newPage();
   page.wrong = [];
@@ -63,6 +64,7 @@ export async function openConsole(stage, internal, { token = ADMIN_TOKEN, answer
       return route.fulfill({ status, contentType: status < 400 ? "application/json" : "application/problem+json", body: JSON.stringify(body) ?? "" });
     });
   }
+  if (time) await page.clock.install({ time });
   await page.goto(`${internal}/${hash}`);
   return page;
 }

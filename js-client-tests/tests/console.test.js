@@ -7,7 +7,10 @@ import { after, before, describe, it } from "node:test";
 
 import { missing } from "../support/browser.js";
 import { HOSTILE, SHOWN, answersOf, connections, overview, tail } from "../support/admin-answers.js";
+import { changed } from "../features/events.js";
 import { ADMIN_TOKEN, openConsole, send, startWithConsole } from "../support/console.js";
+import { libraries } from "../support/libraries.js";
+import { connect } from "../support/listener.js";
 import { withBrowser } from "../support/stage.js";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -24,6 +27,8 @@ describe("the console", { skip: missing }, () => {
   const text = (page, id) => page.textContent(`#${id}`);
   const verdict = (page, expected) => page.waitForFunction((expected) => document.getElementById("verdict-title").textContent === expected, expected);
   const rows = (page) => page.locator("#connections-rows tr");
+  /** Only the overview and the configuration are not the server's own. */
+  const quiet = (_, path) => ({ overview: [200, overview()], config: [200, { value: [] }] })[path];
   const tilesOf = (page) => page.locator("#tiles dd:not(.more)").allTextContents();
   /** Opens the tail, which ends after its events. */
   const withTail = async (page) => {
@@ -245,6 +250,70 @@ describe("the console", { skip: missing }, () => {
     await press("Enter");
     await page.waitForFunction(() => document.getElementById("connections-notice").textContent === "bob was told to disconnect.");
     assert.deepEqual(removed, [["connections/c7Qk1", { reconnect: "true" }]]);
+  });
+
+  /** A client of the server's own hub that has subscribed to changes of this resource. */
+  const listener = async (resource, claims) => {
+    const one = await connect(libraries[0].signalR, server, { claims });
+    stage.ending(() => one.connection.stop());
+    await one.subscribe({ e: "portos.resources.changed", r: [{ n: resource }] });
+    return one;
+  };
+  const tailed = (page) => page.locator("#tail summary > .name").count();
+  const tailIs = (page, state) => page.waitForFunction((state) => document.getElementById("tail-state").textContent === state, state);
+
+  it("publishes what was tried, shows the receipt, and its official client receives it", async () => {
+    const page = await open({ hash: "#try", answers: quiet });
+    await page.click("#listen-start");
+    await page.waitForSelector("#listen-state[data-state=on]");
+    await page.click("#publish button");
+    await page.waitForSelector("#heard li");
+    assert.match(await text(page, "receipt"), /^Published at .*: 1 subscriber matched\./);
+    assert.deepEqual(await page.locator("#heard summary .name").allTextContents(), ["portos.resources.changed"]);
+    const received = JSON.parse(await page.locator("#heard pre").textContent());
+    assert.deepEqual(received.p, JSON.parse(await page.inputValue("#publish-body")).p);
+    await page.fill("#publish-body", "{");
+    await page.click("#publish button");
+    await page.waitForSelector("#publish-error:visible");
+    assert.match(await text(page, "publish-error"), /^The body is not JSON/);
+    await page.fill("#publish-body", '{"e":"<i>unknown</i>","p":{}}');
+    await page.click("#publish button");
+    await page.waitForFunction(() => document.getElementById("publish-error").textContent.includes("<i>unknown</i>"));
+    await page.click("#listen-start");
+    await page.waitForSelector("#listen-state[data-state=off]");
+    // Chromium itself reports the answer 400, and the end of a WebSocket that both sides close.
+    const expected = /400 \(Bad Request\)|Data frame received after close/;
+    assert.deepEqual(page.wrong.filter((what) => !expected.test(what)), []);
+    const others = page.requested.filter((url) => ![internal, server.url, server.url.replace("http", "ws")].some((own) => url.startsWith(own + "/")));
+    assert.deepEqual(others.filter((url) => !url.startsWith("data:")), []);
+  });
+
+  it("shows events as they are published, who got one of them, and after a pause what came meanwhile", async () => {
+    const ann = await listener("tail", { sub: "<b>ann</b>" });
+    const page = await open({ hash: "#events", answers: quiet });
+    await page.click("#tail-start");
+    await tailIs(page, "live");
+    await server.publish(changed("tail", 1, { id: "first" }));
+    await page.waitForFunction(() => document.querySelectorAll("#tail summary").length === 1);
+    await page.locator("#tail summary").click();
+    await page.waitForFunction(() => document.querySelector("#tail .facts").textContent.includes("<b>ann</b>"));
+    assert.ok((await page.textContent("#tail .facts")).includes(ann.connection.connectionId));
+    assert.match(await page.textContent("#tail pre"), /"i": "first"/);
+    await page.click("#tail-pause");
+    await tailIs(page, "paused");
+    for (const id of ["second", "third"]) await server.publish(changed("tail", 2, { id }));
+    await page.waitForFunction(() => document.getElementById("tail-pause").title === "2 events came meanwhile");
+    assert.equal(await tailed(page), 1);
+    await page.click("#tail-pause");
+    await tailIs(page, "live");
+    assert.equal(await tailed(page), 3);
+    await page.locator("#tail summary").first().click();
+    await page.waitForFunction(() => document.querySelector("#tail pre").textContent.includes('"i": "third"'));
+    await page.click("#tail-start");
+    await tailIs(page, "stopped");
+    await server.publish(changed("tail", 3));
+    assert.equal(await tailed(page), 3);
+    assert.deepEqual(page.wrong, []);
   });
 
   it("asks for the token, refuses a wrong one, and forgets it when signed out", async () => {

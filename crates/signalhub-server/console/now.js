@@ -15,7 +15,7 @@ const TILES = [
   ["Publishes/s", (o) => rate(o.rates["10s"].published), (o) => [`${count(o.published_total)} in all`]],
   ["Latency, p99", (o) => latency(o.latency["60s"].p99), (o) => [`p50 ${latency(o.latency["60s"].p50)}`, "over 60 s"], (o) => o.latency["60s"].p99 > 0.5 && "warn"],
   ["Queued", (o) => bytes(o.queued_bytes), (o) => [`${counted(o.subscriptions, "subscription")}`]],
-  ["Slow clients", (o) => count(o.slow), () => ["with a quarter of their queue full"], (o) => o.slow > 0 && "warn"],
+  ["Slow clients", (o) => count(o.slow), () => ["over a quarter of their queue"], (o) => o.slow > 0 && "warn"],
 ];
 
 export class Now {
