@@ -53,7 +53,7 @@ pub use printfactory::MisKeysPath;
 pub(crate) use publish_client::Nearness;
 pub use publish_client::{ClientName, ExpiryTime, PublishClient};
 pub use rate::{CallRateLimit, RateLimit};
-pub(crate) use reference::{changed, defaults_text, reference_page};
+pub(crate) use reference::{changed, defaults_text, effective, reference_page};
 pub use secret::{ApiKey, SigningSecret};
 pub use setting::TableKeyDoc;
 use setting::{Fault, Given, Setting, count};

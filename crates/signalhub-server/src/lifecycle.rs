@@ -26,15 +26,35 @@ impl Lifecycle {
         *self.0.borrow()
     }
 
-    /// Enters a phase.
+    /// Enters a phase, unless a later one has begun.
     pub(crate) fn enter(&self, phase: Phase) {
-        self.0.send_replace(phase);
+        self.0.send_if_modified(|current| {
+            let is_later = phase > *current;
+            *current = phase.max(*current);
+            is_later
+        });
     }
 
     /// Waits until the server drains.
     pub(crate) async fn draining(&self) {
         // It owns the sender, so this ends with the phase alone.
         drop(self.0.subscribe().wait_for(|phase| *phase == Phase::Draining).await);
+    }
+}
+
+/// Makes a running server refuse new connections and close the live ones.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DrainRequest(Arc<Notify>);
+
+impl DrainRequest {
+    /// Begins it. It cannot be ended.
+    pub(crate) fn send(&self) {
+        self.0.notify_one();
+    }
+
+    /// Waits until it is sent.
+    pub(crate) async fn received(&self) {
+        self.0.notified().await;
     }
 }
 

@@ -1,13 +1,14 @@
 //! A running server: the hub, the publish API and the broker between them.
 
 pub(crate) mod dialects;
+mod draining;
 pub(crate) mod history;
 mod listeners;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use portos_notifications::broker;
 use signalhub::connections::{
@@ -20,11 +21,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::dialects::DialectListener;
+use self::draining::Draining;
 pub use self::history::HistoryError;
 use self::history::OpenHistory;
 use self::listeners::{internal, public, publishers};
 use crate::configuration::{self as settings, Configuration, DefaultGrants, Events, TicketClients};
-use crate::http_api::admin::{AdminApi, Operated};
+use crate::http_api::admin::{AdminApi, AdminLimits, Clock, Listed, Operated};
 use crate::http_api::console::Console;
 use crate::http_api::counts::{Counts, IssuerCounts};
 use crate::http_api::publish::PublishApi;
@@ -32,7 +34,7 @@ use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
 use crate::http_api::{InternalRoutes, PublicRoutes, Publishing};
 use crate::key_expiry::KeyExpiry;
 use crate::key_fetch::KeyFetches;
-use crate::lifecycle::{Lifecycle, Phase, ReloadRequest};
+use crate::lifecycle::{DrainRequest, Lifecycle, ReloadRequest};
 use crate::listener_tls::{self, ListenerTls, ListenerTlsError};
 use crate::reload::Reloader;
 use crate::token_verifier::{self, IssuerKeyError};
@@ -53,8 +55,7 @@ pub struct Node {
     publishers: Option<(Server, SocketAddr)>,
     internal: Option<(Server, SocketAddr)>,
     dialects: Vec<DialectListener>,
-    lifecycle: Lifecycle,
-    shutdown_delay: Duration,
+    draining: Draining,
     counts: Counts,
     reloader: Reloader,
     key_expiry: KeyExpiry,
@@ -76,14 +77,13 @@ impl Node {
         let mis_keys = dialects::mis_keys(&configuration.printfactory)?;
         let interval = configuration.tls.reload_interval;
         let reloader = Reloader::new(tls.clone(), verifier.files, mis_keys.clone(), interval);
-        let lifecycle = Lifecycle::default();
+        let (lifecycle, drain) = (Lifecycle::default(), DrainRequest::default());
         let traces = Traces::from_environment()?;
         let (history, open_history) = history::open(configuration).await?;
         let broker = broker(configuration, history, &traces);
         let hub = hub(configuration, broker.clone(), &traces);
         let guesses = guess_limit(configuration.limits.failed_authentications);
-        let endpoint = endpoint(configuration, hub.clone()).authenticate(Arc::clone(&verifier.tokens));
-        let endpoint = guesses.iter().cloned().fold(endpoint, Endpoint::guess_limit);
+        let endpoint = endpoint(configuration, hub.clone(), Arc::clone(&verifier.tokens), guesses.as_ref());
         let (server, address) = public(configuration, tls.as_deref()).await?;
         let authorizer = authorizer(configuration, Arc::clone(&verifier.tokens)).limited(guesses.clone());
         let authorizer = authorizer.refusing(server.revocations());
@@ -106,6 +106,7 @@ impl Node {
         publishers.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
         counts = counts.with_dialects(dialects.iter().map(DialectListener::counts).collect());
         counts = counts.with_issuers(IssuerCounts::new(&configuration.auth, verifier.tokens, verifier.fetches.clone()));
+        let listed = listed(&server, &dialects);
         let internal = internal(configuration, tls.as_deref()).await?;
         internal.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
         let operated = Operated {
@@ -117,7 +118,11 @@ impl Node {
             publish,
             revocations: server.revocations(),
             reload: reloader.request(),
+            drain: drain.clone(),
             mis_keys,
+            connections: listed.clone(),
+            limits: AdminLimits::default(),
+            clock: Clock::start(),
         };
         let console = Console::new(configuration, tls.as_deref(), address);
         let internal = internal.map(|listener| for_operators(listener, operated, guesses, console));
@@ -127,8 +132,13 @@ impl Node {
             publishers,
             internal,
             dialects,
-            lifecycle,
-            shutdown_delay: configuration.listen.shutdown_delay,
+            draining: Draining {
+                request: drain,
+                lifecycle,
+                delay: configuration.listen.shutdown_delay,
+                time: configuration.listen.drain_time,
+                connections: listed,
+            },
             counts,
             reloader,
             key_expiry: KeyExpiry::new(&configuration.publish.clients, SystemTime::now()),
@@ -185,8 +195,7 @@ impl Node {
             publishers,
             internal,
             dialects,
-            lifecycle,
-            shutdown_delay,
+            draining,
             reloader,
             key_expiry,
             fetches,
@@ -205,9 +214,7 @@ impl Node {
         let public = async {
             let shutdown = async {
                 shutdown.await;
-                lifecycle.enter(Phase::Leaving);
-                tokio::time::sleep(shutdown_delay).await;
-                lifecycle.enter(Phase::Draining);
+                draining.leave().await;
                 drop(stop);
             };
             let result = server.run_until(shutdown).await;
@@ -232,6 +239,7 @@ impl Node {
             never = reloader.run() => match never {},
             never = key_expiry.run() => match never {},
             never = fetches.run() => match never {},
+            never = draining.run() => match never {},
         };
         history.close().await;
         traces.flush().await;
@@ -309,6 +317,15 @@ pub enum StartError {
         #[source]
         error: io::Error,
     },
+}
+
+/// The connections of clients: those of the hub and of the dialects.
+fn listed(hub: &Server, dialects: &[DialectListener]) -> Vec<Listed> {
+    let of_hub = Listed { dialect: None, connections: hub.live_connections() };
+    let of_dialects = dialects
+        .iter()
+        .map(|listener| Listed { dialect: Some(listener.name), connections: listener.server.live_connections() });
+    std::iter::once(of_hub).chain(of_dialects).collect()
 }
 
 /// Adds the publish API to the public listener, or to one of its own.
@@ -393,7 +410,7 @@ fn tickets(configuration: &Configuration) -> Option<Tickets> {
     Some(configuration.listen.public_url.iter().fold(tickets, |tickets, url| url.used_by(tickets)))
 }
 
-fn endpoint(configuration: &Configuration, hub: Hub) -> Endpoint {
+fn endpoint(configuration: &Configuration, hub: Hub, tokens: Arc<Issuers>, guesses: Option<&GuessLimit>) -> Endpoint {
     let limits = &configuration.hub;
     let endpoint = Endpoint::new(hub)
         .transports(TRANSPORTS)
@@ -405,7 +422,8 @@ fn endpoint(configuration: &Configuration, hub: Hub) -> Endpoint {
         .on_expired_credentials(ExpiredCredentials::Close);
     let endpoint = if limits.stateful_reconnect { endpoint.allow_stateful_reconnects() } else { endpoint };
     let endpoint = if configuration.auth.refresh_endpoint { endpoint.refresh_route() } else { endpoint };
-    tickets(configuration).into_iter().fold(endpoint, Endpoint::tickets)
+    let endpoint = tickets(configuration).into_iter().fold(endpoint, Endpoint::tickets);
+    guesses.cloned().into_iter().fold(endpoint.authenticate(tokens), Endpoint::guess_limit)
 }
 
 /// The hub and the publish API share this limit: wrong credentials at either count towards it.

@@ -39,9 +39,9 @@ impl ConnectedClient {
         self.client.protocol()
     }
 
-    /// When its newest credentials expire.
+    /// When its newest credentials expire by their own claim, without the clock difference that is tolerated.
     pub fn expires(&self) -> Option<SystemTime> {
-        self.client.identity().expires
+        self.client.identity().stated_expiry()
     }
 
     /// What it may see: its organisation, and the grants of its newest credentials. `None` in a hub without events, and if its

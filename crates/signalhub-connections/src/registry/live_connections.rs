@@ -9,6 +9,7 @@ use super::Registry;
 use super::entry::{Entry, Link, Stage};
 use crate::auth::identity::Principal;
 use crate::close::dismissal::Dismissal;
+use crate::counts::traffic::ConnectionTraffic;
 use crate::id::ConnectionId;
 use crate::outbound::SendQueue;
 use crate::request::remote_address::RemoteAddress;
@@ -134,6 +135,11 @@ impl LiveConnection {
     /// Whether it outlives its transport.
     pub fn resumption(&self) -> Resumption {
         self.resumption
+    }
+
+    /// What it has received and sent, and what waits for its client; `None` if it has ended since.
+    pub fn traffic(&self) -> Option<ConnectionTraffic> {
+        self.send_queue.upgrade().map(|send_queue| send_queue.traffic())
     }
 
     /// Asks the handler of the connection to end it, and waits for nothing. The handler gets

@@ -6,6 +6,9 @@ use aws_lc_rs::digest;
 
 use super::setting::{Given, Setting, quoted};
 
+/// What stands for a digest.
+pub(super) const DIGEST: &str = "(digest)";
+
 /// The SHA-256 of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyDigest([u8; 32]);
@@ -52,6 +55,6 @@ impl Setting for KeyDigest {
     }
 
     fn written(&self) -> String {
-        quoted("(digest)")
+        quoted(DIGEST)
     }
 }

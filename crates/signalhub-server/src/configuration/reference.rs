@@ -2,6 +2,10 @@
 
 use std::fmt::Write;
 
+use serde_json::Value;
+
+use super::key_digest::DIGEST;
+use super::secret::SECRET;
 use super::{Configuration, KEYS, Key, SECTIONS, TableKeyDoc};
 
 /// How wide the comments of the file are.
@@ -67,6 +71,33 @@ pub(crate) fn changed(configuration: &Configuration) -> Vec<String> {
     let changed = KEYS.iter().filter(|key| (key.written)(configuration) != key.default_text());
     changed.map(|key| format!("{}={}", key.path(), (key.written)(configuration))).collect()
 }
+
+/// Lists all keys with their values, and where each was set. Secrets are `"***"`.
+pub(crate) fn effective(configuration: &Configuration) -> Vec<(String, Value, String)> {
+    let entry = |key: &Key| {
+        let source = configuration.places.of(&key.path()).map_or_else(|| "default".to_owned(), ToString::to_string);
+        (key.path(), json(&(key.written)(configuration)), source)
+    };
+    KEYS.iter().map(entry).collect()
+}
+
+/// Converts a value as in the file; null if there is none.
+fn json(written: &str) -> Value {
+    let parsed = toml::from_str::<toml::Table>(&format!("value = {written}")).ok();
+    let value = parsed.and_then(|mut table| table.remove("value")).and_then(|value| serde_json::to_value(value).ok());
+    value.map(hidden).unwrap_or_default()
+}
+
+/// Writes secrets, which are written as words in parentheses, in the way of the admin API.
+fn hidden(value: Value) -> Value {
+    match value {
+        Value::String(text) if [SECRET, DIGEST].contains(&text.as_str()) => "***".into(),
+        Value::Array(items) => items.into_iter().map(hidden).collect(),
+        Value::Object(members) => members.into_iter().map(|(name, value)| (name, hidden(value))).collect(),
+        other => other,
+    }
+}
+
 /// Describes a key of a table in a row of a page.
 fn row(key: &TableKeyDoc) -> String {
     let default = (key.default_text)();

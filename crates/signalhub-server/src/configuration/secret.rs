@@ -4,6 +4,9 @@ use std::fmt;
 
 use super::setting::{Given, Setting, quoted};
 
+/// What stands for a secret.
+pub(super) const SECRET: &str = "(secret)";
+
 /// Defines a text that must not be seen: neither `Debug` nor an error shows it.
 macro_rules! secret {
     ($(#[doc = $doc:literal])+ $name:ident, $expected:literal, $good:expr) => {
@@ -27,13 +30,13 @@ macro_rules! secret {
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("(secret)")
+                f.write_str(SECRET)
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("(secret)")
+                f.write_str(SECRET)
             }
         }
 
@@ -45,7 +48,7 @@ macro_rules! secret {
             }
 
             fn written(&self) -> String {
-                quoted("(secret)")
+                quoted(SECRET)
             }
         }
     };

@@ -4,9 +4,12 @@
 
 mod access;
 mod call;
+mod config;
+mod connections;
 mod mis_keys;
 mod operated;
 mod parameters;
+mod process;
 mod publish;
 mod recent_events;
 mod revocations;
@@ -25,7 +28,7 @@ use signalhub::connections::{Body, GuessLimit, RequestBody};
 
 use self::access::{Access, Right};
 use self::call::Call;
-pub(crate) use self::operated::Operated;
+pub(crate) use self::operated::{AdminLimits, Clock, Listed, Operated};
 use self::routes::Found;
 use super::not_found;
 use super::problem::Problem;

@@ -203,3 +203,64 @@ async fn an_operator_changes_the_keys_of_printfactory_and_a_change_counts_at_onc
     node.stop().await;
     std::fs::remove_file(&file).unwrap();
 }
+
+#[tokio::test]
+async fn a_drained_server_closes_its_connections_is_not_ready_and_still_answers_operators() {
+    let node = start("").await;
+    let client = Client::connect(&node.hub(), Some(&node.token(|_| {}))).await.unwrap();
+    assert_eq!(call(&node, "POST", "drain", None, "").await.verdict(), "401 admin_unauthenticated");
+    assert_eq!(post(&node, "drain", &json!({})).await.status, 202);
+    let ended = tokio::time::timeout(Duration::from_secs(20), client.disconnected()).await.unwrap();
+    assert!(matches!(ended, Disconnected::Lost(_) | Disconnected::ByServer { .. }), "{ended:?}");
+    let ready = Request::get(format!("{}/health/ready", node.internal)).body(Full::default()).unwrap();
+    assert_eq!(send(ready).await.status, 503);
+    assert!(Client::connect(&node.hub(), Some(&node.token(|_| {}))).await.is_err());
+    let event = json!({"e": "portos.licence.activated", "p": null}).to_string();
+    assert_eq!(node.publish(&event).await.status, 503);
+    // It can be asked for again, and the server still stops.
+    assert_eq!(post(&node, "drain", &json!({})).await.status, 202);
+    assert_eq!(call(&node, "GET", "connections", Some(TOKEN), "").await.body, json!({"value": []}));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_reload_reads_changed_keys_at_once() {
+    let file = std::env::temp_dir().join(format!("signalhub-admin-reload-{}.json", std::process::id()));
+    let _ = std::fs::remove_file(&file);
+    let path = file.display().to_string();
+    let node = start(&format!(
+        "[dialects.printfactory]\nlisten = \"127.0.0.1:0\"\nkeys = {path:?}\n[tls]\nreload_interval = \"1h\""
+    ))
+    .await;
+    let keys = signalhub_dialects::printfactory::MisKeyFile::new(&file);
+    keys.change("acme", "mis", signalhub_dialects::printfactory::KeyChange::Generate).unwrap();
+    assert_eq!(post(&node, "reload", &json!({})).await.status, 202);
+    let listed = async {
+        while call(&node, "GET", "miskeys", Some(TOKEN), "").await.body.as_array().is_none_or(Vec::is_empty) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), listed).await.unwrap();
+    let _ = std::fs::remove_file(&file);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn an_operator_sees_the_configuration_that_is_used_and_where_it_comes_from() {
+    let node = start("[limits]\nconnections = 12").await;
+    let answer = call(&node, "GET", "config", Some(TOKEN), "").await;
+    let entries = answer.body["value"].as_array().unwrap();
+    let entry = |key: &str| entries.iter().find(|entry| entry["key"] == key).unwrap();
+    assert_eq!(entry("admin.token"), &json!({"key": "admin.token", "value": "***", "source": "test, line 5"}));
+    assert_eq!(
+        entry("limits.connections"),
+        &json!({"key": "limits.connections", "value": 12, "source": "test, line 7"})
+    );
+    let default = json!({"key": "hub.keep_alive_interval", "value": "15s", "source": "default"});
+    assert_eq!(entry("hub.keep_alive_interval"), &default);
+    assert_eq!(entry("listen.public_url")["value"], Value::Null);
+    for secret in [TOKEN, crate::common::SECRET, crate::common::KEY] {
+        assert!(!answer.text.contains(secret), "{}", answer.text);
+    }
+    node.stop().await;
+}

@@ -8,6 +8,7 @@
 mod common;
 
 mod admin;
+mod admin_connections;
 mod admin_events;
 mod api_clients;
 mod bad_inputs;

@@ -38,3 +38,45 @@ fn what_was_changed_is_told_without_secrets() {
     let expected = ["listen.internal=\"\"", "auth.secret=\"(secret)\"", "publish.keys=[\"(secret)\"]"];
     assert_eq!(changed(&configuration), expected);
 }
+
+/// Marks that stand in every value that is a secret.
+const MARK: &str = "0123456789abcdefghijklmnopqrstuvwxyz-MARK";
+
+#[test]
+fn no_secret_of_any_key_is_in_the_effective_configuration() {
+    let text = format!(
+        "[auth]\nsecret = \"{MARK}\"\n[[auth.issuers]]\nissuer = \"a\"\naudience = [\"b\"]\nsecret = \"{MARK}\"\n\
+         [admin]\ntoken = \"{MARK}\"\n\
+         [publish]\nkeys = [\"{MARK}\"]\n[[publish.clients]]\nname = \"a\"\nkey = \"{MARK}\"\n\
+         [[publish.clients]]\nname = \"b\"\nkey_sha256 = \"{}\"\n\
+         [[dialects.smc.accounts]]\nname = \"a\"\nkey = \"{MARK}\"\n",
+        "ab".repeat(32)
+    );
+    let mut configuration = Configuration::default();
+    configuration.read_toml("test", &text).unwrap();
+    let shown = format!("{:?}", effective(&configuration));
+    assert!(!shown.contains("MARK") && !shown.contains("abab"), "{shown}");
+    assert_eq!(shown.matches("***").count(), 7, "{shown}");
+    // A key that sounds like a secret is one of those above, or known to be none.
+    let inner = KEYS.iter().flat_map(|key| key.table.iter().map(move |inner| format!("{}.{}", key.path(), inner.name)));
+    let sounding = KEYS.iter().map(Key::path).chain(inner).filter(|path| {
+        let name = path.rsplit('.').next().unwrap_or_default();
+        ["key", "secret", "token", "password"].iter().any(|word| name.contains(word))
+    });
+    let covered = [
+        "auth.secret",
+        "auth.issuers.secret",
+        "admin.token",
+        "publish.keys",
+        "publish.clients.key",
+        "publish.clients.key_sha256",
+        "dialects.smc.accounts.key",
+        "dialects.smc.accounts.key_sha256",
+    ];
+    let files_and_counts = ["tls.key", "dialects.printfactory.keys", "publish.idempotency_keys"];
+    let hashes = ["dialects.smc.accounts.password_hash"];
+    for path in sounding {
+        let known = covered.iter().chain(&files_and_counts).chain(&hashes).any(|known| *known == path);
+        assert!(known, "{path} may be a secret");
+    }
+}

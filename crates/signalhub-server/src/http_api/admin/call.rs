@@ -19,7 +19,6 @@ pub(super) struct Call {
     pub(super) head: Parts,
     pub(super) body: RequestBody,
     /// What stands in the path for the parameter of the route; empty if the route has none.
-    #[allow(dead_code, reason = "the routes of single connections follow")]
     pub(super) parameter: String,
     pub(super) limits: BodyLimits,
 }

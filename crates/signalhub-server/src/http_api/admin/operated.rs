@@ -1,16 +1,28 @@
 //! What the admin API shows and acts on.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use signalhub::Hub;
-use signalhub::connections::Revocations;
+use signalhub::connections::{LiveConnections, Revocations};
 use signalhub::events::Broker;
 use signalhub_dialects::printfactory::MisKeys;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
 use crate::configuration::Configuration;
 use crate::http_api::counts::Counts;
+use crate::http_api::problem::{Problem, ProblemCode};
 use crate::http_api::publish::PublishApi;
-use crate::lifecycle::{Lifecycle, ReloadRequest};
+use crate::lifecycle::{DrainRequest, Lifecycle, ReloadRequest};
+
+/// How many lists are made at the same time.
+const MOST_LISTS: usize = 4;
+
+/// How many disconnects are spread over their time at once.
+const MOST_DISCONNECTS: usize = 16;
 
 /// The parts of a node that the admin API shows and acts on.
 #[derive(Debug)]
@@ -24,6 +36,79 @@ pub(crate) struct Operated {
     pub(crate) publish: Arc<PublishApi>,
     pub(crate) revocations: Revocations,
     pub(crate) reload: ReloadRequest,
+    pub(crate) drain: DrainRequest,
     /// The keys of PrintFactory, if the dialect is on.
     pub(crate) mis_keys: Option<MisKeys>,
+    /// The connections of the listeners for clients.
+    pub(crate) connections: Vec<Listed>,
+    pub(crate) limits: AdminLimits,
+    pub(crate) clock: Clock,
+}
+
+/// The connections of one listener.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
+    /// The name of the dialect; `None` for the hub.
+    pub(crate) dialect: Option<&'static str>,
+    pub(crate) connections: LiveConnections,
+}
+
+/// How much operators may do at the same time.
+#[derive(Debug)]
+pub(crate) struct AdminLimits {
+    lists: Semaphore,
+    /// Those that are spread over a time.
+    pub(super) disconnects: Arc<Semaphore>,
+}
+
+impl Default for AdminLimits {
+    fn default() -> Self {
+        Self { lists: Semaphore::new(MOST_LISTS), disconnects: Arc::new(Semaphore::new(MOST_DISCONNECTS)) }
+    }
+}
+
+/// One moment on both clocks, from which times of connections are told. It stays the same, and with it their order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    started: Instant,
+    at: SystemTime,
+}
+
+impl Clock {
+    /// Starts now.
+    pub(crate) fn start() -> Self {
+        Self { started: Instant::now(), at: SystemTime::now() }
+    }
+
+    /// Microseconds since the start.
+    pub(super) fn micros(&self, time: Instant) -> u64 {
+        u64::try_from(time.saturating_duration_since(self.started).as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Writes a time, such as `2026-11-28T13:00:00.25Z`.
+    pub(super) fn written(&self, time: Instant) -> String {
+        rfc3339(self.at + time.saturating_duration_since(self.started))
+    }
+
+    /// Seconds since the start.
+    #[allow(dead_code, reason = "the overview follows")]
+    pub(super) fn seconds(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+}
+
+/// Writes a time.
+pub(super) fn rfc3339(time: SystemTime) -> String {
+    OffsetDateTime::from(time).format(&Rfc3339).unwrap_or_default()
+}
+
+impl AdminLimits {
+    /// Takes the right to make one more list.
+    ///
+    /// # Errors
+    /// If too many are being made.
+    pub(super) fn permit_list(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        let too_many = |_| Problem::new(ProblemCode::TooManyLists, format!("{MOST_LISTS} lists are being made"));
+        self.lists.try_acquire().map_err(too_many)
+    }
 }

@@ -8,7 +8,7 @@ use signalhub::connections::BoxFuture;
 use super::access::Right::{self, Acting, Reading};
 use super::call::{Answer, Call};
 use super::operated::Operated;
-use super::{mis_keys, publish, recent_events, revocations, subscriptions, tail, tokens};
+use super::{config, connections, mis_keys, process, publish, recent_events, revocations, subscriptions, tail, tokens};
 
 /// One method of one path.
 pub(super) struct Route {
@@ -34,6 +34,13 @@ macro_rules! routes {
 }
 
 routes! {
+    GET "connections" needs Reading: connections::list;
+    GET "connections/{id}" needs Reading: connections::show;
+    DELETE "connections/{id}" needs Acting: connections::remove;
+    POST "connections:disconnect" needs Acting: connections::disconnect;
+    GET "config" needs Reading: config::show;
+    POST "reload" needs Acting: process::reload;
+    POST "drain" needs Acting: process::drain;
     GET "events/recent" needs Reading: recent_events::recent;
     GET "events/tail" needs Reading: tail::tail;
     GET "subscriptions" needs Reading: subscriptions::list;

@@ -1,0 +1,48 @@
+//! Draining: the connections of clients are closed, and the server goes on to answer.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::http_api::admin::Listed;
+use crate::lifecycle::{DrainRequest, Lifecycle, Phase};
+
+/// Drains the server when an operator asks for it.
+#[derive(Debug)]
+pub(super) struct Draining {
+    pub(super) request: DrainRequest,
+    pub(super) lifecycle: Lifecycle,
+    /// How long the server is not ready before it refuses new connections.
+    pub(super) delay: Duration,
+    /// The time over which connections are closed.
+    pub(super) time: Duration,
+    pub(super) connections: Vec<Listed>,
+}
+
+impl Draining {
+    /// Waits for the request, and drains.
+    pub(super) async fn run(&self) -> Infallible {
+        loop {
+            self.request.received().await;
+            self.leave().await;
+            let mut drains = JoinSet::new();
+            for Listed { connections, .. } in self.connections.clone() {
+                let time = self.time;
+                drains.spawn(async move { connections.drain(time).await });
+            }
+            drains.join_all().await;
+        }
+    }
+
+    /// Reports that the server is not ready, and waits until load balancers have noticed. If that has happened before, it
+    /// returns at once.
+    pub(super) async fn leave(&self) {
+        if self.lifecycle.phase() == Phase::Draining {
+            return;
+        }
+        self.lifecycle.enter(Phase::Leaving);
+        tokio::time::sleep(self.delay).await;
+        self.lifecycle.enter(Phase::Draining);
+    }
+}
