@@ -17,5 +17,6 @@ pub(crate) mod revocation;
 pub(crate) mod test_keys;
 pub(crate) mod ticket;
 pub(crate) mod token;
+mod token_counts;
 pub(crate) mod token_refresh;
 mod verified_tokens;

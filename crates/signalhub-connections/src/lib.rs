@@ -95,6 +95,8 @@ pub use connection::Connection;
 pub use connection::peer::Peer;
 pub use connection::token_refresher::TokenRefresher;
 pub use counts::client_errors::ClientError;
+pub use counts::lives::ConnectionStatus;
+pub use counts::negotiations::NegotiationOutcome;
 pub use counts::refusals::{ApplicationLimit, LimitRefusals};
 pub use counts::traffic::{ConnectionTraffic, DeliveryOutcome};
 pub use frame::{Frame, Frames};

@@ -5,6 +5,7 @@ mod entries;
 mod entry;
 mod live;
 pub(crate) mod live_connections;
+mod queue_sums;
 mod registration;
 pub(crate) mod revocations;
 mod tickets;
@@ -12,6 +13,7 @@ mod tickets;
 use std::sync::{Arc, MutexGuard, Weak};
 use std::time::{Duration, SystemTime};
 
+use signalhub_counters::{Histogram, LATENCIES, Observed};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -20,6 +22,7 @@ use self::entry::Entry;
 pub(crate) use self::entry::{AttachError, Found, Link, NewTransport, Resumable};
 use self::live::Live;
 use self::live_connections::LiveConnection;
+use self::queue_sums::{QueueSums, Queued};
 pub(crate) use self::registration::Registration;
 pub(crate) use self::tickets::{TicketError, TicketUse};
 use crate::auth::identity::{Identity, Owner, Principal};
@@ -28,6 +31,8 @@ use crate::auth::ticket::TicketHash;
 use crate::close::CloseReason;
 use crate::counts::client_errors::{ClientError, ClientErrorCounts};
 use crate::counts::ends::EndCounts;
+use crate::counts::lives::Lives;
+use crate::counts::negotiations::NegotiationCounts;
 use crate::counts::refusals::RefusalCounts;
 use crate::counts::traffic::Traffic;
 use crate::id::{ConnectionId, ConnectionNames};
@@ -58,6 +63,19 @@ pub(crate) struct Registry {
     client_errors: ClientErrorCounts,
     backlog: Arc<Backlog>,
     traffic: Arc<Traffic>,
+    negotiations: NegotiationCounts,
+    queues: QueueSums,
+    lag: Lag,
+}
+
+/// How late ticks come.
+#[derive(Debug)]
+struct Lag(Histogram<{ LATENCIES.len() }>);
+
+impl Default for Lag {
+    fn default() -> Self {
+        Self(Histogram::new(&LATENCIES))
+    }
 }
 
 /// A connection that has just got its transport.
@@ -81,11 +99,17 @@ impl Registry {
             let mut interval = tokio::time::interval(TICK);
             interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
             loop {
-                interval.tick().await;
-                let Some(send_queues) = Weak::upgrade(&registry).map(|registry| registry.tick(Instant::now())) else {
+                let planned = interval.tick().await;
+                let now = Instant::now();
+                let Some(send_queues) = Weak::upgrade(&registry).map(|registry| {
+                    registry.lag.0.observe(now.saturating_duration_since(planned));
+                    registry.tick(now)
+                }) else {
                     return;
                 };
-                raise_in_slices(&send_queues, Signal::Tick).await;
+                let queued = raise_in_slices(&send_queues, Signal::Tick).await;
+                let Some(registry) = Weak::upgrade(&registry) else { return };
+                registry.queues.set(queued);
             }
         });
     }
@@ -96,7 +120,9 @@ impl Registry {
         self.live.revocations.insert(revocation, memory, Instant::now())?;
         // A connection that is not registered yet checks its credentials when it is.
         let concerned = self.lock().concerned_by(revocation);
-        tokio::spawn(async move { raise_in_slices(&concerned, Signal::Revoked).await });
+        tokio::spawn(async move {
+            let _ = raise_in_slices(&concerned, Signal::Revoked).await;
+        });
         Ok(())
     }
 
@@ -136,6 +162,24 @@ impl Registry {
     /// What all connections have received and sent.
     pub(crate) fn traffic(&self) -> &Arc<Traffic> {
         &self.traffic
+    }
+
+    pub(crate) fn negotiations(&self) -> &NegotiationCounts {
+        &self.negotiations
+    }
+
+    /// What is queued for all clients, as of the latest tick.
+    pub(crate) fn queues(&self) -> &QueueSums {
+        &self.queues
+    }
+
+    /// How late ticks come.
+    pub(crate) fn lag(&self) -> Observed {
+        self.lag.0.observed()
+    }
+
+    pub(crate) fn lives(&self) -> &Lives {
+        &self.live.lives
     }
 
     /// How many connections have ended, by reason.
@@ -256,7 +300,9 @@ impl Registry {
 
     fn register<T>(&self, active: NewlyActive<T>) -> Attached<T> {
         let NewlyActive { token, id, link, share, reconnect, ticket, made } = active;
-        let registration = Registration { live: Arc::clone(&self.live), token: Some(token), link, share, ticket };
+        self.live.lives.begin(link.kind());
+        let (live, since) = (Arc::clone(&self.live), Instant::now());
+        let registration = Registration { live, token: Some(token), link, share, ticket, since };
         Attached { id, registration, reconnect, made }
     }
 
@@ -346,16 +392,21 @@ impl Registry {
     }
 }
 
-/// Wakes connections in slices, with a pause after each.
-async fn raise_in_slices(send_queues: &[Weak<SendQueue>], signal: Signal) {
+/// Wakes connections in slices, with a pause after each. Returns what is queued for them.
+async fn raise_in_slices(send_queues: &[Weak<SendQueue>], signal: Signal) -> Queued {
+    let mut queued = Queued::default();
     let mut slices = send_queues.chunks(send_queues.len().div_ceil(SLICES).max(SLICE)).peekable();
     while let Some(slice) = slices.next() {
         let send_queues = slice.iter().filter_map(Weak::upgrade);
-        send_queues.for_each(|send_queue| send_queue.signals.raise(signal));
+        send_queues.for_each(|send_queue| {
+            queued.add(&send_queue);
+            send_queue.signals.raise(signal);
+        });
         if slices.peek().is_some() {
             tokio::time::sleep(PAUSE).await;
         }
     }
+    queued
 }
 
 #[cfg(test)]

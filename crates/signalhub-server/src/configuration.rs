@@ -336,6 +336,11 @@ configuration! {
         /// Whether the admin API and the console show the payloads of events; they do in development mode.
         show_payloads: bool = false;
     }
+    /// The page of metrics, on the internal listener.
+    metrics: Metrics {
+        /// Whether the page tells about the process, too: processor time, memory and file descriptors (`process_*`, on Linux).
+        process: bool = true;
+    }
     /// Which web pages may use the hub. Pages of the server's own origin always may. So may clients that are not web pages: those that send no `Origin`, or a valid bearer token in `Authorization`.
     cors: Cors {
         /// The origins of other pages, such as `https://app.example.com`, and of applications with a scheme of their own, such as `capacitor://localhost` or `file://`. `null` admits pages without an origin of their own, which any site can put into a sandboxed frame.

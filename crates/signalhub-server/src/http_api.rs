@@ -27,7 +27,7 @@ use admin::AdminApi;
 use console::Console;
 use counts::Counts;
 use history::HistoryApi;
-use metrics::Metrics;
+use metrics::{Metrics, ProcessMetrics};
 use problem::{Problem, ProblemCode};
 use publish::PublishApi;
 
@@ -76,8 +76,14 @@ impl PublicRoutes {
 }
 
 impl InternalRoutes {
-    pub(crate) fn new(lifecycle: Lifecycle, counts: Counts, admin: AdminApi, console: Console) -> Self {
-        Self { lifecycle, metrics: Metrics::new(counts.clone()), counts, admin, console }
+    pub(crate) fn new(
+        lifecycle: Lifecycle,
+        counts: Counts,
+        process: ProcessMetrics,
+        admin: AdminApi,
+        console: Console,
+    ) -> Self {
+        Self { lifecycle, metrics: Metrics::new(counts.clone(), process), counts, admin, console }
     }
 
     async fn answer(&self, request: Request<RequestBody>) -> Response<Body> {

@@ -29,6 +29,7 @@ use crate::configuration::{self as settings, Configuration, DefaultGrants, Event
 use crate::http_api::admin::{AdminApi, AdminLimits, Clock, Listed, Operated};
 use crate::http_api::console::Console;
 use crate::http_api::counts::{Counts, IssuerCounts};
+use crate::http_api::metrics::ProcessMetrics;
 use crate::http_api::publish::PublishApi;
 use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
 use crate::http_api::{InternalRoutes, PublicRoutes, Publishing};
@@ -349,8 +350,9 @@ fn for_operators(
     console: Console,
 ) -> (Server, SocketAddr) {
     let (lifecycle, counts) = (operated.lifecycle.clone(), operated.counts.clone());
+    let process = if operated.configuration.metrics.process { ProcessMetrics::Shown } else { ProcessMetrics::Hidden };
     let admin = AdminApi::new(operated, guesses, address.ip());
-    (server.otherwise(InternalRoutes::new(lifecycle, counts, admin, console)), address)
+    (server.otherwise(InternalRoutes::new(lifecycle, counts, process, admin, console)), address)
 }
 
 fn authorizer(configuration: &Configuration, tokens: Arc<Issuers>) -> Authorizer {

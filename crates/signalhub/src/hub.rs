@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use signalhub_connections::{BoxFuture, Connection, ConnectionHandler, ConnectionId};
 use signalhub_events::{Broker, Grants};
+use signalhub_protocol::Protocol;
 use tokio::time::Instant;
 
 use crate::calls::caller::Caller;
@@ -18,6 +19,8 @@ use crate::clients::targets::Clients;
 use crate::connected_client::ConnectedClient;
 use crate::counters::{CallError, RefusedCalls, Replays};
 use crate::definition::HubDefinition;
+use crate::handshake_counts::HandshakeOutcome;
+use crate::method_counts::MethodCalls;
 use crate::options::HubOptions;
 use crate::request::Requests;
 use crate::session;
@@ -89,6 +92,21 @@ impl Hub {
     /// Returns how many calls of `Subscribe` with `since` were answered, since the hub was built.
     pub fn replays(&self) -> Replays {
         self.state.replays.read()
+    }
+
+    /// Returns how the handshakes ended, since the hub was built: how many agreed on each protocol, and how many on none.
+    pub fn handshakes(&self) -> Vec<(Option<Protocol>, HandshakeOutcome, u64)> {
+        self.state.handshakes.read()
+    }
+
+    /// Returns the calls of each method, since the hub was built, by the name of the method.
+    pub fn method_calls(&self) -> Vec<(&str, MethodCalls)> {
+        self.definition.methods.all().into_iter().map(|method| (&**method.name(), method.counts().read())).collect()
+    }
+
+    /// Returns how many calls named a method that the hub does not have, since it was built.
+    pub fn unknown_method_calls(&self) -> u64 {
+        self.state.unknown_methods.read().error
     }
 
     /// Returns how many clients are connected: their handshake is done, and their connection has not ended.

@@ -86,11 +86,13 @@ async fn start(
     let Agreement { protocol, reconnect } = match handshake::shake_hands(&state.options, &mut connection).await {
         Ok(agreement) => agreement,
         Err(Unfinished { reason, detail }) => {
+            state.handshakes.count_failed(handshake::outcome(reason));
             ending::log(reason, detail.as_deref());
             connection.close(reason).await;
             return None;
         }
     };
+    state.handshakes.count_agreed(protocol);
     let identity = Arc::clone(connection.identity());
     let request = match definition.requests {
         Requests::Kept => Some(Request::new(&connection, protocol, reconnect)),

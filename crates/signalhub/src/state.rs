@@ -11,7 +11,9 @@ use crate::clients::client::frame;
 use crate::clients::connected::ConnectedClients;
 use crate::counters::{CallErrorCounts, RefusedCallCounts, ReplayCounts};
 use crate::error::HubError;
+use crate::handshake_counts::HandshakeCounts;
 use crate::log_throttle::LogThrottle;
+use crate::method_counts::MethodCounts;
 use crate::options::HubOptions;
 
 /// The options of a hub, its connected clients and its counters, without its methods.
@@ -21,6 +23,9 @@ pub(crate) struct HubState {
     pub(crate) refused: RefusedCallCounts,
     pub(crate) call_errors: CallErrorCounts,
     pub(crate) replays: ReplayCounts,
+    pub(crate) handshakes: HandshakeCounts,
+    /// Calls of methods that the hub does not have.
+    pub(crate) unknown_methods: MethodCounts,
     /// Limits the warnings about arguments that cannot be bound.
     pub(crate) argument_warnings: LogThrottle,
     /// Limits the errors about failures of the server.
@@ -39,6 +44,8 @@ impl HubState {
             refused: RefusedCallCounts::default(),
             call_errors: CallErrorCounts::default(),
             replays: ReplayCounts::default(),
+            handshakes: HandshakeCounts::default(),
+            unknown_methods: MethodCounts::default(),
             argument_warnings: LogThrottle::new(now),
             failure_errors: LogThrottle::new(now),
             slow_client_warnings: LogThrottle::new(now),

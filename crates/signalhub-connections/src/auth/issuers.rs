@@ -18,6 +18,7 @@ use crate::auth::identity::Identity;
 use crate::auth::issuer::Issuer;
 use crate::auth::key_set::KeySet;
 use crate::auth::token::TokenError;
+use crate::auth::token_counts::TokenCounts;
 use crate::auth::verified_tokens::{TokenHash, VerifiedTokens};
 
 /// Authenticates by JSON Web Tokens of several issuers, which are found as [`BearerToken`] finds them.
@@ -41,6 +42,7 @@ pub struct Issuers {
     issuers: Vec<Issuer>,
     otherwise: Option<BearerToken>,
     verified: VerifiedTokens,
+    counts: TokenCounts,
 }
 
 /// What is read of a token before its signature is verified.
@@ -105,6 +107,17 @@ impl Issuers {
     /// # Errors
     /// With what is wrong with the token. Of the token, the error repeats at most the id of its key.
     pub fn verify(&self, token: &str) -> Result<Identity, TokenError> {
+        let verified = self.verify_uncounted(token);
+        self.counts.count(verified.as_ref().err());
+        verified
+    }
+
+    /// How many tokens were verified so far, by the outcome: `ok`, or what was wrong with them.
+    pub fn verifications(&self) -> [(&'static str, u64); TokenCounts::LABELS.len()] {
+        self.counts.read()
+    }
+
+    fn verify_uncounted(&self, token: &str) -> Result<Identity, TokenError> {
         if self.issuers.is_empty() {
             return self.verify_otherwise(token);
         }

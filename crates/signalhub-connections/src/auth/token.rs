@@ -107,6 +107,24 @@ impl TokenError {
         !self.is_genuine() && *self != Self::KeysNotLoaded
     }
 
+    /// A short name for metrics, without what the token contains.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::TooEarly => "not_valid_yet",
+            Self::Signature => "signature",
+            Self::Algorithm => "algorithm",
+            Self::UnknownIssuer => "unknown_issuer",
+            Self::NoKey { .. } => "no_key",
+            Self::KeysNotLoaded => "keys_not_loaded",
+            Self::WrongIssuerOrAudience => "wrong_issuer_or_audience",
+            Self::NoUser => "no_user",
+            Self::Claim { .. } => "claim",
+            Self::Critical => "critical_extension",
+            Self::Malformed => "malformed",
+        }
+    }
+
     /// Translates an error of [`jsonwebtoken::decode`].
     fn from_kind(kind: &ErrorKind) -> Self {
         match kind {

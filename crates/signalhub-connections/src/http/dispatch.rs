@@ -16,6 +16,7 @@ use tracing::Instrument;
 use crate::auth::bearer::bearer_token;
 use crate::auth::ticket::Ticket;
 use crate::counts::client_errors::ClientError;
+use crate::counts::negotiations::NegotiationOutcome;
 use crate::http::answers::{no_cache, text};
 use crate::http::body::Body;
 use crate::http::mounted::{Admitted, Mounted, token};
@@ -186,6 +187,7 @@ fn negotiate(mounted: &Mounted, head: &Parts, admitted: &Admitted) -> Response<B
     let body = match NegotiateVersion::choose(head.uri.query(), mounted.endpoint.minimum_version()) {
         Err(error) => {
             let response = Response::new(Body::from(negotiate::refusal(&error)));
+            mounted.registry.negotiations().count(NegotiationOutcome::Invalid);
             return json(mounted.reject(ClientError::InvalidNegotiation, error, response));
         }
         Ok(version) => {
@@ -201,8 +203,10 @@ fn negotiate(mounted: &Mounted, head: &Parts, admitted: &Admitted) -> Response<B
             let body = negotiate::answer(version, &names, reconnect, lifetime, mounted.endpoint.offered());
             let quota_key = mounted.quota_key(&admitted.identity, head);
             if let Err(error) = mounted.registry.negotiate(names, reconnect, &quota_key, admitted.ticket) {
+                mounted.registry.negotiations().count(NegotiationOutcome::Refused);
                 return mounted.refuse_attach(error, head);
             }
+            mounted.registry.negotiations().count(NegotiationOutcome::Ok);
             body
         }
     };
@@ -220,10 +224,14 @@ fn redirect(mounted: &Mounted, head: &Parts, admitted: &Admitted, version: Negot
     let (ticket, quota_key) = (Ticket::random(), mounted.quota_key(identity, head));
     Some(match mounted.registry.issue_ticket(ticket.hash(), identity, tickets.time(), &quota_key) {
         Ok(()) => {
+            mounted.registry.negotiations().count(NegotiationOutcome::Ticket);
             let lifetime = lifetime(mounted, admitted);
             json(Response::new(Body::from(negotiate::redirection(version, &url, &ticket, lifetime))))
         }
-        Err(limit) => refuse_limit(&mounted.registry, limit),
+        Err(limit) => {
+            mounted.registry.negotiations().count(NegotiationOutcome::Refused);
+            refuse_limit(&mounted.registry, limit)
+        }
     })
 }
 

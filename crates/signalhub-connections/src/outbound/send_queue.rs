@@ -460,7 +460,8 @@ impl SendQueue {
         // The tick at the end of the time is not skipped.
         let ticks = u16::try_from(time.as_millis().saturating_sub(1) / TICK.as_millis()).unwrap_or(u16::MAX);
         let queue = self.lock();
-        self.signals.skip_ticks(if queue.stalled_since.is_some() { 0 } else { ticks });
+        // What is queued is added up by the tick.
+        self.signals.skip_ticks(if queue.frames.is_empty() { ticks } else { 0 });
     }
 
     /// Writes queued frames until the queue is empty or `write` would block.

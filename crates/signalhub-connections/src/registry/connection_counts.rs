@@ -7,6 +7,8 @@ use signalhub_counters::Observed;
 use super::Registry;
 use crate::close::CloseReason;
 use crate::counts::client_errors::ClientError;
+use crate::counts::lives::ConnectionStatus;
+use crate::counts::negotiations::NegotiationOutcome;
 use crate::counts::refusals::{ApplicationLimit, LimitRefusals};
 use crate::counts::traffic::DeliveryOutcome;
 use crate::transport_kind::TransportKind;
@@ -80,6 +82,37 @@ impl ConnectionCounts {
     /// timed, and counts for all of them.
     pub fn queued_latency(&self) -> Observed {
         self.0.traffic().queued_latency()
+    }
+
+    /// The number of live connections of a transport.
+    pub fn active_by_transport(&self, kind: TransportKind) -> usize {
+        self.0.lives().active(kind)
+    }
+
+    /// How long connections of a transport were live that ended in this way.
+    pub fn durations(&self, kind: TransportKind, status: ConnectionStatus) -> Observed {
+        self.0.lives().durations(kind, status)
+    }
+
+    /// How many negotiations were answered in this way so far.
+    pub fn negotiations(&self, outcome: NegotiationOutcome) -> u64 {
+        self.0.negotiations().of(outcome)
+    }
+
+    /// The bytes that are queued for clients, within about a second.
+    pub fn queued_bytes(&self) -> usize {
+        self.0.queues().bytes()
+    }
+
+    /// The number of connections with more than a quarter of their [limit](crate::Endpoint::queue_limit) queued, within about
+    /// a second.
+    pub fn slow(&self) -> usize {
+        self.0.queues().slow()
+    }
+
+    /// How late the tick of each second came. An overloaded server has late ticks.
+    pub fn tick_lag(&self) -> Observed {
+        self.0.lag()
     }
 
     /// How many connections have ended so far for this reason.

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use super::entries::Entries;
 use crate::auth::revocation::RevocationTable;
 use crate::counts::ends::EndCounts;
+use crate::counts::lives::Lives;
 
 /// The entries of a registry, and the state that the end of a connection changes.
 #[derive(Debug, Default)]
@@ -15,6 +16,7 @@ pub(super) struct Live {
     /// Notified whenever the last live connection has ended.
     pub(super) emptied: Notify,
     pub(super) ends: EndCounts,
+    pub(super) lives: Lives,
     pub(super) revocations: Arc<RevocationTable>,
 }
 

@@ -22,6 +22,7 @@ pub(crate) struct Registration {
     pub(super) link: Link,
     pub(super) share: QuotaShare,
     pub(super) ticket: TicketState,
+    pub(super) since: Instant,
 }
 
 impl Registration {
@@ -117,7 +118,9 @@ impl Drop for Registration {
     fn drop(&mut self) {
         self.free_token();
         // A connection without a reason was dropped by its handler.
-        self.live.ends.count(self.link.send_queue().ended().unwrap_or(CloseReason::HandlerFailed));
+        let reason = self.link.send_queue().ended().unwrap_or(CloseReason::HandlerFailed);
+        self.live.ends.count(reason);
+        self.live.lives.end(self.link.kind(), reason, self.since.elapsed());
         let mut entries = self.live.lock();
         entries.active -= 1;
         entries.release(std::mem::take(&mut self.share));

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use http::StatusCode;
 use signalhub::connections::{self, ClientError, ConnectionCounts, Issuers};
 use signalhub::events::{Broker, HistoryCounts, IdempotencyCounts, LogCounts};
 use signalhub::{CallError, Hub, Replays};
+use signalhub_counters::{Histogram, Observed, REQUESTS};
+use tokio::time::Instant;
 
 use super::problem::ProblemCode;
 use crate::configuration::{Auth, ClientName};
@@ -90,7 +93,7 @@ impl Counts {
     }
 
     /// What all listeners count.
-    fn listeners(&self) -> impl Iterator<Item = &ConnectionCounts> {
+    pub(crate) fn listeners(&self) -> impl Iterator<Item = &ConnectionCounts> {
         let dialects = self.dialects.iter().map(|(_, counts)| counts);
         std::iter::once(&self.connections).chain(&self.others).chain(dialects)
     }
@@ -128,6 +131,24 @@ impl Counts {
     /// The TLS of the listeners, if they speak it.
     pub(crate) fn tls(&self) -> Option<&ListenerTls> {
         self.tls.as_deref()
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    pub(crate) fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    /// How many tokens were verified so far, by outcome.
+    pub(crate) fn authentications(&self) -> Vec<(&'static str, u64)> {
+        self.issuers.iter().flat_map(|issuers| issuers.tokens.verifications()).collect()
+    }
+
+    /// How long requests of the publish API took, in the order of [`ANSWER_CLASSES`].
+    pub(crate) fn publish_durations(&self, kind: PublishKind) -> [Observed; ANSWER_CLASSES.len()] {
+        self.publishes.durations.each[kind as usize].each_ref().map(Histogram::observed)
     }
 
     /// Counts a refusal of a route that is no part of the publish API.
@@ -267,9 +288,50 @@ pub struct PublishRefusals {
     pub failed_authentications: u64,
 }
 
-/// The running count of what the publish API refused, and of what clients with a name published.
+/// What a request of the publish API publishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PublishKind {
+    /// One notification, or what is not known to be anything else.
+    Single,
+    /// An array of notifications.
+    Batch,
+    /// One CloudEvent, or an array of them.
+    CloudEvent,
+}
+
+impl PublishKind {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Single, Self::Batch, Self::CloudEvent];
+
+    /// The name in metrics.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Batch => "batch",
+            Self::CloudEvent => "cloudevent",
+        }
+    }
+}
+
+/// The classes of status codes that answers have.
+pub(crate) const ANSWER_CLASSES: [&str; 3] = ["2xx", "4xx", "5xx"];
+
+/// How long requests took, by kind and class of the status code.
+#[derive(Debug)]
+struct PublishDurations {
+    each: [[Histogram<{ REQUESTS.len() }>; ANSWER_CLASSES.len()]; PublishKind::ALL.len()],
+}
+
+impl Default for PublishDurations {
+    fn default() -> Self {
+        Self { each: PublishKind::ALL.map(|_| ANSWER_CLASSES.map(|_| Histogram::new(&REQUESTS))) }
+    }
+}
+
+/// The running count of what the publish API refused, how long its requests took, and of what clients with a name published.
 #[derive(Debug)]
 pub(crate) struct PublishCounters {
+    durations: PublishDurations,
     refused: [AtomicU64; ProblemCode::ALL.len()],
     clients: Arc<ClientCounters>,
 }
@@ -312,7 +374,17 @@ impl ClientCounters {
 
 impl PublishCounters {
     pub(crate) fn new(clients: Arc<ClientCounters>) -> Self {
-        Self { refused: std::array::from_fn(|_| AtomicU64::new(0)), clients }
+        Self { durations: PublishDurations::default(), refused: std::array::from_fn(|_| AtomicU64::new(0)), clients }
+    }
+
+    /// Counts a request that has begun at this time and was answered with this status.
+    pub(crate) fn count_answer(&self, kind: PublishKind, status: StatusCode, begun: Instant) {
+        let class = match status.as_u16() {
+            ..400 => 0,
+            400..500 => 1,
+            _ => 2,
+        };
+        self.durations.each[kind as usize][class].observe(begun.elapsed());
     }
 
     /// Counts a refused request, or item of a batch.

@@ -30,7 +30,7 @@ use signalhub::events::{
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::counts::PublishCounters;
+use super::counts::{PublishCounters, PublishKind};
 use super::problem::{Details, Problem, ProblemCode};
 use super::request_body::{self, BodyLimits, BoxError};
 use super::response::json_response;
@@ -148,11 +148,14 @@ impl PublishApi {
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
     {
+        let (begun, mut kind) = (Instant::now(), PublishKind::Single);
         let answer = match *request.method() {
-            Method::POST => self.publish(request).await,
+            Method::POST => self.publish(request, &mut kind).await,
             _ => Err(Problem::method_not_allowed("POST")),
         };
-        answer.unwrap_or_else(|problem| self.refuse(&problem))
+        let answer = answer.unwrap_or_else(|problem| self.refuse(&problem));
+        self.refused.count_answer(kind, answer.status(), begun);
+        answer
     }
 
     /// Counts and logs a refusal, and makes it the answer to its request.
@@ -166,7 +169,7 @@ impl PublishApi {
         problem.log();
     }
 
-    async fn publish<B>(&self, request: Request<B>) -> Result<Response<Body>, Problem>
+    async fn publish<B>(&self, request: Request<B>, kind: &mut PublishKind) -> Result<Response<Body>, Problem>
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
     {
@@ -178,7 +181,7 @@ impl PublishApi {
         let publisher = self.authorizer.identify(&head).await?;
         let (span, mut traced) = (publisher.span(), self.traces.request(&head, caller));
         trace::record(traced.context().filter(|_| caller.is_none()));
-        let published = self.publish_as(&publisher, &head, body, &mut traced).instrument(span.clone()).await;
+        let published = self.publish_as(&publisher, &head, body, (&mut traced, kind)).instrument(span.clone()).await;
         let response = published.unwrap_or_else(|problem| span.in_scope(|| self.refuse(&problem)));
         traced.end(response.status());
         Ok(response)
@@ -193,7 +196,8 @@ impl PublishApi {
         trace::record(caller);
         self.check_phase()?;
         let mut traced = self.traces.request(head, caller);
-        let published = self.publish_as(&Publisher::system(), head, body, &mut traced).await;
+        let published =
+            self.publish_as(&Publisher::system(), head, body, (&mut traced, &mut PublishKind::Single)).await;
         traced.end(published.as_ref().map_or_else(|problem| problem.code.status(), Response::status));
         published
     }
@@ -203,7 +207,7 @@ impl PublishApi {
         publisher: &Publisher,
         head: &Parts,
         body: B,
-        traced: &mut RequestSpan,
+        (traced, kind): (&mut RequestSpan, &mut PublishKind),
     ) -> Result<Response<Body>, Problem>
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
@@ -217,6 +221,9 @@ impl PublishApi {
                 return Err(problem);
             }
         };
+        if asked.media != MediaType::Json {
+            *kind = PublishKind::CloudEvent;
+        }
         let body = request_body::read(headers, body, self.body).await?;
         match Content::read(asked.media, &body, self.maximum_batch_size)? {
             Content::One(value) => {
@@ -230,6 +237,9 @@ impl PublishApi {
                 Ok(response)
             }
             Content::Many(values) => {
+                if asked.media == MediaType::Json {
+                    *kind = PublishKind::Batch;
+                }
                 // One was taken before the body was read.
                 self.allowances.take(&publisher.who, rate, values.len().saturating_sub(1), Instant::now())?;
                 traced.name_batch(values.len());

@@ -33,6 +33,7 @@ mod issuers;
 mod lifecycle;
 mod limits;
 mod log;
+mod metrics;
 mod printfactory;
 mod program;
 mod publish_api;

@@ -11,6 +11,7 @@ use super::binding::Bindings;
 use super::call::{Call, RawArguments};
 use super::handler::{BoundCall, CallResult, Handler, RunPlain, Signature, StreamHandler};
 use super::hub_filter::HubFilters;
+use crate::method_counts::MethodCounts;
 
 type Bind = Box<dyn Fn(&Arguments<'_>, &mut Bindings<'_>) -> Result<BoundCall, BindError> + Send + Sync>;
 
@@ -22,6 +23,7 @@ pub(crate) struct Method {
     usage: Option<&'static str>,
     purpose: Purpose,
     bind: Bind,
+    counts: Arc<MethodCounts>,
 }
 
 /// What a method is for.
@@ -64,7 +66,15 @@ impl Method {
     where
         B: Fn(&Arguments<'_>, &mut Bindings<'_>) -> Result<BoundCall, BindError> + Send + Sync + 'static,
     {
-        Self { name: name.into(), signature, policy, usage: None, purpose: Purpose::Any, bind: Box::new(bind) }
+        Self {
+            name: name.into(),
+            signature,
+            policy,
+            usage: None,
+            purpose: Purpose::Any,
+            bind: Box::new(bind),
+            counts: Arc::default(),
+        }
     }
 
     /// Sets what the method expects, which clients read when their arguments do not fit.
@@ -88,6 +98,10 @@ impl Method {
             Ok(filters.clone().around_call(bound, arguments))
         };
         Self { bind: Box::new(bind), ..self }
+    }
+
+    pub(crate) fn counts(&self) -> &Arc<MethodCounts> {
+        &self.counts
     }
 
     pub(crate) fn purpose(&self) -> Purpose {
@@ -176,6 +190,14 @@ impl MethodTable {
             by_name.insert(Arc::clone(&method.name), method);
         }
         Self { by_name }
+    }
+
+    /// All methods, by name.
+    pub(crate) fn all(&self) -> Vec<&Method> {
+        let registered = self.by_name.iter().filter(|(name, method)| **name == method.name);
+        let mut methods: Vec<&Method> = registered.map(|(_, method)| &**method).collect();
+        methods.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        methods
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Arc<Method>> {

@@ -25,6 +25,16 @@ pub(super) enum CallDone {
     Unserialisable(Box<Failure>),
 }
 
+impl CallDone {
+    /// Whether the call ended without an error.
+    pub(super) fn outcome(&self) -> Result<(), ()> {
+        match self {
+            Self::Answered | Self::Resumed | Self::Connected => Ok(()),
+            Self::Failed(_) | Self::Refused(_) | Self::Unserialisable(_) => Err(()),
+        }
+    }
+}
+
 /// Why a call failed, for the log and the counters.
 pub(super) struct Failure {
     pub(super) method: Arc<str>,

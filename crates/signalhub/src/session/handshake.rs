@@ -5,6 +5,7 @@ use signalhub_protocol::{HandshakeRequest, HandshakeResponse, Protocol};
 
 use crate::clients::client::message_kind;
 use crate::error::HubError;
+use crate::handshake_counts::HandshakeOutcome;
 use crate::options::HubOptions;
 
 /// The error when the handshake is not complete in time, or is too long.
@@ -52,6 +53,15 @@ pub(super) async fn shake_hands(options: &HubOptions, connection: &mut Connectio
             answer(connection, MessageKind::Text, Some(CANCELED));
             Err(Unfinished { reason: CloseReason::HandshakeTimeout, detail: None })
         }
+    }
+}
+
+/// How a handshake ended that failed for this reason.
+pub(super) fn outcome(reason: CloseReason) -> HandshakeOutcome {
+    match reason {
+        CloseReason::HandshakeRefused => HandshakeOutcome::Refused,
+        CloseReason::HandshakeTimeout => HandshakeOutcome::TimedOut,
+        _ => HandshakeOutcome::Ended,
     }
 }
 

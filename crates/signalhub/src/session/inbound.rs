@@ -138,6 +138,7 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
         let target = &invocation.target;
         let error =
             format!("Failed to invoke '{target}' due to an error on the server. HubException: Method does not exist.");
+        calls.state().unknown_methods.count_error();
         calls.note(CallError::UnknownMethod, target, "the hub has no such method");
         return Action::Answer { id, error };
     };
@@ -146,6 +147,7 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
         false => Arc::clone(method.name()),
     };
     if !calls.allows_call() {
+        method.counts().count_refused();
         tracing::debug!(reason = "invocation_rate", method = &*target, "a call was refused");
         let error = format!("Failed to invoke '{target}' due to an error on the server. HubException: Too many calls.");
         return Action::Answer { id, error };
@@ -164,6 +166,7 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
     });
     match bound {
         Err(error) => {
+            method.counts().count_error();
             let base = format!("Failed to invoke '{target}' due to an error on the server.");
             Action::Answer { id, error: error.text_for_client(&base, options.error_details) }
         }

@@ -30,6 +30,7 @@ use crate::counters::CallError;
 use crate::definition::HubDefinition;
 use crate::error::HubError;
 use crate::flag::Flag;
+use crate::method_counts::MethodCounts;
 use crate::panics;
 use crate::state::HubState;
 
@@ -173,7 +174,7 @@ impl RunningCalls {
             }
         };
         let streams = OwnStreams { call: self.next_number(), uploads: Vec::new(), cancel: None };
-        self.run(CallKind::Invocation, streams, done)
+        self.run(CallKind::Invocation, streams, None, done)
     }
 
     /// Starts a call, or answers it with an error. Returns `None` while the call runs.
@@ -184,6 +185,7 @@ impl RunningCalls {
         connection: &Connection,
     ) -> Option<CallDone> {
         if let Err(error) = self.admit(&pending) {
+            pending.method.counts().count_refused();
             answers::complete_with_error(&self.client, &pending.id, error);
             return Some(CallDone::Answered);
         }
@@ -192,6 +194,7 @@ impl RunningCalls {
         self.uploads.open((number, method.name()), &stream_ids, uploads);
         let mut streams = OwnStreams { call: number, uploads: stream_ids, cancel: None };
         let details = self.state.options.error_details;
+        let counts = Some(Arc::clone(method.counts()));
         match (bound, id) {
             (BoundCall::Plain(begin), id) => {
                 let wants_result = if id.is_some() { WantsResult::Yes } else { WantsResult::No };
@@ -203,7 +206,7 @@ impl RunningCalls {
                 };
                 let call = catch_panic(begin(call));
                 let client = Arc::clone(&self.client);
-                self.run(kind, streams, async move {
+                self.run(kind, streams, counts, async move {
                     let result = call.await;
                     client.outbound().ready().await;
                     if let Some(slot) = slot {
@@ -222,7 +225,7 @@ impl RunningCalls {
                     call.with_wants_result(WantsResult::Yes).with_cancelled(Arc::clone(&cancelled)).with_trace(trace);
                 let client = Arc::clone(&self.client);
                 let streaming = Streaming { client, id, target, details, cancelled, on_cancel };
-                self.run(kind, streams, streaming.run(begin(call)))
+                self.run(kind, streams, counts, streaming.run(begin(call)))
             }
             (BoundCall::Stream(_), None) => None,
         }
@@ -297,10 +300,15 @@ impl RunningCalls {
         &mut self,
         kind: CallKind,
         streams: OwnStreams,
+        counts: Option<Arc<MethodCounts>>,
         call: impl Future<Output = CallDone> + Send + 'static,
     ) -> Option<CallDone> {
         let mut future: BoxFuture<_> = Box::pin(async move {
+            let begun = Instant::now();
             let done = call.await;
+            if let Some(counts) = counts {
+                counts.count_ended(begun, done.outcome());
+            }
             (streams, done)
         });
         match (&mut future).now_or_never() {
