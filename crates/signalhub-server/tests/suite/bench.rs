@@ -76,6 +76,24 @@ async fn groups_get_their_own_events_and_slow_connections_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_with_tls_is_loaded_if_its_certificate_is_trusted() {
+    let files = Files::new();
+    files.renew();
+    let settings = files.settings("[limits]\nsockets_per_address = \"unlimited\"");
+    let mut node = Running::start(configuration(&settings)).await;
+    node.url = node.url.replace("http://", "https://");
+    for transport in ["websockets", "sse", "long-polling"] {
+        let (code, report, errors) =
+            run(&mut bench(&node, &["--transport", transport, "--ca", &files.path("chain.pem")])).await;
+        assert_eq!(code, Some(0), "{transport}: {report}{errors}");
+    }
+    let (code, _, errors) = run(&mut bench(&node, &[])).await;
+    assert_eq!(code, Some(2), "{errors}");
+    assert!(errors.contains("--ca FILE names the certificate of its authority"), "{errors}");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn figures_are_written_as_json_and_a_missed_expectation_fails() {
     let (node, file) = (node().await, path("bench-json"));
     let mut command = bench(&node, &["--expect", "p50<1us"]);
