@@ -26,7 +26,7 @@ pub use self::history::HistoryError;
 use self::history::OpenHistory;
 use self::listeners::{internal, public, publishers};
 use crate::configuration::{self as settings, Configuration, DefaultGrants, Events, TicketClients};
-use crate::http_api::admin::{AdminApi, AdminLimits, Clock, Listed, Operated};
+use crate::http_api::admin::{AdminApi, AdminLimits, Clock, LatestSums, Listed, Operated, Samples};
 use crate::http_api::console::Console;
 use crate::http_api::counts::{Counts, IssuerCounts};
 use crate::http_api::metrics::ProcessMetrics;
@@ -123,6 +123,8 @@ impl Node {
             mis_keys,
             connections: listed.clone(),
             limits: AdminLimits::default(),
+            samples: Samples::default(),
+            sums: LatestSums::default(),
             clock: Clock::start(),
         };
         let console = Console::new(configuration, tls.as_deref(), address);

@@ -8,6 +8,7 @@ mod config;
 mod connections;
 mod mis_keys;
 mod operated;
+mod overview;
 mod parameters;
 mod process;
 mod publish;
@@ -29,6 +30,7 @@ use signalhub::connections::{Body, GuessLimit, RequestBody};
 use self::access::{Access, Right};
 use self::call::Call;
 pub(crate) use self::operated::{AdminLimits, Clock, Listed, Operated};
+pub(crate) use self::overview::{LatestSums, Samples};
 use self::routes::Found;
 use super::not_found;
 use super::problem::Problem;
@@ -52,6 +54,8 @@ pub(crate) struct AdminApi {
 impl AdminApi {
     /// Makes the API for the internal listener at this address.
     pub(crate) fn new(operated: Operated, guesses: Option<GuessLimit>, address: IpAddr) -> Self {
+        let operated = Arc::new(operated);
+        overview::start(&operated);
         Self {
             access: Access::new(&operated.configuration, guesses, address),
             body: BodyLimits {
@@ -60,7 +64,7 @@ impl AdminApi {
                 time: operated.configuration.limits.body_timeout,
                 time_of: "limits.body_timeout",
             },
-            operated: Arc::new(operated),
+            operated,
         }
     }
 

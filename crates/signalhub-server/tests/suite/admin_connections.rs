@@ -297,3 +297,44 @@ async fn a_connection_without_a_transport_or_whose_id_is_its_token_opens_nothing
     assert_eq!(call(&node, "DELETE", &format!("connections/{old}"), "").await.verdict(), "404 unknown_connection");
     node.stop().await;
 }
+
+#[tokio::test]
+async fn the_overview_shows_the_node_in_numbers() {
+    let node = start("").await;
+    let empty = call(&node, "GET", "overview", "").await.body;
+    assert_eq!((&empty["connections"]["active"], &empty["phase"]), (&json!(0), &json!("serving")));
+    assert_eq!((&empty["latency"]["10s"]["p99"], &empty["rates"]["60s"]["published"]), (&Value::Null, &json!(0.0)));
+    let ann = connect(&node, "ann", "acme").await;
+    subscribe(&ann, EVENT, "tickets").await;
+    let payload = json!({"u": {"u": "9", "d": "d", "f": null}, "n": "tickets", "a": 2, "i": {"i": "1", "n": "tickets", "v": 1}, "r": []});
+    assert_eq!(node.publish(&json!({"e": EVENT, "p": payload, "org": "acme"}).to_string()).await.status, 202);
+    ann.next_invocation().await.unwrap();
+    // What is summed over all connections is at most a second old.
+    let counted = async {
+        loop {
+            let overview = call(&node, "GET", "overview", "").await.body;
+            if overview["connections"]["by_protocol"] == json!({"json": 1})
+                && overview["rates"]["10s"]["published"] != 0.0
+            {
+                break overview;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let overview = tokio::time::timeout(Duration::from_secs(20), counted).await.unwrap();
+    let connections = &overview["connections"];
+    let by_transport = json!({"long_polling": 0, "server_sent_events": 0, "web_sockets": 1});
+    assert_eq!((&connections["active"], &connections["by_transport"]), (&json!(1), &by_transport));
+    assert_eq!((&overview["published_total"], &overview["matched_total"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&overview["subscriptions"], &overview["queued_bytes"], &overview["slow"]),
+        (&json!(3), &json!(0), &json!(0))
+    );
+    assert!(overview["latency"]["60s"]["max"].as_f64().unwrap() > 0.0, "{overview}");
+    assert!(overview["rates"]["10s"]["connects"].as_f64().unwrap() >= 0.0);
+    assert_eq!(overview["refusals"]["connections"], 0);
+    assert_eq!(overview["version"], env!("CARGO_PKG_VERSION"));
+    #[cfg(target_os = "linux")]
+    assert!(overview["memory"].as_u64() > Some(1 << 20) && overview["fds"]["open"].as_u64() > Some(3), "{overview}");
+    node.stop().await;
+}

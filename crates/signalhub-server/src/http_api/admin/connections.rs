@@ -20,10 +20,11 @@ use crate::http_api::problem::{Problem, ProblemCode};
 use crate::http_api::response::json_response;
 pub(super) use disconnect::disconnect;
 use query::{Cursor, Query, Sort};
+pub(super) use row::protocol;
 use row::{Details, Row};
 
 /// How many connections are looked at before other work gets its turn.
-const SLICE: usize = 256;
+pub(super) const SLICE: usize = 256;
 
 /// The longest reason that a client is told, in characters.
 const LONGEST_REASON: usize = 256;
@@ -134,7 +135,7 @@ fn is_wanted(operated: &Operated, dialect: Option<&str>, connection: &LiveConnec
 }
 
 /// Tells whether more than a quarter of the limit is queued.
-fn is_slow(traffic: &ConnectionTraffic) -> bool {
+pub(super) fn is_slow(traffic: &ConnectionTraffic) -> bool {
     traffic.queued_bytes > traffic.queue_limit / 4
 }
 

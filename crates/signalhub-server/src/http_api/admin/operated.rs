@@ -12,6 +12,7 @@ use time::format_description::well_known::Rfc3339;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
+use super::overview::{LatestSums, Samples};
 use crate::configuration::Configuration;
 use crate::http_api::counts::Counts;
 use crate::http_api::problem::{Problem, ProblemCode};
@@ -42,6 +43,8 @@ pub(crate) struct Operated {
     /// The connections of the listeners for clients.
     pub(crate) connections: Vec<Listed>,
     pub(crate) limits: AdminLimits,
+    pub(crate) samples: Samples,
+    pub(crate) sums: LatestSums,
     pub(crate) clock: Clock,
 }
 
@@ -91,7 +94,6 @@ impl Clock {
     }
 
     /// Seconds since the start.
-    #[allow(dead_code, reason = "the overview follows")]
     pub(super) fn seconds(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
     }

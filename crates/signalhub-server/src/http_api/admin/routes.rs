@@ -8,7 +8,9 @@ use signalhub::connections::BoxFuture;
 use super::access::Right::{self, Acting, Reading};
 use super::call::{Answer, Call};
 use super::operated::Operated;
-use super::{config, connections, mis_keys, process, publish, recent_events, revocations, subscriptions, tail, tokens};
+use super::{
+    config, connections, mis_keys, overview, process, publish, recent_events, revocations, subscriptions, tail, tokens,
+};
 
 /// One method of one path.
 pub(super) struct Route {
@@ -34,6 +36,7 @@ macro_rules! routes {
 }
 
 routes! {
+    GET "overview" needs Reading: overview::show;
     GET "connections" needs Reading: connections::list;
     GET "connections/{id}" needs Reading: connections::show;
     DELETE "connections/{id}" needs Acting: connections::remove;

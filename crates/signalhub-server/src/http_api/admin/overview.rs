@@ -1,0 +1,154 @@
+//! `GET /admin/api/v1/overview`: the state of the node in numbers, with rates of the last 10 and 60 seconds.
+
+mod process;
+mod samples;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use signalhub::connections::{ConnectionSelection, TransportKind};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use self::process::Descriptors;
+pub(crate) use self::samples::Samples;
+pub(super) use self::samples::start;
+use self::samples::{Latency, Rates, Reading};
+use super::call::{Answer, Call};
+use super::connections::{SLICE, is_slow};
+use super::operated::{Listed, Operated, rfc3339};
+use crate::http_api::response::json_response;
+use crate::lifecycle::Phase;
+
+/// For how long what was summed over all connections is shown again.
+const SUMS_AGE: Duration = Duration::from_secs(1);
+
+#[derive(Serialize)]
+struct Overview {
+    node: String,
+    version: &'static str,
+    uptime_seconds: f64,
+    phase: &'static str,
+    connections: Connections,
+    subscriptions: usize,
+    published_total: u64,
+    matched_total: u64,
+    rates: Windows<Rates>,
+    /// Seconds from an accepted publish to the socket.
+    latency: Windows<Latency>,
+    queued_bytes: usize,
+    /// Connections with more than a quarter of their limit queued.
+    slow: usize,
+    refusals: BTreeMap<&'static str, u64>,
+    /// Resident bytes; `None` where the system does not tell.
+    memory: Option<u64>,
+    fds: Option<Descriptors>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate_expires: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Connections {
+    active: usize,
+    suspended: usize,
+    waiting: usize,
+    by_transport: BTreeMap<&'static str, usize>,
+    by_protocol: BTreeMap<&'static str, usize>,
+}
+
+/// The same over two lengths of time.
+#[derive(Serialize)]
+struct Windows<T> {
+    #[serde(rename = "10s")]
+    ten_seconds: T,
+    #[serde(rename = "60s")]
+    minute: T,
+}
+
+/// What is summed over all connections.
+#[derive(Clone, Debug, Default)]
+struct Sums {
+    queued_bytes: usize,
+    slow: usize,
+    by_transport: BTreeMap<&'static str, usize>,
+    by_protocol: BTreeMap<&'static str, usize>,
+}
+
+/// The latest sums, which one request makes at a time.
+#[derive(Debug, Default)]
+pub(crate) struct LatestSums(Mutex<Option<(Instant, Sums)>>);
+
+/// Shows the state of the node.
+pub(super) async fn show(operated: Arc<Operated>, _: Call) -> Answer {
+    let sums = latest_sums(&operated).await;
+    let counts = &operated.counts;
+    let listeners = || std::iter::once(counts.connections()).chain(counts.dialects().iter().map(|(_, counts)| counts));
+    let reading = Reading::of(&operated);
+    let [ten_seconds, minute] = operated.samples.windows(&reading);
+    Ok(json_response(&Overview {
+        node: operated.broker.node().to_owned(),
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_seconds: operated.clock.seconds(),
+        phase: match operated.lifecycle.phase() {
+            Phase::Serving => "serving",
+            Phase::Leaving => "leaving",
+            Phase::Draining => "draining",
+        },
+        connections: Connections {
+            active: listeners().map(|counts| counts.active()).sum(),
+            suspended: listeners().map(|counts| counts.suspended()).sum(),
+            waiting: listeners().map(|counts| counts.waiting()).sum(),
+            by_transport: sums.by_transport,
+            by_protocol: sums.by_protocol,
+        },
+        subscriptions: counts.subscriptions(),
+        published_total: counts.published(),
+        matched_total: counts.matched(),
+        rates: Windows { ten_seconds: ten_seconds.0, minute: minute.0 },
+        latency: Windows { ten_seconds: ten_seconds.1, minute: minute.1 },
+        queued_bytes: sums.queued_bytes,
+        slow: sums.slow,
+        refusals: counts.refusals().named().into_iter().collect(),
+        memory: process::resident_bytes(),
+        fds: process::descriptors(),
+        certificate_expires: counts.tls().map(|tls| {
+            let seconds = u64::try_from(tls.not_after()).unwrap_or_default();
+            rfc3339(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+        }),
+    }))
+}
+
+async fn latest_sums(operated: &Operated) -> Sums {
+    let mut latest = operated.sums.0.lock().await;
+    if let Some((at, sums)) = &*latest
+        && at.elapsed() < SUMS_AGE
+    {
+        return sums.clone();
+    }
+    let sums = sums(operated).await;
+    *latest = Some((Instant::now(), sums.clone()));
+    sums
+}
+
+/// Sums over all connections, in slices.
+async fn sums(operated: &Operated) -> Sums {
+    let mut sums = Sums::default();
+    sums.by_transport.extend(TransportKind::ALL.map(|kind| (kind.label(), 0)));
+    for Listed { dialect, connections } in &operated.connections {
+        for slice in connections.list(&ConnectionSelection::default()).chunks(SLICE) {
+            for connection in slice {
+                *sums.by_transport.entry(connection.transport().label()).or_default() += 1;
+                if let Some(protocol) = super::connections::protocol(operated, *dialect, connection) {
+                    *sums.by_protocol.entry(protocol).or_default() += 1;
+                }
+                let Some(traffic) = connection.traffic() else { continue };
+                sums.queued_bytes += traffic.queued_bytes;
+                sums.slow += usize::from(is_slow(&traffic));
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    sums
+}
