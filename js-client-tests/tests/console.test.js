@@ -27,8 +27,8 @@ describe("the console", { skip: missing }, () => {
   const text = (page, id) => page.textContent(`#${id}`);
   const verdict = (page, expected) => page.waitForFunction((expected) => document.getElementById("verdict-title").textContent === expected, expected);
   const rows = (page) => page.locator("#connections-rows tr");
-  /** Only the overview and the configuration are not the server's own. */
-  const quiet = (_, path) => ({ overview: [200, overview()], config: [200, { value: [] }] })[path];
+  /** Only the overview is not the server's own. */
+  const quiet = (_, path) => (path === "overview" ? [200, overview()] : undefined);
   const tilesOf = (page) => page.locator("#tiles dd:not(.more)").allTextContents();
   /** Opens the tail, which ends after its events. */
   const withTail = async (page) => {
@@ -261,6 +261,30 @@ describe("the console", { skip: missing }, () => {
   };
   const tailed = (page) => page.locator("#tail summary > .name").count();
   const tailIs = (page, state) => page.waitForFunction((state) => document.getElementById("tail-state").textContent === state, state);
+
+  it("shows the connections that the API lists, and ends one with its confirmation", async () => {
+    const ann = await listener("table", { sub: "table <ann>", org: "acme" });
+    await listener("table", { sub: "bob" });
+    const page = await open({ hash: "#connections", answers: quiet });
+    await page.fill("#connections-filter [name=user]", "table <ann>");
+    const answered = page.waitForResponse((response) => response.url().includes("user=table"));
+    await page.click("#connections-filter button");
+    const { value } = await (await answered).json();
+    assert.deepEqual(value.map(({ id, user }) => [id, user]), [[ann.connection.connectionId, "table <ann>"]]);
+    await page.waitForFunction(() => document.querySelectorAll("#connections-rows tr").length === 1);
+    const cells = await rows(page).locator("td").allTextContents();
+    assert.deepEqual([cells[0], cells[1], cells[2], cells[5], cells[8], cells[9], cells[10]], ["table <ann>", "acme", "0 B", "1", "WebSockets", "JSON", value[0].address]);
+    await rows(page).locator("button").click();
+    await page.click("text=Disconnect …");
+    await page.check("text=Not to reconnect");
+    await page.fill("dialog [name=reason]", "a test");
+    assert.match(await page.textContent("dialog .scroll"), /^portos\.resources\.changedtable/);
+    const closed = new Promise((resolve) => ann.connection.onclose(resolve));
+    await page.click("dialog .confirm button[type=submit]");
+    assert.match(String(await closed), /a test/);
+    await page.waitForFunction(() => document.getElementById("connections-notice").textContent === "table <ann> was told to disconnect.");
+    assert.deepEqual(page.wrong, []);
+  });
 
   it("publishes what was tried, shows the receipt, and its official client receives it", async () => {
     const page = await open({ hash: "#try", answers: quiet });

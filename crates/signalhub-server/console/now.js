@@ -48,7 +48,8 @@ export class Now {
   }
 
   /** Shows an overview. */
-  show(overview) {
+  show(answer) {
+    const overview = complete(answer);
     this.#answered = Date.now();
     this.#panel.classList.remove("stale");
     this.#show(judge(overview, this.#refusedLately(overview)));
@@ -103,6 +104,15 @@ export class Now {
   }
 }
 
+/** An overview in which every part is there; numbers that the server does not know stay absent, and are shown as a dash. */
+function complete({ connections, rates, latency, refusals, fds, ...others }) {
+  const windows = (given) => ({ "10s": given?.["10s"] ?? {}, "60s": given?.["60s"] ?? {} });
+  return {
+    ...others, rates: windows(rates), latency: windows(latency), refusals: refusals ?? {}, fds: fds ?? {},
+    connections: { ...connections, by_transport: connections?.by_transport ?? {}, by_protocol: connections?.by_protocol ?? {} },
+  };
+}
+
 function manual(section) {
   const href = `/console/operations.md#:~:text=${encodeURIComponent(`## ${section}`).replaceAll("-", "%2D")}`;
   return el("a", { href, target: "_blank", rel: "noopener" }, "What to do");
@@ -120,7 +130,7 @@ function showShares(place, parts) {
 function showProcess(place, { memory, fds, certificate_expires, uptime_seconds, phase }) {
   const fact = (title, value) => [el("dt", {}, title), el("dd", {}, value)];
   const certificate = certificate_expires && fact("Certificate", `${count(Math.floor((Date.parse(certificate_expires) - Date.now()) / 86400e3))} days left`);
-  const facts = [fact("Phase", words(phase)), fact("Up", duration(uptime_seconds)), fact("Memory", bytes(memory)), fact("Open files", `${count(fds.open)} of ${count(fds.limit)}`), certificate];
+  const facts = [fact("Phase", words(phase)), fact("Up", duration(uptime_seconds)), fact("Memory", bytes(memory)), fact("Open files", fds.limit ? `${count(fds.open)} of ${count(fds.limit)}` : count(fds.open)), certificate];
   fill(place, ...facts.filter(Boolean).flat());
 }
 

@@ -30,6 +30,7 @@ pub struct Development {
     key: ApiKey,
     token: String,
     admin_token: SigningSecret,
+    has_console: bool,
 }
 
 /// Tells why development mode was not entered.
@@ -89,7 +90,7 @@ impl Development {
             publish: Vec::new(),
         };
         let token = token::sign(&configuration.auth, &content)?;
-        Ok(Some(Self { key, token, admin_token }))
+        Ok(Some(Self { key, token, admin_token, has_console: configuration.admin.console }))
     }
 
     /// Writes how to reach the hub, the publish API and the internal listener, with lines that work as pasted; `program` is how
@@ -122,6 +123,9 @@ impl Development {
         if let Some(internal) = internal {
             writeln!(out, "Admin    {}", self.admin_token.reveal())?;
             writeln!(out, "         (the token of {}/admin/api/v1)", internal.url)?;
+            if self.has_console {
+                writeln!(out, "Console  {}/", internal.url)?;
+            }
         }
         writeln!(out)?;
         writeln!(out, "Listen, in another terminal:\n")?;
