@@ -1,6 +1,6 @@
 //! A load generator for SignalR servers.
 //!
-//! [`run`] opens connections to a hub, sends events on a fixed schedule, and proves what came of them: how many deliveries were lost,
+//! [`run()`] opens connections to a hub, sends events on a fixed schedule, and proves what came of them: how many deliveries were lost,
 //! doubled, out of order or late, and how long they took. The server needs only to pass a text on, by a hub method or by a publish
 //! API; the text identifies the event, so that nothing else of the server has to be known.
 //!
