@@ -30,7 +30,7 @@ pub struct AttachedClient {
 pub(crate) async fn find(shards: &Shards, most: usize, wanted: impl Fn(&ClientName) -> bool) -> Vec<AttachedClient> {
     let mut found: Vec<AttachedClient> = Vec::new();
     // A subscriber is in the index of each shard that it has subscriptions in.
-    let mut places: HashMap<*const (), usize> = HashMap::new();
+    let mut places: HashMap<usize, usize> = HashMap::new();
     let mut kept: Vec<Arc<AttachedSubscriber>> = Vec::new();
     for shard in 0..shards.count() {
         let mut from = 0;
@@ -42,7 +42,7 @@ pub(crate) async fn find(shards: &Shards, most: usize, wanted: impl Fn(&ClientNa
                 // No foreign code runs while an index is locked.
                 let Some(client) = attached.client().filter(|client| wanted(client)) else { continue };
                 let Some((scope, filters)) = shards.lock(shard).describe(id, &attached) else { continue };
-                let address = Arc::as_ptr(&attached).cast::<()>();
+                let address = Arc::as_ptr(&attached).cast::<()>().addr();
                 match places.get(&address) {
                     Some(place) => found[*place].filters.extend(filters),
                     None if found.len() < most => {

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::error::CommandError;
 use crate::commands::sources::Sources;
-use crate::commands::{bench, config, history, key, listen, miskey, publish, serve, token, top};
+use crate::commands::{bench, config, explain, history, key, listen, miskey, publish, serve, token, top};
 use crate::log;
 
 /// A hub for the official SignalR clients, with a publish API.
@@ -46,12 +46,14 @@ enum Command {
     Listen(listen::Arguments),
     /// Loads a SignalR server with events, measures how long they take, and proves that each arrived once and in order
     Bench(Box<bench::Arguments>),
+    /// Tells why a client gets an event, or does not: exits with 0 if it is delivered, with 1 if it is not
+    Explain(explain::Arguments),
     /// Shows a node and its connections in the terminal, again and again
     Top(top::Arguments),
 }
 
-/// Runs the program. It exits with 0 when all went well, 1 when the answer is no, and 2 on wrong usage or when a
-/// measurement was not possible.
+/// Runs the program. It exits with 0 when all went well, 1 when the answer is no, and 2 on wrong usage or when there
+/// is no answer.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let command_line = match CommandLine::try_parse_from(arguments) {
         Ok(command_line) => command_line,
@@ -73,12 +75,13 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Publish(arguments)) => publish::run(&sources, arguments).await,
         Some(Command::Listen(arguments)) => listen::run(&arguments).await,
         Some(Command::Bench(arguments)) => bench::run(&sources, &arguments).await,
+        Some(Command::Explain(arguments)) => explain::run(&sources, arguments).await,
         Some(Command::Top(arguments)) => top::run(&sources, arguments).await,
     };
     let (error, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,
         Err(error @ CommandError::No(_)) => (error, 1),
-        Err(error @ (CommandError::Usage(_) | CommandError::NotMeasured(_))) => (error, 2),
+        Err(error @ (CommandError::Usage(_) | CommandError::NoAnswer(_))) => (error, 2),
     };
     log::write_with_timeout(io::stderr(), format!("signalhub: {}\n", log::escaped_lines(&error.to_string())));
     ExitCode::from(code)

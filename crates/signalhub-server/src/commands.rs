@@ -6,6 +6,7 @@ pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod credentials;
 pub(crate) mod error;
+pub(crate) mod explain;
 pub(crate) mod history;
 pub(crate) mod key;
 pub(crate) mod listen;

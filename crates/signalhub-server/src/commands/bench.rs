@@ -29,8 +29,7 @@ pub(crate) async fn run(sources: &Sources, arguments: &Arguments) -> Result<(), 
     let plan = arguments.plan(sources)?;
     // A file that cannot be written is told before the run, not after it.
     let json = arguments.json.as_deref().map(File::create).transpose();
-    let json =
-        json.map_err(|error| CommandError::NotMeasured(format!("--json: the file cannot be written: {error}")))?;
+    let json = json.map_err(|error| CommandError::NoAnswer(format!("--json: the file cannot be written: {error}")))?;
     let connections = plan.connections.get();
     if let Some(limit) = raise_file_descriptor_limit()
         && limit < connections as usize + OTHER_DESCRIPTORS
@@ -46,7 +45,7 @@ pub(crate) async fn run(sources: &Sources, arguments: &Arguments) -> Result<(), 
     let _ = watching.await;
     let report = report.map_err(|error| match error {
         LoadError::Plan(_) => CommandError::Usage(error.to_string()),
-        error => CommandError::NotMeasured(format!("{error}{}", hint(&error))),
+        error => CommandError::NoAnswer(format!("{error}{}", hint(&error))),
     })?;
     let mut out = io::stdout();
     write!(out, "{report}").and_then(|()| out.flush()).map_err(not_measured)?;
@@ -57,7 +56,7 @@ pub(crate) async fn run(sources: &Sources, arguments: &Arguments) -> Result<(), 
 }
 
 fn not_measured(error: impl std::fmt::Display) -> CommandError {
-    CommandError::NotMeasured(error.to_string())
+    CommandError::NoAnswer(error.to_string())
 }
 
 fn write_json(report: &Report, file: File) -> io::Result<()> {

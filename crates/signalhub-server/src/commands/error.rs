@@ -11,9 +11,9 @@ pub(crate) enum CommandError {
     /// The command was refused or could not be carried out: exit code 1.
     #[error("{0}")]
     No(String),
-    /// A measurement could not be made, so that there is no answer: exit code 2.
+    /// A question could not be asked, or a measurement not made, so that there is no answer: exit code 2.
     #[error("{0}")]
-    NotMeasured(String),
+    NoAnswer(String),
 }
 
 impl CommandError {

@@ -6,6 +6,7 @@ mod access;
 mod call;
 mod config;
 mod connections;
+mod explain;
 mod mis_keys;
 mod operated;
 mod overview;

@@ -23,6 +23,7 @@ mod descriptors;
 mod dialects;
 mod docs;
 mod end_to_end;
+mod explain;
 mod fetched_keys;
 mod guesses;
 mod hangups;

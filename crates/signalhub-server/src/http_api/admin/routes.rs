@@ -9,7 +9,8 @@ use super::access::Right::{self, Acting, Reading};
 use super::call::{Answer, Call};
 use super::operated::Operated;
 use super::{
-    config, connections, mis_keys, overview, process, publish, recent_events, revocations, subscriptions, tail, tokens,
+    config, connections, explain, mis_keys, overview, process, publish, recent_events, revocations, subscriptions,
+    tail, tokens,
 };
 
 /// One method of one path.
@@ -47,6 +48,7 @@ routes! {
     GET "events/recent" needs Reading: recent_events::recent;
     GET "events/tail" needs Reading: tail::tail;
     GET "subscriptions" needs Reading: subscriptions::list;
+    POST "explain" needs Acting: explain::explain;
     POST "publish" needs Acting: publish::publish;
     POST "tokens" needs Acting: tokens::sign;
     POST "revocations" needs Acting: revocations::revoke;

@@ -1,0 +1,153 @@
+//! `signalhub explain`.
+
+use std::io::{self, Write};
+
+use clap::{ArgGroup, Args};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::commands::admin_client::AdminArguments;
+use crate::commands::error::CommandError;
+use crate::commands::sources::Sources;
+use crate::log::escaped_lines;
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("client").required(true).args(["user", "connection"])))]
+pub(crate) struct Arguments {
+    /// The name of the event
+    #[arg(long)]
+    event: String,
+    /// The resource that the event is about
+    #[arg(long, conflicts_with = "position")]
+    resource: Option<String>,
+    /// What happened to the resource: created, updated or deleted
+    #[arg(long, value_parser = ["created", "updated", "deleted"], conflicts_with = "position")]
+    action: Option<String>,
+    /// The organisation of the event
+    #[arg(long, conflicts_with = "position")]
+    org: Option<String>,
+    /// The position of one of the last 100 events: tells what did happen to it
+    #[arg(long)]
+    position: Option<String>,
+    /// The user whose connections are explained
+    #[arg(long)]
+    user: Option<String>,
+    /// The id of the connection that is explained
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    connection: Option<String>,
+    /// Print the answer as one line of JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    admin: AdminArguments,
+}
+
+/// The question, as the server reads it.
+#[derive(Debug, Serialize)]
+struct Question<'a> {
+    event: &'a str,
+    resource: Option<&'a str>,
+    action: Option<&'a str>,
+    organisation: Option<&'a str>,
+    position: Option<&'a str>,
+    user: Option<&'a str>,
+    connection: Option<&'a str>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Explanation {
+    delivered: bool,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Step {
+    step: String,
+    connection: Option<String>,
+    outcome: String,
+    detail: Option<String>,
+}
+
+/// Asks a server, and prints the steps. The exit code is 0 if the event is delivered, 1 if it is not, and 2 if there is no answer.
+pub(crate) async fn run(sources: &Sources, arguments: Arguments) -> Result<(), CommandError> {
+    let no_answer = |error: &dyn std::fmt::Display| CommandError::NoAnswer(error.to_string());
+    let Arguments { event, resource, action, org, position, user, connection, json, admin } = &arguments;
+    let question = Question {
+        event,
+        resource: resource.as_deref(),
+        action: action.as_deref(),
+        organisation: org.as_deref(),
+        position: position.as_deref(),
+        user: user.as_deref(),
+        connection: connection.as_deref(),
+    };
+    let client = admin.client(sources).map_err(|error| match error {
+        CommandError::No(error) => CommandError::NoAnswer(error),
+        other => other,
+    })?;
+    let answer: Value = client.post("explain", &question).await.map_err(|error| no_answer(&error))?;
+    let explanation = Explanation::deserialize(&answer).map_err(|error| no_answer(&error))?;
+    let text = if *json { format!("{answer}\n") } else { explanation.to_text() };
+    io::stdout().write_all(text.as_bytes()).map_err(|error| no_answer(&error))?;
+    if explanation.delivered { Ok(()) } else { Err(CommandError::no("the event is not delivered")) }
+}
+
+impl Explanation {
+    /// The steps in columns, those of each connection together. What clients and publishers chose cannot change the terminal.
+    fn to_text(&self) -> String {
+        let width = self.steps.iter().map(|step| visible(&step.step).len()).max().unwrap_or_default();
+        let mut text = String::from(if self.delivered { "delivered\n" } else { "not delivered\n" });
+        let mut connection = &None;
+        for step in &self.steps {
+            if step.connection != *connection {
+                connection = &step.connection;
+                let id = connection.as_deref().map(visible).unwrap_or_default();
+                text.push_str(&format!("connection {id}\n"));
+            }
+            let outcome = match step.outcome.as_str() {
+                "fail" => "FAIL".to_owned(),
+                other => visible(other),
+            };
+            let detail = step.detail.as_deref().map(visible).unwrap_or_default();
+            let line = format!("  {outcome:4}  {:width$}  {detail}", visible(&step.step));
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// A text on one line in which everything that cannot be seen is an escape.
+fn visible(text: &str) -> String {
+    escaped_lines(text).replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_steps_stand_in_columns_and_cannot_change_the_terminal() {
+        let step = |step: &str, outcome: &str, detail: Value, connection: Value| json!({"step": step, "outcome": outcome, "detail": detail, "connection": connection});
+        let steps = [
+            step("catalogue", "pass", "declared, with resources".into(), Value::Null),
+            step("connections", "pass", "2 of user ann: a, b".into(), Value::Null),
+            step("grants", "fail", "needs x\u{1b}[2J\n\u{202e}; has y (grants[0])".into(), "a".into()),
+            step("subscriptions", "skip", Value::Null, "a".into()),
+            step("grants", "pass", "x (grants[0])".into(), "b\r".into()),
+        ];
+        let explanation: Explanation = serde_json::from_value(json!({"delivered": false, "steps": steps})).unwrap();
+        let expected = "not delivered
+  pass  catalogue      declared, with resources
+  pass  connections    2 of user ann: a, b
+connection a
+  FAIL  grants         needs x\\u{1b}[2J\\n\\u{202e}; has y (grants[0])
+  skip  subscriptions
+connection b\\r
+  pass  grants         x (grants[0])
+";
+        assert_eq!(explanation.to_text(), expected);
+    }
+}

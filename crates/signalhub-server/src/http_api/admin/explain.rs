@@ -1,0 +1,204 @@
+//! `POST /admin/api/v1/explain`: why a client gets an event, or does not.
+//!
+//! The steps stand in the order in which the server takes them. The event decides first, then each connection of the client.
+
+mod question;
+mod target;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use signalhub::events::{
+    Explained, ExplainedStep, LatestEvent, MatchedClients, StepOutcome, explain_event, explain_subscriber,
+};
+use time::OffsetDateTime;
+
+use self::question::{Question, Subject};
+use self::target::{MOST_TARGETS, Target};
+use super::call::{Answer, Call};
+use super::operated::Operated;
+use super::recent_events;
+use crate::http_api::problem::Problem;
+use crate::http_api::response::json_response;
+
+/// The steps beside those of the broker.
+const CONNECTIONS: &str = "connections";
+const QUEUE: &str = "queue";
+const MATCHED: &str = "matched";
+
+/// The answer: whether at least one connection gets the event, and why.
+#[derive(Debug, Serialize)]
+struct Explanation {
+    delivered: bool,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Serialize)]
+struct Step {
+    step: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection: Option<String>,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+impl Step {
+    fn new(step: &'static str, outcome: StepOutcome, detail: Option<String>) -> Self {
+        Self { step, connection: None, outcome: outcome.as_str(), detail }
+    }
+
+    fn of(Explained { step, outcome, detail }: Explained) -> Self {
+        Self::new(step.as_str(), outcome, detail)
+    }
+
+    fn at(self, connection: &str) -> Self {
+        Self { connection: Some(connection.to_owned()), ..self }
+    }
+
+    fn is_failed(&self) -> bool {
+        self.outcome == StepOutcome::Fail.as_str()
+    }
+}
+
+/// Tells what would happen to an event, or, with a position, what did happen to one of the latest events.
+pub(super) async fn explain(operated: Arc<Operated>, call: Call) -> Answer {
+    let question = Question::read(call.json().await?)?;
+    let happened = match &question.position {
+        Some(position) => Some(recent_events::find(&operated, question.event.name.as_str(), position)?),
+        None => None,
+    };
+    let explanation = explanation(&operated, &question, happened).await?;
+    Ok(json_response(&explanation))
+}
+
+async fn explanation(
+    operated: &Operated,
+    question: &Question,
+    happened: Option<(LatestEvent, MatchedClients)>,
+) -> Result<Explanation, Problem> {
+    let (event, now) = match &happened {
+        Some((latest, _)) => (&*latest.event, latest.published),
+        None => (&question.event, OffsetDateTime::now_utc()),
+    };
+    let catalogue = Step::of(explain_event(event, operated.broker.catalogue()));
+    if catalogue.is_failed() {
+        return Ok(ended(vec![catalogue], CONNECTIONS));
+    }
+    let targets = target::find(operated, &question.subject).await?;
+    let connections = connections(&question.subject, &targets, happened.as_ref());
+    if connections.is_failed() {
+        return Ok(ended(vec![catalogue, connections], ExplainedStep::Organisation.as_str()));
+    }
+    let (mut delivered, mut steps) = (false, vec![catalogue, connections]);
+    for target in targets.iter().take(MOST_TARGETS) {
+        let mut of_target: Vec<Step> =
+            explain_subscriber(event, &target.scope, &target.filters, now).into_iter().map(Step::of).collect();
+        if let Some(unknown) = &target.unknown_scope {
+            let skipped = Explained::skipped(ExplainedStep::Grants);
+            of_target[1] = Step { detail: Some((*unknown).to_owned()), ..Step::of(skipped) };
+        }
+        match &happened {
+            None => {
+                of_target.push(queue(target));
+                delivered |= !of_target.iter().any(Step::is_failed);
+            }
+            Some((latest, clients)) => {
+                let would = !of_target.iter().any(Step::is_failed);
+                let matched = matched(target, latest, clients, would);
+                delivered |= !matched.is_failed();
+                of_target.push(matched);
+            }
+        }
+        steps.extend(of_target.into_iter().map(|step| step.at(&target.id)));
+    }
+    Ok(Explanation { delivered, steps })
+}
+
+/// The explanation of an event that ends with these steps: those from `first` on are skipped.
+fn ended(mut steps: Vec<Step>, first: &'static str) -> Explanation {
+    let of_broker =
+        [ExplainedStep::Organisation, ExplainedStep::Grants, ExplainedStep::Subscriptions, ExplainedStep::Expiry];
+    let all = [CONNECTIONS].into_iter().chain(of_broker.map(ExplainedStep::as_str)).chain([QUEUE]);
+    steps.extend(all.skip_while(|step| *step != first).map(|step| Step::new(step, StepOutcome::Skip, None)));
+    Explanation { delivered: false, steps }
+}
+
+fn connections(subject: &Subject, targets: &[Target], happened: Option<&(LatestEvent, MatchedClients)>) -> Step {
+    if targets.is_empty() {
+        let gone = happened.map_or_else(String::new, |(latest, clients)| {
+            format!("; the event matched {}, of which {} have ended since", latest.matched, clients.others)
+        });
+        let detail = match subject {
+            Subject::User(user) => format!("user {user} has no connection{gone}"),
+            Subject::Connection(id) => format!("there is no connection {id}{gone}"),
+        };
+        return Step::new(CONNECTIONS, StepOutcome::Fail, Some(detail));
+    }
+    let ids: Vec<&str> = targets.iter().take(MOST_TARGETS).map(|target| target.id.as_str()).collect();
+    let whose = match subject {
+        Subject::User(user) => format!("{} of user {user}", targets.len()),
+        Subject::Connection(_) => {
+            let user = targets.first().and_then(|target| target.user.as_deref());
+            user.map_or_else(|| "1 without a user".to_owned(), |user| format!("1 of user {user}"))
+        }
+    };
+    let explained = match targets.len() > MOST_TARGETS {
+        true => format!(", of which the first {MOST_TARGETS} are explained"),
+        false => String::new(),
+    };
+    let dialects: Vec<String> =
+        targets.iter().filter_map(|target| Some(format!("; {} speaks {}", target.id, target.dialect?))).collect();
+    let detail = format!("{whose}{explained}: {}{}", ids.join(", "), dialects.concat());
+    Step::new(CONNECTIONS, StepOutcome::Pass, Some(detail))
+}
+
+/// Whether there is room for one more message. An empty queue takes a message of any size.
+fn queue(target: &Target) -> Step {
+    let Some(traffic) = target.connection.traffic() else {
+        return Step::new(QUEUE, StepOutcome::Fail, Some("the connection has ended meanwhile".to_owned()));
+    };
+    let (queued, limit) = (traffic.queued_bytes, traffic.queue_limit);
+    let detail = format!("{} of {}{}", in_units(queued), in_units(limit), target.away());
+    let outcome = if queued >= limit { StepOutcome::Fail } else { StepOutcome::Pass };
+    Step::new(QUEUE, outcome, Some(detail))
+}
+
+/// Whether one of the latest events matched a connection. The other steps tell how things are now.
+fn matched(target: &Target, latest: &LatestEvent, clients: &MatchedClients, would: bool) -> Step {
+    let published = portos_notifications::format_timestamp(latest.published);
+    // An id that is also a token is not shown, so it cannot be found among those that were remembered.
+    let is_among = target.has_public_id() && clients.clients.iter().any(|client| *client.connection == *target.id);
+    let not_remembered = if target.has_public_id() { clients.not_remembered } else { latest.matched };
+    let (outcome, detail) = match (is_among, not_remembered) {
+        (true, _) => (StepOutcome::Pass, format!("the event of {published} was offered to this connection")),
+        (false, 0) if would => {
+            let detail = format!(
+                "the event of {published} was not offered to this connection; it would be now, so the connection, a subscription or a grant is newer"
+            );
+            (StepOutcome::Fail, detail)
+        }
+        (false, 0) => (StepOutcome::Fail, format!("the event of {published} was not offered to this connection")),
+        (false, more) => {
+            let detail = format!(
+                "not remembered: the event of {published} matched {}, and {more} of them are not remembered",
+                latest.matched
+            );
+            (if would { StepOutcome::Pass } else { StepOutcome::Fail }, detail)
+        }
+    };
+    Step::new(MATCHED, outcome, Some(detail))
+}
+
+/// Writes a number of bytes with the largest unit that fits, such as `1 MiB` or `1.5 KiB`.
+fn in_units(bytes: usize) -> String {
+    let units = [(1 << 20, "MiB"), (1 << 10, "KiB")];
+    match units.into_iter().find(|(size, _)| bytes >= *size) {
+        None => format!("{bytes} bytes"),
+        Some((size, unit)) if bytes.is_multiple_of(size) => format!("{} {unit}", bytes / size),
+        Some((size, unit)) => format!("{:.1} {unit}", bytes as f64 / size as f64),
+    }
+}
+
+#[cfg(test)]
+mod tests;

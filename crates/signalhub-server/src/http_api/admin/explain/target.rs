@@ -1,0 +1,106 @@
+//! The connections of a client, with what they may see and have subscribed to.
+
+use signalhub::connections::{ConnectionId, ConnectionSelection, LiveConnection, Resumption};
+use signalhub::events::{AttachedClient, Filter, Grants, Organisation, Scope};
+
+use super::Subject;
+use crate::http_api::admin::operated::{Listed, Operated};
+use crate::http_api::problem::Problem;
+
+/// How many connections of a user are explained.
+pub(super) const MOST_TARGETS: usize = 100;
+
+/// How many subscribers of connections of dialects are looked at. A connection may have several.
+const MOST_SUBSCRIBERS: usize = 1_000;
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) connection: LiveConnection,
+    /// Its id as it may be shown.
+    pub(super) id: String,
+    pub(super) user: Option<String>,
+    pub(super) dialect: Option<&'static str>,
+    pub(super) scope: Scope,
+    pub(super) filters: Vec<Filter>,
+    /// Why its grants are not known.
+    pub(super) unknown_scope: Option<&'static str>,
+}
+
+/// Finds the connections, those that are oldest first.
+///
+/// # Errors
+/// If too many lists are being made.
+pub(super) async fn find(operated: &Operated, subject: &Subject) -> Result<Vec<Target>, Problem> {
+    let _permit = operated.limits.permit_list()?;
+    let mut live: Vec<(Option<&'static str>, LiveConnection)> = Vec::new();
+    for Listed { dialect, connections } in &operated.connections {
+        match subject {
+            Subject::User(user) => {
+                let mut selection = ConnectionSelection::default();
+                selection.user = Some(user);
+                live.extend(connections.list(&selection).into_iter().map(|connection| (*dialect, connection)));
+            }
+            Subject::Connection(id) => {
+                live.extend(
+                    connections.find(&ConnectionId::from(id.as_str())).map(|connection| (*dialect, connection)),
+                );
+            }
+        }
+    }
+    live.sort_by_key(|(_, connection)| connection.since());
+    let attached = if live.iter().any(|(dialect, _)| dialect.is_some()) {
+        let is_wanted = |id: &str| live.iter().any(|(dialect, known)| dialect.is_some() && known.id().as_str() == id);
+        operated.broker.attached_clients(MOST_SUBSCRIBERS, |client| is_wanted(&client.connection)).await
+    } else {
+        Vec::new()
+    };
+    Ok(live.into_iter().map(|(dialect, connection)| Target::new(operated, dialect, connection, &attached)).collect())
+}
+
+impl Target {
+    fn new(
+        operated: &Operated,
+        dialect: Option<&'static str>,
+        connection: LiveConnection,
+        attached: &[AttachedClient],
+    ) -> Self {
+        let (id, user) = (connection.id().for_log().to_owned(), connection.user().map(str::to_owned));
+        let own = || Scope::new(connection.organisation().map(Organisation::new), Grants::All);
+        let (scope, filters, unknown_scope) = match dialect {
+            None => match operated.hub.connected_client(connection.id()) {
+                Some(client) => match client.scope() {
+                    Some(scope) => (scope, client.filters(), None),
+                    None => (
+                        own(),
+                        Vec::new(),
+                        Some("the grants of its token cannot be read, so it can subscribe to nothing"),
+                    ),
+                },
+                None => (own(), Vec::new(), Some("the connection has not completed its handshake")),
+            },
+            Some(_) => {
+                let mut of_connection =
+                    attached.iter().filter(|attached| *attached.client.connection == *id).peekable();
+                match of_connection.peek().map(|attached| attached.scope.clone()) {
+                    Some(scope) => (scope, of_connection.flat_map(|attached| attached.filters.clone()).collect(), None),
+                    None => (own(), Vec::new(), Some("the connection has subscribed to nothing yet")),
+                }
+            }
+        };
+        Self { connection, id, user, dialect, scope, filters, unknown_scope }
+    }
+
+    /// Whether its id is not also its token, as in version 0 of negotiation.
+    pub(super) fn has_public_id(&self) -> bool {
+        self.connection.id().is_public()
+    }
+
+    /// That the client is away, if it is.
+    pub(super) fn away(&self) -> &'static str {
+        match self.connection.resumption() {
+            Resumption::Suspended => "; the client is away, and gets the message if it reconnects in time",
+            _ => "",
+        }
+    }
+}
