@@ -47,7 +47,7 @@ impl Gate {
 }
 
 /// All gates; fast ones that find much come first. What is measured comes last: by then every preparation has ended.
-pub(crate) const GATES: [Gate; 16] = [
+pub(crate) const GATES: [Gate; 17] = [
     Gate::new("fmt", "all code is as rustfmt writes it", gates::fmt::run),
     Gate::new("clippy", "no lint warns", gates::clippy::run),
     Gate::new("features", "each feature compiles alone", gates::features::run),
@@ -77,6 +77,13 @@ pub(crate) const GATES: [Gate; 16] = [
     Gate::new("smc", "the Python client of Forcepoint SMC", gates::python::run_smc)
         .prepared(gates::python::prepare_smc)
         .waits(),
+    Gate::new(
+        "prometheus",
+        "Prometheus against the metrics, the alert rules and the board",
+        gates::python::run_prometheus,
+    )
+    .prepared(gates::python::prepare_prometheus)
+    .waits(),
     Gate::new("fuzz", "each fuzz target for ten seconds, with a nightly Rust", gates::fuzz::run)
         .prepared(gates::fuzz::prepare),
     Gate::new("bench", "the benches work, and the hot paths cost as many instructions as before", gates::bench::run)

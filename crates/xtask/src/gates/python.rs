@@ -1,4 +1,4 @@
-//! The Python clients, where Python is installed: pysignalr against the conformance server and the binary, a listener of PrintFactory
+//! What runs in Python, where it is installed: Prometheus against the metrics of the binary; pysignalr against the conformance server and the binary, a listener of PrintFactory
 //! and the client of Forcepoint SMC against the binary.
 
 use std::io;
@@ -8,6 +8,7 @@ use std::process::Command;
 use super::conformance_server::ConformanceServers;
 use crate::command::{run as run_command, run_counted, say, works};
 use crate::counts::Counts;
+use crate::packages;
 use crate::workspace::Workspace;
 
 /// The folder of a client in that of the clients, and the folder of its packages in the target folder.
@@ -16,6 +17,7 @@ type Folders = (&'static str, &'static str);
 const PYSIGNALR: Folders = ("python", "python-client");
 const PRINTFACTORY: Folders = ("printfactory", "printfactory-client");
 const SMC: Folders = ("smc", "smc-client");
+const PROMETHEUS: Folders = ("prometheus", "prometheus-client");
 
 /// Installs pysignalr.
 pub(crate) fn prepare(workspace: &Workspace) -> io::Result<()> {
@@ -58,6 +60,23 @@ pub(crate) fn prepare_smc(workspace: &Workspace) -> io::Result<()> {
 /// The client of Forcepoint SMC. It starts the binary itself, once for each kind of session, with and without TLS.
 pub(crate) fn run_smc(workspace: &Workspace) -> io::Result<Counts> {
     run_against_binary(workspace, SMC)
+}
+
+/// Installs Prometheus, where that is allowed, and its parser.
+pub(crate) fn prepare_prometheus(workspace: &Workspace) -> io::Result<()> {
+    if !works(Command::new("promtool").arg("--version")) {
+        packages::provide(&["prometheus"], "the metrics are not judged by Prometheus")?;
+    }
+    client(workspace, PROMETHEUS).map(drop)
+}
+
+/// The page of metrics, the alert rules and the Grafana board, with Prometheus and its parser. They start the binary themselves.
+pub(crate) fn run_prometheus(workspace: &Workspace) -> io::Result<Counts> {
+    if !works(Command::new("promtool").arg("--version")) {
+        say("prometheus is not installed, so the metrics are not judged by it: apt-get install prometheus")?;
+        return Ok(Counts::default());
+    }
+    run_against_binary(workspace, PROMETHEUS)
 }
 
 fn run_against_binary(workspace: &Workspace, folders: Folders) -> io::Result<Counts> {
