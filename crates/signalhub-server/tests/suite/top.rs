@@ -4,9 +4,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::common::process::{PROGRAM, program};
+use crate::common::process::{PROGRAM, Server, program};
 use crate::common::terminal::PseudoTerminal;
+use crate::common::{SECRET, sign_claims};
 use serde_json::{Value, json};
+use signalhub_client::Client;
+use signalhub_server::HUB_PATH;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::Child;
@@ -77,6 +80,37 @@ fn has(texts: &'static [&'static str]) -> impl Fn(&str) -> bool {
             true
         })
     }
+}
+
+#[tokio::test]
+async fn the_connections_of_a_node_are_shown_sorted_and_filtered_until_it_stops() {
+    let server = Server::start(&[("SIGNALHUB_AUTH__SECRET", SECRET)]).await;
+    let mut clients = Vec::new();
+    for (user, organisation) in [("ann", "acme"), ("bob\u{1b}[2J", "globex")] {
+        let token = sign_claims(&json!({"sub": user, "org": organisation, "exp": 4_000_000_000_u64}));
+        let client = Client::connect(&format!("{}{HUB_PATH}", server.url), Some(&token)).await.unwrap();
+        client.invoke::<()>("Subscribe", (json!({"e": "portos.licence.activated"}),)).await.unwrap();
+        clients.push(client);
+    }
+    let mut terminal = PseudoTerminal::open(24, 160);
+    let mut child = top(&terminal, &server.internal, &[]);
+    terminal
+        .shows(has(&["serving", "connections 2", "USER", "ann", "acme", "ws", "json", "127.0.0.1", "1–2 of 2"]))
+        .await;
+    terminal.shows(has(&["bob\\u{1b}[2J", "globex"])).await;
+    // From the queue past the other columns to the user.
+    terminal.press(&"\x1b[D".repeat(7));
+    terminal.shows(has(&["USER▲", "ann", "bob"])).await;
+    terminal.press("r");
+    terminal.shows(has(&["USER▼", "bob", "ann"])).await;
+    terminal.press("/organisation=acme event=portos.licence.activated\r");
+    terminal.shows(|screen| has(&["ann", "1–1 of 1"])(screen) && !screen.contains("globex")).await;
+    terminal.press("/\u{7f}x\r");
+    terminal.shows(has(&["no connection"])).await;
+    server.terminate().await;
+    terminal.shows(has(&["no answer from http://127.0.0.1:", "refused", "trying again"])).await;
+    terminal.press("q");
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
 }
 
 #[tokio::test]
