@@ -262,6 +262,27 @@ describe("the console", { skip: missing }, () => {
   const tailed = (page) => page.locator("#tail summary > .name").count();
   const tailIs = (page, state) => page.waitForFunction((state) => document.getElementById("tail-state").textContent === state, state);
 
+  it("shows in its numbers what the server's own overview says", async () => {
+    await listener("now", { sub: "ann" });
+    const page = await open();
+    await page.waitForFunction(() => document.getElementById("verdict").dataset.level === "ok");
+    await server.publish(changed("now", 1));
+    for (;;) {
+      const said = await (await page.waitForResponse("**/overview")).json();
+      if (said.matched_total === 0 || said.latency["60s"].p99 === null) continue;
+      await page.waitForFunction((total) => document.getElementById("tiles").textContent.includes(`${total} in all`), said.published_total);
+      const [connections, , , latency, , slow] = await tilesOf(page);
+      assert.deepEqual([connections, slow], [`${said.connections.active}`, `${said.slow}`]);
+      assert.match(latency, /^[\d.]+ (µs|ms|s)$/);
+      assert.match(await text(page, "node"), new RegExp(`^${said.node}, version ${said.version}, serving, up `));
+      assert.equal(await page.locator("#by-transport b").first().textContent(), `${said.connections.by_transport.web_sockets}`);
+      assert.match(await text(page, "process"), new RegExp(`of ${said.fds.limit.toLocaleString("en")}`));
+      break;
+    }
+    assert.deepEqual(page.wrong, []);
+    assert.deepEqual(page.requested.filter((url) => !url.startsWith(internal + "/") && !url.startsWith("data:")), []);
+  });
+
   it("shows the connections that the API lists, and ends one with its confirmation", async () => {
     const ann = await listener("table", { sub: "table <ann>", org: "acme" });
     await listener("table", { sub: "bob" });

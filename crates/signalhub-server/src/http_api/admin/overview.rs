@@ -47,6 +47,9 @@ struct Overview {
     fds: Option<Descriptors>,
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate_expires: Option<String>,
+    /// Why the server is not ready although it serves: it has no keys of an issuer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_ready: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -117,6 +120,7 @@ pub(super) async fn show(operated: Arc<Operated>, _: Call) -> Answer {
             let seconds = u64::try_from(tls.not_after()).unwrap_or_default();
             rfc3339(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
         }),
+        not_ready: counts.missing_keys(),
     }))
 }
 
