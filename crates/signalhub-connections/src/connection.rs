@@ -12,6 +12,7 @@
 //!   socket was reset because the server stops, the transport is `Transport::Ended`;
 //! - gone: the registration is dropped, and every `Outbound` refuses frames.
 
+mod access_line;
 mod input;
 pub(crate) mod peer;
 mod resume;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::access_line::AccessLine;
 use self::input::Input;
 use self::peer::Peer;
 use self::resume::Resume;
@@ -65,6 +67,8 @@ pub struct Connection {
     remote: Option<RemoteAddress>,
     opening_request: OpeningRequest,
     registration: Option<Registration>,
+    /// For the access log.
+    access: AccessLine,
     /// Verifies tokens that the client sends later.
     verifier: Option<Arc<dyn VerifyToken>>,
 }
@@ -87,6 +91,7 @@ impl Connection {
             remote: None,
             opening_request: OpeningRequest::default(),
             registration: None,
+            access: AccessLine::begin(),
             verifier: None,
         }
     }
@@ -183,6 +188,11 @@ impl Connection {
     /// [does not keep it](crate::ConnectionHandler::keeps_opening_request), and for [`Connection::pair`].
     pub fn opening_request(&self) -> &OpeningRequest {
         &self.opening_request
+    }
+
+    /// Names the protocol that its client speaks, for the access log.
+    pub fn set_protocol(&mut self, name: &'static str) {
+        self.access.protocol = Some(name);
     }
 
     /// The kind of transport, which never changes. [`Connection::pair`] counts as long polling.
@@ -494,6 +504,9 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        if self.registration.is_some() {
+            self.access.end(self);
+        }
         // An `Outbound` that still exists refuses frames from now on, and does not keep the socket open.
         self.send_queue.disconnect();
         if let Transport::Inbox(inbox) = &self.transport {

@@ -47,6 +47,7 @@ pub use issuer::{
 pub use key_digest::KeyDigest;
 pub use key_url::KeyUrl;
 pub use leeway::Leeway;
+pub(crate) use log_filter::EXPECTED as LOG_FILTER_EXPECTED;
 pub use log_filter::LogFilter;
 pub use maximum::{Maximum, SocketShare};
 pub use printfactory::MisKeysPath;
@@ -455,6 +456,8 @@ configuration! {
         level: LogFilter = LogFilter::info();
         /// How it is written: `text` or `json`.
         format: LogFormat = LogFormat::Text;
+        /// Whether there is an access log, whatever `log.level` says: one line at `info` with the target `signalhub::access` for each connection that ends, and for each notification of a publisher.
+        access: bool = false;
     }
 }
 

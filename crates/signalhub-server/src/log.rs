@@ -4,6 +4,8 @@
 //! fails or blocks, lines are dropped and counted.
 
 mod fields;
+mod filter;
+mod lines;
 mod queue;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -13,9 +15,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format;
 
 use self::fields::EscapedFields;
+pub(crate) use self::filter::change as change_filter;
+pub(crate) use self::lines::ACCESS;
+use self::lines::{Lines, Warnings};
 pub(crate) use self::queue::dropped_lines;
 use self::queue::{JsonLines, LogQueue};
 use crate::configuration::{Log, LogFormat};
@@ -37,19 +42,34 @@ impl Drop for LogGuard {
 
 /// Starts the log; `RUST_LOG` wins over the configured level. A log that was started before stays.
 pub(crate) fn start(log: &Log) -> LogGuard {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(log.level.as_str()));
+    let filter = filter::with_access(&filter::configured(log), filter::access(log));
     let Ok(queue) = LogQueue::start(io::stderr()) else {
         // Without a thread to write it there is no log, but the server runs.
         return LogGuard(None);
     };
     // Without this, tracing reports lines that it cannot write on the same stream, and panics if that fails.
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
+    let builder = tracing_subscriber::fmt().log_internal_errors(false);
     let started = match log.format {
         LogFormat::Text => {
-            let builder = builder.fmt_fields(EscapedFields).with_ansi(io::stderr().is_terminal());
-            builder.with_writer(queue.clone()).try_init()
+            let is_terminal = io::stderr().is_terminal();
+            let lines = Lines {
+                lines: format().with_ansi(is_terminal),
+                access: format().with_ansi(is_terminal),
+                warnings: Warnings::default(),
+            };
+            let builder = builder.fmt_fields(EscapedFields).with_ansi(is_terminal).event_format(lines);
+            let builder = builder.with_writer(queue.clone()).with_env_filter(filter).with_filter_reloading();
+            let handle = builder.reload_handle();
+            builder.try_init().map(|()| filter::remember(log, move |filter| handle.reload(filter).is_ok()))
         }
-        LogFormat::Json => builder.json().with_writer(JsonLines(queue.clone())).try_init(),
+        LogFormat::Json => {
+            let access = format().json().flatten_event(true).with_current_span(false).with_span_list(false);
+            let lines = Lines { lines: format().json(), access, warnings: Warnings::default() };
+            let builder = builder.json().event_format(lines).with_writer(JsonLines(queue.clone()));
+            let builder = builder.with_env_filter(filter).with_filter_reloading();
+            let handle = builder.reload_handle();
+            builder.try_init().map(|()| filter::remember(log, move |filter| handle.reload(filter).is_ok()))
+        }
     };
     if let Err(error) = started {
         tracing::debug!(%error, "the log runs already");

@@ -93,6 +93,7 @@ async fn start(
         }
     };
     state.handshakes.count_agreed(protocol);
+    connection.set_protocol(protocol.name());
     let identity = Arc::clone(connection.identity());
     let request = match definition.requests {
         Requests::Kept => Some(Request::new(&connection, protocol, reconnect)),

@@ -4,6 +4,10 @@ use tracing_subscriber::EnvFilter;
 
 use super::setting::{Given, Setting, quoted};
 
+/// What a filter is, for errors.
+pub(crate) const EXPECTED: &str =
+    "\"error\", \"warn\", \"info\", \"debug\", \"trace\" or a filter such as \"info,signalhub=debug\"";
+
 /// Selects what is logged, in the syntax of `RUST_LOG`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFilter(String);
@@ -14,6 +18,14 @@ impl LogFilter {
         Self("info".to_owned())
     }
 
+    /// Reads a filter; `None` if it is none.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        // A word that is no level would be taken for the name of a crate, and nothing would be logged at all.
+        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let level = text.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+        (!text.is_empty() && EnvFilter::try_new(text).is_ok() && (level || !plain)).then(|| Self(text.to_owned()))
+    }
+
     /// Returns it as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -21,15 +33,10 @@ impl LogFilter {
 }
 
 impl Setting for LogFilter {
-    const EXPECTED: &'static str =
-        "\"error\", \"warn\", \"info\", \"debug\", \"trace\" or a filter such as \"info,signalhub=debug\"";
+    const EXPECTED: &'static str = EXPECTED;
 
     fn parse(given: &Given<'_>) -> Option<Self> {
-        let text = given.text().filter(|text| !text.is_empty())?;
-        // A word that is no level would be taken for the name of a crate, and nothing would be logged at all.
-        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        let level = text.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
-        (EnvFilter::try_new(text).is_ok() && (level || !plain)).then(|| Self(text.to_owned()))
+        Self::read(given.text()?)
     }
 
     fn written(&self) -> String {

@@ -7,6 +7,7 @@ mod call;
 mod config;
 mod connections;
 mod explain;
+mod log;
 mod mis_keys;
 mod operated;
 mod overview;

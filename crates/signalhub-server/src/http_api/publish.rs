@@ -1,5 +1,6 @@
 //! The publish API: accepts notifications, and answers with receipts or problems.
 
+mod access_line;
 mod api_clients;
 pub(crate) mod authorize;
 pub(crate) mod cloud_event;
@@ -22,7 +23,7 @@ use hyper::body::Body as HttpBody;
 use portos_notifications::{Delivered, PublishBody, Receipt, Wait, broker};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use signalhub::connections::{Body, Readers};
+use signalhub::connections::{Body, Readers, RequestId};
 use signalhub::events::{
     Broker, DeliveredCounts, Durability, PublishError, PublishOptions, Published, Repeat, TraceContext, Tracked,
     Tracking,
@@ -37,6 +38,7 @@ use super::response::json_response;
 use crate::configuration::Publish;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::traces::{ItemEnd, ItemSpan, ItemStart, RequestSpan, Traces};
+use access_line::AccessLine;
 use authorize::{Authorizer, Publisher};
 use cloud_event::CloudEvent;
 use content::{Content, MediaType};
@@ -74,6 +76,8 @@ struct Asked {
     /// The header `Idempotency-Key`.
     key: Option<String>,
     wait: Wait,
+    /// The id of the request, for the access log.
+    request: Option<RequestId>,
     /// The trace of the request.
     trace: Option<TraceContext>,
 }
@@ -89,7 +93,13 @@ impl Asked {
     fn read(head: &Parts) -> Result<Self, Problem> {
         let media = MediaType::of(&head.headers)?;
         let key = idempotency::header(&head.headers, media)?;
-        Ok(Self { media, key, wait: wait::read(&head.uri)?, trace: trace::of(&head.headers) })
+        Ok(Self {
+            media,
+            key,
+            wait: wait::read(&head.uri)?,
+            trace: trace::of(&head.headers),
+            request: head.extensions.get().cloned(),
+        })
     }
 }
 
@@ -338,7 +348,7 @@ impl PublishApi {
             let start = ItemStart { event: &body.event, own: None, trace_state: None, cloud_event: None };
             let span = traced.item(&start);
             let item = Item { key, trace: span.context().or(asked.trace), body };
-            return self.publish_item(publisher, asked.wait, item, span).await;
+            return self.publish_item(publisher, asked, item, span).await;
         }
         let CloudEvent { body, source, id, trace, trace_state } = CloudEvent::read(value)?;
         let trace_state = trace_state.as_deref();
@@ -348,18 +358,22 @@ impl PublishApi {
         span.in_scope(|| tracing::debug!(source, id, "a CloudEvent came"));
         let key = Some(GivenKey::CloudEvent { source: &source, id: &id });
         let item = Item { key, trace: item_span.context().or(trace).or(asked.trace), body };
-        let published = self.publish_item(publisher, asked.wait, item, item_span).instrument(span).await;
+        let published = self.publish_item(publisher, asked, item, item_span).instrument(span).await;
         published.map_err(cloud_event::in_its_words)
     }
 
     async fn publish_item(
         &self,
         publisher: &Publisher,
-        wait: Wait,
+        asked: &Asked,
         item: Item<'_>,
         span: ItemSpan,
     ) -> Result<Published, Problem> {
-        let published = self.publish_body(publisher, wait, item).await;
+        let access = AccessLine::begin(publisher, asked.request.as_ref(), item.trace, &item.body);
+        let published = self.publish_body(publisher, asked.wait, item).await;
+        if let Some(access) = access {
+            access.end(published.as_ref().map(|published| &published.receipt));
+        }
         span.end(|| match &published {
             Ok(Published { receipt, .. }) => ItemEnd::Published {
                 id: receipt.id.to_string(),

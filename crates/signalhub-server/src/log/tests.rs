@@ -152,3 +152,38 @@ fn what_a_server_answers_cannot_control_the_terminal_of_a_command() {
         "refused: \\u{1b}[2J\\u{7}\\u{202e}\\r\nz\u{e9} \"q\""
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_same_warning_is_written_once_a_second_with_the_number_of_those_that_were_hidden() {
+    for (is_json, hidden) in [(false, "a limit was reached id=5 hidden=4"), (true, "\"hidden\":4}")] {
+        let memory = Memory::default();
+        let queue = LogQueue::start(memory.clone()).unwrap();
+        let warnings = Warnings::default();
+        let builder = tracing_subscriber::fmt().with_writer(queue.clone());
+        let logging = if is_json {
+            let lines = Lines { lines: format().json(), access: format().json(), warnings };
+            tracing::subscriber::set_default(builder.json().event_format(lines).finish())
+        } else {
+            let lines = Lines { lines: format().with_ansi(false), access: format(), warnings };
+            let builder = builder.fmt_fields(EscapedFields).with_ansi(false).event_format(lines);
+            tracing::subscriber::set_default(builder.finish())
+        };
+        for id in 0..6 {
+            if id == 5 {
+                tokio::time::advance(Duration::from_secs(1)).await;
+            }
+            tracing::warn!(id, "a limit was reached");
+            if id < 2 {
+                // The same code with another message is another warning.
+                tracing::warn!("warning {id}");
+                tracing::info!("information");
+            }
+        }
+        drop(logging);
+        queue.flush(Duration::from_secs(10));
+        let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
+        let count = |part: &str| text.lines().filter(|line| line.contains(part)).count();
+        assert_eq!((count("a limit was reached"), count("warning"), count("information")), (2, 2, 2), "{text}");
+        assert!(text.trim_end().ends_with(hidden), "{text}");
+    }
+}

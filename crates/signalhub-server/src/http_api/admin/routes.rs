@@ -7,6 +7,7 @@ use signalhub::connections::BoxFuture;
 
 use super::access::Right::{self, Acting, Reading};
 use super::call::{Answer, Call};
+use super::log;
 use super::operated::Operated;
 use super::{
     config, connections, explain, mis_keys, overview, process, publish, recent_events, revocations, subscriptions,
@@ -54,6 +55,7 @@ routes! {
     POST "revocations" needs Acting: revocations::revoke;
     GET "miskeys" needs Acting: mis_keys::list;
     POST "miskeys" needs Acting: mis_keys::change;
+    PUT "log" needs Acting: log::change;
 }
 
 /// What there is for a request.

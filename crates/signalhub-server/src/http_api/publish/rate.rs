@@ -26,6 +26,18 @@ pub(super) enum Who {
 }
 
 impl Who {
+    /// The name of the publisher, for the access log; `None` for the holder of an API key without a name.
+    pub(super) fn name(&self) -> Option<String> {
+        match self {
+            Self::Key(_) => None,
+            Self::Client(name) => Some(name.as_str().to_owned()),
+            Self::Operator => Some("operator".to_owned()),
+            Self::User(user, _) => Some(user.to_string()),
+        }
+    }
+}
+
+impl Who {
     /// The user of a token.
     pub(super) fn of_token(identity: &Identity) -> Self {
         Self::User(identity.user.clone().unwrap_or_default(), identity.organisation.clone())
