@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::error::CommandError;
 use crate::commands::sources::Sources;
-use crate::commands::{bench, config, explain, history, key, listen, miskey, publish, serve, token, top};
+use crate::commands::{bench, config, connections, explain, history, key, listen, miskey, publish, serve, token, top};
 use crate::log;
 
 /// A hub for the official SignalR clients, with a publish API.
@@ -40,6 +40,10 @@ enum Command {
     /// Checks and explains the configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Lists the connections of a running server, through its admin API
+    Connections(Box<connections::ListArguments>),
+    /// Ends connections of a running server, through its admin API: one, or those of a user, an organisation or an event
+    Disconnect(Box<connections::DisconnectArguments>),
     /// Publishes one notification through the HTTP API of a server; without a key or a token, with the configured key
     Publish(publish::Arguments),
     /// Subscribes to an event and prints what arrives, one JSON object a line
@@ -72,6 +76,8 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Miskey(command)) => miskey::run(&sources, &command),
         Some(Command::History(command)) => history::run(&sources, &command),
         Some(Command::Config(command)) => config::run(&sources, &command).await,
+        Some(Command::Connections(arguments)) => connections::list(&sources, &arguments).await,
+        Some(Command::Disconnect(arguments)) => connections::disconnect(&sources, &arguments).await,
         Some(Command::Publish(arguments)) => publish::run(&sources, arguments).await,
         Some(Command::Listen(arguments)) => listen::run(&arguments).await,
         Some(Command::Bench(arguments)) => bench::run(&sources, &arguments).await,

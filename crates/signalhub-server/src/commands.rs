@@ -1,9 +1,9 @@
 //! The commands, one a module.
 
-#[allow(dead_code, reason = "the commands that use it follow")]
 pub(crate) mod admin_client;
 pub(crate) mod bench;
 pub(crate) mod config;
+pub(crate) mod connections;
 pub(crate) mod credentials;
 pub(crate) mod error;
 pub(crate) mod explain;

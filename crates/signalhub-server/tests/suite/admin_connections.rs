@@ -338,3 +338,40 @@ async fn the_overview_shows_the_node_in_numbers() {
     assert!(overview["memory"].as_u64() > Some(1 << 20) && overview["fds"]["open"].as_u64() > Some(3), "{overview}");
     node.stop().await;
 }
+
+/// Runs a command against the internal listener of a node, and returns its exit code and what it has printed.
+async fn run(node: &Running, arguments: &[&str], token: Option<&str>) -> (Option<i32>, String, String) {
+    let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_signalhub"));
+    program.args(arguments).args(["--url", &node.internal]).env_clear().current_dir(std::env::temp_dir());
+    program.envs(token.map(|token| ("SIGNALHUB_ADMIN_TOKEN", token)));
+    let output = program.output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test]
+async fn the_command_line_lists_and_ends_connections() {
+    let node = start("").await;
+    let clients = [connect(&node, "ann", "acme").await, connect(&node, HOSTILE, "acme").await];
+    let (code, out, error) = run(&node, &["connections", "--organisation", "acme"], Some(TOKEN)).await;
+    assert_eq!((code, out.lines().count()), (Some(0), 3), "{out}{error}");
+    assert!(out.contains("ann") && out.contains("web_sockets") && !out.contains('\u{1b}'), "{out}");
+    let (_, out, _) = run(&node, &["connections", "--json", "--user", "ann"], Some(TOKEN)).await;
+    let row: Value = serde_json::from_str(out.trim()).unwrap();
+    assert_eq!(row["user"], "ann");
+    let id = row["id"].as_str().unwrap();
+    let (code, out, error) = run(&node, &["disconnect", "--reconnect", id], Some(TOKEN)).await;
+    assert_eq!((code, out.as_str()), (Some(0), "1 connection is told to end\n"), "{error}");
+    let (code, out, error) = run(&node, &["disconnect", "--organisation", "other"], Some(TOKEN)).await;
+    assert_eq!((code, out.as_str()), (Some(0), "0 connections are told to end\n"), "{error}");
+    until(&node, "", 1).await;
+    let (code, _, error) = run(&node, &["disconnect"], Some(TOKEN)).await;
+    assert_eq!(code, Some(2), "{error}");
+    for token in [None, Some("wrong")] {
+        let (code, _, error) = run(&node, &["connections"], token).await;
+        assert_eq!(code, Some(1));
+        assert!(error.contains("admin_unauthenticated") && error.contains("SIGNALHUB_ADMIN_TOKEN"), "{error}");
+    }
+    drop(clients);
+    node.stop().await;
+}

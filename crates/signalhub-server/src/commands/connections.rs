@@ -1,0 +1,210 @@
+//! `signalhub connections` and `signalhub disconnect`.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::commands::admin_client::{AdminArguments, AdminClient, percent_encoded};
+use crate::commands::error::CommandError;
+use crate::commands::sources::Sources;
+use crate::log::escaped_lines;
+
+/// How many rows a request asks for.
+const PAGE: usize = 1_000;
+
+/// The longest cell of a table, in characters.
+const LONGEST_CELL: usize = 40;
+
+/// The members of a connection that are shown, with their titles.
+const COLUMNS: [(&str, &str); 11] = [
+    ("id", "ID"),
+    ("user", "USER"),
+    ("organisation", "ORG"),
+    ("transport", "TRANSPORT"),
+    ("protocol", "PROTOCOL"),
+    ("address", "ADDRESS"),
+    ("since", "SINCE"),
+    ("subscriptions", "SUBS"),
+    ("deliveries", "DELIVERIES"),
+    ("sent", "SENT"),
+    ("queued_bytes", "QUEUED"),
+];
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// Only connections of this user
+    #[arg(long)]
+    user: Option<String>,
+    /// Only connections of this organisation
+    #[arg(long)]
+    organisation: Option<String>,
+    /// Only clients that have subscribed to this event
+    #[arg(long)]
+    event: Option<String>,
+    /// Only connections with this transport: web_sockets, server_sent_events or long_polling
+    #[arg(long)]
+    transport: Option<String>,
+    /// Only connections with more than a quarter of their limit queued
+    #[arg(long)]
+    slow: bool,
+    /// What comes first: age, queued, sent or subscriptions
+    #[arg(long)]
+    sort: Option<String>,
+    /// How many connections at most
+    #[arg(long, default_value = "100")]
+    limit: usize,
+    /// Prints one JSON object a line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    admin: AdminArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DisconnectArguments {
+    /// The public id of one connection
+    #[arg(conflicts_with_all = ["user", "organisation", "event", "over"])]
+    id: Option<String>,
+    /// The connections of this user
+    #[arg(long)]
+    user: Option<String>,
+    /// The connections of this organisation
+    #[arg(long)]
+    organisation: Option<String>,
+    /// The clients that have subscribed to this event
+    #[arg(long)]
+    event: Option<String>,
+    /// Lets the clients reconnect by themselves
+    #[arg(long)]
+    reconnect: bool,
+    /// The time over which they are disconnected one after another, such as 30s
+    #[arg(long)]
+    over: Option<String>,
+    /// A text for the clients
+    #[arg(long)]
+    reason: Option<String>,
+    #[command(flatten)]
+    admin: AdminArguments,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    value: Vec<Map<String, Value>>,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Matched {
+    matched: u64,
+}
+
+/// Lists connections.
+pub(crate) async fn list(sources: &Sources, arguments: &ListArguments) -> Result<(), CommandError> {
+    let client = arguments.admin.client(sources)?;
+    let rows = rows(&client, arguments).await?;
+    let text = match arguments.json {
+        true => rows.into_iter().map(|row| Value::Object(row).to_string() + "\n").collect(),
+        false => table(&rows),
+    };
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CommandError::no(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Reads pages until there are as many rows as wanted, or no more.
+async fn rows(client: &AdminClient, arguments: &ListArguments) -> Result<Vec<Map<String, Value>>, CommandError> {
+    let (mut rows, mut after) = (Vec::new(), None);
+    while rows.len() < arguments.limit {
+        let mut query = vec![("limit", (arguments.limit - rows.len()).min(PAGE).to_string())];
+        let given = [
+            ("user", &arguments.user),
+            ("organisation", &arguments.organisation),
+            ("event", &arguments.event),
+            ("transport", &arguments.transport),
+            ("sort", &arguments.sort),
+            ("after", &after),
+        ];
+        query.extend(given.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
+        query.extend(arguments.slow.then(|| ("slow", "true".to_owned())));
+        let page: Page = client.get("connections", &query).await?;
+        rows.extend(page.value);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(rows)
+}
+
+/// Ends connections.
+pub(crate) async fn disconnect(sources: &Sources, arguments: &DisconnectArguments) -> Result<(), CommandError> {
+    let DisconnectArguments { id, user, organisation, event, reconnect, over, reason, admin } = arguments;
+    let client = admin.client(sources)?;
+    let text = if let Some(id) = id {
+        let mut query = vec![("reconnect", reconnect.to_string())];
+        query.extend(reason.iter().map(|reason| ("reason", reason.clone())));
+        client.delete(&format!("connections/{}", percent_encoded(id)), &query).await?;
+        "1 connection is told to end\n".to_owned()
+    } else {
+        if [user, organisation, event].into_iter().all(Option::is_none) {
+            return Err(CommandError::Usage("expected an ID, --user, --organisation or --event".to_owned()));
+        }
+        let mut body = Map::new();
+        let given =
+            [("user", user), ("organisation", organisation), ("event", event), ("over", over), ("reason", reason)];
+        body.extend(given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value.as_ref()?)))));
+        body.insert("reconnect".to_owned(), json!(reconnect));
+        let Matched { matched } = client.post("connections:disconnect", &body).await?;
+        match matched {
+            1 => "1 connection is told to end\n".to_owned(),
+            count => format!("{count} connections are told to end\n"),
+        }
+    };
+    io::stdout().write_all(text.as_bytes()).map_err(CommandError::no)
+}
+
+/// Writes rows below titles. What cannot be seen is escaped, because clients choose names; long names are cut.
+fn table(rows: &[Map<String, Value>]) -> String {
+    let titles = COLUMNS.map(|(_, title)| title.to_owned());
+    let cells = |row: &Map<String, Value>| COLUMNS.map(|(name, _)| cell(row.get(name)));
+    let lines: Vec<[String; COLUMNS.len()]> = std::iter::once(titles).chain(rows.iter().map(cells)).collect();
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default();
+    let widths: [usize; COLUMNS.len()] = std::array::from_fn(width);
+    let written = |line: &[String; COLUMNS.len()]| {
+        let cells = line.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    lines.iter().map(written).collect()
+}
+
+fn cell(value: Option<&Value>) -> String {
+    let text = match value {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => escaped_lines(text).replace('\n', "\\n"),
+        Some(other) => other.to_string(),
+    };
+    match text.char_indices().nth(LONGEST_CELL) {
+        Some((end, _)) => format!("{}\u{2026}", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_has_a_line_for_each_connection_whatever_its_names_are() {
+        let hostile = "a\n\u{1b}[31m\u{202e}<b>".to_owned() + &"x".repeat(100);
+        let row = json!({"id": "c1", "user": hostile, "sent": 12, "organisation": null});
+        let Value::Object(row) = row else { panic!("an object") };
+        let text = table(&[row.clone(), row]);
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.starts_with("ID  USER"), "{text}");
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() < 200), "{text}");
+    }
+}
