@@ -296,6 +296,13 @@ describe("the console", { skip: missing }, () => {
     const cells = await rows(page).locator("td").allTextContents();
     assert.deepEqual([cells[0], cells[1], cells[2], cells[5], cells[8], cells[9], cells[10]], ["table <ann>", "acme", "0 B", "1", "WebSockets", "JSON", value[0].address]);
     await rows(page).locator("button").click();
+    await page.click("text=Explain …");
+    for (const [resource, answer] of [["table", "It would be delivered."], ["others", "It would not be delivered."]]) {
+      await page.fill("dialog [name=resource]", resource);
+      await page.selectOption("dialog [name=action]", "updated");
+      await page.click("text=Would it be delivered?");
+      await page.waitForFunction((answer) => document.querySelector("dialog [role=status] strong")?.textContent === answer, answer);
+    }
     await page.click("text=Disconnect …");
     await page.check("text=Not to reconnect");
     await page.fill("dialog [name=reason]", "a test");
