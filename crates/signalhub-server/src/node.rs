@@ -400,7 +400,8 @@ fn hub(configuration: &Configuration, broker: Broker, traces: &Traces) -> Hub {
     };
     let hub =
         Hub::builder().events_with_default(broker, default_grants(configuration)).token_refresh().configure(configure);
-    traces.hub(hub).build()
+    // Spans name the hub by the end of its path.
+    traces.hub(HUB_PATH.rsplit('/').next().unwrap_or(HUB_PATH), hub).build()
 }
 
 /// Which clients get tickets, and for which address; `None` for none.

@@ -515,7 +515,7 @@ async fn the_fan_out_of_a_sampled_event_is_traced_once_whatever_is_delivered_bes
         assert_eq!(of(name), [" begins with 300", " first", " last", " ends"]);
     }
     drop(subscribers);
-    // An event that matches nobody begins and ends.
+    // An event that matches no subscriber begins and ends.
     broker.publish(traced(Event::new("shop.licence.activated".into(), "{}"), "01")).await.unwrap();
     let rest = [notes.recv().await.unwrap(), notes.recv().await.unwrap()];
     assert_eq!(rest, ["shop.licence.activated 2 begins with 0", "shop.licence.activated 2 ends"]);

@@ -29,7 +29,7 @@ impl Traces {
         builder
     }
 
-    pub(crate) fn hub(&self, builder: HubBuilder<()>) -> HubBuilder<()> {
+    pub(crate) fn hub(&self, _name: &'static str, builder: HubBuilder<()>) -> HubBuilder<()> {
         builder
     }
 

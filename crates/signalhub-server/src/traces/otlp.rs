@@ -76,10 +76,10 @@ impl Traces {
         })
     }
 
-    /// Lets a hub record the calls of its clients.
-    pub(crate) fn hub(&self, builder: HubBuilder<()>) -> HubBuilder<()> {
+    /// Lets the hub of this name record the calls of its clients.
+    pub(crate) fn hub(&self, name: &'static str, builder: HubBuilder<()>) -> HubBuilder<()> {
         self.0.iter().fold(builder, |builder, recording| {
-            builder.filter(CallSpans::new(recording.tracer.clone())).without_requests()
+            builder.filter(CallSpans::new(recording.tracer.clone(), name)).without_requests()
         })
     }
 

@@ -6,23 +6,26 @@ use opentelemetry_sdk::trace::SdkTracer;
 use signalhub::{Call, HubError, HubFilter, Next, Reply};
 
 use super::parent;
-use crate::node::HUB_PATH;
 
 /// Records the calls that reach a method. That of a streaming method ends when its stream begins.
 #[derive(Debug)]
-pub(super) struct CallSpans(SdkTracer);
+pub(super) struct CallSpans {
+    tracer: SdkTracer,
+    hub: &'static str,
+}
 
 impl CallSpans {
-    pub(super) fn new(tracer: SdkTracer) -> Self {
-        Self(tracer)
+    /// `hub` is the name of the hub.
+    pub(super) fn new(tracer: SdkTracer, hub: &'static str) -> Self {
+        Self { tracer, hub }
     }
 }
 
 impl HubFilter for CallSpans {
     async fn invoke(&self, call: &Call, next: Next<'_, Reply>) -> Result<Reply, HubError> {
-        let (hub, method) = (hub_name(), call.method().unwrap_or_default().to_owned());
+        let (hub, method) = (self.hub, call.method().unwrap_or_default().to_owned());
         let builder = SpanBuilder::from_name(format!("{hub}/{method}")).with_kind(SpanKind::Server);
-        let mut span = builder.start_with_context(&self.0, &parent(call.trace(), None));
+        let mut span = builder.start_with_context(&self.tracer, &parent(call.trace(), None));
         if !span.is_recording() {
             return next.run().await;
         }
@@ -37,9 +40,4 @@ impl HubFilter for CallSpans {
         }
         reply
     }
-}
-
-/// The name of the hub: the end of its path.
-fn hub_name() -> &'static str {
-    HUB_PATH.rsplit('/').next().unwrap_or(HUB_PATH)
 }
