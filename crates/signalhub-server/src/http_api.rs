@@ -93,6 +93,7 @@ impl InternalRoutes {
                 health::ready(request.method(), self.lifecycle.phase(), || self.counts.missing_keys())
             }
             metrics::PATH => method::read_only(request.method(), || self.metrics.response()),
+            admin::description::PATH => self.admin.describe(&request.into_parts().0).await,
             path if path.starts_with(admin::PREFIX) => self.admin.answer(request).await,
             path if path == console::PATH || path.starts_with(console::PREFIX) => {
                 self.console.answer(&request.into_parts().0, || self.admin.check_console())

@@ -6,6 +6,7 @@ mod access;
 mod call;
 mod config;
 mod connections;
+pub(super) mod description;
 mod explain;
 mod log;
 mod mis_keys;
@@ -26,6 +27,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::CACHE_CONTROL;
+use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use signalhub::connections::{Body, GuessLimit, RequestBody};
 
@@ -34,9 +36,9 @@ use self::call::Call;
 pub(crate) use self::operated::{AdminLimits, Clock, Listed, Operated};
 pub(crate) use self::overview::{LatestSums, Samples};
 use self::routes::Found;
-use super::not_found;
 use super::problem::Problem;
 use super::request_body::BodyLimits;
+use super::{method, not_found};
 use crate::configuration::ByteSize;
 
 /// The beginning of the paths of the admin API.
@@ -86,6 +88,12 @@ impl AdminApi {
         };
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(response)
+    }
+
+    /// Answers with the description of the API, to those that may read.
+    pub(super) async fn describe(&self, head: &Parts) -> Result<Response<Body>, Problem> {
+        self.access.check(head, Right::of(&head.method)).await?;
+        method::read_only(&head.method, description::response)
     }
 
     /// Checks that the console may be shown: a client can get the right to use it.
