@@ -127,7 +127,7 @@ impl Node {
             sums: LatestSums::default(),
             clock: Clock::start(),
         };
-        let console = Console::new(configuration, tls.as_deref(), address);
+        let console = Console::new(configuration, tls.as_deref(), address, HUB_PATH);
         let internal = internal.map(|listener| for_operators(listener, operated, guesses, console));
         Ok(Self {
             server,

@@ -14,7 +14,6 @@ use super::problem::Problem;
 use super::{method, not_found};
 use crate::configuration::Configuration;
 use crate::listener_tls::ListenerTls;
-use crate::node::HUB_PATH;
 
 /// The path of the page.
 pub(super) const PATH: &str = "/";
@@ -69,7 +68,11 @@ const OPERATIONS: (&str, &str, &str) = ("operations.md", TEXT, include_str!("../
 pub(crate) enum Console {
     /// `admin.console` is false.
     Off,
-    On(HubPlace),
+    On {
+        place: HubPlace,
+        /// The path of the hub.
+        hub: &'static str,
+    },
 }
 
 /// Where web pages find the hub.
@@ -83,14 +86,19 @@ pub(crate) enum HubPlace {
 
 impl Console {
     /// Makes the console of a server whose hub is at this address.
-    pub(crate) fn new(configuration: &Configuration, tls: Option<&ListenerTls>, public: SocketAddr) -> Self {
+    pub(crate) fn new(
+        configuration: &Configuration,
+        tls: Option<&ListenerTls>,
+        public: SocketAddr,
+        hub: &'static str,
+    ) -> Self {
         if !configuration.admin.console {
             return Self::Off;
         }
         let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
         let url = configuration.listen.public_url.as_ref();
         let place = url.map(|url| HubPlace::PublicUrl(url.as_str().trim_end_matches('/').to_owned()));
-        Self::On(place.unwrap_or(HubPlace::Address(scheme, public)))
+        Self::On { place: place.unwrap_or(HubPlace::Address(scheme, public)), hub }
     }
 
     /// Answers a request for the page or for a file; `check` tells whether there is a way to use the console.
@@ -99,11 +107,11 @@ impl Console {
         head: &Parts,
         check: impl FnOnce() -> Result<(), Problem>,
     ) -> Result<Response<Body>, Problem> {
-        let Self::On(place) = self else { return not_found("the console is off (admin.console)") };
+        let Self::On { place, hub } = self else { return not_found("the console is off (admin.console)") };
         check()?;
         let base = place.base(head);
         let (kind, content): (_, Body) = match head.uri.path().strip_prefix(PREFIX) {
-            None => ("text/html; charset=utf-8", page(base.as_deref()).into()),
+            None => ("text/html; charset=utf-8", page(base.as_deref(), hub).into()),
             Some(name) => {
                 let file = FILES.iter().chain([&OPERATIONS]).find(|(path, ..)| *path == name);
                 let Some(&(_, kind, content)) = file else { return not_found("the console has no such file") };
@@ -130,8 +138,8 @@ impl HubPlace {
 }
 
 /// The page, with the URL of the hub in it.
-fn page(base: Option<&str>) -> String {
-    let hub = base.map(|base| format!("{base}{HUB_PATH}")).unwrap_or_default();
+fn page(base: Option<&str>, hub: &str) -> String {
+    let hub = base.map(|base| format!("{base}{hub}")).unwrap_or_default();
     let escaped = hub.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
     PAGE.replace(HUB_PLACE, &escaped)
 }

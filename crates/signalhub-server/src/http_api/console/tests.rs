@@ -9,6 +9,8 @@ use crate::http_api::problem::ProblemCode;
 /// How many bytes the console may have in all, with its page for operators.
 const LARGEST: usize = 250 * 1024;
 
+const HUB: &str = "/signalr/v1/mainHub";
+
 fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
@@ -18,14 +20,17 @@ fn head(path: &str, host: &str) -> Parts {
 }
 
 fn on(place: HubPlace) -> Console {
-    Console::On(place)
+    Console::On { place, hub: HUB }
 }
 
 /// Checks where the page finds the hub, and what its policy allows connections to.
 #[track_caller]
 fn check(place: &HubPlace, host: &str, hub: &str, connections: &str) {
     let base = place.base(&head("/", host));
-    assert!(page(base.as_deref()).contains(&format!("<meta name=\"signalhub-hub\" content=\"{hub}\">")), "{base:?}");
+    assert!(
+        page(base.as_deref(), HUB).contains(&format!("<meta name=\"signalhub-hub\" content=\"{hub}\">")),
+        "{base:?}"
+    );
     let policy = policy(base.as_deref());
     let expected = format!("connect-src 'self'{connections}; img-src");
     assert!(policy.to_str().unwrap().contains(&expected), "{policy:?}");
@@ -54,7 +59,7 @@ fn a_host_cannot_add_to_the_page_or_to_the_policy() {
         let policy = policy(base.as_deref());
         assert_eq!(policy.to_str().unwrap().matches(';').count(), 7, "{policy:?}");
         assert!(policy.to_str().unwrap().contains("connect-src 'self'; "), "{policy:?}");
-        assert!(!page(base.as_deref()).contains("\"><script>"), "{host}");
+        assert!(!page(base.as_deref(), HUB).contains("\"><script>"), "{host}");
     }
 }
 
