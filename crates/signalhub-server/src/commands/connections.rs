@@ -65,7 +65,7 @@ pub(crate) struct ListArguments {
 #[derive(Debug, Args)]
 pub(crate) struct DisconnectArguments {
     /// The public id of one connection
-    #[arg(conflicts_with_all = ["user", "organisation", "event", "over"])]
+    #[arg(conflicts_with_all = ["user", "organisation", "event", "over"], allow_hyphen_values = true)]
     id: Option<String>,
     /// The connections of this user
     #[arg(long)]
@@ -76,9 +76,12 @@ pub(crate) struct DisconnectArguments {
     /// The clients that have subscribed to this event
     #[arg(long)]
     event: Option<String>,
-    /// Lets the clients reconnect by themselves
+    /// Lets the clients reconnect by themselves: the default, but not with an ID
     #[arg(long)]
     reconnect: bool,
+    /// Tells the clients not to reconnect: the default with an ID
+    #[arg(long, conflicts_with = "reconnect")]
+    no_reconnect: bool,
     /// The time over which they are disconnected one after another, such as 30s
     #[arg(long)]
     over: Option<String>,
@@ -87,6 +90,17 @@ pub(crate) struct DisconnectArguments {
     reason: Option<String>,
     #[command(flatten)]
     admin: AdminArguments,
+}
+
+impl DisconnectArguments {
+    /// Whether the clients may reconnect; `None` leaves it to the server.
+    fn reconnect(&self) -> Option<bool> {
+        match (self.reconnect, self.no_reconnect) {
+            (true, _) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -141,10 +155,11 @@ async fn rows(client: &AdminClient, arguments: &ListArguments) -> Result<Vec<Map
 
 /// Ends connections.
 pub(crate) async fn disconnect(sources: &Sources, arguments: &DisconnectArguments) -> Result<(), CommandError> {
-    let DisconnectArguments { id, user, organisation, event, reconnect, over, reason, admin } = arguments;
+    let DisconnectArguments { id, user, organisation, event, over, reason, admin, .. } = arguments;
+    let reconnect = arguments.reconnect();
     let client = admin.client(sources)?;
     let text = if let Some(id) = id {
-        let mut query = vec![("reconnect", reconnect.to_string())];
+        let mut query: Vec<_> = reconnect.iter().map(|reconnect| ("reconnect", reconnect.to_string())).collect();
         query.extend(reason.iter().map(|reason| ("reason", reason.clone())));
         client.delete(&format!("connections/{}", percent_encoded(id)), &query).await?;
         "1 connection is told to end\n".to_owned()
@@ -156,7 +171,7 @@ pub(crate) async fn disconnect(sources: &Sources, arguments: &DisconnectArgument
         let given =
             [("user", user), ("organisation", organisation), ("event", event), ("over", over), ("reason", reason)];
         body.extend(given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value.as_ref()?)))));
-        body.insert("reconnect".to_owned(), json!(reconnect));
+        body.extend(reconnect.map(|reconnect| ("reconnect".to_owned(), json!(reconnect))));
         let Matched { matched } = client.post("connections:disconnect", &body).await?;
         match matched {
             1 => "1 connection is told to end\n".to_owned(),

@@ -364,6 +364,9 @@ async fn the_command_line_lists_and_ends_connections() {
     assert_eq!((code, out.as_str()), (Some(0), "1 connection is told to end\n"), "{error}");
     let (code, out, error) = run(&node, &["disconnect", "--organisation", "other"], Some(TOKEN)).await;
     assert_eq!((code, out.as_str()), (Some(0), "0 connections are told to end\n"), "{error}");
+    // Public ids are base64url, so some begin with a hyphen.
+    let (code, _, error) = run(&node, &["disconnect", "-QkJ1PLu0mXw2TnB4yZ5Aw"], Some(TOKEN)).await;
+    assert!(code == Some(1) && error.contains("unknown_connection"), "{code:?} {error}");
     until(&node, "", 1).await;
     let (code, _, error) = run(&node, &["disconnect"], Some(TOKEN)).await;
     assert_eq!(code, Some(2), "{error}");
@@ -373,5 +376,26 @@ async fn the_command_line_lists_and_ends_connections() {
         assert!(error.contains("admin_unauthenticated") && error.contains("SIGNALHUB_ADMIN_TOKEN"), "{error}");
     }
     drop(clients);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn the_command_line_lets_selected_clients_reconnect_unless_it_is_told_not_to() {
+    let node = start("").await;
+    for (arguments, reconnects) in [
+        (["--user", "ann"].as_slice(), true),
+        (&["--user", "ann", "--reconnect"], true),
+        (&["--user", "ann", "--no-reconnect"], false),
+    ] {
+        let client = connect(&node, "ann", "acme").await;
+        let (code, out, error) = run(&node, &[&["disconnect"], arguments].concat(), Some(TOKEN)).await;
+        assert_eq!((code, out.as_str()), (Some(0), "1 connection is told to end\n"), "{error}");
+        let ended = tokio::time::timeout(Duration::from_secs(20), client.disconnected()).await.unwrap();
+        let Disconnected::ByServer { allow_reconnect, .. } = ended else { panic!("{ended:?}") };
+        assert_eq!(allow_reconnect, reconnects, "{arguments:?}");
+        until(&node, "", 0).await;
+    }
+    let (code, _, error) = run(&node, &["disconnect", "--reconnect", "--no-reconnect", "id"], Some(TOKEN)).await;
+    assert_eq!(code, Some(2), "{error}");
     node.stop().await;
 }
