@@ -187,3 +187,53 @@ async fn the_same_warning_is_written_once_a_second_with_the_number_of_those_that
         assert!(text.trim_end().ends_with(hidden), "{text}");
     }
 }
+
+/// Logs text without times and colours while `body` runs, and gives the log.
+async fn logged(body: impl AsyncFnOnce()) -> String {
+    let memory = Memory::default();
+    let queue = LogQueue::start(memory.clone()).unwrap();
+    let lines = Lines { lines: format().with_ansi(false), access: format(), warnings: Warnings::default() };
+    let builder = tracing_subscriber::fmt().with_writer(queue.clone()).fmt_fields(EscapedFields).with_ansi(false);
+    let logging = tracing::subscriber::set_default(builder.event_format(lines).finish());
+    body().await;
+    drop(logging);
+    queue.flush(Duration::from_secs(10));
+    String::from_utf8(memory.0.lock().unwrap().clone()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn warnings_with_other_fields_are_others_but_not_with_other_numbers_or_ids() {
+    let log = logged(async || {
+        for round in 0..3_u64 {
+            for issuer in ["https://a.example", "https://b.example"] {
+                let (id, took) = (format!("c{round}"), Duration::from_millis(round));
+                tracing::warn!(issuer, id, round, ?took, share = 0.5, "the keys of an issuer could not be fetched");
+            }
+        }
+    })
+    .await;
+    assert_eq!(log.lines().count(), 2, "{log}");
+    assert!(log.contains("https://a.example") && log.contains("https://b.example"), "{log}");
+}
+
+/// Adds up what the lines of a log tell in `hidden`.
+fn hidden_in(log: &str) -> u64 {
+    log.lines().filter_map(|line| line.split_once(" hidden=")).map(|(_, count)| count.parse::<u64>().unwrap()).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn beyond_the_memory_warnings_of_one_code_are_the_same_and_all_that_are_hidden_are_told() {
+    let warn = |name: u64| tracing::warn!(name = %format_args!("n{name}"), "a name is unknown");
+    let log = logged(async || {
+        // 1 024 are remembered, one of the others is written.
+        (0..2_000).for_each(warn);
+        (0..10).for_each(warn);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        // Other names take the place of those with hidden ones.
+        (5_000..5_010).for_each(warn);
+    })
+    .await;
+    let hidden = 2_000 - 1_025 + 10;
+    assert_eq!((log.lines().count(), hidden_in(&log)), (1_025 + 10, hidden), "{}", log.lines().last().unwrap());
+    assert_eq!(log.lines().filter(|line| line.contains("hidden=")).count(), 1);
+}
