@@ -47,8 +47,8 @@ pub use issuer::{
 pub use key_digest::KeyDigest;
 pub use key_url::KeyUrl;
 pub use leeway::Leeway;
-pub(crate) use log_filter::EXPECTED as LOG_FILTER_EXPECTED;
 pub use log_filter::LogFilter;
+pub(crate) use log_filter::{EXPECTED as LOG_FILTER_EXPECTED, has_directive};
 pub use maximum::{Maximum, SocketShare};
 pub use printfactory::MisKeysPath;
 pub(crate) use publish_client::Nearness;
@@ -452,7 +452,7 @@ configuration! {
     }
     /// The log, which goes to the standard error stream.
     log: Log {
-        /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,signalhub=debug`; `RUST_LOG` wins over it.
+        /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,signalhub=debug`; `RUST_LOG` wins over it, unless it is empty.
         level: LogFilter = LogFilter::info();
         /// How it is written: `text` or `json`.
         format: LogFormat = LogFormat::Text;

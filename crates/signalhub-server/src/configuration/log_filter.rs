@@ -23,13 +23,18 @@ impl LogFilter {
         // A word that is no level would be taken for the name of a crate, and nothing would be logged at all.
         let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let level = text.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
-        (!text.is_empty() && EnvFilter::try_new(text).is_ok() && (level || !plain)).then(|| Self(text.to_owned()))
+        (has_directive(text) && EnvFilter::try_new(text).is_ok() && (level || !plain)).then(|| Self(text.to_owned()))
     }
 
     /// Returns it as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Tells whether a filter selects anything: one without a directive, such as `""` or `","`, would silence the log.
+pub(crate) fn has_directive(text: &str) -> bool {
+    text.split(',').any(|directive| !directive.trim().is_empty())
 }
 
 impl Setting for LogFilter {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use super::lines::ACCESS;
-use crate::configuration::{Log, LogFilter};
+use crate::configuration::{Log, LogFilter, has_directive};
 
 /// The filter of the process: there is one log.
 static FILTER: OnceLock<Filter> = OnceLock::new();
@@ -22,9 +22,10 @@ struct Filter {
     changes: Mutex<u64>,
 }
 
-/// The filter that the process starts with; `RUST_LOG` wins over the configured one.
+/// The filter that the process starts with; `RUST_LOG` wins over the configured one, unless it is empty or no filter.
 pub(super) fn configured(log: &Log) -> String {
-    let from_environment = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|text| EnvFilter::try_new(text).is_ok());
+    let from_environment = std::env::var(EnvFilter::DEFAULT_ENV).ok();
+    let from_environment = from_environment.filter(|text| has_directive(text) && EnvFilter::try_new(text).is_ok());
     from_environment.unwrap_or_else(|| log.level.as_str().to_owned())
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use signalhub_client::Client;
 use signalhub_server::HUB_PATH;
 
-use crate::common::process::Server;
+use crate::common::process::{Server, program};
 use crate::common::{Answer, KEY, SECRET, send, sign_claims};
 
 const ADMIN: &str = "a token of operators that has enough bytes";
@@ -131,6 +131,19 @@ async fn a_user_whose_name_looks_like_lines_forges_none() {
     }
 }
 
+#[tokio::test]
+async fn a_rust_log_without_a_directive_counts_as_none_and_log_level_needs_one() {
+    for value in ["", ",", " ,"] {
+        // It waits for lines at `info`.
+        let server = tokio::time::timeout(Duration::from_secs(20), Server::start(&[("RUST_LOG", value)])).await;
+        let (code, _, _) = server.unwrap_or_else(|_| panic!("{value:?} silences the log")).terminate().await;
+        assert_eq!(code, Some(0));
+        let refused = program(&["--set", &format!("log.level={value}")]).output().await.unwrap();
+        let error = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && error.contains("log.level"), "{value:?}: {error}");
+    }
+}
+
 async fn change_filter(server: &Server, body: &str) -> Answer {
     let request = Request::put(format!("{}/admin/api/v1/log", server.internal));
     let request = request.header("Authorization", format!("Bearer {ADMIN}")).header("Content-Type", "application/json");
@@ -144,6 +157,8 @@ async fn an_operator_changes_the_filter_for_some_time_and_it_falls_back() {
         (r#"{"filter":"verbose","for":"10m"}"#, "filter: expected \"error\""),
         (r#"{"filter":"info,=","for":"10m"}"#, "filter: expected"),
         (r#"{"filter":"","for":"10m"}"#, "filter: expected"),
+        (r#"{"filter":",","for":"10m"}"#, "filter: expected"),
+        (r#"{"filter":" , ","for":"10m"}"#, "filter: expected"),
         (r#"{"filter":"debug","for":"2d"}"#, "for: expected a time from 1s to 24h"),
         (r#"{"filter":"debug","for":"0s"}"#, "for: expected"),
         (r#"{"filter":"debug"}"#, "missing field `for`"),
