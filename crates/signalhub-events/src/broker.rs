@@ -40,7 +40,7 @@ use crate::subscriber::{ClientName, Subscriber};
 use crate::subscriptions::Subscriptions;
 use crate::top_subscriptions::{self, CountedBy, SubscriptionCount};
 pub use builder::BrokerBuilder;
-pub use latest::{LatestEvent, MatchedClients};
+pub use latest::{LatestEvent, LatestExtent, MatchedClients};
 pub use receipt::{PublishError, PublishOptions, Published, Receipt, Repeat};
 pub use tails::{Tail, TailFilter, Tailed, TailedEvent};
 pub use traced::{FanOutSpan, FanOutTracer};
@@ -266,14 +266,14 @@ impl Broker {
     /// Returns the events that were published last, of all organisations, the latest first: at most 100.
     #[must_use]
     pub fn latest_events(&self) -> Vec<LatestEvent> {
-        self.core.latest.lock().unwrap_or_else(PoisonError::into_inner).all()
+        self.core.latest.all()
     }
 
     /// Finds one of the [latest events](Self::latest_events) by its name and its position, with the clients of the subscribers that it
     /// matched. Whether a client has taken the event is not known here.
     #[must_use]
     pub fn latest_event(&self, name: &EventName, position: Position) -> Option<(LatestEvent, MatchedClients)> {
-        let found = self.core.latest.lock().unwrap_or_else(PoisonError::into_inner).find(name, position);
+        let found = self.core.latest.find(name, position);
         let (latest, Remembered { shard, serial, ids }) = found?;
         let not_remembered = latest.matched - ids.len();
         let index = self.core.shards.lock(shard);

@@ -63,9 +63,9 @@ mod trace_context;
 pub use action::Action;
 pub use attached_client::AttachedClient;
 pub use broker::{
-    Broker, BrokerBuilder, DeliveredCounts, FanOutSpan, FanOutTracer, LatestEvent, MatchedClients, PayloadCheck,
-    Progress, PublishError, PublishOptions, Published, Receipt, Repeat, Tail, TailFilter, Tailed, TailedEvent, Tracked,
-    Tracking,
+    Broker, BrokerBuilder, DeliveredCounts, FanOutSpan, FanOutTracer, LatestEvent, LatestExtent, MatchedClients,
+    PayloadCheck, Progress, PublishError, PublishOptions, Published, Receipt, Repeat, Tail, TailFilter, Tailed,
+    TailedEvent, Tracked, Tracking,
 };
 pub use catalogue::{Catalogue, CatalogueError, UnknownEvents};
 pub use delivery::{Audience, Deliveries, Delivery, EncodingKey, Joined};

@@ -11,6 +11,7 @@ use super::core::{Core, IN_FLIGHT};
 use super::fan_out::FanOut;
 use super::fan_out_times::FanOutTimes;
 use super::kept::Kept;
+use super::latest::LatestEvents;
 use super::shard_queue::ShardQueue;
 use super::tails::Tails;
 use super::traced::FanOutTracer;
@@ -129,7 +130,7 @@ impl BrokerBuilder {
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT as usize)),
             keys: Keys::new(self.idempotency, Instant::now()),
             kept: Kept::new(self.history),
-            latest: Mutex::default(),
+            latest: LatestEvents::default(),
             tails,
         });
         let weak = Arc::downgrade(&core);

@@ -49,8 +49,8 @@ pub(super) struct Core {
     pub(super) in_flight: Arc<Semaphore>,
     pub(super) keys: Keys,
     pub(super) kept: Kept,
-    /// The events that were published last. The lock is taken behind that of the offsets of a shard.
-    pub(super) latest: Mutex<LatestEvents>,
+    /// The events that were published last. Its locks are taken behind those of the offsets of a shard.
+    pub(super) latest: LatestEvents,
     pub(super) tails: Arc<Tails>,
 }
 
@@ -209,7 +209,7 @@ impl Core {
             serial = self.shards.lock(shard).matching(event, now, &mut found);
         }
         let latest = LatestEvent::new(event, position, now, found.len());
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner).push(latest, shard, serial, &found);
+        self.latest.push(latest, shard, serial, &found);
         if keep == Keep::Yes
             && let Some(mut recent) = self.kept.recent()
         {

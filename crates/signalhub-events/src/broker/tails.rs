@@ -19,6 +19,9 @@ pub(super) const MOST_TAILS: usize = 10;
 /// How many events wait for the reader of a tail.
 const EVENTS: usize = 256;
 
+/// How many of the subscribers that an event matched are looked at for the users of tails: the fan-out waits meanwhile.
+const LOOKED_AT: usize = 1_000;
+
 /// How many bytes of publishers the events that wait may hold. One that is larger waits alone.
 const BYTES: usize = 4 << 20;
 
@@ -29,7 +32,8 @@ pub struct TailFilter {
     pub event: Option<EventName>,
     /// The organisation of the event.
     pub organisation: Option<Organisation>,
-    /// The user of one of the clients that the event matched.
+    /// The user of one of the clients that the event matched. Only the first 1 000 subscribers are looked at. An event that matched more, and none of
+    /// this user among those, is told as [dropped](Tailed::Dropped).
     pub user: Option<String>,
     /// One of how many events is taken, of those for which the other conditions hold.
     pub sample: NonZeroU64,
@@ -42,13 +46,10 @@ impl Default for TailFilter {
 }
 
 impl TailFilter {
-    fn wants(&self, event: &Event, found: &[Found]) -> bool {
-        let is_of = |found: &Found, user: &str| {
-            found.attached.client().is_some_and(|client| client.user.as_deref() == Some(user))
-        };
+    /// Tells whether an event meets the conditions beside the user.
+    fn wants(&self, event: &Event) -> bool {
         self.event.as_ref().is_none_or(|name| *name == event.name)
             && (self.organisation.is_none() || self.organisation == event.organisation)
-            && self.user.as_ref().is_none_or(|user| found.iter().any(|found| is_of(found, user)))
     }
 }
 
@@ -57,7 +58,8 @@ impl TailFilter {
 pub enum Tailed {
     /// An event that was published.
     Event(TailedEvent),
-    /// This many events were left out here, because the reader of the tail is slow.
+    /// This many events were left out here, because the reader of the tail is slow, or because they matched so many subscribers that it is not known
+    /// whether one was of the [user](TailFilter::user).
     Dropped(u64),
 }
 
@@ -137,10 +139,29 @@ impl Tails {
     /// Shows the tails an event and the subscribers that it matched.
     pub(super) fn show(&self, event: &Arc<Event>, position: Position, found: &[Found]) {
         let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
-        for queue in list.iter().filter(|queue| queue.filter.wants(event, found)) {
-            let event = TailedEvent { event: Arc::clone(event), position, matched: found.len() };
-            queue.lock().push(event, queue.filter.sample);
-            queue.pushed.notify_one();
+        let mut of_users: Vec<(&str, &TailQueue)> = Vec::new();
+        let tailed = || TailedEvent { event: Arc::clone(event), position, matched: found.len() };
+        for queue in list.iter().filter(|queue| queue.filter.wants(event)) {
+            match &queue.filter.user {
+                None => queue.push(tailed()),
+                Some(user) => of_users.push((user, queue)),
+            }
+        }
+        for found in found.iter().take(LOOKED_AT) {
+            if of_users.is_empty() {
+                return;
+            }
+            let Some(user) = found.attached.client().and_then(|client| client.user) else { continue };
+            of_users.retain(|(wanted, queue)| {
+                let is_other = **wanted != *user;
+                if !is_other {
+                    queue.push(tailed());
+                }
+                is_other
+            });
+        }
+        if found.len() > LOOKED_AT {
+            of_users.iter().for_each(|(_, queue)| queue.drop_one());
         }
     }
 }
@@ -154,6 +175,17 @@ struct TailQueue {
 }
 
 impl TailQueue {
+    fn push(&self, event: TailedEvent) {
+        self.lock().push(event, self.filter.sample);
+        self.pushed.notify_one();
+    }
+
+    /// Leaves an event out, and tells the reader.
+    fn drop_one(&self) {
+        self.lock().dropped += 1;
+        self.pushed.notify_one();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -23,15 +23,42 @@ async fn the_latest_hundred_events_are_remembered_the_latest_first() {
 }
 
 #[tokio::test]
-async fn a_payload_that_is_too_long_is_not_remembered() {
+async fn an_event_that_is_too_large_is_remembered_without_its_sender_and_its_payload() {
     let broker = broker();
-    for bytes in [LONGEST_PAYLOAD, LONGEST_PAYLOAD + 1] {
-        publish(&broker, Event { payload: "x".repeat(bytes).into(), ..changed() }).await;
+    let names = changed().size() - changed().payload.len();
+    let text = |bytes: usize| Bytes::from("x".repeat(bytes));
+    let largest = LARGEST - names - 10;
+    for (sender, payload) in [(10, largest), (10, largest + 1), (largest, 10), (1 << 20, 10)] {
+        publish(&broker, Event { payload: text(payload), ..changed().with_sender(text(sender)) }).await;
     }
     let latest = broker.latest_events();
-    let lengths: Vec<_> = latest.iter().map(|latest| (latest.event.payload.len(), latest.payload_bytes)).collect();
-    assert_eq!(lengths, [(0, LONGEST_PAYLOAD + 1), (LONGEST_PAYLOAD, LONGEST_PAYLOAD)]);
-    assert_eq!(latest[0].event.resource, changed().resource);
+    let bytes = |latest: &LatestEvent| {
+        let LatestEvent { event, extent, payload_bytes, .. } = latest;
+        assert_eq!(event.resource, changed().resource);
+        (*extent, event.sender.as_ref().map(Bytes::len), event.payload.len(), *payload_bytes)
+    };
+    let expected = [
+        (LatestExtent::WithoutContent, None, 0, 10),
+        (LatestExtent::Whole, Some(largest), 10, 10),
+        (LatestExtent::WithoutContent, None, 0, largest + 1),
+        (LatestExtent::Whole, Some(10), largest, largest),
+    ];
+    assert_eq!(latest.iter().map(bytes).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn an_event_that_is_added_late_does_not_replace_a_later_one() {
+    let (events, event) = (LatestEvents::default(), Arc::new(changed()));
+    let push = |offset: u64| {
+        let position = Position::new(crate::Epoch::new(1), offset);
+        events.push(LatestEvent::new(&event, position, OffsetDateTime::UNIX_EPOCH, 0), 0, Serial::default(), &[]);
+    };
+    (0..=EVENTS as u64).for_each(push);
+    // A publisher that has taken the first number adds its event only now.
+    events.next.store(0, Ordering::Relaxed);
+    push(1_000);
+    let offsets: Vec<u64> = events.all().iter().map(|latest| latest.position.offset()).collect();
+    assert_eq!(offsets, (1..=EVENTS as u64).rev().collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -50,6 +50,21 @@ async fn a_tail_gets_what_its_filter_wants() {
 }
 
 #[tokio::test]
+async fn the_user_of_a_tail_is_looked_for_among_a_thousand_subscribers_and_further_events_count_as_dropped() {
+    let broker = broker();
+    let add = |user: &str, n: usize| subscribe(&broker, &format!("{user}-{n}"), user, Scope::unrestricted());
+    let _first = add("ann", 0);
+    let mut others: Vec<_> = (1..LOOKED_AT).map(|n| add("ben", n)).collect();
+    let open = |user: &str| broker.tail(TailFilter { user: Some(user.to_owned()), ..TailFilter::default() }).unwrap();
+    let (mut of_ann, mut of_carl) = (open("ann"), open("carl"));
+    publish(&broker, [changed()]).await;
+    others.push(add("carl", LOOKED_AT));
+    publish(&broker, [changed(), changed(), licence()]).await;
+    assert_eq!(got(&mut of_ann), [1, 2, 3]);
+    assert_eq!(got(&mut of_carl), [-2]);
+}
+
+#[tokio::test]
 async fn a_tail_that_is_not_read_keeps_256_events_and_says_how_many_were_dropped() {
     let broker = broker();
     let mut tail = broker.tail(TailFilter::default()).unwrap();

@@ -3,7 +3,7 @@
 use portos_notifications::{NotificationSender, format_timestamp};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
-use signalhub::events::{Event, LatestEvent, Organisation, Position, ResourceName, TailedEvent};
+use signalhub::events::{Event, LatestEvent, LatestExtent, Organisation, Position, ResourceName, TailedEvent};
 
 /// Whether payloads are shown: `admin.show_payloads`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +46,10 @@ impl<'a> ShownEvent<'a> {
 
     /// One of the latest events.
     pub(super) fn latest(latest: &'a LatestEvent, payloads: Payloads) -> Self {
-        let LatestEvent { event, payload_bytes, position, published, matched, .. } = latest;
-        let published = Some(format_timestamp(*published));
-        Self { published, ..Self::new(event, *position, *matched, *payload_bytes, payloads) }
+        let LatestEvent { event, extent, payload_bytes, position, published, matched, .. } = latest;
+        let shown = Self::new(event, *position, *matched, *payload_bytes, payloads);
+        let sender = if *extent == LatestExtent::Whole { shown.sender } else { None };
+        Self { published: Some(format_timestamp(*published)), sender, ..shown }
     }
 
     fn new(event: &'a Event, position: Position, matched: usize, bytes: usize, payloads: Payloads) -> Self {
