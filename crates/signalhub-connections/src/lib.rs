@@ -124,7 +124,7 @@ pub use id::ConnectionId;
 pub use intake::Intake;
 pub use limits::Limits;
 pub use limits::file_descriptors::raise_file_descriptor_limit;
-pub use outbound::{ConnectionEnded, Flushed, Outbound, Readers, Sent};
+pub use outbound::{BacklogUsage, ConnectionEnded, Flushed, Outbound, Readers, Sent};
 pub use rate::{Rate, TokenBucket};
 pub use registry::connection_counts::ConnectionCounts;
 pub use registry::live_connections::{ConnectionSelection, LiveConnection, LiveConnections, Resumption};

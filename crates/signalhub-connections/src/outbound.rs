@@ -14,6 +14,7 @@ pub(crate) mod signals;
 mod writer;
 
 pub(crate) use self::backlog::Backlog;
+pub use self::backlog::BacklogUsage;
 pub use self::flushes::Flushed;
 pub use self::handle::Outbound;
 pub(crate) use self::limits::QueueLimits;

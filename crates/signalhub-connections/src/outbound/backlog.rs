@@ -32,6 +32,16 @@ pub(crate) struct Backlog {
     eased: Notify,
 }
 
+/// What the queues of all clients of a server hold together beyond their free shares. [`Limits::queued_bytes`](crate::Limits::queued_bytes) limits it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BacklogUsage {
+    /// The bytes that are reserved.
+    pub reserved: usize,
+    /// How many may be. The second half is for clients that keep reading.
+    pub limit: usize,
+}
+
 /// One queue that publishers wait for. It exists from the moment when the queue is more than half full until the queue is
 /// within its free share.
 #[derive(Debug)]
@@ -68,6 +78,12 @@ impl Default for Backlog {
 impl Backlog {
     pub(crate) fn set_limit(&self, bytes: usize) {
         self.limit.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How much is reserved, and the limit.
+    pub(crate) fn usage(&self) -> BacklogUsage {
+        let [reserved, limit] = [&self.reserved, &self.limit].map(|bytes| bytes.load(Ordering::Relaxed));
+        BacklogUsage { reserved, limit }
     }
 
     /// Reserves more for a queue. The second half of the limit is reserved for clients that read.

@@ -177,7 +177,7 @@ impl SendQueue {
         self.signals.set_flush_is_awaited(queue.flushes.is_some());
     }
 
-    pub(super) fn backlog(&self) -> &Backlog {
+    pub(crate) fn backlog(&self) -> &Backlog {
         &self.backlog
     }
 

@@ -11,7 +11,7 @@ use crate::auth::identity::Principal;
 use crate::close::dismissal::Dismissal;
 use crate::counts::traffic::ConnectionTraffic;
 use crate::id::ConnectionId;
-use crate::outbound::SendQueue;
+use crate::outbound::{BacklogUsage, SendQueue};
 use crate::request::remote_address::RemoteAddress;
 use crate::transport_kind::TransportKind;
 
@@ -140,6 +140,11 @@ impl LiveConnection {
     /// What it has received and sent, and what waits for its client; `None` if it has ended since.
     pub fn traffic(&self) -> Option<ConnectionTraffic> {
         self.send_queue.upgrade().map(|send_queue| send_queue.traffic())
+    }
+
+    /// What the queues of all clients of its server hold; `None` if it has ended since.
+    pub fn backlog(&self) -> Option<BacklogUsage> {
+        self.send_queue.upgrade().map(|send_queue| send_queue.backlog().usage())
     }
 
     /// Asks the handler of the connection to end it, and waits for nothing. The handler gets

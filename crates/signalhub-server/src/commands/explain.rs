@@ -68,7 +68,8 @@ struct Step {
     detail: Option<String>,
 }
 
-/// Asks a server, and prints the steps. The exit code is 0 if the event is delivered, 1 if it is not, and 2 if there is no answer.
+/// Asks a server, and prints the steps. The exit code is 0 if the event is delivered, 1 if it is not, and 2 if there is no answer
+/// or it is not known.
 pub(crate) async fn run(sources: &Sources, arguments: Arguments) -> Result<(), CommandError> {
     let no_answer = |error: &dyn std::fmt::Display| CommandError::NoAnswer(error.to_string());
     let Arguments { event, resource, action, org, position, user, connection, json, admin } = &arguments;
@@ -89,14 +90,28 @@ pub(crate) async fn run(sources: &Sources, arguments: Arguments) -> Result<(), C
     let explanation = Explanation::deserialize(&answer).map_err(|error| no_answer(&error))?;
     let text = if *json { format!("{answer}\n") } else { explanation.to_text() };
     io::stdout().write_all(text.as_bytes()).map_err(|error| no_answer(&error))?;
-    if explanation.delivered { Ok(()) } else { Err(CommandError::no("the event is not delivered")) }
+    match (explanation.delivered, explanation.not_remembered()) {
+        (true, _) => Ok(()),
+        (false, Some(detail)) => Err(CommandError::NoAnswer(visible(detail))),
+        (false, None) => Err(CommandError::no("the event is not delivered")),
+    }
 }
 
 impl Explanation {
+    /// Why it is not known whether the event was delivered, if it is not: the server does not remember all that it was offered to.
+    fn not_remembered(&self) -> Option<&str> {
+        let skipped = self.steps.iter().find(|step| step.step == "matched" && step.outcome == "skip");
+        skipped.filter(|_| !self.delivered).and_then(|step| step.detail.as_deref())
+    }
+
     /// The steps in columns, those of each connection together. What clients and publishers chose cannot change the terminal.
     fn to_text(&self) -> String {
         let width = self.steps.iter().map(|step| visible(&step.step).len()).max().unwrap_or_default();
-        let mut text = String::from(if self.delivered { "delivered\n" } else { "not delivered\n" });
+        let mut text = String::from(match (self.delivered, self.not_remembered()) {
+            (true, _) => "delivered\n",
+            (false, Some(_)) => "not known\n",
+            (false, None) => "not delivered\n",
+        });
         let mut connection = &None;
         for step in &self.steps {
             if step.connection != *connection {
@@ -149,5 +164,17 @@ connection b\\r
   pass  grants         x (grants[0])
 ";
         assert_eq!(explanation.to_text(), expected);
+    }
+    #[test]
+    fn what_the_server_does_not_remember_is_not_known() {
+        let of = |delivered: bool, outcome: &str| {
+            let matched = json!({"step": "matched", "outcome": outcome, "detail": "not remembered: …"});
+            serde_json::from_value::<Explanation>(json!({"delivered": delivered, "steps": [matched]})).unwrap()
+        };
+        assert_eq!(of(false, "skip").not_remembered(), Some("not remembered: …"));
+        assert!(of(false, "skip").to_text().starts_with("not known\n"));
+        for (delivered, outcome) in [(true, "skip"), (true, "pass"), (false, "fail")] {
+            assert_eq!(of(delivered, outcome).not_remembered(), None);
+        }
     }
 }

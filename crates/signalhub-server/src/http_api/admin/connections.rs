@@ -91,7 +91,6 @@ fn page<T>(
 
 /// Shows one connection.
 pub(super) async fn show(operated: Arc<Operated>, call: Call) -> Answer {
-    let _permit = operated.limits.permit_list()?;
     let (dialect, connection) = find(&operated, &call.parameter)?;
     Ok(json_response(&Details::new(&operated, dialect, &connection)))
 }
@@ -99,7 +98,6 @@ pub(super) async fn show(operated: Arc<Operated>, call: Call) -> Answer {
 /// Ends one connection.
 pub(super) async fn remove(operated: Arc<Operated>, call: Call) -> Answer {
     let dismissal = query::dismissal(&call.query())?;
-    let _permit = operated.limits.permit_list()?;
     let (_, connection) = find(&operated, &call.parameter)?;
     log_dismissals(1, &dismissal);
     connection.dismiss(dismissal);

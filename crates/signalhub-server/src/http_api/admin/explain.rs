@@ -5,6 +5,7 @@
 mod question;
 mod target;
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -12,19 +13,22 @@ use signalhub::events::{
     Explained, ExplainedStep, LatestEvent, MatchedClients, StepOutcome, explain_event, explain_subscriber,
 };
 use time::OffsetDateTime;
+use tokio::task::yield_now;
 
 use self::question::{Question, Subject};
-use self::target::{MOST_TARGETS, Target};
+use self::target::{Target, Targets};
 use super::call::{Answer, Call};
 use super::operated::Operated;
 use super::recent_events;
-use crate::http_api::problem::Problem;
 use crate::http_api::response::json_response;
 
 /// The steps beside those of the broker.
 const CONNECTIONS: &str = "connections";
 const QUEUE: &str = "queue";
 const MATCHED: &str = "matched";
+
+/// The part of the limit of a queue that does not count towards `limits.queued_bytes`: one sixteenth.
+const FREE_SHARE: usize = 16;
 
 /// The answer: whether at least one connection gets the event, and why.
 #[derive(Debug, Serialize)]
@@ -68,7 +72,8 @@ pub(super) async fn explain(operated: Arc<Operated>, call: Call) -> Answer {
         Some(position) => Some(recent_events::find(&operated, question.event.name.as_str(), position)?),
         None => None,
     };
-    let explanation = explanation(&operated, &question, happened).await?;
+    let _permit = operated.limits.permit_list()?;
+    let explanation = explanation(&operated, &question, happened).await;
     Ok(json_response(&explanation))
 }
 
@@ -76,22 +81,22 @@ async fn explanation(
     operated: &Operated,
     question: &Question,
     happened: Option<(LatestEvent, MatchedClients)>,
-) -> Result<Explanation, Problem> {
+) -> Explanation {
     let (event, now) = match &happened {
         Some((latest, _)) => (&*latest.event, latest.published),
         None => (&question.event, OffsetDateTime::now_utc()),
     };
     let catalogue = Step::of(explain_event(event, operated.broker.catalogue()));
     if catalogue.is_failed() {
-        return Ok(ended(vec![catalogue], CONNECTIONS));
+        return ended(vec![catalogue], CONNECTIONS);
     }
-    let targets = target::find(operated, &question.subject).await?;
+    let targets = target::find(operated, &question.subject).await;
     let connections = connections(&question.subject, &targets, happened.as_ref());
     if connections.is_failed() {
-        return Ok(ended(vec![catalogue, connections], ExplainedStep::Organisation.as_str()));
+        return ended(vec![catalogue, connections], ExplainedStep::Organisation.as_str());
     }
     let (mut delivered, mut steps) = (false, vec![catalogue, connections]);
-    for target in targets.iter().take(MOST_TARGETS) {
+    for target in &targets.first {
         let mut of_target: Vec<Step> =
             explain_subscriber(event, &target.scope, &target.filters, now).into_iter().map(Step::of).collect();
         if let Some(unknown) = &target.unknown_scope {
@@ -105,14 +110,16 @@ async fn explanation(
             }
             Some((latest, clients)) => {
                 let would = !of_target.iter().any(Step::is_failed);
-                let matched = matched(target, latest, clients, would);
-                delivered |= !matched.is_failed();
-                of_target.push(matched);
+                let offered = Offered::of(target, latest, clients);
+                delivered |= offered == Offered::Yes;
+                of_target.push(matched(offered, latest.published, latest.matched, would));
             }
         }
         steps.extend(of_target.into_iter().map(|step| step.at(&target.id)));
+        // A connection may have many subscriptions.
+        yield_now().await;
     }
-    Ok(Explanation { delivered, steps })
+    Explanation { delivered, steps }
 }
 
 /// The explanation of an event that ends with these steps: those from `first` on are skipped.
@@ -124,8 +131,12 @@ fn ended(mut steps: Vec<Step>, first: &'static str) -> Explanation {
     Explanation { delivered: false, steps }
 }
 
-fn connections(subject: &Subject, targets: &[Target], happened: Option<&(LatestEvent, MatchedClients)>) -> Step {
-    if targets.is_empty() {
+fn connections(
+    subject: &Subject,
+    Targets { count, first }: &Targets,
+    happened: Option<&(LatestEvent, MatchedClients)>,
+) -> Step {
+    if first.is_empty() {
         let gone = happened.map_or_else(String::new, |(latest, clients)| {
             format!("; the event matched {}, of which {} have ended since", latest.matched, clients.others)
         });
@@ -135,56 +146,96 @@ fn connections(subject: &Subject, targets: &[Target], happened: Option<&(LatestE
         };
         return Step::new(CONNECTIONS, StepOutcome::Fail, Some(detail));
     }
-    let ids: Vec<&str> = targets.iter().take(MOST_TARGETS).map(|target| target.id.as_str()).collect();
+    let ids: Vec<&str> = first.iter().map(|target| target.id.as_str()).collect();
     let whose = match subject {
-        Subject::User(user) => format!("{} of user {user}", targets.len()),
+        Subject::User(user) => format!("{count} of user {user}"),
         Subject::Connection(_) => {
-            let user = targets.first().and_then(|target| target.user.as_deref());
+            let user = first.first().and_then(|target| target.user.as_deref());
             user.map_or_else(|| "1 without a user".to_owned(), |user| format!("1 of user {user}"))
         }
     };
-    let explained = match targets.len() > MOST_TARGETS {
-        true => format!(", of which the first {MOST_TARGETS} are explained"),
+    let explained = match *count > first.len() {
+        true => format!(", of which the first {} are explained", first.len()),
         false => String::new(),
     };
     let dialects: Vec<String> =
-        targets.iter().filter_map(|target| Some(format!("; {} speaks {}", target.id, target.dialect?))).collect();
+        first.iter().filter_map(|target| Some(format!("; {} speaks {}", target.id, target.dialect?))).collect();
     let detail = format!("{whose}{explained}: {}{}", ids.join(", "), dialects.concat());
     Step::new(CONNECTIONS, StepOutcome::Pass, Some(detail))
 }
 
 /// Whether there is room for one more message. An empty queue takes a message of any size.
 fn queue(target: &Target) -> Step {
-    let Some(traffic) = target.connection.traffic() else {
+    let (Some(traffic), Some(all)) = (target.connection.traffic(), target.connection.backlog()) else {
         return Step::new(QUEUE, StepOutcome::Fail, Some("the connection has ended meanwhile".to_owned()));
     };
-    let (queued, limit) = (traffic.queued_bytes, traffic.queue_limit);
-    let detail = format!("{} of {}{}", in_units(queued), in_units(limit), target.away());
-    let outcome = if queued >= limit { StepOutcome::Fail } else { StepOutcome::Pass };
-    Step::new(QUEUE, outcome, Some(detail))
+    let own = Room { used: traffic.queued_bytes, limit: traffic.queue_limit };
+    let all = Room { used: all.reserved, limit: all.limit };
+    let detail = format!("{own}, all clients together {all} (limits.queued_bytes){}", target.away());
+    Step::new(QUEUE, queue_outcome(own, all), Some(detail))
 }
 
-/// Whether one of the latest events matched a connection. The other steps tell how things are now.
-fn matched(target: &Target, latest: &LatestEvent, clients: &MatchedClients, would: bool) -> Step {
-    let published = portos_notifications::format_timestamp(latest.published);
-    // An id that is also a token is not shown, so it cannot be found among those that were remembered.
-    let is_among = target.has_public_id() && clients.clients.iter().any(|client| *client.connection == *target.id);
-    let not_remembered = if target.has_public_id() { clients.not_remembered } else { latest.matched };
-    let (outcome, detail) = match (is_among, not_remembered) {
-        (true, _) => (StepOutcome::Pass, format!("the event of {published} was offered to this connection")),
-        (false, 0) if would => {
+/// How much of a limit is used, in bytes.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    used: usize,
+    limit: usize,
+}
+
+impl fmt::Display for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", in_units(self.used), in_units(self.limit))
+    }
+}
+
+/// Whether a queue takes one more message. A queue with no more than its free share does, however much all clients together have queued.
+fn queue_outcome(own: Room, all: Room) -> StepOutcome {
+    let needs_more = own.used >= own.limit / FREE_SHARE;
+    let is_refused = own.used >= own.limit || (needs_more && all.used >= all.limit);
+    if is_refused { StepOutcome::Fail } else { StepOutcome::Pass }
+}
+
+/// Whether one of the latest events was offered to a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Offered {
+    Yes,
+    No,
+    /// It is not among those that are remembered, and this many more are not remembered.
+    Unknown(usize),
+}
+
+impl Offered {
+    fn of(target: &Target, latest: &LatestEvent, clients: &MatchedClients) -> Self {
+        // An id that is also a token is not shown, so it cannot be found among those that were remembered.
+        let is_public = target.has_public_id();
+        let is_among = is_public && clients.clients.iter().any(|client| *client.connection == *target.id);
+        let not_remembered = if is_public { clients.not_remembered } else { latest.matched };
+        match (is_among, not_remembered) {
+            (true, _) => Self::Yes,
+            (false, 0) => Self::No,
+            (false, more) => Self::Unknown(more),
+        }
+    }
+}
+
+/// Whether an event, which matched so many subscribers, was offered to a connection, and whether it would be now. The other steps tell how things are
+/// now.
+fn matched(offered: Offered, published: OffsetDateTime, matched: usize, would: bool) -> Step {
+    let published = portos_notifications::format_timestamp(published);
+    let (outcome, detail) = match offered {
+        Offered::Yes => (StepOutcome::Pass, format!("the event of {published} was offered to this connection")),
+        Offered::No if would => {
             let detail = format!(
                 "the event of {published} was not offered to this connection; it would be now, so the connection, a subscription or a grant is newer"
             );
             (StepOutcome::Fail, detail)
         }
-        (false, 0) => (StepOutcome::Fail, format!("the event of {published} was not offered to this connection")),
-        (false, more) => {
+        Offered::No => (StepOutcome::Fail, format!("the event of {published} was not offered to this connection")),
+        Offered::Unknown(more) => {
             let detail = format!(
-                "not remembered: the event of {published} matched {}, and {more} of them are not remembered",
-                latest.matched
+                "not remembered: the event of {published} matched {matched}, and {more} of them are not remembered"
             );
-            (if would { StepOutcome::Pass } else { StepOutcome::Fail }, detail)
+            (StepOutcome::Skip, detail)
         }
     };
     Step::new(MATCHED, outcome, Some(detail))

@@ -1,11 +1,13 @@
 //! The connections of a client, with what they may see and have subscribed to.
 
+use std::collections::HashSet;
+
 use signalhub::connections::{ConnectionId, ConnectionSelection, LiveConnection, Resumption};
-use signalhub::events::{AttachedClient, Filter, Grants, Organisation, Scope};
+use signalhub::events::{AttachedClient, ClientName, Filter, Grants, Organisation, Scope};
+use tokio::task::yield_now;
 
 use super::Subject;
 use crate::http_api::admin::operated::{Listed, Operated};
-use crate::http_api::problem::Problem;
 
 /// How many connections of a user are explained.
 pub(super) const MOST_TARGETS: usize = 100;
@@ -27,12 +29,17 @@ pub(super) struct Target {
     pub(super) unknown_scope: Option<&'static str>,
 }
 
-/// Finds the connections, those that are oldest first.
-///
-/// # Errors
-/// If too many lists are being made.
-pub(super) async fn find(operated: &Operated, subject: &Subject) -> Result<Vec<Target>, Problem> {
-    let _permit = operated.limits.permit_list()?;
+/// The connections of a client.
+#[derive(Debug)]
+pub(super) struct Targets {
+    /// How many there are.
+    pub(super) count: usize,
+    /// The oldest of them, at most [`MOST_TARGETS`].
+    pub(super) first: Vec<Target>,
+}
+
+/// Finds the connections. It looks at what the oldest may see and have subscribed to, with a pause after each, so that other work is not delayed.
+pub(super) async fn find(operated: &Operated, subject: &Subject) -> Targets {
     let mut live: Vec<(Option<&'static str>, LiveConnection)> = Vec::new();
     for Listed { dialect, connections } in &operated.connections {
         match subject {
@@ -48,14 +55,23 @@ pub(super) async fn find(operated: &Operated, subject: &Subject) -> Result<Vec<T
             }
         }
     }
+    let count = live.len();
     live.sort_by_key(|(_, connection)| connection.since());
-    let attached = if live.iter().any(|(dialect, _)| dialect.is_some()) {
-        let is_wanted = |id: &str| live.iter().any(|(dialect, known)| dialect.is_some() && known.id().as_str() == id);
-        operated.broker.attached_clients(MOST_SUBSCRIBERS, |client| is_wanted(&client.connection)).await
-    } else {
+    live.truncate(MOST_TARGETS);
+    let of_dialects: HashSet<&str> =
+        live.iter().filter(|(dialect, _)| dialect.is_some()).map(|(_, connection)| connection.id().as_str()).collect();
+    let attached = if of_dialects.is_empty() {
         Vec::new()
+    } else {
+        let is_wanted = |client: &ClientName| of_dialects.contains(&*client.connection);
+        operated.broker.attached_clients(MOST_SUBSCRIBERS, is_wanted).await
     };
-    Ok(live.into_iter().map(|(dialect, connection)| Target::new(operated, dialect, connection, &attached)).collect())
+    let mut first = Vec::with_capacity(live.len());
+    for (dialect, connection) in live {
+        first.push(Target::new(operated, dialect, connection, &attached));
+        yield_now().await;
+    }
+    Targets { count, first }
 }
 
 impl Target {
