@@ -5,6 +5,7 @@
 pub(crate) mod admin;
 pub(crate) mod console;
 pub(crate) mod counts;
+mod foreign_pages;
 pub(crate) mod health;
 pub(crate) mod history;
 mod method;

@@ -11,7 +11,7 @@ use http::{HeaderValue, Response};
 use signalhub::connections::{Body, base_url};
 
 use super::problem::Problem;
-use super::{method, not_found};
+use super::{foreign_pages, method, not_found};
 use crate::configuration::Configuration;
 use crate::listener_tls::ListenerTls;
 
@@ -108,6 +108,11 @@ impl Console {
         check: impl FnOnce() -> Result<(), Problem>,
     ) -> Result<Response<Body>, Problem> {
         let Self::On { place, hub } = self else { return not_found("the console is off (admin.console)") };
+        if head.uri.path() == PATH {
+            foreign_pages::refuse_but_links(head)?;
+        } else {
+            foreign_pages::refuse(head)?;
+        }
         check()?;
         let base = place.base(head);
         let (kind, content): (_, Body) = match head.uri.path().strip_prefix(PREFIX) {

@@ -2,7 +2,8 @@
 //!
 //! Reading and acting are two rights. Every client of a loopback listener may read, unless `admin.token` is configured.
 //! Everything else needs the token. Browsers do not add it by themselves, so a web page of another site cannot use this API
-//! through its visitor's browser; the checks of origin and content type hold even if a page has got the token.
+//! through its visitor's browser; the checks of origin and content type hold even if a page has got the token. Pages of other origins may not even ask for what is free to read: they
+//! cannot see the answers, but could hold tails open.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use signalhub::connections::{GuessLimit, Origins, authorization_token};
 use tokio::sync::Semaphore;
 
 use crate::configuration::{Configuration, KeyDigest, Place, SigningSecret};
+use crate::http_api::foreign_pages;
 use crate::http_api::problem::{Problem, ProblemCode};
 
 /// After this many wrong tokens from one address within [`FAILURE_MEMORY`], the answer to a further one is delayed.
@@ -82,6 +84,7 @@ impl Access {
     /// Checks that a request may do what it asks for. Its origin comes first, then its credentials: without them a client
     /// learns nothing else.
     pub(super) async fn check(&self, head: &Parts, right: Right) -> Result<(), Problem> {
+        foreign_pages::refuse(head)?;
         let changes = !is_safe(&head.method);
         if changes && !self.origins.allow_request(head) {
             return Err(Problem::new(ProblemCode::Forbidden, "the request comes from a page of another origin"));

@@ -111,3 +111,26 @@ fn every_file_of_the_folder_is_served_and_all_have_at_most_250_kibibytes() {
     let all = FILES.iter().chain([&OPERATIONS]).map(|(.., content)| content.len()).sum::<usize>() + PAGE.len();
     assert!(all <= LARGEST, "{all} bytes");
 }
+
+#[test]
+fn pages_of_other_origins_get_no_file_of_the_console_and_may_only_link_to_its_page() {
+    let console = on(HubPlace::PublicUrl("https://hub.example".into()));
+    let verdict = |path: &str, site: &str, mode: &str, target: &str| {
+        let request = Request::get(path).header("Sec-Fetch-Site", site).header("Sec-Fetch-Mode", mode);
+        let (head, ()) = request.header("Sec-Fetch-Dest", target).body(()).unwrap().into_parts();
+        console.answer(&head, || Ok(())).map_or_else(|problem| problem.code.code(), |_| "shown")
+    };
+    for site in ["cross-site", "same-site"] {
+        assert_eq!(verdict("/", site, "navigate", "document"), "shown");
+        for (mode, target) in [("navigate", "iframe"), ("no-cors", "image"), ("cors", "empty"), ("no-cors", "document")]
+        {
+            assert_eq!(verdict("/", site, mode, target), "forbidden", "{mode} {target}");
+        }
+        for path in ["/console/console.js", "/console/operations.md"] {
+            assert_eq!(verdict(path, site, "no-cors", "script"), "forbidden");
+            assert_eq!(verdict(path, site, "navigate", "document"), "forbidden");
+        }
+    }
+    assert_eq!(verdict("/", "none", "navigate", "document"), "shown");
+    assert_eq!(verdict("/console/console.js", "same-origin", "no-cors", "script"), "shown");
+}

@@ -97,6 +97,24 @@ async fn a_change_needs_json_and_no_foreign_origin() {
     assert_eq!(verdict(&access, Right::Acting, &without_type).await, "unsupported_media_type");
 }
 
+#[tokio::test]
+async fn a_page_of_another_origin_may_not_read_even_if_reading_is_free() {
+    let bearer = format!("Bearer {TOKEN}");
+    for (site, expected) in
+        [("cross-site", "forbidden"), ("same-site", "forbidden"), ("same-origin", "allowed"), ("none", "allowed")]
+    {
+        let headers = [("sec-fetch-site", site), ("authorization", &bearer), ("content-type", "application/json")];
+        // A link is none, too: the API has nothing for windows.
+        let link = [&headers[..], &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]].concat();
+        for access in [access(None, LOOPBACK), access(Some(TOKEN), LOOPBACK)] {
+            assert_eq!(verdict(&access, Right::Reading, &head(Method::GET, &headers)).await, expected, "{site}");
+            assert_eq!(verdict(&access, Right::Reading, &head(Method::GET, &link)).await, expected, "{site}");
+        }
+        let access = access(Some(TOKEN), LOOPBACK);
+        assert_eq!(verdict(&access, Right::Acting, &head(Method::POST, &headers)).await, expected, "{site}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn wrong_tokens_are_answered_late_after_five_of_one_address_and_the_right_one_is_not() {
     let access = access(Some(TOKEN), ELSEWHERE);
