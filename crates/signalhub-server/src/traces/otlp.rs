@@ -24,6 +24,12 @@ use self::queue::SpanQueue;
 use self::settings::Settings;
 use super::{TracesError, is_wanted};
 
+/// How many bytes of a text of a publisher a span has. The queue of spans has a limit of their number only.
+const LONGEST_TEXT: usize = 256;
+
+/// How many characters of a `tracestate` are passed on. Less than this must not be dropped (W3C Trace Context, section 3.3.1.5).
+const LONGEST_STATE: usize = 512;
+
 /// How long the process waits at its end for a collector.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -110,10 +116,22 @@ fn parent(trace: Option<TraceContext>, trace_state: Option<&str>) -> Context {
         Sampled::Yes => TraceFlags::SAMPLED,
         Sampled::No => TraceFlags::NOT_SAMPLED,
     };
-    // A state that is malformed is left out; the trace stays valid (W3C Trace Context, section 3.3.1).
-    let state = trace_state.and_then(|text| text.parse::<TraceState>().ok()).unwrap_or_default();
+    // A state that is malformed or too long is left out; the trace stays valid (W3C Trace Context, section 3.3.1).
+    let state = trace_state
+        .filter(|text| text.len() <= LONGEST_STATE)
+        .and_then(|text| text.parse::<TraceState>().ok())
+        .unwrap_or_default();
     let (trace_id, span_id) = (api::TraceId::from_bytes(trace_id.0), api::SpanId::from_bytes(span_id.0));
     Context::new().with_remote_span_context(SpanContext::new(trace_id, span_id, flags, true, state))
+}
+
+/// The beginning of a text, as much as a span may have.
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(LONGEST_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// A span as the parent of others.

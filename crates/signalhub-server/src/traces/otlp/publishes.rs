@@ -8,7 +8,7 @@ use opentelemetry_sdk::trace::{SdkTracer, Span};
 use signalhub::events::{Sampled, TraceContext};
 
 use super::super::{ItemEnd, ItemStart};
-use super::{parent, trace_context};
+use super::{cut, parent, trace_context};
 
 /// The span of a request to publish.
 #[derive(Debug)]
@@ -35,8 +35,8 @@ impl RequestSpan {
         let mut span = builder.start_with_context(tracer, &parent(caller, state));
         if span.is_recording() {
             span.set_attributes(messaging());
-            span.set_attribute(KeyValue::new("http.request.method", head.method.as_str().to_owned()));
-            span.set_attribute(KeyValue::new("url.path", head.uri.path().to_owned()));
+            span.set_attribute(KeyValue::new("http.request.method", cut(head.method.as_str()).to_owned()));
+            span.set_attribute(KeyValue::new("url.path", cut(head.uri.path()).to_owned()));
         }
         Self(Some(Request { tracer: tracer.clone(), span, content: Content::One }))
     }
@@ -58,6 +58,8 @@ impl RequestSpan {
     pub(crate) fn item(&mut self, start: &ItemStart<'_>) -> ItemSpan {
         let Some(Request { tracer, span: request, content }) = &mut self.0 else { return ItemSpan(None) };
         let ItemStart { event, own, trace_state, cloud_event } = start;
+        // The name and the CloudEvent have not been checked yet, and may have any length.
+        let event = cut(event);
         let parent = match own {
             Some(own) => parent(Some(*own), *trace_state),
             None => parent(Some(trace_context(request.span_context())), None),
@@ -71,11 +73,11 @@ impl RequestSpan {
             return ItemSpan(None);
         }
         span.set_attributes(messaging());
-        span.set_attribute(KeyValue::new("messaging.destination.name", (*event).to_owned()));
+        span.set_attribute(KeyValue::new("messaging.destination.name", event.to_owned()));
         if let Some((source, id)) = cloud_event {
-            span.set_attribute(KeyValue::new("cloudevents.event_id", (*id).to_owned()));
-            span.set_attribute(KeyValue::new("cloudevents.event_source", (*source).to_owned()));
-            span.set_attribute(KeyValue::new("cloudevents.event_type", (*event).to_owned()));
+            span.set_attribute(KeyValue::new("cloudevents.event_id", cut(id).to_owned()));
+            span.set_attribute(KeyValue::new("cloudevents.event_source", cut(source).to_owned()));
+            span.set_attribute(KeyValue::new("cloudevents.event_type", event.to_owned()));
         }
         ItemSpan(Some(span))
     }
@@ -130,3 +132,6 @@ fn recorded(span: &Span) -> Option<TraceContext> {
 fn count(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;
