@@ -3,7 +3,9 @@
 pub(crate) mod dialects;
 mod draining;
 pub(crate) mod history;
+pub(crate) mod keys;
 mod listeners;
+mod operators;
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,21 +26,21 @@ use self::dialects::DialectListener;
 use self::draining::Draining;
 pub use self::history::HistoryError;
 use self::history::OpenHistory;
+use self::keys::Keys;
 use self::listeners::{internal, public, publishers};
 use crate::configuration::{self as settings, Configuration, DefaultGrants, Events, TicketClients};
-use crate::http_api::admin::{AdminApi, AdminLimits, Clock, LatestSums, Listed, Operated, Samples};
+use crate::http_api::admin::{AdminLimits, AdminState, Clock, Listed, Operated};
 use crate::http_api::console::Console;
 use crate::http_api::counts::{Counts, IssuerCounts};
-use crate::http_api::metrics::ProcessMetrics;
 use crate::http_api::publish::PublishApi;
 use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
-use crate::http_api::{InternalRoutes, PublicRoutes, Publishing};
+use crate::http_api::{PublicRoutes, Publishing};
 use crate::key_expiry::KeyExpiry;
 use crate::key_fetch::KeyFetches;
 use crate::lifecycle::{DrainRequest, Lifecycle, ReloadRequest};
-use crate::listener_tls::{self, ListenerTls, ListenerTlsError};
+use crate::listener_tls::{ListenerTls, ListenerTlsError};
 use crate::reload::Reloader;
-use crate::token_verifier::{self, IssuerKeyError};
+use crate::token_verifier::IssuerKeyError;
 use crate::traces::{Traces, TracesError};
 
 /// The path of the hub.
@@ -71,44 +73,32 @@ impl Node {
     /// # Errors
     /// When there is no key to check tokens with, or an address cannot be bound.
     pub async fn bind(configuration: &Configuration) -> Result<Self, StartError> {
-        let verifier = token_verifier::configured(&configuration.auth)?.ok_or(StartError::NoSecret)?;
-        let tls = listener_tls::configured(&configuration.tls)?.map(Arc::new);
-        let warnings = verifier.warnings.iter().cloned().chain(tls.iter().filter_map(|tls| tls.warning()));
-        warnings.for_each(|warning| tracing::warn!("{warning}"));
-        let mis_keys = dialects::mis_keys(&configuration.printfactory)?;
-        let interval = configuration.tls.reload_interval;
-        let reloader = Reloader::new(tls.clone(), verifier.files, mis_keys.clone(), interval);
+        let keys = Keys::read(configuration)?;
+        let (tls, tokens) = (keys.tls.as_deref(), &keys.tokens);
         let (lifecycle, drain) = (Lifecycle::default(), DrainRequest::default());
         let traces = Traces::from_environment()?;
         let (history, open_history) = history::open(configuration).await?;
         let broker = broker(configuration, history, &traces);
         let hub = hub(configuration, broker.clone(), &traces);
         let guesses = guess_limit(configuration.limits.failed_authentications);
-        let endpoint = endpoint(configuration, hub.clone(), Arc::clone(&verifier.tokens), guesses.as_ref());
-        let (server, address) = public(configuration, tls.as_deref()).await?;
-        let authorizer = authorizer(configuration, Arc::clone(&verifier.tokens)).limited(guesses.clone());
-        let authorizer = authorizer.refusing(server.revocations());
+        let endpoint = endpoint(configuration, hub.clone(), Arc::clone(tokens), guesses.as_ref());
+        let (server, address) = public(configuration, tls).await?;
+        let authorizer = authorizer(configuration, Arc::clone(tokens), guesses.clone(), server.revocations());
         let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone());
-        let refused = publish.refused();
         let server = server.endpoint(HUB_PATH, endpoint);
-        let shared = dialects::Shared {
-            broker: &broker,
-            guesses: guesses.as_ref(),
-            tls: tls.as_deref(),
-            mis_keys: mis_keys.as_ref(),
-            readers: server.readers(),
-        };
+        let shared =
+            dialects::Shared { broker: &broker, guesses: guesses.as_ref(), keys: &keys, readers: server.readers() };
         let dialects = dialects::bind(configuration, shared).await?;
-        let publish = publish.traced_by(traces.clone()).waiting_for(dialects::readers(&server, &dialects));
-        let publish = Arc::new(publish);
-        let (server, publishers) = with_publish_api(server, configuration, tls.as_deref(), &publish).await?;
-        let mut counts = Counts::new(server.connections(), hub.clone(), broker.clone(), refused).with_tls(tls.clone());
-        counts = counts.with_traces(traces.clone());
+        let publish = Arc::new(publish.traced_by(traces.clone()).waiting_for(dialects::readers(&server, &dialects)));
+        let (server, publishers) = with_publish_api(server, configuration, tls, &publish).await?;
+        let mut counts = Counts::new(server.connections(), hub.clone(), broker.clone(), publish.refused());
         publishers.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
-        counts = counts.with_dialects(dialects.iter().map(DialectListener::counts).collect());
-        counts = counts.with_issuers(IssuerCounts::new(&configuration.auth, verifier.tokens, verifier.fetches.clone()));
+        counts =
+            counts.with_dialects(dialects.iter().map(DialectListener::counts).collect()).with_traces(traces.clone());
+        counts = counts.with_issuers(IssuerCounts::new(&configuration.auth, Arc::clone(tokens), keys.fetches.clone()));
+        counts = counts.with_tls(keys.tls.clone());
         let listed = listed(&server, &dialects);
-        let internal = internal(configuration, tls.as_deref()).await?;
+        let internal = internal(configuration, tls).await?;
         internal.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
         let operated = Operated {
             configuration: Arc::new(configuration.clone()),
@@ -118,34 +108,27 @@ impl Node {
             broker,
             publish,
             revocations: server.revocations(),
-            reload: reloader.request(),
+            reload: keys.reloader.request(),
             drain: drain.clone(),
-            mis_keys,
+            mis_keys: keys.mis_keys.clone(),
             connections: listed.clone(),
             limits: AdminLimits::default(),
-            samples: Samples::default(),
-            sums: LatestSums::default(),
+            state: AdminState::default(),
             clock: Clock::start(),
         };
-        let console = Console::new(configuration, tls.as_deref(), address, HUB_PATH);
-        let internal = internal.map(|listener| for_operators(listener, operated, guesses, console));
+        let console = Console::new(configuration, tls, address, HUB_PATH);
+        let internal = internal.map(|listener| operators::serve(listener, operated, guesses, console));
         Ok(Self {
             server,
             address,
             publishers,
             internal,
             dialects,
-            draining: Draining {
-                request: drain,
-                lifecycle,
-                delay: configuration.listen.shutdown_delay,
-                time: configuration.listen.drain_time,
-                connections: listed,
-            },
+            draining: Draining::new(&configuration.listen, drain, lifecycle, listed),
             counts,
-            reloader,
+            reloader: keys.reloader,
             key_expiry: KeyExpiry::new(&configuration.publish.clients, SystemTime::now()),
-            fetches: verifier.fetches,
+            fetches: keys.fetches,
             history: open_history,
             traces,
         })
@@ -344,26 +327,18 @@ async fn with_publish_api(
     Ok((server.otherwise(PublicRoutes::new(Arc::clone(publish), place)), publishers))
 }
 
-/// Adds its routes to the internal listener.
-fn for_operators(
-    (server, address): (Server, SocketAddr),
-    operated: Operated,
+fn authorizer(
+    configuration: &Configuration,
+    tokens: Arc<Issuers>,
     guesses: Option<GuessLimit>,
-    console: Console,
-) -> (Server, SocketAddr) {
-    let (lifecycle, counts) = (operated.lifecycle.clone(), operated.counts.clone());
-    let process = if operated.configuration.metrics.process { ProcessMetrics::Shown } else { ProcessMetrics::Hidden };
-    let admin = AdminApi::new(operated, guesses, address.ip());
-    (server.otherwise(InternalRoutes::new(lifecycle, counts, process, admin, console)), address)
-}
-
-fn authorizer(configuration: &Configuration, tokens: Arc<Issuers>) -> Authorizer {
+    revocations: Revocations,
+) -> Authorizer {
     let organisation = match configuration.auth.publish_requires_organisation {
         true => OrganisationRule::Required,
         false => OrganisationRule::Optional,
     };
-    let grants = default_grants(configuration);
-    Authorizer::new(&configuration.publish, tokens, organisation).default_grants(grants)
+    let authorizer = Authorizer::new(&configuration.publish, tokens, organisation);
+    authorizer.default_grants(default_grants(configuration)).limited(guesses).refusing(revocations)
 }
 
 /// The grants of tokens that have no `grants` claim.

@@ -10,7 +10,7 @@ use crate::commands::sources::Sources;
 use crate::configuration;
 use crate::development::Development;
 use crate::listener_tls;
-use crate::node::{StartError, dialects, history};
+use crate::node::{StartError, history, keys};
 use crate::token_verifier;
 use crate::traces::Traces;
 
@@ -33,7 +33,7 @@ pub(crate) async fn run(sources: &Sources, command: &Command) -> Result<(), Comm
             Development::begin(&mut configuration).await.map_err(CommandError::no)?;
             let verifier = token_verifier::configured(&configuration.auth).map_err(CommandError::no)?;
             let tls = listener_tls::configured(&configuration.tls).map_err(CommandError::no)?;
-            dialects::mis_keys(&configuration.printfactory).map_err(StartError::from).map_err(CommandError::no)?;
+            keys::mis_keys(&configuration.printfactory).map_err(StartError::from).map_err(CommandError::no)?;
             history::check(&configuration).map_err(CommandError::no)?;
             Traces::check().map_err(CommandError::no)?;
             let mut warnings = configuration::warnings(&configuration, raise_file_descriptor_limit());

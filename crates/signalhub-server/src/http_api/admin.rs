@@ -18,8 +18,10 @@ mod publish;
 mod recent_events;
 mod revocations;
 mod routes;
+mod samples;
 mod shown_event;
 mod subscriptions;
+mod sums;
 mod tail;
 mod tokens;
 
@@ -33,8 +35,7 @@ use signalhub::connections::{Body, GuessLimit, RequestBody};
 
 use self::access::{Access, Right};
 use self::call::Call;
-pub(crate) use self::operated::{AdminLimits, Clock, Listed, Operated};
-pub(crate) use self::overview::{LatestSums, Samples};
+pub(crate) use self::operated::{AdminLimits, AdminState, Clock, Listed, Operated};
 use self::routes::Found;
 use super::problem::Problem;
 use super::request_body::BodyLimits;

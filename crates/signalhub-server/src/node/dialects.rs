@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use signalhub::connections::{ConnectionCounts, GuessLimit, Rate, Readers};
 use signalhub::events::{Broker, Catalogue};
 use signalhub::{Endpoint, Server};
-use signalhub_dialects::printfactory::{self, KeyFileError, MisKeyFile, MisKeys, PrintFactory};
+use signalhub_dialects::printfactory::{self, MisKeys, PrintFactory};
 use signalhub_dialects::smc::{self, Smc};
 
 use super::StartError;
+use super::keys::Keys;
 use super::listeners::{encrypted, hosts, listen, public_limits, trusted_proxies};
 use crate::configuration::{self as settings, Configuration, Listener, SecondConnection, SmcSessionTracking};
 use crate::listener_tls::ListenerTls;
@@ -47,23 +48,11 @@ pub(super) fn declare(catalogue: Catalogue, configuration: &Configuration) -> Ca
     }
 }
 
-/// Reads the keys of PrintFactory, if the dialect is on.
-///
-/// # Errors
-/// If their file cannot be read or does not contain keys.
-pub(crate) fn mis_keys(settings: &settings::PrintFactory) -> Result<Option<MisKeys>, KeyFileError> {
-    match settings.listen {
-        Listener::At(_) => MisKeys::open(MisKeyFile::new(settings.keys.path())).map(Some),
-        Listener::Off => Ok(None),
-    }
-}
-
 /// What the dialects share with the rest of a node.
 pub(super) struct Shared<'a> {
     pub(super) broker: &'a Broker,
     pub(super) guesses: Option<&'a GuessLimit>,
-    pub(super) tls: Option<&'a ListenerTls>,
-    pub(super) mis_keys: Option<&'a MisKeys>,
+    pub(super) keys: &'a Keys,
     /// The clients of the hub that publishers wait for.
     pub(super) readers: Readers,
 }
@@ -73,9 +62,10 @@ pub(super) async fn bind(
     configuration: &Configuration,
     shared: Shared<'_>,
 ) -> Result<Vec<DialectListener>, StartError> {
-    let Shared { broker, guesses, tls, mis_keys, readers } = shared;
+    let Shared { broker, guesses, keys, readers } = shared;
+    let tls = keys.tls.as_deref();
     let mut listeners = Vec::new();
-    if let (Listener::At(address), Some(keys)) = (&configuration.printfactory.listen, mis_keys) {
+    if let (Listener::At(address), Some(keys)) = (&configuration.printfactory.listen, &keys.mis_keys) {
         let configure = |endpoint| limited(endpoint, &configuration.hub);
         let (name, address) = ("printfactory", address.as_str());
         let failed = |error| StartError::ListenForDialect { name, address: address.to_owned(), error };

@@ -5,22 +5,33 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use crate::configuration::Listen;
 use crate::http_api::admin::Listed;
 use crate::lifecycle::{DrainRequest, Lifecycle, Phase};
 
 /// Drains the server when an operator asks for it.
 #[derive(Debug)]
 pub(super) struct Draining {
-    pub(super) request: DrainRequest,
-    pub(super) lifecycle: Lifecycle,
+    request: DrainRequest,
+    lifecycle: Lifecycle,
     /// How long the server is not ready before it refuses new connections.
-    pub(super) delay: Duration,
+    delay: Duration,
     /// The time over which connections are closed.
-    pub(super) time: Duration,
-    pub(super) connections: Vec<Listed>,
+    time: Duration,
+    connections: Vec<Listed>,
 }
 
 impl Draining {
+    /// Closes these connections when the request comes, as `listen.shutdown_delay` and `listen.drain_time` say.
+    pub(super) fn new(
+        settings: &Listen,
+        request: DrainRequest,
+        lifecycle: Lifecycle,
+        connections: Vec<Listed>,
+    ) -> Self {
+        Self { request, lifecycle, delay: settings.shutdown_delay, time: settings.drain_time, connections }
+    }
+
     /// Waits for the request, and drains.
     pub(super) async fn run(&self) -> Infallible {
         loop {

@@ -126,7 +126,7 @@ async fn lists_are_filtered_sorted_and_paged() {
         ("user=ann&organisation=acme", &["ann"]),
         ("organisation=other", &["ann", "carl"]),
         ("user=&organisation=", &["ann", "ben", "ann", "carl"]),
-        ("user=nobody", &[]),
+        ("user=absent", &[]),
         ("event=portos.resources.changed", &["ann"]),
         ("event=portos.licence.activated", &[]),
         ("transport=web_sockets&user=carl", &["carl"]),
@@ -216,7 +216,7 @@ async fn an_operator_ends_the_connections_of_a_selection_and_no_others() {
     }
     assert_eq!(rows(&node, "").await.len(), 4);
     for (body, matched, left) in [
-        (r#"{"user":"nobody"}"#, 0, 4),
+        (r#"{"user":"absent"}"#, 0, 4),
         (r#"{"user":"ann","organisation":"acme"}"#, 1, 3),
         (r#"{"event":"portos.resources.changed","reconnect":false}"#, 1, 2),
         (r#"{"organisation":"other","over":"0s"}"#, 1, 1),

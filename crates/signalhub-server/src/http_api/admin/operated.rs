@@ -12,7 +12,8 @@ use time::format_description::well_known::Rfc3339;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-use super::overview::{LatestSums, Samples};
+use super::samples::Samples;
+use super::sums::LatestSums;
 use crate::configuration::Configuration;
 use crate::http_api::counts::Counts;
 use crate::http_api::problem::{Problem, ProblemCode};
@@ -27,7 +28,6 @@ const MOST_DISCONNECTS: usize = 16;
 
 /// The parts of a node that the admin API shows and acts on.
 #[derive(Debug)]
-#[allow(dead_code, reason = "routes that use all parts follow")]
 pub(crate) struct Operated {
     pub(crate) configuration: Arc<Configuration>,
     pub(crate) lifecycle: Lifecycle,
@@ -43,9 +43,15 @@ pub(crate) struct Operated {
     /// The connections of the listeners for clients.
     pub(crate) connections: Vec<Listed>,
     pub(crate) limits: AdminLimits,
-    pub(crate) samples: Samples,
-    pub(crate) sums: LatestSums,
+    pub(crate) state: AdminState,
     pub(crate) clock: Clock,
+}
+
+/// What the overview remembers.
+#[derive(Debug, Default)]
+pub(crate) struct AdminState {
+    pub(super) samples: Samples,
+    pub(super) sums: LatestSums,
 }
 
 /// The connections of one listener.

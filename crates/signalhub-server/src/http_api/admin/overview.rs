@@ -1,7 +1,6 @@
 //! `GET /admin/api/v1/overview`: the state of the node in numbers, with rates of the last 10 and 60 seconds.
 
 mod process;
-mod samples;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,21 +8,16 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use signalhub::connections::{ConnectionSelection, TransportKind};
-use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::MissedTickBehavior;
 
 use self::process::Descriptors;
-pub(crate) use self::samples::Samples;
-pub(super) use self::samples::start;
-use self::samples::{Latency, Rates, Reading};
 use super::call::{Answer, Call};
 use super::connections::{SLICE, is_slow};
 use super::operated::{Listed, Operated, rfc3339};
+use super::samples::{self, Latency, Rates, Reading};
+use super::sums::Sums;
 use crate::http_api::response::json_response;
 use crate::lifecycle::Phase;
-
-/// For how long what was summed over all connections is shown again.
-const SUMS_AGE: Duration = Duration::from_secs(1);
 
 #[derive(Serialize)]
 struct Overview {
@@ -70,26 +64,27 @@ struct Windows<T> {
     minute: T,
 }
 
-/// What is summed over all connections.
-#[derive(Clone, Debug, Default)]
-struct Sums {
-    queued_bytes: usize,
-    slow: usize,
-    by_transport: BTreeMap<&'static str, usize>,
-    by_protocol: BTreeMap<&'static str, usize>,
+/// Starts to read the counters once a second, as long as the node is there.
+pub(super) fn start(operated: &Arc<Operated>) {
+    let operated = Arc::downgrade(operated);
+    tokio::spawn(async move {
+        let mut interval = tokio::time::interval(samples::INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            interval.tick().await;
+            let Some(operated) = operated.upgrade() else { return };
+            operated.state.samples.add(Reading::of(&operated.counts, &operated.broker));
+        }
+    });
 }
-
-/// The latest sums, which one request makes at a time.
-#[derive(Debug, Default)]
-pub(crate) struct LatestSums(Mutex<Option<(Instant, Sums)>>);
 
 /// Shows the state of the node.
 pub(super) async fn show(operated: Arc<Operated>, _: Call) -> Answer {
-    let sums = latest_sums(&operated).await;
+    let sums = operated.state.sums.get(sums(&operated)).await;
     let counts = &operated.counts;
     let listeners = || std::iter::once(counts.connections()).chain(counts.dialects().iter().map(|(_, counts)| counts));
-    let reading = Reading::of(&operated);
-    let [ten_seconds, minute] = operated.samples.windows(&reading);
+    let reading = Reading::of(counts, &operated.broker);
+    let [ten_seconds, minute] = operated.state.samples.windows(&reading);
     Ok(json_response(&Overview {
         node: operated.broker.node().to_owned(),
         version: env!("CARGO_PKG_VERSION"),
@@ -122,18 +117,6 @@ pub(super) async fn show(operated: Arc<Operated>, _: Call) -> Answer {
         }),
         not_ready: counts.missing_keys(),
     }))
-}
-
-async fn latest_sums(operated: &Operated) -> Sums {
-    let mut latest = operated.sums.0.lock().await;
-    if let Some((at, sums)) = &*latest
-        && at.elapsed() < SUMS_AGE
-    {
-        return sums.clone();
-    }
-    let sums = sums(operated).await;
-    *latest = Some((Instant::now(), sums.clone()));
-    sums
 }
 
 /// Sums over all connections, in slices.

@@ -1,17 +1,18 @@
 //! Samples of the counters, one a second, from which rates and percentiles of the last minute are computed.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
 use signalhub::connections::{CloseReason, ConnectionCounts};
-use tokio::time::{Instant, MissedTickBehavior};
+use signalhub::events::Broker;
+use tokio::time::Instant;
 
-use crate::http_api::admin::operated::Operated;
+use crate::http_api::counts::Counts;
 
 /// How often the counters are read, and how many readings are kept.
-const INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 const MOST_SAMPLES: usize = 61;
 
 /// The lengths of time that are shown.
@@ -52,18 +53,8 @@ pub(super) struct Latency {
 }
 
 impl Samples {
-    /// Reads the counters once a second, until they end.
-    pub(in crate::http_api::admin) async fn run(operated: Weak<Operated>) {
-        let mut interval = tokio::time::interval(INTERVAL);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        loop {
-            interval.tick().await;
-            let Some(operated) = operated.upgrade() else { return };
-            operated.samples.add(Reading::of(&operated));
-        }
-    }
-
-    fn add(&self, reading: Reading) {
+    /// Keeps a reading, and forgets those that no window needs.
+    pub(super) fn add(&self, reading: Reading) {
         let mut samples = self.lock();
         samples.push_back(reading);
         if samples.len() > MOST_SAMPLES {
@@ -87,11 +78,10 @@ impl Samples {
 
 impl Reading {
     /// Reads the counters.
-    pub(super) fn of(operated: &Operated) -> Self {
-        let counts = &operated.counts;
+    pub(super) fn of(counts: &Counts, broker: &Broker) -> Self {
         let dialects = counts.dialects().iter().map(|(_, counts)| counts);
         let listeners: Vec<&ConnectionCounts> = std::iter::once(counts.connections()).chain(dialects).collect();
-        let inline = operated.broker.inline_latency();
+        let inline = broker.inline_latency();
         let (mut latencies, bounds) = (inline.counts, inline.bounds);
         for listener in &listeners {
             let queued = listener.queued_latency().counts;
@@ -150,11 +140,6 @@ fn percentile(counts: &[u64], bounds: &[Duration], share: f64) -> Option<f64> {
         below += count;
     }
     None
-}
-
-/// Starts to read the counters.
-pub(in crate::http_api::admin) fn start(operated: &Arc<Operated>) {
-    tokio::spawn(Samples::run(Arc::downgrade(operated)));
 }
 
 #[cfg(test)]
