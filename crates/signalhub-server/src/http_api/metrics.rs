@@ -21,6 +21,7 @@ use tokio::runtime::Handle;
 use super::counts::Counts;
 use crate::log;
 use page::Page;
+pub(crate) use process::Process;
 
 /// The path on the internal listener.
 pub(crate) const PATH: &str = "/metrics";

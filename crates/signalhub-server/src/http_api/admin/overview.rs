@@ -1,7 +1,5 @@
 //! `GET /admin/api/v1/overview`: the state of the node in numbers, with rates of the last 10 and 60 seconds.
 
-mod process;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,12 +8,12 @@ use serde::Serialize;
 use signalhub::connections::{ConnectionSelection, TransportKind};
 use tokio::time::MissedTickBehavior;
 
-use self::process::Descriptors;
 use super::call::{Answer, Call};
 use super::connections::{SLICE, is_slow};
 use super::operated::{Listed, Operated, rfc3339};
 use super::samples::{self, Latency, Rates, Reading};
 use super::sums::Sums;
+use crate::http_api::metrics::Process;
 use crate::http_api::response::json_response;
 use crate::lifecycle::Phase;
 
@@ -44,6 +42,13 @@ struct Overview {
     /// Why the server is not ready although it serves: it has no keys of an issuer.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_ready: Option<String>,
+}
+
+/// Open files and sockets, and how many there may be.
+#[derive(Serialize)]
+struct Descriptors {
+    open: usize,
+    limit: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -81,6 +86,7 @@ pub(super) fn start(operated: &Arc<Operated>) {
 /// Shows the state of the node.
 pub(super) async fn show(operated: Arc<Operated>, _: Call) -> Answer {
     let sums = operated.state.sums.get(sums(&operated)).await;
+    let process = Process::read();
     let counts = &operated.counts;
     let listeners = || std::iter::once(counts.connections()).chain(counts.dialects().iter().map(|(_, counts)| counts));
     let reading = Reading::of(counts, &operated.broker);
@@ -109,8 +115,8 @@ pub(super) async fn show(operated: Arc<Operated>, _: Call) -> Answer {
         queued_bytes: sums.queued_bytes,
         slow: sums.slow,
         refusals: counts.refusals().named().into_iter().collect(),
-        memory: process::resident_bytes(),
-        fds: process::descriptors(),
+        memory: process.as_ref().map(|process| process.resident_bytes),
+        fds: process.map(|process| Descriptors { open: process.open_fds, limit: process.max_fds }),
         certificate_expires: counts.tls().map(|tls| {
             let seconds = u64::try_from(tls.not_after()).unwrap_or_default();
             rfc3339(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))

@@ -11,11 +11,12 @@ const TICKS: f64 = 100.0;
 
 /// What `/proc` tells.
 #[derive(Debug, PartialEq)]
-struct Process {
+pub(crate) struct Process {
     cpu_seconds: f64,
-    resident_bytes: u64,
-    open_fds: usize,
-    max_fds: Option<u64>,
+    pub(crate) resident_bytes: u64,
+    pub(crate) open_fds: usize,
+    /// `None` if there is no limit.
+    pub(crate) max_fds: Option<u64>,
     start_seconds: f64,
 }
 
@@ -32,7 +33,8 @@ pub(super) fn encode(page: &mut Page<'_>) -> fmt::Result {
 }
 
 impl Process {
-    fn read() -> Option<Self> {
+    /// Reads it; `None` where there is no `/proc`.
+    pub(crate) fn read() -> Option<Self> {
         let text = |path: &str| fs::read_to_string(path).ok();
         // The second field is the name of the program in parentheses, which may have spaces.
         let stat = text("/proc/self/stat")?;

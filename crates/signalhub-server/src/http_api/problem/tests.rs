@@ -9,9 +9,9 @@ use crate::documents::check;
 fn the_page_of_problems_is_true() {
     let mut page = String::from(
         "# Problems\n\n\
-         Errors of the publish API are `application/problem+json` (RFC 9457): a `status`, a stable `code` for programs, a\n\
-         `title`, and a `detail` that states what was expected. In the answer to a batch, a problem replaces the receipt of\n\
-         its item. A notification that gets a problem is not published.\n\n\
+         Errors of the publish API and of the admin API are `application/problem+json` (RFC 9457): a `status`, a stable `code`\n\
+         for programs, a `title`, and a `detail` that states what was expected. In the answer to a batch, a problem replaces\n\
+         the receipt of its item. A notification that gets a problem is not published.\n\n\
          | code | status | title | what to do |\n|---|---|---|---|\n",
     );
     for code in ProblemCode::ALL {
