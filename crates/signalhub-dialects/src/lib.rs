@@ -11,6 +11,7 @@
 //! This crate does not use the hub. The program that runs it makes the listeners, and sets their limits and certificates.
 
 mod client_name;
+mod connection_end;
 mod dismissed;
 mod flushed;
 mod offered;

@@ -20,6 +20,8 @@ pub struct HubError {
 enum Kind {
     /// The original's `HubException`.
     Refused,
+    /// As [`Self::Refused`], because of the limit with this name in metrics. What checks the limit has counted it.
+    OverLimit(&'static str),
     /// Any other exception, by its name.
     Internal(&'static str),
     /// A client has gone. Clients read it as an internal failure, but the server did not fail.
@@ -49,18 +51,31 @@ impl HubError {
         Self { kind: Kind::Disconnected, text: source.to_string() }
     }
 
+    /// Refuses a call that would exceed a limit of the hub, with a text that is shown to the client. The caller counts it.
+    pub(crate) fn over_limit(limit: &'static str, text: impl Into<String>) -> Self {
+        Self { kind: Kind::OverLimit(limit), text: text.into() }
+    }
+
+    /// The name of the limit that the call would have exceeded.
+    pub(crate) fn exceeded_limit(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::OverLimit(limit) => Some(limit),
+            _ => None,
+        }
+    }
+
     /// The kind that was given to [`HubError::internal`]: the failure of the server that its log must show.
     pub(crate) fn server_failure(&self) -> Option<&'static str> {
         match self.kind {
             Kind::Internal(kind) => Some(kind),
-            Kind::Refused | Kind::Disconnected => None,
+            Kind::Refused | Kind::OverLimit(_) | Kind::Disconnected => None,
         }
     }
 
     /// The name of the exception that the original would throw, such as `HubException`.
     pub fn exception(&self) -> &'static str {
         match self.kind {
-            Kind::Refused => "HubException",
+            Kind::Refused | Kind::OverLimit(_) => "HubException",
             Kind::Internal(kind) => kind,
             Kind::Disconnected => "IOException",
         }
@@ -69,7 +84,7 @@ impl HubError {
     /// The category under which a failed call is counted.
     pub(crate) fn call_error(&self) -> CallError {
         match self.kind {
-            Kind::Refused => CallError::CallRefused,
+            Kind::Refused | Kind::OverLimit(_) => CallError::CallRefused,
             Kind::Internal(_) | Kind::Disconnected => CallError::CallFailed,
         }
     }
@@ -77,7 +92,7 @@ impl HubError {
     /// The text that the client gets: the base text, followed by the text of the error if the client may see it.
     pub(crate) fn text_for_client(&self, base: &str, details: ErrorDetails) -> String {
         match (&self.kind, details) {
-            (Kind::Refused, _) => format!("{base} HubException: {}", self.text),
+            (Kind::Refused | Kind::OverLimit(_), _) => format!("{base} HubException: {}", self.text),
             (Kind::Internal(kind), ErrorDetails::Shown) => format!("{base} {kind}: {}", self.text),
             (Kind::Disconnected, ErrorDetails::Shown) => format!("{base} IOException: {}", self.text),
             (Kind::Internal(_) | Kind::Disconnected, ErrorDetails::Hidden) => base.to_owned(),

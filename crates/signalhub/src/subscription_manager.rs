@@ -153,7 +153,7 @@ fn check_room(caller: &Caller, subscriptions: &Subscriptions, filters: &[Filter]
         return Ok(());
     };
     caller.state().refused.subscriptions.fetch_add(1, Ordering::Relaxed);
-    Err(HubError::new(error))
+    Err(HubError::over_limit("subscriptions_per_connection", error))
 }
 
 fn refused(error: impl std::fmt::Display) -> HubError {

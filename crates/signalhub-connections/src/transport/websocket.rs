@@ -186,9 +186,9 @@ impl Socket {
             match reader.next(&mut self.decoder, input) {
                 Ok(Next::Message(kind)) => return Poll::Ready(Received::Message { kind }),
                 Ok(Next::TooLong) => {
-                    let error = format_args!("a message is longer than {} bytes", reader.max());
-                    tracing::debug!(%error, "a message was refused");
-                    self.refuse(CloseReason::MessageTooLong, CloseCode::MESSAGE_TOO_BIG.get(), send_queue);
+                    let (reason, most) = (CloseReason::MessageTooLong, reader.max());
+                    tracing::debug!(reason = reason.label(), most, "a message of a client is too long");
+                    self.refuse(reason, CloseCode::MESSAGE_TOO_BIG.get(), send_queue);
                 }
                 Ok(Next::Pong) => return Poll::Ready(Received::Pong),
                 Ok(Next::Ping(payload)) => answer_ping(&payload, send_queue),

@@ -17,6 +17,7 @@ use super::keys::MisKeys;
 use super::messages::{ENCODING, EVENTS, frame};
 use super::organisations::{Ending, Place};
 use crate::client_name::client_name;
+use crate::connection_end::log_end;
 use crate::dismissed::dismissed;
 use crate::flushed::flushed;
 use crate::offered::offered;
@@ -125,7 +126,10 @@ enum End {
 
 async fn close(connection: Connection, end: End) {
     let (reason, frame) = match end {
-        End::Reason(reason) => return connection.close(reason).await,
+        End::Reason(reason) => {
+            log_end(reason);
+            return connection.close(reason).await;
+        }
         End::ByServer(Ending::Replaced) => {
             (CloseReason::Aborted, CloseFrame::new(REPLACED, "replaced by a newer connection"))
         }
@@ -137,6 +141,7 @@ async fn close(connection: Connection, end: End) {
         End::Dismissed => (CloseReason::Dismissed, dismissed(connection.dismissal().as_ref())),
         End::Drain => (CloseReason::ServerShutdown, CloseFrame::new(CloseCode::GOING_AWAY, "the server stops")),
     };
+    log_end(reason);
     connection.close_with(reason, frame).await;
 }
 

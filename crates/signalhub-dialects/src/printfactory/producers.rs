@@ -284,7 +284,15 @@ impl Refusal {
     fn into_response(self) -> HttpResponse<Body> {
         let Self { status, text, reason, header } = self;
         let (detail, status_code) = (&*text, status.as_u16());
-        tracing::debug!(reason = reason.label(), status = status_code, detail, "a PrintFactory request was refused");
+        // The server has logged that a body took too long.
+        if !matches!(reason, Reason::Overdue) {
+            tracing::debug!(
+                reason = reason.label(),
+                status = status_code,
+                detail,
+                "a PrintFactory request was refused"
+            );
+        }
         let mut response = HttpResponse::from(message(status, &text));
         response.headers_mut().extend(header.map(|(name, value)| (HeaderName::from_static(name), value)));
         response

@@ -301,12 +301,10 @@ impl Refusal {
     /// The keys are those that the vendor's client reads.
     fn into_response(self) -> HttpResponse<Body> {
         let Self { status, message, header, error, limit } = self;
-        tracing::debug!(
-            reason = error.map(ClientError::label).or(limit.map(ApplicationLimit::label)),
-            status = status.as_u16(),
-            message,
-            "a request of an SMC client was refused"
-        );
+        // Without a reason, the server itself has failed, or has logged that a body took too long.
+        if let Some(reason) = error.map(ClientError::label).or(limit.map(ApplicationLimit::label)) {
+            tracing::debug!(reason, status = status.as_u16(), message, "a request of an SMC client was refused");
+        }
         let mut response = json_page(status, &json!({ "message": message, "details": "" }));
         response.headers_mut().extend(header.map(|(name, value)| (HeaderName::from_static(name), value)));
         response

@@ -19,6 +19,7 @@ use super::opening::Opening;
 use super::selection::{Selection, SelectionError};
 use super::state::State;
 use crate::client_name::client_name;
+use crate::connection_end::log_end;
 use crate::dismissed::dismissed;
 use crate::flushed::flushed;
 use crate::offered::offered;
@@ -63,7 +64,10 @@ enum End {
 
 async fn close(connection: Connection, end: End) {
     let (reason, frame) = match end {
-        End::Reason(reason) => return connection.close(reason).await,
+        End::Reason(reason) => {
+            log_end(reason);
+            return connection.close(reason).await;
+        }
         End::SessionEnded => {
             let frame = CloseFrame::new(CloseCode::POLICY_VIOLATION, "the session has ended");
             (CloseReason::CredentialsExpired, frame)
@@ -71,6 +75,7 @@ async fn close(connection: Connection, end: End) {
         End::Dismissed => (CloseReason::Dismissed, dismissed(connection.dismissal().as_ref())),
         End::Drain => (CloseReason::ServerShutdown, CloseFrame::new(CloseCode::GOING_AWAY, "the server stops")),
     };
+    log_end(reason);
     connection.close_with(reason, frame).await;
 }
 

@@ -119,8 +119,11 @@ impl RunningCalls {
         error.log(method, detail);
     }
 
-    /// Counts and logs that a call failed.
+    /// Counts and logs that a call failed. A refusal by a limit was counted where the limit is checked.
     pub(super) fn fail(&self, method: &str, error: &HubError) {
+        if let Some(limit) = error.exceeded_limit() {
+            return tracing::debug!(reason = limit, method, detail = %error, "a call was refused");
+        }
         self.state.call_errors.count(error.call_error());
         self.state.log_failure(self.client.id(), method, error);
     }

@@ -75,7 +75,7 @@ impl Handshake {
             }
             Ok(Some(Err(error))) => {
                 counts.failed.fetch_add(1, Ordering::Relaxed);
-                tracing::debug!(%error, %address, "a TLS handshake failed");
+                tracing::debug!(reason = "failed", %error, %address, "a TLS handshake failed");
             }
             // The server has stopped.
             Ok(None) => {}
@@ -85,7 +85,7 @@ impl Handshake {
             }
             Err(_) => {
                 counts.timed_out.fetch_add(1, Ordering::Relaxed);
-                tracing::debug!(%address, "a TLS handshake took too long");
+                tracing::debug!(reason = "timeout", %address, "a TLS handshake took too long");
             }
         }
         None
