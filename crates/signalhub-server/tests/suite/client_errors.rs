@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::common::certificate::Files;
 use crate::common::{KEY, SECRET, send};
 use http::Request;
 use http_body_util::Full;
@@ -60,13 +61,15 @@ impl Server {
         }
     }
 
-    /// All counters with a reason, by it.
+    /// All counters with a reason, a limit or an outcome of TLS handshakes, by it.
     async fn counts(&self) -> BTreeMap<String, u64> {
         let request = Request::get(format!("http://{}/metrics", self.internal)).body(Full::default()).unwrap();
         let page = send(request).await.text;
         let counted = page.lines().filter_map(|line| {
             let (name, count) = line.rsplit_once(' ')?;
-            let (_, label) = name.split_once("{reason=\"").or_else(|| name.split_once("{limit=\""))?;
+            let label = name.split_once("{reason=\"").or_else(|| name.split_once("{limit=\""));
+            let label = label.or_else(|| name.split_once("signalhub_tls_handshakes_total{outcome=\""));
+            let (_, label) = label?;
             Some((label.trim_end_matches("\"}").to_owned(), count.parse().unwrap()))
         });
         counted.collect()
@@ -161,6 +164,8 @@ async fn each_refused_request_is_one_line_and_one_count() {
             "Origin: http://evil.example\r\nAccess-Control-Request-Method: POST\r\n",
             "",
         ),
+        ("api_unauthenticated", "GET /api/v1/history", "", ""),
+        ("api_invalid_parameter", "GET /api/v1/history?none=1", &key, ""),
         ("api_not_found", "GET /nothing", "", ""),
         ("api_method_not_allowed", "DELETE /health", "", ""),
         ("api_method_not_allowed", "GET /api/v1/publish", "", ""),
@@ -253,6 +258,8 @@ async fn each_call_that_fails_is_one_line_and_one_count() {
         ("wrong_arguments", 1, "Subscribe", "\"tickets\""),
         ("wrong_call_kind", 4, "Subscribe", "{\"e\":\"portos.resources.changed\"}"),
         ("call_refused", 1, "Subscribe", "{\"e\":\"no.such.event\"}"),
+        ("", 1, "Subscribe", "{\"e\":\"portos.licence.activated\"}"),
+        ("subscriptions_per_connection", 1, "Subscribe", "{\"e\":\"portos.resources.changed\"}"),
     ] {
         let before = server.counts().await;
         let call = format!(
@@ -260,7 +267,60 @@ async fn each_call_that_fails_is_one_line_and_one_count() {
         );
         let head = [0x81, 0xFE, 0, u8::try_from(call.len()).unwrap(), 0, 0, 0, 0];
         socket.write_all(&[&head[..], call.as_bytes()].concat()).await.unwrap();
-        assert_seen(&mut server, &before, reason, "c-2").await;
+        // A call that succeeds leaves no line.
+        if !reason.is_empty() {
+            assert_seen(&mut server, &before, reason, "c-2").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_tls_handshake_that_fails_is_one_line_and_one_count() {
+    let files = Files::new();
+    files.renew();
+    let (chain, key) = (files.path("chain.pem"), files.path("key.pem"));
+    let settings = [&*format!("tls.certificate={chain}"), &format!("tls.key={key}"), "tls.handshake_timeout=1s"];
+    let mut server = Server::start(&settings).await;
+    for (reason, sent) in [("failed", "\u{7f}\u{3}\u{3}\0\u{4}none"), ("timeout", "")] {
+        let before = server.counts().await;
+        let _socket = server.send(sent).await;
+        assert_seen(&mut server, &before, reason, "").await;
+    }
+}
+
+#[tokio::test]
+async fn each_refusal_of_the_admin_api_is_one_line_and_one_count() {
+    const TOKEN: &str = "the-token-of-the-operators-of-this-test";
+    let mut server = Server::start(&[&format!("admin.token={TOKEN}")]).await;
+    let authorized = format!("Authorization: Bearer {TOKEN}\r\n");
+    let json = format!("{authorized}Content-Type: application/json\r\n");
+    for (reason, line, host, headers, body) in [
+        ("api_admin_unauthenticated", "GET /admin/api/v1/overview", "localhost", "", ""),
+        ("api_admin_unauthenticated", "GET /admin/api/v1/overview", "localhost", "Authorization: Bearer x\r\n", ""),
+        (
+            "api_forbidden",
+            "POST /admin/api/v1/drain",
+            "localhost",
+            &*format!("{json}Origin: http://evil.example\r\n"),
+            "",
+        ),
+        ("api_unsupported_media_type", "POST /admin/api/v1/drain", "localhost", &authorized, ""),
+        ("api_invalid_json", "PUT /admin/api/v1/log", "localhost", &json, "{"),
+        ("api_invalid_member", "PUT /admin/api/v1/log", "localhost", &json, "{\"filter\":\"info\",\"for\":\"x\"}"),
+        ("api_unknown_connection", "GET /admin/api/v1/connections/none", "localhost", &authorized, ""),
+        ("api_method_not_allowed", "DELETE /admin/api/v1/overview", "localhost", &json, ""),
+        ("api_not_found", "GET /admin/api/v1/none", "localhost", &authorized, ""),
+        ("api_not_found", "GET /console/none.js", "localhost", "", ""),
+        ("foreign_host", "GET /", "rebound.example", "", ""),
+    ] {
+        let before = server.counts().await;
+        let length = body.len();
+        let request = format!(
+            "{line} HTTP/1.1\r\nHost: {host}\r\nX-Request-Id: r-4\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+        );
+        let mut socket = TcpStream::connect(&server.internal).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        assert_seen(&mut server, &before, reason, "r-4").await;
     }
 }
 
