@@ -108,6 +108,7 @@ impl Listener {
 impl ConnectionHandler for Listener {
     fn handle(self: Arc<Self>, mut connection: Connection) -> BoxFuture<()> {
         Box::pin(async move {
+            connection.set_protocol("printfactory");
             let end = self.serve(&mut connection).await;
             // In an allocation of its own, so that a connection takes no memory for its end while it lives.
             Box::pin(close(connection, end)).await;

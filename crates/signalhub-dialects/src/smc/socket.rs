@@ -41,6 +41,7 @@ pub(super) struct NotificationSockets {
 impl ConnectionHandler for NotificationSockets {
     fn handle(self: Arc<Self>, mut connection: Connection) -> BoxFuture<()> {
         Box::pin(async move {
+            connection.set_protocol("smc");
             let end = match connection.identity().attachment::<Opening>() {
                 Some(opening) => match opening.session.open_socket(connection.outbound()) {
                     Some(_socket) => serve(&self, &opening, &mut connection).await,

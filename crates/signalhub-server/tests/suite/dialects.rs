@@ -165,3 +165,46 @@ async fn an_idle_printfactory_connection_takes_little_memory() {
         std::fs::remove_file(format!("{}{suffix}", keys.display())).unwrap();
     }
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_access_log_names_the_dialect_of_a_connection_as_its_protocol() {
+    let keys = std::env::temp_dir().join(format!("signalhub-access-{}.json", std::process::id()));
+    let key = MisKeyFile::new(&keys).change("acme", "ann", KeyChange::Generate).unwrap().unwrap();
+    let accounts = json!([{ "name": "client", "key": SMC_KEY }]).to_string();
+    let server = Process::start(&[
+        ("SIGNALHUB_AUTH__SECRET", crate::common::SECRET),
+        ("SIGNALHUB_LOG__ACCESS", "true"),
+        ("SIGNALHUB_DIALECTS__PRINTFACTORY__LISTEN", "127.0.0.1:0"),
+        ("SIGNALHUB_DIALECTS__PRINTFACTORY__KEYS", keys.to_str().unwrap()),
+        ("SIGNALHUB_DIALECTS__SMC__LISTEN", "127.0.0.1:0"),
+        ("SIGNALHUB_DIALECTS__SMC__ACCOUNTS", &accounts),
+    ])
+    .await;
+    let address = |dialect: &str| {
+        let of_dialect = |line: &&str| line.contains("serving a dialect") && line.contains(dialect);
+        let line = server.log.lines().find(of_dialect).unwrap_or_else(|| panic!("{}", server.log));
+        line.rsplit_once("address=").unwrap().1.trim().to_owned()
+    };
+    let login = Request::post(format!("http://{}/7.2/login", address("smc")));
+    let body = json!({ "authenticationkey": SMC_KEY }).to_string();
+    let answer = send(login.body(Full::<Bytes>::from(body)).unwrap()).await;
+    let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
+    let mut sockets = Vec::new();
+    for (dialect, path, name, value) in
+        [("printfactory", "/", "MisKey", key.reveal()), ("smc", "/7.2/notification/socket", "Cookie", &cookie)]
+    {
+        let address = address(dialect);
+        let mut request = format!("ws://{address}{path}").into_client_request().unwrap();
+        request.headers_mut().insert(name, value.parse().unwrap());
+        sockets.push(client_async(request, TcpStream::connect(&address).await.unwrap()).await.unwrap().0);
+    }
+    let (_, _, log) = server.terminate().await;
+    for dialect in ["printfactory", "smc"] {
+        let protocol = format!("protocol=\"{dialect}\"");
+        assert!(log.lines().any(|line| line.contains("connection ended") && line.contains(&protocol)), "{log}");
+    }
+    for suffix in ["", ".lock"] {
+        std::fs::remove_file(format!("{}{suffix}", keys.display())).unwrap();
+    }
+}
