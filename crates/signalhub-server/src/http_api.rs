@@ -88,14 +88,16 @@ impl InternalRoutes {
     }
 
     async fn answer(&self, request: Request<RequestBody>) -> Response<Body> {
-        let answer = match request.uri().path() {
+        let path = request.uri().path();
+        let is_admin = path == admin::description::PATH || path.starts_with(admin::PREFIX);
+        let answer = match path {
             health::LIVE_PATH => health::live(request.method()),
             health::READY_PATH => {
                 health::ready(request.method(), self.lifecycle.phase(), || self.counts.missing_keys())
             }
             metrics::PATH => method::read_only(request.method(), || self.metrics.response()),
             admin::description::PATH => self.admin.describe(&request.into_parts().0).await,
-            path if path.starts_with(admin::PREFIX) => self.admin.answer(request).await,
+            _ if is_admin => self.admin.answer(request).await,
             path if path == console::PATH || path.starts_with(console::PREFIX) => {
                 self.console.answer(&request.into_parts().0, || self.admin.check_console())
             }
@@ -103,11 +105,15 @@ impl InternalRoutes {
                 "the internal listener has the console, /health/live, /health/ready, /metrics and the admin API",
             ),
         };
-        answer.unwrap_or_else(|problem| {
+        let mut response = answer.unwrap_or_else(|problem| {
             self.counts.count_problem(problem.code);
             problem.log();
             problem.to_response()
-        })
+        });
+        if is_admin {
+            admin::add_headers(&mut response);
+        }
+        response
     }
 }
 

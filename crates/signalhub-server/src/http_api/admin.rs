@@ -28,7 +28,7 @@ mod tokens;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::CACHE_CONTROL;
+use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use signalhub::connections::{Body, GuessLimit, RequestBody};
@@ -47,6 +47,13 @@ pub(super) const PREFIX: &str = "/admin/api/v1/";
 
 /// How many bytes the body of a request may have.
 const LONGEST_BODY: ByteSize = ByteSize::kibibytes(16);
+
+/// Adds the headers that every answer to operators has, also a problem: it is not kept, and no browser guesses its type.
+pub(super) fn add_headers(response: &mut Response<Body>) {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
 
 /// Answers the requests of the admin API.
 #[derive(Debug)]
@@ -79,16 +86,14 @@ impl AdminApi {
         let found = routes::find(&head.method, head.uri.path().strip_prefix(PREFIX).unwrap_or_default());
         let right = if let Found::Route(route, _) = &found { route.right } else { Right::of(&head.method) };
         self.access.check(&head, right).await?;
-        let mut response = match found {
+        match found {
             Found::Route(route, parameter) => {
                 let call = Call { head, body, parameter, limits: self.body };
-                (route.answer)(Arc::clone(&self.operated), call).await?
+                (route.answer)(Arc::clone(&self.operated), call).await
             }
-            Found::OtherMethods(methods) => return Err(Problem::method_not_allowed(methods)),
-            Found::Nothing => return not_found("the admin API has no such path"),
-        };
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Ok(response)
+            Found::OtherMethods(methods) => Err(Problem::method_not_allowed(methods)),
+            Found::Nothing => not_found("the admin API has no such path"),
+        }
     }
 
     /// Answers with the description of the API, to those that may read.

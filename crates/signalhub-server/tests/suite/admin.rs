@@ -264,3 +264,29 @@ async fn an_operator_sees_the_configuration_that_is_used_and_where_it_comes_from
     }
     node.stop().await;
 }
+
+#[tokio::test]
+async fn no_answer_to_operators_is_kept_or_has_its_type_guessed() {
+    let node = start("").await;
+    for (method, path, token, status) in [
+        ("GET", "overview", Some(TOKEN), 200),
+        ("GET", "../openapi.json", Some(TOKEN), 200),
+        ("GET", "overview", None, 401),
+        ("GET", "../openapi.json", None, 401),
+        ("POST", "revocations", Some(TOKEN), 400),
+        ("GET", "none", Some(TOKEN), 404),
+        ("PATCH", "overview", Some(TOKEN), 405),
+    ] {
+        let path = path.strip_prefix("../").map_or(format!("api/v1/{path}"), str::to_owned);
+        let request = Request::builder().method(method).uri(format!("{}/admin/{path}", node.internal));
+        let mut request = request.header("content-type", "application/json");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let answer = send(request.body(Full::from("{}")).unwrap()).await;
+        assert_eq!(answer.status, status, "{method} {path}");
+        let headers = ["cache-control", "x-content-type-options"].map(|name| answer.header(name));
+        assert_eq!(headers, ["no-store", "nosniff"], "{method} {path}");
+    }
+    node.stop().await;
+}
