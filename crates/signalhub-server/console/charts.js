@@ -1,7 +1,7 @@
 // The charts of the last five minutes, drawn by uPlot.
 
 import { el, fill, say } from "./dom.js";
-import { clock } from "./format.js";
+import { clockLabels } from "./format.js";
 
 /** How many samples are kept: five minutes of one per second. */
 const KEPT = 300;
@@ -96,7 +96,7 @@ export class Charts {
           y: { range: (_, low, high) => [0, high > 0 ? high * 1.15 : 1] },
         },
         axes: [
-          { ...axis, size: 24, grid: { show: false }, space: 70, values: (_, times, __, ___, step) => times.map((time) => clock(new Date(time * 1000)).slice(0, step < 60 ? 8 : 5)), incrs: [30, 60, 120] },
+          { ...axis, size: 24, grid: { show: false }, space: 70, values: (_, times) => clockLabels(times), incrs: [30, 60, 120] },
           { ...axis, size: 60, gap: 6, grid, space: 32, values: (_, values) => values.map((value) => (value === 0 ? "0" : chart.write(value))), ...(chart.binary && { incrs: POWERS_OF_TWO }) },
         ],
         hooks: { setCursor: [({ cursor }) => this.#show(chart, cursor.idx ?? this.#times.length - 1)] },

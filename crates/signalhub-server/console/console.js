@@ -23,7 +23,7 @@ let admitted = false;
 
 // Tabs, as the ARIA Authoring Practices describe them: arrow keys move and open, Tab leaves.
 
-const shownView = () => (location.hash.slice(1) in views ? location.hash.slice(1) : "now");
+const shownView = () => (Object.hasOwn(views, location.hash.slice(1)) ? location.hash.slice(1) : "now");
 
 function show(view) {
   for (const [other, tab] of Object.entries(tabs)) {
@@ -135,7 +135,7 @@ function bar(error) {
 
 let timer;
 let asking = false;
-/** Whether asking again makes no sense until someone signs in. */
+/** Whether asking again makes no sense until an operator signs in. */
 let signedOut = false;
 
 async function ask() {

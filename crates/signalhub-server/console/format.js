@@ -63,6 +63,13 @@ export function duration(seconds) {
 /** The time of day. */
 export const clock = (date) => date.toLocaleTimeString("en-GB");
 
+/** Labels of points in time, in seconds: with seconds of the clock only if two would be the same without them. */
+export function clockLabels(times) {
+  const labels = times.map((time) => clock(new Date(time * 1000)));
+  const minutes = labels.map((label) => label.slice(0, 5));
+  return new Set(minutes).size < minutes.length ? labels : minutes;
+}
+
 /** A point in time, as the API writes it, with how long ago it was or will be. */
 export function moment(text) {
   const date = new Date(text);

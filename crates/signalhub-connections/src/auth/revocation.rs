@@ -48,8 +48,8 @@ pub enum RevokeError {
     Full,
 }
 
-/// The revocations of a server. A full table refuses further ones: if it dropped the oldest one instead, credentials that
-/// somebody has revoked would be accepted again.
+/// The revocations of a server. A full table refuses further ones: if it dropped the oldest one instead, revoked credentials
+/// would be accepted again.
 #[derive(Debug, Default)]
 pub(crate) struct RevocationTable(RwLock<HashMap<Key, Entry>>);
 

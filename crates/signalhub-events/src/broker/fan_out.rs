@@ -136,7 +136,7 @@ impl FanOut {
                     break;
                 }
             }
-            // Who sees the count sees what was sent before it.
+            // The release makes all that was sent before visible to a thread that acquires the count.
             self.offered.fetch_add(self.batch.len() as u64, Ordering::Release);
             self.batch.clear();
             self.traced.clear();

@@ -103,7 +103,7 @@ impl Schedule {
     }
 
     /// Has the keys fetched for a token whose key is not known. Returns whether that will be done now or is being done. It is not
-    /// if the last fetch is not older than the minimum interval: anybody can send such tokens.
+    /// if the last fetch is not older than the minimum interval: every client can send such tokens.
     pub(super) fn request(&mut self, now: Instant) -> bool {
         if self.is_running || self.due <= now {
             return true;

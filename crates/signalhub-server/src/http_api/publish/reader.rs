@@ -22,7 +22,7 @@ pub(crate) struct Reader {
     pub(super) view: View,
 }
 
-/// Which events somebody may read.
+/// Which events a reader of the history may read.
 #[derive(Debug)]
 pub(super) enum View {
     /// A key of `publish.keys` reads everything.

@@ -1,4 +1,4 @@
-//! The queue of spans that have ended, and the task that sends them. Who ends a span never waits: if the queue is full, the span is dropped.
+//! The queue of spans that have ended, and the task that sends them. Ending a span never waits: if the queue is full, the span is dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
