@@ -2,14 +2,19 @@
 
 use std::process::Stdio;
 
+use futures_util::{SinkExt, StreamExt};
+use http::Request;
+use http_body_util::Full;
 use serde_json::{Value, json};
 use signalhub_client::Client;
+use tokio::net::TcpStream;
 use tokio::process::Command;
-use tokio_tungstenite::client_async;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::admin::{TOKEN, call, post, start};
-use crate::common::Running;
+use crate::common::{Running, send};
 
 const CHANGED: &str = "portos.resources.changed";
 
@@ -150,6 +155,62 @@ async fn of_several_connections_each_is_explained_and_one_is_enough() {
 }
 
 #[tokio::test]
+async fn a_hundred_connections_of_a_user_are_explained_and_all_are_counted() {
+    let node = start("").await;
+    let mut clients = Vec::new();
+    for _ in 0..103 {
+        clients.push(connect(&node, "ann", json!([{"e": "*"}])).await);
+    }
+    let answer = explain(&node, &json!({"user": "ann"})).await;
+    let connections = detail(&answer, "connections");
+    assert!(connections.starts_with("103 of user ann, of which the first 100 are explained: "), "{connections}");
+    assert_eq!(connections.matches(", ").count(), 1 + 99);
+    assert_eq!(outcomes(&answer).iter().filter(|step| *step == "queue pass").count(), 100);
+    assert!(detail(&answer, "queue").contains(", all clients together 0 bytes of "), "{answer:#}");
+    node.stop().await;
+}
+
+/// Opens a WebSocket of version 0 of negotiation, in which the id of the connection is also its token, and subscribes.
+async fn connect_version_0(node: &Running, resource: &str) -> WebSocketStream<TcpStream> {
+    let bearer = format!("Bearer {}", node.token(|content| content.organisation = Some("acme".to_owned())));
+    let negotiate = Request::post(format!("{}/negotiate?negotiateVersion=0", node.hub()));
+    let negotiate = negotiate.header("Authorization", &bearer).body(Full::default()).unwrap();
+    let id = send(negotiate).await.body["connectionId"].as_str().unwrap().to_owned();
+    let mut request = format!("{}?id={id}", node.hub().replacen("http", "ws", 1)).into_client_request().unwrap();
+    request.headers_mut().insert("authorization", bearer.parse().unwrap());
+    let socket = TcpStream::connect(request.uri().authority().unwrap().as_str()).await.unwrap();
+    let (mut socket, _) = client_async(request, socket).await.unwrap();
+    let arguments = json!([{"e": CHANGED, "r": [{"n": resource}]}]);
+    let subscribe = json!({"type": 1, "invocationId": "1", "target": "Subscribe", "arguments": arguments});
+    for text in [json!({"protocol": "json", "version": 1}), subscribe] {
+        socket.send(Message::text(format!("{text}\u{1e}"))).await.unwrap();
+    }
+    while !socket.next().await.unwrap().unwrap().to_text().unwrap().contains("\"invocationId\":\"1\"") {}
+    socket
+}
+
+#[tokio::test]
+async fn what_is_not_remembered_is_not_delivered_and_the_command_exits_with_2() {
+    let node = start("").await;
+    let _socket = connect_version_0(&node, "tickets").await;
+    let receipt = publish(&node, "tickets").await;
+    assert_eq!(receipt["matched"], 1);
+    let position = receipt["position"].as_str().unwrap();
+    let answer = ask(&node, &json!({"event": CHANGED, "position": position, "user": "ann"})).await;
+    assert_eq!((&answer["delivered"], outcomes(&answer).last().unwrap().as_str()), (&json!(false), "matched skip"));
+    let why = detail(&answer, "matched");
+    assert!(
+        why.starts_with("not remembered: ") && why.ends_with(" matched 1, and 1 of them are not remembered"),
+        "{why}"
+    );
+    let arguments = ["--event", CHANGED, "--user", "ann", "--position", position];
+    let (code, printed, error) = run(&node, &arguments).await;
+    assert_eq!((code, error), (Some(2), format!("signalhub: {why}\n")), "{printed}");
+    assert!(printed.starts_with("not known\n"), "{printed}");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn with_a_position_it_tells_what_did_happen() {
     let node = start("").await;
     let ann = connect(&node, "ann", json!([{"e": "*"}])).await;
@@ -226,7 +287,7 @@ async fn connections_of_dialects_are_explained_with_their_dialect() {
     let address = node.dialect("printfactory");
     let mut request = format!("ws://{address}").into_client_request().unwrap();
     request.headers_mut().insert("miskey", key.body["key"].as_str().unwrap().parse().unwrap());
-    let socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let socket = TcpStream::connect(address).await.unwrap();
     let (_socket, _) = client_async(request, socket).await.unwrap();
     let ask = async |event: &str, organisation: &str| {
         ask(&node, &json!({"event": event, "organisation": organisation, "user": "mis"})).await
