@@ -58,7 +58,7 @@ impl TailFilter {
 pub enum Tailed {
     /// An event that was published.
     Event(TailedEvent),
-    /// This many events were left out here, because the reader of the tail is slow, or because they matched so many subscribers that it is not known
+    /// This many events were left out here, because the reader of the tail is slow, or because they matched too many subscribers, so that it is not known
     /// whether one was of the [user](TailFilter::user).
     Dropped(u64),
 }

@@ -218,7 +218,7 @@ impl Offered {
     }
 }
 
-/// Whether an event, which matched so many subscribers, was offered to a connection, and whether it would be now. The other steps tell how things are
+/// Whether an event that matched this number of subscribers was offered to a connection, and whether it would be now. The other steps tell how things are
 /// now.
 fn matched(offered: Offered, published: OffsetDateTime, matched: usize, would: bool) -> Step {
     let published = portos_notifications::format_timestamp(published);
