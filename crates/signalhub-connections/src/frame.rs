@@ -62,7 +62,7 @@ impl Frame {
             Some(126) => 4,
             _ => 2,
         };
-        // Whoever makes a frame of fewer bytes than a header gets one without payload.
+        // A caller that gives fewer bytes than a header gets a frame without payload.
         let header_len = if usize::from(header_len) <= bytes.len() { header_len } else { bytes.len() as u8 };
         Self { header_len, bytes, note: QueueNote::default() }
     }

@@ -11,7 +11,7 @@ use crate::name::check_length;
 use crate::name::{EventName, NameError, Organisation, ResourceName};
 use crate::position::Epoch;
 use crate::resources::Resources;
-use crate::trace_context::TraceContext;
+use crate::trace_parent::TraceParent;
 
 /// Holds one thing that happened, as it was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Event {
     /// When it expires. An expired event is not delivered.
     pub expires: Option<OffsetDateTime>,
     /// The trace that it belongs to, if its publisher named one. A store on disk does not keep it.
-    pub trace: Option<TraceContext>,
+    pub trace: Option<TraceParent>,
     /// The payload: JSON, never read by the broker.
     pub payload: Bytes,
 }
@@ -99,7 +99,7 @@ impl Event {
 
     /// Sets the trace that it belongs to.
     #[must_use]
-    pub fn with_trace(self, trace: Option<TraceContext>) -> Self {
+    pub fn with_trace(self, trace: Option<TraceParent>) -> Self {
         Self { trace, ..self }
     }
 

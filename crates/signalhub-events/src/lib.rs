@@ -58,7 +58,7 @@ mod subscribe_error;
 mod subscriber;
 mod subscriptions;
 mod top_subscriptions;
-mod trace_context;
+mod trace_parent;
 
 pub use action::Action;
 pub use attached_client::AttachedClient;
@@ -88,4 +88,4 @@ pub use subscribe_error::SubscribeError;
 pub use subscriber::{ClientName, Flushed, Flushing, Offered, Subscriber};
 pub use subscriptions::Subscriptions;
 pub use top_subscriptions::{CountedBy, SubscriptionCount};
-pub use trace_context::{Sampled, SpanId, TraceContext, TraceId};
+pub use trace_parent::{Sampled, SpanId, TraceId, TraceParent};

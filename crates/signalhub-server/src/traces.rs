@@ -8,7 +8,7 @@ mod absent;
 #[cfg(feature = "otlp")]
 mod otlp;
 
-use signalhub::events::TraceContext;
+use signalhub::events::TraceParent;
 
 #[cfg(not(feature = "otlp"))]
 pub(crate) use absent::{ItemSpan, RequestSpan, Traces};
@@ -69,7 +69,7 @@ pub(crate) struct ItemStart<'a> {
     /// The name of the event.
     pub(crate) event: &'a str,
     /// The trace that it names itself, and what belongs to it.
-    pub(crate) own: Option<TraceContext>,
+    pub(crate) own: Option<TraceParent>,
     pub(crate) trace_state: Option<&'a str>,
     /// The source and the id of a CloudEvent.
     pub(crate) cloud_event: Option<(&'a str, &'a str)>,

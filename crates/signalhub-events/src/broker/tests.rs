@@ -13,7 +13,7 @@ use super::*;
 use crate::catalogue::tests::shop;
 use crate::{
     Action, Audience, Deliveries, Delivery, FanOutSpan, FanOutTracer, Filter, Grants, NameError, Offered, Organisation,
-    ResourceName, Scope, SubscribeError, TraceContext, UnknownEvents,
+    ResourceName, Scope, SubscribeError, TraceParent, UnknownEvents,
 };
 
 /// A subscriber that passes on what it gets, and refuses what it has no room for.
@@ -499,7 +499,7 @@ async fn the_fan_out_of_a_sampled_event_is_traced_once_whatever_is_delivered_bes
         [(); 300].map(|()| subscribe(&broker, Scope::unrestricted(), &[all(), Filter::new(licence().name)]));
     let traced = |event: Event, flags: &str| {
         let text = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}");
-        event.with_trace(TraceContext::from_traceparent(text.as_bytes()))
+        event.with_trace(TraceParent::from_traceparent(text.as_bytes()))
     };
     // All join one batch, since nothing here waits.
     for event in [changed(), traced(changed(), "00"), traced(changed(), "01"), traced(licence(), "01")] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::event::Event;
 use crate::position::Position;
-use crate::trace_context::Sampled;
+use crate::trace_parent::Sampled;
 
 /// Records the fan-outs of events whose [trace](Event::trace) is sampled, one span for each event.
 ///

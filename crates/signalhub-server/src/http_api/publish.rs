@@ -25,7 +25,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use signalhub::connections::{Body, Readers, RequestId};
 use signalhub::events::{
-    Broker, DeliveredCounts, Durability, PublishError, PublishOptions, Published, Repeat, TraceContext, Tracked,
+    Broker, DeliveredCounts, Durability, PublishError, PublishOptions, Published, Repeat, TraceParent, Tracked,
     Tracking,
 };
 use tokio::time::Instant;
@@ -79,13 +79,13 @@ struct Asked {
     /// The id of the request, for the access log.
     request: Option<RequestId>,
     /// The trace of the request.
-    trace: Option<TraceContext>,
+    trace: Option<TraceParent>,
 }
 
 /// One notification that was read.
 struct Item<'a> {
     key: Option<GivenKey<'a>>,
-    trace: Option<TraceContext>,
+    trace: Option<TraceParent>,
     body: PublishBody,
 }
 
@@ -190,7 +190,7 @@ impl PublishApi {
         // Credentials come first: without them a client learns nothing more, and the server reads no body.
         let publisher = self.authorizer.identify(&head).await?;
         let (span, mut traced) = (publisher.span(), self.traces.request(&head, caller));
-        trace::record(traced.context().filter(|_| caller.is_none()));
+        trace::record(traced.trace_parent().filter(|_| caller.is_none()));
         let published = self.publish_as(&publisher, &head, body, (&mut traced, kind)).instrument(span.clone()).await;
         let response = published.unwrap_or_else(|problem| span.in_scope(|| self.refuse(&problem)));
         traced.end(response.status());
@@ -347,7 +347,7 @@ impl PublishApi {
             let body = publish_body::read(value)?;
             let start = ItemStart { event: &body.event, own: None, trace_state: None, cloud_event: None };
             let span = traced.item(&start);
-            let item = Item { key, trace: span.context().or(asked.trace), body };
+            let item = Item { key, trace: span.trace_parent().or(asked.trace), body };
             return self.publish_item(publisher, asked, item, span).await;
         }
         let CloudEvent { body, source, id, trace, trace_state } = CloudEvent::read(value)?;
@@ -357,7 +357,7 @@ impl PublishApi {
         let span = trace::span_of_item(trace, asked.trace);
         span.in_scope(|| tracing::debug!(source, id, "a CloudEvent came"));
         let key = Some(GivenKey::CloudEvent { source: &source, id: &id });
-        let item = Item { key, trace: item_span.context().or(trace).or(asked.trace), body };
+        let item = Item { key, trace: item_span.trace_parent().or(trace).or(asked.trace), body };
         let published = self.publish_item(publisher, asked, item, item_span).instrument(span).await;
         published.map_err(cloud_event::in_its_words)
     }

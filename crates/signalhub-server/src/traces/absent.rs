@@ -3,7 +3,7 @@
 use http::StatusCode;
 use http::request::Parts;
 use signalhub::HubBuilder;
-use signalhub::events::{BrokerBuilder, TraceContext};
+use signalhub::events::{BrokerBuilder, TraceParent};
 
 use super::{ItemEnd, ItemStart, TracesError, is_wanted};
 
@@ -37,7 +37,7 @@ impl Traces {
         None
     }
 
-    pub(crate) fn request(&self, _head: &Parts, _caller: Option<TraceContext>) -> RequestSpan {
+    pub(crate) fn request(&self, _head: &Parts, _caller: Option<TraceParent>) -> RequestSpan {
         RequestSpan
     }
 
@@ -49,7 +49,7 @@ impl Traces {
 pub(crate) struct RequestSpan;
 
 impl RequestSpan {
-    pub(crate) fn context(&self) -> Option<TraceContext> {
+    pub(crate) fn trace_parent(&self) -> Option<TraceParent> {
         None
     }
 
@@ -67,7 +67,7 @@ impl RequestSpan {
 pub(crate) struct ItemSpan;
 
 impl ItemSpan {
-    pub(crate) fn context(&self) -> Option<TraceContext> {
+    pub(crate) fn trace_parent(&self) -> Option<TraceParent> {
         None
     }
 

@@ -15,7 +15,7 @@ use opentelemetry::Context;
 use opentelemetry::trace::{self as api, SpanContext, TraceContextExt, TraceFlags, TraceState, TracerProvider};
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use signalhub::HubBuilder;
-use signalhub::events::{BrokerBuilder, Sampled, SpanId, TraceContext, TraceId};
+use signalhub::events::{BrokerBuilder, Sampled, SpanId, TraceId, TraceParent};
 
 use self::calls::CallSpans;
 use self::fan_outs::FanOutSpans;
@@ -95,7 +95,7 @@ impl Traces {
     }
 
     /// Begins the span of a request to publish. `caller` is the span that sent the request.
-    pub(crate) fn request(&self, head: &Parts, caller: Option<TraceContext>) -> RequestSpan {
+    pub(crate) fn request(&self, head: &Parts, caller: Option<TraceParent>) -> RequestSpan {
         RequestSpan::begin(self.0.as_ref().map(|recording| &recording.tracer), head, caller)
     }
 
@@ -110,8 +110,8 @@ impl Traces {
 }
 
 /// The parent of a span, as the SDK takes it. Without one, the span begins a trace.
-fn parent(trace: Option<TraceContext>, trace_state: Option<&str>) -> Context {
-    let Some(TraceContext { trace_id, span_id, sampled }) = trace else { return Context::new() };
+fn parent(trace: Option<TraceParent>, trace_state: Option<&str>) -> Context {
+    let Some(TraceParent { trace_id, span_id, sampled }) = trace else { return Context::new() };
     let flags = match sampled {
         Sampled::Yes => TraceFlags::SAMPLED,
         Sampled::No => TraceFlags::NOT_SAMPLED,
@@ -135,8 +135,8 @@ fn cut(text: &str) -> &str {
 }
 
 /// A span as the parent of others.
-fn trace_context(span: &SpanContext) -> TraceContext {
+fn trace_parent(span: &SpanContext) -> TraceParent {
     let sampled = if span.is_sampled() { Sampled::Yes } else { Sampled::No };
     let (trace_id, span_id) = (span.trace_id().to_bytes(), span.span_id().to_bytes());
-    TraceContext { trace_id: TraceId(trace_id), span_id: SpanId(span_id), sampled }
+    TraceParent { trace_id: TraceId(trace_id), span_id: SpanId(span_id), sampled }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use signalhub_connections::{ConnectionId, Identity, TokenRefresher};
-use signalhub_events::TraceContext;
+use signalhub_events::TraceParent;
 use signalhub_protocol::{Arguments, BindError, Protocol};
 
 use super::caller::{Caller, Cancellation};
@@ -30,7 +30,7 @@ pub struct Call {
     cancelled: Option<Arc<Flag>>,
     /// In a call of a method that [replaces the token](crate::HubBuilder::token_refresh).
     token_refresher: Option<Arc<TokenRefresher>>,
-    trace: Option<TraceContext>,
+    trace: Option<TraceParent>,
 }
 
 /// What is called.
@@ -64,7 +64,7 @@ impl Call {
         Self { wants_result, ..self }
     }
 
-    pub(crate) fn with_trace(self, trace: Option<TraceContext>) -> Self {
+    pub(crate) fn with_trace(self, trace: Option<TraceParent>) -> Self {
         Self { trace, ..self }
     }
 
@@ -104,7 +104,7 @@ impl Call {
     }
 
     /// The trace that the client named in the header `traceparent` of the call, as clients in .NET 9 and newer do.
-    pub fn trace(&self) -> Option<TraceContext> {
+    pub fn trace(&self) -> Option<TraceParent> {
         self.trace
     }
 

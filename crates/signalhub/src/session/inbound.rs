@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use signalhub_events::TraceContext;
+use signalhub_events::TraceParent;
 use signalhub_protocol::{BindError, Close, DecodeError, Headers, HubMessage, Invocation, StreamItem};
 use tokio::time::Instant;
 
@@ -188,12 +188,12 @@ fn bind(calls: &mut RunningCalls, invocation: &Invocation<'_>, kind: CallKind) -
 }
 
 /// Reads the trace in the headers of a call, which clients in .NET 9 and newer send. One that is malformed is ignored.
-fn trace(headers: &Headers<'_>) -> Option<TraceContext> {
+fn trace(headers: &Headers<'_>) -> Option<TraceParent> {
     if headers.is_empty() {
         return None;
     }
     let (_, text) = headers.iter().find(|(name, _)| *name == "traceparent")?;
-    TraceContext::from_traceparent(text.as_bytes())
+    TraceParent::from_traceparent(text.as_bytes())
 }
 
 /// Makes the error for arguments that cannot be bound. If the method describes what it expects, the error contains the reason.

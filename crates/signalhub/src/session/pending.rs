@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use signalhub_events::TraceContext;
+use signalhub_events::TraceParent;
 
 use crate::calls::binding::UploadSink;
 use crate::calls::handler::BoundCall;
@@ -22,7 +22,7 @@ pub(super) struct PendingCall {
     pub(super) uploads: Vec<Arc<dyn UploadSink>>,
     pub(super) bound: BoundCall,
     /// The trace that the client named in the headers of the call.
-    pub(super) trace: Option<TraceContext>,
+    pub(super) trace: Option<TraceParent>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

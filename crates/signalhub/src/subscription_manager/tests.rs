@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use signalhub_connections::{Connection, ConnectionHandler, Peer};
 use signalhub_events::{
     Action, Broker, DeliveredCounts, Event, EventName, Grants, Organisation, PublishError, PublishOptions,
-    ResourceName, TraceContext, Tracking,
+    ResourceName, TraceParent, Tracking,
 };
 use signalhub_protocol::{Arguments, HubMessage, Invocation, Protocol};
 use time::macros::datetime;
@@ -216,7 +216,7 @@ async fn the_trace_of_an_event_is_a_header_for_the_clients_of_a_hub_that_sends_i
     bob.subscribe(json!({"e": name})).await;
     let mut packed = traced.messagepack_client(name).await;
     let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let trace = TraceContext::from_traceparent(traceparent.as_bytes());
+    let trace = TraceParent::from_traceparent(traceparent.as_bytes());
     for (event, headers) in
         [(activated().with_trace(trace), json!({ "traceparent": traceparent })), (activated(), Value::Null)]
     {

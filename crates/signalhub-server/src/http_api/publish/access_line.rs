@@ -2,7 +2,7 @@
 
 use portos_notifications::PublishBody;
 use signalhub::connections::RequestId;
-use signalhub::events::{Receipt, Repeat, TraceContext};
+use signalhub::events::{Receipt, Repeat, TraceParent};
 use tracing::field;
 
 use super::authorize::Publisher;
@@ -13,7 +13,7 @@ use crate::log::ACCESS;
 #[derive(Debug)]
 pub(super) struct AccessLine {
     request_id: Option<RequestId>,
-    trace: Option<TraceContext>,
+    trace: Option<TraceParent>,
     publisher: Option<String>,
     event: String,
     organisation: Option<String>,
@@ -24,7 +24,7 @@ impl AccessLine {
     pub(super) fn begin(
         publisher: &Publisher,
         request_id: Option<&RequestId>,
-        trace: Option<TraceContext>,
+        trace: Option<TraceParent>,
         body: &PublishBody,
     ) -> Option<Self> {
         tracing::enabled!(target: ACCESS, tracing::Level::INFO).then(|| Self {

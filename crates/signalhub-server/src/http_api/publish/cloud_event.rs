@@ -3,7 +3,7 @@
 use portos_notifications::PublishBody;
 use portos_notifications::members::{MemberError, Members, TIMESTAMP, kind, name, text, timestamp};
 use serde_json::value::RawValue;
-use signalhub::events::TraceContext;
+use signalhub::events::TraceParent;
 
 use super::publish_body::check_lengths;
 use crate::http_api::problem::{Problem, ProblemCode};
@@ -19,7 +19,7 @@ pub(crate) struct CloudEvent {
     pub(crate) source: String,
     pub(crate) id: String,
     /// The trace that the event itself names (CloudEvents, Distributed Tracing extension).
-    pub(crate) trace: Option<TraceContext>,
+    pub(crate) trace: Option<TraceParent>,
     /// What belongs to that trace, not read here.
     pub(crate) trace_state: Option<String>,
 }
@@ -72,8 +72,8 @@ pub(super) fn in_its_words(mut problem: Problem) -> Problem {
 }
 
 /// Reads a trace; what is malformed is ignored, as in a header.
-fn traceparent(value: &RawValue) -> Option<TraceContext> {
-    TraceContext::from_traceparent(text(value)?.as_bytes())
+fn traceparent(value: &RawValue) -> Option<TraceParent> {
+    TraceParent::from_traceparent(text(value)?.as_bytes())
 }
 
 /// JSON, by its own name or as the base of another type.

@@ -5,10 +5,10 @@ use http::request::Parts;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, SpanBuilder, SpanKind, Status};
 use opentelemetry_sdk::trace::{SdkTracer, Span};
-use signalhub::events::{Sampled, TraceContext};
+use signalhub::events::{Sampled, TraceParent};
 
 use super::super::{ItemEnd, ItemStart};
-use super::{cut, parent, trace_context};
+use super::{cut, parent, trace_parent};
 
 /// The span of a request to publish.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ enum Content {
 }
 
 impl RequestSpan {
-    pub(super) fn begin(tracer: Option<&SdkTracer>, head: &Parts, caller: Option<TraceContext>) -> Self {
+    pub(super) fn begin(tracer: Option<&SdkTracer>, head: &Parts, caller: Option<TraceParent>) -> Self {
         let Some(tracer) = tracer else { return Self(None) };
         let builder = SpanBuilder::from_name("publish").with_kind(SpanKind::Server);
         let state = head.headers.get("tracestate").and_then(|state| state.to_str().ok());
@@ -42,7 +42,7 @@ impl RequestSpan {
     }
 
     /// The span as the parent of others, if it is recorded.
-    pub(crate) fn context(&self) -> Option<TraceContext> {
+    pub(crate) fn trace_parent(&self) -> Option<TraceParent> {
         self.0.as_ref().and_then(|request| recorded(&request.span))
     }
 
@@ -62,7 +62,7 @@ impl RequestSpan {
         let event = cut(event);
         let parent = match own {
             Some(own) => parent(Some(*own), *trace_state),
-            None => parent(Some(trace_context(request.span_context())), None),
+            None => parent(Some(trace_parent(request.span_context())), None),
         };
         if *content == Content::One && request.is_recording() {
             request.update_name(format!("publish {event}"));
@@ -100,7 +100,7 @@ pub(crate) struct ItemSpan(Option<Span>);
 
 impl ItemSpan {
     /// The span as the parent of others.
-    pub(crate) fn context(&self) -> Option<TraceContext> {
+    pub(crate) fn trace_parent(&self) -> Option<TraceParent> {
         self.0.as_ref().and_then(recorded)
     }
 
@@ -125,8 +125,8 @@ fn messaging() -> [KeyValue; 2] {
     [KeyValue::new("messaging.system", "signalhub"), KeyValue::new("messaging.operation.name", "publish")]
 }
 
-fn recorded(span: &Span) -> Option<TraceContext> {
-    Some(trace_context(span.span_context())).filter(|context| context.sampled == Sampled::Yes)
+fn recorded(span: &Span) -> Option<TraceParent> {
+    Some(trace_parent(span.span_context())).filter(|context| context.sampled == Sampled::Yes)
 }
 
 fn count(count: usize) -> i64 {

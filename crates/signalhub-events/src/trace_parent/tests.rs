@@ -6,13 +6,13 @@ use super::*;
 const EXAMPLE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 fn read(text: &str) -> Option<String> {
-    TraceContext::from_traceparent(text.as_bytes()).map(|context| context.to_traceparent())
+    TraceParent::from_traceparent(text.as_bytes()).map(|context| context.to_traceparent())
 }
 
 #[test]
-fn a_trace_context_has_25_bytes_also_where_there_may_be_none() {
-    assert_eq!(size_of::<TraceContext>(), 25);
-    assert_eq!(size_of::<Option<TraceContext>>(), 25);
+fn a_trace_parent_has_25_bytes_also_where_there_may_be_none() {
+    assert_eq!(size_of::<TraceParent>(), 25);
+    assert_eq!(size_of::<Option<TraceParent>>(), 25);
 }
 
 #[test]
@@ -60,14 +60,14 @@ fn a_traceparent_is_read_as_the_specification_says() {
 proptest! {
     #[test]
     fn any_bytes_are_read_without_a_panic(text in proptest::collection::vec(any::<u8>(), 0..80)) {
-        let _ = TraceContext::from_traceparent(&text);
+        let _ = TraceParent::from_traceparent(&text);
     }
 
     #[test]
-    fn one_changed_byte_gives_another_context_or_none_but_never_a_panic(place in 0..55_usize, byte: u8) {
+    fn one_changed_byte_gives_another_trace_or_none_but_never_a_panic(place in 0..55_usize, byte: u8) {
         let mut text = EXAMPLE.as_bytes().to_vec();
         text[place] = byte;
-        if let Some(context) = TraceContext::from_traceparent(&text) {
+        if let Some(context) = TraceParent::from_traceparent(&text) {
             let written = context.to_traceparent();
             // The ids are as they were sent; a later version becomes 00, and unknown flags are dropped.
             prop_assert_eq!(&written.as_bytes()[3..53], &text[3..53]);
@@ -78,7 +78,7 @@ proptest! {
     fn what_is_written_is_read_again(trace_id: [u8; 16], span_id: [u8; 8], is_sampled: bool) {
         prop_assume!(trace_id != [0; 16] && span_id != [0; 8]);
         let sampled = if is_sampled { Sampled::Yes } else { Sampled::No };
-        let context = TraceContext { trace_id: TraceId(trace_id), span_id: SpanId(span_id), sampled };
-        prop_assert_eq!(TraceContext::from_traceparent(context.to_traceparent().as_bytes()), Some(context));
+        let context = TraceParent { trace_id: TraceId(trace_id), span_id: SpanId(span_id), sampled };
+        prop_assert_eq!(TraceParent::from_traceparent(context.to_traceparent().as_bytes()), Some(context));
     }
 }

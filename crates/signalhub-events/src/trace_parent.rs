@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Places an event in a distributed trace, as the header `traceparent` does. The broker keeps it and does not interpret it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TraceContext {
+pub struct TraceParent {
     /// The trace.
     pub trace_id: TraceId,
     /// The span that published the event.
@@ -30,7 +30,7 @@ pub enum Sampled {
     Yes,
 }
 
-impl TraceContext {
+impl TraceParent {
     /// The length of a `traceparent` of version 00, and of what is read of one of a later version.
     const LENGTH: usize = 55;
 
