@@ -454,7 +454,8 @@ impl Connection {
 
     /// Sends the last message. All later frames are refused.
     pub fn send_last(&self, frame: &Frame, reason: CloseReason) {
-        self.send_queue.finish(Some(frame), reason);
+        // No data may follow a close frame (RFC 6455, 5.5.1).
+        self.send_queue.finish(Some(frame).filter(|_| !self.transport.has_sent_close()), reason);
     }
 
     /// Waits until all queued frames are written to the WebSocket. On event streams and polls it returns at once.

@@ -109,6 +109,11 @@ impl Transport {
         }
     }
 
+    /// Tells whether a close frame of a WebSocket was sent.
+    pub(crate) fn has_sent_close(&self) -> bool {
+        matches!(self, Self::WebSocket(socket) if socket.has_sent_close())
+    }
+
     /// Refuses further frames, and queues the last one: on a WebSocket a close frame, either this one or the one with the
     /// code of the reason.
     pub(crate) fn start_closing(&mut self, send_queue: &SendQueue, reason: CloseReason, frame: Option<CloseFrame>) {

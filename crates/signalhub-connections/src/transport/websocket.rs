@@ -119,6 +119,11 @@ impl Socket {
         Ok(())
     }
 
+    /// Tells whether a close frame was sent, or is queued.
+    pub(crate) fn has_sent_close(&self) -> bool {
+        self.server == ServerSide::Closed
+    }
+
     /// The client's close frame, once it has arrived.
     pub(crate) fn client_close(&self) -> Option<&ClientClose> {
         match &self.client {

@@ -19,6 +19,7 @@ mod bench;
 mod bursts;
 mod client_certificates;
 mod client_errors;
+mod close_frames;
 mod commands;
 mod descriptors;
 mod dialects;

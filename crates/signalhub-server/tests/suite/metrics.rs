@@ -53,8 +53,7 @@ async fn the_outcomes_of_deliveries_add_up_to_the_events_that_matched() {
     let counts = || DeliveryOutcome::ALL.map(|outcome| node.counts.connections().deliveries(outcome));
     let ended = |reason| node.counts.connections().ended(reason);
     // One client leaves without a close, one expires, one reads nothing and is closed, and one reads everything.
-    let (reader, _slow, gone) =
-        (subscriber(&node, 600).await, subscriber(&node, 600).await, subscriber(&node, 600).await);
+    let (reader, _slow, gone) = (subscriber(&node, 600).await, unread(&node).await, subscriber(&node, 600).await);
     let _expiring = subscriber(&node, 2).await;
     let reading = tokio::spawn(async move { while reader.next_invocation().await.is_ok() {} });
     drop(gone);
