@@ -29,7 +29,7 @@ use self::history::OpenHistory;
 use self::keys::Keys;
 use self::listeners::{internal, public, publishers};
 use crate::configuration::{self as settings, Configuration, DefaultGrants, Events, TicketClients};
-use crate::http_api::admin::{AdminLimits, AdminState, Clock, Listed, Operated};
+use crate::http_api::admin::{AdminState, Clock, Listed, Operated};
 use crate::http_api::console::Console;
 use crate::http_api::counts::{Counts, IssuerCounts};
 use crate::http_api::publish::PublishApi;
@@ -112,7 +112,6 @@ impl Node {
             drain: drain.clone(),
             mis_keys: keys.mis_keys.clone(),
             connections: listed.clone(),
-            limits: AdminLimits::default(),
             state: AdminState::default(),
             clock: Clock::start(),
         };

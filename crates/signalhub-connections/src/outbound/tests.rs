@@ -186,9 +186,9 @@ fn the_first_reason_stands() {
 #[tokio::test]
 async fn a_transport_that_takes_nothing_counts_as_stalled() {
     let send_queue = send_queue(1000);
-    Outbound::new(Arc::clone(&send_queue)).send(&text(10)).unwrap();
     send_queue.skip_ticks_for(Duration::from_secs(15));
     assert!(!send_queue.signals.is_due());
+    Outbound::new(Arc::clone(&send_queue)).send(&text(10)).unwrap();
     let blocked = poll_fn(|cx| Poll::Ready(send_queue.poll_drain(cx, |_, _| Poll::Pending))).await;
     assert!(blocked.is_pending());
     assert!(send_queue.signals.is_due(), "a stall has to be timed");

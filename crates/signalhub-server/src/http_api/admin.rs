@@ -35,7 +35,7 @@ use signalhub::connections::{Body, GuessLimit, RequestBody};
 
 use self::access::{Access, Right};
 use self::call::Call;
-pub(crate) use self::operated::{AdminLimits, AdminState, Clock, Listed, Operated};
+pub(crate) use self::operated::{AdminState, Clock, Listed, Operated};
 use self::routes::Found;
 use super::problem::Problem;
 use super::request_body::BodyLimits;

@@ -48,7 +48,7 @@ struct Ranked {
 /// Lists connections.
 pub(super) async fn list(operated: Arc<Operated>, call: Call) -> Answer {
     let query = Query::read(&call.query())?;
-    let _permit = operated.limits.permit_list()?;
+    let _permit = operated.state.limits.permit_list()?;
     let mut ranked = Vec::new();
     for Listed { dialect, connections } in &operated.connections {
         for slice in connections.list(&query.selection()).chunks(SLICE) {

@@ -72,7 +72,7 @@ pub(super) async fn explain(operated: Arc<Operated>, call: Call) -> Answer {
         Some(position) => Some(recent_events::find(&operated, question.event.name.as_str(), position)?),
         None => None,
     };
-    let _permit = operated.limits.permit_list()?;
+    let _permit = operated.state.limits.permit_list()?;
     let explanation = explanation(&operated, &question, happened).await;
     Ok(json_response(&explanation))
 }

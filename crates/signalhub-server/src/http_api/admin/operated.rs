@@ -42,14 +42,15 @@ pub(crate) struct Operated {
     pub(crate) mis_keys: Option<MisKeys>,
     /// The connections of the listeners for clients.
     pub(crate) connections: Vec<Listed>,
-    pub(crate) limits: AdminLimits,
     pub(crate) state: AdminState,
     pub(crate) clock: Clock,
 }
 
-/// What the overview remembers.
+/// What the admin API remembers between requests.
 #[derive(Debug, Default)]
 pub(crate) struct AdminState {
+    /// How much it does at once.
+    pub(super) limits: AdminLimits,
     pub(super) samples: Samples,
     pub(super) sums: LatestSums,
 }

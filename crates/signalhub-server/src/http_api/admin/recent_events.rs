@@ -46,7 +46,7 @@ impl<'a> ShownClient<'a> {
 pub(super) async fn recent(operated: Arc<Operated>, call: Call) -> Answer {
     let given = Given::read(&call, &["event", "position"])?;
     let payloads = Payloads::of(&operated.configuration);
-    let _permit = operated.limits.permit_list()?;
+    let _permit = operated.state.limits.permit_list()?;
     match (given.value("event")?, given.value("position")?) {
         (None, None) => {
             let latest = operated.broker.latest_events();

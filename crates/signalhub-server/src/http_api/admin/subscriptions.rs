@@ -47,7 +47,7 @@ pub(super) async fn list(operated: Arc<Operated>, call: Call) -> Answer {
         Some(_) => return Err(invalid("by: expected event or resource")),
     };
     let limit = given.limit(DEFAULT_LIMIT, MOST)?;
-    let _permit = operated.limits.permit_list()?;
+    let _permit = operated.state.limits.permit_list()?;
     let counts = operated.broker.largest_subscription_counts(by, limit).await;
     Ok(json_response(&List { value: counts.iter().map(Count::of).collect() }))
 }

@@ -44,11 +44,11 @@ struct Matched {
 pub(in crate::http_api::admin) async fn disconnect(operated: Arc<Operated>, call: Call) -> Answer {
     let request: Request = call.json().await?;
     let (event, over) = checked(&request)?;
-    let permit = Arc::clone(&operated.limits.disconnects).try_acquire_owned();
+    let permit = Arc::clone(&operated.state.limits.disconnects).try_acquire_owned();
     let permit = permit.map_err(|_| Problem::new(ProblemCode::TooManyLists, "as many disconnects run already"))?;
     let mut matched = Vec::new();
     {
-        let _permit = operated.limits.permit_list()?;
+        let _permit = operated.state.limits.permit_list()?;
         let mut selection = ConnectionSelection::default();
         (selection.user, selection.organisation) = (request.user.as_deref(), request.organisation.as_deref());
         for Listed { dialect, connections } in &operated.connections {

@@ -36,7 +36,7 @@ fn spans(event: &str, source: &str, id: &str, state: &str) -> [SpanData; 2] {
     let ended = Ended::default();
     let provider = SdkTracerProvider::builder().with_span_processor(ended.clone()).build();
     let (head, ()) = Request::post("/api/v1/publish").header("tracestate", state).body(()).unwrap().into_parts();
-    let caller = TraceContext { trace_id: TraceId([1; 16]), span_id: SpanId([2; 8]), sampled: Sampled::Yes };
+    let caller = TraceParent { trace_id: TraceId([1; 16]), span_id: SpanId([2; 8]), sampled: Sampled::Yes };
     let mut request = RequestSpan::begin(Some(&provider.tracer("test")), &head, Some(caller));
     let start = ItemStart { event, own: Some(caller), trace_state: Some(state), cloud_event: Some((source, id)) };
     request.item(&start).end(|| ItemEnd::Refused("unknown_event"));
