@@ -31,7 +31,8 @@ async fn the_internal_listener_tells_how_the_server_is() {
         ("GET", "/health", "404 not_found"),
         ("POST", "/api/v1/publish", "404 not_found"),
         ("GET", "/signalr/v1/mainHub", "404 not_found"),
-        ("GET", "/", "404 not_found"),
+        ("GET", "/", "200 -"),
+        ("GET", "/nothing", "404 not_found"),
     ];
     for (method, path, verdict) in rows {
         let answer = ask(method, &format!("{}{path}", node.internal)).await;
