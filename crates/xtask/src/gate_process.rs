@@ -1,6 +1,5 @@
 //! A gate as a process of this program with `--only`, whose output is kept instead of shown.
 
-use std::env;
 use std::io;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -8,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::counts::Counts;
 use crate::gate::Gate;
 use crate::output::{Lines, output};
+use crate::own_program;
 
 /// A gate that has ended.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct Ended {
 /// Runs a gate in a process of its own.
 pub(crate) fn run(gate: &Gate) -> io::Result<Ended> {
     let start = Instant::now();
-    let mut command = Command::new(env::current_exe()?);
+    let mut command = Command::new(&*own_program::PATH);
     let (status, lines) = output(command.args(["test", "--only", gate.name]))?;
     Ok(Ended { counts: counts(&lines, status.success()), lines, elapsed: start.elapsed() })
 }

@@ -12,6 +12,7 @@ mod gate_process;
 mod gates;
 mod log;
 mod output;
+mod own_program;
 mod packages;
 mod preparation;
 mod progress;
@@ -21,6 +22,7 @@ mod workspace;
 use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use workspace::Workspace;
 
@@ -50,6 +52,7 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    LazyLock::force(&own_program::PATH);
     let task = match task(env::args().skip(1)) {
         Ok(task) => task,
         Err(problem) => return refuse(&problem, 2),

@@ -2,7 +2,6 @@
 //!
 //! Nothing depends on it: a gate does again what its preparation failed to do, and fails itself.
 
-use std::env;
 use std::io;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -10,6 +9,7 @@ use std::thread;
 
 use crate::gate::Gate;
 use crate::output::{Lines, output};
+use crate::own_program;
 
 /// The preparations of the gates of one run. They are done one after another, in the order of the gates, each in a process of
 /// this program that yields the processor to everything else.
@@ -23,7 +23,7 @@ pub(crate) struct Preparations {
 impl Preparations {
     /// Starts the preparations. A gate that runs alone needs none.
     pub(crate) fn start(gates: &[Gate]) -> io::Result<Self> {
-        let program = env::current_exe()?;
+        let program = own_program::PATH.clone();
         let prepared = gates.iter().filter(|gate| gates.len() > 1 && gate.prepare.is_some());
         let waiting: Vec<&'static str> = prepared.map(|gate| gate.name).collect();
         let (sender, ended) = sync_channel(waiting.len());
