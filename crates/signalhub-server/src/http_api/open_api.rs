@@ -20,8 +20,18 @@ pub(crate) const PATH: &str = "/openapi.json";
 
 /// Answers with the description.
 pub(crate) fn response() -> Response<Body> {
-    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| format!("{:#}\n", document()).into());
-    let mut response = Response::new(Body::from(DOCUMENT.clone()));
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| text(&document()));
+    with_document(&DOCUMENT)
+}
+
+/// The text of a description, which does not change while the program runs.
+pub(super) fn text(document: &Value) -> Bytes {
+    format!("{document:#}\n").into()
+}
+
+/// Answers with the text of a description.
+pub(super) fn with_document(text: &Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(text.clone()));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -3,24 +3,22 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Response};
+use http::{Method, Response};
 use serde_json::{Map, Value, json};
 use signalhub::connections::Body;
 
 use super::PREFIX;
 use super::access::Right;
 use super::routes::{ROUTES, Route};
+use crate::http_api::open_api;
 
 /// The path of the description.
 pub(in crate::http_api) const PATH: &str = "/admin/openapi.json";
 
 /// Answers with the description.
 pub(super) fn response() -> Response<Body> {
-    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| format!("{:#}\n", document()).into());
-    let mut response = Response::new(Body::from(DOCUMENT.clone()));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| open_api::text(&document()));
+    open_api::with_document(&DOCUMENT)
 }
 
 fn document() -> Value {
