@@ -4,7 +4,7 @@ use super::{Finding, Tree};
 use crate::workspace::{Dependency, Package, Purpose};
 
 /// What a package may depend on, for whatever purpose; ` ?` marks what must be behind a feature.
-const DIRECTION: [(&str, &[&str]); 15] = [
+const DIRECTION: [(&str, &[&str]); 16] = [
     ("signalhub-counters", &[]),
     ("signalhub-protocol", &[]),
     ("signalhub-connections", &["signalhub-counters"]),
@@ -24,6 +24,7 @@ const DIRECTION: [(&str, &[&str]); 15] = [
         ],
     ),
     ("signalhub-dialects", &["signalhub-connections", "signalhub-events"]),
+    ("signalhub-redis", &["signalhub-protocol", "signalhub-connections", "signalhub-events", "signalhub"]),
     ("portos-notifications", &["signalhub-events ?", "signalhub-tls-client ?"]),
     (
         "signalhub-server",
@@ -33,6 +34,7 @@ const DIRECTION: [(&str, &[&str]); 15] = [
             "signalhub-connections",
             "signalhub-events",
             "signalhub-history",
+            "signalhub-redis",
             "signalhub-client",
             "signalhub-load",
             "signalhub-tls-client",

@@ -4,10 +4,11 @@ use super::{Finding, Tree};
 use crate::workspace::{Dependency, Purpose};
 
 /// Which of our packages may depend on an external package. Tests may depend on any.
-const DEPENDENCIES: [(&str, &[&str]); 7] = [
+const DEPENDENCIES: [(&str, &[&str]); 8] = [
     ("hyper", &["signalhub-connections", "signalhub-load", "portos-notifications", "signalhub-server"]),
     ("hyper-util", &["signalhub-connections", "signalhub-load", "portos-notifications", "signalhub-server"]),
     ("jsonwebtoken", &["signalhub-connections", "signalhub-server"]),
+    ("redis", &["signalhub-redis"]),
     ("rusqlite", &["signalhub-history"]),
     ("tower-service", &["signalhub-connections"]),
     ("tungstenite", &["signalhub-connections"]),

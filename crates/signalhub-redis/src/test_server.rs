@@ -1,0 +1,137 @@
+//! Real Redis servers for tests.
+
+use std::io::{self, BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A `redis-server` on a loopback port of its own, without persistence unless its arguments ask for it. It ends when this is dropped.
+#[derive(Debug)]
+pub struct TestServer {
+    process: Child,
+    port: u16,
+    directory: PathBuf,
+    arguments: Vec<String>,
+}
+
+impl TestServer {
+    /// Starts a server. Returns `None`, and says that the test was not run, if `redis-server` is not installed.
+    ///
+    /// # Panics
+    /// When the server is installed but does not start.
+    #[must_use]
+    pub fn start() -> Option<Self> {
+        Self::with(&[])
+    }
+
+    /// As [`start`](Self::start), with further arguments on its command line.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn with(arguments: &[&str]) -> Option<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let directory = std::env::temp_dir().join(format!("signalhub-redis-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&directory).expect("a folder in the temporary directory");
+        let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        // Another process may take the free port before the server does.
+        for _ in 0..20 {
+            let port = free_port();
+            match spawn(port, &directory, &arguments) {
+                Ok(Some(process)) => return Some(Self { process, port, directory, arguments }),
+                Ok(None) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    drop(std::fs::remove_dir_all(&directory));
+                    eprintln!("not run: redis-server is not installed");
+                    return None;
+                }
+                Err(error) => panic!("redis-server cannot be run: {error}"),
+            }
+        }
+        panic!("redis-server does not start");
+    }
+
+    /// The URL of the server.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The port of the server.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The id of its process.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Kills the server: what it did not write to disk is lost.
+    ///
+    /// # Panics
+    /// When the process cannot be waited for.
+    pub fn kill(&mut self) {
+        drop(self.process.kill());
+        self.process.wait().expect("the server has ended");
+    }
+
+    /// Starts the server again after [`kill`](Self::kill), on the same port and with the same files.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn restart(&mut self) {
+        let process = spawn(self.port, &self.directory, &self.arguments).expect("redis-server can be run");
+        self.process = process.expect("redis-server starts on its port again");
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+        drop(std::fs::remove_dir_all(&self.directory));
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+/// Returns `None` if the server ends before it accepts connections.
+fn spawn(port: u16, directory: &Path, arguments: &[String]) -> io::Result<Option<Child>> {
+    let mut command = Command::new("redis-server");
+    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"]).arg(port.to_string());
+    command.arg("--dir").arg(directory).args(arguments);
+    let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let mut lines = BufReader::new(process.stdout.take().expect("the output is piped")).lines();
+    let is_ready = lines.by_ref().map_while(Result::ok).any(|line| line.contains("Ready to accept connections"));
+    if is_ready {
+        // The server blocks when nothing reads its log.
+        std::thread::spawn(move || lines.for_each(drop));
+        return Ok(Some(process));
+    }
+    process.wait()?;
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TestServer;
+
+    #[test]
+    fn a_server_keeps_its_port_when_it_is_started_again() {
+        let Some(mut server) = TestServer::start() else { return };
+        let answers = |url| redis::Client::open(url).and_then(|client| client.get_connection()).is_ok();
+        assert!(answers(server.url()));
+        server.kill();
+        assert!(!answers(server.url()));
+        server.restart();
+        assert!(answers(server.url()));
+    }
+}
