@@ -44,6 +44,8 @@
 
 mod auth;
 mod close;
+#[allow(dead_code, reason = "the registry and the endpoints use it with the next change")]
+mod cluster;
 mod connection;
 mod counts;
 mod frame;
@@ -91,6 +93,10 @@ pub use auth::token_refresh::RefreshError;
 pub use close::CloseReason;
 pub use close::close_frame::{ClientClose, CloseCode, CloseFrame};
 pub use close::dismissal::Dismissal;
+pub use cluster::counts::{ClusterCounts, ForwardKind, ForwardRefusal, TokenRefusal};
+pub use cluster::node::{Node, NodeAddress, NodeAddressError, NodeName, NodeNameError};
+pub use cluster::owners::{Claim, Owners, OwnersFuture, OwnersUnavailable};
+pub use cluster::secrets::{ClusterSecrets, ClusterSecretsError};
 pub use connection::Connection;
 pub use connection::peer::Peer;
 pub use connection::token_refresher::TokenRefresher;
@@ -109,6 +115,7 @@ pub use http::origins::{OriginError, Origins};
 pub use http::page::{Page, Respond};
 pub use http::request_body::{BodyError, RequestBody};
 pub use http::server::Server;
+pub use http::server::cluster::Cluster;
 #[cfg(feature = "tls")]
 pub use http::server::tls::certificate::{TlsCertificate, TlsCertificateError};
 #[cfg(feature = "tls")]

@@ -2,6 +2,7 @@
 
 mod accepted_socket;
 mod accepting;
+pub(crate) mod cluster;
 #[cfg(feature = "tls")]
 mod handshake;
 mod head;
@@ -25,6 +26,7 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
+use self::cluster::Cluster;
 use self::routes::{EndpointRoute, PageRoute, Routes};
 #[cfg(feature = "tls")]
 use self::tls::Tls;
@@ -67,6 +69,7 @@ pub struct Server {
     listener: TcpListener,
     routes: Routes,
     drain_time: Duration,
+    cluster: Option<Cluster>,
 }
 
 impl Server {
@@ -75,16 +78,8 @@ impl Server {
     /// # Errors
     /// The address cannot be bound.
     pub async fn bind(address: impl tokio::net::ToSocketAddrs) -> io::Result<Self> {
-        let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "the address names no host");
-        for address in tokio::net::lookup_host(address).await? {
-            match listen(address) {
-                Ok(listener) => {
-                    return Ok(Self { listener, routes: Routes::default(), drain_time: Duration::ZERO });
-                }
-                Err(error) => failure = error,
-            }
-        }
-        Err(failure)
+        let listener = listen_at(address).await?;
+        Ok(Self { listener, routes: Routes::default(), drain_time: Duration::ZERO, cluster: None })
     }
 
     /// Mounts an endpoint at a path. It is matched regardless of case, of the encoding of letters and of dot segments, with
@@ -174,6 +169,13 @@ impl Server {
         self
     }
 
+    /// Makes the server one node of a cluster. By default it is alone, and every request for a connection must reach it.
+    #[must_use]
+    pub fn cluster(mut self, cluster: Cluster) -> Self {
+        self.cluster = Some(cluster);
+        self
+    }
+
     /// Sets the time over which connections are closed, one after another, when the server stops, so that clients do not
     /// all reconnect at once. Zero by default, which closes all of them together.
     #[must_use]
@@ -228,7 +230,7 @@ impl Server {
     /// # Errors
     /// The options of the listener cannot be set.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { listener, routes, drain_time } = self;
+        let Self { listener, routes, drain_time, cluster: _cluster } = self;
         let registry = Arc::clone(&routes.registry);
         let send_timeouts = routes.endpoints.iter().map(|route| route.mounted.endpoint.queue_limits().stall);
         let send_timeout = send_timeouts.fold(registry.limits().times().send, Duration::max);
@@ -262,6 +264,18 @@ impl Server {
 /// The form in which paths of requests are compared with one.
 fn mount_path(path: &str) -> Arc<str> {
     path::normal(path).trim_end_matches('/').into()
+}
+
+/// Listens on the first of the addresses that can be bound.
+async fn listen_at(address: impl tokio::net::ToSocketAddrs) -> io::Result<TcpListener> {
+    let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "the address names no host");
+    for address in tokio::net::lookup_host(address).await? {
+        match listen(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
