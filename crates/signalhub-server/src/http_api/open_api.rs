@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 description of the HTTP API, made of the same definitions as the API itself where there are such.
 
-mod schemas;
+pub(super) mod schemas;
 
 use std::sync::LazyLock;
 
@@ -81,56 +81,80 @@ fn document() -> Value {
 }
 
 fn publish() -> Value {
-    let waits = Wait::ALL.map(Wait::as_str);
     json!({
         "operationId": "publish",
         "summary": "Publishes a notification, or a batch of them item by item",
         "security": [{ "apiKey": [] }, { "bearer": [] }, { "certificate": [] }],
-        "parameters": [
-            parameter(
-                "X-Request-Id",
-                "header",
-                "The id to find the request by in the log; visible ASCII, at most 128 characters",
-                &json!({ "type": "string", "maxLength": 128 }),
-            ),
-            parameter(
-                "traceparent",
-                "header",
-                "The trace that the publish belongs to (W3C Trace Context). One that is malformed is ignored.",
-                &json!({ "type": "string" }),
-            ),
-            parameter(
-                "Idempotency-Key",
-                "header",
-                "Names the publish, so that a repeat of it publishes nothing; visible ASCII, with or without quotes around it. \
-                 The item of a batch has this key, a slash and its place, from 0. CloudEvents have none: their source and id are the key.",
-                &json!({ "type": "string", "minLength": 1 }),
-            ),
-            parameter(
-                "wait",
-                "query",
-                "What the answer waits for: that the event was accepted, is also on the disk, or is written to the clients that get it",
-                &json!({ "enum": waits, "default": Wait::default().as_str() }),
-            ),
-        ],
+        "parameters": publish_parameters(),
         "requestBody": { "required": true, "content": request_content() },
         "responses": responses(),
     })
 }
 
-fn parameter(name: &str, place: &str, description: &str, schema: &Value) -> Value {
+/// The parameters of a publish.
+pub(super) fn publish_parameters() -> Value {
+    let waits = Wait::ALL.map(Wait::as_str);
+    json!([
+        parameter(
+            "X-Request-Id",
+            "header",
+            "The id to find the request by in the log; visible ASCII, at most 128 characters",
+            &json!({ "type": "string", "maxLength": 128 }),
+        ),
+        parameter(
+            "traceparent",
+            "header",
+            "The trace that the publish belongs to (W3C Trace Context). One that is malformed is ignored.",
+            &json!({ "type": "string" }),
+        ),
+        parameter(
+            "Idempotency-Key",
+            "header",
+            "Names the publish, so that a repeat of it publishes nothing; visible ASCII, with or without quotes around it. \
+                 The item of a batch has this key, a slash and its place, from 0. CloudEvents have none: their source and id are the key.",
+            &json!({ "type": "string", "minLength": 1 }),
+        ),
+        parameter(
+            "wait",
+            "query",
+            "What the answer waits for: that the event was accepted, is also on the disk, or is written to the clients that get it",
+            &json!({ "enum": waits, "default": Wait::default().as_str() }),
+        ),
+    ])
+}
+
+/// A parameter of the query, or a header.
+pub(super) fn parameter(name: &str, place: &str, description: &str, schema: &Value) -> Value {
     json!({ "name": name, "in": place, "description": description, "schema": schema })
 }
 
 fn request_content() -> Map<String, Value> {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
-    let list = |name: &str| json!({ "type": "array", "items": reference(name) });
     let schema = |media| match media {
-        MediaType::Json => json!({ "oneOf": [reference("PublishBody"), list("PublishBody")] }),
+        MediaType::Json => publish_bodies(),
         MediaType::CloudEvent => reference("CloudEvent"),
         MediaType::CloudEventBatch => list("CloudEvent"),
     };
     MediaType::ALL.into_iter().map(|media| (media.name().to_owned(), json!({ "schema": schema(media) }))).collect()
+}
+
+/// A notification, or a batch of them.
+pub(super) fn publish_bodies() -> Value {
+    json!({ "oneOf": [reference("PublishBody"), list("PublishBody")] })
+}
+
+/// The answer to a batch: for each item its receipt or its problem.
+pub(super) fn batch_outcome() -> Value {
+    json!({ "type": "array", "items": { "oneOf": [reference("Receipt"), reference("Problem")] } })
+}
+
+/// Refers to a schema of the components.
+pub(super) fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// A list of what a schema of the components describes.
+pub(super) fn list(name: &str) -> Value {
+    json!({ "type": "array", "items": reference(name) })
 }
 
 fn history() -> Value {
@@ -139,7 +163,7 @@ fn history() -> Value {
     event["required"] = true.into();
     let (most, default) = (history_route::MOST_EVENTS, history_route::DEFAULT_LIMIT);
     let headers = request_id();
-    let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/History" } } });
+    let content = json!({ "application/json": { "schema": reference("History") } });
     let mut responses = Map::new();
     let answer = json!({ "description": "Events, or a gap", "headers": headers, "content": content });
     responses.insert("200".to_owned(), answer);
@@ -167,14 +191,12 @@ fn history() -> Value {
 /// The answers to a publish: receipts, and a problem for each status that there is a code for.
 fn responses() -> Map<String, Value> {
     let json = |schema: Value| json!({ "application/json": { "schema": schema } });
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
-    let outcome = json!({ "oneOf": [reference("Receipt"), reference("Problem")] });
     let mut responses = Map::new();
     let mut put = |status: &str, description: &str, headers: Value, content: Value| {
         let response = json!({ "description": description, "headers": headers, "content": content });
         responses.insert(status.to_owned(), response);
     };
-    let batch = json(json!({ "type": "array", "items": outcome }));
+    let batch = json(batch_outcome());
     put("200", "A batch: for each item its receipt or its problem, in order", request_id(), batch);
     put("202", "The notification was published", request_id(), json(reference("Receipt")));
     let of_publish =
@@ -195,7 +217,7 @@ fn problems(responses: &mut Map<String, Value>, codes: &[ProblemCode]) {
             headers["Retry-After"] =
                 json!({ "description": "After how many seconds to try again", "schema": { "type": "integer" } });
         }
-        let content = json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
+        let content = json!({ "application/problem+json": { "schema": reference("Problem") } });
         let response = json!({ "description": description.join("; "), "headers": headers, "content": content });
         responses.insert(status.as_str().to_owned(), response);
     }

@@ -10,6 +10,7 @@ mod common;
 mod access_log;
 mod admin;
 mod admin_connections;
+mod admin_description;
 mod admin_events;
 mod api_clients;
 mod bad_inputs;

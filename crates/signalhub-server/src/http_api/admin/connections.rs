@@ -19,7 +19,8 @@ use super::operated::{Listed, Operated};
 use crate::http_api::problem::{Problem, ProblemCode};
 use crate::http_api::response::json_response;
 pub(super) use disconnect::disconnect;
-use query::{Cursor, Query, Sort};
+use query::{Cursor, Query};
+pub(super) use query::{DEFAULT_LIMIT, MOST_ROWS, Sort};
 pub(super) use row::protocol;
 use row::{Details, Row};
 
@@ -27,7 +28,7 @@ use row::{Details, Row};
 pub(super) const SLICE: usize = 256;
 
 /// The longest reason that a client is told, in characters.
-const LONGEST_REASON: usize = 256;
+pub(super) const LONGEST_REASON: usize = 256;
 
 /// One page of a list.
 #[derive(Serialize)]

@@ -1,12 +1,16 @@
 //! `/admin/openapi.json`: the OpenAPI 3.1 description of the admin API, made of its table of routes.
 
+mod operations;
+mod schemas;
+
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use http::{Method, Response};
+use http::Response;
 use serde_json::{Map, Value, json};
 use signalhub::connections::Body;
 
+use self::operations::DescribedAnswer;
 use super::PREFIX;
 use super::access::Right;
 use super::routes::{ROUTES, Route};
@@ -21,7 +25,8 @@ pub(super) fn response() -> Response<Body> {
     open_api::with_document(&DOCUMENT)
 }
 
-fn document() -> Value {
+/// The description as JSON.
+pub(in crate::http_api) fn document() -> Value {
     let mut paths = Map::new();
     for route in ROUTES {
         let path = paths.entry(format!("{PREFIX}{}", route.path)).or_insert_with(|| json!({}));
@@ -32,21 +37,12 @@ fn document() -> Value {
         "info": {
             "title": "signalhub admin API",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Shows operators a server and does what they ask for, on the internal listener. What requests and answers hold is on the page about operations.",
+            "description": "Shows operators a server and does what they ask for, on the internal listener.",
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "paths": paths,
         "components": {
-            "schemas": { "Problem": {
-                "type": "object",
-                "required": ["status", "code", "title", "detail"],
-                "properties": {
-                    "status": { "type": "integer" },
-                    "code": { "type": "string" },
-                    "title": { "type": "string" },
-                    "detail": { "type": "string" },
-                },
-            } },
+            "schemas": schemas::all(),
             "securitySchemes": { "adminToken": { "type": "http", "scheme": "bearer", "description": "The token of `admin.token`" } },
         },
     })
@@ -61,38 +57,45 @@ fn operation(route: &Route) -> Value {
         Right::Reading => json!([{}, token]),
         Right::Acting => json!([token]),
     };
-    let problem = json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
     let mut operation = json!({
         "operationId": id.trim_end_matches('_'),
         "security": security,
+        "parameters": [],
         "responses": {
-            "2XX": { "description": "What was asked for, or that it is done" },
-            "4XX": { "description": "A problem", "content": problem },
-            "503": { "description": "The server is not available", "content": problem },
+            "421": { "description": "The `Host` is none that the internal listener has" },
+            "4XX": problem("The request is refused"),
+            "503": problem("The server is not available"),
         },
     });
-    if route.path.ends_with("{id}") {
-        let schema = json!({ "type": "string" });
-        operation["parameters"] = json!([{ "name": "id", "in": "path", "required": true, "schema": schema }]);
+    if let Some(described) = operations::of(route) {
+        operation["summary"] = described.summary.into();
+        operation["parameters"] = described.parameters;
+        if let Some(schema) = described.body {
+            operation["requestBody"] =
+                json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+        }
+        for DescribedAnswer { status, description, content } in described.answers {
+            operation["responses"][status]["description"] = description.into();
+            if let Some((media, schema)) = content {
+                operation["responses"][status]["content"][media]["schema"] = schema;
+            }
+        }
     }
-    if matches!(route.method, Method::POST | Method::PUT) {
-        operation["requestBody"] = json!({ "content": { "application/json": { "schema": {} } } });
+    if route.path.ends_with("{id}")
+        && let Some(parameters) = operation["parameters"].as_array_mut()
+    {
+        let schema = json!({ "type": "string" });
+        let id =
+            json!({ "name": "id", "in": "path", "required": true, "description": "Its public id", "schema": schema });
+        parameters.push(id);
     }
     operation
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_route_is_described() {
-        let document = document();
-        for route in ROUTES {
-            let operation = &document["paths"][format!("{PREFIX}{}", route.path)][route.method.as_str().to_lowercase()];
-            assert!(operation["operationId"].is_string(), "{} {}", route.method, route.path);
-            let is_free = operation["security"].as_array().unwrap().contains(&json!({}));
-            assert_eq!(is_free, route.right == Right::Reading, "{} {}", route.method, route.path);
-        }
-    }
+fn problem(description: &str) -> Value {
+    let content = json!({ "application/problem+json": { "schema": open_api::reference("Problem") } });
+    json!({ "description": description, "content": content })
 }
+
+#[cfg(test)]
+mod tests;

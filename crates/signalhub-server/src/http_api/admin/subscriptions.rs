@@ -10,8 +10,9 @@ use super::operated::Operated;
 use super::parameters::{Given, invalid};
 use crate::http_api::response::json_response;
 
-const DEFAULT_LIMIT: usize = 50;
-const MOST: usize = 1_000;
+/// How many counts a list has, if the request does not say, and at most.
+pub(super) const DEFAULT_LIMIT: usize = 50;
+pub(super) const MOST: usize = 1_000;
 
 #[derive(Serialize)]
 struct List<'a> {

@@ -18,7 +18,7 @@ pub(super) fn all() -> Value {
     })
 }
 
-fn publish_body() -> Value {
+pub(in crate::http_api) fn publish_body() -> Value {
     json!({
         "type": "object",
         "required": ["e", "p"],
@@ -33,7 +33,7 @@ fn publish_body() -> Value {
     })
 }
 
-fn sender() -> Value {
+pub(in crate::http_api) fn sender() -> Value {
     json!({
         "type": "object",
         "additionalProperties": false,
@@ -76,7 +76,7 @@ fn cloud_event() -> Value {
     })
 }
 
-fn receipt() -> Value {
+pub(in crate::http_api) fn receipt() -> Value {
     json!({
         "type": "object",
         "required": ["id", "position", "matched", "duplicate"],
@@ -96,7 +96,7 @@ fn receipt() -> Value {
     })
 }
 
-fn count() -> Value {
+pub(in crate::http_api) fn count() -> Value {
     json!({ "type": "integer", "minimum": 0 })
 }
 
@@ -144,11 +144,11 @@ fn gap() -> Value {
     })
 }
 
-fn position() -> Value {
+pub(in crate::http_api) fn position() -> Value {
     json!({ "type": "string", "pattern": "^[0-9a-f]{16}:[0-9]+$" })
 }
 
-fn problem() -> Value {
+pub(in crate::http_api) fn problem() -> Value {
     json!({
         "type": "object",
         "description": "A refusal (RFC 9457); what was refused was not published",
@@ -171,19 +171,19 @@ fn remedies() -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn name() -> Value {
+pub(in crate::http_api) fn name() -> Value {
     json!({ "type": "string", "minLength": 1 })
 }
 
-fn optional_name() -> Value {
+pub(in crate::http_api) fn optional_name() -> Value {
     json!({ "type": ["string", "null"], "minLength": 1 })
 }
 
-fn time() -> Value {
+pub(in crate::http_api) fn time() -> Value {
     json!({ "type": ["string", "null"], "format": "date-time" })
 }
 
-fn described(mut schema: Value, description: &str) -> Value {
+pub(in crate::http_api) fn described(mut schema: Value, description: &str) -> Value {
     schema["description"] = description.into();
     schema
 }

@@ -1,0 +1,332 @@
+//! The JSON Schemas of bodies and answers of the admin API. A test holds the answers of a running server against them.
+
+use serde_json::{Value, json};
+use signalhub::connections::TransportKind;
+use signalhub::events::{Action, StepOutcome};
+
+use crate::http_api::admin::connections::LONGEST_REASON;
+use crate::http_api::open_api::schemas::{
+    count, described, name, optional_name, position, problem, publish_body, receipt, sender, time,
+};
+use crate::http_api::open_api::{list, reference};
+
+/// The schemas that operations refer to.
+pub(super) fn all() -> Value {
+    json!({
+        "Overview": overview(),
+        "Rates": rates(),
+        "Latency": latency(),
+        "Connection": connection(),
+        "ConnectionDetails": connection_details(),
+        "Subscription": with_resource("n"),
+        "Grant": with_resource("r"),
+        "Setting": setting(),
+        "TailedEvent": event(),
+        "RecentEvent": recent_event(),
+        "RecentEventDetails": recent_event_details(),
+        "SubscriptionCount": subscription_count(),
+        "Explanation": explanation(),
+        "MisKey": mis_key(),
+        "PublishBody": publish_body(),
+        "Sender": sender(),
+        "Receipt": receipt(),
+        "Problem": problem(),
+    })
+}
+
+/// An object that always has all of these members.
+pub(super) fn object(properties: Value) -> Value {
+    let required: Vec<&String> = properties.as_object().into_iter().flat_map(|properties| properties.keys()).collect();
+    let mut object = json!({ "type": "object", "required": required });
+    object["properties"] = properties;
+    object
+}
+
+/// An object whose member `value` is a list.
+pub(super) fn value_list(of: &str) -> Value {
+    object(json!({ "value": list(of) }))
+}
+
+/// Adds members that may be absent.
+fn with_optional(mut object: Value, optional: Value) -> Value {
+    if let (Some(properties), Value::Object(optional)) = (object["properties"].as_object_mut(), optional) {
+        properties.extend(optional);
+    }
+    object
+}
+
+/// Adds members that are always there.
+fn with(base: Value, more: Value) -> Value {
+    let more = object(more);
+    let mut required = base["required"].as_array().cloned().unwrap_or_default();
+    required.extend(more["required"].as_array().cloned().unwrap_or_default());
+    let mut joined = with_optional(base, more["properties"].clone());
+    joined["required"] = required.into();
+    joined
+}
+
+fn number() -> Value {
+    json!({ "type": "number", "minimum": 0 })
+}
+
+fn optional_number() -> Value {
+    json!({ "type": ["number", "null"], "minimum": 0 })
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn moment() -> Value {
+    json!({ "type": "string", "format": "date-time" })
+}
+
+fn actions() -> Value {
+    json!({ "type": "array", "items": { "enum": Action::ALL.map(Action::as_str) } })
+}
+
+fn overview() -> Value {
+    let counts = json!({ "type": "object", "additionalProperties": count() });
+    let windows = |name: &str| object(json!({ "10s": reference(name), "60s": reference(name) }));
+    let transports: serde_json::Map<String, Value> =
+        TransportKind::ALL.iter().map(|kind| (kind.label().to_owned(), count())).collect();
+    let connections = object(json!({
+        "active": count(),
+        "suspended": described(count(), "Those whose client is away and may come back"),
+        "waiting": described(count(), "Those that were negotiated and have no transport yet"),
+        "by_transport": object(transports.into()),
+        "by_protocol": described(counts.clone(), "By hub protocol, or name of the dialect, after the handshake"),
+    }));
+    let descriptors = json!({
+        "type": ["object", "null"],
+        "description": "Open files and sockets; null where the system does not tell",
+        "required": ["open", "limit"],
+        "properties": { "open": count(), "limit": { "type": ["integer", "null"], "minimum": 0 } },
+    });
+    let always = object(json!({
+        "node": text(),
+        "version": text(),
+        "uptime_seconds": number(),
+        "phase": { "enum": ["serving", "leaving", "draining"] },
+        "connections": connections,
+        "subscriptions": count(),
+        "published_total": count(),
+        "matched_total": count(),
+        "rates": windows("Rates"),
+        "latency": windows("Latency"),
+        "queued_bytes": count(),
+        "slow": described(count(), "Connections with more than a quarter of their limit queued"),
+        "refusals": described(counts, "How many, by the limit or the reason"),
+        "memory": {
+            "type": ["integer", "null"],
+            "minimum": 0,
+            "description": "Resident bytes; null where the system does not tell",
+        },
+        "fds": descriptors,
+    }));
+    let sometimes = json!({
+        "certificate_expires": described(moment(), "Only with TLS"),
+        "not_ready": described(text(), "Why the server is not ready although it serves"),
+    });
+    with_optional(always, sometimes)
+}
+
+fn rates() -> Value {
+    described(object(json!({ "published": number(), "deliveries": number(), "connects": number() })), "A second")
+}
+
+fn latency() -> Value {
+    let [p50, p90, p99, max] = [(); 4].map(|()| optional_number());
+    let latency = object(json!({ "p50": p50, "p90": p90, "p99": p99, "max": max }));
+    described(latency, "Seconds from an accepted publish to the socket; null if nothing was delivered")
+}
+
+fn connection() -> Value {
+    let subscriptions = described(count(), "Absent before the handshake, and for connections of dialects");
+    with_optional(any_connection(), json!({ "subscriptions": subscriptions }))
+}
+
+/// What is told of a connection in a list and of one alone.
+fn any_connection() -> Value {
+    object(json!({
+        "id": described(text(), "`(secret)` if the id is also the token"),
+        "user": { "type": ["string", "null"] },
+        "organisation": { "type": ["string", "null"] },
+        "transport": { "enum": TransportKind::ALL.map(TransportKind::label) },
+        "protocol": {
+            "type": ["string", "null"],
+            "description": "`json`, `messagepack`, or the name of the dialect; null before the handshake",
+        },
+        "address": { "type": ["string", "null"] },
+        "since": moment(),
+        "idle_seconds": optional_number(),
+        "sent": described(count(), "Bytes"),
+        "received": described(count(), "Bytes"),
+        "deliveries": described(count(), "Events that were written to the client"),
+        "queued_bytes": count(),
+        "queued_oldest_seconds": described(optional_number(), "How long the first message has waited; null if none does"),
+        "expires": time(),
+        "stateful": { "type": "boolean", "description": "Whether its client may lose its transport and come back" },
+    }))
+}
+
+fn connection_details() -> Value {
+    let groups = json!({ "type": "array", "items": text() });
+    let own = json!({ "subscriptions": list("Subscription"), "grants": list("Grant"), "groups": groups });
+    with(any_connection(), own)
+}
+
+/// An event, a resource and actions, of which the latter may be absent and then stand for any.
+fn with_resource(resource: &str) -> Value {
+    let mut optional = json!({ "a": actions() });
+    optional[resource] = described(text(), "The resource; absent for any");
+    with_optional(object(json!({ "e": described(text(), "The event") })), optional)
+}
+
+fn setting() -> Value {
+    object(json!({
+        "key": text(),
+        "value": { "description": "As in the file, `\"***\"` for a secret; null if there is none" },
+        "source": text(),
+    }))
+}
+
+fn event() -> Value {
+    let sender = json!({ "oneOf": [reference("Sender"), { "type": "null" }] });
+    let always = object(json!({
+        "position": position(),
+        "event": text(),
+        "org": { "type": ["string", "null"] },
+        "resource": { "type": ["string", "null"] },
+        "action": { "enum": Action::ALL.map(|action| Some(action.as_str())).into_iter().chain([None]).collect::<Vec<_>>() },
+        "matched": count(),
+        "bytes": described(count(), "The length of the payload"),
+        "sender": sender,
+        "trace_id": { "type": ["string", "null"] },
+    }));
+    with_optional(always, json!({ "payload": { "description": "Only with `admin.show_payloads`" } }))
+}
+
+fn recent_event() -> Value {
+    with(event(), json!({ "published": moment() }))
+}
+
+fn recent_event_details() -> Value {
+    let client = object(json!({ "connection": text(), "user": { "type": ["string", "null"] } }));
+    let clients = json!({ "type": "array", "items": client, "description": "Those that it matched" });
+    let own = json!({
+        "connections": clients,
+        "ended": described(count(), "How many of those that it matched have ended since"),
+        "not_remembered": described(count(), "How many it matched beyond those that are remembered"),
+    });
+    with(recent_event(), own)
+}
+
+fn subscription_count() -> Value {
+    let always = object(json!({ "event": text(), "subscriptions": count(), "matched_60s": count() }));
+    with_optional(always, json!({ "resource": described(text(), "Absent by event, and for any resource") }))
+}
+
+fn explanation() -> Value {
+    let outcomes = [StepOutcome::Pass, StepOutcome::Fail, StepOutcome::Skip].map(StepOutcome::as_str);
+    let step = with_optional(
+        object(json!({ "step": text(), "outcome": { "enum": outcomes } })),
+        json!({ "connection": text(), "detail": text() }),
+    );
+    object(json!({
+        "delivered": { "type": "boolean", "description": "Whether at least one connection gets the event" },
+        "steps": { "type": "array", "items": step },
+    }))
+}
+
+fn mis_key() -> Value {
+    object(json!({
+        "organisation": text(),
+        "user": text(),
+        "notifications": { "enum": ["on", "off"] },
+        "created": moment(),
+    }))
+}
+
+/// The body of a disconnect.
+pub(super) fn disconnect() -> Value {
+    let properties = json!({
+        "user": optional_name(),
+        "organisation": optional_name(),
+        "event": described(optional_name(), "An event that the connection has subscribed to"),
+        "reconnect": { "type": "boolean", "default": true },
+        "over": { "type": ["string", "null"], "description": "The time over which they end, such as `30s`, at most `1h`" },
+        "reason": { "type": ["string", "null"], "maxLength": LONGEST_REASON },
+    });
+    closed(
+        properties,
+        json!({ "anyOf": [{ "required": ["user"] }, { "required": ["organisation"] }, { "required": ["event"] }] }),
+    )
+}
+
+/// The body of a question for an explanation.
+pub(super) fn question() -> Value {
+    let text = || json!({ "type": ["string", "null"] });
+    let properties = json!({
+        "event": name(),
+        "resource": text(),
+        "action": { "enum": Action::ALL.map(Action::as_str).into_iter().map(Some).chain([Some(""), None]).collect::<Vec<_>>() },
+        "organisation": text(),
+        "user": text(),
+        "connection": text(),
+        "position": described(text(), "Of one of the latest events, in place of resource, action and organisation"),
+    });
+    closed(
+        properties,
+        json!({ "required": ["event"], "anyOf": [{ "required": ["user"] }, { "required": ["connection"] }] }),
+    )
+}
+
+/// The body of a request for a token.
+pub(super) fn token_request() -> Value {
+    let grants = json!({ "type": ["array", "null"], "minItems": 1, "items": reference("Grant") });
+    let properties = json!({
+        "user": name(),
+        "organisation": optional_name(),
+        "ttl": { "type": ["string", "null"], "description": "Such as `10m`, the default; at most `1h`" },
+        "grants": described(grants, "Without them, those of `auth.default_grants`"),
+    });
+    closed(properties, json!({ "required": ["user"] }))
+}
+
+/// The body of a revocation: of one token, or of those of a user.
+pub(super) fn revocation() -> Value {
+    let properties = json!({
+        "user": optional_name(),
+        "organisation": described(optional_name(), "Without it, users of this name in every organisation"),
+        "before": described(time(), "Tokens that were issued before it; without it, until now"),
+        "jti": described(optional_name(), "The id of one token, and then nothing else"),
+    });
+    closed(properties, json!({ "oneOf": [{ "required": ["user"] }, { "required": ["jti"] }] }))
+}
+
+/// The body of a change of keys of PrintFactory.
+pub(super) fn key_change() -> Value {
+    let changes = ["generate", "regenerate", "cancel", "notifications_on", "notifications_off"];
+    let properties = json!({ "organisation": text(), "user": text(), "change": { "enum": changes } });
+    closed(properties, json!({ "required": ["organisation", "user", "change"] }))
+}
+
+/// The body of a change of the log.
+pub(super) fn log_change() -> Value {
+    let properties = json!({
+        "filter": described(text(), "As `log.filter`"),
+        "for": described(text(), "A time from `1s` to `24h`, such as `10m`, after which the filter falls back"),
+    });
+    closed(properties, json!({ "required": ["filter", "for"] }))
+}
+
+/// An object that has none but these members, with more conditions.
+fn closed(properties: Value, conditions: Value) -> Value {
+    let mut object = json!({ "type": "object", "additionalProperties": false });
+    object["properties"] = properties;
+    if let (Some(object), Value::Object(conditions)) = (object.as_object_mut(), conditions) {
+        object.extend(conditions);
+    }
+    object
+}
