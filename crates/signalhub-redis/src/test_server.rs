@@ -31,11 +31,16 @@ impl TestServer {
     /// As [`start`](Self::start).
     #[must_use]
     pub fn with(arguments: &[&str]) -> Option<Self> {
+        let own = ["--save", "", "--appendonly", "no"];
+        Self::started(&own.iter().chain(arguments).map(|&argument| argument.to_owned()).collect::<Vec<_>>())
+    }
+
+    fn started(arguments: &[String]) -> Option<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("signalhub-redis-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("a folder in the temporary directory");
-        let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let arguments = arguments.to_vec();
         // Another process may take the free port before the server does.
         for _ in 0..20 {
             let port = free_port();
@@ -51,6 +56,20 @@ impl TestServer {
             }
         }
         panic!("redis-server does not start");
+    }
+
+    /// Starts a sentinel that watches a primary: the arguments of `sentinel monitor`.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn sentinel(monitor: &str) -> Option<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        // The sentinel keeps its state in its configuration file.
+        let file = std::env::temp_dir().join(format!("signalhub-sentinel-{}-{number}.conf", std::process::id()));
+        std::fs::write(&file, format!("sentinel monitor {monitor}\n")).expect("a file in the temporary directory");
+        Self::started(&[file.display().to_string(), "--sentinel".to_owned()])
     }
 
     /// The URL of the server.
@@ -106,11 +125,14 @@ fn free_port() -> u16 {
 /// Returns `None` if the server ends before it accepts connections.
 fn spawn(port: u16, directory: &Path, arguments: &[String]) -> io::Result<Option<Child>> {
     let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"]).arg(port.to_string());
-    command.arg("--dir").arg(directory).args(arguments);
+    // The file of a configuration comes before the other arguments.
+    command.args(arguments).args(["--bind", "127.0.0.1", "--port"]).arg(port.to_string()).arg("--dir").arg(directory);
     let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let mut lines = BufReader::new(process.stdout.take().expect("the output is piped")).lines();
-    let is_ready = lines.by_ref().map_while(Result::ok).any(|line| line.contains("Ready to accept connections"));
+    let is_ready = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .any(|line| line.contains("Ready to accept connections") || line.contains("+monitor"));
     if is_ready {
         // The server blocks when nothing reads its log.
         std::thread::spawn(move || lines.for_each(drop));

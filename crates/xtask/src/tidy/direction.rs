@@ -24,7 +24,10 @@ const DIRECTION: [(&str, &[&str]); 16] = [
         ],
     ),
     ("signalhub-dialects", &["signalhub-connections", "signalhub-events"]),
-    ("signalhub-redis", &["signalhub-protocol", "signalhub-connections", "signalhub-events", "signalhub"]),
+    (
+        "signalhub-redis",
+        &["signalhub-protocol", "signalhub-connections", "signalhub-events", "signalhub", "signalhub-tls-client"],
+    ),
     ("portos-notifications", &["signalhub-events ?", "signalhub-tls-client ?"]),
     (
         "signalhub-server",

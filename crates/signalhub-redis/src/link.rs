@@ -1,0 +1,315 @@
+//! The Redis servers of a cluster, and the connections to them.
+//!
+//! A node has three links to each server: one for commands, which all tasks share, one that reads the streams of events, and one that
+//! is subscribed to channels. Each has a task that owns it and opens it again when it is lost. The client library never does this by
+//! itself, because we must know when a moment was missed.
+
+pub mod address;
+pub mod backoff;
+pub mod opening;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::{MultiplexedConnection, PubSub};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use self::address::RedisAddress;
+use self::backoff::Backoff;
+use self::opening::{LinkError, Opener, OpenerError};
+
+/// How often the link for commands is tried out, because a server that hangs closes no socket.
+const PING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the server may take for the answer to a command, unless the caller sets another time on its copy of the connection.
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a connection to a server is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Commands of all tasks.
+    Commands,
+    /// The reader of events: one `XREAD` that blocks.
+    Reader,
+    /// Subscriptions to channels.
+    Channels,
+}
+
+impl Link {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Commands, Self::Reader, Self::Channels];
+
+    /// A short name for metrics and logs.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Commands => "commands",
+            Self::Reader => "reader",
+            Self::Channels => "channels",
+        }
+    }
+}
+
+/// The state of one link. A node that does not use a kind of link is not severed because of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkState {
+    /// The node has no such link.
+    #[default]
+    Unused,
+    /// It is being opened.
+    Disconnected,
+    /// It works.
+    Connected,
+}
+
+/// The states of the links to one server.
+pub type LinkStates = [LinkState; Link::ALL.len()];
+
+/// How a node reaches its Redis servers.
+#[derive(Clone)]
+pub struct RedisSettings {
+    /// The independent primaries, in the same order on all nodes.
+    pub addresses: Vec<RedisAddress>,
+    /// The user name and the password for those addresses that have none of their own.
+    pub username: Option<String>,
+    /// See `username`.
+    pub password: Option<String>,
+    /// The certificates of authorities that are trusted, in PEM; those of the system if it is absent.
+    pub tls_ca: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for RedisSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisSettings").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+/// The Redis servers of a cluster, each with its link for commands. Dropping the last clone closes these links.
+#[derive(Clone, Debug)]
+pub struct Instances {
+    all: Arc<[Instance]>,
+    // It aborts the tasks when the last clone is dropped.
+    _tasks: Arc<JoinSet<()>>,
+}
+
+impl Instances {
+    /// Begins to open the links for commands, and keeps them open. Must be called in a runtime.
+    ///
+    /// # Errors
+    /// If the settings cannot be used: no address, or certificates that cannot be read.
+    pub fn start(settings: &RedisSettings) -> Result<Self, OpenerError> {
+        let all: Arc<[Instance]> = Opener::all(settings)?.into_iter().map(Instance::new).collect();
+        let mut tasks = JoinSet::new();
+        for instance in &*all {
+            let instance = instance.clone();
+            tasks.spawn(async move { instance.keep_commands().await });
+        }
+        Ok(Self { all, _tasks: Arc::new(tasks) })
+    }
+
+    /// Waits until all servers can be reached.
+    ///
+    /// # Errors
+    /// When a server cannot be used by a cluster at all, such as one that wants another password; or with the last problem when the
+    /// time is over.
+    pub async fn reached(&self, patience: Duration) -> Result<(), LinkError> {
+        let deadline = tokio::time::Instant::now() + patience;
+        for instance in self.all.iter() {
+            let mut backoff = Backoff::default();
+            loop {
+                let Err(error) = instance.open().await else { break };
+                let wait = backoff.next();
+                if error.is_permanent() || tokio::time::Instant::now() + wait > deadline {
+                    return Err(error);
+                }
+                tracing::info!(redis = %instance.address(), %error, "waiting for Redis");
+                tokio::time::sleep(wait).await;
+            }
+            drop(tokio::time::timeout_at(deadline, instance.connected(Link::Commands)).await);
+        }
+        Ok(())
+    }
+
+    /// All servers, in the configured order.
+    #[must_use]
+    pub fn all(&self) -> &[Instance] {
+        &self.all
+    }
+
+    /// The server that has what belongs to a key, such as the name of an event: the same one on every node that has the same list.
+    #[must_use]
+    pub fn of(&self, key: &[u8]) -> &Instance {
+        &self.all[jump(fnv(key), self.all.len())]
+    }
+
+    /// The number of the server that [`of`](Self::of) returns, counted from 0.
+    #[must_use]
+    pub fn number_of(&self, key: &[u8]) -> usize {
+        jump(fnv(key), self.all.len())
+    }
+}
+
+/// One Redis server of the cluster.
+#[derive(Clone, Debug)]
+pub struct Instance(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    opener: Opener,
+    commands: watch::Sender<Option<MultiplexedConnection>>,
+    states: watch::Sender<LinkStates>,
+    doubted: Notify,
+}
+
+impl Instance {
+    fn new(opener: Opener) -> Self {
+        let (commands, _) = watch::channel(None);
+        let (states, _) = watch::channel([LinkState::Disconnected, LinkState::Unused, LinkState::Unused]);
+        Self(Arc::new(Inner { opener, commands, states, doubted: Notify::new() }))
+    }
+
+    /// Its address, without a password.
+    #[must_use]
+    pub fn address(&self) -> &RedisAddress {
+        self.0.opener.address()
+    }
+
+    /// The link for commands, if it is connected. An answer takes at most [`RESPONSE_TIMEOUT`].
+    ///
+    /// # Errors
+    /// If it is not connected now.
+    pub fn commands(&self) -> Result<MultiplexedConnection, Disconnected> {
+        self.0.commands.borrow().clone().ok_or(Disconnected)
+    }
+
+    /// Opens a connection of the caller's own, such as that of the reader. The future that is returned beside it must be run: it
+    /// reads and writes the socket, and ends when the connection is lost.
+    ///
+    /// # Errors
+    /// If the server cannot be reached, or cannot be used.
+    pub async fn open(&self) -> Result<(MultiplexedConnection, opening::Driver), LinkError> {
+        self.0.opener.open().await
+    }
+
+    /// Opens a connection for subscriptions.
+    ///
+    /// # Errors
+    /// If the server cannot be reached, or cannot be used.
+    pub async fn open_channels(&self) -> Result<PubSub, LinkError> {
+        self.0.opener.open_channels().await
+    }
+
+    /// Tries the link for commands out at once: a caller has had no answer.
+    pub fn doubt(&self) {
+        self.0.doubted.notify_one();
+    }
+
+    /// Says that this node has a link of this kind, which is not connected yet.
+    pub fn uses(&self, link: Link) {
+        self.set(link, LinkState::Disconnected);
+    }
+
+    /// Marks a link as connected, until the guard is dropped.
+    #[must_use]
+    pub fn mark_connected(&self, link: Link) -> ConnectedLink {
+        self.set(link, LinkState::Connected);
+        tracing::info!(redis = %self.address(), link = link.label(), "connected to Redis");
+        ConnectedLink { instance: self.clone(), link }
+    }
+
+    /// The state of a link.
+    #[must_use]
+    pub fn state(&self, link: Link) -> LinkState {
+        self.0.states.borrow()[link as usize]
+    }
+
+    /// The states of its links, with every change of them.
+    #[must_use]
+    pub fn states(&self) -> watch::Receiver<LinkStates> {
+        self.0.states.subscribe()
+    }
+
+    /// Waits until a link is connected.
+    pub async fn connected(&self, link: Link) {
+        // It owns the sender, so this ends with the state alone.
+        drop(self.states().wait_for(|states| states[link as usize] == LinkState::Connected).await);
+    }
+
+    fn set(&self, link: Link, state: LinkState) {
+        self.0.states.send_if_modified(|states| std::mem::replace(&mut states[link as usize], state) != state);
+    }
+
+    /// Opens the link for commands again and again.
+    async fn keep_commands(&self) {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.open().await {
+                Ok((connection, driver)) => {
+                    backoff = Backoff::default();
+                    let connected = self.mark_connected(Link::Commands);
+                    self.0.commands.send_replace(Some(connection.clone()));
+                    tokio::select! {
+                        () = driver => {}
+                        () = self.watch_over(connection) => {}
+                    }
+                    self.0.commands.send_replace(None);
+                    drop(connected);
+                }
+                Err(error) => tracing::debug!(redis = %self.address(), %error, "Redis cannot be reached"),
+            }
+            tokio::time::sleep(backoff.next()).await;
+        }
+    }
+
+    /// Ends when the server does not answer, or is no primary any more.
+    async fn watch_over(&self, connection: MultiplexedConnection) {
+        loop {
+            drop(tokio::time::timeout(PING_INTERVAL, self.0.doubted.notified()).await);
+            if let Err(error) = opening::check_role(&connection).await {
+                tracing::warn!(redis = %self.address(), %error, "lost the connection to Redis");
+                return;
+            }
+        }
+    }
+}
+
+/// A link that is connected. Dropping it marks the link as disconnected.
+#[derive(Debug)]
+pub struct ConnectedLink {
+    instance: Instance,
+    link: Link,
+}
+
+impl Drop for ConnectedLink {
+    fn drop(&mut self) {
+        self.instance.set(self.link, LinkState::Disconnected);
+        tracing::warn!(redis = %self.instance.address(), link = self.link.label(), "disconnected from Redis");
+    }
+}
+
+/// The link for commands is not connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not connected to Redis")]
+pub struct Disconnected;
+
+/// The jump hash of Lamping and Veach, "A Fast, Minimal Memory, Consistent Hash Algorithm": few keys move when a server is added.
+fn jump(mut key: u64, count: usize) -> usize {
+    let (mut chosen, mut next) = (0, 0);
+    while next < count {
+        chosen = next;
+        key = key.wrapping_mul(2_862_933_555_777_941_757).wrapping_add(1);
+        // The algorithm is defined with these conversions.
+        next = ((chosen + 1) as f64 * (f64::from(1_u32 << 31) / ((key >> 33) + 1) as f64)) as usize;
+    }
+    chosen
+}
+
+/// FNV-1a, which is the same in every version of this program.
+fn fnv(key: &[u8]) -> u64 {
+    key.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests;
