@@ -307,7 +307,7 @@ fn jump(mut key: u64, count: usize) -> usize {
 }
 
 /// FNV-1a, which is the same in every version of this program.
-fn fnv(key: &[u8]) -> u64 {
+pub(crate) fn fnv(key: &[u8]) -> u64 {
     key.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

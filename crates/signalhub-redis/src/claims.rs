@@ -1,0 +1,234 @@
+//! Which node owns which connection: one key for each connection, which expires unless its node renews it.
+//!
+//! The value is the name of the node and the random text of its start, so that a node that was started again does not take the
+//! connections of the earlier one for its own. A connection that has ended leaves a mark for as long as its token could be used again.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{FromRedisValue, RedisError, Script, ScriptInvocation};
+use signalhub_connections::{Claim, ConnectionId, Node, NodeName, Owners, OwnersFuture, OwnersUnavailable};
+use tokio::sync::mpsc;
+
+use crate::link::{Instance, Instances};
+use crate::nodes::Nodes;
+
+/// How long a claim lasts that is not renewed.
+const EXPIRY: Duration = Duration::from_secs(60);
+
+/// The value of a connection that has ended. No name of a node has this character.
+const ENDED: &str = "!";
+
+/// How many connections may wait until it is recorded that they have ended; those beyond it are not recorded, and their claims expire.
+const WAITING_RELEASES: usize = 65_536;
+
+/// How many keys one script touches, so that it does not hold up the server.
+const BATCH: usize = 500;
+
+/// `KEYS`: the claim. `ARGV`: the owner, the time in ms. Returns the owner.
+static CLAIM: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local owner = redis.call('get', KEYS[1])
+        if not owner then
+            redis.call('set', KEYS[1], ARGV[1], 'PX', ARGV[2])
+            return ARGV[1]
+        end
+        if owner == ARGV[1] and redis.call('pttl', KEYS[1]) < tonumber(ARGV[2]) then redis.call('pexpire', KEYS[1], ARGV[2]) end
+        return owner",
+    )
+});
+
+/// `KEYS`: claims. `ARGV`: the owner, the time in ms. Returns the numbers of those that another node owns.
+static RENEW: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local lost = {}
+        for number, key in ipairs(KEYS) do
+            local owner = redis.call('get', key)
+            if not owner then
+                redis.call('set', key, ARGV[1], 'PX', ARGV[2])
+            elseif owner ~= ARGV[1] then
+                lost[#lost + 1] = number
+            elseif redis.call('pttl', key) < tonumber(ARGV[2]) then
+                redis.call('pexpire', key, ARGV[2])
+            end
+        end
+        return lost",
+    )
+});
+
+/// `KEYS`: claims. `ARGV`: the owner, the mark of an end, and for each claim the time in ms for which its end is remembered.
+static RELEASE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "for number, key in ipairs(KEYS) do
+            local time = tonumber(ARGV[number + 2])
+            if time > 0 then
+                redis.call('set', key, ARGV[2], 'PX', time)
+            elseif redis.call('get', key) == ARGV[1] then
+                redis.call('del', key)
+            end
+        end",
+    )
+});
+
+/// The owners of connections, in Redis. Each connection belongs to one of the servers by its id.
+pub struct RedisOwners {
+    keys: Keys,
+    nodes: Nodes,
+    releases: mpsc::Sender<Release>,
+}
+
+/// What tasks need to reach the claims.
+#[derive(Clone)]
+struct Keys {
+    instances: Instances,
+    prefix: Arc<str>,
+    owner: Arc<str>,
+}
+
+/// A connection that has ended.
+struct Release {
+    id: ConnectionId,
+    remembered: Duration,
+}
+
+impl RedisOwners {
+    /// Claims connections for this node, which has joined. Must be called in a runtime.
+    #[must_use]
+    pub fn new(instances: &Instances, prefix: &str, nodes: &Nodes) -> Self {
+        let owner = format!("{}/{}", nodes.own_name(), nodes.own_boot());
+        let keys = Keys { instances: instances.clone(), prefix: prefix.into(), owner: owner.into() };
+        let (releases, waiting) = mpsc::channel(WAITING_RELEASES);
+        tokio::spawn(keys.clone().release_all(waiting));
+        Self { keys, nodes: nodes.clone(), releases }
+    }
+
+    /// The node that a claim names, if it is present.
+    async fn node(&self, owner: &str) -> Option<Node> {
+        let (name, boot) = owner.split_once('/')?;
+        let found = self.nodes.find(&NodeName::new(name).ok()?).await?;
+        (found.boot == boot).then_some(found.node)
+    }
+}
+
+impl Keys {
+    fn key(&self, id: &ConnectionId) -> String {
+        format!("{}c:{}", self.prefix, id.as_str())
+    }
+
+    fn instance(&self, id: &ConnectionId) -> &Instance {
+        self.instances.of(id.as_str().as_bytes())
+    }
+
+    /// Records ends until the owners are dropped.
+    async fn release_all(self, mut waiting: mpsc::Receiver<Release>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while waiting.recv_many(&mut batch, BATCH).await > 0 {
+            for (number, instance) in self.instances.all().iter().enumerate() {
+                let of_instance = || {
+                    batch.iter().filter(|release| self.instances.number_of(release.id.as_str().as_bytes()) == number)
+                };
+                let mut invocation = RELEASE.prepare_invoke();
+                for release in of_instance() {
+                    invocation.key(self.key(&release.id));
+                }
+                invocation.arg(&*self.owner).arg(ENDED);
+                for release in of_instance() {
+                    invocation.arg(milliseconds(release.remembered));
+                }
+                if of_instance().next().is_none() {
+                    continue;
+                }
+                if let Err(error) = invoke::<()>(instance, &invocation).await {
+                    tracing::debug!(redis = %instance.address(), %error, "ends of connections were not recorded");
+                }
+            }
+            batch.clear();
+        }
+    }
+}
+
+/// Runs a script on the link for commands.
+async fn invoke<T: FromRedisValue>(
+    instance: &Instance,
+    invocation: &ScriptInvocation<'_>,
+) -> Result<T, OwnersUnavailable> {
+    let mut connection = connection(instance)?;
+    invocation.invoke_async(&mut connection).await.map_err(|error| unavailable(instance, &error))
+}
+
+fn connection(instance: &Instance) -> Result<MultiplexedConnection, OwnersUnavailable> {
+    instance.commands().map_err(|error| OwnersUnavailable(error.to_string()))
+}
+
+fn unavailable(instance: &Instance, error: &RedisError) -> OwnersUnavailable {
+    instance.doubt();
+    OwnersUnavailable(error.to_string())
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Owners for RedisOwners {
+    fn claim<'a>(&'a self, id: &'a ConnectionId, lasting: Duration) -> OwnersFuture<'a, Claim> {
+        Box::pin(async move {
+            let mut invocation = CLAIM.key(self.keys.key(id));
+            invocation.arg(&*self.keys.owner).arg(milliseconds(lasting.max(EXPIRY)));
+            let owner: String = invoke(self.keys.instance(id), &invocation).await?;
+            if *owner == *self.keys.owner {
+                return Ok(Claim::Here);
+            }
+            Ok(self.node(&owner).await.map_or(Claim::Ended, Claim::At))
+        })
+    }
+
+    fn renew<'a>(&'a self, ids: &'a [ConnectionId]) -> OwnersFuture<'a, Vec<ConnectionId>> {
+        Box::pin(async move {
+            let mut others = Vec::new();
+            for (number, instance) in self.keys.instances.all().iter().enumerate() {
+                let of_instance = |id: &&ConnectionId| self.keys.instances.number_of(id.as_str().as_bytes()) == number;
+                let ids: Vec<_> = ids.iter().filter(of_instance).collect();
+                for ids in ids.chunks(BATCH) {
+                    let mut invocation = RENEW.prepare_invoke();
+                    for id in ids {
+                        invocation.key(self.keys.key(id));
+                    }
+                    invocation.arg(&*self.keys.owner).arg(milliseconds(EXPIRY));
+                    let lost: Vec<usize> = invoke(instance, &invocation).await?;
+                    others
+                        .extend(lost.iter().filter_map(|number| ids.get(number.wrapping_sub(1))).map(|&id| id.clone()));
+                }
+            }
+            Ok(others)
+        })
+    }
+
+    fn find<'a>(&'a self, id: &'a ConnectionId) -> OwnersFuture<'a, Option<Node>> {
+        Box::pin(async move {
+            let instance = self.keys.instance(id);
+            let mut connection = connection(instance)?;
+            let asked = redis::cmd("GET").arg(self.keys.key(id)).query_async(&mut connection).await;
+            let owner: Option<String> = asked.map_err(|error| unavailable(instance, &error))?;
+            match owner {
+                Some(owner) => Ok(self.node(&owner).await),
+                None => Ok(None),
+            }
+        })
+    }
+
+    fn release(&self, id: &ConnectionId, remembered: Duration) {
+        // When it is full, Redis has not answered for a long time, and the claims expire.
+        drop(self.releases.try_send(Release { id: id.clone(), remembered }));
+    }
+}
+
+impl fmt::Debug for RedisOwners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisOwners").field("owner", &self.keys.owner).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

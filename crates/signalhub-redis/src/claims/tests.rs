@@ -1,0 +1,128 @@
+use super::*;
+use crate::link::RedisSettings;
+use crate::nodes::Presence;
+use crate::test_server::TestServer;
+
+struct TestNode {
+    nodes: Nodes,
+    owners: RedisOwners,
+}
+
+async fn node(servers: &[&TestServer], name: &str) -> TestNode {
+    let addresses = servers.iter().map(|server| server.url().parse().unwrap()).collect();
+    let settings = RedisSettings { addresses, username: None, password: None, tls_ca: None };
+    let instances = Instances::start(&settings).unwrap();
+    instances.reached(Duration::from_secs(10)).await.unwrap();
+    let presence = Presence { name: NodeName::new(name).unwrap(), address: None, hub: String::new(), formats: vec![1] };
+    let nodes = Nodes::join(&instances, "p:", presence).await.unwrap();
+    TestNode { owners: RedisOwners::new(&instances, "p:", &nodes), nodes }
+}
+
+fn ids(count: usize) -> Vec<ConnectionId> {
+    (0..count).map(|number| ConnectionId::new(format!("connection-{number}"))).collect()
+}
+
+impl TestNode {
+    async fn claim(&self, id: &ConnectionId) -> Claim {
+        self.owners.claim(id, Duration::from_secs(15)).await.unwrap()
+    }
+
+    async fn command(&self, id: &ConnectionId, name: &str) -> i64 {
+        let mut connection = self.owners.keys.instance(id).commands().unwrap();
+        redis::cmd(name).arg(self.owners.keys.key(id)).query_async(&mut connection).await.unwrap()
+    }
+
+    /// Waits until all ends before this call are recorded.
+    async fn released(&self, id: &ConnectionId) {
+        let last = ConnectionId::new(format!("{id}-last"));
+        self.owners.release(&last, Duration::from_secs(60));
+        while self.command(&last, "EXISTS").await == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_node_owns_a_connection_and_all_find_it() {
+    let (Some(one), Some(two)) = (TestServer::start(), TestServer::start()) else { return };
+    let (a, b) = (node(&[&one, &two], "a").await, node(&[&one, &two], "b").await);
+    for id in &ids(20) {
+        assert_eq!(a.owners.find(id).await, Ok(None));
+        assert_eq!(a.claim(id).await, Claim::Here);
+        assert_eq!(a.claim(id).await, Claim::Here);
+        let owner = Node { name: a.nodes.own_name().clone(), address: None };
+        assert_eq!(b.claim(id).await, Claim::At(owner.clone()));
+        assert_eq!(b.owners.find(id).await, Ok(Some(owner)));
+        assert!((50_000..=60_000).contains(&a.command(id, "PTTL").await));
+    }
+    assert_eq!(a.owners.claim(&ids(1)[0], Duration::from_secs(3600)).await, Ok(Claim::Here));
+    assert!(a.command(&ids(1)[0], "PTTL").await > 3_500_000);
+    assert_eq!(a.owners.renew(&ids(1)).await, Ok(Vec::new()));
+    assert!(a.command(&ids(1)[0], "PTTL").await > 3_500_000, "a renewal does not shorten a claim");
+}
+
+#[tokio::test]
+async fn renewals_make_claims_and_name_those_that_were_lost() {
+    let (Some(one), Some(two)) = (TestServer::start(), TestServer::start()) else { return };
+    let (a, b) = (node(&[&one, &two], "a").await, node(&[&one, &two], "b").await);
+    let ids = ids(1_200);
+    assert_eq!(b.claim(&ids[3]).await, Claim::Here);
+    assert_eq!(b.claim(&ids[700]).await, Claim::Here);
+    let mut lost = a.owners.renew(&ids).await.unwrap();
+    lost.sort();
+    assert_eq!(lost, [ids[3].clone(), ids[700].clone()]);
+    assert_eq!(b.owners.find(&ids[1_199]).await.unwrap().unwrap().name.as_str(), "a");
+}
+
+#[tokio::test]
+async fn an_end_is_remembered_for_as_long_as_asked() {
+    let Some(server) = TestServer::start() else { return };
+    let (a, b) = (node(&[&server], "a").await, node(&[&server], "b").await);
+    let [first, second, third] = ids(3).try_into().unwrap();
+    for id in [&first, &second, &third] {
+        assert_eq!(a.claim(id).await, Claim::Here);
+    }
+    a.owners.release(&first, Duration::from_secs(15));
+    a.owners.release(&second, Duration::ZERO);
+    b.owners.release(&third, Duration::ZERO);
+    a.released(&first).await;
+    b.released(&third).await;
+    for node in [&a, &b] {
+        assert_eq!(node.claim(&first).await, Claim::Ended);
+        assert_eq!(node.owners.find(&first).await, Ok(None));
+    }
+    assert!((1..=15_000).contains(&a.command(&first, "PTTL").await));
+    assert_eq!(b.claim(&second).await, Claim::Here, "it is free");
+    assert_eq!(a.claim(&third).await, Claim::Here, "another node has released nothing");
+}
+
+#[tokio::test]
+async fn a_node_that_was_started_again_does_not_own_what_the_earlier_one_did() {
+    let Some(server) = TestServer::start() else { return };
+    let id = &ids(1)[0];
+    let before = node(&[&server], "a").await;
+    assert_eq!(before.claim(id).await, Claim::Here);
+    before.nodes.leave().await;
+    let after = node(&[&server], "a").await;
+    assert_eq!(after.owners.find(id).await, Ok(None));
+    assert_eq!(after.claim(id).await, Claim::Ended);
+}
+
+#[tokio::test]
+async fn without_redis_nothing_is_answered_and_a_server_that_came_back_empty_gets_the_claims_again() {
+    let Some(mut server) = TestServer::start() else { return };
+    let a = node(&[&server], "a").await;
+    let id = &ids(1)[0];
+    assert_eq!(a.claim(id).await, Claim::Here);
+    server.kill();
+    let begun = tokio::time::Instant::now();
+    assert!(a.owners.find(id).await.is_err());
+    assert!(a.owners.claim(id, EXPIRY).await.is_err());
+    assert!(a.owners.renew(std::slice::from_ref(id)).await.is_err());
+    a.owners.release(id, EXPIRY);
+    assert!(begun.elapsed() < Duration::from_secs(4));
+    server.restart();
+    a.owners.keys.instances.all()[0].connected(crate::link::Link::Commands).await;
+    assert_eq!(a.owners.renew(std::slice::from_ref(id)).await, Ok(Vec::new()));
+    assert_eq!(a.owners.find(id).await.unwrap().unwrap().name.as_str(), "a");
+}

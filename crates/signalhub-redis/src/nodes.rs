@@ -1,0 +1,478 @@
+//! Which nodes are present, and what each of them says about itself.
+//!
+//! A node writes its entry to every server each 3 s, and reads those of the others in the same step. An entry expires after 10 s.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use redis::{RedisError, Script};
+use serde::{Deserialize, Serialize};
+use signalhub_connections::{Node, NodeAddress, NodeName};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::link::{Disconnected, Instance, Instances};
+
+/// How often a node writes its entry.
+const INTERVAL: Duration = Duration::from_secs(3);
+
+/// How long an entry lasts, in seconds.
+const EXPIRY: u64 = 10;
+
+/// After how many seconds the name of a node that is away is removed from the set of names.
+const SWEPT: u64 = 60;
+
+/// By how much the clock of a node may differ from that of Redis. Nodes refuse forwarded requests when their clocks differ by 30 s.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(15);
+
+/// The format of the entry of a node.
+const VERSION: u32 = 1;
+
+/// Writes an entry and reads all of them. Its times are those of Redis, so that a node with a wrong clock removes no other.
+/// `KEYS`: the entry, the set of names. `ARGV`: the entry, the name, the prefix of entries, the expiry, the age at which names are removed.
+static BEAT: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local now = tonumber(redis.call('time')[1])
+        redis.call('set', KEYS[1], ARGV[1], 'EX', ARGV[4])
+        redis.call('zadd', KEYS[2], now, ARGV[2])
+        redis.call('zremrangebyscore', KEYS[2], '-inf', '(' .. (now - tonumber(ARGV[5])))
+        local entries = {}
+        for _, name in ipairs(redis.call('zrange', KEYS[2], 0, 999)) do
+            local entry = redis.call('get', ARGV[3] .. name)
+            if entry then entries[#entries + 1] = name; entries[#entries + 1] = entry end
+        end
+        return {now, entries}",
+    )
+});
+
+/// What a node says about itself.
+#[derive(Clone, Debug)]
+pub struct Presence {
+    /// Its name.
+    pub name: NodeName,
+    /// Where it accepts the requests that other nodes forward.
+    pub address: Option<NodeAddress>,
+    /// The name of its hub on the backplane.
+    pub hub: String,
+    /// The formats of events that it reads. It must be able to write them, too.
+    pub formats: Vec<u32>,
+}
+
+/// A node that is present.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PresentNode {
+    /// Its name and address.
+    pub node: Node,
+    /// A random text that differs each time the node is started.
+    pub boot: String,
+    /// The name of its hub on the backplane.
+    pub hub: String,
+    /// The formats of events that it reads.
+    pub formats: Vec<u32>,
+    /// When it was started, in seconds since 1970, by its own clock.
+    pub started: u64,
+}
+
+/// The entry of a node. Unknown members are ignored, so that later versions may add some.
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    v: u32,
+    boot: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    formats: Vec<u32>,
+    hub: String,
+    started: u64,
+    /// Which servers it uses, in which order.
+    redis: String,
+}
+
+/// The nodes that are present. Dropping the last clone ends this node's own entry within 10 s.
+#[derive(Clone, Debug)]
+pub struct Nodes(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    own: Own,
+    present: watch::Sender<Arc<BTreeMap<NodeName, PresentNode>>>,
+    beating: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What writes the entry of this node.
+#[derive(Clone, Debug)]
+struct Own {
+    instances: Instances,
+    prefix: Arc<str>,
+    presence: Presence,
+    boot: Arc<str>,
+    entry: Arc<str>,
+    /// What was read last from each server.
+    read: Arc<Mutex<Vec<BTreeMap<NodeName, PresentNode>>>>,
+}
+
+/// Why a node cannot join its cluster.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// A server does not answer as expected.
+    #[error("{address}: {error}")]
+    Redis {
+        /// The server, without a password.
+        address: String,
+        /// What it answers.
+        #[source]
+        error: RedisError,
+    },
+    /// A server is not connected any more.
+    #[error("{0}: not connected")]
+    Disconnected(String),
+    /// Another node has the name.
+    #[error("another node has the name {0}: names in a cluster must differ")]
+    NameTaken(NodeName),
+    /// Another node uses other servers.
+    #[error("node {0} has another list of Redis servers: all nodes of a cluster need the same list in the same order")]
+    OtherServers(NodeName),
+    /// Another node has no format in common with this one.
+    #[error(
+        "node {0} reads no format of events that this version writes: update it first, in steps of at most two minor releases"
+    )]
+    Formats(NodeName),
+}
+
+impl Nodes {
+    /// Joins the cluster: checks the other nodes, writes the entry of this one, and keeps it.
+    ///
+    /// If a node of the same name was killed, this waits until its entry has expired.
+    ///
+    /// # Errors
+    /// If this node does not fit to those that are present, or a server cannot be asked.
+    pub async fn join(instances: &Instances, prefix: &str, presence: Presence) -> Result<Self, JoinError> {
+        let own = Own::new(instances, prefix, presence);
+        let others = own.others().await?;
+        own.check(&others)?;
+        own.take_name().await?;
+        let before = common_format(others.values());
+        own.beat_all().await;
+        // A node may have joined at the same time.
+        let all = own.all();
+        own.check(&all)?;
+        let present = watch::channel(Arc::new(all)).0;
+        let nodes = Self(Arc::new(Inner { own, present, beating: Mutex::new(None) }));
+        let beating = tokio::spawn(beat(Arc::downgrade(&nodes.0)));
+        *nodes.0.beating.lock().unwrap_or_else(PoisonError::into_inner) = Some(beating);
+        if before.is_some_and(|before| nodes.format() < before) {
+            // The others write a format that this node does not read, until they have read its entry.
+            tokio::time::sleep(2 * INTERVAL).await;
+        }
+        Ok(nodes)
+    }
+
+    /// The name of this node.
+    #[must_use]
+    pub fn own_name(&self) -> &NodeName {
+        &self.0.own.presence.name
+    }
+
+    /// The random text of this start of this node.
+    #[must_use]
+    pub fn own_boot(&self) -> &str {
+        &self.0.own.boot
+    }
+
+    /// The nodes that are present by what was read last, this one included. While no server can be reached, these are the ones
+    /// that were present before.
+    #[must_use]
+    pub fn present(&self) -> Arc<BTreeMap<NodeName, PresentNode>> {
+        Arc::clone(&self.0.present.borrow())
+    }
+
+    /// The nodes that are present, with every change.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<Arc<BTreeMap<NodeName, PresentNode>>> {
+        self.0.present.subscribe()
+    }
+
+    /// Finds a node that is present. One that has joined since the last time is looked for in Redis.
+    pub(crate) async fn find(&self, name: &NodeName) -> Option<PresentNode> {
+        if let Some(found) = self.present().get(name) {
+            return Some(found.clone());
+        }
+        for instance in self.0.own.instances.all() {
+            let Ok(mut connection) = instance.commands() else { continue };
+            let entry: Result<Option<String>, _> =
+                redis::cmd("GET").arg(self.0.own.key(name)).query_async(&mut connection).await;
+            if let Some(entry) = entry.ok().flatten().and_then(|entry| read_entry(name.as_str(), &entry)) {
+                return Some(entry.1);
+            }
+        }
+        None
+    }
+
+    /// The highest format of events that all nodes read: the one to write. It changes as nodes come and go.
+    #[must_use]
+    pub fn format(&self) -> u32 {
+        common_format(self.present().values()).unwrap_or(VERSION)
+    }
+
+    /// Removes the entry of this node: it will get no further requests. Waits for Redis for at most 1 s.
+    pub async fn leave(&self) {
+        if let Some(beating) = self.0.beating.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            beating.abort();
+        }
+        let own = &self.0.own;
+        for instance in own.instances.all() {
+            let Ok(mut connection) = instance.commands() else { continue };
+            let mut pipeline = redis::pipe();
+            pipeline.del(own.key(&own.presence.name)).ignore();
+            pipeline.zrem(own.names(), own.presence.name.as_str()).ignore();
+            if let Err(error) = pipeline.query_async::<()>(&mut connection).await {
+                tracing::debug!(redis = %instance.address(), %error, "the entry of this node was not removed");
+            }
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(beating) = self.beating.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            beating.abort();
+        }
+    }
+}
+
+/// Writes the entry each 3 s, until the nodes are dropped.
+async fn beat(nodes: std::sync::Weak<Inner>) {
+    let mut ticks = tokio::time::interval(INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let Some(own) = nodes.upgrade().map(|nodes| nodes.own.clone()) else { return };
+        own.beat_all().await;
+        let Some(nodes) = nodes.upgrade() else { return };
+        nodes.present.send_if_modified(|present| {
+            let now = own.all();
+            announce(present, &now, &own.presence.name);
+            let is_other = **present != now;
+            if is_other {
+                *present = Arc::new(now);
+            }
+            is_other
+        });
+    }
+}
+
+/// Logs which nodes have come and gone.
+fn announce(before: &BTreeMap<NodeName, PresentNode>, now: &BTreeMap<NodeName, PresentNode>, own: &NodeName) {
+    for (name, node) in now {
+        let is_new = before.get(name).is_none_or(|before| before.boot != node.boot);
+        match &node.node.address {
+            _ if !is_new || name == own => {}
+            Some(address) => tracing::info!(node = %name, %address, "a node has joined the cluster"),
+            None => tracing::info!(node = %name, "a node has joined the cluster"),
+        }
+    }
+    for name in before.keys().filter(|name| !now.contains_key(*name) && *name != own) {
+        tracing::warn!(node = %name, "a node has left the cluster");
+    }
+}
+
+impl Own {
+    fn new(instances: &Instances, prefix: &str, presence: Presence) -> Self {
+        let boot = random_hex();
+        let entry = Entry {
+            v: VERSION,
+            boot: boot.clone(),
+            address: presence.address.as_ref().map(|address| address.as_str().to_owned()),
+            formats: presence.formats.clone(),
+            hub: presence.hub.clone(),
+            started: unix_time(),
+            redis: fingerprint(instances),
+        };
+        let entry = serde_json::to_string(&entry).expect("texts and numbers can be written as JSON");
+        let read = Arc::new(Mutex::new(vec![BTreeMap::new(); instances.all().len()]));
+        Self {
+            instances: instances.clone(),
+            prefix: prefix.into(),
+            presence,
+            boot: boot.into(),
+            entry: entry.into(),
+            read,
+        }
+    }
+
+    fn key(&self, name: &NodeName) -> String {
+        format!("{}node:{name}", self.prefix)
+    }
+
+    fn names(&self) -> String {
+        format!("{}nodes", self.prefix)
+    }
+
+    /// All nodes by what was read last. Nodes that use other servers may be among them.
+    fn all(&self) -> BTreeMap<NodeName, PresentNode> {
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.iter().flatten().map(|(name, node)| (name.clone(), node.clone())).collect()
+    }
+
+    /// Reads the nodes that are present on all servers, before this one has an entry.
+    async fn others(&self) -> Result<BTreeMap<NodeName, PresentNode>, JoinError> {
+        let mut others = BTreeMap::new();
+        for instance in self.instances.all() {
+            let failed = |error| JoinError::Redis { address: instance.address().to_string(), error };
+            let mut connection = self.connection(instance)?;
+            let names: Vec<String> = redis::cmd("ZRANGE")
+                .arg(self.names())
+                .arg(&[0, 999])
+                .query_async(&mut connection)
+                .await
+                .map_err(failed)?;
+            for name in names {
+                let key = format!("{}node:{name}", self.prefix);
+                let entry: Option<String> =
+                    redis::cmd("GET").arg(key).query_async(&mut connection).await.map_err(failed)?;
+                let Some((entry, node)) = entry.and_then(|entry| read_entry(&name, &entry)) else { continue };
+                if entry.redis != fingerprint(&self.instances) && node.node.name != self.presence.name {
+                    return Err(JoinError::OtherServers(node.node.name));
+                }
+                others.insert(node.node.name.clone(), node);
+            }
+        }
+        Ok(others)
+    }
+
+    fn connection(&self, instance: &Instance) -> Result<redis::aio::MultiplexedConnection, JoinError> {
+        instance.commands().map_err(|Disconnected| JoinError::Disconnected(instance.address().to_string()))
+    }
+
+    /// Refuses nodes that cannot work with this one.
+    fn check(&self, others: &BTreeMap<NodeName, PresentNode>) -> Result<(), JoinError> {
+        let others = others.values().filter(|other| other.node.name != self.presence.name);
+        for other in others {
+            if !other.formats.iter().any(|format| self.presence.formats.contains(format)) {
+                return Err(JoinError::Formats(other.node.name.clone()));
+            }
+            if other.hub != self.presence.hub {
+                tracing::warn!(
+                    node = %other.node.name, hub = other.hub,
+                    "a node has another cluster.hub: it shares no groups, users and broadcasts with this one"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the entry unless a node of this name has one. Waits for as long as the entry of a node that was killed lasts.
+    async fn take_name(&self) -> Result<(), JoinError> {
+        let instance = &self.instances.all()[0];
+        let failed = |error| JoinError::Redis { address: instance.address().to_string(), error };
+        let key = self.key(&self.presence.name);
+        for second in 0..=EXPIRY {
+            let mut command = redis::cmd("SET");
+            command.arg(&key).arg(&*self.entry).arg("NX").arg("EX").arg(EXPIRY);
+            let taken: Option<String> = command.query_async(&mut self.connection(instance)?).await.map_err(failed)?;
+            if taken.is_some() {
+                return Ok(());
+            }
+            if second == 0 {
+                tracing::info!(node = %self.presence.name, "waiting until the entry of an earlier node of this name has expired");
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        Err(JoinError::NameTaken(self.presence.name.clone()))
+    }
+
+    /// Writes the entry to all servers that are connected, and reads those of the others.
+    async fn beat_all(&self) {
+        for (number, instance) in self.instances.all().iter().enumerate() {
+            let Ok(mut connection) = instance.commands() else { continue };
+            let mut invocation = BEAT.prepare_invoke();
+            invocation.key(self.key(&self.presence.name)).key(self.names()).arg(&*self.entry);
+            invocation.arg(self.presence.name.as_str()).arg(format!("{}node:", self.prefix)).arg(EXPIRY).arg(SWEPT);
+            let answer: Result<(u64, Vec<(String, String)>), _> = invocation.invoke_async(&mut connection).await;
+            match answer {
+                Ok((now, entries)) => {
+                    check_clock(now, instance);
+                    self.read_entries(number, entries);
+                }
+                Err(error) => {
+                    instance.doubt();
+                    tracing::debug!(redis = %instance.address(), %error, "the entry of this node was not written");
+                }
+            }
+        }
+    }
+
+    fn read_entries(&self, number: usize, entries: Vec<(String, String)>) {
+        let own = fingerprint(&self.instances);
+        let mut found = BTreeMap::new();
+        for (name, text) in entries {
+            let Some((entry, node)) = read_entry(&name, &text) else { continue };
+            if entry.redis != own {
+                tracing::error!(
+                    node = name,
+                    "a node has another list of Redis servers: events and messages get lost between it and this one"
+                );
+                continue;
+            }
+            found.insert(node.node.name.clone(), node);
+        }
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)[number] = found;
+    }
+}
+
+/// Reads the entry of a node; `None` if it cannot be read, or is of a later version that means something else.
+fn read_entry(name: &str, text: &str) -> Option<(Entry, PresentNode)> {
+    let entry: Entry = serde_json::from_str(text).ok().filter(|entry: &Entry| entry.v == VERSION)?;
+    let address = match &entry.address {
+        Some(address) => Some(NodeAddress::new(address).ok()?),
+        None => None,
+    };
+    let node = PresentNode {
+        node: Node { name: NodeName::new(name).ok()?, address },
+        boot: entry.boot.clone(),
+        hub: entry.hub.clone(),
+        formats: entry.formats.clone(),
+        started: entry.started,
+    };
+    Some((entry, node))
+}
+
+/// The highest format that all of these nodes read; `None` without nodes.
+fn common_format<'a>(mut nodes: impl Iterator<Item = &'a PresentNode>) -> Option<u32> {
+    let mut common = nodes.next()?.formats.clone();
+    nodes.for_each(|node| common.retain(|format| node.formats.contains(format)));
+    common.into_iter().max()
+}
+
+fn check_clock(now: u64, instance: &Instance) {
+    let difference = Duration::from_secs(now.abs_diff(unix_time()));
+    if difference > CLOCK_TOLERANCE {
+        tracing::error!(redis = %instance.address(), ?difference, "the clock of this node differs from that of Redis: other nodes will refuse its requests");
+    }
+}
+
+/// What stands for the list of servers. Nodes with the same list have the same text.
+fn fingerprint(instances: &Instances) -> String {
+    let list: Vec<_> = instances.all().iter().map(|instance| instance.address().to_string()).collect();
+    format!("{:016x}", crate::link::fnv(list.join("\n").as_bytes()))
+}
+
+fn unix_time() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
+/// 16 random hexadecimal digits.
+///
+/// # Panics
+/// If the system has no random numbers.
+#[must_use]
+pub fn random_hex() -> String {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).expect("the operating system has a random number generator");
+    format!("{:016x}", u64::from_ne_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests;
