@@ -13,6 +13,15 @@ pub struct Address {
     host: String,
     port: u16,
     prefix: String,
+    hubs: Vec<HubPath>,
+}
+
+/// Where a server offers a hub of the recordings: `conformance=/chat` for the hub at `/conformance`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubPath {
+    /// The first segment of the recorded path.
+    recorded: String,
+    offered: String,
 }
 
 impl Address {
@@ -24,6 +33,22 @@ impl Address {
         let client = TlsClient::with_ca(pem)?;
         self.tls = self.tls.map(|_| client);
         Ok(self)
+    }
+
+    /// Looks for hubs at other paths than the recorded ones. Below a hub, paths stay as they are.
+    #[must_use]
+    pub fn with_hubs(mut self, hubs: impl IntoIterator<Item = HubPath>) -> Self {
+        self.hubs.extend(hubs);
+        self
+    }
+
+    /// Returns the target of a request for a recorded path.
+    pub(crate) fn target(&self, path: &str) -> String {
+        let moved = self.hubs.iter().find_map(|hub| {
+            let rest = path.strip_prefix('/')?.strip_prefix(hub.recorded.as_str())?;
+            (rest.is_empty() || rest.starts_with(['/', '?'])).then(|| format!("{}{rest}", hub.offered))
+        });
+        format!("{}{}", self.prefix, moved.as_deref().unwrap_or(path))
     }
 
     /// How to do TLS with the server, if it is reached with TLS.
@@ -39,11 +64,6 @@ impl Address {
     /// Returns the port.
     pub fn port(&self) -> u16 {
         self.port
-    }
-
-    /// Returns the prefix of every path of a recording.
-    pub fn prefix(&self) -> &str {
-        &self.prefix
     }
 
     /// Returns host and port as the `Host` header has them.
@@ -79,9 +99,28 @@ impl FromStr for Address {
             return Err(AddressError::Host);
         }
         let tls = is_tls.then(TlsClient::with_system_roots);
-        Ok(Self { tls, host: host.to_owned(), port, prefix: path.trim_end_matches('/').to_owned() })
+        Ok(Self { tls, host: host.to_owned(), port, prefix: path.trim_end_matches('/').to_owned(), hubs: vec![] })
     }
 }
+
+impl FromStr for HubPath {
+    type Err = HubPathError;
+
+    fn from_str(text: &str) -> Result<Self, HubPathError> {
+        let (recorded, offered) = text.split_once('=').ok_or(HubPathError)?;
+        let is_path =
+            offered.starts_with('/') && !offered.contains(['?', '#']) && !offered.contains(char::is_whitespace);
+        if recorded.is_empty() || recorded.contains(['/', '?']) || !is_path {
+            return Err(HubPathError);
+        }
+        Ok(Self { recorded: recorded.to_owned(), offered: offered.trim_end_matches('/').to_owned() })
+    }
+}
+
+/// A text does not say where a hub is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a recorded hub and its path, such as conformance=/chat")]
+pub struct HubPathError;
 
 /// Why a text is not the address of a server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -49,7 +49,7 @@ impl Lines {
 
     /// Returns the bytes of a request's head.
     pub(crate) fn head(&self, method: &str, address: &Address, path: &str) -> Vec<u8> {
-        let mut head = format!("{method} {}{path} HTTP/1.1\r\n", address.prefix());
+        let mut head = format!("{method} {} HTTP/1.1\r\n", address.target(path));
         for (name, value) in &self.0 {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

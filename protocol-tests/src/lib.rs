@@ -41,7 +41,7 @@ mod suite;
 mod websocket;
 mod wire;
 
-pub use address::{Address, AddressError};
+pub use address::{Address, AddressError, HubPath, HubPathError};
 pub use compare::{Difference, differences};
 pub use deviation::{Deviation, Deviations};
 pub use differential::{Comparison, Differential, DifferentialError, Differing};

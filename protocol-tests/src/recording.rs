@@ -29,6 +29,9 @@ const EMBEDDED: [(&str, &str); 17] = [
     ("ws", include_str!("../recordings/ws.json")),
 ];
 
+/// What scenarios need that their recordings do not name.
+const UNNAMED_NEEDS: [(&str, &str); 1] = [("handshake/messagepack-upper", "messagepack")];
+
 /// Calls of methods that send to every connection of the server.
 const RECEIVED_BY_OTHERS: [&str; 3] = ["SendAll", "SendOthers", "SendUser"];
 
@@ -63,7 +66,12 @@ impl Family {
     /// Returns the crate's own recordings: what ASP.NET Core SignalR 10.0.12 answered.
     pub fn embedded() -> Result<Vec<Self>, RecordingError> {
         let families = EMBEDDED.iter().map(|(name, text)| Self::parse(name, text));
-        families.filter_map(Result::transpose).collect()
+        let mut families: Vec<Self> = families.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        for scenario in families.iter_mut().flat_map(|family| &mut family.scenarios) {
+            let unnamed = UNNAMED_NEEDS.iter().filter(|(id, _)| *id == scenario.id);
+            scenario.needs.extend(unnamed.map(|(_, need)| (*need).to_owned()));
+        }
+        Ok(families)
     }
 }
 

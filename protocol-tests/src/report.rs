@@ -1,5 +1,8 @@
 //! The report of a run.
 
+mod junit;
+mod summary;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -33,6 +36,16 @@ impl Report {
     /// Returns what happened in each scenario that ran.
     pub fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
         self.families.iter().flat_map(|family| &family.outcomes)
+    }
+
+    /// Returns it as JUnit XML: a suite for each family, a case for each scenario.
+    pub fn junit(&self) -> String {
+        junit::write(self)
+    }
+
+    /// Returns the counts as JSON, with the members of a shields.io endpoint badge.
+    pub fn summary(&self) -> String {
+        summary::write(self)
     }
 }
 
@@ -101,7 +114,7 @@ impl fmt::Display for Outcome {
         let verdict = if self.problems.is_empty() { "ok  " } else { "FAIL" };
         write!(f, "{verdict} {} - {} ({:.2} s)", self.id, self.title, self.elapsed.as_secs_f64())?;
         for problem in &self.problems {
-            write!(f, "\n  step {} {}: {}", problem.step, problem.kind, problem.what)?;
+            write!(f, "\n  {problem}")?;
         }
         Ok(())
     }
@@ -116,6 +129,12 @@ pub struct Problem {
     pub kind: String,
     /// What is wrong.
     pub what: Wrong,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "step {} {}: {}", self.step, self.kind, self.what)
+    }
 }
 
 /// What can be wrong at a step.
@@ -139,3 +158,6 @@ impl fmt::Display for Wrong {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

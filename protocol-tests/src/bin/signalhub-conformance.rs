@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use protocol_tests::{Address, Deviations, Report, RunError, Suite, TlsProblem};
+use protocol_tests::{Address, Deviations, HubPath, Report, RunError, Suite, TlsProblem};
 
 /// Checks a SignalR server against what ASP.NET Core SignalR 10.0.12 answered
 #[derive(Debug, Parser)]
@@ -19,6 +19,9 @@ struct CommandLine {
     /// A file with the certificate authorities to trust for https instead of those of the system, in PEM
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// Where the server offers a recorded hub, such as `conformance=/chat`; may be given several times
+    #[arg(long = "path", value_name = "HUB=PATH")]
+    paths: Vec<HubPath>,
     /// What the server supports beyond the plain hub, comma-separated; scenarios that require more are skipped
     #[arg(long, value_name = "LIST", default_value = "all")]
     supports: String,
@@ -34,6 +37,12 @@ struct CommandLine {
     /// A file of answers that differ from the recordings on purpose
     #[arg(long, value_name = "FILE")]
     deviations: Option<PathBuf>,
+    /// Writes the outcome of each scenario as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Writes the counts as JSON, as an endpoint badge of shields.io needs them
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
     /// Names the scenarios that passed, too
     #[arg(long, short)]
     verbose: bool,
@@ -41,10 +50,11 @@ struct CommandLine {
 
 impl CommandLine {
     fn address(&self) -> Result<Address, Box<dyn Error>> {
-        let Some(file) = &self.ca else { return Ok(self.base_url.clone()) };
+        let address = self.base_url.clone().with_hubs(self.paths.iter().cloned());
+        let Some(file) = &self.ca else { return Ok(address) };
         let unusable = |error: &dyn Error| format!("--ca: {}: {error}", file.display());
         let pem = fs::read(file).map_err(|error| unusable(&error))?;
-        Ok(self.base_url.clone().with_ca(&pem).map_err(|error| unusable(&error))?)
+        Ok(address.with_ca(&pem).map_err(|error| unusable(&error))?)
     }
 
     fn suite(&self) -> Result<Suite, Box<dyn Error>> {
@@ -59,6 +69,15 @@ impl CommandLine {
             suite = suite.deviations(Deviations::read(file)?)?;
         }
         Ok(suite.jobs(self.jobs).only(&self.only)?)
+    }
+
+    /// Writes the files that were asked for.
+    fn write(&self, report: &Report) -> Result<(), String> {
+        for (file, text) in [(&self.junit, report.junit()), (&self.summary, report.summary())] {
+            let Some(file) = file else { continue };
+            fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+        }
+        Ok(())
     }
 }
 
@@ -81,6 +100,9 @@ async fn main() -> ExitCode {
         }
         Err(error) => return refuse(&error, 1),
     };
+    if let Err(error) = command_line.write(&report) {
+        return refuse(&error, 2);
+    }
     // If stdout is closed, the exit code still reports the result.
     let _ = print(&report, command_line.verbose);
     ExitCode::from(u8::from(report.failed() > 0))
