@@ -1,5 +1,6 @@
 //! What each route is for, takes and answers.
 
+use http::Method;
 use serde_json::{Value, json};
 use signalhub::connections::TransportKind;
 
@@ -58,72 +59,55 @@ impl Described {
 
 /// Describes a route; `None` for one that is not known here, which a test finds.
 pub(super) fn of(route: &Route) -> Option<Described> {
-    let described = match (route.method.as_str(), route.path) {
-        ("GET", "overview") => {
+    if route.method == Method::GET { shown(route.path) } else { done(&route.method, route.path) }
+}
+
+/// Describes a route that shows something.
+fn shown(path: &str) -> Option<Described> {
+    Some(match path {
+        "overview" => {
             Described::json("Shows the state of the node in numbers", "The state of the node", reference("Overview"))
         }
-        ("GET", "connections") => connections(),
-        ("GET", "connections/{id}") => {
-            Described::json("Shows one connection", "The connection", reference("ConnectionDetails"))
-        }
-        ("DELETE", "connections/{id}") => remove(),
-        ("POST", "connections:disconnect") => {
-            let matched = object(json!({ "matched": count() }));
-            Described::json(
-                "Ends the connections that match every given one of user, organisation and event",
-                "How many they are",
-                matched,
-            )
-            .body(schemas::disconnect())
-        }
-        ("GET", "config") => {
+        "connections" => connections(),
+        "connections/{id}" => Described::json("Shows one connection", "The connection", reference("ConnectionDetails")),
+        "config" => {
             Described::json("Shows the configuration that is used", "All keys, without secrets", value_list("Setting"))
         }
+        "events/recent" => recent(),
+        "events/tail" => tail(),
+        "subscriptions" => subscription_counts(),
+        "miskeys" => Described::json("Lists whose keys of PrintFactory there are", "The users", list("MisKey")),
+        _ => return None,
+    })
+}
+
+/// Describes a route that does something, or asks with a body.
+fn done(method: &Method, path: &str) -> Option<Described> {
+    Some(match (method.as_str(), path) {
+        ("DELETE", "connections/{id}") => remove(),
+        ("POST", "connections:disconnect") => disconnect(),
         ("POST", "reload") => {
             Described::new("Reads certificates and keys again, as SIGHUP does").answer("202", "It begins", None)
         }
         ("POST", "drain") => {
             Described::new("Begins what SIGTERM begins, without ending the process").answer("202", "It begins", None)
         }
-        ("GET", "events/recent") => recent(),
-        ("GET", "events/tail") => tail(),
-        ("GET", "subscriptions") => subscription_counts(),
-        ("POST", "explain") => Described::json(
-            "Tells why a client gets an event, or does not",
-            "The steps, in the order in which the server takes them",
-            reference("Explanation"),
-        )
-        .body(schemas::question()),
+        ("POST", "explain") => explain(),
         ("POST", "publish") => publish(),
-        ("POST", "tokens") => {
-            let signed = object(
-                json!({ "token": { "type": "string" }, "expires": { "type": "string", "format": "date-time" } }),
-            );
-            Described::json("Signs a token for trying the hub out, which may publish nothing", "The token", signed)
-                .body(schemas::token_request())
-        }
+        ("POST", "tokens") => tokens(),
         ("POST", "revocations") => {
             Described::new("Revokes one token, or the tokens of a user, and closes their connections")
                 .body(schemas::revocation())
                 .answer("204", "They are revoked", None)
         }
-        ("GET", "miskeys") => {
-            Described::json("Lists whose keys of PrintFactory there are", "The users", list("MisKey"))
-        }
-        ("POST", "miskeys") => {
-            let key = object(json!({ "key": { "type": "string" } }));
-            Described::json("Changes the key of a user of PrintFactory", "The new key, which is not shown again", key)
-                .body(schemas::key_change())
-                .answer("204", "It is changed, and there is no new key", None)
-        }
+        ("POST", "miskeys") => mis_keys(),
         ("PUT", "log") => Described::new("Changes what is logged, for some time").body(schemas::log_change()).answer(
             "204",
             "It is changed",
             None,
         ),
         _ => return None,
-    };
-    Some(described)
+    })
 }
 
 fn text() -> Value {
@@ -214,4 +198,30 @@ fn publish() -> Described {
         .answer("200", "A batch: for each item its receipt or its problem, in order", Some(batch_outcome()))
         .answer("202", "The notification was published", Some(reference("Receipt")));
     Described { parameters: publish_parameters(), ..described }
+}
+
+fn disconnect() -> Described {
+    let matched = object(json!({ "matched": count() }));
+    let summary = "Ends the connections that match every given one of user, organisation and event";
+    Described::json(summary, "How many they are", matched).body(schemas::disconnect())
+}
+
+fn explain() -> Described {
+    let steps = "The steps, in the order in which the server takes them";
+    Described::json("Tells why a client gets an event, or does not", steps, reference("Explanation"))
+        .body(schemas::question())
+}
+
+fn tokens() -> Described {
+    let expires = json!({ "type": "string", "format": "date-time" });
+    let signed = object(json!({ "token": text(), "expires": expires }));
+    Described::json("Signs a token for trying the hub out, which may publish nothing", "The token", signed)
+        .body(schemas::token_request())
+}
+
+fn mis_keys() -> Described {
+    let key = object(json!({ "key": text() }));
+    Described::json("Changes the key of a user of PrintFactory", "The new key, which is not shown again", key)
+        .body(schemas::key_change())
+        .answer("204", "It is changed, and there is no new key", None)
 }
