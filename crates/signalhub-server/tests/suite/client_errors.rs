@@ -1,6 +1,8 @@
 //! What a client does wrong is one line of the log at debug, and is counted under a reason of its own.
 
 #![cfg(unix)]
+mod apis;
+
 use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
@@ -21,11 +23,18 @@ struct Server {
     _child: Child,
     address: String,
     internal: String,
+    /// The addresses of the dialects, by their names.
+    dialects: BTreeMap<String, String>,
     log: Lines<BufReader<ChildStderr>>,
 }
 
 impl Server {
     async fn start(settings: &[&str]) -> Self {
+        Self::start_with(None, settings).await
+    }
+
+    /// Starts it with a file of settings, and with more settings.
+    async fn start_with(file: Option<&str>, settings: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_signalhub"));
         let secret = format!("auth.secret={SECRET}");
         let keys = format!("publish.keys={KEY}");
@@ -33,21 +42,28 @@ impl Server {
         for setting in common.iter().chain(settings) {
             command.args(["--set", setting]);
         }
+        if let Some(file) = file {
+            command.args(["--config", file]);
+        }
         command.env_clear().env("RUST_LOG", "signalhub=debug").current_dir(env!("CARGO_TARGET_TMPDIR"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut internal = String::new();
+        let (mut internal, mut dialects) = (String::new(), BTreeMap::new());
         let address = loop {
             let line = log.next_line().await.unwrap().expect("the server has not ended");
             let address = line.split_once("address=").map(|(_, address)| address.to_owned());
             match address {
                 Some(address) if line.contains("serving operators") => internal = address,
+                Some(address) if line.contains("serving a dialect") => {
+                    let name = ["smc", "printfactory"].into_iter().find(|name| line.contains(name)).unwrap();
+                    dialects.insert(name.to_owned(), address);
+                }
                 Some(address) if line.contains("listening") => break address,
                 _ => {}
             }
         };
-        Self { _child: child, address, internal, log }
+        Self { _child: child, address, internal, dialects, log }
     }
 
     /// The next line about something that failed.
@@ -76,7 +92,11 @@ impl Server {
     }
 
     async fn send(&self, request: &str) -> TcpStream {
-        let mut socket = TcpStream::connect(&self.address).await.unwrap();
+        Self::send_to(&self.address, request).await
+    }
+
+    async fn send_to(address: &str, request: &str) -> TcpStream {
+        let mut socket = TcpStream::connect(address).await.unwrap();
         socket.write_all(request.as_bytes()).await.unwrap();
         socket
     }
@@ -114,6 +134,11 @@ fn token(lifetime: Duration) -> String {
 
 /// Checks that the last thing that was done is one line and one count, both with this reason.
 async fn assert_seen(server: &mut Server, before: &BTreeMap<String, u64>, reason: &str, id: &str) {
+    assert_counted(server, before, reason, id, &[]).await;
+}
+
+/// As [`assert_seen`], for a refusal that raises other counters, too.
+async fn assert_counted(server: &mut Server, before: &BTreeMap<String, u64>, reason: &str, id: &str, others: &[&str]) {
     let line = server.line().await;
     assert!(line.contains(&format!("reason=\"{reason}\"")), "{reason}: {line}");
     assert!(line.contains("DEBUG") && line.contains("address=127.0.0.1"), "{reason}: {line}");
@@ -128,7 +153,9 @@ async fn assert_seen(server: &mut Server, before: &BTreeMap<String, u64>, reason
         after = server.counts().await;
     }
     let changed = after.iter().filter(|(reason, count)| before.get(*reason) != Some(*count));
-    assert_eq!(changed.collect::<Vec<_>>(), [(&reason.to_owned(), &(before[reason] + 1))]);
+    let expected: BTreeMap<_, _> =
+        others.iter().chain([&reason]).map(|reason| (reason.to_string(), before[*reason] + 1)).collect();
+    assert_eq!(changed.map(|(reason, count)| (reason.clone(), *count)).collect::<BTreeMap<_, _>>(), expected);
 }
 
 #[tokio::test]
@@ -164,8 +191,6 @@ async fn each_refused_request_is_one_line_and_one_count() {
             "Origin: http://evil.example\r\nAccess-Control-Request-Method: POST\r\n",
             "",
         ),
-        ("api_unauthenticated", "GET /api/v1/history", "", ""),
-        ("api_invalid_parameter", "GET /api/v1/history?none=1", &key, ""),
         ("api_not_found", "GET /nothing", "", ""),
         ("api_method_not_allowed", "DELETE /health", "", ""),
         ("api_method_not_allowed", "GET /api/v1/publish", "", ""),
@@ -260,6 +285,7 @@ async fn each_call_that_fails_is_one_line_and_one_count() {
         ("call_refused", 1, "Subscribe", "{\"e\":\"no.such.event\"}"),
         ("", 1, "Subscribe", "{\"e\":\"portos.licence.activated\"}"),
         ("subscriptions_per_connection", 1, "Subscribe", "{\"e\":\"portos.resources.changed\"}"),
+        ("subscriptions_per_connection", 1, "Subscribe", "{\"e\":\"portos.resources.changed\",\"since\":\"earliest\"}"),
     ] {
         let before = server.counts().await;
         let call = format!(
@@ -275,112 +301,35 @@ async fn each_call_that_fails_is_one_line_and_one_count() {
 }
 
 #[tokio::test]
+async fn each_call_above_the_rate_is_one_line_and_one_count() {
+    let mut server = Server::start(&["limits.invocation_rate=1/s"]).await;
+    let call = b"{\"type\":1,\"invocationId\":\"1\",\"target\":\"Unsubscribe\",\"arguments\":[{\"e\":\"portos.licence.activated\"}]}\x1e";
+    let before = server.counts().await;
+    let _socket = server.connect(&token(Duration::from_secs(60)), "c-3", &[HELLO.as_bytes(), call, call]).await;
+    assert_seen(&mut server, &before, "invocation_rate", "c-3").await;
+}
+
+#[tokio::test]
 async fn each_tls_handshake_that_fails_is_one_line_and_one_count() {
     let files = Files::new();
     files.renew();
     let (chain, key) = (files.path("chain.pem"), files.path("key.pem"));
     let settings = [&*format!("tls.certificate={chain}"), &format!("tls.key={key}"), "tls.handshake_timeout=1s"];
     let mut server = Server::start(&settings).await;
-    for (reason, sent) in [("failed", "\u{7f}\u{3}\u{3}\0\u{4}none"), ("timeout", "")] {
-        let before = server.counts().await;
-        let _socket = server.send(sent).await;
-        assert_seen(&mut server, &before, reason, "").await;
-    }
-}
-
-#[tokio::test]
-async fn each_refusal_of_the_admin_api_is_one_line_and_one_count() {
-    const TOKEN: &str = "the-token-of-the-operators-of-this-test";
-    let mut server = Server::start(&[&format!("admin.token={TOKEN}")]).await;
-    let authorized = format!("Authorization: Bearer {TOKEN}\r\n");
-    let json = format!("{authorized}Content-Type: application/json\r\n");
-    for (reason, line, host, headers, body) in [
-        ("api_admin_unauthenticated", "GET /admin/api/v1/overview", "localhost", "", ""),
-        ("api_admin_unauthenticated", "GET /admin/api/v1/overview", "localhost", "Authorization: Bearer x\r\n", ""),
-        (
-            "api_forbidden",
-            "POST /admin/api/v1/drain",
-            "localhost",
-            &*format!("{json}Origin: http://evil.example\r\n"),
-            "",
-        ),
-        ("api_unsupported_media_type", "POST /admin/api/v1/drain", "localhost", &authorized, ""),
-        ("api_invalid_json", "PUT /admin/api/v1/log", "localhost", &json, "{"),
-        ("api_invalid_member", "PUT /admin/api/v1/log", "localhost", &json, "{\"filter\":\"info\",\"for\":\"x\"}"),
-        ("api_unknown_connection", "GET /admin/api/v1/connections/none", "localhost", &authorized, ""),
-        ("api_method_not_allowed", "DELETE /admin/api/v1/overview", "localhost", &json, ""),
-        ("api_not_found", "GET /admin/api/v1/none", "localhost", &authorized, ""),
-        ("api_not_found", "GET /console/none.js", "localhost", "", ""),
-        ("foreign_host", "GET /", "rebound.example", "", ""),
-    ] {
-        let before = server.counts().await;
-        let length = body.len();
-        let request = format!(
-            "{line} HTTP/1.1\r\nHost: {host}\r\nX-Request-Id: r-4\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
-        );
-        let mut socket = TcpStream::connect(&server.internal).await.unwrap();
-        socket.write_all(request.as_bytes()).await.unwrap();
-        assert_seen(&mut server, &before, reason, "r-4").await;
-    }
-}
-
-#[tokio::test]
-async fn the_lines_of_a_publish_name_its_trace() {
-    const OF_REQUEST: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-    const OF_ITEM: &str = "0af7651916cd43dd8448eb211c80319c";
-    let header = |id: &str| format!("00-{id}-00f067aa0ba902b7-01");
-    let body = r#"{"e":"portos.licence.activated","p":{}}"#;
-    let event = |id: u32, member: &str| {
-        format!(
-            r#"{{"specversion":"1.0","id":"{id}","source":"/test","type":"portos.licence.activated","data":{{}}{member}}}"#
-        )
-    };
-    let own = format!(r#","traceparent":"{}""#, header(OF_ITEM));
-    let mut server = Server::start(&[]).await;
-    for (media, traceparent, body, expected) in [
-        ("json", &*header(OF_REQUEST), body.to_owned(), Some(OF_REQUEST)),
-        ("json", "", body.to_owned(), None),
-        ("json", "00-zz-zz-00", body.to_owned(), None),
-        ("json", &format!("{},{}", header(OF_REQUEST), header(OF_REQUEST)), body.to_owned(), None),
-        ("json", &header(OF_REQUEST), "{".to_owned(), Some(OF_REQUEST)),
-        ("cloudevents+json", &header(OF_REQUEST), event(1, ""), Some(OF_REQUEST)),
-        ("cloudevents+json", &header(OF_REQUEST), event(2, &own), Some(OF_ITEM)),
-        ("cloudevents+json", "", event(3, &own), Some(OF_ITEM)),
-        ("cloudevents+json", &header(OF_REQUEST), event(4, r#","traceparent":7"#), Some(OF_REQUEST)),
-        ("cloudevents-batch+json", &header(OF_REQUEST), format!("[{}]", event(5, &own)), Some(OF_ITEM)),
-    ] {
-        let request = Request::post(format!("http://{}/api/v1/publish", server.address)).header("X-API-Key", KEY);
-        let request = request.header("Content-Type", format!("application/{media}")).header("traceparent", traceparent);
-        send(request.body(Full::from(body.clone())).unwrap()).await;
-        let line = loop {
-            let line = server.log.next_line().await.unwrap().unwrap();
-            if line.contains("an event was published") || line.contains("was refused") {
-                break line;
-            }
-        };
-        let last = line.rsplit_once("trace_id=").map(|(_, rest)| rest.chars().take(32).collect::<String>());
-        assert_eq!(last.as_deref(), expected, "{body}: {line}");
-    }
-}
-
-#[tokio::test]
-async fn a_publish_is_a_line_with_the_id_of_its_request() {
-    let mut server = Server::start(&[]).await;
-    let body = "{\"e\":\"portos.licence.activated\",\"p\":{}}";
-    for (body, expected) in
-        [(body.to_owned(), "an event was published"), (format!("[{body}]"), "a batch was published")]
+    for (reason, sent) in
+        [("failed", "GET / HTTP/1.1\r\n\r\n"), ("failed", "\u{7f}\u{3}\u{3}\0\u{4}none"), ("timeout", "")]
     {
-        let request = Request::post(format!("http://{}/api/v1/publish", server.address));
-        let request = request.header("X-API-Key", KEY).header("X-Request-Id", "p-1");
-        send(request.header("Content-Type", "application/json").body(Full::from(body)).unwrap()).await;
-        let line = loop {
-            let line = server.log.next_line().await.unwrap().unwrap();
-            assert!(line.contains("id=p-1") && line.contains("matched=0"), "{line}");
-            if line.contains(expected) {
-                break line;
-            }
-            assert!(line.contains("event=\"portos.licence.activated\""), "{line}");
-        };
-        assert!(line.contains("DEBUG"), "{line}");
+        let before = server.counts().await;
+        let mut socket = server.send(sent).await;
+        // A request without TLS is answered, and its socket is the client's to close.
+        if sent.starts_with("GET") {
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.ends_with("This port speaks TLS"), "{answer}");
+            drop(socket);
+            assert_seen(&mut server, &before, reason, "").await;
+        } else {
+            assert_seen(&mut server, &before, reason, "").await;
+        }
     }
 }
