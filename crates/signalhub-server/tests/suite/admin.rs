@@ -7,6 +7,7 @@ use http::Request;
 use http_body_util::Full;
 use serde_json::{Value, json};
 use signalhub_client::{Client, Disconnected};
+use signalhub_server::configuration::{Address, Listener};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -287,6 +288,35 @@ async fn no_answer_to_operators_is_kept_or_has_its_type_guessed() {
         assert_eq!(answer.status, status, "{method} {path}");
         let headers = ["cache-control", "x-content-type-options"].map(|name| answer.header(name));
         assert_eq!(headers, ["no-store", "nosniff"], "{method} {path}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn on_another_address_and_without_a_token_the_internal_listener_shows_and_does_nothing() {
+    let mut settings = configuration("");
+    settings.listen.internal = Listener::At(Address::new("0.0.0.0:0"));
+    let mut node = Running::start(settings).await;
+    node.internal = node.internal.replace("0.0.0.0", "127.0.0.1");
+    for (method, path) in [
+        ("GET", "overview"),
+        ("GET", "connections"),
+        ("GET", "events/tail"),
+        ("POST", "publish"),
+        ("POST", "drain"),
+        ("DELETE", "connections/none"),
+        ("GET", "../../openapi.json"),
+        ("GET", "../../../"),
+        ("GET", "../../../console/console.js"),
+    ] {
+        let answer = call(&node, method, path, Some(TOKEN), "{}").await;
+        assert_eq!(answer.verdict(), "403 forbidden", "{method} {path}");
+        assert!(answer.body["detail"].as_str().unwrap().starts_with("admin token not configured"), "{}", answer.text);
+    }
+    // What monitoring asks for stays.
+    for path in ["metrics", "health/ready"] {
+        let request = Request::get(format!("{}/{path}", node.internal)).body(Full::default()).unwrap();
+        assert_eq!(send(request).await.status, 200, "{path}");
     }
     node.stop().await;
 }

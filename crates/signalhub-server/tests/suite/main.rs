@@ -12,6 +12,7 @@ mod admin;
 mod admin_connections;
 mod admin_description;
 mod admin_events;
+mod admin_lists;
 mod api_clients;
 mod bad_inputs;
 mod batches;

@@ -65,7 +65,7 @@ pub(in crate::http_api::admin) async fn disconnect(operated: Arc<Operated>, call
     let dismissal = Dismissal { allow_reconnect: request.reconnect, reason: request.reason.map(Into::into) };
     log_dismissals(count, &dismissal);
     tokio::spawn(async move {
-        spread(&matched, &dismissal, over).await;
+        spread(&matched, over, |connection| connection.dismiss(dismissal.clone())).await;
         drop(permit);
     });
     Ok(json_response(&Matched { matched: count }))
@@ -91,15 +91,15 @@ fn checked(request: &Request) -> Result<(Option<EventName>, Duration), Problem> 
     over.map_or_else(|| invalid("over: expected a time such as \"30s\", of at most an hour"), |over| Ok((event, over)))
 }
 
-/// Ends connections one after another, as a server does that stops.
-pub(super) async fn spread(connections: &[LiveConnection], dismissal: &Dismissal, over: Duration) {
-    let (start, count) = (Instant::now(), connections.len());
-    for (number, connection) in connections.iter().enumerate() {
+/// Does something to each item, evenly spread over a time, as a server that stops closes its connections.
+pub(super) async fn spread<T>(items: &[T], over: Duration, act: impl Fn(&T)) {
+    let (start, count) = (Instant::now(), items.len());
+    for (number, item) in items.iter().enumerate() {
         if !over.is_zero() {
             tokio::time::sleep_until(start + over.mul_f64(number as f64 / count as f64)).await;
         } else if number.is_multiple_of(SLICE) {
             tokio::task::yield_now().await;
         }
-        connection.dismiss(dismissal.clone());
+        act(item);
     }
 }

@@ -1,5 +1,11 @@
 //! Pages of lists, and disconnects that are spread over a time.
 
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::disconnect::spread;
 use super::*;
 use crate::http_api::admin::operated::AdminLimits;
 
@@ -47,4 +53,29 @@ fn four_lists_are_made_at_once_and_a_fifth_is_refused_until_one_is_done() {
     assert!(refused.retry_after().is_some());
     permits.pop();
     drop(limits.permit_list().unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_end_evenly_over_the_time_that_was_asked_for() {
+    for (count, over, expected) in [
+        (4_u32, 8_000, &[0, 2_000, 4_000, 6_000][..]),
+        (3, 100, &[0, 33, 67]),
+        (1, 3_600_000, &[0]),
+        (3, 0, &[0, 0, 0]),
+        (0, 1_000, &[]),
+    ] {
+        let (start, ended) = (Instant::now(), Mutex::new(Vec::new()));
+        let items: Vec<u32> = (0..count).collect();
+        spread(&items, Duration::from_millis(over), |item| {
+            ended.lock().unwrap().push((*item, start.elapsed().as_millis()));
+        })
+        .await;
+        let expected: Vec<_> = items.iter().copied().zip(expected.iter().copied()).collect();
+        // The clock of tokio has whole milliseconds.
+        let seen = ended.into_inner().unwrap();
+        assert_eq!(seen.len(), expected.len());
+        for ((item, at), (wanted, due)) in seen.into_iter().zip(expected) {
+            assert!(item == wanted && at.abs_diff(due) <= 1, "{count} over {over} ms: {item} after {at} ms");
+        }
+    }
 }
