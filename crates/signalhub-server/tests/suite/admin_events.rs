@@ -186,7 +186,10 @@ async fn ten_tails_may_be_open_and_a_client_that_leaves_makes_room() {
 
 #[tokio::test]
 async fn a_tail_that_does_not_read_loses_events_and_harms_no_subscriber() {
-    let node = start("show_payloads = true\n[publish]\nmaximum_batch_size = 1000").await;
+    // A client that reads nothing for this long is disconnected, which a slow machine must not come to.
+    let node =
+        start("show_payloads = true\n[publish]\nmaximum_batch_size = 1000\n[hub]\ntransport_send_timeout = \"10m\"")
+            .await;
     let ann = Client::connect(&node.hub(), Some(&node.token(|_| ()))).await.unwrap();
     ann.invoke::<()>("Subscribe", (json!({"e": "portos.resources.changed"}),)).await.unwrap();
     let mut tail = Tail::open(&node, "").await.unwrap();
