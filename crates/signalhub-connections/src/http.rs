@@ -6,6 +6,7 @@ pub(crate) mod answers;
 pub(crate) mod body;
 pub(crate) mod dispatch;
 pub(crate) mod endpoint;
+pub(crate) mod forwarding;
 pub(crate) mod mounted;
 pub(crate) mod negotiate;
 pub(crate) mod origins;

@@ -168,7 +168,17 @@ impl ConnectionNames {
 
     /// Makes the names of a connection negotiated under version 0, where the id is also the token.
     pub(crate) fn random_shared() -> Self {
-        let text: Arc<str> = random_name().into();
+        Self::shared(&random_name())
+    }
+
+    /// The names of a connection with this id and a token that is known already.
+    pub(crate) fn with_token(id: ConnectionId, token: &str) -> Self {
+        Self { id, token: ConnectionToken(token.into()) }
+    }
+
+    /// The names of a connection whose id is this token.
+    pub(crate) fn shared(token: &str) -> Self {
+        let text: Arc<str> = token.into();
         Self { id: ConnectionId { text: Arc::clone(&text), secrecy: Secrecy::IsToken }, token: ConnectionToken(text) }
     }
 }

@@ -44,7 +44,6 @@
 
 mod auth;
 mod close;
-#[allow(dead_code, reason = "the registry and the endpoints use it with the next change")]
 mod cluster;
 mod connection;
 mod counts;

@@ -7,10 +7,11 @@ mod live;
 pub(crate) mod live_connections;
 mod queue_sums;
 mod registration;
+mod renewing;
 pub(crate) mod revocations;
 mod tickets;
 
-use std::sync::{Arc, MutexGuard, Weak};
+use std::sync::{Arc, MutexGuard, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
 
 use signalhub_counters::{Histogram, LATENCIES, Observed};
@@ -29,6 +30,8 @@ use crate::auth::identity::{Identity, Owner, Principal};
 use crate::auth::revocation::{Revocation, RevokeError};
 use crate::auth::ticket::TicketHash;
 use crate::close::CloseReason;
+use crate::cluster::claim::ConnectionClaim;
+use crate::cluster::this_node::ThisNode;
 use crate::counts::client_errors::{ClientError, ClientErrorCounts};
 use crate::counts::ends::EndCounts;
 use crate::counts::lives::Lives;
@@ -66,6 +69,8 @@ pub(crate) struct Registry {
     negotiations: NegotiationCounts,
     queues: QueueSums,
     lag: Lag,
+    /// Set once the server runs, if it is a node of a cluster.
+    node: OnceLock<Arc<ThisNode>>,
 }
 
 /// How late ticks come.
@@ -245,6 +250,44 @@ impl Registry {
         ticket: Option<TicketHash>,
     ) -> Result<(), AttachError> {
         self.lock().negotiate(names, reconnect, key, ticket)
+    }
+
+    /// Makes the server a node of a cluster, before the first request, and starts the task that renews claims.
+    pub(crate) fn join(self: &Arc<Self>, node: ThisNode) {
+        let node = Arc::clone(self.node.get_or_init(|| Arc::new(node)));
+        renewing::start(self, node);
+    }
+
+    /// The node of a cluster that the server is.
+    pub(crate) fn node(&self) -> Option<&Arc<ThisNode>> {
+        self.node.get()
+    }
+
+    /// How long a negotiated connection may wait for its transport.
+    pub(crate) fn negotiation_lifetime(&self) -> Duration {
+        self.lock().limits.lifetime()
+    }
+
+    /// Checks whether a connection could be opened now, for a negotiation that is not remembered.
+    pub(crate) fn may_negotiate(&self, key: &QuotaKey) -> Result<(), AttachError> {
+        self.lock().may_negotiate(key)
+    }
+
+    /// Adds a connection that another node or this one has negotiated, and that this node has claimed. It waits for its
+    /// transport, which must follow at once. If it is there already, nothing changes.
+    pub(crate) fn adopt(
+        &self,
+        names: ConnectionNames,
+        reconnect: Reconnect,
+        key: &QuotaKey,
+        claim: impl FnOnce() -> Option<ConnectionClaim>,
+    ) -> Result<(), AttachError> {
+        self.lock().adopt(names, reconnect, key, claim)
+    }
+
+    /// Removes a connection that has not got a transport. So it can be opened at another node.
+    pub(crate) fn abandon(&self, token: &str) {
+        self.lock().abandon(token);
     }
 
     /// Lists the live connections for which `is_wanted`.

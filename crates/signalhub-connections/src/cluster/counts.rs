@@ -92,6 +92,7 @@ pub(crate) struct Counts {
     claims: AtomicUsize,
     unclaimed: AtomicUsize,
     lost_claims: AtomicU64,
+    unavailable: AtomicU64,
 }
 
 impl ClusterCounts {
@@ -116,18 +117,89 @@ impl ClusterCounts {
         self.0.refused_tokens[reason as usize].load(Ordering::Relaxed)
     }
 
-    /// How many connections this node has claimed and renews.
+    /// How many negotiated connections this node owns.
     pub fn claims(&self) -> usize {
         self.0.claims.load(Ordering::Relaxed)
     }
 
-    /// How many connections of this node are not claimed yet, because the store was not available.
+    /// How many of them are not claimed yet, because the store was not available.
     pub fn unclaimed(&self) -> usize {
         self.0.unclaimed.load(Ordering::Relaxed)
+    }
+
+    /// How many requests were refused so far because the owner of their connection could not be found out.
+    pub fn unavailable(&self) -> u64 {
+        self.0.unavailable.load(Ordering::Relaxed)
     }
 
     /// How many connections of this node were ended so far because another node had claimed them.
     pub fn lost_claims(&self) -> u64 {
         self.0.lost_claims.load(Ordering::Relaxed)
+    }
+}
+
+impl Counts {
+    pub(crate) fn count_forward(&self, kind: ForwardKind) {
+        self.forwards[kind as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a request that could not be forwarded to a node. Beyond the most nodes, further ones are not counted.
+    pub(crate) fn count_failure(&self, node: &NodeName) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = failures.get_mut(node) {
+            *count += 1;
+        } else if failures.len() < MOST_NODES {
+            failures.insert(node.clone(), 1);
+        }
+    }
+
+    pub(crate) fn count_refused_forward(&self, reason: ForwardRefusal) {
+        self.refused_forwards[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_refused_token(&self, reason: TokenRefusal) {
+        self.refused_tokens[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_unavailable(&self) {
+        self.unavailable.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_lost_claim(&self) {
+        self.lost_claims.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_claim(&self, is_pending: bool) {
+        self.claims.fetch_add(1, Ordering::Relaxed);
+        if is_pending {
+            self.unclaimed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn claim_made(&self) {
+        self.unclaimed.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn remove_claim(&self, is_pending: bool) {
+        self.claims.fetch_sub(1, Ordering::Relaxed);
+        if is_pending {
+            self.unclaimed.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_counted_for_a_bounded_number_of_nodes() {
+        let counts = ClusterCounts::default();
+        for number in 0..MOST_NODES + 10 {
+            counts.0.count_failure(&NodeName::new(&format!("node-{number:03}")).unwrap());
+        }
+        counts.0.count_failure(&NodeName::new("node-000").unwrap());
+        let failures = counts.forward_failures();
+        assert_eq!((failures.len(), failures[0].1, failures[1].1), (MOST_NODES, 2, 1));
     }
 }

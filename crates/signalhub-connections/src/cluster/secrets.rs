@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 
@@ -39,6 +40,16 @@ pub enum ClusterSecretsError {
     },
 }
 
+/// A message authentication code: HMAC-SHA-256, cut to its first 16 bytes (RFC 2104, section 5).
+pub(crate) type Mac = [u8; MAC_LENGTH];
+
+/// What a secret signs. Each purpose has a key of its own, so that no signature is good for another purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    ConnectionToken,
+    Forward,
+}
+
 /// The keys that come from one secret, each for one purpose.
 struct Keys {
     connection_token: hmac::Key,
@@ -61,6 +72,38 @@ impl ClusterSecrets {
         }
         if keys.is_empty() { Err(ClusterSecretsError::Missing) } else { Ok(Self(keys.into())) }
     }
+
+    /// Signs a message with the first secret.
+    pub(super) fn sign(&self, purpose: Purpose, message: &SignedMessage) -> Mac {
+        self.0[0].mac(purpose, message)
+    }
+
+    /// Tells whether one of the secrets has signed a message. It takes the same time wherever the codes differ.
+    pub(super) fn verify(&self, purpose: Purpose, message: &SignedMessage, mac: &Mac) -> bool {
+        self.0.iter().any(|keys| verify_slices_are_equal(&keys.mac(purpose, message), mac).is_ok())
+    }
+}
+
+/// A message that is signed: several parts, each with its length in front, so that no two lists of parts are the same
+/// message.
+#[derive(Debug, Default)]
+pub(super) struct SignedMessage(Vec<u8>);
+
+impl SignedMessage {
+    /// Adds a part.
+    pub(super) fn with(mut self, part: &[u8]) -> Self {
+        self.0.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        self.0.extend_from_slice(part);
+        self
+    }
+
+    /// Adds a part that may be missing, which is not the same as an empty one.
+    pub(super) fn with_optional(self, part: Option<&str>) -> Self {
+        match part {
+            None => self.with(b"-"),
+            Some(part) => self.with(b"+").with(part.as_bytes()),
+        }
+    }
 }
 
 impl Keys {
@@ -73,6 +116,17 @@ impl Keys {
             hmac::Key::from(expanded)
         };
         Self { connection_token: key("connection token"), forward: key("forward") }
+    }
+
+    fn mac(&self, purpose: Purpose, message: &SignedMessage) -> Mac {
+        let key = match purpose {
+            Purpose::ConnectionToken => &self.connection_token,
+            Purpose::Forward => &self.forward,
+        };
+        let tag = hmac::sign(key, &message.0);
+        let mut mac = [0; MAC_LENGTH];
+        mac.copy_from_slice(&tag.as_ref()[..MAC_LENGTH]);
+        mac
     }
 }
 
@@ -93,6 +147,34 @@ mod tests {
         assert_eq!(ClusterSecrets::new([&[]; 0]).unwrap_err(), ClusterSecretsError::Missing);
         let error = ClusterSecrets::new([good, short]).unwrap_err();
         assert_eq!(error, ClusterSecretsError::TooShort { number: 2, length: 31 });
+    }
+
+    #[test]
+    fn the_first_secret_signs_and_all_of_them_verify() {
+        let (old, new) = ([1; 32], [2; 32]);
+        let message = || SignedMessage::default().with(b"message");
+        let signed_by_old = ClusterSecrets::new([old]).unwrap().sign(Purpose::Forward, &message());
+        let signed_by_new = ClusterSecrets::new([new, old]).unwrap().sign(Purpose::Forward, &message());
+        let (both, only_new) = (ClusterSecrets::new([old, new]).unwrap(), ClusterSecrets::new([new]).unwrap());
+        for (secrets, mac, expected) in [
+            (&both, signed_by_old, true),
+            (&both, signed_by_new, true),
+            (&only_new, signed_by_new, true),
+            (&only_new, signed_by_old, false),
+        ] {
+            assert_eq!(secrets.verify(Purpose::Forward, &message(), &mac), expected);
+            assert!(!secrets.verify(Purpose::ConnectionToken, &message(), &mac), "another purpose");
+        }
+    }
+
+    #[test]
+    fn parts_of_a_message_cannot_be_shifted() {
+        let mac = |message: SignedMessage| ClusterSecrets::new([[7; 32]]).unwrap().sign(Purpose::Forward, &message);
+        let message = SignedMessage::default;
+        assert_ne!(mac(message().with(b"ab").with(b"c")), mac(message().with(b"a").with(b"bc")));
+        assert_ne!(mac(message().with_optional(None)), mac(message().with_optional(Some(""))));
+        let (one, other) = (message().with_optional(Some("a")).with_optional(None), message().with_optional(None));
+        assert_ne!(mac(one), mac(other.with_optional(Some("a"))));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_util::Stream;
 use http_body_util::Full;
-use hyper::body::{Frame, SizeHint};
+use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::Sleep;
 
 use crate::close::{ARRIVAL_TIME, CloseReason};
@@ -43,6 +43,11 @@ enum Kind {
     /// What an application sends bit by bit.
     Streamed(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
     Events(EventStream),
+    /// What another node answers, until this one stops.
+    Relayed {
+        answer: Incoming,
+        stopping: Pin<Box<dyn Future<Output = ()> + Send>>,
+    },
     /// An event stream of a server that stops, while its last messages arrive.
     Stopping(Pin<Box<Sleep>>),
     Socket(Accept),
@@ -75,6 +80,11 @@ impl Body {
         Self { source: Some(Source { send_queue, present: Some(present) }), ..Self::from(data) }
     }
 
+    /// The body of an answer of another node. It breaks off when this one stops, so that the client connects again.
+    pub(crate) fn relayed(answer: Incoming, stopping: Pin<Box<dyn Future<Output = ()> + Send>>) -> Self {
+        Kind::Relayed { answer, stopping }.into_body()
+    }
+
     /// The body of an upgrade.
     pub(crate) fn socket(accept: Accept) -> Self {
         Kind::Socket(accept).into_body()
@@ -85,7 +95,7 @@ impl Body {
         match std::mem::replace(&mut self.kind, Kind::Whole(Full::default())) {
             Kind::Events(events) => Some(Takeover::Events(events)),
             Kind::Socket(accept) => Some(Takeover::Socket(accept)),
-            other @ (Kind::Whole(_) | Kind::Streamed(_) | Kind::Stopping(_)) => {
+            other @ (Kind::Whole(_) | Kind::Streamed(_) | Kind::Relayed { .. } | Kind::Stopping(_)) => {
                 self.kind = other;
                 None
             }
@@ -160,6 +170,14 @@ impl hyper::body::Body for Body {
                     None if events.send_queue().ended() == Some(CloseReason::ServerShutdown) => {}
                     event => return Poll::Ready(event.map(|event| Ok(Frame::data(event)))),
                 },
+                Kind::Relayed { answer, stopping } => {
+                    if let Poll::Ready(frame) = Pin::new(answer).poll_frame(cx) {
+                        return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));
+                    }
+                    ready!(stopping.as_mut().poll(cx));
+                    let error = io::Error::new(io::ErrorKind::ConnectionReset, "the server stops");
+                    return Poll::Ready(Some(Err(error)));
+                }
                 // After an orderly end, some clients reconnect only once, while the server is still down, and give up.
                 Kind::Stopping(time) => {
                     ready!(time.as_mut().poll(cx));
@@ -175,6 +193,7 @@ impl hyper::body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Whole(whole) => whole.is_end_stream(),
+            Kind::Relayed { answer, .. } => answer.is_end_stream(),
             Kind::Streamed(_) | Kind::Events(_) | Kind::Stopping(_) => false,
             Kind::Socket(_) => true,
         }
@@ -183,6 +202,7 @@ impl hyper::body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Whole(whole) => whole.size_hint(),
+            Kind::Relayed { answer, .. } => answer.size_hint(),
             Kind::Streamed(_) | Kind::Events(_) | Kind::Stopping(_) => SizeHint::default(),
             Kind::Socket(_) => SizeHint::with_exact(0),
         }
@@ -194,6 +214,7 @@ impl fmt::Debug for Body {
         match &self.kind {
             Kind::Whole(whole) => whole.fmt(f),
             Kind::Streamed(_) => f.write_str("Streamed"),
+            Kind::Relayed { .. } => f.write_str("Relayed"),
             Kind::Events(_) | Kind::Stopping(_) => f.write_str("Events"),
             Kind::Socket(_) => f.write_str("Socket"),
         }

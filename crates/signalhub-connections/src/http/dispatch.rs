@@ -1,10 +1,13 @@
 //! How an endpoint answers each HTTP request.
 
+mod locate;
 mod long_polling;
 mod refresh;
 mod requests;
 mod server_sent_events;
 mod websocket;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -13,12 +16,17 @@ use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Body as HttpBody;
 use tracing::Instrument;
 
+use self::locate::Located;
 use crate::auth::bearer::bearer_token;
 use crate::auth::ticket::Ticket;
+use crate::cluster::counts::ForwardKind;
+use crate::cluster::this_node::ThisNode;
+use crate::cluster::token::Naming;
 use crate::counts::client_errors::ClientError;
 use crate::counts::negotiations::NegotiationOutcome;
 use crate::http::answers::{no_cache, text};
 use crate::http::body::Body;
+use crate::http::forwarding::{self, ConnectionOwner, Relayed};
 use crate::http::mounted::{Admitted, Mounted, token};
 use crate::http::negotiate::{self, NegotiateVersion};
 use crate::http::origins::{OriginCheck, Origins};
@@ -26,6 +34,7 @@ use crate::http::panics;
 use crate::http::refusals::{add_cors_headers, refuse_limit, refuse_page};
 use crate::http::request_body::RequestBody;
 use crate::id::ConnectionNames;
+use crate::limits::quota::QuotaKey;
 use crate::registry::TicketUse;
 use crate::request::request_id;
 use crate::websocket_codec;
@@ -86,6 +95,9 @@ where
     B: HttpBody<Data = Bytes> + Unpin,
 {
     let mut response = answer_page(mounted, route, head, body, default_origins).await;
+    if response.extensions().get::<Relayed>().is_some() {
+        return response;
+    }
     let Some(added) = mounted.endpoint.added_headers() else { return response };
     match panics::catch_call(|| added.add(head, response.headers_mut())) {
         Ok(()) => response,
@@ -113,6 +125,9 @@ where
         Ok(Some(OriginCheck::Foreign(response))) => return refuse_page(&mounted.registry, head, response),
     };
     let response = panics::catch(handle(mounted, route, head, body, wanted)).await.unwrap_or_else(|failed| failed);
+    if response.extensions().get::<Relayed>().is_some() {
+        return response;
+    }
     add_cors_headers(&mounted.registry, cors.as_ref(), response)
 }
 
@@ -150,13 +165,83 @@ async fn handle<B>(
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
+    if let Some(node) = mounted.registry.node() {
+        return Box::pin(handle_in_cluster(mounted, node, route, head, body, wanted)).await;
+    }
     if route == Route::Refresh {
         return refresh::refresh(mounted, head).await;
     }
-    let admitted = match mounted.admit(head, wanted).await {
-        Ok(admitted) => admitted,
-        Err(refusal) => return mounted.refuse(refusal, head),
+    match mounted.admit(head, wanted).await {
+        Ok(admitted) => handle_admitted(mounted, route, head, body, admitted).await,
+        Err(refusal) => mounted.refuse(refusal, head),
+    }
+}
+
+/// Authenticates a request, and answers it, or forwards it to the node that owns its connection.
+async fn handle_in_cluster<B>(
+    mounted: &Mounted,
+    node: &Arc<ThisNode>,
+    route: Route,
+    head: &Parts,
+    body: RequestBody<B>,
+    wanted: TicketUse<'_>,
+) -> Response<Body>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let admitted = match route {
+        // If the owner refuses the credentials, its answer says more.
+        Route::Refresh => match mounted.admit_renewal(head).await {
+            Ok(identity) => Admitted { identity, ticket: None },
+            Err(_) => return refresh::refresh(mounted, head).await,
+        },
+        Route::Negotiate | Route::Connect => match mounted.admit(head, wanted).await {
+            Ok(admitted) => admitted,
+            Err(refusal) => return mounted.refuse(refusal, head),
+        },
     };
+    let token = token(head).filter(|_| route != Route::Negotiate);
+    let located = match &token {
+        Some(token) => locate::locate(mounted, node, head, &admitted.identity, token).await,
+        None => Located::Here,
+    };
+    match located {
+        Located::At(owner, connection) => {
+            let (owner, kind) = (ConnectionOwner { node: owner, connection }, forward_kind(head, body.is_end_stream()));
+            forwarding::forward(mounted, node, &owner, kind, head, body).await
+        }
+        Located::Refused(response) => *response,
+        Located::Here | Located::Adopted if route == Route::Refresh => refresh::refresh(mounted, head).await,
+        Located::Here => handle_admitted(mounted, route, head, body, admitted).await,
+        Located::Adopted => {
+            let response = handle_admitted(mounted, route, head, body, admitted).await;
+            token.iter().for_each(|token| mounted.registry.abandon(token));
+            response
+        }
+    }
+}
+
+/// What a request for a connection of another node is for.
+fn forward_kind(head: &Parts, bodiless: bool) -> ForwardKind {
+    match head.method {
+        Method::POST => ForwardKind::Send,
+        Method::GET if accepts_event_stream(head) => ForwardKind::Events,
+        Method::GET if accept_key(head, bodiless).is_some() => ForwardKind::Socket,
+        _ => ForwardKind::Poll,
+    }
+}
+
+/// Answers the request of an admitted client.
+async fn handle_admitted<B>(
+    mounted: &Mounted,
+    route: Route,
+    head: &Parts,
+    body: RequestBody<B>,
+    admitted: Admitted,
+) -> Response<Body>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
     match (route, &head.method) {
         (Route::Negotiate, &Method::POST) => negotiate(mounted, head, &admitted),
         (Route::Connect, &Method::GET) => connect(mounted, head, body.is_end_stream(), admitted).await,
@@ -194,15 +279,23 @@ fn negotiate(mounted: &Mounted, head: &Parts, admitted: &Admitted) -> Response<B
             if let Some(redirection) = redirect(mounted, head, admitted, version) {
                 return redirection;
             }
-            let names = match version {
-                NegotiateVersion::Zero => ConnectionNames::random_shared(),
-                NegotiateVersion::One => ConnectionNames::random(),
-            };
             let reconnect = negotiate::choose_reconnect(head.uri.query(), mounted.endpoint.allowed_reconnect());
+            let (node, owner) = (mounted.registry.node(), mounted.owner(&admitted.identity));
+            let names = match (node, version) {
+                (Some(node), NegotiateVersion::Zero) => node.negotiate(&owner, reconnect, Naming::Shared),
+                (Some(node), NegotiateVersion::One) => node.negotiate(&owner, reconnect, Naming::Separate),
+                (None, NegotiateVersion::Zero) => ConnectionNames::random_shared(),
+                (None, NegotiateVersion::One) => ConnectionNames::random(),
+            };
             let lifetime = lifetime(mounted, admitted);
             let body = negotiate::answer(version, &names, reconnect, lifetime, mounted.endpoint.offered());
-            let quota_key = mounted.quota_key(&admitted.identity, head);
-            if let Err(error) = mounted.registry.negotiate(names, reconnect, &quota_key, admitted.ticket) {
+            let quota_key = QuotaKey::new(owner, head);
+            let negotiated = match node {
+                // The token says everything, so any node can open the connection.
+                Some(_) => mounted.registry.may_negotiate(&quota_key),
+                None => mounted.registry.negotiate(names, reconnect, &quota_key, admitted.ticket),
+            };
+            if let Err(error) = negotiated {
                 mounted.registry.negotiations().count(NegotiationOutcome::Refused);
                 return mounted.refuse_attach(error, head);
             }
@@ -240,13 +333,18 @@ async fn connect(mounted: &Mounted, head: &Parts, bodiless: bool, admitted: Admi
     if accepts_event_stream(head) {
         return server_sent_events::connect(mounted, head, admitted.identity);
     }
-    // An upgrade with a body is ignored: one side would read the body as frames. So is one of HTTP/1.0, whose proxies
-    // forward unknown headers (RFC 9110, section 7.8).
-    let may_upgrade = bodiless && head.version != Version::HTTP_10;
-    match websocket_codec::accept_key(&head.headers).filter(|_| may_upgrade) {
+    match accept_key(head, bodiless) {
         Some(key) => websocket::connect(mounted, head, admitted, &key),
         None => no_cache(long_polling::poll(mounted, head, admitted).await),
     }
+}
+
+/// The key of the answer, if a request is an upgrade to a WebSocket.
+fn accept_key(head: &Parts, bodiless: bool) -> Option<String> {
+    // An upgrade with a body is ignored: one side would read the body as frames. So is one of HTTP/1.0, whose proxies
+    // forward unknown headers (RFC 9110, section 7.8).
+    let may_upgrade = bodiless && head.version != Version::HTTP_10;
+    websocket_codec::accept_key(&head.headers).filter(|_| may_upgrade)
 }
 
 fn json(mut response: Response<Body>) -> Response<Body> {

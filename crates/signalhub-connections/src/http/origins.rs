@@ -232,7 +232,7 @@ impl Origin {
             return false;
         };
         // Inside another server's router the scheme may be unknown; then the host decides.
-        let scheme = site.map_or(own.as_str(), |site| site.scheme());
+        let scheme = site.map_or(own.as_str(), |site| site.scheme().name());
         matches!(scheme, "http" | "https") && Self::from_parts(scheme, host).as_ref() == Some(self)
     }
 }

@@ -16,11 +16,13 @@ pub(crate) mod tls;
 mod unreadable;
 
 use std::fmt;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use http::request::Parts;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
@@ -230,14 +232,23 @@ impl Server {
     /// # Errors
     /// The options of the listener cannot be set.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { listener, routes, drain_time, cluster: _cluster } = self;
+        let Self { listener, routes, drain_time, cluster } = self;
         let registry = Arc::clone(&routes.registry);
         let send_timeouts = routes.endpoints.iter().map(|route| route.mounted.endpoint.queue_limits().stall);
         let send_timeout = send_timeouts.fold(registry.limits().times().send, Duration::max);
         peers::watch(&SockRef::from(&listener), send_timeout)?;
         registry.start_ticking();
         let (stop, stopping) = watch::channel(());
-        let mut accepting = Box::pin(accepting::accept(listener, Arc::new(routes), stopping));
+        let for_nodes = match cluster.and_then(|cluster| cluster.start(&routes)) {
+            Some((listener, routes)) => {
+                peers::watch(&SockRef::from(&listener), send_timeout)?;
+                accepting::accept(listener, Arc::new(routes), stopping.clone()).boxed()
+            }
+            None => pending().boxed(),
+        };
+        let for_clients = accepting::accept(listener, Arc::new(routes), stopping).boxed();
+        let mut accepting =
+            futures_util::future::select(for_clients, for_nodes).map(|accepted| accepted.factor_first().0);
         tokio::select! {
             () = shutdown => {}
             never = &mut accepting => match never {}

@@ -13,6 +13,7 @@ use crate::auth::identity::{Identity, Owner, Principal};
 use crate::auth::revocation::Revocation;
 use crate::auth::ticket::TicketHash;
 use crate::close::CloseReason;
+use crate::cluster::claim::ConnectionClaim;
 use crate::counts::traffic::Traffic;
 use crate::id::{ConnectionId, ConnectionNames, ConnectionToken};
 use crate::limits::Limits;
@@ -187,9 +188,70 @@ impl Entries {
         let waiting = Waiting { since: now, inbox: None, reconnect, share: waiting };
         let ticket = ticket.and_then(|ticket| self.tickets.bind(ticket, &token));
         let (owner, remote, stage) = (key.owner.clone(), key.remote, Stage::Waiting(waiting));
-        let entry = Entry { id, owner, remote, since: now, stage, share, ticket };
+        let entry = Entry { id, owner, remote, since: now, stage, share, ticket, claim: None };
         self.by_token.insert(token, entry);
         Ok(())
+    }
+
+    /// Checks whether a connection could be opened; see [`Registry::may_negotiate`](super::Registry::may_negotiate).
+    pub(super) fn may_negotiate(&mut self, key: &QuotaKey) -> Result<(), AttachError> {
+        self.allow()?;
+        let share = self.take_quota(key)?;
+        self.release(share);
+        Ok(())
+    }
+
+    /// Adds a connection of this node that was negotiated at any node; see [`Registry::adopt`](super::Registry::adopt).
+    pub(super) fn adopt(
+        &mut self,
+        ConnectionNames { id, token }: ConnectionNames,
+        reconnect: Reconnect,
+        key: &QuotaKey,
+        claim: impl FnOnce() -> Option<ConnectionClaim>,
+    ) -> Result<(), AttachError> {
+        if self.by_token.contains_key(&token) {
+            return Ok(());
+        }
+        self.allow()?;
+        let share = self.take_quota(key)?;
+        let Some(claim) = claim() else {
+            self.release(share);
+            return Err(AttachError::Unknown);
+        };
+        self.waiting += 1;
+        let now = Instant::now();
+        let waiting = Waiting { since: now, inbox: None, reconnect, share: QuotaShare::default() };
+        let (owner, remote, stage) = (key.owner.clone(), key.remote, Stage::Waiting(waiting));
+        let entry = Entry { id, owner, remote, since: now, stage, share, ticket: None, claim: Some(Box::new(claim)) };
+        self.by_token.insert(token, entry);
+        Ok(())
+    }
+
+    /// Removes a connection that waits for its transport.
+    pub(super) fn abandon(&mut self, token: &str) {
+        if let Some(Entry { stage: Stage::Waiting(_), .. }) = self.by_token.get(token)
+            && let Some(mut entry) = self.by_token.remove(token)
+        {
+            self.give_back(&mut entry);
+        }
+    }
+
+    /// The claims that must be renewed.
+    pub(super) fn claims_to_renew(&self) -> Vec<(ConnectionToken, ConnectionId)> {
+        let claims = self.by_token.iter().filter_map(|(token, entry)| Some((token, entry.claim.as_ref()?)));
+        claims.filter_map(|(token, claim)| Some((token.clone(), claim.to_renew()?.clone()))).collect()
+    }
+
+    /// Records that the store of the cluster has the claim of a connection.
+    pub(super) fn claim_renewed(&mut self, token: &ConnectionToken) {
+        if let Some(claim) = self.by_token.get_mut(token).and_then(|entry| entry.claim.as_mut()) {
+            claim.renewed();
+        }
+    }
+
+    /// The connection of a token.
+    pub(super) fn send_queue(&self, token: &ConnectionToken) -> Option<Arc<SendQueue>> {
+        Some(Arc::clone(self.by_token.get(token)?.stage.link()?.send_queue()))
     }
 
     /// Looks up the connection of a token. Returns `None` if it has another owner.
@@ -259,6 +321,12 @@ impl Entries {
             Link::WebSocket { handover: Some(_), .. } => QuotaShare::default(),
             _ => std::mem::take(&mut entry.share),
         };
+        if let Some(claim) = &mut entry.claim {
+            match link {
+                Link::WebSocket { handover: None, .. } => claim.used_alone(),
+                _ => claim.used_with_others(),
+            }
+        }
         (entry.remote, entry.since) = (key.remote, Instant::now());
         entry.stage = Stage::Active(link.clone());
         (*waiting, *active) = (*waiting - 1, *active + 1);
@@ -282,7 +350,7 @@ impl Entries {
         let (owner, stage) = (key.owner.clone(), Stage::Active(link.clone()));
         let bound = ticket.and_then(|ticket| self.tickets.bind(ticket, &token));
         let (remote, since, own_share) = (key.remote, Instant::now(), QuotaShare::default());
-        let entry = Entry { id: id.clone(), owner, remote, since, stage, share: own_share, ticket: bound };
+        let entry = Entry { id: id.clone(), owner, remote, since, stage, share: own_share, ticket: bound, claim: None };
         let ticket = entry.ticket_state();
         self.by_token.insert(token.clone(), entry);
         self.active += 1;

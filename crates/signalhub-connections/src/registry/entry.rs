@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::tickets::{ConnectionTicket, TicketState};
 use crate::auth::identity::Owner;
+use crate::cluster::claim::ConnectionClaim;
 use crate::id::ConnectionId;
 use crate::limits::limit::Limit;
 use crate::limits::quota::QuotaShare;
@@ -45,6 +46,8 @@ pub(super) struct Entry {
     pub(super) share: QuotaShare,
     /// The ticket that opens the connection, if its client got one.
     pub(super) ticket: Option<Box<ConnectionTicket>>,
+    /// Shows the other nodes of the cluster that this one owns the connection.
+    pub(super) claim: Option<Box<ConnectionClaim>>,
 }
 
 /// How far a connection is.

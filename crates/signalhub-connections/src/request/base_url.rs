@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 
-use crate::request::forwarded::Site;
+use crate::request::forwarded::{Scheme, Site};
 use crate::request::hosts::{RequestedHost, requested};
 
 /// The scheme and the host of a request as its client sent them, such as `https://example.com:8443`, for links in answers.
@@ -14,7 +14,7 @@ pub fn base_url(request: &Parts) -> Option<String> {
     let site = request.extensions.get::<Site>();
     let forwarded = site.and_then(Site::host).and_then(RequestedHost::parse);
     let host = forwarded.or_else(|| requested(request).ok().flatten()).filter(|host| !host.host().is_empty())?;
-    Some(format!("{}://{host}", site.map_or("http", Site::scheme)))
+    Some(format!("{}://{host}", site.map_or(Scheme::Http, Site::scheme).name()))
 }
 
 #[cfg(test)]
@@ -22,7 +22,6 @@ mod tests {
     use http::Request;
 
     use super::*;
-    use crate::request::forwarded::Scheme;
 
     fn check(host: &str, site: Option<Site>, expected: Option<&str>) {
         let mut head = Request::get("/").header("Host", host).body(()).unwrap().into_parts().0;

@@ -148,6 +148,18 @@ impl Scheme {
     fn parse(text: &str) -> Self {
         if text.eq_ignore_ascii_case("https") { Self::Https } else { Self::Http }
     }
+
+    /// The scheme with exactly this name.
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        [Self::Http, Self::Https].into_iter().find(|scheme| scheme.name() == text)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
 }
 
 impl Site {
@@ -155,11 +167,8 @@ impl Site {
         Self { scheme, host }
     }
 
-    pub(crate) fn scheme(&self) -> &'static str {
-        match self.scheme {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        }
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     pub(crate) fn host(&self) -> Option<&str> {

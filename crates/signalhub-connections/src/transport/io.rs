@@ -191,6 +191,35 @@ impl Io {
     }
 }
 
+/// For bytes that are carried on as they are, to another node of a cluster.
+impl AsyncRead for Io {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let read = ready!(Self::poll_read(&mut self, cx, buffer.initialize_unfilled()))?;
+        buffer.advance(read);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// For bytes that are carried on as they are, from another node of a cluster.
+impl AsyncWrite for Io {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Self::poll_write(&mut self, cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Tcp { .. } => Poll::Ready(Ok(())),
+            #[cfg(feature = "tls")]
+            Self::Tls { socket, .. } => socket.poll_flush(cx),
+            Self::Stream { stream, .. } => stream.as_mut().poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_shutdown(&mut self, cx).map(Ok)
+    }
+}
+
 /// Reads what has arrived. A read that does not fill the buffer has emptied the socket, so it also clears tokio's
 /// readiness: that saves a read that would find nothing.
 fn try_read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {

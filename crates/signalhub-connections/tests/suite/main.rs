@@ -11,6 +11,7 @@ mod answers;
 mod axum;
 mod browsers;
 mod client_certificates;
+mod cluster;
 mod event_streams;
 mod heads;
 mod hostile;

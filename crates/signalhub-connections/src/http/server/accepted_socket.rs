@@ -43,7 +43,10 @@ impl AcceptedSocket {
     /// Answers a request that was received on the socket.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (mut head, body) = request.into_parts();
-        let client = self.routes.proxies.resolve(&mut head, self.address, self.routes.scheme()).ip();
+        let client = match self.routes.client(&mut head, self.address) {
+            Ok(client) => client,
+            Err(response) => return response,
+        };
         #[cfg(feature = "tls")]
         if let Some(certificate) = &self.certificate {
             head.extensions.insert(certificate.clone());

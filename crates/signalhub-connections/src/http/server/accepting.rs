@@ -83,8 +83,8 @@ impl Admission {
 
     /// Admits a socket, and returns its share in the quota of its address.
     fn admit(&mut self, address: IpAddr, routes: &Routes) -> Result<Option<SocketShare>, Limit> {
-        // A proxy's socket counts for the client of each request, whose address is in the request.
-        let share = if routes.proxies.trusts(address) { None } else { self.quotas.take(address)? };
+        // The socket of a proxy or another node counts for the client of each request, whose address is in the request.
+        let share = if routes.trusts(address) { None } else { self.quotas.take(address)? };
         let now = Instant::now();
         if self.descriptors.admit(now) || self.sockets.evict(now) { Ok(share) } else { Err(Limit::Descriptors) }
     }

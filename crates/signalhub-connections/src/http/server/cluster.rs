@@ -7,12 +7,15 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use super::routes::Routes;
 #[cfg(feature = "tls")]
 use super::tls::{Acceptor, Tls};
+use crate::cluster::client::NodeClient;
 use crate::cluster::counts::ClusterCounts;
 use crate::cluster::node::NodeName;
 use crate::cluster::owners::Owners;
 use crate::cluster::secrets::ClusterSecrets;
+use crate::cluster::this_node::ThisNode;
 
 /// Makes a server one node of a cluster, so that no load balancer needs sticky sessions: any node answers any request.
 ///
@@ -34,26 +37,24 @@ use crate::cluster::secrets::ClusterSecrets;
 /// # Ok(())
 /// # }
 /// ```
-#[allow(dead_code, reason = "the server uses it with the next change")]
 pub struct Cluster {
-    pub(super) node: NodeName,
-    pub(super) secrets: ClusterSecrets,
-    pub(super) owners: Arc<dyn Owners>,
-    pub(super) counts: ClusterCounts,
+    node: NodeName,
+    secrets: ClusterSecrets,
+    owners: Arc<dyn Owners>,
+    counts: ClusterCounts,
     /// Where requests of other nodes come in.
-    pub(super) listener: Option<TcpListener>,
+    listener: Option<TcpListener>,
     #[cfg(feature = "tls")]
-    pub(super) tls: Option<NodeTls>,
+    tls: Option<NodeTls>,
 }
 
 /// The TLS between nodes.
 #[cfg(feature = "tls")]
-#[allow(dead_code, reason = "the server uses it with the next change")]
-pub(super) struct NodeTls {
+struct NodeTls {
     /// What performs handshakes with nodes that forward requests to this one.
-    pub(super) acceptor: Arc<Acceptor>,
+    acceptor: Arc<Acceptor>,
     /// Which certificates of other nodes are trusted, and which one this node presents.
-    pub(super) client: Arc<rustls::ClientConfig>,
+    client: Arc<rustls::ClientConfig>,
 }
 
 impl Cluster {
@@ -100,6 +101,24 @@ impl Cluster {
     /// The system call failed.
     pub fn local_addr(&self) -> io::Result<Option<SocketAddr>> {
         self.listener.as_ref().map(TcpListener::local_addr).transpose()
+    }
+
+    /// Makes the server of these routes the node. Returns the listener for other nodes with its routes, if there is one.
+    pub(super) fn start(self, routes: &Routes) -> Option<(TcpListener, Routes)> {
+        #[cfg(not(feature = "tls"))]
+        let client = NodeClient::plain();
+        #[cfg(feature = "tls")]
+        let client = self.tls.as_ref().map_or_else(NodeClient::plain, |tls| NodeClient::tls(&tls.client));
+        let paths = routes.endpoints.iter().map(|route| route.path.to_string());
+        let node = ThisNode::new(self.node, self.secrets, self.owners, self.counts, client, paths);
+        routes.registry.join(node);
+        #[allow(unused_mut, reason = "TLS changes it")]
+        let mut for_nodes = routes.for_nodes(routes.registry.node()?);
+        #[cfg(feature = "tls")]
+        {
+            for_nodes.tls = self.tls.map(|tls| tls.acceptor);
+        }
+        Some((self.listener?, for_nodes))
     }
 
     /// The counts of this node.

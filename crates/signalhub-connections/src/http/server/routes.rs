@@ -1,13 +1,17 @@
 //! The routes of a server: its endpoints and pages by path, and the checks before them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use http::header::HeaderValue;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use tracing::Instrument;
 
 #[cfg(feature = "tls")]
 use super::tls::Acceptor;
+use crate::cluster::forward_header::{ForwardHeader, FromNode, SIGNALHUB_FORWARDED};
+use crate::cluster::this_node::ThisNode;
 use crate::counts::client_errors::ClientError;
 use crate::http::answers;
 use crate::http::body::Body;
@@ -20,8 +24,9 @@ use crate::http::refusals::{add_cors_headers, refuse_error, refuse_limit, refuse
 use crate::http::request_body::RequestBody;
 use crate::limits::limit::Limit;
 use crate::registry::Registry;
-use crate::request::forwarded::{Scheme, TrustedProxies};
+use crate::request::forwarded::{Scheme, Site, TrustedProxies};
 use crate::request::hosts::Hosts;
+use crate::request::remote_address::RemoteAddress;
 use crate::request::request_id::RequestId;
 use crate::request::{hosts, path, request_id};
 
@@ -35,10 +40,21 @@ pub(super) struct Routes {
     pub(super) origins: Option<Origins>,
     pub(super) hosts: Option<Hosts>,
     pub(super) proxies: TrustedProxies,
+    /// Whose requests are answered.
+    pub(super) senders: Senders,
     /// What performs TLS handshakes, if the server speaks TLS.
     #[cfg(feature = "tls")]
     pub(super) tls: Option<Arc<Acceptor>>,
     pub(super) registry: Arc<Registry>,
+}
+
+/// Whose requests a listener answers.
+#[derive(Clone, Default)]
+pub(super) enum Senders {
+    #[default]
+    Clients,
+    /// Other nodes of the cluster, which forward requests to this one.
+    Nodes(Arc<ThisNode>),
 }
 
 /// An endpoint and its path.
@@ -71,6 +87,37 @@ impl Routes {
             return Scheme::Https;
         }
         Scheme::Http
+    }
+
+    /// The routes of the listener for requests that other nodes forward to this one: the same endpoints, and no pages.
+    pub(super) fn for_nodes(&self, node: &Arc<ThisNode>) -> Self {
+        let (pages, otherwise, proxies) = (Vec::new(), None, TrustedProxies::none());
+        let senders = Senders::Nodes(Arc::clone(node));
+        #[cfg(feature = "tls")]
+        let tls = None;
+        Self {
+            pages,
+            otherwise,
+            proxies,
+            senders,
+            #[cfg(feature = "tls")]
+            tls,
+            ..self.clone()
+        }
+    }
+
+    /// Finds the address of the client that a request is from, and adds it to the request. The error is the answer.
+    #[allow(clippy::result_large_err, reason = "the error is the answer that goes out next")]
+    pub(super) fn client(&self, head: &mut Parts, socket: IpAddr) -> Result<IpAddr, Response<Body>> {
+        match &self.senders {
+            Senders::Clients => Ok(self.proxies.resolve(head, socket, self.scheme()).ip()),
+            Senders::Nodes(node) => client_of_node(node, head, socket),
+        }
+    }
+
+    /// Tells whether a socket counts for the client of each request on it, and not for the address at its other end.
+    pub(super) fn trusts(&self, socket: IpAddr) -> bool {
+        matches!(self.senders, Senders::Nodes(_)) || self.proxies.trusts(socket)
     }
 
     /// Refuses a request that is beyond a limit, before anything else is checked.
@@ -154,6 +201,27 @@ impl Routes {
             own.or(self.origins.as_ref()).map(|origins| origins.check(head, || false))
         {
             cors.write(response.headers_mut());
+        }
+    }
+}
+
+/// Restores the client of a request that another node forwards.
+#[allow(clippy::result_large_err, reason = "the error is the answer that goes out next")]
+fn client_of_node(node: &ThisNode, head: &mut Parts, socket: IpAddr) -> Result<IpAddr, Response<Body>> {
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+    match node.check_forwarded(head.headers.get(SIGNALHUB_FORWARDED), &head.method, target) {
+        Ok(ForwardHeader { from, client, scheme, .. }) => {
+            head.extensions.insert(RemoteAddress::new(client));
+            head.extensions.insert(Site::new(scheme, None));
+            head.extensions.insert(FromNode(from));
+            Ok(client)
+        }
+        Err(reason) => {
+            node.counts.0.count_refused_forward(reason);
+            tracing::debug!(reason = reason.label(), address = %socket, "a forwarded request was refused");
+            let mut response = answers::text(StatusCode::FORBIDDEN, "");
+            response.headers_mut().insert(SIGNALHUB_FORWARDED, HeaderValue::from_static(reason.label()));
+            Err(response)
         }
     }
 }

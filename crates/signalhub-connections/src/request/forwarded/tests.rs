@@ -15,7 +15,7 @@ fn resolved(
     proxies.resolve(&mut head, socket.parse().unwrap(), Scheme::Http);
     let address = head.extensions.get::<RemoteAddress>().unwrap().to_string();
     let site = head.extensions.get::<Site>().unwrap();
-    (address, site.scheme(), site.host().map(str::to_owned))
+    (address, site.scheme().name(), site.host().map(str::to_owned))
 }
 
 #[test]

@@ -1,0 +1,138 @@
+//! Which node of a cluster answers a request for a connection.
+//!
+//! | the connection is | answered by |
+//! |---|---|
+//! | one of this node | this node |
+//! | one of another node | that node, to which the request is forwarded |
+//! | open nowhere, its token is good, and the request brings a transport | this node, which claims the connection |
+//! | otherwise unknown | this node, with 404 |
+//! | perhaps one of another node, and the store of the owners is not available | this node: a WebSocket is opened without a claim, other requests get 503 |
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::header::{HeaderValue, RETRY_AFTER};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+
+use crate::auth::identity::{Identity, Owner};
+use crate::cluster::claim::{Claimed, ConnectionClaim};
+use crate::cluster::counts::{ForwardRefusal, TokenRefusal};
+use crate::cluster::forward_header::FromNode;
+use crate::cluster::node::Node;
+use crate::cluster::owners::{Claim, OwnersUnavailable};
+use crate::cluster::this_node::ThisNode;
+use crate::cluster::token::{ConnectionKey, SignedToken};
+use crate::http::answers::text;
+use crate::http::body::Body;
+use crate::http::mounted::Mounted;
+use crate::limits::quota::QuotaKey;
+use crate::registry::AttachError;
+use crate::websocket_codec;
+
+/// After how many seconds a client may try again while the store of the owners is not available.
+const RETRY: HeaderValue = HeaderValue::from_static("1");
+
+/// Where a request is answered.
+pub(super) enum Located {
+    /// By this node.
+    Here,
+    /// By this node, which has just become the owner of the connection. If the connection gets no transport from the
+    /// request, it must be abandoned.
+    Adopted,
+    /// By another node.
+    At(Node, ConnectionKey),
+    Refused(Box<Response<Body>>),
+}
+
+/// Finds the node that answers the request of an admitted client for the connection of a token.
+pub(super) async fn locate(
+    mounted: &Mounted,
+    node: &Arc<ThisNode>,
+    head: &Parts,
+    identity: &Identity,
+    token: &str,
+) -> Located {
+    let owner = mounted.owner(identity);
+    if mounted.registry.find(token, &owner).is_some() {
+        return Located::Here;
+    }
+    if let Some(FromNode(from)) = head.extensions.get() {
+        let reason = ForwardRefusal::NotOwner;
+        node.counts.0.count_refused_forward(reason);
+        tracing::debug!(reason = reason.label(), %from, "a forwarded request was refused");
+        return Located::Here;
+    }
+    let signed = match node.read_token(&owner, token) {
+        Ok(signed) => signed,
+        Err(reason) => return unusable(node, reason),
+    };
+    let key = signed.key();
+    if let Some(other) = node.remembered(&key) {
+        return Located::At(other, key);
+    }
+    let time_left = signed.time_left(SystemTime::now(), mounted.registry.negotiation_lifetime());
+    match time_left {
+        Some(left) if head.method == Method::GET => open(mounted, node, head, &owner, (token, &signed), left).await,
+        _ => match node.find(&signed).await {
+            Ok(Some(other)) if other.name != node.name => Located::At(other, key),
+            Ok(_) if node.is_used_up(&key) => unusable(node, TokenRefusal::Used),
+            Ok(_) if time_left.is_none() => unusable(node, TokenRefusal::Expired),
+            Ok(_) => Located::Here,
+            Err(error) => unavailable(node, &error),
+        },
+    }
+}
+
+/// Makes this node the owner of a connection that no node owns.
+async fn open(
+    mounted: &Mounted,
+    node: &Arc<ThisNode>,
+    head: &Parts,
+    owner: &Owner,
+    (token, signed): (&str, &SignedToken),
+    left: Duration,
+) -> Located {
+    let (id, key) = (signed.public_id(), signed.key());
+    if node.is_used_up(&key) {
+        return unusable(node, TokenRefusal::Used);
+    }
+    let lasting = ThisNode::accepted_anywhere(left);
+    let claimed = match node.claim(signed, lasting).await {
+        Ok(Claim::Here) => Claimed::Yes,
+        Ok(Claim::At(other)) if other.name != node.name => return Located::At(other, key),
+        Ok(Claim::At(_) | Claim::Ended) => return unusable(node, TokenRefusal::Used),
+        // A WebSocket needs no further request. Other transports would not work, since their requests may reach other nodes.
+        Err(_) if websocket_codec::accept_key(&head.headers).is_some() => Claimed::NotYet,
+        Err(error) => return unavailable(node, &error),
+    };
+    let quota_key = QuotaKey::new(owner.clone(), head);
+    let claim = || {
+        // It may have been used up while the store was asked.
+        let is_good = !node.is_used_up(&key);
+        is_good.then(|| ConnectionClaim::new(node, (id.clone(), key), lasting, claimed))
+    };
+    match mounted.registry.adopt(signed.names(token), signed.reconnect, &quota_key, claim) {
+        Ok(()) => Located::Adopted,
+        Err(AttachError::Unknown) => unusable(node, TokenRefusal::Used),
+        Err(error) => {
+            // The client may try again at another node.
+            node.owners.release(&id, Duration::ZERO);
+            Located::Refused(Box::new(mounted.refuse_attach(error, head)))
+        }
+    }
+}
+
+/// The token opens nothing, so the connection is as unknown as that of any other text.
+fn unusable(node: &ThisNode, reason: TokenRefusal) -> Located {
+    node.refuse_token(reason);
+    Located::Here
+}
+
+fn unavailable(node: &ThisNode, error: &OwnersUnavailable) -> Located {
+    node.counts.0.count_unavailable();
+    tracing::debug!(%error, "a request was refused, because the owner of its connection is not known");
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "");
+    response.headers_mut().insert(RETRY_AFTER, RETRY);
+    Located::Refused(Box::new(response))
+}

@@ -1,0 +1,63 @@
+//! Renews the claims of the connections that this node of a cluster owns.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Weak};
+
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::Registry;
+use crate::close::dismissal::Dismissal;
+use crate::cluster::this_node::{RENEWAL, RENEWED_AT_ONCE, ThisNode};
+use crate::id::{ConnectionId, ConnectionToken};
+
+/// Starts the task that renews all claims every 20 s. It ends with the registry.
+pub(super) fn start(registry: &Arc<Registry>, node: Arc<ThisNode>) {
+    let registry = Arc::downgrade(registry);
+    tokio::spawn(async move {
+        let mut interval = tokio::time::interval_at(Instant::now() + RENEWAL, RENEWAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            let Some(claims) = Weak::upgrade(&registry).map(|registry| registry.lock().claims_to_renew()) else {
+                return;
+            };
+            for some in claims.chunks(RENEWED_AT_ONCE) {
+                if !renew(&registry, &node, some).await {
+                    break;
+                }
+            }
+        }
+    });
+}
+
+/// Renews some claims. Returns whether the store answered.
+async fn renew(registry: &Weak<Registry>, node: &ThisNode, claims: &[(ConnectionToken, ConnectionId)]) -> bool {
+    let ids: Vec<_> = claims.iter().map(|(_, id)| id.clone()).collect();
+    let lost = match node.owners.renew(&ids).await {
+        Ok(lost) => lost,
+        Err(error) => {
+            tracing::debug!(%error, "claims were not renewed");
+            return false;
+        }
+    };
+    let Some(registry) = Weak::upgrade(registry) else { return false };
+    let lost: HashSet<_> = lost.into_iter().collect();
+    let mut lost_connections = Vec::new();
+    {
+        let mut entries = registry.lock();
+        for (token, id) in claims {
+            if lost.contains(id) {
+                lost_connections.extend(entries.send_queue(token));
+            } else {
+                entries.claim_renewed(token);
+            }
+        }
+    }
+    for send_queue in lost_connections {
+        node.counts.0.count_lost_claim();
+        tracing::warn!("a connection ends, because another node has claimed it while this one had no claim");
+        // The client connects again, to one node.
+        send_queue.dismiss(Dismissal { allow_reconnect: true, reason: None });
+    }
+    true
+}

@@ -1,0 +1,144 @@
+//! What a node does without the store, and without other nodes.
+
+use std::time::Duration;
+
+use super::*;
+
+/// How often claims are renewed, and a little more.
+const RENEWAL: Duration = Duration::from_secs(21);
+
+#[tokio::test]
+async fn without_the_store_a_web_socket_is_opened_and_claimed_later() {
+    let [a, b] = two_nodes().await;
+    a.store.sever(true);
+    let token = b.negotiate("").await;
+    let (status, mut socket) = a.upgrade(&token).await;
+    assert_eq!((status, a.counts.unclaimed(), a.store.shared().owned()), (101, 1, 0));
+    echo(&mut socket, "hello").await;
+    let token = b.negotiate("").await;
+    for method in ["GET", "POST", "DELETE"] {
+        let answer = a.ask(method, &token).await;
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{method}");
+    }
+    assert_eq!(a.counts.unavailable(), 3);
+    a.store.sever(false);
+    pass(RENEWAL).await;
+    until(|| a.counts.unclaimed() == 0).await;
+    assert_eq!(a.store.shared().owned(), 1);
+    echo(&mut socket, "still here").await;
+}
+
+#[tokio::test]
+async fn without_the_store_requests_are_forwarded_to_owners_that_are_known() {
+    let [a, b] = two_nodes().await;
+    let token = a.negotiate("").await;
+    assert_eq!(a.ask("GET", &token).await.status, 200);
+    assert_eq!(b.post(&token, "one").await.status, 200);
+    b.store.sever(true);
+    assert_eq!(b.post(&token, "two").await.status, 200);
+    assert_eq!(b.ask("GET", &token).await.body, "onetwo");
+    pass(Duration::from_secs(31)).await;
+    assert_eq!(b.ask("GET", &token).await.status, 503, "what is known gets old");
+}
+
+#[tokio::test]
+async fn a_node_that_has_lost_its_claim_ends_the_connection() {
+    let [mut a, b] = two_nodes().await;
+    let token = a.negotiate("").await;
+    let _events = a.events(&token).await;
+    a.store.shared().give_all_to(&b.name);
+    pass(RENEWAL).await;
+    until(|| a.counts.lost_claims() == 1).await;
+    drop(_events);
+    assert!(a.running.ended.recv().await.is_some());
+    a.running.counts.emptied().await;
+}
+
+#[tokio::test]
+async fn claims_that_the_store_has_lost_are_made_again() {
+    let [a, b] = two_nodes().await;
+    let token = a.negotiate("").await;
+    let _events = a.events(&token).await;
+    a.store.shared().forget_all();
+    assert_eq!(b.post(&token, "lost").await.status, 404);
+    pass(RENEWAL).await;
+    until(|| a.store.shared().owned() == 1).await;
+    assert_eq!(b.post(&token, "found").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_answer_is_a_bad_gateway() {
+    let [a, b] = two_nodes().await;
+    let token = a.negotiate("").await;
+    assert_eq!(a.ask("GET", &token).await.status, 200);
+    // Nothing listens at this address any more.
+    let (gone, address) = listen().await;
+    drop(gone);
+    a.store.shared().join(&a.name, &address.to_string());
+    assert_eq!(b.post(&token, "x").await.status, 502);
+    assert_eq!(b.counts.forward_failures(), [(a.name.clone(), 1)]);
+    a.store.shared().join(&a.name, &a.address);
+    assert_eq!(b.post(&token, "x").await.status, 200, "the failure was not remembered");
+    a.store.shared().leave(&a.name);
+    let other = a.negotiate("").await;
+    assert_eq!(a.ask("GET", &other).await.status, 200);
+    assert_eq!(b.post(&other, "x").await.status, 404, "the owner is not present");
+}
+
+#[tokio::test]
+async fn an_owner_that_dies_in_the_middle_of_an_answer_breaks_it_off() {
+    let [a, b] = two_nodes().await;
+    let (listener, address) = listen().await;
+    let token = a.negotiate("").await;
+    assert_eq!(a.ask("GET", &token).await.status, 200);
+    a.store.shared().join(&a.name, &address.to_string());
+    let owner = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        read_until(&mut socket, "\r\n\r\n").await;
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
+        socket.write_all(head.as_bytes()).await.unwrap();
+    });
+    let request = format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\nuser: ann\r\n\r\n");
+    let mut socket = b.running.open(request).await;
+    assert_eq!(answer(&mut socket).await.status, 200);
+    owner.await.unwrap();
+    assert!(!closed(&mut socket).await.ends_with("0\r\n\r\n"), "the client can tell that something is missing");
+}
+
+#[tokio::test]
+async fn a_node_that_stops_answers_the_polls_that_it_forwards() {
+    let [a, b] = two_nodes().await;
+    let (listener, address) = listen().await;
+    let token = a.negotiate("").await;
+    assert_eq!(a.ask("GET", &token).await.status, 200);
+    a.store.shared().join(&a.name, &address.to_string());
+    let request = format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\nuser: ann\r\n\r\n");
+    let mut poll = b.running.open(request).await;
+    let (mut owner, _) = listener.accept().await.unwrap();
+    read_until(&mut owner, "\r\n\r\n").await;
+    let ClusterNode { running: Running { stop, stopped, .. }, .. } = b;
+    stop.send(()).unwrap();
+    let poll = answer(&mut poll).await;
+    assert_eq!((poll.status, poll.body.as_str()), (200, ""), "the client polls again");
+    tokio::time::timeout(Duration::from_secs(4), stopped).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_node_that_stops_ends_the_web_sockets_that_it_forwards() {
+    let [a, b] = two_nodes().await;
+    let token = a.negotiate("&useStatefulReconnect=true").await;
+    let (_, mut first) = a.upgrade(&token).await;
+    echo(&mut first, "one").await;
+    let (status, mut socket) = b.upgrade(&token).await;
+    assert_eq!(status, 101);
+    expect_text(&mut socket, "one").await;
+    let ClusterNode { running: Running { stop, stopped, .. }, .. } = b;
+    stop.send(()).unwrap();
+    let mut rest = Vec::new();
+    assert!(socket.read_to_end(&mut rest).await.is_err() || rest.is_empty());
+    tokio::time::timeout(Duration::from_secs(4), stopped).await.unwrap().unwrap().unwrap();
+    until(|| a.running.counts.suspended() == 1).await;
+    let (status, mut socket) = a.upgrade(&token).await;
+    assert_eq!(status, 101);
+    expect_text(&mut socket, "one").await;
+}
