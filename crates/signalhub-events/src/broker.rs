@@ -8,6 +8,7 @@ mod kept;
 mod latest;
 mod receipt;
 mod shard_queue;
+mod shared;
 mod tails;
 mod traced;
 mod tracked;
@@ -42,6 +43,7 @@ use crate::top_subscriptions::{self, CountedBy, SubscriptionCount};
 pub use builder::BrokerBuilder;
 pub use latest::{LatestEvent, LatestExtent, MatchedClients};
 pub use receipt::{PublishError, PublishOptions, Published, Receipt, Repeat};
+pub use shared::{Arrival, Arrived, BrokerClosed, Missed, MissedCounts, SharedEvents, Untold};
 pub use tails::{Tail, TailFilter, Tailed, TailedEvent};
 pub use traced::{FanOutSpan, FanOutTracer};
 pub use tracked::{DeliveredCounts, Tracked, Tracking};
@@ -143,7 +145,7 @@ impl Broker {
                 return Err(LogUnavailable);
             }
             let page = recent.read(event, after.offset(), most, Instant::now());
-            match self.core.kept.log() {
+            match self.core.kept.store() {
                 Some(_) if after.offset() < top && after.offset() + 1 < page.first => {
                     ReadRange::new(event.clone(), after.offset(), top, most)
                 }
@@ -151,8 +153,8 @@ impl Broker {
                 None => return Ok(page),
             }
         };
-        let Some(log) = self.core.kept.log() else { return Ok(Page::empty(after.offset())) };
-        let page = log.read(range).await?;
+        let Some(store) = self.core.kept.store() else { return Ok(Page::empty(after.offset())) };
+        let page = store.read(range).await?;
         // If a new epoch has begun meanwhile, other events may have the same offsets.
         if self.bounds(event).epoch != after.epoch() {
             return Err(LogUnavailable);
@@ -214,8 +216,8 @@ impl Broker {
     /// Returns how many events are kept, and how many were removed; zeros if no events are kept.
     #[must_use]
     pub fn history_counts(&self) -> HistoryCounts {
-        match self.core.kept.log() {
-            Some(log) => log.counts().kept,
+        match self.core.kept.store() {
+            Some(store) => store.counts().kept,
             None => self.core.kept.recent().map(|recent| recent.counts()).unwrap_or_default(),
         }
     }
@@ -223,13 +225,25 @@ impl Broker {
     /// Returns what the [store](History::Log) counts, if there is one.
     #[must_use]
     pub fn log_counts(&self) -> Option<LogCounts> {
-        self.core.kept.log().map(|log| log.counts())
+        self.core.kept.store().map(|store| store.counts())
     }
 
     /// Tells whether events can be made [durable](crate::Durability::Durable).
     #[must_use]
     pub fn is_durable(&self) -> bool {
-        self.core.kept.log().is_some_and(|log| log.is_durable())
+        self.core.kept.store().is_some_and(|store| store.is_durable())
+    }
+
+    /// Tells whether other nodes get its events, and it gets theirs: whether its history is [shared](History::Shared).
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.core.kept.shared().is_some()
+    }
+
+    /// Returns what it has missed of the events of other nodes.
+    #[must_use]
+    pub fn missed_counts(&self) -> MissedCounts {
+        self.core.kept.shared().map(shared::Shared::missed_counts).unwrap_or_default()
     }
 
     /// Returns what was counted of publishes with idempotency keys.

@@ -1,6 +1,7 @@
 //! What is published.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -169,6 +170,22 @@ impl EventId {
     #[must_use]
     pub const fn serial(&self) -> u64 {
         self.serial
+    }
+}
+
+/// A text is not a valid event id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected 16 lower-case hexadecimal digits, a hyphen and a number")]
+pub struct EventIdError;
+
+impl FromStr for EventId {
+    type Err = EventIdError;
+
+    fn from_str(text: &str) -> Result<Self, EventIdError> {
+        let (run, serial) = text.split_once('-').ok_or(EventIdError)?;
+        let run = Epoch::new(u64::from_str_radix(run, 16).map_err(|_| EventIdError)?);
+        let id = Self::new(run, serial.parse().map_err(|_| EventIdError)?);
+        if id.to_string() == text { Ok(id) } else { Err(EventIdError) }
     }
 }
 

@@ -63,20 +63,21 @@ mod trace_parent;
 pub use action::Action;
 pub use attached_client::AttachedClient;
 pub use broker::{
-    Broker, BrokerBuilder, DeliveredCounts, FanOutSpan, FanOutTracer, LatestEvent, LatestExtent, MatchedClients,
-    PayloadCheck, Progress, PublishError, PublishOptions, Published, Receipt, Repeat, Tail, TailFilter, Tailed,
-    TailedEvent, Tracked, Tracking,
+    Arrival, Arrived, Broker, BrokerBuilder, BrokerClosed, DeliveredCounts, FanOutSpan, FanOutTracer, LatestEvent,
+    LatestExtent, MatchedClients, Missed, MissedCounts, PayloadCheck, Progress, PublishError, PublishOptions,
+    Published, Receipt, Repeat, SharedEvents, Tail, TailFilter, Tailed, TailedEvent, Tracked, Tracking, Untold,
 };
 pub use catalogue::{Catalogue, CatalogueError, UnknownEvents};
 pub use delivery::{Audience, Deliveries, Delivery, EncodingKey, Joined};
-pub use event::{Event, EventId};
+pub use event::{Event, EventId, EventIdError};
 pub use explain::{Explained, ExplainedStep, StepOutcome, explain_event, explain_subscriber};
 pub use filter::Filter;
 pub use idempotency::{Fingerprint, Idempotency, IdempotencyCounts, IdempotencyKey, IdempotencyLimits, StoredPublish};
 pub use index::Added;
 pub use log::{
-    Append, Bounds, Declared, Durability, Durations, History, HistoryCounts, HistoryLimits, Log, LogCounts, LogFuture,
-    LogUnavailable, NameLimits, Opened, Page, ReadRange, Reset,
+    Append, Bounds, ClusterMatches, ClusterPublished, Declared, Durability, Durations, History, HistoryCounts,
+    HistoryLimits, Log, LogCounts, LogFuture, LogUnavailable, NameLimits, Opened, Page, Reach, ReadRange, Reset,
+    SharedLog, SharedPublish, SharedPublishError, SharedPublished,
 };
 pub use name::{EventName, LONGEST_NAME, NameError, Organisation, ResourceName};
 pub use position::{Epoch, Position, PositionError};
@@ -85,7 +86,7 @@ pub use resources::Resources;
 pub use scope::{Grant, Grants, Pattern, PatternError, Scope};
 pub use signalhub_counters::Observed;
 pub use subscribe_error::SubscribeError;
-pub use subscriber::{ClientName, Flushed, Flushing, Offered, Subscriber};
+pub use subscriber::{ClientName, Flushed, Flushing, Offered, Subscriber, Told};
 pub use subscriptions::Subscriptions;
 pub use top_subscriptions::{CountedBy, SubscriptionCount};
 pub use trace_parent::{Sampled, SpanId, TraceId, TraceParent};

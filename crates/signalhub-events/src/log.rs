@@ -2,6 +2,7 @@
 
 mod external;
 mod recent;
+mod shared;
 
 use std::sync::Arc;
 
@@ -13,6 +14,9 @@ pub use external::{
 pub use recent::Declared;
 pub(crate) use recent::{Expired, Recent};
 pub use recent::{HistoryLimits, NameLimits};
+pub use shared::{
+    ClusterMatches, ClusterPublished, Reach, SharedLog, SharedPublish, SharedPublishError, SharedPublished,
+};
 
 /// Where the events of a broker are kept after they were offered to their subscribers.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +29,8 @@ pub enum History {
     Memory(HistoryLimits),
     /// A store keeps them. Each event is written before it is offered to a subscriber.
     Log(Arc<dyn Log>),
+    /// A store that several nodes share keeps them. Each event is offered when it comes back from the store.
+    Shared(Arc<dyn SharedLog>),
 }
 
 /// Which events of a name are kept at one moment.

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::broker::Missed;
 use crate::delivery::{Deliveries, Delivery};
 
 /// Takes deliveries.
@@ -29,6 +30,15 @@ pub trait Subscriber: Send + Sync {
             }
         }
         all
+    }
+
+    /// Learns that it will not get some events of a name, because the broker has missed them. It was offered all that came before the gap, and
+    /// none of those that follow. It must not block.
+    ///
+    /// The default tells nothing to a client.
+    fn missed(&self, missed: &Missed) -> Told {
+        let _ = missed;
+        Told::No
     }
 
     /// Returns what waits until everything that the subscriber was offered before this call is written to its client, or until
@@ -83,6 +93,10 @@ impl<S: Subscriber + ?Sized> Subscriber for Arc<S> {
         S::offer_all(self, deliveries)
     }
 
+    fn missed(&self, missed: &Missed) -> Told {
+        S::missed(self, missed)
+    }
+
     fn flushed(&self) -> Option<Flushing> {
         S::flushed(self)
     }
@@ -90,6 +104,15 @@ impl<S: Subscriber + ?Sized> Subscriber for Arc<S> {
     fn client(&self) -> Option<ClientName> {
         S::client(self)
     }
+}
+
+/// Whether a client was told that it will not get some events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Told {
+    /// It was, or it is about to find out because its connection ends.
+    Yes,
+    /// It was not.
+    No,
 }
 
 /// The result of an offer.
@@ -144,6 +167,11 @@ impl AttachedSubscriber {
     /// Offers it several deliveries.
     pub(crate) fn offer_all(&self, deliveries: &Deliveries) -> Offered {
         self.subscriber.offer_all(deliveries)
+    }
+
+    /// Tells it that it will not get some events.
+    pub(crate) fn missed(&self, missed: &Missed) -> Told {
+        catch_unwind(AssertUnwindSafe(|| self.subscriber.missed(missed))).unwrap_or(Told::No)
     }
 
     /// Waits until what it was offered is written to its client.

@@ -6,6 +6,7 @@
 //! A client that was away asks with `since` for what it has missed: see `resume`.
 
 mod grants;
+mod missed;
 mod position;
 mod render;
 mod resume;
@@ -17,7 +18,7 @@ use bytes::Bytes;
 use portos_notifications::{SubscriptionRequest, broker};
 use signalhub_connections::{BoxFuture, ConnectionEnded, Frame, Frames, Identity, Outbound, Sent};
 use signalhub_events::{
-    Audience, Broker, ClientName, Deliveries, Delivery, EncodingKey, Filter, Flushed, Flushing, Grants, Joined,
+    Audience, Broker, ClientName, Deliveries, Delivery, EncodingKey, Filter, Flushed, Flushing, Grants, Joined, Missed,
     Offered, Organisation, Scope, SubscribeError, Subscriber, Subscriptions,
 };
 use signalhub_protocol::Protocol;
@@ -221,6 +222,10 @@ impl Subscriber for ClientSubscriber {
         offered(self.outbound.deliver_joined(pieces, deliveries.each().len(), deliveries.accepted()))
     }
 
+    fn missed(&self, missed: &Missed) -> signalhub_events::Told {
+        missed::close_or_count(&self.outbound, missed)
+    }
+
     fn flushed(&self) -> Option<Flushing> {
         let flushed = self.outbound.flushed();
         Some(Box::pin(async {
@@ -262,6 +267,10 @@ impl Subscriber for ResumingSubscriber {
     fn offer_all(&self, deliveries: &Deliveries) -> Offered {
         let _sent = self.sent.note(deliveries.each().iter().map(Arc::as_ref));
         self.client.offer_all(deliveries)
+    }
+
+    fn missed(&self, missed: &Missed) -> signalhub_events::Told {
+        missed::tell(&self.client.client, &self.sent, missed)
     }
 
     fn flushed(&self) -> Option<Flushing> {

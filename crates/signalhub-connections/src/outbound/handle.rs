@@ -11,6 +11,7 @@ use super::purpose::{Purpose, Sent};
 use super::retained::Retained;
 use super::send_queue::{ConnectionEnded, SendQueue};
 use super::signals::Signal;
+use crate::close::dismissal::Dismissal;
 use crate::counts::traffic::ConnectionTraffic;
 use crate::frame::{Frame, Frames};
 
@@ -34,6 +35,11 @@ impl Outbound {
     /// frame of any size.
     pub fn send(&self, frame: &Frame) -> Result<(), ConnectionEnded> {
         self.0.send(frame, Purpose::Message).map(drop)
+    }
+
+    /// Asks the handler of the connection to end it, as an operator does, and waits for nothing.
+    pub fn dismiss(&self, dismissal: Dismissal) {
+        self.0.dismiss(dismissal);
     }
 
     /// Sends several frames, with one write where that is possible.

@@ -13,6 +13,7 @@ use super::fan_out_times::FanOutTimes;
 use super::kept::Kept;
 use super::latest::LatestEvents;
 use super::shard_queue::ShardQueue;
+use super::shared::SharedEvents;
 use super::tails::Tails;
 use super::traced::FanOutTracer;
 use super::undeclared::Undeclared;
@@ -134,11 +135,13 @@ impl BrokerBuilder {
             tails,
         });
         let weak = Arc::downgrade(&core);
-        let opened = core.kept.open(Box::new(move |names| {
+        let events = SharedEvents::new(weak.clone());
+        let reset = Box::new(move |names| {
             if let Some(core) = weak.upgrade() {
                 core.reset(names);
             }
-        }));
+        });
+        let opened = core.kept.open(reset, events);
         core.reset(opened.names);
         core.keys.restore(opened.publishes, Instant::now());
         Broker { core }

@@ -85,7 +85,13 @@ impl Core {
         (id, event): (EventId, Arc<Event>),
         options: PublishOptions,
     ) -> Result<Published, PublishError> {
-        let log = self.kept.log().filter(|log| log.admit(&event.name, self.declared(&event.name)).is_some());
+        let log = match &self.kept {
+            Kept::Log { log, .. } => {
+                Some(log).filter(|log| log.admit(&event.name, self.declared(&event.name)).is_some())
+            }
+            Kept::Shared(shared) => return Box::pin(self.publish_shared(shared, (id, event), options)).await,
+            Kept::Nothing | Kept::Memory(_) => None,
+        };
         if options.durability == Durability::Durable && !log.is_some_and(|log| log.is_durable()) {
             return Err(PublishError::NotDurable);
         }
@@ -104,7 +110,7 @@ impl Core {
                             }
                         }
                         let receipt = Receipt { id, position, matched: 0, repeat: Repeat::Yes };
-                        return Ok(Published { receipt, tracked: None });
+                        return Ok(Published { receipt, tracked: None, cluster: None });
                     }
                 }
             }
@@ -164,7 +170,7 @@ impl Core {
     }
 
     /// Waits until an event may be in flight. One that is larger than all that may be goes alone.
-    async fn in_flight(&self, event: &Event) -> Result<OwnedSemaphorePermit, PublishError> {
+    pub(super) async fn in_flight(&self, event: &Event) -> Result<OwnedSemaphorePermit, PublishError> {
         let bytes = u32::try_from(event.size()).unwrap_or(u32::MAX).clamp(1, IN_FLIGHT);
         Arc::clone(&self.in_flight).acquire_many_owned(bytes).await.map_err(|_| PublishError::Closed)
     }
@@ -189,11 +195,11 @@ impl Core {
             attempt.published(id, position, Instant::now());
         }
         self.count(&receipt);
-        Published { receipt, tracked }
+        Published { receipt, tracked, cluster: None }
     }
 
     /// Finds the subscribers of an event, and adds it to what is kept in memory. The offsets are those of its shard.
-    fn show(
+    pub(super) fn show(
         &self,
         shard: usize,
         offsets: &mut Offsets,
@@ -277,7 +283,7 @@ struct Placed {
 
 /// Whether an event is kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keep {
+pub(super) enum Keep {
     Yes,
     No,
 }

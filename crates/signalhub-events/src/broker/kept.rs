@@ -4,7 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::log::{Bounds, Declared, History, Log, Opened, Recent, Reset};
+use super::shared::{Shared, SharedEvents};
+use crate::log::{
+    Bounds, Declared, History, Log, LogCounts, LogUnavailable, Opened, Page, ReadRange, Recent, Reset, SharedLog,
+};
 use crate::name::EventName;
 use crate::position::{Epoch, Position};
 
@@ -17,6 +20,38 @@ pub(super) enum Kept {
     Memory(Mutex<Recent>),
     /// A store keeps them. The latest are in memory as well; that lock is taken last.
     Log { log: Arc<dyn Log>, tail: Mutex<Recent> },
+    /// A store that other nodes use too keeps them.
+    Shared(Box<Shared>),
+}
+
+/// The store of a broker.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Store<'a> {
+    Own(&'a dyn Log),
+    Shared(&'a dyn SharedLog),
+}
+
+impl Store<'_> {
+    pub(super) async fn read(self, range: ReadRange) -> Result<Page, LogUnavailable> {
+        match self {
+            Self::Own(log) => log.read(range).await,
+            Self::Shared(log) => log.read(range).await,
+        }
+    }
+
+    pub(super) fn counts(self) -> LogCounts {
+        match self {
+            Self::Own(log) => log.counts(),
+            Self::Shared(log) => log.counts(),
+        }
+    }
+
+    pub(super) fn is_durable(self) -> bool {
+        match self {
+            Self::Own(log) => log.is_durable(),
+            Self::Shared(log) => log.is_durable(),
+        }
+    }
 }
 
 impl Kept {
@@ -25,21 +60,32 @@ impl Kept {
             History::Off => Self::Nothing,
             History::Memory(limits) => Self::Memory(Mutex::new(Recent::new(limits))),
             History::Log(log) => Self::Log { log, tail: Mutex::new(Recent::tail()) },
+            History::Shared(log) => Self::Shared(Box::new(Shared::new(log))),
         }
     }
 
     /// Opens the store, if there is one.
-    pub(super) fn open(&self, reset: Reset) -> Opened {
+    pub(super) fn open(&self, reset: Reset, events: SharedEvents) -> Opened {
         match self {
+            Self::Shared(shared) => shared.log.open(events),
             Self::Log { log, .. } => log.open(reset),
             Self::Nothing | Self::Memory(_) => Opened::empty(),
         }
     }
 
-    /// The store, if there is one.
-    pub(super) fn log(&self) -> Option<&Arc<dyn Log>> {
+    /// The store that other nodes use too, if there is one.
+    pub(super) fn shared(&self) -> Option<&Shared> {
         match self {
-            Self::Log { log, .. } => Some(log),
+            Self::Shared(shared) => Some(shared),
+            Self::Nothing | Self::Memory(_) | Self::Log { .. } => None,
+        }
+    }
+
+    /// The store, if there is one.
+    pub(super) fn store(&self) -> Option<Store<'_>> {
+        match self {
+            Self::Log { log, .. } => Some(Store::Own(&**log)),
+            Self::Shared(shared) => Some(Store::Shared(&*shared.log)),
             Self::Nothing | Self::Memory(_) => None,
         }
     }
@@ -48,6 +94,7 @@ impl Kept {
     pub(super) fn recent(&self) -> Option<MutexGuard<'_, Recent>> {
         match self {
             Self::Nothing => None,
+            Self::Shared(shared) => Some(shared.tail()),
             Self::Memory(recent) | Self::Log { tail: recent, .. } => {
                 Some(recent.lock().unwrap_or_else(PoisonError::into_inner))
             }
@@ -68,6 +115,14 @@ impl Kept {
                 let (first, top) = self.recent()?.bounds(name, declared, Instant::now())?;
                 Some(Bounds { epoch: run, first: Some(first), top })
             }
+            Self::Shared(shared) => Some(match latest {
+                Some(latest) => {
+                    let first = shared.log.bounds(name).and_then(|bounds| bounds.first).unwrap_or(1);
+                    Bounds { epoch: latest.epoch(), first: Some(first), top: latest.offset() }
+                }
+                // It begins with its first event, at any node. Until then nothing of it is missing.
+                None => Bounds { epoch: run, first: Some(1), top: 0 },
+            }),
             // The store may have events already that were not offered yet.
             Self::Log { log, .. } => log.bounds(name, declared()).map(|bounds| match latest {
                 Some(latest) => Bounds { epoch: latest.epoch(), top: latest.offset(), ..bounds },

@@ -4,7 +4,7 @@ use super::tracked::{Tracked, Tracking};
 use crate::catalogue::CatalogueError;
 use crate::event::EventId;
 use crate::idempotency::Idempotency;
-use crate::log::{Durability, LogUnavailable};
+use crate::log::{ClusterPublished, Durability, LogUnavailable, Reach, SharedPublishError};
 use crate::name::NameError;
 use crate::position::Position;
 
@@ -17,6 +17,8 @@ pub struct PublishOptions {
     pub durability: Durability,
     /// Whether the publisher learns how far the event has come. A repeat is not tracked.
     pub tracking: Tracking,
+    /// Whose subscribers the publisher wants to know of.
+    pub reach: Reach,
 }
 
 /// What a publisher gets that has [asked for more](PublishOptions) than a receipt.
@@ -27,6 +29,8 @@ pub struct Published {
     pub receipt: Receipt,
     /// How far the event has come, if it is [tracked](PublishOptions::tracking).
     pub tracked: Option<Tracked>,
+    /// What is known of other nodes, if there are any and it was asked for.
+    pub cluster: Option<Box<ClusterPublished>>,
 }
 
 /// The result of a publish.
@@ -75,6 +79,9 @@ pub enum PublishError {
     /// The store of the history cannot be written now.
     #[error(transparent)]
     Unavailable(#[from] LogUnavailable),
+    /// The event is not known to be in the store that nodes share.
+    #[error(transparent)]
+    Shared(#[from] SharedPublishError),
     /// The broker's tasks have ended, with their runtime.
     #[error("the broker is closed")]
     Closed,

@@ -1,4 +1,5 @@
 pub(crate) mod named;
+mod shared;
 mod stored;
 
 use std::collections::HashMap;

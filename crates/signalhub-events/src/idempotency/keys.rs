@@ -157,6 +157,11 @@ impl Keys {
         }
     }
 
+    /// Counts a repeat of a publish at another node.
+    pub(crate) fn count_duplicate(&self) {
+        self.lock().counts.duplicates += 1;
+    }
+
     /// Returns what happened so far.
     pub(crate) fn counts(&self) -> IdempotencyCounts {
         self.lock().counts

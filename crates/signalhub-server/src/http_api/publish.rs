@@ -398,7 +398,7 @@ impl PublishApi {
         let idempotency = key.map(|key| key.idempotency(&publisher.who, &event, sender.as_ref()));
         let durability = if wait == Wait::Durable { Durability::Durable } else { Durability::Written };
         let tracking = if wait == Wait::Delivered { Tracking::On } else { Tracking::Off };
-        let options = PublishOptions { idempotency, durability, tracking };
+        let options = PublishOptions { idempotency, durability, tracking, ..PublishOptions::default() };
         let published = self.broker.publish_with(event, options).await.map_err(|error| match error {
             PublishError::Catalogue(error) => publisher.unknown_event(error),
             PublishError::Name(error) => Problem::new(ProblemCode::InvalidMember, error.to_string()),

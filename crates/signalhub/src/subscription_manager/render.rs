@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use portos_notifications::broker;
 use signalhub_connections::Frame;
-use signalhub_events::{Delivery, Event, EventName, Position};
+use signalhub_events::{Delivery, Event, EventName, Gap, Position};
 use signalhub_protocol::{EncodeError, HubMessage, Invocation, Protocol, Value};
 
+use super::resume::GapMembers;
 use crate::calls::caller::Caller;
 use crate::clients::client::frame;
 use crate::options::TraceHeader;
@@ -15,6 +16,9 @@ const TARGET: &str = "OnEvent";
 
 /// The method of the client for positions.
 const POSITION_TARGET: &str = "OnPosition";
+
+/// The method of the client for events that it will not get.
+const GAP_TARGET: &str = "OnGap";
 
 /// What the member `r` of a notification is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +84,14 @@ pub(super) fn on_position(protocol: Protocol, event: &EventName, position: Posit
     let mut arguments = Vec::new();
     protocol.encode_arguments(&(event.as_str(), position.to_string()), &mut arguments)?;
     let invocation = Invocation::new(POSITION_TARGET, protocol.arguments(&arguments));
+    Ok(frame(protocol, &HubMessage::Invocation(invocation)))
+}
+
+/// Encodes and frames the message that tells a client that it will not get some events of a name.
+pub(super) fn on_gap(protocol: Protocol, event: &EventName, gap: Gap) -> Result<Frame, EncodeError> {
+    let mut arguments = Vec::new();
+    protocol.encode_arguments(&(event.as_str(), GapMembers(gap)), &mut arguments)?;
+    let invocation = Invocation::new(GAP_TARGET, protocol.arguments(&arguments));
     Ok(frame(protocol, &HubMessage::Invocation(invocation)))
 }
 

@@ -252,7 +252,7 @@ impl Serialize for Resumed {
 }
 
 /// A gap as clients read it.
-struct GapMembers(Gap);
+pub(super) struct GapMembers(pub(super) Gap);
 
 impl Serialize for GapMembers {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
