@@ -52,6 +52,7 @@ mod handshake;
 mod json;
 mod limits;
 mod message;
+pub mod message_pack;
 mod msgpack;
 mod names;
 mod portable;

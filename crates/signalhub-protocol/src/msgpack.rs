@@ -9,6 +9,7 @@ mod time;
 mod write;
 
 pub(crate) use bind::{ArgumentReader, bind, forward};
+pub use format::{Container, write_bin, write_head, write_nil, write_signed, write_str, write_unsigned};
 pub(crate) use portable::check_portable;
-pub(crate) use scan::{ScanError, Scanner, Token};
+pub use scan::{ScanError, Scanner, Token};
 pub(crate) use write::{write_arguments, write_value};

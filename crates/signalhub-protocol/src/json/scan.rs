@@ -78,6 +78,15 @@ impl<'a> Scanner<'a> {
         self.value_with(&mut Unchecked)
     }
 
+    /// Skips one value of any kind and returns its text with the white space in front of it, as the original passes on the
+    /// results of clients (HubProtocol, client results).
+    pub(crate) fn spaced_value(&mut self) -> Result<&'a [u8], SyntaxError> {
+        let len = self.value()?.len();
+        let before = &self.input[..self.at - len];
+        let spaces = before.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
+        Ok(&self.input[before.len() - spaces..self.at])
+    }
+
     /// Skips one value, checks all of its parts, and returns its text.
     pub(crate) fn value_with<C: Check>(&mut self, check: &mut C) -> Result<&'a [u8], C::Error> {
         let kind = self.kind()?;

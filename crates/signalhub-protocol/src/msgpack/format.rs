@@ -60,8 +60,13 @@ pub(crate) fn name(code: u8) -> &'static str {
     }
 }
 
+/// Appends nil.
+pub fn write_nil(out: &mut Vec<u8>) {
+    out.push(NIL);
+}
+
 /// Appends an integer that is not negative.
-pub(crate) fn write_unsigned(number: u64, out: &mut Vec<u8>) {
+pub fn write_unsigned(number: u64, out: &mut Vec<u8>) {
     if let Ok(number) = u8::try_from(number) {
         if number >= 0x80 {
             out.push(UINT_8);
@@ -80,7 +85,7 @@ pub(crate) fn write_unsigned(number: u64, out: &mut Vec<u8>) {
 }
 
 /// Appends an integer; one that is not negative is written as unsigned, as the original does.
-pub(crate) fn write_signed(number: i64, out: &mut Vec<u8>) {
+pub fn write_signed(number: i64, out: &mut Vec<u8>) {
     if let Ok(number) = u64::try_from(number) {
         write_unsigned(number, out);
     } else if let Ok(number) = i8::try_from(number) {
@@ -101,7 +106,7 @@ pub(crate) fn write_signed(number: i64, out: &mut Vec<u8>) {
 }
 
 /// Appends a string.
-pub(crate) fn write_str(text: &str, out: &mut Vec<u8>) {
+pub fn write_str(text: &str, out: &mut Vec<u8>) {
     match u8::try_from(text.len()) {
         Ok(len @ 0..=31) => out.push(0xA0 | len),
         _ => write_len(STR_8, text.len(), out),
@@ -110,7 +115,7 @@ pub(crate) fn write_str(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Appends bytes.
-pub(crate) fn write_bin(bytes: &[u8], out: &mut Vec<u8>) {
+pub fn write_bin(bytes: &[u8], out: &mut Vec<u8>) {
     write_len(BIN_8, bytes.len(), out);
     out.extend_from_slice(bytes);
 }
@@ -132,13 +137,15 @@ fn write_len(of_8_bits: u8, len: usize, out: &mut Vec<u8>) {
 
 /// What holds other values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Container {
+pub enum Container {
+    /// An array.
     Array,
+    /// A map.
     Map,
 }
 
 /// Appends the head of an array with this number of elements, or of a map with this number of entries.
-pub(crate) fn write_head(container: Container, count: usize, out: &mut Vec<u8>) {
+pub fn write_head(container: Container, count: usize, out: &mut Vec<u8>) {
     let (short, of_16_bits) = match container {
         Container::Array => (0x90, ARRAY_16),
         Container::Map => (0x80, MAP_16),

@@ -8,28 +8,37 @@ use super::format::{
 use crate::limits::MAX_DEPTH;
 
 /// The bytes are not a value of the expected kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ScanError {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ScanError {
     /// They end too early.
+    #[error("the value ends too early")]
     End,
     /// The value begins with this byte.
+    #[error("a value begins with the byte {0:#04x}")]
     Code(u8),
     /// Arrays and maps are nested too deep.
+    #[error("arrays and maps are nested too deep")]
     Depth,
 }
 
 /// The head of a value, with all of a value that holds no others.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Token<'a> {
+pub enum Token<'a> {
+    /// No value.
     Nil,
+    /// A truth value.
     Truth(bool),
+    /// An integer that is not negative.
     Unsigned(u64),
     /// A negative integer.
     Negative(i64),
+    /// A float of 32 bits.
     Float32(f32),
+    /// A float of 64 bits.
     Float64(f64),
     /// A string, which may be no UTF-8.
     Str(&'a [u8]),
+    /// Bytes.
     Bin(&'a [u8]),
     /// An extension: its type and its bytes.
     Ext(i8, &'a [u8]),
@@ -41,28 +50,36 @@ pub(crate) enum Token<'a> {
 
 /// Reads values from front to back.
 #[derive(Debug, Clone)]
-pub(crate) struct Scanner<'a> {
+pub struct Scanner<'a> {
     input: &'a [u8],
     at: usize,
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(input: &'a [u8]) -> Self {
+    /// Begins at the front of `input`.
+    pub fn new(input: &'a [u8]) -> Self {
         Self { input, at: 0 }
     }
 
     /// Gives the first byte of the next value, without consuming it.
-    pub(crate) fn code(&self) -> Result<u8, ScanError> {
+    ///
+    /// # Errors
+    /// Nothing is left.
+    pub fn code(&self) -> Result<u8, ScanError> {
         self.input.get(self.at).copied().ok_or(ScanError::End)
     }
 
     /// Returns the bytes that are not consumed yet.
-    pub(crate) fn rest(&self) -> &'a [u8] {
+    pub fn rest(&self) -> &'a [u8] {
         &self.input[self.at..]
     }
 
     /// Consumes one head, or a whole value that holds no others.
-    pub(crate) fn token(&mut self) -> Result<Token<'a>, ScanError> {
+    ///
+    /// # Errors
+    /// What is left does not begin with a value. A count of elements beyond the bytes that are left is refused, so that a
+    /// caller may reserve memory for it.
+    pub fn token(&mut self) -> Result<Token<'a>, ScanError> {
         let code = self.code()?;
         let start = self.at;
         self.at += 1;
@@ -121,7 +138,10 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes over one value of any kind and gives its bytes.
-    pub(crate) fn value(&mut self) -> Result<&'a [u8], ScanError> {
+    ///
+    /// # Errors
+    /// What is left does not begin with a value, or with one that is nested deeper than 64 levels.
+    pub fn value(&mut self) -> Result<&'a [u8], ScanError> {
         let start = self.at;
         // How many values are still to come in each open array or map.
         let mut open = [0; MAX_DEPTH as usize];

@@ -79,7 +79,7 @@ impl<'a> Envelope<'a> {
             b"arguments" => self.arguments = Some(scanner.value()?),
             b"streamIds" => self.stream_ids = read_stream_ids(scanner, kind)?,
             b"item" => self.item = Some(scanner.value()?),
-            b"result" => self.result = Some(scanner.value()?),
+            b"result" => self.result = Some(scanner.spaced_value()?),
             b"error" => self.error = Some(read_string(scanner, kind, "error")?.decode()?),
             b"allowReconnect" => self.allow_reconnect = read_truth(scanner, kind)?,
             b"sequenceId" if kind == Kind::Null => {

@@ -93,6 +93,11 @@ fn outcomes_and_closes_are_distinguished() {
     let completion = |outcome| HubMessage::Completion(Completion::new("1", outcome));
     check(br#"{"type":3,"invocationId":"1"}"#, completion(Outcome::Void));
     check(br#"{"type":3,"invocationId":"1","result":null}"#, completion(Outcome::Result(Value::Json(b"null"))));
+    // The white space in front of a result is part of it: a server of a cluster passes it on to another one.
+    check(
+        b"{\"type\":3,\"result\" : \t {\"y\" : 2} ,\"invocationId\":\"1\"}",
+        completion(Outcome::Result(Value::Json(b" \t {\"y\" : 2}"))),
+    );
     check(br#"{"type":3,"error":"","invocationId":"1"}"#, completion(Outcome::Error("".into())));
     let close = |error: Option<&'static str>, allow_reconnect| {
         HubMessage::Close(Close { error: error.map(Cow::from), allow_reconnect })
