@@ -3,6 +3,7 @@
 //! Nodes share three things through Redis, and nothing else: the events and their history, on streams; the messages of hubs, over the
 //! publish and subscribe channels that ASP.NET Core SignalR uses too; and which node owns which connection.
 
+pub mod backplane;
 pub mod claims;
 pub mod link;
 pub mod nodes;

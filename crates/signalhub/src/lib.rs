@@ -2,6 +2,7 @@
 //!
 #![doc = include_str!("../docs/guide.md")]
 
+pub mod backplane;
 mod calls;
 mod clients;
 mod connected_client;
