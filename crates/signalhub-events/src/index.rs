@@ -11,6 +11,7 @@ mod symbols;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use time::OffsetDateTime;
@@ -58,12 +59,23 @@ pub(crate) struct Index {
 }
 
 /// The filter that the members of a bucket share. `None` is no organisation, any resource, any action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Key {
     event: Symbol,
     organisation: Option<Symbol>,
     resource: Option<Symbol>,
     action: Option<Action>,
+}
+
+/// Hashes all members at once: each publish hashes four keys, and the hasher takes as long for a byte as for many.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let symbol = |symbol: Option<Symbol>| u128::from(symbol.map_or(0, Symbol::get));
+        let action = self.action.map_or(0, |action| action as u128 + 1);
+        state.write_u128(
+            symbol(Some(self.event)) | symbol(self.organisation) << 32 | symbol(self.resource) << 64 | action << 96,
+        );
+    }
 }
 
 #[derive(Debug)]

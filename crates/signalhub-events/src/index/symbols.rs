@@ -16,6 +16,13 @@ pub(crate) struct Symbols {
     names: Slab<(Arc<str>, usize)>,
 }
 
+impl Symbol {
+    /// Returns its number, which is not 0.
+    pub(crate) fn get(self) -> u32 {
+        self.0.get()
+    }
+}
+
 impl Symbols {
     /// Returns the symbol of a name that is referred to.
     pub(crate) fn find(&self, name: &str) -> Option<Symbol> {
