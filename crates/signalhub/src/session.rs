@@ -160,7 +160,7 @@ impl Session {
                     ReadState::Reading | ReadState::UploadFull(_) => return self.transport_ended(reason),
                     ReadState::Connecting | ReadState::WaitingForSlot(_) => {}
                 }
-                let done = self.calls.next().await;
+                let done = self.calls.next(&self.reading).await;
                 if let Some(ending) = self.on_call_done(done) {
                     return ending;
                 }
@@ -173,7 +173,7 @@ impl Session {
             }
             let intake = self.intake();
             let ending = tokio::select! {
-                done = self.calls.next() => self.on_call_done(done),
+                done = self.calls.next(&self.reading) => self.on_call_done(done),
                 received = self.connection.receive(intake) => self.on_received(received),
                 () = acknowledging(&mut self.resumption) => None,
             };
@@ -411,7 +411,7 @@ impl Session {
                 // The session panicked before the hook ran.
                 return Admission::Refused;
             }
-            match self.calls.next().await {
+            match self.calls.next(&self.reading).await {
                 CallDone::Connected => self.reading = ReadState::Reading,
                 CallDone::Refused(_) => return Admission::Refused,
                 CallDone::Failed(failure) | CallDone::Unserialisable(failure) => {

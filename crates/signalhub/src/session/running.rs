@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::answers::{self, CallDone};
 use super::ending::Fault;
 use super::pending::{CallKind, PendingCall};
+use super::reading::ReadState;
 use super::streaming::{OnCancel, Streaming};
 use super::uploads::{CallNumber, Uploads};
 use crate::calls::call::{Call, Occasion, WantsResult};
@@ -137,24 +138,28 @@ impl RunningCalls {
         self.slots.take()
     }
 
-    /// Waits until a call ends, or until a slot may be free or an upload may have room.
-    pub(super) async fn next(&mut self) -> CallDone {
-        let Self { plain, streams, resume, .. } = self;
-        let ended = {
-            let mut resumed = pin!(resume.notified());
-            poll_fn(|cx| {
-                for running in [&mut *plain, &mut *streams] {
-                    if let Poll::Ready(ended) = running.poll_next(cx) {
-                        return Poll::Ready(Some(ended));
+    /// Waits until a call ends, or, if reading is blocked, until a slot may be free or an upload may have room.
+    pub(super) fn next<'a>(&'a mut self, reading: &ReadState) -> impl Future<Output = CallDone> + use<'a> {
+        // Each call frees its slot when it ends, which concerns only a session that waits for one.
+        let is_blocked = reading.is_blocked();
+        async move {
+            let Self { plain, streams, resume, .. } = self;
+            let ended = {
+                let mut resumed = pin!(is_blocked.then(|| resume.notified()));
+                poll_fn(|cx| {
+                    for running in [&mut *plain, &mut *streams] {
+                        if let Poll::Ready(ended) = running.poll_next(cx) {
+                            return Poll::Ready(Some(ended));
+                        }
                     }
-                }
-                resumed.as_mut().poll(cx).map(|()| None)
-            })
-            .await
-        };
-        let Some((streams, done)) = ended else { return CallDone::Resumed };
-        self.forget(&streams);
-        done
+                    resumed.as_mut().as_pin_mut().map_or(Poll::Pending, |resumed| resumed.poll(cx).map(|()| None))
+                })
+                .await
+            };
+            let Some((streams, done)) = ended else { return CallDone::Resumed };
+            self.forget(&streams);
+            done
+        }
     }
 
     fn forget(&mut self, streams: &OwnStreams) {
