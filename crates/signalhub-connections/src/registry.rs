@@ -1,6 +1,7 @@
 //! All connections of a server: the negotiated ones that wait for a transport, and the live ones.
 
 pub(crate) mod connection_counts;
+mod connection_table;
 mod entries;
 mod entry;
 mod live;
@@ -290,9 +291,15 @@ impl Registry {
         self.lock().abandon(token);
     }
 
-    /// Lists the live connections for which `is_wanted`.
-    fn live(&self, is_wanted: impl FnMut(&Entry, &Link) -> bool) -> Vec<LiveConnection> {
-        self.lock().live(is_wanted)
+    /// Lists the wanted ones of the live connections at some [places](Entries::live); `None` if there are no such places.
+    fn live(&self, places: (usize, usize), is_wanted: impl Fn(&Entry, &Link) -> bool) -> Option<Vec<LiveConnection>> {
+        let mut live = Vec::with_capacity(places.1);
+        self.lock().live(places, is_wanted, &mut live).then_some(live)
+    }
+
+    /// Finds the live connection with this public id.
+    fn live_by_id(&self, id: &ConnectionId) -> Option<LiveConnection> {
+        self.lock().live_by_id(id)
     }
 
     /// Looks up the connection of a token. Returns `None` if it has another owner.

@@ -1,11 +1,11 @@
 //! The connections of a server by their tokens, with their counts and quotas. All of it is under the registry's lock.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::connection_table::{ConnectionTable, TakenOut};
 use super::entry::{AttachError, Entry, Found, Link, NewTransport, Resumable, Stage, Waiting};
 use super::live_connections::LiveConnection;
 use super::tickets::{OpenTickets, TicketError, TicketState, TicketUse};
@@ -27,7 +27,7 @@ use crate::transport_kind::TransportKind;
 /// The connections of a server by their tokens.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
-    by_token: HashMap<ConnectionToken, Entry>,
+    connections: ConnectionTable,
     /// Connections whose handlers run or whose sockets are not closed yet.
     pub(super) active: usize,
     /// Those of them that have lost their transport.
@@ -128,7 +128,7 @@ impl Entries {
         endpoint: usize,
     ) -> Result<&Arc<Identity>, TicketError> {
         if let TicketUse::Connection(token) = wanted
-            && let Some(entry) = self.by_token.get(token).filter(|entry| entry.owner.endpoint == endpoint)
+            && let Some(entry) = self.connections.get(token).filter(|entry| entry.owner.endpoint == endpoint)
             && let Some(ticket) = entry.ticket.as_ref().filter(|ticket| ticket.hash == hash)
         {
             return Ok(&ticket.identity);
@@ -139,10 +139,10 @@ impl Entries {
     /// Takes a ticket away from the connection that it negotiated before, because it negotiates another one.
     fn unbind_ticket(&mut self, hash: TicketHash) -> Result<(), AttachError> {
         let Some(before) = self.tickets.unbind(hash).ok_or(AttachError::TicketUsed)? else { return Ok(()) };
-        let Some(entry) = self.by_token.get_mut(&before) else { return Ok(()) };
+        let Some(entry) = self.connections.get_mut(before.reveal()) else { return Ok(()) };
         entry.ticket = None;
         if let Stage::Waiting(_) = entry.stage
-            && let Some(mut entry) = self.by_token.remove(&before)
+            && let Some(mut entry) = self.connections.remove(before.reveal())
         {
             self.give_back(&mut entry);
         }
@@ -151,14 +151,14 @@ impl Entries {
 
     /// Ends the time in which the ticket of a connection may negotiate, because the connection works.
     pub(super) fn close_ticket(&mut self, connection: &ConnectionToken) {
-        if let Some(ticket) = self.by_token.get(connection).and_then(|entry| entry.ticket.as_ref()) {
+        if let Some(ticket) = self.connections.get(connection.reveal()).and_then(|entry| entry.ticket.as_ref()) {
             self.tickets.close(ticket.hash, connection);
         }
     }
 
     /// Makes the ticket of a connection stand for new credentials.
     pub(super) fn renew_ticket(&mut self, connection: &ConnectionToken, identity: &Arc<Identity>) {
-        if let Some(ticket) = self.by_token.get_mut(connection).and_then(|entry| entry.ticket.as_mut()) {
+        if let Some(ticket) = self.connections.get_mut(connection.reveal()).and_then(|entry| entry.ticket.as_mut()) {
             ticket.identity = Arc::clone(identity);
         }
     }
@@ -189,7 +189,7 @@ impl Entries {
         let ticket = ticket.and_then(|ticket| self.tickets.bind(ticket, &token));
         let (owner, remote, stage) = (key.owner.clone(), key.remote, Stage::Waiting(waiting));
         let entry = Entry { id, owner, remote, since: now, stage, share, ticket, claim: None };
-        self.by_token.insert(token, entry);
+        self.connections.insert(token, entry);
         Ok(())
     }
 
@@ -209,7 +209,7 @@ impl Entries {
         key: &QuotaKey,
         claim: impl FnOnce() -> Option<ConnectionClaim>,
     ) -> Result<(), AttachError> {
-        if self.by_token.contains_key(&token) {
+        if self.connections.get(token.reveal()).is_some() {
             return Ok(());
         }
         self.allow()?;
@@ -223,14 +223,14 @@ impl Entries {
         let waiting = Waiting { since: now, inbox: None, reconnect, share: QuotaShare::default() };
         let (owner, remote, stage) = (key.owner.clone(), key.remote, Stage::Waiting(waiting));
         let entry = Entry { id, owner, remote, since: now, stage, share, ticket: None, claim: Some(Box::new(claim)) };
-        self.by_token.insert(token, entry);
+        self.connections.insert(token, entry);
         Ok(())
     }
 
     /// Removes a connection that waits for its transport.
     pub(super) fn abandon(&mut self, token: &str) {
-        if let Some(Entry { stage: Stage::Waiting(_), .. }) = self.by_token.get(token)
-            && let Some(mut entry) = self.by_token.remove(token)
+        if let Some(Entry { stage: Stage::Waiting(_), .. }) = self.connections.get(token)
+            && let Some(mut entry) = self.connections.remove(token)
         {
             self.give_back(&mut entry);
         }
@@ -238,25 +238,25 @@ impl Entries {
 
     /// The claims that must be renewed.
     pub(super) fn claims_to_renew(&self) -> Vec<(ConnectionToken, ConnectionId)> {
-        let claims = self.by_token.iter().filter_map(|(token, entry)| Some((token, entry.claim.as_ref()?)));
+        let claims = self.connections.iter().filter_map(|(token, entry)| Some((token, entry.claim.as_ref()?)));
         claims.filter_map(|(token, claim)| Some((token.clone(), claim.to_renew()?.clone()))).collect()
     }
 
     /// Records that the store of the cluster has the claim of a connection.
     pub(super) fn claim_renewed(&mut self, token: &ConnectionToken) {
-        if let Some(claim) = self.by_token.get_mut(token).and_then(|entry| entry.claim.as_mut()) {
+        if let Some(claim) = self.connections.get_mut(token.reveal()).and_then(|entry| entry.claim.as_mut()) {
             claim.renewed();
         }
     }
 
     /// The connection of a token.
     pub(super) fn send_queue(&self, token: &ConnectionToken) -> Option<Arc<SendQueue>> {
-        Some(Arc::clone(self.by_token.get(token)?.stage.link()?.send_queue()))
+        Some(Arc::clone(self.connections.get(token.reveal())?.stage.link()?.send_queue()))
     }
 
     /// Looks up the connection of a token. Returns `None` if it has another owner.
     pub(super) fn find(&self, token: &str, owner: &Owner) -> Option<Found> {
-        let entry = self.by_token.get(token).filter(|entry| entry.owner == *owner)?;
+        let entry = self.connections.get(token).filter(|entry| entry.owner == *owner)?;
         Some(match &entry.stage {
             Stage::Waiting(_) => Found::Waiting,
             Stage::Active(link) | Stage::Suspended { link, .. } => Found::Attached(link.clone()),
@@ -265,7 +265,7 @@ impl Entries {
 
     /// Finds the connection that gets new credentials; see [`Registry::renewable`](super::Registry::renewable).
     pub(super) fn renewable(&self, token: &str, endpoint: usize) -> Option<(Arc<SendQueue>, Principal)> {
-        let entry = self.by_token.get(token)?;
+        let entry = self.connections.get(token)?;
         let send_queue = entry.stage.link()?.send_queue();
         // In version 0 the id, which others may know, is also the token.
         let found = entry.owner.endpoint == endpoint && entry.id.as_str() != token && !send_queue.is_ending();
@@ -280,7 +280,7 @@ impl Entries {
         limits: QueueLimits,
         (backlog, traffic): (&Arc<Backlog>, &Arc<Traffic>),
     ) -> Option<Result<Arc<Inbox>, AttachError>> {
-        let entry = self.by_token.get_mut(token).filter(|entry| entry.owner == *owner)?;
+        let entry = self.connections.get_mut(token).filter(|entry| entry.owner == *owner)?;
         Some(match &mut entry.stage {
             Stage::Waiting(Waiting { inbox, .. }) => {
                 Ok(Arc::clone(inbox.get_or_insert_with(|| Inbox::early(limits, backlog, traffic))))
@@ -299,10 +299,9 @@ impl Entries {
         key: &QuotaKey,
         make: impl FnOnce(Option<Arc<Inbox>>, Reconnect) -> NewTransport<T>,
     ) -> Result<NewlyActive<T>, AttachError> {
-        let Self { by_token, quotas, waiting_quotas, limits, draining, active, waiting, .. } = self;
-        let (token, _) = by_token.get_key_value(token).ok_or(AttachError::Unknown)?;
-        let token = token.clone();
-        let entry = by_token.get_mut(&token).filter(|entry| entry.owner == key.owner).ok_or(AttachError::Unknown)?;
+        let Self { connections, quotas, waiting_quotas, limits, draining, active, waiting, .. } = self;
+        let found = connections.get_with_token(token).filter(|(_, entry)| entry.owner == key.owner);
+        let (token, entry) = found.ok_or(AttachError::Unknown)?;
         let (inbox, reconnect) = match &mut entry.stage {
             Stage::Waiting(waiting) => {
                 allow(*draining, limits, *active)?;
@@ -331,7 +330,7 @@ impl Entries {
         entry.stage = Stage::Active(link.clone());
         (*waiting, *active) = (*waiting - 1, *active + 1);
         let ticket = entry.ticket_state();
-        Ok(NewlyActive { token, id: entry.id.clone(), link, share, reconnect, ticket, made })
+        Ok(NewlyActive { token: token.clone(), id: entry.id.clone(), link, share, reconnect, ticket, made })
     }
 
     /// Adds a connection whose WebSocket was opened without a negotiation. Its token is never sent to the client, because
@@ -352,15 +351,15 @@ impl Entries {
         let (remote, since, own_share) = (key.remote, Instant::now(), QuotaShare::default());
         let entry = Entry { id: id.clone(), owner, remote, since, stage, share: own_share, ticket: bound, claim: None };
         let ticket = entry.ticket_state();
-        self.by_token.insert(token.clone(), entry);
+        self.connections.insert(token.clone(), entry);
         self.active += 1;
         Ok(NewlyActive { token, id, link, share, reconnect: Reconnect::Plain, ticket, made: () })
     }
 
     /// Finds the connection that a new WebSocket resumes; see [`Registry::resume`](super::Registry::resume).
     pub(super) fn resume(&mut self, token: &str, key: &QuotaKey) -> Option<Result<Resumable, AttachError>> {
-        let Self { by_token, quotas, limits, .. } = self;
-        let Entry { stage, share, remote, .. } = by_token.get_mut(token).filter(|entry| entry.owner == key.owner)?;
+        let Self { connections, quotas, limits, .. } = self;
+        let Entry { stage, share, remote, .. } = connections.get_mut(token).filter(|entry| entry.owner == key.owner)?;
         let Link::WebSocket { send_queue, handover: Some(handover) } = stage.link()? else { return None };
         if send_queue.is_ending() {
             let suspended = matches!(stage, Stage::Suspended { .. });
@@ -375,33 +374,47 @@ impl Entries {
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.by_token.len()
+        self.connections.len()
     }
 
     /// Removes an entry: requests no longer find its connection.
     pub(super) fn remove(&mut self, token: &str) -> Option<Entry> {
-        self.by_token.remove(token)
+        self.connections.remove(token)
     }
 
     /// Changes the stage of a connection, unless it was removed.
     pub(super) fn change(&mut self, token: &ConnectionToken, change: impl FnOnce(&mut Self, Stage) -> Stage) {
-        let Some((token, entry)) = self.by_token.remove_entry(token) else { return };
+        let Some(TakenOut { entry, place }) = self.connections.take_out(token.reveal()) else { return };
         let stage = change(self, entry.stage);
-        self.by_token.insert(token, Entry { stage, ..entry });
+        self.connections.put_back(TakenOut { entry: Entry { stage, ..entry }, place });
     }
 
     /// The live connections that may have credentials which are revoked.
     pub(super) fn concerned_by(&self, revocation: &Revocation) -> Vec<Weak<SendQueue>> {
-        let concerned = self.by_token.values().filter(|entry| revocation.may_concern(&entry.owner.principal));
+        let concerned = self.connections.values().filter(|entry| revocation.may_concern(&entry.owner.principal));
         concerned.filter_map(|entry| Some(Arc::downgrade(entry.stage.link()?.send_queue()))).collect()
     }
 
-    /// The live connections for which `is_wanted`.
-    pub(super) fn live(&self, mut is_wanted: impl FnMut(&Entry, &Link) -> bool) -> Vec<LiveConnection> {
-        let live = self.by_token.values().filter_map(|entry| Some((entry, entry.stage.link()?)));
-        live.filter(|(entry, link)| is_wanted(entry, link))
-            .map(|(entry, link)| LiveConnection::new(entry, link))
-            .collect()
+    /// Adds to `live` the wanted ones of the live connections that have some [places](ConnectionTable::some). Returns whether there are such
+    /// places.
+    pub(super) fn live(
+        &self,
+        (from, count): (usize, usize),
+        is_wanted: impl Fn(&Entry, &Link) -> bool,
+        live: &mut Vec<LiveConnection>,
+    ) -> bool {
+        let Some(entries) = self.connections.some(from, count) else { return false };
+        let entries = entries.filter_map(|entry| Some((entry, entry.stage.link()?)));
+        let wanted = entries.filter(|(entry, link)| is_wanted(entry, link));
+        live.extend(wanted.map(|(entry, link)| LiveConnection::new(entry, link)));
+        true
+    }
+
+    /// Finds the live connection with this public id.
+    pub(super) fn live_by_id(&self, id: &ConnectionId) -> Option<LiveConnection> {
+        // In version 0 of negotiation the id is also the token, which must not be tried out here.
+        let entry = self.connections.get_by_id(id).filter(|entry| entry.id.is_public())?;
+        Some(LiveConnection::new(entry, entry.stage.link()?))
     }
 
     /// Refuses new connections from now on, and returns the live ones.
@@ -421,15 +434,15 @@ impl Entries {
     /// Removes the entries for which `keep` returns `false`. A connection that never got its transport gives back its
     /// shares.
     fn retain(&mut self, mut keep: impl FnMut(&Stage) -> bool) {
-        let mut by_token = std::mem::take(&mut self.by_token);
-        by_token.retain(|_, entry| {
+        let mut connections = std::mem::take(&mut self.connections);
+        connections.retain(|entry| {
             let kept = keep(&entry.stage);
             if !kept {
                 self.give_back(entry);
             }
             kept
         });
-        self.by_token = by_token;
+        self.connections = connections;
     }
 
     /// Gives back the shares of a removed connection that never got its transport.

@@ -15,6 +15,9 @@ use crate::outbound::{BacklogUsage, SendQueue};
 use crate::request::remote_address::RemoteAddress;
 use crate::transport_kind::TransportKind;
 
+/// How many connections are looked at while the lock of the server is held.
+const SLICE: usize = 64;
+
 /// The live connections of a running server. [`Server::live_connections`](crate::Server::live_connections) makes it.
 #[derive(Clone, Debug)]
 pub struct LiveConnections(pub(crate) Arc<Registry>);
@@ -56,16 +59,24 @@ pub enum Resumption {
 }
 
 impl LiveConnections {
-    /// Lists the connections of a selection, in no order. The list takes the lock of the server once, for about the time of a
-    /// tick; what it makes of each connection is cheap.
+    /// Lists the connections of a selection, in no order. See [`slices`](Self::slices), which a page with many connections uses.
     pub fn list(&self, selection: &ConnectionSelection<'_>) -> Vec<LiveConnection> {
-        self.0.live(|entry, link| selection.covers(&entry.owner.principal, link.kind()))
+        self.slices(selection).flatten().collect()
+    }
+
+    /// Lists the connections of a selection, in no order, a few at a time. Each step takes the lock of the server for a few
+    /// microseconds, so requests do not wait for a long list. A connection that is live all the time is listed once, one that begins or ends meanwhile at
+    /// most once.
+    pub fn slices(&self, selection: &ConnectionSelection<'_>) -> impl Iterator<Item = Vec<LiveConnection>> {
+        let places = (0..).step_by(SLICE);
+        places.map_while(|from| {
+            self.0.live((from, SLICE), |entry, link| selection.covers(&entry.owner.principal, link.kind()))
+        })
     }
 
     /// Finds the connection with this public id.
     pub fn find(&self, id: &ConnectionId) -> Option<LiveConnection> {
-        // In version 0 of negotiation the id is also the token, which must not be tried out here.
-        self.0.live(|entry, _| entry.id == *id && entry.id.is_public()).pop()
+        self.0.live_by_id(id)
     }
 
     /// Refuses new connections from now on, and tells the live ones to end, one after another over this time, as a server does

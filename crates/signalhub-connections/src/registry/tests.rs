@@ -1,6 +1,8 @@
+use std::collections::HashSet;
+
 use futures_util::FutureExt;
 
-use super::live_connections::{ConnectionSelection, LiveConnections};
+use super::live_connections::{ConnectionSelection, LiveConnection, LiveConnections};
 use super::*;
 use crate::auth::ticket::Ticket;
 use crate::close::dismissal::Dismissal;
@@ -179,6 +181,31 @@ async fn operators_list_live_connections_and_end_them() {
     drop((ann, queue));
     assert!(listed.find(found.id()).is_none());
     found.dismiss(Dismissal::default());
+}
+
+#[tokio::test]
+async fn connections_begin_and_end_between_the_slices_of_a_list() {
+    let registry = registry(Limits::default());
+    let listed = LiveConnections(Arc::clone(&registry));
+    let admit = || {
+        let send_queue = send_queue();
+        let attached = registry.admit(&send_queue, &key("ann", "acme", [10, 0, 0, 7]), None).map_err(drop).unwrap();
+        (attached, send_queue)
+    };
+    let mut live: Vec<_> = (0..1_000).map(|_| admit()).collect();
+    let all = ConnectionSelection::default();
+    let mut slices = listed.slices(&all);
+    let first = slices.next().unwrap();
+    assert!(!first.is_empty() && first.len() < 100, "{} connections at once", first.len());
+    // This hangs if the list holds the lock.
+    let new = admit();
+    let ended: HashSet<ConnectionId> = live.drain(500..).map(|(attached, _)| attached.id.clone()).collect();
+    let rest: Vec<LiveConnection> = slices.flatten().collect();
+    let ids: Vec<&ConnectionId> = first.iter().chain(&rest).map(LiveConnection::id).collect();
+    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "none is listed twice");
+    assert!(live.iter().all(|(attached, _)| ids.contains(&&attached.id)), "one was not listed");
+    assert!(!rest.iter().any(|connection| ended.contains(connection.id())), "one that has ended was listed");
+    drop(new);
 }
 
 #[tokio::test]
