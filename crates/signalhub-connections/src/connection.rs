@@ -91,7 +91,7 @@ impl Connection {
             remote: None,
             opening_request: OpeningRequest::default(),
             registration: None,
-            access: AccessLine::begin(),
+            access: AccessLine::default(),
             verifier: None,
         }
     }
@@ -505,8 +505,8 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if self.registration.is_some() {
-            self.access.end(self);
+        if let Some(registration) = &self.registration {
+            self.access.end(self, registration);
         }
         // An `Outbound` that still exists refuses frames from now on, and does not keep the socket open.
         self.send_queue.disconnect();

@@ -1,29 +1,24 @@
 //! The line of the access log about a connection that has ended.
 
-use tokio::time::Instant;
 use tracing::field;
 
 use super::Connection;
 use crate::close::CloseReason;
+use crate::registry::Registration;
 
 /// The target of the lines, which a server logs only if it is asked to.
 const ACCESS: &str = "signalhub::access";
 
 /// What is remembered for the line.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct AccessLine {
-    begun: Instant,
     /// What the handler calls the protocol of the client.
     pub(super) protocol: Option<&'static str>,
 }
 
 impl AccessLine {
-    pub(super) fn begin() -> Self {
-        Self { begun: Instant::now(), protocol: None }
-    }
-
     /// Logs the end of the connection.
-    pub(super) fn end(&self, connection: &Connection) {
+    pub(super) fn end(&self, connection: &Connection, registration: &Registration) {
         if !tracing::enabled!(target: ACCESS, tracing::Level::INFO) {
             return;
         }
@@ -38,7 +33,7 @@ impl AccessLine {
             transport = connection.transport_kind().label(),
             protocol = self.protocol,
             address = connection.remote.map(field::display),
-            seconds = (self.begun.elapsed().as_secs_f64() * 10.0).round() / 10.0,
+            seconds = (registration.since().elapsed().as_secs_f64() * 10.0).round() / 10.0,
             reason = reason.label(),
             received = traffic.received,
             sent = traffic.sent,

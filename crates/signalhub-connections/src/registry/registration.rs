@@ -36,6 +36,11 @@ impl Registration {
         }
     }
 
+    /// When the connection got its first transport.
+    pub(crate) fn since(&self) -> Instant {
+        self.since
+    }
+
     /// The credentials that the server refuses.
     pub(crate) fn revocations(&self) -> &Arc<RevocationTable> {
         &self.live.revocations
