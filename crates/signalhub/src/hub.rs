@@ -113,6 +113,11 @@ impl Hub {
     pub fn client_count(&self) -> usize {
         self.state.clients.len()
     }
+
+    /// Returns how many of the connected clients speak this protocol.
+    pub fn client_count_of(&self, protocol: Protocol) -> usize {
+        self.state.clients.count_of(protocol)
+    }
 }
 
 impl ConnectionHandler for Hub {

@@ -21,7 +21,6 @@ mod routes;
 mod samples;
 mod shown_event;
 mod subscriptions;
-mod sums;
 mod tail;
 mod tokens;
 

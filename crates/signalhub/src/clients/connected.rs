@@ -7,6 +7,7 @@ use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use signalhub_connections::ConnectionId;
+use signalhub_protocol::Protocol;
 
 use super::client::Client;
 use super::results::ClientResults;
@@ -23,6 +24,8 @@ struct Directory {
     clients: HashMap<ConnectionId, Entry>,
     users: HashMap<User, Members>,
     groups: HashMap<Arc<str>, Members>,
+    /// How many clients speak each protocol.
+    protocols: [usize; Protocol::ALL.len()],
 }
 
 #[derive(Debug)]
@@ -64,12 +67,14 @@ impl ConnectedClients {
         if let Some(user) = User::of(client) {
             directory.users.entry(user).or_default().insert(id.clone(), Arc::clone(client));
         }
+        directory.protocols[client.protocol() as usize] += 1;
         directory.clients.insert(id, Entry { client: Arc::clone(client), groups: HashSet::new() });
     }
 
     pub(crate) fn remove(&self, id: &ConnectionId) {
         let mut directory = self.write();
         let Some(entry) = directory.clients.remove(id) else { return };
+        directory.protocols[entry.client.protocol() as usize] -= 1;
         if let Some(user) = User::of(&entry.client) {
             leave(&mut directory.users, &user, id);
         }
@@ -126,6 +131,11 @@ impl ConnectedClients {
 
     pub(crate) fn len(&self) -> usize {
         self.read().clients.len()
+    }
+
+    /// How many clients speak a protocol.
+    pub(crate) fn count_of(&self, protocol: Protocol) -> usize {
+        self.read().protocols[protocol as usize]
     }
 
     pub(crate) fn group_count(&self) -> usize {

@@ -21,11 +21,11 @@ use crate::http_api::response::json_response;
 pub(super) use disconnect::disconnect;
 use query::{Cursor, Query};
 pub(super) use query::{DEFAULT_LIMIT, MOST_ROWS, Sort};
-pub(super) use row::protocol;
+pub(super) use row::protocol_label;
 use row::{Details, Row};
 
 /// How many connections are looked at before other work gets its turn.
-pub(super) const SLICE: usize = 256;
+const SLICE: usize = 256;
 
 /// The longest reason that a client is told, in characters.
 pub(super) const LONGEST_REASON: usize = 256;
@@ -52,7 +52,7 @@ pub(super) async fn list(operated: Arc<Operated>, call: Call) -> Answer {
     let _permit = operated.state.limits.permit_list()?;
     let mut ranked = Vec::new();
     for Listed { dialect, connections } in &operated.connections {
-        for slice in connections.list(&query.selection()).chunks(SLICE) {
+        for slice in connections.slices(&query.selection()) {
             let wanted = slice.iter().filter(|connection| is_wanted(&operated, *dialect, connection, &query));
             ranked.extend(wanted.map(|connection| Ranked {
                 cursor: Cursor { rank: rank(&operated, *dialect, connection, query.sort), id: id_text(connection) },

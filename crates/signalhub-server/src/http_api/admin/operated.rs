@@ -13,7 +13,6 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::samples::Samples;
-use super::sums::LatestSums;
 use crate::configuration::Configuration;
 use crate::http_api::counts::Counts;
 use crate::http_api::problem::{Problem, ProblemCode};
@@ -52,7 +51,6 @@ pub(crate) struct AdminState {
     /// How much it does at once.
     pub(super) limits: AdminLimits,
     pub(super) samples: Samples,
-    pub(super) sums: LatestSums,
 }
 
 /// The connections of one listener.

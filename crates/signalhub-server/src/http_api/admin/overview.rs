@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use signalhub::connections::{ConnectionSelection, TransportKind};
+use signalhub::connections::{ConnectionCounts, TransportKind};
+use signalhub::protocol::Protocol;
 use tokio::time::MissedTickBehavior;
 
 use super::call::{Answer, Call};
-use super::connections::{SLICE, is_slow};
-use super::operated::{Listed, Operated, rfc3339};
+use super::connections::protocol_label;
+use super::operated::{Operated, rfc3339};
 use super::samples::{self, Latency, Rates, Reading};
-use super::sums::Sums;
+use crate::http_api::counts::Counts;
 use crate::http_api::metrics::Process;
 use crate::http_api::response::json_response;
 use crate::lifecycle::Phase;
@@ -85,10 +86,10 @@ pub(super) fn start(operated: &Arc<Operated>) {
 
 /// Shows the state of the node.
 pub(super) async fn show(operated: Arc<Operated>, _: Call) -> Answer {
-    let sums = operated.state.sums.get(sums(&operated)).await;
     let process = Process::read();
     let counts = &operated.counts;
-    let listeners = || std::iter::once(counts.connections()).chain(counts.dialects().iter().map(|(_, counts)| counts));
+    let listeners = || counts.listeners();
+    let of_transport = |kind| listeners().map(|counts| counts.active_by_transport(kind)).sum();
     let reading = Reading::of(counts, &operated.broker);
     let [ten_seconds, minute] = operated.state.samples.windows(&reading);
     Ok(json_response(&Overview {
@@ -104,16 +105,16 @@ pub(super) async fn show(operated: Arc<Operated>, _: Call) -> Answer {
             active: listeners().map(|counts| counts.active()).sum(),
             suspended: listeners().map(|counts| counts.suspended()).sum(),
             waiting: listeners().map(|counts| counts.waiting()).sum(),
-            by_transport: sums.by_transport,
-            by_protocol: sums.by_protocol,
+            by_transport: TransportKind::ALL.map(|kind| (kind.label(), of_transport(kind))).into(),
+            by_protocol: by_protocol(counts),
         },
         subscriptions: counts.subscriptions(),
         published_total: counts.published(),
         matched_total: counts.matched(),
         rates: Windows { ten_seconds: ten_seconds.0, minute: minute.0 },
         latency: Windows { ten_seconds: ten_seconds.1, minute: minute.1 },
-        queued_bytes: sums.queued_bytes,
-        slow: sums.slow,
+        queued_bytes: listeners().map(ConnectionCounts::queued_bytes).sum(),
+        slow: listeners().map(ConnectionCounts::slow).sum(),
         refusals: counts.refusals().named().into_iter().collect(),
         memory: process.as_ref().map(|process| process.resident_bytes),
         fds: process.map(|process| Descriptors { open: process.open_fds, limit: process.max_fds }),
@@ -125,23 +126,9 @@ pub(super) async fn show(operated: Arc<Operated>, _: Call) -> Answer {
     }))
 }
 
-/// Sums over all connections, in slices.
-async fn sums(operated: &Operated) -> Sums {
-    let mut sums = Sums::default();
-    sums.by_transport.extend(TransportKind::ALL.map(|kind| (kind.label(), 0)));
-    for Listed { dialect, connections } in &operated.connections {
-        for slice in connections.list(&ConnectionSelection::default()).chunks(SLICE) {
-            for connection in slice {
-                *sums.by_transport.entry(connection.transport().label()).or_default() += 1;
-                if let Some(protocol) = super::connections::protocol(operated, *dialect, connection) {
-                    *sums.by_protocol.entry(protocol).or_default() += 1;
-                }
-                let Some(traffic) = connection.traffic() else { continue };
-                sums.queued_bytes += traffic.queued_bytes;
-                sums.slow += usize::from(is_slow(&traffic));
-            }
-            tokio::task::yield_now().await;
-        }
-    }
-    sums
+/// How many connections speak each protocol that some speak. Those of a dialect have its name.
+fn by_protocol(counts: &Counts) -> BTreeMap<&'static str, usize> {
+    let of_hub = Protocol::ALL.map(|protocol| (protocol_label(protocol), counts.hub().client_count_of(protocol)));
+    let of_dialects = counts.dialects().iter().map(|(dialect, counts)| (*dialect, counts.active()));
+    of_hub.into_iter().chain(of_dialects).filter(|(_, count)| *count > 0).collect()
 }

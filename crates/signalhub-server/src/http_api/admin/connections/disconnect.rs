@@ -52,7 +52,7 @@ pub(in crate::http_api::admin) async fn disconnect(operated: Arc<Operated>, call
         let mut selection = ConnectionSelection::default();
         (selection.user, selection.organisation) = (request.user.as_deref(), request.organisation.as_deref());
         for Listed { dialect, connections } in &operated.connections {
-            for slice in connections.list(&selection).chunks(SLICE) {
+            for slice in connections.slices(&selection) {
                 let is_wanted = |connection: &&LiveConnection| {
                     event.as_ref().is_none_or(|event| has_event(&operated, *dialect, connection, event))
                 };

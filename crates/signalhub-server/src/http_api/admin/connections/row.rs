@@ -133,15 +133,6 @@ pub(super) fn subscription_count(
     client(operated, dialect, connection).map(|client| client.subscription_count())
 }
 
-/// The name of the hub protocol or of the dialect; `None` before the handshake.
-pub(in crate::http_api::admin) fn protocol(
-    operated: &Operated,
-    dialect: Option<&'static str>,
-    connection: &LiveConnection,
-) -> Option<&'static str> {
-    dialect.or_else(|| client(operated, dialect, connection).map(|client| protocol_label(client.protocol())))
-}
-
 /// The client of a connection of the hub, between its handshake and its end.
 fn client(operated: &Operated, dialect: Option<&str>, connection: &LiveConnection) -> Option<ConnectedClient> {
     if dialect.is_some() { None } else { operated.hub.connected_client(connection.id()) }
@@ -175,7 +166,7 @@ fn grants(client: &ConnectedClient) -> Vec<Permission> {
     }
 }
 
-fn protocol_label(protocol: Protocol) -> &'static str {
+pub(in crate::http_api::admin) fn protocol_label(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Json => "json",
         Protocol::MessagePack => "messagepack",
