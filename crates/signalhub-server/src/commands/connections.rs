@@ -32,8 +32,9 @@ const COLUMNS: [(&str, &str); 11] = [
     ("queued_bytes", "QUEUED"),
 ];
 
+/// Which connections: those that match every one that is given.
 #[derive(Debug, Args)]
-pub(crate) struct ListArguments {
+struct SelectionArguments {
     /// Only connections of this user
     #[arg(long)]
     user: Option<String>,
@@ -43,6 +44,20 @@ pub(crate) struct ListArguments {
     /// Only clients that have subscribed to this event
     #[arg(long)]
     event: Option<String>,
+}
+
+impl SelectionArguments {
+    /// The names of the server and what was given for them.
+    fn named(&self) -> [(&'static str, Option<&String>); 3] {
+        let Self { user, organisation, event } = self;
+        [("user", user.as_ref()), ("organisation", organisation.as_ref()), ("event", event.as_ref())]
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    #[command(flatten)]
+    selection: SelectionArguments,
     /// Only connections with this transport: web_sockets, server_sent_events or long_polling
     #[arg(long)]
     transport: Option<String>,
@@ -67,15 +82,8 @@ pub(crate) struct DisconnectArguments {
     /// The public id of one connection
     #[arg(conflicts_with_all = ["user", "organisation", "event", "over"], allow_hyphen_values = true)]
     id: Option<String>,
-    /// The connections of this user
-    #[arg(long)]
-    user: Option<String>,
-    /// The connections of this organisation
-    #[arg(long)]
-    organisation: Option<String>,
-    /// The clients that have subscribed to this event
-    #[arg(long)]
-    event: Option<String>,
+    #[command(flatten)]
+    selection: SelectionArguments,
     /// Lets the clients reconnect by themselves: the default, but not with an ID
     #[arg(long)]
     reconnect: bool,
@@ -133,15 +141,10 @@ async fn rows(client: &AdminClient, arguments: &ListArguments) -> Result<Vec<Map
     let (mut rows, mut after) = (Vec::new(), None);
     while rows.len() < arguments.limit {
         let mut query = vec![("limit", (arguments.limit - rows.len()).min(PAGE).to_string())];
-        let given = [
-            ("user", &arguments.user),
-            ("organisation", &arguments.organisation),
-            ("event", &arguments.event),
-            ("transport", &arguments.transport),
-            ("sort", &arguments.sort),
-            ("after", &after),
-        ];
-        query.extend(given.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
+        let others =
+            [("transport", arguments.transport.as_ref()), ("sort", arguments.sort.as_ref()), ("after", after.as_ref())];
+        let given = arguments.selection.named().into_iter().chain(others);
+        query.extend(given.filter_map(|(name, value)| Some((name, value?.clone()))));
         query.extend(arguments.slow.then(|| ("slow", "true".to_owned())));
         let page: Page = client.get("connections", &query).await?;
         rows.extend(page.value);
@@ -155,7 +158,7 @@ async fn rows(client: &AdminClient, arguments: &ListArguments) -> Result<Vec<Map
 
 /// Ends connections.
 pub(crate) async fn disconnect(sources: &Sources, arguments: &DisconnectArguments) -> Result<(), CommandError> {
-    let DisconnectArguments { id, user, organisation, event, over, reason, admin, .. } = arguments;
+    let DisconnectArguments { id, selection, over, reason, admin, .. } = arguments;
     let reconnect = arguments.reconnect();
     let client = admin.client(sources)?;
     let text = if let Some(id) = id {
@@ -164,13 +167,12 @@ pub(crate) async fn disconnect(sources: &Sources, arguments: &DisconnectArgument
         client.delete(&format!("connections/{}", percent_encoded(id)), &query).await?;
         "1 connection is told to end\n".to_owned()
     } else {
-        if [user, organisation, event].into_iter().all(Option::is_none) {
+        if selection.named().iter().all(|(_, value)| value.is_none()) {
             return Err(CommandError::Usage("expected an ID, --user, --organisation or --event".to_owned()));
         }
         let mut body = Map::new();
-        let given =
-            [("user", user), ("organisation", organisation), ("event", event), ("over", over), ("reason", reason)];
-        body.extend(given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value.as_ref()?)))));
+        let given = selection.named().into_iter().chain([("over", over.as_ref()), ("reason", reason.as_ref())]);
+        body.extend(given.filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))));
         body.extend(reconnect.map(|reconnect| ("reconnect".to_owned(), json!(reconnect))));
         let Matched { matched } = client.post("connections:disconnect", &body).await?;
         match matched {
