@@ -20,6 +20,7 @@ mod response;
 
 use std::sync::Arc;
 
+use http::request::Parts;
 use http::{Request, Response};
 use signalhub::connections::{Body, BoxFuture, RequestBody, Respond};
 
@@ -87,6 +88,12 @@ impl InternalRoutes {
         Self { lifecycle, metrics: Metrics::new(counts.clone(), process), counts, admin, console }
     }
 
+    /// Answers with the metrics. A page of another origin cannot see them, but could have them made again and again; health costs nothing.
+    fn show_metrics(&self, head: &Parts) -> Result<Response<Body>, Problem> {
+        foreign_pages::refuse_but_links(head)?;
+        method::read_only(&head.method, || self.metrics.response())
+    }
+
     async fn answer(&self, request: Request<RequestBody>) -> Response<Body> {
         let path = request.uri().path();
         let is_admin = path == admin::description::PATH || path.starts_with(admin::PREFIX);
@@ -95,7 +102,7 @@ impl InternalRoutes {
             health::READY_PATH => {
                 health::ready(request.method(), self.lifecycle.phase(), || self.counts.missing_keys())
             }
-            metrics::PATH => method::read_only(request.method(), || self.metrics.response()),
+            metrics::PATH => self.show_metrics(&request.into_parts().0),
             admin::description::PATH => self.admin.describe(&request.into_parts().0).await,
             _ if is_admin => self.admin.answer(request).await,
             path if path == console::PATH || path.starts_with(console::PREFIX) => {

@@ -10,6 +10,7 @@ use signalhub_protocol::Protocol;
 
 use crate::clients::client::Client;
 use crate::clients::connected::ConnectedClients;
+use crate::clients::subscribed::{ResumeProgress, ResumedEvent};
 use crate::subscription_manager::SubscriptionMethods;
 
 /// A client of a hub, for pages of operators. It keeps nothing alive but itself: once the client has gone, it has no
@@ -64,6 +65,15 @@ impl ConnectedClient {
     /// Tells whether it has a subscription to the event, with or without a resource.
     pub fn has_event(&self, event: &EventName) -> bool {
         self.client.subscriptions().get_mut().is_some_and(|subscriptions| subscriptions.has_event(event))
+    }
+
+    /// Tells whether it is being sent what it has missed of an event (`since`). Its subscription to the event begins behind that; what is
+    /// published meanwhile is part of it.
+    pub fn is_replaying(&self, event: &EventName) -> bool {
+        let mut subscribed = self.client.subscriptions();
+        let events = subscribed.resuming().map(|resuming| resuming.events.as_slice()).unwrap_or_default();
+        let is_replaying = |resumed: &ResumedEvent| matches!(resumed.progress, ResumeProgress::Replaying(_));
+        events.iter().any(|resumed| resumed.event == *event && is_replaying(resumed))
     }
 
     /// The groups that it is in, in no order.

@@ -13,10 +13,20 @@ pub struct MethodCalls {
     pub ok: u64,
     /// Calls that ended with an error, and calls whose arguments do not fit.
     pub error: u64,
-    /// Calls that did not begin, because of a limit, a policy, or the way in which they were called.
+    /// Calls that a limit refused, also while they ran, and calls that did not begin because of a policy or the way in which they
+    /// were called.
     pub refused: u64,
     /// How long calls took that began, up to their answer.
     pub duration: Observed,
+}
+
+/// How a call that began has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallOutcome {
+    Ok,
+    Error,
+    /// It would have exceeded a limit of the hub.
+    Refused,
 }
 
 #[derive(Debug)]
@@ -36,10 +46,11 @@ impl Default for MethodCounts {
 
 impl MethodCounts {
     /// Counts a call that has ended.
-    pub(crate) fn count_ended(&self, begun: Instant, outcome: Result<(), ()>) {
+    pub(crate) fn count_ended(&self, begun: Instant, outcome: CallOutcome) {
         match outcome {
-            Ok(()) => &self.ok,
-            Err(()) => &self.error,
+            CallOutcome::Ok => &self.ok,
+            CallOutcome::Error => &self.error,
+            CallOutcome::Refused => &self.refused,
         }
         .fetch_add(1, Ordering::Relaxed);
         self.duration.observe(begun.elapsed());

@@ -61,7 +61,7 @@ impl HubState {
         match self.failure_errors.admit(Instant::now()) {
             Some(skipped) => {
                 let reason = reason.label();
-                tracing::error!(reason, id, method, kind, detail = %error, skipped, "the server failed to run a method or a hook");
+                tracing::error!(reason, connection = id, method, kind, detail = %error, skipped, "the server failed to run a method or a hook");
             }
             None => reason.log(method, format_args!("{kind}: {error}")),
         }

@@ -185,7 +185,7 @@ impl Mounted {
         let endpoint = Arc::clone(&self.endpoint);
         let connection = connection.verifying_tokens_with(endpoint);
         connection.check_revocation();
-        let span = tracing::debug_span!(parent: request, "connection", id = connection.id().for_log());
+        let span = tracing::debug_span!(parent: request, "connection", connection = connection.id().for_log());
         tokio::spawn(self.endpoint.handler().handle(connection).instrument(span));
     }
 }

@@ -49,7 +49,7 @@ fn random() -> HeaderValue {
 
 /// The span of a request to an endpoint, and of the connection that it opens. It exists only if debug logs are enabled.
 pub(crate) fn span(head: &Parts) -> Span {
-    tracing::debug_span!("request", id = %RequestId::of(&head.headers), address = address(head), method = %head.method)
+    tracing::debug_span!("request", request_id = %RequestId::of(&head.headers), address = address(head), method = %head.method)
 }
 
 /// The address that a request comes from, for the log.

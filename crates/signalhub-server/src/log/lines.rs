@@ -167,7 +167,7 @@ impl Visit for Identity {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         // The id of a connection: a client can have as many as it likes.
-        if field.name() == "id" {
+        if field.name() == "connection" {
             return;
         }
         let text = format!("{value:?}");

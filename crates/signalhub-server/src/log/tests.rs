@@ -27,7 +27,7 @@ fn log_forged(format: LogFormat, ansi: bool) -> String {
     let memory = Memory::default();
     let queue = LogQueue::start(memory.clone()).unwrap();
     let log = || {
-        let span = tracing::info_span!("request", id = FORGED, name = %FORGED, names = ?[FORGED]);
+        let span = tracing::info_span!("request", request_id = FORGED, name = %FORGED, names = ?[FORGED]);
         let _entered = span.enter();
         let error = io::Error::other(FORGED);
         tracing::info!(text = FORGED, shown = %FORGED, debugged = ?FORGED, error = &error as &dyn std::error::Error, "{FORGED}");
@@ -155,7 +155,7 @@ fn what_a_server_answers_cannot_control_the_terminal_of_a_command() {
 
 #[tokio::test(start_paused = true)]
 async fn the_same_warning_is_written_once_a_second_with_the_number_of_those_that_were_hidden() {
-    for (is_json, hidden) in [(false, "a limit was reached id=5 hidden=4"), (true, "\"hidden\":4}")] {
+    for (is_json, hidden) in [(false, "a limit was reached connection=5 hidden=4"), (true, "\"hidden\":4}")] {
         let memory = Memory::default();
         let queue = LogQueue::start(memory.clone()).unwrap();
         let warnings = Warnings::default();
@@ -172,7 +172,7 @@ async fn the_same_warning_is_written_once_a_second_with_the_number_of_those_that
             if id == 5 {
                 tokio::time::advance(Duration::from_secs(1)).await;
             }
-            tracing::warn!(id, "a limit was reached");
+            tracing::warn!(connection = id, "a limit was reached");
             if id < 2 {
                 // The same code with another message is another warning.
                 tracing::warn!("warning {id}");
@@ -207,7 +207,14 @@ async fn warnings_with_other_fields_are_others_but_not_with_other_numbers_or_ids
         for round in 0..3_u64 {
             for issuer in ["https://a.example", "https://b.example"] {
                 let (id, took) = (format!("c{round}"), Duration::from_millis(round));
-                tracing::warn!(issuer, id, round, ?took, share = 0.5, "the keys of an issuer could not be fetched");
+                tracing::warn!(
+                    issuer,
+                    connection = id,
+                    round,
+                    ?took,
+                    share = 0.5,
+                    "the keys of an issuer could not be fetched"
+                );
             }
         }
     })

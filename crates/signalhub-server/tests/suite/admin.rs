@@ -320,3 +320,29 @@ async fn on_another_address_and_without_a_token_the_internal_listener_shows_and_
     }
     node.stop().await;
 }
+
+#[tokio::test]
+async fn a_page_of_another_origin_gets_no_metrics_and_may_ask_whether_the_server_is_alive() {
+    let node = start("").await;
+    for (path, site, mode, expected) in [
+        ("metrics", "cross-site", "no-cors", 403),
+        ("metrics", "same-site", "cors", 403),
+        ("metrics", "cross-site", "navigate", 200),
+        ("metrics", "none", "navigate", 200),
+        ("metrics", "same-origin", "cors", 200),
+        ("metrics", "", "", 200),
+        ("health/live", "cross-site", "no-cors", 200),
+        ("health/ready", "cross-site", "no-cors", 200),
+    ] {
+        let mut request = Request::get(format!("{}/{path}", node.internal));
+        for (name, value) in [("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", "document")] {
+            if !site.is_empty() {
+                request = request.header(name, value);
+            }
+        }
+        let answer = send(request.body(Full::default()).unwrap()).await;
+        assert_eq!(answer.status, expected, "{path} {site} {mode}");
+        assert!(!answer.headers.contains_key("access-control-allow-origin"));
+    }
+    node.stop().await;
+}

@@ -21,8 +21,8 @@ fn frames(texts: &[&str]) -> Vec<u8> {
     texts.iter().flat_map(frame).collect()
 }
 
-/// Opens a WebSocket on a socket that may have a small buffer, and sends frames.
-async fn connect(node: &Running, token: &str, receive_buffer: Option<u32>, texts: &[&str]) -> TcpStream {
+/// Opens a WebSocket with a token on a socket that may have a small buffer, and sends frames.
+pub(crate) async fn connect(node: &Running, token: &str, receive_buffer: Option<u32>, texts: &[&str]) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     receive_buffer.into_iter().for_each(|size| socket.set_recv_buffer_size(size).unwrap());
     let mut socket = socket.connect(node.url.strip_prefix("http://").unwrap().parse().unwrap()).await.unwrap();
@@ -40,7 +40,7 @@ async fn connect(node: &Running, token: &str, receive_buffer: Option<u32>, texts
     socket
 }
 
-fn token(node: &Running, user: &str) -> String {
+pub(crate) fn token(node: &Running, user: &str) -> String {
     node.token(|content| {
         content.user = user.to_owned();
         content.lifetime = Duration::from_secs(600);

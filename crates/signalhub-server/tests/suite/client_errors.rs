@@ -142,7 +142,7 @@ async fn assert_counted(server: &mut Server, before: &BTreeMap<String, u64>, rea
     let line = server.line().await;
     assert!(line.contains(&format!("reason=\"{reason}\"")), "{reason}: {line}");
     assert!(line.contains("DEBUG") && line.contains("address=127.0.0.1"), "{reason}: {line}");
-    assert!(id.is_empty() || line.contains(&format!("id={id}")), "{reason}: {line}");
+    assert!(id.is_empty() || line.contains(&format!("request_id={id}")), "{reason}: {line}");
     let mut after = server.counts().await;
     // The end of a connection is counted when its socket is done.
     for _ in 0..200 {
@@ -297,6 +297,13 @@ async fn each_call_that_fails_is_one_line_and_one_count() {
         if !reason.is_empty() {
             assert_seen(&mut server, &before, reason, "c-2").await;
         }
+    }
+    // Calls above the limit of subscriptions, and of the wrong kind, are refused; wrong arguments and refusals of the method are errors.
+    let request = Request::get(format!("http://{}/metrics", server.internal)).body(Full::default()).unwrap();
+    let page = send(request).await.text;
+    for (outcome, count) in [("ok", 1), ("error", 2), ("refused", 3)] {
+        let line = format!("signalhub_invocations_total{{method=\"Subscribe\",outcome=\"{outcome}\"}} {count}");
+        assert!(page.contains(&line), "{line}: {page}");
     }
 }
 

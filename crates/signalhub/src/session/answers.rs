@@ -8,6 +8,7 @@ use signalhub_protocol::{Completion, HubMessage, Outcome};
 use crate::calls::handler::CallResult;
 use crate::clients::client::Client;
 use crate::error::{ErrorDetails, HubError};
+use crate::method_counts::CallOutcome;
 
 /// What the session learns when it polls its calls.
 pub(super) enum CallDone {
@@ -26,11 +27,12 @@ pub(super) enum CallDone {
 }
 
 impl CallDone {
-    /// Whether the call ended without an error.
-    pub(super) fn outcome(&self) -> Result<(), ()> {
+    /// How the call ended, for the counters of its method.
+    pub(super) fn outcome(&self) -> CallOutcome {
         match self {
-            Self::Answered | Self::Resumed | Self::Connected => Ok(()),
-            Self::Failed(_) | Self::Refused(_) | Self::Unserialisable(_) => Err(()),
+            Self::Answered | Self::Resumed | Self::Connected => CallOutcome::Ok,
+            Self::Failed(failure) if failure.error.exceeded_limit().is_some() => CallOutcome::Refused,
+            Self::Failed(_) | Self::Refused(_) | Self::Unserialisable(_) => CallOutcome::Error,
         }
     }
 }

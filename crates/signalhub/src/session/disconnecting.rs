@@ -40,7 +40,7 @@ pub(super) fn report(ending: &Ending, id: &ConnectionId, state: &HubState) {
         && let Some(unreported) = state.slow_client_warnings.admit(Instant::now())
     {
         let id = id.for_log();
-        tracing::warn!(id, unreported, "a client was closed because it read too slowly, or not at all");
+        tracing::warn!(connection = id, unreported, "a client was closed because it read too slowly, or not at all");
     }
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn disconnect(
             }
         };
         if let CallResult::Failed(error) = wait_while(catch_panic(hook.run(call)), leaving).await {
-            tracing::warn!(id = connection.id().for_log(), %error, "on_disconnected failed");
+            tracing::warn!(connection = connection.id().for_log(), %error, "on_disconnected failed");
             if reason != CloseReason::ServerShutdown {
                 reason = CloseReason::HandlerFailed;
             }

@@ -220,7 +220,14 @@ fn warn_of_wrong_arguments(calls: &RunningCalls, method: &str, reason: &str) {
     };
     calls.state().call_errors.count(error);
     let (label, id) = (error.label(), calls.client().id().for_log());
-    tracing::warn!(reason = label, id, method, detail = reason, skipped, "what a client sent does not fit the method");
+    tracing::warn!(
+        reason = label,
+        connection = id,
+        method,
+        detail = reason,
+        skipped,
+        "what a client sent does not fit the method"
+    );
 }
 
 /// Shortens a reason, because it quotes what the client sent.

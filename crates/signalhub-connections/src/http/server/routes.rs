@@ -229,5 +229,5 @@ fn client_of_node(node: &ThisNode, head: &mut Parts, socket: IpAddr) -> Result<I
 /// The span of the log lines about a request. Who answers it may record the trace that it belongs to.
 fn request_span(head: &Parts, id: &RequestId) -> tracing::Span {
     let address = request_id::address(head);
-    tracing::info_span!("request", %id, address, method = %head.method, trace_id = tracing::field::Empty)
+    tracing::info_span!("request", request_id = %id, address, method = %head.method, trace_id = tracing::field::Empty)
 }

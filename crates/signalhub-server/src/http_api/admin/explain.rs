@@ -60,6 +60,16 @@ impl Step {
         Self { connection: Some(connection.to_owned()), ..self }
     }
 
+    /// Adds to a missing subscription that it begins behind what the client has missed.
+    fn add_replay(&mut self) {
+        if self.step == ExplainedStep::Subscriptions.as_str() && self.is_failed() {
+            let detail = self.detail.get_or_insert_default();
+            detail.push_str(
+                "; the client is being sent what it has missed of this event (since), with what is published meanwhile, and its subscription begins behind that",
+            );
+        }
+    }
+
     fn is_failed(&self) -> bool {
         self.outcome == StepOutcome::Fail.as_str()
     }
@@ -90,7 +100,7 @@ async fn explanation(
     if catalogue.is_failed() {
         return ended(vec![catalogue], CONNECTIONS);
     }
-    let targets = target::find(operated, &question.subject).await;
+    let targets = target::find(operated, &question.subject, &event.name).await;
     let connections = connections(&question.subject, &targets, happened.as_ref());
     if connections.is_failed() {
         return ended(vec![catalogue, connections], ExplainedStep::Organisation.as_str());
@@ -99,6 +109,9 @@ async fn explanation(
     for target in &targets.first {
         let mut of_target: Vec<Step> =
             explain_subscriber(event, &target.scope, &target.filters, now).into_iter().map(Step::of).collect();
+        if target.is_replaying {
+            of_target.iter_mut().for_each(Step::add_replay);
+        }
         if let Some(unknown) = &target.unknown_scope {
             let skipped = Explained::skipped(ExplainedStep::Grants);
             of_target[1] = Step { detail: Some((*unknown).to_owned()), ..Step::of(skipped) };
@@ -202,18 +215,19 @@ enum Offered {
     No,
     /// It is not among those that are remembered, and this many more are not remembered.
     Unknown(usize),
+    /// The id of the connection is also its token, and is not remembered.
+    Secret,
 }
 
 impl Offered {
     fn of(target: &Target, latest: &LatestEvent, clients: &MatchedClients) -> Self {
-        // An id that is also a token is not shown, so it cannot be found among those that were remembered.
-        let is_public = target.has_public_id();
-        let is_among = is_public && clients.clients.iter().any(|client| *client.connection == *target.id);
-        let not_remembered = if is_public { clients.not_remembered } else { latest.matched };
-        match (is_among, not_remembered) {
-            (true, _) => Self::Yes,
-            (false, 0) => Self::No,
-            (false, more) => Self::Unknown(more),
+        let is_among = clients.clients.iter().any(|client| *client.connection == *target.id);
+        match (latest.matched, target.has_public_id(), is_among, clients.not_remembered) {
+            (0, ..) => Self::No,
+            (_, false, ..) => Self::Secret,
+            (_, true, true, _) => Self::Yes,
+            (_, true, false, 0) => Self::No,
+            (_, true, false, more) => Self::Unknown(more),
         }
     }
 }
@@ -231,6 +245,12 @@ fn matched(offered: Offered, published: OffsetDateTime, matched: usize, would: b
             (StepOutcome::Fail, detail)
         }
         Offered::No => (StepOutcome::Fail, format!("the event of {published} was not offered to this connection")),
+        Offered::Secret => {
+            let detail = format!(
+                "not remembered: the event of {published} matched {matched}, and the id of this connection is also its token (version 0 of negotiation)"
+            );
+            (StepOutcome::Skip, detail)
+        }
         Offered::Unknown(more) => {
             let detail = format!(
                 "not remembered: the event of {published} matched {matched}, and {more} of them are not remembered"

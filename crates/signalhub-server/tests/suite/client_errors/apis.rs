@@ -162,7 +162,7 @@ async fn a_publish_is_a_line_with_the_id_of_its_request() {
         send(request.header("Content-Type", "application/json").body(Full::from(body)).unwrap()).await;
         let line = loop {
             let line = server.log.next_line().await.unwrap().unwrap();
-            assert!(line.contains("id=p-1") && line.contains("matched=0"), "{line}");
+            assert!(line.contains("request_id=p-1") && line.contains("matched=0"), "{line}");
             if line.contains(expected) {
                 break line;
             }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use signalhub::connections::{ConnectionId, ConnectionSelection, LiveConnection, Resumption};
-use signalhub::events::{AttachedClient, ClientName, Filter, Grants, Organisation, Scope};
+use signalhub::events::{AttachedClient, ClientName, EventName, Filter, Grants, Organisation, Scope};
 use tokio::task::yield_now;
 
 use super::Subject;
@@ -25,6 +25,8 @@ pub(super) struct Target {
     pub(super) dialect: Option<&'static str>,
     pub(super) scope: Scope,
     pub(super) filters: Vec<Filter>,
+    /// Whether it is being sent what it has missed of the event; its subscription begins behind that.
+    pub(super) is_replaying: bool,
     /// Why its grants are not known.
     pub(super) unknown_scope: Option<&'static str>,
 }
@@ -39,7 +41,7 @@ pub(super) struct Targets {
 }
 
 /// Finds the connections. It looks at what the oldest may see and have subscribed to, with a pause after each, so that other work is not delayed.
-pub(super) async fn find(operated: &Operated, subject: &Subject) -> Targets {
+pub(super) async fn find(operated: &Operated, subject: &Subject, event: &EventName) -> Targets {
     let mut live: Vec<(Option<&'static str>, LiveConnection)> = Vec::new();
     for Listed { dialect, connections } in &operated.connections {
         match subject {
@@ -68,7 +70,7 @@ pub(super) async fn find(operated: &Operated, subject: &Subject) -> Targets {
     };
     let mut first = Vec::with_capacity(live.len());
     for (dialect, connection) in live {
-        first.push(Target::new(operated, dialect, connection, &attached));
+        first.push(Target::new(operated, dialect, connection, event, &attached));
         yield_now().await;
     }
     Targets { count, first }
@@ -79,12 +81,15 @@ impl Target {
         operated: &Operated,
         dialect: Option<&'static str>,
         connection: LiveConnection,
+        event: &EventName,
         attached: &[AttachedClient],
     ) -> Self {
         let (id, user) = (connection.id().for_log().to_owned(), connection.user().map(str::to_owned));
         let own = || Scope::new(connection.organisation().map(Organisation::new), Grants::All);
+        let client = operated.hub.connected_client(connection.id()).filter(|_| dialect.is_none());
+        let is_replaying = client.as_ref().is_some_and(|client| client.is_replaying(event));
         let (scope, filters, unknown_scope) = match dialect {
-            None => match operated.hub.connected_client(connection.id()) {
+            None => match client {
                 Some(client) => match client.scope() {
                     Some(scope) => (scope, client.filters(), None),
                     None => (
@@ -104,7 +109,7 @@ impl Target {
                 }
             }
         };
-        Self { connection, id, user, dialect, scope, filters, unknown_scope }
+        Self { connection, id, user, dialect, scope, filters, is_replaying, unknown_scope }
     }
 
     /// Whether its id is not also its token, as in version 0 of negotiation.
