@@ -1,10 +1,12 @@
 """A collector of OpenTelemetry for tests: it prints the spans that it gets, one JSON object a line.
 
 The messages are read with the schema of opentelemetry-proto, so that this schema judges what the server sends. With an argument, a
-number, each request is answered with that status; with `never` none is answered.
+number, each request is answered with that status; with `never` none is answered. With two more, the files of a certificate chain and its key,
+it speaks TLS.
 """
 
 import json
+import ssl
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -73,5 +75,9 @@ class Collector(BaseHTTPRequestHandler):
 
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+if len(sys.argv) > 3:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[2], sys.argv[3])
+    server.socket = context.wrap_socket(server.socket, server_side=True)
 tell({"port": server.server_port})
 server.serve_forever()

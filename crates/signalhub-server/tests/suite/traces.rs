@@ -15,6 +15,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::common::certificate::Files;
 use crate::common::process::{Server, program};
 use crate::common::{Answer, KEY, SECRET, send, sign_claims};
 
@@ -32,6 +33,11 @@ struct Collector {
 impl Collector {
     /// Starts it; `None` if this machine cannot run it.
     async fn start(answer: &str) -> Option<Self> {
+        Self::start_with(answer, None).await
+    }
+
+    /// Starts it, with TLS if there is a certificate.
+    async fn start_with(answer: &str, certificate: Option<&Files>) -> Option<Self> {
         let python = match tokio::task::spawn_blocking(install).await.unwrap() {
             Ok(python) => python,
             Err(missing) => {
@@ -41,11 +47,14 @@ impl Collector {
         };
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/collector/collector.py");
         let mut command = Command::new(python);
-        command.arg(script).arg(answer).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        command.arg(script).arg(answer);
+        command.args(certificate.iter().flat_map(|files| [files.path("chain.pem"), files.path("key.pem")]));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let first: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
-        Some(Self { _process: process, lines, url: format!("http://127.0.0.1:{}", first["port"]) })
+        let scheme = if certificate.is_some() { "https" } else { "http" };
+        Some(Self { _process: process, lines, url: format!("{scheme}://127.0.0.1:{}", first["port"]) })
     }
 
     async fn spans(&mut self, count: usize) -> Vec<Value> {
@@ -283,6 +292,33 @@ async fn a_collector_that_fails_hangs_or_is_away_harms_nothing() {
         let (code, _, _) = server.terminate().await;
         assert_eq!(code, Some(0), "{answer}");
         assert!(begun.elapsed() < Duration::from_secs(20), "{answer}: the end took {:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_collector_gets_spans_over_https_if_its_certificate_is_trusted() {
+    let files = Files::new();
+    files.renew();
+    let trusted = files.path("chain.pem");
+    for certificate in [Some(trusted.as_str()), None] {
+        let Some(mut collector) = Collector::start_with("200", Some(&files)).await else { return };
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str());
+        let trust = certificate.map(|path| ("OTEL_EXPORTER_OTLP_CERTIFICATE", path));
+        let mut variables = vec![endpoint, ("OTEL_BSP_SCHEDULE_DELAY", "50"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "500")];
+        variables.extend(trust);
+        let server = serve(&variables).await;
+        assert_eq!(publish(&server, "json", Some(&caller(true)), EVENT).await.status, 202);
+        if certificate.is_some() {
+            assert!(collector.spans(3).await.iter().all(|span| span["trace"] == TRACE));
+            continue;
+        }
+        // Without the variable the authorities of the system count, which do not know it.
+        let counted = async {
+            while dropped(&server).await.unwrap() < 3 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), counted).await.unwrap();
     }
 }
 
