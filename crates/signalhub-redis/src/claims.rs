@@ -94,7 +94,7 @@ struct Release {
 }
 
 impl RedisOwners {
-    /// Claims connections for this node, which has joined. Must be called in a runtime.
+    /// Claims connections for this node, once it has joined. Must be called in a runtime.
     #[must_use]
     pub fn new(instances: &Instances, prefix: &str, nodes: &Nodes) -> Self {
         let owner = format!("{}/{}", nodes.own_name(), nodes.own_boot());

@@ -3,7 +3,7 @@
 //! A node writes its entry to every server each 3 s, and reads those of the others in the same step. An entry expires after 10 s.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use redis::{RedisError, Script};
@@ -49,8 +49,6 @@ static BEAT: LazyLock<Script> = LazyLock::new(|| {
 /// What a node says about itself.
 #[derive(Clone, Debug)]
 pub struct Presence {
-    /// Its name.
-    pub name: NodeName,
     /// Where it accepts the requests that other nodes forward.
     pub address: Option<NodeAddress>,
     /// The name of its hub on the backplane.
@@ -94,21 +92,22 @@ pub struct Nodes(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    own: Own,
+    own: Arc<Own>,
     present: watch::Sender<Arc<BTreeMap<NodeName, PresentNode>>>,
     beating: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What writes the entry of this node.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Own {
     instances: Instances,
-    prefix: Arc<str>,
-    presence: Presence,
-    boot: Arc<str>,
-    entry: Arc<str>,
+    prefix: Box<str>,
+    name: NodeName,
+    boot: Box<str>,
+    /// What this node says about itself, and the same as text; empty until it joins.
+    entry: OnceLock<(Presence, Box<str>)>,
     /// What was read last from each server.
-    read: Arc<Mutex<Vec<BTreeMap<NodeName, PresentNode>>>>,
+    read: Mutex<Vec<BTreeMap<NodeName, PresentNode>>>,
 }
 
 /// Why a node cannot join its cluster.
@@ -141,37 +140,47 @@ pub enum JoinError {
 }
 
 impl Nodes {
-    /// Joins the cluster: checks the other nodes, writes the entry of this one, and keeps it.
+    /// A node that has not [joined](Self::join) yet.
+    #[must_use]
+    pub fn new(instances: &Instances, prefix: &str, name: NodeName) -> Self {
+        let read = Mutex::new(vec![BTreeMap::new(); instances.all().len()]);
+        let boot = random_hex().into();
+        let own = Own { instances: instances.clone(), prefix: prefix.into(), name, boot, entry: OnceLock::new(), read };
+        let present = watch::channel(Arc::default()).0;
+        Self(Arc::new(Inner { own: Arc::new(own), present, beating: Mutex::new(None) }))
+    }
+
+    /// Joins the cluster, once: checks the other nodes, writes the entry of this one, and keeps it.
     ///
     /// If a node of the same name was killed, this waits until its entry has expired.
     ///
     /// # Errors
     /// If this node does not fit to those that are present, or a server cannot be asked.
-    pub async fn join(instances: &Instances, prefix: &str, presence: Presence) -> Result<Self, JoinError> {
-        let own = Own::new(instances, prefix, presence);
+    pub async fn join(&self, presence: Presence) -> Result<(), JoinError> {
+        let own = &self.0.own;
+        let (presence, entry) = own.entry.get_or_init(|| own.written(presence));
         let others = own.others().await?;
-        own.check(&others)?;
-        own.take_name().await?;
+        own.check(presence, &others)?;
+        own.take_name(entry).await?;
         let before = common_format(others.values());
         own.beat_all().await;
         // A node may have joined at the same time.
         let all = own.all();
-        own.check(&all)?;
-        let present = watch::channel(Arc::new(all)).0;
-        let nodes = Self(Arc::new(Inner { own, present, beating: Mutex::new(None) }));
-        let beating = tokio::spawn(beat(Arc::downgrade(&nodes.0)));
-        *nodes.0.beating.lock().unwrap_or_else(PoisonError::into_inner) = Some(beating);
-        if before.is_some_and(|before| nodes.format() < before) {
+        own.check(presence, &all)?;
+        self.0.present.send_replace(Arc::new(all));
+        let beating = tokio::spawn(beat(Arc::downgrade(&self.0)));
+        *self.0.beating.lock().unwrap_or_else(PoisonError::into_inner) = Some(beating);
+        if before.is_some_and(|before| self.format() < before) {
             // The others write a format that this node does not read, until they have read its entry.
             tokio::time::sleep(2 * INTERVAL).await;
         }
-        Ok(nodes)
+        Ok(())
     }
 
     /// The name of this node.
     #[must_use]
     pub fn own_name(&self) -> &NodeName {
-        &self.0.own.presence.name
+        &self.0.own.name
     }
 
     /// The random text of this start of this node.
@@ -224,8 +233,8 @@ impl Nodes {
         for instance in own.instances.all() {
             let Ok(mut connection) = instance.commands() else { continue };
             let mut pipeline = redis::pipe();
-            pipeline.del(own.key(&own.presence.name)).ignore();
-            pipeline.zrem(own.names(), own.presence.name.as_str()).ignore();
+            pipeline.del(own.key(&own.name)).ignore();
+            pipeline.zrem(own.names(), own.name.as_str()).ignore();
             if let Err(error) = pipeline.query_async::<()>(&mut connection).await {
                 tracing::debug!(redis = %instance.address(), %error, "the entry of this node was not removed");
             }
@@ -248,12 +257,12 @@ async fn beat(nodes: std::sync::Weak<Inner>) {
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        let Some(own) = nodes.upgrade().map(|nodes| nodes.own.clone()) else { return };
+        let Some(own) = nodes.upgrade().map(|nodes| Arc::clone(&nodes.own)) else { return };
         own.beat_all().await;
         let Some(nodes) = nodes.upgrade() else { return };
         nodes.present.send_if_modified(|present| {
             let now = own.all();
-            announce(present, &now, &own.presence.name);
+            announce(present, &now, &own.name);
             let is_other = **present != now;
             if is_other {
                 *present = Arc::new(now);
@@ -279,27 +288,19 @@ fn announce(before: &BTreeMap<NodeName, PresentNode>, now: &BTreeMap<NodeName, P
 }
 
 impl Own {
-    fn new(instances: &Instances, prefix: &str, presence: Presence) -> Self {
-        let boot = random_hex();
+    /// What this node says about itself, and its entry.
+    fn written(&self, presence: Presence) -> (Presence, Box<str>) {
         let entry = Entry {
             v: VERSION,
-            boot: boot.clone(),
+            boot: self.boot.to_string(),
             address: presence.address.as_ref().map(|address| address.as_str().to_owned()),
             formats: presence.formats.clone(),
             hub: presence.hub.clone(),
             started: unix_time(),
-            redis: fingerprint(instances),
+            redis: fingerprint(&self.instances),
         };
         let entry = serde_json::to_string(&entry).expect("texts and numbers can be written as JSON");
-        let read = Arc::new(Mutex::new(vec![BTreeMap::new(); instances.all().len()]));
-        Self {
-            instances: instances.clone(),
-            prefix: prefix.into(),
-            presence,
-            boot: boot.into(),
-            entry: entry.into(),
-            read,
-        }
+        (presence, entry.into())
     }
 
     fn key(&self, name: &NodeName) -> String {
@@ -333,7 +334,7 @@ impl Own {
                 let entry: Option<String> =
                     redis::cmd("GET").arg(key).query_async(&mut connection).await.map_err(failed)?;
                 let Some((entry, node)) = entry.and_then(|entry| read_entry(&name, &entry)) else { continue };
-                if entry.redis != fingerprint(&self.instances) && node.node.name != self.presence.name {
+                if entry.redis != fingerprint(&self.instances) && node.node.name != self.name {
                     return Err(JoinError::OtherServers(node.node.name));
                 }
                 others.insert(node.node.name.clone(), node);
@@ -347,13 +348,13 @@ impl Own {
     }
 
     /// Refuses nodes that cannot work with this one.
-    fn check(&self, others: &BTreeMap<NodeName, PresentNode>) -> Result<(), JoinError> {
-        let others = others.values().filter(|other| other.node.name != self.presence.name);
+    fn check(&self, presence: &Presence, others: &BTreeMap<NodeName, PresentNode>) -> Result<(), JoinError> {
+        let others = others.values().filter(|other| other.node.name != self.name);
         for other in others {
-            if !other.formats.iter().any(|format| self.presence.formats.contains(format)) {
+            if !other.formats.iter().any(|format| presence.formats.contains(format)) {
                 return Err(JoinError::Formats(other.node.name.clone()));
             }
-            if other.hub != self.presence.hub {
+            if other.hub != presence.hub {
                 tracing::warn!(
                     node = %other.node.name, hub = other.hub,
                     "a node has another cluster.hub: it shares no groups, users and broadcasts with this one"
@@ -364,32 +365,33 @@ impl Own {
     }
 
     /// Writes the entry unless a node of this name has one. Waits for as long as the entry of a node that was killed lasts.
-    async fn take_name(&self) -> Result<(), JoinError> {
+    async fn take_name(&self, entry: &str) -> Result<(), JoinError> {
         let instance = &self.instances.all()[0];
         let failed = |error| JoinError::Redis { address: instance.address().to_string(), error };
-        let key = self.key(&self.presence.name);
+        let key = self.key(&self.name);
         for second in 0..=EXPIRY {
             let mut command = redis::cmd("SET");
-            command.arg(&key).arg(&*self.entry).arg("NX").arg("EX").arg(EXPIRY);
+            command.arg(&key).arg(entry).arg("NX").arg("EX").arg(EXPIRY);
             let taken: Option<String> = command.query_async(&mut self.connection(instance)?).await.map_err(failed)?;
             if taken.is_some() {
                 return Ok(());
             }
             if second == 0 {
-                tracing::info!(node = %self.presence.name, "waiting until the entry of an earlier node of this name has expired");
+                tracing::info!(node = %self.name, "waiting until the entry of an earlier node of this name has expired");
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        Err(JoinError::NameTaken(self.presence.name.clone()))
+        Err(JoinError::NameTaken(self.name.clone()))
     }
 
     /// Writes the entry to all servers that are connected, and reads those of the others.
     async fn beat_all(&self) {
+        let Some((_, entry)) = self.entry.get() else { return };
         for (number, instance) in self.instances.all().iter().enumerate() {
             let Ok(mut connection) = instance.commands() else { continue };
             let mut invocation = BEAT.prepare_invoke();
-            invocation.key(self.key(&self.presence.name)).key(self.names()).arg(&*self.entry);
-            invocation.arg(self.presence.name.as_str()).arg(format!("{}node:", self.prefix)).arg(EXPIRY).arg(SWEPT);
+            invocation.key(self.key(&self.name)).key(self.names()).arg(&**entry);
+            invocation.arg(self.name.as_str()).arg(format!("{}node:", self.prefix)).arg(EXPIRY).arg(SWEPT);
             let answer: Result<(u64, Vec<(String, String)>), _> = invocation.invoke_async(&mut connection).await;
             match answer {
                 Ok((now, entries)) => {

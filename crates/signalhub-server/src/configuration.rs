@@ -5,6 +5,7 @@
 mod address;
 mod certificate_name;
 mod choice;
+mod cluster;
 mod event;
 mod history;
 mod issuer;
@@ -40,6 +41,7 @@ pub use choice::{
     ClientCertificates, DefaultGrants, ForwardedHeader, HistoryStore, LogFormat, MinimumTlsVersion, SecondConnection,
     TicketClients,
 };
+pub use cluster::{AdvertisedAddress, ClusterNodeName, KeyPrefix, RedisUrl, RedisUrls};
 pub use history::{HistoryDirectory, HistoryOverride, HistoryOverrides};
 pub use issuer::{
     Audiences, GrantsByRole, IssuerKeys, KeyFile, KeyFileKind, KeySetLocation, RequiredClaims, TokenIssuer,
@@ -55,7 +57,7 @@ pub(crate) use publish_client::Nearness;
 pub use publish_client::{ClientName, ExpiryTime, PublishClient};
 pub use rate::{CallRateLimit, RateLimit};
 pub(crate) use reference::{changed, defaults_text, effective, reference_page};
-pub use secret::{ApiKey, SigningSecret};
+pub use secret::{ApiKey, Password, SigningSecret};
 pub use setting::TableKeyDoc;
 use setting::{Fault, Given, Setting, count};
 pub use smc::{SmcAccount, SmcSessionTracking};
@@ -411,6 +413,47 @@ configuration! {
         replays: NonZeroUsize = count(64);
         /// How many undeclared events (`events.allow_unknown`) have a history; further ones are published without one.
         names: NonZeroUsize = count(1_024);
+    }
+    /// A cluster of nodes on Redis or Valkey. All nodes need the same servers, secrets and prefixes. What is promised is on the page about the cluster.
+    cluster: ClusterSettings {
+        /// The Redis or Valkey servers, independent primaries, the same ones in the same order on all nodes; empty for no cluster. Each URL begins with `redis://`, `rediss://` (TLS), `redis+sentinel://` or `rediss+sentinel://`. Redis Cluster is not supported.
+        redis: RedisUrls = RedisUrls::default();
+        /// The user for those servers whose URL has neither a user nor a password.
+        redis_username: Option<String> = None;
+        /// The password for them.
+        redis_password: Option<Password> = None;
+        /// The file with the certificates of the authorities that may issue the certificates of Redis, in PEM; those of the system when it is absent.
+        redis_tls_ca: Option<PemFile> = None;
+        /// The secrets that all nodes share, of at least 32 bytes each. They sign connection tokens and the requests that nodes forward: the first one signs, and all of them verify.
+        secret: Vec<SigningSecret> = Vec::new();
+        /// The name of this node, which must differ from those of the others. Random when it is absent; a name that stays makes logs readable.
+        node: Option<ClusterNodeName> = None;
+        /// The address at which this node accepts the requests that other nodes forward. Needed in a cluster. Clients should not reach it.
+        listen: Listener = Listener::Off;
+        /// The address at which other nodes reach `cluster.listen`; the same one when it is absent. Without `cluster.tls` it must be private.
+        advertise: Option<AdvertisedAddress> = None;
+        /// Whether nodes speak TLS with each other, with `tls.certificate` and `tls.key`.
+        tls: bool = false;
+        /// The file with the certificates of the authorities that may issue the certificates of other nodes, in PEM; those of the system when it is absent.
+        tls_ca: Option<PemFile> = None;
+        /// What the keys of signalhub in Redis begin with. Clusters that share a server need different ones.
+        prefix: KeyPrefix = KeyPrefix::new("signalhub:");
+        /// What the channels of hubs begin with, as `ChannelPrefix` of ASP.NET Core SignalR; nodes of ASP.NET Core that share the hub need the same.
+        channel_prefix: KeyPrefix = KeyPrefix::default();
+        /// The name of the hub in the channels: the full name of its class where nodes of ASP.NET Core share it.
+        hub: String = "Signalhub.MainHub".to_owned();
+        /// How long a publish waits for Redis, before it is refused with 503.
+        publish_patience: Duration = Duration::from_secs(2);
+        /// How long a publish with `wait=matched` or `wait=delivered` waits for the counts of the other nodes.
+        receipt_timeout: Duration = Duration::from_millis(500);
+        /// How long a call of a client's method waits for its result, if the client is connected to another node.
+        result_timeout: Duration = Duration::from_secs(30);
+        /// Whether `/health/ready` answers 200 while Redis cannot be reached. Clients are better off connected than nowhere.
+        ready_when_severed: bool = true;
+        /// Whether connections that cannot be told about a gap in their events are closed, so that they begin anew.
+        close_on_gap: bool = false;
+        /// How many replicas of Redis should have an event before its publisher is answered; fewer are told in the receipt.
+        wait_replicas: usize = 0;
     }
     /// The dialect of PrintFactory, for listeners that connect with a `MisKey`, on a listener of its own with the TLS and the limits of the public one. The page `printfactory.md` tells what is the same as at the vendor's server.
     printfactory at "dialects.printfactory": PrintFactory {

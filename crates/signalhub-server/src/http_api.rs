@@ -99,9 +99,7 @@ impl InternalRoutes {
         let is_admin = path == admin::description::PATH || path.starts_with(admin::PREFIX);
         let answer = match path {
             health::LIVE_PATH => health::live(request.method()),
-            health::READY_PATH => {
-                health::ready(request.method(), self.lifecycle.phase(), || self.counts.missing_keys())
-            }
+            health::READY_PATH => health::ready(request.method(), self.lifecycle.phase(), || self.counts.unready()),
             metrics::PATH => self.show_metrics(&request.into_parts().0),
             admin::description::PATH => self.admin.describe(&request.into_parts().0).await,
             _ if is_admin => self.admin.answer(request).await,

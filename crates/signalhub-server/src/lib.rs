@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+mod cluster;
 mod command_line;
 mod commands;
 pub mod configuration;

@@ -28,6 +28,7 @@ pub use self::history::HistoryError;
 use self::history::OpenHistory;
 use self::keys::Keys;
 use self::listeners::{internal, public, publishers};
+use crate::cluster::{self, ClusterError, Member};
 use crate::configuration::{self as settings, Configuration, DefaultGrants, Events, TicketClients};
 use crate::http_api::admin::{AdminState, Clock, Listed, Operated};
 use crate::http_api::console::Console;
@@ -65,6 +66,7 @@ pub struct Node {
     fetches: KeyFetches,
     history: OpenHistory,
     traces: Traces,
+    cluster: Option<Member>,
 }
 
 impl Node {
@@ -77,12 +79,14 @@ impl Node {
         let (tls, tokens) = (keys.tls.as_deref(), &keys.tokens);
         let (lifecycle, drain) = (Lifecycle::default(), DrainRequest::default());
         let traces = Traces::from_environment()?;
+        let (cluster, in_cluster) = Member::join(configuration, tls, &lifecycle).await?.unzip();
         let (history, open_history) = history::open(configuration).await?;
         let broker = broker(configuration, history, &traces);
         let hub = hub(configuration, broker.clone(), &traces);
         let guesses = guess_limit(configuration.limits.failed_authentications);
         let endpoint = endpoint(configuration, hub.clone(), Arc::clone(tokens), guesses.as_ref());
         let (server, address) = public(configuration, tls).await?;
+        let server = in_cluster.into_iter().fold(server, Server::cluster);
         let authorizer = authorizer(configuration, Arc::clone(tokens), guesses.clone(), server.revocations());
         let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone());
         let server = server.endpoint(HUB_PATH, endpoint);
@@ -96,7 +100,7 @@ impl Node {
         counts =
             counts.with_dialects(dialects.iter().map(DialectListener::counts).collect()).with_traces(traces.clone());
         counts = counts.with_issuers(IssuerCounts::new(&configuration.auth, Arc::clone(tokens), keys.fetches.clone()));
-        counts = counts.with_tls(keys.tls.clone());
+        counts = counts.with_tls(keys.tls.clone()).with_cluster(cluster.clone());
         let listed = listed(&server, &dialects);
         let internal = internal(configuration, tls).await?;
         internal.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
@@ -130,6 +134,7 @@ impl Node {
             fetches: keys.fetches,
             history: open_history,
             traces,
+            cluster,
         })
     }
 
@@ -186,6 +191,7 @@ impl Node {
             fetches,
             history,
             traces,
+            cluster,
             ..
         } = self;
         let (ended, end) = watch::channel(());
@@ -225,7 +231,11 @@ impl Node {
             never = key_expiry.run() => match never {},
             never = fetches.run() => match never {},
             never = draining.run() => match never {},
+            never = cluster::run(cluster.as_ref()) => match never {},
         };
+        if let Some(cluster) = &cluster {
+            cluster.leave().await;
+        }
         history.close().await;
         traces.flush().await;
         result
@@ -254,6 +264,9 @@ pub enum StartError {
     /// The history cannot be used.
     #[error(transparent)]
     History(#[from] HistoryError),
+    /// The node cannot join its cluster.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// Without a key, only this machine is served.
     #[error(
         "will not listen on {address} ({key}) without a key: configure auth.secret (at least 32 bytes) or auth.issuers, or listen on a loopback address"

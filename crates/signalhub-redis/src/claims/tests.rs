@@ -13,8 +13,8 @@ async fn node(servers: &[&TestServer], name: &str) -> TestNode {
     let settings = RedisSettings { addresses, username: None, password: None, tls_ca: None };
     let instances = Instances::start(&settings).unwrap();
     instances.reached(Duration::from_secs(10)).await.unwrap();
-    let presence = Presence { name: NodeName::new(name).unwrap(), address: None, hub: String::new(), formats: vec![1] };
-    let nodes = Nodes::join(&instances, "p:", presence).await.unwrap();
+    let nodes = Nodes::new(&instances, "p:", NodeName::new(name).unwrap());
+    nodes.join(Presence { address: None, hub: String::new(), formats: vec![1] }).await.unwrap();
     TestNode { owners: RedisOwners::new(&instances, "p:", &nodes), nodes }
 }
 

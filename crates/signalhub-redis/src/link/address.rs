@@ -48,30 +48,41 @@ pub(super) struct HostPort {
 
 /// A text is not the address of a Redis server. The text is not repeated, because it may contain a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {}", self.expected())]
 #[non_exhaustive]
 pub enum RedisAddressError {
     /// The scheme is unknown.
-    #[error("expected redis://, rediss://, redis+sentinel:// or rediss+sentinel://")]
     Scheme,
     /// There is no host, or one that cannot be read.
-    #[error("expected a host and a port, as in redis://10.0.0.5:6379")]
     Host,
     /// There are several hosts.
-    #[error(
-        "Redis Cluster is not supported, because one XREAD cannot read several slots: list independent primaries instead, one URL each"
-    )]
     Cluster,
     /// The user or the password cannot be read.
-    #[error("the user or the password has characters that are not percent-encoded")]
     Credentials,
     /// What follows the host is no database.
-    #[error("expected the number of a database behind the host, as in redis://10.0.0.5:6379/0")]
     Database,
     /// The name of the primary is missing.
-    #[error(
-        "expected the name of the primary behind the sentinels, as in redis+sentinel://10.0.0.5:26379,10.0.0.6:26379/mymaster"
-    )]
     Primary,
+}
+
+impl RedisAddressError {
+    /// What was expected instead.
+    #[must_use]
+    pub const fn expected(self) -> &'static str {
+        match self {
+            Self::Scheme => "a URL with redis://, rediss://, redis+sentinel:// or rediss+sentinel://",
+            Self::Host => "a host and a port in the URL, as in redis://10.0.0.5:6379",
+            Self::Cluster => {
+                "one server in each URL: Redis Cluster is not supported, because one XREAD cannot read several slots, so list \
+                 independent primaries instead"
+            }
+            Self::Credentials => "a user and a password with percent-encoding in the URL",
+            Self::Database => "the number of a database behind the host, as in redis://10.0.0.5:6379/0",
+            Self::Primary => {
+                "the name of the primary behind the sentinels, as in redis+sentinel://10.0.0.5:26379,10.0.0.6:26379/mymaster"
+            }
+        }
+    }
 }
 
 impl RedisAddress {

@@ -2,9 +2,14 @@ use super::*;
 use crate::link::RedisSettings;
 use crate::test_server::TestServer;
 
-fn presence(name: &str) -> Presence {
+async fn join(instances: &Instances, prefix: &str, name: &str, presence: Presence) -> Result<Nodes, JoinError> {
+    let nodes = Nodes::new(instances, prefix, NodeName::new(name).unwrap());
+    nodes.join(presence).await.map(|()| nodes)
+}
+
+fn presence() -> Presence {
     let address = Some(NodeAddress::new("10.0.0.7:3002").unwrap());
-    Presence { name: NodeName::new(name).unwrap(), address, hub: "Signalhub.MainHub".to_owned(), formats: vec![1] }
+    Presence { address, hub: "Signalhub.MainHub".to_owned(), formats: vec![1] }
 }
 
 async fn reached(urls: &[String]) -> Instances {
@@ -29,16 +34,16 @@ async fn wait_for(nodes: &Nodes, expected: &[&str]) {
 async fn nodes_see_each_other_come_leave_and_die() {
     let Some(server) = TestServer::start() else { return };
     let instances = reached(&[server.url()]).await;
-    let first = Nodes::join(&instances, "p:", presence("a")).await.unwrap();
-    let second = Nodes::join(&instances, "p:", presence("b")).await.unwrap();
+    let first = join(&instances, "p:", "a", presence()).await.unwrap();
+    let second = join(&instances, "p:", "b", presence()).await.unwrap();
     assert_eq!(names(&second), ["a", "b"]);
     let found = first.find(second.own_name()).await.expect("it is found before the next beat");
     assert_eq!((found.boot.as_str(), found.node.address.unwrap().as_str()), (second.own_boot(), "10.0.0.7:3002"));
-    assert!(Nodes::join(&instances, "other:", presence("a")).await.is_ok(), "another prefix is another cluster");
+    assert!(join(&instances, "other:", "a", presence()).await.is_ok(), "another prefix is another cluster");
     wait_for(&first, &["a", "b"]).await;
     second.leave().await;
     wait_for(&first, &["a"]).await;
-    let third = Nodes::join(&instances, "p:", presence("c")).await.unwrap();
+    let third = join(&instances, "p:", "c", presence()).await.unwrap();
     wait_for(&first, &["a", "c"]).await;
     drop(third);
     wait_for(&first, &["a"]).await;
@@ -48,12 +53,12 @@ async fn nodes_see_each_other_come_leave_and_die() {
 async fn a_name_is_taken_once_and_free_again_after_a_crash() {
     let Some(server) = TestServer::start() else { return };
     let instances = reached(&[server.url()]).await;
-    let first = Nodes::join(&instances, "p:", presence("a")).await.unwrap();
-    let error = Nodes::join(&instances, "p:", presence("a")).await.unwrap_err();
+    let first = join(&instances, "p:", "a", presence()).await.unwrap();
+    let error = join(&instances, "p:", "a", presence()).await.unwrap_err();
     assert!(matches!(error, JoinError::NameTaken(_)), "{error}");
     let boot = first.own_boot().to_owned();
     drop(first);
-    let again = Nodes::join(&instances, "p:", presence("a")).await.unwrap();
+    let again = join(&instances, "p:", "a", presence()).await.unwrap();
     assert_ne!(again.own_boot(), boot);
 }
 
@@ -61,13 +66,13 @@ async fn a_name_is_taken_once_and_free_again_after_a_crash() {
 async fn nodes_with_other_lists_of_servers_or_formats_are_refused() {
     let (Some(one), Some(two)) = (TestServer::start(), TestServer::start()) else { return };
     let instances = reached(&[one.url(), two.url()]).await;
-    let _first = Nodes::join(&instances, "p:", presence("a")).await.unwrap();
+    let _first = join(&instances, "p:", "a", presence()).await.unwrap();
     for urls in [vec![one.url()], vec![two.url()], vec![two.url(), one.url()]] {
-        let error = Nodes::join(&reached(&urls).await, "p:", presence("b")).await.unwrap_err();
+        let error = join(&reached(&urls).await, "p:", "b", presence()).await.unwrap_err();
         assert!(matches!(&error, JoinError::OtherServers(name) if name.as_str() == "a"), "{error}");
     }
-    let later = Presence { formats: vec![2, 3], ..presence("b") };
-    let error = Nodes::join(&instances, "p:", later).await.unwrap_err();
+    let later = Presence { formats: vec![2, 3], ..presence() };
+    let error = join(&instances, "p:", "b", later).await.unwrap_err();
     assert!(matches!(&error, JoinError::Formats(name) if name.as_str() == "a"), "{error}");
 }
 
@@ -75,9 +80,9 @@ async fn nodes_with_other_lists_of_servers_or_formats_are_refused() {
 async fn the_highest_format_that_all_nodes_read_is_written() {
     let Some(server) = TestServer::start() else { return };
     let instances = reached(&[server.url()]).await;
-    let later = Nodes::join(&instances, "p:", Presence { formats: vec![1, 2], ..presence("later") }).await.unwrap();
+    let later = join(&instances, "p:", "later", Presence { formats: vec![1, 2], ..presence() }).await.unwrap();
     assert_eq!(later.format(), 2);
-    let earlier = Nodes::join(&instances, "p:", presence("earlier")).await.unwrap();
+    let earlier = join(&instances, "p:", "earlier", presence()).await.unwrap();
     assert_eq!((later.format(), earlier.format()), (1, 1), "the earlier one has waited until the later one knew");
     earlier.leave().await;
     wait_for(&later, &["later"]).await;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use clap::Subcommand;
 use signalhub::connections::raise_file_descriptor_limit;
 
+use crate::cluster;
 use crate::commands::error::CommandError;
 use crate::commands::sources::Sources;
 use crate::configuration;
@@ -35,6 +36,9 @@ pub(crate) async fn run(sources: &Sources, command: &Command) -> Result<(), Comm
             let tls = listener_tls::configured(&configuration.tls).map_err(CommandError::no)?;
             keys::mis_keys(&configuration.printfactory).map_err(StartError::from).map_err(CommandError::no)?;
             history::check(&configuration).map_err(CommandError::no)?;
+            if !configuration.cluster.redis.is_empty() {
+                cluster::check(&configuration).map_err(CommandError::no)?;
+            }
             Traces::check().map_err(CommandError::no)?;
             let mut warnings = configuration::warnings(&configuration, raise_file_descriptor_limit());
             warnings.extend(verifier.into_iter().flat_map(|verifier| verifier.warnings));

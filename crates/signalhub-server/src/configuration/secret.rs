@@ -63,3 +63,8 @@ secret! {
     /// A key of the publish API, as it stands in a header.
     ApiKey, "keys of visible ASCII characters", |key| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic())
 }
+
+secret! {
+    /// A password for another server.
+    Password, "a password that is not empty", |password| !password.is_empty()
+}

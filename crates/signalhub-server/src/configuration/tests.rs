@@ -68,6 +68,16 @@ fn values_are_read_from_every_source() {
         ("events.with_resources", "[\"a\", \"b\"]", "a,b"),
         ("events.allow_unknown", "true", "true"),
         ("log.level", "\"info,signalhub=debug\"", "info,signalhub=debug"),
+        (
+            "cluster.redis",
+            "[\"redis://10.0.0.5:6379\", \"rediss+sentinel://a:26379,b:1/main\"]",
+            "redis://10.0.0.5 rediss+sentinel://a,b:1/main",
+        ),
+        ("cluster.node", "\"node-1\"", "node-1"),
+        ("cluster.listen", "\"10.0.0.7:3002\"", "10.0.0.7:3002"),
+        ("cluster.advertise", "\"node-1.internal:3002\"", "node-1.internal:3002"),
+        ("cluster.prefix", "\"other:\"", "other:"),
+        ("cluster.channel_prefix", "\"\"", ""),
         ("log.format", "\"json\"", "json"),
     ];
     for (name, toml, text) in rows {
@@ -103,8 +113,8 @@ fn what_is_wrong_is_refused_with_its_place() {
     let rows = [
         ("[hub]\n\nkeepalive = 1", "FILE, line 3: unknown key \"hub.keepalive\": expected hub.keep_alive_interval, "),
         (
-            "[listen]\n[cluster]\nnode = 1",
-            "FILE, line 2: unknown key \"cluster\": expected a key of the sections listen, ",
+            "[listen]\n[clusters]\nnode = 1",
+            "FILE, line 2: unknown key \"clusters\": expected a key of the sections listen, ",
         ),
         ("public = \"a:1\"", "FILE, line 1: unknown key \"public\": expected a key of the sections"),
         ("hub = 1", "FILE, line 1: \"hub\" is a section: expected [hub] and keys below it"),
@@ -134,6 +144,16 @@ fn what_is_wrong_is_refused_with_its_place() {
         ("[limits]\ninvocation_rate = \"5/m\"", "expected a rate"),
         ("[publish]\nrate = 1000", "expected a rate"),
         ("[publish]\nrate = \"10/d\"", "expected a rate"),
+        ("[cluster]\nredis = \"redis://a\"", "FILE, line 2: \"cluster.redis\": expected a list of URLs"),
+        (
+            "[cluster]\nredis = [\"redis://a,b\"]",
+            "\"cluster.redis\": expected one server in each URL: Redis Cluster is not",
+        ),
+        ("[cluster]\nredis = [\"http://a\"]", "\"cluster.redis\": expected a URL with redis://"),
+        ("[cluster]\nsecret = [\"short\"]", "\"cluster.secret\": expected"),
+        ("[cluster]\nnode = \"a\\nb\"", "\"cluster.node\": expected a name of 1 to 64 letters"),
+        ("[cluster]\nadvertise = \"10.0.0.7\"", "\"cluster.advertise\": expected a host and a port"),
+        ("[cluster]\nprefix = \"a b\"", "\"cluster.prefix\": expected at most 128 visible"),
         ("[log]\nlevel = \"loud\"", "expected \"error\", \"warn\""),
         ("[log]\nformat = \"xml\"", "expected \"text\" or \"json\""),
         ("[listen]\npublic_url = \"hub.example\"", "expected a URL with http or https, a host and an optional path"),
@@ -158,7 +178,11 @@ fn what_is_wrong_is_refused_with_its_place() {
 
 #[test]
 fn secrets_are_shown_by_nothing() {
-    let file = format!("[auth]\nsecret = \"{SECRET}\"\n[publish]\nkeys = [\"hidden-key-of-twenty-characters\"]");
+    let cluster = format!(
+        "[cluster]\nsecret = [\"{SECRET}\"]\nredis_password = \"hidden\"\nredis = [\"redis://hidden:hidden@a\"]"
+    );
+    let file =
+        format!("[auth]\nsecret = \"{SECRET}\"\n[publish]\nkeys = [\"hidden-key-of-twenty-characters\"]\n{cluster}");
     let configuration = load(&file, &[], &[]).unwrap();
     let secret = configuration.auth.secret.as_ref().unwrap();
     assert_eq!(secret.reveal(), SECRET);
@@ -167,6 +191,11 @@ fn secrets_are_shown_by_nothing() {
         format!("{configuration:?} {secret} {key}"),
         written(&configuration, "auth.secret"),
         written(&configuration, "publish.keys"),
+        written(&configuration, "cluster.secret"),
+        written(&configuration, "cluster.redis"),
+        written(&configuration, "cluster.redis_password"),
+        load("[cluster]\nredis = [\"redis://hidden:hidden@a:b\"]", &[], &[]).unwrap_err(),
+        load("", &[("SIGNALHUB_CLUSTER__REDIS", "redis://hidden:hidden@a,b")], &[]).unwrap_err(),
         load("[auth]\nsecret = \"hidden\"", &[], &[]).unwrap_err(),
         load("[auth]\nsecret = \"hidden", &[], &[]).unwrap_err(),
         load("[publish]\nkeys = [\"hidden key\"]", &[], &[]).unwrap_err(),

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{
     ClientCertificates, Configuration, DefaultGrants, HistoryStore, Listener, Maximum, Nearness, PublishClient,
-    TicketClients,
+    RedisUrl, TicketClients,
 };
 
 /// How long official clients wait for a message before they take the connection for lost (`serverTimeoutInMilliseconds`).
@@ -41,6 +41,7 @@ pub(crate) fn warnings(configuration: &Configuration, open_files: Option<usize>)
         .chain(asked)
         .chain(smc_warnings(configuration))
         .chain(history_warnings(configuration))
+        .chain(cluster_warnings(configuration))
         .chain(descriptors)
         .collect()
 }
@@ -139,6 +140,24 @@ fn history_warnings(configuration: &Configuration) -> Vec<String> {
         format!("history.overrides has \"{name}\": it will apply to the event of exactly this name, as there are no patterns")
     });
     unused.into_iter().chain(patterns).collect()
+}
+
+fn cluster_warnings(configuration: &Configuration) -> Vec<String> {
+    let cluster = &configuration.cluster;
+    if cluster.redis.is_empty() {
+        let is_meant = cluster.listen != Listener::Off || !cluster.secret.is_empty();
+        let alone = is_meant.then(|| {
+            "cluster.redis is not set: there will be no cluster, though cluster.listen or cluster.secret is set"
+                .to_owned()
+        });
+        return alone.into_iter().collect();
+    }
+    let plain = cluster.redis.0.iter().map(RedisUrl::address).find(|address| !address.is_encrypted());
+    let plain = plain.filter(|address| cluster.redis_password.is_some() || address.has_credentials());
+    let plain = plain.map(|address| {
+        format!("cluster.redis has {address}: the password will be sent to it without TLS, which rediss:// would use")
+    });
+    plain.into_iter().collect()
 }
 
 fn issuer_warnings(configuration: &Configuration) -> Vec<String> {

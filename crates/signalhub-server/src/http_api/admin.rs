@@ -4,6 +4,7 @@
 
 mod access;
 mod call;
+mod cluster;
 mod config;
 mod connections;
 pub(super) mod description;

@@ -11,6 +11,7 @@ use signalhub_counters::{Histogram, Observed, REQUESTS};
 use tokio::time::Instant;
 
 use super::problem::ProblemCode;
+use crate::cluster::Member;
 use crate::configuration::{Auth, ClientName};
 use crate::key_fetch::{KeyFetches, Outcome};
 use crate::listener_tls::ListenerTls;
@@ -30,6 +31,7 @@ pub struct Counts {
     tls: Option<Arc<ListenerTls>>,
     issuers: Option<IssuerCounts>,
     traces: Traces,
+    cluster: Option<Member>,
 }
 
 /// Counts the keys of issuers.
@@ -74,6 +76,7 @@ impl Counts {
             tls: None,
             issuers: None,
             traces: Traces::default(),
+            cluster: None,
         }
     }
 
@@ -103,6 +106,16 @@ impl Counts {
         Self { tls, ..self }
     }
 
+    /// Adds the cluster that the node is a part of.
+    pub(crate) fn with_cluster(self, cluster: Option<Member>) -> Self {
+        Self { cluster, ..self }
+    }
+
+    /// The cluster that the node is a part of, if there is one.
+    pub(crate) fn cluster(&self) -> Option<&Member> {
+        self.cluster.as_ref()
+    }
+
     /// Adds what records spans.
     pub(crate) fn with_traces(self, traces: Traces) -> Self {
         Self { traces, ..self }
@@ -123,9 +136,10 @@ impl Counts {
         self.issuers.as_ref()
     }
 
-    /// Why the server cannot verify the tokens of all issuers; `None` if it can.
-    pub(crate) fn missing_keys(&self) -> Option<String> {
-        self.issuers.as_ref()?.fetches.missing_keys()
+    /// Why the server should get no new connections; `None` if it should. It may have no keys of an issuer, or no Redis.
+    pub(crate) fn unready(&self) -> Option<String> {
+        let missing_keys = self.issuers.as_ref().and_then(|issuers| issuers.fetches.missing_keys());
+        missing_keys.or_else(|| self.cluster.as_ref()?.unready())
     }
 
     /// The TLS of the listeners, if they speak it.

@@ -28,15 +28,15 @@ pub(crate) fn live(method: &Method) -> Result<Response<Body>, Problem> {
     read_only(method, || json_response(&Health { status: "ok" }))
 }
 
-/// Answers whether the server is ready: it is not once it is about to stop, or while it has no keys of an issuer. `missing_keys`
-/// tells why it has none.
+/// Answers whether the server is ready: it is not once it is about to stop, or while it cannot serve new connections: `unready` tells
+/// why.
 pub(crate) fn ready(
     method: &Method,
     phase: Phase,
-    missing_keys: impl FnOnce() -> Option<String>,
+    unready: impl FnOnce() -> Option<String>,
 ) -> Result<Response<Body>, Problem> {
     read_only(method, || match phase {
-        Phase::Serving => match missing_keys() {
+        Phase::Serving => match unready() {
             None => json_response(&Health { status: "ok" }),
             Some(detail) => Problem::new(ProblemCode::Unavailable, detail).to_response(),
         },

@@ -1,5 +1,6 @@
 //! What a node counts, as a page for Prometheus.
 
+mod cluster;
 mod history;
 mod latencies;
 mod listeners;
@@ -83,6 +84,9 @@ impl Collector for Counts {
         history::kept(&mut page, &self.history(), &self.replays())?;
         if let Some(log) = self.log() {
             history::log(&mut page, &log)?;
+        }
+        if let Some(member) = self.cluster() {
+            cluster::cluster(&mut page, member)?;
         }
         server(&mut page, self)
     }

@@ -141,6 +141,7 @@ async fn the_answers_of_all_routes_are_as_described() {
     let key = |change: &str| json!({"organisation": "acme", "user": "mis", "change": change});
     let rows = [
         ("GET", "overview", json!(null), 200),
+        ("GET", "cluster", json!(null), 200),
         ("GET", "connections", json!(null), 200),
         ("GET", "connections?limit=0", json!(null), 400),
         ("GET", &format!("connections/{id}"), json!(null), 200),

@@ -22,6 +22,7 @@ mod bursts;
 mod client_certificates;
 mod client_errors;
 mod close_frames;
+mod cluster;
 mod commands;
 mod descriptors;
 mod dialects;

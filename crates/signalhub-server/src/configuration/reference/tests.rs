@@ -49,14 +49,15 @@ fn no_secret_of_any_key_is_in_the_effective_configuration() {
          [admin]\ntoken = \"{MARK}\"\n\
          [publish]\nkeys = [\"{MARK}\"]\n[[publish.clients]]\nname = \"a\"\nkey = \"{MARK}\"\n\
          [[publish.clients]]\nname = \"b\"\nkey_sha256 = \"{}\"\n\
-         [[dialects.smc.accounts]]\nname = \"a\"\nkey = \"{MARK}\"\n",
+         [[dialects.smc.accounts]]\nname = \"a\"\nkey = \"{MARK}\"\n\
+         [cluster]\nsecret = [\"{MARK}\"]\nredis_password = \"{MARK}\"\nredis = [\"redis://{MARK}:{MARK}@a\"]\n",
         "ab".repeat(32)
     );
     let mut configuration = Configuration::default();
     configuration.read_toml("test", &text).unwrap();
     let shown = format!("{:?}", effective(&configuration));
     assert!(!shown.contains("MARK") && !shown.contains("abab"), "{shown}");
-    assert_eq!(shown.matches("***").count(), 7, "{shown}");
+    assert_eq!(shown.matches("***").count(), 9, "{shown}");
     // A key that sounds like a secret is one of those above, or known to be none.
     let inner = KEYS.iter().flat_map(|key| key.table.iter().map(move |inner| format!("{}.{}", key.path(), inner.name)));
     let sounding = KEYS.iter().map(Key::path).chain(inner).filter(|path| {
@@ -72,6 +73,8 @@ fn no_secret_of_any_key_is_in_the_effective_configuration() {
         "publish.clients.key_sha256",
         "dialects.smc.accounts.key",
         "dialects.smc.accounts.key_sha256",
+        "cluster.secret",
+        "cluster.redis_password",
     ];
     let files_and_counts = ["tls.key", "dialects.printfactory.keys", "publish.idempotency_keys"];
     let hashes = ["dialects.smc.accounts.password_hash"];

@@ -33,6 +33,12 @@ fn each_harmful_setting_is_one_sentence_that_names_its_key() {
         ),
         ("[history]\ndirectory = \"/var/lib/hub\"", "history.directory is set and history.store is not"),
         ("[history]\noverrides = { \"portos.*\" = { events = 5 } }", "history.overrides has \"portos.*\""),
+        ("[cluster]\nlisten = \"10.0.0.7:3002\"", "cluster.redis is not set"),
+        ("[cluster]\nredis = [\"redis://:secret@10.0.0.5\"]", "cluster.redis has redis://10.0.0.5:6379"),
+        (
+            "[cluster]\nredis = [\"redis://10.0.0.5\"]\nredis_password = \"secret\"",
+            "cluster.redis has redis://10.0.0.5:6379",
+        ),
         ("[[auth.issuers]]\nissuer = \"a\"\npem = \"a.pem\"", "auth.issuers[0] has no audience"),
         (
             "[[auth.issuers]]\nissuer = \"a\"\njwks = \"a.json\"\naudience = \"hub\"\nroles_claim = \"roles\"\n\
@@ -56,6 +62,7 @@ fn harmless_settings_have_no_warning() {
         "",
         "[hub]\nkeep_alive_interval = \"28s\"\nclient_timeout_interval = \"30s\"",
         "[limits]\nidle_timeout = \"10s\"",
+        "[cluster]\nredis = [\"redis://10.0.0.5\", \"rediss://:secret@10.0.0.6\"]",
         "[auth]\ntickets = \"off\"\nticket_lifetime = \"0s\"",
         "[[auth.issuers]]\nissuer = \"a\"\nsecret = \"a secret of at least thirty-two bytes\"",
         "[auth]\ndefault_grants = \"none\"\n[[auth.issuers]]\nissuer = \"a\"\npem = \"a.pem\"\naudience = [\"hub\"]\n\

@@ -122,7 +122,7 @@ pub(super) async fn show(operated: Arc<Operated>, _: Call) -> Answer {
             let seconds = u64::try_from(tls.not_after()).unwrap_or_default();
             rfc3339(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
         }),
-        not_ready: counts.missing_keys(),
+        not_ready: counts.unready(),
     }))
 }
 

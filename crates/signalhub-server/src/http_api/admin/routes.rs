@@ -10,8 +10,8 @@ use super::call::{Answer, Call};
 use super::log;
 use super::operated::Operated;
 use super::{
-    config, connections, explain, mis_keys, overview, process, publish, recent_events, revocations, subscriptions,
-    tail, tokens,
+    cluster, config, connections, explain, mis_keys, overview, process, publish, recent_events, revocations,
+    subscriptions, tail, tokens,
 };
 
 /// One method of one path.
@@ -39,6 +39,7 @@ macro_rules! routes {
 
 routes! {
     GET "overview" needs Reading: overview::show;
+    GET "cluster" needs Reading: cluster::show;
     GET "connections" needs Reading: connections::list;
     GET "connections/{id}" needs Reading: connections::show;
     DELETE "connections/{id}" needs Acting: connections::remove;

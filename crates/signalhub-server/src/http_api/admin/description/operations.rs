@@ -68,6 +68,9 @@ fn shown(path: &str) -> Option<Described> {
         "overview" => {
             Described::json("Shows the state of the node in numbers", "The state of the node", reference("Overview"))
         }
+        "cluster" => {
+            Described::json("Shows the cluster as this node sees it", "Its nodes and links", reference("Cluster"))
+        }
         "connections" => connections(),
         "connections/{id}" => Described::json("Shows one connection", "The connection", reference("ConnectionDetails")),
         "config" => {

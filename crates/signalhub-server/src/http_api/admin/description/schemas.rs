@@ -14,6 +14,7 @@ use crate::http_api::open_api::{list, reference};
 pub(super) fn all() -> Value {
     json!({
         "Overview": overview(),
+        "Cluster": cluster(),
         "Rates": rates(),
         "Latency": latency(),
         "Connection": connection(),
@@ -83,6 +84,38 @@ fn moment() -> Value {
 
 fn actions() -> Value {
     json!({ "type": "array", "items": { "enum": Action::ALL.map(Action::as_str) } })
+}
+
+fn cluster() -> Value {
+    let counts = json!({ "type": "object", "additionalProperties": count() });
+    let node = object(json!({
+        "name": text(),
+        "address": { "type": ["string", "null"], "description": "Where it accepts the requests of other nodes" },
+        "started": described(moment(), "By its own clock"),
+        "hub": described(text(), "The name of its hub in the channels (`cluster.hub`)"),
+        "formats": { "type": "array", "items": count(), "description": "The formats of events that it reads" },
+    }));
+    let link = json!({ "enum": ["connected", "disconnected", "unused"] });
+    let links = object(json!({
+        "redis": described(text(), "The address of the server, without a password"),
+        "commands": link,
+        "reader": link,
+        "channels": link,
+    }));
+    let state = json!({
+        "enum": ["alone", "member", "severed", "leaving"],
+        "description": "`alone` without a cluster; `severed` while a link to Redis is lost",
+    });
+    object(json!({
+        "state": state,
+        "node": described(text(), "The name of this node"),
+        "nodes": { "type": "array", "items": node, "description": "The nodes that are present, this one included" },
+        "links": { "type": "array", "items": links, "description": "The links to each Redis server" },
+        "forwards": described(counts.clone(), "Requests that were forwarded to other nodes, by kind"),
+        "forward_failures": described(counts, "Requests that could not be forwarded, by node"),
+        "claims": described(count(), "Connections that this node has claimed"),
+        "unclaimed": described(count(), "Connections that it will claim when Redis is back"),
+    }))
 }
 
 fn overview() -> Value {

@@ -1,0 +1,365 @@
+//! This node's part in a cluster: what it needs to join, its state, and how it leaves.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use signalhub::connections::{Cluster, ClusterCounts, ClusterSecrets, ClusterSecretsError, NodeAddress, NodeName};
+use signalhub_redis::claims::RedisOwners;
+use signalhub_redis::link::opening::{self, LinkError, OpenerError};
+use signalhub_redis::link::{Instance, Instances, LinkState, RedisSettings};
+use signalhub_redis::nodes::{JoinError, Nodes, Presence, random_hex};
+use signalhub_tls_client::{CaError, TlsClient};
+use tokio::sync::watch;
+
+use crate::configuration::{self as settings, ClusterSettings, Configuration, Listener, Place};
+use crate::lifecycle::{Lifecycle, Phase};
+use crate::listener_tls::ListenerTls;
+
+/// How long a node waits for Redis when it starts.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+
+/// The formats of events that this version reads.
+const FORMATS: [u32; 1] = [1];
+
+/// The state of a node in its cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NodeState {
+    /// It is connected to Redis.
+    Member,
+    /// It has lost a link to Redis. Its clients stay connected.
+    Severed,
+    /// It is about to stop.
+    Leaving,
+}
+
+impl NodeState {
+    /// A short name for the admin API.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Severed => "severed",
+            Self::Leaving => "leaving",
+        }
+    }
+}
+
+/// A node that has joined its cluster.
+#[derive(Clone, Debug)]
+pub(crate) struct Member(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    instances: Instances,
+    nodes: Nodes,
+    counts: ClusterCounts,
+    lifecycle: Lifecycle,
+    ready_when_severed: bool,
+}
+
+impl Member {
+    /// Joins the cluster, if one is configured. Waits for Redis for up to 30 s. The part for the server of the hub is returned beside
+    /// the member.
+    pub(crate) async fn join(
+        configuration: &Configuration,
+        tls: Option<&ListenerTls>,
+        lifecycle: &Lifecycle,
+    ) -> Result<Option<(Self, Cluster)>, ClusterError> {
+        let settings = &configuration.cluster;
+        if settings.redis.is_empty() {
+            return Ok(None);
+        }
+        let checked = check(configuration)?;
+        let instances = Instances::start(&checked.redis)?;
+        instances.reached(START_PATIENCE).await?;
+        for instance in instances.all() {
+            warn_of_eviction(instance).await;
+        }
+        let random = || NodeName::new(&random_hex()).expect("hexadecimal digits are a name");
+        let name = settings.node.as_ref().map_or_else(random, |name| name.name().clone());
+        let prefix = settings.prefix.as_str();
+        let nodes = Nodes::new(&instances, prefix, name.clone());
+        let owners = Arc::new(RedisOwners::new(&instances, prefix, &nodes));
+        let failed = |error| ClusterError::Listen { address: checked.listen.to_owned(), error };
+        let cluster =
+            Cluster::new(name.clone(), checked.secrets, owners).listen(checked.listen).await.map_err(failed)?;
+        let cluster = match (checked.tls, tls) {
+            (Some(client), Some(tls)) => cluster.tls(&tls.tls(), client.config()).map_err(failed)?,
+            _ => cluster,
+        };
+        let bound = cluster.local_addr().map_err(failed)?;
+        let address = match &settings.advertise {
+            Some(address) => address.address().clone(),
+            None => advertised(bound)?,
+        };
+        if !settings.tls {
+            check_private(&address).await?;
+        }
+        let presence =
+            Presence { address: Some(address.clone()), hub: settings.hub.clone(), formats: FORMATS.to_vec() };
+        nodes.join(presence).await?;
+        let others = nodes.present().len() - 1;
+        tracing::info!(node = %name, %address, others, "joined the cluster");
+        let counts = cluster.counts();
+        let ready_when_severed = settings.ready_when_severed;
+        let inner = Inner { instances, nodes, counts, lifecycle: lifecycle.clone(), ready_when_severed };
+        Ok(Some((Self(Arc::new(inner)), cluster)))
+    }
+
+    /// The Redis servers.
+    pub(crate) fn instances(&self) -> &Instances {
+        &self.0.instances
+    }
+
+    /// The nodes that are present.
+    pub(crate) fn nodes(&self) -> &Nodes {
+        &self.0.nodes
+    }
+
+    /// What the node counts.
+    pub(crate) fn counts(&self) -> &ClusterCounts {
+        &self.0.counts
+    }
+
+    /// The state of the node.
+    pub(crate) fn state(&self) -> NodeState {
+        match (self.0.lifecycle.phase(), self.is_severed()) {
+            (Phase::Leaving | Phase::Draining, _) => NodeState::Leaving,
+            (Phase::Serving, true) => NodeState::Severed,
+            (Phase::Serving, false) => NodeState::Member,
+        }
+    }
+
+    /// Why the node should get no new connections, if it should not.
+    pub(crate) fn unready(&self) -> Option<String> {
+        let is_ready = self.0.ready_when_severed || !self.is_severed();
+        (!is_ready).then(|| "the node is severed from Redis".to_owned())
+    }
+
+    fn is_severed(&self) -> bool {
+        let lost = |instance: &Instance| instance.states().borrow().contains(&LinkState::Disconnected);
+        self.0.instances.all().iter().any(lost)
+    }
+
+    /// Logs when the node is severed from Redis, and when it is a member again.
+    pub(crate) async fn run(&self) -> Infallible {
+        let mut states: Vec<_> = self.0.instances.all().iter().map(Instance::states).collect();
+        let mut was_severed = false;
+        loop {
+            let is_severed = self.is_severed();
+            match (was_severed, is_severed) {
+                (false, true) => tracing::warn!(
+                    "this node is severed from Redis: its clients stay connected, and it gets and sends no events until Redis is back"
+                ),
+                (true, false) => tracing::info!("this node is a member of the cluster again"),
+                (false, false) | (true, true) => {}
+            }
+            was_severed = is_severed;
+            let changes: FuturesUnordered<_> = states.iter_mut().map(watch::Receiver::changed).collect();
+            // The senders live as long as the instances, which this has.
+            drop(changes.into_future().await);
+        }
+    }
+
+    /// Removes the node from those that are present.
+    pub(crate) async fn leave(&self) {
+        self.0.nodes.leave().await;
+        tracing::info!("left the cluster");
+    }
+}
+
+/// Runs what belongs to the cluster, if there is one.
+pub(crate) async fn run(member: Option<&Member>) -> Infallible {
+    match member {
+        Some(member) => member.run().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What was read of the settings of a cluster.
+pub(crate) struct Checked<'a> {
+    redis: RedisSettings,
+    secrets: ClusterSecrets,
+    listen: &'a str,
+    /// Which certificates of other nodes are trusted, if they speak TLS.
+    tls: Option<TlsClient>,
+}
+
+/// Refuses settings with which a node cannot join. Asks nothing of other machines.
+pub(crate) fn check(configuration: &Configuration) -> Result<Checked<'_>, ClusterError> {
+    let settings = &configuration.cluster;
+    if configuration.places.of("auth.secret") == Some(&Place::DevelopmentMode) {
+        return Err(ClusterError::DevelopmentMode);
+    }
+    let secrets = ClusterSecrets::new(settings.secret.iter().map(settings::SigningSecret::reveal))?;
+    let Listener::At(listen) = &settings.listen else { return Err(ClusterError::NoListener) };
+    let tls = match (settings.tls, &settings.tls_ca) {
+        (false, _) => None,
+        (true, _) if configuration.tls.certificate.is_none() => return Err(ClusterError::NoCertificate),
+        (true, None) => Some(TlsClient::with_system_roots()),
+        (true, Some(file)) => Some(client("cluster.tls_ca", file)?),
+    };
+    if tls.is_none() {
+        let is_unspecified = |ip: &IpAddr| ip.is_unspecified() && settings.advertise.is_some();
+        let host = listen.host().trim_matches(['[', ']']);
+        if let Some(ip) = host.parse().ok().filter(|ip: &IpAddr| !is_unspecified(ip) && !is_private(*ip)) {
+            return Err(match ip.is_unspecified() {
+                true => ClusterError::NoAdvertisedAddress,
+                false => ClusterError::Public { key: "cluster.listen", address: listen.as_str().to_owned() },
+            });
+        }
+    }
+    Ok(Checked { redis: redis_settings(settings)?, secrets, listen: listen.as_str(), tls })
+}
+
+fn redis_settings(settings: &ClusterSettings) -> Result<RedisSettings, ClusterError> {
+    let tls_ca = match &settings.redis_tls_ca {
+        None => None,
+        Some(file) => {
+            let pem = read("cluster.redis_tls_ca", file)?;
+            TlsClient::with_ca(&pem).map_err(|error| unusable("cluster.redis_tls_ca", file, error))?;
+            Some(pem)
+        }
+    };
+    Ok(RedisSettings {
+        addresses: settings.redis.0.iter().map(|url| url.address().clone()).collect(),
+        username: settings.redis_username.clone(),
+        password: settings.redis_password.as_ref().map(|password| password.reveal().to_owned()),
+        tls_ca,
+    })
+}
+
+fn read(key: &'static str, file: &settings::PemFile) -> Result<Vec<u8>, ClusterError> {
+    std::fs::read(file.path()).map_err(|error| ClusterError::Unreadable { key, file: file.path().to_owned(), error })
+}
+
+fn client(key: &'static str, file: &settings::PemFile) -> Result<TlsClient, ClusterError> {
+    TlsClient::with_ca(&read(key, file)?).map_err(|error| unusable(key, file, error))
+}
+
+fn unusable(key: &'static str, file: &settings::PemFile, error: CaError) -> ClusterError {
+    ClusterError::Unusable { key, file: file.path().to_owned(), error }
+}
+
+/// The address that other nodes are told, if none is configured.
+fn advertised(bound: Option<SocketAddr>) -> Result<NodeAddress, ClusterError> {
+    let bound = bound.filter(|address| !address.ip().is_unspecified()).ok_or(ClusterError::NoAdvertisedAddress)?;
+    NodeAddress::new(&bound.to_string()).map_err(|_| ClusterError::NoAdvertisedAddress)
+}
+
+/// Refuses an address that others than the nodes can reach, because what is sent there is not encrypted.
+async fn check_private(address: &NodeAddress) -> Result<(), ClusterError> {
+    let text = address.as_str();
+    let failed = |error| ClusterError::Unresolved { address: text.to_owned(), error };
+    let mut found = tokio::net::lookup_host(text).await.map_err(failed)?;
+    match found.all(|address| is_private(address.ip())) {
+        true => Ok(()),
+        false => Err(ClusterError::Public { key: "cluster.advertise", address: text.to_owned() }),
+    }
+}
+
+/// Whether an address is this machine's, or of a private network (RFC 1918, RFC 4193, RFC 6598) or link.
+fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [first, second, ..] = ip.octets();
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || (first == 100 && (64..128).contains(&second))
+        }
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+async fn warn_of_eviction(instance: &Instance) {
+    let Ok(connection) = instance.commands() else { return };
+    if let Some(policy) = opening::eviction_policy(&connection).await.filter(|policy| policy != "noeviction") {
+        tracing::warn!(redis = %instance.address(), policy, "Redis may remove events when its memory is full: set maxmemory-policy to noeviction");
+    }
+}
+
+/// Why a node cannot join its cluster.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClusterError {
+    /// The secrets cannot be used.
+    #[error("\"cluster.secret\": {0}")]
+    Secrets(#[from] ClusterSecretsError),
+    /// Each node would make its own keys.
+    #[error("\"cluster.redis\" needs \"auth.secret\" or \"auth.issuers\": nodes must accept the same tokens")]
+    DevelopmentMode,
+    /// Other nodes cannot reach it.
+    #[error("\"cluster.redis\" needs \"cluster.listen\", an address at which other nodes reach this one")]
+    NoListener,
+    /// It has no single address.
+    #[error(
+        "\"cluster.listen\" has no single address: set \"cluster.advertise\" to the one at which other nodes reach it"
+    )]
+    NoAdvertisedAddress,
+    /// TLS between nodes needs a certificate.
+    #[error("\"cluster.tls\" needs \"tls.certificate\", which is not configured")]
+    NoCertificate,
+    /// Requests would be sent over public networks without encryption.
+    #[error("\"{key}\": {address} is not private: set \"cluster.tls\", or use an address of a private network")]
+    Public {
+        /// The configuration key.
+        key: &'static str,
+        /// The address.
+        address: String,
+    },
+    /// The name of the address is not known.
+    #[error("\"cluster.advertise\": {address} cannot be resolved: {error}")]
+    Unresolved {
+        /// The address.
+        address: String,
+        /// The error of the system.
+        #[source]
+        error: io::Error,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address} (cluster.listen): {error}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// The error of the system.
+        #[source]
+        error: io::Error,
+    },
+    /// A file cannot be read.
+    #[error("\"{key}\": {}: it cannot be read: {error}", .file.display())]
+    Unreadable {
+        /// The configuration key that names the file.
+        key: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// The error of the system.
+        #[source]
+        error: io::Error,
+    },
+    /// The certificates in a file cannot be used.
+    #[error("\"{key}\": {}: {error}", .file.display())]
+    Unusable {
+        /// The configuration key that names the file.
+        key: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with them.
+        #[source]
+        error: CaError,
+    },
+    /// The list of servers cannot be used.
+    #[error("\"cluster.redis\": {0}")]
+    Opener(#[from] OpenerError),
+    /// Redis cannot be reached or used.
+    #[error("\"cluster.redis\": {0}")]
+    Redis(#[from] LinkError),
+    /// The node does not fit to the others.
+    #[error("cannot join the cluster: {0}")]
+    Join(#[from] JoinError),
+}
+
+#[cfg(test)]
+mod tests;

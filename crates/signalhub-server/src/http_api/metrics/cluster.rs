@@ -1,0 +1,42 @@
+//! The cluster that the node is a part of.
+
+use std::fmt;
+
+use signalhub::connections::{ForwardKind, ForwardRefusal, TokenRefusal};
+use signalhub_redis::link::{Link, LinkState};
+
+use super::labelled;
+use super::page::Page;
+use crate::cluster::Member;
+
+/// Its nodes and links, what was forwarded, and which connections are claimed.
+pub(super) fn cluster(page: &mut Page<'_>, member: &Member) -> fmt::Result {
+    let shards: Vec<String> = (0..member.instances().all().len()).map(|number| number.to_string()).collect();
+    let links = member.instances().all().iter().zip(&shards).flat_map(|(instance, shard)| {
+        let used = Link::ALL.map(|link| (link, instance.state(link))).into_iter();
+        let used = used.filter(|(_, state)| *state != LinkState::Unused);
+        used.map(move |(link, state)| ([link.label(), shard], u64::from(state == LinkState::Connected)))
+    });
+    let help = "Whether a link to a Redis server is connected";
+    page.gauges("signalhub_cluster_connected", help, ["link", "shard"], links)?;
+    page.gauge("signalhub_cluster_nodes", "Nodes that are present", member.nodes().present().len())?;
+    let counts = member.counts();
+    let forwards = ForwardKind::ALL.map(|kind| (kind.label(), counts.forwards(kind)));
+    let help = "Requests that were forwarded to the nodes that own their connections";
+    page.counters("signalhub_cluster_forwards", help, ["kind"], labelled(&forwards))?;
+    let failures = counts.forward_failures();
+    let failures = failures.iter().map(|(node, count)| ([node.as_str()], *count));
+    let help = "Requests that could not be forwarded, by the node that owns their connections";
+    page.counters("signalhub_cluster_forward_failures", help, ["node"], failures)?;
+    let refused = ForwardRefusal::ALL.map(|reason| (reason.label(), counts.refused_forwards(reason)));
+    let help = "Requests on cluster.listen that were refused, by reason";
+    page.counters("signalhub_cluster_refused_forwards", help, ["reason"], labelled(&refused))?;
+    let refused = TokenRefusal::ALL.map(|reason| (reason.label(), counts.refused_tokens(reason)));
+    let help = "Connection tokens that were refused, by reason";
+    page.counters("signalhub_cluster_refused_tokens", help, ["reason"], labelled(&refused))?;
+    page.gauge("signalhub_cluster_claims", "Connections that the node has claimed and renews", counts.claims())?;
+    let help = "Connections that are not claimed yet, because Redis could not be reached";
+    page.gauge("signalhub_cluster_unclaimed", help, counts.unclaimed())?;
+    let help = "Connections that were ended because another node had claimed them";
+    page.counter("signalhub_cluster_lost_claims", help, counts.lost_claims())
+}

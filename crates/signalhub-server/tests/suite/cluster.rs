@@ -1,0 +1,131 @@
+//! Nodes of a cluster on a real Redis server.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use serde_json::{Value, json};
+use signalhub_redis::test_server::TestServer;
+use signalhub_server::{Configuration, HUB_PATH, Node};
+
+use crate::common::{Answer, Running, SECRET, configuration, send};
+
+/// The configuration of a node of the cluster on this server.
+fn member(server: &TestServer, name: &str, more: &str) -> Configuration {
+    configuration(&format!(
+        "[cluster]\nredis = [\"{}\"]\nsecret = [\"{SECRET}\"]\nlisten = \"127.0.0.1:0\"\nnode = \"{name}\"\n{more}",
+        server.url()
+    ))
+}
+
+/// A client that sends each request to another node than the one before.
+struct Roaming<'a> {
+    nodes: Vec<&'a Running>,
+    token: String,
+    sent: usize,
+}
+
+impl Roaming<'_> {
+    async fn send(&mut self, method: &str, path: &str, body: &str) -> Answer {
+        let node = self.nodes[self.sent % self.nodes.len()];
+        self.sent += 1;
+        let request = Request::builder().method(method).uri(format!("{}{HUB_PATH}{path}", node.url));
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        send(request.body(Full::new(Bytes::from(body.to_owned()))).unwrap()).await
+    }
+}
+
+async fn cluster(node: &Running) -> Value {
+    send(Request::get(format!("{}/admin/api/v1/cluster", node.internal)).body(Full::default()).unwrap()).await.body
+}
+
+async fn ready(node: &Running) -> StatusCode {
+    send(Request::get(format!("{}/health/ready", node.internal)).body(Full::default()).unwrap()).await.status
+}
+
+/// Waits until this is the state of the node.
+async fn state(node: &Running, expected: &str) {
+    let waiting = async {
+        while cluster(node).await["state"] != expected {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("the state changes in time");
+}
+
+#[tokio::test]
+async fn every_request_of_a_client_may_reach_another_node() {
+    let Some(server) = TestServer::start() else { return };
+    let (a, b) = (Running::start(member(&server, "a", "")).await, Running::start(member(&server, "b", "")).await);
+    let mut client = Roaming { nodes: vec![&a, &b], token: a.token(|_| ()), sent: 0 };
+    for turn in 0..2 {
+        client.sent = turn;
+        let negotiated = client.send("POST", "/negotiate?negotiateVersion=1", "").await.body;
+        let token = negotiated["connectionToken"].as_str().unwrap().to_owned();
+        let path = format!("?id={token}");
+        assert_eq!(client.send("GET", &path, "").await.status, 200);
+        assert_eq!(client.send("POST", &path, "{\"protocol\":\"json\",\"version\":1}\u{1e}").await.status, 200);
+        assert_eq!(client.send("GET", &path, "").await.text, "{}\u{1e}");
+        client.sent += 1;
+        let call = "{\"type\":1,\"invocationId\":\"1\",\"target\":\"Subscribe\",\"arguments\":[{\"e\":\"portos.licence.activated\"}]}\u{1e}";
+        assert_eq!(client.send("POST", &path, call).await.status, 200);
+        let text = client.send("GET", &path, "").await.text;
+        assert!(text.contains("\"type\":3,\"invocationId\":\"1\""), "{text}");
+        assert_eq!(client.send("DELETE", &path, "").await.status, 202);
+    }
+    let shown = [cluster(&a).await, cluster(&b).await];
+    for shown in &shown {
+        let names: Vec<_> = shown["nodes"].as_array().unwrap().iter().map(|node| node["name"].clone()).collect();
+        assert_eq!((&shown["state"], names.len()), (&json!("member"), names.len()), "{shown}");
+        assert!(names.contains(&json!("a")), "{shown}");
+        assert_eq!(shown["links"][0]["commands"], "connected");
+    }
+    let forwards = |kind: &str| shown.iter().map(|shown| shown["forwards"][kind].as_u64().unwrap()).sum::<u64>();
+    assert!(forwards("poll") > 0 && forwards("send") > 0, "{shown:?}");
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_without_redis_keeps_its_clients_and_says_that_it_is_severed() {
+    let Some(mut server) = TestServer::start() else { return };
+    let ready_when_severed = Running::start(member(&server, "a", "")).await;
+    let unready_when_severed = Running::start(member(&server, "b", "ready_when_severed = false")).await;
+    let client = signalhub_client::Client::connect(&ready_when_severed.hub(), Some(&ready_when_severed.token(|_| ())))
+        .await
+        .unwrap();
+    for node in [&ready_when_severed, &unready_when_severed] {
+        assert_eq!(ready(node).await, 200);
+    }
+    server.kill();
+    for node in [&ready_when_severed, &unready_when_severed] {
+        state(node, "severed").await;
+    }
+    assert_eq!(ready(&ready_when_severed).await, 200);
+    assert_eq!(ready(&unready_when_severed).await, 503);
+    client.invoke::<()>("Subscribe", (json!({"e": "portos.licence.activated"}),)).await.unwrap();
+    let metrics =
+        send(Request::get(format!("{}/metrics", ready_when_severed.internal)).body(Full::default()).unwrap()).await;
+    assert!(metrics.text.contains("signalhub_cluster_connected{link=\"commands\",shard=\"0\"} 0"), "{}", metrics.text);
+    server.restart();
+    for node in [&ready_when_severed, &unready_when_severed] {
+        state(node, "member").await;
+        assert_eq!(ready(node).await, 200);
+    }
+    ready_when_severed.stop().await;
+    unready_when_severed.stop().await;
+}
+
+#[tokio::test]
+async fn nodes_that_do_not_fit_together_are_refused() {
+    let (Some(server), Some(other)) = (TestServer::start(), TestServer::start()) else { return };
+    let node = Running::start(member(&server, "a", "")).await;
+    let mut two = member(&server, "b", "");
+    two.read_toml("test", &format!("[cluster]\nredis = [\"{}\", \"{}\"]", server.url(), other.url())).unwrap();
+    let error = Node::bind(&two).await.unwrap_err().to_string();
+    assert!(error.contains("node a has another list of Redis servers"), "{error}");
+    let error = Node::bind(&member(&server, "a", "")).await.unwrap_err().to_string();
+    assert!(error.contains("another node has the name a"), "{error}");
+    node.stop().await;
+}
