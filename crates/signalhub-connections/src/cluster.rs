@@ -8,6 +8,7 @@ pub(crate) mod forward_header;
 pub(crate) mod node;
 mod owner_cache;
 pub(crate) mod owners;
+pub(crate) mod sealed_ticket;
 pub(crate) mod secrets;
 mod seen_headers;
 pub(crate) mod this_node;

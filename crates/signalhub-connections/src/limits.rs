@@ -72,6 +72,9 @@ impl Default for Limits {
 
 impl Limits {
     /// Sets how many negotiated connections may wait for their transport, 10 000 by default; more get 503.
+    ///
+    /// This and the limits per user and per address count tickets that were not used yet, too. A node of a
+    /// [cluster](crate::Cluster) keeps neither, so there they have no effect.
     #[must_use]
     pub fn pending_negotiations(mut self, count: usize) -> Self {
         self.negotiations = count;

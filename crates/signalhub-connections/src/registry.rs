@@ -26,7 +26,7 @@ use self::live::Live;
 use self::live_connections::LiveConnection;
 use self::queue_sums::{QueueSums, Queued};
 pub(crate) use self::registration::Registration;
-pub(crate) use self::tickets::{TicketError, TicketUse};
+pub(crate) use self::tickets::{ConnectionTicket, TicketError, TicketUse};
 use crate::auth::identity::{Identity, Owner, Principal};
 use crate::auth::revocation::{Revocation, RevokeError};
 use crate::auth::ticket::TicketHash;
@@ -281,9 +281,10 @@ impl Registry {
         names: ConnectionNames,
         reconnect: Reconnect,
         key: &QuotaKey,
+        ticket: Option<ConnectionTicket>,
         claim: impl FnOnce() -> Option<ConnectionClaim>,
     ) -> Result<(), AttachError> {
-        self.lock().adopt(names, reconnect, key, claim)
+        self.lock().adopt(names, reconnect, key, ticket, claim)
     }
 
     /// Removes a connection that has not got a transport. So it can be opened at another node.

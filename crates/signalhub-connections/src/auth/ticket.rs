@@ -10,7 +10,7 @@ use http::request::Parts;
 use crate::auth::bearer::{authorization_token, bearer_token};
 
 /// What a ticket begins with. No JSON Web Token does.
-const PREFIX: &str = "sht_";
+pub(crate) const PREFIX: &str = "sht_";
 
 /// The secret of a ticket: 32 random bytes in base64url behind a prefix.
 ///
@@ -26,6 +26,20 @@ impl Ticket {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).expect("the operating system has a random number generator");
         Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    /// A ticket that holds what it stands for, in this text.
+    pub(crate) fn sealed(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The bearer token of a request if it is a ticket, whether it is a good one or not.
+    pub(crate) fn of_request(request: &Parts) -> Option<Self> {
+        let token = match authorization_token(request) {
+            Some(token) => token.to_owned(),
+            None => bearer_token(request)?,
+        };
+        token.starts_with(PREFIX).then_some(Self(token))
     }
 
     /// The secret itself, for the answer to a negotiation only.
@@ -50,6 +64,13 @@ impl TicketHash {
     /// The same for the `Authorization` header alone.
     pub(crate) fn of_authorization(request: &Parts) -> Option<Self> {
         authorization_token(request).and_then(Self::of_token)
+    }
+
+    /// A short name of the ticket.
+    pub(crate) fn key(&self) -> [u8; 16] {
+        let mut key = [0; 16];
+        key.copy_from_slice(&self.0[..16]);
+        key
     }
 
     fn of_token(token: &str) -> Option<Self> {

@@ -19,8 +19,11 @@ use super::secrets::{ClusterSecrets, MAC_LENGTH, Mac, Purpose, SignedMessage};
 use super::token::CLOCK_TOLERANCE;
 use crate::request::forwarded::Scheme;
 
-/// The name of the header. An answer that has it was refused because of the header.
+/// The name of the header. In the answer it has another meaning: [`ACCEPTED`], or why the header was refused.
 pub(crate) const SIGNALHUB_FORWARDED: HeaderName = HeaderName::from_static("signalhub-forwarded");
+
+/// Shows in an answer that it comes from the node that was asked, and not from another program at its address.
+pub(crate) const ACCEPTED: HeaderValue = HeaderValue::from_static("accepted");
 
 const VERSION: &str = "1";
 const NONCE_LENGTH: usize = 16;
@@ -92,7 +95,7 @@ impl ForwardHeader {
     }
 
     /// Reads a header whose mac is not checked yet. What it reads is written in one way only, by [`content`](Self::content).
-    fn parse(text: &str) -> Option<(Self, Mac)> {
+    pub(crate) fn parse(text: &str) -> Option<(Self, Mac)> {
         let parts: Vec<_> = text.splitn(8, ';').collect();
         let [VERSION, from, time, nonce, scheme, client, mac] = parts[..] else { return None };
         let header = Self {

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
+
+use crate::auth::ticket::TicketHash;
 
 /// The fewest bytes that a secret may have.
 const SHORTEST: usize = 32;
@@ -47,13 +50,16 @@ pub(crate) type Mac = [u8; MAC_LENGTH];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     ConnectionToken,
+    TicketBinding,
     Forward,
 }
 
 /// The keys that come from one secret, each for one purpose.
 struct Keys {
     connection_token: hmac::Key,
+    ticket_binding: hmac::Key,
     forward: hmac::Key,
+    ticket: LessSafeKey,
 }
 
 impl ClusterSecrets {
@@ -78,9 +84,44 @@ impl ClusterSecrets {
         self.0[0].mac(purpose, message)
     }
 
+    /// What shows that the connection with these random bytes was negotiated with a ticket. The first binding is the one to
+    /// write, and all of them count.
+    pub(super) fn ticket_bindings(&self, random: &[u8], ticket: TicketHash) -> impl Iterator<Item = [u8; 8]> {
+        let message = SignedMessage::default().with(random).with(&ticket.key());
+        self.0.iter().map(move |keys| {
+            let mut binding = [0; 8];
+            binding.copy_from_slice(&keys.mac(Purpose::TicketBinding, &message)[..8]);
+            binding
+        })
+    }
+
     /// Tells whether one of the secrets has signed a message. It takes the same time wherever the codes differ.
     pub(super) fn verify(&self, purpose: Purpose, message: &SignedMessage, mac: &Mac) -> bool {
         self.0.iter().any(|keys| verify_slices_are_equal(&keys.mac(purpose, message), mac).is_ok())
+    }
+}
+
+impl ClusterSecrets {
+    /// Encrypts a ticket with the first secret. The result begins with the nonce.
+    pub(super) fn seal(&self, mut content: Vec<u8>) -> Vec<u8> {
+        let mut nonce = [0; NONCE_LEN];
+        getrandom::fill(&mut nonce).expect("the operating system has a random number generator");
+        let sealed =
+            self.0[0].ticket.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut content);
+        sealed.expect("a ticket is not as long as gigabytes");
+        [&nonce[..], &content].concat()
+    }
+
+    /// Decrypts a ticket. `None` if none of the secrets has encrypted it.
+    pub(super) fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, content) = sealed.split_first_chunk::<NONCE_LEN>()?;
+        self.0.iter().find_map(|keys| {
+            let mut content = content.to_vec();
+            let nonce = Nonce::assume_unique_for_key(*nonce);
+            let length = keys.ticket.open_in_place(nonce, Aad::empty(), &mut content).ok()?.len();
+            content.truncate(length);
+            Some(content)
+        })
     }
 }
 
@@ -115,12 +156,19 @@ impl Keys {
             let expanded = extracted.expand(&purpose, HMAC_SHA256).expect("the key has the length of the hash");
             hmac::Key::from(expanded)
         };
-        Self { connection_token: key("connection token"), forward: key("forward") }
+        let ticket = extracted.expand(&[b"ticket"], &AES_256_GCM_SIV).expect("the key has the length of the cipher's");
+        Self {
+            connection_token: key("connection token"),
+            ticket_binding: key("ticket binding"),
+            forward: key("forward"),
+            ticket: LessSafeKey::new(UnboundKey::from(ticket)),
+        }
     }
 
     fn mac(&self, purpose: Purpose, message: &SignedMessage) -> Mac {
         let key = match purpose {
             Purpose::ConnectionToken => &self.connection_token,
+            Purpose::TicketBinding => &self.ticket_binding,
             Purpose::Forward => &self.forward,
         };
         let tag = hmac::sign(key, &message.0);

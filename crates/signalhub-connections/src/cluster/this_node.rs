@@ -13,11 +13,13 @@ use super::forward_header::{ForwardHeader, ForwardedRequest};
 use super::node::{Node, NodeName};
 use super::owner_cache::OwnerCache;
 use super::owners::{Claim, Owners, OwnersUnavailable};
+use super::sealed_ticket::SealedTicket;
 use super::secrets::ClusterSecrets;
 use super::seen_headers::SeenHeaders;
 use super::token::{CLOCK_TOLERANCE, ConnectionKey, Naming, SignedToken, TokenScope};
 use super::used_tokens::UsedTokens;
 use crate::auth::identity::Owner;
+use crate::auth::ticket::{Ticket, TicketHash};
 use crate::id::ConnectionNames;
 use crate::transport::reconnect::Reconnect;
 
@@ -56,14 +58,43 @@ impl ThisNode {
     }
 
     /// Makes the names of a connection that is negotiated now, which this node need not remember.
-    pub(crate) fn negotiate(&self, owner: &Owner, reconnect: Reconnect, naming: Naming) -> ConnectionNames {
-        let token = SignedToken::new(reconnect, naming, SystemTime::now());
+    /// With a ticket, only that ticket and the credentials that it stands for open the connection.
+    pub(crate) fn negotiate(
+        &self,
+        owner: &Owner,
+        reconnect: Reconnect,
+        naming: Naming,
+        ticket: Option<TicketHash>,
+    ) -> ConnectionNames {
+        let mut token = SignedToken::new(reconnect, naming, SystemTime::now());
+        if let Some(ticket) = ticket {
+            token = token.bound_to(ticket, &self.secrets);
+        }
         token.names(&token.encode(&self.secrets, self.scope(owner)))
     }
 
     /// Reads a token that some node has made for this owner.
     pub(crate) fn read_token(&self, owner: &Owner, text: &str) -> Result<SignedToken, TokenRefusal> {
         SignedToken::decode(&self.secrets, self.scope(owner), text)
+    }
+
+    /// Tells whether the connection of a token was negotiated with a ticket.
+    pub(crate) fn is_bound_to(&self, token: &SignedToken, ticket: TicketHash) -> bool {
+        token.is_bound_to(ticket, &self.secrets)
+    }
+
+    /// Makes a ticket that stands for a bearer token of this owner.
+    pub(crate) fn seal_ticket(&self, owner: &Owner, bearer: &str) -> Ticket {
+        let path = self.scope(owner).path;
+        let ticket = SealedTicket::new(path, owner.principal.clone(), bearer, SystemTime::now());
+        Ticket::sealed(ticket.seal(&self.secrets))
+    }
+
+    /// Opens a ticket. `None` if no node has made it for this endpoint.
+    pub(crate) fn open_ticket(&self, ticket: &Ticket, endpoint: usize) -> Option<SealedTicket> {
+        let opened = SealedTicket::open(&self.secrets, ticket.reveal())?;
+        let path = self.paths.get(endpoint)?;
+        (*opened.path == **path).then_some(opened)
     }
 
     fn scope<'a>(&'a self, Owner { endpoint, principal }: &'a Owner) -> TokenScope<'a> {

@@ -16,6 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::counts::TokenRefusal;
 use super::secrets::{ClusterSecrets, MAC_LENGTH, Mac, Purpose, SignedMessage};
 use crate::auth::identity::Principal;
+use crate::auth::ticket::TicketHash;
 use crate::id::{ConnectionId, ConnectionNames};
 use crate::transport::reconnect::Reconnect;
 
@@ -70,6 +71,20 @@ impl SignedToken {
         Self { reconnect, naming, issued: seconds(now), random }
     }
 
+    /// The same token, bound to a ticket: the last 8 of its random bytes show that it was negotiated with it.
+    pub(crate) fn bound_to(mut self, ticket: TicketHash, secrets: &ClusterSecrets) -> Self {
+        let (random, binding) = self.random.split_at_mut(8);
+        let bindings = secrets.ticket_bindings(random, ticket).take(1);
+        bindings.for_each(|made| binding.copy_from_slice(&made));
+        self
+    }
+
+    /// Tells whether a connection was negotiated with a ticket.
+    pub(crate) fn is_bound_to(&self, ticket: TicketHash, secrets: &ClusterSecrets) -> bool {
+        let (random, binding) = self.random.split_at(8);
+        secrets.ticket_bindings(random, ticket).any(|made| made == binding)
+    }
+
     /// Writes and signs it.
     pub(crate) fn encode(&self, secrets: &ClusterSecrets, scope: TokenScope<'_>) -> String {
         let mut bytes = [0; LENGTH];
@@ -94,7 +109,7 @@ impl SignedToken {
     }
 
     /// Reads a token whose mac is not checked yet.
-    fn parse(text: &str) -> Option<(Self, [u8; SIGNED_LENGTH], Mac)> {
+    pub(crate) fn parse(text: &str) -> Option<(Self, [u8; SIGNED_LENGTH], Mac)> {
         let mut bytes = [0; LENGTH];
         // One text only stands for these bytes: the decoder refuses padding and unused bits that are set.
         let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
@@ -150,7 +165,7 @@ impl TokenScope<'_> {
 }
 
 /// Whole seconds since 1970, until the year 2106.
-fn seconds(time: SystemTime) -> u32 {
+pub(super) fn seconds(time: SystemTime) -> u32 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     u32::try_from(since).unwrap_or(u32::MAX)
 }

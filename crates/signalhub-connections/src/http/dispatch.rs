@@ -1,13 +1,12 @@
 //! How an endpoint answers each HTTP request.
 
+mod in_cluster;
 mod locate;
 mod long_polling;
 mod refresh;
 mod requests;
 mod server_sent_events;
 mod websocket;
-
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -16,26 +15,24 @@ use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Body as HttpBody;
 use tracing::Instrument;
 
-use self::locate::Located;
+use self::locate::Asked;
 use crate::auth::bearer::bearer_token;
 use crate::auth::ticket::Ticket;
-use crate::cluster::counts::ForwardKind;
-use crate::cluster::this_node::ThisNode;
 use crate::cluster::token::Naming;
 use crate::counts::client_errors::ClientError;
 use crate::counts::negotiations::NegotiationOutcome;
 use crate::http::answers::{no_cache, text};
 use crate::http::body::Body;
-use crate::http::forwarding::{self, ConnectionOwner, Relayed};
+use crate::http::forwarding::Relayed;
 use crate::http::mounted::{Admitted, Mounted, token};
 use crate::http::negotiate::{self, NegotiateVersion};
 use crate::http::origins::{OriginCheck, Origins};
 use crate::http::panics;
-use crate::http::refusals::{add_cors_headers, refuse_limit, refuse_page};
+use crate::http::refusals::{add_cors_headers, refuse_page};
 use crate::http::request_body::RequestBody;
 use crate::id::ConnectionNames;
 use crate::limits::quota::QuotaKey;
-use crate::registry::TicketUse;
+use crate::registry::{AttachError, TicketUse};
 use crate::request::request_id;
 use crate::websocket_codec;
 
@@ -166,7 +163,7 @@ where
     B: HttpBody<Data = Bytes> + Unpin,
 {
     if let Some(node) = mounted.registry.node() {
-        return Box::pin(handle_in_cluster(mounted, node, route, head, body, wanted)).await;
+        return Box::pin(in_cluster::handle(Asked { mounted, node, route, head }, body, wanted)).await;
     }
     if route == Route::Refresh {
         return refresh::refresh(mounted, head).await;
@@ -174,60 +171,6 @@ where
     match mounted.admit(head, wanted).await {
         Ok(admitted) => handle_admitted(mounted, route, head, body, admitted).await,
         Err(refusal) => mounted.refuse(refusal, head),
-    }
-}
-
-/// Authenticates a request, and answers it, or forwards it to the node that owns its connection.
-async fn handle_in_cluster<B>(
-    mounted: &Mounted,
-    node: &Arc<ThisNode>,
-    route: Route,
-    head: &Parts,
-    body: RequestBody<B>,
-    wanted: TicketUse<'_>,
-) -> Response<Body>
-where
-    B: HttpBody<Data = Bytes> + Unpin,
-{
-    let admitted = match route {
-        // If the owner refuses the credentials, its answer says more.
-        Route::Refresh => match mounted.admit_renewal(head).await {
-            Ok(identity) => Admitted { identity, ticket: None },
-            Err(_) => return refresh::refresh(mounted, head).await,
-        },
-        Route::Negotiate | Route::Connect => match mounted.admit(head, wanted).await {
-            Ok(admitted) => admitted,
-            Err(refusal) => return mounted.refuse(refusal, head),
-        },
-    };
-    let token = token(head).filter(|_| route != Route::Negotiate);
-    let located = match &token {
-        Some(token) => locate::locate(mounted, node, head, &admitted.identity, token).await,
-        None => Located::Here,
-    };
-    match located {
-        Located::At(owner, connection) => {
-            let (owner, kind) = (ConnectionOwner { node: owner, connection }, forward_kind(head, body.is_end_stream()));
-            forwarding::forward(mounted, node, &owner, kind, head, body).await
-        }
-        Located::Refused(response) => *response,
-        Located::Here | Located::Adopted if route == Route::Refresh => refresh::refresh(mounted, head).await,
-        Located::Here => handle_admitted(mounted, route, head, body, admitted).await,
-        Located::Adopted => {
-            let response = handle_admitted(mounted, route, head, body, admitted).await;
-            token.iter().for_each(|token| mounted.registry.abandon(token));
-            response
-        }
-    }
-}
-
-/// What a request for a connection of another node is for.
-fn forward_kind(head: &Parts, bodiless: bool) -> ForwardKind {
-    match head.method {
-        Method::POST => ForwardKind::Send,
-        Method::GET if accepts_event_stream(head) => ForwardKind::Events,
-        Method::GET if accept_key(head, bodiless).is_some() => ForwardKind::Socket,
-        _ => ForwardKind::Poll,
     }
 }
 
@@ -281,9 +224,10 @@ fn negotiate(mounted: &Mounted, head: &Parts, admitted: &Admitted) -> Response<B
             }
             let reconnect = negotiate::choose_reconnect(head.uri.query(), mounted.endpoint.allowed_reconnect());
             let (node, owner) = (mounted.registry.node(), mounted.owner(&admitted.identity));
+            let ticket = admitted.ticket;
             let names = match (node, version) {
-                (Some(node), NegotiateVersion::Zero) => node.negotiate(&owner, reconnect, Naming::Shared),
-                (Some(node), NegotiateVersion::One) => node.negotiate(&owner, reconnect, Naming::Separate),
+                (Some(node), NegotiateVersion::Zero) => node.negotiate(&owner, reconnect, Naming::Shared, ticket),
+                (Some(node), NegotiateVersion::One) => node.negotiate(&owner, reconnect, Naming::Separate, ticket),
                 (None, NegotiateVersion::Zero) => ConnectionNames::random_shared(),
                 (None, NegotiateVersion::One) => ConnectionNames::random(),
             };
@@ -293,7 +237,7 @@ fn negotiate(mounted: &Mounted, head: &Parts, admitted: &Admitted) -> Response<B
             let negotiated = match node {
                 // The token says everything, so any node can open the connection.
                 Some(_) => mounted.registry.may_negotiate(&quota_key),
-                None => mounted.registry.negotiate(names, reconnect, &quota_key, admitted.ticket),
+                None => mounted.registry.negotiate(names, reconnect, &quota_key, ticket),
             };
             if let Err(error) = negotiated {
                 mounted.registry.negotiations().count(NegotiationOutcome::Refused);
@@ -310,20 +254,30 @@ fn negotiate(mounted: &Mounted, head: &Parts, admitted: &Admitted) -> Response<B
 fn redirect(mounted: &Mounted, head: &Parts, admitted: &Admitted, version: NegotiateVersion) -> Option<Response<Body>> {
     let Admitted { identity, ticket } = admitted;
     let tickets = mounted.endpoint.offered_tickets().filter(|tickets| ticket.is_none() && tickets.are_for(head))?;
-    if identity.user.is_none() || bearer_token(head).is_none() {
-        return None;
-    }
+    let bearer = bearer_token(head).filter(|_| identity.user.is_some())?;
     let url = tickets.url(head)?;
-    let (ticket, quota_key) = (Ticket::random(), mounted.quota_key(identity, head));
-    Some(match mounted.registry.issue_ticket(ticket.hash(), identity, tickets.time(), &quota_key) {
-        Ok(()) => {
+    let quota_key = mounted.quota_key(identity, head);
+    let issued = match mounted.registry.node() {
+        // The ticket holds what it stands for, so any node can open it.
+        Some(node) => {
+            let ticket = node.seal_ticket(&quota_key.owner, &bearer);
+            mounted.registry.may_negotiate(&quota_key).map(|()| ticket)
+        }
+        None => {
+            let ticket = Ticket::random();
+            let issued = mounted.registry.issue_ticket(ticket.hash(), identity, tickets.time(), &quota_key);
+            issued.map(|()| ticket).map_err(AttachError::from)
+        }
+    };
+    Some(match issued {
+        Ok(ticket) => {
             mounted.registry.negotiations().count(NegotiationOutcome::Ticket);
             let lifetime = lifetime(mounted, admitted);
             json(Response::new(Body::from(negotiate::redirection(version, &url, &ticket, lifetime))))
         }
-        Err(limit) => {
+        Err(error) => {
             mounted.registry.negotiations().count(NegotiationOutcome::Refused);
-            refuse_limit(&mounted.registry, limit)
+            mounted.refuse_attach(error, head)
         }
     })
 }

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::cluster::client::ForwardedBody;
 use crate::cluster::counts::ForwardKind;
-use crate::cluster::forward_header::{ForwardHeader, ForwardedRequest, SIGNALHUB_FORWARDED};
+use crate::cluster::forward_header::{ACCEPTED, ForwardHeader, ForwardedRequest, SIGNALHUB_FORWARDED};
 use crate::cluster::node::Node;
 use crate::cluster::this_node::ThisNode;
 use crate::cluster::token::ConnectionKey;
@@ -85,8 +85,11 @@ where
     let to = &owner.node.name;
     match send(mounted, this, owner, kind, head, body).await {
         Ok(answer) => {
-            if let Some(reason) = answer.headers().get(SIGNALHUB_FORWARDED) {
-                tracing::error!(%to, from = %this.name, ?reason, "another node refuses the requests that this one forwards");
+            let accepted = answer.headers().get(SIGNALHUB_FORWARDED);
+            if accepted != Some(&ACCEPTED) {
+                let (from, reason) = (&this.name, accepted.and_then(|reason| reason.to_str().ok()));
+                let reason = reason.unwrap_or("the address is not one for other nodes");
+                tracing::error!(%from, %to, reason, "another node refuses the requests that this one forwards");
                 return failed(this, owner);
             }
             this.counts.0.count_forward(kind);

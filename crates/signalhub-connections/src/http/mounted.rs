@@ -3,13 +3,13 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{Response, StatusCode};
 use tracing::{Instrument, Span};
 
 use crate::auth::identity::{Identity, Owner, Principal};
-use crate::auth::ticket::TicketHash;
+use crate::auth::ticket::{Ticket, TicketHash};
 use crate::connection::Connection;
 use crate::counts::client_errors::ClientError;
 use crate::http::access_rules::Refusal;
@@ -19,7 +19,7 @@ use crate::http::endpoint::Endpoint;
 use crate::http::refusals::{refuse_error, refuse_limit};
 use crate::limits::limit::Limit;
 use crate::limits::quota::QuotaKey;
-use crate::registry::{AttachError, Found, Registry, TicketUse};
+use crate::registry::{AttachError, Found, Registry, TicketError, TicketUse};
 use crate::request::opening_request::OpeningRequest;
 use crate::request::query;
 use crate::transport_kind::TransportKind;
@@ -57,6 +57,28 @@ impl Mounted {
         Ok(Admitted { identity, ticket })
     }
 
+    /// Authenticates a request by the bearer token of a ticket that was opened, and checks the policies.
+    pub(crate) async fn admit_bearer(&self, head: &Parts, bearer: &str) -> Result<Arc<Identity>, Refusal> {
+        let mut with_bearer = head.clone();
+        let mut header = HeaderValue::try_from(format!("Bearer {bearer}")).map_err(|_| Refusal::Forbidden)?;
+        header.set_sensitive(true);
+        with_bearer.headers.insert(AUTHORIZATION, header);
+        let identity = self.endpoint.access().admit(&with_bearer, None).await?;
+        self.check_revocation(&identity)?;
+        Ok(identity)
+    }
+
+    /// Checks what a ticket stands for, and the policies.
+    pub(crate) async fn admit_ticket(
+        &self,
+        head: &Parts,
+        ticket: Result<Arc<Identity>, TicketError>,
+    ) -> Result<Arc<Identity>, Refusal> {
+        let identity = self.endpoint.access().admit(head, Some(ticket)).await?;
+        self.check_revocation(&identity)?;
+        Ok(identity)
+    }
+
     /// Authenticates a request that brings new credentials for a connection, and checks the policies.
     pub(crate) async fn admit_renewal(&self, head: &Parts) -> Result<Arc<Identity>, Refusal> {
         let identity = self.endpoint.access().admit_renewal(head).await?;
@@ -75,7 +97,13 @@ impl Mounted {
     /// Tells whether a request is authenticated by a bearer token, or a ticket, in its `Authorization` header alone.
     pub(crate) fn has_valid_bearer_token(&self, head: &Parts, wanted: TicketUse<'_>) -> bool {
         match self.endpoint.offered_tickets().and_then(|_| TicketHash::of_authorization(head)) {
-            Some(ticket) => self.registry.identity_of_ticket(ticket, wanted, self.number).is_ok(),
+            Some(hash) => match self.registry.node() {
+                Some(node) => {
+                    let ticket = Ticket::of_request(head);
+                    ticket.is_some_and(|ticket| node.open_ticket(&ticket, self.number).is_some())
+                }
+                None => self.registry.identity_of_ticket(hash, wanted, self.number).is_ok(),
+            },
             None => self.endpoint.access().has_valid_bearer_token(head),
         }
     }

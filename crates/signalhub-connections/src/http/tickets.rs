@@ -29,6 +29,10 @@ const OWN_KEYS: [&str; 4] = ["negotiateVersion", "useStatefulReconnect", "access
 ///
 /// The ticket stands for the identity that the token had. It is only for the endpoint that issued it.
 ///
+/// In a [cluster](crate::Cluster) any node takes a ticket. It contains the token, encrypted with the secret of the cluster, so it
+/// is as long as the token. Its [lifetime](Self::lifetime) counts from the time at which it was issued only. Until the client
+/// of a connection has sent something, the ticket may open another one, and the connection before stays open.
+///
 /// ```
 /// # use signalhub_connections::{Endpoint, Tickets, TicketUrlError};
 /// # fn configure(endpoint: Endpoint) -> Result<Endpoint, TicketUrlError> {

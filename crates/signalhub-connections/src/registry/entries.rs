@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::connection_table::{ConnectionTable, TakenOut};
 use super::entry::{AttachError, Entry, Found, Link, NewTransport, Resumable, Stage, Waiting};
 use super::live_connections::LiveConnection;
-use super::tickets::{OpenTickets, TicketError, TicketState, TicketUse};
+use super::tickets::{ConnectionTicket, OpenTickets, TicketError, TicketState, TicketUse};
 use crate::auth::identity::{Identity, Owner, Principal};
 use crate::auth::revocation::Revocation;
 use crate::auth::ticket::TicketHash;
@@ -151,8 +151,11 @@ impl Entries {
 
     /// Ends the time in which the ticket of a connection may negotiate, because the connection works.
     pub(super) fn close_ticket(&mut self, connection: &ConnectionToken) {
-        if let Some(ticket) = self.connections.get(connection.reveal()).and_then(|entry| entry.ticket.as_ref()) {
-            self.tickets.close(ticket.hash, connection);
+        if let Some(ticket) = self.connections.get_mut(connection.reveal()).and_then(|entry| entry.ticket.as_mut()) {
+            match ticket.shared.take() {
+                Some(shared) => shared.close(),
+                None => self.tickets.close(ticket.hash, connection),
+            }
         }
     }
 
@@ -207,6 +210,7 @@ impl Entries {
         ConnectionNames { id, token }: ConnectionNames,
         reconnect: Reconnect,
         key: &QuotaKey,
+        ticket: Option<ConnectionTicket>,
         claim: impl FnOnce() -> Option<ConnectionClaim>,
     ) -> Result<(), AttachError> {
         if self.connections.get(token.reveal()).is_some() {
@@ -222,7 +226,8 @@ impl Entries {
         let now = Instant::now();
         let waiting = Waiting { since: now, inbox: None, reconnect, share: QuotaShare::default() };
         let (owner, remote, stage) = (key.owner.clone(), key.remote, Stage::Waiting(waiting));
-        let entry = Entry { id, owner, remote, since: now, stage, share, ticket: None, claim: Some(Box::new(claim)) };
+        let (ticket, claim) = (ticket.map(Box::new), Some(Box::new(claim)));
+        let entry = Entry { id, owner, remote, since: now, stage, share, ticket, claim };
         self.connections.insert(token, entry);
         Ok(())
     }

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::auth::authenticate::Authentication;
 use crate::auth::identity::Identity;
 use crate::auth::ticket::TicketHash;
+use crate::cluster::sealed_ticket::SharedTicket;
 use crate::id::ConnectionToken;
 use crate::limits::Limits;
 use crate::limits::limit::Limit;
@@ -63,10 +64,19 @@ impl From<TicketError> for Authentication {
 
 /// A ticket as its connection keeps it.
 #[derive(Debug)]
-pub(super) struct ConnectionTicket {
+pub(crate) struct ConnectionTicket {
     pub(super) hash: TicketHash,
     /// The identity of the connection.
     pub(super) identity: Arc<Identity>,
+    /// What closes it at all nodes of a cluster, until it is closed.
+    pub(super) shared: Option<SharedTicket>,
+}
+
+impl ConnectionTicket {
+    /// A ticket that opens connections at all nodes of a cluster.
+    pub(crate) fn shared(hash: TicketHash, identity: Arc<Identity>, shared: SharedTicket) -> Self {
+        Self { hash, identity, shared: Some(shared) }
+    }
 }
 
 /// Whether a ticket opened a connection, and whether that may negotiate again.
@@ -166,7 +176,7 @@ impl OpenTickets {
         let ticket = self.by_hash.get_mut(&hash)?;
         ticket.since = Instant::now();
         ticket.connection = Some(connection.clone());
-        Some(Box::new(ConnectionTicket { hash, identity: Arc::clone(&ticket.identity) }))
+        Some(Box::new(ConnectionTicket { hash, identity: Arc::clone(&ticket.identity), shared: None }))
     }
 
     /// Ends the time in which a ticket may negotiate, because its connection works.

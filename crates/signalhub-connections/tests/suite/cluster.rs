@@ -3,6 +3,8 @@
 mod faults;
 mod hostile;
 mod store;
+mod tickets;
+mod tls;
 mod transports;
 
 use std::sync::Arc;

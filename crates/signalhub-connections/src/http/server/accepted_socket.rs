@@ -60,6 +60,7 @@ impl AcceptedSocket {
         if let Some(share) = share {
             response.body_mut().keep_share(share);
         }
+        self.routes.mark_answer(&mut response);
         response
     }
 

@@ -10,7 +10,7 @@ use tracing::Instrument;
 
 #[cfg(feature = "tls")]
 use super::tls::Acceptor;
-use crate::cluster::forward_header::{ForwardHeader, FromNode, SIGNALHUB_FORWARDED};
+use crate::cluster::forward_header::{ACCEPTED, ForwardHeader, FromNode, SIGNALHUB_FORWARDED};
 use crate::cluster::this_node::ThisNode;
 use crate::counts::client_errors::ClientError;
 use crate::http::answers;
@@ -112,6 +112,13 @@ impl Routes {
         match &self.senders {
             Senders::Clients => Ok(self.proxies.resolve(head, socket, self.scheme()).ip()),
             Senders::Nodes(node) => client_of_node(node, head, socket),
+        }
+    }
+
+    /// Shows another node that this one has answered its request.
+    pub(super) fn mark_answer(&self, response: &mut Response<Body>) {
+        if let Senders::Nodes(_) = self.senders {
+            response.headers_mut().insert(SIGNALHUB_FORWARDED, ACCEPTED);
         }
     }
 

@@ -77,6 +77,10 @@ async fn a_node_that_does_not_answer_is_a_bad_gateway() {
     a.store.shared().join(&a.name, &address.to_string());
     assert_eq!(b.post(&token, "x").await.status, 502);
     assert_eq!(b.counts.forward_failures(), [(a.name.clone(), 1)]);
+    // Another program listens there, or the node listens there for clients.
+    a.store.shared().join(&a.name, &a.running.address.to_string());
+    assert_eq!(b.post(&token, "x").await.status, 502);
+    assert_eq!(b.counts.forward_failures(), [(a.name.clone(), 2)]);
     a.store.shared().join(&a.name, &a.address);
     assert_eq!(b.post(&token, "x").await.status, 200, "the failure was not remembered");
     a.store.shared().leave(&a.name);
@@ -95,7 +99,7 @@ async fn an_owner_that_dies_in_the_middle_of_an_answer_breaks_it_off() {
     let owner = tokio::spawn(async move {
         let (mut socket, _) = listener.accept().await.unwrap();
         read_until(&mut socket, "\r\n\r\n").await;
-        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
+        let head = "HTTP/1.1 200 OK\r\nsignalhub-forwarded: accepted\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
         socket.write_all(head.as_bytes()).await.unwrap();
     });
     let request = format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\nuser: ann\r\n\r\n");

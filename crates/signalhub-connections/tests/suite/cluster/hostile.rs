@@ -137,14 +137,18 @@ async fn the_listener_for_nodes_answers_nodes_only() {
     let caught = tokio::spawn(async move {
         let (mut socket, _) = listener.accept().await.unwrap();
         let request = read_until(&mut socket, "\r\n\r\nx").await;
-        socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        socket
+            .write_all(b"HTTP/1.1 200 OK\r\nsignalhub-forwarded: accepted\r\nContent-Length: 0\r\n\r\n")
+            .await
+            .unwrap();
         request
     });
     assert_eq!(b.post(&token, "x").await.status, 200);
     let request = caught.await.unwrap();
     let header = request.lines().find(|line| line.starts_with("signalhub-forwarded: ")).unwrap();
     let forged = |from: &str, to: &str| request.replacen(from, to, 1);
-    let last = if header.ends_with('A') { "B" } else { "A" };
+    let (front, mac) = header.rsplit_once(';').unwrap();
+    let other_mac = format!("{front};{}{}", if mac.starts_with('A') { "B" } else { "A" }, &mac[1..]);
     for (bytes, reason) in [
         (forged(&format!("{header}\r\n"), ""), ForwardRefusal::Missing),
         (forged(header, "signalhub-forwarded: 1;b;now"), ForwardRefusal::Malformed),
@@ -153,7 +157,7 @@ async fn the_listener_for_nodes_answers_nodes_only() {
         (forged("127.0.0.1", "127.0.0.2"), ForwardRefusal::Forged),
         (forged("POST", "PUT"), ForwardRefusal::Forged),
         (forged(&token, "other"), ForwardRefusal::Forged),
-        (forged(header, &format!("{}{last}", &header[..header.len() - 1])), ForwardRefusal::Forged),
+        (forged(header, &other_mac), ForwardRefusal::Forged),
     ] {
         let before = a.counts.refused_forwards(reason);
         let answer = send_to_node(&a, bytes).await;
