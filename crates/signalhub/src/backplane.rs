@@ -39,11 +39,11 @@ pub trait Backplane: fmt::Debug + Send + Sync + 'static {
 
     /// Begins to listen on a channel, if the server does not do so yet. The future tells when that is confirmed.
     ///
-    /// What is joined stays joined, however the future ends: a backplane that cannot be reached is told later. The hub never
-    /// awaits anything between its own change and this call, so an implementation must not block.
+    /// The call itself joins, and must not block. What is joined stays joined, however the future ends, and also if it is dropped: a
+    /// backplane that cannot be reached is told later.
     fn join(&self, channel: Channel) -> BoxFuture<Result<(), Unreachable>>;
 
-    /// Ceases to listen on a channel. The future tells when that is confirmed, or that it need not be.
+    /// Ceases to listen on a channel. The call itself leaves, and must not block; the future tells when that is confirmed.
     fn leave(&self, channel: Channel) -> BoxFuture<Result<(), Unreachable>>;
 }
 

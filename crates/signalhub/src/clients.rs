@@ -7,6 +7,7 @@ pub(crate) mod errors;
 pub(crate) mod groups;
 mod items;
 pub(crate) mod membership;
+pub(crate) mod remote;
 mod result_id;
 pub(crate) mod results;
 pub(crate) mod subscribed;

@@ -9,17 +9,20 @@ use signalhub_events::{Broker, Grants};
 use signalhub_protocol::Protocol;
 use tokio::time::Instant;
 
+use crate::backplane::Backplane;
 use crate::calls::caller::Caller;
 use crate::calls::handler::{Handler, StreamHandler};
 use crate::calls::hub_filter::{HubFilter, HubFilterList};
 use crate::calls::method::{Hook, Method, MethodTable, Purpose};
 use crate::calls::parameter::Args;
 use crate::clients::groups::Groups;
+use crate::clients::remote::BackplaneCounts;
 use crate::clients::targets::Clients;
 use crate::connected_client::ConnectedClient;
 use crate::counters::{CallError, RefusedCalls, Replays};
 use crate::definition::HubDefinition;
 use crate::handshake_counts::HandshakeOutcome;
+use crate::incoming::Incoming;
 use crate::method_counts::MethodCalls;
 use crate::options::HubOptions;
 use crate::request::Requests;
@@ -50,6 +53,7 @@ impl Hub {
             token_refresh: TokenRefresh::Absent,
             filters: HubFilterList::default(),
             requests: Requests::default(),
+            backplane: None,
         }
     }
 
@@ -76,7 +80,14 @@ impl Hub {
 
     /// Returns how many invocations of client methods wait for the result of a client.
     pub fn pending_result_count(&self) -> usize {
-        self.state.clients.results().len()
+        let clients = &self.state.clients;
+        clients.results().len() + clients.remote().map_or(0, |remote| remote.answers().len())
+    }
+
+    /// Returns what the hub has sent to other servers and received from them, since it was built; `None` if it has no
+    /// [backplane](HubBuilder::backplane).
+    pub fn backplane_counts(&self) -> Option<BackplaneCounts> {
+        self.state.clients.remote().map(|remote| remote.counts())
     }
 
     /// Returns how many calls were refused because of limits, since the hub was built.
@@ -148,6 +159,7 @@ pub struct HubBuilder<S> {
     token_refresh: TokenRefresh,
     filters: HubFilterList,
     requests: Requests,
+    backplane: Option<Arc<dyn Backplane>>,
 }
 
 /// Whether a hub has the method `Refresh`.
@@ -166,7 +178,7 @@ impl HubBuilder<()> {
     pub fn state<S: Clone + Send + Sync + 'static>(self, state: S) -> HubBuilder<S> {
         let first = self.methods.is_empty() && self.on_connected.is_none() && self.on_disconnected.is_none();
         assert!(first, "the state of a hub comes before its methods");
-        let Self { methods, options, token_refresh, filters, requests, .. } = self;
+        let Self { methods, options, token_refresh, filters, requests, backplane, .. } = self;
         let (on_connected, on_disconnected, subscriptions) = (None, None, None);
         HubBuilder {
             state,
@@ -178,6 +190,7 @@ impl HubBuilder<()> {
             token_refresh,
             filters,
             requests,
+            backplane,
         }
     }
 }
@@ -307,6 +320,20 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
         self
     }
 
+    /// Makes the hub one of several servers, which share clients, groups, users and client results through this backplane. `RedisBackplane`
+    /// of the crate `signalhub-redis` is the one of ASP.NET Core SignalR: servers of both may stand in one cluster.
+    ///
+    /// Messages to groups, users, all clients and lists of clients go through the backplane, for clients of this server as well.
+    /// What a method sends to its caller or to another client of this server does not. A client is reached by other servers before
+    /// `on_connected` runs. While the backplane cannot be reached, clients stay connected and are accepted; sends to several clients
+    /// fail.
+    ///
+    /// Every server must have a [name of its own](Backplane::server), so a backplane belongs to one hub. Events are not sent through it.
+    pub fn backplane(mut self, backplane: Arc<dyn Backplane>) -> Self {
+        self.backplane = Some(backplane);
+        self
+    }
+
     /// Changes options of the hub: `configure(|options| options.keep_alive_interval = Duration::from_secs(10))`.
     ///
     /// Options that are not changed keep their defaults; see [`HubOptions`].
@@ -325,7 +352,7 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
             let refresh = Method::plain(token_refresh::NAME, refresh, self.state.clone());
             self = self.add(refresh.with_usage(token_refresh::USAGE).with_purpose(Purpose::TokenRefresh));
         }
-        let Self { methods, on_connected, on_disconnected, subscriptions, filters, requests, .. } = self;
+        let Self { methods, on_connected, on_disconnected, subscriptions, filters, requests, backplane, .. } = self;
         let methods = methods.into_values();
         let definition = match filters.finish() {
             None => HubDefinition {
@@ -343,8 +370,11 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
                 subscriptions,
             },
         };
-        let state = HubState::new(self.options, Instant::now());
-        Hub { definition: Arc::new(definition), state: Arc::new(state) }
+        let state = Arc::new(HubState::new(self.options, backplane.clone(), Instant::now()));
+        if let Some(backplane) = backplane {
+            backplane.start(Arc::new(Incoming::new(&state)));
+        }
+        Hub { definition: Arc::new(definition), state }
     }
 }
 

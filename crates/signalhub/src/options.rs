@@ -50,6 +50,11 @@ pub struct HubOptions {
     /// Whether the invocations of `OnEvent` have the header `traceparent`, for events with a [trace](signalhub_events::Event::trace).
     /// Default: they do not.
     pub trace_header: TraceHeader,
+    /// How long a call waits for the result of a client that is connected to another server of the cluster. Default: 30 s.
+    pub remote_result_timeout: Duration,
+    /// How long [`Groups::add`](crate::Groups::add) and [`Groups::remove`](crate::Groups::remove) wait for the server that has the
+    /// connection, in a cluster. Default: 30 s.
+    pub group_command_timeout: Duration,
     /// How long running calls may continue when the server stops, before their connections end. Default: 3 s.
     pub shutdown_grace: Duration,
     /// Whether clients get a Close message when the server stops. Default: they do not.
@@ -96,6 +101,8 @@ impl Default for HubOptions {
             maximum_scanned_events: 1_000_000,
             invocation_rate: None,
             trace_header: TraceHeader::Omitted,
+            remote_result_timeout: Duration::from_secs(30),
+            group_command_timeout: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(3),
             shutdown_message: ShutdownMessage::Omitted,
             error_details: ErrorDetails::Hidden,

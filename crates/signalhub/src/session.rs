@@ -105,9 +105,16 @@ async fn start(
         Reconnect::Plain => None,
         Reconnect::Stateful => Some(Box::new(Resumption::new(protocol, connection.outbound()))),
     };
+    let (membership, confirmations) = Membership::new(Arc::clone(&state.clients), Arc::clone(&client));
+    for confirmation in confirmations {
+        // A server that the others cannot reach now still serves its clients. They are reached when it is connected again.
+        if confirmation.await.is_err() {
+            tracing::debug!("other servers do not reach the client yet");
+        }
+    }
     Some(Box::new(Session {
         resumption,
-        membership: Membership::new(Arc::clone(&state.clients), Arc::clone(&client)),
+        membership,
         calls: RunningCalls::new(definition, state, client),
         connection,
         reading: ReadState::Connecting,

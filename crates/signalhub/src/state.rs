@@ -7,8 +7,10 @@ use signalhub_connections::{ConnectionId, Frame};
 use signalhub_protocol::{HubMessage, Protocol};
 use tokio::time::Instant;
 
+use crate::backplane::Backplane;
 use crate::clients::client::frame;
 use crate::clients::connected::ConnectedClients;
+use crate::clients::remote::{Remote, RemoteLimits};
 use crate::counters::{CallErrorCounts, RefusedCallCounts, ReplayCounts};
 use crate::error::HubError;
 use crate::handshake_counts::HandshakeCounts;
@@ -37,10 +39,13 @@ pub(crate) struct HubState {
 }
 
 impl HubState {
-    pub(crate) fn new(options: HubOptions, now: Instant) -> Self {
+    pub(crate) fn new(options: HubOptions, backplane: Option<Arc<dyn Backplane>>, now: Instant) -> Self {
+        let limits =
+            RemoteLimits { result: options.remote_result_timeout, group_command: options.group_command_timeout };
+        let remote = backplane.map(|backplane| Arc::new(Remote::new(backplane, limits, now)));
         Self {
             options,
-            clients: Arc::default(),
+            clients: Arc::new(ConnectedClients::with_remote(remote)),
             refused: RefusedCallCounts::default(),
             call_errors: CallErrorCounts::default(),
             replays: ReplayCounts::default(),

@@ -1,5 +1,6 @@
 //! What the servers of a cluster send to each other for a hub.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -118,6 +119,12 @@ macro_rules! names {
 
                 /// The name as text.
                 pub fn as_str(&self) -> &str {
+                    &self.0
+                }
+            }
+
+            impl Borrow<str> for $name {
+                fn borrow(&self) -> &str {
                     &self.0
                 }
             }

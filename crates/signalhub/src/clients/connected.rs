@@ -6,17 +6,42 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use signalhub_connections::ConnectionId;
-use signalhub_protocol::Protocol;
+use signalhub_connections::{BoxFuture, ConnectionId};
+use signalhub_protocol::{Outcome, Protocol};
 
 use super::client::Client;
-use super::results::ClientResults;
+use super::remote::Remote;
+use super::results::{ClientResults, Delivery, ForeignAnswer};
+use crate::backplane::{Channel, Unreachable};
 
 /// All clients of a hub between handshake and end, and the calls that wait for their answers.
 #[derive(Default)]
 pub(crate) struct ConnectedClients {
     directory: RwLock<Directory>,
     results: ClientResults,
+    /// The other servers of the hub; `None` in a hub without a backplane, which is alone.
+    remote: Option<Arc<Remote>>,
+}
+
+/// When the other servers reach a client or the members of a group.
+pub(crate) type Confirmation = BoxFuture<Result<(), Unreachable>>;
+
+/// What became of a change of a group.
+#[must_use]
+pub(crate) enum Changed {
+    /// It is done, or there was nothing to do.
+    Done,
+    /// It is done here, and confirmed when this ends. `was` tells whether the client was a member before.
+    Confirming { confirmation: Confirmation, was: Member },
+    /// The client is not connected to this server, but there are others.
+    Elsewhere(Arc<Remote>),
+}
+
+/// Whether a client is a member of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Member {
+    Yes,
+    No,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +73,12 @@ impl User {
         let name = identity.user.clone()?;
         Some(Self { organisation: identity.organisation.clone(), name })
     }
+
+    /// Where other servers reach the user. One without a name has no channel, as in the original.
+    pub(crate) fn channel(&self) -> Option<Channel> {
+        let Self { organisation, name } = self.clone();
+        (!name.is_empty()).then_some(Channel::User { organisation, name })
+    }
 }
 
 type Members = HashMap<ConnectionId, Arc<Client>>;
@@ -61,45 +92,109 @@ impl ConnectedClients {
         self.directory.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn insert(&self, client: &Arc<Client>) {
+    pub(crate) fn with_remote(remote: Option<Arc<Remote>>) -> Self {
+        Self { remote, ..Self::default() }
+    }
+
+    /// The other servers of the hub.
+    pub(crate) fn remote(&self) -> Option<&Arc<Remote>> {
+        self.remote.as_ref()
+    }
+
+    /// Adds a client. In a cluster it gives what confirms that other servers reach it.
+    pub(crate) fn insert(&self, client: &Arc<Client>) -> Vec<Confirmation> {
         let id = client.id().clone();
+        let mut confirmations = Vec::new();
         let mut directory = self.write();
+        if let Some(remote) = &self.remote {
+            confirmations.push(remote.join(Channel::Connection(id.clone())));
+        }
         if let Some(user) = User::of(client) {
+            if let Some(remote) = &self.remote {
+                confirmations.extend(user.channel().map(|channel| remote.join(channel)));
+            }
             directory.users.entry(user).or_default().insert(id.clone(), Arc::clone(client));
         }
         directory.protocols[client.protocol() as usize] += 1;
         directory.clients.insert(id, Entry { client: Arc::clone(client), groups: HashSet::new() });
+        confirmations
     }
 
     pub(crate) fn remove(&self, id: &ConnectionId) {
         let mut directory = self.write();
         let Some(entry) = directory.clients.remove(id) else { return };
         directory.protocols[entry.client.protocol() as usize] -= 1;
-        if let Some(user) = User::of(&entry.client) {
-            leave(&mut directory.users, &user, id);
+        // Channels are left in the order of the original; no one waits for the confirmations.
+        let left = |channel: Channel| self.remote.as_ref().map(|remote| remote.leave(channel));
+        if self.remote.is_some() {
+            drop(left(Channel::Connection(id.clone())));
         }
         for group in &entry.groups {
-            leave(&mut directory.groups, group, id);
+            if let Left::Last = leave(&mut directory.groups, group, id) {
+                drop(left(Channel::Group(Arc::clone(group))));
+            }
+        }
+        if let Some(user) = User::of(&entry.client)
+            && let Left::Last = leave(&mut directory.users, &user, id)
+            && self.remote.is_some()
+        {
+            drop(user.channel().map(left));
         }
     }
 
     /// Adds a client to a group; an unknown client is ignored.
-    pub(crate) fn join(&self, id: &ConnectionId, group: &str) {
+    pub(crate) fn join(&self, id: &ConnectionId, group: &str) -> Changed {
         let mut directory = self.write();
         let Directory { clients, groups, .. } = &mut *directory;
-        let Some(entry) = clients.get_mut(id) else { return };
+        let Some(entry) = clients.get_mut(id) else { return self.elsewhere() };
         let name = groups.get_key_value(group).map_or_else(|| group.into(), |(name, _)| Arc::clone(name));
         groups.entry(Arc::clone(&name)).or_default().insert(id.clone(), Arc::clone(&entry.client));
-        entry.groups.insert(name);
+        let is_new = entry.groups.insert(Arc::clone(&name));
+        match &self.remote {
+            None => Changed::Done,
+            // A member that is not the first one waits for the confirmation of the first one as well.
+            Some(remote) => Changed::Confirming {
+                confirmation: remote.join(Channel::Group(name)),
+                was: if is_new { Member::No } else { Member::Yes },
+            },
+        }
     }
 
     /// Removes a client from a group; a client that is not in it is ignored.
-    pub(crate) fn leave(&self, id: &ConnectionId, group: &str) {
+    pub(crate) fn leave(&self, id: &ConnectionId, group: &str) -> Changed {
         let mut directory = self.write();
-        if let Some(entry) = directory.clients.get_mut(id)
-            && entry.groups.remove(group)
+        let Some(entry) = directory.clients.get_mut(id) else { return self.elsewhere() };
+        if !entry.groups.remove(group) {
+            return Changed::Done;
+        }
+        match (leave(&mut directory.groups, group, id), &self.remote) {
+            (Left::Last, Some(remote)) => {
+                let confirmation = remote.leave(Channel::Group(group.into()));
+                Changed::Confirming { confirmation, was: Member::Yes }
+            }
+            _ => Changed::Done,
+        }
+    }
+
+    fn elsewhere(&self) -> Changed {
+        self.remote.as_ref().map_or(Changed::Done, |remote| Changed::Elsewhere(Arc::clone(remote)))
+    }
+
+    /// Passes on a client's completion, to this server or to the one that asked; a completion that is not waited for is ignored.
+    pub(crate) fn complete(&self, client: &Client, id: &str, outcome: Outcome<'_>) -> Result<Delivery, ForeignAnswer> {
+        if let Some(remote) = &self.remote
+            && remote.pass_on(client, id, &outcome)?
         {
-            leave(&mut directory.groups, group, id);
+            return Ok(Delivery::Done);
+        }
+        self.results.complete(client, id, outcome)
+    }
+
+    /// Ends all waiting for a client that has gone.
+    pub(crate) fn disconnect(&self, client: &Client) {
+        self.results.disconnect(client);
+        if let Some(remote) = &self.remote {
+            remote.end_questions(client);
         }
     }
 
@@ -110,6 +205,11 @@ impl ConnectedClients {
     /// The groups of a client; none if it is unknown.
     pub(crate) fn groups_of(&self, id: &ConnectionId) -> Vec<Arc<str>> {
         self.read().clients.get(id).map(|entry| entry.groups.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Any one of the clients.
+    pub(crate) fn any(&self) -> Option<Arc<Client>> {
+        self.read().clients.values().next().map(|entry| Arc::clone(&entry.client))
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Client>> {
@@ -149,8 +249,14 @@ impl fmt::Debug for ConnectedClients {
     }
 }
 
+/// Whether others are in a set that a member has left.
+enum Left {
+    Last,
+    Others,
+}
+
 /// Removes a member, and its set with the last member.
-fn leave<K, Q>(sets: &mut HashMap<K, Members>, name: &Q, id: &ConnectionId)
+fn leave<K, Q>(sets: &mut HashMap<K, Members>, name: &Q, id: &ConnectionId) -> Left
 where
     K: Borrow<Q> + Eq + Hash,
     Q: Eq + Hash + ?Sized,
@@ -159,6 +265,8 @@ where
         members.remove(id);
         if members.is_empty() {
             sets.remove(name);
+            return Left::Last;
         }
     }
+    Left::Others
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use signalhub_connections::ConnectionId;
 
-use super::connected::ConnectedClients;
+use super::connected::{Changed, ConnectedClients, Member};
 use super::errors::GroupError;
+use crate::backplane::{GroupAction, Unreachable};
 
 /// Adds clients to groups of the hub, and removes them.
 ///
@@ -22,19 +23,46 @@ impl Groups {
 
     /// Adds a client to a group. When this returns, sends to the group reach the client.
     ///
+    /// The client may be connected to another server of the cluster. Then this waits until that server has added it, for at most
+    /// [`HubOptions::group_command_timeout`](crate::HubOptions::group_command_timeout).
+    ///
     /// # Errors
-    /// None today: see [`GroupError`].
+    /// Only in a hub with a [backplane](crate::HubBuilder::backplane); the client is not added then. See [`GroupError`].
     pub async fn add(&self, id: &ConnectionId, group: &str) -> Result<(), GroupError> {
-        self.0.join(id, group);
-        Ok(())
+        match self.0.join(id, group) {
+            Changed::Done => Ok(()),
+            changed => Box::pin(self.finish(changed, GroupAction::Add, id, group)).await,
+        }
     }
 
     /// Removes a client from a group. When this returns, sends to the group no longer reach the client.
     ///
     /// # Errors
-    /// None today: see [`GroupError`].
+    /// As [`add`](Self::add). A client of this server is removed in any case.
     pub async fn remove(&self, id: &ConnectionId, group: &str) -> Result<(), GroupError> {
-        self.0.leave(id, group);
-        Ok(())
+        match self.0.leave(id, group) {
+            // Other members are sent to, or no server needs to know: the client gets nothing more.
+            Changed::Done | Changed::Confirming { .. } => Ok(()),
+            changed @ Changed::Elsewhere(_) => Box::pin(self.finish(changed, GroupAction::Remove, id, group)).await,
+        }
+    }
+
+    async fn finish(
+        &self,
+        changed: Changed,
+        action: GroupAction,
+        id: &ConnectionId,
+        group: &str,
+    ) -> Result<(), GroupError> {
+        match changed {
+            Changed::Done => Ok(()),
+            Changed::Confirming { confirmation, was } => confirmation.await.map_err(|Unreachable| {
+                if was == Member::No {
+                    let _ = self.0.leave(id, group);
+                }
+                GroupError::Unreachable
+            }),
+            Changed::Elsewhere(remote) => remote.change_group(action, id.clone(), group.into()).await,
+        }
     }
 }

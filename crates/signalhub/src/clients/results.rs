@@ -20,10 +20,13 @@ pub(crate) struct ClientResults(Mutex<HashMap<ResultId, Pending>>);
 
 struct Pending {
     client: Arc<Client>,
-    answer: Box<dyn FnOnce(Answer<'_>) -> Delivery + Send>,
+    answer: Answering,
 }
 
-enum Answer<'a> {
+/// Converts an answer and passes it on to the call that waits.
+pub(crate) type Answering = Box<dyn FnOnce(Answer<'_>) -> Delivery + Send>;
+
+pub(crate) enum Answer<'a> {
     Completed(Outcome<'a>),
     Disconnected,
 }
@@ -52,19 +55,8 @@ impl ClientResults {
         T: DeserializeOwned + Send + 'static,
     {
         let id = ResultId::next();
-        let (sender, answer) = oneshot::channel();
-        let connection = client.id().clone();
-        let convert = move |answer: Answer<'_>| {
-            let (answer, delivery) = match panics::catch(|| convert(answer, connection)) {
-                Some(answer) => (answer, Delivery::Done),
-                None => (Err(conversion_failure::<T>("its `Deserialize` panicked")), Delivery::Panicked),
-            };
-            // The wait may have been dropped.
-            let _ = sender.send(answer);
-            delivery
-        };
-        let pending = Pending { client: Arc::clone(client), answer: Box::new(convert) };
-        self.lock().insert(id, pending);
+        let (answering, answer) = answering::<T>(client.id().clone());
+        self.lock().insert(id, Pending { client: Arc::clone(client), answer: answering });
         client.asked().insert(id);
         Wait { results: self, client: Arc::clone(client), id, answer }
     }
@@ -96,6 +88,24 @@ impl ClientResults {
     pub(crate) fn len(&self) -> usize {
         self.lock().len()
     }
+}
+
+/// What converts the answer of a client, and the end at which its result comes out.
+pub(crate) fn answering<T>(connection: ConnectionId) -> (Answering, oneshot::Receiver<Result<T, InvokeError>>)
+where
+    T: DeserializeOwned + Send + 'static,
+{
+    let (sender, answer) = oneshot::channel();
+    let answering = move |answer: Answer<'_>| {
+        let (answer, delivery) = match panics::catch(|| convert(answer, connection)) {
+            Some(answer) => (answer, Delivery::Done),
+            None => (Err(conversion_failure::<T>("its `Deserialize` panicked")), Delivery::Panicked),
+        };
+        // The wait may have been dropped.
+        let _ = sender.send(answer);
+        delivery
+    };
+    (Box::new(answering), answer)
 }
 
 fn convert<T: DeserializeOwned>(answer: Answer<'_>, connection: ConnectionId) -> Result<T, InvokeError> {

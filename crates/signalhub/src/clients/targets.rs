@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use signalhub_connections::{ConnectionId, Frame};
+use signalhub_connections::{BoxFuture, ConnectionId, Frame};
 use signalhub_protocol::{HubMessage, Invocation, Protocol};
 
 use super::call_slots::CallSlot;
 use super::client::{Client, frame};
 use super::connected::{ConnectedClients, User};
 use super::errors::{InvokeError, SendError};
+use super::remote::Remote;
+use crate::backplane::{Channel, Copies, Envelope, InvocationEnvelope, Unreachable};
 
 /// How many clients get a message before other tasks run.
 const CHUNK: usize = 128;
@@ -30,6 +32,9 @@ const READERS_WAIT: Duration = Duration::from_secs(1);
 /// A target names clients; which clients these are is resolved each time something is sent. So a target can be kept: it
 /// reaches who is connected, or in the group, at that time. Messages that one task sends one after another reach each client
 /// in this order, even if their targets differ.
+///
+/// In a hub with a [backplane](crate::HubBuilder::backplane) all this addresses the clients of all servers. Messages to the same
+/// receivers keep their order; those to different ones, such as a group and one of its members, need not.
 #[derive(Clone, Debug)]
 pub struct Clients {
     connected: Arc<ConnectedClients>,
@@ -87,7 +92,8 @@ impl Clients {
         self.single(Receiver::Id(id.clone()))
     }
 
-    /// The clients with these connection ids, each once.
+    /// The clients with these connection ids, each once. In a hub with a [backplane](crate::HubBuilder::backplane), a client whose id
+    /// is given twice gets the message twice, as from the original.
     pub fn clients<'a>(&self, ids: impl IntoIterator<Item = &'a ConnectionId>) -> Target {
         self.target(Receivers::Clients(ids.into_iter().cloned().collect()))
     }
@@ -104,10 +110,11 @@ impl Clients {
 
     /// The members of several groups. A client in two of them gets the message twice, as from the original.
     ///
-    /// An empty name in the list makes `send` fail.
+    /// An empty name in the list makes `send` fail. In a hub with a [backplane](crate::HubBuilder::backplane) it is left out, as by
+    /// the original.
     pub fn groups<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Target {
-        let names: Vec<_> = names.into_iter().map(str::to_owned).collect();
-        self.target(if names.iter().any(String::is_empty) { Receivers::EmptyGroup } else { Receivers::Groups(names) })
+        let (names, empty): (Vec<_>, Vec<_>) = names.into_iter().map(str::to_owned).partition(|name| !name.is_empty());
+        self.target(if empty.is_empty() { Receivers::Groups(names) } else { Receivers::GroupsAndEmpty(names) })
     }
 
     /// All connections of a user of the [organisation](Self::in_organisation).
@@ -152,7 +159,8 @@ enum Receivers {
     All,
     Clients(Vec<ConnectionId>),
     Groups(Vec<String>),
-    EmptyGroup,
+    /// The groups of a list that has the empty name, too.
+    GroupsAndEmpty(Vec<String>),
     Users(Vec<User>),
 }
 
@@ -172,10 +180,17 @@ impl Target {
     /// The arguments are a tuple with one element each: `send("Renamed", (id, name))`, `send("Ready", ())`. They are
     /// encoded once for all receivers of a protocol.
     ///
+    /// In a hub with a [backplane](crate::HubBuilder::backplane) this waits until the message was handed to it. All receivers get
+    /// it from there, those of this server too, and at most once.
+    ///
     /// # Errors
     /// When the arguments cannot be serialised for one of the receivers, the method has no name, or a list of groups names
-    /// the empty one; nothing is sent then.
+    /// the empty one; nothing is sent then. With a backplane: when the arguments cannot be serialised for one of the protocols, or
+    /// the backplane cannot be reached.
     pub async fn send<T: Serialize>(&self, method: &str, arguments: T) -> Result<(), SendError> {
+        if let Some(remote) = self.connected.remote() {
+            return self.publish(remote, method, &arguments)?.await;
+        }
         let receivers = self.find()?;
         // All encodings are made first, so that after a failure no client has the message.
         let mut frames = [const { None }; Protocol::ALL.len()];
@@ -203,6 +218,47 @@ impl Target {
         Ok(())
     }
 
+    /// Sends through the backplane.
+    fn publish<T: Serialize>(
+        &self,
+        remote: &Arc<Remote>,
+        method: &str,
+        arguments: &T,
+    ) -> Result<BoxFuture<Result<(), SendError>>, SendError> {
+        let channels: Vec<_> = match &self.receivers {
+            Receivers::All => vec![Channel::All],
+            Receivers::Clients(ids) => {
+                let ids = ids.iter().filter(|id| !self.except.contains(id));
+                ids.cloned().map(Channel::Connection).collect()
+            }
+            Receivers::Groups(names) | Receivers::GroupsAndEmpty(names) => {
+                names.iter().map(|name| Channel::Group(name.as_str().into())).collect()
+            }
+            Receivers::Users(users) => users.iter().filter_map(User::channel).collect(),
+        };
+        let excluded = match &self.receivers {
+            Receivers::Clients(_) => Vec::new(),
+            Receivers::All | Receivers::Groups(_) | Receivers::GroupsAndEmpty(_) | Receivers::Users(_) => {
+                self.except.clone()
+            }
+        };
+        let copies = copies(method, None, arguments)?;
+        let (remote, connected) = (Arc::clone(remote), Arc::clone(&self.connected));
+        Ok(Box::pin(async move {
+            if channels.is_empty() {
+                return Ok(());
+            }
+            let invocation = InvocationEnvelope { excluded, copies, question: None };
+            let published = remote.publish(channels, Envelope::Invocation(invocation)).await;
+            published.map_err(|Unreachable| SendError::Unreachable)?;
+            // The copies for clients of this server come from the backplane. A sender of many messages still waits for its readers.
+            if let Some(client) = connected.any() {
+                client.outbound().wait_for_readers(READERS_WAIT).await;
+            }
+            Ok(())
+        }))
+    }
+
     fn find(&self) -> Result<Vec<Arc<Client>>, SendError> {
         let connected = &self.connected;
         Ok(match &self.receivers {
@@ -215,7 +271,7 @@ impl Target {
             }
             Receivers::Groups(names) => names.iter().flat_map(|name| connected.of_group(name)).collect(),
             Receivers::Users(users) => users.iter().flat_map(|user| connected.of_user(user)).collect(),
-            Receivers::EmptyGroup => return Err(SendError::EmptyGroup),
+            Receivers::GroupsAndEmpty(_) => return Err(SendError::EmptyGroup),
         })
     }
 }
@@ -237,21 +293,29 @@ enum Receiver {
 }
 
 impl SingleTarget {
-    /// Calls a method of the client; see [`Target::send`].
+    /// Calls a method of the client; see [`Target::send`]. If it is connected to this server, no other server takes part.
     ///
     /// # Errors
-    /// When the arguments cannot be serialised, or the method has no name.
+    /// When the arguments cannot be serialised, or the method has no name; for a client of another server, when the backplane
+    /// cannot be reached. Whether such a client exists is not known.
     pub async fn send<T: Serialize>(&self, method: &str, arguments: T) -> Result<(), SendError> {
         if let Some(client) = self.find() {
             let _ = client.outbound().send(&encode(client.protocol(), method, None, &arguments)?);
             client.outbound().wait_for_readers(READERS_WAIT).await;
+        } else if let Some((remote, id)) = self.elsewhere() {
+            let (remote, copies) = (Arc::clone(remote), copies(method, None, &arguments)?);
+            let invocation = InvocationEnvelope { copies, ..InvocationEnvelope::default() };
+            let channels = vec![Channel::Connection(id.clone())];
+            let publishing = Box::pin(async move { remote.publish(channels, Envelope::Invocation(invocation)).await });
+            publishing.await.map_err(|Unreachable| SendError::Unreachable)?;
         }
         Ok(())
     }
 
     /// Calls a method of the client and waits for its result.
     ///
-    /// There is no time limit but the connection's end: wrap it in `tokio::time::timeout` for one. Dropping the future
+    /// There is no time limit but the connection's end: wrap it in `tokio::time::timeout` for one. A client of another server of
+    /// the cluster has [`HubOptions::remote_result_timeout`](crate::HubOptions::remote_result_timeout). Dropping the future
     /// cancels the wait; a later answer is ignored. While a hub method waits here, the next call of its client may run.
     ///
     /// # Errors
@@ -265,6 +329,9 @@ impl SingleTarget {
             return Err(InvokeError::Connecting);
         }
         let Some(client) = self.find() else {
+            if let Some((remote, id)) = self.elsewhere() {
+                return self.ask_elsewhere(remote, id, method, &arguments)?.await;
+            }
             return Err(InvokeError::Unknown(match &self.receiver {
                 Receiver::Caller(_) => ConnectionId::new(""),
                 Receiver::Id(id) => id.clone(),
@@ -281,12 +348,58 @@ impl SingleTarget {
         wait.answer().await
     }
 
+    /// Asks a client of another server.
+    fn ask_elsewhere<R>(
+        &self,
+        remote: &Arc<Remote>,
+        id: &ConnectionId,
+        method: &str,
+        arguments: &impl Serialize,
+    ) -> Result<BoxFuture<Result<R, InvokeError>>, SendError>
+    where
+        R: DeserializeOwned + Send + 'static,
+    {
+        let question = remote.new_question();
+        let copies = copies(method, Some(question.id.as_str()), arguments)?;
+        let (remote, id, called_from) = (Arc::clone(remote), id.clone(), self.called_from.clone());
+        Ok(Box::pin(async move {
+            let wait = remote.answers().wait::<R>(&id, question.id.clone());
+            let invocation = InvocationEnvelope { copies, question: Some(question), ..InvocationEnvelope::default() };
+            let channels = vec![Channel::Connection(id.clone())];
+            let receivers = remote.publish(channels, Envelope::Invocation(invocation)).await;
+            if receivers.map_err(|Unreachable| InvokeError::Unreachable)? == 0 {
+                return Err(InvokeError::Unknown(id));
+            }
+            if let CalledFrom::Method(Some(slot)) = &called_from {
+                slot.release();
+            }
+            let answer = tokio::time::timeout(remote.limits().result, wait.answer()).await;
+            answer.unwrap_or(Err(InvokeError::TimedOut(id)))
+        }))
+    }
+
+    /// The other servers, and the id of a client that may be connected to one of them.
+    fn elsewhere(&self) -> Option<(&Arc<Remote>, &ConnectionId)> {
+        match &self.receiver {
+            Receiver::Caller(_) => None,
+            Receiver::Id(id) => Some((self.connected.remote()?, id)),
+        }
+    }
+
     fn find(&self) -> Option<Arc<Client>> {
         match &self.receiver {
             Receiver::Caller(client) => client.clone(),
             Receiver::Id(id) => self.connected.find(id),
         }
     }
+}
+
+/// Encodes a message for clients of every protocol, because other servers may have some.
+fn copies<T: Serialize>(method: &str, id: Option<&str>, arguments: &T) -> Result<Copies, SendError> {
+    Protocol::ALL.into_iter().try_fold(Copies::default(), |copies, protocol| {
+        let frame = encode(protocol, method, id.map(str::to_owned), arguments)?;
+        Ok(copies.with(protocol, frame.payload()))
+    })
 }
 
 fn encode<T: Serialize>(

@@ -345,7 +345,7 @@ impl RunningCalls {
             return Ok(());
         }
         let id = &completion.invocation_id;
-        match self.state.clients.results().complete(&self.client, id, completion.outcome) {
+        match self.state.clients.complete(&self.client, id, completion.outcome) {
             Ok(Delivery::Done) => {}
             Ok(Delivery::Panicked) => {
                 let error = HubError::panicked("the `Deserialize` of the client's result panicked");

@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../support/bus.rs"]
+mod bus;
 #[path = "../support/log.rs"]
 mod log;
 #[path = "../support/seed.rs"]
@@ -18,6 +20,7 @@ mod both_directions;
 mod both_protocols;
 mod calls;
 mod client_results;
+mod cluster;
 mod delivery;
 mod examples;
 mod extractors;

@@ -428,7 +428,7 @@ async fn positions_are_told_when_they_moved_to_clients_that_have_used_since() {
     let client =
         Arc::new(crate::clients::client::Client::new(id, identity, Protocol::Json, connection.outbound(), None));
     client.outbound().uncork();
-    let state = Arc::new(HubState::new(HubOptions::default(), tokio::time::Instant::now()));
+    let state = Arc::new(HubState::new(HubOptions::default(), None, tokio::time::Instant::now()));
     let caller = Caller::new(Arc::clone(&client), state);
     let rare = SubscriptionRequest::new(CHANGED).with_resource("rare", [""; 0]);
 
