@@ -9,6 +9,7 @@ mod latest;
 mod receipt;
 mod shard_queue;
 mod shared;
+mod sharing;
 mod tails;
 mod traced;
 mod tracked;
@@ -43,10 +44,10 @@ use crate::top_subscriptions::{self, CountedBy, SubscriptionCount};
 pub use builder::BrokerBuilder;
 pub use latest::{LatestEvent, LatestExtent, MatchedClients};
 pub use receipt::{PublishError, PublishOptions, Published, Receipt, Repeat};
-pub use shared::{Arrival, Arrived, BrokerClosed, Missed, MissedCounts, SharedEvents, Untold};
+pub use shared::MissedCounts;
 pub use tails::{Tail, TailFilter, Tailed, TailedEvent};
 pub use traced::{FanOutSpan, FanOutTracer};
-pub use tracked::{DeliveredCounts, Tracked, Tracking};
+pub use tracked::Tracked;
 
 /// Takes events in, gives each its position, and offers it to the subscribers that want and may see it.
 ///
@@ -108,7 +109,12 @@ impl Broker {
     /// [some subscribers could not get](Self::check_payloads). A refused event was not published.
     pub async fn publish(&self, event: Event) -> Result<Receipt, PublishError> {
         let admitted = self.core.admit(event)?;
-        self.core.publish(admitted, PublishOptions::default()).await.map(|published| published.receipt)
+        let options = PublishOptions::default();
+        let published = match self.core.kept.shared() {
+            None => self.core.publish(admitted, options).await?,
+            Some(shared) => Box::pin(sharing::publish(&self.core, shared, admitted, options)).await?,
+        };
+        Ok(published.receipt)
     }
 
     /// As [`publish`](Self::publish), with more to ask for.
@@ -120,7 +126,10 @@ impl Broker {
     /// As [`publish`](Self::publish), and if the idempotency key belongs to another event, or the event cannot be made durable.
     pub async fn publish_with(&self, event: Event, options: PublishOptions) -> Result<Published, PublishError> {
         let admitted = self.core.admit(event)?;
-        self.core.publish(admitted, options).await
+        match self.core.kept.shared() {
+            None => self.core.publish(admitted, options).await,
+            Some(shared) => Box::pin(sharing::publish(&self.core, shared, admitted, options)).await,
+        }
     }
 
     /// Returns which events of a name are kept, and the offset of its latest event.

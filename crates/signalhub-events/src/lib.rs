@@ -45,6 +45,7 @@ mod delivery;
 mod event;
 mod explain;
 mod filter;
+mod gap;
 mod idempotency;
 mod index;
 mod log;
@@ -59,29 +60,32 @@ mod subscriber;
 mod subscriptions;
 mod top_subscriptions;
 mod trace_parent;
+mod tracking;
 
 pub use action::Action;
 pub use attached_client::AttachedClient;
 pub use broker::{
-    Arrival, Arrived, Broker, BrokerBuilder, BrokerClosed, DeliveredCounts, FanOutSpan, FanOutTracer, LatestEvent,
-    LatestExtent, MatchedClients, Missed, MissedCounts, PayloadCheck, Progress, PublishError, PublishOptions,
-    Published, Receipt, Repeat, SharedEvents, Tail, TailFilter, Tailed, TailedEvent, Tracked, Tracking, Untold,
+    Broker, BrokerBuilder, FanOutSpan, FanOutTracer, LatestEvent, LatestExtent, MatchedClients, MissedCounts,
+    PayloadCheck, Progress, PublishError, PublishOptions, Published, Receipt, Repeat, Tail, TailFilter, Tailed,
+    TailedEvent, Tracked,
 };
 pub use catalogue::{Catalogue, CatalogueError, UnknownEvents};
 pub use delivery::{Audience, Deliveries, Delivery, EncodingKey, Joined};
 pub use event::{Event, EventId, EventIdError};
 pub use explain::{Explained, ExplainedStep, StepOutcome, explain_event, explain_subscriber};
 pub use filter::Filter;
+pub use gap::{Gap, GapReason};
 pub use idempotency::{Fingerprint, Idempotency, IdempotencyCounts, IdempotencyKey, IdempotencyLimits, StoredPublish};
 pub use index::Added;
 pub use log::{
-    Append, Bounds, ClusterMatches, ClusterPublished, Declared, Durability, Durations, History, HistoryCounts,
-    HistoryLimits, Log, LogCounts, LogFuture, LogUnavailable, NameLimits, Opened, Page, Reach, ReadRange, Reset,
-    SharedLog, SharedPublish, SharedPublishError, SharedPublished,
+    Append, Arrival, Arrived, Bounds, BrokerClosed, ClusterMatches, ClusterPublished, Declared, Durability, Durations,
+    History, HistoryCounts, HistoryLimits, Log, LogCounts, LogFuture, LogUnavailable, Missed, NameLimits, Opened, Page,
+    Reach, ReadRange, Reset, SharedEvents, SharedLog, SharedPublish, SharedPublishError, SharedPublished, TrackedWait,
+    Untold,
 };
 pub use name::{EventName, LONGEST_NAME, NameError, Organisation, ResourceName};
 pub use position::{Epoch, Position, PositionError};
-pub use replay::{Gap, GapReason, GoLive, Replay, ReplayLimits, Since, Step};
+pub use replay::{GoLive, Replay, ReplayLimits, Since, Step};
 pub use resources::Resources;
 pub use scope::{Grant, Grants, Pattern, PatternError, Scope};
 pub use signalhub_counters::Observed;
@@ -90,3 +94,4 @@ pub use subscriber::{ClientName, Flushed, Flushing, Offered, Subscriber, Told};
 pub use subscriptions::Subscriptions;
 pub use top_subscriptions::{CountedBy, SubscriptionCount};
 pub use trace_parent::{Sampled, SpanId, TraceId, TraceParent};
+pub use tracking::{DeliveredCounts, Tracking};

@@ -14,8 +14,10 @@ pub use external::{
 pub use recent::Declared;
 pub(crate) use recent::{Expired, Recent};
 pub use recent::{HistoryLimits, NameLimits};
+pub(crate) use shared::TakesEvents;
 pub use shared::{
-    ClusterMatches, ClusterPublished, Reach, SharedLog, SharedPublish, SharedPublishError, SharedPublished,
+    Arrival, Arrived, BrokerClosed, ClusterMatches, ClusterPublished, Missed, Reach, SharedEvents, SharedLog,
+    SharedPublish, SharedPublishError, SharedPublished, TrackedWait, Untold,
 };
 
 /// Where the events of a broker are kept after they were offered to their subscribers.

@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::broker::Missed;
 use crate::delivery::{Deliveries, Delivery};
+use crate::log::Missed;
 
 /// Takes deliveries.
 pub trait Subscriber: Send + Sync {

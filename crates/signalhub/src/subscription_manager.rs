@@ -5,6 +5,7 @@
 //!
 //! A client that was away asks with `since` for what it has missed: see `resume`.
 
+mod gap;
 mod grants;
 mod missed;
 mod position;

@@ -13,13 +13,13 @@ use super::fan_out_times::FanOutTimes;
 use super::kept::Kept;
 use super::latest::LatestEvents;
 use super::shard_queue::ShardQueue;
-use super::shared::SharedEvents;
+use super::sharing::Incoming;
 use super::tails::Tails;
 use super::traced::FanOutTracer;
 use super::undeclared::Undeclared;
 use crate::catalogue::Catalogue;
 use crate::idempotency::{IdempotencyLimits, Keys};
-use crate::log::History;
+use crate::log::{History, SharedEvents};
 use crate::position::Epoch;
 use crate::shards::Shards;
 
@@ -135,7 +135,7 @@ impl BrokerBuilder {
             tails,
         });
         let weak = Arc::downgrade(&core);
-        let events = SharedEvents::new(weak.clone());
+        let events = SharedEvents::new(Arc::new(Incoming(weak.clone())));
         let reset = Box::new(move |names| {
             if let Some(core) = weak.upgrade() {
                 core.reset(names);

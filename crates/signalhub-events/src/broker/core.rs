@@ -15,6 +15,7 @@ use super::latest::{LatestEvent, LatestEvents};
 use super::receipt::{PublishError, PublishOptions, Published, Receipt, Repeat};
 use super::shard_queue::{Offsets, ShardQueue};
 use super::tails::Tails;
+use super::tracked;
 use super::undeclared::Undeclared;
 use super::{Observers, PayloadCheck};
 use crate::catalogue::Catalogue;
@@ -89,8 +90,7 @@ impl Core {
             Kept::Log { log, .. } => {
                 Some(log).filter(|log| log.admit(&event.name, self.declared(&event.name)).is_some())
             }
-            Kept::Shared(shared) => return Box::pin(self.publish_shared(shared, (id, event), options)).await,
-            Kept::Nothing | Kept::Memory(_) => None,
+            Kept::Nothing | Kept::Memory(_) | Kept::Shared(_) => None,
         };
         if options.durability == Durability::Durable && !log.is_some_and(|log| log.is_durable()) {
             return Err(PublishError::NotDurable);
@@ -187,7 +187,7 @@ impl Core {
         let Placed { id, event, accepted, options, attempt, shard, in_flight } = placed;
         let found = self.show(shard, &mut offsets, position, &event, keep);
         let receipt = Receipt { id, position, matched: found.len(), repeat: Repeat::No };
-        let (tracked, tracker) = options.tracking.start(&found);
+        let (tracked, tracker) = tracked::start(options.tracking, &found);
         let delivery = Delivery::accepted_at(event, position, accepted);
         send(Matched { delivery, found, in_flight, tracker });
         drop(offsets);

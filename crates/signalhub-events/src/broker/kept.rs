@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use super::shared::{Shared, SharedEvents};
+use super::shared::Shared;
 use crate::log::{
-    Bounds, Declared, History, Log, LogCounts, LogUnavailable, Opened, Page, ReadRange, Recent, Reset, SharedLog,
+    Bounds, Declared, History, Log, LogCounts, LogUnavailable, Opened, Page, ReadRange, Recent, Reset, SharedEvents,
+    SharedLog,
 };
 use crate::name::EventName;
 use crate::position::{Epoch, Position};

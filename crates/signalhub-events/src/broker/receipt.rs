@@ -1,12 +1,13 @@
 //! What a publisher asks for, and what it gets.
 
-use super::tracked::{Tracked, Tracking};
+use super::tracked::Tracked;
 use crate::catalogue::CatalogueError;
 use crate::event::EventId;
 use crate::idempotency::Idempotency;
 use crate::log::{ClusterPublished, Durability, LogUnavailable, Reach, SharedPublishError};
 use crate::name::NameError;
 use crate::position::Position;
+use crate::tracking::Tracking;
 
 /// What a publisher asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

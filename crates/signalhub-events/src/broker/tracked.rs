@@ -11,19 +11,10 @@ use tokio::time::timeout;
 
 use crate::index::Found;
 use crate::subscriber::{AttachedSubscriber, Flushed};
+use crate::tracking::{DeliveredCounts, Tracking};
 
 /// How many subscribers are asked before the task yields.
 const CHUNK: usize = 128;
-
-/// Whether a publisher learns how far its event has come to the subscribers that it matched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Tracking {
-    /// It does not.
-    #[default]
-    Off,
-    /// It gets a [`Tracked`].
-    On,
-}
 
 /// The subscribers that an event matched, for a publisher that waits until the event is written to their clients.
 #[derive(Debug)]
@@ -33,27 +24,14 @@ pub struct Tracked {
     offered: oneshot::Receiver<()>,
 }
 
-/// How far an event has come to the subscribers that it matched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct DeliveredCounts {
-    /// The subscribers to whose clients it was written.
-    pub written: usize,
-    /// The subscribers whose clients were gone before it was written.
-    pub ended: usize,
-    /// The subscribers whose clients had not taken it when the time was over.
-    pub waiting: usize,
-}
-
-impl Tracking {
-    /// Tracks an event that these subscribers will be offered, if it is on. The sender is used when they were.
-    pub(super) fn start(self, found: &[Found]) -> (Option<Tracked>, Option<oneshot::Sender<()>>) {
-        if self == Self::Off {
-            return (None, None);
-        }
-        let (tracker, offered) = oneshot::channel();
-        let subscribers = found.iter().map(|found| Arc::clone(&found.attached)).collect();
-        (Some(Tracked { subscribers, offered }), Some(tracker))
+/// Tracks an event that these subscribers will be offered, if that is on. The sender is used when they were.
+pub(super) fn start(tracking: Tracking, found: &[Found]) -> (Option<Tracked>, Option<oneshot::Sender<()>>) {
+    if tracking == Tracking::Off {
+        return (None, None);
     }
+    let (tracker, offered) = oneshot::channel();
+    let subscribers = found.iter().map(|found| Arc::clone(&found.attached)).collect();
+    (Some(Tracked { subscribers, offered }), Some(tracker))
 }
 
 impl Tracked {
@@ -70,15 +48,15 @@ impl Tracked {
             for (asked, subscriber) in subscribers.into_iter().enumerate() {
                 match subscriber.flushed() {
                     Some(flushed) => flushing.push(flushed),
-                    None if subscriber.has_ended() => counts.add(Flushed::Ended),
-                    None => counts.add(Flushed::Written),
+                    None if subscriber.has_ended() => add(&mut counts, Flushed::Ended),
+                    None => add(&mut counts, Flushed::Written),
                 }
                 if asked % CHUNK == CHUNK - 1 {
                     yield_now().await;
                 }
             }
             while let Some(flushed) = flushing.next().await {
-                counts.add(flushed);
+                add(&mut counts, flushed);
             }
         };
         // Whether the time is over or not, the counts say what has happened.
@@ -87,14 +65,12 @@ impl Tracked {
     }
 }
 
-impl DeliveredCounts {
-    /// Counts one of the subscribers that were waited for.
-    fn add(&mut self, flushed: Flushed) {
-        self.waiting -= 1;
-        match flushed {
-            Flushed::Written => self.written += 1,
-            Flushed::Ended => self.ended += 1,
-        }
+/// Counts one of the subscribers that were waited for.
+fn add(counts: &mut DeliveredCounts, flushed: Flushed) {
+    counts.waiting -= 1;
+    match flushed {
+        Flushed::Written => counts.written += 1,
+        Flushed::Ended => counts.ended += 1,
     }
 }
 

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Bounds, Durability, LogCounts, LogFuture, LogUnavailable, Opened, Page, ReadRange};
-#[cfg(doc)]
-use crate::broker::SharedEvents;
-use crate::broker::{DeliveredCounts, Tracking};
 use crate::event::{Event, EventId};
+use crate::gap::{Gap, GapReason};
 use crate::idempotency::{Fingerprint, Idempotency};
 use crate::name::EventName;
 use crate::position::Position;
+use crate::tracking::{DeliveredCounts, Tracking};
 
 /// A store that the brokers of several nodes write their events to, and from which each of them reads the events of all.
 ///
@@ -20,7 +19,7 @@ use crate::position::Position;
 pub trait SharedLog: fmt::Debug + Send + Sync {
     /// Returns the names that have events, and begins to bring in what is published behind the positions that it returns. The broker
     /// calls it once, before all else, in a runtime.
-    fn open(&self, events: crate::broker::SharedEvents) -> Opened;
+    fn open(&self, events: SharedEvents) -> Opened;
 
     /// Writes an event. It takes as long as [`patience`](Self::patience) at most. An event on its way is written even if the future is dropped.
     ///
@@ -171,5 +170,152 @@ impl ClusterMatches {
             all.ended += ended;
             all.waiting += waiting;
         }
+    }
+}
+
+/// An event that a shared log brings in.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Arrival {
+    /// The event, with its id and its node.
+    pub event: Arc<Event>,
+    /// Its position: the next one of its name, unless the broker was told that it [missed](SharedEvents::missed) some.
+    pub position: Position,
+    /// Whether its publisher wants to know how far it comes.
+    pub tracking: Tracking,
+}
+
+impl Arrival {
+    /// An event that is not tracked.
+    #[must_use]
+    pub fn new(event: Arc<Event>, position: Position) -> Self {
+        Self { event, position, tracking: Tracking::Off }
+    }
+}
+
+/// What became of an event that was brought in.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Arrived {
+    /// How many subscribers of this node it matched.
+    pub matched: usize,
+    /// How far it comes to them, if its publisher wants to know.
+    pub tracked: Option<TrackedWait>,
+}
+
+impl Arrived {
+    /// An event that has matched this number of subscribers.
+    pub(crate) fn new(matched: usize, tracked: Option<TrackedWait>) -> Self {
+        Self { matched, tracked }
+    }
+}
+
+/// Waits, for at most the time that it is given, until an event is written to the clients that it matched.
+pub struct TrackedWait(Box<dyn FnOnce(Duration) -> LogFuture<'static, DeliveredCounts> + Send>);
+
+impl TrackedWait {
+    /// Waits with this function.
+    pub(crate) fn new(wait: impl FnOnce(Duration) -> LogFuture<'static, DeliveredCounts> + Send + 'static) -> Self {
+        Self(Box::new(wait))
+    }
+
+    /// Waits until the event is written to all clients or they are gone, but for at most `most`.
+    pub async fn wait(self, most: Duration) -> DeliveredCounts {
+        (self.0)(most).await
+    }
+}
+
+impl fmt::Debug for TrackedWait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TrackedWait")
+    }
+}
+
+/// Events of a name that cannot be read any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Missed {
+    /// The name.
+    pub name: EventName,
+    /// The position of the last event that was brought in.
+    pub from: Position,
+    /// The position behind which events are brought in from now on.
+    pub now: Position,
+    /// Why they are missing.
+    pub reason: GapReason,
+    /// What happens to clients that cannot be told.
+    pub untold: Untold,
+}
+
+/// What happens to a client that has missed events and cannot be told, because it knows of no positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Untold {
+    /// Nothing: it is counted.
+    #[default]
+    Counted,
+    /// Its connection ends, and it may reconnect by itself.
+    Closed,
+}
+
+impl Missed {
+    /// Puts one together.
+    #[must_use]
+    pub const fn new(name: EventName, from: Position, now: Position, reason: GapReason) -> Self {
+        Self { name, from, now, reason, untold: Untold::Counted }
+    }
+
+    /// Returns the gap as subscribers are told of it.
+    #[must_use]
+    pub fn gap(&self) -> Gap {
+        let first = Position::new(self.now.epoch(), self.now.offset() + 1);
+        Gap { from: self.from, first: Some(first), reason: self.reason }
+    }
+}
+
+/// Takes what a [`SharedLog`] brings in. The log calls it for one event of a name after the other, in the order of their positions.
+#[derive(Debug, Clone)]
+pub struct SharedEvents(Arc<dyn TakesEvents>);
+
+/// The broker behind [`SharedEvents`].
+pub(crate) trait TakesEvents: fmt::Debug + Send + Sync {
+    fn begun(&self, name: EventName, position: Position) -> Result<(), BrokerClosed>;
+
+    fn arrived(&self, arrival: Arrival) -> LogFuture<'_, Result<Arrived, BrokerClosed>>;
+
+    fn missed(&self, missed: Missed) -> LogFuture<'_, Result<(), BrokerClosed>>;
+}
+
+/// The broker that took the events has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the broker is closed")]
+pub struct BrokerClosed;
+
+impl SharedEvents {
+    pub(crate) fn new(broker: Arc<dyn TakesEvents>) -> Self {
+        Self(broker)
+    }
+
+    /// Tells the broker of a name that had no events when the log was opened. Nothing of it is missing.
+    ///
+    /// # Errors
+    /// When the broker has ended.
+    pub fn begun(&self, name: EventName, position: Position) -> Result<(), BrokerClosed> {
+        self.0.begun(name, position)
+    }
+
+    /// Offers an event to the subscribers of this node. It waits while too many events wait for their subscribers.
+    ///
+    /// # Errors
+    /// When the broker has ended.
+    pub async fn arrived(&self, arrival: Arrival) -> Result<Arrived, BrokerClosed> {
+        self.0.arrived(arrival).await
+    }
+
+    /// Tells the subscribers of a name that they will not get some of its events, once they were offered all that came before.
+    ///
+    /// # Errors
+    /// When the broker has ended.
+    pub async fn missed(&self, missed: Missed) -> Result<(), BrokerClosed> {
+        self.0.missed(missed).await
     }
 }

@@ -6,7 +6,7 @@ use signalhub_connections::Frame;
 use signalhub_events::{Delivery, Event, EventName, Gap, Position};
 use signalhub_protocol::{EncodeError, HubMessage, Invocation, Protocol, Value};
 
-use super::resume::GapMembers;
+use super::gap::GapMembers;
 use crate::calls::caller::Caller;
 use crate::clients::client::frame;
 use crate::options::TraceHeader;

@@ -14,6 +14,7 @@ use signalhub_events::{
 };
 use time::OffsetDateTime;
 
+use super::gap::GapMembers;
 use super::render::{self, Form, Reference};
 use super::{ResumingSubscriber, check_room, refused};
 use crate::calls::caller::Caller;
@@ -247,20 +248,6 @@ impl Serialize for Resumed {
         members.serialize_entry("position", &self.position.to_string())?;
         members.serialize_entry("replayed", &self.replayed)?;
         members.serialize_entry("gap", &self.gap.map(GapMembers))?;
-        members.end()
-    }
-}
-
-/// A gap as clients read it.
-pub(super) struct GapMembers(pub(super) Gap);
-
-impl Serialize for GapMembers {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Gap { from, first, reason } = self.0;
-        let mut members = serializer.serialize_map(Some(3))?;
-        members.serialize_entry("from", &from.to_string())?;
-        members.serialize_entry("first", &first.map(|first| first.to_string()))?;
-        members.serialize_entry("reason", reason.as_str())?;
         members.end()
     }
 }

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::{
-    Append, Bounds, Declared, Durability, GapReason, GoLive, History, Idempotency, Log, LogCounts, LogFuture,
-    LogUnavailable, Opened, ReadRange, Replay, ReplayLimits, Reset, Since, Step,
+    Append, Bounds, Declared, DeliveredCounts, Durability, GapReason, GoLive, History, Idempotency, Log, LogCounts,
+    LogFuture, LogUnavailable, Opened, ReadRange, Replay, ReplayLimits, Reset, Since, Step, Tracking,
 };
 
 /// A store of one name whose test writes when it wants to.

@@ -147,7 +147,7 @@ async fn each_of_ten_thousand_subscribers_is_polled_once() {
 async fn an_event_that_will_not_be_offered_is_not_waited_for() {
     let client = taking(ready(Flushed::Written));
     let attached = Arc::new(AttachedSubscriber::new(client, None));
-    let (tracked, tracker) = Tracking::On.start(&[Found { id: SubscriberId(0), attached }]);
+    let (tracked, tracker) = start(Tracking::On, &[Found { id: SubscriberId(0), attached }]);
     drop(tracker);
     let begun = Instant::now();
     let counts = tracked.unwrap().wait(MOST).await;
