@@ -6,6 +6,7 @@
 pub mod backplane;
 pub mod claims;
 pub mod link;
+pub mod log;
 pub mod nodes;
 #[cfg(any(test, feature = "test-server"))]
 pub mod test_server;

@@ -1,0 +1,193 @@
+//! The counts of all nodes for one event: each node that offers it tells the node that has published it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use signalhub_events::{Arrived, ClusterMatches, DeliveredCounts};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::entry::{Asked, EntryError, Reader, put_bytes, put_integer, put_optional, put_text};
+use super::streams::Streams;
+use crate::link::Instance;
+use crate::link::backoff::Backoff;
+
+/// How many nodes may answer for one event.
+const MOST_NODES: usize = 1_024;
+
+/// How many answers may be on their way. Beyond that, this node does not answer, and its counts are missing.
+const SENDING: usize = 1_024;
+
+/// What one node tells of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Answer {
+    number: u64,
+    node: Arc<str>,
+    matched: u64,
+    delivered: Option<DeliveredCounts>,
+}
+
+/// The publishes of this node that wait for answers.
+#[derive(Debug)]
+pub(super) struct Answers {
+    node: Arc<str>,
+    next: AtomicU64,
+    nodes: AtomicUsize,
+    waiting: Mutex<HashMap<u64, mpsc::Sender<Answer>>>,
+    sending: Arc<Semaphore>,
+}
+
+/// One publish that waits for answers.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    answers: Arc<Answers>,
+    number: u64,
+    receiver: mpsc::Receiver<Answer>,
+}
+
+impl Answers {
+    pub(super) fn new(node: Arc<str>) -> Self {
+        let (next, nodes) = (AtomicU64::new(1), AtomicUsize::new(1));
+        Self { node, next, nodes, waiting: Mutex::default(), sending: Arc::new(Semaphore::new(SENDING)) }
+    }
+
+    pub(super) fn expect(&self, nodes: usize) {
+        self.nodes.store(nodes.max(1), Ordering::Relaxed);
+    }
+
+    /// Begins to wait, before the event is written.
+    pub(super) fn begin(self: &Arc<Self>) -> Waiting {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = mpsc::channel(MOST_NODES);
+        self.lock().insert(number, sender);
+        Waiting { answers: Arc::clone(self), number, receiver }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, mpsc::Sender<Answer>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give(&self, answer: Answer) {
+        // One that comes too late, or that no publish waits for, is dropped.
+        if let Some(waiting) = self.lock().get(&answer.number) {
+            drop(waiting.try_send(answer));
+        }
+    }
+}
+
+impl Waiting {
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Adds the answers of all nodes, as far as they come in time.
+    pub(super) async fn collect(mut self, most: Duration) -> ClusterMatches {
+        let deadline = Instant::now() + most;
+        let mut matches = ClusterMatches::of(self.answers.nodes.load(Ordering::Relaxed));
+        let mut nodes = HashSet::new();
+        while matches.answered < matches.expected {
+            let Ok(Some(answer)) = timeout_at(deadline, self.receiver.recv()).await else { break };
+            if nodes.insert(answer.node) {
+                matches.add(answer.matched, answer.delivered);
+            }
+        }
+        matches
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.answers.lock().remove(&self.number);
+    }
+}
+
+/// Tells the node that asks what became of an event here.
+pub(super) fn answer(answers: &Arc<Answers>, streams: &Arc<dyn Streams>, asked: Asked, arrived: Arrived) {
+    let Ok(permit) = Arc::clone(&answers.sending).try_acquire_owned() else {
+        tracing::debug!("the counts of an event are not told: too many are on their way");
+        return;
+    };
+    let (answers, streams) = (Arc::clone(answers), Arc::clone(streams));
+    let Asked { node, number, wait } = asked;
+    tokio::spawn(async move {
+        let _permit = permit;
+        let delivered = match (arrived.tracked, wait) {
+            (Some(tracked), Some(wait)) => Some(tracked.wait(wait).await),
+            _ => None,
+        };
+        let answer = Answer { number, node: Arc::clone(&answers.node), matched: arrived.matched as u64, delivered };
+        if node == answers.node {
+            answers.give(answer);
+        } else if let Err(error) = streams.tell(&node, encode(&answer)).await {
+            tracing::debug!(%error, "the counts of an event cannot be told");
+        }
+    });
+}
+
+/// Takes the answers of other nodes while the log is there.
+pub(super) async fn receive(answers: Arc<Answers>, instance: Instance, channel: String) {
+    let mut backoff = Backoff::default();
+    loop {
+        match instance.open_channels().await {
+            Ok(mut channels) => match channels.subscribe(&channel).await {
+                Ok(()) => {
+                    backoff = Backoff::default();
+                    let mut messages = channels.into_on_message();
+                    while let Some(message) = messages.next().await {
+                        match decode(&Bytes::copy_from_slice(message.get_payload_bytes())) {
+                            Ok(answer) => answers.give(answer),
+                            Err(error) => tracing::debug!(%error, "the counts of another node cannot be read"),
+                        }
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "no counts of other nodes can be received"),
+            },
+            Err(error) => tracing::debug!(%error, "no counts of other nodes can be received"),
+        }
+        sleep(backoff.next()).await;
+    }
+}
+
+fn encode(answer: &Answer) -> Vec<u8> {
+    let Answer { number, node, matched, delivered } = answer;
+    let mut out = vec![0x94];
+    put_integer(&mut out, number.cast_signed());
+    put_text(&mut out, node);
+    put_integer(&mut out, matched.cast_signed());
+    put_optional(&mut out, *delivered, |out, DeliveredCounts { written, ended, waiting }| {
+        let mut counts = Vec::new();
+        for count in [written, ended, waiting] {
+            put_integer(&mut counts, i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        put_bytes(out, &counts);
+    });
+    out
+}
+
+fn decode(bytes: &Bytes) -> Result<Answer, EntryError> {
+    let mut reader = Reader::new(bytes);
+    if reader.array()? < 4 {
+        return Err(EntryError("expected an array of at least 4 items"));
+    }
+    let number = reader.integer()?.ok_or(EntryError("expected a number"))?.cast_unsigned();
+    let node = reader.text()?.map(Arc::from).ok_or(EntryError("expected a node"))?;
+    let matched = reader.integer()?.ok_or(EntryError("expected a count"))?;
+    let delivered = match reader.bytes()? {
+        None => None,
+        Some(counts) => {
+            let mut reader = Reader::new(&counts);
+            let mut count = || {
+                let count = reader.integer()?.ok_or(EntryError("expected a count"))?;
+                usize::try_from(count).map_err(|_| EntryError("expected a count"))
+            };
+            Some(DeliveredCounts { written: count()?, ended: count()?, waiting: count()? })
+        }
+    };
+    // A sum of counts that nodes make up must not overflow.
+    let matched = u64::try_from(matched).map_err(|_| EntryError("expected a count"))?.min(u64::from(u32::MAX));
+    Ok(Answer { number, node, matched, delivered })
+}

@@ -1,0 +1,85 @@
+//! Whether a stream still has the past that this node has read.
+//!
+//! After a restart or a failover, Redis may come back with less. A reader that stands behind the end of a stream is told nothing: it
+//! would miss the events that follow, without an error. So each name is checked, after each connection and every few seconds.
+
+use signalhub_events::{Epoch, EventId, Position};
+
+/// How far a node has read a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Cursor {
+    /// The epoch of the name; `None` before it has begun, as far as this node knows.
+    pub(crate) epoch: Option<Epoch>,
+    /// The offset of the last event that was read; 0 before the first one.
+    pub(crate) offset: u64,
+    /// The id of that event, if it is known.
+    pub(crate) tail: Option<EventId>,
+}
+
+/// What Redis has of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Seen {
+    /// The epoch of the name, if it has begun.
+    pub(crate) epoch: Option<Epoch>,
+    /// The offset of its latest event.
+    pub(crate) top: u64,
+    /// The id of the event at the cursor.
+    pub(crate) at_cursor: Option<EventId>,
+    /// The offset of the first event that is kept, if one is.
+    pub(crate) first: Option<u64>,
+}
+
+/// What a check has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The name has not begun.
+    Absent,
+    /// The name has begun, with this epoch.
+    Begun(Epoch),
+    /// The past is the one that was read.
+    Same,
+    /// The past is the one that was read, and events behind the cursor were removed: all up to this offset.
+    Trimmed(u64),
+    /// Another node has begun a new epoch.
+    NewEpoch(Epoch),
+    /// The past is another one, and no node has begun a new epoch yet.
+    Forked,
+}
+
+impl Cursor {
+    /// Stands at the latest event of a name.
+    pub(crate) fn at(position: Position, tail: Option<EventId>) -> Self {
+        Self { epoch: Some(position.epoch()), offset: position.offset(), tail }
+    }
+
+    /// The position, if the name has begun.
+    pub(crate) fn position(&self) -> Option<Position> {
+        self.epoch.map(|epoch| Position::new(epoch, self.offset))
+    }
+
+    /// Compares what was read with what Redis has.
+    pub(crate) fn judge(&self, seen: &Seen) -> Verdict {
+        let Some(epoch) = self.epoch else {
+            return seen.epoch.map_or(Verdict::Absent, Verdict::Begun);
+        };
+        match seen.epoch {
+            None => return Verdict::Forked,
+            Some(other) if other != epoch => return Verdict::NewEpoch(other),
+            Some(_) => {}
+        }
+        let is_other = |(found, read)| found != read;
+        if seen.top < self.offset || seen.at_cursor.zip(self.tail).is_some_and(is_other) {
+            return Verdict::Forked;
+        }
+        match seen.first {
+            // It would be there.
+            Some(first) if first <= self.offset && seen.at_cursor.is_none() => Verdict::Forked,
+            Some(first) if first > self.offset + 1 => Verdict::Trimmed(first - 1),
+            None if seen.top > self.offset => Verdict::Trimmed(seen.top),
+            _ => Verdict::Same,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+use super::*;
+
+const EPOCH: Epoch = Epoch::new(1);
+
+fn id(serial: u64) -> EventId {
+    EventId::new(Epoch::new(7), serial)
+}
+
+fn cursor(offset: u64) -> Cursor {
+    Cursor::at(Position::new(EPOCH, offset), (offset > 0).then(|| id(offset)))
+}
+
+fn seen(top: u64, at_cursor: Option<u64>, first: Option<u64>) -> Seen {
+    Seen { epoch: Some(EPOCH), top, at_cursor: at_cursor.map(id), first }
+}
+
+#[test]
+fn the_same_past_goes_on() {
+    for (cursor, seen) in [
+        (cursor(100), seen(100, Some(100), Some(1))),
+        (cursor(100), seen(120, Some(100), Some(50))),
+        // What was read is removed, and nothing else.
+        (cursor(100), seen(120, None, Some(101))),
+        (cursor(100), seen(100, None, None)),
+        (cursor(0), seen(5, None, Some(1))),
+        (cursor(0), seen(0, None, None)),
+        // It was removed before this node began.
+        (Cursor { tail: None, ..cursor(100) }, seen(100, Some(3), Some(1))),
+    ] {
+        assert_eq!(cursor.judge(&seen), Verdict::Same, "{cursor:?} {seen:?}");
+    }
+}
+
+#[test]
+fn less_or_other_events_are_another_past() {
+    let gone = Seen { epoch: None, ..seen(0, None, None) };
+    for (cursor, seen) in [
+        (cursor(100), gone),
+        (cursor(0), gone),
+        (cursor(100), seen(91, None, Some(1))),
+        (cursor(100), seen(0, None, None)),
+        // It has grown beyond the cursor again, with other events.
+        (cursor(100), seen(105, Some(777), Some(1))),
+        (cursor(100), seen(105, None, Some(91))),
+    ] {
+        assert_eq!(cursor.judge(&seen), Verdict::Forked, "{cursor:?} {seen:?}");
+    }
+}
+
+#[test]
+fn events_that_were_removed_before_they_were_read_are_a_gap() {
+    assert_eq!(cursor(100).judge(&seen(500, None, Some(301))), Verdict::Trimmed(300));
+    assert_eq!(cursor(100).judge(&seen(500, None, None)), Verdict::Trimmed(500));
+    assert_eq!(cursor(0).judge(&seen(9, None, Some(4))), Verdict::Trimmed(3));
+}
+
+#[test]
+fn a_new_epoch_of_another_node_counts_before_all_else() {
+    let other = Epoch::new(2);
+    assert_eq!(cursor(100).judge(&Seen { epoch: Some(other), ..seen(3, None, Some(1)) }), Verdict::NewEpoch(other));
+    let unknown = Cursor::default();
+    assert_eq!(unknown.judge(&Seen::default()), Verdict::Absent);
+    assert_eq!(unknown.judge(&seen(3, None, Some(1))), Verdict::Begun(EPOCH));
+}

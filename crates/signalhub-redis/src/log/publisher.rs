@@ -1,0 +1,178 @@
+//! Writes events to their streams, once each, and removes old ones.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use signalhub_events::{
+    Durability, Epoch, EventId, EventName, Position, Reach, SharedPublish, SharedPublishError, SharedPublished,
+};
+use time::OffsetDateTime;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::entry::{self, Asked};
+use super::streams::{Attempt, PublishAnswer, PublishCall, StreamError, Trim};
+use super::{Inner, Shard};
+
+/// How long a publish that failed waits before it is tried again.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// After this time a publish compares the event at the cursor again.
+const COMPARE: Duration = Duration::from_secs(1);
+
+/// How often old events are removed.
+const TRIM_INTERVAL: Duration = Duration::from_secs(60);
+
+/// What this node knows of a name before the first attempt.
+struct Known {
+    floor: Option<Position>,
+    tail: Option<EventId>,
+}
+
+/// Publishes an event, and tries again until its patience is over.
+pub(super) async fn publish(inner: Arc<Inner>, publish: SharedPublish) -> Result<SharedPublished, SharedPublishError> {
+    let begun = Instant::now();
+    let deadline = begun + inner.options.patience;
+    let permit = timeout_at(deadline, inner.in_flight.acquire()).await;
+    let Ok(Ok(_permit)) = permit else { return Err(SharedPublishError::Unavailable) };
+    let Some(id) = publish.event.id else { return Err(SharedPublishError::Unavailable) };
+    let waiting = match publish.reach {
+        Reach::Node => None,
+        Reach::Cluster(most) => Some((inner.answers.begin(), most)),
+    };
+    let asked = waiting.as_ref().map(|(waiting, most)| Asked {
+        node: Arc::clone(&inner.options.node),
+        number: waiting.number(),
+        // The others answer before this node stops waiting.
+        wait: (publish.tracking == signalhub_events::Tracking::On).then(|| *most * 9 / 10),
+    });
+    let shard = inner.shard_of(&publish.event.name);
+    let known = inner.known(shard, &publish.event.name)?;
+    let mut call = PublishCall {
+        name: publish.event.name.clone(),
+        id,
+        entry: entry::encode(&publish.event, asked.as_ref()),
+        most: inner.options.limits_of(&publish.event.name).events,
+        new_epoch: random_epoch(),
+        floor: known.floor,
+        tail: known.tail,
+        key: publish.idempotency.map(|idempotency| (idempotency.key, idempotency.fingerprint)),
+        key_lifetime: inner.options.idempotency_window,
+        attempt: Attempt::First,
+        replicas: inner.options.replicas,
+        durable: publish.durability == Durability::Durable,
+    };
+    let answer = attempt_until(&inner, shard, &mut call, deadline).await;
+    inner.counts.published(begun.elapsed());
+    let mut published = match answer? {
+        PublishAnswer::Published { is_durable: false, .. } | PublishAnswer::Forked { is_durable: false, .. }
+            if call.durable =>
+        {
+            return Err(SharedPublishError::Unknown);
+        }
+        PublishAnswer::Published { position, replicas, .. } | PublishAnswer::Forked { position, replicas, .. } => {
+            let mut published = SharedPublished::at(position);
+            published.cluster.replicas = replicas;
+            published
+        }
+        // An earlier attempt was written, and its answer was lost.
+        PublishAnswer::Duplicate { position, id: written, .. } if written == id => SharedPublished::at(position),
+        PublishAnswer::Duplicate { position, id, fingerprint } => {
+            let mut published = SharedPublished::at(position);
+            published.repeat_of = Some((id, fingerprint));
+            return Ok(published);
+        }
+        PublishAnswer::Unknown => return Err(SharedPublishError::Unknown),
+    };
+    if let Some((waiting, most)) = waiting {
+        published.cluster.counts = Some(Box::pin(waiting.collect(most)));
+    }
+    Ok(published)
+}
+
+async fn attempt_until(
+    inner: &Inner,
+    shard: &Shard,
+    call: &mut PublishCall,
+    deadline: Instant,
+) -> Result<PublishAnswer, SharedPublishError> {
+    loop {
+        let error = match timeout_at(deadline, shard.streams.publish(call)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => error,
+            Err(_) => StreamError::Unanswered("the time of the publish is over".to_owned()),
+        };
+        match &error {
+            StreamError::Disconnected => {}
+            StreamError::Refused(_) => {
+                tracing::debug!(event = %call.name, %error, "an event is not published yet");
+            }
+            StreamError::Unanswered(_) | StreamError::Unexpected(_) => call.attempt = Attempt::Repeated,
+        }
+        if Instant::now() + RETRY >= deadline {
+            tracing::debug!(event = %call.name, %error, "an event is not published in time");
+            return Err(match call.attempt {
+                Attempt::First => SharedPublishError::Unavailable,
+                Attempt::Repeated => SharedPublishError::Unknown,
+            });
+        }
+        inner.counts.retry();
+        sleep(RETRY).await;
+    }
+}
+
+impl Inner {
+    /// What a publish of a name is compared with in Redis.
+    fn known(&self, shard: &Shard, name: &EventName) -> Result<Known, SharedPublishError> {
+        let mut names = shard.lock();
+        let count = names.len();
+        let Some(state) = names.get_mut(name) else {
+            if count < self.options.names {
+                return Ok(Known { floor: None, tail: None });
+            }
+            tracing::warn!(event = %name, names = count, "an event is not published: there are too many names");
+            return Err(SharedPublishError::Unavailable);
+        };
+        let now = Instant::now();
+        let is_due = state.compared.is_none_or(|compared| now.duration_since(compared) >= COMPARE);
+        if is_due {
+            state.compared = Some(now);
+        }
+        Ok(Known { floor: state.cursor.position(), tail: state.cursor.tail.filter(|_| is_due) })
+    }
+
+    /// Removes the events of a shard that are too old, or take too much memory.
+    pub(super) async fn trim(&self, shard: &Shard) -> Result<(), StreamError> {
+        let names: Vec<EventName> = shard.lock().keys().cloned().collect();
+        let now = entry::ticks(OffsetDateTime::now_utc());
+        for name in &names {
+            let limits = self.options.limits_of(name);
+            let age = i64::try_from(limits.age.as_nanos() / 100).unwrap_or(i64::MAX);
+            let trim = Trim { name: name.clone(), created_before: now.saturating_sub(age), bytes: limits.bytes };
+            self.counts.trim(shard.streams.trim(&trim).await?);
+        }
+        shard.streams.remind(&names).await
+    }
+}
+
+/// Removes old events while the log is there, if no other node does.
+pub(super) async fn trim_each_minute(inner: Arc<Inner>, shard: Arc<Shard>) {
+    loop {
+        // Nodes that start together do not all ask at once.
+        let jitter = Duration::from_millis(random_epoch().get() % 10_000);
+        sleep(TRIM_INTERVAL + jitter).await;
+        let trimmed = async {
+            if shard.streams.claims_trim().await? {
+                inner.trim(&shard).await?;
+            }
+            Ok::<_, StreamError>(())
+        };
+        if let Err(error) = trimmed.await {
+            tracing::debug!(%error, "old events were not removed");
+        }
+    }
+}
+
+/// An epoch that no other name or node has.
+pub(super) fn random_epoch() -> Epoch {
+    Epoch::new(getrandom::u64().expect("an operating system gives random bytes, or nothing here can work"))
+}

@@ -1,0 +1,271 @@
+//! Brings the events of all nodes in, in the order of their offsets.
+//!
+//! It has a connection of its own, for one `XREAD` over all names. Before it reads, after every connection and every few seconds, it checks that
+//! Redis still has the past that was read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use signalhub_events::{Arrival, BrokerClosed, Epoch, EventName, GapReason, Missed, Position, SharedEvents};
+use time::OffsetDateTime;
+use tokio::time::{Instant, sleep};
+
+use super::answers;
+use super::entry::{self, Entry};
+use super::fork::{Cursor, Verdict};
+use super::publisher::random_epoch;
+use super::streams::{Batch, NamesCursor, RawEntry, StreamError, StreamReader};
+use super::{Inner, Shard};
+use crate::link::backoff::Backoff;
+
+/// How often all names are checked.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often the stream of names is read from its start, in case it was replaced by one with lower ids.
+const NAMES_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How many names are checked at once.
+const CHECKED_AT_ONCE: usize = 256;
+
+/// Why a reader stops.
+enum Stopped {
+    /// The broker has ended.
+    Closed,
+    /// The server cannot be read now.
+    Stream(StreamError),
+}
+
+impl From<StreamError> for Stopped {
+    fn from(error: StreamError) -> Self {
+        Self::Stream(error)
+    }
+}
+
+impl From<BrokerClosed> for Stopped {
+    fn from(_: BrokerClosed) -> Self {
+        Self::Closed
+    }
+}
+
+/// Brings events in until the broker ends.
+pub(super) async fn run(inner: Arc<Inner>, shard: Arc<Shard>, events: SharedEvents) {
+    let mut reader = Reader { inner, shard, events, names: NamesCursor::default(), due: BTreeMap::new() };
+    let mut backoff = Backoff::default();
+    loop {
+        let begun = Instant::now();
+        match reader.read_until_lost().await {
+            Err(Stopped::Closed) => return,
+            Err(Stopped::Stream(error)) => tracing::debug!(%error, "the events of other nodes cannot be read"),
+            Ok(never) => match never {},
+        }
+        if begun.elapsed() > CHECK_INTERVAL {
+            backoff = Backoff::default();
+        }
+        sleep(backoff.next()).await;
+    }
+}
+
+struct Reader {
+    inner: Arc<Inner>,
+    shard: Arc<Shard>,
+    events: SharedEvents,
+    /// How far the stream of names was read.
+    names: NamesCursor,
+    /// The names that are to be checked before more of them is read, with the offset of an event that does not follow the last one.
+    due: BTreeMap<EventName, Option<u64>>,
+}
+
+/// What became of an entry.
+enum Taken {
+    Offered,
+    /// It does not follow what was read last.
+    Other,
+}
+
+impl Reader {
+    async fn read_until_lost(&mut self) -> Result<std::convert::Infallible, Stopped> {
+        let mut stream = self.shard.streams.open().await?;
+        self.read_names(&mut *stream).await?;
+        let (mut checked, mut names_read) = (Instant::now(), Instant::now());
+        self.check_all(&mut *stream).await?;
+        loop {
+            let cursors: Vec<_> =
+                self.shard.lock().iter().map(|(name, state)| (name.clone(), state.cursor.offset)).collect();
+            let batch = stream.read(&self.names, &cursors).await?;
+            self.take(batch).await?;
+            if names_read.elapsed() >= NAMES_INTERVAL {
+                self.read_names(&mut *stream).await?;
+                names_read = Instant::now();
+            }
+            if checked.elapsed() >= CHECK_INTERVAL {
+                self.check_all(&mut *stream).await?;
+                checked = Instant::now();
+            } else if !self.due.is_empty() {
+                self.check(&mut *stream).await?;
+            }
+        }
+    }
+
+    /// Reads all of the stream of names.
+    async fn read_names(&mut self, stream: &mut dyn StreamReader) -> Result<(), Stopped> {
+        self.names = NamesCursor::default();
+        let names = stream.names(&self.names).await?;
+        let known: BTreeSet<_> = self.shard.lock().keys().cloned().collect();
+        for (cursor, name) in names {
+            self.names = self.names.max(cursor);
+            if !known.contains(&name) {
+                self.add(name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at a name before more of it is read.
+    fn add(&mut self, name: EventName) {
+        self.shard.lock().entry(name.clone()).or_default();
+        self.due.entry(name).or_default();
+    }
+
+    async fn take(&mut self, batch: Batch) -> Result<(), Stopped> {
+        for (cursor, name) in batch.names {
+            self.names = self.names.max(cursor);
+            self.add(name);
+        }
+        for (name, entries) in batch.events {
+            if self.due.contains_key(&name) {
+                continue;
+            }
+            for raw in entries {
+                let offset = raw.offset;
+                if let Taken::Other = self.take_entry(&name, raw).await? {
+                    self.due.insert(name, Some(offset));
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_entry(&mut self, name: &EventName, raw: RawEntry) -> Result<Taken, Stopped> {
+        if raw.version != entry::VERSION {
+            let text = format!("an event of \"{name}\" has the format \"{}\"", raw.version);
+            tracing::error!(event = %name, offset = raw.offset, format = raw.version, "this node reads no further: a newer version writes events that it cannot read");
+            return Err(StreamError::Unexpected(text).into());
+        }
+        let Some(cursor) = self.cursor(name) else { return Ok(Taken::Other) };
+        let Some(position) = cursor.position() else { return Ok(Taken::Other) };
+        if raw.epoch != position.epoch() || raw.offset != position.offset() + 1 {
+            return Ok(Taken::Other);
+        }
+        let next = Position::new(raw.epoch, raw.offset);
+        match entry::decode(name, raw.id, &raw.data) {
+            Ok(Entry { event, asked }) => {
+                let lag = OffsetDateTime::now_utc() - event.created;
+                let mut arrival = Arrival::new(Arc::new(event), next);
+                arrival.tracking = asked.as_ref().map(entry::Asked::tracking).unwrap_or_default();
+                let arrived = self.events.arrived(arrival).await?;
+                self.inner.counts.read_event(lag.try_into().unwrap_or_default());
+                if let Some(asked) = asked {
+                    answers::answer(&self.inner.answers, &self.shard.streams, asked, arrived);
+                }
+            }
+            Err(error) => {
+                tracing::error!(event = %name, position = %next, %error, "an event is missing on this node");
+                self.miss(name, position, next, GapReason::Unavailable).await?;
+            }
+        }
+        self.set_cursor(name, Cursor::at(next, Some(raw.id)));
+        Ok(Taken::Offered)
+    }
+
+    fn cursor(&self, name: &EventName) -> Option<Cursor> {
+        self.shard.lock().get(name).map(|state| state.cursor)
+    }
+
+    fn set_cursor(&self, name: &EventName, cursor: Cursor) {
+        if let Some(state) = self.shard.lock().get_mut(name) {
+            state.cursor = cursor;
+        }
+    }
+
+    async fn check_all(&mut self, stream: &mut dyn StreamReader) -> Result<(), Stopped> {
+        let names: Vec<_> = self.shard.lock().keys().cloned().collect();
+        for name in names {
+            self.due.entry(name).or_default();
+        }
+        self.check(stream).await
+    }
+
+    /// Checks the names that are due.
+    async fn check(&mut self, stream: &mut dyn StreamReader) -> Result<(), Stopped> {
+        while !self.due.is_empty() {
+            let some: Vec<_> =
+                self.due.iter().take(CHECKED_AT_ONCE).map(|(name, hole)| (name.clone(), *hole)).collect();
+            let names: Vec<_> =
+                some.iter().map(|(name, _)| (name.clone(), self.cursor(name).unwrap_or_default().offset)).collect();
+            let seen = stream.check(&names).await?;
+            for ((name, hole), seen) in some.into_iter().zip(seen) {
+                let cursor = self.cursor(&name).unwrap_or_default();
+                if let Some(state) = self.shard.lock().get_mut(&name) {
+                    (state.first, state.compared) = (Some(seen.first.unwrap_or(seen.top + 1)), None);
+                }
+                let verdict = cursor.judge(&seen);
+                let forked = async |epoch: Epoch| self.fork(&name, cursor, seen.top, epoch).await;
+                match (verdict, cursor.position()) {
+                    (Verdict::Begun(epoch), _) => {
+                        let position = Position::new(epoch, 0);
+                        self.set_cursor(&name, Cursor::at(position, None));
+                        self.events.begun(name.clone(), position)?;
+                    }
+                    (Verdict::NewEpoch(epoch), _) => forked(epoch).await?,
+                    (Verdict::Forked, _) => {
+                        let epoch = stream.reset(&name, seen.epoch, random_epoch()).await?;
+                        forked(epoch).await?;
+                    }
+                    (Verdict::Trimmed(through), Some(from)) => self.skip(&name, from, through).await?,
+                    // Entries between the two were removed one by one, which no node does.
+                    (Verdict::Same, Some(from)) if hole.is_some_and(|hole| hole > from.offset() + 1) => {
+                        self.skip(&name, from, hole.unwrap_or_default() - 1).await?;
+                    }
+                    (Verdict::Absent | Verdict::Same | Verdict::Trimmed(_), _) => {}
+                }
+                self.due.remove(&name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on in another epoch, from its start.
+    async fn fork(&self, name: &EventName, cursor: Cursor, top: u64, epoch: Epoch) -> Result<(), Stopped> {
+        let now = Position::new(epoch, 0);
+        let Some(from) = cursor.position() else { return Ok(()) };
+        tracing::error!(event = %name, read = from.offset(), kept = top, position = %now, "Redis has another past of an event: its positions begin anew");
+        self.inner.counts.fork();
+        self.miss(name, from, now, GapReason::Epoch).await?;
+        self.set_cursor(name, Cursor::at(now, None));
+        Ok(())
+    }
+
+    /// Goes on behind events that were removed.
+    async fn skip(&self, name: &EventName, from: Position, through: u64) -> Result<(), Stopped> {
+        let now = Position::new(from.epoch(), through);
+        tracing::warn!(event = %name, %from, %now, "events were removed before this node has read them");
+        self.miss(name, from, now, GapReason::Trimmed).await?;
+        self.set_cursor(name, Cursor::at(now, None));
+        Ok(())
+    }
+
+    async fn miss(
+        &self,
+        name: &EventName,
+        from: Position,
+        now: Position,
+        reason: GapReason,
+    ) -> Result<(), BrokerClosed> {
+        self.inner.counts.gap();
+        let mut missed = Missed::new(name.clone(), from, now, reason);
+        missed.untold = self.inner.options.untold;
+        self.events.missed(missed).await
+    }
+}

@@ -1,0 +1,428 @@
+//! The streams of a real Redis server.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd};
+use signalhub_events::{Epoch, EventName};
+use tokio::task::JoinHandle;
+
+use super::fork::Seen;
+use super::keys::Keys;
+use super::script::{self, MOST_NAMES, PUBLISH, RESET, SEARCHED};
+use super::streams::{
+    Attempt, Batch, Call, NamesCursor, PublishAnswer, PublishCall, Range, RawEntry, StreamError, StreamReader, Streams,
+    Trim,
+};
+use super::values::{entries, epoch_of, seen, text_of, unexpected};
+use crate::link::{ConnectedLink, Instance, Link, RESPONSE_TIMEOUT};
+
+/// How long a read waits for events.
+const BLOCK: Duration = Duration::from_secs(1);
+
+/// How many entries of a name a read returns at most.
+const COUNT: usize = 512;
+
+/// How many entries one removal takes at most: Redis does nothing else meanwhile.
+const TRIMMED_AT_ONCE: usize = 10_000;
+
+/// How long the server waits for replicas and its disk before it answers a publish.
+const REPLICATION_WAIT: Duration = Duration::from_millis(100);
+
+/// The streams of one Redis server.
+pub(crate) struct Server {
+    instance: Instance,
+    keys: Keys,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Server").field(self.instance.address()).finish()
+    }
+}
+
+impl Server {
+    pub(crate) fn new(instance: Instance, keys: Keys) -> Self {
+        Self { instance, keys }
+    }
+
+    pub(crate) fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
+    fn commands(&self) -> Result<MultiplexedConnection, StreamError> {
+        self.instance.commands().map_err(|_| StreamError::Disconnected)
+    }
+
+    /// The error of a command, after which the link is tried out if there was no answer.
+    fn failed(&self, error: &RedisError) -> StreamError {
+        let error = failed(error);
+        if let StreamError::Unanswered(_) = error {
+            self.instance.doubt();
+        }
+        error
+    }
+
+    /// Tells whether the server can wait until events are on its disk.
+    pub(crate) async fn can_sync(&self) -> bool {
+        let Ok(mut connection) = self.commands() else { return false };
+        let probe: Result<Value, _> = cmd("WAITAOF").arg(1).arg(0).arg(1).query_async(&mut connection).await;
+        probe.is_ok()
+    }
+
+    /// The command that runs the publish script.
+    fn publish_command(&self, call: &PublishCall) -> Cmd {
+        let (key, fingerprint) = match &call.key {
+            Some((key, fingerprint)) => (self.keys.idempotency(key), fingerprint.get()),
+            // An attempt that the server runs late finds what its repeat has written here.
+            None => (self.keys.late_attempt(call.id), 0),
+        };
+        let lifetime = match (call.key.is_some(), call.attempt) {
+            (true, _) => call.key_lifetime.as_secs().max(1).to_string(),
+            (false, Attempt::Repeated) => LATE_ATTEMPT.as_secs().to_string(),
+            (false, Attempt::First) => String::new(),
+        };
+        let search = if call.attempt == Attempt::Repeated { SEARCHED.to_string() } else { String::new() };
+        let mut command = cmd("EVALSHA");
+        command.arg(PUBLISH.get_hash()).arg(4);
+        command.arg(self.keys.meta(&call.name)).arg(self.keys.events(&call.name)).arg(key).arg(self.keys.names());
+        command.arg(&call.entry).arg(call.most).arg(call.new_epoch.to_string());
+        command.arg(call.floor.map_or(0, |floor| floor.offset())).arg(lifetime).arg(format!("{fingerprint:016x}"));
+        command.arg(call.id.to_string()).arg(call.tail.map(|id| id.to_string()).unwrap_or_default());
+        command.arg(call.floor.map(|floor| floor.epoch().to_string()).unwrap_or_default()).arg(search);
+        command
+    }
+
+    async fn run_publish(&self, call: &PublishCall) -> Result<PublishAnswer, StreamError> {
+        let mut connection = self.commands()?;
+        // The waits follow on the same connection, because the server waits for what a connection has written.
+        let mut pipeline = redis::pipe();
+        pipeline.add_command(self.publish_command(call)).ignore_errors();
+        let millis = u64::try_from(REPLICATION_WAIT.as_millis()).unwrap_or(u64::MAX);
+        if call.replicas > 0 {
+            pipeline.cmd("WAIT").arg(call.replicas).arg(millis);
+        }
+        if call.durable {
+            pipeline.cmd("WAITAOF").arg(1).arg(0).arg(millis);
+        }
+        let mut answers = self.answers(&pipeline, &mut connection).await?;
+        if let Some(Value::ServerError(error)) = answers.first()
+            && error.kind() == Some(ServerErrorKind::NoScript)
+        {
+            PUBLISH.load_async(&mut connection).await.map_err(|error| self.failed(&error))?;
+            answers = self.answers(&pipeline, &mut connection).await?;
+        }
+        let mut answers = answers.into_iter();
+        let answer = script::publish_answer(&value(answers.next().unwrap_or_default())?)?;
+        let waited = match (call.replicas > 0).then(|| answers.next()).flatten() {
+            Some(Value::Int(count)) => Some(count.cast_unsigned()),
+            _ => None,
+        };
+        let on_disk = match (call.durable).then(|| answers.next()).flatten() {
+            Some(Value::Array(counts)) => counts.first().is_some_and(|count| *count != Value::Int(0)),
+            _ => false,
+        };
+        Ok(match answer {
+            PublishAnswer::Published { position, .. } => {
+                PublishAnswer::Published { position, replicas: waited, is_durable: on_disk }
+            }
+            PublishAnswer::Forked { position, .. } => {
+                PublishAnswer::Forked { position, replicas: waited, is_durable: on_disk }
+            }
+            other => other,
+        })
+    }
+
+    async fn answers(
+        &self,
+        pipeline: &redis::Pipeline,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<Vec<Value>, StreamError> {
+        pipeline.query_async(connection).await.map_err(|error| self.failed(&error))
+    }
+
+    async fn run_trim(&self, trim: &Trim) -> Result<u64, StreamError> {
+        let mut connection = self.commands()?;
+        let events = self.keys.events(&trim.name);
+        let mut removed = 0;
+        if let Some(offset) = self.first_younger(&mut connection, &events, trim).await? {
+            let mut command = cmd("XTRIM");
+            command.arg(&events).arg("MINID").arg("~").arg(format!("{offset}-0")).arg("LIMIT").arg(TRIMMED_AT_ONCE);
+            removed += self.count(&command, &mut connection).await?;
+        }
+        // A server may forbid this command; then the limit in bytes does not hold.
+        let usage: Option<u64> =
+            cmd("MEMORY").arg("USAGE").arg(&events).query_async(&mut connection).await.unwrap_or(None);
+        if let Some(usage) = usage.filter(|usage| *usage > trim.bytes) {
+            let length = self.count(cmd("XLEN").arg(&events), &mut connection).await?;
+            let keep = u128::from(length) * u128::from(trim.bytes) / u128::from(usage);
+            let mut command = cmd("XTRIM");
+            command.arg(&events).arg("MAXLEN").arg("~").arg(keep.to_string()).arg("LIMIT").arg(TRIMMED_AT_ONCE);
+            removed += self.count(&command, &mut connection).await?;
+        }
+        Ok(removed)
+    }
+
+    async fn count(&self, command: &Cmd, connection: &mut MultiplexedConnection) -> Result<u64, StreamError> {
+        command.query_async(connection).await.map_err(|error| self.failed(&error))
+    }
+
+    /// The offset of the first event that is young enough, if older ones are kept. It halves the range again and again, because the ids
+    /// of entries are offsets, and only the entries themselves have times.
+    async fn first_younger(
+        &self,
+        connection: &mut MultiplexedConnection,
+        events: &str,
+        trim: &Trim,
+    ) -> Result<Option<u64>, StreamError> {
+        let mut bounds = Vec::new();
+        for order in ["XRANGE", "XREVRANGE"] {
+            let (from, to) = if order == "XRANGE" { ("-", "+") } else { ("+", "-") };
+            let answer: Value = cmd(order)
+                .arg(events)
+                .arg(from)
+                .arg(to)
+                .arg("COUNT")
+                .arg(1)
+                .query_async(connection)
+                .await
+                .map_err(|error| self.failed(&error))?;
+            let Some(entry) = entries(&answer)?.pop() else { return Ok(None) };
+            bounds.push(entry);
+        }
+        let is_old =
+            |entry: &RawEntry| super::entry::created(&entry.data).is_some_and(|created| created < trim.created_before);
+        let [first, last] = [&bounds[0], &bounds[1]];
+        if !is_old(first) {
+            return Ok(None);
+        }
+        if is_old(last) {
+            return Ok(Some(last.offset + 1));
+        }
+        let (mut old, mut young) = (first.offset, last.offset);
+        while old + 1 < young {
+            let middle = old + (young - old) / 2;
+            let answer: Value = cmd("XRANGE")
+                .arg(events)
+                .arg(format!("{middle}-0"))
+                .arg("+")
+                .arg("COUNT")
+                .arg(1)
+                .query_async(connection)
+                .await
+                .map_err(|error| self.failed(&error))?;
+            match entries(&answer)?.pop() {
+                Some(entry) if is_old(&entry) => old = entry.offset.max(middle),
+                Some(_) => young = middle,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(young))
+    }
+}
+
+/// How long the server may take to run an attempt that it has not answered.
+const LATE_ATTEMPT: Duration = Duration::from_secs(60);
+
+impl Streams for Server {
+    fn publish<'a>(&'a self, publish: &'a PublishCall) -> Call<'a, PublishAnswer> {
+        Box::pin(self.run_publish(publish))
+    }
+
+    fn range<'a>(&'a self, name: &'a EventName, after: u64, through: u64, most: usize) -> Call<'a, Range> {
+        Box::pin(async move {
+            let mut connection = self.commands()?;
+            let events = self.keys.events(name);
+            let mut pipeline = redis::pipe();
+            pipeline.cmd("XRANGE").arg(&events).arg(format!("({after}-0")).arg(format!("{through}-0"));
+            pipeline.arg("COUNT").arg(most);
+            pipeline.cmd("XRANGE").arg(&events).arg("-").arg("+").arg("COUNT").arg(1);
+            let (found, first): (Value, Value) =
+                pipeline.query_async(&mut connection).await.map_err(|error| self.failed(&error))?;
+            let first = entries(&first)?.first().map(|entry| entry.offset);
+            Ok(Range { entries: entries(&found)?, first })
+        })
+    }
+
+    fn tell<'a>(&'a self, node: &'a str, message: Vec<u8>) -> Call<'a, ()> {
+        Box::pin(async move {
+            let mut connection = self.commands()?;
+            let published: Result<Value, _> =
+                cmd("PUBLISH").arg(self.keys.answers(node)).arg(message).query_async(&mut connection).await;
+            published.map(drop).map_err(|error| self.failed(&error))
+        })
+    }
+
+    fn trim<'a>(&'a self, trim: &'a Trim) -> Call<'a, u64> {
+        Box::pin(self.run_trim(trim))
+    }
+
+    fn claims_trim(&self) -> Call<'_, bool> {
+        Box::pin(async {
+            let mut connection = self.commands()?;
+            let mut command = cmd("SET");
+            command.arg(self.keys.trim()).arg(1).arg("NX").arg("EX").arg(50);
+            let answer: Value = command.query_async(&mut connection).await.map_err(|error| self.failed(&error))?;
+            Ok(answer != Value::Nil)
+        })
+    }
+
+    fn remind<'a>(&'a self, names: &'a [EventName]) -> Call<'a, ()> {
+        Box::pin(async move {
+            let mut connection = self.commands()?;
+            let answer: Value = cmd("XRANGE")
+                .arg(self.keys.names())
+                .arg("-")
+                .arg("+")
+                .query_async(&mut connection)
+                .await
+                .map_err(|error| self.failed(&error))?;
+            let known: HashSet<_> = self.keys.names_of(&answer)?.into_iter().map(|(_, name)| name).collect();
+            let mut pipeline = redis::pipe();
+            for name in names.iter().filter(|name| !known.contains(*name)) {
+                pipeline.cmd("XADD").arg(self.keys.names()).arg("MAXLEN").arg("~").arg(MOST_NAMES).arg("*");
+                pipeline.arg("m").arg(self.keys.meta(name)).ignore();
+            }
+            if pipeline.is_empty() {
+                return Ok(());
+            }
+            pipeline.query_async(&mut connection).await.map_err(|error| self.failed(&error))
+        })
+    }
+
+    fn sync(&self) -> Call<'_, ()> {
+        Box::pin(async {
+            let mut connection = self.commands()?;
+            let answer: Value = cmd("WAITAOF")
+                .arg(1)
+                .arg(0)
+                .arg(u64::try_from(RESPONSE_TIMEOUT.as_millis() / 2).unwrap_or(u64::MAX))
+                .query_async(&mut connection)
+                .await
+                .map_err(|error| self.failed(&error))?;
+            match answer {
+                Value::Array(counts) if counts.first().is_some_and(|count| *count != Value::Int(0)) => Ok(()),
+                _ => Err(StreamError::Refused("the events are not on the disk in time".to_owned())),
+            }
+        })
+    }
+
+    fn open(&self) -> Call<'_, Box<dyn StreamReader>> {
+        Box::pin(async {
+            let opened = self.instance.open().await;
+            let (mut connection, driver) = opened.map_err(|error| StreamError::Unanswered(error.to_string()))?;
+            connection.set_response_timeout(BLOCK + RESPONSE_TIMEOUT);
+            let driver = tokio::spawn(driver);
+            let keys = self.keys.clone();
+            let connected = self.instance.mark_connected(Link::Reader);
+            Ok(Box::new(Reader { connection, keys, driver, _connected: connected }) as _)
+        })
+    }
+}
+
+/// The connection of a reader.
+struct Reader {
+    connection: MultiplexedConnection,
+    keys: Keys,
+    driver: JoinHandle<()>,
+    _connected: ConnectedLink,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl StreamReader for Reader {
+    fn names<'a>(&'a mut self, after: &'a NamesCursor) -> Call<'a, Vec<(NamesCursor, EventName)>> {
+        Box::pin(async move {
+            let mut command = cmd("XRANGE");
+            command.arg(self.keys.names()).arg(format!("({after}")).arg("+");
+            let answer: Value = command.query_async(&mut self.connection).await.map_err(|error| failed(&error))?;
+            self.keys.names_of(&answer)
+        })
+    }
+
+    fn check<'a>(&'a mut self, names: &'a [(EventName, u64)]) -> Call<'a, Vec<Seen>> {
+        Box::pin(async move {
+            if names.is_empty() {
+                return Ok(Vec::new());
+            }
+            let mut pipeline = redis::pipe();
+            for (name, offset) in names {
+                let events = self.keys.events(name);
+                pipeline.cmd("HMGET").arg(self.keys.meta(name)).arg("e").arg("s");
+                pipeline.cmd("XRANGE").arg(&events).arg(format!("{offset}-0")).arg(format!("{offset}-0"));
+                pipeline.cmd("XRANGE").arg(&events).arg("-").arg("+").arg("COUNT").arg(1);
+            }
+            let answers: Vec<Value> =
+                pipeline.query_async(&mut self.connection).await.map_err(|error| failed(&error))?;
+            let seen = answers.chunks_exact(3).map(|answers| seen(&answers[0], &answers[1], &answers[2]));
+            let seen: Vec<Seen> = seen.collect::<Result<_, _>>()?;
+            if seen.len() == names.len() { Ok(seen) } else { Err(unexpected("the check of names")) }
+        })
+    }
+
+    fn reset<'a>(&'a mut self, name: &'a EventName, seen: Option<Epoch>, new: Epoch) -> Call<'a, Epoch> {
+        Box::pin(async move {
+            let mut invocation = RESET.prepare_invoke();
+            invocation.key(self.keys.meta(name)).key(self.keys.events(name)).key(self.keys.names());
+            invocation.arg(seen.map(|epoch| epoch.to_string()).unwrap_or_default()).arg(new.to_string());
+            let answer: Value = invocation.invoke_async(&mut self.connection).await.map_err(|error| failed(&error))?;
+            text_of(&answer).and_then(epoch_of).ok_or_else(|| unexpected("the reset script"))
+        })
+    }
+
+    fn read<'a>(&'a mut self, names: &'a NamesCursor, cursors: &'a [(EventName, u64)]) -> Call<'a, Batch> {
+        Box::pin(async move {
+            let mut command = cmd("XREAD");
+            let block = u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX);
+            command.arg("COUNT").arg(COUNT).arg("BLOCK").arg(block).arg("STREAMS").arg(self.keys.names());
+            for (name, _) in cursors {
+                command.arg(self.keys.events(name));
+            }
+            command.arg(names.to_string());
+            for (_, offset) in cursors {
+                command.arg(format!("{offset}-0"));
+            }
+            let answer: Value = command.query_async(&mut self.connection).await.map_err(|error| failed(&error))?;
+            let streams = match &answer {
+                Value::Nil => return Ok(Batch::default()),
+                Value::Array(streams) => streams,
+                _ => return Err(unexpected("XREAD")),
+            };
+            let mut batch = Batch::default();
+            for stream in streams {
+                let Value::Array(parts) = stream else { return Err(unexpected("XREAD")) };
+                let [key, found] = &parts[..] else { return Err(unexpected("XREAD")) };
+                let key = text_of(key).ok_or_else(|| unexpected("XREAD"))?;
+                if let Some(name) = self.keys.name_of_events(key) {
+                    batch.events.push((name, entries(found)?));
+                } else {
+                    batch.names = self.keys.names_of(found)?;
+                }
+            }
+            Ok(batch)
+        })
+    }
+}
+
+/// The error of a command.
+fn failed(error: &RedisError) -> StreamError {
+    match error.kind() {
+        ErrorKind::Server(_) | ErrorKind::Extension => StreamError::Refused(error.to_string()),
+        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => StreamError::Unexpected(error.to_string()),
+        _ => StreamError::Unanswered(error.to_string()),
+    }
+}
+
+/// A value that is no error.
+fn value(value: Value) -> Result<Value, StreamError> {
+    match value {
+        Value::ServerError(error) => Err(StreamError::Refused(RedisError::from(error).to_string())),
+        value => Ok(value),
+    }
+}

@@ -1,0 +1,95 @@
+//! What a client of a node gets.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use signalhub_events::{Delivery, EventId, Gap, Missed, Offered, Position, Subscriber, Told};
+use tokio::time::timeout;
+
+/// One thing that a client gets.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::log) enum Got {
+    Event(Position, EventId),
+    Gap(Gap, Position),
+}
+
+/// Everything that a client gets, in its order.
+#[derive(Debug, Clone, Default)]
+pub(in crate::log) struct Ledger(Arc<Mutex<Vec<Got>>>);
+
+impl Subscriber for Ledger {
+    fn offer(&self, delivery: &Delivery) -> Offered {
+        self.0.lock().unwrap().push(Got::Event(delivery.position(), delivery.event().id.unwrap()));
+        Offered::Accepted
+    }
+
+    fn missed(&self, missed: &Missed) -> Told {
+        self.0.lock().unwrap().push(Got::Gap(missed.gap(), missed.now));
+        Told::Yes
+    }
+}
+
+impl Ledger {
+    pub(in crate::log) fn all(&self) -> Vec<Got> {
+        self.0.lock().unwrap().clone()
+    }
+
+    pub(in crate::log) fn events(&self) -> Vec<(Position, EventId)> {
+        let event = |got| match got {
+            Got::Event(position, id) => Some((position, id)),
+            Got::Gap(..) => None,
+        };
+        self.all().into_iter().filter_map(event).collect()
+    }
+
+    pub(in crate::log) fn gaps(&self) -> Vec<Gap> {
+        let gap = |got| match got {
+            Got::Gap(gap, _) => Some(gap),
+            Got::Event(..) => None,
+        };
+        self.all().into_iter().filter_map(gap).collect()
+    }
+
+    pub(in crate::log) async fn wait_for_events(&self, count: usize) -> Vec<(Position, EventId)> {
+        let waiting = async {
+            while self.events().len() < count {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let is_there = timeout(Duration::from_secs(60), waiting).await.is_ok();
+        assert!(is_there, "{} of {count} events came", self.events().len());
+        self.events()
+    }
+
+    pub(in crate::log) async fn wait_for_gap(&self) -> Gap {
+        let waiting = async {
+            while self.gaps().is_empty() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        timeout(Duration::from_secs(60), waiting).await.expect("a gap is told");
+        self.gaps()[0]
+    }
+
+    /// Checks that the events are in their order, that none came twice, and that none is missing without a gap.
+    pub(in crate::log) fn check(&self) {
+        let (mut latest, mut ids): (Option<Position>, _) = (None, HashSet::new());
+        for got in self.all() {
+            match got {
+                Got::Event(position, id) => {
+                    assert!(ids.insert(id), "{id} came twice");
+                    if let Some(latest) = latest {
+                        let next = Position::new(latest.epoch(), latest.offset() + 1);
+                        assert_eq!(position, next, "events are missing without a gap");
+                    }
+                    latest = Some(position);
+                }
+                Got::Gap(gap, now) => {
+                    assert!(latest.is_none_or(|latest| latest == gap.from), "{gap:?} begins at {latest:?}");
+                    latest = Some(now);
+                }
+            }
+        }
+    }
+}
