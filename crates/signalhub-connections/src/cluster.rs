@@ -11,6 +11,7 @@ pub(crate) mod owners;
 pub(crate) mod sealed_ticket;
 pub(crate) mod secrets;
 mod seen_headers;
+pub(crate) mod shared_ticket;
 pub(crate) mod this_node;
 pub(crate) mod token;
 mod used_tokens;

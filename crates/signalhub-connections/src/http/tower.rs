@@ -63,6 +63,8 @@ const GRACE: Duration = Duration::from_secs(5);
 ///   request. With axum, a `map_request` middleware takes it from `ConnectInfo`; see the example `axum`.
 /// - Which address clients use: [`Endpoint::tickets`] needs [`Tickets::public_url`](crate::Tickets::public_url).
 /// - Shutdown: await [`TowerEndpoint::drain`] before the server ends.
+///
+/// It cannot be a node of a [cluster](crate::Cluster): a load balancer in front of several of them needs sticky sessions.
 #[derive(Clone)]
 pub struct TowerEndpoint(Arc<Shared>);
 

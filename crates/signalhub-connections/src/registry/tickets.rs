@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::auth::authenticate::Authentication;
 use crate::auth::identity::Identity;
 use crate::auth::ticket::TicketHash;
-use crate::cluster::sealed_ticket::SharedTicket;
+use crate::cluster::shared_ticket::SharedTicket;
 use crate::id::ConnectionToken;
 use crate::limits::Limits;
 use crate::limits::limit::Limit;

@@ -110,6 +110,27 @@ async fn an_owner_that_dies_in_the_middle_of_an_answer_breaks_it_off() {
 }
 
 #[tokio::test]
+async fn the_owner_learns_that_the_client_of_a_forwarded_request_has_left() {
+    let [a, b] = two_nodes().await;
+    let token = a.negotiate("").await;
+    assert_eq!(a.ask("GET", &token).await.status, 200);
+    let (listener, address) = listen().await;
+    b.store.shared().join(&a.name, &address.to_string());
+    for head in ["", "HTTP/1.1 200 OK\r\nsignalhub-forwarded: accepted\r\nTransfer-Encoding: chunked\r\n\r\n"] {
+        let request = format!("GET /echo?id={token} HTTP/1.1\r\nHost: h\r\nuser: ann\r\n\r\n");
+        let mut client = b.running.open(request).await;
+        let (mut owner, _) = listener.accept().await.unwrap();
+        read_until(&mut owner, "\r\n\r\n").await;
+        owner.write_all(head.as_bytes()).await.unwrap();
+        if !head.is_empty() {
+            assert_eq!(answer(&mut client).await.status, 200);
+        }
+        drop(client);
+        assert_eq!(closed(&mut owner).await, "", "a poll without a client must not take messages: {head}");
+    }
+}
+
+#[tokio::test]
 async fn a_node_that_stops_answers_the_polls_that_it_forwards() {
     let [a, b] = two_nodes().await;
     let (listener, address) = listen().await;
