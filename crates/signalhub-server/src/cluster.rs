@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -13,6 +13,7 @@ use signalhub::connections::{Cluster, ClusterCounts, ClusterSecrets, ClusterSecr
 use signalhub_redis::claims::RedisOwners;
 use signalhub_redis::link::opening::{self, LinkError, OpenerError};
 use signalhub_redis::link::{Instance, Instances, LinkState, RedisSettings};
+use signalhub_redis::log::{LogOptions, RedisLog, RedisLogCounts, RedisLogError};
 use signalhub_redis::nodes::{JoinError, Nodes, Presence, random_hex};
 use signalhub_tls_client::{CaError, TlsClient};
 use tokio::sync::watch;
@@ -58,6 +59,7 @@ struct Inner {
     instances: Instances,
     nodes: Nodes,
     counts: ClusterCounts,
+    log: OnceLock<Arc<RedisLog>>,
     lifecycle: Lifecycle,
     ready_when_severed: bool,
 }
@@ -107,7 +109,8 @@ impl Member {
         tracing::info!(node = %name, %address, others, "joined the cluster");
         let counts = cluster.counts();
         let ready_when_severed = settings.ready_when_severed;
-        let inner = Inner { instances, nodes, counts, lifecycle: lifecycle.clone(), ready_when_severed };
+        let (log, lifecycle) = (OnceLock::new(), lifecycle.clone());
+        let inner = Inner { instances, nodes, counts, log, lifecycle, ready_when_severed };
         Ok(Some((Self(Arc::new(inner)), cluster)))
     }
 
@@ -119,6 +122,29 @@ impl Member {
     /// The nodes that are present.
     pub(crate) fn nodes(&self) -> &Nodes {
         &self.0.nodes
+    }
+
+    /// Opens the events that all nodes share, once. Its options are those of the history and the cluster.
+    pub(crate) async fn open_log(&self, options: LogOptions) -> Result<Arc<RedisLog>, RedisLogError> {
+        let log = Arc::new(RedisLog::connect(&self.0.instances, options).await?);
+        log.expect_nodes(self.0.nodes.present().len());
+        Ok(Arc::clone(self.0.log.get_or_init(|| log)))
+    }
+
+    /// Waits until all links that the node uses are connected: it is a member from then on.
+    pub(crate) async fn joined(&self) -> Result<(), ClusterError> {
+        let joining = async {
+            for instance in self.0.instances.all() {
+                // The sender lives as long as the instances, which this has.
+                drop(instance.states().wait_for(|states| !states.contains(&LinkState::Disconnected)).await);
+            }
+        };
+        tokio::time::timeout(START_PATIENCE, joining).await.map_err(|_| ClusterError::Links)
+    }
+
+    /// What the shared events count, once they are open.
+    pub(crate) fn log_counts(&self) -> Option<RedisLogCounts> {
+        self.0.log.get().map(|log| log.cluster_counts())
     }
 
     /// What the node counts.
@@ -146,8 +172,23 @@ impl Member {
         self.0.instances.all().iter().any(lost)
     }
 
-    /// Logs when the node is severed from Redis, and when it is a member again.
+    /// Tells the log how many nodes there are, and logs when the node is severed from Redis and a member again.
     pub(crate) async fn run(&self) -> Infallible {
+        tokio::join!(self.watch_links(), self.watch_nodes()).0
+    }
+
+    async fn watch_nodes(&self) -> Infallible {
+        let mut nodes = self.0.nodes.changes();
+        loop {
+            if let Some(log) = self.0.log.get() {
+                log.expect_nodes(nodes.borrow_and_update().len());
+            }
+            // The sender lives as long as the nodes, which this has.
+            drop(nodes.changed().await);
+        }
+    }
+
+    async fn watch_links(&self) -> Infallible {
         let mut states: Vec<_> = self.0.instances.all().iter().map(Instance::states).collect();
         let mut was_severed = false;
         loop {
@@ -356,6 +397,9 @@ pub enum ClusterError {
     /// Redis cannot be reached or used.
     #[error("\"cluster.redis\": {0}")]
     Redis(#[from] LinkError),
+    /// Not all links to Redis were connected in time.
+    #[error("\"cluster.redis\": not all links to Redis could be opened within 30 s")]
+    Links,
     /// The node does not fit to the others.
     #[error("cannot join the cluster: {0}")]
     Join(#[from] JoinError),

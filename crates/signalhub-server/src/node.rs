@@ -16,7 +16,9 @@ use portos_notifications::broker;
 use signalhub::connections::{
     ExpiredCredentials, GuessLimit, Issuers, Revocations, Tickets, TransportKind, Transports,
 };
-use signalhub::events::{Broker, Catalogue, EventName, Grants, History, IdempotencyLimits, Resources, UnknownEvents};
+use signalhub::events::{
+    Broker, BrokerBuilder, Catalogue, EventName, Grants, History, IdempotencyLimits, Resources, UnknownEvents,
+};
 use signalhub::{Endpoint, ErrorDetails, Hub, HubOptions, Server, ShutdownMessage, TraceHeader};
 use signalhub_dialects::printfactory::KeyFileError;
 use tokio::sync::watch;
@@ -80,13 +82,16 @@ impl Node {
         let (lifecycle, drain) = (Lifecycle::default(), DrainRequest::default());
         let traces = Traces::from_environment()?;
         let (cluster, in_cluster) = Member::join(configuration, tls, &lifecycle).await?.unzip();
-        let (history, open_history) = history::open(configuration).await?;
-        let broker = broker(configuration, history, &traces);
+        let (history, open_history) = history::open(configuration, cluster.as_ref()).await?;
+        let broker = broker(configuration, history, cluster.as_ref(), &traces);
         let hub = hub(configuration, broker.clone(), &traces);
+        if let Some(member) = &cluster {
+            member.joined().await?;
+        }
         let guesses = guess_limit(configuration.limits.failed_authentications);
-        let endpoint = endpoint(configuration, hub.clone(), Arc::clone(tokens), guesses.as_ref());
         let (server, address) = public(configuration, tls).await?;
         let server = in_cluster.into_iter().fold(server, Server::cluster);
+        let endpoint = endpoint(configuration, hub.clone(), Arc::clone(tokens), guesses.as_ref());
         let authorizer = authorizer(configuration, Arc::clone(tokens), guesses.clone(), server.revocations());
         let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone());
         let server = server.endpoint(HUB_PATH, endpoint);
@@ -95,12 +100,14 @@ impl Node {
         let dialects = dialects::bind(configuration, shared).await?;
         let publish = Arc::new(publish.traced_by(traces.clone()).waiting_for(dialects::readers(&server, &dialects)));
         let (server, publishers) = with_publish_api(server, configuration, tls, &publish).await?;
-        let mut counts = Counts::new(server.connections(), hub.clone(), broker.clone(), publish.refused());
+        let issuers = IssuerCounts::new(&configuration.auth, Arc::clone(tokens), keys.fetches.clone());
+        let mut counts = Counts::new(server.connections(), hub.clone(), broker.clone(), publish.refused())
+            .with_dialects(dialects.iter().map(DialectListener::counts).collect())
+            .with_traces(traces.clone())
+            .with_issuers(issuers)
+            .with_tls(keys.tls.clone())
+            .with_cluster(cluster.clone());
         publishers.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
-        counts =
-            counts.with_dialects(dialects.iter().map(DialectListener::counts).collect()).with_traces(traces.clone());
-        counts = counts.with_issuers(IssuerCounts::new(&configuration.auth, Arc::clone(tokens), keys.fetches.clone()));
-        counts = counts.with_tls(keys.tls.clone()).with_cluster(cluster.clone());
         let listed = listed(&server, &dialects);
         let internal = internal(configuration, tls).await?;
         internal.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
@@ -213,17 +220,7 @@ impl Node {
             drop(ended);
             result.and(dialects)
         };
-        let others = [publishers, internal].map(|listener| {
-            let mut end = end.clone();
-            async move {
-                match listener {
-                    // Nothing is ever sent: the error tells that the sender was dropped.
-                    Some((server, _)) => server.run_until(async { drop(end.changed().await) }).await,
-                    None => Ok(()),
-                }
-            }
-        });
-        let [publishers, internal] = others;
+        let [publishers, internal] = [publishers, internal].map(|listener| serve_until(listener, end.clone()));
         let serving = async { tokio::join!(public, publishers, internal) };
         let result = tokio::select! {
             (public, publishers, internal) = serving => public.and(publishers).and(internal),
@@ -239,6 +236,15 @@ impl Node {
         history.close().await;
         traces.flush().await;
         result
+    }
+}
+
+/// Serves a listener, if it is there, until the sender of `end` is dropped.
+async fn serve_until(listener: Option<(Server, SocketAddr)>, mut end: watch::Receiver<()>) -> io::Result<()> {
+    match listener {
+        // Nothing is ever sent: the error tells that the sender was dropped.
+        Some((server, _)) => server.run_until(async move { drop(end.changed().await) }).await,
+        None => Ok(()),
     }
 }
 
@@ -426,11 +432,14 @@ fn guess_limit(rate: settings::RateLimit) -> Option<GuessLimit> {
     }
 }
 
-fn broker(configuration: &Configuration, history: History, traces: &Traces) -> Broker {
+fn broker(configuration: &Configuration, history: History, cluster: Option<&Member>, traces: &Traces) -> Broker {
     let broker = Broker::builder(dialects::declare(catalogue(&configuration.events), configuration))
         .undeclared_names(configuration.events.maximum_unknown.get())
         .history(history)
         .idempotency(idempotency(&configuration.publish));
+    // Nodes of a cluster are told apart by their names there.
+    let name = cluster.map(|member| member.nodes().own_name().as_str());
+    let broker = name.into_iter().fold(broker, BrokerBuilder::node);
     traces.broker(broker).build()
 }
 

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use signalhub::events::{EventName, History, HistoryLimits, NameLimits};
+use signalhub::events::{EventName, History, HistoryLimits, NameLimits, Untold};
 use signalhub_history::{DiskLog, DiskOptions, OpenError, OpenReport};
+use signalhub_redis::log::{LogOptions, RedisLogError};
 
+use crate::cluster::Member;
 use crate::configuration::{ByteSize, Configuration, HistoryOverride, HistorySettings, HistoryStore, Publish};
 
 /// The history on disk that this node has open, if there is one. Dropping it closes the file, even if other tasks still have the
@@ -27,9 +29,16 @@ impl Drop for OpenHistory {
     }
 }
 
-/// Opens the history.
-pub(super) async fn open(configuration: &Configuration) -> Result<(History, OpenHistory), HistoryError> {
+/// Opens the history. That of a cluster is in Redis, whatever the settings say about a store.
+pub(super) async fn open(
+    configuration: &Configuration,
+    cluster: Option<&Member>,
+) -> Result<(History, OpenHistory), HistoryError> {
     let settings = &configuration.history;
+    if let Some(member) = cluster {
+        let log = member.open_log(shared_options(configuration, member)).await?;
+        return Ok((History::Shared(log), OpenHistory::default()));
+    }
     match settings.store {
         HistoryStore::Off => Ok((History::Off, OpenHistory::default())),
         HistoryStore::Memory => Ok((History::Memory(memory_limits(settings)), OpenHistory::default())),
@@ -48,6 +57,7 @@ pub(super) async fn open(configuration: &Configuration) -> Result<(History, Open
 /// Refuses settings with which the history cannot be opened. It touches no file.
 pub(crate) fn check(configuration: &Configuration) -> Result<(), HistoryError> {
     match configuration.history.store {
+        _ if !configuration.cluster.redis.is_empty() => Ok(()),
         HistoryStore::Off | HistoryStore::Memory => Ok(()),
         HistoryStore::Disk => disk_options(&configuration.history, &configuration.publish).map(drop),
     }
@@ -60,6 +70,20 @@ fn memory_limits(settings: &HistorySettings) -> HistoryLimits {
     set(&mut limits.total_bytes, settings.maximum_bytes.map(ByteSize::bytes));
     limits.names = settings.names.get();
     limits
+}
+
+fn shared_options(configuration: &Configuration, member: &Member) -> LogOptions {
+    let (settings, cluster) = (&configuration.history, &configuration.cluster);
+    let mut options = LogOptions::new(member.nodes().own_name().as_str());
+    options.prefix = cluster.prefix.as_str().to_owned();
+    options.limits = with(options.limits, all(settings));
+    options.overrides = overrides(settings, options.limits);
+    options.names = settings.names.get();
+    options.patience = cluster.publish_patience;
+    options.idempotency_window = configuration.publish.idempotency_window;
+    options.replicas = u32::try_from(cluster.wait_replicas).unwrap_or(u32::MAX);
+    options.untold = if cluster.close_on_gap { Untold::Closed } else { Untold::Counted };
+    options
 }
 
 fn disk_options(settings: &HistorySettings, publish: &Publish) -> Result<DiskOptions, HistoryError> {
@@ -113,6 +137,9 @@ pub enum HistoryError {
     /// It cannot be opened.
     #[error("the history (history.directory) cannot be opened: {0}")]
     Open(#[from] OpenError),
+    /// The events in Redis cannot be read.
+    #[error(transparent)]
+    Shared(#[from] RedisLogError),
     /// The runtime ended meanwhile.
     #[error("the history was not opened")]
     Interrupted,

@@ -118,6 +118,35 @@ async fn a_node_without_redis_keeps_its_clients_and_says_that_it_is_severed() {
 }
 
 #[tokio::test]
+async fn events_of_each_node_reach_the_clients_of_all() {
+    let Some(mut server) = TestServer::start() else { return };
+    let (a, b) = (Running::start(member(&server, "a", "")).await, Running::start(member(&server, "b", "")).await);
+    let mut clients = Vec::new();
+    for node in [&a, &b] {
+        let client = signalhub_client::Client::connect(&node.hub(), Some(&node.token(|_| ()))).await.unwrap();
+        client.invoke::<Value>("Subscribe", (json!({"e": "portos.licence.activated"}),)).await.unwrap();
+        clients.push(client);
+    }
+    let event = |number: usize| json!({"e": "portos.licence.activated", "p": {"number": number}}).to_string();
+    for number in 0..10 {
+        let receipt = [&a, &b][number % 2].publish(&event(number)).await;
+        assert_eq!(receipt.status, 202, "{}", receipt.text);
+    }
+    for client in &clients {
+        for number in 0..10 {
+            let invocation = client.next_invocation().await.unwrap();
+            let event = serde_json::from_str::<Value>(invocation.arguments()).unwrap()[0].take();
+            assert_eq!(event["p"]["number"], number, "{event}");
+        }
+    }
+    server.kill();
+    let refused = a.publish(&event(10)).await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"), "{}", refused.text);
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test]
 async fn nodes_that_do_not_fit_together_are_refused() {
     let (Some(server), Some(other)) = (TestServer::start(), TestServer::start()) else { return };
     let node = Running::start(member(&server, "a", "")).await;

@@ -4,7 +4,9 @@ use std::fmt;
 
 use signalhub::connections::{ForwardKind, ForwardRefusal, TokenRefusal};
 use signalhub_redis::link::{Link, LinkState};
+use signalhub_redis::log::RedisLogCounts;
 
+use super::history::durations;
 use super::labelled;
 use super::page::Page;
 use crate::cluster::Member;
@@ -38,5 +40,22 @@ pub(super) fn cluster(page: &mut Page<'_>, member: &Member) -> fmt::Result {
     let help = "Connections that are not claimed yet, because Redis could not be reached";
     page.gauge("signalhub_cluster_unclaimed", help, counts.unclaimed())?;
     let help = "Connections that were ended because another node had claimed them";
-    page.counter("signalhub_cluster_lost_claims", help, counts.lost_claims())
+    page.counter("signalhub_cluster_lost_claims", help, counts.lost_claims())?;
+    member.log_counts().map_or(Ok(()), |log| events(page, &log))
+}
+
+/// The events that all nodes share.
+fn events(page: &mut Page<'_>, log: &RedisLogCounts) -> fmt::Result {
+    page.counter(
+        "signalhub_cluster_read_events",
+        "Events that were read from Redis, those of this node too",
+        log.read_events,
+    )?;
+    let help = "How often Redis came back with another past of an event name";
+    page.counter("signalhub_cluster_forks", help, log.forks)?;
+    let help = "How often events of a name could not be read any more";
+    page.counter("signalhub_cluster_gaps", help, log.gaps)?;
+    page.counter("signalhub_cluster_publish_retries", "Publishes to Redis that were tried again", log.publish_retries)?;
+    durations(page, "signalhub_cluster_publish_seconds", "How long publishes to Redis took", &log.publish)?;
+    durations(page, "signalhub_cluster_lag_seconds", "How long after their creation events were read", &log.lag)
 }

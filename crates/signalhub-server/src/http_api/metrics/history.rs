@@ -51,7 +51,7 @@ pub(super) fn log(page: &mut Page<'_>, log: &LogCounts) -> fmt::Result {
     page.gauge("signalhub_history_failed", "Whether the history on disk cannot be written", u64::from(log.failed))
 }
 
-fn durations(page: &mut Page<'_>, name: &str, help: &str, durations: &Durations) -> fmt::Result {
+pub(super) fn durations(page: &mut Page<'_>, name: &str, help: &str, durations: &Durations) -> fmt::Result {
     let (sum, count) = (durations.sum.as_secs_f64(), durations.counts.iter().sum());
     let mut histogram = page.descriptor(name, help, MetricType::Histogram)?;
     histogram.encode_histogram::<NoLabelSet>(sum, count, &buckets(&Durations::BOUNDS, &durations.counts), None)
