@@ -16,7 +16,7 @@ mod server;
 mod streams;
 mod values;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -116,7 +116,7 @@ struct Inner {
 /// The names on one server.
 struct Shard {
     streams: Arc<dyn Streams>,
-    names: Mutex<HashMap<EventName, NameState>>,
+    names: Mutex<BTreeMap<EventName, NameState>>,
 }
 
 /// What this node knows of a name.
@@ -151,7 +151,15 @@ impl RedisLog {
         Ok(Self { inner: Arc::new(inner), tasks: Mutex::default(), servers })
     }
 
-    /// Sets how many nodes are in the cluster, this one too: so many answers are waited for where the counts of all are asked for.
+    /// A log on the streams of a simulated server.
+    #[cfg(test)]
+    async fn on(streams: Arc<dyn Streams>, options: LogOptions) -> Result<Self, StreamError> {
+        let inner = Inner::new(vec![streams], None, options, false);
+        inner.load().await?;
+        Ok(Self { inner: Arc::new(inner), tasks: Mutex::default(), servers: Vec::new() })
+    }
+
+    /// Sets how many nodes are in the cluster, this one too: this number of answers is waited for where the counts of all are asked for.
     pub fn expect_nodes(&self, nodes: usize) {
         self.inner.answers.expect(nodes);
     }
@@ -171,7 +179,7 @@ impl fmt::Debug for RedisLog {
 }
 
 impl Shard {
-    fn lock(&self) -> MutexGuard<'_, HashMap<EventName, NameState>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<EventName, NameState>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -321,5 +329,7 @@ impl SharedLog for RedisLog {
     }
 }
 
+#[cfg(test)]
+mod simulated;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,8 @@
 //! After a restart or a failover, Redis may come back with less. A reader that stands behind the end of a stream is told nothing: it
 //! would miss the events that follow, without an error. So each name is checked, after each connection and every few seconds.
 
+use std::collections::VecDeque;
+
 use signalhub_events::{Epoch, EventId, Position};
 
 /// How far a node has read a name.
@@ -60,7 +62,12 @@ impl Cursor {
     /// Compares what was read with what Redis has.
     pub(crate) fn judge(&self, seen: &Seen) -> Verdict {
         let Some(epoch) = self.epoch else {
-            return seen.epoch.map_or(Verdict::Absent, Verdict::Begun);
+            return match seen.epoch {
+                Some(epoch) => Verdict::Begun(epoch),
+                // Its events are there, and nothing says which epoch is theirs.
+                None if seen.first.is_some() => Verdict::Forked,
+                None => Verdict::Absent,
+            };
         };
         match seen.epoch {
             None => return Verdict::Forked,
@@ -77,6 +84,32 @@ impl Cursor {
             Some(first) if first > self.offset + 1 => Verdict::Trimmed(first - 1),
             None if seen.top > self.offset => Verdict::Trimmed(seen.top),
             _ => Verdict::Same,
+        }
+    }
+}
+
+/// How many epochs of a name are remembered.
+const REMEMBERED: usize = 16;
+
+/// The epochs of a name that this node has left. If Redis comes back with one of them, other events may get offsets that were given
+/// before, so the name begins a new epoch.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LeftEpochs(VecDeque<Epoch>);
+
+impl LeftEpochs {
+    /// Leaves an epoch.
+    pub(crate) fn leave(&mut self, epoch: Epoch) {
+        if self.0.len() == REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back(epoch);
+    }
+
+    /// Corrects what a check has found by what only this node knows.
+    pub(crate) fn correct(&self, verdict: Verdict) -> Verdict {
+        match verdict {
+            Verdict::NewEpoch(epoch) if self.0.contains(&epoch) => Verdict::Forked,
+            verdict => verdict,
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::answers;
 use super::entry::{self, Entry};
-use super::fork::{Cursor, Verdict};
+use super::fork::{Cursor, LeftEpochs, Verdict};
 use super::publisher::random_epoch;
 use super::streams::{Batch, NamesCursor, RawEntry, StreamError, StreamReader};
 use super::{Inner, Shard};
@@ -50,7 +50,8 @@ impl From<BrokerClosed> for Stopped {
 
 /// Brings events in until the broker ends.
 pub(super) async fn run(inner: Arc<Inner>, shard: Arc<Shard>, events: SharedEvents) {
-    let mut reader = Reader { inner, shard, events, names: NamesCursor::default(), due: BTreeMap::new() };
+    let mut reader =
+        Reader { inner, shard, events, names: NamesCursor::default(), due: BTreeMap::new(), left: BTreeMap::new() };
     let mut backoff = Backoff::default();
     loop {
         let begun = Instant::now();
@@ -74,6 +75,7 @@ struct Reader {
     names: NamesCursor,
     /// The names that are to be checked before more of them is read, with the offset of an event that does not follow the last one.
     due: BTreeMap<EventName, Option<u64>>,
+    left: BTreeMap<EventName, LeftEpochs>,
 }
 
 /// What became of an entry.
@@ -211,17 +213,23 @@ impl Reader {
                     (state.first, state.compared) = (Some(seen.first.unwrap_or(seen.top + 1)), None);
                 }
                 let verdict = cursor.judge(&seen);
-                let forked = async |epoch: Epoch| self.fork(&name, cursor, seen.top, epoch).await;
+                let verdict = self.left.get(&name).map_or(verdict, |left| left.correct(verdict));
+                // An event of another epoch is there, where the description of the name has the one that was read.
+                let is_mixed = |from: Position| hole == Some(from.offset() + 1);
                 match (verdict, cursor.position()) {
-                    (Verdict::Begun(epoch), _) => {
-                        let position = Position::new(epoch, 0);
-                        self.set_cursor(&name, Cursor::at(position, None));
-                        self.events.begun(name.clone(), position)?;
-                    }
-                    (Verdict::NewEpoch(epoch), _) => forked(epoch).await?,
-                    (Verdict::Forked, _) => {
+                    (Verdict::Begun(epoch), _) => self.begin(&name, epoch)?,
+                    (Verdict::NewEpoch(epoch), _) => self.fork(&name, cursor, seen.top, epoch).await?,
+                    (Verdict::Forked, None) => {
                         let epoch = stream.reset(&name, seen.epoch, random_epoch()).await?;
-                        forked(epoch).await?;
+                        self.begin(&name, epoch)?;
+                    }
+                    (Verdict::Forked, Some(_)) => {
+                        let epoch = stream.reset(&name, seen.epoch, random_epoch()).await?;
+                        self.fork(&name, cursor, seen.top, epoch).await?;
+                    }
+                    (Verdict::Same, Some(from)) if is_mixed(from) => {
+                        let epoch = stream.reset(&name, seen.epoch, random_epoch()).await?;
+                        self.fork(&name, cursor, seen.top, epoch).await?;
                     }
                     (Verdict::Trimmed(through), Some(from)) => self.skip(&name, from, through).await?,
                     // Entries between the two were removed one by one, which no node does.
@@ -236,14 +244,22 @@ impl Reader {
         Ok(())
     }
 
+    /// Begins to read a name.
+    fn begin(&self, name: &EventName, epoch: Epoch) -> Result<(), BrokerClosed> {
+        let position = Position::new(epoch, 0);
+        self.set_cursor(name, Cursor::at(position, None));
+        self.events.begun(name.clone(), position)
+    }
+
     /// Goes on in another epoch, from its start.
-    async fn fork(&self, name: &EventName, cursor: Cursor, top: u64, epoch: Epoch) -> Result<(), Stopped> {
+    async fn fork(&mut self, name: &EventName, cursor: Cursor, top: u64, epoch: Epoch) -> Result<(), Stopped> {
         let now = Position::new(epoch, 0);
         let Some(from) = cursor.position() else { return Ok(()) };
         tracing::error!(event = %name, read = from.offset(), kept = top, position = %now, "Redis has another past of an event: its positions begin anew");
         self.inner.counts.fork();
         self.miss(name, from, now, GapReason::Epoch).await?;
         self.set_cursor(name, Cursor::at(now, None));
+        self.left.entry(name.clone()).or_default().leave(from.epoch());
         Ok(())
     }
 

@@ -58,7 +58,7 @@ pub(crate) static RESET: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"-- KEYS m, e, names   ARGV epoch that was seen ('' = none), new_epoch
 local e = redis.call('hget', KEYS[1], 'e')
-if (e or '') ~= ARGV[1] then return e end
+if e and e ~= ARGV[1] then return e end
 redis.call('del', KEYS[2])
 redis.call('hset', KEYS[1], 'e', ARGV[2], 'v', 1, 's', 0)
 redis.call('xadd', KEYS[3], 'MAXLEN', '~', 4096, '*', 'm', KEYS[1])

@@ -1,7 +1,10 @@
 //! Brokers over a real Redis server.
 
 mod ledger;
+mod model;
+mod seed;
 mod server_faults;
+mod simulation;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -60,5 +60,17 @@ fn a_new_epoch_of_another_node_counts_before_all_else() {
     assert_eq!(cursor(100).judge(&Seen { epoch: Some(other), ..seen(3, None, Some(1)) }), Verdict::NewEpoch(other));
     let unknown = Cursor::default();
     assert_eq!(unknown.judge(&Seen::default()), Verdict::Absent);
+    assert_eq!(unknown.judge(&Seen { first: Some(1), ..Seen::default() }), Verdict::Forked);
     assert_eq!(unknown.judge(&seen(3, None, Some(1))), Verdict::Begun(EPOCH));
+}
+
+#[test]
+fn an_epoch_that_was_left_does_not_come_back() {
+    let mut left = LeftEpochs::default();
+    left.leave(EPOCH);
+    assert_eq!(left.correct(Verdict::NewEpoch(EPOCH)), Verdict::Forked);
+    assert_eq!(left.correct(Verdict::NewEpoch(Epoch::new(2))), Verdict::NewEpoch(Epoch::new(2)));
+    assert_eq!(left.correct(Verdict::Same), Verdict::Same);
+    (10..10 + REMEMBERED as u64).for_each(|epoch| left.leave(Epoch::new(epoch)));
+    assert_eq!(left.0.len(), REMEMBERED);
 }

@@ -1,0 +1,396 @@
+//! A simulated Redis: the same streams and scripts in memory, with every fault that a test asks for. A test compares it with a real server.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use signalhub_events::{Epoch, EventId, EventName, Fingerprint, Position};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use super::fork::Seen;
+use super::script::SEARCHED;
+use super::streams::{
+    Attempt, Batch, Call, NamesCursor, PublishAnswer, PublishCall, Range, RawEntry, StreamError, StreamReader, Streams,
+    Trim,
+};
+
+/// What a server has.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Data {
+    meta: BTreeMap<EventName, (Epoch, u64)>,
+    events: BTreeMap<EventName, Vec<RawEntry>>,
+    keys: BTreeMap<String, PublishAnswer>,
+    names: Vec<(NamesCursor, EventName)>,
+}
+
+impl Data {
+    /// Runs the publish script.
+    pub(super) fn publish(&mut self, call: &PublishCall, now: u64) -> PublishAnswer {
+        let key = match &call.key {
+            Some((key, _)) => format!("{key:?}"),
+            None => call.id.to_string(),
+        };
+        if let Some(known) = self.keys.get(&key) {
+            return *known;
+        }
+        let fingerprint = call.key.map_or(Fingerprint::new(0), |(_, fingerprint)| fingerprint);
+        let floor_epoch = call.floor.map(|floor| floor.epoch());
+        let mut floor = call.floor.map_or(0, |floor| floor.offset());
+        let mut meta = self.meta.get(&call.name).copied();
+        let repeated = call.attempt == Attempt::Repeated;
+        let entries = self.events.entry(call.name.clone()).or_default();
+        if repeated {
+            let Some((epoch, top)) = meta else { return PublishAnswer::Unknown };
+            if floor_epoch.is_some_and(|known| known != epoch) || top < floor || top - floor > SEARCHED as u64 {
+                return PublishAnswer::Unknown;
+            }
+            let behind: Vec<_> = entries.iter().filter(|entry| entry.offset > floor).collect();
+            if let Some(found) = behind.iter().find(|entry| entry.id == call.id) {
+                let position = Position::new(epoch, found.offset);
+                return PublishAnswer::Duplicate { position, id: call.id, fingerprint };
+            }
+            if (behind.len() as u64) < top - floor {
+                return PublishAnswer::Unknown;
+            }
+        }
+        if meta.is_some_and(|(epoch, _)| Some(epoch) != floor_epoch) {
+            floor = 0;
+        }
+        let at_floor = entries.iter().find(|entry| entry.offset == floor && floor > 0).map(|entry| entry.id);
+        let mut forked = meta.is_some_and(|(_, top)| top >= floor)
+            && call.tail.is_some_and(|tail| at_floor.is_some_and(|found| found != tail));
+        if meta.is_none_or(|(_, top)| top < floor) || forked {
+            if repeated {
+                return PublishAnswer::Unknown;
+            }
+            forked = meta.is_some() || floor_epoch.is_some();
+            entries.clear();
+            meta = Some((call.new_epoch, 0));
+            self.names.push((next_name(&self.names, now), call.name.clone()));
+        }
+        let (epoch, top) = meta.unwrap_or((call.new_epoch, 0));
+        let offset = top + 1;
+        self.meta.insert(call.name.clone(), (epoch, offset));
+        let entry =
+            RawEntry { offset, version: "1".to_owned(), id: call.id, epoch, data: Bytes::from(call.entry.clone()) };
+        self.events.entry(call.name.clone()).or_default().push(entry);
+        let position = Position::new(epoch, offset);
+        if call.key.is_some() || repeated {
+            self.keys.insert(key, PublishAnswer::Duplicate { position, id: call.id, fingerprint });
+        }
+        let (replicas, is_durable) = (None, false);
+        if forked {
+            PublishAnswer::Forked { position, replicas, is_durable }
+        } else {
+            PublishAnswer::Published { position, replicas, is_durable }
+        }
+    }
+
+    pub(super) fn reset(&mut self, name: &EventName, seen: Option<Epoch>, new: Epoch, now: u64) -> Epoch {
+        let epoch = self.meta.get(name).map(|(epoch, _)| *epoch);
+        if let Some(epoch) = epoch
+            && Some(epoch) != seen
+        {
+            return epoch;
+        }
+        self.events.remove(name);
+        self.meta.insert(name.clone(), (new, 0));
+        self.names.push((next_name(&self.names, now), name.clone()));
+        new
+    }
+
+    pub(super) fn check(&self, name: &EventName, offset: u64) -> Seen {
+        let entries = self.events.get(name).map_or(&[][..], Vec::as_slice);
+        Seen {
+            epoch: self.meta.get(name).map(|(epoch, _)| *epoch),
+            top: self.meta.get(name).map_or(0, |(_, top)| *top),
+            at_cursor: entries.iter().find(|entry| entry.offset == offset).map(|entry| entry.id),
+            first: entries.first().map(|entry| entry.offset),
+        }
+    }
+
+    pub(super) fn range(&self, name: &EventName, after: u64, through: u64, most: usize) -> Range {
+        let entries = self.events.get(name).map_or(&[][..], Vec::as_slice);
+        let wanted = entries.iter().filter(|entry| entry.offset > after && entry.offset <= through);
+        Range { entries: wanted.take(most).cloned().collect(), first: entries.first().map(|entry| entry.offset) }
+    }
+
+    pub(super) fn names_behind(&self, after: NamesCursor) -> Vec<(NamesCursor, EventName)> {
+        self.names.iter().filter(|(cursor, _)| *cursor > after).cloned().collect()
+    }
+
+    /// Keeps the latest events of a name.
+    pub(super) fn keep(&mut self, name: &EventName, count: usize) {
+        if let Some(entries) = self.events.get_mut(name) {
+            entries.drain(..entries.len().saturating_sub(count));
+        }
+    }
+
+    pub(super) fn remove_events(&mut self, name: &EventName) {
+        self.events.remove(name);
+    }
+
+    pub(super) fn remove_meta(&mut self, name: &EventName) {
+        self.meta.remove(name);
+    }
+}
+
+fn next_name(names: &[(NamesCursor, EventName)], now: u64) -> NamesCursor {
+    match names.last() {
+        Some((last, _)) if last.millis >= now => NamesCursor { number: last.number + 1, ..*last },
+        _ => NamesCursor { millis: now, number: 0 },
+    }
+}
+
+/// What happens to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Answered,
+    /// The server gets nothing, and the caller does not know that.
+    LostBefore,
+    /// The server runs it, and its answer is lost.
+    LostAfter,
+    /// The caller gives up, and the server runs it later.
+    Late(Duration),
+}
+
+/// Two servers, of which one is the primary, and what connects nodes with them.
+#[derive(Debug, Default)]
+pub(super) struct World {
+    pub(super) data: [Data; 2],
+    /// What the primary had before its latest writes.
+    pub(super) earlier: Vec<Data>,
+    pub(super) primary: usize,
+    pub(super) nodes: Vec<NodeLinks>,
+    /// The fates of the next publishes; further ones are answered.
+    pub(super) fates: Vec<Fate>,
+    pub(super) now: u64,
+}
+
+/// How a node is connected.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct NodeLinks {
+    pub(super) is_cut: bool,
+    /// The server that it is connected to.
+    pub(super) server: usize,
+    /// Connections of earlier numbers are lost.
+    pub(super) connection: u64,
+    pub(super) delay: Duration,
+}
+
+/// The simulated servers, as one node sees them.
+#[derive(Clone)]
+pub(super) struct SimulatedRedis {
+    pub(super) world: Arc<Mutex<World>>,
+    pub(super) changed: Arc<Notify>,
+    pub(super) node: usize,
+}
+
+impl fmt::Debug for SimulatedRedis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimulatedRedis").field("node", &self.node).finish_non_exhaustive()
+    }
+}
+
+fn lost() -> StreamError {
+    StreamError::Unanswered("the connection is lost".to_owned())
+}
+
+impl World {
+    /// Keeps what the primary has, before it is changed.
+    fn remember(&mut self, server: usize) {
+        if server == self.primary {
+            self.earlier.push(self.data[server].clone());
+            if self.earlier.len() > 8 {
+                self.earlier.remove(0);
+            }
+        }
+        self.now += 1;
+    }
+
+    fn run(&mut self, server: usize, call: &PublishCall) -> PublishAnswer {
+        self.remember(server);
+        let now = self.now;
+        self.data[server].publish(call, now)
+    }
+}
+
+impl SimulatedRedis {
+    pub(super) fn lock(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    fn links(&self) -> Result<NodeLinks, StreamError> {
+        let links = self.lock().nodes[self.node];
+        if links.is_cut { Err(StreamError::Disconnected) } else { Ok(links) }
+    }
+
+    /// Waits as long as the network takes. `false` if the connection was lost meanwhile.
+    async fn travel(&self, links: NodeLinks) -> bool {
+        sleep(links.delay).await;
+        let now = self.lock().nodes[self.node];
+        !now.is_cut && now.connection == links.connection
+    }
+
+    async fn run_publish(&self, call: &PublishCall) -> Result<PublishAnswer, StreamError> {
+        let links = self.links()?;
+        let fate = self.lock().fates.pop().unwrap_or(Fate::Answered);
+        if !self.travel(links).await {
+            return Err(lost());
+        }
+        match fate {
+            Fate::LostBefore => return Err(lost()),
+            Fate::Late(after) => {
+                let (late, call) = (self.clone(), call.clone());
+                tokio::spawn(async move {
+                    sleep(after).await;
+                    late.lock().run(links.server, &call);
+                    late.changed.notify_waiters();
+                });
+                return Err(lost());
+            }
+            Fate::Answered | Fate::LostAfter => {}
+        }
+        let answer = self.lock().run(links.server, call);
+        self.changed.notify_waiters();
+        if fate == Fate::LostAfter || !self.travel(links).await {
+            return Err(lost());
+        }
+        Ok(answer)
+    }
+}
+
+impl Streams for SimulatedRedis {
+    fn publish<'a>(&'a self, publish: &'a PublishCall) -> Call<'a, PublishAnswer> {
+        Box::pin(self.run_publish(publish))
+    }
+
+    fn range<'a>(&'a self, name: &'a EventName, after: u64, through: u64, most: usize) -> Call<'a, Range> {
+        Box::pin(async move {
+            let links = self.links()?;
+            if !self.travel(links).await {
+                return Err(lost());
+            }
+            Ok(self.lock().data[links.server].range(name, after, through, most))
+        })
+    }
+
+    fn tell<'a>(&'a self, _: &'a str, _: Vec<u8>) -> Call<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn trim<'a>(&'a self, _: &'a Trim) -> Call<'a, u64> {
+        Box::pin(async { Ok(0) })
+    }
+
+    fn claims_trim(&self) -> Call<'_, bool> {
+        Box::pin(async { Ok(false) })
+    }
+
+    fn remind<'a>(&'a self, _: &'a [EventName]) -> Call<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn sync(&self) -> Call<'_, ()> {
+        Box::pin(async { Err(lost()) })
+    }
+
+    fn open(&self) -> Call<'_, Box<dyn StreamReader>> {
+        Box::pin(async {
+            let links = self.links()?;
+            Ok(Box::new(SimulatedReader { redis: self.clone(), links }) as _)
+        })
+    }
+}
+
+/// The connection of a reader.
+struct SimulatedReader {
+    redis: SimulatedRedis,
+    links: NodeLinks,
+}
+
+impl SimulatedReader {
+    async fn travel(&self) -> Result<(), StreamError> {
+        let delay = self.redis.lock().nodes[self.redis.node].delay;
+        if self.redis.travel(NodeLinks { delay, ..self.links }).await { Ok(()) } else { Err(lost()) }
+    }
+
+    async fn ask<T>(&self, ask: impl FnOnce(&mut Data) -> T) -> Result<T, StreamError> {
+        self.travel().await?;
+        let answer = ask(&mut self.redis.lock().data[self.links.server]);
+        self.travel().await?;
+        Ok(answer)
+    }
+}
+
+impl StreamReader for SimulatedReader {
+    fn names<'a>(&'a mut self, after: &'a NamesCursor) -> Call<'a, Vec<(NamesCursor, EventName)>> {
+        Box::pin(self.ask(|data| data.names_behind(*after)))
+    }
+
+    fn check<'a>(&'a mut self, names: &'a [(EventName, u64)]) -> Call<'a, Vec<Seen>> {
+        Box::pin(self.ask(|data| names.iter().map(|(name, offset)| data.check(name, *offset)).collect()))
+    }
+
+    fn reset<'a>(&'a mut self, name: &'a EventName, seen: Option<Epoch>, new: Epoch) -> Call<'a, Epoch> {
+        Box::pin(async move {
+            self.travel().await?;
+            let epoch = {
+                let mut world = self.redis.lock();
+                world.remember(self.links.server);
+                let now = world.now;
+                world.data[self.links.server].reset(name, seen, new, now)
+            };
+            self.redis.changed.notify_waiters();
+            self.travel().await?;
+            Ok(epoch)
+        })
+    }
+
+    fn read<'a>(&'a mut self, names: &'a NamesCursor, cursors: &'a [(EventName, u64)]) -> Call<'a, Batch> {
+        Box::pin(async move {
+            let changed = Arc::clone(&self.redis.changed);
+            let found = |data: &mut Data| {
+                let events =
+                    cursors.iter().map(|(name, offset)| (name.clone(), data.range(name, *offset, u64::MAX, 3).entries));
+                Batch {
+                    names: data.names_behind(*names),
+                    events: events.filter(|(_, entries)| !entries.is_empty()).collect(),
+                }
+            };
+            let waiting = async {
+                loop {
+                    let mut notified = std::pin::pin!(changed.notified());
+                    notified.as_mut().enable();
+                    let batch = self.ask(found).await?;
+                    if batch != Batch::default() {
+                        return Ok(batch);
+                    }
+                    notified.await;
+                }
+            };
+            timeout(Duration::from_secs(1), waiting).await.unwrap_or_else(|_| Ok(Batch::default()))
+        })
+    }
+}
+
+/// A publish of an event that no node made.
+pub(super) fn publish_call(name: &EventName, id: EventId, epoch: Epoch) -> PublishCall {
+    PublishCall {
+        name: name.clone(),
+        id,
+        entry: b"entry".to_vec(),
+        most: 1_000_000,
+        new_epoch: epoch,
+        floor: None,
+        tail: None,
+        key: None,
+        key_lifetime: Duration::from_secs(600),
+        attempt: Attempt::First,
+        replicas: 0,
+        durable: false,
+    }
+}

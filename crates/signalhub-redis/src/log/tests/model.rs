@@ -1,0 +1,115 @@
+//! The simulated Redis answers as a real one: the same random operations on both.
+
+use signalhub_events::{Epoch, EventId, Fingerprint, IdempotencyKey, Position};
+
+use super::seed::Seed;
+use super::*;
+use crate::log::simulated::{Data, publish_call};
+use crate::log::streams::{Attempt, NamesCursor, PublishCall, Streams};
+
+const ROUNDS: usize = 500;
+
+/// A publish that a node might make, with what it might have read: often too little, sometimes too much.
+fn random_call(seed: &mut Seed, data: &Data, number: u64) -> PublishCall {
+    let name = EventName::new(format!("shop.{}", seed.below(2)));
+    // Some come again, because their answers were lost.
+    let id = EventId::new(Epoch::new(1), if seed.below(4) == 0 { seed.below(number + 1) } else { number });
+    let mut call = publish_call(&name, id, Epoch::new(1_000 + number));
+    let seen = data.check(&name, 0);
+    let top = seen.top;
+    let offset = match seed.below(6) {
+        0 => top + 1,
+        1 => seed.below(top + 1),
+        _ => top,
+    };
+    let epoch = match (seed.below(8), seen.epoch) {
+        (0, _) | (_, None) => Epoch::new(5),
+        (_, Some(epoch)) => epoch,
+    };
+    if seed.below(8) > 0 {
+        call.floor = Some(Position::new(epoch, offset));
+        let at_floor = data.check(&name, offset).at_cursor;
+        call.tail = match seed.below(6) {
+            0 => Some(EventId::new(Epoch::new(9), 9)),
+            1..4 => at_floor,
+            _ => None,
+        };
+    }
+    if seed.below(3) == 0 {
+        let key = u8::try_from(seed.below(40)).unwrap();
+        call.key = Some((IdempotencyKey::new([key; 16]), Fingerprint::new(seed.below(2))));
+    }
+    if seed.below(3) == 0 {
+        call.attempt = Attempt::Repeated;
+    }
+    call
+}
+
+#[tokio::test]
+async fn the_simulated_redis_answers_as_a_real_one() {
+    let Some(server) = TestServer::start() else { return };
+    let instances = instances(&[server.url()]).await;
+    let instance = instances.all()[0].clone();
+    let real = Server::new(instance.clone(), Keys::new("p:"));
+    let mut reader = real.open().await.unwrap();
+    let (mut seed, mut model) = (Seed::new(7), Data::default());
+    let mut command = instance.commands().unwrap();
+    for number in 1..=ROUNDS as u64 {
+        let name = EventName::new(format!("shop.{}", seed.below(2)));
+        match seed.below(20) {
+            0..13 => {
+                let call = random_call(&mut seed, &model, number);
+                let answer = real.publish(&call).await.unwrap();
+                assert_eq!(model.publish(&call, number), answer, "round {number}: {call:?}");
+            }
+            13 => {
+                let (new, other) = (Epoch::new(9_000 + number), Epoch::new(3));
+                let seen = model.check(&name, 0).epoch;
+                let seen = if seed.below(3) == 0 { Some(other) } else { seen };
+                let epoch = reader.reset(&name, seen, new).await.unwrap();
+                assert_eq!(model.reset(&name, seen, new, number), epoch, "round {number}");
+            }
+            14 => {
+                model.remove_events(&name);
+                let _: u64 = redis::cmd("DEL").arg(format!("p:e:{name}")).query_async(&mut command).await.unwrap();
+            }
+            15 => {
+                model.remove_meta(&name);
+                let _: u64 = redis::cmd("DEL").arg(format!("p:m:{name}")).query_async(&mut command).await.unwrap();
+            }
+            16 => {
+                let keep = seed.below(6) as usize;
+                model.keep(&name, keep);
+                let mut trim = redis::cmd("XTRIM");
+                trim.arg(format!("p:e:{name}")).arg("MAXLEN").arg(keep);
+                let _: u64 = trim.query_async(&mut command).await.unwrap();
+            }
+            17 => {
+                let offset = seed.below(12);
+                let seen = reader.check(&[(name.clone(), offset)]).await.unwrap();
+                assert_eq!([model.check(&name, offset)][..], seen, "round {number}");
+            }
+            18 => {
+                let (after, most) = (seed.below(12), 1 + seed.below(6) as usize);
+                let through = after + 1 + seed.below(8);
+                let range = real.range(&name, after, through, most).await.unwrap();
+                assert_eq!(model.range(&name, after, through, most), range, "round {number}");
+            }
+            _ => {
+                let names = reader.names(&NamesCursor::default()).await.unwrap();
+                let known = model.names_behind(NamesCursor::default());
+                let only =
+                    |names: &[(NamesCursor, EventName)]| names.iter().map(|(_, name)| name.clone()).collect::<Vec<_>>();
+                assert_eq!(only(&known), only(&names), "round {number}");
+                // An XREAD without a wait, because something is there.
+                if !names.is_empty() {
+                    let batch = reader.read(&NamesCursor::default(), &[(name.clone(), 0)]).await.unwrap();
+                    assert_eq!(batch.names, names);
+                    let all = model.range(&name, 0, u64::MAX, 512).entries;
+                    let events = batch.events.into_iter().next().map(|(_, entries)| entries).unwrap_or_default();
+                    assert_eq!(all, events, "round {number}");
+                }
+            }
+        }
+    }
+}
