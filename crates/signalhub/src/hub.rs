@@ -328,7 +328,8 @@ impl<S: Clone + Send + Sync + 'static> HubBuilder<S> {
     /// `on_connected` runs. While the backplane cannot be reached, clients stay connected and are accepted; sends to several clients
     /// fail.
     ///
-    /// Every server must have a [name of its own](Backplane::server), so a backplane belongs to one hub. Events are not sent through it.
+    /// The hub must be built in a runtime, on which the backplane works. Every server must have a [name of its own](Backplane::server), so
+    /// a backplane belongs to one hub. Events are not sent through it.
     pub fn backplane(mut self, backplane: Arc<dyn Backplane>) -> Self {
         self.backplane = Some(backplane);
         self

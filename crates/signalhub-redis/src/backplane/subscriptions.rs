@@ -127,8 +127,13 @@ impl Subscriptions {
                     changed.push_front(name);
                     break;
                 }
-                // It is as it should be, or will be looked at when the command under way is confirmed.
-                _ => {}
+                // It was left and joined again before a command was sent.
+                (true, State::On, _) => {
+                    channel.was_confirmed = true;
+                    channel.settle();
+                }
+                // It will be looked at when the command under way is confirmed.
+                (_, State::Subscribing | State::Unsubscribing, _) | (false, State::Off, _) => {}
             }
         }
         batch

@@ -55,6 +55,11 @@ fn changes_during_a_command_follow_in_the_next_ones() {
     drop(subscriptions.join("d"));
     assert!(subscriptions.leave("d").is_none());
     assert_eq!(subscriptions.next_batch(), None);
+    // What was left and joined again before that was sent is confirmed as it is.
+    let mut waits = [subscriptions.leave("b"), subscriptions.join("b")];
+    assert_eq!(subscriptions.next_batch(), None);
+    assert!(waits.iter_mut().all(is_confirmed));
+    assert!(subscriptions.join("b").is_none());
     // Joined again while it is being left.
     drop(subscriptions.leave("b"));
     let batch = subscriptions.next_batch().unwrap();
