@@ -25,7 +25,7 @@ pub(crate) struct Seen {
     pub(crate) epoch: Option<Epoch>,
     /// The offset of its latest event.
     pub(crate) top: u64,
-    /// The id of the event at the cursor.
+    /// The id of the event at the cursor, if that is kept or is the latest one.
     pub(crate) at_cursor: Option<EventId>,
     /// The offset of the first event that is kept, if one is.
     pub(crate) first: Option<u64>,
@@ -40,7 +40,7 @@ pub(crate) enum Verdict {
     Begun(Epoch),
     /// The past is the one that was read.
     Same,
-    /// The past is the one that was read, and events behind the cursor were removed: all up to this offset.
+    /// The past is the one that was read, as far as can be seen, and events were removed: all up to this offset.
     Trimmed(u64),
     /// Another node has begun a new epoch.
     NewEpoch(Epoch),
@@ -82,6 +82,8 @@ impl Cursor {
             // It would be there.
             Some(first) if first <= self.offset && seen.at_cursor.is_none() => Verdict::Forked,
             Some(first) if first > self.offset + 1 => Verdict::Trimmed(first - 1),
+            // Nothing behind the cursor is missing. But what was read is removed, so it cannot be compared.
+            Some(_) if seen.at_cursor.is_none() && self.tail.is_some() => Verdict::Trimmed(self.offset),
             None if seen.top > self.offset => Verdict::Trimmed(seen.top),
             _ => Verdict::Same,
         }

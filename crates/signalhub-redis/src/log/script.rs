@@ -46,7 +46,7 @@ if not e or s < floor or forked == 1 then
   redis.call('xadd', KEYS[4], 'MAXLEN', '~', 4096, '*', 'm', KEYS[1])
 end
 s = s + 1
-redis.call('hset', KEYS[1], 's', s)
+redis.call('hset', KEYS[1], 's', s, 'i', ARGV[7])
 redis.call('xadd', KEYS[2], 'MAXLEN', '~', ARGV[2], s .. '-0', 'v', '1', 'i', ARGV[7], 'p', e, 'd', ARGV[1])
 if ARGV[5] ~= '' then redis.call('set', KEYS[3], e .. ':' .. s .. ':' .. ARGV[7] .. ':' .. ARGV[6], 'EX', ARGV[5]) end
 return {forked == 1 and 'forked' or 'published', e, s}",
@@ -60,7 +60,7 @@ pub(crate) static RESET: LazyLock<Script> = LazyLock::new(|| {
 local e = redis.call('hget', KEYS[1], 'e')
 if e and e ~= ARGV[1] then return e end
 redis.call('del', KEYS[2])
-redis.call('hset', KEYS[1], 'e', ARGV[2], 'v', 1, 's', 0)
+redis.call('hset', KEYS[1], 'e', ARGV[2], 'v', 1, 's', 0, 'i', '')
 redis.call('xadd', KEYS[3], 'MAXLEN', '~', 4096, '*', 'm', KEYS[1])
 return ARGV[2]",
     )

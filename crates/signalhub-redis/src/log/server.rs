@@ -354,13 +354,14 @@ impl StreamReader for Reader {
             let mut pipeline = redis::pipe();
             for (name, offset) in names {
                 let events = self.keys.events(name);
-                pipeline.cmd("HMGET").arg(self.keys.meta(name)).arg("e").arg("s");
+                pipeline.cmd("HMGET").arg(self.keys.meta(name)).arg("e").arg("s").arg("i");
                 pipeline.cmd("XRANGE").arg(&events).arg(format!("{offset}-0")).arg(format!("{offset}-0"));
                 pipeline.cmd("XRANGE").arg(&events).arg("-").arg("+").arg("COUNT").arg(1);
             }
             let answers: Vec<Value> =
                 pipeline.query_async(&mut self.connection).await.map_err(|error| failed(&error))?;
-            let seen = answers.chunks_exact(3).map(|answers| seen(&answers[0], &answers[1], &answers[2]));
+            let answers = names.iter().zip(answers.chunks_exact(3));
+            let seen = answers.map(|((_, offset), answers)| seen(*offset, &answers[0], &answers[1], &answers[2]));
             let seen: Vec<Seen> = seen.collect::<Result<_, _>>()?;
             if seen.len() == names.len() { Ok(seen) } else { Err(unexpected("the check of names")) }
         })

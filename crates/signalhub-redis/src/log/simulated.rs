@@ -20,7 +20,8 @@ use super::streams::{
 /// What a server has.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Data {
-    meta: BTreeMap<EventName, (Epoch, u64)>,
+    /// The epoch, the offset of the latest event, and its id.
+    meta: BTreeMap<EventName, (Epoch, u64, Option<EventId>)>,
     events: BTreeMap<EventName, Vec<RawEntry>>,
     keys: BTreeMap<String, PublishAnswer>,
     names: Vec<(NamesCursor, EventName)>,
@@ -43,7 +44,7 @@ impl Data {
         let repeated = call.attempt == Attempt::Repeated;
         let entries = self.events.entry(call.name.clone()).or_default();
         if repeated {
-            let Some((epoch, top)) = meta else { return PublishAnswer::Unknown };
+            let Some((epoch, top, _)) = meta else { return PublishAnswer::Unknown };
             if floor_epoch.is_some_and(|known| known != epoch) || top < floor || top - floor > SEARCHED as u64 {
                 return PublishAnswer::Unknown;
             }
@@ -56,24 +57,24 @@ impl Data {
                 return PublishAnswer::Unknown;
             }
         }
-        if meta.is_some_and(|(epoch, _)| Some(epoch) != floor_epoch) {
+        if meta.is_some_and(|(epoch, ..)| Some(epoch) != floor_epoch) {
             floor = 0;
         }
         let at_floor = entries.iter().find(|entry| entry.offset == floor && floor > 0).map(|entry| entry.id);
-        let mut forked = meta.is_some_and(|(_, top)| top >= floor)
+        let mut forked = meta.is_some_and(|(_, top, _)| top >= floor)
             && call.tail.is_some_and(|tail| at_floor.is_some_and(|found| found != tail));
-        if meta.is_none_or(|(_, top)| top < floor) || forked {
+        if meta.is_none_or(|(_, top, _)| top < floor) || forked {
             if repeated {
                 return PublishAnswer::Unknown;
             }
             forked = meta.is_some() || floor_epoch.is_some();
             entries.clear();
-            meta = Some((call.new_epoch, 0));
+            meta = Some((call.new_epoch, 0, None));
             self.names.push((next_name(&self.names, now), call.name.clone()));
         }
-        let (epoch, top) = meta.unwrap_or((call.new_epoch, 0));
+        let (epoch, top, _) = meta.unwrap_or((call.new_epoch, 0, None));
         let offset = top + 1;
-        self.meta.insert(call.name.clone(), (epoch, offset));
+        self.meta.insert(call.name.clone(), (epoch, offset, Some(call.id)));
         let entry =
             RawEntry { offset, version: "1".to_owned(), id: call.id, epoch, data: Bytes::from(call.entry.clone()) };
         self.events.entry(call.name.clone()).or_default().push(entry);
@@ -90,24 +91,26 @@ impl Data {
     }
 
     pub(super) fn reset(&mut self, name: &EventName, seen: Option<Epoch>, new: Epoch, now: u64) -> Epoch {
-        let epoch = self.meta.get(name).map(|(epoch, _)| *epoch);
+        let epoch = self.meta.get(name).map(|(epoch, ..)| *epoch);
         if let Some(epoch) = epoch
             && Some(epoch) != seen
         {
             return epoch;
         }
         self.events.remove(name);
-        self.meta.insert(name.clone(), (new, 0));
+        self.meta.insert(name.clone(), (new, 0, None));
         self.names.push((next_name(&self.names, now), name.clone()));
         new
     }
 
     pub(super) fn check(&self, name: &EventName, offset: u64) -> Seen {
         let entries = self.events.get(name).map_or(&[][..], Vec::as_slice);
+        let meta = self.meta.get(name);
+        let latest = meta.filter(|(_, top, _)| *top == offset).and_then(|(_, _, id)| *id);
         Seen {
-            epoch: self.meta.get(name).map(|(epoch, _)| *epoch),
-            top: self.meta.get(name).map_or(0, |(_, top)| *top),
-            at_cursor: entries.iter().find(|entry| entry.offset == offset).map(|entry| entry.id),
+            epoch: meta.map(|(epoch, ..)| *epoch),
+            top: meta.map_or(0, |(_, top, _)| *top),
+            at_cursor: entries.iter().find(|entry| entry.offset == offset).map(|entry| entry.id).or(latest),
             first: entries.first().map(|entry| entry.offset),
         }
     }

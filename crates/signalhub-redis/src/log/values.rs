@@ -62,12 +62,14 @@ pub(super) fn entries(answer: &Value) -> Result<Vec<RawEntry>, StreamError> {
 }
 
 /// What a check of a name has found.
-pub(super) fn seen(meta: &Value, at_cursor: &Value, first: &Value) -> Result<Seen, StreamError> {
+pub(super) fn seen(offset: u64, meta: &Value, at_cursor: &Value, first: &Value) -> Result<Seen, StreamError> {
     let Value::Array(meta) = meta else { return Err(unexpected("HMGET")) };
     let text = |index: usize| meta.get(index).and_then(text_of);
     let epoch = text(0).map(|text| epoch_of(text).ok_or_else(|| unexpected("an epoch"))).transpose()?;
     let top = text(1).map_or(Ok(0), |text| text.parse().map_err(|_| unexpected("an offset")))?;
-    let at_cursor = entries(at_cursor)?.first().map(|entry| entry.id);
+    // The description of a name has the id of its latest event, also when that was removed.
+    let latest = text(2).filter(|_| top == offset).and_then(|text| text.parse().ok());
+    let at_cursor = entries(at_cursor)?.first().map(|entry| entry.id).or(latest);
     let first = entries(first)?.first().map(|entry| entry.offset);
     Ok(Seen { epoch, top, at_cursor, first })
 }

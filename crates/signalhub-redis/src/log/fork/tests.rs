@@ -19,9 +19,8 @@ fn the_same_past_goes_on() {
     for (cursor, seen) in [
         (cursor(100), seen(100, Some(100), Some(1))),
         (cursor(100), seen(120, Some(100), Some(50))),
-        // What was read is removed, and nothing else.
-        (cursor(100), seen(120, None, Some(101))),
-        (cursor(100), seen(100, None, None)),
+        // All is removed, and the latest one is the one that was read.
+        (cursor(100), seen(100, Some(100), None)),
         (cursor(0), seen(5, None, Some(1))),
         (cursor(0), seen(0, None, None)),
         // It was removed before this node began.
@@ -42,6 +41,7 @@ fn less_or_other_events_are_another_past() {
         // It has grown beyond the cursor again, with other events.
         (cursor(100), seen(105, Some(777), Some(1))),
         (cursor(100), seen(105, None, Some(91))),
+        (cursor(100), seen(100, Some(777), None)),
     ] {
         assert_eq!(cursor.judge(&seen), Verdict::Forked, "{cursor:?} {seen:?}");
     }
@@ -52,6 +52,8 @@ fn events_that_were_removed_before_they_were_read_are_a_gap() {
     assert_eq!(cursor(100).judge(&seen(500, None, Some(301))), Verdict::Trimmed(300));
     assert_eq!(cursor(100).judge(&seen(500, None, None)), Verdict::Trimmed(500));
     assert_eq!(cursor(0).judge(&seen(9, None, Some(4))), Verdict::Trimmed(3));
+    // Nothing is missing, but the event at the cursor cannot be compared.
+    assert_eq!(cursor(100).judge(&seen(120, None, Some(101))), Verdict::Trimmed(100));
 }
 
 #[test]
