@@ -15,6 +15,9 @@ pub type OwnersFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, OwnersUnava
 /// A *claim* is the entry of one connection: the name of the node that owns it. A store may drop a claim that was not
 /// [renewed](Self::renew) for 60 s, which ends the claims of nodes that have crashed.
 ///
+/// Tickets are claimed, too, under ids that are made from them: as long as a ticket may open connections, its claim may be any
+/// node's, and when it may not any more, it is [released](Self::release).
+///
 /// All methods must answer within about a second, with [`OwnersUnavailable`] if the store does not.
 pub trait Owners: fmt::Debug + Send + Sync + 'static {
     /// Makes this node the owner of a connection, unless another node is, or the connection has ended before. A claim of

@@ -72,6 +72,7 @@ impl ConnectionHandler for Echo {
                     Received::Bytes => {}
                     Received::Ended(reason) => break reason,
                     Received::Drain => break CloseReason::ServerShutdown,
+                    Received::Aborted => break CloseReason::Aborted,
                     Received::Reconnected => {
                         outbound.resume(None);
                         continue;

@@ -49,8 +49,7 @@ async fn a_node_that_has_lost_its_claim_ends_the_connection() {
     a.store.shared().give_all_to(&b.name);
     pass(RENEWAL).await;
     until(|| a.counts.lost_claims() == 1).await;
-    drop(_events);
-    assert!(a.running.ended.recv().await.is_some());
+    assert_eq!(a.running.ended.recv().await, Some(CloseReason::Aborted));
     a.running.counts.emptied().await;
 }
 
