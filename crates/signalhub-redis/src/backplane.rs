@@ -139,6 +139,7 @@ impl Backplane for RedisBackplane {
     fn start(&self, receiver: Arc<dyn Receive>) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         for number in 0..self.listeners.len() {
+            self.listeners[number].announce();
             let (listeners, names, receiver) =
                 (Arc::clone(&self.listeners), Arc::clone(&self.names), Arc::clone(&receiver));
             tasks.spawn(async move { listeners[number].run(&names, &receiver).await });

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use signalhub::connections::{Cluster, ClusterCounts, ClusterSecrets, ClusterSecretsError, NodeAddress, NodeName};
+use signalhub_redis::backplane::{BackplaneOptions, RedisBackplane};
 use signalhub_redis::claims::RedisOwners;
 use signalhub_redis::link::opening::{self, LinkError, OpenerError};
 use signalhub_redis::link::{Instance, Instances, LinkState, RedisSettings};
@@ -129,6 +130,14 @@ impl Member {
         let log = Arc::new(RedisLog::connect(&self.0.instances, options).await?);
         log.expect_nodes(self.0.nodes.present().len());
         Ok(Arc::clone(self.0.log.get_or_init(|| log)))
+    }
+
+    /// What passes the messages of the hub to the other nodes, and to servers of ASP.NET Core.
+    pub(crate) fn backplane(&self, settings: &ClusterSettings) -> Arc<RedisBackplane> {
+        let mut options = BackplaneOptions::new(settings.hub.as_str());
+        settings.channel_prefix.as_str().clone_into(&mut options.channel_prefix);
+        options.patience = settings.publish_patience;
+        RedisBackplane::new(self.0.instances.clone(), options)
     }
 
     /// Waits until all links that the node uses are connected: it is a member from then on.

@@ -84,7 +84,7 @@ impl Node {
         let (cluster, in_cluster) = Member::join(configuration, tls, &lifecycle).await?.unzip();
         let (history, open_history) = history::open(configuration, cluster.as_ref()).await?;
         let broker = broker(configuration, history, cluster.as_ref(), &traces);
-        let hub = hub(configuration, broker.clone(), &traces);
+        let hub = hub(configuration, broker.clone(), cluster.as_ref(), &traces);
         if let Some(member) = &cluster {
             member.joined().await?;
         }
@@ -367,7 +367,7 @@ fn default_grants(configuration: &Configuration) -> Grants {
     }
 }
 
-fn hub(configuration: &Configuration, broker: Broker, traces: &Traces) -> Hub {
+fn hub(configuration: &Configuration, broker: Broker, cluster: Option<&Member>, traces: &Traces) -> Hub {
     let limits = &configuration.hub;
     let details = if limits.enable_detailed_errors { ErrorDetails::Shown } else { ErrorDetails::Hidden };
     let message = if limits.close_message_on_shutdown { ShutdownMessage::Close } else { ShutdownMessage::Omitted };
@@ -390,9 +390,14 @@ fn hub(configuration: &Configuration, broker: Broker, traces: &Traces) -> Hub {
         options.shutdown_message = message;
         options.error_details = details;
         options.trace_header = trace_header;
+        options.remote_result_timeout = configuration.cluster.result_timeout;
     };
     let hub =
         Hub::builder().events_with_default(broker, default_grants(configuration)).token_refresh().configure(configure);
+    let hub = match cluster {
+        Some(member) => hub.backplane(member.backplane(&configuration.cluster)),
+        None => hub,
+    };
     // Spans name the hub by the end of its path.
     traces.hub(HUB_PATH.rsplit('/').next().unwrap_or(HUB_PATH), hub).build()
 }

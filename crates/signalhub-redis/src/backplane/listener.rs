@@ -70,6 +70,11 @@ impl Listener {
         &self.instance
     }
 
+    /// Says that the node has a link for channels, before it is opened.
+    pub(super) fn announce(&self) {
+        self.instance.uses(Link::Channels);
+    }
+
     /// Waits until all channels are confirmed.
     pub(super) async fn connected(&self) {
         // It owns the sender, so this ends with the state alone.
@@ -83,7 +88,6 @@ impl Listener {
     }
 
     async fn keep_connected(&self, sender: &mpsc::Sender<Waiting>) {
-        self.instance.uses(Link::Channels);
         let room = Arc::new(Semaphore::new(MOST_WAITING_BYTES as usize));
         let mut backoff = Backoff::default();
         loop {

@@ -88,6 +88,9 @@ impl Collector for Counts {
         if let Some(member) = self.cluster() {
             cluster::cluster(&mut page, member)?;
         }
+        if let Some(backplane) = self.hub().backplane_counts() {
+            cluster::backplane(&mut page, &backplane)?;
+        }
         server(&mut page, self)
     }
 }

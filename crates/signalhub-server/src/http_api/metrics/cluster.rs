@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use signalhub::BackplaneCounts;
+use signalhub::backplane::ChannelKind;
 use signalhub::connections::{ForwardKind, ForwardRefusal, TokenRefusal};
 use signalhub_redis::link::{Link, LinkState};
 use signalhub_redis::log::RedisLogCounts;
@@ -42,6 +44,22 @@ pub(super) fn cluster(page: &mut Page<'_>, member: &Member) -> fmt::Result {
     let help = "Connections that were ended because another node had claimed them";
     page.counter("signalhub_cluster_lost_claims", help, counts.lost_claims())?;
     member.log_counts().map_or(Ok(()), |log| events(page, &log))
+}
+
+/// The messages of the hub that servers send to each other.
+pub(super) fn backplane(page: &mut Page<'_>, counts: &BackplaneCounts) -> fmt::Result {
+    let directions = [("sent", &counts.sent), ("received", &counts.received)];
+    let messages = directions.into_iter().flat_map(|(direction, counts)| {
+        ChannelKind::ALL.into_iter().zip(counts).map(move |(kind, count)| ([direction, kind.label()], *count))
+    });
+    let help = "Messages between the servers of the hub, by the kind of their channel";
+    page.counters("signalhub_cluster_backplane_messages", help, ["direction", "channel"], messages)?;
+    let help = "Messages to other servers that could not be sent, because Redis could not be reached";
+    page.counter("signalhub_cluster_backplane_unsent", help, counts.unsent)?;
+    let help = "Messages of other servers that could not be read";
+    page.counter("signalhub_cluster_backplane_malformed", help, counts.malformed)?;
+    let help = "Messages of other servers without a copy for the protocol of some clients";
+    page.counter("signalhub_cluster_backplane_missing_copies", help, counts.missing_copies)
 }
 
 /// The events that all nodes share.
