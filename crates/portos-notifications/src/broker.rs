@@ -253,6 +253,9 @@ pub fn receipt(receipt: &events::Receipt) -> Receipt {
         duplicate: receipt.repeat == events::Repeat::Yes,
         durable: false,
         delivered: None,
+        scope: None,
+        nodes: None,
+        replicated: None,
     }
 }
 

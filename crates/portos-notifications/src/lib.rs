@@ -54,7 +54,7 @@ pub use notifier::{Credentials, NotifierError, PublishOptions, Retries};
 pub use notifier::{Notifier, NotifyError};
 pub use payload::{CanonicalPayload, PayloadError};
 pub use publish_body::{NotificationEvent, PublishBody, PublishSender};
-pub use receipt::{Delivered, Receipt};
+pub use receipt::{AnsweredNodes, Delivered, Receipt, ReceiptScope};
 pub use resource_changed::{RESOURCES_CHANGED, ResourceChanged, ResourceInfo};
 pub use sender::{NotificationSender, UserIdentity};
 #[cfg(feature = "https")]

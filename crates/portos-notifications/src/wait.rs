@@ -13,6 +13,9 @@ pub enum Wait {
     /// The event is also on the disk of the hub and survives a power cut. A hub without a history on disk refuses this with
     /// `invalid_wait`.
     Durable,
+    /// The nodes of a cluster have told how many subscribers the event matched, or the hub's `cluster.receipt_timeout` is over. A hub
+    /// that is no cluster answers as with [`Accepted`](Self::Accepted).
+    Matched,
     /// The event was also written to each WebSocket that matched it, or that connection has ended, or the hub's
     /// `publish.wait_timeout` is over.
     Delivered,
@@ -20,7 +23,7 @@ pub enum Wait {
 
 impl Wait {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Accepted, Self::Durable, Self::Delivered];
+    pub const ALL: [Self; 4] = [Self::Accepted, Self::Durable, Self::Matched, Self::Delivered];
 
     /// Returns the value of the parameter.
     #[must_use]
@@ -28,6 +31,7 @@ impl Wait {
         match self {
             Self::Accepted => "accepted",
             Self::Durable => "durable",
+            Self::Matched => "matched",
             Self::Delivered => "delivered",
         }
     }
@@ -41,7 +45,7 @@ impl fmt::Display for Wait {
 
 /// A text names nothing that a publish can wait for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected \"accepted\", \"durable\" or \"delivered\"")]
+#[error("expected \"accepted\", \"durable\", \"matched\" or \"delivered\"")]
 pub struct UnknownWait;
 
 impl FromStr for Wait {

@@ -94,6 +94,7 @@ impl Node {
         let endpoint = endpoint(configuration, hub.clone(), Arc::clone(tokens), guesses.as_ref());
         let authorizer = authorizer(configuration, Arc::clone(tokens), guesses.clone(), server.revocations());
         let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone());
+        let publish = publish.waiting_for_nodes(configuration.cluster.receipt_timeout);
         let server = server.endpoint(HUB_PATH, endpoint);
         let shared =
             dialects::Shared { broker: &broker, guesses: guesses.as_ref(), keys: &keys, readers: server.readers() };

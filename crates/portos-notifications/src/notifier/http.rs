@@ -211,7 +211,7 @@ impl PublishApi {
     ) -> Result<Request<Full<Bytes>>, NotifyError> {
         let url = match wait {
             Wait::Accepted => self.url.to_string(),
-            Wait::Durable | Wait::Delivered => format!("{}?wait={wait}", self.url),
+            Wait::Durable | Wait::Matched | Wait::Delivered => format!("{}?wait={wait}", self.url),
         };
         let key = key.map(|key| HeaderValue::from_str(key.as_str())).transpose();
         let mut request = Request::post(url).body(Full::from(body.to_json())).map_err(|error| unreachable(0, error))?;

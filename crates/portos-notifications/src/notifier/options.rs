@@ -65,7 +65,7 @@ impl PublishOptions {
     pub(super) fn of_hubs_only(&self) -> Option<&'static str> {
         match (&self.key, self.wait) {
             (KeyChoice::Given(_), _) => Some("idempotency key"),
-            (_, Wait::Durable | Wait::Delivered) => Some("wait"),
+            (_, Wait::Durable | Wait::Matched | Wait::Delivered) => Some("wait"),
             (KeyChoice::New | KeyChoice::Off, Wait::Accepted) => None,
         }
     }

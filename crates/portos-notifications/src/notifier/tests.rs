@@ -62,6 +62,7 @@ mod broker {
             (PublishOptions::new().without_idempotency_key(), None),
             (PublishOptions::new().with_idempotency_key(key), Some("idempotency key")),
             (PublishOptions::new().with_wait(Wait::Durable), Some("wait")),
+            (PublishOptions::new().with_wait(Wait::Matched), Some("wait")),
             (PublishOptions::new().with_wait(Wait::Delivered), Some("wait")),
         ] {
             match notifier.publish_with(body(), &options).await {

@@ -1,4 +1,4 @@
-use super::{Delivered, Receipt};
+use super::{AnsweredNodes, Delivered, Receipt, ReceiptScope};
 
 fn read(json: &str) -> Receipt {
     serde_json::from_str(json).unwrap()
@@ -26,4 +26,16 @@ fn what_was_waited_for_is_read_and_written() {
     let receipt = read(delivered);
     assert_eq!(receipt.delivered, Some(Delivered { written: 11, ended: 1, waiting: 0 }));
     assert_eq!(serde_json::to_string(&receipt).unwrap(), delivered);
+}
+
+#[test]
+fn what_a_cluster_tells_is_read_and_written() {
+    let written = concat!(
+        r#"{"id":"e-1","position":"e:1","matched":34,"duplicate":false,"scope":"cluster","#,
+        r#""nodes":{"answered":3,"expected":3},"replicated":1}"#
+    );
+    let receipt = read(written);
+    assert_eq!((receipt.scope, receipt.replicated), (Some(ReceiptScope::Cluster), Some(1)));
+    assert_eq!(receipt.nodes, Some(AnsweredNodes { answered: 3, expected: 3 }));
+    assert_eq!(serde_json::to_string(&receipt).unwrap(), written);
 }

@@ -46,6 +46,7 @@ pub(super) struct Answers {
 pub(super) struct Waiting {
     answers: Arc<Answers>,
     number: u64,
+    deadline: Instant,
     receiver: mpsc::Receiver<Answer>,
 }
 
@@ -59,12 +60,12 @@ impl Answers {
         self.nodes.store(nodes.max(1), Ordering::Relaxed);
     }
 
-    /// Begins to wait, before the event is written.
-    pub(super) fn begin(self: &Arc<Self>) -> Waiting {
+    /// Begins to wait, before the event is written, for at most this long.
+    pub(super) fn begin(self: &Arc<Self>, most: Duration) -> Waiting {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = mpsc::channel(MOST_NODES);
         self.lock().insert(number, sender);
-        Waiting { answers: Arc::clone(self), number, receiver }
+        Waiting { answers: Arc::clone(self), number, deadline: Instant::now() + most, receiver }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, mpsc::Sender<Answer>>> {
@@ -85,12 +86,11 @@ impl Waiting {
     }
 
     /// Adds the answers of all nodes, as far as they come in time.
-    pub(super) async fn collect(mut self, most: Duration) -> ClusterMatches {
-        let deadline = Instant::now() + most;
+    pub(super) async fn collect(mut self) -> ClusterMatches {
         let mut matches = ClusterMatches::of(self.answers.nodes.load(Ordering::Relaxed));
         let mut nodes = HashSet::new();
         while matches.answered < matches.expected {
-            let Ok(Some(answer)) = timeout_at(deadline, self.receiver.recv()).await else { break };
+            let Ok(Some(answer)) = timeout_at(self.deadline, self.receiver.recv()).await else { break };
             if nodes.insert(answer.node) {
                 matches.add(answer.matched, answer.delivered);
             }

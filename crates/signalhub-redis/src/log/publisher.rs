@@ -37,7 +37,7 @@ pub(super) async fn publish(inner: Arc<Inner>, publish: SharedPublish) -> Result
     let Some(id) = publish.event.id else { return Err(SharedPublishError::Unavailable) };
     let waiting = match publish.reach {
         Reach::Node => None,
-        Reach::Cluster(most) => Some((inner.answers.begin(), most)),
+        Reach::Cluster(most) => Some((inner.answers.begin(most), most)),
     };
     let asked = waiting.as_ref().map(|(waiting, most)| Asked {
         node: Arc::clone(&inner.options.node),
@@ -83,8 +83,8 @@ pub(super) async fn publish(inner: Arc<Inner>, publish: SharedPublish) -> Result
         }
         PublishAnswer::Unknown => return Err(SharedPublishError::Unknown),
     };
-    if let Some((waiting, most)) = waiting {
-        published.cluster.counts = Some(Box::pin(waiting.collect(most)));
+    if let Some((waiting, _)) = waiting {
+        published.cluster.counts = Some(Box::pin(waiting.collect()));
     }
     Ok(published)
 }

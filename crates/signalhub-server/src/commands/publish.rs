@@ -56,6 +56,7 @@ pub(crate) struct Arguments {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum WaitArgument {
     Durable,
+    Matched,
     Delivered,
 }
 
@@ -63,6 +64,7 @@ impl From<WaitArgument> for Wait {
     fn from(wait: WaitArgument) -> Self {
         match wait {
             WaitArgument::Durable => Self::Durable,
+            WaitArgument::Matched => Self::Matched,
             WaitArgument::Delivered => Self::Delivered,
         }
     }

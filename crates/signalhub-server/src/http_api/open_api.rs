@@ -213,7 +213,14 @@ fn problems(responses: &mut Map<String, Value>, codes: &[ProblemCode]) {
         let same = codes.iter().filter(|other| other.status() == status);
         let description: Vec<String> = same.map(|code| format!("`{}`: {}", code.code(), code.title())).collect();
         let mut headers = request_id();
-        if matches!(code, ProblemCode::RateLimited | ProblemCode::Unavailable | ProblemCode::HistoryUnavailable) {
+        if matches!(
+            code,
+            ProblemCode::RateLimited
+                | ProblemCode::Unavailable
+                | ProblemCode::HistoryUnavailable
+                | ProblemCode::BackplaneUnavailable
+                | ProblemCode::PublishUnknown
+        ) {
             headers["Retry-After"] =
                 json!({ "description": "After how many seconds to try again", "schema": { "type": "integer" } });
         }

@@ -83,7 +83,7 @@ problem_codes! {
     InvalidParameter = BAD_REQUEST, "invalid_parameter", "A parameter is not what was expected", "Give the parameter of the query what `detail` says.";
     InvalidPosition = BAD_REQUEST, "invalid_position", "This is not a position", "Send a `position`, `next` or `last` as it was received, or `earliest`.";
     InvalidIdempotencyKey = BAD_REQUEST, "invalid_idempotency_key", "The idempotency key is not what was expected", "Send one header `Idempotency-Key` of 1 to 255 visible ASCII characters; none for CloudEvents, whose `source` and `id` are the key.";
-    InvalidWait = BAD_REQUEST, "invalid_wait", "The publish cannot wait for this", "Send `wait=accepted`, `wait=delivered`, or, if `history.store = \"disk\"`, `wait=durable`.";
+    InvalidWait = BAD_REQUEST, "invalid_wait", "The publish cannot wait for this", "Send `wait=accepted`, `wait=matched`, `wait=delivered`, or, if `history.store = \"disk\"`, `wait=durable`.";
     MissingSelection = BAD_REQUEST, "missing_selection", "Nothing is selected", "Name a user, an organisation or an event; all connections at once are closed by a restart.";
     IncompleteBody = BAD_REQUEST, "incomplete_body", "The body ended early", "Send the whole body.";
     Unauthenticated = UNAUTHORIZED, "unauthenticated", "Credentials are missing or not valid", "Send a known `X-API-Key`, or a valid bearer token in `Authorization`; or, where `tls.client_auth` is set, the certificate of an API client.";
@@ -105,6 +105,8 @@ problem_codes! {
     TooManyTails = TOO_MANY_REQUESTS, "too_many_tails", "Too many live tails are open", "Close another tail of events, in the console or elsewhere.";
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The server is not available", "`detail` tells why, such as that it is stopping. Wait as long as `Retry-After` says and try again.";
     HistoryUnavailable = SERVICE_UNAVAILABLE, "history_unavailable", "The history is not available", "A notification that gets this is not published. Wait as long as `Retry-After` says and try again; the log of the server has the reason.";
+    BackplaneUnavailable = SERVICE_UNAVAILABLE, "backplane_unavailable", "Redis is not available", "The notification is not published, because this node cannot reach the Redis of its cluster. Wait as long as `Retry-After` says and try again, here or at another node.";
+    PublishUnknown = SERVICE_UNAVAILABLE, "publish_unknown", "It is not known whether it was published", "The Redis of the cluster has not answered in time. Repeat it with the same `Idempotency-Key` as long as you get this; without a key, a repeat may publish it twice.";
 }
 
 /// How many characters a detail has at most. It may repeat what a client has sent, such as the name of a member.
@@ -130,7 +132,10 @@ impl ProblemCode {
 impl Problem {
     pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
         let retry_after = match code {
-            ProblemCode::Unavailable | ProblemCode::TooManyLists => Some(RETRY_WHEN_UNAVAILABLE),
+            ProblemCode::Unavailable
+            | ProblemCode::TooManyLists
+            | ProblemCode::BackplaneUnavailable
+            | ProblemCode::PublishUnknown => Some(RETRY_WHEN_UNAVAILABLE),
             ProblemCode::HistoryUnavailable => Some(RETRY_WHEN_HISTORY_UNAVAILABLE),
             _ => None,
         };

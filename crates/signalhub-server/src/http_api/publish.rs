@@ -20,13 +20,13 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Body as HttpBody;
-use portos_notifications::{Delivered, PublishBody, Receipt, Wait, broker};
+use portos_notifications::{AnsweredNodes, Delivered, PublishBody, Receipt, ReceiptScope, Wait, broker};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use signalhub::connections::{Body, Readers, RequestId};
 use signalhub::events::{
-    Broker, DeliveredCounts, Durability, PublishError, PublishOptions, Published, Repeat, TraceParent, Tracked,
-    Tracking,
+    Broker, ClusterMatches, DeliveredCounts, Durability, LogFuture, PublishError, PublishOptions, Published, Reach,
+    Repeat, SharedPublishError, TraceParent, Tracked, Tracking,
 };
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -64,6 +64,8 @@ pub(crate) struct PublishApi {
     body: BodyLimits,
     maximum_batch_size: usize,
     wait_timeout: Duration,
+    /// How long the other nodes of a cluster are waited for.
+    receipt_timeout: Duration,
     lifecycle: Lifecycle,
     refused: Arc<PublishCounters>,
     readers: Vec<Readers>,
@@ -118,6 +120,7 @@ impl PublishApi {
             },
             maximum_batch_size: settings.maximum_batch_size.get(),
             wait_timeout: settings.wait_timeout,
+            receipt_timeout: Duration::ZERO,
             lifecycle,
             readers: Vec::new(),
             traces: Traces::default(),
@@ -132,6 +135,11 @@ impl PublishApi {
     /// Sets the clients that a burst waits for.
     pub(crate) fn waiting_for(self, readers: Vec<Readers>) -> Self {
         Self { readers, ..self }
+    }
+
+    /// Sets how long the other nodes of a cluster are waited for, to count their subscribers.
+    pub(crate) fn waiting_for_nodes(self, receipt_timeout: Duration) -> Self {
+        Self { receipt_timeout, ..self }
     }
 
     /// Sets what records its spans.
@@ -240,7 +248,7 @@ impl PublishApi {
                 self.wait_for_readers(READERS_WAIT).await;
                 let key = asked.key.as_deref().map(GivenKey::Header);
                 let published = self.publish_one(publisher, &asked, key, value, traced).await?;
-                let (mut receipt, tracked) = receipt(published, asked.wait);
+                let (mut receipt, tracked) = self.receipt(published, asked.wait);
                 self.wait_for(tracked.map(|tracked| (&mut receipt, tracked)), self.wait_timeout).await;
                 let mut response = json_response(&receipt);
                 *response.status_mut() = StatusCode::ACCEPTED;
@@ -277,10 +285,13 @@ impl PublishApi {
     fn check(&self, asked: Asked) -> Result<Asked, Problem> {
         let invalid = |detail: &str| Err(Problem::new(ProblemCode::InvalidWait, detail));
         match asked.wait {
-            Wait::Accepted | Wait::Delivered => Ok(asked),
+            Wait::Accepted | Wait::Matched | Wait::Delivered => Ok(asked),
             Wait::Durable if self.broker.is_durable() => Ok(asked),
+            Wait::Durable if self.broker.is_shared() => {
+                invalid("wait: durable is possible only if the Redis of the cluster can wait for its disk (WAITAOF)")
+            }
             Wait::Durable => invalid("wait: durable is possible only with history.store = \"disk\""),
-            _ => invalid("wait: expected accepted, durable or delivered"),
+            _ => invalid("wait: expected accepted, durable, matched or delivered"),
         }
     }
 
@@ -300,7 +311,7 @@ impl PublishApi {
             let key = asked.key.as_deref().map(|key| GivenKey::Item(key, item));
             let published = self.publish_one(publisher, asked, key, value, traced).await;
             results.push(published.map(|published| {
-                let (receipt, of_item) = receipt(published, asked.wait);
+                let (receipt, of_item) = self.receipt(published, asked.wait);
                 tracked_subscribers += of_item.as_ref().map_or(0, |_| receipt.matched);
                 tracked.extend(of_item.map(|of_item| (item, of_item)));
                 receipt
@@ -321,17 +332,36 @@ impl PublishApi {
     /// Waits until events are delivered, for at most `left` in all, and returns what is left of it.
     async fn wait_for(
         &self,
-        tracked: impl IntoIterator<Item = (&mut Receipt, Tracked)>,
+        tracked: impl IntoIterator<Item = (&mut Receipt, Awaited)>,
         mut left: Duration,
     ) -> Duration {
         for (receipt, tracked) in tracked {
             let start = Instant::now();
-            let DeliveredCounts { written, ended, waiting } = tracked.wait(left).await;
-            let [written, ended, waiting] = [written, ended, waiting].map(|count| count as u64);
-            receipt.delivered = Some(Delivered { written, ended, waiting });
+            match tracked {
+                Awaited::Here(tracked) => receipt.delivered = Some(delivered(tracked.wait(left).await)),
+                Awaited::Everywhere(counts) => {
+                    let matches = counts.await;
+                    receipt.matched = matches.matched;
+                    receipt.delivered = matches.delivered.map(delivered);
+                    let [answered, expected] = [matches.answered, matches.expected].map(|count| count as u64);
+                    receipt.nodes = Some(AnsweredNodes { answered, expected });
+                    receipt.scope = Some(ReceiptScope::Cluster);
+                }
+            }
             left = left.saturating_sub(start.elapsed());
         }
         left
+    }
+
+    /// The answer to a publish that waited for this, and what it is to wait for.
+    fn receipt(&self, published: Published, wait: Wait) -> (Receipt, Option<Awaited>) {
+        let mut receipt = broker::receipt(&published.receipt);
+        receipt.durable = wait == Wait::Durable;
+        receipt.scope = self.broker.is_shared().then_some(ReceiptScope::Node);
+        let cluster = published.cluster;
+        receipt.replicated = cluster.as_ref().and_then(|cluster| cluster.replicas);
+        let counts = cluster.and_then(|cluster| cluster.counts);
+        (receipt, counts.map(Awaited::Everywhere).or(published.tracked.map(Awaited::Here)))
     }
 
     /// Publishes one notification. `key` is the one of the header, if there is one.
@@ -398,7 +428,12 @@ impl PublishApi {
         let idempotency = key.map(|key| key.idempotency(&publisher.who, &event, sender.as_ref()));
         let durability = if wait == Wait::Durable { Durability::Durable } else { Durability::Written };
         let tracking = if wait == Wait::Delivered { Tracking::On } else { Tracking::Off };
-        let options = PublishOptions { idempotency, durability, tracking, ..PublishOptions::default() };
+        let reach = match wait {
+            Wait::Matched => Reach::Cluster(self.receipt_timeout),
+            Wait::Delivered => Reach::Cluster(self.wait_timeout),
+            _ => Reach::Node,
+        };
+        let options = PublishOptions { idempotency, durability, tracking, reach };
         let published = self.broker.publish_with(event, options).await.map_err(|error| match error {
             PublishError::Catalogue(error) => publisher.unknown_event(error),
             PublishError::Name(error) => Problem::new(ProblemCode::InvalidMember, error.to_string()),
@@ -406,6 +441,10 @@ impl PublishApi {
             PublishError::KeyReused => idempotency::reused(key),
             PublishError::NotDurable => Problem::new(ProblemCode::InvalidWait, format!("wait: {error}")),
             PublishError::Unavailable(error) => Problem::new(ProblemCode::HistoryUnavailable, error.to_string()),
+            PublishError::Shared(error @ SharedPublishError::Unknown) => {
+                Problem::new(ProblemCode::PublishUnknown, error.to_string())
+            }
+            PublishError::Shared(error) => Problem::new(ProblemCode::BackplaneUnavailable, error.to_string()),
             error => Problem::new(ProblemCode::Unavailable, error.to_string()),
         });
         published.inspect(|Published { receipt, .. }| {
@@ -438,18 +477,25 @@ impl<'a> From<&'a Result<Receipt, Problem>> for Outcome<'a> {
     }
 }
 
-/// The answer to a publish that waited for this, and what tells how far its event has come.
-fn receipt(published: Published, wait: Wait) -> (Receipt, Option<Tracked>) {
-    let mut receipt = broker::receipt(&published.receipt);
-    receipt.durable = wait == Wait::Durable;
-    (receipt, published.tracked)
+/// What the answer to a publish waits for.
+enum Awaited {
+    /// Until the event is written to the clients of this node.
+    Here(Tracked),
+    /// Until all nodes of the cluster have told their counts.
+    Everywhere(LogFuture<'static, ClusterMatches>),
+}
+
+fn delivered(counts: DeliveredCounts) -> Delivered {
+    let DeliveredCounts { written, ended, waiting } = counts;
+    let [written, ended, waiting] = [written, ended, waiting].map(|count| count as u64);
+    Delivered { written, ended, waiting }
 }
 
 /// Takes what tells how far the events of items have come, each with the receipt of its item.
 fn take_tracked<'a>(
     results: &'a mut [Result<Receipt, Problem>],
-    tracked: &mut VecDeque<(usize, Tracked)>,
-) -> Vec<(&'a mut Receipt, Tracked)> {
+    tracked: &mut VecDeque<(usize, Awaited)>,
+) -> Vec<(&'a mut Receipt, Awaited)> {
     let mut taken = Vec::with_capacity(tracked.len());
     for (item, result) in results.iter_mut().enumerate() {
         if let Ok(receipt) = result

@@ -284,7 +284,7 @@ async fn commands_exit_with_what_came_of_them() {
         (&["publish", "e", "--url", nowhere_over_tls, "--tries", "1"], &none, 1, "could not be reached"),
         (&["publish", "e", "--tries", "0"], &none, 2, "--tries"),
         (&["publish", "e", "--idempotency-key", "a b"], &none, 2, "1 to 255 visible ASCII characters"),
-        (&["publish", "e", "--wait", "accepted"], &none, 2, "[possible values: durable, delivered]"),
+        (&["publish", "e", "--wait", "accepted"], &none, 2, "[possible values: durable, matched, delivered]"),
         (&["publish", "e", "--ca", "missing.pem"], &none, 1, "--ca: missing.pem: it cannot be read: "),
         (&["publish", "e", "--ca", &no_certificate], &none, 1, "it has no certificate in PEM"),
         (&["listen", "e", "--url", nowhere_over_tls], &none, 1, "could not be reached"),

@@ -83,7 +83,7 @@ pub(in crate::http_api) fn receipt() -> Value {
         "properties": {
             "id": { "type": "string" },
             "position": { "type": "string", "description": "Its place among the events of its name: epoch and offset" },
-            "matched": described(count(), "The subscribers of this node that it went to; 0 if it is a duplicate"),
+            "matched": described(count(), "The subscribers that it went to, on the nodes that `scope` names; 0 if it is a duplicate"),
             "duplicate": { "type": "boolean", "description": "Whether this publish repeats an earlier one, whose id and position these are" },
             "delivered": {
                 "type": "object",
@@ -92,6 +92,14 @@ pub(in crate::http_api) fn receipt() -> Value {
                 "properties": { "written": count(), "ended": count(), "waiting": count() },
             },
             "durable": { "const": true, "description": "It is on the disk; only with wait=durable" },
+            "scope": { "enum": ["node", "cluster"], "description": "Whose subscribers are counted; only in a cluster" },
+            "nodes": {
+                "type": "object",
+                "description": "How many nodes have told their counts in time, and how many there were; only with scope cluster",
+                "required": ["answered", "expected"],
+                "properties": { "answered": count(), "expected": count() },
+            },
+            "replicated": described(count(), "How many replicas of Redis have it; only with cluster.wait_replicas"),
         },
     })
 }

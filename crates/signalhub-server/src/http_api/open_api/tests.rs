@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use portos_notifications::members::Members;
-use portos_notifications::{Delivered, Receipt};
+use portos_notifications::{AnsweredNodes, Delivered, Receipt, ReceiptScope};
 use serde_json::value::RawValue;
 
 use super::*;
@@ -134,6 +134,8 @@ fn the_schemas_of_answers_describe_all_their_members() {
     let receipt: Receipt = serde_json::from_str(r#"{"id":"a","position":"b","matched":1}"#).unwrap();
     let mut whole = receipt.clone();
     (whole.durable, whole.delivered) = (true, Some(Delivered::default()));
+    (whole.scope, whole.nodes) = (Some(ReceiptScope::Cluster), Some(AnsweredNodes::default()));
+    whole.replicated = Some(1);
     let problem = Problem::new(ProblemCode::NotFound, "text");
     let schemas = schemas::all();
     let (of_receipt, of_problem) = (&schemas["Receipt"], &schemas["Problem"]);
@@ -141,6 +143,7 @@ fn the_schemas_of_answers_describe_all_their_members() {
     for (schema, least, most) in [
         (of_receipt, json!(receipt), json!(whole)),
         (&of_receipt["properties"]["delivered"], json!(whole.delivered), json!(whole.delivered)),
+        (&of_receipt["properties"]["nodes"], json!(whole.nodes), json!(whole.nodes)),
         (of_problem, json!(problem.details()), json!(problem.details())),
     ] {
         let members = |answer: Value| names(answer.as_object().unwrap());

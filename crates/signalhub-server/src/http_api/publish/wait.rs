@@ -28,10 +28,14 @@ mod tests {
             ("?", Ok(Wait::Accepted)),
             ("?x=1&wait=accepted", Ok(Wait::Accepted)),
             ("?wait=durable", Ok(Wait::Durable)),
+            ("?wait=matched", Ok(Wait::Matched)),
             ("?%77ait=delivere%64&wai=1", Ok(Wait::Delivered)),
             ("?wait", Err("found \"\"")),
             ("?wait=", Err("found \"\"")),
-            ("?wait=Durable", Err("wait: expected \"accepted\", \"durable\" or \"delivered\", found \"Durable\"")),
+            (
+                "?wait=Durable",
+                Err("wait: expected \"accepted\", \"durable\", \"matched\" or \"delivered\", found \"Durable\""),
+            ),
             ("?wait=durable&wait=durable", Err("wait: expected one value, found several")),
         ] {
             let read = read(&format!("/api/v1/publish{query}").parse().unwrap());
