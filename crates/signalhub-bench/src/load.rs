@@ -1,13 +1,16 @@
 //! `signalhub-bench load`: what deliveries, calls and connections cost, beside raw sockets and another server.
 
+mod cluster;
 mod event_stream;
 mod figures;
 mod frames;
 mod history;
+mod internal;
 mod peers;
 mod publisher;
 pub(crate) mod raw;
 mod report;
+mod rows;
 mod scenarios;
 mod suite;
 mod target;
@@ -19,7 +22,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use history::Measured;
 use report::Judgement;
 
 /// The options.
@@ -46,6 +48,12 @@ pub(crate) struct Arguments {
     /// Where histories lie on a disk; the directory for temporary files by default
     #[arg(long, value_name = "DIRECTORY")]
     history_directory: Option<PathBuf>,
+    /// For how many seconds each measurement of a cluster lasts
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
+    cluster_seconds: f64,
+    /// For how many seconds a node of a cluster is cut off from Redis
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    cluster_cut: f64,
     /// Draws the figures that both servers have
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -60,19 +68,26 @@ pub(crate) struct Arguments {
 /// Runs the scenarios and prints their tables.
 pub(crate) fn run(arguments: &Arguments) -> io::Result<()> {
     let figures = suite::run(arguments)?;
-    let Measured { rows, failures } = history::run(arguments);
+    let history = rows::measure(arguments, &history::SCENARIOS);
+    let cluster = cluster::run(arguments);
     if let Some(path) = &arguments.json {
         let figures = figures.iter().map(serde_json::to_value);
-        let all = figures.chain(rows.iter().map(serde_json::to_value)).collect::<Result<Vec<_>, _>>()?;
+        let rows = history.rows.iter().chain(&cluster.rows);
+        let all = figures.chain(rows.map(serde_json::to_value)).collect::<Result<Vec<_>, _>>()?;
         fs::write(path, serde_json::to_string_pretty(&all)? + "\n")?;
     }
     if let Some(path) = &arguments.svg {
         fs::write(path, report::picture(&figures, &arguments.reference_name))?;
     }
     let judgement = if arguments.unjudged { Judgement::None } else { Judgement::ByGoals };
-    let tables = [report::table(&figures, judgement), history::table(&rows, judgement)];
-    let measured = [!figures.is_empty(), !rows.is_empty()];
+    let tables = [
+        report::table(&figures, judgement),
+        rows::table(&history.rows, &history::COLUMNS, judgement),
+        rows::table(&cluster.rows, &cluster::COLUMNS, judgement),
+    ];
+    let measured = [!figures.is_empty(), !history.rows.is_empty(), !cluster.rows.is_empty()];
     let tables = tables.iter().zip(measured).filter(|(_, measured)| *measured).map(|(table, _)| table.as_str());
     writeln!(io::stdout(), "{}", tables.collect::<Vec<_>>().join("\n"))?;
+    let failures = [history.failures, cluster.failures].concat();
     if failures.is_empty() { Ok(()) } else { Err(io::Error::other(failures.join("; "))) }
 }

@@ -43,11 +43,16 @@ pub(crate) fn join(hub: &Hub, subscription: &str) -> io::Result<Wire<TcpStream>>
 
 /// Opens a WebSocket and performs the handshake.
 pub(crate) fn open(hub: &Hub) -> io::Result<Wire<TcpStream>> {
+    open_at(hub, hub.path)
+}
+
+/// The same at this path and query of the hub.
+pub(crate) fn open_at(hub: &Hub, path: &str) -> io::Result<Wire<TcpStream>> {
     let mut socket = Wire::connect(hub)?;
     let upgrade = format!(
-        "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{}\r\n",
-        hub.path, hub.address, hub.authorization
+        hub.address, hub.authorization
     );
     socket.write_all(upgrade.as_bytes())?;
     read_until(&mut socket, "\r\n\r\n")?;

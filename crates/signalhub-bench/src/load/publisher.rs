@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::sync::LazyLock;
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,15 @@ pub(crate) const EVENT: &str = "portos.resources.changed";
 
 /// An event that is never published.
 pub(crate) const OTHER: &str = "portos.licence.activated";
+
+/// In a request of [`Publisher::repeat`], a place for the time when it is sent and the number of its connection: what makes it unique.
+pub(crate) const STAMP: &str = "00000000000000000000";
+
+/// How many digits of a stamp are nanoseconds since [`START`].
+pub(crate) const STAMP_TIME: usize = 16;
+
+/// What the times in stamps are counted from.
+pub(crate) static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Some connections to the publish API, each for one request at a time.
 pub(crate) struct Publisher {
@@ -60,6 +70,7 @@ impl Publisher {
                 .zip(sockets)
                 .map(|(number, socket)| {
                     let first = start + shift * number;
+                    let request = Request::new(request, number);
                     scope.spawn(move || repeat(socket, request, first, (start + time, interval)))
                 })
                 .collect();
@@ -79,9 +90,33 @@ pub(crate) fn notification(event: &str, resource: &str, padding: usize) -> Strin
     )
 }
 
+/// A request of one connection, perhaps with a stamp.
+struct Request {
+    bytes: Vec<u8>,
+    stamp: Option<usize>,
+    connection: u32,
+}
+
+impl Request {
+    fn new(bytes: &[u8], connection: u32) -> Self {
+        let stamp = bytes.windows(STAMP.len()).position(|window| window == STAMP.as_bytes());
+        Self { bytes: bytes.to_vec(), stamp, connection }
+    }
+
+    fn stamped(&mut self, now: Instant) -> &[u8] {
+        if let Some(at) = self.stamp {
+            let nanoseconds = now.saturating_duration_since(*START).as_nanos();
+            let digits = STAMP.len() - STAMP_TIME;
+            let stamp = format!("{nanoseconds:0STAMP_TIME$}{:0digits$}", self.connection);
+            self.bytes[at..at + STAMP.len()].copy_from_slice(&stamp.as_bytes()[..STAMP.len()]);
+        }
+        &self.bytes
+    }
+}
+
 fn repeat(
     socket: &mut Wire<TcpStream>,
-    request: &[u8],
+    mut request: Request,
     mut due: Instant,
     (end, interval): (Instant, Option<Duration>),
 ) -> io::Result<Vec<Duration>> {
@@ -92,7 +127,7 @@ fn repeat(
             due += interval;
         }
         let sent = Instant::now();
-        socket.write_all(request)?;
+        socket.write_all(request.stamped(sent))?;
         read_answer(socket)?;
         took.push(sent.elapsed());
     }

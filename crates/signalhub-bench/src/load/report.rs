@@ -40,12 +40,16 @@ pub(super) fn table(figures: &[Figure], judgement: Judgement) -> String {
 }
 
 /// Rows in Markdown, with columns of equal width.
-pub(super) fn aligned<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
-    let widths: [usize; COLUMNS] =
-        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+pub(super) fn aligned(rows: &[impl AsRef<[String]>]) -> String {
+    let mut widths = Vec::new();
+    for row in rows {
+        widths.resize(widths.len().max(row.as_ref().len()), 0);
+        let lengths = row.as_ref().iter().map(|cell| cell.chars().count());
+        widths.iter_mut().zip(lengths).for_each(|(width, length)| *width = length.max(*width));
+    }
     let mut table = String::new();
     for row in rows {
-        for (column, cell) in row.iter().enumerate() {
+        for (column, cell) in row.as_ref().iter().enumerate() {
             let width = widths[column];
             // Writing to a string cannot fail.
             let _ = if column == 0 { write!(table, "| {cell:<width$} ") } else { write!(table, "| {cell:>width$} ") };

@@ -157,8 +157,17 @@ pub(crate) fn frames_of_calls() -> (Vec<u8>, Vec<u8>) {
 
 /// Connects, subscribes and closes, from several threads; microseconds of CPU each.
 pub(crate) fn churn(target: &Target, count: usize) -> io::Result<f64> {
+    churn_with(target, count, |hub| join(hub, ALL).map(drop))
+}
+
+/// The same with a cycle of one's own.
+pub(crate) fn churn_with(
+    target: &Target,
+    count: usize,
+    cycle: impl Fn(&Hub) -> io::Result<()> + Sync,
+) -> io::Result<f64> {
     const THREADS: usize = 8;
-    let cycles = |hub: &Hub| (0..count / THREADS).try_for_each(|_| join(hub, ALL).map(drop));
+    let cycles = |hub: &Hub| (0..count.div_ceil(THREADS)).try_for_each(|_| cycle(hub));
     let (cost, ()) = quietly(|| {
         Cost::of(target.process(), || {
             thread::scope(|scope| {
@@ -170,7 +179,7 @@ pub(crate) fn churn(target: &Target, count: usize) -> io::Result<f64> {
             })
         })
     })?;
-    Ok(cost.cpu().as_secs_f64() * 1e6 / count as f64)
+    Ok(cost.cpu().as_secs_f64() * 1e6 / count.next_multiple_of(THREADS) as f64)
 }
 
 /// What idle connections cost.

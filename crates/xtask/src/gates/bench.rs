@@ -29,10 +29,12 @@ pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
         run_command(leaks.arg("leaks").args(options).current_dir(&workspace.root))?;
     }
     // Whether the harness works; its figures mean nothing in a debug build on a machine that does other things.
-    let mut load = Command::new(workspace.binary("signalhub-bench"));
-    load.args(["load", "--only", "churn", "--repeat", "1", "--unjudged"]);
-    run_command(load.current_dir(&workspace.root))?;
-    let mut counts = Counts::new(3, 0, 0);
+    for options in [&["churn"][..], &["cluster", "--cluster-seconds", "0.1", "--cluster-cut", "1"]] {
+        let mut load = Command::new(workspace.binary("signalhub-bench"));
+        load.args(["load", "--repeat", "1", "--unjudged", "--only"]).args(options);
+        run_command(load.current_dir(&workspace.root))?;
+    }
+    let mut counts = Counts::new(4, 0, 0);
     counts += count_instructions(workspace)?;
     Ok(counts)
 }

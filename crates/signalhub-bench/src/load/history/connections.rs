@@ -3,10 +3,10 @@
 use std::io;
 use std::time::Duration;
 
-use super::row::Row;
 use super::server::{Server, Store};
 use crate::load::figures::median;
 use crate::load::peers::join;
+use crate::load::rows::Row;
 use crate::load::scenarios::{ALL, Rounds, idle};
 use crate::load::suite::{Bench, Side};
 

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::row::Row;
 use super::server::{Server, Store};
 use crate::load::figures::{Cost, median, percentile};
 use crate::load::publisher::{EVENT, Publisher, notification};
+use crate::load::rows::Row;
 use crate::load::scenarios::{ALL, Delivered, Rounds, quietly};
 use crate::load::suite::{Bench, Side};
 

@@ -5,12 +5,12 @@ use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::row::Row;
 use super::server::{Server, Store};
 use crate::load::figures::{Cost, median};
 use crate::load::frames::of_client;
 use crate::load::peers::{Peers, call, open, read_until};
 use crate::load::publisher::{Publisher, notification};
+use crate::load::rows::Row;
 use crate::load::suite::Bench;
 use crate::load::target::Hub;
 use crate::load::wire::Wire;
@@ -122,7 +122,7 @@ fn fill(server: &Server, events: usize) -> io::Result<usize> {
 
 /// How many events a server keeps.
 fn held(server: &Server) -> io::Result<usize> {
-    usize::try_from(server.metric("signalhub_history_events")?).map_err(io::Error::other)
+    usize::try_from(server.internal.metric("signalhub_history_events")?).map_err(io::Error::other)
 }
 
 /// Asks for the rare events of each name, one name after the other, so that the server looks at all events and sends few.

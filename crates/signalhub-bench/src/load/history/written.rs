@@ -5,9 +5,9 @@ use std::io;
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::row::Row;
 use super::server::{Server, Store};
 use crate::load::publisher::{EVENT, Publisher, notification};
+use crate::load::rows::Row;
 use crate::load::suite::Bench;
 use signalhub_load::process::written_to_disks;
 
@@ -50,7 +50,7 @@ pub(super) fn bytes(bench: &Bench<'_>) -> io::Result<Vec<Row>> {
         let body = notification(EVENT, "tickets", 0);
         let mut publisher = Publisher::with(&server.target.hub, load.connections, "", &body)?;
         let look = || {
-            let counted = server.metric("signalhub_history_written_bytes_total")?;
+            let counted = server.internal.metric("signalhub_history_written_bytes_total")?;
             Ok::<_, io::Error>((counted, written_to_disks(server.target.process())?))
         };
         let before = look()?;
