@@ -82,7 +82,10 @@ struct Entry {
     formats: Vec<u32>,
     hub: String,
     started: u64,
-    /// Which servers it uses, in which order.
+    /// The place of the server that has the entry in the node's list, counted from 0, and how many there are, such as `0/2`.
+    shard: String,
+    /// What stands for the addresses of all of them. Nodes may reach the same servers at different ones.
+    #[serde(default)]
     redis: String,
 }
 
@@ -104,8 +107,8 @@ struct Own {
     prefix: Box<str>,
     name: NodeName,
     boot: Box<str>,
-    /// What this node says about itself, and the same as text; empty until it joins.
-    entry: OnceLock<(Presence, Box<str>)>,
+    /// What this node says about itself, and its entry for each server; empty until it joins.
+    entries: OnceLock<(Presence, Vec<String>)>,
     /// What was read last from each server.
     read: Mutex<Vec<BTreeMap<NodeName, PresentNode>>>,
 }
@@ -145,7 +148,8 @@ impl Nodes {
     pub fn new(instances: &Instances, prefix: &str, name: NodeName) -> Self {
         let read = Mutex::new(vec![BTreeMap::new(); instances.all().len()]);
         let boot = random_hex().into();
-        let own = Own { instances: instances.clone(), prefix: prefix.into(), name, boot, entry: OnceLock::new(), read };
+        let own =
+            Own { instances: instances.clone(), prefix: prefix.into(), name, boot, entries: OnceLock::new(), read };
         let present = watch::channel(Arc::default()).0;
         Self(Arc::new(Inner { own: Arc::new(own), present, beating: Mutex::new(None) }))
     }
@@ -158,10 +162,10 @@ impl Nodes {
     /// If this node does not fit to those that are present, or a server cannot be asked.
     pub async fn join(&self, presence: Presence) -> Result<(), JoinError> {
         let own = &self.0.own;
-        let (presence, entry) = own.entry.get_or_init(|| own.written(presence));
+        let (presence, entries) = own.entries.get_or_init(|| own.written(presence));
         let others = own.others().await?;
         own.check(presence, &others)?;
-        own.take_name(entry).await?;
+        own.take_name(&entries[0]).await?;
         let before = common_format(others.values());
         own.beat_all().await;
         // A node may have joined at the same time.
@@ -288,19 +292,26 @@ fn announce(before: &BTreeMap<NodeName, PresentNode>, now: &BTreeMap<NodeName, P
 }
 
 impl Own {
-    /// What this node says about itself, and its entry.
-    fn written(&self, presence: Presence) -> (Presence, Box<str>) {
-        let entry = Entry {
+    /// What this node says about itself, and its entry for each server.
+    fn written(&self, presence: Presence) -> (Presence, Vec<String>) {
+        let entry = |number| Entry {
             v: VERSION,
             boot: self.boot.to_string(),
             address: presence.address.as_ref().map(|address| address.as_str().to_owned()),
             formats: presence.formats.clone(),
             hub: presence.hub.clone(),
             started: unix_time(),
+            shard: self.shard(number),
             redis: fingerprint(&self.instances),
         };
-        let entry = serde_json::to_string(&entry).expect("texts and numbers can be written as JSON");
-        (presence, entry.into())
+        let written = |number| serde_json::to_string(&entry(number)).expect("texts and numbers can be written as JSON");
+        let entries = (0..self.instances.all().len()).map(written).collect();
+        (presence, entries)
+    }
+
+    /// The place of a server in the list of this node.
+    fn shard(&self, number: usize) -> String {
+        format!("{number}/{}", self.instances.all().len())
     }
 
     fn key(&self, name: &NodeName) -> String {
@@ -320,7 +331,7 @@ impl Own {
     /// Reads the nodes that are present on all servers, before this one has an entry.
     async fn others(&self) -> Result<BTreeMap<NodeName, PresentNode>, JoinError> {
         let mut others = BTreeMap::new();
-        for instance in self.instances.all() {
+        for (number, instance) in self.instances.all().iter().enumerate() {
             let failed = |error| JoinError::Redis { address: instance.address().to_string(), error };
             let mut connection = self.connection(instance)?;
             let names: Vec<String> = redis::cmd("ZRANGE")
@@ -334,8 +345,14 @@ impl Own {
                 let entry: Option<String> =
                     redis::cmd("GET").arg(key).query_async(&mut connection).await.map_err(failed)?;
                 let Some((entry, node)) = entry.and_then(|entry| read_entry(&name, &entry)) else { continue };
-                if entry.redis != fingerprint(&self.instances) && node.node.name != self.name {
+                if entry.shard != self.shard(number) && node.node.name != self.name {
                     return Err(JoinError::OtherServers(node.node.name));
+                }
+                if entry.redis != fingerprint(&self.instances) && self.instances.all().len() > 1 {
+                    tracing::warn!(
+                        node = name,
+                        "a node reaches Redis at other addresses: they must lead to the same servers"
+                    );
                 }
                 others.insert(node.node.name.clone(), node);
             }
@@ -386,11 +403,11 @@ impl Own {
 
     /// Writes the entry to all servers that are connected, and reads those of the others.
     async fn beat_all(&self) {
-        let Some((_, entry)) = self.entry.get() else { return };
-        for (number, instance) in self.instances.all().iter().enumerate() {
+        let Some((_, entries)) = self.entries.get() else { return };
+        for ((number, instance), entry) in self.instances.all().iter().enumerate().zip(entries) {
             let Ok(mut connection) = instance.commands() else { continue };
             let mut invocation = BEAT.prepare_invoke();
-            invocation.key(self.key(&self.name)).key(self.names()).arg(&**entry);
+            invocation.key(self.key(&self.name)).key(self.names()).arg(entry);
             invocation.arg(self.name.as_str()).arg(format!("{}node:", self.prefix)).arg(EXPIRY).arg(SWEPT);
             let answer: Result<(u64, Vec<(String, String)>), _> = invocation.invoke_async(&mut connection).await;
             match answer {
@@ -407,11 +424,11 @@ impl Own {
     }
 
     fn read_entries(&self, number: usize, entries: Vec<(String, String)>) {
-        let own = fingerprint(&self.instances);
+        let own = self.shard(number);
         let mut found = BTreeMap::new();
         for (name, text) in entries {
             let Some((entry, node)) = read_entry(&name, &text) else { continue };
-            if entry.redis != own {
+            if entry.shard != own {
                 tracing::error!(
                     node = name,
                     "a node has another list of Redis servers: events and messages get lost between it and this one"

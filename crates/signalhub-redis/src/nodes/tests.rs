@@ -92,7 +92,7 @@ async fn the_highest_format_that_all_nodes_read_is_written() {
 #[test]
 fn entries_of_other_versions_are_read_as_far_as_they_mean_the_same() {
     let entry =
-        r#"{"v":1,"boot":"b","address":"10.0.0.7:3002","formats":[1],"hub":"h","started":5,"redis":"r","new":{}}"#;
+        r#"{"v":1,"boot":"b","address":"10.0.0.7:3002","formats":[1],"hub":"h","started":5,"shard":"0/1","new":{}}"#;
     let (_, node) = read_entry("a", entry).unwrap();
     assert_eq!((node.started, node.formats.as_slice()), (5, [1].as_slice()));
     for (from, to) in [("\"v\":1", "\"v\":2"), ("10.0.0.7:3002", "nowhere"), ("[1]", "1"), ("{", "")] {
