@@ -248,8 +248,9 @@ impl Instance {
             match self.open().await {
                 Ok((connection, driver)) => {
                     backoff = Backoff::default();
-                    let connected = self.mark_connected(Link::Commands);
+                    // Whoever is told that it is connected may use it at once.
                     self.0.commands.send_replace(Some(connection.clone()));
+                    let connected = self.mark_connected(Link::Commands);
                     tokio::select! {
                         () = driver => {}
                         () = self.watch_over(connection) => {}
