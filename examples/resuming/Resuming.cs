@@ -51,6 +51,8 @@ public sealed class Resuming
         (this.connection, this.onEvent, this.onGap) = (connection, onEvent, onGap);
         connection.On<Notification>("OnEvent", notification => Handle(notification));
         connection.On<string, string>("OnPosition", (name, position) => { Moved(wanted.GetValueOrDefault(name), position); });
+        // In a cluster, events can also be lost while the connection stands.
+        connection.On<string, Gap>("OnGap", (name, gap) => wanted.TryGetValue(name, out var one) ? onGap(one.Request, gap) : Task.CompletedTask);
         connection.Reconnected += _ => Task.WhenAll(wanted.Values.Select(AskAgainAsync));
     }
 

@@ -69,6 +69,7 @@ public final class Resuming<N extends Resuming.Notification> {
         this.onGap = onGap;
         connection.on("OnEvent", this::handle, type);
         connection.on("OnPosition", (event, position) -> moved(wanted.get(event), position), String.class, String.class);
+        connection.on("OnGap", this::missed, String.class, Gap.class);
         connection.onClosed(error -> lost.release());
     }
 
@@ -118,6 +119,15 @@ public final class Resuming<N extends Resuming.Notification> {
         // Events of a lost connection may still wait for their handler when the next connection is asked for the same ones.
         if (one == null || moved(one, event.r)) {
             onEvent.accept(event);
+        }
+    }
+
+    /** In a cluster, events can also be lost while the connection stands. */
+    private void missed(String event, Gap gap) {
+        Wanted one = wanted.get(event);
+        if (one != null) {
+            // `onGap` may take its time, so it must not run on the thread that reads.
+            Schedulers.io().scheduleDirect(() -> onGap.accept(one.request, gap));
         }
     }
 

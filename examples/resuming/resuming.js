@@ -23,6 +23,11 @@ export function resuming(connection, onEvent, onGap) {
     onEvent(event);
   });
   connection.on("OnPosition", moved);
+  // In a cluster, events can also be lost while the connection stands.
+  connection.on("OnGap", (event, gap) => {
+    const w = wanted.get(event);
+    if (w) onGap(w.request, gap);
+  });
   // A connection that is lost again asks again after its next reconnect.
   connection.onreconnected(() => Promise.allSettled([...wanted.values()].map(ask)));
   return (request) => {

@@ -54,6 +54,7 @@ class Resuming:
 
         client.on("OnEvent", self._handle)
         client.on("OnPosition", self._move)
+        client.on("OnGap", self._miss)
         client.on_open(ask_for_all)
         client.on_close(end)
         try:
@@ -86,6 +87,13 @@ class Resuming:
         wanted = self._wanted.get(event)
         if wanted and position:
             wanted["since"] = wanted["seen"] = position
+
+    async def _miss(self, arguments):
+        # In a cluster, events can also be lost while the connection stands.
+        event, gap = arguments
+        wanted = self._wanted.get(event)
+        if wanted:
+            await self._on_gap(wanted["request"], gap)
 
 
 def _offset(position):

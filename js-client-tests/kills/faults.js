@@ -3,35 +3,12 @@
 // faults.js --kills N --seed N [--client TITLE FOLDER PROGRAM ARGUMENT...]...
 
 import { libraries } from "../support/libraries.js";
-import { listen, spawned } from "./ledger.js";
+import { javascript } from "./javascript.js";
+import { programs } from "./programs.js";
 import { run } from "./run.js";
 
 /** Short lives, in which not every client comes back, and longer ones. */
 const pause = (random) => (random(3) === 0 ? random(150) : 300 + random(4_000));
-
-/** The options before the first client, and the clients: each is a list of words. */
-function read(words) {
-  const at = words.indexOf("--client");
-  const [options, rest] = at < 0 ? [words, []] : [words.slice(0, at), words.slice(at)];
-  const value = (name) => Number(options[options.indexOf(name) + 1]);
-  const clients = [];
-  for (const word of rest) {
-    if (word === "--client") clients.push([]);
-    else clients.at(-1).push(word);
-  }
-  return { kills: value("--kills"), seed: value("--seed"), programs: clients };
-}
-
-function javascript({ version, signalR }) {
-  const { MessagePackHubProtocol } = signalR.protocols.msgpack;
-  const ways = [
-    ["WebSockets, JSON", {}],
-    ["WebSockets, MessagePack", { protocol: new MessagePackHubProtocol() }],
-    ["Server-Sent Events, JSON", { transport: "ServerSentEvents" }],
-    ["long polling, JSON", { transport: "LongPolling" }],
-  ];
-  return ways.map(([way, options]) => (url) => listen(signalR, url, { title: `@microsoft/signalr ${version}: ${way}`, ...options }));
-}
 
 const row = (cells) => `| ${cells.join(" | ")} |`;
 
@@ -57,9 +34,10 @@ function table({ clients, ...run }) {
   return lines.join("\n");
 }
 
-const { kills, seed, programs } = read(process.argv.slice(2));
-const spawnedClients = programs.map(([title, folder, ...command]) => (url) => spawned(url, { title, folder, command }));
-const result = await run({ kills, seed, clients: [...javascript(libraries.at(-1)), ...spawnedClients], pause, say: (line) => console.error(line) });
+const { options, clients: spawned } = programs(process.argv.slice(2));
+const value = (name) => Number(options[options.indexOf(name) + 1]);
+const clients = [...javascript(libraries.at(-1)), ...spawned];
+const result = await run({ kills: value("--kills"), seed: value("--seed"), clients, pause, say: (line) => console.error(line) });
 console.log(table(result));
 result.problems.slice(0, 20).forEach((problem) => console.error(problem));
 result.late.forEach((title) => console.error(`${title} has not got the last events`));

@@ -32,6 +32,11 @@ class Ledger {
     return this.#events.get(name) ?? [];
   }
 
+  /** The gaps of a name that it was told of. */
+  gapsOf(name) {
+    return this.gaps.filter(({ event }) => event === name);
+  }
+
   /** Completes with true when it has got the event with this number of each name, and with false when that takes too long. */
   async reaches(last, milliseconds) {
     const has = (name) => this.of(name).some((event) => event.number === last);
@@ -53,7 +58,7 @@ export async function listen(signalR, url, { title, transport = "WebSockets", pr
     .withAutomaticReconnect({ nextRetryDelayInMilliseconds: () => 50 });
   if (protocol) builder.withHubProtocol(protocol);
   const connection = builder.build();
-  const subscribe = resuming(connection, (event) => ledger.add(event), (_, gap) => ledger.gaps.push(gap));
+  const subscribe = resuming(connection, (event) => ledger.add(event), ({ e }, gap) => ledger.gaps.push({ event: e, ...gap }));
   connection.onreconnected(() => ledger.reconnects++);
   await connection.start();
   for (const request of REQUESTS) await subscribe(request);

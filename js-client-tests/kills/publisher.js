@@ -1,4 +1,4 @@
-// A publisher that repeats what was not answered, with the same key, until it is answered.
+// A publisher that repeats what was not answered, or could not be published now, with the same key, until it was published.
 
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -8,12 +8,13 @@ import { publish } from "./http.js";
 /** How many publish at once. */
 export const PUBLISHERS = 8;
 
-/** While the server is down, a publisher tries again after this time. */
+/** While a server is down, a publisher tries again after this time, at the next server if there are several. */
 const BETWEEN_ATTEMPTS = 10;
 
 /** One publisher among several: the next number is its own plus how many they are. */
 export class Publisher {
-  #url;
+  #urls;
+  #waits;
   #number;
   #run;
   #stopped = false;
@@ -21,9 +22,10 @@ export class Publisher {
   /** What was answered: number, key, name, position, id, and how often it was sent. */
   receipts = [];
 
-  /** Starts to publish, beginning with this number. */
-  constructor(url, number) {
-    this.#url = url;
+  /** Starts to publish to these servers, beginning with this number. Some publishes wait until their event is durable, unless told otherwise. */
+  constructor(urls, number, { durable = true } = {}) {
+    this.#urls = urls;
+    this.#waits = durable ? ["durable", ...Array(7).fill("accepted")] : ["accepted"];
     this.#number = number;
     this.#run = this.#publishAll();
   }
@@ -38,7 +40,7 @@ export class Publisher {
     for (; !this.#stopped; this.#number += PUBLISHERS) {
       const number = this.#number;
       const [event, key] = [numbered(number), `event-${number}`];
-      const wait = (number >> 3) % 8 === 0 ? "durable" : "accepted";
+      const wait = this.#waits[(number >> 3) % this.#waits.length];
       const { answer, attempts } = await this.#publishUntilAnswered(event, key, wait);
       const { status, body } = answer;
       if (status !== 202) throw new Error(`publishing ${key} was answered: ${JSON.stringify(answer)}`);
@@ -49,8 +51,9 @@ export class Publisher {
 
   async #publishUntilAnswered(event, key, wait) {
     for (let attempts = 1; ; attempts++) {
-      const answer = await publish(this.#url, event, key, wait);
-      if (answer) return { answer, attempts };
+      const url = this.#urls[(this.#number + attempts) % this.#urls.length];
+      const answer = await publish(url, event, key, wait);
+      if (answer && answer.status !== 503) return { answer, attempts };
       await delay(BETWEEN_ATTEMPTS);
     }
   }

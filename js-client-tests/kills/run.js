@@ -30,7 +30,7 @@ export async function run({ kills, seed, clients, pause, say = () => {} }) {
   const run = new Run(directory);
   try {
     await run.start(clients);
-    const publishers = Array.from({ length: PUBLISHERS }, (_, number) => new Publisher(run.url, number));
+    const publishers = Array.from({ length: PUBLISHERS }, (_, number) => new Publisher([run.url], number));
     const random = numbers(seed);
     for (let kill = 1; kill <= kills; kill++) {
       await delay(pause(random));

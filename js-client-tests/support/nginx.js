@@ -2,9 +2,10 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+
+import { freePort } from "./free-port.js";
 
 const PAGE = new URL("../../docs/reverse-proxy.md", import.meta.url);
 
@@ -16,19 +17,20 @@ export class Nginx {
   #process;
   #folder;
 
-  /** Starts one in front of a server. */
-  static async start(upstream) {
+  /** Starts one in front of servers, which get requests in turn. */
+  static async start(...servers) {
     const nginx = new Nginx();
     const port = await freePort();
     nginx.url = `http://127.0.0.1:${port}`;
     nginx.#folder = await mkdtemp(join(tmpdir(), "signalhub-nginx-"));
     const [, block] = (await readFile(PAGE, "utf8")).match(/```nginx\n([\s\S]*?)```/);
-    const site = block.replace("listen 80;", `listen 127.0.0.1:${port};`).replace("http://127.0.0.1:3000", upstream);
+    const site = block.replace("listen 80;", `listen 127.0.0.1:${port};`).replace("http://127.0.0.1:3000", "http://servers");
+    const upstream = `upstream servers { ${servers.map((url) => `server ${new URL(url).host};`).join(" ")} }`;
     const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${name};`);
     const whole = `
       daemon off; pid nginx.pid; error_log stderr;
       events {}
-      http { access_log off; ${temporary.join(" ")} ${site} }`;
+      http { access_log off; ${temporary.join(" ")} ${upstream} ${site} }`;
     await writeFile(join(nginx.#folder, "nginx.conf"), whole);
     nginx.#process = spawn("nginx", ["-p", nginx.#folder, "-c", "nginx.conf"], { stdio: ["ignore", "ignore", "pipe"] });
     let complaints = "";
@@ -56,13 +58,4 @@ export class Nginx {
     await ended;
     await rm(this.#folder, { recursive: true, force: true });
   }
-}
-
-/** A port that was free a moment ago; nginx cannot be asked to choose one. */
-async function freePort() {
-  const probe = createServer();
-  await new Promise((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }

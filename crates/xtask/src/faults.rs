@@ -49,6 +49,8 @@ pub(crate) fn measure(workspace: &Workspace, options: &Options) -> io::Result<bo
     let clients = Clients::prepare(workspace)?;
     report.kills(&run_read(&mut kills(workspace, options, &clients))?, &clients.missing);
     report.syncs(&run_read(&mut node(workspace, &["kills/syncs.js"]))?);
+    js::provide_redis()?;
+    report.cluster(&run_read(&mut cluster(workspace, &clients))?);
     let path = workspace.root.join("docs/fault-report.md");
     std::fs::write(&path, report.text())?;
     say(&format!("{} is written: {}", path.display(), if report.succeeded() { "nothing is wrong" } else { "FAILED" }))?;
@@ -94,6 +96,14 @@ impl Clients {
         Ok(clients)
     }
 
+    /// Names them on the command line of a program that starts them.
+    fn name(&self, workspace: &Workspace, command: &mut Command) {
+        for (title, client) in &self.installed {
+            let folder = client.get_current_dir().unwrap_or(&workspace.root);
+            command.arg("--client").arg(title).arg(folder).arg(client.get_program()).args(client.get_args());
+        }
+    }
+
     fn add(&mut self, title: &'static str, client: Option<Command>, missing: &'static str) {
         match client {
             Some(client) => self.installed.push((title, client)),
@@ -105,10 +115,14 @@ impl Clients {
 fn kills(workspace: &Workspace, options: &Options, clients: &Clients) -> Command {
     let mut command = node(workspace, &["kills/faults.js"]);
     command.args(["--kills", &options.kills.to_string(), "--seed", &options.seed.to_string()]);
-    for (title, client) in &clients.installed {
-        let folder = client.get_current_dir().unwrap_or(&workspace.root);
-        command.arg("--client").arg(title).arg(folder).arg(client.get_program()).args(client.get_args());
-    }
+    clients.name(workspace, &mut command);
+    command
+}
+
+/// Nodes of a cluster, whose Redis, network and processes fail.
+fn cluster(workspace: &Workspace, clients: &Clients) -> Command {
+    let mut command = node(workspace, &["cluster/report.js"]);
+    clients.name(workspace, &mut command);
     command
 }
 

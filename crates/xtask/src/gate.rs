@@ -47,7 +47,7 @@ impl Gate {
 }
 
 /// All gates; fast ones that find much come first. What is measured comes last: by then every preparation has ended.
-pub(crate) const GATES: [Gate; 17] = [
+pub(crate) const GATES: [Gate; 18] = [
     Gate::new("fmt", "all code is as rustfmt writes it", gates::fmt::run),
     Gate::new("clippy", "no lint warns", gates::clippy::run),
     Gate::new("features", "each feature compiles alone", gates::features::run),
@@ -63,6 +63,11 @@ pub(crate) const GATES: [Gate; 17] = [
     Gate::new("conformance", "the recordings of the original against our conformance server", gates::conformance::run),
     Gate::new("js", "the official JavaScript clients, in Node.js and Chromium", gates::js::run)
         .prepared(gates::js::prepare),
+    Gate::new(
+        "cluster",
+        "nodes of a cluster that fail, with a real Redis and the official JavaScript client",
+        gates::js::run_cluster,
+    ),
     Gate::new("java", "the official Java client, with Java and Maven", gates::java::run)
         .prepared(gates::java::prepare)
         .waits(),

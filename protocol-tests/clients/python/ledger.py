@@ -33,7 +33,7 @@ async def main(protocol):
         say(event=event)
 
     async def on_gap(request, gap):
-        say(gap=gap)
+        say(gap={"event": request["e"], **gap})
 
     client = resuming.Resuming(connect, on_event, on_gap, seconds_between_attempts=0.1)
     for request in json.loads(os.environ["LEDGER_REQUESTS"]):

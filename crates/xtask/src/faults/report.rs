@@ -67,6 +67,12 @@ impl Report {
         let _ = writeln!(self.text, "\n{}", output.text.trim_end());
     }
 
+    /// What became of a cluster and its clients under each fault, as the program counted it.
+    pub(super) fn cluster(&mut self, output: &Output) {
+        self.section("A cluster", output, CLUSTER);
+        let _ = writeln!(self.text, "\n{}", output.text.trim_end());
+    }
+
     pub(super) fn text(&self) -> &str {
         &self.text
     }
@@ -102,6 +108,11 @@ have no holes, and repeats with the same keys must be recognised. A client is ow
 const SYNCS: &str = "\
 With `history.sync_interval = \"1s\"`, the default. SQLite also syncs the beginning of a new write-ahead log, which the counter
 leaves out: strace sees one more in the first row.";
+
+const CLUSTER: &str = "\
+Eight publishers publish to nodes of a cluster in turn, and repeat what is not answered, or answered with 503, with the same key. The clients
+connect through an nginx that gives each request to the next node. Meanwhile a part of the cluster fails and comes back. A client is owed each kept
+event that matches, once and in order. Where Redis loses events, each client must be told of a gap, and get every event after it.";
 
 /// A line of Rust's test runner about a test in which something fails or ends: its claim and result.
 fn rust_test(line: &str) -> Option<(String, &str)> {

@@ -39,6 +39,22 @@ pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
     run_counted(command.current_dir(workspace.root.join("js-client-tests")), Counts::of_node)
 }
 
+/// The same clients against nodes of a cluster, with a real Redis and nginx.
+pub(crate) fn run_cluster(workspace: &Workspace) -> io::Result<Counts> {
+    prepare(workspace)?;
+    provide_redis()?;
+    workspace.build_programs()?;
+    let mut command = Command::new("npm");
+    command.args(["run", "cluster"]).env("SIGNALHUB_BINARY", workspace.binary("signalhub"));
+    run_counted(command.current_dir(workspace.root.join("js-client-tests")), Counts::of_node)
+}
+
+/// Installs Redis, where it may.
+pub(crate) fn provide_redis() -> io::Result<()> {
+    let missing: &[&str] = if works(Command::new("redis-server").arg("--version")) { &[] } else { &["redis-server"] };
+    packages::provide(missing, "tests of a cluster are not run")
+}
+
 fn check_node() -> io::Result<()> {
     let (major, minor) = NODE;
     let output = Command::new("node").arg("--version").output();

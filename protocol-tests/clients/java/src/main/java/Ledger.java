@@ -35,7 +35,8 @@ public final class Ledger {
             .withAccessTokenProvider(token)
             .build();
         Resuming<Event> resuming =
-            new Resuming<>(connection, Event.class, event -> say("event", event), (request, gap) -> say("gap", gap));
+            new Resuming<>(connection, Event.class, event -> say("event", event), (request, gap) ->
+                say("gap", Map.of("event", request.get("e"), "reason", gap.reason)));
         resuming.start().timeout(SECONDS, TimeUnit.SECONDS).blockingAwait();
         List<Map<String, Object>> requests =
             GSON.fromJson(System.getenv("LEDGER_REQUESTS"), new TypeToken<List<Map<String, Object>>>() {}.getType());
