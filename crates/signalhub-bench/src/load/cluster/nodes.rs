@@ -12,6 +12,9 @@ const SECRET: &str = "signalhub-bench signs what its nodes forward with this";
 /// Enough for the longest cut.
 const HISTORY_EVENTS: &str = "1000000";
 
+/// How often a node is started at most.
+const STARTS: usize = 10;
+
 /// Some nodes and their Redis server; dropping this value stops them.
 pub(super) struct Cluster {
     pub(super) nodes: Vec<Target>,
@@ -61,11 +64,14 @@ fn start(bench: &Bench<'_>, mut variables: Vec<(&str, String)>) -> io::Result<Ta
     variables.push(("SIGNALHUB_HISTORY__EVENTS", HISTORY_EVENTS.to_owned()));
     variables.push(("SIGNALHUB_HISTORY__BYTES", "64MiB".to_owned()));
     let start = || Target::ours_with(bench.arguments.server.clone(), &variables, None);
-    // A node may end at once with "not connected" when it joins; a measurement needs not fail for that, but must not hide it.
-    let target = start().or_else(|error| {
+    let mut started = start();
+    // A node may end at once with "not connected" when it joins. A measurement need not fail for that, but must not hide it.
+    for _ in 1..STARTS {
+        let Err(error) = &started else { break };
         writeln!(io::stderr(), "{error}; it is started again")?;
-        start()
-    })?;
+        started = start();
+    }
+    let target = started?;
     internal.ready()?;
     Ok(target)
 }
