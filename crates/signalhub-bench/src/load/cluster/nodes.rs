@@ -1,6 +1,6 @@
 //! The nodes: servers that share a Redis server.
 
-use std::io::{self, Write};
+use std::io;
 
 use super::redis::Redis;
 use crate::load::internal::Internal;
@@ -11,9 +11,6 @@ const SECRET: &str = "signalhub-bench signs what its nodes forward with this";
 
 /// Enough for the longest cut.
 const HISTORY_EVENTS: &str = "1000000";
-
-/// How often a node is started at most.
-const STARTS: usize = 10;
 
 /// Some nodes and their Redis server; dropping this value stops them.
 pub(super) struct Cluster {
@@ -63,15 +60,7 @@ fn start(bench: &Bench<'_>, mut variables: Vec<(&str, String)>) -> io::Result<Ta
     variables.push(internal.variable());
     variables.push(("SIGNALHUB_HISTORY__EVENTS", HISTORY_EVENTS.to_owned()));
     variables.push(("SIGNALHUB_HISTORY__BYTES", "64MiB".to_owned()));
-    let start = || Target::ours_with(bench.arguments.server.clone(), &variables, None);
-    let mut started = start();
-    // A node may end at once with "not connected" when it joins. A measurement need not fail for that, but must not hide it.
-    for _ in 1..STARTS {
-        let Err(error) = &started else { break };
-        writeln!(io::stderr(), "{error}; it is started again")?;
-        started = start();
-    }
-    let target = started?;
+    let target = Target::ours_with(bench.arguments.server.clone(), &variables, None)?;
     internal.ready()?;
     Ok(target)
 }
