@@ -248,7 +248,7 @@ impl Instance {
             match self.open().await {
                 Ok((connection, driver)) => {
                     backoff = Backoff::default();
-                    // Whoever is told that it is connected may use it at once.
+                    // A task that waits for the state uses the connection at once.
                     self.0.commands.send_replace(Some(connection.clone()));
                     let connected = self.mark_connected(Link::Commands);
                     tokio::select! {
