@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use signalhub::connections::{Cluster, ClusterCounts, ClusterSecrets, ClusterSecretsError, NodeAddress, NodeName};
+use signalhub::connections::{
+    Cluster, ClusterCounts, ClusterSecrets, ClusterSecretsError, NodeAddress, NodeName, Revocation, Revocations,
+};
 use signalhub_redis::backplane::{BackplaneOptions, RedisBackplane};
 use signalhub_redis::claims::RedisOwners;
 use signalhub_redis::link::opening::{self, LinkError, OpenerError};
 use signalhub_redis::link::{Instance, Instances, LinkState, RedisSettings};
 use signalhub_redis::log::{LogOptions, RedisLog, RedisLogCounts, RedisLogError};
 use signalhub_redis::nodes::{JoinError, Nodes, Presence, random_hex};
+use signalhub_redis::revocations::{RedisRevocations, RevocationsUnavailable, ShareError};
 use signalhub_tls_client::{CaError, TlsClient};
 use tokio::sync::watch;
 
@@ -60,7 +63,9 @@ struct Inner {
     instances: Instances,
     nodes: Nodes,
     counts: ClusterCounts,
+    prefix: Box<str>,
     log: OnceLock<Arc<RedisLog>>,
+    revocations: OnceLock<RedisRevocations>,
     lifecycle: Lifecycle,
     ready_when_severed: bool,
 }
@@ -110,8 +115,9 @@ impl Member {
         tracing::info!(node = %name, %address, others, "joined the cluster");
         let counts = cluster.counts();
         let ready_when_severed = settings.ready_when_severed;
-        let (log, lifecycle) = (OnceLock::new(), lifecycle.clone());
-        let inner = Inner { instances, nodes, counts, log, lifecycle, ready_when_severed };
+        let (log, revocations, lifecycle) = (OnceLock::new(), OnceLock::new(), lifecycle.clone());
+        let prefix = prefix.into();
+        let inner = Inner { instances, nodes, counts, prefix, log, revocations, lifecycle, ready_when_severed };
         Ok(Some((Self(Arc::new(inner)), cluster)))
     }
 
@@ -138,6 +144,22 @@ impl Member {
         settings.channel_prefix.as_str().clone_into(&mut options.channel_prefix);
         options.patience = settings.publish_patience;
         RedisBackplane::new(self.0.instances.clone(), options)
+    }
+
+    /// Shares the revocations of the server of the hub with the other nodes, once: those of the cluster act here when this returns.
+    pub(crate) async fn share_revocations(&self, revocations: Revocations) -> Result<(), ClusterError> {
+        let shared = RedisRevocations::new(&self.0.instances, &self.0.prefix, revocations);
+        shared.load().await?;
+        self.0.revocations.get_or_init(|| shared);
+        Ok(())
+    }
+
+    /// Tells the other nodes of a revocation that acts at this node.
+    pub(crate) async fn share(&self, revocation: &Revocation, memory: Duration) -> Result<(), ShareError> {
+        match self.0.revocations.get() {
+            Some(shared) => shared.share(revocation, memory).await,
+            None => Err(ShareError::Unavailable),
+        }
     }
 
     /// Waits until all links that the node uses are connected: it is a member from then on.
@@ -183,7 +205,14 @@ impl Member {
 
     /// Tells the log how many nodes there are, and logs when the node is severed from Redis and a member again.
     pub(crate) async fn run(&self) -> Infallible {
-        tokio::join!(self.watch_links(), self.watch_nodes()).0
+        tokio::join!(self.watch_links(), self.watch_nodes(), self.read_revocations()).0
+    }
+
+    async fn read_revocations(&self) -> Infallible {
+        match self.0.revocations.get() {
+            Some(shared) => shared.run().await,
+            None => std::future::pending().await,
+        }
     }
 
     async fn watch_nodes(&self) -> Infallible {
@@ -409,6 +438,9 @@ pub enum ClusterError {
     /// Not all links to Redis were connected in time.
     #[error("\"cluster.redis\": not all links to Redis could be opened within 30 s")]
     Links,
+    /// The revocations of the cluster cannot be read.
+    #[error("\"cluster.redis\": {0}")]
+    Revocations(#[from] RevocationsUnavailable),
     /// The node does not fit to the others.
     #[error("cannot join the cluster: {0}")]
     Join(#[from] JoinError),

@@ -241,7 +241,7 @@ configuration! {
         tickets: TicketClients = TicketClients::Browsers;
         /// How long a ticket waits for its client, and after each negotiation for the next one, which comes if a transport cannot be opened. `limits.pending_negotiations` and its parts limit the tickets that wait.
         ticket_lifetime: Duration = Duration::from_secs(15);
-        /// How long a revocation of the admin API is kept, in memory: the longest lifetime of a token. A token that lives longer is accepted again afterwards.
+        /// How long a revocation of the admin API is kept, in memory and in a cluster in Redis: the longest lifetime of a token. A token that lives longer is accepted again afterwards.
         revocation_memory: Duration = Duration::from_secs(24 * 60 * 60);
         /// Whether a token needs an organisation to publish. Without it, a token with a `publish` claim and no organisation may publish for every organisation.
         publish_requires_organisation: bool = false;

@@ -91,6 +91,9 @@ impl Node {
         let guesses = guess_limit(configuration.limits.failed_authentications);
         let (server, address) = public(configuration, tls).await?;
         let server = in_cluster.into_iter().fold(server, Server::cluster);
+        if let Some(member) = &cluster {
+            member.share_revocations(server.revocations()).await?;
+        }
         let endpoint = endpoint(configuration, hub.clone(), Arc::clone(tokens), guesses.as_ref());
         let authorizer = authorizer(configuration, Arc::clone(tokens), guesses.clone(), server.revocations());
         let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone());

@@ -23,6 +23,7 @@ mod client_certificates;
 mod client_errors;
 mod close_frames;
 mod cluster;
+mod cluster_shared;
 mod commands;
 mod descriptors;
 mod dialects;

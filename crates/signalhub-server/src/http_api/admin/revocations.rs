@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 use signalhub::connections::{Revocation, RevokeError};
+use signalhub_redis::revocations::ShareError;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -22,11 +23,16 @@ struct Request {
     jti: Option<String>,
 }
 
-/// Refuses tokens from now on, and closes the connections that were opened with them.
+/// Refuses tokens from now on, and closes the connections that were opened with them. In a cluster the other nodes do the same; an
+/// answer that they do not know of it yet leaves the revocation in force at this node.
 pub(super) async fn revoke(operated: Arc<Operated>, call: Call) -> Answer {
     let revocation = read(call.json().await?)?;
-    operated.revocations.revoke(&revocation, operated.configuration.auth.revocation_memory).map_err(refused)?;
+    let memory = operated.configuration.auth.revocation_memory;
+    operated.revocations.revoke(&revocation, memory).map_err(refused)?;
     tracing::info!(kind = kind(&revocation), "credentials were revoked");
+    if let Some(member) = operated.counts.cluster() {
+        member.share(&revocation, memory).await.map_err(|error| not_shared(&error))?;
+    }
     Ok(no_content())
 }
 
@@ -56,6 +62,14 @@ fn time(text: &str) -> Result<SystemTime, time::error::Parse> {
 /// What was revoked, for the log. Users and ids of tokens do not stand there.
 fn kind(revocation: &Revocation) -> &'static str {
     if let Revocation::Token { .. } = revocation { "token" } else { "user" }
+}
+
+fn not_shared(error: &ShareError) -> Problem {
+    let code = match error {
+        ShareError::TooLong => ProblemCode::InvalidMember,
+        _ => ProblemCode::Unavailable,
+    };
+    Problem::new(code, format!("the credentials are revoked at this node alone: {error}"))
 }
 
 fn refused(error: RevokeError) -> Problem {

@@ -98,11 +98,11 @@ fn done(method: &Method, path: &str) -> Option<Described> {
         ("POST", "explain") => explain(),
         ("POST", "publish") => publish(),
         ("POST", "tokens") => tokens(),
-        ("POST", "revocations") => {
-            Described::new("Revokes one token, or the tokens of a user, and closes their connections")
-                .body(schemas::revocation())
-                .answer("204", "They are revoked", None)
-        }
+        ("POST", "revocations") => Described::new(
+            "Revokes one token, or the tokens of a user, and closes their connections, at all nodes of a cluster",
+        )
+        .body(schemas::revocation())
+        .answer("204", "They are revoked", None),
         ("POST", "miskeys") => mis_keys(),
         ("PUT", "log") => Described::new("Changes what is logged, for some time").body(schemas::log_change()).answer(
             "204",
