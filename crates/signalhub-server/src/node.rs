@@ -71,6 +71,39 @@ pub struct Node {
     cluster: Option<Member>,
 }
 
+/// The hub and its listener, with all that comes before: the other nodes of a cluster, the history and the broker.
+struct HubServer {
+    cluster: Option<Member>,
+    history: OpenHistory,
+    broker: Broker,
+    hub: Hub,
+    server: Server,
+    address: SocketAddr,
+}
+
+impl HubServer {
+    async fn bind(
+        configuration: &Configuration,
+        tls: Option<&ListenerTls>,
+        lifecycle: &Lifecycle,
+        traces: &Traces,
+    ) -> Result<Self, StartError> {
+        let (cluster, in_cluster) = Member::join(configuration, tls, lifecycle).await?.unzip();
+        let (kept, history) = history::open(configuration, cluster.as_ref()).await?;
+        let broker = broker(configuration, kept, cluster.as_ref(), traces);
+        let hub = hub(configuration, broker.clone(), cluster.as_ref(), traces);
+        if let Some(member) = &cluster {
+            member.joined().await?;
+        }
+        let (server, address) = public(configuration, tls).await?;
+        let server = in_cluster.into_iter().fold(server, Server::cluster);
+        if let Some(member) = &cluster {
+            member.share_revocations(server.revocations()).await?;
+        }
+        Ok(Self { cluster, history, broker, hub, server, address })
+    }
+}
+
 impl Node {
     /// Binds the listeners, and creates the hub, the broker and the publish API.
     ///
@@ -79,42 +112,30 @@ impl Node {
     pub async fn bind(configuration: &Configuration) -> Result<Self, StartError> {
         let keys = Keys::read(configuration)?;
         let (tls, tokens) = (keys.tls.as_deref(), &keys.tokens);
-        let (lifecycle, drain) = (Lifecycle::default(), DrainRequest::default());
-        let traces = Traces::from_environment()?;
-        let (cluster, in_cluster) = Member::join(configuration, tls, &lifecycle).await?.unzip();
-        let (history, open_history) = history::open(configuration, cluster.as_ref()).await?;
-        let broker = broker(configuration, history, cluster.as_ref(), &traces);
-        let hub = hub(configuration, broker.clone(), cluster.as_ref(), &traces);
-        if let Some(member) = &cluster {
-            member.joined().await?;
-        }
+        let (lifecycle, drain, traces) = (Lifecycle::default(), DrainRequest::default(), Traces::from_environment()?);
+        let HubServer { cluster, history, broker, hub, server, address } =
+            HubServer::bind(configuration, tls, &lifecycle, &traces).await?;
         let guesses = guess_limit(configuration.limits.failed_authentications);
-        let (server, address) = public(configuration, tls).await?;
-        let server = in_cluster.into_iter().fold(server, Server::cluster);
-        if let Some(member) = &cluster {
-            member.share_revocations(server.revocations()).await?;
-        }
         let endpoint = endpoint(configuration, hub.clone(), Arc::clone(tokens), guesses.as_ref());
-        let authorizer = authorizer(configuration, Arc::clone(tokens), guesses.clone(), server.revocations());
-        let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone());
-        let publish = publish.waiting_for_nodes(configuration.cluster.receipt_timeout);
         let server = server.endpoint(HUB_PATH, endpoint);
+        let authorizer = authorizer(configuration, Arc::clone(tokens), guesses.clone(), server.revocations());
+        let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone())
+            .waiting_for_nodes(configuration.cluster.receipt_timeout)
+            .traced_by(traces.clone());
         let shared =
             dialects::Shared { broker: &broker, guesses: guesses.as_ref(), keys: &keys, readers: server.readers() };
         let dialects = dialects::bind(configuration, shared).await?;
-        let publish = Arc::new(publish.traced_by(traces.clone()).waiting_for(dialects::readers(&server, &dialects)));
+        let publish = Arc::new(publish.waiting_for(dialects::readers(&server, &dialects)));
         let (server, publishers) = with_publish_api(server, configuration, tls, &publish).await?;
-        let issuers = IssuerCounts::new(&configuration.auth, Arc::clone(tokens), keys.fetches.clone());
         let mut counts = Counts::new(server.connections(), hub.clone(), broker.clone(), publish.refused())
             .with_dialects(dialects.iter().map(DialectListener::counts).collect())
             .with_traces(traces.clone())
-            .with_issuers(issuers)
+            .with_issuers(IssuerCounts::new(&configuration.auth, Arc::clone(tokens), keys.fetches.clone()))
             .with_tls(keys.tls.clone())
             .with_cluster(cluster.clone());
-        publishers.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
         let listed = listed(&server, &dialects);
         let internal = internal(configuration, tls).await?;
-        internal.iter().for_each(|(server, _)| counts.add_listener(server.connections()));
+        publishers.iter().chain(&internal).for_each(|(server, _)| counts.add_listener(server.connections()));
         let operated = Operated {
             configuration: Arc::new(configuration.clone()),
             lifecycle: lifecycle.clone(),
@@ -143,7 +164,7 @@ impl Node {
             reloader: keys.reloader,
             key_expiry: KeyExpiry::new(&configuration.publish.clients, SystemTime::now()),
             fetches: keys.fetches,
-            history: open_history,
+            history,
             traces,
             cluster,
         })
