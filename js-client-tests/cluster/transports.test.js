@@ -3,17 +3,36 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 
-import { hear } from "../features/portos.js";
+import { speaking } from "../features/cell.js";
+import { LICENCE, licence } from "../features/events.js";
 import { Cluster, withoutCluster } from "../support/cluster.js";
-import { Cutter } from "../support/cutter.js";
+import { CUTS, Cutter } from "../support/cutter.js";
 import { libraries } from "../support/libraries.js";
 import { token } from "../support/token.js";
-import { licence } from "../features/events.js";
 
 /** How many clients connect at once with each transport and protocol. */
 const CLIENTS = 20;
 
+/** How many events they get. */
+const EVENTS = 20;
+
+const numbers = Array.from({ length: EVENTS }, (_, number) => number);
 const { version, signalR } = libraries.at(-1);
+
+/** A client that is not started, with the numbers of the events that it gets. */
+function listener(url, configure, options) {
+  const builder = new signalR.HubConnectionBuilder()
+    .withUrl(url + "/signalr/v1/mainHub", { accessTokenFactory: () => token(), ...options })
+    .configureLogging(signalR.LogLevel.None);
+  const connection = configure(builder).build();
+  const heard = [];
+  let arrived = () => {};
+  connection.on("OnEvent", ({ p }) => arrived(heard.push(p.number)));
+  const until = async (count) => {
+    while (heard.length < count) await new Promise((resolve) => (arrived = resolve));
+  };
+  return { connection, heard, until };
+}
 
 describe(`a cluster without sticky sessions (@microsoft/signalr ${version})`, { skip: withoutCluster }, () => {
   let cluster;
@@ -31,10 +50,18 @@ describe(`a cluster without sticky sessions (@microsoft/signalr ${version})`, { 
     ["LongPolling", "json"],
     ["LongPolling", "messagepack"],
   ]) {
-    it(`${CLIENTS} clients get events of all nodes over ${transport} in ${protocol}`, async () => {
+    it(`${CLIENTS} clients get the events of all nodes, once and in order, over ${transport} in ${protocol}`, async (t) => {
       const before = await cluster.metric("signalhub_cluster_forwards_total");
-      const place = { url: cluster.url + "/signalr/v1/mainHub", token: token(), transport, protocol, publish };
-      await Promise.all(Array.from({ length: CLIENTS }, () => hear(signalR, place)));
+      const options = { transport: signalR.HttpTransportType[transport] };
+      const listeners = Array.from({ length: CLIENTS }, () => listener(cluster.url, (builder) => speaking(signalR, protocol, builder), options));
+      t.after(() => Promise.all(listeners.map(({ connection }) => connection.stop())));
+      await Promise.all(listeners.map(({ connection }) => connection.start()));
+      await Promise.all(listeners.map(({ connection }) => connection.invoke("Subscribe", { e: LICENCE })));
+      for (const number of numbers) await publish(licence({ number }));
+      for (const { heard, until } of listeners) {
+        await until(EVENTS);
+        assert.deepEqual(heard, numbers);
+      }
       const forwards = (await cluster.metric("signalhub_cluster_forwards_total")) - before;
       if (transport === "WebSockets") assert.equal(forwards, 0, "a WebSocket is owned by the node that it reaches");
       else assert.ok(forwards > 0, "no request reached a node that does not own its connection");
@@ -42,34 +69,22 @@ describe(`a cluster without sticky sessions (@microsoft/signalr ${version})`, { 
     });
   }
 
-  it("a client with stateful reconnect comes back through another node, and is the same connection", async () => {
+  it("a client with stateful reconnect comes back through another node, and is the same connection", async (t) => {
     const cutter = await Cutter.open(cluster.url);
-    const connection = new signalR.HubConnectionBuilder()
-      .withUrl(cutter.url + "/signalr/v1/mainHub", { accessTokenFactory: () => token() })
-      .configureLogging(signalR.LogLevel.None)
-      .withStatefulReconnect()
-      .build();
-    const heard = [];
-    let arrived = () => {};
-    connection.on("OnEvent", ({ p }) => arrived(heard.push(p.number)));
-    const until = async (count) => {
-      while (heard.length < count) await new Promise((resolve) => (arrived = resolve));
-    };
+    t.after(() => cutter.close());
+    const { connection, heard, until } = listener(cutter.url, (builder) => builder.withStatefulReconnect());
     await connection.start();
-    try {
-      const id = connection.connectionId;
-      await connection.invoke("Subscribe", { e: "portos.licence.activated" });
-      for (let number = 0; number < 20; number++) {
-        if (number % 4 === 1) cutter.arm(number);
-        await publish(licence({ number }));
-        await until(number + 1);
-      }
-      assert.deepEqual(heard, Array.from({ length: 20 }, (_, number) => number));
-      assert.equal(connection.connectionId, id);
-      assert.ok((await cluster.metric("signalhub_cluster_forwards_total", /kind="socket"/)) > 0, "no WebSocket came back through another node");
-    } finally {
-      await connection.stop();
-      await cutter.close();
+    t.after(() => connection.stop());
+    const id = connection.connectionId;
+    await connection.invoke("Subscribe", { e: LICENCE });
+    for (let number = 0; number < EVENTS; number++) {
+      if (number % 4 === 1) cutter.arm(number * CUTS.length);
+      await publish(licence({ number }));
+      await until(number + 1);
     }
+    assert.deepEqual(heard, numbers);
+    assert.equal(connection.connectionId, id);
+    assert.ok(cutter.made.reset > 0, "the network was never cut");
+    assert.ok((await cluster.metric("signalhub_cluster_forwards_total", /kind="socket"/)) > 0, "no WebSocket came back through another node");
   });
 });
