@@ -247,7 +247,7 @@ impl Inner {
                 return Err(LogUnavailable);
             }
             expected += 1;
-            let decoded = entry::decode(&name, raw.id, &raw.data).map_err(|error| {
+            let decoded = entry::decode(&name, raw.write.event, &raw.data).map_err(|error| {
                 tracing::error!(event = %name, offset = raw.offset, %error, "an event of the history cannot be read");
                 LogUnavailable
             })?;

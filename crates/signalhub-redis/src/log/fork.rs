@@ -5,7 +5,9 @@
 
 use std::collections::VecDeque;
 
-use signalhub_events::{Epoch, EventId, Position};
+use signalhub_events::{Epoch, Position};
+
+use super::streams::WriteId;
 
 /// How far a node has read a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,8 +16,8 @@ pub(crate) struct Cursor {
     pub(crate) epoch: Option<Epoch>,
     /// The offset of the last event that was read; 0 before the first one.
     pub(crate) offset: u64,
-    /// The id of that event, if it is known.
-    pub(crate) tail: Option<EventId>,
+    /// The write of that event, if it is known.
+    pub(crate) tail: Option<WriteId>,
 }
 
 /// What Redis has of a name.
@@ -25,8 +27,8 @@ pub(crate) struct Seen {
     pub(crate) epoch: Option<Epoch>,
     /// The offset of its latest event.
     pub(crate) top: u64,
-    /// The id of the event at the cursor, if that is kept or is the latest one.
-    pub(crate) at_cursor: Option<EventId>,
+    /// The write of the event at the cursor, if that is kept or is the latest one.
+    pub(crate) at_cursor: Option<WriteId>,
     /// The offset of the first event that is kept, if one is.
     pub(crate) first: Option<u64>,
 }
@@ -50,7 +52,7 @@ pub(crate) enum Verdict {
 
 impl Cursor {
     /// Stands at the latest event of a name.
-    pub(crate) fn at(position: Position, tail: Option<EventId>) -> Self {
+    pub(crate) fn at(position: Position, tail: Option<WriteId>) -> Self {
         Self { epoch: Some(position.epoch()), offset: position.offset(), tail }
     }
 

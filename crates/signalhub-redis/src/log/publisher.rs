@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signalhub_events::{
-    Durability, Epoch, EventId, EventName, Position, Reach, SharedPublish, SharedPublishError, SharedPublished,
+    Durability, Epoch, EventName, Position, Reach, SharedPublish, SharedPublishError, SharedPublished,
 };
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::entry::{self, Asked};
-use super::streams::{Attempt, PublishAnswer, PublishCall, StreamError, Trim};
+use super::streams::{Attempt, PublishAnswer, PublishCall, StreamError, Trim, WriteId};
 use super::{Inner, Shard};
 
 /// How long a publish that failed waits before it is tried again.
@@ -25,7 +25,7 @@ const TRIM_INTERVAL: Duration = Duration::from_secs(60);
 /// What this node knows of a name before the first attempt.
 struct Known {
     floor: Option<Position>,
-    tail: Option<EventId>,
+    tail: Option<WriteId>,
 }
 
 /// Publishes an event, and tries again until its patience is over.
@@ -57,7 +57,7 @@ pub(super) async fn publish(inner: Arc<Inner>, publish: SharedPublish) -> Result
         tail: known.tail,
         key: publish.idempotency.map(|idempotency| (idempotency.key, idempotency.fingerprint)),
         key_lifetime: inner.options.idempotency_window,
-        attempt: Attempt::First,
+        attempt: Attempt::FIRST,
         replicas: inner.options.replicas,
         durable: publish.durability == Durability::Durable,
     };
@@ -106,14 +106,12 @@ async fn attempt_until(
             StreamError::Refused(_) => {
                 tracing::debug!(event = %call.name, %error, "an event is not published yet");
             }
-            StreamError::Unanswered(_) | StreamError::Unexpected(_) => call.attempt = Attempt::Repeated,
+            StreamError::Unanswered(_) | StreamError::Unexpected(_) => call.attempt = call.attempt.next(),
         }
         if Instant::now() + RETRY >= deadline {
             tracing::debug!(event = %call.name, %error, "an event is not published in time");
-            return Err(match call.attempt {
-                Attempt::First => SharedPublishError::Unavailable,
-                Attempt::Repeated => SharedPublishError::Unknown,
-            });
+            let is_sent = call.attempt.is_repeated();
+            return Err(if is_sent { SharedPublishError::Unknown } else { SharedPublishError::Unavailable });
         }
         inner.counts.retry();
         sleep(RETRY).await;

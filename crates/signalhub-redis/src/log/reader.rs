@@ -161,7 +161,7 @@ impl Reader {
             return Ok(Taken::Other);
         }
         let next = Position::new(raw.epoch, raw.offset);
-        match entry::decode(name, raw.id, &raw.data) {
+        match entry::decode(name, raw.write.event, &raw.data) {
             Ok(Entry { event, asked }) => {
                 let lag = OffsetDateTime::now_utc() - event.created;
                 let mut arrival = Arrival::new(Arc::new(event), next);
@@ -177,7 +177,7 @@ impl Reader {
                 self.miss(name, position, next, GapReason::Unavailable).await?;
             }
         }
-        self.set_cursor(name, Cursor::at(next, Some(raw.id)));
+        self.set_cursor(name, Cursor::at(next, Some(raw.write)));
         Ok(Taken::Offered)
     }
 

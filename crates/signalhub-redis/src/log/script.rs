@@ -16,11 +16,14 @@ pub(crate) const MOST_NAMES: usize = 4_096;
 
 /// Writes an event, and gives it its offset.
 ///
+/// The fields of an entry are `v` (format), `i` (id), `a` (attempt), `p` (epoch) and `d` (event), in this order: the script finds the id
+/// and the attempt by their places.
+///
 /// The key of the idempotency is looked up also for a publish without one: a repeat of such a publish writes it, so that an attempt that
 /// the server runs only then, because it had not answered, finds it and writes nothing.
 pub(crate) static PUBLISH: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
-        r"-- KEYS m, e, k, names   ARGV entry, most, new_epoch, floor, key_ttl ('' = none), fingerprint, id, tail, epoch of floor, search ('' = no)
+        r"-- KEYS m, e, k, names   ARGV entry, most, new_epoch, floor, key_ttl ('' = none), fingerprint, id, tail, epoch of floor, search ('' = no), attempt
 local r = redis.call('get', KEYS[3])
 if r then return {'duplicate', r} end
 local meta = redis.call('hmget', KEYS[1], 'e', 's')
@@ -36,7 +39,7 @@ end
 if e and e ~= ARGV[9] then floor = 0 end
 if e and s >= floor and floor > 0 and ARGV[8] ~= '' then
   local at = redis.call('xrange', KEYS[2], floor .. '-0', floor .. '-0')
-  if at[1] and at[1][2][4] ~= ARGV[8] then forked = 1 end
+  if at[1] and at[1][2][4] .. '.' .. at[1][2][6] ~= ARGV[8] then forked = 1 end
 end
 if not e or s < floor or forked == 1 then
   if ARGV[10] ~= '' then return {'unknown'} end
@@ -46,8 +49,8 @@ if not e or s < floor or forked == 1 then
   redis.call('xadd', KEYS[4], 'MAXLEN', '~', 4096, '*', 'm', KEYS[1])
 end
 s = s + 1
-redis.call('hset', KEYS[1], 's', s, 'i', ARGV[7])
-redis.call('xadd', KEYS[2], 'MAXLEN', '~', ARGV[2], s .. '-0', 'v', '1', 'i', ARGV[7], 'p', e, 'd', ARGV[1])
+redis.call('hset', KEYS[1], 's', s, 'w', ARGV[7] .. '.' .. ARGV[11])
+redis.call('xadd', KEYS[2], 'MAXLEN', '~', ARGV[2], s .. '-0', 'v', '1', 'i', ARGV[7], 'a', ARGV[11], 'p', e, 'd', ARGV[1])
 if ARGV[5] ~= '' then redis.call('set', KEYS[3], e .. ':' .. s .. ':' .. ARGV[7] .. ':' .. ARGV[6], 'EX', ARGV[5]) end
 return {forked == 1 and 'forked' or 'published', e, s}",
     )
@@ -60,7 +63,7 @@ pub(crate) static RESET: LazyLock<Script> = LazyLock::new(|| {
 local e = redis.call('hget', KEYS[1], 'e')
 if e and e ~= ARGV[1] then return e end
 redis.call('del', KEYS[2])
-redis.call('hset', KEYS[1], 'e', ARGV[2], 'v', 1, 's', 0, 'i', '')
+redis.call('hset', KEYS[1], 'e', ARGV[2], 'v', 1, 's', 0, 'w', '')
 redis.call('xadd', KEYS[3], 'MAXLEN', '~', 4096, '*', 'm', KEYS[1])
 return ARGV[2]",
     )

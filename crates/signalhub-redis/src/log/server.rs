@@ -13,8 +13,7 @@ use super::fork::Seen;
 use super::keys::Keys;
 use super::script::{self, MOST_NAMES, PUBLISH, RESET, SEARCHED};
 use super::streams::{
-    Attempt, Batch, Call, NamesCursor, PublishAnswer, PublishCall, Range, RawEntry, StreamError, StreamReader, Streams,
-    Trim,
+    Batch, Call, NamesCursor, PublishAnswer, PublishCall, Range, RawEntry, StreamError, StreamReader, Streams, Trim,
 };
 use super::values::{entries, epoch_of, seen, text_of, unexpected};
 use crate::link::{ConnectedLink, Instance, Link, RESPONSE_TIMEOUT};
@@ -79,19 +78,22 @@ impl Server {
             // An attempt that the server runs late finds what its repeat has written here.
             None => (self.keys.late_attempt(call.id), 0),
         };
-        let lifetime = match (call.key.is_some(), call.attempt) {
+        let lifetime = match (call.key.is_some(), call.attempt.is_repeated()) {
             (true, _) => call.key_lifetime.as_secs().max(1).to_string(),
-            (false, Attempt::Repeated) => LATE_ATTEMPT.as_secs().to_string(),
-            (false, Attempt::First) => String::new(),
+            (false, true) => LATE_ATTEMPT.as_secs().to_string(),
+            (false, false) => String::new(),
         };
-        let search = if call.attempt == Attempt::Repeated { SEARCHED.to_string() } else { String::new() };
+        let search = if call.attempt.is_repeated() { SEARCHED.to_string() } else { String::new() };
         let mut command = cmd("EVALSHA");
         command.arg(PUBLISH.get_hash()).arg(4);
         command.arg(self.keys.meta(&call.name)).arg(self.keys.events(&call.name)).arg(key).arg(self.keys.names());
         command.arg(&call.entry).arg(call.most).arg(call.new_epoch.to_string());
         command.arg(call.floor.map_or(0, |floor| floor.offset())).arg(lifetime).arg(format!("{fingerprint:016x}"));
-        command.arg(call.id.to_string()).arg(call.tail.map(|id| id.to_string()).unwrap_or_default());
-        command.arg(call.floor.map(|floor| floor.epoch().to_string()).unwrap_or_default()).arg(search);
+        command.arg(call.id.to_string()).arg(call.tail.map(|write| write.to_string()).unwrap_or_default());
+        command
+            .arg(call.floor.map(|floor| floor.epoch().to_string()).unwrap_or_default())
+            .arg(search)
+            .arg(call.attempt.0);
         command
     }
 
@@ -354,7 +356,7 @@ impl StreamReader for Reader {
             let mut pipeline = redis::pipe();
             for (name, offset) in names {
                 let events = self.keys.events(name);
-                pipeline.cmd("HMGET").arg(self.keys.meta(name)).arg("e").arg("s").arg("i");
+                pipeline.cmd("HMGET").arg(self.keys.meta(name)).arg("e").arg("s").arg("w");
                 pipeline.cmd("XRANGE").arg(&events).arg(format!("{offset}-0")).arg(format!("{offset}-0"));
                 pipeline.cmd("XRANGE").arg(&events).arg("-").arg("+").arg("COUNT").arg(1);
             }

@@ -14,20 +14,20 @@ use super::fork::Seen;
 use super::script::SEARCHED;
 use super::streams::{
     Attempt, Batch, Call, NamesCursor, PublishAnswer, PublishCall, Range, RawEntry, StreamError, StreamReader, Streams,
-    Trim,
+    Trim, WriteId,
 };
 
-/// What a server has.
+/// The keys of a server.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Data {
-    /// The epoch, the offset of the latest event, and its id.
-    meta: BTreeMap<EventName, (Epoch, u64, Option<EventId>)>,
+pub(super) struct Keyspace {
+    /// The epoch, the offset of the latest event, and its write.
+    meta: BTreeMap<EventName, (Epoch, u64, Option<WriteId>)>,
     events: BTreeMap<EventName, Vec<RawEntry>>,
     keys: BTreeMap<String, PublishAnswer>,
     names: Vec<(NamesCursor, EventName)>,
 }
 
-impl Data {
+impl Keyspace {
     /// Runs the publish script.
     pub(super) fn publish(&mut self, call: &PublishCall, now: u64) -> PublishAnswer {
         let key = match &call.key {
@@ -41,7 +41,7 @@ impl Data {
         let floor_epoch = call.floor.map(|floor| floor.epoch());
         let mut floor = call.floor.map_or(0, |floor| floor.offset());
         let mut meta = self.meta.get(&call.name).copied();
-        let repeated = call.attempt == Attempt::Repeated;
+        let repeated = call.attempt.is_repeated();
         let entries = self.events.entry(call.name.clone()).or_default();
         if repeated {
             let Some((epoch, top, _)) = meta else { return PublishAnswer::Unknown };
@@ -49,7 +49,7 @@ impl Data {
                 return PublishAnswer::Unknown;
             }
             let behind: Vec<_> = entries.iter().filter(|entry| entry.offset > floor).collect();
-            if let Some(found) = behind.iter().find(|entry| entry.id == call.id) {
+            if let Some(found) = behind.iter().find(|entry| entry.write.event == call.id) {
                 let position = Position::new(epoch, found.offset);
                 return PublishAnswer::Duplicate { position, id: call.id, fingerprint };
             }
@@ -60,7 +60,7 @@ impl Data {
         if meta.is_some_and(|(epoch, ..)| Some(epoch) != floor_epoch) {
             floor = 0;
         }
-        let at_floor = entries.iter().find(|entry| entry.offset == floor && floor > 0).map(|entry| entry.id);
+        let at_floor = entries.iter().find(|entry| entry.offset == floor && floor > 0).map(|entry| entry.write);
         let mut forked = meta.is_some_and(|(_, top, _)| top >= floor)
             && call.tail.is_some_and(|tail| at_floor.is_some_and(|found| found != tail));
         if meta.is_none_or(|(_, top, _)| top < floor) || forked {
@@ -74,9 +74,9 @@ impl Data {
         }
         let (epoch, top, _) = meta.unwrap_or((call.new_epoch, 0, None));
         let offset = top + 1;
-        self.meta.insert(call.name.clone(), (epoch, offset, Some(call.id)));
-        let entry =
-            RawEntry { offset, version: "1".to_owned(), id: call.id, epoch, data: Bytes::from(call.entry.clone()) };
+        let write = WriteId { event: call.id, attempt: call.attempt };
+        self.meta.insert(call.name.clone(), (epoch, offset, Some(write)));
+        let entry = RawEntry { offset, version: "1".to_owned(), write, epoch, data: Bytes::from(call.entry.clone()) };
         self.events.entry(call.name.clone()).or_default().push(entry);
         let position = Position::new(epoch, offset);
         if call.key.is_some() || repeated {
@@ -106,11 +106,11 @@ impl Data {
     pub(super) fn check(&self, name: &EventName, offset: u64) -> Seen {
         let entries = self.events.get(name).map_or(&[][..], Vec::as_slice);
         let meta = self.meta.get(name);
-        let latest = meta.filter(|(_, top, _)| *top == offset).and_then(|(_, _, id)| *id);
+        let latest = meta.filter(|(_, top, _)| *top == offset).and_then(|(_, _, write)| *write);
         Seen {
             epoch: meta.map(|(epoch, ..)| *epoch),
             top: meta.map_or(0, |(_, top, _)| *top),
-            at_cursor: entries.iter().find(|entry| entry.offset == offset).map(|entry| entry.id).or(latest),
+            at_cursor: entries.iter().find(|entry| entry.offset == offset).map(|entry| entry.write).or(latest),
             first: entries.first().map(|entry| entry.offset),
         }
     }
@@ -163,9 +163,9 @@ pub(super) enum Fate {
 /// Two servers, of which one is the primary, and what connects nodes with them.
 #[derive(Debug, Default)]
 pub(super) struct World {
-    pub(super) data: [Data; 2],
+    pub(super) data: [Keyspace; 2],
     /// What the primary had before its latest writes.
-    pub(super) earlier: Vec<Data>,
+    pub(super) earlier: Vec<Keyspace>,
     pub(super) primary: usize,
     pub(super) nodes: Vec<NodeLinks>,
     /// The fates of the next publishes; further ones are answered.
@@ -321,7 +321,7 @@ impl SimulatedReader {
         if self.redis.travel(NodeLinks { delay, ..self.links }).await { Ok(()) } else { Err(lost()) }
     }
 
-    async fn ask<T>(&self, ask: impl FnOnce(&mut Data) -> T) -> Result<T, StreamError> {
+    async fn ask<T>(&self, ask: impl FnOnce(&mut Keyspace) -> T) -> Result<T, StreamError> {
         self.travel().await?;
         let answer = ask(&mut self.redis.lock().data[self.links.server]);
         self.travel().await?;
@@ -356,7 +356,7 @@ impl StreamReader for SimulatedReader {
     fn read<'a>(&'a mut self, names: &'a NamesCursor, cursors: &'a [(EventName, u64)]) -> Call<'a, Batch> {
         Box::pin(async move {
             let changed = Arc::clone(&self.redis.changed);
-            let found = |data: &mut Data| {
+            let found = |data: &mut Keyspace| {
                 let events =
                     cursors.iter().map(|(name, offset)| (name.clone(), data.range(name, *offset, u64::MAX, 3).entries));
                 Batch {
@@ -392,7 +392,7 @@ pub(super) fn publish_call(name: &EventName, id: EventId, epoch: Epoch) -> Publi
         tail: None,
         key: None,
         key_lifetime: Duration::from_secs(600),
-        attempt: Attempt::First,
+        attempt: Attempt::FIRST,
         replicas: 0,
         durable: false,
     }

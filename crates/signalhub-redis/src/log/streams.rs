@@ -105,9 +105,9 @@ pub(crate) struct PublishCall {
     pub(crate) most: u64,
     /// The epoch of the name if it must begin one.
     pub(crate) new_epoch: Epoch,
-    /// How far this node had read the name before the first attempt, and the id of the event there if that is to be compared.
+    /// How far this node had read the name before the first attempt, and the write of the event there if that is to be compared.
     pub(crate) floor: Option<Position>,
-    pub(crate) tail: Option<EventId>,
+    pub(crate) tail: Option<WriteId>,
     pub(crate) key: Option<(IdempotencyKey, Fingerprint)>,
     pub(crate) key_lifetime: Duration,
     pub(crate) attempt: Attempt,
@@ -116,13 +116,48 @@ pub(crate) struct PublishCall {
     pub(crate) durable: bool,
 }
 
-/// Whether an event may be in its stream already.
+/// The number of an attempt to publish an event, from 1. The server runs an attempt once at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Attempt {
-    /// It is not.
-    First,
-    /// An earlier attempt had no answer: the server looks for it first.
-    Repeated,
+pub(crate) struct Attempt(pub(crate) u32);
+
+impl Attempt {
+    pub(crate) const FIRST: Self = Self(1);
+
+    /// The attempt after this one, which the server has not answered.
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// Whether the event may be in its stream already, so that the server looks for it first.
+    pub(crate) fn is_repeated(self) -> bool {
+        self != Self::FIRST
+    }
+}
+
+/// One write of an event to its stream.
+///
+/// After a failover, an attempt may have been written at the old server and its repeat at the new one, at the same offset behind different
+/// events. The id of the event does not tell these two apart, so the past is recognised by the write: a write is made once, and everything
+/// before it is the same wherever it is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WriteId {
+    pub(crate) event: EventId,
+    pub(crate) attempt: Attempt,
+}
+
+impl fmt::Display for WriteId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.event, self.attempt.0)
+    }
+}
+
+impl FromStr for WriteId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (event, attempt) = text.split_once('.').ok_or(())?;
+        Ok(Self { event: event.parse().map_err(drop)?, attempt: Attempt(attempt.parse().map_err(drop)?) })
+    }
 }
 
 /// The answer of the publish script.
@@ -144,7 +179,7 @@ pub(crate) struct RawEntry {
     pub(crate) offset: u64,
     /// The version of its format.
     pub(crate) version: String,
-    pub(crate) id: EventId,
+    pub(crate) write: WriteId,
     pub(crate) epoch: Epoch,
     pub(crate) data: Bytes,
 }

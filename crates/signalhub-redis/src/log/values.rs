@@ -5,7 +5,7 @@ use redis::Value;
 use signalhub_events::Epoch;
 
 use super::fork::Seen;
-use super::streams::{RawEntry, StreamError};
+use super::streams::{Attempt, RawEntry, StreamError, WriteId};
 
 /// Reads an epoch: 16 hexadecimal digits.
 pub(super) fn epoch_of(text: &str) -> Option<Epoch> {
@@ -53,7 +53,7 @@ pub(super) fn entries(answer: &Value) -> Result<Vec<RawEntry>, StreamError> {
         Some(RawEntry {
             offset: id.split_once('-')?.0.parse().ok()?,
             version: text("v")?.to_owned(),
-            id: text("i")?.parse().ok()?,
+            write: WriteId { event: text("i")?.parse().ok()?, attempt: Attempt(text("a")?.parse().ok()?) },
             epoch: epoch_of(text("p")?)?,
             data: Bytes::copy_from_slice(data),
         })
@@ -67,9 +67,9 @@ pub(super) fn seen(offset: u64, meta: &Value, at_cursor: &Value, first: &Value) 
     let text = |index: usize| meta.get(index).and_then(text_of);
     let epoch = text(0).map(|text| epoch_of(text).ok_or_else(|| unexpected("an epoch"))).transpose()?;
     let top = text(1).map_or(Ok(0), |text| text.parse().map_err(|_| unexpected("an offset")))?;
-    // The description of a name has the id of its latest event, also when that was removed.
+    // The description of a name has the write of its latest event, also when that was removed.
     let latest = text(2).filter(|_| top == offset).and_then(|text| text.parse().ok());
-    let at_cursor = entries(at_cursor)?.first().map(|entry| entry.id).or(latest);
+    let at_cursor = entries(at_cursor)?.first().map(|entry| entry.write).or(latest);
     let first = entries(first)?.first().map(|entry| entry.offset);
     Ok(Seen { epoch, top, at_cursor, first })
 }

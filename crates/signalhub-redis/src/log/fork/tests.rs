@@ -1,17 +1,20 @@
+use signalhub_events::EventId;
+
 use super::*;
+use crate::log::streams::Attempt;
 
 const EPOCH: Epoch = Epoch::new(1);
 
-fn id(serial: u64) -> EventId {
-    EventId::new(Epoch::new(7), serial)
+fn write(serial: u64) -> WriteId {
+    WriteId { event: EventId::new(Epoch::new(7), serial), attempt: Attempt::FIRST }
 }
 
 fn cursor(offset: u64) -> Cursor {
-    Cursor::at(Position::new(EPOCH, offset), (offset > 0).then(|| id(offset)))
+    Cursor::at(Position::new(EPOCH, offset), (offset > 0).then(|| write(offset)))
 }
 
 fn seen(top: u64, at_cursor: Option<u64>, first: Option<u64>) -> Seen {
-    Seen { epoch: Some(EPOCH), top, at_cursor: at_cursor.map(id), first }
+    Seen { epoch: Some(EPOCH), top, at_cursor: at_cursor.map(write), first }
 }
 
 #[test]
@@ -45,6 +48,14 @@ fn less_or_other_events_are_another_past() {
     ] {
         assert_eq!(cursor.judge(&seen), Verdict::Forked, "{cursor:?} {seen:?}");
     }
+}
+
+#[test]
+fn an_event_that_two_attempts_have_written_is_in_two_pasts() {
+    let repeated = WriteId { attempt: Attempt::FIRST.next(), ..write(100) };
+    let seen = Seen { at_cursor: Some(repeated), ..seen(120, None, Some(1)) };
+    assert_eq!(cursor(100).judge(&seen), Verdict::Forked);
+    assert_eq!(Cursor { tail: Some(repeated), ..cursor(100) }.judge(&seen), Verdict::Same);
 }
 
 #[test]

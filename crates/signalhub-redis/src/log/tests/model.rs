@@ -4,13 +4,13 @@ use signalhub_events::{Epoch, EventId, Fingerprint, IdempotencyKey, Position};
 
 use super::seed::Seed;
 use super::*;
-use crate::log::simulated::{Data, publish_call};
-use crate::log::streams::{Attempt, NamesCursor, PublishCall, Streams};
+use crate::log::simulated::{Keyspace, publish_call};
+use crate::log::streams::{Attempt, NamesCursor, PublishCall, Streams, WriteId};
 
 const ROUNDS: usize = 500;
 
 /// A publish that a node might make, with what it might have read: often too little, sometimes too much.
-fn random_call(seed: &mut Seed, data: &Data, number: u64) -> PublishCall {
+fn random_call(seed: &mut Seed, data: &Keyspace, number: u64) -> PublishCall {
     let name = EventName::new(format!("shop.{}", seed.below(2)));
     // Some come again, because their answers were lost.
     let id = EventId::new(Epoch::new(1), if seed.below(4) == 0 { seed.below(number + 1) } else { number });
@@ -29,9 +29,11 @@ fn random_call(seed: &mut Seed, data: &Data, number: u64) -> PublishCall {
     if seed.below(8) > 0 {
         call.floor = Some(Position::new(epoch, offset));
         let at_floor = data.check(&name, offset).at_cursor;
-        call.tail = match seed.below(6) {
-            0 => Some(EventId::new(Epoch::new(9), 9)),
-            1..4 => at_floor,
+        call.tail = match seed.below(7) {
+            0 => Some(WriteId { event: EventId::new(Epoch::new(9), 9), attempt: Attempt::FIRST }),
+            // The same event, written by another attempt.
+            1 => at_floor.map(|write| WriteId { attempt: write.attempt.next(), ..write }),
+            2..5 => at_floor,
             _ => None,
         };
     }
@@ -40,7 +42,7 @@ fn random_call(seed: &mut Seed, data: &Data, number: u64) -> PublishCall {
         call.key = Some((IdempotencyKey::new([key; 16]), Fingerprint::new(seed.below(2))));
     }
     if seed.below(3) == 0 {
-        call.attempt = Attempt::Repeated;
+        call.attempt = Attempt(2 + u32::try_from(seed.below(2)).unwrap());
     }
     call
 }
@@ -52,7 +54,7 @@ async fn the_simulated_redis_answers_as_a_real_one() {
     let instance = instances.all()[0].clone();
     let real = Server::new(instance.clone(), Keys::new("p:"));
     let mut reader = real.open().await.unwrap();
-    let (mut seed, mut model) = (Seed::new(7), Data::default());
+    let (mut seed, mut model) = (Seed::new(7), Keyspace::default());
     let mut command = instance.commands().unwrap();
     for number in 1..=ROUNDS as u64 {
         let name = EventName::new(format!("shop.{}", seed.below(2)));

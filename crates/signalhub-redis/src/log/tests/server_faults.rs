@@ -131,7 +131,7 @@ async fn events_that_were_removed_before_a_node_has_read_them_are_a_gap() {
     nodes[1].ledger.wait_for_events(1).await;
     // In one step, so that no reader sees the events between.
     let script = "local e = redis.call('hget', KEYS[1], 'e') for o = 2, 9 do redis.call('hset', KEYS[1], 's', o) \
-        redis.call('xadd', KEYS[2], o .. '-0', 'v', '1', 'i', '00000000000000ff-' .. o, 'p', e, 'd', ARGV[1]) end \
+        redis.call('xadd', KEYS[2], o .. '-0', 'v', '1', 'i', '00000000000000ff-' .. o, 'a', '1', 'p', e, 'd', ARGV[1]) end \
         return redis.call('xtrim', KEYS[2], 'MINID', 7)";
     let entry = entry::encode(&event(1), None);
     let mut connection = nodes[0].instances.all()[0].commands().unwrap();
@@ -245,7 +245,7 @@ async fn an_event_of_a_newer_format_stops_the_reader_and_is_not_skipped() {
     command(&node, &["HSET", "signalhub:m:shop.changed", "s", "2"]).await;
     let epoch = position.epoch().to_string();
     let id = "00000000000000ff-1";
-    let add = ["XADD", "signalhub:e:shop.changed", "2-0", "v", "9", "i", id, "p", &epoch, "d", "?"];
+    let add = ["XADD", "signalhub:e:shop.changed", "2-0", "v", "9", "i", id, "a", "1", "p", &epoch, "d", "?"];
     let mut states = node.instances.all()[0].states();
     command(&node, &add).await;
     let is_lost =
@@ -262,7 +262,21 @@ async fn bytes_that_are_no_event_are_a_gap_of_one() {
     let position = node.publish(0).await;
     command(&node, &["HSET", "signalhub:m:shop.changed", "s", "2"]).await;
     let epoch = position.epoch().to_string();
-    let add = ["XADD", "signalhub:e:shop.changed", "2-0", "v", "1", "i", "00000000000000ff-1", "p", &epoch, "d", "?"];
+    let add = [
+        "XADD",
+        "signalhub:e:shop.changed",
+        "2-0",
+        "v",
+        "1",
+        "i",
+        "00000000000000ff-1",
+        "a",
+        "1",
+        "p",
+        &epoch,
+        "d",
+        "?",
+    ];
     command(&node, &add).await;
     let gap = node.ledger.wait_for_gap().await;
     assert_eq!((gap.reason, gap.from), (GapReason::Unavailable, position));
