@@ -1,6 +1,6 @@
 //! A simulated Redis: the same streams and scripts in memory, with every fault that a test asks for. A test compares it with a real server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub(super) struct Keyspace {
     events: BTreeMap<EventName, Vec<RawEntry>>,
     keys: BTreeMap<String, PublishAnswer>,
     names: Vec<(NamesCursor, EventName)>,
+    /// All events that were written, those that were removed since too, but not those that were lost. A real server does not have this.
+    written: HashSet<(Position, EventId)>,
 }
 
 impl Keyspace {
@@ -79,6 +81,7 @@ impl Keyspace {
         let entry = RawEntry { offset, version: "1".to_owned(), write, epoch, data: Bytes::from(call.entry.clone()) };
         self.events.entry(call.name.clone()).or_default().push(entry);
         let position = Position::new(epoch, offset);
+        self.written.insert((position, call.id));
         if call.key.is_some() || repeated {
             self.keys.insert(key, PublishAnswer::Duplicate { position, id: call.id, fingerprint });
         }
@@ -123,6 +126,10 @@ impl Keyspace {
 
     pub(super) fn names_behind(&self, after: NamesCursor) -> Vec<(NamesCursor, EventName)> {
         self.names.iter().filter(|(cursor, _)| *cursor > after).cloned().collect()
+    }
+
+    pub(super) fn has_written(&self, position: Position, id: EventId) -> bool {
+        self.written.contains(&(position, id))
     }
 
     /// Keeps the latest events of a name.
