@@ -15,6 +15,7 @@ mod script;
 mod server;
 mod streams;
 mod values;
+mod write;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

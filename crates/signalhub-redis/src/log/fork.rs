@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use signalhub_events::{Epoch, Position};
 
-use super::streams::WriteId;
+use super::write::WriteId;
 
 /// How far a node has read a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -10,7 +10,8 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::entry::{self, Asked};
-use super::streams::{Attempt, PublishAnswer, PublishCall, StreamError, Trim, WriteId};
+use super::streams::{PublishAnswer, PublishCall, StreamError, Trim};
+use super::write::{Attempt, WriteId};
 use super::{Inner, Shard};
 
 /// How long a publish that failed waits before it is tried again.

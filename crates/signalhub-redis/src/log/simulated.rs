@@ -13,9 +13,9 @@ use tokio::time::{sleep, timeout};
 use super::fork::Seen;
 use super::script::SEARCHED;
 use super::streams::{
-    Attempt, Batch, Call, NamesCursor, PublishAnswer, PublishCall, Range, RawEntry, StreamError, StreamReader, Streams,
-    Trim, WriteId,
+    Batch, Call, NamesCursor, PublishAnswer, PublishCall, Range, RawEntry, StreamError, StreamReader, Streams, Trim,
 };
+use super::write::{Attempt, WriteId};
 
 /// The keys of a server.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -45,19 +45,8 @@ impl Keyspace {
         let mut meta = self.meta.get(&call.name).copied();
         let repeated = call.attempt.is_repeated();
         let entries = self.events.entry(call.name.clone()).or_default();
-        if repeated {
-            let Some((epoch, top, _)) = meta else { return PublishAnswer::Unknown };
-            if floor_epoch.is_some_and(|known| known != epoch) || top < floor || top - floor > SEARCHED as u64 {
-                return PublishAnswer::Unknown;
-            }
-            let behind: Vec<_> = entries.iter().filter(|entry| entry.offset > floor).collect();
-            if let Some(found) = behind.iter().find(|entry| entry.write.event == call.id) {
-                let position = Position::new(epoch, found.offset);
-                return PublishAnswer::Duplicate { position, id: call.id, fingerprint };
-            }
-            if (behind.len() as u64) < top - floor {
-                return PublishAnswer::Unknown;
-            }
+        if repeated && let Some(answer) = find_earlier_attempt(meta, entries, call) {
+            return answer;
         }
         if meta.is_some_and(|(epoch, ..)| Some(epoch) != floor_epoch) {
             floor = 0;
@@ -146,6 +135,29 @@ impl Keyspace {
     pub(super) fn remove_meta(&mut self, name: &EventName) {
         self.meta.remove(name);
     }
+}
+
+/// The answer of the publish script to a repeat, unless it is certain that no earlier attempt was written.
+fn find_earlier_attempt(
+    meta: Option<(Epoch, u64, Option<WriteId>)>,
+    entries: &[RawEntry],
+    call: &PublishCall,
+) -> Option<PublishAnswer> {
+    let Some((epoch, top, _)) = meta else { return Some(PublishAnswer::Unknown) };
+    let floor = call.floor.map_or(0, |floor| floor.offset());
+    if call.floor.is_some_and(|floor| floor.epoch() != epoch) || top < floor || top - floor > SEARCHED as u64 {
+        return Some(PublishAnswer::Unknown);
+    }
+    let behind: Vec<_> = entries.iter().filter(|entry| entry.offset > floor).collect();
+    if let Some(found) = behind.iter().find(|entry| entry.write.event == call.id) {
+        let fingerprint = call.key.map_or(Fingerprint::new(0), |(_, fingerprint)| fingerprint);
+        return Some(PublishAnswer::Duplicate {
+            position: Position::new(epoch, found.offset),
+            id: call.id,
+            fingerprint,
+        });
+    }
+    ((behind.len() as u64) < top - floor).then_some(PublishAnswer::Unknown)
 }
 
 fn next_name(names: &[(NamesCursor, EventName)], now: u64) -> NamesCursor {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use signalhub_events::{Epoch, EventId, EventName, Fingerprint, IdempotencyKey, Position};
 
 use super::fork::Seen;
+use super::write::{Attempt, WriteId};
 
 /// What a call of a server returns.
 pub(crate) type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StreamError>> + Send + 'a>>;
@@ -114,50 +115,6 @@ pub(crate) struct PublishCall {
     /// How many replicas, and whether the disk, must have it before the answer, as far as they can.
     pub(crate) replicas: u32,
     pub(crate) durable: bool,
-}
-
-/// The number of an attempt to publish an event, from 1. The server runs an attempt once at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Attempt(pub(crate) u32);
-
-impl Attempt {
-    pub(crate) const FIRST: Self = Self(1);
-
-    /// The attempt after this one, which the server has not answered.
-    pub(crate) fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-
-    /// Whether the event may be in its stream already, so that the server looks for it first.
-    pub(crate) fn is_repeated(self) -> bool {
-        self != Self::FIRST
-    }
-}
-
-/// One write of an event to its stream.
-///
-/// After a failover, an attempt may have been written at the old server and its repeat at the new one, at the same offset behind different
-/// events. The id of the event does not tell these two apart, so the past is recognised by the write: a write is made once, and everything
-/// before it is the same wherever it is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct WriteId {
-    pub(crate) event: EventId,
-    pub(crate) attempt: Attempt,
-}
-
-impl fmt::Display for WriteId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.event, self.attempt.0)
-    }
-}
-
-impl FromStr for WriteId {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (event, attempt) = text.split_once('.').ok_or(())?;
-        Ok(Self { event: event.parse().map_err(drop)?, attempt: Attempt(attempt.parse().map_err(drop)?) })
-    }
 }
 
 /// The answer of the publish script.

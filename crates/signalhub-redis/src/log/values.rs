@@ -5,7 +5,8 @@ use redis::Value;
 use signalhub_events::Epoch;
 
 use super::fork::Seen;
-use super::streams::{Attempt, RawEntry, StreamError, WriteId};
+use super::streams::{RawEntry, StreamError};
+use super::write::{Attempt, WriteId};
 
 /// Reads an epoch: 16 hexadecimal digits.
 pub(super) fn epoch_of(text: &str) -> Option<Epoch> {

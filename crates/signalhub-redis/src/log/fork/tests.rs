@@ -1,7 +1,7 @@
 use signalhub_events::EventId;
 
 use super::*;
-use crate::log::streams::Attempt;
+use crate::log::write::Attempt;
 
 const EPOCH: Epoch = Epoch::new(1);
 

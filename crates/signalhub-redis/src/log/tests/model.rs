@@ -5,7 +5,8 @@ use signalhub_events::{Epoch, EventId, Fingerprint, IdempotencyKey, Position};
 use super::seed::Seed;
 use super::*;
 use crate::log::simulated::{Keyspace, publish_call};
-use crate::log::streams::{Attempt, NamesCursor, PublishCall, Streams, WriteId};
+use crate::log::streams::{NamesCursor, PublishCall, Streams};
+use crate::log::write::{Attempt, WriteId};
 
 const ROUNDS: usize = 500;
 
