@@ -58,7 +58,10 @@ impl Family {
             serde_json::from_value(scenarios).map_err(|source| malformed("its list of scenarios", source))?;
         let scenarios = scenarios.into_iter().map(|value| {
             let id = value["id"].as_str().unwrap_or("a scenario without id").to_owned();
-            Scenario::from_value(value).map_err(|source| malformed(&id, source))
+            let mut scenario = Scenario::from_value(value).map_err(|source| malformed(&id, source))?;
+            let unnamed = UNNAMED_NEEDS.iter().filter(|(id, _)| *id == scenario.id);
+            scenario.needs.extend(unnamed.map(|(_, need)| (*need).to_owned()));
+            Ok(scenario)
         });
         Ok(Some(Self { name: name.to_owned(), scenarios: scenarios.collect::<Result<_, _>>()? }))
     }
@@ -66,12 +69,7 @@ impl Family {
     /// Returns the crate's own recordings: what ASP.NET Core SignalR 10.0.12 answered.
     pub fn embedded() -> Result<Vec<Self>, RecordingError> {
         let families = EMBEDDED.iter().map(|(name, text)| Self::parse(name, text));
-        let mut families: Vec<Self> = families.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-        for scenario in families.iter_mut().flat_map(|family| &mut family.scenarios) {
-            let unnamed = UNNAMED_NEEDS.iter().filter(|(id, _)| *id == scenario.id);
-            scenario.needs.extend(unnamed.map(|(_, need)| (*need).to_owned()));
-        }
-        Ok(families)
+        families.filter_map(Result::transpose).collect()
     }
 }
 
