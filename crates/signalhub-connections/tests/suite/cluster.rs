@@ -114,21 +114,6 @@ async fn two_nodes() -> [ClusterNode; 2] {
     ]
 }
 
-/// Sends a short text in a WebSocket, and receives its echo.
-async fn echo(socket: &mut TcpStream, text: &str) {
-    let length = u8::try_from(text.len()).unwrap();
-    let mut frame = vec![0x81, 0x80 | length, 0, 0, 0, 0];
-    frame.extend_from_slice(text.as_bytes());
-    socket.write_all(&frame).await.unwrap();
-    expect_text(socket, text).await;
-}
-
-async fn expect_text(socket: &mut TcpStream, text: &str) {
-    let mut received = vec![0; 2 + text.len()];
-    socket.read_exact(&mut received).await.unwrap();
-    assert_eq!(&received[2..], text.as_bytes());
-}
-
 /// Reads until the bytes end with `end`.
 async fn read_until(socket: &mut TcpStream, end: &str) -> String {
     let mut bytes = Vec::new();

@@ -32,22 +32,6 @@ async fn connect(running: &Running, token: &str, user: &str) -> TcpStream {
     socket
 }
 
-/// Sends a short text and receives its echo.
-async fn echo(socket: &mut TcpStream, text: &str) {
-    let len = u8::try_from(text.len()).unwrap();
-    let mut frame = vec![0x81, 0x80 | len, 0, 0, 0, 0];
-    frame.extend_from_slice(text.as_bytes());
-    socket.write_all(&frame).await.unwrap();
-    expect_text(socket, text).await;
-}
-
-async fn expect_text(socket: &mut TcpStream, text: &str) {
-    let mut received = vec![0; 2 + text.len()];
-    socket.read_exact(&mut received).await.unwrap();
-    assert_eq!(received[0], 0x81);
-    assert_eq!(&received[2..], text.as_bytes());
-}
-
 /// Resets the socket without a close frame.
 fn lose(socket: TcpStream) {
     socket.set_zero_linger().unwrap();

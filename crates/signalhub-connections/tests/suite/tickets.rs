@@ -5,29 +5,10 @@ use std::time::{Duration, SystemTime};
 use crate::support::*;
 use serde_json::Value;
 use signalhub_connections::*;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt;
 
 const PAGE: (&str, &str) = ("Origin", "http://h");
 const NEGOTIATE: &str = "POST /echo/negotiate?negotiateVersion=1";
-
-/// Authenticates by the bearer token `token.user[.seconds]`, where seconds are those until it expires.
-struct Tokens;
-
-impl Authenticate for Tokens {
-    fn authenticate(&self, request: &RequestHead) -> Authentication {
-        let Some(token) = bearer_token(request) else { return Authentication::Missing };
-        let mut parts = token.split('.');
-        match (parts.next(), parts.next(), parts.next().map(str::parse)) {
-            (Some("token"), Some(user), None) => Authentication::Identified(Identity::user(user)),
-            (Some("token"), Some(user), Some(Ok(seconds))) => {
-                let expires = SystemTime::now() + Duration::from_secs(seconds);
-                Authentication::Identified(Identity::user(user).with_expiry(expires))
-            }
-            _ => Authentication::Invalid("no token".into()),
-        }
-    }
-}
 
 async fn start_with_tickets(configure: impl FnOnce(Endpoint) -> Endpoint, limits: Limits) -> Running {
     let endpoint = |endpoint: Endpoint| configure(endpoint.authenticate(Tokens).tickets(Tickets::for_browsers()));
@@ -63,16 +44,6 @@ async fn connection(running: &Running, ticket: &str) -> String {
 
 fn url(id: &str, ticket: &str) -> String {
     format!("/echo?id={id}&access_token={ticket}")
-}
-
-/// Sends a text as a client's frame, masked with zeros, and receives its echo.
-async fn echo(socket: &mut TcpStream, text: &str) {
-    let length = u8::try_from(text.len()).unwrap();
-    let head = [0x81, 0x80 | length, 0, 0, 0, 0];
-    socket.write_all(&[&head[..], text.as_bytes()].concat()).await.unwrap();
-    let mut echo = vec![0; 2 + text.len()];
-    socket.read_exact(&mut echo).await.unwrap();
-    assert_eq!(&echo[2..], text.as_bytes());
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use signalhub_connections::*;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -19,6 +19,24 @@ use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 /// An upgrade without its last line.
 pub const UPGRADE: &str = "GET /echo HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+
+/// Authenticates by the bearer token `token.user[.seconds]`, where seconds are those until it expires.
+pub struct Tokens;
+
+impl Authenticate for Tokens {
+    fn authenticate(&self, request: &RequestHead) -> Authentication {
+        let Some(token) = bearer_token(request) else { return Authentication::Missing };
+        let mut parts = token.split('.');
+        match (parts.next(), parts.next(), parts.next().map(str::parse)) {
+            (Some("token"), Some(user), None) => Authentication::Identified(Identity::user(user)),
+            (Some("token"), Some(user), Some(Ok(seconds))) => {
+                let expires = SystemTime::now() + Duration::from_secs(seconds);
+                Authentication::Identified(Identity::user(user).with_expiry(expires))
+            }
+            _ => Authentication::Invalid("no token".into()),
+        }
+    }
+}
 
 /// Authenticates each client as the user in its header `user`.
 pub struct Named;
@@ -243,6 +261,23 @@ pub fn user_at_organisation(name: &str) -> Identity {
         Some((user, organisation)) => Identity::user(user).with_organisation(organisation),
         None => Identity::user(name),
     }
+}
+
+/// Sends a short text in a WebSocket, and receives its echo.
+pub async fn echo(socket: &mut TcpStream, text: &str) {
+    let length = u8::try_from(text.len()).unwrap();
+    let mut frame = vec![0x81, 0x80 | length, 0, 0, 0, 0];
+    frame.extend_from_slice(text.as_bytes());
+    socket.write_all(&frame).await.unwrap();
+    expect_text(socket, text).await;
+}
+
+/// Receives a short text in one frame.
+pub async fn expect_text(socket: &mut TcpStream, text: &str) {
+    let mut received = vec![0; 2 + text.len()];
+    socket.read_exact(&mut received).await.unwrap();
+    assert_eq!(received[0], 0x81);
+    assert_eq!(&received[2..], text.as_bytes());
 }
 
 /// Expects the server to end the connection, and returns what it sent before.

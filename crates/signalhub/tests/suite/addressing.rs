@@ -1,6 +1,6 @@
 //! Which clients a message reaches.
 
-use crate::support::{Client, called, failed, invoking, result, soon};
+use crate::support::{Client, called, expect_messages, failed, invoking, result, soon};
 use serde_json::{Value, json};
 use signalhub::{Args, Caller, Clients, ConnectionId, ErrorDetails, Groups, Hub, HubBuilder, HubError, Identity};
 use signalhub::{InvokeError, SendError, Target};
@@ -45,19 +45,6 @@ async fn four(hub: &Hub) -> [Client; 4] {
         clients.push(client);
     }
     clients.try_into().expect("four clients")
-}
-
-/// Expects that each client receives the message the given number of times, and nothing else.
-async fn expect_messages(name: &str, clients: &mut [Client], times: [usize; 4]) {
-    for (i, (client, times)) in clients.iter_mut().zip(times).enumerate() {
-        let mut received = Vec::new();
-        client.call("end", "Echo", &json!([0]));
-        while received.last().is_none_or(|message| *message != result("end", &json!(0))) {
-            received.push(client.next().await);
-        }
-        received.pop();
-        assert_eq!(received, vec![called("M", &json!([])); times], "{name}, client {i}");
-    }
 }
 
 #[tokio::test(start_paused = true)]

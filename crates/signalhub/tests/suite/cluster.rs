@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::bus::{Bus, PATIENCE};
-use crate::support::{Client, called, failed, idle, invoking, result};
+use crate::support::{Client, called, expect_messages, failed, idle, invoking, result};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use signalhub::backplane::{
@@ -76,20 +76,6 @@ async fn two() -> (Bus, [Hub; 2], Vec<Client>) {
     }
     bus.published();
     (bus, hubs, clients)
-}
-
-/// Expects that each client receives the message the given number of times, and nothing else.
-async fn expect_messages(name: &str, clients: &mut [Client], times: [usize; 4]) {
-    idle().await;
-    for (i, (client, times)) in clients.iter_mut().zip(times).enumerate() {
-        let mut received = Vec::new();
-        client.call("end", "Echo", &json!([0]));
-        while received.last().is_none_or(|message| *message != result("end", &json!(0))) {
-            received.push(client.next().await);
-        }
-        received.pop();
-        assert_eq!(received, vec![called("M", &json!([])); times], "{name}, client {i}");
-    }
 }
 
 /// The channels that something was published on, in short.

@@ -34,6 +34,20 @@ pub(crate) async fn seconds(client: &Client, count: u64) {
     }
 }
 
+/// Expects that each client receives the message the given number of times, and nothing else.
+pub(crate) async fn expect_messages(name: &str, clients: &mut [Client], times: [usize; 4]) {
+    idle().await;
+    for (i, (client, times)) in clients.iter_mut().zip(times).enumerate() {
+        let mut received = Vec::new();
+        client.call("end", "Echo", &json!([0]));
+        while received.last().is_none_or(|message| *message != result("end", &json!(0))) {
+            received.push(client.next().await);
+        }
+        received.pop();
+        assert_eq!(received, vec![called("M", &json!([])); times], "{name}, client {i}");
+    }
+}
+
 /// Waits for an event, and fails if it does not happen.
 pub(crate) async fn soon<T>(event: impl Future<Output = T>) -> T {
     tokio::time::timeout(TIMEOUT, event).await.expect("the event does not happen")

@@ -1,30 +1,10 @@
 //! Tickets, which any node gives and takes.
 
-use std::time::{Duration, SystemTime};
-
 use serde_json::Value;
 
 use super::*;
 
 const PAGE: (&str, &str) = ("Origin", "http://h");
-
-/// Authenticates by the bearer token `token.user[.seconds]`, where seconds are those until it expires.
-struct Tokens;
-
-impl Authenticate for Tokens {
-    fn authenticate(&self, request: &RequestHead) -> Authentication {
-        let Some(token) = bearer_token(request) else { return Authentication::Missing };
-        let mut parts = token.split('.');
-        match (parts.next(), parts.next(), parts.next().map(str::parse)) {
-            (Some("token"), Some(user), None) => Authentication::Identified(Identity::user(user)),
-            (Some("token"), Some(user), Some(Ok(seconds))) => {
-                let expires = SystemTime::now() + Duration::from_secs(seconds);
-                Authentication::Identified(Identity::user(user).with_expiry(expires))
-            }
-            _ => Authentication::Invalid("no token".into()),
-        }
-    }
-}
 
 async fn two_ticketed_nodes() -> [ClusterNode; 2] {
     let options = || Options {
