@@ -4,16 +4,32 @@ use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::error::CommandError;
 use crate::commands::sources::Sources;
-use crate::commands::{bench, config, connections, explain, history, key, listen, miskey, publish, serve, token, top};
+use crate::commands::{
+    bench, completions, config, connections, explain, health, history, key, listen, manual, miskey, publish, serve,
+    token, top,
+};
 use crate::log;
+
+/// What `--version` prints behind the name: whatever a report of an error needs.
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\nrevision: ",
+    env!("SIGNALHUB_REVISION"),
+    "\nfeatures: ",
+    env!("SIGNALHUB_FEATURES"),
+    "\ntarget:   ",
+    env!("SIGNALHUB_TARGET"),
+    "\nrustc:    ",
+    env!("SIGNALHUB_RUSTC"),
+);
 
 /// A hub for the official SignalR clients, with a publish API.
 #[derive(Debug, Parser)]
-#[command(name = "signalhub", version, max_term_width = 120)]
+#[command(name = "signalhub", version, long_version = LONG_VERSION, max_term_width = 120)]
 struct CommandLine {
     #[command(flatten)]
     sources: Sources,
@@ -54,6 +70,12 @@ enum Command {
     Explain(explain::Arguments),
     /// Shows a node and its connections in the terminal, again and again
     Top(top::Arguments),
+    /// Asks a running server whether it is ready: exits with 0 if it is, with 1 if it is not or does not answer
+    Health(health::Arguments),
+    /// Prints the script with which a shell completes this command line
+    Completions(completions::Arguments),
+    /// Prints the manual page of this program, for man
+    Manual(manual::Arguments),
 }
 
 /// Runs the program. It exits with 0 when all went well, 1 when the answer is no, and 2 on wrong usage or when there
@@ -83,6 +105,9 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Bench(arguments)) => bench::run(&sources, &arguments).await,
         Some(Command::Explain(arguments)) => explain::run(&sources, arguments).await,
         Some(Command::Top(arguments)) => top::run(&sources, arguments).await,
+        Some(Command::Health(arguments)) => health::run(&sources, &arguments).await,
+        Some(Command::Completions(arguments)) => completions::run(CommandLine::command(), &arguments),
+        Some(Command::Manual(arguments)) => manual::run(CommandLine::command(), &arguments),
     };
     let (error, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,

@@ -9,17 +9,14 @@ use clap::Args;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Uri};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use signalhub_tls_client::{TlsClient, TlsProblem};
+use signalhub_tls_client::TlsClient;
 
 use crate::commands::credentials::{admin_token_variable, given};
 use crate::commands::error::CommandError;
-use crate::commands::server_trust::{CA_HINT, TrustArguments};
+use crate::commands::https_client::{HttpsClient, https_client, reason};
+use crate::commands::server_trust::TrustArguments;
 use crate::commands::sources::Sources;
 use crate::configuration::{Configuration, Listener, SigningSecret};
 
@@ -53,7 +50,7 @@ pub(crate) struct AdminArguments {
 pub(crate) struct AdminClient {
     url: String,
     token: Option<HeaderValue>,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: HttpsClient,
 }
 
 /// Why the admin API did not do what was asked for.
@@ -110,12 +107,7 @@ impl AdminArguments {
             return Err(unusable());
         }
         let tls = self.trust.apply(TlsClient::with_system_roots(), |_, pem| TlsClient::with_ca(pem))?;
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new().with_tls_config((*tls.config()).clone());
-        let connector = connector.https_or_http().enable_http1().wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(AdminClient { url, token: token.as_deref().map(header).transpose()?, client })
+        Ok(AdminClient { url, token: token.as_deref().map(header).transpose()?, client: https_client(&tls) })
     }
 }
 
@@ -205,21 +197,8 @@ impl AdminClient {
     }
 
     fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> AdminError {
-        let reason = match TlsProblem::of(error) {
-            Some(problem @ TlsProblem::UnknownIssuer) => format!("{problem}{CA_HINT}"),
-            Some(problem) => problem.to_string(),
-            None => innermost(error).to_string(),
-        };
-        AdminError::Unreachable { url: self.url.clone(), reason }
+        AdminError::Unreachable { url: self.url.clone(), reason: reason(error) }
     }
-}
-
-/// The innermost cause, which has the useful message.
-fn innermost<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error
 }
 
 /// What to do about a refusal with this status.
