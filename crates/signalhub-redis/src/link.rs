@@ -10,6 +10,7 @@ pub mod opening;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::aio::{MultiplexedConnection, PubSub};
@@ -132,6 +133,11 @@ impl Instances {
         Ok(())
     }
 
+    /// Says that this node is about to stop: links that end from now on are no loss, and are not logged as one.
+    pub fn stop(&self) {
+        self.all.iter().for_each(|instance| instance.0.is_stopping.store(true, Ordering::Relaxed));
+    }
+
     /// All servers, in the configured order.
     #[must_use]
     pub fn all(&self) -> &[Instance] {
@@ -161,13 +167,15 @@ struct Inner {
     commands: watch::Sender<Option<MultiplexedConnection>>,
     states: watch::Sender<LinkStates>,
     doubted: Notify,
+    is_stopping: AtomicBool,
 }
 
 impl Instance {
     fn new(opener: Opener) -> Self {
         let (commands, _) = watch::channel(None);
         let (states, _) = watch::channel([LinkState::Disconnected, LinkState::Unused, LinkState::Unused]);
-        Self(Arc::new(Inner { opener, commands, states, doubted: Notify::new() }))
+        let (doubted, is_stopping) = (Notify::new(), AtomicBool::new(false));
+        Self(Arc::new(Inner { opener, commands, states, doubted, is_stopping }))
     }
 
     /// Its address, without a password.
@@ -286,7 +294,12 @@ pub struct ConnectedLink {
 impl Drop for ConnectedLink {
     fn drop(&mut self) {
         self.instance.set(self.link, LinkState::Disconnected);
-        tracing::warn!(redis = %self.instance.address(), link = self.link.label(), "disconnected from Redis");
+        let (redis, link) = (self.instance.address(), self.link.label());
+        if self.instance.0.is_stopping.load(Ordering::Relaxed) {
+            tracing::debug!(%redis, link, "the connection to Redis is closed");
+        } else {
+            tracing::warn!(%redis, link, "disconnected from Redis");
+        }
     }
 }
 

@@ -248,6 +248,7 @@ impl Member {
     /// Removes the node from those that are present.
     pub(crate) async fn leave(&self) {
         self.0.nodes.leave().await;
+        self.0.instances.stop();
         tracing::info!("left the cluster");
     }
 }

@@ -387,7 +387,7 @@ configuration! {
     }
     /// The history of events, from which clients that were away get what they have missed (`since` of `Subscribe`). What is promised is on the page about the history.
     history: HistorySettings {
-        /// Where events are kept: on `disk`, which outlives the server; in `memory`, until the server stops; or nowhere (`off`).
+        /// Where events are kept: on `disk`, which outlives the server; in `memory`, until the server stops; or nowhere (`off`). A cluster keeps them in Redis, whatever is set here.
         store: HistoryStore = HistoryStore::Memory;
         /// The directory of the history on disk. Only one server may use it. It is made if it is missing; the directory above it must exist.
         directory: Option<HistoryDirectory> = None;

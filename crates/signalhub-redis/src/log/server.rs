@@ -318,8 +318,8 @@ impl Streams for Server {
             connection.set_response_timeout(BLOCK + RESPONSE_TIMEOUT);
             let driver = tokio::spawn(driver);
             let keys = self.keys.clone();
-            let connected = self.instance.mark_connected(Link::Reader);
-            Ok(Box::new(Reader { connection, keys, driver, _connected: connected }) as _)
+            let instance = self.instance.clone();
+            Ok(Box::new(Reader { connection, keys, driver, instance, connected: None }) as _)
         })
     }
 }
@@ -329,7 +329,9 @@ struct Reader {
     connection: MultiplexedConnection,
     keys: Keys,
     driver: JoinHandle<()>,
-    _connected: ConnectedLink,
+    instance: Instance,
+    /// It is connected from the first call that waits for events on: what looks at the names alone is not the link of the node.
+    connected: Option<ConnectedLink>,
 }
 
 impl Drop for Reader {
@@ -380,6 +382,8 @@ impl StreamReader for Reader {
     }
 
     fn read<'a>(&'a mut self, names: &'a NamesCursor, cursors: &'a [(EventName, u64)]) -> Call<'a, Batch> {
+        let instance = &self.instance;
+        self.connected.get_or_insert_with(|| instance.mark_connected(Link::Reader));
         Box::pin(async move {
             let mut command = cmd("XREAD");
             let block = u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX);

@@ -132,9 +132,20 @@ fn smc_warnings(configuration: &Configuration) -> Vec<String> {
     accounts.into_iter().chain(versions).collect()
 }
 
+/// The keys of the history that a cluster does not use, because its events are in Redis.
+const UNUSED_IN_CLUSTER: [&str; 6] = [
+    "history.store",
+    "history.directory",
+    "history.maximum_bytes",
+    "history.sync_interval",
+    "history.queue",
+    "history.replays",
+];
+
 fn history_warnings(configuration: &Configuration) -> Vec<String> {
     let history = &configuration.history;
-    let unused = (history.directory.is_some() && history.store != HistoryStore::Disk)
+    let is_alone = configuration.cluster.redis.is_empty();
+    let unused = (is_alone && history.directory.is_some() && history.store != HistoryStore::Disk)
         .then(|| "history.directory is set and history.store is not \"disk\": no event will be on disk".to_owned());
     let patterns = history.overrides.0.keys().filter(|name| name.as_str().ends_with('*')).map(|name| {
         format!("history.overrides has \"{name}\": it will apply to the event of exactly this name, as there are no patterns")
@@ -152,12 +163,25 @@ fn cluster_warnings(configuration: &Configuration) -> Vec<String> {
         });
         return alone.into_iter().collect();
     }
+    let unused: Vec<&str> =
+        UNUSED_IN_CLUSTER.into_iter().filter(|key| configuration.places.of(key).is_some()).collect();
+    let history = (!unused.is_empty()).then(|| {
+        format!("cluster.redis is set: {} will not be used, because a cluster keeps its events in Redis", list(&unused))
+    });
     let plain = cluster.redis.0.iter().map(RedisUrl::address).find(|address| !address.is_encrypted());
     let plain = plain.filter(|address| cluster.redis_password.is_some() || address.has_credentials());
     let plain = plain.map(|address| {
         format!("cluster.redis has {address}: the password will be sent to it without TLS, which rediss:// would use")
     });
-    plain.into_iter().collect()
+    history.into_iter().chain(plain).collect()
+}
+
+/// Joins words, such as `a, b and c`.
+fn list(words: &[&str]) -> String {
+    match words {
+        [others @ .., last] if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 fn issuer_warnings(configuration: &Configuration) -> Vec<String> {

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use signalhub_redis::test_server::TestServer;
 use signalhub_server::{Configuration, HUB_PATH, Node};
 
+#[cfg(unix)]
+use crate::common::process::{Server, program};
 use crate::common::{Answer, Running, SECRET, configuration, send};
 
 /// The configuration of a node of the cluster on this server.
@@ -157,4 +159,48 @@ async fn nodes_that_do_not_fit_together_are_refused() {
     let error = Node::bind(&member(&server, "a", "")).await.unwrap_err().to_string();
     assert!(error.contains("another node has the name a"), "{error}");
     node.stop().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_normal_start_and_end_in_a_cluster_have_no_warning() {
+    let Some(redis) = TestServer::start() else { return };
+    let url = redis.url();
+    let variables = [
+        ("SIGNALHUB_AUTH__SECRET", SECRET),
+        ("SIGNALHUB_CLUSTER__REDIS", &url),
+        ("SIGNALHUB_CLUSTER__SECRET", SECRET),
+        ("SIGNALHUB_CLUSTER__LISTEN", "127.0.0.1:0"),
+        // No more than every machine has files for.
+        ("SIGNALHUB_LIMITS__CONNECTIONS", "10"),
+    ];
+    let server = Server::start(&variables).await;
+    let (code, _, log) = server.terminate().await;
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
+    for link in ["commands", "reader", "channels"] {
+        let connected = format!("connected to Redis redis={url} link=\"{link}\"");
+        assert_eq!(log.matches(&connected).count(), 1, "{connected}: {log}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn keys_of_the_history_that_a_cluster_does_not_use_are_named_at_the_start() {
+    let Some(redis) = TestServer::start() else { return };
+    let url = redis.url();
+    let variables = [
+        ("SIGNALHUB_AUTH__SECRET", SECRET),
+        ("SIGNALHUB_CLUSTER__REDIS", &url),
+        ("SIGNALHUB_CLUSTER__SECRET", SECRET),
+        ("SIGNALHUB_CLUSTER__LISTEN", "127.0.0.1:0"),
+        ("SIGNALHUB_HISTORY__STORE", "disk"),
+    ];
+    let expected = "cluster.redis is set: history.store will not be used, because a cluster keeps its events in Redis";
+    let checked = program(&["config", "check"]).envs(variables).output().await.unwrap();
+    let printed = String::from_utf8(checked.stdout).unwrap();
+    assert!(checked.status.success() && printed.contains(&format!("warning: {expected}")), "{printed}");
+    let (code, _, log) = Server::start(&variables).await.terminate().await;
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains(expected), "{log}");
 }

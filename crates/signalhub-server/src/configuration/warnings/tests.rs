@@ -39,6 +39,14 @@ fn each_harmful_setting_is_one_sentence_that_names_its_key() {
             "[cluster]\nredis = [\"redis://10.0.0.5\"]\nredis_password = \"secret\"",
             "cluster.redis has redis://10.0.0.5:6379",
         ),
+        (
+            "[cluster]\nredis = [\"redis://10.0.0.5\"]\n[history]\nstore = \"disk\"\ndirectory = \"/var/lib/hub\"\nqueue = 5",
+            "cluster.redis is set: history.store, history.directory and history.queue will not be used",
+        ),
+        (
+            "[cluster]\nredis = [\"redis://10.0.0.5\"]\n[history]\nstore = \"memory\"",
+            "cluster.redis is set: history.store will not be used",
+        ),
         ("[[auth.issuers]]\nissuer = \"a\"\npem = \"a.pem\"", "auth.issuers[0] has no audience"),
         (
             "[[auth.issuers]]\nissuer = \"a\"\njwks = \"a.json\"\naudience = \"hub\"\nroles_claim = \"roles\"\n\
@@ -63,6 +71,7 @@ fn harmless_settings_have_no_warning() {
         "[hub]\nkeep_alive_interval = \"28s\"\nclient_timeout_interval = \"30s\"",
         "[limits]\nidle_timeout = \"10s\"",
         "[cluster]\nredis = [\"redis://10.0.0.5\", \"rediss://:secret@10.0.0.6\"]",
+        "[cluster]\nredis = [\"redis://10.0.0.5\"]\n[history]\nevents = 5\nage = \"1h\"",
         "[auth]\ntickets = \"off\"\nticket_lifetime = \"0s\"",
         "[[auth.issuers]]\nissuer = \"a\"\nsecret = \"a secret of at least thirty-two bytes\"",
         "[auth]\ndefault_grants = \"none\"\n[[auth.issuers]]\nissuer = \"a\"\npem = \"a.pem\"\naudience = [\"hub\"]\n\
