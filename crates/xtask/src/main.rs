@@ -49,6 +49,8 @@ enum Task {
     Prepare(gate::Gate),
     Bench(Vec<String>),
     Faults(faults::Options),
+    /// What `book.toml` names; mdBook starts it.
+    BookLinks(Vec<String>),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Task::Test(gates) => log::run(&workspace, &gates).map(|counts| counts.failed > 0),
         Task::Prepare(gate) => gate.prepare.map_or(Ok(()), |prepare| prepare(&workspace)).map(|()| false),
         Task::Bench(options) => gates::bench::measure(&workspace, &options).map(|()| false),
+        Task::BookLinks(arguments) => gates::docs::book::rewrite_links(&arguments).map(|()| false),
         Task::Faults(options) => faults::measure(&workspace, &options).map(|succeeded| !succeeded),
     });
     match failed {
@@ -77,6 +80,7 @@ fn task(mut arguments: impl Iterator<Item = String>) -> Result<Task, String> {
         Some("help" | "--help" | "-h") => Ok(Task::Help),
         Some("test") => test(arguments),
         Some("prepare") => prepare(&arguments.collect::<Vec<_>>()),
+        Some("book-links") => Ok(Task::BookLinks(arguments.collect())),
         Some("bench") => Ok(Task::Bench(arguments.collect())),
         Some("faults") => faults::Options::read(arguments).map(Task::Faults).ok_or_else(|| USAGE.to_owned()),
         _ => Err(USAGE.to_owned()),

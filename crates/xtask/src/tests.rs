@@ -8,6 +8,7 @@ fn the_command_line_selects_gates_in_their_own_order() {
         Task::Help => Ok("help".to_owned()),
         Task::Bench(options) => Ok::<_, String>(format!("bench {}", options.join(" "))),
         Task::Faults(options) => Ok(format!("{options:?}")),
+        Task::BookLinks(arguments) => Ok(format!("book-links {arguments:?}")),
     };
     assert_eq!(names("test --only js --only fmt"), Ok("fmt js".to_owned()));
     assert_eq!(

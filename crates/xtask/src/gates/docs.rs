@@ -1,4 +1,7 @@
-//! The documentation builds, and none of its links is broken.
+//! The documentation of the crates and the book build, and none of their links is broken.
+
+pub(crate) mod book;
+mod links;
 
 use std::fs;
 use std::io;
@@ -30,7 +33,18 @@ pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
         }
         counts += if dead.is_empty() { Counts::PASSED } else { Counts::FAILED };
     }
+    counts += check_links(workspace)?;
+    counts += book::build(workspace)?;
     Ok(counts)
+}
+
+/// Checks the links of the Markdown files, without a tool that may be missing.
+fn check_links(workspace: &Workspace) -> io::Result<Counts> {
+    let findings = links::check(&workspace.root)?;
+    for finding in &findings {
+        say(finding)?;
+    }
+    Ok(if findings.is_empty() { Counts::PASSED } else { Counts::FAILED })
 }
 
 fn relative(page: &Path, workspace: &Workspace) -> PathBuf {
