@@ -24,6 +24,8 @@
 //! # Ok::<_, PayloadError>(())
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod action;
 #[cfg(feature = "broker")]
 pub mod broker;

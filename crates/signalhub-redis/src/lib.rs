@@ -4,6 +4,8 @@
 //! publish and subscribe channels that ASP.NET Core SignalR uses too; which node owns which connection; and which credentials are
 //! revoked.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod backplane;
 pub mod claims;
 pub mod link;

@@ -1,6 +1,7 @@
 //! SignalR hubs for the official clients.
 //!
 #![doc = include_str!("../docs/guide.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod backplane;
 mod calls;

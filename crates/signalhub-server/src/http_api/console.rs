@@ -60,8 +60,9 @@ const FILES: &[(&str, &str, &str)] = files! {
     "vendor/uplot-LICENSE": TEXT;
 };
 
-/// The page for operators that the console links to, of the version that is running.
-const OPERATIONS: (&str, &str, &str) = ("operations.md", TEXT, include_str!("../../../../docs/operations.md"));
+/// The page for operators that the console links to, of the version that is running. The file is a link to that of the documents, since a package has only
+/// what is in its folder.
+const OPERATIONS: (&str, &str, &str) = ("operations.md", TEXT, include_str!("../../console/operations.md"));
 
 /// Answers the requests for the console and its files.
 #[derive(Debug)]
