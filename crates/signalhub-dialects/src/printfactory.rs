@@ -19,7 +19,7 @@ mod organisations;
 mod producers;
 
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use signalhub_connections::{Endpoint, GuessLimit, Rate, Readers, Server};
 use signalhub_events::Broker;
@@ -28,12 +28,12 @@ use authentication::MisKeyHeader;
 use connection::Listener;
 use producers::Producers;
 
-pub use authentication::SecondConnection;
 pub use key_file::{KeyFileError, MisKeyFile};
 pub use key_list::{KeyChange, KeyEntry, KeyError, Notifications};
 pub use keys::{MisKeys, Reloaded};
 pub use messages::{AUTOMATION_JOB_CHANGED, DEVICE_CHANGED, EVENTS, JOB_CHANGED, NEST_CHANGED, declare};
 pub use mis_key::MisKey;
+pub use organisations::{ClaimNumber, ClaimsUnavailable, OrganisationClaim, OrganisationClaims, SecondConnection};
 
 /// The path at which listeners connect.
 pub const PATH: &str = "/";
@@ -46,6 +46,7 @@ pub struct PrintFactory {
     broker: Broker,
     keys: MisKeys,
     second: SecondConnection,
+    claims: Option<Arc<dyn OrganisationClaims>>,
     guesses: Option<GuessLimit>,
     readers: Vec<Readers>,
     maximum_body_size: usize,
@@ -59,6 +60,7 @@ impl PrintFactory {
             broker,
             keys,
             second: SecondConnection::default(),
+            claims: None,
             guesses: None,
             readers: Vec::new(),
             maximum_body_size: BODY_SIZE,
@@ -70,6 +72,17 @@ impl PrintFactory {
     #[must_use]
     pub fn second_connection(self, second: SecondConnection) -> Self {
         Self { second, ..self }
+    }
+
+    /// Shares which organisations are connected with the other nodes of a cluster, so that each has one connection at all of them
+    /// together. All nodes must have the same [`second_connection`](Self::second_connection).
+    ///
+    /// A node that cannot reach the store decides alone. Its connections claim their organisations when the store is back; of two
+    /// connections that were accepted meanwhile, one is closed with 4409: the older one, or with [`SecondConnection::Refuse`] the
+    /// one that is claimed later. The server must be [mounted](Self::mount) in a runtime.
+    #[must_use]
+    pub fn in_cluster(self, claims: Arc<dyn OrganisationClaims>) -> Self {
+        Self { claims: Some(claims), ..self }
     }
 
     /// Limits how many wrong keys may come from one address, at the WebSocket and the producers together.
@@ -99,6 +112,9 @@ impl PrintFactory {
     /// Adds the WebSocket and the producers to a server. `configure` sets the limits of the WebSocket.
     #[must_use]
     pub fn mount(&self, server: Server, configure: impl FnOnce(Endpoint) -> Endpoint) -> Server {
+        if let Some(claims) = &self.claims {
+            self.keys.organisations().share(Arc::clone(claims), self.second);
+        }
         let header = MisKeyHeader::new(self.keys.clone(), self.second);
         let endpoint = configure(Endpoint::new(Listener::new(self.broker.clone(), self.keys.clone())));
         let endpoint = endpoint.authenticate(header).upgrades_only();

@@ -18,6 +18,7 @@ use signalhub_redis::link::opening::{self, LinkError, OpenerError};
 use signalhub_redis::link::{Instance, Instances, LinkState, RedisSettings};
 use signalhub_redis::log::{LogOptions, RedisLog, RedisLogCounts, RedisLogError};
 use signalhub_redis::nodes::{JoinError, Nodes, Presence, random_hex};
+use signalhub_redis::organisations::RedisOrganisations;
 use signalhub_redis::revocations::{RedisRevocations, RevocationsUnavailable, ShareError};
 use signalhub_tls_client::{CaError, TlsClient};
 use tokio::sync::watch;
@@ -144,6 +145,11 @@ impl Member {
         settings.channel_prefix.as_str().clone_into(&mut options.channel_prefix);
         options.patience = settings.publish_patience;
         RedisBackplane::new(self.0.instances.clone(), options)
+    }
+
+    /// The organisations of PrintFactory that are connected to any node.
+    pub(crate) fn organisations(&self) -> Arc<RedisOrganisations> {
+        Arc::new(RedisOrganisations::new(&self.0.instances, &self.0.prefix, &self.0.nodes))
     }
 
     /// Shares the revocations of the server of the hub with the other nodes, once: those of the cluster act here when this returns.

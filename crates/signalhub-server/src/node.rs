@@ -122,8 +122,9 @@ impl Node {
         let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone())
             .waiting_for_nodes(configuration.cluster.receipt_timeout)
             .traced_by(traces.clone());
+        let (readers, in_cluster) = (server.readers(), cluster.as_ref());
         let shared =
-            dialects::Shared { broker: &broker, guesses: guesses.as_ref(), keys: &keys, readers: server.readers() };
+            dialects::Shared { broker: &broker, guesses: guesses.as_ref(), keys: &keys, cluster: in_cluster, readers };
         let dialects = dialects::bind(configuration, shared).await?;
         let publish = Arc::new(publish.waiting_for(dialects::readers(&server, &dialects)));
         let (server, publishers) = with_publish_api(server, configuration, tls, &publish).await?;

@@ -27,6 +27,14 @@ pub trait Authenticate: Send + Sync + 'static {
         None
     }
 
+    /// Asks once more whether a client that was [identified](Authentication::Identified) may connect, where the answer takes
+    /// time, such as from a store that several servers share. The request waits for the future, which must complete in a short
+    /// time; its outcome replaces the first one. `None`, the default, accepts the identity at once.
+    fn confirm(&self, identity: &Identity) -> Option<BoxFuture<'static, Authentication>> {
+        let _ = identity;
+        None
+    }
+
     /// The `WWW-Authenticate` header of a 401. None by default.
     fn challenge(&self) -> Option<HeaderValue> {
         None
@@ -48,6 +56,10 @@ impl<A: Authenticate + ?Sized> Authenticate for Arc<A> {
         A::ready(self, request)
     }
 
+    fn confirm(&self, identity: &Identity) -> Option<BoxFuture<'static, Authentication>> {
+        A::confirm(self, identity)
+    }
+
     fn challenge(&self) -> Option<HeaderValue> {
         A::challenge(self)
     }
@@ -58,17 +70,31 @@ impl<A: Authenticate + ?Sized> Authenticate for Arc<A> {
 }
 
 /// Checks the credentials of one request. If they are refused and may be accepted later ([`Authenticate::ready`]), waits and
-/// checks them once more.
+/// checks them once more. If they are accepted, and the client may connect only after a further question
+/// ([`Authenticate::confirm`]), waits for its answer.
 pub(crate) async fn authenticate_when_ready(reader: &dyn Authenticate, request: &Parts) -> Authentication {
-    let ready = match reader.authenticate(request) {
+    let outcome = match reader.authenticate(request) {
         refused @ (Authentication::Invalid(_) | Authentication::Unacceptable(_)) => match reader.ready(request) {
-            Some(ready) => ready,
+            Some(ready) => {
+                drop(refused);
+                ready.await;
+                reader.authenticate(request)
+            }
             None => return refused,
         },
-        other => return other,
+        other => other,
     };
-    ready.await;
-    reader.authenticate(request)
+    let confirmation = match &outcome {
+        Authentication::Identified(identity) => reader.confirm(identity),
+        _ => None,
+    };
+    match confirmation {
+        None => outcome,
+        Some(confirmation) => {
+            drop(outcome);
+            confirmation.await
+        }
+    }
 }
 
 /// The outcome of [`Authenticate::authenticate`].

@@ -70,6 +70,51 @@ async fn refused_credentials_are_checked_again_when_they_may_be_accepted() {
     }
 }
 
+/// Accepts every client that names itself, and then asks whether it may connect.
+struct Confirming;
+
+impl Authenticate for Confirming {
+    fn authenticate(&self, request: &RequestHead) -> Authentication {
+        match bearer_token(request) {
+            Some(user) => Authentication::Identified(Identity::user(&*user)),
+            None => Authentication::Missing,
+        }
+    }
+
+    fn confirm(&self, identity: &Identity) -> Option<BoxFuture<Authentication>> {
+        let user = identity.user.clone()?;
+        if &*user == "ann" {
+            return None;
+        }
+        Some(Box::pin(async move {
+            tokio::task::yield_now().await;
+            match &*user {
+                "bob" => Authentication::Identified(Identity::user("bob")),
+                "broken" => panic!("secret"),
+                _ => Authentication::Denied(Box::new(
+                    Page::text("connected already").status(StatusCode::CONFLICT).into(),
+                )),
+            }
+        }))
+    }
+}
+
+#[tokio::test]
+async fn an_identified_client_waits_for_the_answer_whether_it_may_connect() {
+    let running = start_with(|endpoint| endpoint.authenticate(Arc::new(Confirming)), |server| server).await;
+    for (token, status, text) in [
+        ("Bearer ann", 200, "connectionId"),
+        ("Bearer bob", 200, "connectionId"),
+        ("Bearer eve", 409, "connected already"),
+        ("Bearer broken", 500, ""),
+    ] {
+        let answer = running.ask("POST /echo/negotiate", &[("Authorization", token)]).await;
+        assert_eq!(answer.status, status, "{token}");
+        assert!(answer.body.contains(text), "{token}");
+        assert!(!answer.body.contains("secret"), "{token}");
+    }
+}
+
 #[tokio::test]
 async fn the_check_of_the_origin_waits_for_the_token_in_the_header_alone() {
     for (query, header, status) in [

@@ -3,23 +3,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use signalhub_connections::{Authenticate, Authentication, HttpResponse, Identity, Page, RequestHead, StatusCode};
+use signalhub_connections::{
+    Authenticate, Authentication, BoxFuture, HttpResponse, Identity, Page, RequestHead, StatusCode,
+};
 
 use super::key_list::{KeyEntry, Notifications};
 use super::keys::MisKeys;
-
-/// What happens when an organisation that is connected connects once more. It has one connection at most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SecondConnection {
-    /// The new connection replaces the old one, which is closed with 4409.
-    #[default]
-    Replace,
-    /// The new connection is refused with 409.
-    Refuse,
-}
+use super::organisations::{Answer, Place, SecondConnection};
 
 /// The header of a key.
 pub(super) const HEADER: &str = "miskey";
+
+/// Why an organisation that is connected cannot connect once more.
+pub(super) const CONNECTED_ALREADY: &str = "Only one connection per organisation is possible";
 
 /// Reads the header `MisKey`.
 pub(super) struct MisKeyHeader {
@@ -43,7 +39,7 @@ impl MisKeyHeader {
             SecondConnection::Replace => organisations.place(organisation, entry.sha256),
             SecondConnection::Refuse => match organisations.reserve(organisation, entry.sha256) {
                 Some(place) => place,
-                None => return denied(StatusCode::CONFLICT, "Only one connection per organisation is possible"),
+                None => return denied(StatusCode::CONFLICT, CONNECTED_ALREADY),
             },
         };
         let identity = Identity::user(Arc::clone(&entry.user)).with_organisation(Arc::clone(organisation));
@@ -58,6 +54,17 @@ impl Authenticate for MisKeyHeader {
             Some(entry) => self.identify(&entry),
             None => Authentication::Invalid("the MisKey is not known".into()),
         }
+    }
+
+    fn confirm(&self, identity: &Identity) -> Option<BoxFuture<Authentication>> {
+        let asked = self.keys.organisations().ask(&identity.attachment::<Place>()?)?;
+        let identity = identity.clone();
+        Some(Box::pin(async move {
+            match asked.await {
+                Answer::Free => Authentication::Identified(identity),
+                Answer::Taken => denied(StatusCode::CONFLICT, CONNECTED_ALREADY),
+            }
+        }))
     }
 
     fn refusal(&self, request: &RequestHead) -> Option<HttpResponse<Bytes>> {

@@ -13,6 +13,7 @@ use signalhub_events::{
 };
 use tokio::time::Instant;
 
+use super::authentication::CONNECTED_ALREADY;
 use super::keys::MisKeys;
 use super::messages::{ENCODING, EVENTS, frame};
 use super::organisations::{Ending, Place};
@@ -34,7 +35,7 @@ const LONGEST_MESSAGE: usize = 16 * 1024;
 /// Deliveries that arrive together are written together, up to this number of bytes.
 const BYTES_PER_WRITE: usize = 64 * 1024;
 
-/// The close code of a connection that was replaced.
+/// The close code of a connection whose place another connection of its organisation has.
 const REPLACED: CloseCode = CloseCode::new(4409).expect("applications may use 4000 to 4999");
 
 /// Serves the connections of listeners.
@@ -134,6 +135,7 @@ async fn close(connection: Connection, end: End) {
         End::ByServer(Ending::Replaced) => {
             (CloseReason::Aborted, CloseFrame::new(REPLACED, "replaced by a newer connection"))
         }
+        End::ByServer(Ending::Refused) => (CloseReason::Aborted, CloseFrame::new(REPLACED, CONNECTED_ALREADY)),
         End::ByServer(Ending::KeyGone) => (CloseReason::CredentialsExpired, policy("the MisKey is no longer valid")),
         End::ByServer(Ending::NotificationsOff) => {
             (CloseReason::CredentialsExpired, policy("Notifications are disabled"))

@@ -12,6 +12,7 @@ use signalhub_dialects::smc::{self, Smc};
 use super::StartError;
 use super::keys::Keys;
 use super::listeners::{encrypted, hosts, listen, public_limits, trusted_proxies};
+use crate::cluster::Member;
 use crate::configuration::{self as settings, Configuration, Listener, SecondConnection, SmcSessionTracking};
 use crate::listener_tls::ListenerTls;
 
@@ -53,6 +54,7 @@ pub(super) struct Shared<'a> {
     pub(super) broker: &'a Broker,
     pub(super) guesses: Option<&'a GuessLimit>,
     pub(super) keys: &'a Keys,
+    pub(super) cluster: Option<&'a Member>,
     /// The clients of the hub that publishers wait for.
     pub(super) readers: Readers,
 }
@@ -62,7 +64,7 @@ pub(super) async fn bind(
     configuration: &Configuration,
     shared: Shared<'_>,
 ) -> Result<Vec<DialectListener>, StartError> {
-    let Shared { broker, guesses, keys, readers } = shared;
+    let Shared { broker, guesses, keys, cluster, readers } = shared;
     let tls = keys.tls.as_deref();
     let mut listeners = Vec::new();
     if let (Listener::At(address), Some(keys)) = (&configuration.printfactory.listen, &keys.mis_keys) {
@@ -71,6 +73,8 @@ pub(super) async fn bind(
         let failed = |error| StartError::ListenForDialect { name, address: address.to_owned(), error };
         let mount = |server: Server| {
             let dialect = printfactory(configuration, broker, keys, guesses);
+            let claims = cluster.map(|member| member.organisations());
+            let dialect = claims.into_iter().fold(dialect, |dialect, claims| dialect.in_cluster(claims));
             dialect.waiting_for([readers, server.readers()]).mount(server, configure)
         };
         listeners.push(listener(name, address, configuration, tls, mount).await.map_err(failed)?);

@@ -1,5 +1,7 @@
 //! The PrintFactory dialect of a configured server, beside the hub.
 
+mod nodes;
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};

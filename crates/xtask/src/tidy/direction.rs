@@ -26,7 +26,14 @@ const DIRECTION: [(&str, &[&str]); 16] = [
     ("signalhub-dialects", &["signalhub-connections", "signalhub-events"]),
     (
         "signalhub-redis",
-        &["signalhub-protocol", "signalhub-connections", "signalhub-events", "signalhub", "signalhub-tls-client"],
+        &[
+            "signalhub-protocol",
+            "signalhub-connections",
+            "signalhub-events",
+            "signalhub",
+            "signalhub-dialects",
+            "signalhub-tls-client",
+        ],
     ),
     ("portos-notifications", &["signalhub-events ?", "signalhub-tls-client ?"]),
     (
