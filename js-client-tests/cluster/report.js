@@ -1,33 +1,61 @@
-// The faults of a cluster at full size, for `cargo xtask faults`: prints what it has counted as a part of docs/fault-report.md.
+// The faults at full size, for `cargo xtask faults`: prints what it has counted as a part of docs/fault-report.md.
 //
-// report.js [--client TITLE FOLDER PROGRAM ARGUMENT...]...
+// report.js --list
+// report.js NAME --seed N [--previous FILE] [--client TITLE FOLDER PROGRAM ARGUMENT...]...
 
-import { programs } from "../kills/programs.js";
 import { javascript } from "../kills/javascript.js";
-import { withoutCluster } from "../support/cluster.js";
+import { programs } from "../kills/programs.js";
 import { libraries } from "../support/libraries.js";
+import { built } from "../support/program.js";
 import { FAULTS } from "./faults.js";
 import { run } from "./run.js";
+import { sleeper } from "./sleeper.js";
+import { wrongs } from "./verify.js";
 
 const NODES = 3;
 
-const row = (cells) => `| ${cells.join(" | ")} |`;
-const sum = (clients, name) => clients.reduce((all, client) => all + (client[name] ?? 0), 0);
+/** No fault takes longer, in milliseconds. */
+const LONGEST = 8 * 60_000;
 
-if (withoutCluster) {
-  console.log(`Not run: ${withoutCluster}.`);
+const COLUMNS = ["owed", "delivered", "excused", "lost", "doubled", "unordered", "foreign", "again", "gaps", "reconnects"];
+
+const row = (cells) => `| ${cells.join(" | ")} |`;
+
+function table({ clients }) {
+  const titles = ["client", "owed", "delivered", "in a gap", "lost", "doubled", "out of order", "foreign", "again after a gap", "gaps told", "reconnects"];
+  return [row(titles), `|${"---|".repeat(titles.length)}`, ...clients.map((client) => row([client.title, ...COLUMNS.map((name) => client[name])]))];
+}
+
+const { options, clients: spawned } = programs(process.argv.slice(2));
+if (options[0] === "--list") {
+  FAULTS.forEach(({ name, claim }) => console.log(`${name}\t${claim}`));
   process.exit(0);
 }
-const { clients: spawned } = programs(process.argv.slice(2));
-const clients = [...javascript(libraries.at(-1)), ...spawned];
-console.log(`${NODES} nodes, ${clients.length} clients of all kinds.\n`);
-console.log(row(["fault", "published", "owed", "delivered", "lost", "doubled", "out of order", "gaps told", "problems"]));
-console.log("|---|---|---|---|---|---|---|---|---|");
-for (const fault of FAULTS) {
-  const { problems, late, clients: ledgers, published } = await run({ nodes: NODES, fault, clients });
-  const counted = ["owed", "delivered", "lost", "doubled", "unordered"].map((name) => (fault.loses ? "–" : sum(ledgers, name)));
-  console.log(row([fault.claim, published, ...counted, sum(ledgers, "gaps"), problems.length + late.length]));
-  [...problems.slice(0, 20), ...late.map((title) => `${title} has not got the last events`)].forEach((text) => console.error(`${fault.claim}: ${text}`));
-  const wrong = problems.length + late.length + (fault.loses ? 0 : ["lost", "doubled", "unordered", "foreign", "gaps"].reduce((all, name) => all + sum(ledgers, name), 0));
-  if (wrong > 0) process.exitCode = 1;
+const value = (name) => (options.includes(name) ? options[options.indexOf(name) + 1] : undefined);
+const fault = FAULTS.find(({ name }) => name === options[0]);
+if (!fault) throw new Error(`there is no fault ${options[0]}`);
+if (fault.without) {
+  console.log(`${fault.without.startsWith("not run") ? fault.without.replace("not run", "Not run") : `Not run: ${fault.without}`}.`);
+  process.exit(0);
 }
+setTimeout(() => {
+  console.error(`${fault.name} has not ended after ${LONGEST / 1_000} s`);
+  process.exit(1);
+}, LONGEST).unref();
+const present = built("signalhub", "SIGNALHUB_BINARY");
+const previous = value("--previous") ?? present;
+const library = libraries.at(-1);
+const clients = [...javascript(library), ...spawned, ...(fault.slow ? [sleeper(library)] : [])];
+const nodes = fault.nodes ?? NODES;
+const begun = performance.now();
+const result = await run({ fault, clients, nodes, rounds: fault.rounds, seed: Number(value("--seed")), previous, present });
+const facts = [
+  `${result.published} events accepted, ${result.repeated} of them after a repeat`,
+  ...(fault.rounds > 1 ? [`${fault.rounds} times`] : []),
+  ...(fault.upgrades ? [value("--previous") ? "the earlier binary was another file" : "both binaries are the same file, because no earlier one was named"] : []),
+  `${Math.round((performance.now() - begun) / 1_000)} s`,
+];
+console.log(`${facts.join("; ")}.\n\n${table(result).join("\n")}`);
+const wrong = wrongs(fault, result);
+wrong.slice(0, 20).forEach((problem) => console.log(`\n**Wrong**: ${problem}.`));
+process.exit(wrong.length > 0 ? 1 : 0);

@@ -1,56 +1,107 @@
-// Lets a cluster fail while publishers publish and clients listen, and counts what was lost.
+// Lets something fail while publishers publish and clients listen, and counts what was lost.
 
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { REQUESTS, settings, wanted } from "../kills/events.js";
+import { numbers } from "../features/numbers.js";
+import { REQUESTS, wanted } from "../kills/events.js";
 import { history, publish } from "../kills/http.js";
 import { PUBLISHERS, Publisher } from "../kills/publisher.js";
-import { compare, unkept } from "../kills/verify.js";
-import { Cluster } from "../support/cluster.js";
-import { missedUntold } from "./verify.js";
+import { answersNow } from "./expect.js";
+import { judge, misplaced } from "./verify.js";
 
-/** How many milliseconds clients may take to catch up at the end, and a publish to be accepted. */
-const PATIENCE = 60_000;
+/** How many milliseconds clients may take to start and to catch up at the end, and a publish to be accepted. */
+const PATIENCE = 90_000;
 
-/** How long publishers publish before and after the fault. */
-const AROUND = 500;
+/** How many milliseconds publishers publish at least, and how many more at most, before and after something fails. */
+const [AROUND, MORE] = [500, 1_500];
+
+/** How many milliseconds a publisher pauses after each event, so that machines of all kinds keep up. */
+const PAUSE = 5;
 
 /** Probes have these numbers and higher ones; publishers do not get there. */
 const FIRST_PROBE = 1_000_000_000;
 
-/** Runs one fault, and returns what was counted. `clients` are functions that start a client at a URL and return its ledger. */
-export async function run({ nodes, fault, clients }) {
-  const { SIGNALHUB_HISTORY__STORE: _store, SIGNALHUB_HISTORY__DIRECTORY: _directory, ...kept } = settings("");
-  const cluster = await Cluster.start({ nodes, redis: fault.redis, settings: kept });
+/** The folder for the logs of all nodes, if somebody wants them. */
+const LOGS = process.env.SIGNALHUB_FAULT_LOGS;
+
+/**
+ * Runs one fault `rounds` times, and returns what was counted. `clients` are functions that start a client at a URL and return its
+ * ledger. The moments, and which node fails, follow from the seed.
+ */
+export async function run({ fault, clients, seed, nodes = 2, rounds = 1, previous, present }) {
+  const random = numbers(seed);
+  const stage = await fault.stage({ nodes, previous: fault.upgrades ? previous : undefined });
   const ledgers = [];
   try {
-    for (const client of clients) ledgers.push(await client(cluster.url));
-    const probes = new Probes(cluster);
-    const starts = new Map((await probes.publish()).map(({ event, position }) => [event.e, Number(position.split(":")[1])]));
-    const publishers = Array.from({ length: PUBLISHERS }, (_, number) => new Publisher(cluster.urls, number, { durable: false }));
-    await delay(AROUND);
-    await fault.fail(cluster);
-    await cluster.joined();
-    await delay(AROUND);
-    await Promise.all(publishers.map((publisher) => publisher.stop()));
+    for (const client of clients) ledgers.push(await client(stage.url));
+    const probes = new Probes(stage);
+    const starts = await probes.subscribed(ledgers);
+    // A name that is new is published once even where the memory of Redis is full.
+    const untried = await answersNow(stage.urls);
+    const load = { durable: false, pause: PAUSE, padding: fault.padding };
+    const publishers = Array.from({ length: PUBLISHERS }, (_, number) => new Publisher(stage.urls, number, load));
+    const problems = [...untried];
+    for (let round = 0; round < rounds; round++) {
+      await delay(AROUND + random(MORE));
+      problems.push(...((await fault.fail(stage, { random, ledgers, previous, present })) ?? []));
+      await stage.joined();
+    }
+    await delay(AROUND + random(MORE));
+    await inTime(Promise.all(publishers.map((publisher) => publisher.stop())), "the last publishes were not accepted");
     const [last] = await probes.publish();
-    const late = [];
-    for (const ledger of ledgers) if (!(await ledger.reaches(last.number, PATIENCE))) late.push(ledger.title);
+    for (const ledger of ledgers) {
+      if (!(await ledger.reaches(last.number, PATIENCE))) problems.push(`${ledger.title} has not got the last events`);
+    }
     const receipts = [...probes.receipts, ...publishers.flatMap((publisher) => publisher.receipts)];
-    return { published: receipts.length, late, ...results(fault, ledgers, receipts, starts, await histories(cluster)) };
+    if (!fault.evicts) problems.push(...misplaced(receipts, await histories(stage), fault.loses));
+    return {
+      published: receipts.length,
+      repeated: receipts.filter(({ attempts }) => attempts > 1).length,
+      clients: ledgers.map((ledger) => judge(ledger, receipts, starts)),
+      problems,
+    };
   } finally {
     await Promise.all(ledgers.map((ledger) => ledger.stop()));
-    await cluster.stop();
+    await stage.stop();
+    if (LOGS) await keepLogs(fault, stage);
   }
 }
 
-/** Events that all clients want, published between the others. */
+async function keepLogs(fault, stage) {
+  const servers = stage.nodes?.map(({ server }) => server) ?? [stage.server];
+  await Promise.all(servers.map(({ output }, index) => writeFile(join(LOGS, `${fault.name}-${index + 1}.log`), output)));
+}
+
+async function inTime(promise, problem) {
+  const late = delay(PATIENCE, null, { ref: false }).then(() => Promise.reject(new Error(problem)));
+  late.catch(() => {});
+  return Promise.race([promise, late]);
+}
+
+/** Events that all clients want, published before and after the others. */
 class Probes {
-  #cluster;
+  #stage;
   receipts = [];
 
-  constructor(cluster) {
-    this.#cluster = cluster;
+  constructor(stage) {
+    this.#stage = stage;
+  }
+
+  /**
+   * Publishes until all clients get it, because the first call of some clients has no answer that could be awaited. Returns the position
+   * of each name from which on all of them get everything.
+   */
+  async subscribed(ledgers) {
+    const deadline = Date.now() + PATIENCE;
+    for (;;) {
+      const receipts = await this.publish();
+      const [{ number }] = receipts;
+      const got = await Promise.all(ledgers.map((ledger) => ledger.reaches(number, 1_000)));
+      if (got.every(Boolean)) return new Map(receipts.map(({ event, position }) => [event.e, position]));
+      if (Date.now() > deadline) throw new Error(`${ledgers.filter((_, index) => !got[index]).map(({ title }) => title)} have not subscribed`);
+    }
   }
 
   /** Publishes one of each name, and returns what was answered. */
@@ -68,7 +119,7 @@ class Probes {
   async #accepted(event, key) {
     const deadline = Date.now() + PATIENCE;
     for (;;) {
-      const answer = await publish(this.#cluster.urls[0], event, key);
+      const answer = await publish(this.#stage.urls[0], event, key);
       if (answer?.status === 202) return answer.body;
       if (Date.now() > deadline) throw new Error(`${key} was answered with ${JSON.stringify(answer)}`);
       await delay(20);
@@ -76,25 +127,19 @@ class Probes {
   }
 }
 
-/** What each node keeps must be the same. */
-async function histories(cluster) {
+/** What all servers keep, by name: it must be the same, as soon as each has brought in the last events. */
+async function histories(stage) {
   const kept = new Map();
+  const deadline = Date.now() + PATIENCE;
   for (const { e } of REQUESTS) {
-    const [first, ...others] = await Promise.all(cluster.urls.map((url) => history(url, e)));
-    for (const other of others) {
-      if (JSON.stringify(other) !== JSON.stringify(first)) throw new Error(`two nodes keep different events of ${e}`);
+    for (;;) {
+      const read = await Promise.allSettled(stage.urls.map((url) => history(url, e)));
+      const texts = read.map(({ value, reason }) => (value ? JSON.stringify(value) : String(reason)));
+      kept.set(e, read[0].value);
+      if (read.every(({ value }) => value) && texts.every((text) => text === texts[0])) break;
+      if (Date.now() > deadline) throw new Error(`not all nodes keep the same events of ${e}: ${texts.map((text) => text.slice(0, 200))}`);
+      await delay(200);
     }
-    kept.set(e, first);
   }
   return kept;
-}
-
-function results(fault, ledgers, receipts, starts, histories) {
-  if (!fault.loses) {
-    const clients = ledgers.map((ledger) => compare(ledger, histories, starts));
-    return { problems: unkept(receipts, histories), clients };
-  }
-  // What was published before the fault is gone from Redis, so the clients are compared with the answers to publishers.
-  const problems = ledgers.flatMap((ledger) => missedUntold(ledger, receipts, starts, histories));
-  return { problems, clients: ledgers.map(({ title, gaps }) => ({ title, gaps: gaps.length })) };
 }

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
 import { resuming } from "../../examples/resuming/resuming.js";
+import { endWithTests } from "../support/program.js";
 import { token } from "../support/token.js";
 import { REQUESTS, number } from "./events.js";
 
@@ -12,8 +13,8 @@ class Ledger {
   #events = new Map();
   #waiting = [];
   gaps = [];
-  /** How often the client has come back. */
-  reconnects = 0;
+  /** How often the client has come back, if that is known. */
+  reconnects = "–";
   title;
 
   constructor(title) {
@@ -50,15 +51,16 @@ class Ledger {
 }
 
 /** The official JavaScript client with the wrapper, in this process. */
-export async function listen(signalR, url, { title, transport = "WebSockets", protocol }) {
+export async function listen(signalR, url, { title, transport = "WebSockets", protocol, options = {} }) {
   const ledger = new Ledger(title);
   const builder = new signalR.HubConnectionBuilder()
-    .withUrl(`${url}/signalr/v1/mainHub`, { accessTokenFactory: () => token(), transport: signalR.HttpTransportType[transport] })
+    .withUrl(`${url}/signalr/v1/mainHub`, { accessTokenFactory: () => token(), transport: signalR.HttpTransportType[transport], ...options })
     .configureLogging(signalR.LogLevel.None)
     .withAutomaticReconnect({ nextRetryDelayInMilliseconds: () => 50 });
   if (protocol) builder.withHubProtocol(protocol);
   const connection = builder.build();
   const subscribe = resuming(connection, (event) => ledger.add(event), ({ e }, gap) => ledger.gaps.push({ event: e, ...gap }));
+  ledger.reconnects = 0;
   connection.onreconnected(() => ledger.reconnects++);
   await connection.start();
   for (const request of REQUESTS) await subscribe(request);
@@ -73,7 +75,7 @@ export async function listen(signalR, url, { title, transport = "WebSockets", pr
 export async function spawned(url, { title, command: [program, ...args], folder }) {
   const ledger = new Ledger(title);
   const told = { LEDGER_HUB: `${url}/signalr/v1/mainHub`, LEDGER_TOKEN: token(), LEDGER_REQUESTS: JSON.stringify(REQUESTS) };
-  const child = spawn(program, args, { cwd: folder, env: { ...process.env, ...told }, stdio: ["pipe", "pipe", "inherit"] });
+  const child = endWithTests(spawn(program, args, { cwd: folder, env: { ...process.env, ...told }, stdio: ["pipe", "pipe", "inherit"] }));
   const ended = new Promise((resolve) => child.once("exit", resolve));
   ledger.stop = () => (child.stdin.end(), ended);
   child.stdin.on("error", () => {});

@@ -15,6 +15,8 @@ const BETWEEN_ATTEMPTS = 10;
 export class Publisher {
   #urls;
   #waits;
+  #pause;
+  #padding;
   #number;
   #run;
   #stopped = false;
@@ -22,12 +24,19 @@ export class Publisher {
   /** What was answered: number, key, name, position, id, and how often it was sent. */
   receipts = [];
 
-  /** Starts to publish to these servers, beginning with this number. Some publishes wait until their event is durable, unless told otherwise. */
-  constructor(urls, number, { durable = true } = {}) {
+  /**
+   * Starts to publish to these servers, beginning with this number. Some publishes wait until their event is durable, unless told
+   * otherwise. It pauses for some milliseconds after each event, and payloads that are open to us carry so many characters more.
+   */
+  constructor(urls, number, { durable = true, pause = 0, padding = 0 } = {}) {
     this.#urls = urls;
     this.#waits = durable ? ["durable", ...Array(7).fill("accepted")] : ["accepted"];
     this.#number = number;
+    this.#pause = pause;
+    this.#padding = "x".repeat(padding);
     this.#run = this.#publishAll();
+    // `stop` reports its failure.
+    this.#run.catch(() => {});
   }
 
   /** Completes when the last event was answered. */
@@ -39,13 +48,14 @@ export class Publisher {
   async #publishAll() {
     for (; !this.#stopped; this.#number += PUBLISHERS) {
       const number = this.#number;
-      const [event, key] = [numbered(number), `event-${number}`];
+      const [event, key] = [padded(numbered(number), this.#padding), `event-${number}`];
       const wait = this.#waits[(number >> 3) % this.#waits.length];
       const { answer, attempts } = await this.#publishUntilAnswered(event, key, wait);
       const { status, body } = answer;
       if (status !== 202) throw new Error(`publishing ${key} was answered: ${JSON.stringify(answer)}`);
       if (wait === "durable" && body.durable !== true) throw new Error(`${key} is not durable: ${JSON.stringify(body)}`);
       this.receipts.push({ number, event, key, wait, position: body.position, id: body.id, attempts, duplicate: body.duplicate === true });
+      if (this.#pause > 0) await delay(this.#pause);
     }
   }
 
@@ -57,4 +67,9 @@ export class Publisher {
       await delay(BETWEEN_ATTEMPTS);
     }
   }
+}
+
+/** The event with a longer payload, if that is ours. */
+function padded(event, padding) {
+  return padding && "number" in event.p ? { ...event, p: { ...event.p, padding } } : event;
 }

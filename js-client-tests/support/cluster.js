@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 
+import { freePort } from "./free-port.js";
 import { Link } from "./link.js";
 import { Nginx, hasNginx } from "./nginx.js";
 import { Redis, hasRedis } from "./redis.js";
@@ -18,37 +19,46 @@ const CLUSTER_SECRET = "a secret of the cluster with enough bytes for HMAC";
 /** How long a node may take to become a member again. */
 const PATIENCE = 30_000;
 
-/** One node, with the network between it and Redis. */
+/** One node, with the network between it and Redis, and between it and the other nodes. */
 class Node {
   #settings;
+  #binary;
   server;
   internal;
-  link;
+  /** Between it and Redis; null if it asks a sentinel where that is. */
+  link = null;
+  /** What other nodes reach it through. */
+  peers;
 
-  static async start(name, redis, settings) {
+  static async start(name, redis, settings, binary) {
     const node = new Node();
-    node.link = await Link.open(redis.port);
+    node.#binary = binary;
+    const port = await freePort();
+    node.peers = await Link.open(port);
+    if (!redis.url) node.link = await Link.open(redis.port);
     node.#settings = {
       SIGNALHUB_LISTEN__INTERNAL: "127.0.0.1:0",
-      SIGNALHUB_CLUSTER__REDIS: `redis://127.0.0.1:${node.link.port}`,
+      SIGNALHUB_CLUSTER__REDIS: redis.url ?? `redis://127.0.0.1:${node.link.port}`,
       SIGNALHUB_CLUSTER__SECRET: CLUSTER_SECRET,
       SIGNALHUB_CLUSTER__NODE: name,
-      SIGNALHUB_CLUSTER__LISTEN: "127.0.0.1:0",
+      SIGNALHUB_CLUSTER__LISTEN: `127.0.0.1:${port}`,
+      SIGNALHUB_CLUSTER__ADVERTISE: `127.0.0.1:${node.peers.port}`,
       // All clients of a test have one address.
       SIGNALHUB_LIMITS__SOCKETS_PER_ADDRESS: "unlimited",
+      ...(process.env.SIGNALHUB_FAULT_LOGS && { SIGNALHUB_LOG__LEVEL: "info,signalhub_redis=debug" }),
       ...settings,
     };
     try {
       await node.#run("127.0.0.1:0");
     } catch (error) {
-      await node.link.close();
+      await node.#close();
       throw error;
     }
     return node;
   }
 
   async #run(listen) {
-    this.server = await Server.start(listen, this.#settings);
+    this.server = await Server.start(listen, this.#settings, this.#binary);
     const [, address] = await this.server.logged(/serving operators.*?(127\.0\.0\.1:\d+)/);
     this.internal = `http://${address}`;
   }
@@ -57,8 +67,13 @@ class Node {
     return this.server.url;
   }
 
-  /** Starts it again at its address after a kill or a stop. */
-  async restart() {
+  get name() {
+    return this.#settings.SIGNALHUB_CLUSTER__NODE;
+  }
+
+  /** Starts it again at its address after a kill or a stop, from then on with another binary if one is named. */
+  async restart(binary = this.#binary) {
+    this.#binary = binary;
     await this.#run(new URL(this.url).host);
   }
 
@@ -83,7 +98,12 @@ class Node {
 
   async stop() {
     await this.server.stop();
-    await this.link.close();
+    await this.#close();
+  }
+
+  async #close() {
+    await this.link?.close();
+    await this.peers.close();
   }
 }
 
@@ -91,26 +111,30 @@ class Node {
 export class Cluster {
   redis;
   nodes = [];
+  /** What is done when it has stopped. */
+  afterwards = [];
   #nginx;
 
-  static async start({ nodes = 2, redis = [], settings = {} } = {}) {
+  /**
+   * Starts `nodes` nodes. `startRedis` starts what they share, which is a Redis of its own by default; `settingsOf` are further
+   * settings of the node with a number, `binary` is the program of all nodes. Requests go to
+   * the nodes in turn, or at random.
+   */
+  static async start({ nodes = 2, startRedis = () => Redis.start(), settings = {}, settingsOf = () => ({}), binary, random = false } = {}) {
     const cluster = new Cluster();
     try {
-      await cluster.#start(nodes, redis, settings);
+      cluster.redis = await startRedis();
+      for (let number = 0; number < nodes; number++) {
+        const all = { SIGNALHUB_LISTEN__TRUSTED_PROXIES: "127.0.0.1", ...settings, ...settingsOf(number) };
+        cluster.nodes.push(await Node.start(`node-${number + 1}`, cluster.redis, all, binary));
+      }
+      await cluster.joined();
+      cluster.#nginx = await Nginx.start(cluster.urls, { random });
     } catch (error) {
       await cluster.stop();
       throw error;
     }
     return cluster;
-  }
-
-  async #start(nodes, redis, settings) {
-    this.redis = await Redis.start(redis);
-    for (let number = 1; number <= nodes; number++) {
-      this.nodes.push(await Node.start(`node-${number}`, this.redis, { SIGNALHUB_LISTEN__TRUSTED_PROXIES: "127.0.0.1", ...settings }));
-    }
-    await this.joined();
-    this.#nginx = await Nginx.start(...this.urls);
   }
 
   /** The address of nginx. */
@@ -138,5 +162,6 @@ export class Cluster {
     await this.#nginx?.stop();
     await Promise.all(this.nodes.map((node) => node.stop()));
     await this.redis?.stop();
+    for (const end of this.afterwards) await end();
   }
 }

@@ -8,6 +8,7 @@ export class Link {
   #upstream;
   #pairs = new Set();
   #state = "whole";
+  #delay = 0;
 
   static async open(upstream) {
     const link = new Link();
@@ -33,9 +34,15 @@ export class Link {
     this.#pairs.forEach((pair) => pair.forEach((socket) => socket.pause()));
   }
 
+  /** Forwards everything so many milliseconds late. */
+  slow(milliseconds) {
+    this.#delay = milliseconds;
+  }
+
   /** Forwards again, with what was held back. */
   heal() {
     this.#state = "whole";
+    this.#delay = 0;
     this.#pairs.forEach((pair) => pair.forEach((socket) => socket.resume()));
   }
 
@@ -52,7 +59,7 @@ export class Link {
     pair.forEach((from, index) => {
       const to = pair[1 - index];
       from.on("error", () => from.destroy());
-      from.on("data", (piece) => to.write(piece));
+      from.on("data", (piece) => this.#pass(to, piece));
       from.on("end", () => to.end());
       from.on("close", () => {
         this.#pairs.delete(pair);
@@ -60,5 +67,13 @@ export class Link {
       });
       if (this.#state === "hanging") from.pause();
     });
+  }
+
+  #pass(to, piece) {
+    // Pieces keep their order: what was held back longer is written first.
+    to.late = Math.max(performance.now() + this.#delay, to.late ?? 0);
+    const wait = to.late - performance.now();
+    if (wait <= 0) to.write(piece);
+    else setTimeout(() => to.destroyed || to.write(piece), Math.ceil(wait));
   }
 }

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { freePort } from "./free-port.js";
+import { endWithTests } from "./program.js";
 
 const PAGE = new URL("../../docs/reverse-proxy.md", import.meta.url);
 
@@ -17,22 +18,23 @@ export class Nginx {
   #process;
   #folder;
 
-  /** Starts one in front of servers, which get requests in turn. */
-  static async start(...servers) {
+  /** Starts one in front of servers, which get requests in turn, or at random. */
+  static async start(servers, { random = false } = {}) {
     const nginx = new Nginx();
     const port = await freePort();
     nginx.url = `http://127.0.0.1:${port}`;
     nginx.#folder = await mkdtemp(join(tmpdir(), "signalhub-nginx-"));
     const [, block] = (await readFile(PAGE, "utf8")).match(/```nginx\n([\s\S]*?)```/);
     const site = block.replace("listen 80;", `listen 127.0.0.1:${port};`).replace("http://127.0.0.1:3000", "http://servers");
-    const upstream = `upstream servers { ${servers.map((url) => `server ${new URL(url).host};`).join(" ")} }`;
+    const upstream = `upstream servers { ${random ? "random; " : ""}${servers.map((url) => `server ${new URL(url).host};`).join(" ")} }`;
     const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${name};`);
     const whole = `
       daemon off; pid nginx.pid; error_log stderr;
       events {}
       http { access_log off; ${temporary.join(" ")} ${upstream} ${site} }`;
     await writeFile(join(nginx.#folder, "nginx.conf"), whole);
-    nginx.#process = spawn("nginx", ["-p", nginx.#folder, "-c", "nginx.conf"], { stdio: ["ignore", "ignore", "pipe"] });
+    const args = ["-p", nginx.#folder, "-c", "nginx.conf"];
+    nginx.#process = endWithTests(spawn("nginx", args, { stdio: ["ignore", "ignore", "pipe"] }));
     let complaints = "";
     nginx.#process.stderr.on("data", (text) => (complaints += text));
     const ended = new Promise((_, fail) => nginx.#process.once("exit", () => fail(new Error(`nginx ended: ${complaints}`))));

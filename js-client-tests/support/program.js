@@ -10,9 +10,15 @@ export function built(name, variable) {
   return process.env[variable] ?? fileURLToPath(new URL(`../../target/debug/${name}`, import.meta.url));
 }
 
-// A test that dies must not leave its server behind.
 const running = new Set();
 process.once("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+
+/** Ends a child with this process: a test that dies must not leave its servers behind. */
+export function endWithTests(child) {
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  return child;
+}
 
 /** A running program that listens on 127.0.0.1. */
 export class Program {
@@ -71,8 +77,7 @@ export class Program {
     const child = spawn(binary, args, { env: { ...Object.fromEntries(inherited), ...settings }, stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     this.#exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve(code ?? signal)));
-    running.add(child);
-    child.once("exit", () => running.delete(child));
+    endWithTests(child);
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk) => {
         this.#said += chunk;

@@ -24,9 +24,9 @@ export class Server {
 
   /**
    * Starts a server; `listen` is an address to come back to after a restart, `settings` are further variables, and those
-   * that are undefined are left out.
+   * that are undefined are left out. The binary is the one that was built unless another is named.
    */
-  static async start(listen = "127.0.0.1:0", settings = {}) {
+  static async start(listen = "127.0.0.1:0", settings = {}, binary = built("signalhub", "SIGNALHUB_BINARY")) {
     const server = new Server();
     const all = {
       SIGNALHUB_LISTEN__PUBLIC: listen,
@@ -38,7 +38,7 @@ export class Server {
     };
     const given = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
     if (given.SIGNALHUB_TLS__CERTIFICATE) server.#certificate = readFileSync(given.SIGNALHUB_TLS__CERTIFICATE);
-    server.#program = await Program.start(built("signalhub", "SIGNALHUB_BINARY"), { settings: given });
+    server.#program = await Program.start(binary, { settings: given });
     return server;
   }
 
@@ -85,6 +85,15 @@ export class Server {
     const { status, text } = await post(this.url + "/api/v1/publish", headers, JSON.stringify(event), this.#certificate);
     assert.equal(status, 202, `publishing ${JSON.stringify(event)} was answered: ${text}`);
     return JSON.parse(text);
+  }
+
+  /** Stops its process, with all sockets open, until it is resumed. */
+  pause() {
+    this.#program.signal("SIGSTOP");
+  }
+
+  resume() {
+    this.#program.signal("SIGCONT");
   }
 
   /** Stops the server, as a deploy would or with another signal, and returns its exit code once it has ended. */

@@ -17,7 +17,7 @@ for (const { version, signalR } of libraries) {
     let server, nginx;
     before(async () => {
       server = await Server.start("127.0.0.1:0", { SIGNALHUB_LISTEN__TRUSTED_PROXIES: "127.0.0.1" });
-      nginx = await Nginx.start(server.url);
+      nginx = await Nginx.start([server.url]);
     });
     after(async () => {
       await nginx.stop();
@@ -59,7 +59,7 @@ describe("the forwarded headers of nginx as documented", { skip }, () => {
       const settings = { SIGNALHUB_LISTEN__TRUSTED_PROXIES: trusted || undefined, SIGNALHUB_LIMITS__CONNECTIONS_PER_ADDRESS: "1" };
       const server = await Server.start("127.0.0.1:0", settings);
       t.after(() => server.stop());
-      const nginx = await Nginx.start(server.url);
+      const nginx = await Nginx.start([server.url]);
       t.after(() => nginx.stop());
       for (const [address, headers, status] of attempts) {
         assert.equal(await negotiate(nginx.url, address, headers), status, `${address} with ${JSON.stringify(headers)}`);

@@ -150,7 +150,7 @@ for (const { version, signalR, bundle } of libraries) {
     it("contain tickets behind nginx as documented", { skip: hasNginx ? false : "nginx is not installed" }, async (t) => {
       const site = await stage.gateway();
       const server = await start({ SIGNALHUB_CORS__ORIGINS: site.url, SIGNALHUB_LISTEN__TRUSTED_PROXIES: "127.0.0.1" });
-      const nginx = await Nginx.start(server.url);
+      const nginx = await Nginx.start([server.url]);
       stage.ending(() => nginx.stop());
       const { page, urls } = await openPage(site.url);
       await stay(page, { url: nginx.url + PATH });

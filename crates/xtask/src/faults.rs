@@ -1,142 +1,95 @@
-//! `cargo xtask faults`: the tests that cut, kill and fill at full size. It writes `docs/fault-report.md`.
+//! `cargo xtask faults`: what cuts, kills and fills at full size, by name. It writes `docs/fault-report.md`.
 
+mod clients;
+mod options;
+mod part;
 mod report;
 
 use std::io;
 use std::process::Command;
 
+use self::clients::Clients;
+pub(crate) use self::options::Options;
+use self::part::Run;
+use self::report::Report;
 use crate::command::{cargo, run, run_read, say};
-use crate::gates::{java, js, python};
+use crate::gates::js;
 use crate::workspace::Workspace;
-use report::Report;
 
-/// How often the simulation runs; the gate `tests` runs it less often.
-const SIMULATIONS: &str = "10000";
-
-/// How large the kill suite is.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Options {
-    /// How often the server is killed under load.
-    pub(crate) kills: u32,
-    /// What the moments of the kills follow from.
-    pub(crate) seed: u32,
-}
-
-impl Options {
-    /// Reads the words after `faults`; `None` if they are not understood.
-    pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Option<Self> {
-        let mut options = Self { kills: 30, seed: 20 };
-        while let Some(word) = words.next() {
-            let value = words.next()?.parse().ok()?;
-            match word.as_str() {
-                "--kills" => options.kills = value,
-                "--seed" => options.seed = value,
-                _ => return None,
-            }
-        }
-        Some(options)
-    }
-}
-
-/// Runs everything, writes the report, and returns whether all of it was as it should be.
+/// Runs the parts that are asked for, all of them unless some are named, and writes them into the report. A part that fails does not stop
+/// the others. Returns whether all of it was as it should be.
 pub(crate) fn measure(workspace: &Workspace, options: &Options) -> io::Result<bool> {
-    run(cargo(&["build", "--package", "signalhub-server"]).current_dir(&workspace.root))?;
     js::prepare(workspace)?;
-    let mut report = Report::new(options);
-    report.simulation(&run_read(simulation().current_dir(&workspace.root))?);
-    let mut store = cargo(&["test", "--package", "signalhub-history", "--no-fail-fast"]);
-    report.disk(&run_read(store.current_dir(&workspace.root))?, &run_read(&mut disk_faults(workspace))?);
-    let clients = Clients::prepare(workspace)?;
-    report.kills(&run_read(&mut kills(workspace, options, &clients))?, &clients.missing);
-    report.syncs(&run_read(&mut node(workspace, &["kills/syncs.js"]))?);
+    let parts = part::all(&run_read(&mut node(workspace, &["cluster/report.js", "--list"]))?.text);
+    if options.list {
+        parts.iter().try_for_each(|part| say(&format!("{:<24} {}", part.name, part.claim)))?;
+        return Ok(true);
+    }
+    let chosen = options.choose(&parts).map_err(io::Error::other)?;
+    let mut build = cargo(&["build", "--package", "signalhub-server"]);
+    build.args(options.release.then_some("--release"));
+    run(build.current_dir(&workspace.root))?;
     js::provide_redis()?;
-    report.cluster(&run_read(&mut cluster(workspace, &clients))?);
+    let clients = Clients::prepare(workspace)?;
     let path = workspace.root.join("docs/fault-report.md");
-    std::fs::write(&path, report.text())?;
+    let mut report = Report::read(&std::fs::read_to_string(&path).unwrap_or_default());
+    for part in chosen {
+        let about = format!("Run on {}, revision {}, {}", today()?, revision(workspace)?, options.described());
+        match part.run(&Runner { workspace, options, clients: &clients }) {
+            Ok(run) => report.put(part, &about, &run),
+            Err(error) => report.put(part, &about, &Run { text: format!("{error}\n"), succeeded: false }),
+        }
+        // What has run is kept if a later part is interrupted.
+        std::fs::write(&path, report.text(&parts))?;
+    }
     say(&format!("{} is written: {}", path.display(), if report.succeeded() { "nothing is wrong" } else { "FAILED" }))?;
     Ok(report.succeeded())
 }
 
-fn simulation() -> Command {
-    let test = "nothing_is_lost_or_doubled_whatever_happens_to_the_store_and_its_process";
-    let mut command = cargo(&["test", "--package", "signalhub", "--test", "resume_simulation", "--"]);
-    command.args(["--exact", test, "--nocapture"]);
-    command.env("SIGNALHUB_RUNS", SIMULATIONS);
-    command
+/// What parts run with.
+pub(crate) struct Runner<'a> {
+    workspace: &'a Workspace,
+    options: &'a Options,
+    clients: &'a Clients,
 }
 
-/// The clients that are programs of their own.
-struct Clients {
-    /// Each with its title.
-    installed: Vec<(&'static str, Command)>,
-    /// Which cannot run here, and why.
-    missing: Vec<&'static str>,
-}
-
-impl Clients {
-    fn prepare(workspace: &Workspace) -> io::Result<Self> {
-        let mut clients = Self { installed: Vec::new(), missing: Vec::new() };
-        for (title, transport) in [
-            ("com.microsoft.signalr (Java): WebSockets, JSON", "WEBSOCKETS"),
-            ("com.microsoft.signalr (Java): long polling, JSON", "LONG_POLLING"),
-        ] {
-            clients.add(
-                title,
-                java::ledger(workspace, transport)?,
-                "the Java client, because Java or Maven is missing",
-            );
-        }
-        for (title, protocol) in [
-            ("pysignalr (Python): WebSockets, JSON", "json"),
-            ("pysignalr (Python): WebSockets, MessagePack", "messagepack"),
-        ] {
-            clients.add(title, python::ledger(workspace, protocol)?, "the Python client, because Python is missing");
-        }
-        clients.missing.dedup();
-        Ok(clients)
-    }
-
-    /// Names them on the command line of a program that starts them.
-    fn name(&self, workspace: &Workspace, command: &mut Command) {
-        for (title, client) in &self.installed {
-            let folder = client.get_current_dir().unwrap_or(&workspace.root);
-            command.arg("--client").arg(title).arg(folder).arg(client.get_program()).args(client.get_args());
-        }
-    }
-
-    fn add(&mut self, title: &'static str, client: Option<Command>, missing: &'static str) {
-        match client {
-            Some(client) => self.installed.push((title, client)),
-            None => self.missing.push(missing),
-        }
+impl Runner<'_> {
+    /// A program of the JavaScript tests, with the binary that was built.
+    fn node(&self, arguments: &[&str]) -> Command {
+        let mut command = node(self.workspace, arguments);
+        let binary = match self.options.release {
+            true => self.workspace.release_binary("signalhub"),
+            false => self.workspace.binary("signalhub"),
+        };
+        command.env("SIGNALHUB_BINARY", binary);
+        command
     }
 }
 
-fn kills(workspace: &Workspace, options: &Options, clients: &Clients) -> Command {
-    let mut command = node(workspace, &["kills/faults.js"]);
-    command.args(["--kills", &options.kills.to_string(), "--seed", &options.seed.to_string()]);
-    clients.name(workspace, &mut command);
-    command
-}
-
-/// Nodes of a cluster, whose Redis, network and processes fail.
-fn cluster(workspace: &Workspace, clients: &Clients) -> Command {
-    let mut command = node(workspace, &["cluster/report.js"]);
-    clients.name(workspace, &mut command);
-    command
-}
-
-/// The faults of the disk below the binary.
-fn disk_faults(workspace: &Workspace) -> Command {
-    node(workspace, &["--test", "--test-reporter=tap", "tests/disk-faults.test.js"])
-}
-
-/// A program of the JavaScript tests that starts the binary.
 fn node(workspace: &Workspace, arguments: &[&str]) -> Command {
     let mut command = Command::new("node");
     command.args(arguments).current_dir(workspace.root.join("js-client-tests"));
-    command.env("SIGNALHUB_BINARY", workspace.binary("signalhub"));
     command
+}
+
+/// The day, as of this machine.
+fn today() -> io::Result<String> {
+    printed(Command::new("date").args(["-u", "+%F"]))
+}
+
+/// The revision of the workspace, and whether files differ from it.
+fn revision(workspace: &Workspace) -> io::Result<String> {
+    let revision = printed(Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(&workspace.root))?;
+    let changed = printed(
+        Command::new("git")
+            .args(["status", "--porcelain", "--", ".", ":!docs/fault-report.md"])
+            .current_dir(&workspace.root),
+    )?;
+    Ok(if changed.is_empty() { revision } else { format!("{revision} with changes") })
+}
+
+fn printed(command: &mut Command) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&command.output()?.stdout).trim().to_owned())
 }
 
 #[cfg(test)]

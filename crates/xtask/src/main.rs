@@ -26,7 +26,7 @@ use std::sync::LazyLock;
 
 use workspace::Workspace;
 
-const USAGE: &str = "usage: cargo xtask test [--only NAME]... or cargo xtask bench [OPTION OF signalhub-bench load]... or cargo xtask faults [--kills N] [--seed N]; --help lists the gates";
+const USAGE: &str = "usage: cargo xtask test [--only NAME]... or cargo xtask bench [OPTION OF signalhub-bench load]... or cargo xtask faults [--list] [--only NAME]... [OPTION]...; --help lists the gates";
 
 /// What is printed before the list of gates.
 const HELP: &str = "\
@@ -36,8 +36,9 @@ cargo xtask prepare NAME
     installs and compiles what a gate needs; a run of all gates does this by itself
 cargo xtask bench [OPTION OF signalhub-bench load]...
     measures the release build; --help of signalhub-bench load lists the options
-cargo xtask faults [--kills 30] [--seed 20]
-    kills the server under load, runs the simulation of cut connections and the faults of the disk, and writes docs/fault-report.md
+cargo xtask faults [--list] [--only NAME]... [--seed 20] [--kills 30] [--release] [--previous FILE]
+    lets processes, disks, clocks, Redis and the network fail at full size, or those parts that are named, and writes docs/fault-report.md;
+    --previous names the binary from which nodes are upgraded
 
 The gates:
 ";

@@ -19,7 +19,7 @@ fn the_command_line_selects_gates_in_their_own_order() {
     );
     assert_eq!(names("bench --only churn"), Ok("bench --only churn".to_owned()));
     assert_eq!(names("prepare fuzz"), Ok("prepare fuzz".to_owned()));
-    assert_eq!(names("faults --kills 3"), Ok("Options { kills: 3, seed: 20 }".to_owned()));
+    assert!(names("faults --kills 3").is_ok_and(|options| options.starts_with("Options { kills: 3, seed: 20,")));
     for line in ["--help", "-h", "help", "test --help", "test -h"] {
         assert_eq!(names(line).as_deref(), Ok("help"), "{line}");
     }

@@ -23,6 +23,21 @@ public final class Ledger {
         JsonElement p;
     }
 
+    /** What the tests read of a gap. */
+    private static final class Told {
+        final Object event;
+        final String from;
+        final String first;
+        final String reason;
+
+        Told(Object event, Resuming.Gap gap) {
+            this.event = event;
+            this.from = gap.from;
+            this.first = gap.first;
+            this.reason = gap.reason;
+        }
+    }
+
     private static synchronized void say(String member, Object value) {
         System.out.println(GSON.toJson(Map.of(member, value)));
     }
@@ -36,7 +51,7 @@ public final class Ledger {
             .build();
         Resuming<Event> resuming =
             new Resuming<>(connection, Event.class, event -> say("event", event), (request, gap) ->
-                say("gap", Map.of("event", request.get("e"), "reason", gap.reason)));
+                say("gap", new Told(request.get("e"), gap)));
         resuming.start().timeout(SECONDS, TimeUnit.SECONDS).blockingAwait();
         List<Map<String, Object>> requests =
             GSON.fromJson(System.getenv("LEDGER_REQUESTS"), new TypeToken<List<Map<String, Object>>>() {}.getType());
