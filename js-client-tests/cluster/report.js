@@ -7,6 +7,8 @@ import { javascript } from "../kills/javascript.js";
 import { programs } from "../kills/programs.js";
 import { libraries } from "../support/libraries.js";
 import { built } from "../support/program.js";
+import { TRANSPORTS, connectAll } from "./transports.js";
+import { javascriptCrowd } from "./crowds.js";
 import { FAULTS } from "./faults.js";
 import { run } from "./run.js";
 import { sleeper } from "./sleeper.js";
@@ -26,12 +28,13 @@ function table({ clients }) {
   return [row(titles), `|${"---|".repeat(titles.length)}`, ...clients.map((client) => row([client.title, ...COLUMNS.map((name) => client[name])]))];
 }
 
-const { options, clients: spawned } = programs(process.argv.slice(2));
+const { options, clients: spawned, crowds } = programs(process.argv.slice(2));
 if (options[0] === "--list") {
-  FAULTS.forEach(({ name, claim }) => console.log(`${name}\t${claim}`));
+  [TRANSPORTS, ...FAULTS].forEach(({ name, claim }) => console.log(`${name}\t${claim}`));
   process.exit(0);
 }
 const value = (name) => (options.includes(name) ? options[options.indexOf(name) + 1] : undefined);
+if (options[0] === TRANSPORTS.name) process.exit((await connectAll([javascriptCrowd(libraries.at(-1)), ...crowds])) ? 0 : 1);
 const fault = FAULTS.find(({ name }) => name === options[0]);
 if (!fault) throw new Error(`there is no fault ${options[0]}`);
 if (fault.without) {

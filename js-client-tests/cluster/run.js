@@ -20,6 +20,12 @@ const [AROUND, MORE] = [500, 1_500];
 /** How many milliseconds a publisher pauses after each event, so that machines of all kinds keep up. */
 const PAUSE = 5;
 
+/**
+ * How many milliseconds a publisher waits for an answer. Nodes may still publish an event for longer, so it may reach Redis through two of
+ * them at once.
+ */
+const PUBLISH_PATIENCE = 700;
+
 /** Probes have these numbers and higher ones; publishers do not get there. */
 const FIRST_PROBE = 1_000_000_000;
 
@@ -40,7 +46,7 @@ export async function run({ fault, clients, seed, nodes = 2, rounds = 1, previou
     const starts = await probes.subscribed(ledgers);
     // A name that is new is published once even where the memory of Redis is full.
     const untried = await answersNow(stage.urls);
-    const load = { durable: false, pause: PAUSE, padding: fault.padding };
+    const load = { durable: false, pause: PAUSE, patience: PUBLISH_PATIENCE, padding: fault.padding };
     const publishers = Array.from({ length: PUBLISHERS }, (_, number) => new Publisher(stage.urls, number, load));
     const problems = [...untried];
     for (let round = 0; round < rounds; round++) {
@@ -119,7 +125,7 @@ class Probes {
   async #accepted(event, key) {
     const deadline = Date.now() + PATIENCE;
     for (;;) {
-      const answer = await publish(this.#stage.urls[0], event, key);
+      const answer = await publish(this.#stage.urls[0], event, key, { patience: PUBLISH_PATIENCE });
       if (answer?.status === 202) return answer.body;
       if (Date.now() > deadline) throw new Error(`${key} was answered with ${JSON.stringify(answer)}`);
       await delay(20);

@@ -6,11 +6,18 @@ import { API_KEY } from "../support/server.js";
 
 const agent = new Agent({ keepAlive: true });
 
-/** Sends a request, and returns the status and the JSON of the answer; null if the connection was refused or lost. */
-export function send(url, { method = "GET", headers = {}, body } = {}) {
+/**
+ * Sends a request, and returns the status and the JSON of the answer; null if the connection was refused or lost, or if there is no answer
+ * in time (milliseconds).
+ */
+export function send(url, { method = "GET", headers = {}, body, patience } = {}) {
   return new Promise((resolve) => {
     const asked = request(url, { agent, method, headers: { "X-API-Key": API_KEY, ...headers } });
     asked.once("error", () => resolve(null));
+    if (patience) {
+      const timer = setTimeout(() => asked.destroy(), patience);
+      asked.once("close", () => clearTimeout(timer));
+    }
     asked.once("response", (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (piece) => (text += piece));
@@ -22,9 +29,9 @@ export function send(url, { method = "GET", headers = {}, body } = {}) {
 }
 
 /** Publishes an event once, with its key. */
-export function publish(url, event, key, wait = "accepted") {
+export function publish(url, event, key, { wait = "accepted", patience } = {}) {
   const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
-  return send(`${url}/api/v1/publish?wait=${wait}`, { method: "POST", headers, body: event });
+  return send(`${url}/api/v1/publish?wait=${wait}`, { method: "POST", headers, body: event, patience });
 }
 
 /** All that is kept of an event name, in order. */

@@ -17,6 +17,7 @@ export class Publisher {
   #waits;
   #pause;
   #padding;
+  #patience;
   #number;
   #run;
   #stopped = false;
@@ -26,13 +27,15 @@ export class Publisher {
 
   /**
    * Starts to publish to these servers, beginning with this number. Some publishes wait until their event is durable, unless told
-   * otherwise. It pauses for some milliseconds after each event, and payloads that are open to us carry so many characters more.
+   * otherwise. It pauses for some milliseconds after each event, waits so many for an answer, and makes payloads that are ours longer by so many
+   * characters.
    */
-  constructor(urls, number, { durable = true, pause = 0, padding = 0 } = {}) {
+  constructor(urls, number, { durable = true, pause = 0, padding = 0, patience } = {}) {
     this.#urls = urls;
     this.#waits = durable ? ["durable", ...Array(7).fill("accepted")] : ["accepted"];
     this.#number = number;
     this.#pause = pause;
+    this.#patience = patience;
     this.#padding = "x".repeat(padding);
     this.#run = this.#publishAll();
     // `stop` reports its failure.
@@ -62,7 +65,7 @@ export class Publisher {
   async #publishUntilAnswered(event, key, wait) {
     for (let attempts = 1; ; attempts++) {
       const url = this.#urls[(this.#number + attempts) % this.#urls.length];
-      const answer = await publish(url, event, key, wait);
+      const answer = await publish(url, event, key, { wait, patience: this.#patience });
       if (answer && answer.status !== 503) return { answer, attempts };
       await delay(BETWEEN_ATTEMPTS);
     }

@@ -24,7 +24,7 @@ async function publishAll(url, load, count, atOnce, wait) {
   const publisher = async () => {
     while (next < count) {
       const number = next++;
-      const answer = await publish(url, wanted(number)[0], `load-${load}-${number}`, wait);
+      const answer = await publish(url, wanted(number)[0], `load-${load}-${number}`, { wait });
       if (answer?.status !== 202) throw new Error(`a publish was answered with ${JSON.stringify(answer)}`);
     }
   };

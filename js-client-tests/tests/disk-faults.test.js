@@ -64,7 +64,7 @@ describe("a server whose disk fails", { skip: without("cc"), concurrency: true }
       const first = await publish(server.url, wanted(1)[1], "one");
       assert.equal(first.status, 202);
       await fail();
-      const { status, headers, body } = await publish(server.url, wanted(2)[1], "two", wait);
+      const { status, headers, body } = await publish(server.url, wanted(2)[1], "two", { wait });
       assert.deepEqual([status, headers["retry-after"], body.code], [503, "5", "history_unavailable"]);
       assert.equal(await failed(), "1");
       await mend();

@@ -9,8 +9,10 @@ use crate::workspace::Workspace;
 
 /// The clients in Java and Python.
 pub(crate) struct Clients {
-    /// Each with its title.
+    /// One for each way to connect, with its title.
     installed: Vec<(String, Command)>,
+    /// Many at once in each way, with the titles of their libraries.
+    crowds: Vec<(String, Command)>,
     /// Which cannot run here, and why.
     pub(crate) missing: Vec<&'static str>,
 }
@@ -18,7 +20,7 @@ pub(crate) struct Clients {
 impl Clients {
     /// Compiles and installs them.
     pub(crate) fn prepare(workspace: &Workspace) -> io::Result<Self> {
-        let mut clients = Self { installed: Vec::new(), missing: Vec::new() };
+        let mut clients = Self { installed: Vec::new(), crowds: Vec::new(), missing: Vec::new() };
         let folder = workspace.root.join("protocol-tests/clients");
         let pom = fs::read_to_string(folder.join("java/pom.xml"))?;
         let version = between(&pom, "<artifactId>signalr</artifactId>", "<version>", "</version>");
@@ -27,6 +29,9 @@ impl Clients {
             let missing = "the Java client, because Java or Maven is missing";
             clients.add(title, java::ledger(workspace, transport)?, missing);
         }
+        clients
+            .crowds
+            .extend(java::crowd(workspace)?.map(|crowd| (format!("com.microsoft.signalr {version} (Java)"), crowd)));
         let requirements = fs::read_to_string(folder.join("python/requirements.txt"))?;
         let version = between(&requirements, "pysignalr", "==", "\n");
         for (way, protocol) in [("WebSockets, JSON", "json"), ("WebSockets, MessagePack", "messagepack")] {
@@ -34,15 +39,17 @@ impl Clients {
             let missing = "the Python client, because Python is missing";
             clients.add(title, python::ledger(workspace, protocol)?, missing);
         }
+        clients.crowds.extend(python::crowd(workspace)?.map(|crowd| (format!("pysignalr {version} (Python)"), crowd)));
         clients.missing.dedup();
         Ok(clients)
     }
 
     /// Names them on the command line of a program that starts them.
     pub(crate) fn name(&self, workspace: &Workspace, command: &mut Command) {
-        for (title, client) in &self.installed {
+        let clients = self.installed.iter().map(|client| ("--client", client));
+        for (kind, (title, client)) in clients.chain(self.crowds.iter().map(|crowd| ("--crowd", crowd))) {
             let folder = client.get_current_dir().unwrap_or(&workspace.root);
-            command.arg("--client").arg(title).arg(folder).arg(client.get_program()).args(client.get_args());
+            command.arg(kind).arg(title).arg(folder).arg(client.get_program()).args(client.get_args());
         }
     }
 

@@ -30,12 +30,21 @@ pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
 
 /// The client of the kill suite; `None` if it cannot run here.
 pub(crate) fn ledger(workspace: &Workspace, transport: &str) -> io::Result<Option<Command>> {
+    program(workspace, "Ledger", &[transport.to_owned()])
+}
+
+/// Many clients at once, for the tests of a cluster; `None` if they cannot run here.
+pub(crate) fn crowd(workspace: &Workspace) -> io::Result<Option<Command>> {
+    program(workspace, "Crowd", &[])
+}
+
+fn program(workspace: &Workspace, class: &str, arguments: &[String]) -> io::Result<Option<Command>> {
     if !installed() {
         return Ok(None);
     }
     run_command(maven(workspace).arg("compile"))?;
     let mut maven = maven(workspace);
-    execute(&mut maven, "Ledger", &[transport.to_owned()]);
+    execute(&mut maven, class, arguments);
     Ok(Some(maven))
 }
 

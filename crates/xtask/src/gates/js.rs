@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
+use super::{java, python};
 use crate::command::{run as run_command, run_counted, works};
 use crate::counts::Counts;
 use crate::packages;
@@ -39,13 +40,25 @@ pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
     run_counted(command.current_dir(workspace.root.join("js-client-tests")), Counts::of_node)
 }
 
-/// The same clients against nodes of a cluster, with a real Redis and nginx.
+/// The same clients against nodes of a cluster, with a real Redis and nginx; there, those in Java and Python connect, too, where they
+/// are installed.
 pub(crate) fn run_cluster(workspace: &Workspace) -> io::Result<Counts> {
     prepare(workspace)?;
     provide_redis()?;
     workspace.build_programs()?;
+    let mut crowds = Vec::new();
+    for (title, crowd) in
+        [("the Java client", java::crowd(workspace)?), ("the Python client", python::crowd(workspace)?)]
+    {
+        let Some(crowd) = crowd else { continue };
+        let folder = crowd.get_current_dir().unwrap_or(&workspace.root).display().to_string();
+        crowds.extend(["--crowd".to_owned(), title.to_owned(), folder]);
+        let words = std::iter::once(crowd.get_program()).chain(crowd.get_args());
+        crowds.extend(words.map(|word| word.to_string_lossy().into_owned()));
+    }
     let mut command = Command::new("npm");
     command.args(["run", "cluster"]).env("SIGNALHUB_BINARY", workspace.binary("signalhub"));
+    command.env("SIGNALHUB_CROWDS", serde_json::to_string(&crowds)?);
     run_counted(command.current_dir(workspace.root.join("js-client-tests")), Counts::of_node)
 }
 

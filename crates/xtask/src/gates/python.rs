@@ -47,6 +47,11 @@ pub(crate) fn ledger(workspace: &Workspace, protocol: &str) -> io::Result<Option
     }))
 }
 
+/// Many clients at once, for the tests of a cluster; `None` if they cannot run here.
+pub(crate) fn crowd(workspace: &Workspace) -> io::Result<Option<Command>> {
+    program(workspace, PYSIGNALR, "crowd.py")
+}
+
 /// The package websockets as a listener of PrintFactory. It starts the binary itself, with and without TLS.
 pub(crate) fn run_printfactory(workspace: &Workspace) -> io::Result<Counts> {
     run_against_binary(workspace, PRINTFACTORY)
