@@ -54,3 +54,4 @@ mod tls;
 mod tokens;
 mod top;
 mod traces;
+mod tutorials;
