@@ -72,3 +72,12 @@ fn every_command_has_a_manual_page() {
     let serve = std::fs::read_to_string(folder.join("signalhub-serve.1")).unwrap();
     assert!(serve.contains("reset\\-history") && serve.contains("config"), "{serve}");
 }
+
+#[test]
+fn the_page_of_the_command_line_is_what_the_program_prints() {
+    let page = printed(&["manual", "--markdown"]);
+    for command in commands() {
+        assert!(page.contains(&format!("\n## signalhub {command}\n")), "{command}");
+    }
+    assert_eq!(page, include_str!("../../../../docs/command-line.md"));
+}
