@@ -5,7 +5,7 @@
 //! port, which take the same keys. The page `docs/printfactory.md` compares it with the vendor's server.
 //!
 //! - [`declare`] adds the four events to a catalogue; their payloads are checked when they are published
-//! - [`MisKeys`] are the keys, in a file that other processes may change with [`MisKeyFile`]
+//! - [`MisKeys`] are the keys, in a file that other processes may change with [`MisKeyFile`], or in a [`KeyStore`] that the nodes of a cluster share
 //! - [`PrintFactory`] adds the WebSocket and the producers to a server
 
 mod authentication;
@@ -17,6 +17,7 @@ mod messages;
 mod mis_key;
 mod organisations;
 mod producers;
+mod shared_keys;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -30,10 +31,11 @@ use producers::Producers;
 
 pub use key_file::{KeyFileError, MisKeyFile};
 pub use key_list::{KeyChange, KeyEntry, KeyError, Notifications};
-pub use keys::{MisKeys, Reloaded};
+pub use keys::{KeysError, MisKeys, Reloaded};
 pub use messages::{AUTOMATION_JOB_CHANGED, DEVICE_CHANGED, EVENTS, JOB_CHANGED, NEST_CHANGED, declare};
 pub use mis_key::MisKey;
 pub use organisations::{ClaimNumber, ClaimsUnavailable, OrganisationClaim, OrganisationClaims, SecondConnection};
+pub use shared_keys::{KeyStore, KeyStoreError, Replacement};
 
 /// The path at which listeners connect.
 pub const PATH: &str = "/";

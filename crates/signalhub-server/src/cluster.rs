@@ -17,6 +17,7 @@ use signalhub_redis::claims::RedisOwners;
 use signalhub_redis::link::opening::{self, LinkError, OpenerError};
 use signalhub_redis::link::{Instance, Instances, LinkState, RedisSettings};
 use signalhub_redis::log::{LogOptions, RedisLog, RedisLogCounts, RedisLogError};
+use signalhub_redis::mis_keys::RedisMisKeys;
 use signalhub_redis::nodes::{JoinError, Nodes, Presence, random_hex};
 use signalhub_redis::organisations::RedisOrganisations;
 use signalhub_redis::revocations::{RedisRevocations, RevocationsUnavailable, ShareError};
@@ -29,6 +30,9 @@ use crate::listener_tls::ListenerTls;
 
 /// How long a node waits for Redis when it starts.
 const START_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a command waits for Redis.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The formats of events that this version reads.
 const FORMATS: [u32; 1] = [1];
@@ -150,6 +154,11 @@ impl Member {
     /// The organisations of PrintFactory that are connected to any node.
     pub(crate) fn organisations(&self) -> Arc<RedisOrganisations> {
         Arc::new(RedisOrganisations::new(&self.0.instances, &self.0.prefix, &self.0.nodes))
+    }
+
+    /// The keys of PrintFactory, which all nodes share.
+    pub(crate) fn mis_keys(&self) -> Arc<RedisMisKeys> {
+        Arc::new(RedisMisKeys::new(&self.0.instances, &self.0.prefix))
     }
 
     /// Shares the revocations of the server of the hub with the other nodes, once: those of the cluster act here when this returns.
@@ -301,6 +310,13 @@ pub(crate) fn check(configuration: &Configuration) -> Result<Checked<'_>, Cluste
         }
     }
     Ok(Checked { redis: redis_settings(settings)?, secrets, listen: listen.as_str(), tls })
+}
+
+/// Connects a program that is no node to the Redis servers of the cluster. Waits for them for up to 10 s.
+pub(crate) async fn reach(settings: &ClusterSettings) -> Result<Instances, ClusterError> {
+    let instances = Instances::start(&redis_settings(settings)?)?;
+    instances.reached(COMMAND_PATIENCE).await?;
+    Ok(instances)
 }
 
 fn redis_settings(settings: &ClusterSettings) -> Result<RedisSettings, ClusterError> {

@@ -459,7 +459,7 @@ configuration! {
     printfactory at "dialects.printfactory": PrintFactory {
         /// The address of the dialect; empty for none. While it is on, there are the events `printfactory.job.changed`, `printfactory.device.changed`, `printfactory.nest.changed` and `printfactory.automation-job.changed`.
         listen: Listener = Listener::Off;
-        /// The file with the keys, as hashes. `signalhub miskey` changes it. The running server looks at it every `tls.reload_interval`, and at SIGHUP. It is made when the first key is generated.
+        /// The file with the keys, as hashes. `signalhub miskey` changes it. The running server looks at it every `tls.reload_interval`, and at SIGHUP. It is made when the first key is generated. With `cluster.redis` it is not used: the keys are in Redis.
         keys: MisKeysPath = MisKeysPath::new("miskeys.json");
         /// What happens when a connected organisation connects once more: `replace` closes the old connection with 4409, `refuse` answers the new one with 409.
         second_connection: SecondConnection = SecondConnection::Replace;

@@ -20,7 +20,7 @@ use signalhub::events::{
     Broker, BrokerBuilder, Catalogue, EventName, Grants, History, IdempotencyLimits, Resources, UnknownEvents,
 };
 use signalhub::{Endpoint, ErrorDetails, Hub, HubOptions, Server, ShutdownMessage, TraceHeader};
-use signalhub_dialects::printfactory::KeyFileError;
+use signalhub_dialects::printfactory::{KeyFileError, KeyStoreError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -110,18 +110,17 @@ impl Node {
     /// # Errors
     /// When there is no key to check tokens with, or an address cannot be bound.
     pub async fn bind(configuration: &Configuration) -> Result<Self, StartError> {
-        let keys = Keys::read(configuration)?;
-        let (tls, tokens) = (keys.tls.as_deref(), &keys.tokens);
+        let mut keys = Keys::read(configuration)?;
         let (lifecycle, drain, traces) = (Lifecycle::default(), DrainRequest::default(), Traces::from_environment()?);
         let HubServer { cluster, history, broker, hub, server, address } =
-            HubServer::bind(configuration, tls, &lifecycle, &traces).await?;
+            HubServer::bind(configuration, keys.tls.as_deref(), &lifecycle, &traces).await?;
+        keys.join(configuration, cluster.as_ref()).await?;
+        let (tls, tokens) = (keys.tls.as_deref(), &keys.tokens);
         let guesses = guess_limit(configuration.limits.failed_authentications);
         let endpoint = endpoint(configuration, hub.clone(), Arc::clone(tokens), guesses.as_ref());
         let server = server.endpoint(HUB_PATH, endpoint);
         let authorizer = authorizer(configuration, Arc::clone(tokens), guesses.clone(), server.revocations());
-        let publish = PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone())
-            .waiting_for_nodes(configuration.cluster.receipt_timeout)
-            .traced_by(traces.clone());
+        let publish = publish_api(configuration, &broker, authorizer, &lifecycle, &traces);
         let (readers, in_cluster) = (server.readers(), cluster.as_ref());
         let shared =
             dialects::Shared { broker: &broker, guesses: guesses.as_ref(), keys: &keys, cluster: in_cluster, readers };
@@ -287,6 +286,9 @@ pub enum StartError {
     /// The keys of PrintFactory cannot be used.
     #[error("\"dialects.printfactory.keys\": {0}")]
     MisKeys(#[from] KeyFileError),
+    /// The keys of PrintFactory in Redis cannot be used.
+    #[error("\"cluster.redis\": {0}")]
+    SharedMisKeys(#[from] KeyStoreError),
     /// The certificate of the listeners cannot be used.
     #[error(transparent)]
     Tls(#[from] ListenerTlsError),
@@ -369,6 +371,18 @@ async fn with_publish_api(
     let publishers = publishers(configuration, tls, routes).await?;
     let place = if publishers.is_some() { Publishing::Elsewhere } else { Publishing::Here };
     Ok((server.otherwise(PublicRoutes::new(Arc::clone(publish), place)), publishers))
+}
+
+fn publish_api(
+    configuration: &Configuration,
+    broker: &Broker,
+    authorizer: Authorizer,
+    lifecycle: &Lifecycle,
+    traces: &Traces,
+) -> PublishApi {
+    PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone())
+        .waiting_for_nodes(configuration.cluster.receipt_timeout)
+        .traced_by(traces.clone())
 }
 
 fn authorizer(

@@ -73,9 +73,7 @@ impl MisKeyFile {
     /// If the file cannot be read or does not contain keys.
     pub fn list(&self) -> Result<Vec<KeyEntry>, KeyFileError> {
         let content = self.content()?;
-        let mut keys = content.map_or_else(|| Ok(KeyList::default()), |content| self.parse(&content))?.keys;
-        keys.sort_by(|one, other| (&one.organisation, &one.user).cmp(&(&other.organisation, &other.user)));
-        Ok(keys)
+        Ok(content.map_or_else(|| Ok(KeyList::default()), |content| self.parse(&content))?.sorted())
     }
 
     /// Changes the key of one user, and returns the new key if there is one. A running server notices the change when it looks at
@@ -84,12 +82,20 @@ impl MisKeyFile {
     /// # Errors
     /// If the change is not possible, or the file cannot be read or replaced. Then it is as it was.
     pub fn change(&self, organisation: &str, user: &str, change: KeyChange) -> Result<Option<MisKey>, KeyFileError> {
+        self.update(|list| list.change(organisation, user, change))
+    }
+
+    /// Changes the keys.
+    pub(super) fn update<T>(
+        &self,
+        change: impl FnOnce(&mut KeyList) -> Result<T, KeyError>,
+    ) -> Result<T, KeyFileError> {
         let lock = self.lock().map_err(|error| self.unwritable(error))?;
         let mut list = self.content()?.map_or_else(|| Ok(KeyList::default()), |content| self.parse(&content))?;
-        let key = list.change(organisation, user, change)?;
+        let changed = change(&mut list)?;
         self.replace(&list).map_err(|error| self.unwritable(error))?;
         drop(lock);
-        Ok(key)
+        Ok(changed)
     }
 
     /// The content of the file; `None` if it does not exist.

@@ -1,5 +1,6 @@
 //! The list of keys, and how it changes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,22 @@ pub(super) struct KeyList {
 }
 
 impl KeyList {
+    /// All keys, sorted by organisation and user.
+    pub(super) fn sorted(self) -> Vec<KeyEntry> {
+        let mut keys = self.keys;
+        keys.sort_by(|one, other| (&one.organisation, &one.user).cmp(&(&other.organisation, &other.user)));
+        keys
+    }
+
+    /// Adds the keys of users who have none, and returns how many.
+    pub(super) fn import(&mut self, entries: &[KeyEntry]) -> usize {
+        let owner = |key: &KeyEntry| (Arc::clone(&key.organisation), Arc::clone(&key.user));
+        let mut owners: HashSet<_> = self.keys.iter().map(owner).collect();
+        let before = self.keys.len();
+        self.keys.extend(entries.iter().filter(|key| owners.insert(owner(key))).cloned());
+        self.keys.len() - before
+    }
+
     /// Changes the key of a user, and returns the new one if there is one.
     pub(super) fn change(
         &mut self,

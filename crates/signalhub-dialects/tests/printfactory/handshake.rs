@@ -15,9 +15,9 @@ const MESSAGE: &str = "{\"JobGUID\":\"dd6bddf6-74ba-4bd0-ac48-94a251a8eca6\"}";
 async fn connections_without_a_valid_key_are_refused_with_json() {
     let dialect = start().await;
     let cancelled = dialect.key("acme", "bob");
-    dialect.keys.change("acme", "bob", KeyChange::Cancel).unwrap();
+    dialect.keys.change("acme", "bob", KeyChange::Cancel).await.unwrap();
     let off = dialect.key("acme", "eve");
-    dialect.keys.change("acme", "eve", KeyChange::Notifications(Notifications::Off)).unwrap();
+    dialect.keys.change("acme", "eve", KeyChange::Notifications(Notifications::Off)).await.unwrap();
     let invalid = "{\"Message\":\"Invalid MisKey\"}";
     for (key, status, body) in [
         (None, 401, "{\"Message\":\"\\\"MisKey\\\" header is required\"}"),

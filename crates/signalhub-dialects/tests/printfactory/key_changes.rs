@@ -22,8 +22,8 @@ async fn a_change_of_a_key_closes_its_connection_and_no_other() {
         let mut client = dialect.connect(&key).await;
         // The key of another user of the organisation is not its key.
         let other = dialect.key("acme", &format!("{user} 2"));
-        dialect.keys.change("acme", &format!("{user} 2"), change).unwrap();
-        let new = dialect.keys.change("acme", &user, change).unwrap();
+        dialect.keys.change("acme", &format!("{user} 2"), change).await.unwrap();
+        let new = dialect.keys.change("acme", &user, change).await.unwrap();
         assert_eq!(client.closed().await, (1008, reason.to_owned()), "{change:?}");
         drop(client);
         assert_ne!(dialect.refusal(Some(other.reveal())).await.0, 101);
@@ -130,7 +130,7 @@ fn changes_of_several_threads_do_not_undo_each_other() {
 async fn a_pipe_in_place_of_the_keys_is_refused_at_once() {
     let dialect = start().await;
     let key = dialect.key("acme", "ann");
-    let path = dialect.keys.file().path().to_owned();
+    let path = dialect.folder.keys().path().to_owned();
     fs::remove_file(&path).unwrap();
     assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
     let keys = dialect.keys.clone();

@@ -52,7 +52,7 @@ async fn what_producers_post_reaches_their_organisation() {
 async fn wrong_requests_of_producers_get_the_documented_answers() {
     let dialect = start().await;
     let key = dialect.key("acme", "ann");
-    dialect.keys.change("acme", "ann", KeyChange::Notifications(Notifications::Off)).unwrap();
+    dialect.keys.change("acme", "ann", KeyChange::Notifications(Notifications::Off)).await.unwrap();
     let key = Some(key.reveal());
     let large = format!("{{\"DeviceGUID\":\"{DEVICE}\",\"Message\":\"{}\"}}", "x".repeat(64 * 1024));
     for (path, key, body, status, message) in [

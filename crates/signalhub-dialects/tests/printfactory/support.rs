@@ -71,7 +71,9 @@ pub(crate) async fn start_with(
 impl Dialect {
     /// Makes a key.
     pub(crate) fn key(&self, organisation: &str, user: &str) -> MisKey {
-        self.keys.change(organisation, user, KeyChange::Generate).unwrap().unwrap()
+        let key = self.folder.keys().change(organisation, user, KeyChange::Generate).unwrap().unwrap();
+        self.keys.reload().unwrap();
+        key
     }
 
     /// Connects, and waits until the connection gets events: it subscribes before it reads.

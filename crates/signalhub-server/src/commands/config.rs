@@ -34,7 +34,7 @@ pub(crate) async fn run(sources: &Sources, command: &Command) -> Result<(), Comm
             Development::begin(&mut configuration).await.map_err(CommandError::no)?;
             let verifier = token_verifier::configured(&configuration.auth).map_err(CommandError::no)?;
             let tls = listener_tls::configured(&configuration.tls).map_err(CommandError::no)?;
-            keys::mis_keys(&configuration.printfactory).map_err(StartError::from).map_err(CommandError::no)?;
+            keys::mis_keys(&configuration).map_err(StartError::from).map_err(CommandError::no)?;
             history::check(&configuration).map_err(CommandError::no)?;
             if !configuration.cluster.redis.is_empty() {
                 cluster::check(&configuration).map_err(CommandError::no)?;

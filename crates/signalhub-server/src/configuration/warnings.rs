@@ -42,6 +42,7 @@ pub(crate) fn warnings(configuration: &Configuration, open_files: Option<usize>)
         .chain(smc_warnings(configuration))
         .chain(history_warnings(configuration))
         .chain(cluster_warnings(configuration))
+        .chain(key_file_warning(configuration))
         .chain(descriptors)
         .collect()
 }
@@ -182,6 +183,19 @@ fn list(words: &[&str]) -> String {
         [others @ .., last] if !others.is_empty() => format!("{} and {last}", others.join(", ")),
         _ => words.concat(),
     }
+}
+
+fn key_file_warning(configuration: &Configuration) -> Option<String> {
+    let (settings, is_alone) = (&configuration.printfactory, configuration.cluster.redis.is_empty());
+    let path = settings.keys.path();
+    let is_unused = settings.listen != Listener::Off && !is_alone && path.exists();
+    is_unused.then(|| {
+        format!(
+            "dialects.printfactory.keys is not used with cluster.redis: the keys are in Redis. `signalhub miskey import {}` adds \
+             those of the file; remove it then",
+            path.display()
+        )
+    })
 }
 
 fn issuer_warnings(configuration: &Configuration) -> Vec<String> {

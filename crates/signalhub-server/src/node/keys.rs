@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use signalhub::connections::Issuers;
-use signalhub_dialects::printfactory::{KeyFileError, MisKeyFile, MisKeys};
+use signalhub_dialects::printfactory::{KeyFileError, KeyStoreError, MisKeyFile, MisKeys};
 
 use super::StartError;
-use crate::configuration::{self as settings, Configuration, Listener};
+use crate::cluster::Member;
+use crate::configuration::{Configuration, Listener};
 use crate::key_fetch::KeyFetches;
 use crate::listener_tls::{self, ListenerTls};
 use crate::reload::Reloader;
@@ -19,7 +20,7 @@ pub(super) struct Keys {
     /// Fetches those keys of issuers that are at a URL.
     pub(super) fetches: KeyFetches,
     pub(super) tls: Option<Arc<ListenerTls>>,
-    /// The keys of PrintFactory, if the dialect is on.
+    /// The keys of PrintFactory, if the dialect is on. Those of a cluster are there when it is [joined](Self::join).
     pub(super) mis_keys: Option<MisKeys>,
     /// Reads all files again.
     pub(super) reloader: Reloader,
@@ -35,20 +36,38 @@ impl Keys {
         let tls = listener_tls::configured(&configuration.tls)?.map(Arc::new);
         let warnings = verifier.warnings.iter().cloned().chain(tls.iter().filter_map(|tls| tls.warning()));
         warnings.for_each(|warning| tracing::warn!("{warning}"));
-        let mis_keys = mis_keys(&configuration.printfactory)?;
+        let mis_keys = mis_keys(configuration)?;
         let interval = configuration.tls.reload_interval;
         let reloader = Reloader::new(tls.clone(), verifier.files, mis_keys.clone(), interval);
         Ok(Self { tokens: verifier.tokens, fetches: verifier.fetches, tls, mis_keys, reloader })
     }
+
+    /// Reads the keys that all nodes of the cluster share, if there is one.
+    ///
+    /// # Errors
+    /// If Redis does not answer, or has something else in their place.
+    pub(super) async fn join(
+        &mut self,
+        configuration: &Configuration,
+        cluster: Option<&Member>,
+    ) -> Result<(), KeyStoreError> {
+        if let (Some(member), Listener::At(_)) = (cluster, &configuration.printfactory.listen) {
+            self.mis_keys = Some(MisKeys::open_shared(member.mis_keys()).await?);
+        }
+        Ok(())
+    }
 }
 
-/// Reads the keys of PrintFactory, if the dialect is on.
+/// Reads the keys of PrintFactory in their file, if the dialect is on and there is no cluster.
 ///
 /// # Errors
 /// If their file cannot be read or does not contain keys.
-pub(crate) fn mis_keys(settings: &settings::PrintFactory) -> Result<Option<MisKeys>, KeyFileError> {
+pub(crate) fn mis_keys(configuration: &Configuration) -> Result<Option<MisKeys>, KeyFileError> {
+    let settings = &configuration.printfactory;
     match settings.listen {
-        Listener::At(_) => MisKeys::open(MisKeyFile::new(settings.keys.path())).map(Some),
-        Listener::Off => Ok(None),
+        Listener::At(_) if configuration.cluster.redis.is_empty() => {
+            MisKeys::open(MisKeyFile::new(settings.keys.path())).map(Some)
+        }
+        Listener::At(_) | Listener::Off => Ok(None),
     }
 }

@@ -34,10 +34,10 @@ impl Keys {
         format!("dialects.printfactory.keys={}", self.0.join("keys.json").display())
     }
 
-    /// Runs `signalhub miskey`.
+    /// Runs `signalhub` with the file of keys.
     fn run(&self, arguments: &[&str]) -> Output {
         let mut program = Command::new(env!("CARGO_BIN_EXE_signalhub"));
-        program.args(["--set", &self.setting(), "miskey"]).args(arguments).env_clear().current_dir(&self.0);
+        program.args(["--set", &self.setting()]).args(arguments).env_clear().current_dir(&self.0);
         program.output().unwrap()
     }
 
@@ -49,7 +49,7 @@ impl Keys {
     }
 
     fn generate(&self, organisation: &str, user: &str) -> String {
-        self.told(&["generate", "--org", organisation, "--user", user]).trim().to_owned()
+        self.told(&["miskey", "generate", "--org", organisation, "--user", user]).trim().to_owned()
     }
 
     /// Starts a server that uses them.
@@ -144,18 +144,18 @@ async fn a_running_server_uses_what_the_command_changes() {
     let key = keys.generate("acme", "ann");
     let node = keys.serve("[tls]\nreload_interval = \"1h\"").await;
     let mut socket = connect(&node, &key).await.unwrap();
-    let new = keys.told(&["regenerate", "--org", "acme", "--user", "ann"]);
+    let new = keys.told(&["miskey", "regenerate", "--org", "acme", "--user", "ann"]);
     node.reload.send();
     assert_eq!(closed(&mut socket).await, (1008, "the MisKey is no longer valid".to_owned()));
     assert!(matches!(connect(&node, &key).await, Err(Error::Http(response)) if response.status() == 401));
     let mut socket = connect(&node, new.trim()).await.unwrap();
-    keys.told(&["notifications", "off", "--org", "acme", "--user", "ann"]);
+    keys.told(&["miskey", "notifications", "off", "--org", "acme", "--user", "ann"]);
     node.reload.send();
     assert_eq!(closed(&mut socket).await, (1008, "Notifications are disabled".to_owned()));
     assert!(matches!(connect(&node, new.trim()).await, Err(Error::Http(response)) if response.status() == 403));
     node.stop().await;
     // The keys survive a restart.
-    keys.told(&["notifications", "on", "--org", "acme", "--user", "ann"]);
+    keys.told(&["miskey", "notifications", "on", "--org", "acme", "--user", "ann"]);
     let node = keys.serve("").await;
     connect(&node, new.trim()).await.unwrap();
     node.stop().await;
@@ -164,11 +164,11 @@ async fn a_running_server_uses_what_the_command_changes() {
 #[test]
 fn the_command_tells_whose_keys_there_are_and_what_is_not_possible() {
     let keys = Keys::new();
-    assert_eq!(keys.told(&["list"]), "");
+    assert_eq!(keys.told(&["miskey", "list"]), "");
     let key = keys.generate("acme", "bob");
     keys.generate("acme", "ann");
-    keys.told(&["notifications", "off", "--org", "acme", "--user", "ann"]);
-    let list = keys.told(&["list"]);
+    keys.told(&["miskey", "notifications", "off", "--org", "acme", "--user", "ann"]);
+    let list = keys.told(&["miskey", "list"]);
     let starts: Vec<_> = list.lines().map(|line| line.split(",\"created\"").next().unwrap()).collect();
     assert_eq!(
         starts,
@@ -178,11 +178,11 @@ fn the_command_tells_whose_keys_there_are_and_what_is_not_possible() {
         ]
     );
     assert!(!list.contains(&key));
-    let refused = keys.run(&["generate", "--org", "acme", "--user", "bob"]);
+    let refused = keys.run(&["miskey", "generate", "--org", "acme", "--user", "bob"]);
     let error = "signalhub: user \"bob\" of organisation \"acme\" has a key already: regenerate it to replace it\n";
     assert_eq!((refused.status.code(), String::from_utf8(refused.stderr).unwrap().as_str()), (Some(1), error));
-    keys.told(&["cancel", "--org", "acme", "--user", "bob"]);
-    assert_eq!(keys.told(&["list"]).lines().count(), 1);
+    keys.told(&["miskey", "cancel", "--org", "acme", "--user", "bob"]);
+    assert_eq!(keys.told(&["miskey", "list"]).lines().count(), 1);
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_command_that_is_killed_at_any_moment_leaves_a_whole_file() {
         std::thread::sleep(Duration::from_millis(delay));
         running.kill().unwrap();
         running.wait().unwrap();
-        let list = keys.told(&["list"]);
+        let list = keys.told(&["miskey", "list"]);
         assert!(list.contains("\"user\":\"first\""), "{delay} ms: {list}");
     }
     let last = keys.generate("acme", "last");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use signalhub_dialects::printfactory::{KeyChange, KeyFileError, MisKeys, Notifications};
+use signalhub_dialects::printfactory::{KeyChange, KeysError, MisKeys, Notifications};
 use time::format_description::well_known::Rfc3339;
 
 use super::call::{Answer, Call, no_content};
@@ -66,7 +66,7 @@ fn keys(operated: &Operated) -> Result<MisKeys, Problem> {
 pub(super) async fn change(operated: Arc<Operated>, call: Call) -> Answer {
     let keys = keys(&operated)?;
     let Request { organisation, user, change } = call.json().await?;
-    let key = blocking(move || keys.change(&organisation, &user, change.into())).await?;
+    let key = keys.change(&organisation, &user, change.into()).await.map_err(problem)?;
     tracing::info!(?change, "the key of a user of PrintFactory was changed");
     Ok(key.map_or_else(no_content, |key| json_response(&NewKey { key: key.reveal() })))
 }
@@ -74,7 +74,7 @@ pub(super) async fn change(operated: Arc<Operated>, call: Call) -> Answer {
 /// Lists whose keys there are.
 pub(super) async fn list(operated: Arc<Operated>, _: Call) -> Answer {
     let keys = keys(&operated)?;
-    let entries = blocking(move || keys.file().list()).await?;
+    let entries = keys.list().await.map_err(problem)?;
     let entries = entries.into_iter().map(|entry| Entry {
         organisation: entry.organisation.to_string(),
         user: entry.user.to_string(),
@@ -84,17 +84,13 @@ pub(super) async fn list(operated: Arc<Operated>, _: Call) -> Answer {
     Ok(json_response(&entries.collect::<Vec<_>>()))
 }
 
-/// Reads or writes the file without holding up other requests.
-async fn blocking<T: Send + 'static>(
-    act: impl FnOnce() -> Result<T, KeyFileError> + Send + 'static,
-) -> Result<T, Problem> {
-    let unavailable = |error: &dyn std::error::Error| {
-        tracing::error!(%error, "the file of MisKeys could not be read or replaced");
-        Problem::new(ProblemCode::Unavailable, "the file of MisKeys cannot be read or replaced")
-    };
-    let result = tokio::task::spawn_blocking(act).await.map_err(|error| unavailable(&error))?;
-    result.map_err(|error| match error {
-        KeyFileError::Key(error) => Problem::new(ProblemCode::InvalidMember, error.to_string()),
-        error => unavailable(&error),
-    })
+fn problem(error: KeysError) -> Problem {
+    match error {
+        KeysError::Key(error) => Problem::new(ProblemCode::InvalidMember, error.to_string()),
+        error => {
+            tracing::error!(%error, "the MisKeys could not be read or replaced");
+            let place = if matches!(error, KeysError::Store(_)) { "keys of the cluster" } else { "file of MisKeys" };
+            Problem::new(ProblemCode::Unavailable, format!("the {place} cannot be read or replaced"))
+        }
+    }
 }
