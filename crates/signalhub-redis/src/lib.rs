@@ -8,6 +8,7 @@
 
 pub mod backplane;
 pub mod claims;
+mod dataset;
 pub mod link;
 pub mod log;
 pub mod mis_keys;

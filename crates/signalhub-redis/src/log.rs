@@ -19,11 +19,12 @@ mod write;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use signalhub_events::{
-    Bounds, EventName, HistoryCounts, LogCounts, LogFuture, LogUnavailable, NameLimits, Opened, Page, Position,
+    Bounds, Epoch, EventName, HistoryCounts, LogCounts, LogFuture, LogUnavailable, NameLimits, Opened, Page, Position,
     ReadRange, SharedEvents, SharedLog, SharedPublish, SharedPublishError, SharedPublished, Untold,
 };
 use tokio::sync::Semaphore;
@@ -36,7 +37,7 @@ pub use self::counts::RedisLogCounts;
 use self::fork::Cursor;
 use self::keys::Keys;
 use self::server::Server;
-use self::streams::{NamesCursor, StreamError, Streams};
+use self::streams::{NamesCursor, StreamError, StreamReader, Streams};
 use crate::link::{Instances, Link};
 
 /// How many publishes may be under way at once; further ones wait.
@@ -117,6 +118,8 @@ struct Inner {
 /// The names on one server.
 struct Shard {
     streams: Arc<dyn Streams>,
+    /// What identifies the data of the server. It is the first epoch of each of its names.
+    dataset: AtomicU64,
     names: Mutex<BTreeMap<EventName, NameState>>,
 }
 
@@ -180,6 +183,12 @@ impl fmt::Debug for RedisLog {
 }
 
 impl Shard {
+    /// Asks the server what identifies its data.
+    async fn read_dataset(&self, reader: &mut dyn StreamReader) -> Result<(), StreamError> {
+        self.dataset.store(reader.dataset().await?.get(), Ordering::Relaxed);
+        Ok(())
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<EventName, NameState>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -192,7 +201,8 @@ impl Inner {
         options: LogOptions,
         is_durable: bool,
     ) -> Self {
-        let shards = streams.into_iter().map(|streams| Arc::new(Shard { streams, names: Mutex::default() })).collect();
+        let shard = |streams| Arc::new(Shard { streams, dataset: AtomicU64::default(), names: Mutex::default() });
+        let shards = streams.into_iter().map(shard).collect();
         let (answers, counts) = (Arc::new(Answers::new(Arc::clone(&options.node))), Counts::default());
         Self { options, shards, instances, is_durable, in_flight: Semaphore::new(IN_FLIGHT), answers, counts }
     }
@@ -206,6 +216,7 @@ impl Inner {
     async fn load(&self) -> Result<(), StreamError> {
         for shard in &self.shards {
             let mut reader = shard.streams.open().await?;
+            shard.read_dataset(&mut *reader).await?;
             let found = reader.names(&NamesCursor::default()).await?;
             let mut names: Vec<_> = found.into_iter().map(|(_, name)| (name, 0)).collect();
             names.sort();
@@ -295,6 +306,10 @@ impl SharedLog for RedisLog {
 
     fn bounds(&self, name: &EventName) -> Option<Bounds> {
         self.inner.bounds(name)
+    }
+
+    fn first_epoch(&self, name: &EventName) -> Epoch {
+        Epoch::new(self.inner.shard_of(name).dataset.load(Ordering::Relaxed))
     }
 
     fn read(&self, range: ReadRange) -> LogFuture<'_, Result<Page, LogUnavailable>> {

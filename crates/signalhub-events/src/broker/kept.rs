@@ -122,7 +122,7 @@ impl Kept {
                     Bounds { epoch: latest.epoch(), first: Some(first), top: latest.offset() }
                 }
                 // It begins with its first event, at any node. Until then nothing of it is missing.
-                None => Bounds { epoch: run, first: Some(1), top: 0 },
+                None => Bounds { epoch: shared.log.first_epoch(name), first: Some(1), top: 0 },
             }),
             // The store may have events already that were not offered yet.
             Self::Log { log, .. } => log.bounds(name, declared()).map(|bounds| match latest {

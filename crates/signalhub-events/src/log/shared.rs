@@ -9,7 +9,7 @@ use crate::event::{Event, EventId};
 use crate::gap::{Gap, GapReason};
 use crate::idempotency::{Fingerprint, Idempotency};
 use crate::name::EventName;
-use crate::position::Position;
+use crate::position::{Epoch, Position};
 use crate::tracking::{DeliveredCounts, Tracking};
 
 /// A store that the brokers of several nodes write their events to, and from which each of them reads the events of all.
@@ -33,6 +33,10 @@ pub trait SharedLog: fmt::Debug + Send + Sync {
     /// Returns which events of a name are stored, as far as this node knows; `None` if it has not read of the name. The first may be lower
     /// than it is by now.
     fn bounds(&self, name: &EventName) -> Option<Bounds>;
+
+    /// Returns the epoch that a name without events has, and keeps with its first event unless the store has lost some: the same at all
+    /// nodes, so that nothing is missing behind a position from before the first event.
+    fn first_epoch(&self, name: &EventName) -> Epoch;
 
     /// Reads events of a name, of any organisation.
     ///

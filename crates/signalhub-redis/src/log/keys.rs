@@ -5,6 +5,7 @@ use signalhub_events::{EventId, EventName, IdempotencyKey};
 
 use super::streams::{NamesCursor, StreamError};
 use super::values::{field, raw_entries, text_of, unexpected};
+use crate::dataset::DatasetId;
 
 /// The names of the keys.
 #[derive(Debug, Clone)]
@@ -27,6 +28,15 @@ impl Keys {
 
     pub(super) fn names(&self) -> String {
         format!("{}names", self.prefix)
+    }
+
+    /// What identifies the data of the server.
+    pub(super) fn instance(&self) -> String {
+        DatasetId::key(&self.prefix)
+    }
+
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     pub(super) fn idempotency(&self, key: &IdempotencyKey) -> String {

@@ -88,6 +88,7 @@ enum Taken {
 impl Reader {
     async fn read_until_lost(&mut self) -> Result<std::convert::Infallible, Stopped> {
         let mut stream = self.shard.streams.open().await?;
+        self.shard.read_dataset(&mut *stream).await?;
         self.read_names(&mut *stream).await?;
         let (mut checked, mut names_read) = (Instant::now(), Instant::now());
         self.check_all(&mut *stream).await?;
@@ -101,6 +102,7 @@ impl Reader {
                 names_read = Instant::now();
             }
             if checked.elapsed() >= CHECK_INTERVAL {
+                self.shard.read_dataset(&mut *stream).await?;
                 self.check_all(&mut *stream).await?;
                 checked = Instant::now();
             } else if !self.due.is_empty() {

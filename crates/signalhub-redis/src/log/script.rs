@@ -21,9 +21,12 @@ pub(crate) const MOST_NAMES: usize = 4_096;
 ///
 /// The key of the idempotency is looked up also for a publish without one: a repeat of such a publish writes it, so that an attempt that
 /// the server runs only then, because it had not answered, finds it and writes nothing.
+///
+/// The first epoch of a name is the id of the data of the server, so that a position from before its first event is one of that epoch at
+/// every node. Every further epoch is a random one.
 pub(crate) static PUBLISH: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
-        r"-- KEYS m, e, k, names   ARGV entry, most, new_epoch, floor, key_ttl ('' = none), fingerprint, id, tail, epoch of floor, search ('' = no), attempt
+        r"-- KEYS m, e, k, names, instance   ARGV entry, most, new_epoch, floor, key_ttl ('' = none), fingerprint, id, tail, epoch of floor, search ('' = no), attempt
 local r = redis.call('get', KEYS[3])
 if r then return {'duplicate', r} end
 local meta = redis.call('hmget', KEYS[1], 'e', 's')
@@ -43,8 +46,8 @@ if e and s >= floor and floor > 0 and ARGV[8] ~= '' then
 end
 if not e or s < floor or forked == 1 then
   if ARGV[10] ~= '' then return {'unknown'} end
-  if e or ARGV[9] ~= '' then forked = 1 end
-  redis.call('del', KEYS[2]); e = ARGV[3]; s = 0
+  if e or ARGV[9] ~= '' then forked = 1; e = ARGV[3] else e = redis.call('get', KEYS[5]) or ARGV[3] end
+  redis.call('del', KEYS[2]); s = 0
   redis.call('hset', KEYS[1], 'e', e, 'v', 1)
   redis.call('xadd', KEYS[4], 'MAXLEN', '~', 4096, '*', 'm', KEYS[1])
 end

@@ -16,6 +16,7 @@ use super::streams::{
     Batch, Call, NamesCursor, PublishAnswer, PublishCall, Range, RawEntry, StreamError, StreamReader, Streams, Trim,
 };
 use super::values::{entries, epoch_of, seen, text_of, unexpected};
+use crate::dataset::DatasetId;
 use crate::link::{ConnectedLink, Instance, Link, RESPONSE_TIMEOUT};
 
 /// How long a read waits for events.
@@ -85,8 +86,9 @@ impl Server {
         };
         let search = if call.attempt.is_repeated() { SEARCHED.to_string() } else { String::new() };
         let mut command = cmd("EVALSHA");
-        command.arg(PUBLISH.get_hash()).arg(4);
+        command.arg(PUBLISH.get_hash()).arg(5);
         command.arg(self.keys.meta(&call.name)).arg(self.keys.events(&call.name)).arg(key).arg(self.keys.names());
+        command.arg(self.keys.instance());
         command.arg(&call.entry).arg(call.most).arg(call.new_epoch.to_string());
         command.arg(call.floor.map_or(0, |floor| floor.offset())).arg(lifetime).arg(format!("{fingerprint:016x}"));
         command.arg(call.id.to_string()).arg(call.tail.map(|write| write.to_string()).unwrap_or_default());
@@ -341,6 +343,13 @@ impl Drop for Reader {
 }
 
 impl StreamReader for Reader {
+    fn dataset(&mut self) -> Call<'_, DatasetId> {
+        Box::pin(async {
+            let asked = DatasetId::ask(self.keys.prefix(), &mut self.connection).await;
+            asked.map_err(|error| failed(&error))
+        })
+    }
+
     fn names<'a>(&'a mut self, after: &'a NamesCursor) -> Call<'a, Vec<(NamesCursor, EventName)>> {
         Box::pin(async move {
             let mut command = cmd("XRANGE");

@@ -16,10 +16,12 @@ use super::streams::{
     Batch, Call, NamesCursor, PublishAnswer, PublishCall, Range, RawEntry, StreamError, StreamReader, Streams, Trim,
 };
 use super::write::{Attempt, WriteId};
+use crate::dataset::DatasetId;
 
 /// The keys of a server.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Keyspace {
+    dataset: Option<DatasetId>,
     /// The epoch, the offset of the latest event, and its write.
     meta: BTreeMap<EventName, (Epoch, u64, Option<WriteId>)>,
     events: BTreeMap<EventName, Vec<RawEntry>>,
@@ -30,6 +32,15 @@ pub(super) struct Keyspace {
 }
 
 impl Keyspace {
+    pub(super) fn dataset(&mut self, new: DatasetId) -> DatasetId {
+        *self.dataset.get_or_insert(new)
+    }
+
+    /// Takes what identifies the data from another server.
+    pub(super) fn identify(&mut self, dataset: Option<DatasetId>) {
+        self.dataset = dataset;
+    }
+
     /// Runs the publish script.
     pub(super) fn publish(&mut self, call: &PublishCall, now: u64) -> PublishAnswer {
         let key = match &call.key {
@@ -60,7 +71,8 @@ impl Keyspace {
             }
             forked = meta.is_some() || floor_epoch.is_some();
             entries.clear();
-            meta = Some((call.new_epoch, 0, None));
+            let first = self.dataset.filter(|_| !forked).map(|dataset| Epoch::new(dataset.get()));
+            meta = Some((first.unwrap_or(call.new_epoch), 0, None));
             self.names.push((next_name(&self.names, now), call.name.clone()));
         }
         let (epoch, top, _) = meta.unwrap_or((call.new_epoch, 0, None));
@@ -349,6 +361,10 @@ impl SimulatedReader {
 }
 
 impl StreamReader for SimulatedReader {
+    fn dataset(&mut self) -> Call<'_, DatasetId> {
+        Box::pin(self.ask(|data| data.dataset(DatasetId::random())))
+    }
+
     fn names<'a>(&'a mut self, after: &'a NamesCursor) -> Call<'a, Vec<(NamesCursor, EventName)>> {
         Box::pin(self.ask(|data| data.names_behind(*after)))
     }

@@ -11,6 +11,7 @@ use signalhub_events::{Epoch, EventId, EventName, Fingerprint, IdempotencyKey, P
 
 use super::fork::Seen;
 use super::write::{Attempt, WriteId};
+use crate::dataset::DatasetId;
 
 /// What a call of a server returns.
 pub(crate) type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StreamError>> + Send + 'a>>;
@@ -61,6 +62,9 @@ pub(crate) trait Streams: fmt::Debug + Send + Sync {
 
 /// The connection of a reader, which has it for itself.
 pub(crate) trait StreamReader: Send {
+    /// Asks what identifies the data of the server.
+    fn dataset(&mut self) -> Call<'_, DatasetId>;
+
     /// Reads the names that appeared or began a new epoch behind this entry of the stream of names, the oldest first.
     fn names<'a>(&'a mut self, after: &'a NamesCursor) -> Call<'a, Vec<(NamesCursor, EventName)>>;
 
@@ -104,7 +108,7 @@ pub(crate) struct PublishCall {
     pub(crate) entry: Vec<u8>,
     /// About how many events of the name are kept.
     pub(crate) most: u64,
-    /// The epoch of the name if it must begin one.
+    /// The epoch of the name if it must begin another one than its first.
     pub(crate) new_epoch: Epoch,
     /// How far this node had read the name before the first attempt, and the write of the event there if that is to be compared.
     pub(crate) floor: Option<Position>,

@@ -182,6 +182,29 @@ async fn all_nodes_count_the_subscribers_of_an_event() {
 }
 
 #[tokio::test]
+async fn a_name_has_one_position_at_all_nodes_before_its_first_event_and_none_is_missing_behind_it() {
+    let (Some(first), Some(second)) = (TestServer::start(), TestServer::start()) else { return };
+    let urls = [first.url(), second.url()];
+    let nodes = [Node::with(&urls, LogOptions::new("a")).await, Node::with(&urls, LogOptions::new("b")).await];
+    let names: Vec<_> = (0..8).map(|number| EventName::new(format!("shop.{number}"))).collect();
+    let position = |node: &Node, name| node.broker.bounds(name).position();
+    let before: Vec<_> = names.iter().map(|name| position(&nodes[0], name)).collect();
+    for (name, before) in names.iter().zip(&before) {
+        assert_eq!((position(&nodes[1], name), before.offset()), (*before, 0));
+        let published = nodes[0].broker.publish(Event::new(name.clone(), "{}")).await.unwrap().position;
+        assert_eq!(published, Position::new(before.epoch(), 1));
+        timeout(LONG, async {
+            while position(&nodes[1], name).offset() == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+        .unwrap();
+        assert_eq!(nodes[1].broker.read(name, *before, 10).await.unwrap().events.len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn names_are_shared_out_among_servers() {
     let (Some(first), Some(second)) = (TestServer::start(), TestServer::start()) else { return };
     let urls = [first.url(), second.url()];

@@ -59,7 +59,7 @@ async fn the_simulated_redis_answers_as_a_real_one() {
     let mut command = instance.commands().unwrap();
     for number in 1..=ROUNDS as u64 {
         let name = EventName::new(format!("shop.{}", seed.below(2)));
-        match seed.below(20) {
+        match seed.below(21) {
             0..13 => {
                 let call = random_call(&mut seed, &model, number);
                 let answer = real.publish(&call).await.unwrap();
@@ -98,6 +98,11 @@ async fn the_simulated_redis_answers_as_a_real_one() {
                 let range = real.range(&name, after, through, most).await.unwrap();
                 assert_eq!(model.range(&name, after, through, most), range, "round {number}");
             }
+            19 if seed.below(2) == 0 => {
+                let _: u64 = redis::cmd("DEL").arg("p:instance").query_async(&mut command).await.unwrap();
+                model.identify(None);
+            }
+            19 => model.identify(Some(reader.dataset().await.unwrap())),
             _ => {
                 let names = reader.names(&NamesCursor::default()).await.unwrap();
                 let known = model.names_behind(NamesCursor::default());

@@ -99,6 +99,25 @@ async fn flushed_keys_are_found_without_a_publish() {
 }
 
 #[tokio::test]
+async fn a_position_from_before_the_first_event_is_of_another_epoch_when_redis_has_lost_its_data() {
+    let Some(mut server) = TestServer::start() else { return };
+    let nodes = pair(&server).await;
+    let (known, new) = (name(), EventName::new("shop.opened"));
+    let before = nodes[0].broker.bounds(&new).position();
+    assert_eq!(nodes[0].publish(0).await.epoch(), before.epoch());
+    nodes[1].ledger.wait_for_events(1).await;
+    server.kill();
+    server.restart();
+    for node in &nodes {
+        node.ledger.wait_for_gap().await;
+        assert_ne!(node.broker.bounds(&new).epoch, before.epoch());
+        assert_ne!(node.broker.bounds(&known).epoch, before.epoch());
+    }
+    assert_eq!(nodes[0].broker.bounds(&new), nodes[1].broker.bounds(&new));
+    assert_ne!(nodes[0].broker.bounds(&new).epoch, nodes[0].broker.bounds(&known).epoch);
+}
+
+#[tokio::test]
 async fn a_removed_stream_is_a_gap_only_for_what_was_not_read() {
     let Some(server) = TestServer::start() else { return };
     let nodes = pair(&server).await;
