@@ -4,13 +4,15 @@
 //! connections of the earlier one for its own. A connection that has ended leaves a mark for as long as its token could be used again.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, RedisError, Script, ScriptInvocation};
 use signalhub_connections::{Claim, ConnectionId, Node, NodeName, Owners, OwnersFuture, OwnersUnavailable};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
 
 use crate::link::{Instance, Instances};
 use crate::nodes::Nodes;
@@ -77,6 +79,9 @@ pub struct RedisOwners {
     keys: Keys,
     nodes: Nodes,
     releases: mpsc::Sender<Release>,
+    lost: Arc<Notify>,
+    // It aborts the tasks when it is dropped.
+    _watching: JoinSet<()>,
 }
 
 /// What tasks need to reach the claims.
@@ -101,7 +106,12 @@ impl RedisOwners {
         let keys = Keys { instances: instances.clone(), prefix: prefix.into(), owner: owner.into() };
         let (releases, waiting) = mpsc::channel(WAITING_RELEASES);
         tokio::spawn(keys.clone().release_all(waiting));
-        Self { keys, nodes: nodes.clone(), releases }
+        let (lost, mut watching) = (Arc::<Notify>::default(), JoinSet::new());
+        for instance in instances.all() {
+            watching.spawn(tell_reconnects(instance.clone(), Arc::clone(&lost)));
+        }
+        watching.spawn(tell_changes(nodes.replaced(), Arc::clone(&lost)));
+        Self { keys, nodes: nodes.clone(), releases, lost, _watching: watching }
     }
 
     /// The node that a claim names, if it is present.
@@ -109,6 +119,23 @@ impl RedisOwners {
         let (name, boot) = owner.split_once('/')?;
         let found = self.nodes.find(&NodeName::new(name).ok()?).await?;
         (found.boot == boot).then_some(found.node)
+    }
+}
+
+/// Tells when a server is connected again: it may have lost claims meanwhile.
+async fn tell_reconnects(instance: Instance, lost: Arc<Notify>) {
+    let mut connections = instance.connections();
+    while connections.changed().await.is_ok() {
+        if connections.borrow_and_update().is_some() {
+            lost.notify_one();
+        }
+    }
+}
+
+/// Tells when a server has other data than before.
+async fn tell_changes(mut replaced: watch::Receiver<u64>, lost: Arc<Notify>) {
+    while replaced.changed().await.is_ok() {
+        lost.notify_one();
     }
 }
 
@@ -203,6 +230,10 @@ impl Owners for RedisOwners {
             }
             Ok(others)
         })
+    }
+
+    fn lost(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.lost.notified())
     }
 
     fn find<'a>(&'a self, id: &'a ConnectionId) -> OwnersFuture<'a, Option<Node>> {

@@ -192,6 +192,11 @@ impl Instance {
         self.0.commands.borrow().clone().ok_or(Disconnected)
     }
 
+    /// The link for commands, with every change of it.
+    pub(crate) fn connections(&self) -> watch::Receiver<Option<MultiplexedConnection>> {
+        self.0.commands.subscribe()
+    }
+
     /// Opens a connection of the caller's own, such as that of the reader. The future that is returned beside it must be run: it
     /// reads and writes the socket, and ends when the connection is lost.
     ///

@@ -1,17 +1,24 @@
 //! Which nodes are present, and what each of them says about itself.
 //!
-//! A node writes its entry to every server each 3 s, and reads those of the others in the same step. An entry expires after 10 s.
+//! A node writes its entry to every server each 3 s, and reads those of the others in the same step. An entry expires after 10 s. It names
+//! the data of each server, so that nodes with different lists of servers find that out.
+
+mod entry;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+use std::io;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::join_all;
 use redis::{RedisError, Script};
-use serde::{Deserialize, Serialize};
 use signalhub_connections::{Node, NodeAddress, NodeName};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use self::entry::{Entry, ServerList};
+use crate::dataset::DatasetId;
 use crate::link::{Disconnected, Instance, Instances};
 
 /// How often a node writes its entry.
@@ -19,6 +26,12 @@ const INTERVAL: Duration = Duration::from_secs(3);
 
 /// How long an entry lasts, in seconds.
 const EXPIRY: u64 = 10;
+
+/// A node whose entry has less time left than this, in milliseconds, has missed a time to write it.
+const OVERDUE: i64 = 5_000;
+
+/// How long a node may take to accept a connection before another one of its name takes it for one that may still run.
+const PROBE: Duration = Duration::from_secs(1);
 
 /// After how many seconds the name of a node that is away is removed from the set of names.
 const SWEPT: u64 = 60;
@@ -43,6 +56,20 @@ static BEAT: LazyLock<Script> = LazyLock::new(|| {
             if entry then entries[#entries + 1] = name; entries[#entries + 1] = entry end
         end
         return {now, entries}",
+    )
+});
+
+/// Writes an entry, unless there is one that must not be replaced. `KEYS`: the entry. `ARGV`: the entry, the expiry, the entry that may be
+/// replaced, the most milliseconds that this one may have left. Returns the entry that is there and its time, or nothing if it was written.
+static TAKE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local earlier = redis.call('get', KEYS[1])
+        if earlier then
+            local left = redis.call('pttl', KEYS[1])
+            if earlier ~= ARGV[3] or left > tonumber(ARGV[4]) then return {earlier, left} end
+        end
+        redis.call('set', KEYS[1], ARGV[1], 'EX', ARGV[2])
+        return false",
     )
 });
 
@@ -72,23 +99,6 @@ pub struct PresentNode {
     pub started: u64,
 }
 
-/// The entry of a node. Unknown members are ignored, so that later versions may add some.
-#[derive(Serialize, Deserialize)]
-struct Entry {
-    v: u32,
-    boot: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    address: Option<String>,
-    formats: Vec<u32>,
-    hub: String,
-    started: u64,
-    /// The place of the server that has the entry in the node's list, counted from 0, and how many there are, such as `0/2`.
-    shard: String,
-    /// What stands for the addresses of all of them. Nodes may reach the same servers at different ones.
-    #[serde(default)]
-    redis: String,
-}
-
 /// The nodes that are present. Dropping the last clone ends this node's own entry within 10 s.
 #[derive(Clone, Debug)]
 pub struct Nodes(Arc<Inner>);
@@ -107,10 +117,22 @@ struct Own {
     prefix: Box<str>,
     name: NodeName,
     boot: Box<str>,
-    /// What this node says about itself, and its entry for each server; empty until it joins.
-    entries: OnceLock<(Presence, Vec<String>)>,
+    /// What this node says about itself, and when it was started; empty until it joins.
+    presence: OnceLock<(Presence, u64)>,
+    servers: Mutex<Servers>,
+    /// How often a server was found with other data than before.
+    replaced: watch::Sender<u64>,
     /// What was read last from each server.
     read: Mutex<Vec<BTreeMap<NodeName, PresentNode>>>,
+}
+
+/// What is known of the servers.
+#[derive(Debug)]
+struct Servers {
+    /// What identifies the data of those that are connected.
+    now: ServerList,
+    /// What identified the data of each server last.
+    last: Vec<Option<DatasetId>>,
 }
 
 /// Why a node cannot join its cluster.
@@ -135,6 +157,9 @@ pub enum JoinError {
     /// Another node uses other servers.
     #[error("node {0} has another list of Redis servers: all nodes of a cluster need the same list in the same order")]
     OtherServers(NodeName),
+    /// Two addresses lead to one server.
+    #[error("{0} and {1} are the same Redis server: each server must be in the list once")]
+    SameServer(String, String),
     /// Another node has no format in common with this one.
     #[error(
         "node {0} reads no format of events that this version writes: update it first, in steps of at most two minor releases"
@@ -146,29 +171,42 @@ impl Nodes {
     /// A node that has not [joined](Self::join) yet.
     #[must_use]
     pub fn new(instances: &Instances, prefix: &str, name: NodeName) -> Self {
-        let read = Mutex::new(vec![BTreeMap::new(); instances.all().len()]);
-        let boot = random_hex().into();
-        let own =
-            Own { instances: instances.clone(), prefix: prefix.into(), name, boot, entries: OnceLock::new(), read };
+        let unknown = vec![None; instances.all().len()];
+        let own = Own {
+            instances: instances.clone(),
+            prefix: prefix.into(),
+            name,
+            boot: random_hex().into(),
+            presence: OnceLock::new(),
+            servers: Mutex::new(Servers { now: ServerList(unknown.clone()), last: unknown }),
+            replaced: watch::channel(0).0,
+            read: Mutex::new(vec![BTreeMap::new(); instances.all().len()]),
+        };
         let present = watch::channel(Arc::default()).0;
         Self(Arc::new(Inner { own: Arc::new(own), present, beating: Mutex::new(None) }))
     }
 
     /// Joins the cluster, once: checks the other nodes, writes the entry of this one, and keeps it.
     ///
-    /// If a node of the same name was killed, this waits until its entry has expired.
+    /// If a node of the same name was killed, this waits until it has missed a time to write its entry, and takes the name over if nothing
+    /// listens at the address of that node, or this node does. Otherwise it waits until the entry has expired.
     ///
     /// # Errors
     /// If this node does not fit to those that are present, or a server cannot be asked.
     pub async fn join(&self, presence: Presence) -> Result<(), JoinError> {
         let own = &self.0.own;
-        let (presence, entries) = own.entries.get_or_init(|| own.written(presence));
-        let others = own.others().await?;
+        let (presence, _) = own.presence.get_or_init(|| (presence, unix_time()));
+        for asked in own.identify().await {
+            asked?;
+        }
+        own.check_servers()?;
+        let others = own.fitting_others().await?;
         own.check(presence, &others)?;
-        own.take_name(&entries[0]).await?;
+        own.take_name().await?;
         let before = common_format(others.values());
         own.beat_all().await;
         // A node may have joined at the same time.
+        own.others().await?;
         let all = own.all();
         own.check(presence, &all)?;
         self.0.present.send_replace(Arc::new(all));
@@ -206,6 +244,11 @@ impl Nodes {
         self.0.present.subscribe()
     }
 
+    /// How often a server was found with other data than before: it was emptied or replaced.
+    pub(crate) fn replaced(&self) -> watch::Receiver<u64> {
+        self.0.own.replaced.subscribe()
+    }
+
     /// Finds a node that is present. One that has joined since the last time is looked for in Redis.
     pub(crate) async fn find(&self, name: &NodeName) -> Option<PresentNode> {
         if let Some(found) = self.present().get(name) {
@@ -215,7 +258,7 @@ impl Nodes {
             let Ok(mut connection) = instance.commands() else { continue };
             let entry: Result<Option<String>, _> =
                 redis::cmd("GET").arg(self.0.own.key(name)).query_async(&mut connection).await;
-            if let Some(entry) = entry.ok().flatten().and_then(|entry| read_entry(name.as_str(), &entry)) {
+            if let Some(entry) = entry.ok().flatten().and_then(|entry| Entry::read(name.as_str(), &entry)) {
                 return Some(entry.1);
             }
         }
@@ -292,26 +335,62 @@ fn announce(before: &BTreeMap<NodeName, PresentNode>, now: &BTreeMap<NodeName, P
 }
 
 impl Own {
-    /// What this node says about itself, and its entry for each server.
-    fn written(&self, presence: Presence) -> (Presence, Vec<String>) {
-        let entry = |number| Entry {
+    /// The entry of this node; `None` until it joins.
+    fn entry(&self) -> Option<String> {
+        let (presence, started) = self.presence.get()?;
+        let entry = Entry {
             v: VERSION,
             boot: self.boot.to_string(),
             address: presence.address.as_ref().map(|address| address.as_str().to_owned()),
             formats: presence.formats.clone(),
             hub: presence.hub.clone(),
-            started: unix_time(),
-            shard: self.shard(number),
-            redis: fingerprint(&self.instances),
+            started: *started,
+            redis: self.servers().now.clone(),
         };
-        let written = |number| serde_json::to_string(&entry(number)).expect("texts and numbers can be written as JSON");
-        let entries = (0..self.instances.all().len()).map(written).collect();
-        (presence, entries)
+        Some(serde_json::to_string(&entry).expect("texts and numbers can be written as JSON"))
     }
 
-    /// The place of a server in the list of this node.
-    fn shard(&self, number: usize) -> String {
-        format!("{number}/{}", self.instances.all().len())
+    fn servers(&self) -> MutexGuard<'_, Servers> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks all servers at once what identifies their data.
+    async fn identify(&self) -> Vec<Result<DatasetId, JoinError>> {
+        let ask = async |instance: &Instance| {
+            let mut connection = self.connection(instance)?;
+            let asked = DatasetId::ask(&self.prefix, &mut connection).await;
+            asked.map_err(|error| {
+                instance.doubt();
+                JoinError::Redis { address: instance.address().to_string(), error }
+            })
+        };
+        let asked = join_all(self.instances.all().iter().map(ask)).await;
+        let mut servers = self.servers();
+        let mut is_replaced = false;
+        for (number, asked) in asked.iter().enumerate() {
+            let id = asked.as_ref().ok().copied();
+            servers.now.0[number] = id;
+            let Some(id) = id else { continue };
+            if servers.last[number].replace(id).is_some_and(|last| last != id) {
+                let redis = self.instances.all()[number].address();
+                tracing::warn!(%redis, "a Redis server has lost its data, or is another one than before");
+                is_replaced = true;
+            }
+        }
+        drop(servers);
+        if is_replaced {
+            self.replaced.send_modify(|count| *count += 1);
+        }
+        asked
+    }
+
+    /// Refuses a list that has one server twice.
+    fn check_servers(&self) -> Result<(), JoinError> {
+        let address = |place: usize| self.instances.all()[place].address().to_string();
+        match self.servers().now.repeated() {
+            Some((one, other)) => Err(JoinError::SameServer(address(one), address(other))),
+            None => Ok(()),
+        }
     }
 
     fn key(&self, name: &NodeName) -> String {
@@ -328,10 +407,22 @@ impl Own {
         read.iter().flatten().map(|(name, node)| (name.clone(), node.clone())).collect()
     }
 
-    /// Reads the nodes that are present on all servers, before this one has an entry.
+    /// As [`others`](Self::others), but waits until nodes whose entries name data that a server has lost have written them again.
+    async fn fitting_others(&self) -> Result<BTreeMap<NodeName, PresentNode>, JoinError> {
+        for _ in 0..2 {
+            match self.others().await {
+                Err(JoinError::OtherServers(_)) => tokio::time::sleep(INTERVAL).await,
+                others => return others,
+            }
+        }
+        self.others().await
+    }
+
+    /// Reads the nodes that are present on all servers, and refuses those with another list of servers.
     async fn others(&self) -> Result<BTreeMap<NodeName, PresentNode>, JoinError> {
         let mut others = BTreeMap::new();
-        for (number, instance) in self.instances.all().iter().enumerate() {
+        let servers = self.servers().now.clone();
+        for instance in self.instances.all() {
             let failed = |error| JoinError::Redis { address: instance.address().to_string(), error };
             let mut connection = self.connection(instance)?;
             let names: Vec<String> = redis::cmd("ZRANGE")
@@ -344,15 +435,9 @@ impl Own {
                 let key = format!("{}node:{name}", self.prefix);
                 let entry: Option<String> =
                     redis::cmd("GET").arg(key).query_async(&mut connection).await.map_err(failed)?;
-                let Some((entry, node)) = entry.and_then(|entry| read_entry(&name, &entry)) else { continue };
-                if entry.shard != self.shard(number) && node.node.name != self.name {
+                let Some((entry, node)) = entry.and_then(|entry| Entry::read(&name, &entry)) else { continue };
+                if !entry.redis.fits(&servers) && node.node.name != self.name {
                     return Err(JoinError::OtherServers(node.node.name));
-                }
-                if entry.redis != fingerprint(&self.instances) && self.instances.all().len() > 1 {
-                    tracing::warn!(
-                        node = name,
-                        "a node reaches Redis at other addresses: they must lead to the same servers"
-                    );
                 }
                 others.insert(node.node.name.clone(), node);
             }
@@ -381,33 +466,54 @@ impl Own {
         Ok(())
     }
 
-    /// Writes the entry unless a node of this name has one. Waits for as long as the entry of a node that was killed lasts.
-    async fn take_name(&self, entry: &str) -> Result<(), JoinError> {
+    /// Writes the entry unless a node of this name has one that may still run. Waits for as long as the entry of a node that was killed
+    /// lasts.
+    async fn take_name(&self) -> Result<(), JoinError> {
         let instance = &self.instances.all()[0];
         let failed = |error| JoinError::Redis { address: instance.address().to_string(), error };
-        let key = self.key(&self.name);
+        let (entry, mut replaced) = (self.entry().unwrap_or_default(), String::new());
         for second in 0..=EXPIRY {
-            let mut command = redis::cmd("SET");
-            command.arg(&key).arg(entry).arg("NX").arg("EX").arg(EXPIRY);
-            let taken: Option<String> = command.query_async(&mut self.connection(instance)?).await.map_err(failed)?;
-            if taken.is_some() {
+            let mut invocation = TAKE.key(self.key(&self.name));
+            invocation.arg(&entry).arg(EXPIRY).arg(&replaced).arg(OVERDUE);
+            let earlier = invocation.invoke_async(&mut self.connection(instance)?).await.map_err(failed)?;
+            let Some((earlier, left)): Option<(String, i64)> = earlier else {
+                if !replaced.is_empty() {
+                    tracing::info!(node = %self.name, "an earlier node of this name has ended: this one takes its place");
+                }
                 return Ok(());
-            }
+            };
             if second == 0 {
-                tracing::info!(node = %self.name, "waiting until the entry of an earlier node of this name has expired");
+                tracing::info!(node = %self.name, "waiting for the end of an earlier node of this name");
+            }
+            if left <= OVERDUE && replaced.is_empty() && self.is_gone(&earlier).await {
+                replaced = earlier;
+                continue;
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         Err(JoinError::NameTaken(self.name.clone()))
     }
 
+    /// Tells whether the node of an entry accepts no requests any more: nothing listens at its address, or this node does.
+    async fn is_gone(&self, entry: &str) -> bool {
+        let address = Entry::read(self.name.as_str(), entry).and_then(|(_, node)| node.node.address);
+        let Some(address) = address else { return false };
+        if self.presence.get().is_some_and(|(presence, _)| presence.address.as_ref() == Some(&address)) {
+            return true;
+        }
+        let connected = tokio::time::timeout(PROBE, TcpStream::connect(address.as_str())).await;
+        matches!(connected, Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused)
+    }
+
     /// Writes the entry to all servers that are connected, and reads those of the others.
     async fn beat_all(&self) {
-        let Some((_, entries)) = self.entries.get() else { return };
-        for ((number, instance), entry) in self.instances.all().iter().enumerate().zip(entries) {
-            let Ok(mut connection) = instance.commands() else { continue };
+        let asked = self.identify().await;
+        let Some(entry) = self.entry() else { return };
+        for ((number, instance), asked) in self.instances.all().iter().enumerate().zip(asked) {
+            let connection = asked.map(|_| instance.commands());
+            let Ok(Ok(mut connection)) = connection else { continue };
             let mut invocation = BEAT.prepare_invoke();
-            invocation.key(self.key(&self.name)).key(self.names()).arg(entry);
+            invocation.key(self.key(&self.name)).key(self.names()).arg(&entry);
             invocation.arg(self.name.as_str()).arg(format!("{}node:", self.prefix)).arg(EXPIRY).arg(SWEPT);
             let answer: Result<(u64, Vec<(String, String)>), _> = invocation.invoke_async(&mut connection).await;
             match answer {
@@ -424,11 +530,11 @@ impl Own {
     }
 
     fn read_entries(&self, number: usize, entries: Vec<(String, String)>) {
-        let own = self.shard(number);
+        let servers = self.servers().now.clone();
         let mut found = BTreeMap::new();
         for (name, text) in entries {
-            let Some((entry, node)) = read_entry(&name, &text) else { continue };
-            if entry.shard != own {
+            let Some((entry, node)) = Entry::read(&name, &text) else { continue };
+            if !entry.redis.fits(&servers) {
                 tracing::error!(
                     node = name,
                     "a node has another list of Redis servers: events and messages get lost between it and this one"
@@ -439,23 +545,6 @@ impl Own {
         }
         self.read.lock().unwrap_or_else(PoisonError::into_inner)[number] = found;
     }
-}
-
-/// Reads the entry of a node; `None` if it cannot be read, or is of a later version that means something else.
-fn read_entry(name: &str, text: &str) -> Option<(Entry, PresentNode)> {
-    let entry: Entry = serde_json::from_str(text).ok().filter(|entry: &Entry| entry.v == VERSION)?;
-    let address = match &entry.address {
-        Some(address) => Some(NodeAddress::new(address).ok()?),
-        None => None,
-    };
-    let node = PresentNode {
-        node: Node { name: NodeName::new(name).ok()?, address },
-        boot: entry.boot.clone(),
-        hub: entry.hub.clone(),
-        formats: entry.formats.clone(),
-        started: entry.started,
-    };
-    Some((entry, node))
 }
 
 /// The highest format that all of these nodes read; `None` without nodes.
@@ -470,12 +559,6 @@ fn check_clock(now: u64, instance: &Instance) {
     if difference > CLOCK_TOLERANCE {
         tracing::error!(redis = %instance.address(), ?difference, "the clock of this node differs from that of Redis: other nodes will refuse its requests");
     }
-}
-
-/// What stands for the list of servers. Nodes with the same list have the same text.
-fn fingerprint(instances: &Instances) -> String {
-    let list: Vec<_> = instances.all().iter().map(|instance| instance.address().to_string()).collect();
-    format!("{:016x}", crate::link::fnv(list.join("\n").as_bytes()))
 }
 
 fn unix_time() -> u64 {

@@ -38,6 +38,12 @@ pub trait Owners: fmt::Debug + Send + Sync + 'static {
     /// When the store cannot be asked now.
     fn renew<'a>(&'a self, ids: &'a [ConnectionId]) -> OwnersFuture<'a, Vec<ConnectionId>>;
 
+    /// Completes when the store may have lost claims since the last time, because it was restarted or replaced. The server then
+    /// [renews](Self::renew) all of them at once. By default it never completes.
+    fn lost(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
+
     /// Finds the node that owns a connection. `None` if no node does, or if the node is not present any more. It may be
     /// this node.
     ///

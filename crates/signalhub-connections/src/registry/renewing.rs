@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -10,14 +11,20 @@ use crate::close::dismissal::Dismissal;
 use crate::cluster::this_node::{RENEWAL, RENEWED_AT_ONCE, ThisNode};
 use crate::id::{ConnectionId, ConnectionToken};
 
-/// Starts the task that renews all claims every 20 s. It ends with the registry.
+/// How long claims are not renewed once more after the store may have lost them.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Starts the task that renews all claims every 20 s, and at once when the store may have lost them. It ends with the registry.
 pub(super) fn start(registry: &Arc<Registry>, node: Arc<ThisNode>) {
     let registry = Arc::downgrade(registry);
     tokio::spawn(async move {
         let mut interval = tokio::time::interval_at(Instant::now() + RENEWAL, RENEWAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            interval.tick().await;
+            let is_lost = tokio::select! {
+                _ = interval.tick() => false,
+                () = node.owners.lost() => true,
+            };
             let Some(claims) = Weak::upgrade(&registry).map(|registry| registry.lock().claims_to_renew()) else {
                 return;
             };
@@ -25,6 +32,10 @@ pub(super) fn start(registry: &Arc<Registry>, node: Arc<ThisNode>) {
                 if !renew(&registry, &node, some).await {
                     break;
                 }
+            }
+            if is_lost {
+                tracing::debug!("claims were made again, because the store may have lost them");
+                tokio::time::sleep(PAUSE).await;
             }
         }
     });

@@ -126,3 +126,22 @@ async fn without_redis_nothing_is_answered_and_a_server_that_came_back_empty_get
     assert_eq!(a.owners.renew(std::slice::from_ref(id)).await, Ok(Vec::new()));
     assert_eq!(a.owners.find(id).await.unwrap().unwrap().name.as_str(), "a");
 }
+
+#[tokio::test]
+async fn it_is_told_when_redis_may_have_lost_claims() {
+    let Some(mut server) = TestServer::start() else { return };
+    let a = node(&[&server], "a").await;
+    let in_time = async |what: &str| {
+        tokio::time::timeout(Duration::from_secs(20), a.owners.lost()).await.unwrap_or_else(|_| panic!("{what}"));
+    };
+    server.kill();
+    server.restart();
+    in_time("a restart").await;
+    // The next time that the node writes its entry, it finds other data, too.
+    in_time("the data of the server are others").await;
+    let mut connection = a.owners.keys.instances.all()[0].commands().unwrap();
+    let _: () = redis::cmd("FLUSHALL").query_async(&mut connection).await.unwrap();
+    in_time("all keys were removed, and the connection was not lost").await;
+    let nothing = tokio::time::timeout(Duration::from_secs(4), a.owners.lost()).await;
+    assert!(nothing.is_err(), "nothing was lost since");
+}

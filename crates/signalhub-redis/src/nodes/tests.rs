@@ -53,13 +53,46 @@ async fn nodes_see_each_other_come_leave_and_die() {
 async fn a_name_is_taken_once_and_free_again_after_a_crash() {
     let Some(server) = TestServer::start() else { return };
     let instances = reached(&[server.url()]).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = |address: &str| Presence { address: Some(NodeAddress::new(address).unwrap()), ..presence() };
+    let listening = listener.local_addr().unwrap().to_string();
+    let closed = {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap().to_string()
+    };
+    // The address of a node that was killed: where nothing listens, its successor's own, and one where something still listens.
+    let cases = [("a", &*closed, "10.0.0.7:3002"), ("b", "10.0.0.7:3002", "10.0.0.7:3002"), ("c", &listening, &closed)];
+    let taken = cases.map(async |(name, before, after)| {
+        let first = join(&instances, "p:", name, at(before)).await.unwrap();
+        let error = join(&instances, "p:", name, at(after)).await.unwrap_err();
+        assert!(matches!(error, JoinError::NameTaken(_)), "{error}");
+        first.0.own.beat_all().await;
+        let boot = first.own_boot().to_owned();
+        drop(first);
+        let begun = tokio::time::Instant::now();
+        let again = join(&instances, "p:", name, at(after)).await.unwrap();
+        assert_ne!(again.own_boot(), boot);
+        begun.elapsed()
+    });
+    let [nothing_listens, own_address, something_listens] = taken;
+    let (nothing_listens, own_address, something_listens) =
+        tokio::join!(nothing_listens, own_address, something_listens);
+    for early in [nothing_listens, own_address] {
+        assert!((4..9).contains(&early.as_secs()), "{early:?}");
+    }
+    assert!(something_listens.as_secs() >= 9, "until its entry has expired: {something_listens:?}");
+}
+
+#[tokio::test]
+async fn a_node_joins_though_others_do_not_know_yet_that_a_server_has_lost_its_data() {
+    let (Some(one), Some(two)) = (TestServer::start(), TestServer::start()) else { return };
+    let instances = reached(&[one.url(), two.url()]).await;
     let first = join(&instances, "p:", "a", presence()).await.unwrap();
-    let error = join(&instances, "p:", "a", presence()).await.unwrap_err();
-    assert!(matches!(error, JoinError::NameTaken(_)), "{error}");
-    let boot = first.own_boot().to_owned();
-    drop(first);
-    let again = join(&instances, "p:", "a", presence()).await.unwrap();
-    assert_ne!(again.own_boot(), boot);
+    let mut connection = instances.all()[1].commands().unwrap();
+    let _: () = redis::cmd("FLUSHALL").query_async(&mut connection).await.unwrap();
+    let second = join(&instances, "p:", "b", presence()).await.unwrap();
+    wait_for(&first, &["a", "b"]).await;
+    wait_for(&second, &["a", "b"]).await;
 }
 
 #[tokio::test]
@@ -67,10 +100,21 @@ async fn nodes_with_other_lists_of_servers_or_formats_are_refused() {
     let (Some(one), Some(two)) = (TestServer::start(), TestServer::start()) else { return };
     let instances = reached(&[one.url(), two.url()]).await;
     let _first = join(&instances, "p:", "a", presence()).await.unwrap();
-    for urls in [vec![one.url()], vec![two.url()], vec![two.url(), one.url()]] {
+    let Some(three) = TestServer::start() else { return };
+    let [one, two, three] = [one.url(), two.url(), three.url()];
+    let lists = [vec![&one], vec![&two], vec![&two, &one], vec![&one, &three], vec![&three, &two]];
+    join_all(lists.map(async |urls| {
+        let urls: Vec<_> = urls.into_iter().cloned().collect();
         let error = join(&reached(&urls).await, "p:", "b", presence()).await.unwrap_err();
         assert!(matches!(&error, JoinError::OtherServers(name) if name.as_str() == "a"), "{error}");
-    }
+    }))
+    .await;
+    let at_other_addresses = [&one, &two].map(|url| url.replace("127.0.0.1", "localhost"));
+    let other = join(&reached(&at_other_addresses).await, "p:", "other", presence()).await.unwrap();
+    other.leave().await;
+    let twice = [one.clone(), one.replace("127.0.0.1", "localhost")];
+    let error = join(&reached(&twice).await, "p:", "b", presence()).await.unwrap_err();
+    assert!(matches!(&error, JoinError::SameServer(..)), "{error}");
     let later = Presence { formats: vec![2, 3], ..presence() };
     let error = join(&instances, "p:", "b", later).await.unwrap_err();
     assert!(matches!(&error, JoinError::Formats(name) if name.as_str() == "a"), "{error}");
@@ -91,12 +135,11 @@ async fn the_highest_format_that_all_nodes_read_is_written() {
 
 #[test]
 fn entries_of_other_versions_are_read_as_far_as_they_mean_the_same() {
-    let entry =
-        r#"{"v":1,"boot":"b","address":"10.0.0.7:3002","formats":[1],"hub":"h","started":5,"shard":"0/1","new":{}}"#;
-    let (_, node) = read_entry("a", entry).unwrap();
+    let entry = r#"{"v":1,"boot":"b","address":"10.0.0.7:3002","formats":[1],"hub":"h","started":5,"redis":["00000000000000ff",null],"new":{}}"#;
+    let (_, node) = Entry::read("a", entry).unwrap();
     assert_eq!((node.started, node.formats.as_slice()), (5, [1].as_slice()));
-    for (from, to) in [("\"v\":1", "\"v\":2"), ("10.0.0.7:3002", "nowhere"), ("[1]", "1"), ("{", "")] {
-        assert!(read_entry("a", &entry.replacen(from, to, 1)).is_none(), "{to}");
+    for (from, to) in [("\"v\":1", "\"v\":2"), ("10.0.0.7:3002", "nowhere"), ("[1]", "1"), ("{", ""), ("ff", "fg")] {
+        assert!(Entry::read("a", &entry.replacen(from, to, 1)).is_none(), "{to}");
     }
-    assert!(read_entry("a\nb", entry).is_none());
+    assert!(Entry::read("a\nb", entry).is_none());
 }

@@ -28,6 +28,8 @@ pub(super) struct Store {
     name: NodeName,
     /// Whether the node cannot reach the store.
     pub(super) severed: AtomicBool,
+    /// Told when it has lost claims.
+    lost: tokio::sync::Notify,
     /// How often it was asked.
     pub(super) asked: AtomicUsize,
 }
@@ -65,11 +67,16 @@ impl Shared {
 impl Store {
     pub(super) fn new(shared: &Arc<Shared>, name: &NodeName) -> Self {
         let (severed, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
-        Self { shared: Arc::clone(shared), name: name.clone(), severed, asked }
+        Self { shared: Arc::clone(shared), name: name.clone(), severed, lost: Default::default(), asked }
     }
 
     pub(super) fn sever(&self, severed: bool) {
         self.severed.store(severed, Ordering::Relaxed);
+    }
+
+    /// Tells the server that claims may be lost.
+    pub(super) fn tell_lost(&self) {
+        self.lost.notify_one();
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -107,6 +114,10 @@ impl Owners for Store {
             self.ask()?;
             Ok(ids.iter().filter(|id| matches!(self.take(id), Claim::At(_))).cloned().collect())
         })
+    }
+
+    fn lost(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.lost.notified())
     }
 
     fn find<'a>(&'a self, id: &'a ConnectionId) -> OwnersFuture<'a, Option<Node>> {
