@@ -6,6 +6,9 @@
 //!
 //! Each node remembers what it has written or read. It adds all of that again when the link to Redis was lost, or when Redis has less
 //! than before: adding is idempotent, so no revocation is lost with the data of Redis.
+//!
+//! Scores from 1 to a day behind the time of Redis are right. A member with another one was not added by a node: it is skipped, and gets a
+//! right score when a node that knows it adds it again.
 
 mod entry;
 
@@ -45,21 +48,34 @@ static ADD: LazyLock<Script> = LazyLock::new(|| {
             if ends <= now then redis.call('zrem', KEYS[1], member) end
         end
         local count = redis.call('zcard', KEYS[1])
-        local last = redis.call('zrange', KEYS[1], -1, -1, 'WITHSCORES')
-        local score = math.max(tonumber(last[2] or '0') + 1, tonumber(time[1]) * 1000000 + tonumber(time[2]))
+        local most = (tonumber(time[1]) + 86400) * 1000000
+        local last = redis.call('zrevrangebyscore', KEYS[1], string.format('%.0f', most), 1, 'WITHSCORES', 'LIMIT', 0, 1)
+        local score = math.max(math.floor(tonumber(last[2] or '0')) + 1, tonumber(time[1]) * 1000000 + tonumber(time[2]))
         local refused = 0
         for number = 2, #ARGV do
-            if not redis.call('zscore', KEYS[1], ARGV[number]) then
-                if count >= tonumber(ARGV[1]) then
+            local known = tonumber(redis.call('zscore', KEYS[1], ARGV[number]) or nil)
+            if not known or known < 1 or known > most then
+                if not known and count >= tonumber(ARGV[1]) then
                     refused = refused + 1
                 else
                     redis.call('zadd', KEYS[1], string.format('%.0f', score), ARGV[number])
-                    count = count + 1
+                    if not known then count = count + 1 end
                     score = score + 1
                 end
             end
         end
         return refused",
+    )
+});
+
+/// `KEYS`: the set. `ARGV`: the score behind which members are read, how many are read. Returns how many members have that score, how many
+/// have a wrong one, and the members and scores that were read.
+static READ: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local most = string.format('%.0f', (tonumber(redis.call('time')[1]) + 86400) * 1000000)
+        local kept = redis.call('zcount', KEYS[1], ARGV[1], ARGV[1])
+        local wrong = redis.call('zcount', KEYS[1], '-inf', '(1') + redis.call('zcount', KEYS[1], '(' .. most, '+inf')
+        return {kept, wrong, redis.call('zrangebyscore', KEYS[1], '(' .. ARGV[1], most, 'WITHSCORES', 'LIMIT', 0, ARGV[2])}",
     )
 });
 
@@ -97,7 +113,9 @@ struct State {
     /// What it has written or read and has not ended, the one that ends first in front.
     known: BTreeSet<Entry>,
     /// The score up to which the set was read.
-    read: u64,
+    read: f64,
+    /// How many members have a wrong score.
+    wrong: u64,
     /// Those whose time is ahead of the clock of this node. They are given to the server once more at their time.
     ahead: Vec<Entry>,
 }
@@ -130,6 +148,12 @@ impl RedisRevocations {
                 Err(ShareError::Unavailable)
             }
         }
+    }
+
+    /// How many revocations in Redis are skipped, because no node has added them in this way: their scores are wrong.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.0.state().wrong
     }
 
     /// Reads all revocations of the cluster. A node does this before it accepts clients.
@@ -195,7 +219,7 @@ impl Inner {
         let known: Vec<Entry> = {
             let mut state = self.state();
             state.forget(SystemTime::now());
-            state.read = 0;
+            state.read = 0.0;
             state.known.iter().cloned().collect()
         };
         let mut refused = 0;
@@ -211,31 +235,33 @@ impl Inner {
         Ok(())
     }
 
-    /// Tells whether the set has lost what was read: then Redis has come back with other data.
+    /// Reads at most `most` members behind those that were read, with their scores. Returns also whether the last
+    /// one that was read is still there.
+    async fn page(&self, most: usize) -> Result<(bool, Vec<(Vec<u8>, f64)>), RevocationsUnavailable> {
+        let mut connection = self.connection()?;
+        let mut invocation = READ.key(&*self.key);
+        invocation.arg(self.state().read.to_string()).arg(most);
+        let read = invocation.invoke_async(&mut connection).await;
+        let (kept, wrong, members): (u64, u64, Vec<(Vec<u8>, f64)>) = read.map_err(|error| self.unavailable(error))?;
+        if std::mem::replace(&mut self.state().wrong, wrong) < wrong {
+            tracing::warn!(wrong, "revocations in Redis have scores that no node gives, and are skipped");
+        }
+        Ok((kept > 0, members))
+    }
+
+    /// Tells whether the set has lost what was read last: Redis has come back with other data, or it has ended.
     async fn has_less(&self) -> Result<bool, RevocationsUnavailable> {
         let read = self.state().read;
-        if read == 0 {
-            return Ok(false);
-        }
-        let mut connection = self.connection()?;
-        let command = redis::cmd("ZCOUNT").arg(&*self.key).arg(read).arg("+inf").query_async(&mut connection).await;
-        let count: u64 = command.map_err(|error| self.unavailable(error))?;
-        Ok(count == 0)
+        Ok(read > 0.0 && !self.page(0).await?.0)
     }
 
     /// Reads what was added since the last time, and gives it to the server.
     async fn read_new(&self) -> Result<(), RevocationsUnavailable> {
         loop {
-            let mut connection = self.connection()?;
-            let after = format!("({}", self.state().read);
-            let mut command = redis::cmd("ZRANGEBYSCORE");
-            command.arg(&*self.key).arg(after).arg("+inf").arg("WITHSCORES").arg("LIMIT").arg(0).arg(BATCH);
-            let read = command.query_async(&mut connection).await;
-            let members: Vec<(Vec<u8>, f64)> = read.map_err(|error| self.unavailable(error))?;
+            let (_, members) = self.page(BATCH).await?;
             let Some((_, last)) = members.last() else { return Ok(()) };
             let is_last = members.len() < BATCH;
-            // Scores are whole, and below 2^53.
-            self.state().read = *last as u64;
+            self.state().read = *last;
             for (member, _) in members {
                 self.accept(&member, SystemTime::now());
             }

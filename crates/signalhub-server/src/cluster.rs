@@ -177,6 +177,11 @@ impl Member {
         }
     }
 
+    /// How many revocations in Redis are skipped, because no node has added them.
+    pub(crate) fn skipped_revocations(&self) -> u64 {
+        self.0.revocations.get().map_or(0, RedisRevocations::skipped)
+    }
+
     /// Waits until all links that the node uses are connected: it is a member from then on.
     pub(crate) async fn joined(&self) -> Result<(), ClusterError> {
         let joining = async {

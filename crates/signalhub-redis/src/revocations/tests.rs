@@ -158,6 +158,50 @@ async fn malformed_revocations_in_redis_are_ignored_and_later_ones_are_read() {
 }
 
 #[tokio::test]
+async fn wrong_scores_stop_no_reader_and_are_counted() {
+    let Some(server) = TestServer::start() else { return };
+    let (a, b) = (TestNode::start(&server).await, TestNode::start(&server).await);
+    let ends = milliseconds(SystemTime::now() + HOUR);
+    let member = |id: &str| format!("{ends} {{\"v\":1,\"jti\":\"{id}\"}}");
+    for (number, score) in ["inf", "-inf", "-1", "0", "0.5", "9007199254740994", "1e300"].iter().enumerate() {
+        let member = member(&format!("skipped-{number}"));
+        let _: u64 = a.command("ZADD", &[score.as_bytes(), member.as_bytes()]).await;
+    }
+    a.revoke(&token("7")).await.unwrap();
+    b.refused(&with_token("7")).await;
+    // More than are read at once, and no score is whole.
+    let between: Vec<_> =
+        (0..BATCH + 100).map(|number| (format!("1.{number:04}"), member(&number.to_string()))).collect();
+    let between: Vec<&[u8]> =
+        between.iter().flat_map(|(score, member)| [score.as_bytes(), member.as_bytes()]).collect();
+    let c = {
+        let _: u64 = a.command("ZADD", &between).await;
+        TestNode::start(&server).await
+    };
+    assert!(c.refuses(&with_token("0")) && c.refuses(&with_token(&(BATCH + 99).to_string())));
+    assert!(c.refuses(&with_token("7")) && !c.refuses(&with_token("skipped-0")));
+    for node in [&a, &b, &c] {
+        assert_eq!(node.shared.skipped(), 7);
+    }
+    // A node that knows one of them gives it a right score.
+    b.revoke(&token("8")).await.unwrap();
+    let known = b.shared.0.state().known.last().unwrap().clone();
+    let _: u64 = a.command("ZADD", &[b"inf", known.as_str().as_bytes()]).await;
+    b.shared.0.add_all().await.unwrap();
+    let score: f64 = a.command("ZSCORE", &[known.as_str().as_bytes()]).await;
+    assert!(score < 9e15, "{score}");
+    c.refused(&with_token("8")).await;
+    let _: u64 = a.command("DEL", &[]).await;
+    b.revoke(&token("9")).await.unwrap();
+    let waiting = async {
+        while a.command::<u64>("ZCARD", &[]).await < 3 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("what was lost is added again");
+}
+
+#[tokio::test]
 async fn revocations_that_have_ended_are_removed_and_long_ones_are_not_shared() {
     let Some(server) = TestServer::start() else { return };
     let a = TestNode::start(&server).await;

@@ -43,6 +43,8 @@ pub(super) fn cluster(page: &mut Page<'_>, member: &Member) -> fmt::Result {
     page.gauge("signalhub_cluster_unclaimed", help, counts.unclaimed())?;
     let help = "Connections that were ended because another node had claimed them";
     page.counter("signalhub_cluster_lost_claims", help, counts.lost_claims())?;
+    let help = "Revocations in Redis that are skipped, because no node has added them";
+    page.gauge("signalhub_cluster_skipped_revocations", help, member.skipped_revocations())?;
     member.log_counts().map_or(Ok(()), |log| events(page, &log))
 }
 
