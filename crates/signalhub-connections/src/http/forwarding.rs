@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, UPGRADE};
 use http::request::Parts;
-use http::{Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Incoming};
 use hyper::upgrade::OnUpgrade;
@@ -44,8 +44,11 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     HeaderName::from_static("transfer-encoding"),
 ];
 
-/// How much longer than a poll the owner may take for its answer.
+/// How long the owner may take for its answer, beside the time for which it holds a poll.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
+
+/// How long the owner may take for each chunk of a body, and then for its answer: it takes no more while the hub of the connection is busy.
+const SEND_TIME: Duration = Duration::from_secs(30);
 
 /// How many chunks of a body wait until the owner takes them.
 const CHUNKS: usize = 2;
@@ -134,30 +137,35 @@ where
     };
     let request = request(this, &owner.node, kind, head, to_send).map_err(Unanswered::Failed)?;
     let answer = async {
-        let answer = std::pin::pin!(this.client.send(request));
-        let Some(chunks) = chunks else { return answer.await.map_err(|error| failure(&error)) };
+        let answer = std::pin::pin!(async { this.client.send(request).await.map_err(|error| failure(&error)) });
+        let Some(chunks) = chunks else { return in_time(answer_time(mounted, kind, head), answer).await };
         let body = std::pin::pin!(pump(mounted, body, chunks));
         match futures_util::future::select(answer, body).await {
-            futures_util::future::Either::Left((answer, _)) => answer.map_err(|error| failure(&error)),
+            futures_util::future::Either::Left((answer, _)) => answer,
             futures_util::future::Either::Right((sent, answer)) => {
-                sent.map_err(Unanswered::Body)?;
-                answer.await.map_err(|error| failure(&error))
+                sent?;
+                in_time(answer_time(mounted, kind, head), answer).await
             }
         }
     };
-    match kind {
-        // The body has a deadline of its own, and the owner may hold it up.
-        ForwardKind::Send => answer.await,
-        ForwardKind::Poll | ForwardKind::Events | ForwardKind::Socket => {
-            let time = mounted.endpoint.poll_time().saturating_add(ANSWER_TIME);
-            tokio::select! {
-                answered = tokio::time::timeout(time, answer) => {
-                    answered.unwrap_or_else(|_| Err(Unanswered::Failed("it did not answer in time".to_owned())))
-                }
-                () = mounted.registry.draining(), if kind == ForwardKind::Poll => Err(Unanswered::Stopping),
-            }
-        }
+    tokio::select! {
+        answered = answer => answered,
+        () = mounted.registry.draining(), if kind == ForwardKind::Poll => Err(Unanswered::Stopping),
     }
+}
+
+/// How long the owner may take for its answer, once it has the whole request.
+fn answer_time(mounted: &Mounted, kind: ForwardKind, head: &Parts) -> Duration {
+    match kind {
+        ForwardKind::Send => SEND_TIME,
+        ForwardKind::Poll if head.method == Method::GET => mounted.endpoint.poll_time().saturating_add(ANSWER_TIME),
+        ForwardKind::Poll | ForwardKind::Events | ForwardKind::Socket => ANSWER_TIME,
+    }
+}
+
+async fn in_time<T>(time: Duration, what: impl Future<Output = Result<T, Unanswered>>) -> Result<T, Unanswered> {
+    let overdue = |_| Err(Unanswered::Failed("it did not answer in time".to_owned()));
+    tokio::time::timeout(time, what).await.unwrap_or_else(overdue)
 }
 
 fn failure(error: &hyper_util::client::legacy::Error) -> Unanswered {
@@ -214,35 +222,39 @@ fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
-/// Sends the body of a client on, chunk by chunk, as fast as the owner takes it. The error is the answer.
+/// Sends the body of a client on, chunk by chunk, as fast as the owner takes it.
 async fn pump<B>(
     mounted: &Mounted,
     mut body: RequestBody<B>,
     chunks: mpsc::Sender<Option<Bytes>>,
-) -> Result<(), Box<Response<Body>>>
+) -> Result<(), Unanswered>
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
+    let overdue = || Unanswered::Failed("it takes nothing of the body".to_owned());
     while let Some(chunk) = body.frame().await {
         match chunk.map(|chunk| chunk.into_data()) {
             // If the owner takes no more, it has answered or failed.
             Ok(Ok(bytes)) => {
-                if chunks.send(Some(bytes)).await.is_err() {
+                let taken = tokio::time::timeout(SEND_TIME, chunks.send(Some(bytes))).await;
+                if taken.map_err(|_| overdue())?.is_err() {
                     return Ok(());
                 }
             }
             // Trailers are ignored.
             Ok(Err(_)) => {}
             Err(BodyError::Overdue) => {
-                return Err(Box::new(text(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.")));
+                let response = text(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.");
+                return Err(Unanswered::Body(Box::new(response)));
             }
             Err(BodyError::Broken(_)) => {
                 let response = text(StatusCode::BAD_REQUEST, "");
-                return Err(Box::new(mounted.reject(ClientError::BrokenBody, "the body broke off", response)));
+                let response = mounted.reject(ClientError::BrokenBody, "the body broke off", response);
+                return Err(Unanswered::Body(Box::new(response)));
             }
         }
     }
-    let _ = chunks.send(None).await;
+    let _ = tokio::time::timeout(SEND_TIME, chunks.send(None)).await.map_err(|_| overdue())?;
     Ok(())
 }
 

@@ -69,7 +69,7 @@ pub(super) struct OpenedTicket<'a> {
 /// Finds the node that answers a request for the connection of a token, which must belong to this owner. If the credentials
 /// are a ticket, the token must be bound to it.
 pub(super) async fn locate(asked: Asked<'_>, owner: &Owner, token: &str, ticket: Option<OpenedTicket<'_>>) -> Located {
-    let Asked { mounted, node, head, .. } = asked;
+    let Asked { mounted, node, route, head } = asked;
     if mounted.registry.find(token, owner).is_some() {
         return Located::Here;
     }
@@ -81,6 +81,7 @@ pub(super) async fn locate(asked: Asked<'_>, owner: &Owner, token: &str, ticket:
     }
     let signed = match node.read_token(owner, token) {
         Ok(signed) => signed,
+        Err(TokenRefusal::Forged) if route == Route::Refresh => return find_unverified(asked, token).await,
         Err(reason) => return unusable(node, reason),
     };
     let key = signed.key();
@@ -91,6 +92,21 @@ pub(super) async fn locate(asked: Asked<'_>, owner: &Owner, token: &str, ticket:
     match time_left {
         Some(left) if head.method == Method::GET => open(asked, owner, (token, &signed, left), ticket).await,
         _ => find(asked, &signed, time_left).await,
+    }
+}
+
+/// Finds the node that answers a refresh whose token was not made for the client: the owner tells a client whose connection is of another
+/// user so. The token is checked there.
+async fn find_unverified(Asked { node, .. }: Asked<'_>, token: &str) -> Located {
+    let Some((token, ..)) = SignedToken::parse(token) else { return unusable(node, TokenRefusal::Malformed) };
+    let key = token.key();
+    if let Some(other) = node.remembered(&key) {
+        return Located::At(other, key);
+    }
+    match node.find(&token).await {
+        Ok(Some(other)) if other.name != node.name => Located::At(other, key),
+        Ok(_) => unusable(node, TokenRefusal::Forged),
+        Err(error) => unavailable(node, &error),
     }
 }
 

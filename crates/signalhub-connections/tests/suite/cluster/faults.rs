@@ -66,6 +66,84 @@ async fn claims_that_the_store_has_lost_are_made_again() {
 }
 
 #[tokio::test]
+async fn claims_are_made_again_at_once_when_the_store_tells_that_it_has_lost_them() {
+    let [a, b] = two_nodes().await;
+    let token = a.negotiate("").await;
+    let _events = a.events(&token).await;
+    for _ in 0..2 {
+        a.store.shared().forget_all();
+        a.store.tell_lost();
+        until(|| a.store.shared().owned() == 1).await;
+        assert_eq!(b.post(&token, "found").await.status, 200);
+        pass(Duration::from_secs(1)).await;
+    }
+}
+
+/// Reads the head of a request, if one comes.
+async fn takes_a_head(socket: &mut TcpStream) -> bool {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"\r\n\r\n") {
+        match socket.read_u8().await {
+            Ok(byte) => bytes.push(byte),
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+#[tokio::test]
+async fn an_owner_that_hangs_is_a_bad_gateway_in_time_and_gets_the_next_request() {
+    let [a, b] = two_nodes().await;
+    let (listener, address) = listen().await;
+    let large = "x".repeat(16 << 20);
+    let mut streams = Vec::new();
+    for (method, body, seconds) in
+        [("POST", "hello", 30), ("POST", large.as_str(), 30), ("POST", "", 30), ("DELETE", "", 10), ("GET", "", 100)]
+    {
+        // Node b does not know its owner yet.
+        let token = a.negotiate("").await;
+        match method {
+            "POST" => streams.push(a.events(&token).await),
+            _ => assert_eq!(a.ask("GET", &token).await.status, 200),
+        }
+        a.store.shared().join(&a.name, &address.to_string());
+        let length = body.len();
+        let head =
+            format!("{method} /echo?id={token} HTTP/1.1\r\nHost: h\r\nuser: ann\r\nContent-Length: {length}\r\n\r\n");
+        let (mut from, mut to) = b.running.open(head).await.into_split();
+        // The owner takes the head, and nothing else.
+        let _hanging = loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            // Another connection may have been opened for the request before, and not used.
+            if takes_a_head(&mut socket).await {
+                break socket;
+            }
+        };
+        let body = body.to_owned();
+        let sending = tokio::spawn(async move {
+            drop(to.write_all(body.as_bytes()).await);
+            // A client that ends its half of the connection has left.
+            std::future::pending::<()>().await;
+        });
+        let mut passed = 0;
+        while tokio::time::timeout(Duration::from_millis(20), from.peek(&mut [0])).await.is_err() {
+            pass(Duration::from_secs(1)).await;
+            passed += 1;
+            assert!(passed < 200, "{method} of {length} bytes is not answered");
+        }
+        assert!((seconds - 5..seconds + 10).contains(&passed), "{method} of {length} bytes: after {passed} s");
+        assert_eq!(answer(&mut from).await.status, 502, "{method} of {length} bytes");
+        sending.abort();
+        a.store.shared().join(&a.name, &a.address);
+        let (own, other) = (a.post(&token, "x").await, b.post(&token, "x").await);
+        assert_eq!(own, other, "the next request reaches the owner");
+        // A client that does not poll has left by then.
+        assert!(own.status == 200 || method == "GET", "{method} of {length} bytes");
+    }
+    assert_eq!(b.counts.forward_failures(), [(a.name.clone(), 5)]);
+}
+
+#[tokio::test]
 async fn a_node_that_does_not_answer_is_a_bad_gateway() {
     let [a, b] = two_nodes().await;
     let token = a.negotiate("").await;

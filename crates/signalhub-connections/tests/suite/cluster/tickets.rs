@@ -174,7 +174,11 @@ async fn a_ticket_ends_with_its_token_until_that_is_refreshed_at_any_node() {
         node.running.ask(&format!("POST /echo/refresh?id={id}"), &headers).await.status
     };
     assert_eq!(refresh(&b, ticket).await, 401, "a ticket is not a new token");
-    assert_eq!(refresh(&b, "token.bob").await, 404, "the connection of another user");
+    assert_eq!([refresh(&a, "token.bob").await, refresh(&b, "token.bob").await], [403; 2], "another user");
+    let made_up = format!("AQI{}", "A".repeat(48));
+    let headers = [PAGE, ("Authorization", "Bearer token.bob.60")];
+    let refused = b.running.ask(&format!("POST /echo/refresh?id={made_up}"), &headers).await;
+    assert_eq!(refused.status, 404, "a connection that no node has");
     // A token that has expired stands behind the ticket from now on.
     assert_eq!(refresh(&b, "token.ann.0").await, 200);
     for node in [&a, &b] {
@@ -184,7 +188,7 @@ async fn a_ticket_ends_with_its_token_until_that_is_refreshed_at_any_node() {
     for node in [&a, &b] {
         assert_eq!(ask(node, "POST", &id, ticket).await, 200);
     }
-    assert_eq!(b.forwards(), [("send", 4)]);
+    assert_eq!(b.forwards(), [("send", 5)]);
 }
 
 #[tokio::test]
