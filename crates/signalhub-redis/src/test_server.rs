@@ -90,6 +90,27 @@ impl TestServer {
         self.process.id()
     }
 
+    /// Stops the process without ending it: its sockets stay open, and it answers nothing until [`go_on`](Self::go_on).
+    ///
+    /// # Panics
+    /// When there is no `kill` command.
+    pub fn hang(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets the process go on after [`hang`](Self::hang).
+    ///
+    /// # Panics
+    /// When there is no `kill` command.
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.process.id().to_string()]).status();
+        assert!(sent.expect("kill can be run").success());
+    }
+
     /// Kills the server: what it did not write to disk is lost.
     ///
     /// # Panics

@@ -105,6 +105,15 @@ impl Running {
         self.publish_as("application/json", body).await
     }
 
+    /// Publishes with this query, such as `?wait=matched`, and this idempotency key.
+    pub(crate) async fn publish_with(&self, query: &str, key: &str, body: &str) -> Answer {
+        let request = Request::post(format!("{}/api/v1/publish{query}", self.publish_url))
+            .header("X-API-Key", KEY)
+            .header("Content-Type", "application/json")
+            .header("Idempotency-Key", key);
+        send(request.body(Full::from(body.to_owned())).unwrap()).await
+    }
+
     /// Publishes a body of this content type.
     pub(crate) async fn publish_as(&self, content_type: &str, body: &str) -> Answer {
         let request = Request::post(format!("{}/api/v1/publish", self.publish_url))

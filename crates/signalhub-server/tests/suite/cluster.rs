@@ -148,6 +148,130 @@ async fn events_of_each_node_reach_the_clients_of_all() {
     b.stop().await;
 }
 
+/// An event for the clients of [`subscribed`].
+fn event(number: usize) -> String {
+    json!({"e": "portos.licence.activated", "p": {"number": number}}).to_string()
+}
+
+async fn subscribed(node: &Running) -> signalhub_client::Client {
+    let client = signalhub_client::Client::connect(&node.hub(), Some(&node.token(|_| ()))).await.unwrap();
+    client.invoke::<Value>("Subscribe", (json!({"e": "portos.licence.activated"}),)).await.unwrap();
+    client
+}
+
+/// Expects an event with this number, after others perhaps.
+async fn received(client: &signalhub_client::Client, number: usize) {
+    let receiving = async {
+        loop {
+            let invocation = client.next_invocation().await.unwrap();
+            if serde_json::from_str::<Value>(invocation.arguments()).unwrap()[0]["p"]["number"] == number {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), receiving).await.expect("the event arrives");
+}
+
+#[tokio::test]
+async fn a_publish_that_asks_for_it_counts_the_subscribers_of_all_nodes() {
+    let Some(server) = TestServer::start() else { return };
+    let (a, b) = (Running::start(member(&server, "a", "")).await, Running::start(member(&server, "b", "")).await);
+    let clients = [subscribed(&a).await, subscribed(&b).await, subscribed(&b).await];
+    // Until node a knows that there is another one, and is subscribed to the answers.
+    let waiting = async {
+        let mut number = 0;
+        loop {
+            number += 1;
+            let receipt = a.publish_with("?wait=matched", &format!("try-{number}"), &event(0)).await.body;
+            if receipt["nodes"] == json!({"answered": 2, "expected": 2}) {
+                return receipt;
+            }
+        }
+    };
+    let receipt = tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("both nodes answer");
+    assert_eq!((&receipt["matched"], &receipt["scope"]), (&json!(3), &json!("cluster")), "{receipt}");
+    let receipt = b.publish_with("?wait=delivered", "one", &event(1)).await.body;
+    assert_eq!((&receipt["matched"], &receipt["scope"]), (&json!(3), &json!("cluster")), "{receipt}");
+    assert_eq!(receipt["nodes"], json!({"answered": 2, "expected": 2}));
+    assert_eq!(receipt["delivered"], json!({"written": 3, "ended": 0, "waiting": 0}), "{receipt}");
+    let repeat = a.publish_with("?wait=matched", "one", &event(1)).await.body;
+    assert_eq!((&repeat["matched"], &repeat["duplicate"]), (&json!(0), &json!(true)), "{repeat}");
+    let own = b.publish(&event(2)).await.body;
+    assert_eq!((&own["matched"], &own["scope"], &own["nodes"]), (&json!(2), &json!("node"), &Value::Null), "{own}");
+    for client in &clients {
+        received(client, 2).await;
+    }
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test]
+async fn publishes_are_refused_while_redis_hangs_and_their_repeats_are_published_once() {
+    let Some(server) = TestServer::start() else { return };
+    let (a, b) = (Running::start(member(&server, "a", "")).await, Running::start(member(&server, "b", "")).await);
+    let clients = [subscribed(&a).await, subscribed(&b).await];
+    assert_eq!(a.publish(&event(0)).await.status, 202);
+    server.hang();
+    let begun = tokio::time::Instant::now();
+    let unknown = a.publish_with("", "one", &event(1)).await;
+    assert_eq!((unknown.verdict().as_str(), unknown.header("retry-after")), ("503 publish_unknown", "1"));
+    state(&a, "severed").await;
+    let refused = a.publish_with("", "two", &event(2)).await;
+    assert_eq!((refused.verdict().as_str(), refused.header("retry-after")), ("503 backplane_unavailable", "1"));
+    // The sockets of the server stay open all the time.
+    tokio::time::sleep_until(begun + Duration::from_secs(12)).await;
+    server.go_on();
+    for node in [&a, &b] {
+        state(node, "member").await;
+    }
+    let mut positions = Vec::new();
+    for (key, number) in [("one", 1), ("two", 2)] {
+        for node in [&b, &a] {
+            let published = node.publish_with("", key, &event(number)).await;
+            assert_eq!(published.status, 202, "{}", published.text);
+            positions.push(published.body["position"].clone());
+        }
+    }
+    assert!(positions[0] == positions[1] && positions[2] == positions[3], "{positions:?}");
+    assert_ne!(positions[0], positions[2]);
+    assert_eq!(a.publish(&event(3)).await.status, 202);
+    for client in &clients {
+        for number in 0..4 {
+            let invocation = client.next_invocation().await.unwrap();
+            assert_eq!(serde_json::from_str::<Value>(invocation.arguments()).unwrap()[0]["p"]["number"], number);
+        }
+    }
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_changes_its_node_before_the_first_event_of_a_name_is_told_of_no_gap() {
+    let Some(server) = TestServer::start() else { return };
+    let (a, b) = (Running::start(member(&server, "a", "")).await, Running::start(member(&server, "b", "")).await);
+    let since = async |node: &Running, since: &Value| {
+        let client = signalhub_client::Client::connect(&node.hub(), Some(&node.token(|_| ()))).await.unwrap();
+        let request = json!({"e": "portos.licence.activated", "since": since});
+        client.invoke::<Value>("Subscribe", (request,)).await.unwrap()
+    };
+    let first = since(&a, &Value::Null).await;
+    let second = since(&b, &first["position"]).await;
+    assert_eq!((&second["gap"], &second["position"]), (&Value::Null, &first["position"]));
+    assert_eq!(a.publish(&event(0)).await.status, 202);
+    let waiting = async {
+        loop {
+            let third = since(&b, &first["position"]).await;
+            assert_eq!(third["gap"], Value::Null);
+            if third["replayed"] == 1 {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("the event is replayed at the other node");
+    a.stop().await;
+    b.stop().await;
+}
+
 #[tokio::test]
 async fn nodes_that_do_not_fit_together_are_refused() {
     let (Some(server), Some(other)) = (TestServer::start(), TestServer::start()) else { return };

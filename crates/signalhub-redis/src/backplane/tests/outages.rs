@@ -6,7 +6,7 @@ use signalhub::protocol::Protocol;
 use signalhub::{Hub, SendError};
 use tokio::time::Instant;
 
-use super::support::{Client, Raw, connect, soon};
+use super::support::{Client, Raw, connect, connect_to_all, soon};
 use crate::test_server::TestServer;
 
 const MESSAGE: &str = "{\"type\":1,\"target\":\"M\",\"arguments\":[]}\u{1e}";
@@ -79,4 +79,45 @@ async fn messages_wait_for_a_redis_server_that_is_back_in_time() {
     redis.restart();
     soon(async { while hub.clients().all().send("again", ()).await.is_err() {} }).await;
     soon(async { while !client.next().await.windows(5).any(|part| part == b"again") {} }).await;
+}
+
+#[tokio::test]
+async fn a_redis_server_that_hangs_stops_only_the_channels_that_it_has() {
+    let (Some(first), Some(second)) = (TestServer::start(), TestServer::start()) else { return };
+    let servers = [&first, &second];
+    let (one, backplane) = connect_to_all(&servers, "one", Hub::builder()).await;
+    let (two, other) = connect_to_all(&servers, "two", Hub::builder()).await;
+    let mut client = Client::connect(&one, Some("ann"), Protocol::Json).await;
+    let rooms: Vec<_> = (0..8).map(|number| format!("room-{number}")).collect();
+    for room in &rooms {
+        one.groups().add(&client.id, room).await.unwrap();
+        two.clients().group(room).send("M", ()).await.unwrap();
+        assert_eq!(client.next().await, MESSAGE);
+    }
+    let of_second = Raw::connect(&second).await.channels().await;
+    let is_at_second = |room: &&String| of_second.iter().any(|channel| channel.ends_with(&format!(":{room}")));
+    let (hanging, working): (Vec<&String>, Vec<&String>) = rooms.iter().partition(is_at_second);
+    assert!(!hanging.is_empty() && !working.is_empty(), "the channels are shared out: {of_second:?}");
+
+    second.hang();
+    let begun = Instant::now();
+    for _ in 0..2 {
+        let error = soon(two.clients().group(hanging[0]).send("M", ())).await.unwrap_err();
+        assert!(matches!(error, SendError::Unreachable), "{error}");
+        for room in &working {
+            soon(two.clients().group(room).send("M", ())).await.unwrap();
+            assert_eq!(client.next().await, MESSAGE);
+        }
+    }
+    // Longer than everything that a node waits for.
+    tokio::time::sleep_until(begun + Duration::from_secs(12)).await;
+    second.go_on();
+    soon(async { tokio::join!(backplane.connected(), other.connected()) }).await;
+    // What was sent before may have been published after all.
+    soon(async { while two.clients().group(hanging[0]).send("again", ()).await.is_err() {} }).await;
+    soon(async { while !client.next().await.windows(5).any(|part| part == b"again") {} }).await;
+    for room in hanging.iter().chain(&working) {
+        soon(two.clients().group(room).send("M", ())).await.unwrap();
+        assert_eq!(client.next().await, MESSAGE);
+    }
 }

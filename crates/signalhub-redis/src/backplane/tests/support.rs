@@ -28,7 +28,16 @@ pub(super) async fn connect<S: Clone + Send + Sync + 'static>(
     host: &str,
     hub: HubBuilder<S>,
 ) -> (Hub, Arc<RedisBackplane>) {
-    let addresses = vec![redis.url().parse().unwrap()];
+    connect_to_all(&[redis], host, hub).await
+}
+
+/// Connects a hub to several servers.
+pub(super) async fn connect_to_all<S: Clone + Send + Sync + 'static>(
+    servers: &[&TestServer],
+    host: &str,
+    hub: HubBuilder<S>,
+) -> (Hub, Arc<RedisBackplane>) {
+    let addresses = servers.iter().map(|server| server.url().parse().unwrap()).collect();
     let settings = RedisSettings { addresses, username: None, password: None, tls_ca: None };
     let mut options = BackplaneOptions::new(HUB);
     host.clone_into(&mut options.host);

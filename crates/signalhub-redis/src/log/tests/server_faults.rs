@@ -199,9 +199,7 @@ async fn a_server_that_hangs_doubles_nothing() {
     let Some(server) = TestServer::start() else { return };
     let nodes = pair(&server).await;
     nodes[0].publish(0).await;
-    let signal =
-        |name: &str| std::process::Command::new("kill").args([name, &server.process_id().to_string()]).status();
-    signal("-STOP").unwrap();
+    server.hang();
     let publishers: Vec<_> = (1..9)
         .map(|number| {
             let broker = nodes[number % 2].broker.clone();
@@ -209,7 +207,7 @@ async fn a_server_that_hangs_doubles_nothing() {
         })
         .collect();
     tokio::time::sleep(Duration::from_millis(1_300)).await;
-    signal("-CONT").unwrap();
+    server.go_on();
     let mut published = HashMap::new();
     for publisher in publishers {
         match publisher.await.unwrap() {
