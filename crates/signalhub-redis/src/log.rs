@@ -14,6 +14,7 @@ mod reader;
 mod script;
 mod server;
 mod streams;
+mod trimming;
 mod values;
 mod write;
 
@@ -24,8 +25,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use signalhub_events::{
-    Bounds, Epoch, EventName, HistoryCounts, LogCounts, LogFuture, LogUnavailable, NameLimits, Opened, Page, Position,
-    ReadRange, SharedEvents, SharedLog, SharedPublish, SharedPublishError, SharedPublished, Untold,
+    Bounds, Epoch, EventName, HistoryCounts, LogCounts, LogFuture, LogUnavailable, NameLimits, Opened, Page, ReadRange,
+    SharedEvents, SharedLog, SharedPublish, SharedPublishError, SharedPublished, Untold,
 };
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -55,6 +56,8 @@ pub struct LogOptions {
     pub limits: NameLimits,
     /// The limits of names that have others.
     pub overrides: HashMap<EventName, NameLimits>,
+    /// How many bytes the events of all names may take together in the memory of the servers, about: each has an equal part. Default: 1 GiB.
+    pub total_bytes: u64,
     /// How many names may have events, at most about 4 000. Publishes of further ones are refused. Default: 1 024.
     pub names: usize,
     /// How long a publish waits for Redis. Default: 2 s.
@@ -77,6 +80,7 @@ impl LogOptions {
             prefix: "signalhub:".to_owned(),
             limits: NameLimits { events: 10_000, bytes: 16 << 20, age: Duration::from_secs(24 * 60 * 60) },
             overrides: HashMap::new(),
+            total_bytes: 1 << 30,
             names: 1_024,
             patience: Duration::from_secs(2),
             idempotency_window: Duration::from_secs(10 * 60),
@@ -289,7 +293,7 @@ impl SharedLog for RedisLog {
         for (server, shard) in self.servers.iter().zip(&self.inner.shards) {
             let channel = Keys::new(self.inner.options.prefix.clone()).answers(&self.inner.options.node);
             tasks.spawn(answers::receive(Arc::clone(&self.inner.answers), server.instance().clone(), channel));
-            tasks.spawn(publisher::trim_each_minute(Arc::clone(&self.inner), Arc::clone(shard)));
+            tasks.spawn(trimming::trim_each_minute(Arc::clone(&self.inner), Arc::clone(shard)));
         }
         opened
     }
@@ -337,7 +341,7 @@ impl SharedLog for RedisLog {
                 kept.events += state.first.map_or(0, |first| (state.cursor.offset + 1).saturating_sub(first));
             }
         }
-        kept.trimmed_by_age = self.inner.counts.trimmed();
+        self.inner.counts.trimmed.add_to(&mut kept);
         let mut counts = LogCounts::default();
         counts.kept = kept;
         counts.queue = (IN_FLIGHT - self.inner.in_flight.available_permits()) as u64;

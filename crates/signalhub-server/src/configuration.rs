@@ -397,7 +397,7 @@ configuration! {
         bytes: Option<ByteSize> = None;
         /// How long an event is kept. Without it: 24 hours on disk, one hour in memory.
         age: Option<Duration> = None;
-        /// How many bytes the kept events of all names may take together; the oldest are removed first. Without it: 1 GiB on disk, 64 MiB in memory.
+        /// How many bytes the kept events of all names may take together; the oldest are removed first. Without it: 1 GiB on disk and in a cluster, 64 MiB in memory.
         maximum_bytes: Option<ByteSize> = None;
         /// Other limits for some event names, with the keys `events`, `bytes` and `age`.
         overrides: HistoryOverrides = HistoryOverrides::default();

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use signalhub_events::Durations;
+use signalhub_events::{Durations, HistoryCounts};
 
 /// What a log on Redis counts, since the start of its node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,9 +32,38 @@ pub(super) struct Counts {
     forks: AtomicU64,
     gaps: AtomicU64,
     retries: AtomicU64,
-    trimmed: AtomicU64,
+    pub(super) trimmed: TrimmedCounts,
     publish: Mutex<Durations>,
     lag: Mutex<Durations>,
+}
+
+/// The events that were removed, by limit.
+#[derive(Debug, Default)]
+pub(super) struct TrimmedCounts {
+    age: AtomicU64,
+    bytes: AtomicU64,
+    total: AtomicU64,
+}
+
+impl TrimmedCounts {
+    pub(super) fn by_age(&self, events: u64) {
+        self.age.fetch_add(events, Ordering::Relaxed);
+    }
+
+    pub(super) fn by_bytes(&self, events: u64) {
+        self.bytes.fetch_add(events, Ordering::Relaxed);
+    }
+
+    pub(super) fn by_total(&self, events: u64) {
+        self.total.fetch_add(events, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_to(&self, counts: &mut HistoryCounts) {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        counts.trimmed_by_age = load(&self.age);
+        counts.trimmed_by_bytes = load(&self.bytes);
+        counts.trimmed_by_total = load(&self.total);
+    }
 }
 
 impl Counts {
@@ -57,14 +86,6 @@ impl Counts {
 
     pub(super) fn gap(&self) {
         self.gaps.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn trim(&self, events: u64) {
-        self.trimmed.fetch_add(events, Ordering::Relaxed);
-    }
-
-    pub(super) fn trimmed(&self) -> u64 {
-        self.trimmed.load(Ordering::Relaxed)
     }
 
     pub(super) fn read(&self, names: usize) -> RedisLogCounts {

@@ -20,9 +20,6 @@ const RETRY: Duration = Duration::from_millis(50);
 /// After this time a publish compares the event at the cursor again.
 const COMPARE: Duration = Duration::from_secs(1);
 
-/// How often old events are removed.
-const TRIM_INTERVAL: Duration = Duration::from_secs(60);
-
 /// What this node knows of a name before the first attempt.
 struct Known {
     floor: Option<Position>,
@@ -137,37 +134,6 @@ impl Inner {
             state.compared = Some(now);
         }
         Ok(Known { floor: state.cursor.position(), tail: state.cursor.tail.filter(|_| is_due) })
-    }
-
-    /// Removes the events of a shard that are too old, or take too much memory.
-    pub(super) async fn trim(&self, shard: &Shard) -> Result<(), StreamError> {
-        let names: Vec<EventName> = shard.lock().keys().cloned().collect();
-        let now = entry::ticks(OffsetDateTime::now_utc());
-        for name in &names {
-            let limits = self.options.limits_of(name);
-            let age = i64::try_from(limits.age.as_nanos() / 100).unwrap_or(i64::MAX);
-            let trim = Trim { name: name.clone(), created_before: now.saturating_sub(age), bytes: limits.bytes };
-            self.counts.trim(shard.streams.trim(&trim).await?);
-        }
-        shard.streams.remind(&names).await
-    }
-}
-
-/// Removes old events while the log is there, if no other node does.
-pub(super) async fn trim_each_minute(inner: Arc<Inner>, shard: Arc<Shard>) {
-    loop {
-        // Nodes that start together do not all ask at once.
-        let jitter = Duration::from_millis(random_epoch().get() % 10_000);
-        sleep(TRIM_INTERVAL + jitter).await;
-        let trimmed = async {
-            if shard.streams.claims_trim().await? {
-                inner.trim(&shard).await?;
-            }
-            Ok::<_, StreamError>(())
-        };
-        if let Err(error) = trimmed.await {
-            tracing::debug!(%error, "old events were not removed");
-        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The streams of a real Redis server.
 
+mod stream;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
@@ -9,12 +11,11 @@ use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd};
 use signalhub_events::{Epoch, EventName};
 use tokio::task::JoinHandle;
 
+use self::stream::Stream;
 use super::fork::Seen;
 use super::keys::Keys;
 use super::script::{self, MOST_NAMES, PUBLISH, RESET, SEARCHED};
-use super::streams::{
-    Batch, Call, NamesCursor, PublishAnswer, PublishCall, Range, RawEntry, StreamError, StreamReader, Streams, Trim,
-};
+use super::streams::{Batch, Call, NamesCursor, PublishAnswer, PublishCall, Range, StreamError, StreamReader, Streams};
 use super::values::{entries, epoch_of, seen, text_of, unexpected};
 use crate::dataset::DatasetId;
 use crate::link::{ConnectedLink, Instance, Link, RESPONSE_TIMEOUT};
@@ -24,9 +25,6 @@ const BLOCK: Duration = Duration::from_secs(1);
 
 /// How many entries of a name a read returns at most.
 const COUNT: usize = 512;
-
-/// How many entries one removal takes at most: Redis does nothing else meanwhile.
-const TRIMMED_AT_ONCE: usize = 10_000;
 
 /// How long the server waits for replicas and its disk before it answers a publish.
 const REPLICATION_WAIT: Duration = Duration::from_millis(100);
@@ -56,12 +54,21 @@ impl Server {
         self.instance.commands().map_err(|_| StreamError::Disconnected)
     }
 
-    /// The error of a command, after which the link is tried out if there was no answer.
-    fn failed(&self, error: &RedisError) -> StreamError {
-        let error = failed(error);
+    fn stream(&self, name: &EventName) -> Result<Stream, StreamError> {
+        Ok(Stream::new(self.commands()?, self.keys.events(name)))
+    }
+
+    /// Tries the link out if a command had no answer.
+    fn doubt_unanswered(&self, error: &StreamError) {
         if let StreamError::Unanswered(_) = error {
             self.instance.doubt();
         }
+    }
+
+    /// The error of a command, after which the link is tried out if there was no answer.
+    fn failed(&self, error: &RedisError) -> StreamError {
+        let error = failed(error);
+        self.doubt_unanswered(&error);
         error
     }
 
@@ -92,10 +99,7 @@ impl Server {
         command.arg(&call.entry).arg(call.most).arg(call.new_epoch.to_string());
         command.arg(call.floor.map_or(0, |floor| floor.offset())).arg(lifetime).arg(format!("{fingerprint:016x}"));
         command.arg(call.id.to_string()).arg(call.tail.map(|write| write.to_string()).unwrap_or_default());
-        command
-            .arg(call.floor.map(|floor| floor.epoch().to_string()).unwrap_or_default())
-            .arg(search)
-            .arg(call.attempt.0);
+        command.arg(epoch.map(|epoch| epoch.to_string()).unwrap_or_default()).arg(search).arg(call.attempt.0);
         command
     }
 
@@ -146,85 +150,6 @@ impl Server {
     ) -> Result<Vec<Value>, StreamError> {
         pipeline.query_async(connection).await.map_err(|error| self.failed(&error))
     }
-
-    async fn run_trim(&self, trim: &Trim) -> Result<u64, StreamError> {
-        let mut connection = self.commands()?;
-        let events = self.keys.events(&trim.name);
-        let mut removed = 0;
-        if let Some(offset) = self.first_younger(&mut connection, &events, trim).await? {
-            let mut command = cmd("XTRIM");
-            command.arg(&events).arg("MINID").arg("~").arg(format!("{offset}-0")).arg("LIMIT").arg(TRIMMED_AT_ONCE);
-            removed += self.count(&command, &mut connection).await?;
-        }
-        // A server may forbid this command; then the limit in bytes does not hold.
-        let usage: Option<u64> =
-            cmd("MEMORY").arg("USAGE").arg(&events).query_async(&mut connection).await.unwrap_or(None);
-        if let Some(usage) = usage.filter(|usage| *usage > trim.bytes) {
-            let length = self.count(cmd("XLEN").arg(&events), &mut connection).await?;
-            let keep = u128::from(length) * u128::from(trim.bytes) / u128::from(usage);
-            let mut command = cmd("XTRIM");
-            command.arg(&events).arg("MAXLEN").arg("~").arg(keep.to_string()).arg("LIMIT").arg(TRIMMED_AT_ONCE);
-            removed += self.count(&command, &mut connection).await?;
-        }
-        Ok(removed)
-    }
-
-    async fn count(&self, command: &Cmd, connection: &mut MultiplexedConnection) -> Result<u64, StreamError> {
-        command.query_async(connection).await.map_err(|error| self.failed(&error))
-    }
-
-    /// The offset of the first event that is young enough, if older ones are kept. It halves the range again and again, because the ids
-    /// of entries are offsets, and only the entries themselves have times.
-    async fn first_younger(
-        &self,
-        connection: &mut MultiplexedConnection,
-        events: &str,
-        trim: &Trim,
-    ) -> Result<Option<u64>, StreamError> {
-        let mut bounds = Vec::new();
-        for order in ["XRANGE", "XREVRANGE"] {
-            let (from, to) = if order == "XRANGE" { ("-", "+") } else { ("+", "-") };
-            let answer: Value = cmd(order)
-                .arg(events)
-                .arg(from)
-                .arg(to)
-                .arg("COUNT")
-                .arg(1)
-                .query_async(connection)
-                .await
-                .map_err(|error| self.failed(&error))?;
-            let Some(entry) = entries(&answer)?.pop() else { return Ok(None) };
-            bounds.push(entry);
-        }
-        let is_old =
-            |entry: &RawEntry| super::entry::created(&entry.data).is_some_and(|created| created < trim.created_before);
-        let [first, last] = [&bounds[0], &bounds[1]];
-        if !is_old(first) {
-            return Ok(None);
-        }
-        if is_old(last) {
-            return Ok(Some(last.offset + 1));
-        }
-        let (mut old, mut young) = (first.offset, last.offset);
-        while old + 1 < young {
-            let middle = old + (young - old) / 2;
-            let answer: Value = cmd("XRANGE")
-                .arg(events)
-                .arg(format!("{middle}-0"))
-                .arg("+")
-                .arg("COUNT")
-                .arg(1)
-                .query_async(connection)
-                .await
-                .map_err(|error| self.failed(&error))?;
-            match entries(&answer)?.pop() {
-                Some(entry) if is_old(&entry) => old = entry.offset.max(middle),
-                Some(_) => young = middle,
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(young))
-    }
 }
 
 /// How long the server may take to run an attempt that it has not answered.
@@ -259,8 +184,18 @@ impl Streams for Server {
         })
     }
 
-    fn trim<'a>(&'a self, trim: &'a Trim) -> Call<'a, u64> {
-        Box::pin(self.run_trim(trim))
+    fn trim_by_age<'a>(&'a self, name: &'a EventName, created_before: i64) -> Call<'a, u64> {
+        Box::pin(async move {
+            let trimmed = self.stream(name)?.trim_by_age(created_before).await;
+            trimmed.inspect_err(|error| self.doubt_unanswered(error))
+        })
+    }
+
+    fn trim_to<'a>(&'a self, name: &'a EventName, bytes: u64) -> Call<'a, (u64, Option<u64>)> {
+        Box::pin(async move {
+            let trimmed = self.stream(name)?.trim_to(bytes).await;
+            trimmed.inspect_err(|error| self.doubt_unanswered(error))
+        })
     }
 
     fn claims_trim(&self) -> Call<'_, bool> {

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use super::fork::Seen;
 use super::script::SEARCHED;
 use super::streams::{
-    Batch, Call, NamesCursor, PublishAnswer, PublishCall, Range, RawEntry, StreamError, StreamReader, Streams, Trim,
+    Batch, Call, NamesCursor, PublishAnswer, PublishCall, Range, RawEntry, StreamError, StreamReader, Streams,
 };
 use super::write::{Attempt, WriteId};
 use crate::dataset::DatasetId;
@@ -316,8 +316,12 @@ impl Streams for SimulatedRedis {
         Box::pin(async { Ok(()) })
     }
 
-    fn trim<'a>(&'a self, _: &'a Trim) -> Call<'a, u64> {
+    fn trim_by_age<'a>(&'a self, _: &'a EventName, _: i64) -> Call<'a, u64> {
         Box::pin(async { Ok(0) })
+    }
+
+    fn trim_to<'a>(&'a self, _: &'a EventName, _: u64) -> Call<'a, (u64, Option<u64>)> {
+        Box::pin(async { Ok((0, None)) })
     }
 
     fn claims_trim(&self) -> Call<'_, bool> {

@@ -44,8 +44,12 @@ pub(crate) trait Streams: fmt::Debug + Send + Sync {
     /// Sends a message to the node with this name, if it is subscribed.
     fn tell<'a>(&'a self, node: &'a str, message: Vec<u8>) -> Call<'a, ()>;
 
-    /// Removes the events of a name that are older than the limits permit, and tells how many there were.
-    fn trim<'a>(&'a self, trim: &'a Trim) -> Call<'a, u64>;
+    /// Removes the events of a name that were created before a time, in units of 100 ns since 1970, and tells how many there were.
+    fn trim_by_age<'a>(&'a self, name: &'a EventName, created_before: i64) -> Call<'a, u64>;
+
+    /// Removes the oldest events of a name until the others take about this number of bytes in the memory of the server. Tells how many
+    /// were removed, and how many bytes are taken, if the server says so.
+    fn trim_to<'a>(&'a self, name: &'a EventName, bytes: u64) -> Call<'a, (u64, Option<u64>)>;
 
     /// Tells whether this node is the one that trims in this minute.
     fn claims_trim(&self) -> Call<'_, bool>;
@@ -158,14 +162,4 @@ pub(crate) struct Range {
 pub(crate) struct Batch {
     pub(crate) names: Vec<(NamesCursor, EventName)>,
     pub(crate) events: Vec<(EventName, Vec<RawEntry>)>,
-}
-
-/// What is kept of a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Trim {
-    pub(crate) name: EventName,
-    /// The time, in units of 100 ns since 1970, before which events are removed.
-    pub(crate) created_before: i64,
-    /// How many bytes the events may take in the memory of the server.
-    pub(crate) bytes: u64,
 }

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use signalhub_events::{
     Broker, Catalogue, ClusterMatches, Event, EventName, Filter, Fingerprint, GapReason, History, Idempotency,
-    IdempotencyKey, PublishError, PublishOptions, Reach, Repeat, Scope, Subscriptions, Tracking, UnknownEvents,
+    IdempotencyKey, Position, PublishError, PublishOptions, Reach, Repeat, Scope, Subscriptions, Tracking,
+    UnknownEvents,
 };
 use tokio::time::timeout;
 
@@ -273,6 +274,83 @@ async fn old_events_are_removed_by_one_node() {
     assert_eq!(node.broker.read(&name(), Position::new(epoch, 255), 10).await.unwrap().events.len(), 5);
     let gone = node.broker.read(&name(), Position::new(epoch, 1), 10).await.unwrap();
     assert!(gone.first > 2, "a replay tells the gap");
+}
+
+#[tokio::test]
+async fn answers_that_no_node_has_sent_change_no_more_than_the_counts_of_a_receipt() {
+    let Some(server) = TestServer::start() else { return };
+    let node = Node::start(&server, "a").await;
+    node.log.expect_nodes(5);
+    let options = PublishOptions { reach: Reach::Cluster(LONG), tracking: Tracking::On, ..PublishOptions::default() };
+    let published = node.broker.publish_with(event(1), options).await.unwrap();
+    let counts = published.cluster.unwrap().counts.unwrap();
+    let largest = [&[0xd3][..], &i64::MAX.to_be_bytes()].concat();
+    let answer = |number: u8, node: u8| {
+        let delivered = [&[0xc4, 27][..], &largest, &largest, &largest].concat();
+        [&[0x94, number, 0xa1, node][..], &largest, &delivered].concat()
+    };
+    let negative = [0x94, 1, 0xa1, b'n', 0xff, 0xc0];
+    let unreadable: [&[u8]; 5] = [b"", b"\xc1", b"\x93\x01\x02\x03", b"\xdd\xff\xff\xff\xff", &negative];
+    let mut answers: Vec<Vec<u8>> = unreadable.iter().map(|bytes| bytes.to_vec()).collect();
+    // For a publish that there is not, twice of one node, and of three others.
+    answers.extend([
+        answer(9, b'v'),
+        answer(1, b'w'),
+        answer(1, b'w'),
+        answer(1, b'x'),
+        answer(1, b'y'),
+        answer(1, b'z'),
+    ]);
+    let channel = Keys::new("signalhub:").answers("a");
+    let connection = node.instances.all()[0].commands().unwrap();
+    for answer in answers {
+        // The node may not be subscribed yet.
+        let publish = async {
+            loop {
+                let mut command = redis::cmd("PUBLISH");
+                let receivers: u64 =
+                    command.arg(&channel).arg(&answer).query_async(&mut connection.clone()).await.unwrap();
+                if receivers > 0 {
+                    return;
+                }
+            }
+        };
+        timeout(LONG, publish).await.unwrap();
+    }
+    let matches = timeout(LONG, counts).await.unwrap();
+    let most = u64::from(u32::MAX);
+    assert_eq!((matches.answered, matches.expected, matches.matched), (5, 5, 1 + 4 * most));
+    assert_eq!(matches.delivered.unwrap().written as u64, 1 + 4 * most);
+    assert_eq!(node.broker.publish_with(event(2), options).await.unwrap().receipt.matched, 1);
+}
+
+#[tokio::test]
+async fn names_that_take_too_much_memory_lose_their_oldest_events() {
+    let Some(server) = TestServer::start() else { return };
+    let mut options = LogOptions::new("a");
+    options.limits.bytes = 1 << 20;
+    options.total_bytes = 3 << 19;
+    let node = Node::with(&[server.url()], options).await;
+    let payload = format!("{{\"number\":\"{}\"}}", "x".repeat(10_000));
+    let names = [("shop.1", 200), ("shop.2", 200), ("shop.3", 10)].map(|(name, count)| (EventName::new(name), count));
+    for (name, count) in &names {
+        for _ in 0..*count {
+            node.broker.publish(Event::new(name.clone(), payload.clone())).await.unwrap();
+        }
+    }
+    let shard = &node.log.inner.shards[0];
+    node.log.inner.trim(shard).await.unwrap();
+    let mut kept = Vec::new();
+    for (name, count) in &names {
+        let range = shard.streams.range(name, 0, 1_000, 1_000).await.unwrap();
+        assert_eq!(range.entries.last().unwrap().offset, *count, "the latest ones stay");
+        kept.push(range.entries.len());
+    }
+    // About 1.4 MiB are left for two names, after 0.1 MiB of the third.
+    assert!((50..80).contains(&kept[0]) && (50..80).contains(&kept[1]), "{kept:?}");
+    assert_eq!(kept[2], 10);
+    let counts = node.broker.history_counts();
+    assert!(counts.trimmed_by_bytes >= 2 * 90 && counts.trimmed_by_total >= 2 * 10, "{counts:?}");
 }
 
 #[tokio::test]

@@ -78,6 +78,7 @@ fn shared_options(configuration: &Configuration, member: &Member) -> LogOptions 
     options.prefix = cluster.prefix.as_str().to_owned();
     options.limits = with(options.limits, all(settings));
     options.overrides = overrides(settings, options.limits);
+    set(&mut options.total_bytes, settings.maximum_bytes.map(|size| size.bytes() as u64));
     options.names = settings.names.get();
     options.patience = cluster.publish_patience;
     options.idempotency_window = configuration.publish.idempotency_window;
