@@ -225,15 +225,13 @@ impl Inner {
             let mut names: Vec<_> = found.into_iter().map(|(_, name)| (name, 0)).collect();
             names.sort();
             names.dedup();
-            let seen = reader.check(&names).await?;
-            names.iter_mut().zip(&seen).for_each(|((_, offset), seen)| *offset = seen.top);
+            let tops = reader.check(&names).await?;
+            names.iter_mut().zip(&tops).for_each(|((_, offset), seen)| *offset = seen.top);
             // The events at those offsets tell later whether Redis has the same past.
             let seen = reader.check(&names).await?;
             let mut states = shard.lock();
-            for ((name, offset), seen) in names.into_iter().zip(seen) {
-                let at = |epoch| Cursor::at(Position::new(epoch, offset), seen.at_cursor);
-                let cursor = seen.epoch.map(at).unwrap_or_default();
-                states.insert(name, NameState { cursor, first: seen.first, compared: None });
+            for ((name, _), (top, seen)) in names.into_iter().zip(tops.iter().zip(seen)) {
+                states.insert(name, NameState { cursor: Cursor::start(top, &seen), first: seen.first, compared: None });
             }
         }
         Ok(())

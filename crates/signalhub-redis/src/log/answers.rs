@@ -19,6 +19,9 @@ use crate::link::backoff::Backoff;
 /// How many nodes may answer for one event.
 const MOST_NODES: usize = 1_024;
 
+/// A node tells of no more subscribers. A sum of counts that others make up must not overflow.
+const MOST_COUNT: usize = u32::MAX as usize;
+
 /// How many answers may be on their way. Beyond that, this node does not answer, and its counts are missing.
 const SENDING: usize = 1_024;
 
@@ -182,12 +185,11 @@ fn decode(bytes: &Bytes) -> Result<Answer, EntryError> {
             let mut reader = Reader::new(&counts);
             let mut count = || {
                 let count = reader.integer()?.ok_or(EntryError("expected a count"))?;
-                usize::try_from(count).map_err(|_| EntryError("expected a count"))
+                usize::try_from(count).map(|count| count.min(MOST_COUNT)).map_err(|_| EntryError("expected a count"))
             };
             Some(DeliveredCounts { written: count()?, ended: count()?, waiting: count()? })
         }
     };
-    // A sum of counts that nodes make up must not overflow.
-    let matched = u64::try_from(matched).map_err(|_| EntryError("expected a count"))?.min(u64::from(u32::MAX));
+    let matched = u64::try_from(matched).map_err(|_| EntryError("expected a count"))?.min(MOST_COUNT as u64);
     Ok(Answer { number, node, matched, delivered })
 }

@@ -56,6 +56,17 @@ impl Cursor {
         Self { epoch: Some(position.epoch()), offset: position.offset(), tail }
     }
 
+    /// Stands at the event that was the latest one at a first look, by what a second look at it has found. If the name has begun a new epoch
+    /// between the two, the offset means nothing there, and the name is read from its start.
+    pub(crate) fn start(first: &Seen, second: &Seen) -> Self {
+        match second.epoch {
+            Some(epoch) if second.epoch == first.epoch && second.top >= first.top => {
+                Self::at(Position::new(epoch, first.top), second.at_cursor)
+            }
+            _ => Self::default(),
+        }
+    }
+
     /// The position, if the name has begun.
     pub(crate) fn position(&self) -> Option<Position> {
         self.epoch.map(|epoch| Position::new(epoch, self.offset))

@@ -1,16 +1,16 @@
-//! Writes events to their streams, once each, and removes old ones.
+//! Writes events to their streams, once each.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use signalhub_events::{
     Durability, Epoch, EventName, Position, Reach, SharedPublish, SharedPublishError, SharedPublished,
 };
-use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::entry::{self, Asked};
-use super::streams::{PublishAnswer, PublishCall, StreamError, Trim};
+use super::streams::{PublishAnswer, PublishCall, StreamError};
 use super::write::{Attempt, WriteId};
 use super::{Inner, Shard};
 
@@ -51,6 +51,7 @@ pub(super) async fn publish(inner: Arc<Inner>, publish: SharedPublish) -> Result
         entry: entry::encode(&publish.event, asked.as_ref()),
         most: inner.options.limits_of(&publish.event.name).events,
         new_epoch: random_epoch(),
+        first_epoch: Epoch::new(shard.dataset.load(Ordering::Relaxed)),
         floor: known.floor,
         tail: known.tail,
         key: publish.idempotency.map(|idempotency| (idempotency.key, idempotency.fingerprint)),

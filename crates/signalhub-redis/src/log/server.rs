@@ -92,6 +92,8 @@ impl Server {
             (false, false) => String::new(),
         };
         let search = if call.attempt.is_repeated() { SEARCHED.to_string() } else { String::new() };
+        // A repeat must not be written in an epoch that began after the first attempt.
+        let epoch = call.floor.map(|floor| floor.epoch()).or(call.attempt.is_repeated().then_some(call.first_epoch));
         let mut command = cmd("EVALSHA");
         command.arg(PUBLISH.get_hash()).arg(5);
         command.arg(self.keys.meta(&call.name)).arg(self.keys.events(&call.name)).arg(key).arg(self.keys.names());

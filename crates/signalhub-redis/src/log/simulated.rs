@@ -157,7 +157,10 @@ fn find_earlier_attempt(
 ) -> Option<PublishAnswer> {
     let Some((epoch, top, _)) = meta else { return Some(PublishAnswer::Unknown) };
     let floor = call.floor.map_or(0, |floor| floor.offset());
-    if call.floor.is_some_and(|floor| floor.epoch() != epoch) || top < floor || top - floor > SEARCHED as u64 {
+    if call.floor.map_or(call.first_epoch, |floor| floor.epoch()) != epoch
+        || top < floor
+        || top - floor > SEARCHED as u64
+    {
         return Some(PublishAnswer::Unknown);
     }
     let behind: Vec<_> = entries.iter().filter(|entry| entry.offset > floor).collect();
@@ -427,6 +430,7 @@ pub(super) fn publish_call(name: &EventName, id: EventId, epoch: Epoch) -> Publi
         entry: b"entry".to_vec(),
         most: 1_000_000,
         new_epoch: epoch,
+        first_epoch: Epoch::new(0),
         floor: None,
         tail: None,
         key: None,

@@ -114,6 +114,8 @@ pub(crate) struct PublishCall {
     pub(crate) most: u64,
     /// The epoch of the name if it must begin another one than its first.
     pub(crate) new_epoch: Epoch,
+    /// The first epoch of the name. A repeat from a node that knew nothing of the name is written in this one only.
+    pub(crate) first_epoch: Epoch,
     /// How far this node had read the name before the first attempt, and the write of the event there if that is to be compared.
     pub(crate) floor: Option<Position>,
     pub(crate) tail: Option<WriteId>,

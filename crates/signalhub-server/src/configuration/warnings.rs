@@ -134,10 +134,9 @@ fn smc_warnings(configuration: &Configuration) -> Vec<String> {
 }
 
 /// The keys of the history that a cluster does not use, because its events are in Redis.
-const UNUSED_IN_CLUSTER: [&str; 6] = [
+const UNUSED_IN_CLUSTER: [&str; 5] = [
     "history.store",
     "history.directory",
-    "history.maximum_bytes",
     "history.sync_interval",
     "history.queue",
     "history.replays",

@@ -87,3 +87,16 @@ fn an_epoch_that_was_left_does_not_come_back() {
     (10..10 + REMEMBERED as u64).for_each(|epoch| left.leave(Epoch::new(epoch)));
     assert_eq!(left.0.len(), REMEMBERED);
 }
+
+#[test]
+fn a_node_that_starts_stands_nowhere_in_an_epoch_that_began_while_it_looked() {
+    let write = Some(WriteId { event: EventId::new(Epoch::new(9), 3), attempt: Attempt::FIRST });
+    let seen = |epoch, top| Seen { epoch: Some(Epoch::new(epoch)), top, at_cursor: write, first: Some(1) };
+    let standing = Cursor { epoch: Some(Epoch::new(1)), offset: 40, tail: write };
+    assert_eq!(Cursor::start(&seen(1, 40), &seen(1, 40)), standing);
+    assert_eq!(Cursor::start(&seen(1, 40), &seen(1, 45)), standing, "more was published meanwhile");
+    for second in [seen(2, 1), seen(2, 40), seen(1, 39), Seen::default()] {
+        assert_eq!(Cursor::start(&seen(1, 40), &second), Cursor::default(), "{second:?}");
+    }
+    assert_eq!(Cursor::start(&Seen::default(), &seen(1, 1)), Cursor::default());
+}

@@ -5,7 +5,7 @@ use signalhub_events::{Epoch, EventId, Fingerprint, IdempotencyKey, Position};
 use super::seed::Seed;
 use super::*;
 use crate::log::simulated::{Keyspace, publish_call};
-use crate::log::streams::{NamesCursor, PublishCall, Streams};
+use crate::log::streams::{NamesCursor, PublishAnswer, PublishCall, Streams};
 use crate::log::write::{Attempt, WriteId};
 
 const ROUNDS: usize = 500;
@@ -41,6 +41,9 @@ fn random_call(seed: &mut Seed, data: &Keyspace, number: u64) -> PublishCall {
     if seed.below(3) == 0 {
         let key = u8::try_from(seed.below(40)).unwrap();
         call.key = Some((IdempotencyKey::new([key; 16]), Fingerprint::new(seed.below(2))));
+    }
+    if let Some(epoch) = seen.epoch.filter(|_| seed.below(3) > 0) {
+        call.first_epoch = epoch;
     }
     if seed.below(3) == 0 {
         call.attempt = Attempt(2 + u32::try_from(seed.below(2)).unwrap());
@@ -120,4 +123,32 @@ async fn the_simulated_redis_answers_as_a_real_one() {
             }
         }
     }
+}
+
+/// A node that knows nothing of a name publishes its first event, and has no answer. Then the name begins a new epoch.
+#[tokio::test]
+async fn a_repeat_is_not_written_in_an_epoch_that_began_after_the_first_attempt() {
+    let Some(server) = TestServer::start() else { return };
+    let instances = instances(&[server.url()]).await;
+    let real = Server::new(instances.all()[0].clone(), Keys::new("p:"));
+    let mut reader = real.open().await.unwrap();
+    let dataset = reader.dataset().await.unwrap();
+    let mut model = Keyspace::default();
+    model.identify(Some(dataset));
+    let mut call = publish_call(&name(), EventId::new(Epoch::new(1), 1), Epoch::new(1_000));
+    call.first_epoch = Epoch::new(dataset.get());
+    let first = real.publish(&call).await.unwrap();
+    assert_eq!((model.publish(&call, 1), first), (first, published(call.first_epoch)));
+    call.attempt = call.attempt.next();
+    let repeated = real.publish(&call).await.unwrap();
+    assert!(matches!(repeated, PublishAnswer::Duplicate { .. }), "{repeated:?}");
+    assert_eq!(model.publish(&call, 1), repeated);
+    let new = Epoch::new(2_000);
+    reader.reset(&name(), Some(call.first_epoch), new).await.unwrap();
+    model.reset(&name(), Some(call.first_epoch), new, 1);
+    assert_eq!([real.publish(&call).await.unwrap(), model.publish(&call, 1)], [PublishAnswer::Unknown; 2]);
+}
+
+fn published(epoch: Epoch) -> PublishAnswer {
+    PublishAnswer::Published { position: Position::new(epoch, 1), replicas: None, is_durable: false }
 }
