@@ -4,21 +4,21 @@
 //! the data of each server, so that nodes with different lists of servers find that out.
 
 mod entry;
+mod name;
+mod servers;
 
 use std::collections::BTreeMap;
-use std::io;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::join_all;
+use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Script};
 use signalhub_connections::{Node, NodeAddress, NodeName};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::entry::{Entry, ServerList};
-use crate::dataset::DatasetId;
+use self::entry::Entry;
+use self::servers::Servers;
 use crate::link::{Disconnected, Instance, Instances};
 
 /// How often a node writes its entry.
@@ -26,12 +26,6 @@ const INTERVAL: Duration = Duration::from_secs(3);
 
 /// How long an entry lasts, in seconds.
 const EXPIRY: u64 = 10;
-
-/// A node whose entry has less time left than this, in milliseconds, has missed a time to write it.
-const OVERDUE: i64 = 5_000;
-
-/// How long a node may take to accept a connection before another one of its name takes it for one that may still run.
-const PROBE: Duration = Duration::from_secs(1);
 
 /// After how many seconds the name of a node that is away is removed from the set of names.
 const SWEPT: u64 = 60;
@@ -56,20 +50,6 @@ static BEAT: LazyLock<Script> = LazyLock::new(|| {
             if entry then entries[#entries + 1] = name; entries[#entries + 1] = entry end
         end
         return {now, entries}",
-    )
-});
-
-/// Writes an entry, unless there is one that must not be replaced. `KEYS`: the entry. `ARGV`: the entry, the expiry, the entry that may be
-/// replaced, the most milliseconds that this one may have left. Returns the entry that is there and its time, or nothing if it was written.
-static TAKE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local earlier = redis.call('get', KEYS[1])
-        if earlier then
-            local left = redis.call('pttl', KEYS[1])
-            if earlier ~= ARGV[3] or left > tonumber(ARGV[4]) then return {earlier, left} end
-        end
-        redis.call('set', KEYS[1], ARGV[1], 'EX', ARGV[2])
-        return false",
     )
 });
 
@@ -119,20 +99,9 @@ struct Own {
     boot: Box<str>,
     /// What this node says about itself, and when it was started; empty until it joins.
     presence: OnceLock<(Presence, u64)>,
-    servers: Mutex<Servers>,
-    /// How often a server was found with other data than before.
-    replaced: watch::Sender<u64>,
+    servers: Servers,
     /// What was read last from each server.
     read: Mutex<Vec<BTreeMap<NodeName, PresentNode>>>,
-}
-
-/// What is known of the servers.
-#[derive(Debug)]
-struct Servers {
-    /// What identifies the data of those that are connected.
-    now: ServerList,
-    /// What identified the data of each server last.
-    last: Vec<Option<DatasetId>>,
 }
 
 /// Why a node cannot join its cluster.
@@ -171,15 +140,13 @@ impl Nodes {
     /// A node that has not [joined](Self::join) yet.
     #[must_use]
     pub fn new(instances: &Instances, prefix: &str, name: NodeName) -> Self {
-        let unknown = vec![None; instances.all().len()];
         let own = Own {
             instances: instances.clone(),
             prefix: prefix.into(),
             name,
             boot: random_hex().into(),
             presence: OnceLock::new(),
-            servers: Mutex::new(Servers { now: ServerList(unknown.clone()), last: unknown }),
-            replaced: watch::channel(0).0,
+            servers: Servers::new(instances, prefix),
             read: Mutex::new(vec![BTreeMap::new(); instances.all().len()]),
         };
         let present = watch::channel(Arc::default()).0;
@@ -196,13 +163,13 @@ impl Nodes {
     pub async fn join(&self, presence: Presence) -> Result<(), JoinError> {
         let own = &self.0.own;
         let (presence, _) = own.presence.get_or_init(|| (presence, unix_time()));
-        for asked in own.identify().await {
+        for asked in own.servers.identify().await {
             asked?;
         }
-        own.check_servers()?;
+        own.servers.check()?;
         let others = own.fitting_others().await?;
         own.check(presence, &others)?;
-        own.take_name().await?;
+        name::take(own).await?;
         let before = common_format(others.values());
         own.beat_all().await;
         // A node may have joined at the same time.
@@ -246,7 +213,7 @@ impl Nodes {
 
     /// How often a server was found with other data than before: it was emptied or replaced.
     pub(crate) fn replaced(&self) -> watch::Receiver<u64> {
-        self.0.own.replaced.subscribe()
+        self.0.own.servers.replaced()
     }
 
     /// Finds a node that is present. One that has joined since the last time is looked for in Redis.
@@ -345,52 +312,9 @@ impl Own {
             formats: presence.formats.clone(),
             hub: presence.hub.clone(),
             started: *started,
-            redis: self.servers().now.clone(),
+            redis: self.servers.now(),
         };
         Some(serde_json::to_string(&entry).expect("texts and numbers can be written as JSON"))
-    }
-
-    fn servers(&self) -> MutexGuard<'_, Servers> {
-        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Asks all servers at once what identifies their data.
-    async fn identify(&self) -> Vec<Result<DatasetId, JoinError>> {
-        let ask = async |instance: &Instance| {
-            let mut connection = self.connection(instance)?;
-            let asked = DatasetId::ask(&self.prefix, &mut connection).await;
-            asked.map_err(|error| {
-                instance.doubt();
-                JoinError::Redis { address: instance.address().to_string(), error }
-            })
-        };
-        let asked = join_all(self.instances.all().iter().map(ask)).await;
-        let mut servers = self.servers();
-        let mut is_replaced = false;
-        for (number, asked) in asked.iter().enumerate() {
-            let id = asked.as_ref().ok().copied();
-            servers.now.0[number] = id;
-            let Some(id) = id else { continue };
-            if servers.last[number].replace(id).is_some_and(|last| last != id) {
-                let redis = self.instances.all()[number].address();
-                tracing::warn!(%redis, "a Redis server has lost its data, or is another one than before");
-                is_replaced = true;
-            }
-        }
-        drop(servers);
-        if is_replaced {
-            self.replaced.send_modify(|count| *count += 1);
-        }
-        asked
-    }
-
-    /// Refuses a list that has one server twice.
-    fn check_servers(&self) -> Result<(), JoinError> {
-        let address = |place: usize| self.instances.all()[place].address().to_string();
-        match self.servers().now.repeated() {
-            Some((one, other)) => Err(JoinError::SameServer(address(one), address(other))),
-            None => Ok(()),
-        }
     }
 
     fn key(&self, name: &NodeName) -> String {
@@ -421,10 +345,10 @@ impl Own {
     /// Reads the nodes that are present on all servers, and refuses those with another list of servers.
     async fn others(&self) -> Result<BTreeMap<NodeName, PresentNode>, JoinError> {
         let mut others = BTreeMap::new();
-        let servers = self.servers().now.clone();
+        let servers = self.servers.now();
         for instance in self.instances.all() {
             let failed = |error| JoinError::Redis { address: instance.address().to_string(), error };
-            let mut connection = self.connection(instance)?;
+            let mut connection = connection(instance)?;
             let names: Vec<String> = redis::cmd("ZRANGE")
                 .arg(self.names())
                 .arg(&[0, 999])
@@ -445,10 +369,6 @@ impl Own {
         Ok(others)
     }
 
-    fn connection(&self, instance: &Instance) -> Result<redis::aio::MultiplexedConnection, JoinError> {
-        instance.commands().map_err(|Disconnected| JoinError::Disconnected(instance.address().to_string()))
-    }
-
     /// Refuses nodes that cannot work with this one.
     fn check(&self, presence: &Presence, others: &BTreeMap<NodeName, PresentNode>) -> Result<(), JoinError> {
         let others = others.values().filter(|other| other.node.name != self.name);
@@ -466,48 +386,9 @@ impl Own {
         Ok(())
     }
 
-    /// Writes the entry unless a node of this name has one that may still run. Waits for as long as the entry of a node that was killed
-    /// lasts.
-    async fn take_name(&self) -> Result<(), JoinError> {
-        let instance = &self.instances.all()[0];
-        let failed = |error| JoinError::Redis { address: instance.address().to_string(), error };
-        let (entry, mut replaced) = (self.entry().unwrap_or_default(), String::new());
-        for second in 0..=EXPIRY {
-            let mut invocation = TAKE.key(self.key(&self.name));
-            invocation.arg(&entry).arg(EXPIRY).arg(&replaced).arg(OVERDUE);
-            let earlier = invocation.invoke_async(&mut self.connection(instance)?).await.map_err(failed)?;
-            let Some((earlier, left)): Option<(String, i64)> = earlier else {
-                if !replaced.is_empty() {
-                    tracing::info!(node = %self.name, "an earlier node of this name has ended: this one takes its place");
-                }
-                return Ok(());
-            };
-            if second == 0 {
-                tracing::info!(node = %self.name, "waiting for the end of an earlier node of this name");
-            }
-            if left <= OVERDUE && replaced.is_empty() && self.is_gone(&earlier).await {
-                replaced = earlier;
-                continue;
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-        Err(JoinError::NameTaken(self.name.clone()))
-    }
-
-    /// Tells whether the node of an entry accepts no requests any more: nothing listens at its address, or this node does.
-    async fn is_gone(&self, entry: &str) -> bool {
-        let address = Entry::read(self.name.as_str(), entry).and_then(|(_, node)| node.node.address);
-        let Some(address) = address else { return false };
-        if self.presence.get().is_some_and(|(presence, _)| presence.address.as_ref() == Some(&address)) {
-            return true;
-        }
-        let connected = tokio::time::timeout(PROBE, TcpStream::connect(address.as_str())).await;
-        matches!(connected, Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused)
-    }
-
     /// Writes the entry to all servers that are connected, and reads those of the others.
     async fn beat_all(&self) {
-        let asked = self.identify().await;
+        let asked = self.servers.identify().await;
         let Some(entry) = self.entry() else { return };
         for ((number, instance), asked) in self.instances.all().iter().enumerate().zip(asked) {
             let connection = asked.map(|_| instance.commands());
@@ -530,7 +411,7 @@ impl Own {
     }
 
     fn read_entries(&self, number: usize, entries: Vec<(String, String)>) {
-        let servers = self.servers().now.clone();
+        let servers = self.servers.now();
         let mut found = BTreeMap::new();
         for (name, text) in entries {
             let Some((entry, node)) = Entry::read(&name, &text) else { continue };
@@ -545,6 +426,11 @@ impl Own {
         }
         self.read.lock().unwrap_or_else(PoisonError::into_inner)[number] = found;
     }
+}
+
+/// The link for commands to a server.
+fn connection(instance: &Instance) -> Result<MultiplexedConnection, JoinError> {
+    instance.commands().map_err(|Disconnected| JoinError::Disconnected(instance.address().to_string()))
 }
 
 /// The highest format that all of these nodes read; `None` without nodes.

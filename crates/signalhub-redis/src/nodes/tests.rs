@@ -1,3 +1,5 @@
+use futures_util::future::join_all;
+
 use super::*;
 use crate::link::RedisSettings;
 use crate::test_server::TestServer;

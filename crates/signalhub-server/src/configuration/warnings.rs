@@ -134,13 +134,8 @@ fn smc_warnings(configuration: &Configuration) -> Vec<String> {
 }
 
 /// The keys of the history that a cluster does not use, because its events are in Redis.
-const UNUSED_IN_CLUSTER: [&str; 5] = [
-    "history.store",
-    "history.directory",
-    "history.sync_interval",
-    "history.queue",
-    "history.replays",
-];
+const UNUSED_IN_CLUSTER: [&str; 5] =
+    ["history.store", "history.directory", "history.sync_interval", "history.queue", "history.replays"];
 
 fn history_warnings(configuration: &Configuration) -> Vec<String> {
     let history = &configuration.history;
