@@ -3,17 +3,17 @@
 mod cluster;
 mod event_stream;
 mod figures;
-mod frames;
+pub(crate) mod frames;
 mod history;
 mod internal;
-mod peers;
-mod publisher;
+pub(crate) mod peers;
+pub(crate) mod publisher;
 pub(crate) mod raw;
-mod report;
+pub(crate) mod report;
 mod rows;
 mod scenarios;
 mod suite;
-mod target;
+pub(crate) mod target;
 mod wire;
 
 use std::fs;

@@ -40,7 +40,7 @@ pub(super) fn table(figures: &[Figure], judgement: Judgement) -> String {
 }
 
 /// Rows in Markdown, with columns of equal width.
-pub(super) fn aligned(rows: &[impl AsRef<[String]>]) -> String {
+pub(crate) fn aligned(rows: &[impl AsRef<[String]>]) -> String {
     let mut widths = Vec::new();
     for row in rows {
         widths.resize(widths.len().max(row.as_ref().len()), 0);
@@ -59,7 +59,7 @@ pub(super) fn aligned(rows: &[impl AsRef<[String]>]) -> String {
     table
 }
 
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value {
         value if value >= 1000.0 => format!("{value:.0}"),
         value if value >= 10.0 => format!("{value:.1}"),
