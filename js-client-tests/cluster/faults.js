@@ -25,6 +25,7 @@ const pick = (nodes, random) => nodes[random(nodes.length)];
  * - `stage` starts what it happens to, by default a cluster on a Redis that keeps nothing in a crash; `without` says why it cannot run here.
  * - With `loses`, events may be lost: clients must be told of a gap. Otherwise nothing may be lost, and no gap may be told.
  * - `gate` faults are quick, and run in the gate, too. `rounds` is how often it happens at full size.
+ * - With `splits`, two primaries may accept events for some time, at the same positions: it is enough if clients are told of a gap at the end.
  * - `padding` is how much longer payloads are; with `evicts`, Redis may remove any event at any time; `slow` adds a client that stops reading.
  */
 export const FAULTS = [
@@ -202,6 +203,31 @@ export const FAULTS = [
       await delay(1_000);
       await redis.killPrimary();
       server.resume();
+    },
+  },
+  {
+    name: "failover-hang",
+    claim: "the process of the primary hangs until a sentinel has promoted the replica, and goes on (SIGSTOP)",
+    stage: onSentinel,
+    without: withoutSentinel,
+    loses: true,
+    splits: true,
+    fail: ({ redis }) => redis.hangPrimary(),
+  },
+  {
+    name: "split-brain",
+    claim: "there are two primaries for some seconds, and a node that was started again is at the other one",
+    stage: onSentinel,
+    without: withoutSentinel,
+    loses: true,
+    splits: true,
+    fail: async ({ nodes, redis }, { random }) => {
+      await redis.isolatePrimary();
+      const node = pick(nodes, random);
+      await node.server.stop();
+      await node.restart();
+      await delay(2_000);
+      await redis.rejoinPrimary();
     },
   },
   {

@@ -9,7 +9,7 @@ import { REQUESTS, wanted } from "../kills/events.js";
 import { history, publish } from "../kills/http.js";
 import { PUBLISHERS, Publisher } from "../kills/publisher.js";
 import { answersNow } from "./expect.js";
-import { judge, misplaced } from "./verify.js";
+import { judge, judgeSplit, misplaced } from "./verify.js";
 
 /** How many milliseconds clients may take to start and to catch up at the end, and a publish to be accepted. */
 const PATIENCE = 90_000;
@@ -61,11 +61,11 @@ export async function run({ fault, clients, seed, nodes = 2, rounds = 1, previou
       if (!(await ledger.reaches(last.number, PATIENCE))) problems.push(`${ledger.title} has not got the last events`);
     }
     const receipts = [...probes.receipts, ...publishers.flatMap((publisher) => publisher.receipts)];
-    if (!fault.evicts) problems.push(...misplaced(receipts, await histories(stage), fault.loses));
+    if (!fault.evicts && !fault.splits) problems.push(...misplaced(receipts, await histories(stage), fault.loses));
     return {
       published: receipts.length,
       repeated: receipts.filter(({ attempts }) => attempts > 1).length,
-      clients: ledgers.map((ledger) => judge(ledger, receipts, starts)),
+      clients: ledgers.map((ledger) => (fault.splits ? judgeSplit : judge)(ledger, receipts, starts)),
       problems,
     };
   } finally {

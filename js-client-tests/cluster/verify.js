@@ -96,6 +96,26 @@ export function misplaced(receipts, histories, mayLose = false) {
   return problems;
 }
 
+/**
+ * Counts what a client is owed where positions may have had two meanings: each event that it has not got is excused by any gap, because the
+ * client fetches its state anew then, whatever it has missed before.
+ */
+export function judgeSplit(ledger, receipts, starts) {
+  const sum = { ...judge(ledger, [], starts), doubled: 0, unordered: 0, foreign: 0, examples: [] };
+  for (const { e: name } of REQUESTS) {
+    const start = read(starts.get(name));
+    const isDue = ({ event, position }) => event.e === name && isWanted(event) && (read(position).epoch !== start.epoch || read(position).offset > start.offset);
+    const due = receipts.filter(isDue);
+    const got = new Set(ledger.of(name).map(({ number }) => number));
+    const missing = due.filter(({ number }) => !got.has(number));
+    sum.owed += due.length;
+    sum.delivered += due.length - missing.length;
+    if (ledger.gapsOf(name).length > 0) sum.excused += missing.length;
+    else sum.lost += missing.length;
+  }
+  return sum;
+}
+
 /** What was wrong in a run: problems, and what became of the events of each client. */
 export function wrongs(fault, { problems, clients }) {
   const fatal = ["lost", "doubled", "unordered", "foreign", ...(fault.loses ? [] : ["excused", "again", "gaps"])];

@@ -17,7 +17,7 @@ export const withoutCluster =
 const CLUSTER_SECRET = "a secret of the cluster with enough bytes for HMAC";
 
 /** How long a node may take to become a member again. */
-const PATIENCE = 30_000;
+const PATIENCE = 60_000;
 
 /** One node, with the network between it and Redis, and between it and the other nodes. */
 class Node {

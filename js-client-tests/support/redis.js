@@ -77,8 +77,11 @@ export class Sentinel {
   static async start() {
     const sentinel = new Sentinel();
     // The replica has a user of its own, so that it alone can be locked out.
-    sentinel.#primary = await Redis.start(["--user", "replica", "on", ">replica", "~*", "&*", "+@all"]);
+    const user = ["--user", "replica", "on", ">replica", "~*", "&*", "+@all"];
+    sentinel.#primary = await Redis.start(user);
     const replicated = ["--replicaof", "127.0.0.1", String(sentinel.#primary.port), "--masteruser", "replica", "--masterauth", "replica"];
+    // After a failover it has replicas itself.
+    replicated.push(...user);
     sentinel.#replica = await Redis.start(replicated);
     sentinel.#folder = await mkdtemp(join(tmpdir(), "signalhub-sentinel-"));
     sentinel.#port = await freePort();
@@ -108,6 +111,29 @@ export class Sentinel {
     this.#primary.command("CLIENT", "KILL", "TYPE", "replica");
   }
 
+  /** Cuts the primary off from its replica and from the sentinel, but not from nodes, and completes when the replica is a primary, too. */
+  async isolatePrimary() {
+    this.lockReplicaOut();
+    // Nodes do not use this command, and the sentinel takes a server for gone that does not answer it.
+    this.#primary.command("ACL", "SETUSER", "default", "-ping");
+    await this.#promoted();
+  }
+
+  /** Ends that, and completes when the old primary has become a replica. */
+  async rejoinPrimary() {
+    this.#primary.command("ACL", "SETUSER", "replica", "on");
+    this.#primary.command("ACL", "SETUSER", "default", "+ping");
+    await this.#demoted();
+  }
+
+  /** Stops the process of the primary with all sockets open, lets the replica take its place, and lets it go on. */
+  async hangPrimary() {
+    this.#primary.pause();
+    await this.#promoted();
+    this.#primary.resume();
+    await this.#demoted();
+  }
+
   /** Kills the primary, and completes when the replica has taken its place. */
   async killPrimary() {
     await this.#primary.kill();
@@ -124,6 +150,10 @@ export class Sentinel {
     const port = String(this.#replica.port);
     await this.#until(() => command(this.#port, "SENTINEL", "get-master-addr-by-name", "events").includes(port));
     await this.#until(() => /role:master/.test(this.#replica.command("INFO", "replication")));
+  }
+
+  async #demoted() {
+    await this.#until(() => /role:slave/.test(this.#primary.command("INFO", "replication")));
   }
 
   async #until(isDone) {
