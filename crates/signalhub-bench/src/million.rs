@@ -36,8 +36,8 @@ pub(crate) struct Arguments {
     /// How often each of the two events is published
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
-    /// How many connections are being opened at a time
-    #[arg(long, value_name = "COUNT", default_value_t = 128, value_parser = clap::value_parser!(u64).range(1..))]
+    /// How many connections are being opened at a time; with few, processes wake up for each of them
+    #[arg(long, value_name = "COUNT", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     concurrency: u64,
     /// How many threads each node has for its connections
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
