@@ -47,7 +47,7 @@ impl Gate {
 }
 
 /// All gates; fast ones that find much come first. What is measured comes last: by then every preparation has ended.
-pub(crate) const GATES: [Gate; 18] = [
+pub(crate) const GATES: [Gate; 19] = [
     Gate::new("fmt", "all code is as rustfmt writes it", gates::fmt::run),
     Gate::new("clippy", "no lint warns", gates::clippy::run),
     Gate::new("features", "each feature compiles alone", gates::features::run),
@@ -61,6 +61,12 @@ pub(crate) const GATES: [Gate; 18] = [
         gates::differential::run,
     ),
     Gate::new("conformance", "the recordings of the original against our conformance server", gates::conformance::run),
+    Gate::new(
+        "dist",
+        "packages, archives, the image and the chart, made and used as an operator does",
+        gates::dist::run,
+    )
+    .prepared(gates::dist::prepare),
     Gate::new("js", "the official JavaScript clients, in Node.js and Chromium", gates::js::run)
         .prepared(gates::js::prepare),
     Gate::new(

@@ -7,6 +7,7 @@ pub(crate) mod conformance;
 mod conformance_server;
 pub(crate) mod deny;
 pub(crate) mod differential;
+pub(crate) mod dist;
 pub(crate) mod docs;
 pub(crate) mod features;
 pub(crate) mod fmt;

@@ -1,11 +1,13 @@
 //! The workspace's own commands: `cargo xtask test` runs every gate that a commit must pass, `cargo xtask
-//! bench` measures, `cargo xtask faults` kills and cuts at full size.
+//! bench` measures, `cargo xtask faults` kills and cuts at full size, `cargo xtask dist` builds what is released.
 //!
 //! It builds on the standard library, so that it compiles in a moment, and does not contain what the gates check: a
 //! gate runs a command, or a rule over the text of the workspace (`tidy`).
 
+mod checklist;
 mod command;
 mod counts;
+mod dist;
 mod faults;
 mod gate;
 mod gate_process;
@@ -26,7 +28,7 @@ use std::sync::LazyLock;
 
 use workspace::Workspace;
 
-const USAGE: &str = "usage: cargo xtask test [--only NAME]... or cargo xtask bench [OPTION OF signalhub-bench load]... or cargo xtask faults [--list] [--only NAME]... [OPTION]...; --help lists the gates";
+const USAGE: &str = "usage: cargo xtask test [--only NAME]... or cargo xtask bench [OPTION OF signalhub-bench load]... or cargo xtask faults [--list] [--only NAME]... [OPTION]... or cargo xtask dist [--target TRIPLE]... [--twice] or cargo xtask release --check; --help lists the gates";
 
 /// What is printed before the list of gates.
 const HELP: &str = "\
@@ -39,6 +41,10 @@ cargo xtask bench [OPTION OF signalhub-bench load]...
 cargo xtask faults [--list] [--only NAME]... [--seed 20] [--kills 30] [--release] [--previous FILE]
     lets processes, disks, clocks, Redis and the network fail at full size, or those parts that are named, and writes docs/fault-report.md;
     --previous names the binary from which nodes are upgraded
+cargo xtask dist [--target TRIPLE]... [--twice] [--allow-dirty]
+    builds what is released in target/dist: archives, Debian packages and the image; --twice compares two builds
+cargo xtask release --check
+    tells line by line whether this revision can be released
 
 The gates:
 ";
@@ -50,6 +56,8 @@ enum Task {
     Prepare(gate::Gate),
     Bench(Vec<String>),
     Faults(faults::Options),
+    Dist(dist::Options),
+    Checklist,
     /// What `book.toml` names; mdBook starts it.
     BookLinks(Vec<String>),
 }
@@ -68,6 +76,8 @@ fn main() -> ExitCode {
         Task::Bench(options) => gates::bench::measure(&workspace, &options).map(|()| false),
         Task::BookLinks(arguments) => gates::docs::book::rewrite_links(&arguments).map(|()| false),
         Task::Faults(options) => faults::measure(&workspace, &options).map(|succeeded| !succeeded),
+        Task::Dist(options) => dist::build(&workspace, &options).map(|same| !same),
+        Task::Checklist => checklist::check(&workspace).map(|complete| !complete),
     });
     match failed {
         Ok(failed) => ExitCode::from(u8::from(failed)),
@@ -83,6 +93,11 @@ fn task(mut arguments: impl Iterator<Item = String>) -> Result<Task, String> {
         Some("prepare") => prepare(&arguments.collect::<Vec<_>>()),
         Some("book-links") => Ok(Task::BookLinks(arguments.collect())),
         Some("bench") => Ok(Task::Bench(arguments.collect())),
+        Some("dist") => dist::Options::read(arguments).map(Task::Dist).ok_or_else(|| USAGE.to_owned()),
+        Some("release") => match (arguments.next().as_deref(), arguments.next()) {
+            (Some("--check"), None) => Ok(Task::Checklist),
+            _ => Err(USAGE.to_owned()),
+        },
         Some("faults") => faults::Options::read(arguments).map(Task::Faults).ok_or_else(|| USAGE.to_owned()),
         _ => Err(USAGE.to_owned()),
     }

@@ -20,6 +20,11 @@ pub(crate) struct Workspace {
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Package {
     pub(crate) name: String,
+    pub(crate) version: String,
+    /// Whether it may be published in a registry.
+    pub(crate) is_published: bool,
+    /// What else its manifest must have for that and does not have.
+    pub(crate) lacks: Vec<&'static str>,
     /// Where its `Cargo.toml` is.
     pub(crate) folder: PathBuf,
     pub(crate) features: Vec<String>,
@@ -65,6 +70,11 @@ impl Workspace {
         })
     }
 
+    /// The version of all packages.
+    pub(crate) fn version(&self) -> &str {
+        self.packages.iter().find(|package| package.name == "signalhub-server").map_or("", |package| &package.version)
+    }
+
     /// Builds the programs of all packages. Every gate that needs one builds all: cargo compiles the dependencies of other
     /// selections again, with the features that those need. This program is left out, since it must stay where it was started.
     pub(crate) fn build_programs(&self) -> io::Result<()> {
@@ -92,6 +102,14 @@ impl Package {
         let features = package["features"].as_object().map(|features| features.keys().cloned().collect());
         Self {
             name: text(&package["name"]),
+            version: text(&package["version"]),
+            // An empty list of registries is `publish = false`.
+            is_published: package["publish"].is_null(),
+            lacks: ["description", "license", "repository", "readme", "rust_version"]
+                .into_iter()
+                .filter(|key| package[key].is_null())
+                .chain(["keywords", "categories"].into_iter().filter(|key| is_empty(&package[key])))
+                .collect(),
             folder: manifest.parent().unwrap_or(&manifest).to_owned(),
             features: features.unwrap_or_default(),
             dependencies: package["dependencies"].as_array().into_iter().flatten().map(Dependency::read).collect(),
@@ -114,6 +132,10 @@ impl Dependency {
 fn root(target: &Value) -> Option<PathBuf> {
     let kinds = target["kind"].as_array()?;
     kinds.iter().any(|kind| kind == "lib" || kind == "bin").then(|| path(&target["src_path"]))
+}
+
+fn is_empty(list: &Value) -> bool {
+    list.as_array().is_none_or(Vec::is_empty)
 }
 
 fn text(value: &Value) -> String {

@@ -17,6 +17,7 @@ type Folders = (&'static str, &'static str);
 const PYSIGNALR: Folders = ("python", "python-client");
 const PRINTFACTORY: Folders = ("printfactory", "printfactory-client");
 const SMC: Folders = ("smc", "smc-client");
+const PACKAGES: Folders = ("packages", "packages-client");
 const PROMETHEUS: Folders = ("prometheus", "prometheus-client");
 
 /// Installs pysignalr.
@@ -82,6 +83,19 @@ pub(crate) fn run_prometheus(workspace: &Workspace) -> io::Result<Counts> {
         return Ok(Counts::default());
     }
     run_against_binary(workspace, PROMETHEUS)
+}
+
+/// Installs what reads the packages.
+pub(crate) fn prepare_packages(workspace: &Workspace) -> io::Result<()> {
+    client(workspace, PACKAGES).map(drop)
+}
+
+/// The archive, the Debian package, the image and the chart, which are in this folder.
+pub(crate) fn run_packages(workspace: &Workspace, folder: &Path) -> io::Result<Counts> {
+    match client(workspace, PACKAGES)? {
+        Some(mut client) => run_counted(client.arg(folder), Counts::of_clients),
+        None => Ok(Counts::default()),
+    }
 }
 
 fn run_against_binary(workspace: &Workspace, folders: Folders) -> io::Result<Counts> {

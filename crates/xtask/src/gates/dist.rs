@@ -1,0 +1,48 @@
+//! What is released is made of the programs of the other gates, and used as an operator does. `cargo xtask dist` makes the real one.
+
+use std::fs;
+use std::io;
+use std::process::Command;
+
+use super::python;
+use crate::command::{cargo, run as run_command, say, works};
+use crate::counts::Counts;
+use crate::dist::{Made, make_for_tests};
+use crate::packages;
+use crate::workspace::Workspace;
+
+/// Installs what builds and reads packages.
+pub(crate) fn prepare(workspace: &Workspace) -> io::Result<()> {
+    if !works(Command::new("buildah").arg("--version")) {
+        packages::provide(&["buildah"], "the image is not built")?;
+    }
+    python::prepare_packages(workspace)
+}
+
+pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
+    prepare(workspace)?;
+    workspace.build_programs()?;
+    let mut counts = package(workspace)?;
+    match make_for_tests(workspace)? {
+        Made::At(folder) => {
+            let of_packages = python::run_packages(workspace, &folder)?;
+            if of_packages.failed == 0 {
+                fs::remove_dir_all(folder)?;
+            }
+            counts += of_packages;
+        }
+        Made::NotHere(reason) => say(&format!("not run: archive, package and image: {reason}"))?,
+    }
+    Ok(counts)
+}
+
+/// Has cargo make the archive of each package for the registry, in the order of their dependencies. They are compiled by
+/// `cargo xtask release --check`.
+fn package(workspace: &Workspace) -> io::Result<Counts> {
+    let mut command = cargo(&["package", "--quiet", "--workspace", "--no-verify", "--allow-dirty"]);
+    for package in workspace.packages.iter().filter(|package| !package.is_published) {
+        command.args(["--exclude", &package.name]);
+    }
+    let result = run_command(command.current_dir(&workspace.root));
+    Ok(if result.is_ok() { Counts::PASSED } else { Counts::FAILED })
+}
