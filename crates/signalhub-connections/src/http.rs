@@ -9,6 +9,7 @@ pub(crate) mod endpoint;
 pub(crate) mod forwarding;
 pub(crate) mod mounted;
 pub(crate) mod negotiate;
+pub(crate) mod node_requests;
 pub(crate) mod origins;
 pub(crate) mod page;
 pub(crate) mod panics;

@@ -112,6 +112,7 @@ pub use http::access_rules::ExpiredCredentials;
 pub use http::body::Body;
 pub use http::endpoint::Endpoint;
 pub use http::negotiate::NegotiateVersion;
+pub use http::node_requests::{NodeAnswer, NodeRequestError, NodeRequests};
 pub use http::origins::{OriginError, Origins};
 pub use http::page::{Page, Respond};
 pub use http::request_body::{BodyError, RequestBody};

@@ -34,6 +34,7 @@ use self::routes::{EndpointRoute, PageRoute, Routes};
 use self::tls::Tls;
 use crate::http::endpoint::Endpoint;
 use crate::http::mounted::Mounted;
+use crate::http::node_requests::NodeRequests;
 use crate::http::origins::Origins;
 use crate::http::page::{Get, Page, Respond};
 use crate::limits::Limits;
@@ -214,6 +215,11 @@ impl Server {
     /// The live connections, one by one.
     pub fn live_connections(&self) -> LiveConnections {
         LiveConnections(Arc::clone(&self.routes.registry))
+    }
+
+    /// What sends requests of this server to other nodes of its [cluster](Self::cluster), while it runs.
+    pub fn node_requests(&self) -> NodeRequests {
+        NodeRequests(Arc::clone(&self.routes.registry))
     }
 
     /// Lets a publisher wait for slow clients of this server.

@@ -2,6 +2,7 @@
 
 mod faults;
 mod hostile;
+mod node_requests;
 mod store;
 mod tickets;
 mod tls;
@@ -23,6 +24,7 @@ struct ClusterNode {
     /// Where it accepts the requests of other nodes.
     address: String,
     counts: ClusterCounts,
+    requests: NodeRequests,
     store: Arc<Store>,
 }
 
@@ -58,8 +60,13 @@ impl ClusterNode {
         let cluster = configure(cluster.listen("127.0.0.1:0").await.unwrap());
         let (address, counts) = (cluster.local_addr().unwrap().unwrap().to_string(), cluster.counts());
         shared.join(&name, &address);
-        let running = start_with(endpoint, |bound| server(bound.limits(limits).cluster(cluster))).await;
-        Self { running, name, address, counts, store }
+        let mut requests = None;
+        let running = start_with(endpoint, |bound| {
+            requests = Some(bound.node_requests());
+            server(bound.limits(limits).cluster(cluster))
+        });
+        let running = running.await;
+        Self { running, name, address, counts, requests: requests.unwrap(), store }
     }
 
     /// Negotiates as `ann`, and returns the token of the connection.

@@ -16,6 +16,7 @@ use crate::cluster::node::NodeName;
 use crate::cluster::owners::Owners;
 use crate::cluster::secrets::ClusterSecrets;
 use crate::cluster::this_node::ThisNode;
+use crate::http::page::Respond;
 
 /// Makes a server one node of a cluster, so that no load balancer needs sticky sessions: any node answers any request.
 ///
@@ -44,6 +45,8 @@ pub struct Cluster {
     counts: ClusterCounts,
     /// Where requests of other nodes come in.
     listener: Option<TcpListener>,
+    /// Answers what other nodes ask for themselves.
+    otherwise: Option<Arc<dyn Respond>>,
     #[cfg(feature = "tls")]
     tls: Option<NodeTls>,
 }
@@ -66,6 +69,7 @@ impl Cluster {
             owners,
             counts: ClusterCounts::default(),
             listener: None,
+            otherwise: None,
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -82,6 +86,14 @@ impl Cluster {
     pub async fn listen(mut self, address: impl tokio::net::ToSocketAddrs) -> io::Result<Self> {
         self.listener = Some(super::listen_at(address).await?);
         Ok(self)
+    }
+
+    /// Answers the requests that other nodes send for themselves, with [`NodeRequests`](crate::NodeRequests), and not for clients.
+    /// Only requests with a header that a node has signed get here, so they need no credentials. Without it they get 404.
+    #[must_use]
+    pub fn otherwise(mut self, respond: impl Respond) -> Self {
+        self.otherwise = Some(Arc::new(respond));
+        self
     }
 
     /// Speaks TLS between the nodes, in both directions: with this certificate where it listens, and with this configuration
@@ -112,12 +124,12 @@ impl Cluster {
         let paths = routes.endpoints.iter().map(|route| route.path.to_string());
         let node = ThisNode::new(self.node, self.secrets, self.owners, self.counts, client, paths);
         routes.registry.join(node);
-        #[allow(unused_mut, reason = "TLS changes it")]
         let mut for_nodes = routes.for_nodes(routes.registry.node()?);
         #[cfg(feature = "tls")]
         {
             for_nodes.tls = self.tls.map(|tls| tls.acceptor);
         }
+        for_nodes.otherwise = self.otherwise;
         Some((self.listener?, for_nodes))
     }
 
