@@ -27,6 +27,22 @@ export function overview(changes = {}) {
   };
 }
 
+/** The cluster of that server; `changes` replace members of it. */
+export function cluster(changes = {}) {
+  const since = "2026-11-28T09:00:00Z";
+  const lag = { p50: 0.0004, p90: 0.001, p99: 0.0031, max: 0.005 };
+  const node = (name, numbers) => ({ name, boot: "3f1c", address: `10.0.0.${name.at(-1)}:3002`, started: since, hub: "Signalhub.MainHub", formats: [1], ...numbers });
+  const numbers = { version: "0.1.0", state: "member", connections: 5_000, suspended: 4, subscriptions: 12_000, queued_bytes: 2048 };
+  return {
+    state: "member", node: "hub-1", nodes: [node("hub-1", numbers), node("hub-2", { ...numbers, connections: 4_321 }), node("hub-3")], missing: ["hub-3"],
+    links: [{ redis: "redis://10.0.0.5:6379", commands: "connected", reader: "connected", channels: "connected", since: { commands: since, reader: since, channels: since } }],
+    lag: { "10s": lag, "60s": lag }, events: { names: 12, read: 4_812, forks: 1, gaps: 2, publish_retries: 0 },
+    forwards: { poll: 7, send: 12_345, events: 1, socket: 0 }, forward_failures: { "hub-3": 3 }, refused_forwards: { forged: 2, expired: 0 },
+    claims: 9, unclaimed: 0, lost_claims: 0,
+    ...changes,
+  };
+}
+
 /** As many connections, of these users, at a moment. */
 export function connections(count = 10_000, users = USERS, now = Date.now()) {
   const since = (index) => new Date(now - 4000 - index * 7000).toISOString();
@@ -44,6 +60,7 @@ export function answersOf(all, own = () => undefined) {
     const answer = own(method, path, query, body);
     if (answer) return answer;
     if (path === "overview") return [200, overview()];
+    if (path === "cluster") return [200, cluster()];
     if (path === "connections") {
       const start = Number(query.get("after") ?? 0);
       const end = start + Number(query.get("limit"));

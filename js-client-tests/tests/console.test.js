@@ -6,11 +6,12 @@ import { readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 
 import { missing } from "../support/browser.js";
-import { HOSTILE, SHOWN, answersOf, connections, overview, tail } from "../support/admin-answers.js";
+import { HOSTILE, SHOWN, answersOf, cluster, connections, overview, tail } from "../support/admin-answers.js";
 import { changed } from "../features/events.js";
 import { ADMIN_TOKEN, openConsole, send, startWithConsole } from "../support/console.js";
 import { libraries } from "../support/libraries.js";
 import { connect } from "../support/listener.js";
+import { Redis, hasRedis } from "../support/redis.js";
 import { withBrowser } from "../support/stage.js";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -72,6 +73,91 @@ describe("the console", { skip: missing }, () => {
       assert.deepEqual([answer.status, answer.headers["content-type"]], [200, "text/plain; charset=utf-8"]);
     });
   }
+
+  /** The answers of a node of a cluster, with these connections. */
+  const inCluster = (all, changes = {}, state = "member") => answersOf(all, (_, path, query) => {
+    if (path === "overview") return [200, overview({ cluster: state })];
+    if (path === "cluster") return [200, cluster({ state, ...changes })];
+    if (path === "connections") return [200, { value: all.slice(0, Number(query.get("limit"))), missing: ["hub-3"] }];
+    if (path === "explain") return [200, { delivered: true, steps: [{ step: "connections", node: "hub-2", outcome: "pass", detail: "1 of user bob" }], missing: [HOSTILE[0]] }];
+  });
+
+  it("shows nothing of a cluster where there is none", async () => {
+    const page = await open({ answers: answersOf(connections(3)) });
+    await verdict(page, "All is well");
+    assert.equal(await page.isVisible("#cluster"), false);
+    assert.equal(page.requested.some((url) => url.endsWith("/cluster")), false);
+    await page.click("#tab-connections");
+    await rows(page).nth(2).waitFor();
+    assert.equal((await page.locator("#connections-head th").allTextContents()).includes("Node"), false);
+  });
+
+  it("shows the nodes of a cluster, the links, the lag and the forwards, and names a node that did not answer", async () => {
+    const page = await open({ answers: inCluster([]) });
+    await page.waitForSelector("#cluster-nodes tr");
+    assert.equal(await text(page, "cluster-state"), "connected to Redis");
+    const cells = await Promise.all((await page.locator("#cluster-nodes tr").all()).map((row) => row.locator("td").allTextContents()));
+    assert.deepEqual(cells.map((row) => row.slice(0, 5)), [
+      ["hub-1 (this one)", "member", "5,000", "12,000", "2 KiB"],
+      ["hub-2", "member", "4,321", "12,000", "2 KiB"],
+      ["hub-3", "did not answer", "–", "–", "–"],
+    ]);
+    assert.equal(await text(page, "cluster-links"), "redis://10.0.0.5:6379commandsconnectedreaderconnectedchannelsconnected");
+    assert.equal(await text(page, "cluster-lag"), "Lag, p993.1 msLag, p50400 µsEvents read4,812Event names12Gaps, new epochs2, 1");
+    assert.equal(await text(page, "cluster-forwards"), "poll7send12,345events1socket0Failed3Refused2");
+    assert.deepEqual(page.wrong, []);
+  });
+
+  it("shows the node of each connection, and which node explains", async () => {
+    const all = connections(3).map((one, index) => ({ ...one, node: `hub-${index + 1}` }));
+    const page = await open({ hash: "#connections", answers: inCluster(all) });
+    await rows(page).nth(2).waitFor();
+    assert.deepEqual(await rows(page).locator("td:last-child").allTextContents(), ["hub-1", "hub-2", "hub-3"]);
+    assert.match(await text(page, "connections-range"), /Without nodes that did not answer: hub-3$/);
+    await rows(page).nth(1).locator("button").click();
+    await page.waitForFunction(() => document.querySelector("dialog .facts")?.textContent.includes("Nodehub-2"));
+    await page.click("text=Explain …");
+    await page.click("text=Would it be delivered?");
+    await page.waitForSelector("dialog .steps");
+    assert.equal(await page.textContent("dialog .steps"), "connectionspasses at node hub-2: 1 of user bob");
+    assert.ok((await page.textContent("dialog")).includes(`Nodes that did not answer: ${HOSTILE[0]}.`));
+    assert.deepEqual(page.wrong, []);
+  });
+
+  it("fits with the card of a cluster into 360 pixels, and has no finding of axe", async () => {
+    const page = await open({ width: 360, height: 740, answers: inCluster([], {}, "severed") });
+    await page.waitForSelector("#cluster-nodes tr");
+    const { wide, window } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, window: innerWidth }));
+    assert.ok(wide <= window, `${wide} in ${window}`);
+    await page.evaluate(AXE);
+    const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+    assert.deepEqual(found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`), []);
+  });
+
+  it("says that Redis is away, since when, and that it is back", { skip: !hasRedis && "not run: redis-server is not installed" }, async () => {
+    const redis = await Redis.start();
+    stage.ending(() => redis.stop());
+    const node = await startWithConsole({
+      SIGNALHUB_CLUSTER__REDIS: `redis://127.0.0.1:${redis.port}`,
+      SIGNALHUB_CLUSTER__SECRET: "a secret of the cluster with enough bytes for HMAC",
+      SIGNALHUB_CLUSTER__NODE: "one",
+      SIGNALHUB_CLUSTER__LISTEN: "127.0.0.1:0",
+    });
+    stage.ending(() => node.server.stop());
+    const page = await openConsole(stage, node.internal);
+    const says = (id, expected) => page.waitForFunction(([id, expected]) => document.getElementById(id).textContent.includes(expected), [id, expected]);
+    await verdict(page, "All is well");
+    await says("cluster-nodes", "one (this one)member");
+    await redis.kill();
+    await says("cluster-state", "severed from Redis");
+    await says("verdict-reasons", "This node has lost Redis");
+    await says("cluster-links", "commandsaway for ");
+    await says("cluster-nodes", "one (this one)severed");
+    await redis.restart();
+    await says("cluster-state", "connected to Redis");
+    await says("cluster-links", "commandsconnected");
+    assert.deepEqual(page.wrong, []);
+  });
 
   it("calls refusals recent only while they grow", async () => {
     let refused = 7;
@@ -347,7 +433,7 @@ describe("the console", { skip: missing }, () => {
     await server.publish(changed("tail", 1, { id: "first" }));
     await page.waitForFunction(() => document.querySelectorAll("#tail summary").length === 1);
     await page.locator("#tail summary").click();
-    await page.waitForFunction(() => document.querySelector("#tail .facts").textContent.includes("<b>ann</b>"));
+    await page.waitForFunction(() => document.querySelector("#tail .facts")?.textContent.includes("<b>ann</b>"));
     assert.ok((await page.textContent("#tail .facts")).includes(ann.connection.connectionId));
     assert.match(await page.textContent("#tail pre"), /"i": "first"/);
     await page.click("#tail-pause");

@@ -9,13 +9,14 @@ pub mod backoff;
 pub mod opening;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::{MultiplexedConnection, PubSub};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use self::address::RedisAddress;
 use self::backoff::Backoff;
@@ -116,13 +117,13 @@ impl Instances {
     /// When a server cannot be used by a cluster at all, such as one that wants another password; or with the last problem when the
     /// time is over.
     pub async fn reached(&self, patience: Duration) -> Result<(), LinkError> {
-        let deadline = tokio::time::Instant::now() + patience;
+        let deadline = Instant::now() + patience;
         for instance in self.all.iter() {
             let mut backoff = Backoff::default();
             loop {
                 let Err(error) = instance.open().await else { break };
                 let wait = backoff.next();
-                if error.is_permanent() || tokio::time::Instant::now() + wait > deadline {
+                if error.is_permanent() || Instant::now() + wait > deadline {
                     return Err(error);
                 }
                 tracing::info!(redis = %instance.address(), %error, "waiting for Redis");
@@ -166,6 +167,8 @@ struct Inner {
     opener: Opener,
     commands: watch::Sender<Option<MultiplexedConnection>>,
     states: watch::Sender<LinkStates>,
+    /// Since when each link is in its state.
+    since: Mutex<[Instant; Link::ALL.len()]>,
     doubted: Notify,
     is_stopping: AtomicBool,
 }
@@ -175,7 +178,8 @@ impl Instance {
         let (commands, _) = watch::channel(None);
         let (states, _) = watch::channel([LinkState::Disconnected, LinkState::Unused, LinkState::Unused]);
         let (doubted, is_stopping) = (Notify::new(), AtomicBool::new(false));
-        Self(Arc::new(Inner { opener, commands, states, doubted, is_stopping }))
+        let since = Mutex::new([Instant::now(); Link::ALL.len()]);
+        Self(Arc::new(Inner { opener, commands, states, since, doubted, is_stopping }))
     }
 
     /// Its address, without a password.
@@ -238,6 +242,12 @@ impl Instance {
         self.0.states.borrow()[link as usize]
     }
 
+    /// Since when a link is in its state.
+    #[must_use]
+    pub fn since(&self, link: Link) -> Instant {
+        self.0.since.lock().unwrap_or_else(PoisonError::into_inner)[link as usize]
+    }
+
     /// The states of its links, with every change of them.
     #[must_use]
     pub fn states(&self) -> watch::Receiver<LinkStates> {
@@ -251,7 +261,13 @@ impl Instance {
     }
 
     fn set(&self, link: Link, state: LinkState) {
-        self.0.states.send_if_modified(|states| std::mem::replace(&mut states[link as usize], state) != state);
+        self.0.states.send_if_modified(|states| {
+            let is_other = std::mem::replace(&mut states[link as usize], state) != state;
+            if is_other {
+                self.0.since.lock().unwrap_or_else(PoisonError::into_inner)[link as usize] = Instant::now();
+            }
+            is_other
+        });
     }
 
     /// Opens the link for commands again and again.

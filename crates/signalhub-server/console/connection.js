@@ -31,6 +31,7 @@ function content(connection, onDone) {
     fact("Organisation", name(connection.organisation, "none")),
     fact("Transport", `${words(connection.transport)}, ${words(connection.protocol)}${connection.stateful ? ", stateful reconnect" : ""}`),
     fact("Address", name(connection.address)),
+    ...(connection.node ? [fact("Node", name(connection.node))] : []),
     fact("Connected", moment(connection.since)),
     fact("Token expires", connection.expires ? moment(connection.expires) : "never"),
     fact("Idle", duration(connection.idle_seconds)),

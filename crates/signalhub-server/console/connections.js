@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { openConnection } from "./connection.js";
 import { $, el, empty, fill, name, say, showError } from "./dom.js";
-import { bytes, clock, count, duration, words } from "./format.js";
+import { bytes, clock, count, duration, visible, words } from "./format.js";
 
 /** How many rows a page has. */
 const LIMIT = 100;
@@ -27,15 +27,19 @@ const COLUMNS = [
   ["Address", (c) => name(c.address), undefined, "wide"],
 ];
 
+/** The further column in a cluster. */
+const NODE = ["Node", (c) => name(c.node), undefined, "medium"];
+
 export class Connections {
   #sort = "queued";
   /** Where each page that was seen begins; the last one is shown. */
   #starts = [undefined];
   #next;
   #asking;
+  #columns = COLUMNS;
 
   constructor() {
-    fill($("connections-head"), el("th", { scope: "col" }, "User"), ...COLUMNS.map((column) => this.#header(column)));
+    this.#showHead();
     $("connections-filter").addEventListener("submit", (event) => {
       event.preventDefault();
       this.first();
@@ -52,6 +56,10 @@ export class Connections {
   /** Shows the first page. */
   first() {
     return this.#go([undefined]);
+  }
+
+  #showHead() {
+    fill($("connections-head"), el("th", { scope: "col" }, "User"), ...this.#columns.map((column) => this.#header(column)));
   }
 
   #header([title, , sort, className]) {
@@ -73,21 +81,27 @@ export class Connections {
     const { signal } = (this.#asking = new AbortController());
     const filter = Object.fromEntries(new FormData($("connections-filter")));
     try {
-      const { value, next } = await get("connections", { query: { ...filter, sort: this.#sort, limit: LIMIT, after: starts.at(-1) }, signal });
+      const { value, next, missing } = await get("connections", { query: { ...filter, sort: this.#sort, limit: LIMIT, after: starts.at(-1) }, signal });
       this.#starts = starts;
       this.#next = next;
       showError($("connections-error"));
-      this.#show(value, Object.values(filter).some((wanted) => wanted !== ""));
+      this.#show(value, missing ?? [], Object.values(filter).some((wanted) => wanted !== ""));
     } catch (error) {
       if (!signal.aborted) showError($("connections-error"), error);
     }
   }
 
-  #show(connections, filtered) {
+  #show(connections, missing, filtered) {
+    const columns = connections.some(({ node }) => node) ? [...COLUMNS, NODE] : COLUMNS;
+    if (columns.length !== this.#columns.length) {
+      this.#columns = columns;
+      this.#showHead();
+    }
     fill($("connections-rows"), ...connections.map((connection) => this.#row(connection)));
     const before = (this.#starts.length - 1) * LIMIT;
     const range = connections.length === 0 ? "" : `${count(before + 1)} to ${count(before + connections.length)}, as of ${clock(new Date())}`;
-    say($("connections-range"), range);
+    const absent = missing.length === 0 ? "" : `Without nodes that did not answer: ${missing.map(visible).join(", ")}`;
+    say($("connections-range"), [range, absent].filter(Boolean).join(". "));
     $("connections-first").disabled = this.#starts.length === 1;
     $("connections-next").disabled = !this.#next;
     $("connections-table").hidden = connections.length === 0;
@@ -101,7 +115,7 @@ export class Connections {
       this.open();
     });
     const user = el("button", { type: "button", className: "link", onclick: open }, name(connection.user, "(no user)"));
-    const cells = COLUMNS.map(([, content, , className]) => el("td", { className }, content(connection)));
+    const cells = this.#columns.map(([, content, , className]) => el("td", { className }, content(connection)));
     return el("tr", {}, el("td", {}, user), ...cells);
   }
 }

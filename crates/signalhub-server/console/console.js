@@ -1,6 +1,7 @@
 // The console: tabs, signing in, and one overview per second while the page is visible.
 
 import { get, token } from "./api.js";
+import { ClusterCard } from "./cluster.js";
 import { Connections } from "./connections.js";
 import { openDialog, closeDialog } from "./dialog.js";
 import { $, el, fill, say, showError } from "./dom.js";
@@ -16,6 +17,7 @@ const INTERVAL = 1000;
 const TIMEOUT = 5000;
 
 const views = { now: new Now(), connections: new Connections(), events: new Events(), try: new Try() };
+const cluster = new ClusterCard();
 const tabs = Object.fromEntries(Object.keys(views).map((view) => [view, $(`tab-${view}`)]));
 
 /** Whether the admin API has answered, so that there is something to show. */
@@ -147,6 +149,7 @@ async function ask() {
     const overview = await get("overview", { signal: AbortSignal.timeout(TIMEOUT) });
     if (!admitted) admit();
     views.now.show(overview);
+    cluster.follow(overview);
     const version = overview.version ? `, version ${visible(overview.version)}` : "";
     say($("node"), `${visible(overview.node)}${version}, ${words(overview.phase)}, up ${duration(overview.uptime_seconds)}`);
     say($("freshness"), `as of ${clock(new Date())}`);

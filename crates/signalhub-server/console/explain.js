@@ -34,10 +34,11 @@ export function explainForm(subject, { event = "portos.resources.changed", resou
 }
 
 /** The answer of the server: whether the event is delivered, and the steps that decide it. */
-export function steps({ delivered, steps }) {
-  const items = steps.map(({ step, outcome, detail }) => {
-    const text = `${OUTCOMES[outcome] ?? visible(outcome)}${detail ? `: ${visible(detail)}` : ""}`;
+export function steps({ delivered, steps, missing = [] }) {
+  const items = steps.map(({ step, node, outcome, detail }) => {
+    const text = `${OUTCOMES[outcome] ?? visible(outcome)}${node ? ` at node ${visible(node)}` : ""}${detail ? `: ${visible(detail)}` : ""}`;
     return el("li", { "data-outcome": outcome }, name(step), el("span", {}, text));
   });
-  return el("div", {}, el("p", {}, el("strong", {}, delivered ? "It would be delivered." : "It would not be delivered.")), el("ol", { className: "steps" }, ...items));
+  return el("div", {}, el("p", {}, el("strong", {}, delivered ? "It would be delivered." : "It would not be delivered.")), el("ol", { className: "steps" }, ...items),
+    missing.length > 0 && el("p", {}, `Nodes that did not answer: ${missing.map(visible).join(", ")}.`));
 }

@@ -37,6 +37,9 @@ export function judge(overview, refused, now = Date.now()) {
     add("bad", `The server is ${words(overview.phase)}: it accepts no new connections and closes the ones it has.`, "Start, check, stop");
   }
   if (overview.not_ready) add("bad", `The server is not ready: ${overview.not_ready}`, "Health");
+  if (overview.cluster === "severed") {
+    add("bad", "This node has lost Redis: its clients stay connected, and it gets and sends no events.", "Metrics");
+  }
   for (const [limit, times] of Object.entries(refused)) {
     const why = REFUSALS[limit] ? ` – ${REFUSALS[limit]}` : "";
     add("bad", `${count(times)} refused in the last minute by ${limit}${why}.`, "Metrics");

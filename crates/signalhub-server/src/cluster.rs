@@ -1,5 +1,7 @@
 //! This node's part in a cluster: what it needs to join, its state, and how it leaves.
 
+pub(crate) mod peers;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -10,7 +12,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use signalhub::connections::{
-    Cluster, ClusterCounts, ClusterSecrets, ClusterSecretsError, NodeAddress, NodeName, Revocation, Revocations,
+    Cluster, ClusterCounts, ClusterSecrets, ClusterSecretsError, NodeAddress, NodeName, NodeRequests, Revocation,
+    Revocations,
 };
 use signalhub_redis::backplane::{BackplaneOptions, RedisBackplane};
 use signalhub_redis::claims::RedisOwners;
@@ -24,6 +27,7 @@ use signalhub_redis::revocations::{RedisRevocations, RevocationsUnavailable, Sha
 use signalhub_tls_client::{CaError, TlsClient};
 use tokio::sync::watch;
 
+use self::peers::Peers;
 use crate::configuration::{self as settings, ClusterSettings, Configuration, Listener, Place};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::listener_tls::ListenerTls;
@@ -67,6 +71,7 @@ pub(crate) struct Member(Arc<Inner>);
 struct Inner {
     instances: Instances,
     nodes: Nodes,
+    peers: Peers,
     counts: ClusterCounts,
     prefix: Box<str>,
     log: OnceLock<Arc<RedisLog>>,
@@ -98,6 +103,7 @@ impl Member {
         let prefix = settings.prefix.as_str();
         let nodes = Nodes::new(&instances, prefix, name.clone());
         let owners = Arc::new(RedisOwners::new(&instances, prefix, &nodes));
+        let peers = Peers::new(&nodes, Arc::clone(&owners) as _);
         let failed = |error| ClusterError::Listen { address: checked.listen.to_owned(), error };
         let cluster =
             Cluster::new(name.clone(), checked.secrets, owners).listen(checked.listen).await.map_err(failed)?;
@@ -122,13 +128,18 @@ impl Member {
         let ready_when_severed = settings.ready_when_severed;
         let (log, revocations, lifecycle) = (OnceLock::new(), OnceLock::new(), lifecycle.clone());
         let prefix = prefix.into();
-        let inner = Inner { instances, nodes, counts, prefix, log, revocations, lifecycle, ready_when_severed };
+        let inner = Inner { instances, nodes, peers, counts, prefix, log, revocations, lifecycle, ready_when_severed };
         Ok(Some((Self(Arc::new(inner)), cluster)))
     }
 
     /// The Redis servers.
     pub(crate) fn instances(&self) -> &Instances {
         &self.0.instances
+    }
+
+    /// The other nodes, which it asks for operators and publishers.
+    pub(crate) fn peers(&self) -> &Peers {
+        &self.0.peers
     }
 
     /// The nodes that are present.
@@ -180,6 +191,11 @@ impl Member {
     /// How many revocations in Redis are skipped, because no node has added them.
     pub(crate) fn skipped_revocations(&self) -> u64 {
         self.0.revocations.get().map_or(0, RedisRevocations::skipped)
+    }
+
+    /// Lets it ask the other nodes with the server of the hub, once.
+    pub(crate) fn ask_with(&self, requests: NodeRequests) {
+        self.0.peers.ask_with(requests);
     }
 
     /// Waits until all links that the node uses are connected: it is a member from then on.

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 
 use portos_notifications::broker;
 use signalhub::connections::{
-    ExpiredCredentials, GuessLimit, Issuers, Revocations, Tickets, TransportKind, Transports,
+    Cluster, ExpiredCredentials, GuessLimit, Issuers, Revocations, Tickets, TransportKind, Transports,
 };
 use signalhub::events::{
     Broker, BrokerBuilder, Catalogue, EventName, Grants, History, IdempotencyLimits, Resources, UnknownEvents,
@@ -32,7 +32,7 @@ use self::keys::Keys;
 use self::listeners::{internal, public, publishers};
 use crate::cluster::{self, ClusterError, Member};
 use crate::configuration::{self as settings, Configuration, DefaultGrants, Events, TicketClients};
-use crate::http_api::admin::{AdminState, Clock, Listed, Operated};
+use crate::http_api::admin::{AdminState, Clock, Listed, NodeApi, Operated};
 use crate::http_api::console::Console;
 use crate::http_api::counts::{Counts, IssuerCounts};
 use crate::http_api::publish::PublishApi;
@@ -78,6 +78,8 @@ struct HubServer {
     broker: Broker,
     hub: Hub,
     server: Server,
+    /// Makes the server a node of the cluster, if there is one.
+    in_cluster: Option<Cluster>,
     address: SocketAddr,
 }
 
@@ -96,11 +98,11 @@ impl HubServer {
             member.joined().await?;
         }
         let (server, address) = public(configuration, tls).await?;
-        let server = in_cluster.into_iter().fold(server, Server::cluster);
         if let Some(member) = &cluster {
             member.share_revocations(server.revocations()).await?;
+            member.ask_with(server.node_requests());
         }
-        Ok(Self { cluster, history, broker, hub, server, address })
+        Ok(Self { cluster, history, broker, hub, server, in_cluster, address })
     }
 }
 
@@ -112,7 +114,7 @@ impl Node {
     pub async fn bind(configuration: &Configuration) -> Result<Self, StartError> {
         let mut keys = Keys::read(configuration)?;
         let (lifecycle, drain, traces) = (Lifecycle::default(), DrainRequest::default(), Traces::from_environment()?);
-        let HubServer { cluster, history, broker, hub, server, address } =
+        let HubServer { cluster, history, broker, hub, server, in_cluster: joining, address } =
             HubServer::bind(configuration, keys.tls.as_deref(), &lifecycle, &traces).await?;
         keys.join(configuration, cluster.as_ref()).await?;
         let (tls, tokens) = (keys.tls.as_deref(), &keys.tokens);
@@ -136,7 +138,7 @@ impl Node {
         let listed = listed(&server, &dialects);
         let internal = internal(configuration, tls).await?;
         publishers.iter().chain(&internal).for_each(|(server, _)| counts.add_listener(server.connections()));
-        let operated = Operated {
+        let operated = Arc::new(Operated {
             configuration: Arc::new(configuration.clone()),
             lifecycle: lifecycle.clone(),
             counts: counts.clone(),
@@ -150,7 +152,8 @@ impl Node {
             connections: listed.clone(),
             state: AdminState::default(),
             clock: Clock::start(),
-        };
+        });
+        let server = as_node(server, joining, &operated);
         let console = Console::new(configuration, tls, address, HUB_PATH);
         let internal = internal.map(|listener| operators::serve(listener, operated, guesses, console));
         Ok(Self {
@@ -358,6 +361,14 @@ fn listed(hub: &Server, dialects: &[DialectListener]) -> Vec<Listed> {
         .iter()
         .map(|listener| Listed { dialect: Some(listener.name), connections: listener.server.live_connections() });
     std::iter::once(of_hub).chain(of_dialects).collect()
+}
+
+/// Makes the server a node of the cluster, if there is one, which answers what other nodes ask.
+fn as_node(server: Server, joining: Option<Cluster>, operated: &Arc<Operated>) -> Server {
+    match joining {
+        Some(cluster) => server.cluster(cluster.otherwise(NodeApi::new(Arc::clone(operated)))),
+        None => server,
+    }
 }
 
 /// Adds the publish API to the public listener, or to one of its own.

@@ -1,5 +1,6 @@
 //! `signalhub connections` and `signalhub disconnect`.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use clap::Args;
@@ -17,9 +18,10 @@ const PAGE: usize = 1_000;
 /// The longest cell of a table, in characters.
 const LONGEST_CELL: usize = 40;
 
-/// The members of a connection that are shown, with their titles.
-const COLUMNS: [(&str, &str); 11] = [
+/// The members of a connection that are shown, with their titles. The node is left out where there is no cluster.
+const COLUMNS: [(&str, &str); 12] = [
     ("id", "ID"),
+    ("node", "NODE"),
     ("user", "USER"),
     ("organisation", "ORG"),
     ("transport", "TRANSPORT"),
@@ -64,6 +66,9 @@ pub(crate) struct ListArguments {
     /// Only connections with more than a quarter of their limit queued
     #[arg(long)]
     slow: bool,
+    /// Only connections of the node of a cluster with this name
+    #[arg(long)]
+    node: Option<String>,
     /// What comes first: age, queued, sent or subscriptions
     #[arg(long)]
     sort: Option<String>,
@@ -115,11 +120,23 @@ impl DisconnectArguments {
 struct Page {
     value: Vec<Map<String, Value>>,
     next: Option<String>,
+    /// The nodes of a cluster that did not answer.
+    #[serde(default)]
+    missing: Vec<String>,
 }
 
 #[derive(Deserialize)]
 struct Matched {
     matched: u64,
+    #[serde(default)]
+    missing: Vec<String>,
+}
+
+/// Tells which nodes of a cluster did not answer.
+fn warn_of_missing(nodes: &[String]) {
+    if !nodes.is_empty() {
+        eprintln!("warning: without the connections of nodes that did not answer: {}", nodes.join(", "));
+    }
 }
 
 /// Lists connections.
@@ -138,21 +155,27 @@ pub(crate) async fn list(sources: &Sources, arguments: &ListArguments) -> Result
 
 /// Reads pages until there are as many rows as wanted, or no more.
 async fn rows(client: &AdminClient, arguments: &ListArguments) -> Result<Vec<Map<String, Value>>, CommandError> {
-    let (mut rows, mut after) = (Vec::new(), None);
+    let (mut rows, mut after, mut missing) = (Vec::new(), None, BTreeSet::new());
     while rows.len() < arguments.limit {
         let mut query = vec![("limit", (arguments.limit - rows.len()).min(PAGE).to_string())];
-        let others =
-            [("transport", arguments.transport.as_ref()), ("sort", arguments.sort.as_ref()), ("after", after.as_ref())];
+        let others = [
+            ("transport", arguments.transport.as_ref()),
+            ("node", arguments.node.as_ref()),
+            ("sort", arguments.sort.as_ref()),
+            ("after", after.as_ref()),
+        ];
         let given = arguments.selection.named().into_iter().chain(others);
         query.extend(given.filter_map(|(name, value)| Some((name, value?.clone()))));
         query.extend(arguments.slow.then(|| ("slow", "true".to_owned())));
         let page: Page = client.get("connections", &query).await?;
         rows.extend(page.value);
+        missing.extend(page.missing);
         after = page.next;
         if after.is_none() {
             break;
         }
     }
+    warn_of_missing(&missing.into_iter().collect::<Vec<_>>());
     Ok(rows)
 }
 
@@ -174,7 +197,8 @@ pub(crate) async fn disconnect(sources: &Sources, arguments: &DisconnectArgument
         let given = selection.named().into_iter().chain([("over", over.as_ref()), ("reason", reason.as_ref())]);
         body.extend(given.filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))));
         body.extend(reconnect.map(|reconnect| ("reconnect".to_owned(), json!(reconnect))));
-        let Matched { matched } = client.post("connections:disconnect", &body).await?;
+        let Matched { matched, missing } = client.post("connections:disconnect", &body).await?;
+        warn_of_missing(&missing);
         match matched {
             1 => "1 connection is told to end\n".to_owned(),
             count => format!("{count} connections are told to end\n"),
@@ -185,13 +209,15 @@ pub(crate) async fn disconnect(sources: &Sources, arguments: &DisconnectArgument
 
 /// Writes rows below titles. What cannot be seen is escaped, because clients choose names; long names are cut.
 fn table(rows: &[Map<String, Value>]) -> String {
-    let titles = COLUMNS.map(|(_, title)| title.to_owned());
-    let cells = |row: &Map<String, Value>| COLUMNS.map(|(name, _)| cell(row.get(name)));
-    let lines: Vec<[String; COLUMNS.len()]> = std::iter::once(titles).chain(rows.iter().map(cells)).collect();
+    let has_nodes = rows.iter().any(|row| row.contains_key("node"));
+    let columns: Vec<_> = COLUMNS.into_iter().filter(|(name, _)| has_nodes || *name != "node").collect();
+    let titles = columns.iter().map(|(_, title)| (*title).to_owned()).collect();
+    let cells = |row: &Map<String, Value>| columns.iter().map(|(name, _)| cell(row.get(*name))).collect();
+    let lines: Vec<Vec<String>> = std::iter::once(titles).chain(rows.iter().map(cells)).collect();
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default();
-    let widths: [usize; COLUMNS.len()] = std::array::from_fn(width);
-    let written = |line: &[String; COLUMNS.len()]| {
-        let cells = line.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+    let written = |line: &Vec<String>| {
+        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}", width = *width));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
     lines.iter().map(written).collect()

@@ -58,11 +58,16 @@ struct Question<'a> {
 struct Explanation {
     delivered: bool,
     steps: Vec<Step>,
+    /// The nodes of a cluster that did not answer.
+    #[serde(default)]
+    missing: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Step {
     step: String,
+    /// The node of a cluster that tells it.
+    node: Option<String>,
     connection: Option<String>,
     outcome: String,
     detail: Option<String>,
@@ -117,7 +122,8 @@ impl Explanation {
             if step.connection != *connection {
                 connection = &step.connection;
                 let id = connection.as_deref().map(visible).unwrap_or_default();
-                text.push_str(&format!("connection {id}\n"));
+                let node = step.node.as_deref().map(|node| format!(" at node {}", visible(node))).unwrap_or_default();
+                text.push_str(&format!("connection {id}{node}\n"));
             }
             let outcome = match step.outcome.as_str() {
                 "fail" => "FAIL".to_owned(),
@@ -127,6 +133,9 @@ impl Explanation {
             let line = format!("  {outcome:4}  {:width$}  {detail}", visible(&step.step));
             text.push_str(line.trim_end());
             text.push('\n');
+        }
+        for node in &self.missing {
+            text.push_str(&format!("node {} did not answer\n", visible(node)));
         }
         text
     }

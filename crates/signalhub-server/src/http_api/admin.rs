@@ -11,6 +11,7 @@ pub(super) mod description;
 mod explain;
 mod log;
 mod mis_keys;
+mod node_api;
 mod operated;
 mod overview;
 mod parameters;
@@ -35,6 +36,7 @@ use signalhub::connections::{Body, GuessLimit, RequestBody};
 
 use self::access::{Access, Right};
 use self::call::Call;
+pub(crate) use self::node_api::NodeApi;
 pub(crate) use self::operated::{AdminState, Clock, Listed, Operated};
 use self::routes::Found;
 use super::problem::Problem;
@@ -65,8 +67,7 @@ pub(crate) struct AdminApi {
 
 impl AdminApi {
     /// Makes the API for the internal listener at this address.
-    pub(crate) fn new(operated: Operated, guesses: Option<GuessLimit>, address: IpAddr) -> Self {
-        let operated = Arc::new(operated);
+    pub(crate) fn new(operated: Arc<Operated>, guesses: Option<GuessLimit>, address: IpAddr) -> Self {
         overview::start(&operated);
         Self {
             access: Access::new(&operated.configuration, guesses, address),

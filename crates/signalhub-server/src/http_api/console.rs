@@ -40,6 +40,7 @@ macro_rules! files {
 const FILES: &[(&str, &str, &str)] = files! {
     "api.js": SCRIPT;
     "charts.js": SCRIPT;
+    "cluster.js": SCRIPT;
     "connection.js": SCRIPT;
     "connections.js": SCRIPT;
     "console.css": STYLE;

@@ -1,6 +1,7 @@
 //! The listener of operators: health, metrics, the admin API and the console.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use signalhub::Server;
 use signalhub::connections::GuessLimit;
@@ -13,7 +14,7 @@ use crate::http_api::metrics::ProcessMetrics;
 /// Adds its routes to the internal listener.
 pub(super) fn serve(
     (server, address): (Server, SocketAddr),
-    operated: Operated,
+    operated: Arc<Operated>,
     guesses: Option<GuessLimit>,
     console: Console,
 ) -> (Server, SocketAddr) {

@@ -12,7 +12,7 @@ use crate::common::{Answer, Running, send};
 
 const EVENT: &str = "portos.resources.changed";
 
-async fn description(node: &Running) -> Value {
+pub(crate) async fn description(node: &Running) -> Value {
     let request = Request::get(format!("{}/admin/openapi.json", node.internal));
     let request = request.header("authorization", format!("Bearer {TOKEN}"));
     send(request.body(Full::default()).unwrap()).await.body
@@ -87,7 +87,7 @@ fn operation<'a>(document: &'a Value, method: &str, path: &str) -> &'a Value {
 }
 
 /// Holds an answer against the response of its status.
-fn check_answer(document: &Value, method: &str, path: &str, answer: &Answer) {
+pub(crate) fn check_answer(document: &Value, method: &str, path: &str, answer: &Answer) {
     let responses = &operation(document, method, path)["responses"];
     let by_class = format!("{}XX", answer.status.as_u16() / 100);
     let response = responses.get(answer.status.as_str()).or(responses.get(by_class));

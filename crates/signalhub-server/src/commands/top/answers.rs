@@ -13,6 +13,8 @@ pub(super) struct Overview {
     pub(super) version: String,
     pub(super) uptime_seconds: f64,
     pub(super) phase: String,
+    /// The state of the node in its cluster, if there is one.
+    pub(super) cluster: Option<String>,
     pub(super) connections: ConnectionCounts,
     pub(super) rates: Windows<Rates>,
     pub(super) latency: Windows<Latency>,

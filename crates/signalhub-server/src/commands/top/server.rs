@@ -38,9 +38,11 @@ impl Question {
 
 /// Asks once.
 pub(super) async fn ask(client: &AdminClient, question: &Question) -> Result<Sample, AdminError> {
-    let query = question.query();
-    let (overview, page) =
-        tokio::try_join!(client.get::<Overview>("overview", &[]), client.get::<Page>("connections", &query))?;
+    let overview = client.get::<Overview>("overview", &[]).await?;
+    let mut query = question.query();
+    // The numbers are those of this node, so the connections of other nodes of its cluster are left out.
+    query.extend(overview.cluster.is_some().then(|| ("node", overview.node.clone())));
+    let page = client.get::<Page>("connections", &query).await?;
     Ok(Sample::new(overview, page, Instant::now(), OffsetDateTime::now_utc()))
 }
 

@@ -1,25 +1,32 @@
 //! `POST /admin/api/v1/explain`: why a client gets an event, or does not.
 //!
+//! In a cluster, a connection of another node is explained by that node, and those of a user by all nodes.
+//!
 //! The steps stand in the order in which the server takes them. The event decides first, then each connection of the client.
 
 mod question;
 mod target;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use http::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
 use signalhub::events::{
     Explained, ExplainedStep, LatestEvent, MatchedClients, StepOutcome, explain_event, explain_subscriber,
 };
 use time::OffsetDateTime;
 use tokio::task::yield_now;
 
-use self::question::{Question, Subject};
+use self::question::{Question, Request, Subject};
 use self::target::{Target, Targets};
 use super::call::{Answer, Call};
+use super::connections::unanswered;
 use super::operated::Operated;
 use super::recent_events;
+use crate::cluster::peers::{self, ANSWER_TIME, Found, read};
+use crate::http_api::problem::{Problem, ProblemCode};
 use crate::http_api::response::json_response;
 
 /// The steps beside those of the broker.
@@ -30,26 +37,35 @@ const MATCHED: &str = "matched";
 /// The part of the limit of a queue that does not count towards `limits.queued_bytes`: one sixteenth.
 const FREE_SHARE: usize = 16;
 
+/// The most steps of an explanation that several nodes make together.
+const MOST_STEPS: usize = 1_000;
+
 /// The answer: whether at least one connection gets the event, and why.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Explanation {
     delivered: bool,
     steps: Vec<Step>,
+    /// In a cluster, the names of the nodes that did not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<Vec<String>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Step {
-    step: &'static str,
+    step: Cow<'static, str>,
+    /// The node that explains; `None` without a cluster, and for steps that are the same on all nodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     connection: Option<String>,
-    outcome: &'static str,
+    outcome: Cow<'static, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
 }
 
 impl Step {
     fn new(step: &'static str, outcome: StepOutcome, detail: Option<String>) -> Self {
-        Self { step, connection: None, outcome: outcome.as_str(), detail }
+        Self { step: step.into(), node: None, connection: None, outcome: outcome.as_str().into(), detail }
     }
 
     fn of(Explained { step, outcome, detail }: Explained) -> Self {
@@ -77,34 +93,95 @@ impl Step {
 
 /// Tells what would happen to an event, or, with a position, what did happen to one of the latest events.
 pub(super) async fn explain(operated: Arc<Operated>, call: Call) -> Answer {
-    let question = Question::read(call.json().await?)?;
-    let happened = match &question.position {
-        Some(position) => Some(recent_events::find(&operated, question.event.name.as_str(), position)?),
-        None => None,
-    };
+    let request: Request = call.json().await?;
+    let for_nodes = peers::Question::with(Method::POST, "explain", &request);
+    let question = Question::read(request)?;
+    let happened = happened(&operated, &question)?;
     let _permit = operated.state.limits.permit_list()?;
-    let explanation = explanation(&operated, &question, happened).await;
+    let (explanation, count) = explanation(&operated, &question, happened).await;
+    let Some(peers) = operated.peers() else { return Ok(json_response(&explanation)) };
+    let explanation = match &question.subject {
+        Subject::Connection(_) if count > 0 => explanation.without(Vec::new()),
+        Subject::Connection(id) => {
+            let Found { answer, missing } = peers.ask_owner(id, &for_nodes).await;
+            answer.as_ref().and_then(read).unwrap_or(explanation).without(missing)
+        }
+        Subject::User(_) => {
+            let mut parts = Vec::new();
+            let missing = peers.ask_all(&for_nodes, ANSWER_TIME, |_, answer| {
+                let has_none = answer.status == StatusCode::NOT_FOUND;
+                parts.extend(read(&answer));
+                (has_none || answer.status.is_success()).then_some(())
+            });
+            let missing = missing.await;
+            explanation.joined(count, parts).without(missing)
+        }
+    };
     Ok(json_response(&explanation))
 }
 
+/// Explains the connections of this node to another one, which has the question of an operator.
+pub(super) async fn for_node(operated: &Operated, request: Request) -> Answer {
+    let question = Question::read(request)?;
+    let happened = happened(operated, &question)?;
+    let _permit = operated.state.limits.permit_list_for_node().await?;
+    match explanation(operated, &question, happened).await {
+        (_, 0) => Err(Problem::new(ProblemCode::UnknownConnection, "the client has no connection here")),
+        (explanation, _) => Ok(json_response(&explanation)),
+    }
+}
+
+/// The event that a question is about, if it was published.
+fn happened(operated: &Operated, question: &Question) -> Result<Option<(LatestEvent, MatchedClients)>, Problem> {
+    let find = |position: &String| recent_events::find(operated, question.event.name.as_str(), position);
+    question.position.as_ref().map(find).transpose()
+}
+
+impl Explanation {
+    /// Adds the explanations of other nodes to that of this one, which has found this many connections.
+    fn joined(mut self, count: usize, parts: Vec<Self>) -> Self {
+        if count == 0 && !parts.is_empty() {
+            self.steps.retain(|step| step.step == ExplainedStep::Catalogue.as_str());
+        }
+        for Self { delivered, steps, .. } in parts {
+            self.delivered |= delivered;
+            let steps = steps.into_iter().filter(|step| step.step != ExplainedStep::Catalogue.as_str());
+            let room = MOST_STEPS.saturating_sub(self.steps.len());
+            self.steps.extend(steps.take(room));
+        }
+        self
+    }
+
+    /// Adds which nodes did not answer.
+    fn without(mut self, missing: Vec<String>) -> Self {
+        if let Some(step) = self.steps.iter_mut().find(|step| step.step == CONNECTIONS && step.is_failed()) {
+            step.detail.get_or_insert_default().push_str(&unanswered(&missing));
+        }
+        Self { missing: Some(missing), ..self }
+    }
+}
+
+/// The explanation, and how many connections of this node it is about.
 async fn explanation(
     operated: &Operated,
     question: &Question,
     happened: Option<(LatestEvent, MatchedClients)>,
-) -> Explanation {
+) -> (Explanation, usize) {
     let (event, now) = match &happened {
         Some((latest, _)) => (&*latest.event, latest.published),
         None => (&question.event, OffsetDateTime::now_utc()),
     };
     let catalogue = Step::of(explain_event(event, operated.broker.catalogue()));
     if catalogue.is_failed() {
-        return ended(vec![catalogue], CONNECTIONS);
+        return (ended(vec![catalogue], CONNECTIONS), 0);
     }
     let targets = target::find(operated, &question.subject, &event.name).await;
     let connections = connections(&question.subject, &targets, happened.as_ref());
+    let node = operated.peers().map(|peers| peers.own_name().to_owned());
     if connections.is_failed() {
-        return ended(vec![catalogue, connections], ExplainedStep::Organisation.as_str());
+        return (ended(vec![catalogue, connections], ExplainedStep::Organisation.as_str()), 0);
     }
+    let connections = Step { node: node.clone(), ..connections };
     let (mut delivered, mut steps) = (false, vec![catalogue, connections]);
     for target in &targets.first {
         let mut of_target: Vec<Step> =
@@ -128,11 +205,11 @@ async fn explanation(
                 of_target.push(matched(offered, latest.published, latest.matched, would));
             }
         }
-        steps.extend(of_target.into_iter().map(|step| step.at(&target.id)));
+        steps.extend(of_target.into_iter().map(|step| Step { node: node.clone(), ..step.at(&target.id) }));
         // A connection may have many subscriptions.
         yield_now().await;
     }
-    Explanation { delivered, steps }
+    (Explanation { delivered, steps, missing: None }, targets.count)
 }
 
 /// The explanation of an event that ends with these steps: those from `first` on are skipped.
@@ -141,7 +218,7 @@ fn ended(mut steps: Vec<Step>, first: &'static str) -> Explanation {
         [ExplainedStep::Organisation, ExplainedStep::Grants, ExplainedStep::Subscriptions, ExplainedStep::Expiry];
     let all = [CONNECTIONS].into_iter().chain(of_broker.map(ExplainedStep::as_str)).chain([QUEUE]);
     steps.extend(all.skip_while(|step| *step != first).map(|step| Step::new(step, StepOutcome::Skip, None)));
-    Explanation { delivered: false, steps }
+    Explanation { delivered: false, steps, missing: None }
 }
 
 fn connections(

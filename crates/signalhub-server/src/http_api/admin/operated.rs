@@ -1,7 +1,7 @@
 //! What the admin API shows and acts on.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use signalhub::Hub;
 use signalhub::connections::{LiveConnections, Revocations};
@@ -13,6 +13,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::samples::Samples;
+use crate::cluster::Member;
+use crate::cluster::peers::Peers;
 use crate::configuration::Configuration;
 use crate::http_api::counts::Counts;
 use crate::http_api::problem::{Problem, ProblemCode};
@@ -21,6 +23,9 @@ use crate::lifecycle::{DrainRequest, Lifecycle, ReloadRequest};
 
 /// How many lists are made at the same time.
 const MOST_LISTS: usize = 4;
+
+/// How long a list for another node waits for others, which is less than that node waits for the answer.
+const WAIT_FOR_LISTS: Duration = Duration::from_secs(1);
 
 /// How many disconnects are spread over their time at once.
 const MOST_DISCONNECTS: usize = 16;
@@ -88,14 +93,22 @@ impl Clock {
         Self { started: Instant::now(), at: SystemTime::now() }
     }
 
-    /// Microseconds since the start.
+    /// Microseconds since 1970, by the clock of the system at the start.
     pub(super) fn micros(&self, time: Instant) -> u64 {
-        u64::try_from(time.saturating_duration_since(self.started).as_micros()).unwrap_or(u64::MAX)
+        let since = self.at(time).duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
     }
 
     /// Writes a time, such as `2026-11-28T13:00:00.25Z`.
     pub(super) fn written(&self, time: Instant) -> String {
-        rfc3339(self.at + time.saturating_duration_since(self.started))
+        rfc3339(self.at(time))
+    }
+
+    fn at(&self, time: Instant) -> SystemTime {
+        match time.checked_duration_since(self.started) {
+            Some(later) => self.at + later,
+            None => self.at - self.started.duration_since(time),
+        }
     }
 
     /// Seconds since the start.
@@ -109,7 +122,30 @@ pub(super) fn rfc3339(time: SystemTime) -> String {
     OffsetDateTime::from(time).format(&Rfc3339).unwrap_or_default()
 }
 
+impl Operated {
+    /// The name of this node.
+    pub(super) fn node_name(&self) -> &str {
+        self.peers().map_or_else(|| self.broker.node(), Peers::own_name)
+    }
+
+    /// The other nodes of the cluster, if there is one.
+    pub(super) fn peers(&self) -> Option<&Peers> {
+        self.counts.cluster().map(Member::peers)
+    }
+}
+
 impl AdminLimits {
+    /// Waits for a moment for the right to make one more list, which another node puts together with its own.
+    ///
+    /// # Errors
+    /// If too many are being made.
+    pub(super) async fn permit_list_for_node(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        match tokio::time::timeout(WAIT_FOR_LISTS, self.lists.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => self.permit_list(),
+        }
+    }
+
     /// Takes the right to make one more list.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use tokio::time::MissedTickBehavior;
 use super::call::{Answer, Call};
 use super::connections::protocol_label;
 use super::operated::{Operated, rfc3339};
-use super::samples::{self, Latency, Rates, Reading};
+use super::samples::{self, Latency, Rates, Reading, Windows};
 use crate::http_api::counts::Counts;
 use crate::http_api::metrics::Process;
 use crate::http_api::response::json_response;
@@ -40,6 +40,9 @@ struct Overview {
     fds: Option<Descriptors>,
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate_expires: Option<String>,
+    /// The state of the node in its cluster; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<&'static str>,
     /// Why the server is not ready although it serves: it has no keys of an issuer.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_ready: Option<String>,
@@ -59,15 +62,6 @@ struct Connections {
     waiting: usize,
     by_transport: BTreeMap<&'static str, usize>,
     by_protocol: BTreeMap<&'static str, usize>,
-}
-
-/// The same over two lengths of time.
-#[derive(Serialize)]
-struct Windows<T> {
-    #[serde(rename = "10s")]
-    ten_seconds: T,
-    #[serde(rename = "60s")]
-    minute: T,
 }
 
 /// Starts to read the counters once a second, as long as the node is there.
@@ -122,6 +116,7 @@ pub(super) async fn show(operated: Arc<Operated>, _: Call) -> Answer {
             let seconds = u64::try_from(tls.not_after()).unwrap_or_default();
             rfc3339(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
         }),
+        cluster: counts.cluster().map(|member| member.state().label()),
         not_ready: counts.unready(),
     }))
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 use signalhub::connections::{CloseReason, ConnectionCounts};
-use signalhub::events::Broker;
+use signalhub::events::{Broker, Durations};
 use tokio::time::Instant;
 
+use crate::cluster::Member;
 use crate::http_api::counts::Counts;
 
 /// How often the counters are read, and how many readings are kept.
@@ -29,9 +30,26 @@ pub(super) struct Reading {
     published: u64,
     deliveries: u64,
     connects: u64,
-    /// How many deliveries are in each bucket of the times from publish to socket; the last one has no bound.
-    latencies: Vec<u64>,
+    /// The times of deliveries from publish to socket.
+    latencies: Buckets,
+    /// How long after their creation events of the cluster were read; `None` without a cluster.
+    lag: Option<Buckets>,
+}
+
+/// How many there are in each bucket of a histogram; the last one has no bound.
+#[derive(Clone, Debug)]
+struct Buckets {
+    counts: Vec<u64>,
     bounds: &'static [Duration],
+}
+
+/// The same over both lengths of time.
+#[derive(Serialize)]
+pub(super) struct Windows<T> {
+    #[serde(rename = "10s")]
+    pub(super) ten_seconds: T,
+    #[serde(rename = "60s")]
+    pub(super) minute: T,
 }
 
 /// Numbers per second.
@@ -71,6 +89,17 @@ impl Samples {
         })
     }
 
+    /// The times of the events of a cluster in each window; `None` without one.
+    pub(super) fn lag(&self, now: &Reading) -> Option<Windows<Latency>> {
+        let samples = self.lock();
+        let [ten_seconds, minute] = WINDOWS.map(|window| {
+            let is_inside = |sample: &&Reading| now.at.saturating_duration_since(sample.at) <= window;
+            let earlier = samples.iter().find(is_inside).unwrap_or(now);
+            Some(now.lag.as_ref()?.since(earlier.lag.as_ref()?))
+        });
+        Some(Windows { ten_seconds: ten_seconds?, minute: minute? })
+    }
+
     fn lock(&self) -> MutexGuard<'_, VecDeque<Reading>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -95,8 +124,8 @@ impl Reading {
             published: counts.published(),
             deliveries: counts.matched(),
             connects: listeners.iter().map(begun).sum(),
-            latencies,
-            bounds,
+            latencies: Buckets { counts: latencies, bounds },
+            lag: counts.cluster().and_then(Member::log_counts).map(|log| Buckets::of(&log.lag)),
         }
     }
 
@@ -108,16 +137,26 @@ impl Reading {
             deliveries: rate(self.deliveries, earlier.deliveries),
             connects: rate(self.connects, earlier.connects),
         };
-        let pairs = self.latencies.iter().zip(&earlier.latencies);
+        (rates, self.latencies.since(&earlier.latencies))
+    }
+}
+
+impl Buckets {
+    fn of(durations: &Durations) -> Self {
+        Self { counts: durations.counts.to_vec(), bounds: &Durations::BOUNDS }
+    }
+
+    /// What was added since an earlier reading.
+    fn since(&self, earlier: &Self) -> Latency {
+        let pairs = self.counts.iter().zip(&earlier.counts);
         let grown: Vec<u64> = pairs.map(|(new, old)| new.saturating_sub(*old)).collect();
         let percentile = |share| percentile(&grown, self.bounds, share);
-        let latency = Latency {
+        Latency {
             p50: percentile(0.5),
             p90: percentile(0.9),
             p99: percentile(0.99),
             max: grown.iter().rposition(|count| *count > 0).and_then(|bucket| upper_bound(self.bounds, bucket)),
-        };
-        (rates, latency)
+        }
     }
 }
 
@@ -150,7 +189,8 @@ mod tests {
 
     fn reading(at: Instant, published: u64, latencies: [u64; 3]) -> Reading {
         let (deliveries, connects) = (published * 10, published * 2);
-        Reading { at, published, deliveries, connects, latencies: latencies.to_vec(), bounds: &BOUNDS }
+        let latencies = Buckets { counts: latencies.to_vec(), bounds: &BOUNDS };
+        Reading { at, published, deliveries, connects, latencies, lag: None }
     }
 
     #[test]

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Method;
 use serde::{Deserialize, Serialize};
-use signalhub::connections::{ConnectionSelection, Dismissal, LiveConnection};
+use signalhub::connections::{ConnectionSelection, Dismissal, LiveConnection, Node};
 use signalhub::events::EventName;
 use tokio::time::Instant;
 
 use super::{SLICE, has_event, log_dismissals};
+use crate::cluster::peers::{ANSWER_TIME, Question};
 use crate::configuration::parse_duration;
 use crate::http_api::admin::call::{Answer, Call};
 use crate::http_api::admin::operated::{Listed, Operated};
@@ -19,9 +21,9 @@ use crate::http_api::response::json_response;
 const LONGEST_TIME: Duration = Duration::from_secs(60 * 60);
 
 /// The body of a request.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Request {
+pub(in crate::http_api::admin) struct Request {
     user: Option<String>,
     organisation: Option<String>,
     event: Option<String>,
@@ -35,14 +37,37 @@ fn allowed() -> bool {
     true
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Matched {
     matched: usize,
+    /// In a cluster, the names of the nodes that did not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<Vec<String>>,
 }
 
-/// Ends the connections that match every given member, evenly spread over the time.
+/// Ends the connections that match every given member, evenly spread over the time: in a cluster those of all nodes.
 pub(in crate::http_api::admin) async fn disconnect(operated: Arc<Operated>, call: Call) -> Answer {
     let request: Request = call.json().await?;
+    let question = Question::with(Method::POST, "connections:disconnect", &request);
+    let mut matched = end_here(&operated, request).await?;
+    let missing = match operated.peers() {
+        None => None,
+        Some(peers) => {
+            let add = |_: &Node, of_node: Matched| matched += of_node.matched;
+            Some(peers.ask_all_for(&question, ANSWER_TIME, add).await)
+        }
+    };
+    Ok(json_response(&Matched { matched, missing }))
+}
+
+/// Ends those of this node for another one.
+pub(in crate::http_api::admin) async fn disconnect_for_node(operated: &Operated, request: Request) -> Answer {
+    let matched = end_here(operated, request).await?;
+    Ok(json_response(&Matched { matched, missing: None }))
+}
+
+/// Begins to end the connections of this node, and returns how many there are.
+async fn end_here(operated: &Operated, request: Request) -> Result<usize, Problem> {
     let (event, over) = checked(&request)?;
     let permit = Arc::clone(&operated.state.limits.disconnects).try_acquire_owned();
     let permit = permit.map_err(|_| Problem::new(ProblemCode::TooManyLists, "as many disconnects run already"))?;
@@ -54,7 +79,7 @@ pub(in crate::http_api::admin) async fn disconnect(operated: Arc<Operated>, call
         for Listed { dialect, connections } in &operated.connections {
             for slice in connections.slices(&selection) {
                 let is_wanted = |connection: &&LiveConnection| {
-                    event.as_ref().is_none_or(|event| has_event(&operated, *dialect, connection, event))
+                    event.as_ref().is_none_or(|event| has_event(operated, *dialect, connection, event))
                 };
                 matched.extend(slice.iter().filter(is_wanted).cloned());
                 tokio::task::yield_now().await;
@@ -68,7 +93,7 @@ pub(in crate::http_api::admin) async fn disconnect(operated: Arc<Operated>, call
         spread(&matched, over, |connection| connection.dismiss(dismissal.clone())).await;
         drop(permit);
     });
-    Ok(json_response(&Matched { matched: count }))
+    Ok(count)
 }
 
 /// Reads the event and the time, and refuses what selects nothing or cannot be a name.

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use signalhub::connections::{ConnectionSelection, Dismissal, TransportKind};
 use signalhub::events::EventName;
 
@@ -17,7 +18,7 @@ pub(in crate::http_api) const DEFAULT_LIMIT: usize = 100;
 /// How many connections a page may have.
 pub(in crate::http_api) const MOST_ROWS: usize = 1_000;
 
-const PARAMETERS: [&str; 8] = ["user", "organisation", "event", "transport", "slow", "sort", "limit", "after"];
+const PARAMETERS: [&str; 9] = ["user", "organisation", "event", "transport", "slow", "node", "sort", "limit", "after"];
 
 /// The parameters of a list.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(super) struct Query {
     transport: Option<TransportKind>,
     /// Only connections that have much queued.
     pub(super) slow: bool,
+    /// Only connections of the node with this name.
+    pub(super) node: Option<String>,
     pub(super) sort: Sort,
     pub(super) limit: usize,
     /// The last connection of the page before.
@@ -44,7 +47,7 @@ pub(in crate::http_api) enum Sort {
 }
 
 /// The place of a connection in a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) struct Cursor {
     pub(super) rank: u64,
     pub(super) id: String,
@@ -110,6 +113,7 @@ impl Query {
                 TransportKind::ALL.into_iter().find(|kind| kind.label() == text)
             })?,
             slow: boolean(parameters, "slow")?.unwrap_or_default(),
+            node: owned("node")?,
             sort: sort.unwrap_or(Sort::Age),
             limit: limit.unwrap_or(DEFAULT_LIMIT),
             after: parsed(parameters, "after", "what an answer had as next", |text| text.parse().ok())?,

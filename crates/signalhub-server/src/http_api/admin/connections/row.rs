@@ -16,6 +16,9 @@ use crate::http_api::admin::operated::{Operated, rfc3339};
 #[derive(Serialize)]
 pub(super) struct Row {
     id: String,
+    /// The node that has it; `None` without a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
     user: Option<String>,
     organisation: Option<String>,
     transport: &'static str,
@@ -87,6 +90,7 @@ impl Row {
         let traffic = traffic.as_ref();
         Self {
             id: id_text(connection),
+            node: operated.peers().map(|peers| peers.own_name().to_owned()),
             user: connection.user().map(str::to_owned),
             organisation: connection.organisation().map(str::to_owned),
             transport: connection.transport().label(),

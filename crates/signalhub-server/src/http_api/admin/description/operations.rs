@@ -121,7 +121,8 @@ fn connections() -> Described {
     let mut page = value_list("Connection");
     page["properties"]["next"] =
         json!({ "type": "string", "description": "The `after` of the next page; absent on the last" });
-    Described::json("Lists live connections", "One page of them", page).query([
+    page["properties"]["missing"] = schemas::missing();
+    Described::json("Lists live connections, of all nodes of a cluster", "One page of them", page).query([
         ("user", "Only those of this user", text()),
         ("organisation", "Only those of this organisation", text()),
         ("event", "Only clients of the hub that have subscribed to this event", text()),
@@ -135,6 +136,7 @@ fn connections() -> Described {
             "Only those with more than a quarter of their limit queued",
             json!({ "type": "boolean", "default": false }),
         ),
+        ("node", "Only those of the node with this name", text()),
         (
             "sort",
             "What they are sorted by, the highest first",
@@ -204,7 +206,8 @@ fn publish() -> Described {
 }
 
 fn disconnect() -> Described {
-    let matched = object(json!({ "matched": count() }));
+    let mut matched = object(json!({ "matched": count() }));
+    matched["properties"]["missing"] = schemas::missing();
     let summary = "Ends the connections that match every given one of user, organisation and event";
     Described::json(summary, "How many they are", matched).body(schemas::disconnect())
 }

@@ -90,18 +90,43 @@ fn cluster() -> Value {
     let counts = json!({ "type": "object", "additionalProperties": count() });
     let node = object(json!({
         "name": text(),
+        "boot": described(text(), "Differs each time the node is started"),
         "address": { "type": ["string", "null"], "description": "Where it accepts the requests of other nodes" },
         "started": described(moment(), "By its own clock"),
         "hub": described(text(), "The name of its hub in the channels (`cluster.hub`)"),
         "formats": { "type": "array", "items": count(), "description": "The formats of events that it reads" },
     }));
+    let node = with_optional(
+        node,
+        json!({
+            "version": described(text(), "This and what follows it are absent if the node did not answer"),
+            "state": { "enum": ["member", "severed", "leaving"] },
+            "connections": count(),
+            "suspended": described(count(), "Those whose client is away and may come back"),
+            "subscriptions": count(),
+            "queued_bytes": count(),
+        }),
+    );
     let link = json!({ "enum": ["connected", "disconnected", "unused"] });
     let links = object(json!({
         "redis": described(text(), "The address of the server, without a password"),
         "commands": link,
         "reader": link,
         "channels": link,
+        "since": object(json!({ "commands": moment(), "reader": moment(), "channels": moment() })),
     }));
+    let lag = json!({
+        "oneOf": [object(json!({ "10s": reference("Latency"), "60s": reference("Latency") })), { "type": "null" }],
+        "description": "Seconds from the creation of events until this node has read them; null without a cluster",
+    });
+    let events = object(json!({
+        "names": described(count(), "Event names that have a history"),
+        "read": described(count(), "Events that were read from Redis"),
+        "forks": described(count(), "How often Redis came back with another past of an event name"),
+        "gaps": described(count(), "How often events of a name could not be read any more"),
+        "publish_retries": described(count(), "Publishes to Redis that were tried again"),
+    }));
+    let events = json!({ "oneOf": [events, { "type": "null" }], "description": "Null without a cluster" });
     let state = json!({
         "enum": ["alone", "member", "severed", "leaving"],
         "description": "`alone` without a cluster; `severed` while a link to Redis is lost",
@@ -110,12 +135,22 @@ fn cluster() -> Value {
         "state": state,
         "node": described(text(), "The name of this node"),
         "nodes": { "type": "array", "items": node, "description": "The nodes that are present, this one included" },
+        "missing": missing(),
+        "lag": lag,
+        "events": events,
         "links": { "type": "array", "items": links, "description": "The links to each Redis server" },
         "forwards": described(counts.clone(), "Requests that were forwarded to other nodes, by kind"),
-        "forward_failures": described(counts, "Requests that could not be forwarded, by node"),
+        "forward_failures": described(counts.clone(), "Requests that could not be forwarded, by node"),
+        "refused_forwards": described(counts, "Requests on `cluster.listen` that were refused, by reason"),
+        "lost_claims": described(count(), "Connections that were ended because another node had claimed them"),
         "claims": described(count(), "Connections that this node has claimed"),
         "unclaimed": described(count(), "Connections that it will claim when Redis is back"),
     }))
+}
+
+/// The names of nodes that did not answer.
+pub(super) fn missing() -> Value {
+    json!({ "type": "array", "items": text(), "description": "The nodes of the cluster that did not answer in time" })
 }
 
 fn overview() -> Value {
@@ -159,6 +194,10 @@ fn overview() -> Value {
     }));
     let sometimes = json!({
         "certificate_expires": described(moment(), "Only with TLS"),
+        "cluster": {
+            "enum": ["member", "severed", "leaving"],
+            "description": "The state of the node in its cluster; absent without one",
+        },
         "not_ready": described(text(), "Why the server is not ready although it serves"),
     });
     with_optional(always, sometimes)
@@ -171,12 +210,16 @@ fn rates() -> Value {
 fn latency() -> Value {
     let [p50, p90, p99, max] = [(); 4].map(|()| optional_number());
     let latency = object(json!({ "p50": p50, "p90": p90, "p99": p99, "max": max }));
-    described(latency, "Seconds from an accepted publish to the socket; null if nothing was delivered")
+    described(latency, "Seconds; null if there was nothing")
 }
 
 fn connection() -> Value {
     let subscriptions = described(count(), "Absent before the handshake, and for connections of dialects");
-    with_optional(any_connection(), json!({ "subscriptions": subscriptions }))
+    with_optional(any_connection(), json!({ "subscriptions": subscriptions, "node": node_name() }))
+}
+
+fn node_name() -> Value {
+    described(text(), "The node that has it; only in a cluster")
 }
 
 /// What is told of a connection in a list and of one alone.
@@ -206,7 +249,7 @@ fn any_connection() -> Value {
 fn connection_details() -> Value {
     let groups = json!({ "type": "array", "items": text() });
     let own = json!({ "subscriptions": list("Subscription"), "grants": list("Grant"), "groups": groups });
-    with(any_connection(), own)
+    with_optional(with(any_connection(), own), json!({ "node": node_name() }))
 }
 
 /// An event, a resource and actions, of which the latter may be absent and then stand for any.
@@ -264,12 +307,17 @@ fn explanation() -> Value {
     let outcomes = [StepOutcome::Pass, StepOutcome::Fail, StepOutcome::Skip].map(StepOutcome::as_str);
     let step = with_optional(
         object(json!({ "step": text(), "outcome": { "enum": outcomes } })),
-        json!({ "connection": text(), "detail": text() }),
+        json!({
+            "connection": text(),
+            "detail": text(),
+            "node": described(text(), "The node that tells it; only in a cluster"),
+        }),
     );
-    object(json!({
+    let always = object(json!({
         "delivered": { "type": "boolean", "description": "Whether at least one connection gets the event" },
         "steps": { "type": "array", "items": step },
-    }))
+    }));
+    with_optional(always, json!({ "missing": missing() }))
 }
 
 fn mis_key() -> Value {

@@ -1,14 +1,14 @@
 //! What an explanation is asked for.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use signalhub::events::{Action, Event, EventName, Organisation, ResourceName};
 
 use crate::http_api::problem::{Problem, ProblemCode};
 
 /// The body of a request.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Request {
+pub(in crate::http_api::admin) struct Request {
     event: String,
     resource: Option<String>,
     action: Option<String>,
