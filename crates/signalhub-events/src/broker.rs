@@ -132,6 +132,13 @@ impl Broker {
         }
     }
 
+    /// Counts the subscribers of this broker that would get an event now, without publishing it. It takes as long as a publish takes to find
+    /// them, and does not check the event.
+    #[must_use]
+    pub fn interest(&self, event: &Event) -> usize {
+        self.core.shards.lock(self.core.shards.shard_of(&event.name)).count_matching(event)
+    }
+
     /// Returns which events of a name are kept, and the offset of its latest event.
     #[must_use]
     pub fn bounds(&self, event: &EventName) -> Bounds {

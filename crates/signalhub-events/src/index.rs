@@ -223,6 +223,23 @@ impl Index {
         self.serial
     }
 
+    /// Counts the subscribers that want the event and may see it, each once. It counts as no event.
+    pub(crate) fn count_matching(&mut self, event: &Event) -> usize {
+        self.serial.0 += 1;
+        let mut count = 0;
+        for key in self.wanted(event).into_iter().flatten().flatten() {
+            let bucket = self.numbers.get(&key).and_then(|number| self.buckets.get_mut(*number));
+            for number in bucket.into_iter().flat_map(|bucket| &bucket.members) {
+                let Some(subscriber) = self.subscribers.get_mut(*number) else { continue };
+                if subscriber.mark != self.serial {
+                    subscriber.mark = self.serial;
+                    count += usize::from(subscriber.grants.allows(event));
+                }
+            }
+        }
+        count
+    }
+
     /// Returns a subscriber that was found for an event, unless it has ended since.
     pub(crate) fn found(&self, id: SubscriberId, serial: Serial) -> Option<Arc<AttachedSubscriber>> {
         let subscriber = self.subscribers.get(id.0).filter(|subscriber| subscriber.inserted < serial)?;

@@ -8,6 +8,7 @@ pub(crate) mod counts;
 mod foreign_pages;
 pub(crate) mod health;
 pub(crate) mod history;
+pub(crate) mod interest;
 mod method;
 pub(crate) mod metrics;
 pub(crate) mod open_api;
@@ -29,6 +30,7 @@ use admin::AdminApi;
 use console::Console;
 use counts::Counts;
 use history::HistoryApi;
+use interest::InterestApi;
 use metrics::{Metrics, ProcessMetrics};
 use problem::{Problem, ProblemCode};
 use publish::PublishApi;
@@ -38,6 +40,7 @@ use publish::PublishApi;
 pub(crate) struct PublicRoutes {
     publish: Arc<PublishApi>,
     history: HistoryApi,
+    interest: InterestApi,
     publishing: Publishing,
 }
 
@@ -60,13 +63,15 @@ pub(crate) struct InternalRoutes {
 
 impl PublicRoutes {
     pub(crate) fn new(publish: Arc<PublishApi>, publishing: Publishing) -> Self {
-        Self { history: HistoryApi::new(Arc::clone(&publish)), publish, publishing }
+        let (history, interest) = (HistoryApi::new(Arc::clone(&publish)), InterestApi::new(Arc::clone(&publish)));
+        Self { publish, history, interest, publishing }
     }
 
     async fn answer(&self, request: Request<RequestBody>) -> Response<Body> {
         let answer = match (request.uri().path(), self.publishing) {
             (publish::PATH, Publishing::Here) => return self.publish.answer(request).await,
             (history::PATH, Publishing::Here) => return self.history.answer(&request.into_parts().0).await,
+            (interest::PATH, Publishing::Here) => return self.interest.answer(&request.into_parts().0).await,
             (open_api::PATH, Publishing::Here) => method::read_only(request.method(), open_api::response),
             (health::PATH, _) => health::live(request.method()),
             _ => not_found(

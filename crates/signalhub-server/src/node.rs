@@ -122,7 +122,7 @@ impl Node {
         let endpoint = endpoint(configuration, hub.clone(), Arc::clone(tokens), guesses.as_ref());
         let server = server.endpoint(HUB_PATH, endpoint);
         let authorizer = authorizer(configuration, Arc::clone(tokens), guesses.clone(), server.revocations());
-        let publish = publish_api(configuration, &broker, authorizer, &lifecycle, &traces);
+        let publish = publish_api(configuration, &broker, authorizer, &lifecycle, &traces, cluster.as_ref());
         let (readers, in_cluster) = (server.readers(), cluster.as_ref());
         let shared =
             dialects::Shared { broker: &broker, guesses: guesses.as_ref(), keys: &keys, cluster: in_cluster, readers };
@@ -390,9 +390,10 @@ fn publish_api(
     authorizer: Authorizer,
     lifecycle: &Lifecycle,
     traces: &Traces,
+    cluster: Option<&Member>,
 ) -> PublishApi {
     PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone())
-        .waiting_for_nodes(configuration.cluster.receipt_timeout)
+        .waiting_for_nodes(cluster.map(|member| member.peers().clone()), configuration.cluster.receipt_timeout)
         .traced_by(traces.clone())
 }
 

@@ -149,6 +149,7 @@ fn run(index: &mut Index, models: &mut [Model], step: Step) {
         Step::Publish(event) => {
             let mut found = Vec::new();
             index.matching(&event, NOW, &mut found);
+            assert_eq!(index.count_matching(&event), found.len());
             let mut found: Vec<_> = found.iter().map(|found| Arc::as_ptr(&found.attached)).collect();
             let mut wanted: Vec<_> =
                 models.iter().filter(|model| model.wants(&event)).map(|m| Arc::as_ptr(&m.attached)).collect();

@@ -13,7 +13,7 @@ use signalhub::connections::Body;
 
 use super::problem::ProblemCode;
 use super::publish::content::MediaType;
-use super::{health, history as history_route, publish as publish_route};
+use super::{health, history as history_route, interest as interest_route, publish as publish_route};
 
 /// The path of the description.
 pub(crate) const PATH: &str = "/openapi.json";
@@ -48,6 +48,7 @@ fn document() -> Value {
         "paths": {
             publish_route::PATH: { "post": publish() },
             history_route::PATH: { "get": history() },
+            interest_route::PATH: { "get": interest() },
             health::PATH: { "get": {
                 "operationId": "health",
                 "summary": "Tells that the server is alive",
@@ -183,6 +184,29 @@ fn history() -> Value {
                 "How many events at most; 0 for the positions alone",
                 &json!({ "type": "integer", "minimum": 0, "maximum": most, "default": default }),
             ),
+        ],
+        "responses": responses,
+    })
+}
+
+fn interest() -> Value {
+    let text = json!({ "type": "string", "minLength": 1 });
+    let mut event = parameter("event", "query", "The name of the event", &text);
+    event["required"] = true.into();
+    let content = json!({ "application/json": { "schema": reference("Interest") } });
+    let mut responses = Map::new();
+    let answer = json!({ "description": "How many subscribers", "headers": request_id(), "content": content });
+    responses.insert("200".to_owned(), answer);
+    problems(&mut responses, &interest_route::PROBLEMS);
+    json!({
+        "operationId": "interest",
+        "summary": "Tells how many subscribers an event would match that was published now, in a cluster at all nodes",
+        "security": [{ "apiKey": [] }, { "bearer": [] }, { "certificate": [] }],
+        "parameters": [
+            event,
+            parameter("resource", "query", "The resource that it is about", &text),
+            parameter("action", "query", "What happened to it", &json!({ "enum": ["created", "updated", "deleted"] })),
+            parameter("organisation", "query", "The only organisation that may see it", &text),
         ],
         "responses": responses,
     })

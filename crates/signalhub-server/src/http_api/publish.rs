@@ -35,6 +35,7 @@ use super::counts::{PublishCounters, PublishKind};
 use super::problem::{Details, Problem, ProblemCode};
 use super::request_body::{self, BodyLimits, BoxError};
 use super::response::json_response;
+use crate::cluster::peers::Peers;
 use crate::configuration::Publish;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::traces::{ItemEnd, ItemSpan, ItemStart, RequestSpan, Traces};
@@ -66,6 +67,8 @@ pub(crate) struct PublishApi {
     wait_timeout: Duration,
     /// How long the other nodes of a cluster are waited for.
     receipt_timeout: Duration,
+    /// The other nodes of the cluster, if there is one.
+    peers: Option<Peers>,
     lifecycle: Lifecycle,
     refused: Arc<PublishCounters>,
     readers: Vec<Readers>,
@@ -121,6 +124,7 @@ impl PublishApi {
             maximum_batch_size: settings.maximum_batch_size.get(),
             wait_timeout: settings.wait_timeout,
             receipt_timeout: Duration::ZERO,
+            peers: None,
             lifecycle,
             readers: Vec::new(),
             traces: Traces::default(),
@@ -137,9 +141,14 @@ impl PublishApi {
         Self { readers, ..self }
     }
 
-    /// Sets how long the other nodes of a cluster are waited for, to count their subscribers.
-    pub(crate) fn waiting_for_nodes(self, receipt_timeout: Duration) -> Self {
-        Self { receipt_timeout, ..self }
+    /// Sets the other nodes of a cluster, and how long they are waited for, to count their subscribers.
+    pub(crate) fn waiting_for_nodes(self, peers: Option<Peers>, receipt_timeout: Duration) -> Self {
+        Self { peers, receipt_timeout, ..self }
+    }
+
+    /// The other nodes of a cluster, if there is one, and how long they are waited for.
+    pub(super) fn peers(&self) -> Option<(&Peers, Duration)> {
+        Some((self.peers.as_ref()?, self.receipt_timeout))
     }
 
     /// Sets what records its spans.
@@ -279,6 +288,14 @@ impl PublishApi {
         let reader = self.authorizer.identify_reader(head).await?;
         self.allowances.take(&reader.who, reader.rate(), 1, Instant::now())?;
         Ok(reader)
+    }
+
+    /// Identifies who asks what a publish would match, within the limits that publishes have.
+    pub(super) async fn publisher(&self, head: &Parts) -> Result<Publisher, Problem> {
+        self.check_phase()?;
+        let publisher = self.authorizer.identify(head).await?;
+        self.allowances.take(&publisher.who, publisher.rate(), 1, Instant::now())?;
+        Ok(publisher)
     }
 
     /// Refuses to wait for what this server cannot tell.
@@ -435,7 +452,7 @@ impl PublishApi {
         };
         let options = PublishOptions { idempotency, durability, tracking, reach };
         let published = self.broker.publish_with(event, options).await.map_err(|error| match error {
-            PublishError::Catalogue(error) => publisher.unknown_event(error),
+            PublishError::Catalogue(error) => publisher.unknown_event("e", error),
             PublishError::Name(error) => Problem::new(ProblemCode::InvalidMember, error.to_string()),
             PublishError::Payload(error) => Problem::new(ProblemCode::InvalidPayload, format!("p: {error}")),
             PublishError::KeyReused => idempotency::reused(key),

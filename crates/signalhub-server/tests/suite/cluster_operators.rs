@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::admin::{TOKEN, call, post};
 use crate::admin_description::{check_answer, description};
-use crate::common::{Running, SECRET, configuration, send, sign_claims};
+use crate::common::{Answer, KEY, Running, SECRET, configuration, send, sign_claims};
 
 const EVENT: &str = "portos.licence.activated";
 
@@ -274,4 +274,70 @@ async fn what_nodes_ask_each_other_is_answered_to_no_client() {
     }
     a.stop().await;
     b.stop().await;
+}
+
+/// Asks, as a publisher, what an event would match.
+async fn interest(node: &Running, query: &str) -> Answer {
+    let request = Request::get(format!("{}/api/v1/interest?{query}", node.publish_url)).header("X-API-Key", KEY);
+    send(request.body(Full::default()).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_publisher_learns_how_many_subscribers_of_all_nodes_an_event_would_match() {
+    let Some(server) = TestServer::start() else { return };
+    let (a, b) = two_nodes(&server).await;
+    let _clients = [connect(&a, "ann").await, connect(&b, "bob").await, connect(&b, "carl").await];
+    for node in [&a, &b] {
+        for (query, matched) in [("organisation=acme", 3), ("organisation=other", 0), ("", 3)] {
+            let answer = interest(node, &format!("event={EVENT}&{query}")).await;
+            let nodes = json!({"answered": 2, "expected": 2});
+            assert_eq!(answer.body, json!({"matched": matched, "scope": "cluster", "nodes": nodes}), "{query}");
+        }
+    }
+    let _silent = silent_node(&server, "c").await;
+    present(&a, &["a", "b", "c"]).await;
+    let answer = interest(&a, &format!("event={EVENT}")).await.body;
+    assert_eq!((&answer["matched"], &answer["nodes"]), (&json!(3), &json!({"answered": 2, "expected": 3})));
+    let overview = get(&a, "overview").await;
+    assert_eq!((&overview["published_total"], &overview["matched_total"]), (&json!(0), &json!(0)));
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test]
+async fn interest_is_told_to_those_alone_who_may_publish_the_event() {
+    let node = Running::start(configuration("")).await;
+    let changed = "portos.resources.changed";
+    let client = Client::connect(&node.hub(), Some(&node.token(|_| ()))).await.unwrap();
+    client
+        .invoke::<Value>("Subscribe", (json!({"e": changed, "r": [{"n": "tickets", "a": ["created"]}]}),))
+        .await
+        .unwrap();
+    for (query, expected) in [
+        (format!("event={changed}&resource=tickets&action=created"), json!({"matched": 1})),
+        (format!("event={changed}&resource=tickets&action=deleted"), json!({"matched": 0})),
+        (format!("event={changed}&resource=others"), json!({"matched": 0})),
+    ] {
+        assert_eq!(interest(&node, &query).await.body, expected, "{query}");
+    }
+    for (query, verdict) in [
+        ("", "400 invalid_parameter"),
+        ("event=none", "400 unknown_event"),
+        ("event=portos.resources.changed&action=made", "400 invalid_parameter"),
+        ("event=portos.resources.changed&x=1", "400 invalid_parameter"),
+    ] {
+        assert_eq!(interest(&node, query).await.verdict(), verdict, "{query}");
+    }
+    let url = format!("{}/api/v1/interest?event={changed}", node.url);
+    let with = async |token: &str| {
+        let request = Request::get(&url).header("authorization", format!("Bearer {token}"));
+        send(request.body(Full::default()).unwrap()).await.verdict()
+    };
+    assert_eq!(with("x").await, "401 unauthenticated");
+    assert_eq!(with(&node.token(|_| ())).await, "403 forbidden");
+    assert_eq!(with(&node.token(|content| content.publish.push("portos.*".parse().unwrap()))).await, "200 -");
+    assert_eq!(with(&node.token(|content| content.publish.push("other.*".parse().unwrap()))).await, "403 forbidden");
+    let post = Request::post(&url).header("X-API-Key", KEY);
+    assert_eq!(send(post.body(Full::default()).unwrap()).await.verdict(), "405 method_not_allowed");
+    node.stop().await;
 }

@@ -13,9 +13,10 @@ use super::call::Answer;
 use super::operated::Operated;
 use super::{add_headers, cluster, connections, explain};
 use crate::cluster::peers::{self, PREFIX};
-use crate::http_api::not_found;
 use crate::http_api::parameters::Parameters;
 use crate::http_api::problem::{Problem, ProblemCode};
+use crate::http_api::response::json_response;
+use crate::http_api::{interest, not_found};
 
 /// Answers the requests of other nodes.
 #[derive(Debug)]
@@ -40,6 +41,9 @@ impl NodeApi {
             (&Method::GET, "connections") => connections::list_for_node(operated, &Parameters::of(&head.uri)).await,
             (&Method::POST, "connections:disconnect") => connections::disconnect_for_node(operated, value(head)?).await,
             (&Method::POST, "explain") => explain::for_node(operated, value(head)?).await,
+            (&Method::GET, interest::NODE_PATH) => {
+                Ok(json_response(&interest::for_node(&operated.broker, &value(head)?)?))
+            }
             (method, path) => match path.strip_prefix("connections/") {
                 Some(id) if *method == Method::GET => connections::show_for_node(operated, id),
                 Some(id) if *method == Method::DELETE => {

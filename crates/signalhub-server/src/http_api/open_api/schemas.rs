@@ -11,6 +11,7 @@ pub(super) fn all() -> Value {
         "Sender": sender(),
         "CloudEvent": cloud_event(),
         "Receipt": receipt(),
+        "Interest": interest(),
         "History": history(),
         "HistoryEvent": history_event(),
         "Gap": gap(),
@@ -106,6 +107,13 @@ pub(in crate::http_api) fn receipt() -> Value {
 
 pub(in crate::http_api) fn count() -> Value {
     json!({ "type": "integer", "minimum": 0 })
+}
+
+fn interest() -> Value {
+    let receipt = receipt();
+    let properties = ["matched", "scope", "nodes"].map(|name| (name.to_owned(), receipt["properties"][name].clone()));
+    let properties: serde_json::Map<String, Value> = properties.into_iter().collect();
+    json!({ "type": "object", "required": ["matched"], "properties": properties })
 }
 
 fn history() -> Value {

@@ -230,14 +230,14 @@ impl Publisher {
         Ok(Self { who: Who::of_token(identity), rights })
     }
 
-    /// Makes the problem of an unknown event. It names only events that this publisher may publish.
-    pub(super) fn unknown_event(&self, error: CatalogueError) -> Problem {
+    /// Makes the problem of an unknown event, which `place` has. It names only events that this publisher may publish.
+    pub(in crate::http_api) fn unknown_event(&self, place: &str, error: CatalogueError) -> Problem {
         let may_know = |event: &EventName| match &self.rights {
             Rights::Everything | Rights::System => true,
             Rights::Client(client) => client.may_publish(event.as_str()),
             Rights::Claimed { events, .. } => events.iter().any(|pattern| pattern.matches(event.as_str())),
         };
-        Problem::new(ProblemCode::UnknownEvent, format!("e: {}", error.naming_only(may_know)))
+        Problem::new(ProblemCode::UnknownEvent, format!("{place}: {}", error.naming_only(may_know)))
     }
 
     /// Checks that this publisher may publish the event for the organisation.

@@ -36,7 +36,7 @@ fn check_length(path: &str, name: &str) -> Result<(), Problem> {
 /// Converts the error of a body that cannot become an event. The problem names only events that the publisher may publish.
 pub(super) fn no_event(publisher: &Publisher, error: EventError) -> Problem {
     match error {
-        EventError::Catalogue(error) => publisher.unknown_event(error),
+        EventError::Catalogue(error) => publisher.unknown_event("e", error),
         error => Problem::new(ProblemCode::InvalidPayload, error.to_string()),
     }
 }
