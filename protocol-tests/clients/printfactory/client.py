@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -33,7 +34,7 @@ DEVICE = '{"DeviceGUID":"8F1D80AB-06D5-43F8-A015-20347D9DE22C","Status":"Idle"}'
 class Server:
     """The binary with the dialect, in a folder of its own."""
 
-    def __init__(self, binary, folder, with_tls):
+    def __init__(self, binary, folder, with_tls, more=None):
         self.binary, self.folder, self.with_tls = binary, folder, with_tls
         self.settings = {
             "SIGNALHUB_LISTEN__PUBLIC": "127.0.0.1:0",
@@ -44,6 +45,7 @@ class Server:
             "SIGNALHUB_DIALECTS__PRINTFACTORY__LISTEN": "127.0.0.1:0",
             "SIGNALHUB_DIALECTS__PRINTFACTORY__KEYS": str(Path(folder) / "keys.json"),
         }
+        self.settings |= more or {}
         self.ca_file = None
         if with_tls:
             self.ca_file, key = str(Path(folder) / "chain.pem"), str(Path(folder) / "key.pem")
@@ -193,6 +195,68 @@ async def is_told_that_the_server_stops(server):
         assert await end(socket) == (1001, "the server stops")
 
 
+async def is_refused_at_another_node_until_the_first_connection_ends(redis, start):
+    a, b = await start("a", "refuse"), await start("b", "refuse")
+    keys = [a.generate("six", user) for user in ("ann", "bob")]
+    async with await connected(a, keys[0]) as first:
+        await ready(first)
+        await is_refused(b, keys[1], 409, "Only one connection per organisation is possible")
+        await b.publish("printfactory.job.changed", "six", JOB)
+        assert await first.recv() == JOB
+    await (await connected(b, keys[1])).close()
+
+
+async def is_replaced_by_a_connection_at_another_node(redis, start):
+    a, b = await start("a", "replace"), await start("b", "replace")
+    key = b.generate("seven", "ann")
+    async with await connected(a, key) as first:
+        await ready(first)
+        async with await connected(b, key) as second:
+            assert await end(first) == (4409, "replaced by a newer connection")
+            await ready(second)
+            await a.publish("printfactory.job.changed", "seven", JOB)
+            assert await second.recv() == JOB
+            # A key that is regenerated anywhere closes its connection everywhere.
+            a.miskey("regenerate", "--org", "seven", "--user", "ann")
+            assert await end(second) == (1008, "the MisKey is no longer valid")
+
+
+async def connects_elsewhere_after_its_node_was_killed(redis, start):
+    a, b = await start("a", "refuse"), await start("b", "refuse")
+    key = a.generate("eight", "ann")
+    async with await connected(a, key) as first:
+        await ready(first)
+        a.process.kill()
+        try:
+            await first.recv()
+        except ConnectionClosed:
+            pass
+    await is_refused(b, key, 409, "Only one connection per organisation is possible")
+    await (await asyncio.wait_for(connected(b, key), 30)).close()
+
+
+async def connects_anywhere_while_redis_is_away(redis, start):
+    a, b = await start("a", "refuse"), await start("b", "refuse")
+    key = a.generate("nine", "ann")
+    # Both nodes have read the key when they have accepted it.
+    await (await connected(b, key)).close()
+    async with await connected(a, key) as first:
+        await ready(first)
+        redis.kill()
+        redis.wait()
+        async with b.connect(key) as second:
+            await ready(second)
+
+
+async def is_refused(server, key, status, message):
+    try:
+        async with server.connect(key):
+            raise AssertionError("it was accepted")
+    except InvalidStatus as refused:
+        assert refused.response.status_code == status, refused
+        assert json.loads(refused.response.body) == {"Message": message}, refused.response.body
+
+
 async def ready(socket):
     """Waits until the connection gets events: it answers pings from then on."""
     await (await socket.ping())
@@ -205,6 +269,15 @@ async def accepted(server, key):
         try:
             async with server.connect(key):
                 return
+        except InvalidStatus:
+            await asyncio.sleep(0.02)
+
+
+async def connected(server, key):
+    """Connects as soon as the server accepts it."""
+    while True:
+        try:
+            return await server.connect(key)
         except InvalidStatus:
             await asyncio.sleep(0.02)
 
@@ -228,10 +301,18 @@ CASES = [
 ]
 
 
-async def passes(server, case):
-    title = f"{'wss' if server.with_tls else 'ws'}: {case.__name__.replace('_', ' ')}"
+NODES = [
+    is_refused_at_another_node_until_the_first_connection_ends,
+    is_replaced_by_a_connection_at_another_node,
+    connects_elsewhere_after_its_node_was_killed,
+    connects_anywhere_while_redis_is_away,
+]
+
+
+async def passes(kind, case, *given):
+    title = f"{kind}: {case.__name__.replace('_', ' ')}"
     try:
-        await asyncio.wait_for(case(server), TIMEOUT)
+        await asyncio.wait_for(case(*given), TIMEOUT)
     except Exception:
         print(f"FAILED {title}\n{traceback.format_exc()}")
         return False
@@ -244,9 +325,53 @@ async def against(binary, with_tls):
         server = Server(binary, folder, with_tls)
         await server.start()
         try:
-            return [await passes(server, case) for case in CASES]
+            kind = "wss" if with_tls else "ws"
+            return [await passes(kind, case, server) for case in CASES]
         finally:
             await server.stop()
+
+
+async def against_nodes(binary, case):
+    """Runs a case with a Redis server and nodes of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        redis, port = start_redis(folder)
+        nodes = []
+
+        async def start(name, second_connection):
+            settings = {
+                "SIGNALHUB_CLUSTER__REDIS": f"redis://127.0.0.1:{port}",
+                "SIGNALHUB_CLUSTER__SECRET": "a secret of the cluster with enough bytes",
+                "SIGNALHUB_CLUSTER__LISTEN": "127.0.0.1:0",
+                "SIGNALHUB_CLUSTER__NODE": name,
+                "SIGNALHUB_DIALECTS__PRINTFACTORY__SECOND_CONNECTION": second_connection,
+            }
+            node = Server(binary, folder, False, settings)
+            await node.start()
+            nodes.append(node)
+            return node
+
+        try:
+            return await passes("cluster", case, redis, start)
+        finally:
+            for node in nodes:
+                await node.stop()
+            redis.kill()
+            redis.wait()
+
+
+def start_redis(folder):
+    """Starts a Redis server without persistence, and returns its process and its port."""
+    for _ in range(20):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", folder]
+        redis = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        # Another process may have taken the port meanwhile. It logs little afterwards, which the pipe holds.
+        if any("Ready to accept connections" in line for line in redis.stdout):
+            return redis, port
+        redis.wait()
+    raise AssertionError("redis-server does not start")
 
 
 async def main(binary):
@@ -255,6 +380,10 @@ async def main(binary):
         results += await against(binary, with_tls=True)
     else:
         print("openssl is not installed, so TLS is not tested: apt-get install openssl")
+    if shutil.which("redis-server"):
+        results += [await against_nodes(binary, case) for case in NODES]
+    else:
+        print("not run: redis-server is not installed, so a cluster is not tested: apt-get install redis-server")
     print(f"{results.count(True)} passed, {results.count(False)} failed")
     return 0 if all(results) else 1
 
