@@ -104,6 +104,11 @@ impl Organisations {
         self.claims.get()?.ask(place)
     }
 
+    /// Tells whether a place is that of its organisation.
+    fn has(&self, place: &Arc<Place>) -> bool {
+        self.lock().get(&place.organisation).is_some_and(|taken| std::ptr::eq(taken.as_ptr(), Arc::as_ptr(place)))
+    }
+
     /// The places that are taken. A place locks the table when it is dropped, so none must be dropped while it is locked.
     fn places(&self) -> Vec<Arc<Place>> {
         self.lock().values().filter_map(Weak::upgrade).collect()
@@ -125,7 +130,7 @@ impl Place {
             replaced.end(Ending::Replaced);
         }
         if let Some(claims) = self.organisations.claims.get() {
-            claims.wake();
+            claims.make_soon(self);
         }
     }
 

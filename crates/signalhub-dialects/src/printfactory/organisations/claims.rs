@@ -21,8 +21,8 @@ const RENEWAL: Duration = Duration::from_secs(5);
 /// How many claims are made, renewed or released at once.
 const BATCH: usize = 500;
 
-/// How many claims may wait to be released; those beyond it expire.
-const WAITING_RELEASES: usize = 65_536;
+/// How many claims may wait to be made, and to be released; those beyond it are made later, and expire.
+const MOST_WAITING: usize = 65_536;
 
 /// Which organisations are connected, in a store that all nodes of a cluster share.
 ///
@@ -93,6 +93,8 @@ pub(super) struct Claims {
     store: Arc<dyn OrganisationClaims>,
     second: SecondConnection,
     next: AtomicU64,
+    /// Connections that have begun without a claim.
+    begun: Mutex<Vec<Weak<Place>>>,
     /// The claims of connections that have ended.
     ended: Mutex<Vec<(Arc<str>, ClaimNumber)>>,
     changed: Notify,
@@ -111,8 +113,8 @@ pub(super) struct Claim {
 
 impl Claims {
     pub(super) fn new(store: Arc<dyn OrganisationClaims>, second: SecondConnection) -> Self {
-        let (next, ended, changed) = (AtomicU64::new(0), Mutex::default(), Notify::new());
-        Self { store, second, next, ended, changed }
+        let (begun, ended) = (Mutex::default(), Mutex::default());
+        Self { store, second, next: AtomicU64::new(0), begun, ended, changed: Notify::new() }
     }
 
     /// The claim of a connection that begins now.
@@ -122,20 +124,27 @@ impl Claims {
         Box::new(Claim { number, begun: Instant::now(), was_sent, is_made })
     }
 
-    /// Has claims made and released at once.
-    pub(super) fn wake(&self) {
-        self.changed.notify_one();
+    /// Has the claim of a connection that has begun made, without waiting for the store.
+    pub(super) fn make_soon(&self, place: &Arc<Place>) {
+        if !place.is_claim_made() {
+            let mut begun = locked(&self.begun);
+            if begun.len() < MOST_WAITING {
+                begun.push(Arc::downgrade(place));
+            }
+            drop(begun);
+            self.changed.notify_one();
+        }
     }
 
     /// Removes the claim of a connection that has ended, without waiting for the store.
     pub(super) fn release(&self, organisation: &Arc<str>, claim: &Claim) {
         if claim.was_sent.load(Ordering::Relaxed) {
-            let mut ended = self.ended();
-            if ended.len() < WAITING_RELEASES {
+            let mut ended = locked(&self.ended);
+            if ended.len() < MOST_WAITING {
                 ended.push((Arc::clone(organisation), claim.number));
             }
             drop(ended);
-            self.wake();
+            self.changed.notify_one();
         }
     }
 
@@ -161,12 +170,8 @@ impl Claims {
         }))
     }
 
-    fn ended(&self) -> MutexGuard<'_, Vec<(Arc<str>, ClaimNumber)>> {
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn release_ended(&self) -> Result<(), ClaimsUnavailable> {
-        let ended = std::mem::take(&mut *self.ended());
+        let ended = std::mem::take(&mut *locked(&self.ended));
         for some in ended.chunks(BATCH) {
             self.store.release(some.to_vec()).await?;
         }
@@ -191,12 +196,18 @@ impl Claims {
     async fn make(&self, organisations: &Organisations, which: Which) -> Result<(), ClaimsUnavailable> {
         // Places are not kept while the store is asked, so that a connection that ends meanwhile leaves its place at once. Its claim is
         // released after this.
-        let wanted: Vec<_> = organisations
-            .places()
+        let begun = std::mem::take(&mut *locked(&self.begun));
+        let places = match which {
+            // A place that was taken over meanwhile would overwrite the claim of the connection that has it now.
+            Which::Begun => begun.iter().filter_map(Weak::upgrade).filter(|place| organisations.has(place)).collect(),
+            Which::Missing | Which::All => organisations.places(),
+        };
+        let wanted: Vec<_> = places
             .iter()
             .filter(|place| which == Which::All || !place.is_claim_made())
             .filter_map(|place| Some((Arc::downgrade(place), place.to_claim()?)))
             .collect();
+        drop(places);
         for some in wanted.chunks(BATCH) {
             let claims = some.iter().map(|(_, claim)| claim.clone()).collect();
             let lost: HashSet<_> = self.store.claim(claims, self.second).await?.into_iter().collect();
@@ -218,8 +229,10 @@ impl Claims {
 /// Which claims are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Which {
+    /// Those of connections that have just begun.
+    Begun,
     /// Those that the store does not have yet.
-    New,
+    Missing,
     All,
 }
 
@@ -243,6 +256,10 @@ impl Place {
     }
 }
 
+fn locked<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Keeps the claims of a node, until the organisations are dropped.
 pub(super) async fn run(claims: Arc<Claims>, organisations: Weak<Organisations>) {
     let mut ticks = tokio::time::interval(INTERVAL);
@@ -263,7 +280,12 @@ pub(super) async fn run(claims: Arc<Claims>, organisations: Weak<Organisations>)
             if is_tick {
                 claims.end_replaced(&organisations).await?;
             }
-            claims.make(&organisations, if is_due { Which::All } else { Which::New }).await
+            let which = match (is_tick, is_due) {
+                (_, true) => Which::All,
+                (true, false) => Which::Missing,
+                (false, false) => Which::Begun,
+            };
+            claims.make(&organisations, which).await
         };
         match step.await {
             Ok(()) if is_due => renewed = Some(Instant::now()),
