@@ -135,8 +135,7 @@ impl Node {
             .with_issuers(IssuerCounts::new(&configuration.auth, Arc::clone(tokens), keys.fetches.clone()))
             .with_tls(keys.tls.clone())
             .with_cluster(cluster.clone());
-        let listed = listed(&server, &dialects);
-        let internal = internal(configuration, tls).await?;
+        let (listed, internal) = (listed(&server, &dialects), internal(configuration, tls).await?);
         publishers.iter().chain(&internal).for_each(|(server, _)| counts.add_listener(server.connections()));
         let operated = Arc::new(Operated {
             configuration: Arc::new(configuration.clone()),

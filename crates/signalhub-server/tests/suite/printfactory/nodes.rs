@@ -96,8 +96,10 @@ async fn a_second_connection_at_another_node_is_refused_until_the_first_ends() {
     let mut second = accepted(&b, &bob).await;
     assert_eq!(refusal(&a, &ann).await, refused);
     // A node that stops frees its organisations.
-    b.stop().await;
+    let stopping = b.begin_to_stop();
     assert_eq!(closed(&mut second).await.0, 1001);
+    drop(second);
+    stopping.await.unwrap();
     accepted(&a, &ann).await;
     a.stop().await;
 }
@@ -118,6 +120,7 @@ async fn a_connection_at_another_node_replaces_the_first() {
     let body = format!(r#"{{"e":"printfactory.job.changed","org":"acme","p":{JOB}}}"#);
     assert_eq!(a.publish(&body).await.status, 202);
     assert_eq!(next(&mut sockets[0]).await, Some(Message::text(JOB)));
+    drop(sockets);
     for node in [a, b] {
         node.stop().await;
     }
@@ -154,10 +157,9 @@ async fn of_two_connections_that_were_accepted_without_redis_one_stays() {
         // The claim of the first connection is lost with the data of Redis.
         let mut new = accepted(&b, &ann).await;
         server.restart();
-        let (old, new) = (closed_or_not(&mut old), closed_or_not(&mut new));
         let (is_old, code, reason) = tokio::select! {
-            (code, reason) = old => (true, code, reason),
-            (code, reason) = new => (false, code, reason),
+            (code, reason) = closed_or_not(&mut old) => (true, code, reason),
+            (code, reason) = closed_or_not(&mut new) => (false, code, reason),
         };
         assert_eq!((code, reason.as_str()), (4409, closing), "{second}");
         assert!(is_old || second == "refuse", "the newer one stays");
@@ -165,6 +167,7 @@ async fn of_two_connections_that_were_accepted_without_redis_one_stays() {
         claimed(&server, "signalhub:pf:acme", owner).await;
         // The keys are written again, too.
         claimed(&server, "signalhub:miskeys", "1 1 ").await;
+        drop((old, new));
         for node in [a, b] {
             node.stop().await;
         }
@@ -204,6 +207,7 @@ async fn a_key_that_is_changed_anywhere_is_changed_at_all_nodes() {
     assert_eq!(closed(&mut at_b).await, (1008, "Notifications are disabled".to_owned()));
     assert_eq!(change(&a, "acme", "ann", "generate").await.verdict(), "400 invalid_member");
     assert!(!keys.0.join("keys.json").exists(), "no file is made");
+    drop((at_a, at_b));
     for node in [a, b] {
         node.stop().await;
     }
