@@ -119,14 +119,6 @@ fn cluster() -> Value {
         "oneOf": [object(json!({ "10s": reference("Latency"), "60s": reference("Latency") })), { "type": "null" }],
         "description": "Seconds from the creation of events until this node has read them; null without a cluster",
     });
-    let events = object(json!({
-        "names": described(count(), "Event names that have a history"),
-        "read": described(count(), "Events that were read from Redis"),
-        "forks": described(count(), "How often Redis came back with another past of an event name"),
-        "gaps": described(count(), "How often events of a name could not be read any more"),
-        "publish_retries": described(count(), "Publishes to Redis that were tried again"),
-    }));
-    let events = json!({ "oneOf": [events, { "type": "null" }], "description": "Null without a cluster" });
     let state = json!({
         "enum": ["alone", "member", "severed", "leaving"],
         "description": "`alone` without a cluster; `severed` while a link to Redis is lost",
@@ -137,7 +129,7 @@ fn cluster() -> Value {
         "nodes": { "type": "array", "items": node, "description": "The nodes that are present, this one included" },
         "missing": missing(),
         "lag": lag,
-        "events": events,
+        "events": shared_events(),
         "links": { "type": "array", "items": links, "description": "The links to each Redis server" },
         "forwards": described(counts.clone(), "Requests that were forwarded to other nodes, by kind"),
         "forward_failures": described(counts.clone(), "Requests that could not be forwarded, by node"),
@@ -146,6 +138,17 @@ fn cluster() -> Value {
         "claims": described(count(), "Connections that this node has claimed"),
         "unclaimed": described(count(), "Connections that it will claim when Redis is back"),
     }))
+}
+
+fn shared_events() -> Value {
+    let events = object(json!({
+        "names": described(count(), "Event names that have a history"),
+        "read": described(count(), "Events that were read from Redis"),
+        "forks": described(count(), "How often Redis came back with another past of an event name"),
+        "gaps": described(count(), "How often events of a name could not be read any more"),
+        "publish_retries": described(count(), "Publishes to Redis that were tried again"),
+    }));
+    json!({ "oneOf": [events, { "type": "null" }], "description": "Null without a cluster" })
 }
 
 /// The names of nodes that did not answer.
