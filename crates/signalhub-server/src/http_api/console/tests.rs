@@ -101,7 +101,8 @@ fn other_paths_and_methods_are_refused_and_so_is_everything_where_it_is_off_or_n
 #[test]
 fn every_file_of_the_folder_is_served_and_all_have_at_most_250_kibibytes() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("console");
-    let served = |name: &str| FILES.iter().any(|(path, ..)| *path == name) || name == "console.html";
+    let served =
+        |name: &str| FILES.iter().chain([&OPERATIONS]).any(|(path, ..)| *path == name) || name == "console.html";
     for (prefix, folder) in [("", folder.clone()), ("vendor/", folder.join("vendor"))] {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
             let name = format!("{prefix}{}", entry.file_name().to_str().unwrap());
