@@ -72,9 +72,9 @@ async fn deliver(
 ) {
     let receivers = match channel {
         Channel::All => connected.all(),
-        Channel::Group(group) => connected.of_group(group),
+        Channel::Group(group) => connected.of_groups([&**group]),
         Channel::User { organisation, name } => {
-            connected.of_user(&User { organisation: organisation.clone(), name: Arc::clone(name) })
+            connected.of_users(&[User { organisation: organisation.clone(), name: Arc::clone(name) }])
         }
         Channel::Connection(id) => {
             return connected.find(id).map_or((), |client| deliver_to_one(connected, remote, &client, invocation));

@@ -68,6 +68,8 @@ pub(crate) struct FanOut {
     latest_shares: Vec<u64>,
     /// The sets of events that subscribers got. Those that several got are put together once.
     sets: HashMap<u64, Option<Arc<Deliveries>>>,
+    /// The set that was put together or found last: the next subscriber mostly gets the same one.
+    latest_set: Option<(u64, Arc<Deliveries>)>,
     /// For how many of these sets the deliveries are put together.
     joined: usize,
     /// How many events were offered to all subscribers that they matched, since the start.
@@ -106,6 +108,7 @@ impl FanOut {
             served: 0,
             latest_shares,
             sets,
+            latest_set: None,
             joined: 0,
             offered,
             times,
@@ -146,6 +149,7 @@ impl FanOut {
                 let _ = tracker.send(());
             }
             self.sets.clear();
+            self.latest_set = None;
             self.joined = 0;
         }
     }
@@ -215,6 +219,11 @@ impl FanOut {
 
     /// The deliveries of a set of events. A set that comes again is put together once for all that get it.
     fn deliveries(&mut self, events: u64) -> Arc<Deliveries> {
+        if let Some((latest, deliveries)) = &self.latest_set
+            && *latest == events
+        {
+            return Arc::clone(deliveries);
+        }
         let remembered = self.sets.len();
         let batch = &self.batch;
         let of = |audience| {
@@ -223,10 +232,11 @@ impl FanOut {
         };
         match self.sets.entry(events) {
             Entry::Occupied(mut set) => match set.get_mut() {
-                Some(deliveries) => Arc::clone(deliveries),
+                Some(deliveries) => Arc::clone(&self.latest_set.insert((events, Arc::clone(deliveries))).1),
                 none if self.joined < JOINED => {
                     self.joined += 1;
-                    Arc::clone(none.insert(of(Audience::Several)))
+                    let deliveries = none.insert(of(Audience::Several));
+                    Arc::clone(&self.latest_set.insert((events, Arc::clone(deliveries))).1)
                 }
                 _ => of(Audience::One),
             },

@@ -216,12 +216,16 @@ impl ConnectedClients {
         self.read().clients.values().map(|entry| Arc::clone(&entry.client)).collect()
     }
 
-    pub(crate) fn of_user(&self, user: &User) -> Vec<Arc<Client>> {
-        self.read().users.get(user).into_iter().flat_map(Members::values).cloned().collect()
+    /// The clients of each of these users.
+    pub(crate) fn of_users(&self, users: &[User]) -> Vec<Arc<Client>> {
+        let directory = self.read();
+        members(users.iter().filter_map(|user| directory.users.get(user)))
     }
 
-    pub(crate) fn of_group(&self, group: &str) -> Vec<Arc<Client>> {
-        self.read().groups.get(group).into_iter().flat_map(Members::values).cloned().collect()
+    /// The members of each of these groups. A client that is in several of them is there as often.
+    pub(crate) fn of_groups<'a>(&self, groups: impl IntoIterator<Item = &'a str>) -> Vec<Arc<Client>> {
+        let directory = self.read();
+        members(groups.into_iter().filter_map(|group| directory.groups.get(group)))
     }
 
     /// The calls that wait for the answers of these clients.
@@ -247,6 +251,16 @@ impl fmt::Debug for ConnectedClients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ConnectedClients({})", self.len())
     }
+}
+
+/// All members of some sets.
+fn members<'a>(sets: impl Iterator<Item = &'a Members>) -> Vec<Arc<Client>> {
+    let mut all = Vec::new();
+    for set in sets {
+        all.reserve(set.len());
+        all.extend(set.values().cloned());
+    }
+    all
 }
 
 /// Whether others are in a set that a member has left.

@@ -269,8 +269,8 @@ impl Target {
                 clients.dedup_by(|a, b| a.id() == b.id());
                 clients
             }
-            Receivers::Groups(names) => names.iter().flat_map(|name| connected.of_group(name)).collect(),
-            Receivers::Users(users) => users.iter().flat_map(|user| connected.of_user(user)).collect(),
+            Receivers::Groups(names) => connected.of_groups(names.iter().map(String::as_str)),
+            Receivers::Users(users) => connected.of_users(users),
             Receivers::GroupsAndEmpty(_) => return Err(SendError::EmptyGroup),
         })
     }
