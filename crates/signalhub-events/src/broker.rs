@@ -145,6 +145,14 @@ impl Broker {
         self.core.bounds_at(&self.core.queue_of(event).lock(), event)
     }
 
+    /// Waits until the event at a position is there that another node has [shared](History::Shared), but for at most 200 ms: a client that
+    /// comes from another node may have got it already. Without other nodes it does not wait.
+    pub async fn wait_for(&self, event: &EventName, position: Position) {
+        if let Some(shared) = self.core.kept.shared() {
+            sharing::wait_for(&self.core, shared, event, position).await;
+        }
+    }
+
     /// Reads at most `most` of the kept events of a name, of any organisation, behind the position `after`. Events that were not offered
     /// to their subscribers yet are left out. The page is empty if no events are kept.
     ///

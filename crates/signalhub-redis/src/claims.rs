@@ -26,6 +26,9 @@ const ENDED: &str = "!";
 /// How many connections may wait until it is recorded that they have ended; those beyond it are not recorded, and their claims expire.
 const WAITING_RELEASES: usize = 65_536;
 
+/// How long the end of a connection waits for further ones that are recorded together. Until then its owner answers for it.
+const GATHERING: Duration = Duration::from_millis(5);
+
 /// How many keys one script touches, so that it does not hold up the server.
 const BATCH: usize = 500;
 
@@ -152,6 +155,14 @@ impl Keys {
     async fn release_all(self, mut waiting: mpsc::Receiver<Release>) {
         let mut batch = Vec::with_capacity(BATCH);
         while waiting.recv_many(&mut batch, BATCH).await > 0 {
+            if batch.len() < BATCH {
+                tokio::time::sleep(GATHERING).await;
+                while batch.len() < BATCH
+                    && let Ok(release) = waiting.try_recv()
+                {
+                    batch.push(release);
+                }
+            }
             for (number, instance) in self.instances.all().iter().enumerate() {
                 let of_instance = || {
                     batch.iter().filter(|release| self.instances.number_of(release.id.as_str().as_bytes()) == number)

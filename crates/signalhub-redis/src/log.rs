@@ -9,6 +9,7 @@ mod counts;
 mod entry;
 mod fork;
 mod keys;
+mod pause;
 mod publisher;
 mod reader;
 mod script;
@@ -37,6 +38,7 @@ use self::counts::Counts;
 pub use self::counts::RedisLogCounts;
 use self::fork::Cursor;
 use self::keys::Keys;
+use self::pause::Pause;
 use self::server::Server;
 use self::streams::{NamesCursor, StreamError, StreamReader, Streams};
 use crate::link::{Instances, Link};
@@ -125,6 +127,7 @@ struct Shard {
     /// What identifies the data of the server. It is the first epoch of each of its names.
     dataset: AtomicU64,
     names: Mutex<BTreeMap<EventName, NameState>>,
+    pause: Pause,
 }
 
 /// What this node knows of a name.
@@ -205,7 +208,10 @@ impl Inner {
         options: LogOptions,
         is_durable: bool,
     ) -> Self {
-        let shard = |streams| Arc::new(Shard { streams, dataset: AtomicU64::default(), names: Mutex::default() });
+        let shard = |streams| {
+            let (dataset, names, pause) = (AtomicU64::default(), Mutex::default(), Pause::default());
+            Arc::new(Shard { streams, dataset, names, pause })
+        };
         let shards = streams.into_iter().map(shard).collect();
         let (answers, counts) = (Arc::new(Answers::new(Arc::clone(&options.node))), Counts::default());
         Self { options, shards, instances, is_durable, in_flight: Semaphore::new(IN_FLIGHT), answers, counts }
@@ -297,9 +303,12 @@ impl SharedLog for RedisLog {
     }
 
     fn publish(&self, publish: SharedPublish) -> LogFuture<'_, Result<SharedPublished, SharedPublishError>> {
-        // A publisher that leaves does not end a publish whose answer is under way.
-        let publishing = tokio::spawn(publisher::publish(Arc::clone(&self.inner), publish));
-        Box::pin(async { publishing.await.unwrap_or(Err(SharedPublishError::Unknown)) })
+        // It has no task of its own, which two more threads would be woken for.
+        Box::pin(publisher::publish(&self.inner, publish))
+    }
+
+    fn is_awaited(&self, name: &EventName) {
+        self.inner.shard_of(name).pause.end();
     }
 
     fn patience(&self) -> Duration {

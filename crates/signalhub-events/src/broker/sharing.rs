@@ -26,8 +26,11 @@ use crate::subscriber::Told;
 /// How many subscribers are looked at while an index is locked, and before the task yields.
 const CHUNK: usize = 1_024;
 
-/// How often it is looked whether the events before a gap were offered.
-const DRAIN_POLL: Duration = Duration::from_millis(1);
+/// How often it is looked whether the events before a gap were offered, or an event has come.
+const POLL: Duration = Duration::from_millis(1);
+
+/// How much later than another node this one may get an event before a client that has it already is told of a gap.
+const AHEAD: Duration = Duration::from_millis(200);
 
 /// Publishes an event that all nodes get: it is offered when it comes back from the log.
 pub(super) async fn publish(
@@ -152,6 +155,25 @@ impl TakesEvents for Incoming {
             Ok(())
         })
     }
+
+    fn has_receivers(&self) -> Result<bool, BrokerClosed> {
+        let core = self.core()?;
+        Ok(core.shards.subscriber_count() > 0 || core.tails.is_any_open())
+    }
+}
+
+/// Waits until an event that another node has given a position to is there, but for at most 200 ms.
+pub(super) async fn wait_for(core: &Core, shared: &Shared, name: &EventName, position: Position) {
+    let deadline = Instant::now() + AHEAD;
+    loop {
+        let bounds = core.bounds_at(&core.queue_of(name).lock(), name);
+        let is_ahead = bounds.epoch == position.epoch() && bounds.top < position.offset();
+        if !is_ahead || Instant::now() >= deadline {
+            return;
+        }
+        shared.log.is_awaited(name);
+        sleep(POLL).await;
+    }
 }
 
 /// Offers an event that a shared log brings in.
@@ -193,7 +215,7 @@ async fn continue_behind(core: &Core, shared: &Shared, missed: &Missed) {
     let queue = &core.queues[shard];
     let sent = queue.lock().sent;
     while queue.offered.load(Ordering::Acquire) < sent {
-        sleep(DRAIN_POLL).await;
+        sleep(POLL).await;
     }
     core.reset(vec![(missed.name.clone(), missed.now)]);
     shared.missed.gaps.fetch_add(1, Ordering::Relaxed);

@@ -27,6 +27,10 @@ pub trait SharedLog: fmt::Debug + Send + Sync {
     /// When the event was not written, or when it is not known whether it was.
     fn publish(&self, publish: SharedPublish) -> LogFuture<'_, Result<SharedPublished, SharedPublishError>>;
 
+    /// Something waits for the latest events of a name. A log that reads less often while its broker has no
+    /// [receivers](SharedEvents::has_receivers) reads at once.
+    fn is_awaited(&self, _name: &EventName) {}
+
     /// How long a publisher waits for the store.
     fn patience(&self) -> Duration;
 
@@ -287,6 +291,8 @@ pub(crate) trait TakesEvents: fmt::Debug + Send + Sync {
     fn arrived(&self, arrival: Arrival) -> LogFuture<'_, Result<Arrived, BrokerClosed>>;
 
     fn missed(&self, missed: Missed) -> LogFuture<'_, Result<(), BrokerClosed>>;
+
+    fn has_receivers(&self) -> Result<bool, BrokerClosed>;
 }
 
 /// The broker that took the events has ended.
@@ -321,5 +327,13 @@ impl SharedEvents {
     /// When the broker has ended.
     pub async fn missed(&self, missed: Missed) -> Result<(), BrokerClosed> {
         self.0.missed(missed).await
+    }
+
+    /// Tells whether there is a subscriber at this node, or an operator who watches the events.
+    ///
+    /// # Errors
+    /// When the broker has ended.
+    pub fn has_receivers(&self) -> Result<bool, BrokerClosed> {
+        self.0.has_receivers()
     }
 }

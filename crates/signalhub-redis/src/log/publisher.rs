@@ -27,7 +27,7 @@ struct Known {
 }
 
 /// Publishes an event, and tries again until its patience is over.
-pub(super) async fn publish(inner: Arc<Inner>, publish: SharedPublish) -> Result<SharedPublished, SharedPublishError> {
+pub(super) async fn publish(inner: &Inner, publish: SharedPublish) -> Result<SharedPublished, SharedPublishError> {
     let begun = Instant::now();
     let deadline = begun + inner.options.patience;
     let permit = timeout_at(deadline, inner.in_flight.acquire()).await;
@@ -44,6 +44,8 @@ pub(super) async fn publish(inner: Arc<Inner>, publish: SharedPublish) -> Result
         wait: (publish.tracking == signalhub_events::Tracking::On).then(|| *most * 9 / 10),
     });
     let shard = inner.shard_of(&publish.event.name);
+    // The publisher waits until the event comes back.
+    shard.pause.end();
     let known = inner.known(shard, &publish.event.name)?;
     let mut call = PublishCall {
         name: publish.event.name.clone(),
@@ -60,7 +62,7 @@ pub(super) async fn publish(inner: Arc<Inner>, publish: SharedPublish) -> Result
         replicas: inner.options.replicas,
         durable: publish.durability == Durability::Durable,
     };
-    let answer = attempt_until(&inner, shard, &mut call, deadline).await;
+    let answer = attempt_until(inner, shard, &mut call, deadline).await;
     inner.counts.published(begun.elapsed());
     let mut published = match answer? {
         PublishAnswer::Published { is_durable: false, .. } | PublishAnswer::Forked { is_durable: false, .. }

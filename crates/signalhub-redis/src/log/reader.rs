@@ -28,6 +28,9 @@ const NAMES_INTERVAL: Duration = Duration::from_secs(60);
 /// How many names are checked at once.
 const CHECKED_AT_ONCE: usize = 256;
 
+/// After a read that brings this number of events there is no pause: more are waiting.
+const MANY: usize = 256;
+
 /// Why a reader stops.
 enum Stopped {
     /// The broker has ended.
@@ -96,6 +99,7 @@ impl Reader {
             let cursors: Vec<_> =
                 self.shard.lock().iter().map(|(name, state)| (name.clone(), state.cursor.offset)).collect();
             let batch = stream.read(&self.names, &cursors).await?;
+            let count = batch.events.iter().map(|(_, entries)| entries.len()).sum();
             self.take(batch).await?;
             if names_read.elapsed() >= NAMES_INTERVAL {
                 self.read_names(&mut *stream).await?;
@@ -107,6 +111,9 @@ impl Reader {
                 checked = Instant::now();
             } else if !self.due.is_empty() {
                 self.check(&mut *stream).await?;
+            }
+            if (1..MANY).contains(&count) && !self.events.has_receivers()? {
+                self.shard.pause.begin().await;
             }
         }
     }
@@ -171,6 +178,8 @@ impl Reader {
                 let arrived = self.events.arrived(arrival).await?;
                 self.inner.counts.read_event(lag.try_into().unwrap_or_default());
                 if let Some(asked) = asked {
+                    // It may publish more.
+                    self.shard.pause.end();
                     answers::answer(&self.inner.answers, &self.shard.streams, asked, arrived);
                 }
             }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd};
 use signalhub_events::{Epoch, EventName};
-use tokio::task::JoinHandle;
 
 use self::stream::Stream;
 use super::fork::Seen;
@@ -18,6 +17,7 @@ use super::script::{self, MOST_NAMES, PUBLISH, RESET, SEARCHED};
 use super::streams::{Batch, Call, NamesCursor, PublishAnswer, PublishCall, Range, StreamError, StreamReader, Streams};
 use super::values::{entries, epoch_of, seen, text_of, unexpected};
 use crate::dataset::DatasetId;
+use crate::link::opening::Driver;
 use crate::link::{ConnectedLink, Instance, Link, RESPONSE_TIMEOUT};
 
 /// How long a read waits for events.
@@ -172,8 +172,8 @@ impl Streams for Server {
             pipeline.cmd("XRANGE").arg(&events).arg("-").arg("+").arg("COUNT").arg(1);
             let (found, first): (Value, Value) =
                 pipeline.query_async(&mut connection).await.map_err(|error| self.failed(&error))?;
-            let first = entries(&first)?.first().map(|entry| entry.offset);
-            Ok(Range { entries: entries(&found)?, first })
+            let first = entries(first)?.first().map(|entry| entry.offset);
+            Ok(Range { entries: entries(found)?, first })
         })
     }
 
@@ -255,43 +255,53 @@ impl Streams for Server {
             let opened = self.instance.open().await;
             let (mut connection, driver) = opened.map_err(|error| StreamError::Unanswered(error.to_string()))?;
             connection.set_response_timeout(BLOCK + RESPONSE_TIMEOUT);
-            let driver = tokio::spawn(driver);
             let keys = self.keys.clone();
-            let instance = self.instance.clone();
-            Ok(Box::new(Reader { connection, keys, driver, instance, connected: None }) as _)
+            let (instance, own) = (self.instance.clone(), OwnConnection { connection, driver });
+            Ok(Box::new(Reader { own, keys, instance, connected: None }) as _)
         })
     }
 }
 
 /// The connection of a reader.
 struct Reader {
-    connection: MultiplexedConnection,
+    own: OwnConnection,
     keys: Keys,
-    driver: JoinHandle<()>,
     instance: Instance,
     /// It is connected from the first call that waits for events on: what looks at the names alone is not the link of the node.
     connected: Option<ConnectedLink>,
 }
 
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.driver.abort();
+/// A connection that one task has for itself.
+struct OwnConnection {
+    connection: MultiplexedConnection,
+    driver: Driver,
+}
+
+impl OwnConnection {
+    /// Sends a command and waits for its answer. The socket is read and written in the task that waits, because a task for it would be
+    /// woken for each answer, and would wake this one.
+    async fn ask<'a, T, F>(&'a mut self, ask: impl FnOnce(&'a mut MultiplexedConnection) -> F) -> Result<T, StreamError>
+    where
+        F: Future<Output = Result<T, RedisError>> + 'a,
+    {
+        tokio::select! {
+            biased;
+            answer = ask(&mut self.connection) => answer.map_err(|error| failed(&error)),
+            () = &mut self.driver => Err(StreamError::Unanswered("the connection is lost".to_owned())),
+        }
     }
 }
 
 impl StreamReader for Reader {
     fn dataset(&mut self) -> Call<'_, DatasetId> {
-        Box::pin(async {
-            let asked = DatasetId::ask(self.keys.prefix(), &mut self.connection).await;
-            asked.map_err(|error| failed(&error))
-        })
+        Box::pin(self.own.ask(|connection| DatasetId::ask(self.keys.prefix(), connection)))
     }
 
     fn names<'a>(&'a mut self, after: &'a NamesCursor) -> Call<'a, Vec<(NamesCursor, EventName)>> {
         Box::pin(async move {
             let mut command = cmd("XRANGE");
             command.arg(self.keys.names()).arg(format!("({after}")).arg("+");
-            let answer: Value = command.query_async(&mut self.connection).await.map_err(|error| failed(&error))?;
+            let answer: Value = self.own.ask(|connection| command.query_async(connection)).await?;
             self.keys.names_of(&answer)
         })
     }
@@ -308,12 +318,13 @@ impl StreamReader for Reader {
                 pipeline.cmd("XRANGE").arg(&events).arg(format!("{offset}-0")).arg(format!("{offset}-0"));
                 pipeline.cmd("XRANGE").arg(&events).arg("-").arg("+").arg("COUNT").arg(1);
             }
-            let answers: Vec<Value> =
-                pipeline.query_async(&mut self.connection).await.map_err(|error| failed(&error))?;
-            let answers = names.iter().zip(answers.chunks_exact(3));
-            let seen = answers.map(|((_, offset), answers)| seen(*offset, &answers[0], &answers[1], &answers[2]));
-            let seen: Vec<Seen> = seen.collect::<Result<_, _>>()?;
-            if seen.len() == names.len() { Ok(seen) } else { Err(unexpected("the check of names")) }
+            let answers: Vec<Value> = self.own.ask(|connection| pipeline.query_async(connection)).await?;
+            let mut answers = answers.into_iter();
+            let seen = names.iter().map(|(_, offset)| match (answers.next(), answers.next(), answers.next()) {
+                (Some(meta), Some(at_cursor), Some(first)) => seen(*offset, &meta, at_cursor, first),
+                _ => Err(unexpected("the check of names")),
+            });
+            seen.collect()
         })
     }
 
@@ -322,7 +333,7 @@ impl StreamReader for Reader {
             let mut invocation = RESET.prepare_invoke();
             invocation.key(self.keys.meta(name)).key(self.keys.events(name)).key(self.keys.names());
             invocation.arg(seen.map(|epoch| epoch.to_string()).unwrap_or_default()).arg(new.to_string());
-            let answer: Value = invocation.invoke_async(&mut self.connection).await.map_err(|error| failed(&error))?;
+            let answer: Value = self.own.ask(|connection| invocation.invoke_async(connection)).await?;
             text_of(&answer).and_then(epoch_of).ok_or_else(|| unexpected("the reset script"))
         })
     }
@@ -341,8 +352,8 @@ impl StreamReader for Reader {
             for (_, offset) in cursors {
                 command.arg(format!("{offset}-0"));
             }
-            let answer: Value = command.query_async(&mut self.connection).await.map_err(|error| failed(&error))?;
-            let streams = match &answer {
+            let answer: Value = self.own.ask(|connection| command.query_async(connection)).await?;
+            let streams = match answer {
                 Value::Nil => return Ok(Batch::default()),
                 Value::Array(streams) => streams,
                 _ => return Err(unexpected("XREAD")),
@@ -350,12 +361,13 @@ impl StreamReader for Reader {
             let mut batch = Batch::default();
             for stream in streams {
                 let Value::Array(parts) = stream else { return Err(unexpected("XREAD")) };
-                let [key, found] = &parts[..] else { return Err(unexpected("XREAD")) };
-                let key = text_of(key).ok_or_else(|| unexpected("XREAD"))?;
+                let parts = <[Value; 2]>::try_from(parts);
+                let [key, found] = parts.map_err(|_| unexpected("XREAD"))?;
+                let key = text_of(&key).ok_or_else(|| unexpected("XREAD"))?;
                 if let Some(name) = self.keys.name_of_events(key) {
                     batch.events.push((name, entries(found)?));
                 } else {
-                    batch.names = self.keys.names_of(found)?;
+                    batch.names = self.keys.names_of(&found)?;
                 }
             }
             Ok(batch)

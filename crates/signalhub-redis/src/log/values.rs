@@ -46,24 +46,44 @@ pub(super) fn field<'a>(fields: &'a [Value], name: &str) -> Option<&'a Value> {
     fields.chunks_exact(2).find(|pair| text_of(&pair[0]) == Some(name)).map(|pair| &pair[1])
 }
 
-/// Reads the entries of events.
-pub(super) fn entries(answer: &Value) -> Result<Vec<RawEntry>, StreamError> {
-    let entry = |(id, fields): (&str, &[Value])| {
-        let text = |name| field(fields, name).and_then(text_of);
-        let Some(Value::BulkString(data)) = field(fields, "d") else { return None };
-        Some(RawEntry {
-            offset: id.split_once('-')?.0.parse().ok()?,
-            version: text("v")?.to_owned(),
-            write: WriteId { event: text("i")?.parse().ok()?, attempt: Attempt(text("a")?.parse().ok()?) },
-            epoch: epoch_of(text("p")?)?,
-            data: Bytes::copy_from_slice(data),
-        })
-    };
-    raw_entries(answer)?.into_iter().map(|raw| entry(raw).ok_or_else(|| unexpected("an event"))).collect()
+/// Reads the entries of events. Every node reads every event, so the data is not copied, and the fields are looked at once.
+pub(super) fn entries(answer: Value) -> Result<Vec<RawEntry>, StreamError> {
+    match answer {
+        Value::Array(items) => {
+            items.into_iter().map(|item| entry(item).ok_or_else(|| unexpected("an event"))).collect()
+        }
+        Value::Nil => Ok(Vec::new()),
+        _ => Err(unexpected("the entries of a stream")),
+    }
+}
+
+fn entry(item: Value) -> Option<RawEntry> {
+    let Value::Array(parts) = item else { return None };
+    let [id, Value::Array(fields)] = <[Value; 2]>::try_from(parts).ok()? else { return None };
+    let (mut version, mut event, mut attempt, mut epoch, mut data) = (None, None, None, None, None);
+    let mut fields = fields.into_iter();
+    while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
+        match (text_of(&name), value) {
+            (Some("d"), Value::BulkString(bytes)) => data = Some(Bytes::from(bytes)),
+            (Some("v"), Value::BulkString(bytes)) => version = String::from_utf8(bytes).ok(),
+            (Some("i"), value) => event = text_of(&value)?.parse().ok(),
+            (Some("a"), value) => attempt = text_of(&value)?.parse().ok(),
+            (Some("p"), value) => epoch = epoch_of(text_of(&value)?),
+            // A later version may add fields.
+            _ => {}
+        }
+    }
+    Some(RawEntry {
+        offset: text_of(&id)?.split_once('-')?.0.parse().ok()?,
+        version: version?,
+        write: WriteId { event: event?, attempt: Attempt(attempt?) },
+        epoch: epoch?,
+        data: data?,
+    })
 }
 
 /// What a check of a name has found.
-pub(super) fn seen(offset: u64, meta: &Value, at_cursor: &Value, first: &Value) -> Result<Seen, StreamError> {
+pub(super) fn seen(offset: u64, meta: &Value, at_cursor: Value, first: Value) -> Result<Seen, StreamError> {
     let Value::Array(meta) = meta else { return Err(unexpected("HMGET")) };
     let text = |index: usize| meta.get(index).and_then(text_of);
     let epoch = text(0).map(|text| epoch_of(text).ok_or_else(|| unexpected("an epoch"))).transpose()?;

@@ -112,6 +112,9 @@ impl Resume {
         let options = &self.caller.state().options;
         let limits =
             ReplayLimits { matching: options.maximum_replayed_events, scanned: options.maximum_scanned_events };
+        if let Since::Position(position) = since {
+            self.broker.wait_for(&self.event, position).await;
+        }
         let mut replay = Replay::new(since, self.broker.bounds(&self.event), limits);
         // What is sent without waiting is written together.
         let mut corked = None;

@@ -1,12 +1,15 @@
 //! Brokers that share their events.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures_util::FutureExt;
+use tokio::time::Instant;
 
 use super::*;
 use crate::{
-    Arrival, Arrived, Bounds, Epoch, EventId, Fingerprint, Gap, GapReason, History, Idempotency, IdempotencyKey,
-    LogCounts, LogFuture, LogUnavailable, Missed, Opened, ReadRange, Repeat, SharedEvents, SharedLog, SharedPublish,
-    SharedPublishError, SharedPublished, TailFilter, Tailed, Told,
+    Arrival, Arrived, Bounds, BrokerClosed, Epoch, EventId, Fingerprint, Gap, GapReason, History, Idempotency,
+    IdempotencyKey, LogCounts, LogFuture, LogUnavailable, Missed, Opened, ReadRange, Repeat, SharedEvents, SharedLog,
+    SharedPublish, SharedPublishError, SharedPublished, TailFilter, Tailed, Told,
 };
 
 type Written = Result<SharedPublished, SharedPublishError>;
@@ -16,6 +19,8 @@ type Written = Result<SharedPublished, SharedPublishError>;
 struct Stub {
     events: Mutex<Option<SharedEvents>>,
     published: Mutex<Vec<(Arc<Event>, tokio::sync::oneshot::Sender<Written>)>>,
+    /// How often the broker has said that something waits for events.
+    awaited: AtomicUsize,
 }
 
 impl SharedLog for Stub {
@@ -30,6 +35,10 @@ impl SharedLog for Stub {
         let (sender, answer) = tokio::sync::oneshot::channel();
         self.published.lock().unwrap().push((publish.event, sender));
         Box::pin(async { answer.await.unwrap() })
+    }
+
+    fn is_awaited(&self, _: &EventName) {
+        self.awaited.fetch_add(1, Ordering::Relaxed);
     }
 
     fn patience(&self) -> Duration {
@@ -274,4 +283,39 @@ async fn a_name_that_another_node_begins_has_the_positions_of_the_store() {
     drop(broker);
     tokio::task::yield_now().await;
     assert!(events.begun(name, at(9, 0)).is_err(), "the broker has ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_ahead_of_its_node_waits_a_short_time_for_the_event_that_it_has() {
+    let (stub, broker) = shared();
+    let name = changed().name;
+    let begun = Instant::now();
+    broker.wait_for(&name, at(1, 40)).await;
+    broker.wait_for(&name, at(2, 90)).await;
+    assert_eq!(begun.elapsed(), Duration::ZERO, "it is there, or another epoch");
+    let bring = async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        stub.bring(foreign(), at(1, 41)).await;
+    };
+    tokio::join!(broker.wait_for(&name, at(1, 41)), bring);
+    assert!(begun.elapsed() < Duration::from_millis(25), "{:?}", begun.elapsed());
+    assert!(stub.awaited.load(Ordering::Relaxed) > 0, "the log is told");
+    let begun = Instant::now();
+    broker.wait_for(&name, at(1, 99)).await;
+    assert_eq!(begun.elapsed(), Duration::from_millis(200));
+}
+
+#[tokio::test]
+async fn a_node_has_receivers_while_it_has_a_subscriber_or_a_tail() {
+    let (stub, broker) = shared();
+    let events = stub.events.lock().unwrap().clone().unwrap();
+    assert_eq!(events.has_receivers(), Ok(false));
+    let subscribed = subscribe(&broker, Scope::unrestricted(), &[all()]);
+    assert_eq!(events.has_receivers(), Ok(true));
+    drop(subscribed);
+    assert_eq!(events.has_receivers(), Ok(false));
+    let tail = broker.tail(TailFilter::default());
+    assert_eq!(events.has_receivers(), Ok(true));
+    drop((tail, broker));
+    assert_eq!(events.has_receivers(), Err(BrokerClosed));
 }

@@ -76,7 +76,7 @@ impl Stream {
     /// The entry at an end of the stream, or behind an offset.
     async fn entry(&self, command: &str, from: &str, to: &str) -> Result<Option<RawEntry>, StreamError> {
         let answer: Value = self.ask(cmd(command).arg(&self.key).arg(from).arg(to).arg("COUNT").arg(1)).await?;
-        Ok(entries(&answer)?.pop())
+        Ok(entries(answer)?.pop())
     }
 
     /// The offset of the first event that is young enough, if older ones are kept. It halves the range again and again, because the ids
