@@ -44,8 +44,6 @@ pub(super) async fn publish(inner: &Inner, publish: SharedPublish) -> Result<Sha
         wait: (publish.tracking == signalhub_events::Tracking::On).then(|| *most * 9 / 10),
     });
     let shard = inner.shard_of(&publish.event.name);
-    // The publisher waits until the event comes back.
-    shard.pause.end();
     let known = inner.known(shard, &publish.event.name)?;
     let mut call = PublishCall {
         name: publish.event.name.clone(),
@@ -96,6 +94,8 @@ async fn attempt_until(
     call: &mut PublishCall,
     deadline: Instant,
 ) -> Result<PublishAnswer, SharedPublishError> {
+    // The publisher waits until the event comes back.
+    shard.pause.end();
     loop {
         let error = match timeout_at(deadline, shard.streams.publish(call)).await {
             Ok(Ok(answer)) => return Ok(answer),

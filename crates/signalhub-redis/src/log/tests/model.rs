@@ -125,7 +125,7 @@ async fn the_simulated_redis_answers_as_a_real_one() {
     }
 }
 
-/// A node that knows nothing of a name publishes its first event, and has no answer. Then the name begins a new epoch.
+/// A node that has not read a name yet publishes its first event, and has no answer. Then the name begins a new epoch.
 #[tokio::test]
 async fn a_repeat_is_not_written_in_an_epoch_that_began_after_the_first_attempt() {
     let Some(server) = TestServer::start() else { return };
