@@ -39,6 +39,7 @@ mod hangups;
 mod health;
 mod history_api;
 mod hosts;
+mod http_api_page;
 mod idempotency;
 mod issuers;
 mod lifecycle;
