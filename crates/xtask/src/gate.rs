@@ -73,7 +73,8 @@ pub(crate) const GATES: [Gate; 19] = [
         "cluster",
         "nodes of a cluster that fail, with a real Redis and the official JavaScript client",
         gates::js::run_cluster,
-    ),
+    )
+    .prepared(gates::js::prepare_cluster),
     Gate::new("java", "the official Java client, with Java and Maven", gates::java::run)
         .prepared(gates::java::prepare)
         .waits(),

@@ -40,6 +40,13 @@ pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
     run_counted(command.current_dir(workspace.root.join("js-client-tests")), Counts::of_node)
 }
 
+/// Installs and compiles what connects to a cluster. The gates of Java and Python do the same, but not at the same time.
+pub(crate) fn prepare_cluster(workspace: &Workspace) -> io::Result<()> {
+    prepare(workspace)?;
+    java::prepare(workspace)?;
+    python::prepare(workspace)
+}
+
 /// The same clients against nodes of a cluster, with a real Redis and nginx; there, those in Java and Python connect, too, where they
 /// are installed.
 pub(crate) fn run_cluster(workspace: &Workspace) -> io::Result<Counts> {
