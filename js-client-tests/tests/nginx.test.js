@@ -1,7 +1,7 @@
 // The documented nginx in front of the server, with each transport.
 
 import assert from "node:assert/strict";
-import { request } from "node:http";
+import { createServer, request } from "node:http";
 import { after, before, describe, it } from "node:test";
 
 import { hear } from "../features/portos.js";
@@ -66,4 +66,26 @@ describe("the forwarded headers of nginx as documented", { skip }, () => {
       }
     });
   }
+});
+
+describe("nginx as documented in front of several nodes", { skip }, () => {
+  it("does not repeat a poll at another node when its answer is lost", async (t) => {
+    let polls = 0;
+    const nodes = await Promise.all(
+      [1, 2].map(async () => {
+        const node = createServer((asked, answer) => {
+          if (asked.url.startsWith("/health")) return void answer.end("ok");
+          polls++;
+          asked.socket.destroy();
+        });
+        await new Promise((resolve) => node.listen(0, "127.0.0.1", resolve));
+        t.after(() => node.close());
+        return `http://127.0.0.1:${node.address().port}`;
+      }),
+    );
+    const nginx = await Nginx.start(nodes);
+    t.after(() => nginx.stop());
+    const { status } = await fetch(`${nginx.url}/signalr/v1/mainHub?id=1`);
+    assert.deepEqual([status, polls], [502, 1]);
+  });
 });
