@@ -28,8 +28,20 @@ export function resuming(connection, onEvent, onGap) {
     const w = wanted.get(event);
     if (w) onGap(w.request, gap);
   });
-  // A connection that is lost again asks again after its next reconnect.
-  connection.onreconnected(() => Promise.allSettled([...wanted.values()].map(ask)));
+  // With long polling a call is a request of its own, which can fail while the connection stands: it is sent again. A connection that
+  // is lost again asks again after its next reconnect.
+  const askAgain = async (w) => {
+    const id = connection.connectionId;
+    while (connection.state === "Connected" && connection.connectionId === id) {
+      try {
+        return await ask(w);
+      } catch (error) {
+        if (!error.statusCode) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+    }
+  };
+  connection.onreconnected(() => Promise.allSettled([...wanted.values()].map(askAgain)));
   return (request) => {
     const w = { request, since: null, seen: null };
     wanted.set(request.e, w);
