@@ -115,10 +115,14 @@ fn build_once(workspace: &Workspace, options: &Options, release: &Release) -> io
             None => built.push((*target, compile::build(workspace, target, release)?)),
         }
     }
-    let here = built.iter().map(|(_, folder)| folder.join(PROGRAMS[0]));
-    let here = here.into_iter().find(|program| works(Command::new(program).arg("--version")));
-    let here = here.ok_or_else(|| io::Error::other("no target was built that runs here, which prints the manual"))?;
-    let documents = Documents::make(workspace, &here, &out.join("documents"))?;
+    let of_this_machine = built.iter().filter(|(target, _)| target.runs_here());
+    let here: Vec<PathBuf> = of_this_machine.map(|(_, folder)| folder.join(PROGRAMS[0])).collect();
+    if let Some(broken) = here.iter().find(|program| !works(Command::new(program).arg("--version"))) {
+        return Err(io::Error::other(format!("{} does not run", broken.display())));
+    }
+    let here =
+        here.first().ok_or_else(|| io::Error::other("no target was built that runs here and prints the manual"))?;
+    let documents = Documents::make(workspace, here, &out.join("documents"))?;
     for (target, programs) in &built {
         let parts = parts::of(workspace, target.triple)?;
         let name = format!("signalhub-{}-{}", release.version, target.triple);

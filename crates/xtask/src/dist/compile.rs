@@ -41,10 +41,10 @@ pub(super) fn build(workspace: &Workspace, target: &Target, release: &Release) -
     Ok(programs)
 }
 
-/// Checks that a program needs no library.
+/// Checks that a program needs neither a library nor a program that loads it.
 fn check_static(program: &Path) -> io::Result<()> {
-    let read = run_read(Command::new("readelf").arg("--dynamic").arg(program))?;
-    match read.succeeded && !read.text.contains("NEEDED") {
+    let read = run_read(Command::new("readelf").args(["--dynamic", "--program-headers"]).arg(program))?;
+    match read.succeeded && !read.text.contains("NEEDED") && !read.text.contains("INTERP") {
         true => Ok(()),
         false => Err(io::Error::other(format!("{} is not static", program.display()))),
     }
