@@ -16,8 +16,8 @@ use crate::delivery::Delivery;
 use crate::event::{Event, EventId};
 use crate::idempotency::{Attempt, Begun, KeyReused};
 use crate::log::{
-    Arrival, Arrived, BrokerClosed, ClusterPublished, Durability, LogFuture, Missed, SharedPublish, TakesEvents,
-    TrackedWait,
+    Arrival, Arrived, BrokerClosed, ClusterPublished, Durability, LogFuture, Missed, SharedPublish, SharedPublishError,
+    TakesEvents, TrackedWait,
 };
 use crate::name::EventName;
 use crate::position::Position;
@@ -70,7 +70,7 @@ impl Publisher<'_> {
                     Begun::First(attempt) => Some(attempt),
                     Begun::Repeat { id, position } => {
                         if options.durability == Durability::Durable {
-                            self.shared.log.sync().await?;
+                            self.shared.log.sync().await.map_err(|_| SharedPublishError::Unknown)?;
                         }
                         return Ok(repeated(id, position));
                     }
@@ -85,6 +85,10 @@ impl Publisher<'_> {
             Err(error) => {
                 // The answer of the store was lost, but the event has come back.
                 let Ok(arrival) = expecting.told.try_recv() else { return Err(error.into()) };
+                if options.durability == Durability::Durable {
+                    // It is published, and perhaps not on the disk.
+                    return Err(SharedPublishError::Unknown.into());
+                }
                 return Ok(self.returned(id, attempt, arrival, None));
             }
         };

@@ -54,6 +54,11 @@ impl Keys {
         format!("{}trim", self.prefix)
     }
 
+    /// What a node writes before it waits for everything that was written before.
+    pub(super) fn sync(&self) -> String {
+        format!("{}sync", self.prefix)
+    }
+
     /// The channel on which a node gets the answers of others.
     pub(super) fn answers(&self, node: &str) -> String {
         format!("{}r:{node}", self.prefix)

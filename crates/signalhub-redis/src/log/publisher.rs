@@ -10,7 +10,7 @@ use signalhub_events::{
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::entry::{self, Asked};
-use super::streams::{PublishAnswer, PublishCall, StreamError};
+use super::streams::{Confirmation, PublishAnswer, PublishCall, StreamError};
 use super::write::{Attempt, WriteId};
 use super::{Inner, Shard};
 
@@ -62,17 +62,12 @@ pub(super) async fn publish(inner: &Inner, publish: SharedPublish) -> Result<Sha
     };
     let answer = attempt_until(inner, shard, &mut call, deadline).await;
     inner.counts.published(begun.elapsed());
-    let mut published = match answer? {
-        PublishAnswer::Published { is_durable: false, .. } | PublishAnswer::Forked { is_durable: false, .. }
-            if call.durable =>
-        {
-            return Err(SharedPublishError::Unknown);
-        }
-        PublishAnswer::Published { position, replicas, .. } | PublishAnswer::Forked { position, replicas, .. } => {
-            let mut published = SharedPublished::at(position);
-            published.cluster.replicas = replicas;
-            published
-        }
+    let (answer, confirmation) = answer?;
+    if call.durable && !confirmation.is_durable && !is_other(answer, &call) {
+        return Err(SharedPublishError::Unknown);
+    }
+    let mut published = match answer {
+        PublishAnswer::Published { position } | PublishAnswer::Forked { position } => SharedPublished::at(position),
         // An earlier attempt was written, and its answer was lost.
         PublishAnswer::Duplicate { position, id: written, .. } if written == id => SharedPublished::at(position),
         PublishAnswer::Duplicate { position, id, fingerprint } => {
@@ -82,10 +77,19 @@ pub(super) async fn publish(inner: &Inner, publish: SharedPublish) -> Result<Sha
         }
         PublishAnswer::Unknown => return Err(SharedPublishError::Unknown),
     };
+    published.cluster.replicas = confirmation.replicas;
     if let Some((waiting, _)) = waiting {
         published.cluster.counts = Some(Box::pin(waiting.collect()));
     }
     Ok(published)
+}
+
+/// Whether the key is that of an event with another content, so that nothing was asked of this one.
+fn is_other(answer: PublishAnswer, call: &PublishCall) -> bool {
+    match (answer, call.key) {
+        (PublishAnswer::Duplicate { fingerprint, .. }, Some((_, own))) => fingerprint != own,
+        _ => false,
+    }
 }
 
 async fn attempt_until(
@@ -93,7 +97,7 @@ async fn attempt_until(
     shard: &Shard,
     call: &mut PublishCall,
     deadline: Instant,
-) -> Result<PublishAnswer, SharedPublishError> {
+) -> Result<(PublishAnswer, Confirmation), SharedPublishError> {
     // The publisher waits until the event comes back.
     shard.pause.end();
     loop {

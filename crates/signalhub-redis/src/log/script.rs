@@ -84,10 +84,9 @@ pub(crate) fn publish_answer(answer: &Value) -> Result<PublishAnswer, StreamErro
             let epoch = text(1).and_then(epoch_of).ok_or_else(unexpected)?;
             let Some(Value::Int(offset)) = items.get(2) else { return Err(unexpected()) };
             let position = Position::new(epoch, offset.cast_unsigned());
-            let (replicas, is_durable) = (None, false);
             match outcome {
-                "published" => Ok(PublishAnswer::Published { position, replicas, is_durable }),
-                "forked" => Ok(PublishAnswer::Forked { position, replicas, is_durable }),
+                "published" => Ok(PublishAnswer::Published { position }),
+                "forked" => Ok(PublishAnswer::Forked { position }),
                 _ => Err(unexpected()),
             }
         }

@@ -1,20 +1,28 @@
 //! The streams of a real Redis server.
 
+mod confirming;
+mod portion;
 mod stream;
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd};
 use signalhub_events::{Epoch, EventName};
+use tokio::time::Instant;
 
+use self::confirming::{Confirming, Covers, Wanted, wait_for_disk};
+use self::portion::{Part, Portion};
 use self::stream::Stream;
 use super::fork::Seen;
 use super::keys::Keys;
 use super::script::{self, MOST_NAMES, PUBLISH, RESET, SEARCHED};
-use super::streams::{Batch, Call, NamesCursor, PublishAnswer, PublishCall, Range, StreamError, StreamReader, Streams};
+use super::streams::{
+    Batch, Call, Confirmation, NamesCursor, PublishAnswer, PublishCall, Range, StreamError, StreamReader, Streams,
+};
 use super::values::{entries, epoch_of, seen, text_of, unexpected};
 use crate::dataset::DatasetId;
 use crate::link::opening::Driver;
@@ -23,16 +31,15 @@ use crate::link::{ConnectedLink, Instance, Link, RESPONSE_TIMEOUT};
 /// How long a read waits for events.
 const BLOCK: Duration = Duration::from_secs(1);
 
-/// How many entries of a name a read returns at most.
-const COUNT: usize = 512;
-
-/// How long the server waits for replicas and its disk before it answers a publish.
-const REPLICATION_WAIT: Duration = Duration::from_millis(100);
+/// How long the answer to a read may take that asks for little: one large event comes in this time over a slow network.
+const LONG_ANSWER: Duration = Duration::from_secs(10);
 
 /// The streams of one Redis server.
 pub(crate) struct Server {
     instance: Instance,
     keys: Keys,
+    confirming: Confirming,
+    portion: Arc<Portion>,
 }
 
 impl fmt::Debug for Server {
@@ -43,7 +50,8 @@ impl fmt::Debug for Server {
 
 impl Server {
     pub(crate) fn new(instance: Instance, keys: Keys) -> Self {
-        Self { instance, keys }
+        let confirming = Confirming::new(instance.clone(), keys.clone());
+        Self { instance, keys, confirming, portion: Arc::default() }
     }
 
     pub(crate) fn instance(&self) -> &Instance {
@@ -75,7 +83,7 @@ impl Server {
     /// Tells whether the server can wait until events are on its disk.
     pub(crate) async fn can_sync(&self) -> bool {
         let Ok(mut connection) = self.commands() else { return false };
-        let probe: Result<Value, _> = cmd("WAITAOF").arg(1).arg(0).arg(1).query_async(&mut connection).await;
+        let probe: Result<Value, _> = wait_for_disk(Duration::from_millis(1)).query_async(&mut connection).await;
         probe.is_ok()
     }
 
@@ -105,52 +113,38 @@ impl Server {
         command
     }
 
-    async fn run_publish(&self, call: &PublishCall) -> Result<PublishAnswer, StreamError> {
-        let mut connection = self.commands()?;
-        // The waits follow on the same connection, because the server waits for what a connection has written.
-        let mut pipeline = redis::pipe();
-        pipeline.add_command(self.publish_command(call)).ignore_errors();
-        let millis = u64::try_from(REPLICATION_WAIT.as_millis()).unwrap_or(u64::MAX);
-        if call.replicas > 0 {
-            pipeline.cmd("WAIT").arg(call.replicas).arg(millis);
+    async fn run_publish(&self, call: &PublishCall) -> Result<(PublishAnswer, Confirmation), StreamError> {
+        if call.replicas == 0 && !call.durable {
+            return Ok((self.write(call, self.commands()?).await?, Confirmation::default()));
         }
-        if call.durable {
-            pipeline.cmd("WAITAOF").arg(1).arg(0).arg(millis);
-        }
-        let mut answers = self.answers(&pipeline, &mut connection).await?;
-        if let Some(Value::ServerError(error)) = answers.first()
-            && error.kind() == Some(ServerErrorKind::NoScript)
-        {
-            PUBLISH.load_async(&mut connection).await.map_err(|error| self.failed(&error))?;
-            answers = self.answers(&pipeline, &mut connection).await?;
-        }
-        let mut answers = answers.into_iter();
-        let answer = script::publish_answer(&value(answers.next().unwrap_or_default())?)?;
-        let waited = match (call.replicas > 0).then(|| answers.next()).flatten() {
-            Some(Value::Int(count)) => Some(count.cast_unsigned()),
-            _ => None,
+        let link = self.confirming.link().await?;
+        let answer = self.write(call, link.connection.clone()).await?;
+        let covers = match answer {
+            PublishAnswer::Published { .. } | PublishAnswer::Forked { .. } => Covers::OwnWrites,
+            // It may have been written on another connection.
+            PublishAnswer::Duplicate { .. } => Covers::AllBefore,
+            PublishAnswer::Unknown => return Ok((answer, Confirmation::default())),
         };
-        let on_disk = match (call.durable).then(|| answers.next()).flatten() {
-            Some(Value::Array(counts)) => counts.first().is_some_and(|count| *count != Value::Int(0)),
-            _ => false,
-        };
-        Ok(match answer {
-            PublishAnswer::Published { position, .. } => {
-                PublishAnswer::Published { position, replicas: waited, is_durable: on_disk }
-            }
-            PublishAnswer::Forked { position, .. } => {
-                PublishAnswer::Forked { position, replicas: waited, is_durable: on_disk }
-            }
-            other => other,
-        })
+        let confirmed = link.confirm(Wanted { covers, replicas: call.replicas, disk: call.durable }).await;
+        // It is written, whether it is confirmed or not.
+        Ok((answer, confirmed.unwrap_or_default()))
     }
 
-    async fn answers(
+    /// Runs the publish script.
+    async fn write(
         &self,
-        pipeline: &redis::Pipeline,
-        connection: &mut MultiplexedConnection,
-    ) -> Result<Vec<Value>, StreamError> {
-        pipeline.query_async(connection).await.map_err(|error| self.failed(&error))
+        call: &PublishCall,
+        mut connection: MultiplexedConnection,
+    ) -> Result<PublishAnswer, StreamError> {
+        let command = self.publish_command(call);
+        let mut answer: Result<Value, _> = command.query_async(&mut connection).await;
+        if let Err(error) = &answer
+            && error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+        {
+            PUBLISH.load_async(&mut connection).await.map_err(|error| self.failed(&error))?;
+            answer = command.query_async(&mut connection).await;
+        }
+        script::publish_answer(&answer.map_err(|error| self.failed(&error))?)
     }
 }
 
@@ -158,7 +152,7 @@ impl Server {
 const LATE_ATTEMPT: Duration = Duration::from_secs(60);
 
 impl Streams for Server {
-    fn publish<'a>(&'a self, publish: &'a PublishCall) -> Call<'a, PublishAnswer> {
+    fn publish<'a>(&'a self, publish: &'a PublishCall) -> Call<'a, (PublishAnswer, Confirmation)> {
         Box::pin(self.run_publish(publish))
     }
 
@@ -235,18 +229,12 @@ impl Streams for Server {
 
     fn sync(&self) -> Call<'_, ()> {
         Box::pin(async {
-            let mut connection = self.commands()?;
-            let answer: Value = cmd("WAITAOF")
-                .arg(1)
-                .arg(0)
-                .arg(u64::try_from(RESPONSE_TIMEOUT.as_millis() / 2).unwrap_or(u64::MAX))
-                .query_async(&mut connection)
-                .await
-                .map_err(|error| self.failed(&error))?;
-            match answer {
-                Value::Array(counts) if counts.first().is_some_and(|count| *count != Value::Int(0)) => Ok(()),
-                _ => Err(StreamError::Refused("the events are not on the disk in time".to_owned())),
+            let link = self.confirming.link().await?;
+            let wanted = Wanted { covers: Covers::AllBefore, replicas: 0, disk: true };
+            if link.confirm(wanted).await?.is_durable {
+                return Ok(());
             }
+            Err(StreamError::Refused("the events are not on the disk in time".to_owned()))
         })
     }
 
@@ -254,10 +242,11 @@ impl Streams for Server {
         Box::pin(async {
             let opened = self.instance.open().await;
             let (mut connection, driver) = opened.map_err(|error| StreamError::Unanswered(error.to_string()))?;
+            self.portion.begin();
             connection.set_response_timeout(BLOCK + RESPONSE_TIMEOUT);
-            let keys = self.keys.clone();
+            let (keys, portion) = (self.keys.clone(), Arc::clone(&self.portion));
             let (instance, own) = (self.instance.clone(), OwnConnection { connection, driver });
-            Ok(Box::new(Reader { own, keys, instance, connected: None }) as _)
+            Ok(Box::new(Reader { own, keys, instance, portion, next_name: 0, connected: None }) as _)
         })
     }
 }
@@ -267,6 +256,9 @@ struct Reader {
     own: OwnConnection,
     keys: Keys,
     instance: Instance,
+    portion: Arc<Portion>,
+    /// With which name the next read begins, if it is for a part of them.
+    next_name: usize,
     /// It is connected from the first call that waits for events on: what looks at the names alone is not the link of the node.
     connected: Option<ConnectedLink>,
 }
@@ -308,23 +300,12 @@ impl StreamReader for Reader {
 
     fn check<'a>(&'a mut self, names: &'a [(EventName, u64)]) -> Call<'a, Vec<Seen>> {
         Box::pin(async move {
-            if names.is_empty() {
-                return Ok(Vec::new());
+            let mut all = Vec::with_capacity(names.len());
+            // There are up to two events in the answer for a name.
+            for names in names.chunks(self.portion.entries().div_ceil(2)) {
+                all.extend(self.check_some(names).await?);
             }
-            let mut pipeline = redis::pipe();
-            for (name, offset) in names {
-                let events = self.keys.events(name);
-                pipeline.cmd("HMGET").arg(self.keys.meta(name)).arg("e").arg("s").arg("w");
-                pipeline.cmd("XRANGE").arg(&events).arg(format!("{offset}-0")).arg(format!("{offset}-0"));
-                pipeline.cmd("XRANGE").arg(&events).arg("-").arg("+").arg("COUNT").arg(1);
-            }
-            let answers: Vec<Value> = self.own.ask(|connection| pipeline.query_async(connection)).await?;
-            let mut answers = answers.into_iter();
-            let seen = names.iter().map(|(_, offset)| match (answers.next(), answers.next(), answers.next()) {
-                (Some(meta), Some(at_cursor), Some(first)) => seen(*offset, &meta, at_cursor, first),
-                _ => Err(unexpected("the check of names")),
-            });
-            seen.collect()
+            Ok(all)
         })
     }
 
@@ -342,36 +323,88 @@ impl StreamReader for Reader {
         let instance = &self.instance;
         self.connected.get_or_insert_with(|| instance.mark_connected(Link::Reader));
         Box::pin(async move {
-            let mut command = cmd("XREAD");
-            let block = u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX);
-            command.arg("COUNT").arg(COUNT).arg("BLOCK").arg(block).arg("STREAMS").arg(self.keys.names());
-            for (name, _) in cursors {
-                command.arg(self.keys.events(name));
-            }
-            command.arg(names.to_string());
-            for (_, offset) in cursors {
-                command.arg(format!("{offset}-0"));
-            }
-            let answer: Value = self.own.ask(|connection| command.query_async(connection)).await?;
+            let part = self.portion.of(cursors.len());
+            let command = self.read_command(names, cursors, part);
+            let begun = Instant::now();
+            let answer: Value = self.ask_for_events(|connection| command.query_async(connection)).await?;
+            self.next_name = if part.names < cursors.len() { (self.next_name + part.names) % cursors.len() } else { 0 };
             let streams = match answer {
-                Value::Nil => return Ok(Batch::default()),
+                Value::Nil => Vec::new(),
                 Value::Array(streams) => streams,
                 _ => return Err(unexpected("XREAD")),
             };
-            let mut batch = Batch::default();
+            let (mut batch, mut bytes) = (Batch::default(), 0);
             for stream in streams {
                 let Value::Array(parts) = stream else { return Err(unexpected("XREAD")) };
                 let parts = <[Value; 2]>::try_from(parts);
                 let [key, found] = parts.map_err(|_| unexpected("XREAD"))?;
                 let key = text_of(&key).ok_or_else(|| unexpected("XREAD"))?;
                 if let Some(name) = self.keys.name_of_events(key) {
-                    batch.events.push((name, entries(found)?));
+                    let found = entries(found)?;
+                    bytes += found.iter().map(|entry| entry.data.len()).sum::<usize>();
+                    batch.events.push((name, found));
                 } else {
                     batch.names = self.keys.names_of(&found)?;
                 }
             }
+            self.portion.answered(begun, bytes, cursors.len());
             Ok(batch)
         })
+    }
+}
+
+impl Reader {
+    /// The command that reads some entries of some names. It waits for events only if it is for all names.
+    fn read_command(&self, names: &NamesCursor, cursors: &[(EventName, u64)], part: Part) -> Cmd {
+        let mut command = cmd("XREAD");
+        command.arg("COUNT").arg(part.of_name);
+        if part.names >= cursors.len() {
+            command.arg("BLOCK").arg(u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX));
+        }
+        let chosen = || cursors.iter().cycle().skip(self.next_name).take(part.names);
+        command.arg("STREAMS").arg(self.keys.names());
+        for (name, _) in chosen() {
+            command.arg(self.keys.events(name));
+        }
+        command.arg(names.to_string());
+        for (_, offset) in chosen() {
+            command.arg(format!("{offset}-0"));
+        }
+        command
+    }
+
+    async fn check_some(&mut self, names: &[(EventName, u64)]) -> Result<Vec<Seen>, StreamError> {
+        let mut pipeline = redis::pipe();
+        for (name, offset) in names {
+            let events = self.keys.events(name);
+            pipeline.cmd("HMGET").arg(self.keys.meta(name)).arg("e").arg("s").arg("w");
+            pipeline.cmd("XRANGE").arg(&events).arg(format!("{offset}-0")).arg(format!("{offset}-0"));
+            pipeline.cmd("XRANGE").arg(&events).arg("-").arg("+").arg("COUNT").arg(1);
+        }
+        let answers: Vec<Value> = self.ask_for_events(|connection| pipeline.query_async(connection)).await?;
+        let mut answers = answers.into_iter();
+        let seen = names.iter().map(|(_, offset)| match (answers.next(), answers.next(), answers.next()) {
+            (Some(meta), Some(at_cursor), Some(first)) => seen(*offset, &meta, at_cursor, first),
+            _ => Err(unexpected("the check of names")),
+        });
+        seen.collect()
+    }
+
+    /// Asks for what has events in it, which may take long over a slow network. Without an answer, the next one asks for less.
+    async fn ask_for_events<'a, T, F>(
+        &'a mut self,
+        ask: impl FnOnce(&'a mut MultiplexedConnection) -> F,
+    ) -> Result<T, StreamError>
+    where
+        F: Future<Output = Result<T, RedisError>> + 'a,
+    {
+        let patience = if self.portion.is_small() { LONG_ANSWER } else { BLOCK + RESPONSE_TIMEOUT };
+        self.own.connection.set_response_timeout(patience);
+        let answer = self.own.ask(ask).await;
+        if let Err(StreamError::Unanswered(_)) = &answer {
+            self.portion.failed();
+        }
+        answer
     }
 }
 
@@ -381,13 +414,5 @@ fn failed(error: &RedisError) -> StreamError {
         ErrorKind::Server(_) | ErrorKind::Extension => StreamError::Refused(error.to_string()),
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => StreamError::Unexpected(error.to_string()),
         _ => StreamError::Unanswered(error.to_string()),
-    }
-}
-
-/// A value that is no error.
-fn value(value: Value) -> Result<Value, StreamError> {
-    match value {
-        Value::ServerError(error) => Err(StreamError::Refused(RedisError::from(error).to_string())),
-        value => Ok(value),
     }
 }

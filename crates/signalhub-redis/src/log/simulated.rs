@@ -13,7 +13,8 @@ use tokio::time::{sleep, timeout};
 use super::fork::Seen;
 use super::script::SEARCHED;
 use super::streams::{
-    Batch, Call, NamesCursor, PublishAnswer, PublishCall, Range, RawEntry, StreamError, StreamReader, Streams,
+    Batch, Call, Confirmation, NamesCursor, PublishAnswer, PublishCall, Range, RawEntry, StreamError, StreamReader,
+    Streams,
 };
 use super::write::{Attempt, WriteId};
 use crate::dataset::DatasetId;
@@ -86,12 +87,7 @@ impl Keyspace {
         if call.key.is_some() || repeated {
             self.keys.insert(key, PublishAnswer::Duplicate { position, id: call.id, fingerprint });
         }
-        let (replicas, is_durable) = (None, false);
-        if forked {
-            PublishAnswer::Forked { position, replicas, is_durable }
-        } else {
-            PublishAnswer::Published { position, replicas, is_durable }
-        }
+        if forked { PublishAnswer::Forked { position } } else { PublishAnswer::Published { position } }
     }
 
     pub(super) fn reset(&mut self, name: &EventName, seen: Option<Epoch>, new: Epoch, now: u64) -> Epoch {
@@ -301,8 +297,8 @@ impl SimulatedRedis {
 }
 
 impl Streams for SimulatedRedis {
-    fn publish<'a>(&'a self, publish: &'a PublishCall) -> Call<'a, PublishAnswer> {
-        Box::pin(self.run_publish(publish))
+    fn publish<'a>(&'a self, publish: &'a PublishCall) -> Call<'a, (PublishAnswer, Confirmation)> {
+        Box::pin(async { Ok((self.run_publish(publish).await?, Confirmation::default())) })
     }
 
     fn range<'a>(&'a self, name: &'a EventName, after: u64, through: u64, most: usize) -> Call<'a, Range> {

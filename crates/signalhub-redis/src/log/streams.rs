@@ -35,8 +35,8 @@ pub(crate) enum StreamError {
 
 /// The commands of publishers and replays, over a link that all tasks share.
 pub(crate) trait Streams: fmt::Debug + Send + Sync {
-    /// Runs the publish script.
-    fn publish<'a>(&'a self, publish: &'a PublishCall) -> Call<'a, PublishAnswer>;
+    /// Runs the publish script, and waits for replicas and the disk as the call wants, as far as they come in time.
+    fn publish<'a>(&'a self, publish: &'a PublishCall) -> Call<'a, (PublishAnswer, Confirmation)>;
 
     /// Reads the entries of a name behind the offset `after`, up to the offset `through`.
     fn range<'a>(&'a self, name: &'a EventName, after: u64, through: u64, most: usize) -> Call<'a, Range>;
@@ -131,13 +131,22 @@ pub(crate) struct PublishCall {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PublishAnswer {
     /// The event was written.
-    Published { position: Position, replicas: Option<u64>, is_durable: bool },
+    Published { position: Position },
     /// It was written as the first one of a new epoch, because the past of the name is not the one that this node has read.
-    Forked { position: Position, replicas: Option<u64>, is_durable: bool },
+    Forked { position: Position },
     /// This event, or another one with the same key, was written before.
     Duplicate { position: Position, id: EventId, fingerprint: Fingerprint },
     /// The past of the name is not the one that the first attempt was made in, so it is not known whether that was written.
     Unknown,
+}
+
+/// What is known of an event beside its position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Confirmation {
+    /// How many replicas have it, if they were waited for.
+    pub(crate) replicas: Option<u64>,
+    /// Whether it is known to be on the disk of the server.
+    pub(crate) is_durable: bool,
 }
 
 /// What an entry of a stream has.

@@ -2,9 +2,11 @@
 
 mod ledger;
 mod model;
+mod proxy;
 mod seed;
 mod server_faults;
 mod simulation;
+mod slowness;
 
 use std::sync::Arc;
 use std::time::Duration;

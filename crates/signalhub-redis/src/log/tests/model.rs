@@ -65,7 +65,7 @@ async fn the_simulated_redis_answers_as_a_real_one() {
         match seed.below(21) {
             0..13 => {
                 let call = random_call(&mut seed, &model, number);
-                let answer = real.publish(&call).await.unwrap();
+                let answer = real.publish(&call).await.unwrap().0;
                 assert_eq!(model.publish(&call, number), answer, "round {number}: {call:?}");
             }
             13 => {
@@ -137,18 +137,18 @@ async fn a_repeat_is_not_written_in_an_epoch_that_began_after_the_first_attempt(
     model.identify(Some(dataset));
     let mut call = publish_call(&name(), EventId::new(Epoch::new(1), 1), Epoch::new(1_000));
     call.first_epoch = Epoch::new(dataset.get());
-    let first = real.publish(&call).await.unwrap();
+    let first = real.publish(&call).await.unwrap().0;
     assert_eq!((model.publish(&call, 1), first), (first, published(call.first_epoch)));
     call.attempt = call.attempt.next();
-    let repeated = real.publish(&call).await.unwrap();
+    let repeated = real.publish(&call).await.unwrap().0;
     assert!(matches!(repeated, PublishAnswer::Duplicate { .. }), "{repeated:?}");
     assert_eq!(model.publish(&call, 1), repeated);
     let new = Epoch::new(2_000);
     reader.reset(&name(), Some(call.first_epoch), new).await.unwrap();
     model.reset(&name(), Some(call.first_epoch), new, 1);
-    assert_eq!([real.publish(&call).await.unwrap(), model.publish(&call, 1)], [PublishAnswer::Unknown; 2]);
+    assert_eq!([real.publish(&call).await.unwrap().0, model.publish(&call, 1)], [PublishAnswer::Unknown; 2]);
 }
 
 fn published(epoch: Epoch) -> PublishAnswer {
-    PublishAnswer::Published { position: Position::new(epoch, 1), replicas: None, is_durable: false }
+    PublishAnswer::Published { position: Position::new(epoch, 1) }
 }
