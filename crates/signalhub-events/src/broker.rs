@@ -145,7 +145,7 @@ impl Broker {
         self.core.bounds_at(&self.core.queue_of(event).lock(), event)
     }
 
-    /// Waits until the event at a position is there that another node has [shared](History::Shared), but for at most 200 ms: a client that
+    /// Waits until the event at a position is there that another node has [shared](History::Shared), but for at most a second: a client that
     /// comes from another node may have got it already. Without other nodes it does not wait.
     pub async fn wait_for(&self, event: &EventName, position: Position) {
         if let Some(shared) = self.core.kept.shared() {

@@ -26,11 +26,14 @@ use crate::subscriber::Told;
 /// How many subscribers are looked at while an index is locked, and before the task yields.
 const CHUNK: usize = 1_024;
 
-/// How often it is looked whether the events before a gap were offered, or an event has come.
+/// How often it is looked whether the events before a gap were offered, and at first whether an event has come.
 const POLL: Duration = Duration::from_millis(1);
 
+/// The longest time between two looks whether an event has come. Thousands of clients may wait at once.
+const LONGEST_POLL: Duration = Duration::from_millis(50);
+
 /// How much later than another node this one may get an event before a client that has it already is told of a gap.
-const AHEAD: Duration = Duration::from_millis(200);
+const AHEAD: Duration = Duration::from_secs(1);
 
 /// Publishes an event that all nodes get: it is offered when it comes back from the log.
 pub(super) async fn publish(
@@ -166,17 +169,19 @@ impl TakesEvents for Incoming {
     }
 }
 
-/// Waits until an event that another node has given a position to is there, but for at most 200 ms.
+/// Waits until an event that another node has given a position to is there, but for at most a second.
 pub(super) async fn wait_for(core: &Core, shared: &Shared, name: &EventName, position: Position) {
-    let deadline = Instant::now() + AHEAD;
+    let (deadline, mut pause) = (Instant::now() + AHEAD, POLL);
     loop {
         let bounds = core.bounds_at(&core.queue_of(name).lock(), name);
         let is_ahead = bounds.epoch == position.epoch() && bounds.top < position.offset();
-        if !is_ahead || Instant::now() >= deadline {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if !is_ahead || left.is_zero() {
             return;
         }
         shared.log.is_awaited(name);
-        sleep(POLL).await;
+        sleep(pause.min(left)).await;
+        pause = (2 * pause).min(LONGEST_POLL);
     }
 }
 

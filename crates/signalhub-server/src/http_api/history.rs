@@ -115,6 +115,9 @@ impl HistoryApi {
         let query = Query::read(&head.uri)?;
         let Query { filter, since, limit } = &query;
         reader.check(filter, self.publish.broker().catalogue())?;
+        if let Since::Position(position) = since {
+            self.publish.broker().wait_for(&filter.event, *position).await;
+        }
         let bounds = self.publish.broker().bounds(&filter.event);
         let Some(first) = bounds.first else {
             return Err(Problem::new(

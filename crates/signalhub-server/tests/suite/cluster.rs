@@ -11,7 +11,7 @@ use signalhub_server::{Configuration, HUB_PATH, Node};
 
 #[cfg(unix)]
 use crate::common::process::{Server, program};
-use crate::common::{Answer, Running, SECRET, configuration, send};
+use crate::common::{Answer, KEY, Running, SECRET, configuration, send};
 
 /// The configuration of a node of the cluster on this server.
 fn member(server: &TestServer, name: &str, more: &str) -> Configuration {
@@ -268,6 +268,23 @@ async fn a_client_that_changes_its_node_before_the_first_event_of_a_name_is_told
         }
     };
     tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("the event is replayed at the other node");
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_of_the_history_that_changes_its_node_behind_an_event_is_told_of_no_gap() {
+    let Some(server) = TestServer::start() else { return };
+    let (a, b) = (Running::start(member(&server, "a", "")).await, Running::start(member(&server, "b", "")).await);
+    for number in 0..5 {
+        // The other node has no subscribers, so it reads the event up to 50 ms later.
+        let receipt = a.publish(&event(number)).await;
+        let position = receipt.body["position"].as_str().unwrap();
+        let uri = format!("{}/api/v1/history?event=portos.licence.activated&since={position}", b.publish_url);
+        let answer = send(Request::get(uri).header("X-API-Key", KEY).body(Full::default()).unwrap()).await;
+        assert_eq!((answer.status, &answer.body["gap"]), (StatusCode::OK, &Value::Null), "{}", answer.text);
+        assert_eq!(answer.body["last"], position);
+    }
     a.stop().await;
     b.stop().await;
 }

@@ -298,11 +298,11 @@ async fn a_client_that_is_ahead_of_its_node_waits_a_short_time_for_the_event_tha
         stub.bring(foreign(), at(1, 41)).await;
     };
     tokio::join!(broker.wait_for(&name, at(1, 41)), bring);
-    assert!(begun.elapsed() < Duration::from_millis(25), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_millis(40), "{:?}", begun.elapsed());
     assert!(stub.awaited.load(Ordering::Relaxed) > 0, "the log is told");
     let begun = Instant::now();
     broker.wait_for(&name, at(1, 99)).await;
-    assert_eq!(begun.elapsed(), Duration::from_millis(200));
+    assert_eq!(begun.elapsed(), Duration::from_secs(1));
 }
 
 #[tokio::test]

@@ -163,3 +163,24 @@ async fn a_client_of_messagepack_gets_a_gap_with_the_names_of_its_members() {
         assert!(text.contains(expected), "{expected} in {text}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_ahead_of_its_new_node_is_told_of_no_gap_if_the_node_reads_the_events_within_a_second() {
+    let (log, stage) = Foreign::stage();
+    let mut client = stage.client(Identity::user("ann")).await;
+    let catch_up = async {
+        for offset in 41..=43 {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            log.bring(at(1, offset)).await;
+        }
+    };
+    let since = json!(at(1, 43).to_string());
+    let (answer, ()) = tokio::join!(client.subscribe_since(CHANGED, since), catch_up);
+    let result = &answer["result"];
+    assert_eq!((&result["position"], &result["gap"]), (&json!(at(1, 43).to_string()), &Value::Null));
+    log.bring(at(1, 44)).await;
+    assert_eq!(client.next().await["arguments"][0]["r"], at(1, 44).to_string());
+    let mut other = stage.client(Identity::user("bob")).await;
+    let answer = other.subscribe_since(CHANGED, json!(at(1, 99).to_string())).await;
+    assert_eq!(answer["result"]["gap"]["reason"], "future", "no event comes");
+}
