@@ -17,6 +17,10 @@ use super::{Inner, Shard};
 /// How long a publish that failed waits before it is tried again.
 const RETRY: Duration = Duration::from_millis(50);
 
+/// How long the answer of Redis may take. An attempt that has less time left may stay unanswered, so that it would not be known any more
+/// that the event is not published.
+const ANSWER: Duration = Duration::from_millis(500);
+
 /// After this time a publish compares the event at the cursor again.
 const COMPARE: Duration = Duration::from_secs(1);
 
@@ -113,7 +117,8 @@ async fn attempt_until(
             }
             StreamError::Unanswered(_) | StreamError::Unexpected(_) => call.attempt = call.attempt.next(),
         }
-        if Instant::now() + RETRY >= deadline {
+        let needed = if call.attempt.is_repeated() { RETRY } else { RETRY + ANSWER.min(inner.options.patience / 4) };
+        if Instant::now() + needed >= deadline {
             tracing::debug!(event = %call.name, %error, "an event is not published in time");
             let is_sent = call.attempt.is_repeated();
             return Err(if is_sent { SharedPublishError::Unknown } else { SharedPublishError::Unavailable });

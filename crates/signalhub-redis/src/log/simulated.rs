@@ -182,6 +182,8 @@ fn next_name(names: &[(NamesCursor, EventName)], now: u64) -> NamesCursor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Answered,
+    /// The server does nothing and says so.
+    Refused,
     /// The server gets nothing, and the caller does not know that.
     LostBefore,
     /// The server runs it, and its answer is lost.
@@ -285,6 +287,8 @@ impl SimulatedRedis {
                 });
                 return Err(lost());
             }
+            Fate::Refused if self.travel(links).await => return Err(StreamError::Refused("no memory".to_owned())),
+            Fate::Refused => return Err(lost()),
             Fate::Answered | Fate::LostAfter => {}
         }
         let answer = self.lock().run(links.server, call);

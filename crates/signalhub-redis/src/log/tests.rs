@@ -3,6 +3,7 @@
 mod ledger;
 mod model;
 mod proxy;
+mod refusals;
 mod seed;
 mod server_faults;
 mod simulation;
