@@ -120,8 +120,7 @@ impl RedisOwners {
     /// The node that a claim names, if it is present.
     async fn node(&self, owner: &str) -> Option<Node> {
         let (name, boot) = owner.split_once('/')?;
-        let found = self.nodes.find(&NodeName::new(name).ok()?).await?;
-        (found.boot == boot).then_some(found.node)
+        Some(self.nodes.find(&NodeName::new(name).ok()?, boot).await?.node)
     }
 }
 

@@ -50,7 +50,8 @@ const IN_FLIGHT: usize = 4_096;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LogOptions {
-    /// The name of this node, which no other node has at the same time.
+    /// What other nodes send their counts to: the name of this node and the random text of its start, or another text that no other node
+    /// has at the same time.
     pub node: Arc<str>,
     /// What the keys begin with: the same on all nodes.
     pub prefix: String,
@@ -74,7 +75,7 @@ pub struct LogOptions {
 }
 
 impl LogOptions {
-    /// The defaults, for a node with this name.
+    /// The defaults, for this node.
     #[must_use]
     pub fn new(node: impl Into<Arc<str>>) -> Self {
         Self {

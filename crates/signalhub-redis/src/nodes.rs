@@ -2,21 +2,27 @@
 //!
 //! A node writes its entry to every server each 3 s, and reads those of the others in the same step. An entry expires after 10 s. It names
 //! the data of each server, so that nodes with different lists of servers find that out.
+//!
+//! A node that has lost Redis for longer may find that another one has taken its name. Then it does not write its entry, so there are never
+//! two nodes of one name: the one that has it keeps it, until its entry expires or it leaves.
 
+mod beat;
 mod entry;
 mod name;
 mod servers;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use redis::RedisError;
 use redis::aio::MultiplexedConnection;
-use redis::{RedisError, Script};
 use signalhub_connections::{Node, NodeAddress, NodeName};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use self::beat::{Beaten, Replaces};
 use self::entry::Entry;
 use self::servers::Servers;
 use crate::link::{Disconnected, Instance, Instances};
@@ -35,23 +41,6 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(15);
 
 /// The format of the entry of a node.
 const VERSION: u32 = 1;
-
-/// Writes an entry and reads all of them. Its times are those of Redis, so that a node with a wrong clock removes no other.
-/// `KEYS`: the entry, the set of names. `ARGV`: the entry, the name, the prefix of entries, the expiry, the age at which names are removed.
-static BEAT: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local now = tonumber(redis.call('time')[1])
-        redis.call('set', KEYS[1], ARGV[1], 'EX', ARGV[4])
-        redis.call('zadd', KEYS[2], now, ARGV[2])
-        redis.call('zremrangebyscore', KEYS[2], '-inf', '(' .. (now - tonumber(ARGV[5])))
-        local entries = {}
-        for _, name in ipairs(redis.call('zrange', KEYS[2], 0, 999)) do
-            local entry = redis.call('get', ARGV[3] .. name)
-            if entry then entries[#entries + 1] = name; entries[#entries + 1] = entry end
-        end
-        return {now, entries}",
-    )
-});
 
 /// What a node says about itself.
 #[derive(Clone, Debug)]
@@ -102,6 +91,8 @@ struct Own {
     servers: Servers,
     /// What was read last from each server.
     read: Mutex<Vec<BTreeMap<NodeName, PresentNode>>>,
+    /// Whether another node has its name, so that it does not write its entry.
+    is_replaced: AtomicBool,
 }
 
 /// Why a node cannot join its cluster.
@@ -148,6 +139,7 @@ impl Nodes {
             presence: OnceLock::new(),
             servers: Servers::new(instances, prefix),
             read: Mutex::new(vec![BTreeMap::new(); instances.all().len()]),
+            is_replaced: AtomicBool::new(false),
         };
         let present = watch::channel(Arc::default()).0;
         Self(Arc::new(Inner { own: Arc::new(own), present, beating: Mutex::new(None) }))
@@ -171,7 +163,7 @@ impl Nodes {
         own.check(presence, &others)?;
         name::take(own).await?;
         let before = common_format(others.values());
-        own.beat_all().await;
+        own.beat_all(Replaces::Any).await;
         // A node may have joined at the same time.
         own.others().await?;
         let all = own.all();
@@ -211,22 +203,31 @@ impl Nodes {
         self.0.present.subscribe()
     }
 
+    /// Tells whether another node has taken the name of this one, because this one had lost Redis for longer than 10 s. Then this node is
+    /// not present: other nodes do not find the connections that it owns. It is present again when the other one has left.
+    #[must_use]
+    pub fn is_replaced(&self) -> bool {
+        self.0.own.is_replaced.load(Ordering::Relaxed)
+    }
+
     /// How often a server was found with other data than before: it was emptied or replaced.
     pub(crate) fn replaced(&self) -> watch::Receiver<u64> {
         self.0.own.servers.replaced()
     }
 
-    /// Finds a node that is present. One that has joined since the last time is looked for in Redis.
-    pub(crate) async fn find(&self, name: &NodeName) -> Option<PresentNode> {
-        if let Some(found) = self.present().get(name) {
+    /// Finds a node that is present, by its name and the random text of its start. One that has started since the last time is looked for
+    /// in Redis.
+    pub(crate) async fn find(&self, name: &NodeName, boot: &str) -> Option<PresentNode> {
+        if let Some(found) = self.present().get(name).filter(|found| found.boot == boot) {
             return Some(found.clone());
         }
         for instance in self.0.own.instances.all() {
             let Ok(mut connection) = instance.commands() else { continue };
             let entry: Result<Option<String>, _> =
                 redis::cmd("GET").arg(self.0.own.key(name)).query_async(&mut connection).await;
-            if let Some(entry) = entry.ok().flatten().and_then(|entry| Entry::read(name.as_str(), &entry)) {
-                return Some(entry.1);
+            let found = entry.ok().flatten().and_then(|entry| Entry::read(name.as_str(), &entry));
+            if let Some((_, found)) = found.filter(|(entry, _)| entry.boot == boot) {
+                return Some(found);
             }
         }
         None
@@ -246,10 +247,7 @@ impl Nodes {
         let own = &self.0.own;
         for instance in own.instances.all() {
             let Ok(mut connection) = instance.commands() else { continue };
-            let mut pipeline = redis::pipe();
-            pipeline.del(own.key(&own.name)).ignore();
-            pipeline.zrem(own.names(), own.name.as_str()).ignore();
-            if let Err(error) = pipeline.query_async::<()>(&mut connection).await {
+            if let Err(error) = beat::remove(own, &mut connection).await {
                 tracing::debug!(redis = %instance.address(), %error, "the entry of this node was not removed");
             }
         }
@@ -272,7 +270,7 @@ async fn beat(nodes: std::sync::Weak<Inner>) {
     loop {
         ticks.tick().await;
         let Some(own) = nodes.upgrade().map(|nodes| Arc::clone(&nodes.own)) else { return };
-        own.beat_all().await;
+        own.beat_all(Replaces::Own).await;
         let Some(nodes) = nodes.upgrade() else { return };
         nodes.present.send_if_modified(|present| {
             let now = own.all();
@@ -387,26 +385,45 @@ impl Own {
     }
 
     /// Writes the entry to all servers that are connected, and reads those of the others.
-    async fn beat_all(&self) {
+    async fn beat_all(&self, replaces: Replaces) {
         let asked = self.servers.identify().await;
         let Some(entry) = self.entry() else { return };
+        let (mut is_answered, mut other) = (false, None);
         for ((number, instance), asked) in self.instances.all().iter().enumerate().zip(asked) {
             let connection = asked.map(|_| instance.commands());
             let Ok(Ok(mut connection)) = connection else { continue };
-            let mut invocation = BEAT.prepare_invoke();
-            invocation.key(self.key(&self.name)).key(self.names()).arg(&entry);
-            invocation.arg(self.name.as_str()).arg(format!("{}node:", self.prefix)).arg(EXPIRY).arg(SWEPT);
-            let answer: Result<(u64, Vec<(String, String)>), _> = invocation.invoke_async(&mut connection).await;
-            match answer {
-                Ok((now, entries)) => {
+            match beat::write(self, &entry, replaces, &mut connection).await {
+                Ok(Beaten { now, other: found, entries }) => {
                     check_clock(now, instance);
                     self.read_entries(number, entries);
+                    is_answered = true;
+                    other = other.or(found);
                 }
                 Err(error) => {
                     instance.doubt();
                     tracing::debug!(redis = %instance.address(), %error, "the entry of this node was not written");
                 }
             }
+        }
+        if is_answered {
+            self.announce_replaced(other.as_deref());
+        }
+    }
+
+    /// Logs when another node has taken the name, and when it is free again. The entry is that of the other node.
+    fn announce_replaced(&self, other: Option<&str>) {
+        let address = |address: Option<&NodeAddress>| address.map_or_else(|| "unknown".to_owned(), ToString::to_string);
+        match (self.is_replaced.swap(other.is_some(), Ordering::Relaxed), other) {
+            (false, Some(other)) => {
+                let other = Entry::read(self.name.as_str(), other).and_then(|(_, node)| node.node.address);
+                let own = self.presence.get().and_then(|(presence, _)| presence.address.as_ref());
+                tracing::error!(
+                    node = %self.name, address = address(own), other = address(other.as_ref()),
+                    "another node has the name of this one: this one is not in the cluster until the other has left. Names in a cluster must differ"
+                );
+            }
+            (true, None) => tracing::info!(node = %self.name, "this node has its name in the cluster again"),
+            (false, None) | (true, Some(_)) => {}
         }
     }
 

@@ -46,7 +46,7 @@ const FORMATS: [u32; 1] = [1];
 pub(crate) enum NodeState {
     /// It is connected to Redis.
     Member,
-    /// It has lost a link to Redis. Its clients stay connected.
+    /// It has lost a link to Redis, or another node has its name. Its clients stay connected.
     Severed,
     /// It is about to stop.
     Leaving,
@@ -221,7 +221,7 @@ impl Member {
 
     /// The state of the node.
     pub(crate) fn state(&self) -> NodeState {
-        match (self.0.lifecycle.phase(), self.is_severed()) {
+        match (self.0.lifecycle.phase(), self.is_severed() || self.0.nodes.is_replaced()) {
             (Phase::Leaving | Phase::Draining, _) => NodeState::Leaving,
             (Phase::Serving, true) => NodeState::Severed,
             (Phase::Serving, false) => NodeState::Member,
@@ -230,6 +230,9 @@ impl Member {
 
     /// Why the node should get no new connections, if it should not.
     pub(crate) fn unready(&self) -> Option<String> {
+        if self.0.nodes.is_replaced() {
+            return Some("another node has the name of this one".to_owned());
+        }
         let is_ready = self.0.ready_when_severed || !self.is_severed();
         (!is_ready).then(|| "the node is severed from Redis".to_owned())
     }

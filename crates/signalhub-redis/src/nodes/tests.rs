@@ -39,7 +39,7 @@ async fn nodes_see_each_other_come_leave_and_die() {
     let first = join(&instances, "p:", "a", presence()).await.unwrap();
     let second = join(&instances, "p:", "b", presence()).await.unwrap();
     assert_eq!(names(&second), ["a", "b"]);
-    let found = first.find(second.own_name()).await.expect("it is found before the next beat");
+    let found = first.find(second.own_name(), second.own_boot()).await.expect("it is found before the next beat");
     assert_eq!((found.boot.as_str(), found.node.address.unwrap().as_str()), (second.own_boot(), "10.0.0.7:3002"));
     assert!(join(&instances, "other:", "a", presence()).await.is_ok(), "another prefix is another cluster");
     wait_for(&first, &["a", "b"]).await;
@@ -68,7 +68,7 @@ async fn a_name_is_taken_once_and_free_again_after_a_crash() {
         let first = join(&instances, "p:", name, at(before)).await.unwrap();
         let error = join(&instances, "p:", name, at(after)).await.unwrap_err();
         assert!(matches!(error, JoinError::NameTaken(_)), "{error}");
-        first.0.own.beat_all().await;
+        first.0.own.beat_all(Replaces::Own).await;
         let boot = first.own_boot().to_owned();
         drop(first);
         let begun = tokio::time::Instant::now();
@@ -83,6 +83,61 @@ async fn a_name_is_taken_once_and_free_again_after_a_crash() {
         assert!((4..9).contains(&early.as_secs()), "{early:?}");
     }
     assert!(something_listens.as_secs() >= 9, "until its entry has expired: {something_listens:?}");
+}
+
+/// A node whose entries have expired while it had lost Redis, and the one that has taken its name meanwhile.
+async fn replaced(instances: &Instances) -> [Nodes; 2] {
+    let first = join(instances, "p:", "a", presence()).await.unwrap();
+    if let Some(beating) = first.0.beating.lock().unwrap().take() {
+        beating.abort();
+    }
+    for instance in instances.all() {
+        let mut connection = instance.commands().unwrap();
+        let _: () = redis::cmd("DEL").arg("p:node:a").query_async(&mut connection).await.unwrap();
+    }
+    let elsewhere = Presence { address: Some(NodeAddress::new("10.0.0.8:3002").unwrap()), ..presence() };
+    let second = join(instances, "p:", "a", elsewhere).await.unwrap();
+    [first, second]
+}
+
+#[tokio::test]
+async fn a_node_whose_name_another_one_has_taken_does_not_write_its_entry_until_that_one_has_left() {
+    let (Some(one), Some(two)) = (TestServer::start(), TestServer::start()) else { return };
+    let instances = reached(&[one.url(), two.url()]).await;
+    let [first, second] = replaced(&instances).await;
+    let third = join(&instances, "p:", "c", presence()).await.unwrap();
+    for _ in 0..2 {
+        first.0.own.beat_all(Replaces::Own).await;
+        second.0.own.beat_all(Replaces::Own).await;
+        assert_eq!((first.is_replaced(), second.is_replaced()), (true, false));
+        third.0.own.beat_all(Replaces::Own).await;
+        let seen = third.0.own.all()[first.own_name()].clone();
+        assert_eq!((seen.boot.as_str(), seen.node.address.unwrap().as_str()), (second.own_boot(), "10.0.0.8:3002"));
+        assert_eq!(third.find(first.own_name(), first.own_boot()).await, None, "nothing is forwarded for it");
+    }
+    first.leave().await;
+    assert!(third.find(second.own_name(), second.own_boot()).await.is_some(), "it removes its own entry only");
+    second.leave().await;
+    first.0.own.beat_all(Replaces::Own).await;
+    assert!(!first.is_replaced());
+    assert!(third.find(first.own_name(), first.own_boot()).await.is_some(), "the name is free");
+}
+
+#[tokio::test]
+async fn a_node_that_was_started_again_is_found_at_once_and_keeps_its_name_at_every_server() {
+    let (Some(one), Some(two)) = (TestServer::start(), TestServer::start()) else { return };
+    let instances = reached(&[one.url(), two.url()]).await;
+    let before = join(&instances, "p:", "a", presence()).await.unwrap();
+    let other = join(&instances, "p:", "c", presence()).await.unwrap();
+    drop(before);
+    // The entry of the earlier start is still at the second server.
+    let mut connection = instances.all()[0].commands().unwrap();
+    let _: () = redis::cmd("DEL").arg("p:node:a").query_async(&mut connection).await.unwrap();
+    let after = join(&instances, "p:", "a", presence()).await.unwrap();
+    assert_ne!(other.present()[after.own_name()].boot, after.own_boot(), "the other one knows the earlier start");
+    assert!(other.find(after.own_name(), after.own_boot()).await.is_some());
+    after.0.own.beat_all(Replaces::Own).await;
+    assert!(!after.is_replaced());
 }
 
 #[tokio::test]

@@ -74,7 +74,9 @@ fn memory_limits(settings: &HistorySettings) -> HistoryLimits {
 
 fn shared_options(configuration: &Configuration, member: &Member) -> LogOptions {
     let (settings, cluster) = (&configuration.history, &configuration.cluster);
-    let mut options = LogOptions::new(member.nodes().own_name().as_str());
+    // The name alone is not enough: another node may take the name of one that has lost Redis.
+    let nodes = member.nodes();
+    let mut options = LogOptions::new(format!("{}/{}", nodes.own_name(), nodes.own_boot()));
     options.prefix = cluster.prefix.as_str().to_owned();
     options.limits = with(options.limits, all(settings));
     options.overrides = overrides(settings, options.limits);

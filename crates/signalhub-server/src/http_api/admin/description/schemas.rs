@@ -121,7 +121,7 @@ fn cluster() -> Value {
     });
     let state = json!({
         "enum": ["alone", "member", "severed", "leaving"],
-        "description": "`alone` without a cluster; `severed` while a link to Redis is lost",
+        "description": "`alone` without a cluster; `severed` while a link to Redis is lost, or another node has the name of this one",
     });
     object(json!({
         "state": state,
