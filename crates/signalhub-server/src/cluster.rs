@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use signalhub::connections::{
     Cluster, ClusterCounts, ClusterSecrets, ClusterSecretsError, NodeAddress, NodeName, NodeRequests, Revocation,
-    Revocations,
+    Revocations, is_private,
 };
 use signalhub_redis::backplane::{BackplaneOptions, RedisBackplane};
 use signalhub_redis::claims::RedisOwners;
@@ -386,17 +386,6 @@ async fn check_private(address: &NodeAddress) -> Result<(), ClusterError> {
     match found.all(|address| is_private(address.ip())) {
         true => Ok(()),
         false => Err(ClusterError::Public { key: "cluster.advertise", address: text.to_owned() }),
-    }
-}
-
-/// Whether an address is this machine's, or of a private network (RFC 1918, RFC 4193, RFC 6598) or link.
-fn is_private(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            let [first, second, ..] = ip.octets();
-            ip.is_loopback() || ip.is_private() || ip.is_link_local() || (first == 100 && (64..128).contains(&second))
-        }
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The nodes of a cluster: their names, and the addresses at which other nodes reach them.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::uri::Authority;
@@ -72,6 +73,18 @@ impl NodeAddress {
     /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Whether an address is this machine's, or of a private network (RFC 1918, RFC 4193, RFC 6598) or link. Nodes send requests of clients,
+/// with their credentials, to no other address without TLS.
+pub fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [first, second, ..] = ip.octets();
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || (first == 100 && (64..128).contains(&second))
+        }
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
 

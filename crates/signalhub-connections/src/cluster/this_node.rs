@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
+use http::request::Parts;
 use tokio::time::Instant;
 
 use super::client::NodeClient;
 use super::counts::{ClusterCounts, ForwardRefusal, TokenRefusal};
-use super::forward_header::{ForwardHeader, ForwardedRequest};
+use super::forward_header::{ForwardHeader, ForwardedRequest, SIGNALHUB_FORWARDED};
 use super::node::{Node, NodeName};
 use super::owner_cache::OwnerCache;
 use super::owners::{Claim, Owners, OwnersUnavailable};
@@ -159,6 +160,15 @@ impl ThisNode {
     /// Signs a request that is forwarded to another node.
     pub(crate) fn sign(&self, header: &ForwardHeader, request: ForwardedRequest<'_>) -> HeaderValue {
         header.encode(&self.secrets, request)
+    }
+
+    /// Tells whether a node has forwarded a request to this owner already: its address leads to a listener for clients. They cannot make such a
+    /// header, so those that they send do not count.
+    pub(crate) fn was_forwarded(&self, head: &Parts, owner: &NodeName) -> bool {
+        let Some(value) = head.headers.get(SIGNALHUB_FORWARDED) else { return false };
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        let request = ForwardedRequest { to: owner, method: &head.method, target };
+        ForwardHeader::decode(&self.secrets, request, value, SystemTime::now()).is_ok()
     }
 
     /// Checks the header of a request that another node forwards to this one.

@@ -86,6 +86,10 @@ where
     B: HttpBody<Data = Bytes> + Unpin,
 {
     let to = &owner.node.name;
+    if this.was_forwarded(head, to) {
+        tracing::error!(%to, "a request came back to the listener for clients: the address of a node is not one for other nodes");
+        return text(StatusCode::BAD_GATEWAY, "");
+    }
     match send(mounted, this, owner, kind, head, body).await {
         Ok(answer) => {
             let accepted = answer.headers().get(SIGNALHUB_FORWARDED);

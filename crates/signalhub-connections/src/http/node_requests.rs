@@ -10,7 +10,7 @@ use http::header::{HOST, HeaderValue};
 use http::{Method, Request, StatusCode, Version};
 use http_body_util::{BodyExt, Limited};
 
-use crate::cluster::client::ForwardedBody;
+use crate::cluster::client::{ForwardedBody, NodeUriError};
 use crate::cluster::forward_header::{ACCEPTED, ForwardHeader, ForwardedRequest, SIGNALHUB_FORWARDED};
 use crate::cluster::node::Node;
 use crate::registry::Registry;
@@ -73,7 +73,10 @@ impl NodeRequests {
         let address = to.address.as_ref().ok_or(NodeRequestError::NoAddress)?;
         let mut request = Request::new(ForwardedBody::Empty);
         let uri = this.client.uri(address, target);
-        *request.uri_mut() = uri.map_err(|error| NodeRequestError::Target(error.to_string()))?;
+        *request.uri_mut() = uri.map_err(|error| match error {
+            NodeUriError::Invalid(error) => NodeRequestError::Target(error.to_string()),
+            public @ NodeUriError::Public(_) => NodeRequestError::Lost(public.to_string()),
+        })?;
         *request.version_mut() = Version::HTTP_11;
         let header = ForwardHeader::new(this.name.clone(), NO_CLIENT, Scheme::Http, SystemTime::now());
         let signed = this.sign(&header, ForwardedRequest { to: &to.name, method: &method, target });

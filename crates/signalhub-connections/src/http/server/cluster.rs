@@ -79,7 +79,8 @@ impl Cluster {
     /// only transports that need one request work without sticky sessions: WebSockets without stateful reconnect.
     ///
     /// Requests on it must have a header that a secret of the cluster has signed within the last 30 s, and each header is
-    /// good for one request. The listener should still be out of reach of clients.
+    /// good for one request. The listener should still be out of reach of clients. Without TLS between the nodes, other nodes send requests
+    /// to it only if its address is [private](crate::is_private).
     ///
     /// # Errors
     /// The address cannot be bound.

@@ -222,3 +222,30 @@ async fn a_request_is_not_forwarded_in_a_circle() {
     let refused = [&a, &b].map(|node| node.counts.refused_forwards(ForwardRefusal::NotOwner));
     assert_eq!(refused, [1, 1]);
 }
+
+#[tokio::test]
+async fn a_node_whose_address_is_one_for_clients_makes_no_circle() {
+    let [a, b] = two_nodes().await;
+    let token = a.negotiate("").await;
+    assert_eq!(a.ask("GET", &token).await.status, 200);
+    let other = NodeName::new("c").unwrap();
+    a.store.shared().join(&other, &b.running.address.to_string());
+    a.store.shared().give_all_to(&other);
+    assert_eq!(b.post(&token, "x").await.status, 502);
+    assert_eq!(b.counts.forward_failures(), [(other, 1)]);
+}
+
+#[tokio::test]
+async fn without_tls_requests_are_sent_to_private_addresses_only() {
+    let [a, b] = two_nodes().await;
+    let token = a.negotiate("").await;
+    assert_eq!(a.ask("GET", &token).await.status, 200);
+    // A connection to an address for documentation would take longer than this.
+    for address in ["192.0.2.1:80", "[2001:db8::1]:80", "0.0.0.0:80"] {
+        a.store.shared().join(&a.name, address);
+        let answer = tokio::time::timeout(Duration::from_secs(1), b.post(&token, "x")).await;
+        assert_eq!(answer.expect(address).status, 502, "{address}");
+    }
+    a.store.shared().join(&a.name, &a.address.replace("127.0.0.1", "localhost"));
+    assert_eq!(b.post(&token, "x").await.status, 200);
+}
