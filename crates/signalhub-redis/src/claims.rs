@@ -32,11 +32,11 @@ const GATHERING: Duration = Duration::from_millis(5);
 /// How many keys one script touches, so that it does not hold up the server.
 const BATCH: usize = 500;
 
-/// `KEYS`: the claim. `ARGV`: the owner, the time in ms. Returns the owner.
+/// `KEYS`: the claim. `ARGV`: the owner, the time in ms. Returns the owner. A key of another type is no claim, and is overwritten, here and below.
 static CLAIM: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
-        "local owner = redis.call('get', KEYS[1])
-        if not owner then
+        "local owner = redis.pcall('get', KEYS[1])
+        if type(owner) ~= 'string' then
             redis.call('set', KEYS[1], ARGV[1], 'PX', ARGV[2])
             return ARGV[1]
         end
@@ -50,8 +50,8 @@ static RENEW: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local lost = {}
         for number, key in ipairs(KEYS) do
-            local owner = redis.call('get', key)
-            if not owner then
+            local owner = redis.pcall('get', key)
+            if type(owner) ~= 'string' then
                 redis.call('set', key, ARGV[1], 'PX', ARGV[2])
             elseif owner ~= ARGV[1] then
                 lost[#lost + 1] = number
@@ -70,7 +70,7 @@ static RELEASE: LazyLock<Script> = LazyLock::new(|| {
             local time = tonumber(ARGV[number + 2])
             if time > 0 then
                 redis.call('set', key, ARGV[2], 'PX', time)
-            elseif redis.call('get', key) == ARGV[1] then
+            elseif redis.pcall('get', key) == ARGV[1] then
                 redis.call('del', key)
             end
         end",

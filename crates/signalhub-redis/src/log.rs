@@ -36,7 +36,7 @@ use tokio::time::Instant;
 use self::answers::Answers;
 use self::counts::Counts;
 pub use self::counts::RedisLogCounts;
-use self::fork::Cursor;
+use self::fork::{Cursor, Seen};
 use self::keys::Keys;
 use self::pause::Pause;
 use self::server::Server;
@@ -232,10 +232,10 @@ impl Inner {
             let mut names: Vec<_> = found.into_iter().map(|(_, name)| (name, 0)).collect();
             names.sort();
             names.dedup();
-            let tops = reader.check(&names).await?;
+            let tops = readable(&names, reader.check(&names).await?)?;
             names.iter_mut().zip(&tops).for_each(|((_, offset), seen)| *offset = seen.top);
             // The events at those offsets tell later whether Redis has the same past.
-            let seen = reader.check(&names).await?;
+            let seen = readable(&names, reader.check(&names).await?)?;
             let mut states = shard.lock();
             for ((name, _), (top, seen)) in names.into_iter().zip(tops.iter().zip(seen)) {
                 states.insert(name, NameState { cursor: Cursor::start(top, &seen), first: seen.first, compared: None });
@@ -281,6 +281,14 @@ impl Inner {
         }
         Ok(page)
     }
+}
+
+/// What a check has found of all names. A node does not start while it cannot tell up to where a name was read.
+fn readable(names: &[(EventName, u64)], seen: Vec<Result<Seen, StreamError>>) -> Result<Vec<Seen>, StreamError> {
+    let named = |(seen, (name, _)): (Result<Seen, StreamError>, &(EventName, u64))| {
+        seen.map_err(|error| StreamError::Unexpected(format!("the event \"{name}\": {error}")))
+    };
+    seen.into_iter().zip(names).map(named).collect()
 }
 
 impl SharedLog for RedisLog {

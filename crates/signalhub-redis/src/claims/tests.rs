@@ -75,6 +75,35 @@ async fn renewals_make_claims_and_name_those_that_were_lost() {
 }
 
 #[tokio::test]
+async fn what_is_no_claim_is_overwritten_and_harms_no_other() {
+    let Some(server) = TestServer::start() else { return };
+    let (a, b) = (node(&[&server], "a").await, node(&[&server], "b").await);
+    let ids = ids(3);
+    for id in &ids {
+        assert_eq!(a.claim(id).await, Claim::Here);
+    }
+    let spoil = async |id: &ConnectionId| {
+        a.command(id, "DEL").await;
+        let mut connection = a.owners.keys.instance(id).commands().unwrap();
+        let _: i64 =
+            redis::cmd("LPUSH").arg(a.owners.keys.key(id)).arg("x").query_async(&mut connection).await.unwrap();
+    };
+    spoil(&ids[0]).await;
+    a.command(&ids[2], "DEL").await;
+    assert_eq!(a.owners.renew(&ids).await, Ok(Vec::new()));
+    for id in &ids {
+        assert_eq!(b.owners.find(id).await.unwrap().unwrap().name.as_str(), "a");
+    }
+    spoil(&ids[0]).await;
+    assert_eq!(b.claim(&ids[0]).await, Claim::Here);
+    spoil(&ids[0]).await;
+    a.owners.release(&ids[0], Duration::ZERO);
+    a.owners.release(&ids[2], Duration::ZERO);
+    a.released(&ids[2]).await;
+    assert_eq!(a.owners.find(&ids[2]).await, Ok(None));
+}
+
+#[tokio::test]
 async fn an_end_is_remembered_for_as_long_as_asked() {
     let Some(server) = TestServer::start() else { return };
     let (a, b) = (node(&[&server], "a").await, node(&[&server], "b").await);

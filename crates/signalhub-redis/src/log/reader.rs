@@ -53,13 +53,17 @@ impl From<BrokerClosed> for Stopped {
 
 /// Brings events in until the broker ends.
 pub(super) async fn run(inner: Arc<Inner>, shard: Arc<Shard>, events: SharedEvents) {
-    let mut reader =
-        Reader { inner, shard, events, names: NamesCursor::default(), due: BTreeMap::new(), left: BTreeMap::new() };
+    let (names, due, left) = (NamesCursor::default(), BTreeMap::new(), BTreeMap::new());
+    let (unread, problems) = (BTreeSet::new(), BTreeMap::new());
+    let mut reader = Reader { inner, shard, events, names, due, left, unread, problems };
     let mut backoff = Backoff::default();
     loop {
         let begun = Instant::now();
         match reader.read_until_lost().await {
             Err(Stopped::Closed) => return,
+            Err(Stopped::Stream(error @ (StreamError::Refused(_) | StreamError::Unexpected(_)))) => {
+                tracing::warn!(%error, "the events of other nodes cannot be read");
+            }
             Err(Stopped::Stream(error)) => tracing::debug!(%error, "the events of other nodes cannot be read"),
             Ok(never) => match never {},
         }
@@ -79,6 +83,10 @@ struct Reader {
     /// The names that are to be checked before more of them is read, with the offset of an event that does not follow the last one.
     due: BTreeMap<EventName, Option<u64>>,
     left: BTreeMap<EventName, LeftEpochs>,
+    /// The names that are not read until the next check, because something that no node writes is in the place of their events.
+    unread: BTreeSet<EventName>,
+    /// What was logged of such names, until one of their events is read.
+    problems: BTreeMap<EventName, StreamError>,
 }
 
 /// What became of an entry.
@@ -96,8 +104,7 @@ impl Reader {
         let (mut checked, mut names_read) = (Instant::now(), Instant::now());
         self.check_all(&mut *stream).await?;
         loop {
-            let cursors: Vec<_> =
-                self.shard.lock().iter().map(|(name, state)| (name.clone(), state.cursor.offset)).collect();
+            let cursors = self.cursors();
             let batch = stream.read(&self.names, &cursors).await?;
             let count = batch.events.iter().map(|(_, entries)| entries.len()).sum();
             self.take(batch).await?;
@@ -132,6 +139,22 @@ impl Reader {
         Ok(())
     }
 
+    /// The names to read, each with how far it was read.
+    fn cursors(&self) -> Vec<(EventName, u64)> {
+        let states = self.shard.lock();
+        let readable = states.iter().filter(|(name, _)| !self.unread.contains(*name));
+        readable.map(|(name, state)| (name.clone(), state.cursor.offset)).collect()
+    }
+
+    /// Reads no more of a name until the next check. The other names are read as before.
+    fn leave_out(&mut self, name: EventName, error: StreamError) {
+        if self.problems.get(&name) != Some(&error) {
+            tracing::error!(event = %name, %error, "this node reads no further events of this name: something else is in their place in Redis");
+            self.problems.insert(name.clone(), error);
+        }
+        self.unread.insert(name);
+    }
+
     /// Looks at a name before more of it is read.
     fn add(&mut self, name: EventName) {
         self.shard.lock().entry(name.clone()).or_default();
@@ -142,6 +165,9 @@ impl Reader {
         for (cursor, name) in batch.names {
             self.names = self.names.max(cursor);
             self.add(name);
+        }
+        for (name, error) in batch.unreadable {
+            self.leave_out(name, error);
         }
         for (name, entries) in batch.events {
             if self.due.contains_key(&name) {
@@ -189,6 +215,9 @@ impl Reader {
             }
         }
         self.set_cursor(name, Cursor::at(next, Some(raw.write)));
+        if !self.problems.is_empty() {
+            self.problems.remove(name);
+        }
         Ok(Taken::Offered)
     }
 
@@ -204,6 +233,7 @@ impl Reader {
 
     async fn check_all(&mut self, stream: &mut dyn StreamReader) -> Result<(), Stopped> {
         let names: Vec<_> = self.shard.lock().keys().cloned().collect();
+        self.unread.clear();
         for name in names {
             self.due.entry(name).or_default();
         }
@@ -219,6 +249,14 @@ impl Reader {
                 some.iter().map(|(name, _)| (name.clone(), self.cursor(name).unwrap_or_default().offset)).collect();
             let seen = stream.check(&names).await?;
             for ((name, hole), seen) in some.into_iter().zip(seen) {
+                let seen = match seen {
+                    Ok(seen) => seen,
+                    Err(error) => {
+                        self.due.remove(&name);
+                        self.leave_out(name, error);
+                        continue;
+                    }
+                };
                 let cursor = self.cursor(&name).unwrap_or_default();
                 if let Some(state) = self.shard.lock().get_mut(&name) {
                     (state.first, state.compared) = (Some(seen.first.unwrap_or(seen.top + 1)), None);

@@ -298,7 +298,7 @@ impl StreamReader for Reader {
         })
     }
 
-    fn check<'a>(&'a mut self, names: &'a [(EventName, u64)]) -> Call<'a, Vec<Seen>> {
+    fn check<'a>(&'a mut self, names: &'a [(EventName, u64)]) -> Call<'a, Vec<Result<Seen, StreamError>>> {
         Box::pin(async move {
             let mut all = Vec::with_capacity(names.len());
             // There are up to two events in the answer for a name.
@@ -340,9 +340,13 @@ impl StreamReader for Reader {
                 let [key, found] = parts.map_err(|_| unexpected("XREAD"))?;
                 let key = text_of(&key).ok_or_else(|| unexpected("XREAD"))?;
                 if let Some(name) = self.keys.name_of_events(key) {
-                    let found = entries(found)?;
-                    bytes += found.iter().map(|entry| entry.data.len()).sum::<usize>();
-                    batch.events.push((name, found));
+                    match entries(found) {
+                        Ok(found) => {
+                            bytes += found.iter().map(|entry| entry.data.len()).sum::<usize>();
+                            batch.events.push((name, found));
+                        }
+                        Err(error) => batch.unreadable.push((name, error)),
+                    }
                 } else {
                     batch.names = self.keys.names_of(&found)?;
                 }
@@ -373,8 +377,9 @@ impl Reader {
         command
     }
 
-    async fn check_some(&mut self, names: &[(EventName, u64)]) -> Result<Vec<Seen>, StreamError> {
+    async fn check_some(&mut self, names: &[(EventName, u64)]) -> Result<Vec<Result<Seen, StreamError>>, StreamError> {
         let mut pipeline = redis::pipe();
+        pipeline.ignore_errors();
         for (name, offset) in names {
             let events = self.keys.events(name);
             pipeline.cmd("HMGET").arg(self.keys.meta(name)).arg("e").arg("s").arg("w");
@@ -384,7 +389,12 @@ impl Reader {
         let answers: Vec<Value> = self.ask_for_events(|connection| pipeline.query_async(connection)).await?;
         let mut answers = answers.into_iter();
         let seen = names.iter().map(|(_, offset)| match (answers.next(), answers.next(), answers.next()) {
-            (Some(meta), Some(at_cursor), Some(first)) => seen(*offset, &meta, at_cursor, first),
+            (Some(meta), Some(at_cursor), Some(first)) => {
+                let values = [meta, at_cursor, first];
+                let other = wrong_type(&values)?;
+                let [meta, at_cursor, first] = values;
+                Ok(other.map_or_else(|| seen(*offset, &meta, at_cursor, first), Err))
+            }
             _ => Err(unexpected("the check of names")),
         });
         seen.collect()
@@ -415,4 +425,16 @@ fn failed(error: &RedisError) -> StreamError {
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => StreamError::Unexpected(error.to_string()),
         _ => StreamError::Unanswered(error.to_string()),
     }
+}
+
+/// The error of a key that has another type, if one of these values is that. Any other error is one of the server.
+fn wrong_type(values: &[Value]) -> Result<Option<StreamError>, StreamError> {
+    let Some(error) = values.iter().find_map(|found| match found {
+        Value::ServerError(error) => Some(error),
+        _ => None,
+    }) else {
+        return Ok(None);
+    };
+    let refused = StreamError::Refused(RedisError::from(error.clone()).to_string());
+    if error.code() == "WRONGTYPE" { Ok(Some(refused)) } else { Err(refused) }
 }

@@ -376,8 +376,8 @@ impl StreamReader for SimulatedReader {
         Box::pin(self.ask(|data| data.names_behind(*after)))
     }
 
-    fn check<'a>(&'a mut self, names: &'a [(EventName, u64)]) -> Call<'a, Vec<Seen>> {
-        Box::pin(self.ask(|data| names.iter().map(|(name, offset)| data.check(name, *offset)).collect()))
+    fn check<'a>(&'a mut self, names: &'a [(EventName, u64)]) -> Call<'a, Vec<Result<Seen, StreamError>>> {
+        Box::pin(self.ask(|data| names.iter().map(|(name, offset)| Ok(data.check(name, *offset))).collect()))
     }
 
     fn reset<'a>(&'a mut self, name: &'a EventName, seen: Option<Epoch>, new: Epoch) -> Call<'a, Epoch> {
@@ -404,6 +404,7 @@ impl StreamReader for SimulatedReader {
                 Batch {
                     names: data.names_behind(*names),
                     events: events.filter(|(_, entries)| !entries.is_empty()).collect(),
+                    unreadable: Vec::new(),
                 }
             };
             let waiting = async {

@@ -72,8 +72,9 @@ pub(crate) trait StreamReader: Send {
     /// Reads the names that appeared or began a new epoch behind this entry of the stream of names, the oldest first.
     fn names<'a>(&'a mut self, after: &'a NamesCursor) -> Call<'a, Vec<(NamesCursor, EventName)>>;
 
-    /// Looks at what the server has of some names, each with the offset that was read last.
-    fn check<'a>(&'a mut self, names: &'a [(EventName, u64)]) -> Call<'a, Vec<Seen>>;
+    /// Looks at what the server has of some names, each with the offset that was read last. The error of a name says that something else is
+    /// in the place of its events.
+    fn check<'a>(&'a mut self, names: &'a [(EventName, u64)]) -> Call<'a, Vec<Result<Seen, StreamError>>>;
 
     /// Begins a new epoch for a name, unless another node has done so since its epoch was seen. Returns the epoch that it has.
     fn reset<'a>(&'a mut self, name: &'a EventName, seen: Option<Epoch>, new: Epoch) -> Call<'a, Epoch>;
@@ -173,4 +174,6 @@ pub(crate) struct Range {
 pub(crate) struct Batch {
     pub(crate) names: Vec<(NamesCursor, EventName)>,
     pub(crate) events: Vec<(EventName, Vec<RawEntry>)>,
+    /// The names among whose entries is one that no node has written.
+    pub(crate) unreadable: Vec<(EventName, StreamError)>,
 }

@@ -13,6 +13,14 @@ pub(super) fn epoch_of(text: &str) -> Option<Epoch> {
     u64::from_str_radix(text, 16).ok().map(Epoch::new)
 }
 
+/// The highest offset: the scripts compute with doubles, which have all integers up to this one.
+const LAST_OFFSET: u64 = 1 << 53;
+
+/// Reads an offset that a script can have given.
+fn offset_of(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|offset| *offset <= LAST_OFFSET)
+}
+
 /// The text of a value.
 pub(super) fn text_of(value: &Value) -> Option<&str> {
     match value {
@@ -74,7 +82,7 @@ fn entry(item: Value) -> Option<RawEntry> {
         }
     }
     Some(RawEntry {
-        offset: text_of(&id)?.split_once('-')?.0.parse().ok()?,
+        offset: offset_of(text_of(&id)?.split_once('-')?.0)?,
         version: version?,
         write: WriteId { event: event?, attempt: Attempt(attempt?) },
         epoch: epoch?,
@@ -87,7 +95,7 @@ pub(super) fn seen(offset: u64, meta: &Value, at_cursor: Value, first: Value) ->
     let Value::Array(meta) = meta else { return Err(unexpected("HMGET")) };
     let text = |index: usize| meta.get(index).and_then(text_of);
     let epoch = text(0).map(|text| epoch_of(text).ok_or_else(|| unexpected("an epoch"))).transpose()?;
-    let top = text(1).map_or(Ok(0), |text| text.parse().map_err(|_| unexpected("an offset")))?;
+    let top = text(1).map_or(Ok(0), |text| offset_of(text).ok_or_else(|| unexpected("an offset")))?;
     // The description of a name has the write of its latest event, also when that was removed.
     let latest = text(2).filter(|_| top == offset).and_then(|text| text.parse().ok());
     let at_cursor = entries(at_cursor)?.first().map(|entry| entry.write).or(latest);

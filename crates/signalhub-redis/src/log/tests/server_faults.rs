@@ -301,3 +301,51 @@ async fn bytes_that_are_no_event_are_a_gap_of_one() {
     node.ledger.wait_for_events(2).await;
     node.ledger.check();
 }
+
+#[tokio::test]
+async fn what_no_node_writes_for_one_name_stops_no_other() {
+    let Some(server) = TestServer::start() else { return };
+    let nodes = pair(&server).await;
+    let (events, meta) = ("signalhub:e:shop.changed", "signalhub:m:shop.changed");
+    let epoch = "00000000000000aa";
+    let wrong: [(&str, &[&[&str]]); 6] = [
+        ("another type in place of its events", &[&["HSET", meta, "e", epoch, "s", "1"], &["SET", events, "x"]]),
+        ("another type in place of its description", &[&["SET", meta, "x"]]),
+        ("no epoch", &[&["HSET", meta, "e", "zz", "s", "1"]]),
+        ("no offset", &[&["HSET", meta, "e", epoch, "s", "-1"]]),
+        ("an offset that no script gives", &[&["HSET", meta, "e", epoch, "s", "18446744073709551615"]]),
+        ("no event", &[&["HSET", meta, "e", epoch, "s", "1"], &["XADD", events, "1-0", "x", "y"]]),
+    ];
+    for (number, (what, commands)) in wrong.into_iter().enumerate() {
+        let name = format!("wrong.{number}");
+        let key = |text: &str| text.replace("shop.changed", &name);
+        for words in commands {
+            let words: Vec<_> = words.iter().map(|word| key(word)).collect();
+            command(&nodes[0], &words.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        }
+        command(&nodes[0], &["XADD", "signalhub:names", "*", "m", &key(meta)]).await;
+        for node in &nodes {
+            node.publish(number).await;
+        }
+        for node in &nodes {
+            let read = timeout(LONG, node.ledger.wait_for_events(2 * number + 2)).await;
+            assert!(read.is_ok(), "{what}");
+            assert_eq!(node.ledger.gaps(), [], "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_read_again_when_it_is_mended() {
+    let Some(server) = TestServer::start() else { return };
+    let nodes = pair(&server).await;
+    let meta = "signalhub:m:shop.changed";
+    command(&nodes[0], &["SET", meta, "x"]).await;
+    command(&nodes[0], &["XADD", "signalhub:names", "*", "m", meta]).await;
+    assert!(nodes[0].broker.publish(event(0)).await.is_err());
+    command(&nodes[0], &["DEL", meta]).await;
+    nodes[0].publish(1).await;
+    for node in &nodes {
+        timeout(LONG, node.ledger.wait_for_events(1)).await.unwrap();
+    }
+}
