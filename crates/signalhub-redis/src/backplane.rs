@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use redis::RedisError;
 use signalhub::backplane::{Backplane, Channel, Envelope, Receive, ReturnAddress, ServerName, Unreachable};
 use signalhub_connections::BoxFuture;
@@ -113,15 +114,20 @@ impl RedisBackplane {
         &self.listeners[self.instances.number_of(name.as_bytes())]
     }
 
-    fn confirmation(&self, confirmed: Confirmed) -> BoxFuture<Result<(), Unreachable>> {
+    /// Waits for a confirmation. `removed` is the outcome when the channel is not listened on any more.
+    fn confirmation(
+        &self,
+        confirmed: Confirmed,
+        removed: Result<(), Unreachable>,
+    ) -> BoxFuture<Result<(), Unreachable>> {
         let deadline = Instant::now() + self.patience;
         Box::pin(async move {
-            match confirmed {
-                // A wait whose channel was changed again has nothing to wait for.
-                Some(confirmed) => {
-                    tokio::time::timeout_at(deadline, confirmed).await.map(drop).map_err(|_| Unreachable)
-                }
-                None => Ok(()),
+            let Some(confirmed) = confirmed else { return Ok(()) };
+            match tokio::time::timeout_at(deadline, confirmed).await {
+                Ok(Ok(())) => Ok(()),
+                // Removing a channel drops those who wait.
+                Ok(Err(_)) => removed,
+                Err(_) => Err(Unreachable),
             }
         })
     }
@@ -152,29 +158,39 @@ impl Backplane for RedisBackplane {
         let deadline = Instant::now() + patience;
         Box::pin(async move {
             let payload = encode(&envelope);
-            let published = async {
-                let mut receivers = 0;
-                let number_of = |name: &String| instances.number_of(name.as_bytes());
-                // Messages keep their order at each Redis server.
-                for names in names.chunk_by(|one, other| number_of(one) == number_of(other)) {
-                    for names in names.chunks(MOST_IN_A_PIPELINE) {
-                        receivers += publish(&listeners[number_of(&names[0])], names, &payload, patience).await?;
+            let mut of_listeners = vec![Vec::new(); listeners.len()];
+            match &mut *of_listeners {
+                [only] => *only = names,
+                several => {
+                    for name in names {
+                        several[instances.number_of(name.as_bytes())].push(name);
                     }
                 }
-                Ok(receivers)
-            };
-            tokio::time::timeout_at(deadline, published).await.unwrap_or(Err(Unreachable))
+            }
+            // All Redis servers at once: one that does not answer delays no other. Messages keep their order at each of them.
+            let sends = listeners.iter().zip(&of_listeners).map(async |(listener, names)| {
+                let published = async {
+                    let mut receivers = 0;
+                    for names in names.chunks(MOST_IN_A_PIPELINE) {
+                        receivers += publish(listener, names, &payload, patience).await?;
+                    }
+                    Ok(receivers)
+                };
+                tokio::time::timeout_at(deadline, published).await.unwrap_or(Err(Unreachable))
+            });
+            join_all(sends).await.into_iter().sum()
         })
     }
 
     fn join(&self, channel: Channel) -> BoxFuture<Result<(), Unreachable>> {
         let name = self.names.name(&channel);
-        self.confirmation(self.listener(&name).subscriptions.join(&name))
+        // Another join of the channel may have given up, and left it for both.
+        self.confirmation(self.listener(&name).subscriptions.join(&name), Err(Unreachable))
     }
 
     fn leave(&self, channel: Channel) -> BoxFuture<Result<(), Unreachable>> {
         let name = self.names.name(&channel);
-        self.confirmation(self.listener(&name).subscriptions.leave(&name))
+        self.confirmation(self.listener(&name).subscriptions.leave(&name), Ok(()))
     }
 }
 

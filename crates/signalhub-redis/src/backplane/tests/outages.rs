@@ -52,6 +52,48 @@ async fn clients_outlive_a_redis_server_that_is_killed_and_started_again() {
 }
 
 #[tokio::test]
+async fn no_add_to_a_group_succeeds_when_an_earlier_one_of_the_same_client_has_given_up() {
+    let Some(mut redis) = TestServer::start() else { return };
+    let (hub, _backplane) = connect(&redis, "one", Hub::builder()).await;
+    let client = Client::connect(&hub, None, Protocol::Json).await;
+    redis.kill();
+    let groups = hub.groups();
+    let second = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        groups.add(&client.id, "room").await
+    };
+    let (first, second) = tokio::join!(groups.add(&client.id, "room"), second);
+    first.unwrap_err();
+    second.unwrap_err();
+    assert_eq!(hub.group_count(), 0);
+}
+
+#[tokio::test]
+async fn a_message_for_many_users_reaches_those_whose_redis_server_answers() {
+    let (Some(first), Some(second)) = (TestServer::start(), TestServer::start()) else { return };
+    let servers = [&first, &second];
+    let (one, _backplane) = connect_to_all(&servers, "one", Hub::builder()).await;
+    let (two, _other) = connect_to_all(&servers, "two", Hub::builder()).await;
+    let users: Vec<_> = (0..8).map(|number| format!("user-{number}")).collect();
+    let mut clients = Vec::new();
+    for user in &users {
+        clients.push(Client::connect(&one, Some(user), Protocol::Json).await);
+    }
+    let at_second = Raw::connect(&second).await.channels().await;
+    let is_at_second = |user: &str| at_second.iter().any(|channel| channel.ends_with(&format!(":{user}")));
+    let count = users.iter().filter(|user| is_at_second(user)).count();
+    assert!((1..8).contains(&count), "the users are shared out: {at_second:?}");
+    first.hang();
+    soon(two.clients().users(users.iter().map(String::as_str)).send("M", ())).await.unwrap_err();
+    for (user, client) in users.iter().zip(&mut clients) {
+        if is_at_second(user) {
+            assert_eq!(client.next().await, MESSAGE);
+        }
+    }
+    first.go_on();
+}
+
+#[tokio::test]
 async fn messages_wait_for_a_redis_server_that_is_back_in_time() {
     let Some(mut redis) = TestServer::start() else { return };
     let (hub, backplane) = connect(&redis, "one", Hub::builder()).await;
