@@ -14,7 +14,6 @@ mod flag;
 mod handshake_counts;
 mod hub;
 mod incoming;
-mod log_throttle;
 mod method_counts;
 mod options;
 mod panics;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use signalhub_connections::{ConnectionId, Frame};
+use signalhub_connections::{ConnectionId, Frame, LogThrottle};
 use signalhub_protocol::{HubMessage, Protocol};
 use tokio::time::Instant;
 
@@ -14,7 +14,6 @@ use crate::clients::remote::{Remote, RemoteLimits};
 use crate::counters::{CallErrorCounts, RefusedCallCounts, ReplayCounts};
 use crate::error::HubError;
 use crate::handshake_counts::HandshakeCounts;
-use crate::log_throttle::LogThrottle;
 use crate::method_counts::MethodCounts;
 use crate::options::HubOptions;
 

@@ -22,6 +22,7 @@ use super::used_tokens::UsedTokens;
 use crate::auth::identity::Owner;
 use crate::auth::ticket::{Ticket, TicketHash};
 use crate::id::ConnectionNames;
+use crate::log_throttle::LogThrottle;
 use crate::transport::reconnect::Reconnect;
 
 /// How often claims are renewed.
@@ -42,6 +43,10 @@ pub(crate) struct ThisNode {
     cache: Mutex<OwnerCache>,
     used: Mutex<UsedTokens>,
     seen: Mutex<SeenHeaders>,
+    /// Limits the lines about requests that other nodes refuse.
+    pub(crate) refused_forward_errors: LogThrottle,
+    /// Limits the lines about requests that other nodes do not answer.
+    pub(crate) failed_forward_warnings: LogThrottle,
 }
 
 impl ThisNode {
@@ -54,8 +59,22 @@ impl ThisNode {
         paths: impl Iterator<Item = String>,
     ) -> Self {
         let paths = paths.map(|path| path.to_ascii_lowercase().into()).collect();
-        let (cache, used, seen) = (Mutex::default(), Mutex::default(), Mutex::new(SeenHeaders::new(Instant::now())));
-        Self { name, secrets, owners, counts, client, paths, cache, used, seen }
+        let now = Instant::now();
+        let (cache, used, seen) = (Mutex::default(), Mutex::default(), Mutex::new(SeenHeaders::new(now)));
+        let [refused_forward_errors, failed_forward_warnings] = [LogThrottle::new(now), LogThrottle::new(now)];
+        Self {
+            name,
+            secrets,
+            owners,
+            counts,
+            client,
+            paths,
+            cache,
+            used,
+            seen,
+            refused_forward_errors,
+            failed_forward_warnings,
+        }
     }
 
     /// Makes the names of a connection that is negotiated now, which this node need not remember.

@@ -13,6 +13,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::cluster::client::ForwardedBody;
 use crate::cluster::counts::ForwardKind;
@@ -96,7 +97,9 @@ where
             if accepted != Some(&ACCEPTED) {
                 let (from, reason) = (&this.name, accepted.and_then(|reason| reason.to_str().ok()));
                 let reason = reason.unwrap_or("the address is not one for other nodes");
-                tracing::error!(%from, %to, reason, "another node refuses the requests that this one forwards");
+                if let Some(skipped) = this.refused_forward_errors.admit(Instant::now()) {
+                    tracing::error!(%from, %to, reason, skipped, "another node refuses the requests that this one forwards");
+                }
                 return failed(this, owner);
             }
             this.counts.0.count_forward(kind);
@@ -106,7 +109,9 @@ where
             relay(mounted, answer)
         }
         Err(Unanswered::Failed(error)) => {
-            tracing::warn!(%to, error, "a request could not be forwarded");
+            if let Some(skipped) = this.failed_forward_warnings.admit(Instant::now()) {
+                tracing::warn!(%to, error, skipped, "a request could not be forwarded");
+            }
             failed(this, owner)
         }
         Err(Unanswered::Body(answer)) => *answer,

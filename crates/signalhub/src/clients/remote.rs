@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use signalhub_connections::{BoxFuture, ConnectionId};
+use signalhub_connections::{BoxFuture, ConnectionId, LogThrottle};
 use signalhub_protocol::{Completion, HubMessage, Outcome};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -21,7 +21,6 @@ use crate::backplane::{
     Backplane, Channel, ChannelKind, CommandId, CompletionEnvelope, Envelope, GroupAction, GroupCommand, Question,
     ReturnAddress, Unreachable,
 };
-use crate::log_throttle::LogThrottle;
 use answers::Answers;
 use commands::Commands;
 use counts::Counters;

@@ -2,12 +2,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use signalhub_connections::{Rate, TokenBucket};
 use tokio::time::Instant;
+
+use crate::rate::{Rate, TokenBucket};
 
 /// Limits how many lines clients can cause in a log.
 #[derive(Debug)]
-pub(crate) struct LogThrottle(Mutex<Throttled>);
+pub struct LogThrottle(Mutex<Throttled>);
 
 #[derive(Debug)]
 struct Throttled {
@@ -17,13 +18,14 @@ struct Throttled {
 
 impl LogThrottle {
     /// Creates a throttle that allows one line per second, and ten at once.
-    pub(crate) fn new(now: Instant) -> Self {
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
         let bucket = TokenBucket::new(Rate::per_second(1).with_burst(10), now);
         Self(Mutex::new(Throttled { bucket, skipped: 0 }))
     }
 
     /// Returns `None` if no line may be logged now, else how many lines were skipped since the last one.
-    pub(crate) fn admit(&self, now: Instant) -> Option<u64> {
+    pub fn admit(&self, now: Instant) -> Option<u64> {
         let mut throttled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if throttled.bucket.take(1, now).is_ok() {
             return Some(std::mem::take(&mut throttled.skipped));
