@@ -90,7 +90,7 @@ export function spawnedCrowd({ title, folder, command: [program, ...args] }) {
 }
 
 /**
- * Connects so many clients in one way, publishes events at all nodes in turn, and returns the clients that did not get each of them once and in
+ * Connects this number of clients in one way, publishes events at all nodes in turn, and returns the clients that did not get each of them once and in
  * order, and how many requests nodes have forwarded to others, and failed to.
  */
 export async function round(cluster, crowd, way, { clients, events }) {

@@ -104,7 +104,7 @@ export const FAULTS = [
   },
   {
     name: "redis-flushed",
-    claim: "somebody empties Redis (FLUSHALL)",
+    claim: "Redis is emptied (FLUSHALL)",
     gate: true,
     loses: true,
     rounds: 3,

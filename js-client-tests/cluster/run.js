@@ -29,7 +29,7 @@ const PUBLISH_PATIENCE = 700;
 /** Probes have these numbers and higher ones; publishers do not get there. */
 const FIRST_PROBE = 1_000_000_000;
 
-/** The folder for the logs of all nodes, if somebody wants them. */
+/** The folder for the logs of all nodes, if they are wanted. */
 const LOGS = process.env.SIGNALHUB_FAULT_LOGS;
 
 /**

@@ -97,7 +97,7 @@ pub use close::close_frame::{ClientClose, CloseCode, CloseFrame};
 pub use close::dismissal::Dismissal;
 pub use cluster::counts::{ClusterCounts, ForwardKind, ForwardRefusal, TokenRefusal};
 pub use cluster::node::{Node, NodeAddress, NodeAddressError, NodeName, NodeNameError, is_private};
-pub use cluster::owners::{Claim, Owners, OwnersFuture, OwnersUnavailable};
+pub use cluster::owners::{Claim, Owners, OwnersFuture, OwnersUnavailable, RenewedClaims};
 pub use cluster::secrets::{ClusterSecrets, ClusterSecretsError};
 pub use connection::Connection;
 pub use connection::peer::Peer;

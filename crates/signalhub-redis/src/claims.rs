@@ -8,9 +8,12 @@ use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, RedisError, Script, ScriptInvocation};
-use signalhub_connections::{Claim, ConnectionId, Node, NodeName, Owners, OwnersFuture, OwnersUnavailable};
+use signalhub_connections::{
+    Claim, ConnectionId, Node, NodeName, Owners, OwnersFuture, OwnersUnavailable, RenewedClaims,
+};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -150,6 +153,35 @@ impl Keys {
         self.instances.of(id.as_str().as_bytes())
     }
 
+    /// Renews claims at one server. Returns the connections that another node owns, and those for which the server did not answer.
+    async fn renew(
+        &self,
+        number: usize,
+        instance: &Instance,
+        ids: &[ConnectionId],
+    ) -> (Vec<ConnectionId>, Option<(Vec<ConnectionId>, OwnersUnavailable)>) {
+        let of_instance = |id: &&ConnectionId| self.instances.number_of(id.as_str().as_bytes()) == number;
+        let mut ids: Vec<_> = ids.iter().filter(of_instance).cloned().collect();
+        let mut others = Vec::new();
+        while !ids.is_empty() {
+            let some = &ids[..ids.len().min(BATCH)];
+            let mut invocation = RENEW.prepare_invoke();
+            for id in some {
+                invocation.key(self.key(id));
+            }
+            invocation.arg(&*self.owner).arg(milliseconds(EXPIRY));
+            match invoke::<Vec<usize>>(instance, &invocation).await {
+                Ok(lost) => others.extend(lost.iter().filter_map(|place| some.get(place.wrapping_sub(1))).cloned()),
+                Err(error) => {
+                    tracing::debug!(redis = %instance.address(), %error, "claims were not renewed");
+                    return (others, Some((ids, error)));
+                }
+            }
+            ids.drain(..ids.len().min(BATCH));
+        }
+        (others, None)
+    }
+
     /// Records ends until the owners are dropped.
     async fn release_all(self, mut waiting: mpsc::Receiver<Release>) {
         let mut batch = Vec::with_capacity(BATCH);
@@ -221,24 +253,23 @@ impl Owners for RedisOwners {
         })
     }
 
-    fn renew<'a>(&'a self, ids: &'a [ConnectionId]) -> OwnersFuture<'a, Vec<ConnectionId>> {
+    fn renew<'a>(&'a self, ids: &'a [ConnectionId]) -> OwnersFuture<'a, RenewedClaims> {
         Box::pin(async move {
-            let mut others = Vec::new();
-            for (number, instance) in self.keys.instances.all().iter().enumerate() {
-                let of_instance = |id: &&ConnectionId| self.keys.instances.number_of(id.as_str().as_bytes()) == number;
-                let ids: Vec<_> = ids.iter().filter(of_instance).collect();
-                for ids in ids.chunks(BATCH) {
-                    let mut invocation = RENEW.prepare_invoke();
-                    for id in ids {
-                        invocation.key(self.keys.key(id));
-                    }
-                    invocation.arg(&*self.keys.owner).arg(milliseconds(EXPIRY));
-                    let lost: Vec<usize> = invoke(instance, &invocation).await?;
-                    others
-                        .extend(lost.iter().filter_map(|number| ids.get(number.wrapping_sub(1))).map(|&id| id.clone()));
+            let instances = self.keys.instances.all().iter().enumerate();
+            // One server that is away must not end the claims at the others.
+            let outcomes = join_all(instances.map(|(number, instance)| self.keys.renew(number, instance, ids))).await;
+            let (mut renewed, mut last_error) = (RenewedClaims::default(), None);
+            for (lost, unanswered) in outcomes {
+                renewed.lost.extend(lost);
+                if let Some((ids, error)) = unanswered {
+                    renewed.unanswered.extend(ids);
+                    last_error = Some(error);
                 }
             }
-            Ok(others)
+            match last_error {
+                Some(error) if renewed.unanswered.len() == ids.len() => Err(error),
+                _ => Ok(renewed),
+            }
         })
     }
 

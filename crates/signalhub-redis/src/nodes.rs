@@ -163,7 +163,9 @@ impl Nodes {
         own.check(presence, &others)?;
         name::take(own).await?;
         let before = common_format(others.values());
-        own.beat_all(Replaces::Any).await;
+        for written in own.beat_all(Replaces::Any).await {
+            written?;
+        }
         // A node may have joined at the same time.
         own.others().await?;
         let all = own.all();
@@ -270,7 +272,9 @@ async fn beat(nodes: std::sync::Weak<Inner>) {
     loop {
         ticks.tick().await;
         let Some(own) = nodes.upgrade().map(|nodes| Arc::clone(&nodes.own)) else { return };
-        own.beat_all(Replaces::Own).await;
+        for error in own.beat_all(Replaces::Own).await.into_iter().filter_map(Result::err) {
+            tracing::debug!(%error, "the entry of this node was not written");
+        }
         let Some(nodes) = nodes.upgrade() else { return };
         nodes.present.send_if_modified(|present| {
             let now = own.all();
@@ -384,30 +388,30 @@ impl Own {
         Ok(())
     }
 
-    /// Writes the entry to all servers that are connected, and reads those of the others.
-    async fn beat_all(&self, replaces: Replaces) {
+    /// Writes the entry to all servers, and reads those of the others. Returns the outcome at each server.
+    async fn beat_all(&self, replaces: Replaces) -> Vec<Result<(), JoinError>> {
         let asked = self.servers.identify().await;
-        let Some(entry) = self.entry() else { return };
-        let (mut is_answered, mut other) = (false, None);
+        let Some(entry) = self.entry() else { return Vec::new() };
+        let (mut outcomes, mut is_answered, mut other) = (Vec::new(), false, None);
         for ((number, instance), asked) in self.instances.all().iter().enumerate().zip(asked) {
-            let connection = asked.map(|_| instance.commands());
-            let Ok(Ok(mut connection)) = connection else { continue };
-            match beat::write(self, &entry, replaces, &mut connection).await {
-                Ok(Beaten { now, other: found, entries }) => {
-                    check_clock(now, instance);
-                    self.read_entries(number, entries);
-                    is_answered = true;
-                    other = other.or(found);
-                }
-                Err(error) => {
+            let beaten = async {
+                asked?;
+                beat::write(self, &entry, replaces, &mut connection(instance)?).await.map_err(|error| {
                     instance.doubt();
-                    tracing::debug!(redis = %instance.address(), %error, "the entry of this node was not written");
-                }
-            }
+                    JoinError::Redis { address: instance.address().to_string(), error }
+                })
+            };
+            outcomes.push(beaten.await.map(|Beaten { now, other: found, entries }| {
+                check_clock(now, instance);
+                self.read_entries(number, entries);
+                is_answered = true;
+                other = other.take().or(found);
+            }));
         }
         if is_answered {
             self.announce_replaced(other.as_deref());
         }
+        outcomes
     }
 
     /// Logs when another node has taken the name, and when it is free again. The entry is that of the other node.

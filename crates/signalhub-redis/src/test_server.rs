@@ -13,6 +13,8 @@ pub struct TestServer {
     port: u16,
     directory: PathBuf,
     arguments: Vec<String>,
+    /// The user and the password in its URL, with `@`; or nothing.
+    user: &'static str,
 }
 
 impl TestServer {
@@ -35,6 +37,23 @@ impl TestServer {
         Self::started(&own.iter().chain(arguments).map(|&argument| argument.to_owned()).collect::<Vec<_>>())
     }
 
+    /// As [`start`](Self::start), with the user that `docs/cluster.md` names for a cluster with the default prefix and hub. Its URL is
+    /// for this user.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start), and when the page names no user.
+    #[must_use]
+    pub fn for_documented_user() -> Option<Self> {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cluster.md");
+        let page = std::fs::read_to_string(page).expect("the page about the cluster");
+        let rules = page.lines().find_map(|line| line.strip_prefix("ACL SETUSER ")).expect("the page has a user");
+        let rules: Vec<&str> = rules.split(' ').collect();
+        assert_eq!(rules.first(), Some(&"signalhub"), "the user's name");
+        let mut server = Self::with(&[&["--user"], &*rules].concat())?;
+        server.user = "signalhub:PASSWORD@";
+        Some(server)
+    }
+
     fn started(arguments: &[String]) -> Option<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -45,7 +64,7 @@ impl TestServer {
         for _ in 0..20 {
             let port = free_port();
             match spawn(port, &directory, &arguments) {
-                Ok(Some(process)) => return Some(Self { process, port, directory, arguments }),
+                Ok(Some(process)) => return Some(Self { process, port, directory, arguments, user: "" }),
                 Ok(None) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     drop(std::fs::remove_dir_all(&directory));
@@ -75,7 +94,7 @@ impl TestServer {
     /// The URL of the server.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://{}127.0.0.1:{}", self.user, self.port)
     }
 
     /// The port of the server.

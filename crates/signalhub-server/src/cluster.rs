@@ -122,7 +122,7 @@ impl Member {
         let presence =
             Presence { address: Some(address.clone()), hub: settings.hub.clone(), formats: FORMATS.to_vec() };
         nodes.join(presence).await?;
-        let others = nodes.present().len() - 1;
+        let others = nodes.present().len().saturating_sub(1);
         tracing::info!(node = %name, %address, others, "joined the cluster");
         let counts = cluster.counts();
         let ready_when_severed = settings.ready_when_severed;

@@ -31,12 +31,11 @@ pub trait Owners: fmt::Debug + Send + Sync + 'static {
     fn claim<'a>(&'a self, id: &'a ConnectionId, lasting: Duration) -> OwnersFuture<'a, Claim>;
 
     /// Keeps the claims of this node, and makes those that the store does not have, because they are new or were dropped.
-    /// Returns the connections that another node owns instead. The server calls it every 20 s with all connections to
-    /// which further requests may come, at most 500 at once.
+    /// The server calls it every 20 s with all connections to which further requests may come, at most 500 at once.
     ///
     /// # Errors
-    /// When the store cannot be asked now.
-    fn renew<'a>(&'a self, ids: &'a [ConnectionId]) -> OwnersFuture<'a, Vec<ConnectionId>>;
+    /// When no part of the store can be asked now.
+    fn renew<'a>(&'a self, ids: &'a [ConnectionId]) -> OwnersFuture<'a, RenewedClaims>;
 
     /// Completes when the store may have lost claims since the last time, because it was restarted or replaced. The server then
     /// [renews](Self::renew) all of them at once. By default it never completes.
@@ -68,6 +67,15 @@ pub enum Claim {
     At(Node),
     /// The connection has ended, or belongs to a node that is not present any more.
     Ended,
+}
+
+/// The answer to a [renewal](Owners::renew). Connections that are in no list have their claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RenewedClaims {
+    /// The connections that another node owns instead.
+    pub lost: Vec<ConnectionId>,
+    /// The connections whose claims are in a part of the store that cannot be asked now.
+    pub unanswered: Vec<ConnectionId>,
 }
 
 /// The store of the owners cannot be asked now: this node is severed from it.

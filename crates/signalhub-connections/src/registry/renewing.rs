@@ -41,25 +41,26 @@ pub(super) fn start(registry: &Arc<Registry>, node: Arc<ThisNode>) {
     });
 }
 
-/// Renews some claims. Returns whether the store answered.
+/// Renews some claims. Returns whether a part of the store answered.
 async fn renew(registry: &Weak<Registry>, node: &ThisNode, claims: &[(ConnectionToken, ConnectionId)]) -> bool {
     let ids: Vec<_> = claims.iter().map(|(_, id)| id.clone()).collect();
-    let lost = match node.owners.renew(&ids).await {
-        Ok(lost) => lost,
+    let renewed = match node.owners.renew(&ids).await {
+        Ok(renewed) => renewed,
         Err(error) => {
             tracing::debug!(%error, "claims were not renewed");
             return false;
         }
     };
     let Some(registry) = Weak::upgrade(registry) else { return false };
-    let lost: HashSet<_> = lost.into_iter().collect();
+    let (lost, unanswered): (HashSet<_>, HashSet<_>) =
+        (renewed.lost.into_iter().collect(), renewed.unanswered.into_iter().collect());
     let mut lost_connections = Vec::new();
     {
         let mut entries = registry.lock();
         for (token, id) in claims {
             if lost.contains(id) {
                 lost_connections.extend(entries.send_queue(token));
-            } else {
+            } else if !unanswered.contains(id) {
                 entries.claim_renewed(token);
             }
         }

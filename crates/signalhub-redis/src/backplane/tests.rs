@@ -10,7 +10,7 @@ mod unexpected;
 use signalhub::protocol::Protocol;
 use signalhub::{Clients, ConnectionId, Hub, HubError, Target};
 
-use self::support::{Client, HUB, Raw, connect, soon};
+use self::support::{Client, HUB, Raw, connect, connect_as, soon};
 use crate::test_server::TestServer;
 
 async fn ask(clients: Clients, signalhub::Args((id,)): signalhub::Args<(ConnectionId,)>) -> Result<i32, HubError> {
@@ -114,6 +114,21 @@ async fn a_thousand_clients_that_joined_groups_and_left_leave_the_four_channels_
     drop(hub);
     drop(_backplane);
     raw.has_channels(0).await;
+}
+
+#[tokio::test]
+async fn the_documented_user_of_redis_may_use_all_channels_of_a_hub() {
+    let Some(redis) = TestServer::for_documented_user() else { return };
+    let (one, _) = connect_as(&redis, "Signalhub.MainHub", Hub::builder()).await;
+    let (two, _) = connect_as(&redis, "Signalhub.MainHub", Hub::builder()).await;
+    let mut client = Client::connect(&two, Some("ann"), Protocol::Json).await;
+    one.groups().add(&client.id, "room").await.unwrap();
+    let to = one.clients();
+    for target in [to.all(), to.group("room"), to.user("ann"), to.clients([&client.id])] {
+        target.send("M", ()).await.unwrap();
+        assert_eq!(client.next().await, "{\"type\":1,\"target\":\"M\",\"arguments\":[]}\u{1e}");
+    }
+    one.groups().remove(&client.id, "room").await.unwrap();
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ async fn one_node_owns_a_connection_and_all_find_it() {
     }
     assert_eq!(a.owners.claim(&ids(1)[0], Duration::from_secs(3600)).await, Ok(Claim::Here));
     assert!(a.command(&ids(1)[0], "PTTL").await > 3_500_000);
-    assert_eq!(a.owners.renew(&ids(1)).await, Ok(Vec::new()));
+    assert_eq!(a.owners.renew(&ids(1)).await, Ok(RenewedClaims::default()));
     assert!(a.command(&ids(1)[0], "PTTL").await > 3_500_000, "a renewal does not shorten a claim");
 }
 
@@ -68,7 +68,8 @@ async fn renewals_make_claims_and_name_those_that_were_lost() {
     let ids = ids(1_200);
     assert_eq!(b.claim(&ids[3]).await, Claim::Here);
     assert_eq!(b.claim(&ids[700]).await, Claim::Here);
-    let mut lost = a.owners.renew(&ids).await.unwrap();
+    let RenewedClaims { mut lost, unanswered } = a.owners.renew(&ids).await.unwrap();
+    assert!(unanswered.is_empty());
     lost.sort();
     assert_eq!(lost, [ids[3].clone(), ids[700].clone()]);
     assert_eq!(b.owners.find(&ids[1_199]).await.unwrap().unwrap().name.as_str(), "a");
@@ -90,7 +91,7 @@ async fn what_is_no_claim_is_overwritten_and_harms_no_other() {
     };
     spoil(&ids[0]).await;
     a.command(&ids[2], "DEL").await;
-    assert_eq!(a.owners.renew(&ids).await, Ok(Vec::new()));
+    assert_eq!(a.owners.renew(&ids).await, Ok(RenewedClaims::default()));
     for id in &ids {
         assert_eq!(b.owners.find(id).await.unwrap().unwrap().name.as_str(), "a");
     }
@@ -101,6 +102,27 @@ async fn what_is_no_claim_is_overwritten_and_harms_no_other() {
     a.owners.release(&ids[2], Duration::ZERO);
     a.released(&ids[2]).await;
     assert_eq!(a.owners.find(&ids[2]).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_does_not_end_the_claims_at_another_one() {
+    let (Some(mut one), Some(two)) = (TestServer::start(), TestServer::start()) else { return };
+    let a = node(&[&one, &two], "a").await;
+    let ids = ids(1_200);
+    assert_eq!(a.owners.renew(&ids).await, Ok(RenewedClaims::default()));
+    let at_two = |id: &&ConnectionId| a.owners.keys.instances.number_of(id.as_str().as_bytes()) == 1;
+    let (kept, away): (Vec<_>, Vec<_>) = ids.iter().partition(at_two);
+    let () = redis::cmd("PEXPIRE")
+        .arg(a.owners.keys.key(kept[0]))
+        .arg(20_000)
+        .query_async(&mut a.owners.keys.instance(kept[0]).commands().unwrap())
+        .await
+        .unwrap();
+    one.kill();
+    let renewed = a.owners.renew(&ids).await.unwrap();
+    assert!(renewed.lost.is_empty());
+    assert_eq!(renewed.unanswered.iter().collect::<Vec<_>>(), away);
+    assert!(a.command(kept[0], "PTTL").await > 50_000, "the claim at the other server was renewed");
 }
 
 #[tokio::test]
@@ -132,9 +154,27 @@ async fn a_node_that_was_started_again_does_not_own_what_the_earlier_one_did() {
     let before = node(&[&server], "a").await;
     assert_eq!(before.claim(id).await, Claim::Here);
     before.nodes.leave().await;
+    let other = node(&[&server], "other").await;
     let after = node(&[&server], "a").await;
     assert_eq!(after.owners.find(id).await, Ok(None));
     assert_eq!(after.claim(id).await, Claim::Ended);
+    assert_eq!(other.claim(id).await, Claim::Ended);
+}
+
+#[tokio::test]
+async fn the_claims_of_a_node_that_was_started_again_are_found_before_others_have_read_its_entry() {
+    let Some(server) = TestServer::start() else { return };
+    let before = node(&[&server], "a").await;
+    let other = node(&[&server], "other").await;
+    before.nodes.leave().await;
+    let after = node(&[&server], "a").await;
+    let id = &ids(1)[0];
+    assert_eq!(after.claim(id).await, Claim::Here);
+    let cached = other.nodes.present()[after.nodes.own_name()].boot.clone();
+    assert_eq!(cached, before.nodes.own_boot(), "the other node has not read the entries since");
+    let owner = Node { name: after.nodes.own_name().clone(), address: None };
+    assert_eq!(other.owners.find(id).await, Ok(Some(owner.clone())));
+    assert_eq!(other.claim(id).await, Claim::At(owner));
 }
 
 #[tokio::test]
@@ -152,7 +192,7 @@ async fn without_redis_nothing_is_answered_and_a_server_that_came_back_empty_get
     assert!(begun.elapsed() < Duration::from_secs(4));
     server.restart();
     a.owners.keys.instances.all()[0].connected(crate::link::Link::Commands).await;
-    assert_eq!(a.owners.renew(std::slice::from_ref(id)).await, Ok(Vec::new()));
+    assert_eq!(a.owners.renew(std::slice::from_ref(id)).await, Ok(RenewedClaims::default()));
     assert_eq!(a.owners.find(id).await.unwrap().unwrap().name.as_str(), "a");
 }
 

@@ -89,7 +89,7 @@ pub enum LinkError {
 }
 
 impl LinkError {
-    /// Whether trying again cannot help before somebody changes the configuration.
+    /// Whether trying again cannot help before the configuration is changed.
     #[must_use]
     pub const fn is_permanent(&self) -> bool {
         matches!(self, Self::Credentials | Self::Cluster | Self::Tls { .. })

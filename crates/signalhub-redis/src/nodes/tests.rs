@@ -68,7 +68,7 @@ async fn a_name_is_taken_once_and_free_again_after_a_crash() {
         let first = join(&instances, "p:", name, at(before)).await.unwrap();
         let error = join(&instances, "p:", name, at(after)).await.unwrap_err();
         assert!(matches!(error, JoinError::NameTaken(_)), "{error}");
-        first.0.own.beat_all(Replaces::Own).await;
+        assert!(first.0.own.beat_all(Replaces::Own).await.iter().all(Result::is_ok));
         let boot = first.own_boot().to_owned();
         drop(first);
         let begun = tokio::time::Instant::now();
@@ -107,7 +107,7 @@ async fn a_node_whose_name_another_one_has_taken_does_not_write_its_entry_until_
     let [first, second] = replaced(&instances).await;
     let third = join(&instances, "p:", "c", presence()).await.unwrap();
     for _ in 0..2 {
-        first.0.own.beat_all(Replaces::Own).await;
+        assert!(first.0.own.beat_all(Replaces::Own).await.iter().all(Result::is_ok));
         second.0.own.beat_all(Replaces::Own).await;
         assert_eq!((first.is_replaced(), second.is_replaced()), (true, false));
         third.0.own.beat_all(Replaces::Own).await;
@@ -118,7 +118,7 @@ async fn a_node_whose_name_another_one_has_taken_does_not_write_its_entry_until_
     first.leave().await;
     assert!(third.find(second.own_name(), second.own_boot()).await.is_some(), "it removes its own entry only");
     second.leave().await;
-    first.0.own.beat_all(Replaces::Own).await;
+    assert!(first.0.own.beat_all(Replaces::Own).await.iter().all(Result::is_ok));
     assert!(!first.is_replaced());
     assert!(third.find(first.own_name(), first.own_boot()).await.is_some(), "the name is free");
 }
@@ -138,6 +138,18 @@ async fn a_node_that_was_started_again_is_found_at_once_and_keeps_its_name_at_ev
     assert!(other.find(after.own_name(), after.own_boot()).await.is_some());
     after.0.own.beat_all(Replaces::Own).await;
     assert!(!after.is_replaced());
+}
+
+#[tokio::test]
+async fn a_node_whose_user_may_not_write_its_entry_does_not_join() {
+    let rules = ["--user", "short", "on", "nopass", "allkeys", "allchannels", "+@all", "-time"];
+    let Some(server) = TestServer::with(&rules) else { return };
+    let instances = reached(&[server.url().replace("//", "//short:any@")]).await;
+    let error = join(&instances, "p:", "a", presence()).await.unwrap_err();
+    assert!(
+        matches!(&error, JoinError::Redis { error, .. } if error.to_string().contains("can't run this command")),
+        "{error}"
+    );
 }
 
 #[tokio::test]

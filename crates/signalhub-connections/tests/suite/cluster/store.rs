@@ -109,10 +109,11 @@ impl Owners for Store {
         Box::pin(async move { self.ask().map(|()| self.take(id)) })
     }
 
-    fn renew<'a>(&'a self, ids: &'a [ConnectionId]) -> OwnersFuture<'a, Vec<ConnectionId>> {
+    fn renew<'a>(&'a self, ids: &'a [ConnectionId]) -> OwnersFuture<'a, RenewedClaims> {
         Box::pin(async move {
             self.ask()?;
-            Ok(ids.iter().filter(|id| matches!(self.take(id), Claim::At(_))).cloned().collect())
+            let lost = ids.iter().filter(|id| matches!(self.take(id), Claim::At(_))).cloned().collect();
+            Ok(RenewedClaims { lost, unanswered: Vec::new() })
         })
     }
 

@@ -31,16 +31,32 @@ pub(super) async fn connect<S: Clone + Send + Sync + 'static>(
     connect_to_all(&[redis], host, hub).await
 }
 
+/// Connects a hub of this name to Redis.
+pub(super) async fn connect_as<S: Clone + Send + Sync + 'static>(
+    redis: &TestServer,
+    name: &str,
+    hub: HubBuilder<S>,
+) -> (Hub, Arc<RedisBackplane>) {
+    connect_with(&[redis], BackplaneOptions::new(name), hub).await
+}
+
 /// Connects a hub to several servers.
 pub(super) async fn connect_to_all<S: Clone + Send + Sync + 'static>(
     servers: &[&TestServer],
     host: &str,
     hub: HubBuilder<S>,
 ) -> (Hub, Arc<RedisBackplane>) {
+    let options = BackplaneOptions { host: host.to_owned(), ..BackplaneOptions::new(HUB) };
+    connect_with(servers, options, hub).await
+}
+
+async fn connect_with<S: Clone + Send + Sync + 'static>(
+    servers: &[&TestServer],
+    options: BackplaneOptions,
+    hub: HubBuilder<S>,
+) -> (Hub, Arc<RedisBackplane>) {
     let addresses = servers.iter().map(|server| server.url().parse().unwrap()).collect();
     let settings = RedisSettings { addresses, username: None, password: None, tls_ca: None };
-    let mut options = BackplaneOptions::new(HUB);
-    host.clone_into(&mut options.host);
     let backplane = RedisBackplane::new(Instances::start(&settings).unwrap(), options);
     let hub = hub.backplane(Arc::clone(&backplane) as _).build();
     soon(backplane.connected()).await;
