@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::core::{Core, Keep};
 use super::fan_out::Matched;
 use super::receipt::{PublishError, PublishOptions, Published, Receipt, Repeat};
-use super::shared::{OwnArrival, Shared};
+use super::shared::{Expecting, OwnArrival, Shared};
 use super::tracked;
 use crate::delivery::Delivery;
 use crate::event::{Event, EventId};
@@ -86,12 +86,7 @@ impl Publisher<'_> {
         let written = match self.shared.log.publish(publish).await {
             Ok(written) => written,
             Err(error) => {
-                // The answer of the store was lost, but the event has come back.
-                let Ok(arrival) = expecting.told.try_recv() else { return Err(error.into()) };
-                if options.durability == Durability::Durable {
-                    // It is published, and perhaps not on the disk.
-                    return Err(SharedPublishError::Unknown.into());
-                }
+                let arrival = came_back(&mut expecting, durability).ok_or(error)??;
                 return Ok(self.returned(id, attempt, arrival, None));
             }
         };
@@ -246,6 +241,12 @@ async fn continue_behind(core: &Core, shared: &Shared, missed: &Missed) {
         }
         yield_now().await;
     }
+}
+
+/// The event of a publish whose answer was lost, if it has come back. It is perhaps not on the disk.
+fn came_back(expecting: &mut Expecting<'_>, durability: Durability) -> Option<Result<OwnArrival, SharedPublishError>> {
+    let arrival = expecting.told.try_recv().ok()?;
+    Some(if durability == Durability::Durable { Err(SharedPublishError::Unknown) } else { Ok(arrival) })
 }
 
 /// The result of a publish whose event was published before.
