@@ -135,7 +135,8 @@ async fn a_node_that_was_started_again_is_found_at_once_and_keeps_its_name_at_ev
     let _: () = redis::cmd("DEL").arg("p:node:a").query_async(&mut connection).await.unwrap();
     let after = join(&instances, "p:", "a", presence()).await.unwrap();
     assert_ne!(other.present()[after.own_name()].boot, after.own_boot(), "the other one knows the earlier start");
-    assert!(other.find(after.own_name(), after.own_boot()).await.is_some());
+    let found = other.find(after.own_name(), after.own_boot()).await.map(|found| found.boot);
+    assert_eq!(found.as_deref(), Some(after.own_boot()));
     after.0.own.beat_all(Replaces::Own).await;
     assert!(!after.is_replaced());
 }
