@@ -91,6 +91,11 @@ impl KeyList {
         keys
     }
 
+    /// The hashes of all keys.
+    pub(super) fn hashes(&self) -> HashSet<KeyHash> {
+        self.keys.iter().map(|key| key.sha256).collect()
+    }
+
     /// Adds the keys of users who have none, and returns how many.
     pub(super) fn import(&mut self, entries: &[KeyEntry]) -> usize {
         let owner = |key: &KeyEntry| (Arc::clone(&key.organisation), Arc::clone(&key.user));

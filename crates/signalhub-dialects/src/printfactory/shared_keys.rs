@@ -1,12 +1,16 @@
 //! The keys of a cluster: one value in a store that all nodes share, replaced as a whole.
 
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use signalhub_connections::BoxFuture;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::key_list::{KeyError, KeyList};
+use super::mis_key::KeyHash;
 
 /// How long the value may be: some 80 000 keys.
 const LONGEST_VALUE: usize = 16 * 1024 * 1024;
@@ -16,6 +20,13 @@ const LONGEST_VERSION: usize = 64;
 
 /// The format of the value, the first word of its version.
 const FORMAT: &str = "1";
+
+/// For how long a key that was removed does not come back, except by a change at this node. A store loses changes of a shorter time when
+/// another server takes its place.
+const REMOVED_TIME: Duration = Duration::from_secs(60);
+
+/// How many keys that were removed are remembered.
+const MOST_REMOVED: usize = 10_000;
 
 /// How often a change is tried again because another one came first.
 const MOST_TRIES: usize = 100;
@@ -81,6 +92,8 @@ struct Seen {
     number: u64,
     version: String,
     value: Vec<u8>,
+    /// The keys that were removed not long ago, and when this node saw it.
+    removed: VecDeque<(KeyHash, Instant)>,
 }
 
 impl SharedKeys {
@@ -90,19 +103,44 @@ impl SharedKeys {
 
     /// Reads the keys, and gives them to `accept` if they have changed.
     ///
-    /// A store that has lost its latest changes or all of them, such as one that came back from an older copy, is given them again: a key
-    /// that was cancelled stays cancelled.
+    /// A store that has lost its latest changes or all of them, such as one that came back from an older copy, is given them again. If
+    /// other changes were made after that, they stay, but keys that were removed in the last minute are removed again: a key that was
+    /// cancelled stays cancelled.
     pub(super) async fn refresh(&self, accept: impl FnOnce(KeyList)) -> Result<(), KeyStoreError> {
         let mut seen = self.seen.lock().await;
         let Some(value) = self.store.read(seen.version.clone()).await? else { return Ok(()) };
-        let found = Seen::read(value)?;
+        let mut found = Seen::read(value)?;
         if found.number < seen.number {
             if self.store.replace(found.version, seen.value.clone()).await? == Replacement::Done {
                 tracing::warn!("the store of the cluster had lost keys of PrintFactory, which were written again");
             }
             return Ok(());
         }
-        accept(found.list()?);
+        let mut list = found.list()?;
+        let now = Instant::now();
+        if found.number == seen.number && found.number > 0 {
+            tracing::warn!(
+                "the store of the cluster had lost the last change of the keys of PrintFactory, and has another one"
+            );
+        }
+        found.removed = seen.removed_until(&found, &list, now)?;
+        let came_back: HashSet<_> = found.removed.iter().map(|(key, _)| *key).collect();
+        let before = list.keys.len();
+        list.keys.retain(|key| !came_back.contains(&key.sha256));
+        if list.keys.len() < before {
+            let mut new = Seen::write(found.number + 1, &list)?;
+            if self.store.replace(found.version.clone(), new.value.clone()).await? == Replacement::Outdated {
+                return Ok(());
+            }
+            let keys = before - list.keys.len();
+            tracing::warn!(
+                keys,
+                "keys of PrintFactory that had been removed were in the store again, and were removed again"
+            );
+            new.removed = found.removed;
+            found = new;
+        }
+        accept(list);
         *seen = found;
         Ok(())
     }
@@ -119,7 +157,11 @@ impl SharedKeys {
             let mut seen = self.seen.lock().await;
             let mut list = seen.list()?;
             let changed = change(&mut list)?;
-            let new = Seen::write(seen.number + 1, &list)?;
+            let mut new = Seen::write(seen.number + 1, &list)?;
+            new.removed = seen.removed_until(&new, &list, Instant::now())?;
+            // This change may bring a key back on purpose.
+            let kept = list.hashes();
+            new.removed.retain(|(key, _)| !kept.contains(key));
             if self.store.replace(seen.version.clone(), new.value.clone()).await? == Replacement::Done {
                 *seen = new;
                 accept(list);
@@ -143,7 +185,7 @@ impl Seen {
         }
         let mut words = version.split(' ');
         let number = words.next().filter(|format| *format == FORMAT).and_then(|_| words.next()?.parse().ok());
-        Ok(Self { number: number.ok_or_else(malformed)?, version, value })
+        Ok(Self { number: number.ok_or_else(malformed)?, version, value, removed: VecDeque::new() })
     }
 
     fn write(number: u64, list: &KeyList) -> Result<Self, KeyStoreError> {
@@ -154,8 +196,27 @@ impl Seen {
         serde_json::to_writer(&mut value, list).expect("texts and times always serialise");
         match value.len() > LONGEST_VALUE {
             true => Err(KeyStoreError::TooLong),
-            false => Ok(Self { number, version, value }),
+            false => Ok(Self { number, version, value, removed: VecDeque::new() }),
         }
+    }
+
+    /// The keys that were removed in the last minute, once `next` has come with this list.
+    fn removed_until(
+        &self,
+        next: &Self,
+        list: &KeyList,
+        now: Instant,
+    ) -> Result<VecDeque<(KeyHash, Instant)>, KeyStoreError> {
+        let recent = self.removed.iter().filter(|(_, since)| now.duration_since(*since) < REMOVED_TIME);
+        let mut removed: VecDeque<_> = recent.copied().collect();
+        // A value in the place of this one has not removed what it lacks.
+        if next.number > self.number {
+            let kept = list.hashes();
+            removed
+                .extend(self.list()?.keys.iter().map(|key| (key.sha256, now)).filter(|(key, _)| !kept.contains(key)));
+        }
+        removed.drain(..removed.len().saturating_sub(MOST_REMOVED));
+        Ok(removed)
     }
 
     fn list(&self) -> Result<KeyList, KeyStoreError> {

@@ -97,6 +97,29 @@ async fn a_redis_that_lost_the_latest_changes_is_given_them_again() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_cancelled_stays_cancelled_when_redis_has_lost_that_and_got_other_changes() {
+    let Some(server) = TestServer::start() else { return };
+    let (a, b) = (node(&server).await, node(&server).await);
+    a.change("ann", KeyChange::Generate).await.unwrap();
+    a.change("bob", KeyChange::Generate).await.unwrap();
+    assert_eq!(b.users().await, ["ann", "bob"]);
+    let before: String = a.command("GET", &[]).await;
+    a.change("bob", KeyChange::Cancel).await.unwrap();
+    assert_eq!(b.users().await, ["ann"]);
+    let list = before.split_once('\n').unwrap().1;
+    // Other changes after the earlier value: one with the number of the change that was lost, and more of them.
+    for number in [3, 9] {
+        let _: String = a.command("SET", &[format!("1 {number} 00000000000000aa\n{list}").as_bytes()]).await;
+        for node in [&a, &b, &node(&server).await] {
+            assert_eq!(node.users().await, ["ann"], "number {number}");
+        }
+    }
+    // A change at this node may bring a key back on purpose.
+    a.change("bob", KeyChange::Generate).await.unwrap();
+    assert_eq!(b.users().await, ["ann", "bob"]);
+}
+
+#[tokio::test]
 async fn what_are_no_keys_is_refused_and_stays() {
     let Some(server) = TestServer::start() else { return };
     let a = node(&server).await;
