@@ -21,6 +21,7 @@ use self::envelope::encode;
 use self::listener::Listener;
 use self::subscriptions::Confirmed;
 use crate::link::{Instances, Link};
+use crate::watched::keep_running;
 
 /// How many messages are sent together.
 const MOST_IN_A_PIPELINE: usize = 500;
@@ -148,7 +149,7 @@ impl Backplane for RedisBackplane {
             self.listeners[number].announce();
             let (listeners, names, receiver) =
                 (Arc::clone(&self.listeners), Arc::clone(&self.names), Arc::clone(&receiver));
-            tasks.spawn(async move { listeners[number].run(&names, &receiver).await });
+            tasks.spawn(async move { keep_running("channels", || listeners[number].run(&names, &receiver)).await });
         }
     }
 

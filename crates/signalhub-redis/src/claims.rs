@@ -14,11 +14,12 @@ use redis::{FromRedisValue, RedisError, Script, ScriptInvocation};
 use signalhub_connections::{
     Claim, ConnectionId, Node, NodeName, Owners, OwnersFuture, OwnersUnavailable, RenewedClaims,
 };
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::link::{Instance, Instances};
 use crate::nodes::Nodes;
+use crate::watched::keep_running;
 
 /// How long a claim lasts that is not renewed.
 const EXPIRY: Duration = Duration::from_secs(60);
@@ -111,7 +112,8 @@ impl RedisOwners {
         let owner = format!("{}/{}", nodes.own_name(), nodes.own_boot());
         let keys = Keys { instances: instances.clone(), prefix: prefix.into(), owner: owner.into() };
         let (releases, waiting) = mpsc::channel(WAITING_RELEASES);
-        tokio::spawn(keys.clone().release_all(waiting));
+        let (releasing, waiting) = (keys.clone(), Mutex::new(waiting));
+        tokio::spawn(async move { keep_running("ends of connections", || releasing.release_all(&waiting)).await });
         let (lost, mut watching) = (Arc::<Notify>::default(), JoinSet::new());
         for instance in instances.all() {
             watching.spawn(tell_reconnects(instance.clone(), Arc::clone(&lost)));
@@ -183,7 +185,8 @@ impl Keys {
     }
 
     /// Records ends until the owners are dropped.
-    async fn release_all(self, mut waiting: mpsc::Receiver<Release>) {
+    async fn release_all(&self, waiting: &Mutex<mpsc::Receiver<Release>>) {
+        let mut waiting = waiting.lock().await;
         let mut batch = Vec::with_capacity(BATCH);
         while waiting.recv_many(&mut batch, BATCH).await > 0 {
             if batch.len() < BATCH {

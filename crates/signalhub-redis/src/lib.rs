@@ -17,3 +17,4 @@ pub mod organisations;
 pub mod revocations;
 #[cfg(any(test, feature = "test-server"))]
 pub mod test_server;
+pub mod watched;

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use self::address::RedisAddress;
 use self::backoff::Backoff;
 use self::opening::{LinkError, Opener, OpenerError};
+use crate::watched::keep_running;
 
 /// How often the link for commands is tried out, because a server that hangs closes no socket.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
@@ -106,7 +107,7 @@ impl Instances {
         let mut tasks = JoinSet::new();
         for instance in &*all {
             let instance = instance.clone();
-            tasks.spawn(async move { instance.keep_commands().await });
+            tasks.spawn(async move { keep_running("commands", || instance.keep_commands()).await });
         }
         Ok(Self { all, _tasks: Arc::new(tasks) })
     }

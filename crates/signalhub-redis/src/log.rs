@@ -42,6 +42,7 @@ use self::pause::Pause;
 use self::server::Server;
 use self::streams::{NamesCursor, StreamError, StreamReader, Streams};
 use crate::link::{Instances, Link};
+use crate::watched::keep_running;
 
 /// How many publishes may be under way at once; further ones wait.
 const IN_FLIGHT: usize = 4_096;
@@ -301,12 +302,19 @@ impl SharedLog for RedisLog {
                 .names
                 .extend(states.iter().filter_map(|(name, state)| Some((name.clone(), state.cursor.position()?))));
             drop(states);
-            tasks.spawn(reader::run(Arc::clone(&self.inner), Arc::clone(shard), events.clone()));
+            let (inner, shard, events) = (Arc::clone(&self.inner), Arc::clone(shard), events.clone());
+            let read = move || reader::run(Arc::clone(&inner), Arc::clone(&shard), events.clone());
+            tasks.spawn(keep_running("reader", read));
         }
         for (server, shard) in self.servers.iter().zip(&self.inner.shards) {
             let channel = Keys::new(self.inner.options.prefix.clone()).answers(&self.inner.options.node);
-            tasks.spawn(answers::receive(Arc::clone(&self.inner.answers), server.instance().clone(), channel));
-            tasks.spawn(trimming::trim_each_minute(Arc::clone(&self.inner), Arc::clone(shard)));
+            let (answers, instance) = (Arc::clone(&self.inner.answers), server.instance().clone());
+            let receive = move || answers::receive(Arc::clone(&answers), instance.clone(), channel.clone());
+            tasks.spawn(keep_running("answers", receive));
+            let (inner, shard) = (Arc::clone(&self.inner), Arc::clone(shard));
+            tasks.spawn(keep_running("trimming", move || {
+                trimming::trim_each_minute(Arc::clone(&inner), Arc::clone(&shard))
+            }));
         }
         opened
     }

@@ -26,6 +26,7 @@ use self::beat::{Beaten, Replaces};
 use self::entry::Entry;
 use self::servers::Servers;
 use crate::link::{Disconnected, Instance, Instances};
+use crate::watched::keep_running;
 
 /// How often a node writes its entry.
 const INTERVAL: Duration = Duration::from_secs(3);
@@ -171,7 +172,8 @@ impl Nodes {
         let all = own.all();
         own.check(presence, &all)?;
         self.0.present.send_replace(Arc::new(all));
-        let beating = tokio::spawn(beat(Arc::downgrade(&self.0)));
+        let nodes = Arc::downgrade(&self.0);
+        let beating = tokio::spawn(async move { keep_running("presence", || beat(nodes.clone())).await });
         *self.0.beating.lock().unwrap_or_else(PoisonError::into_inner) = Some(beating);
         if before.is_some_and(|before| self.format() < before) {
             // The others write a format that this node does not read, until they have read its entry.

@@ -83,6 +83,9 @@ impl Listener {
 
     /// Listens until it is dropped, and opens the connection again when it is lost.
     pub(super) async fn run(&self, names: &Names, receiver: &Arc<dyn Receive>) {
+        // An earlier run may have panicked while it was connected.
+        self.is_connected.send_replace(false);
+        self.subscriptions.lost();
         let (sender, waiting) = mpsc::channel(MOST_WAITING_MESSAGES);
         tokio::join!(self.keep_connected(&sender), pass_on(names, receiver, waiting));
     }

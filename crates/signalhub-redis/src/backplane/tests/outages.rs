@@ -1,12 +1,18 @@
 //! A Redis server that goes away and comes back.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use signalhub::backplane::{Backplane, Channel, Envelope, Receive};
+use signalhub::connections::BoxFuture;
 use signalhub::protocol::Protocol;
 use signalhub::{Hub, SendError};
 use tokio::time::Instant;
 
-use super::support::{Client, Raw, connect, connect_to_all, soon};
+use super::super::{BackplaneOptions, RedisBackplane};
+use super::support::{Client, HUB, Raw, connect, connect_to_all, soon};
+use crate::link::{Instances, RedisSettings};
 use crate::test_server::TestServer;
 
 const MESSAGE: &str = "{\"type\":1,\"target\":\"M\",\"arguments\":[]}\u{1e}";
@@ -91,6 +97,44 @@ async fn a_message_for_many_users_reaches_those_whose_redis_server_answers() {
         }
     }
     first.go_on();
+}
+
+/// Panics at the first message.
+struct Panics(tokio::sync::mpsc::Sender<Channel>, AtomicBool);
+
+impl Receive for Panics {
+    fn receive(&self, channel: Channel, _: Envelope) -> BoxFuture<()> {
+        assert!(self.1.swap(true, Ordering::Relaxed), "the first message");
+        drop(self.0.try_send(channel));
+        Box::pin(std::future::ready(()))
+    }
+
+    fn refuse(&self, _: &str, _: &dyn std::fmt::Display) {}
+}
+
+#[tokio::test]
+async fn a_hub_listens_again_after_a_message_whose_handling_panics() {
+    let Some(redis) = TestServer::start() else { return };
+    let (hub, _backplane) = connect(&redis, "one", Hub::builder()).await;
+    let settings =
+        RedisSettings { addresses: vec![redis.url().parse().unwrap()], username: None, password: None, tls_ca: None };
+    let backplane = RedisBackplane::new(Instances::start(&settings).unwrap(), BackplaneOptions::new(HUB));
+    let (sender, mut received) = tokio::sync::mpsc::channel(64);
+    backplane.start(Arc::new(Panics(sender, AtomicBool::new(false))));
+    soon(backplane.connected()).await;
+    let before = crate::watched::panics();
+    let sending = async {
+        loop {
+            hub.clients().all().send("M", ()).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let channel = soon(async {
+        tokio::select! { channel = received.recv() => channel, () = sending => None }
+    })
+    .await;
+    assert_eq!(channel, Some(Channel::All));
+    assert!(crate::watched::panics() > before);
 }
 
 #[tokio::test]

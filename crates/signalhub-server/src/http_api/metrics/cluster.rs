@@ -7,6 +7,7 @@ use signalhub::backplane::ChannelKind;
 use signalhub::connections::{ForwardKind, ForwardRefusal, TokenRefusal};
 use signalhub_redis::link::{Link, LinkState};
 use signalhub_redis::log::RedisLogCounts;
+use signalhub_redis::watched;
 
 use super::history::durations;
 use super::labelled;
@@ -45,6 +46,8 @@ pub(super) fn cluster(page: &mut Page<'_>, member: &Member) -> fmt::Result {
     page.counter("signalhub_cluster_lost_claims", help, counts.lost_claims())?;
     let help = "Revocations in Redis that are skipped, because no node has added them";
     page.gauge("signalhub_cluster_skipped_revocations", help, member.skipped_revocations())?;
+    let help = "How often a task of the cluster has panicked and was started again";
+    page.counter("signalhub_cluster_task_panics", help, watched::panics())?;
     member.log_counts().map_or(Ok(()), |log| events(page, &log))
 }
 
