@@ -26,6 +26,7 @@ mod cluster;
 mod cluster_metrics;
 mod cluster_operators;
 mod cluster_shared;
+mod cluster_user;
 mod commands;
 mod definition;
 mod descriptors;
