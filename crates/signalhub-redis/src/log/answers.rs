@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use redis::aio::{PubSubSink, PubSubStream};
+use redis::{RedisError, Value};
 use signalhub_events::{Arrived, ClusterMatches, DeliveredCounts};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::entry::{Asked, EntryError, Reader, put_bytes, put_integer, put_optional, put_text};
 use super::streams::Streams;
@@ -24,6 +26,12 @@ const MOST_COUNT: usize = u32::MAX as usize;
 
 /// How many answers may be on their way. Beyond that, this node does not answer, and its counts are missing.
 const SENDING: usize = 1_024;
+
+/// How long Redis may take to confirm a command.
+const CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often the connection is tried out.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What one node tells of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,27 +139,69 @@ pub(super) fn answer(answers: &Arc<Answers>, streams: &Arc<dyn Streams>, asked: 
     });
 }
 
+/// Why the channel of the answers ends.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("the connection was closed")]
+    Closed,
+    #[error("no answer in {CONFIRMATION_TIMEOUT:?}")]
+    Silent,
+    #[error(transparent)]
+    Redis(#[from] RedisError),
+}
+
 /// Takes the answers of other nodes while the log is there.
 pub(super) async fn receive(answers: Arc<Answers>, instance: Instance, channel: String) {
     let mut backoff = Backoff::default();
     loop {
+        let begun = Instant::now();
+        // It ends together with the link for commands, which is the one that is checked: the server may have become a replica.
+        let mut commands = instance.connections();
+        if commands.wait_for(Option::is_some).await.is_err() {
+            return;
+        }
         match instance.open_channels().await {
-            Ok(mut channels) => match channels.subscribe(&channel).await {
-                Ok(()) => {
-                    backoff = Backoff::default();
-                    let mut messages = channels.into_on_message();
-                    while let Some(message) = messages.next().await {
-                        match decode(&Bytes::copy_from_slice(message.get_payload_bytes())) {
-                            Ok(answer) => answers.give(answer),
-                            Err(error) => tracing::debug!(%error, "the counts of another node cannot be read"),
-                        }
-                    }
-                }
-                Err(error) => tracing::debug!(%error, "no counts of other nodes can be received"),
-            },
+            Ok(connection) => {
+                let (sink, stream) = connection.split();
+                let ended = tokio::select! {
+                    () = take(stream, &answers) => Ended::Closed,
+                    ended = subscribe(sink, &channel) => ended,
+                    _ = commands.changed() => Ended::Closed,
+                };
+                tracing::debug!(redis = %instance.address(), error = %ended, "lost the channel of the counts of other nodes");
+            }
             Err(error) => tracing::debug!(%error, "no counts of other nodes can be received"),
         }
+        if begun.elapsed() > PING_INTERVAL {
+            backoff = Backoff::default();
+        }
         sleep(backoff.next()).await;
+    }
+}
+
+/// Subscribes, and tries the connection out from time to time: a server that hangs, or a network that is cut, closes no socket.
+async fn subscribe(mut sink: PubSubSink, channel: &str) -> Ended {
+    let ended: Result<(), Ended> = async {
+        in_time(sink.subscribe(channel)).await?;
+        loop {
+            sleep(PING_INTERVAL).await;
+            in_time(sink.ping::<Value>()).await?;
+        }
+    }
+    .await;
+    ended.err().unwrap_or(Ended::Closed)
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, RedisError>>) -> Result<T, Ended> {
+    Ok(timeout(CONFIRMATION_TIMEOUT, answer).await.map_err(|_| Ended::Silent)??)
+}
+
+async fn take(mut messages: PubSubStream, answers: &Answers) {
+    while let Some(message) = messages.next().await {
+        match decode(&Bytes::copy_from_slice(message.get_payload_bytes())) {
+            Ok(answer) => answers.give(answer),
+            Err(error) => tracing::debug!(%error, "the counts of another node cannot be read"),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! A network between a node and its Redis server: slow, or cut, and a server that can wait for its disk.
 
+use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,6 +23,8 @@ pub(super) struct Proxy {
     port: u16,
     is_cut: watch::Sender<bool>,
     has_disk: Arc<AtomicBool>,
+    accepted: Arc<AtomicUsize>,
+    frozen: Arc<AtomicUsize>,
     _accepting: JoinSet<()>,
 }
 
@@ -33,7 +36,9 @@ impl Proxy {
         let (port, target) = (listener.local_addr().unwrap().port(), server.port());
         let (is_cut, cut) = watch::channel(false);
         let has_disk = Arc::new(AtomicBool::new(true));
+        let (accepted, frozen) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let (disk, mut accepting) = (Arc::clone(&has_disk), JoinSet::new());
+        let (count, first_alive) = (Arc::clone(&accepted), Arc::clone(&frozen));
         accepting.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
@@ -41,20 +46,32 @@ impl Proxy {
                 if *cut.borrow() {
                     continue;
                 }
+                let number = count.fetch_add(1, Ordering::Relaxed);
+                let first_alive = Arc::clone(&first_alive);
+                let is_frozen = move || number < first_alive.load(Ordering::Relaxed);
                 let (mut cut, disk) = (cut.clone(), Arc::clone(&disk));
                 connections.spawn(async move {
                     let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await else { return };
-                    let ((from_client, to_client), (from_server, to_server)) =
+                    let ((from_client, to_client), (mut from_server, mut to_server)) =
                         (client.into_split(), server.into_split());
+                    let passing = async {
+                        tokio::select! {
+                        () = pass_commands(from_client, &mut to_server, &disk, &is_frozen) => {}
+                        () = pass_answers(&mut from_server, to_client, bytes_per_second, &is_frozen) => {}
+                        }
+                        // The server does not learn that the client has gone.
+                        if is_frozen() {
+                            pending::<()>().await;
+                        }
+                    };
                     tokio::select! {
-                        () = pass_commands(from_client, to_server, &disk) => {}
-                        () = pass_answers(from_server, to_client, bytes_per_second) => {}
+                        () = passing => {}
                         _ = cut.wait_for(|is_cut| *is_cut) => {}
                     }
                 });
             }
         });
-        Self { port, is_cut, has_disk, _accepting: accepting }
+        Self { port, is_cut, has_disk, accepted, frozen, _accepting: accepting }
     }
 
     pub(super) fn url(&self) -> String {
@@ -70,15 +87,28 @@ impl Proxy {
         self.is_cut.send_replace(false);
     }
 
+    /// Nothing comes through the connections that are open now any more, and they are not closed.
+    pub(super) fn freeze(&self) {
+        self.frozen.store(self.accepted.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     /// From now on nothing comes to the disk in time.
     pub(super) fn lose_disk(&self) {
         self.has_disk.store(false, Ordering::Relaxed);
     }
 }
 
-async fn pass_answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, bytes_per_second: usize) {
+async fn pass_answers(
+    from: &mut OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    bytes_per_second: usize,
+    is_frozen: &impl Fn() -> bool,
+) {
     let mut buffer = vec![0; (bytes_per_second / 100).clamp(1, 65_536)];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        if is_frozen() {
+            pending::<()>().await;
+        }
         if to.write_all(&buffer[..count]).await.is_err() {
             return;
         }
@@ -90,9 +120,17 @@ async fn pass_answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, bytes_per
 }
 
 /// Passes commands on, and a script in the place of each `WAITAOF`.
-async fn pass_commands(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, has_disk: &AtomicBool) {
+async fn pass_commands(
+    mut from: OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
+    has_disk: &AtomicBool,
+    is_frozen: &impl Fn() -> bool,
+) {
     let (mut waiting, mut buffer) = (Vec::new(), vec![0; 65_536]);
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        if is_frozen() {
+            pending::<()>().await;
+        }
         waiting.extend_from_slice(&buffer[..count]);
         while let Some((len, first)) = command(&waiting) {
             let command: Vec<u8> = waiting.drain(..len).collect();
