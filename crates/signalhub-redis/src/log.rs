@@ -21,13 +21,13 @@ mod write;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use signalhub_events::{
-    Bounds, Epoch, EventName, HistoryCounts, LogCounts, LogFuture, LogUnavailable, NameLimits, Opened, Page, ReadRange,
-    SharedEvents, SharedLog, SharedPublish, SharedPublishError, SharedPublished, Untold,
+    Bounds, Declared, Epoch, EventName, HistoryCounts, LogCounts, LogFuture, LogUnavailable, NameLimits, Opened, Page,
+    ReadRange, SharedEvents, SharedLog, SharedPublish, SharedPublishError, SharedPublished, Untold,
 };
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -62,7 +62,8 @@ pub struct LogOptions {
     pub overrides: HashMap<EventName, NameLimits>,
     /// How many bytes the events of all names may take together in the memory of the servers, about: each has an equal part. Default: 1 GiB.
     pub total_bytes: u64,
-    /// How many names may have events, at most about 4 000. Publishes of further ones are refused. Default: 1 024.
+    /// How many names that are not declared may have events, together with declared ones at most about 4 000. Publishes of further ones are
+    /// refused. Default: 1 024.
     pub names: usize,
     /// How long a publish waits for Redis. Default: 2 s.
     pub patience: Duration,
@@ -129,6 +130,8 @@ struct Shard {
     /// What identifies the data of the server. It is the first epoch of each of its names.
     dataset: AtomicU64,
     names: Mutex<BTreeMap<EventName, NameState>>,
+    /// How many of the names are not declared.
+    undeclared: AtomicUsize,
     pause: Pause,
 }
 
@@ -198,6 +201,21 @@ impl Shard {
         Ok(())
     }
 
+    /// Takes a name in that has appeared, if it is not there.
+    fn add(&self, name: EventName, events: &SharedEvents) {
+        let mut names = self.lock();
+        if names.contains_key(&name) {
+            return;
+        }
+        self.count_undeclared([&name], events);
+        names.insert(name, NameState::default());
+    }
+
+    fn count_undeclared<'a>(&self, names: impl IntoIterator<Item = &'a EventName>, events: &SharedEvents) {
+        let undeclared = names.into_iter().filter(|name| events.declared(name) == Ok(Declared::No)).count();
+        self.undeclared.fetch_add(undeclared, Ordering::Relaxed);
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<EventName, NameState>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -212,7 +230,7 @@ impl Inner {
     ) -> Self {
         let shard = |streams| {
             let (dataset, names, pause) = (AtomicU64::default(), Mutex::default(), Pause::default());
-            Arc::new(Shard { streams, dataset, names, pause })
+            Arc::new(Shard { streams, dataset, names, undeclared: AtomicUsize::default(), pause })
         };
         let shards = streams.into_iter().map(shard).collect();
         let (answers, counts) = (Arc::new(Answers::new(Arc::clone(&options.node))), Counts::default());
@@ -298,6 +316,7 @@ impl SharedLog for RedisLog {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         for shard in &self.inner.shards {
             let states = shard.lock();
+            shard.count_undeclared(states.keys(), &events);
             opened
                 .names
                 .extend(states.iter().filter_map(|(name, state)| Some((name.clone(), state.cursor.position()?))));

@@ -411,7 +411,7 @@ configuration! {
         scan_limit: NonZeroUsize = count(1_000_000);
         /// How many pages of events, of at most 256 each, are read from the disk at the same time; more wait in turn.
         replays: NonZeroUsize = count(64);
-        /// How many undeclared events (`events.allow_unknown`) have a history; further ones are published without one.
+        /// How many undeclared events (`events.allow_unknown`) have a history. Further ones are published without one; in a cluster they are refused.
         names: NonZeroUsize = count(1_024);
     }
     /// A cluster of nodes on Redis or Valkey. All nodes need the same servers, secrets and prefixes. What is promised is on the page about the cluster.

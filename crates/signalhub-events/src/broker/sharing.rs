@@ -16,8 +16,8 @@ use crate::delivery::Delivery;
 use crate::event::{Event, EventId};
 use crate::idempotency::{Attempt, Begun, KeyReused};
 use crate::log::{
-    Arrival, Arrived, BrokerClosed, ClusterPublished, Durability, LogFuture, Missed, SharedPublish, SharedPublishError,
-    TakesEvents, TrackedWait,
+    Arrival, Arrived, BrokerClosed, ClusterPublished, Declared, Durability, LogFuture, Missed, SharedPublish,
+    SharedPublishError, TakesEvents, TrackedWait,
 };
 use crate::name::EventName;
 use crate::position::Position;
@@ -82,7 +82,8 @@ impl Publisher<'_> {
         };
         let mut expecting = self.shared.expect(id, options.tracking);
         let PublishOptions { idempotency, durability, tracking, reach } = options;
-        let publish = SharedPublish { event, idempotency, durability, reach, tracking };
+        let declared = self.core.declared(&event.name);
+        let publish = SharedPublish { event, idempotency, declared, durability, reach, tracking };
         let written = match self.shared.log.publish(publish).await {
             Ok(written) => written,
             Err(error) => {
@@ -156,6 +157,10 @@ impl TakesEvents for Incoming {
             }
             Ok(())
         })
+    }
+
+    fn declared(&self, name: &EventName) -> Result<Declared, BrokerClosed> {
+        Ok(self.core()?.declared(name))
     }
 
     fn has_receivers(&self) -> Result<bool, BrokerClosed> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Bounds, Durability, LogCounts, LogFuture, LogUnavailable, Opened, Page, ReadRange};
+use super::{Bounds, Declared, Durability, LogCounts, LogFuture, LogUnavailable, Opened, Page, ReadRange};
 use crate::event::{Event, EventId};
 use crate::gap::{Gap, GapReason};
 use crate::idempotency::{Fingerprint, Idempotency};
@@ -69,6 +69,8 @@ pub struct SharedPublish {
     pub event: Arc<Event>,
     /// What a repeat of the publish, at any node, is recognised by. It is stored together with the event.
     pub idempotency: Option<Idempotency>,
+    /// Whether the event is declared. A log may limit the number of undeclared names.
+    pub declared: Declared,
     /// When the publisher wants to be told.
     pub durability: Durability,
     /// Whose subscribers the publisher wants to know of.
@@ -80,9 +82,9 @@ pub struct SharedPublish {
 impl SharedPublish {
     /// A publish that asks for nothing but the position of the event.
     #[must_use]
-    pub fn new(event: Arc<Event>) -> Self {
+    pub fn new(event: Arc<Event>, declared: Declared) -> Self {
         let (durability, reach, tracking) = (Durability::default(), Reach::default(), Tracking::default());
-        Self { event, idempotency: None, durability, reach, tracking }
+        Self { event, idempotency: None, declared, durability, reach, tracking }
     }
 }
 
@@ -139,6 +141,11 @@ pub enum SharedPublishError {
     /// The store cannot be reached, or refuses to write. The event was not published.
     #[error("the store of the cluster is not available, and the event was not published")]
     Unavailable,
+    /// The event is not declared, and too many undeclared ones have names in the store. It was not published.
+    #[error(
+        "the event is not declared, and the cluster has no room for further undeclared events: it was not published"
+    )]
+    TooManyNames,
     /// The store has not answered, so the event may be published or not.
     #[error(
         "the store of the cluster has not answered, so it is not known whether the event was published: repeat it with an Idempotency-Key"
@@ -293,6 +300,8 @@ pub(crate) trait TakesEvents: fmt::Debug + Send + Sync {
     fn missed(&self, missed: Missed) -> LogFuture<'_, Result<(), BrokerClosed>>;
 
     fn has_receivers(&self) -> Result<bool, BrokerClosed>;
+
+    fn declared(&self, name: &EventName) -> Result<Declared, BrokerClosed>;
 }
 
 /// The broker that took the events has ended.
@@ -303,6 +312,14 @@ pub struct BrokerClosed;
 impl SharedEvents {
     pub(crate) fn new(broker: Arc<dyn TakesEvents>) -> Self {
         Self(broker)
+    }
+
+    /// Tells whether a name is declared.
+    ///
+    /// # Errors
+    /// When the broker has ended.
+    pub fn declared(&self, name: &EventName) -> Result<Declared, BrokerClosed> {
+        self.0.declared(name)
     }
 
     /// Tells the broker of a name that had no events when the log was opened. Nothing of it is missing.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use signalhub_events::{
-    Durability, Epoch, EventName, Position, Reach, SharedPublish, SharedPublishError, SharedPublished,
+    Declared, Durability, Epoch, EventName, Position, Reach, SharedPublish, SharedPublishError, SharedPublished,
 };
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -48,7 +48,7 @@ pub(super) async fn publish(inner: &Inner, publish: SharedPublish) -> Result<Sha
         wait: (publish.tracking == signalhub_events::Tracking::On).then(|| *most * 9 / 10),
     });
     let shard = inner.shard_of(&publish.event.name);
-    let known = inner.known(shard, &publish.event.name)?;
+    let known = inner.known(shard, &publish.event.name, publish.declared)?;
     let mut call = PublishCall {
         name: publish.event.name.clone(),
         id,
@@ -130,15 +130,15 @@ async fn attempt_until(
 
 impl Inner {
     /// What a publish of a name is compared with in Redis.
-    fn known(&self, shard: &Shard, name: &EventName) -> Result<Known, SharedPublishError> {
+    fn known(&self, shard: &Shard, name: &EventName, declared: Declared) -> Result<Known, SharedPublishError> {
         let mut names = shard.lock();
-        let count = names.len();
         let Some(state) = names.get_mut(name) else {
-            if count < self.options.names {
+            let undeclared: usize = self.shards.iter().map(|shard| shard.undeclared.load(Ordering::Relaxed)).sum();
+            if declared == Declared::Yes || undeclared < self.options.names {
                 return Ok(Known { floor: None, tail: None });
             }
-            tracing::warn!(event = %name, names = count, "an event is not published: there are too many names");
-            return Err(SharedPublishError::Unavailable);
+            tracing::debug!(event = %name, undeclared, "an event is not published: there are too many undeclared names");
+            return Err(SharedPublishError::TooManyNames);
         };
         let now = Instant::now();
         let is_due = state.compared.is_none_or(|compared| now.duration_since(compared) >= COMPARE);

@@ -157,7 +157,7 @@ impl Reader {
 
     /// Looks at a name before more of it is read.
     fn add(&mut self, name: EventName) {
-        self.shard.lock().entry(name.clone()).or_default();
+        self.shard.add(name.clone(), &self.events);
         self.due.entry(name).or_default();
     }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use signalhub_events::{
     Broker, Catalogue, ClusterMatches, Event, EventName, Filter, Fingerprint, GapReason, History, Idempotency,
-    IdempotencyKey, Position, PublishError, PublishOptions, Reach, Repeat, Scope, Subscriptions, Tracking,
+    IdempotencyKey, Position, PublishError, PublishOptions, Reach, Repeat, Resources, Scope, Subscriptions, Tracking,
     UnknownEvents,
 };
 use tokio::time::timeout;
@@ -26,6 +26,10 @@ use crate::test_server::TestServer;
 
 /// Longer than anything takes on a machine that does much else.
 const LONG: Duration = Duration::from_secs(30);
+
+/// Events that the nodes declare, beside any others.
+const DECLARED: &str = "shop.declared";
+const OTHER_DECLARED: &str = "shop.declared.too";
 
 /// A node of a cluster, with one client that wants all events of one name.
 struct Node {
@@ -66,7 +70,9 @@ impl Node {
         let instances = instances(urls).await;
         let node = options.node.to_string();
         let log = Arc::new(RedisLog::connect(&instances, options).await.unwrap());
+        let declared = [DECLARED, OTHER_DECLARED].into_iter();
         let catalogue = Catalogue::new().with_unknown(UnknownEvents::Allowed);
+        let catalogue = declared.fold(catalogue, |all, name| all.with_event(name.into(), Resources::Without));
         let broker = Broker::builder(catalogue).node(node).shards(2).history(History::Shared(log.clone())).build();
         let ledger = Ledger::default();
         let mut subscriptions = broker.attach(ledger.clone(), Scope::unrestricted());
@@ -235,20 +241,25 @@ async fn names_are_shared_out_among_servers() {
 }
 
 #[tokio::test]
-async fn further_names_than_are_permitted_are_refused() {
+async fn further_undeclared_names_than_are_permitted_are_refused_and_declared_ones_are_not() {
     let Some(server) = TestServer::start() else { return };
     let mut options = LogOptions::new("a");
     options.names = 2;
-    let node = Node::with(&[server.url()], options).await;
-    for name in ["shop.1", "shop.2"] {
-        node.broker.publish(Event::new(name.into(), "{}")).await.unwrap();
+    let node = Node::with(&[server.url()], options.clone()).await;
+    let publish = async |node: &Node, name: &str| node.broker.publish(Event::new(name.into(), "{}")).await;
+    for name in ["shop.1", DECLARED, "shop.2"] {
+        publish(&node, name).await.unwrap();
         while node.log.inner.bounds(&name.into()).is_none() {
             tokio::task::yield_now().await;
         }
     }
-    let refused = node.broker.publish(Event::new("shop.3".into(), "{}")).await.unwrap_err();
-    assert_eq!(refused, PublishError::Shared(SharedPublishError::Unavailable));
-    node.broker.publish(Event::new("shop.1".into(), "{}")).await.unwrap();
+    let too_many = PublishError::Shared(SharedPublishError::TooManyNames);
+    assert_eq!(publish(&node, "shop.3").await.unwrap_err(), too_many);
+    publish(&node, "shop.1").await.unwrap();
+    publish(&node, OTHER_DECLARED).await.unwrap();
+    let later = Node::with(&[server.url()], LogOptions { node: "b".into(), ..options }).await;
+    assert_eq!(publish(&later, "shop.3").await.unwrap_err(), too_many, "a node that starts later counts the same");
+    publish(&later, DECLARED).await.unwrap();
 }
 
 #[tokio::test]

@@ -80,6 +80,7 @@ problem_codes! {
     InvalidMember = BAD_REQUEST, "invalid_member", "A member is not what was expected", "Give the member what `detail` says.";
     InvalidPayload = BAD_REQUEST, "invalid_payload", "The payload is not what the event needs", "Give the payload what `detail` says.";
     UnknownEvent = BAD_REQUEST, "unknown_event", "The event is not known", "Check the name, or declare it in the section `events` of the configuration.";
+    TooManyEvents = BAD_REQUEST, "too_many_events", "There are too many undeclared events", "Declare the event in the section `events` of the configuration, or raise `history.names` at all nodes of the cluster.";
     InvalidParameter = BAD_REQUEST, "invalid_parameter", "A parameter is not what was expected", "Give the parameter of the query what `detail` says.";
     InvalidPosition = BAD_REQUEST, "invalid_position", "This is not a position", "Send a `position`, `next` or `last` as it was received, or `earliest`.";
     InvalidIdempotencyKey = BAD_REQUEST, "invalid_idempotency_key", "The idempotency key is not what was expected", "Send one header `Idempotency-Key` of 1 to 255 visible ASCII characters; none for CloudEvents, whose `source` and `id` are the key.";

@@ -458,6 +458,9 @@ impl PublishApi {
             PublishError::KeyReused => idempotency::reused(key),
             PublishError::NotDurable => Problem::new(ProblemCode::InvalidWait, format!("wait: {error}")),
             PublishError::Unavailable(error) => Problem::new(ProblemCode::HistoryUnavailable, error.to_string()),
+            PublishError::Shared(error @ SharedPublishError::TooManyNames) => {
+                Problem::new(ProblemCode::TooManyEvents, error.to_string())
+            }
             PublishError::Shared(error @ SharedPublishError::Unknown) => {
                 Problem::new(ProblemCode::PublishUnknown, error.to_string())
             }
