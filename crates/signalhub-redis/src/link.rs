@@ -172,15 +172,16 @@ struct Inner {
     since: Mutex<[Instant; Link::ALL.len()]>,
     doubted: Notify,
     is_stopping: AtomicBool,
+    may_evict: AtomicBool,
 }
 
 impl Instance {
     fn new(opener: Opener) -> Self {
         let (commands, _) = watch::channel(None);
         let (states, _) = watch::channel([LinkState::Disconnected, LinkState::Unused, LinkState::Unused]);
-        let (doubted, is_stopping) = (Notify::new(), AtomicBool::new(false));
+        let (doubted, is_stopping, may_evict) = (Notify::new(), AtomicBool::new(false), AtomicBool::new(false));
         let since = Mutex::new([Instant::now(); Link::ALL.len()]);
-        Self(Arc::new(Inner { opener, commands, states, since, doubted, is_stopping }))
+        Self(Arc::new(Inner { opener, commands, states, since, doubted, is_stopping, may_evict }))
     }
 
     /// Its address, without a password.
@@ -237,6 +238,12 @@ impl Instance {
         ConnectedLink { instance: self.clone(), link }
     }
 
+    /// Whether the server, when this node last connected to it, removed keys when its memory was full.
+    #[must_use]
+    pub fn may_evict(&self) -> bool {
+        self.0.may_evict.load(Ordering::Relaxed)
+    }
+
     /// The state of a link.
     #[must_use]
     pub fn state(&self, link: Link) -> LinkState {
@@ -271,6 +278,15 @@ impl Instance {
         });
     }
 
+    /// Warns of a server that removes keys when its memory is full. After a failover it is another server, with settings of its own.
+    async fn look_at_eviction(&self, connection: &MultiplexedConnection) {
+        let policy = opening::eviction_policy(connection).await.filter(|policy| policy != "noeviction");
+        self.0.may_evict.store(policy.is_some(), Ordering::Relaxed);
+        if let Some(policy) = policy {
+            tracing::warn!(redis = %self.address(), policy, "Redis may remove events when its memory is full: set maxmemory-policy to noeviction");
+        }
+    }
+
     /// Opens the link for commands again and again.
     async fn keep_commands(&self) {
         let mut backoff = Backoff::default();
@@ -296,6 +312,7 @@ impl Instance {
 
     /// Ends when the server does not answer, or is no primary any more.
     async fn watch_over(&self, connection: MultiplexedConnection) {
+        self.look_at_eviction(&connection).await;
         loop {
             drop(tokio::time::timeout(PING_INTERVAL, self.0.doubted.notified()).await);
             if let Err(error) = opening::check_role(&connection).await {

@@ -147,6 +147,15 @@ impl TestServer {
         let process = spawn(self.port, &self.directory, &self.arguments).expect("redis-server can be run");
         self.process = process.expect("redis-server starts on its port again");
     }
+
+    /// As [`restart`](Self::restart), with further arguments on its command line.
+    ///
+    /// # Panics
+    /// As [`restart`](Self::restart).
+    pub fn restart_with(&mut self, arguments: &[&str]) {
+        self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self.restart();
+    }
 }
 
 impl Drop for TestServer {

@@ -17,7 +17,7 @@ use signalhub::connections::{
 };
 use signalhub_redis::backplane::{BackplaneOptions, RedisBackplane};
 use signalhub_redis::claims::RedisOwners;
-use signalhub_redis::link::opening::{self, LinkError, OpenerError};
+use signalhub_redis::link::opening::{LinkError, OpenerError};
 use signalhub_redis::link::{Instance, Instances, LinkState, RedisSettings};
 use signalhub_redis::log::{LogOptions, RedisLog, RedisLogCounts, RedisLogError};
 use signalhub_redis::mis_keys::RedisMisKeys;
@@ -95,9 +95,6 @@ impl Member {
         let checked = check(configuration)?;
         let instances = Instances::start(&checked.redis)?;
         instances.reached(START_PATIENCE).await?;
-        for instance in instances.all() {
-            warn_of_eviction(instance).await;
-        }
         let random = || NodeName::new(&random_hex()).expect("hexadecimal digits are a name");
         let name = settings.node.as_ref().map_or_else(random, |name| name.name().clone());
         let prefix = settings.prefix.as_str();
@@ -386,13 +383,6 @@ async fn check_private(address: &NodeAddress) -> Result<(), ClusterError> {
     match found.all(|address| is_private(address.ip())) {
         true => Ok(()),
         false => Err(ClusterError::Public { key: "cluster.advertise", address: text.to_owned() }),
-    }
-}
-
-async fn warn_of_eviction(instance: &Instance) {
-    let Ok(connection) = instance.commands() else { return };
-    if let Some(policy) = opening::eviction_policy(&connection).await.filter(|policy| policy != "noeviction") {
-        tracing::warn!(redis = %instance.address(), policy, "Redis may remove events when its memory is full: set maxmemory-policy to noeviction");
     }
 }
 

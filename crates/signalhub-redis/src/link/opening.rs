@@ -245,7 +245,7 @@ fn has(info: &str, line: &str) -> bool {
 
 /// The policy by which a server removes keys when its memory is full. Only `noeviction` keeps what a cluster needs. `None` if the
 /// server does not say.
-pub async fn eviction_policy(connection: &MultiplexedConnection) -> Option<String> {
+pub(super) async fn eviction_policy(connection: &MultiplexedConnection) -> Option<String> {
     let info = section(connection, "memory").await.ok()??;
     info.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).map(|policy| policy.trim_end().to_owned())
 }

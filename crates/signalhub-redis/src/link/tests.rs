@@ -43,6 +43,25 @@ async fn a_server_that_hangs_is_noticed() {
 }
 
 #[tokio::test]
+async fn a_server_that_may_remove_keys_is_noticed_at_each_connection() {
+    let Some(mut server) = TestServer::start() else { return };
+    let instances = Instances::start(&settings(&server.url())).unwrap();
+    instances.reached(Duration::from_secs(10)).await.unwrap();
+    let instance = instances.of(b"any");
+    assert!(!instance.may_evict());
+    let mut states = instance.states();
+    server.kill();
+    states.wait_for(|states| states[Link::Commands as usize] == LinkState::Disconnected).await.unwrap();
+    server.restart_with(&["--maxmemory-policy", "allkeys-lru"]);
+    let noticed = async {
+        while !instance.may_evict() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), noticed).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_wrong_password_ends_the_wait() {
     let Some(server) = TestServer::with(&["--requirepass", "right-password"]) else { return };
     let reached = async |password: Option<&str>| {

@@ -55,7 +55,7 @@ impl From<BrokerClosed> for Stopped {
 pub(super) async fn run(inner: Arc<Inner>, shard: Arc<Shard>, events: SharedEvents) {
     let (names, due, left) = (NamesCursor::default(), BTreeMap::new(), BTreeMap::new());
     let (unread, problems) = (BTreeSet::new(), BTreeMap::new());
-    let mut reader = Reader { inner, shard, events, names, due, left, unread, problems };
+    let mut reader = Reader { inner, shard, events, names, due, left, unread, problems, unreadable: None };
     let mut backoff = Backoff::default();
     loop {
         let begun = Instant::now();
@@ -87,6 +87,8 @@ struct Reader {
     unread: BTreeSet<EventName>,
     /// What was logged of such names, until one of their events is read.
     problems: BTreeMap<EventName, StreamError>,
+    /// The event of an unknown format that was logged last. It is read again and again.
+    unreadable: Option<(EventName, u64)>,
 }
 
 /// What became of an entry.
@@ -187,7 +189,11 @@ impl Reader {
     async fn take_entry(&mut self, name: &EventName, raw: RawEntry) -> Result<Taken, Stopped> {
         if raw.version != entry::VERSION {
             let text = format!("an event of \"{name}\" has the format \"{}\"", raw.version);
-            tracing::error!(event = %name, offset = raw.offset, format = raw.version, "this node reads no further: a newer version writes events that it cannot read");
+            let unreadable = Some((name.clone(), raw.offset));
+            if self.unreadable != unreadable {
+                tracing::error!(event = %name, offset = raw.offset, format = raw.version, "this node reads no further: a newer version writes events that it cannot read");
+                self.unreadable = unreadable;
+            }
             return Err(StreamError::Unexpected(text).into());
         }
         let Some(cursor) = self.cursor(name) else { return Ok(Taken::Other) };

@@ -246,7 +246,7 @@ impl Streams for Server {
             connection.set_response_timeout(BLOCK + RESPONSE_TIMEOUT);
             let (keys, portion) = (self.keys.clone(), Arc::clone(&self.portion));
             let (instance, own) = (self.instance.clone(), OwnConnection { connection, driver });
-            Ok(Box::new(Reader { own, keys, instance, portion, next_name: 0, connected: None }) as _)
+            Ok(Box::new(Reader { own, keys, instance, portion, next_name: 0, connected: None, has_read: false }) as _)
         })
     }
 }
@@ -259,8 +259,10 @@ struct Reader {
     portion: Arc<Portion>,
     /// With which name the next read begins, if it is for a part of them.
     next_name: usize,
-    /// It is connected from the first call that waits for events on: what looks at the names alone is not the link of the node.
+    /// It is connected from the second call for events on, because then what the first one brought could be read. What looks at the names
+    /// alone is not the link of the node.
     connected: Option<ConnectedLink>,
+    has_read: bool,
 }
 
 /// A connection that one task has for itself.
@@ -321,7 +323,9 @@ impl StreamReader for Reader {
 
     fn read<'a>(&'a mut self, names: &'a NamesCursor, cursors: &'a [(EventName, u64)]) -> Call<'a, Batch> {
         let instance = &self.instance;
-        self.connected.get_or_insert_with(|| instance.mark_connected(Link::Reader));
+        if self.has_read {
+            self.connected.get_or_insert_with(|| instance.mark_connected(Link::Reader));
+        }
         Box::pin(async move {
             let part = self.portion.of(cursors.len());
             let command = self.read_command(names, cursors, part);
@@ -352,17 +356,18 @@ impl StreamReader for Reader {
                 }
             }
             self.portion.answered(begun, bytes, cursors.len());
+            self.has_read = true;
             Ok(batch)
         })
     }
 }
 
 impl Reader {
-    /// The command that reads some entries of some names. It waits for events only if it is for all names.
+    /// The command that reads some entries of some names. It waits for events only if it is for all names, and not at first.
     fn read_command(&self, names: &NamesCursor, cursors: &[(EventName, u64)], part: Part) -> Cmd {
         let mut command = cmd("XREAD");
         command.arg("COUNT").arg(part.of_name);
-        if part.names >= cursors.len() {
+        if self.has_read && part.names >= cursors.len() {
             command.arg("BLOCK").arg(u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX));
         }
         let chosen = || cursors.iter().cycle().skip(self.next_name).take(part.names);

@@ -63,6 +63,8 @@ async fn forwards_refusals_claims_and_events_are_counted() {
         let links: Vec<_> = links.iter().map(|link| (link.as_str(), 1)).collect();
         check(node, &links).await;
         check(node, &[("signalhub_cluster_nodes", 2), ("signalhub_cluster_claims", 0)]).await;
+        let unused = [("signalhub_cluster_may_evict{shard=\"0\"}", 0), ("signalhub_cluster_unavailable_total", 0)];
+        check(node, &unused).await;
     }
 
     let (token, _) = negotiate(&a).await;

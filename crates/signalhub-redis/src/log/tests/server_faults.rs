@@ -270,6 +270,9 @@ async fn an_event_of_a_newer_format_stops_the_reader_and_is_not_skipped() {
     timeout(LONG, states.wait_for(is_lost)).await.unwrap().unwrap();
     assert_eq!(node.broker.bounds(&name()).top, 1);
     assert_eq!(node.ledger.gaps(), []);
+    let is_back = |states: &crate::link::LinkStates| states[Link::Reader as usize] == crate::link::LinkState::Connected;
+    let back = timeout(Duration::from_secs(3), states.wait_for(is_back)).await;
+    assert!(back.is_err(), "it stays severed");
 }
 
 #[tokio::test]

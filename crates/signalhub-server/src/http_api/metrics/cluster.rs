@@ -24,6 +24,10 @@ pub(super) fn cluster(page: &mut Page<'_>, member: &Member) -> fmt::Result {
     });
     let help = "Whether a link to a Redis server is connected";
     page.gauges("signalhub_cluster_connected", help, ["link", "shard"], links)?;
+    let evicting = member.instances().all().iter().zip(&shards);
+    let evicting = evicting.map(|(instance, shard)| ([shard.as_str()], u64::from(instance.may_evict())));
+    let help = "Whether a Redis server removes keys when its memory is full";
+    page.gauges("signalhub_cluster_may_evict", help, ["shard"], evicting)?;
     page.gauge("signalhub_cluster_nodes", "Nodes that are present", member.nodes().present().len())?;
     let counts = member.counts();
     let forwards = ForwardKind::ALL.map(|kind| (kind.label(), counts.forwards(kind)));
@@ -33,6 +37,8 @@ pub(super) fn cluster(page: &mut Page<'_>, member: &Member) -> fmt::Result {
     let failures = failures.iter().map(|(node, count)| ([node.as_str()], *count));
     let help = "Requests that could not be forwarded, by the node that owns their connections";
     page.counters("signalhub_cluster_forward_failures", help, ["node"], failures)?;
+    let help = "Requests that were refused because the owner of their connection could not be found out";
+    page.counter("signalhub_cluster_unavailable", help, counts.unavailable())?;
     let refused = ForwardRefusal::ALL.map(|reason| (reason.label(), counts.refused_forwards(reason)));
     let help = "Requests on cluster.listen that were refused, by reason";
     page.counters("signalhub_cluster_refused_forwards", help, ["reason"], labelled(&refused))?;
