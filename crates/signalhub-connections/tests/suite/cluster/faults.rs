@@ -1,5 +1,6 @@
 //! What a node does without the store, and without other nodes.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::*;
@@ -25,6 +26,27 @@ async fn without_the_store_a_web_socket_is_opened_and_claimed_later() {
     pass(RENEWAL).await;
     until(|| a.counts.unclaimed() == 0).await;
     assert_eq!(a.store.shared().owned(), 1);
+    echo(&mut socket, "still here").await;
+}
+
+#[tokio::test]
+async fn a_claim_that_a_part_of_the_store_did_not_answer_for_is_renewed_later() {
+    let [a, b] = two_nodes().await;
+    a.store.sever(true);
+    let token = b.negotiate("").await;
+    let (status, mut socket) = a.upgrade(&token).await;
+    assert_eq!((status, a.counts.unclaimed()), (101, 1));
+    a.store.sever(false);
+    a.store.answers_no_renewal.store(true, Ordering::Relaxed);
+    for _ in 0..2 {
+        let asked = a.store.asked.load(Ordering::Relaxed);
+        pass(RENEWAL).await;
+        until(|| a.store.asked.load(Ordering::Relaxed) > asked).await;
+    }
+    assert_eq!((a.counts.unclaimed(), a.counts.lost_claims()), (1, 0));
+    a.store.answers_no_renewal.store(false, Ordering::Relaxed);
+    pass(RENEWAL).await;
+    until(|| a.counts.unclaimed() == 0).await;
     echo(&mut socket, "still here").await;
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Store {
     name: NodeName,
     /// Whether the node cannot reach the store.
     pub(super) severed: AtomicBool,
+    /// Whether the part of the store with the claims does not answer renewals.
+    pub(super) answers_no_renewal: AtomicBool,
     /// Told when it has lost claims.
     lost: tokio::sync::Notify,
     /// How often it was asked.
@@ -67,7 +69,15 @@ impl Shared {
 impl Store {
     pub(super) fn new(shared: &Arc<Shared>, name: &NodeName) -> Self {
         let (severed, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
-        Self { shared: Arc::clone(shared), name: name.clone(), severed, lost: Default::default(), asked }
+        let answers_no_renewal = AtomicBool::new(false);
+        Self {
+            shared: Arc::clone(shared),
+            name: name.clone(),
+            severed,
+            answers_no_renewal,
+            lost: Default::default(),
+            asked,
+        }
     }
 
     pub(super) fn sever(&self, severed: bool) {
@@ -112,6 +122,9 @@ impl Owners for Store {
     fn renew<'a>(&'a self, ids: &'a [ConnectionId]) -> OwnersFuture<'a, RenewedClaims> {
         Box::pin(async move {
             self.ask()?;
+            if self.answers_no_renewal.load(Ordering::Relaxed) {
+                return Ok(RenewedClaims { lost: Vec::new(), unanswered: ids.to_vec() });
+            }
             let lost = ids.iter().filter(|id| matches!(self.take(id), Claim::At(_))).cloned().collect();
             Ok(RenewedClaims { lost, unanswered: Vec::new() })
         })
