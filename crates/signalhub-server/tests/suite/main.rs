@@ -23,6 +23,7 @@ mod client_certificates;
 mod client_errors;
 mod close_frames;
 mod cluster;
+mod cluster_leaks;
 mod cluster_metrics;
 mod cluster_operators;
 mod cluster_shared;
