@@ -119,14 +119,17 @@ pub(crate) struct Holdings {
     pub(crate) tasks: u64,
 }
 
+/// The value of a metric without labels on the metrics page.
+pub(crate) fn metric(page: &str, name: &str) -> io::Result<u64> {
+    let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let value = line.and_then(|value| value.parse().ok());
+    value.ok_or_else(|| io::Error::other(format!("the metrics have no {name}")))
+}
+
 impl Holdings {
     /// Reads them from the metrics page.
     fn read(page: &str) -> io::Result<Self> {
-        let value = |name: &str| {
-            let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            let value = line.and_then(|value| value.parse().ok());
-            value.ok_or_else(|| io::Error::other(format!("the metrics have no {name}")))
-        };
+        let value = |name| metric(page, name);
         Ok(Self {
             connections: value("signalhub_connections_active")? + value("signalhub_connections_waiting")?,
             subscriptions: value("signalhub_subscriptions_active")?,

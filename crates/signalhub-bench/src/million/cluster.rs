@@ -15,6 +15,7 @@ use super::children::{Children, Started};
 use crate::address::Address;
 use crate::http;
 use crate::load::target::free_port;
+use crate::server::metric;
 
 /// Nothing but this bench uses the servers, so their keys need not be secret.
 const SECRET: &str = "signalhub-bench signs all of its tokens with this";
@@ -197,11 +198,7 @@ impl Cluster {
 impl Counted {
     /// Reads them from the metrics of a node.
     fn read(page: &str) -> io::Result<Self> {
-        let value = |name: &str| {
-            let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            let value = line.and_then(|value| value.parse().ok());
-            value.ok_or_else(|| io::Error::other(format!("the metrics have no {name}")))
-        };
+        let value = |name| metric(page, name);
         Ok(Self {
             connections: value("signalhub_connections_active")?,
             subscriptions: value("signalhub_subscriptions_active")?,

@@ -302,19 +302,25 @@ async fn nodes_that_do_not_fit_together_are_refused() {
     node.stop().await;
 }
 
+/// What makes the binary a node of a cluster, and one more variable.
+#[cfg(unix)]
+fn variables<'a>(redis: &'a str, further: (&'a str, &'a str)) -> [(&'a str, &'a str); 5] {
+    [
+        ("SIGNALHUB_AUTH__SECRET", SECRET),
+        ("SIGNALHUB_CLUSTER__REDIS", redis),
+        ("SIGNALHUB_CLUSTER__SECRET", SECRET),
+        ("SIGNALHUB_CLUSTER__LISTEN", "127.0.0.1:0"),
+        further,
+    ]
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_normal_start_and_end_in_a_cluster_have_no_warning() {
     let Some(redis) = TestServer::start() else { return };
     let url = redis.url();
-    let variables = [
-        ("SIGNALHUB_AUTH__SECRET", SECRET),
-        ("SIGNALHUB_CLUSTER__REDIS", &url),
-        ("SIGNALHUB_CLUSTER__SECRET", SECRET),
-        ("SIGNALHUB_CLUSTER__LISTEN", "127.0.0.1:0"),
-        // No more than every machine has files for.
-        ("SIGNALHUB_LIMITS__CONNECTIONS", "10"),
-    ];
+    // No more connections than every machine has files for.
+    let variables = variables(&url, ("SIGNALHUB_LIMITS__CONNECTIONS", "10"));
     let server = Server::start(&variables).await;
     let (code, _, log) = server.terminate().await;
     assert_eq!(code, Some(0), "{log}");
@@ -330,13 +336,7 @@ async fn a_normal_start_and_end_in_a_cluster_have_no_warning() {
 async fn keys_of_the_history_that_a_cluster_does_not_use_are_named_at_the_start() {
     let Some(redis) = TestServer::start() else { return };
     let url = redis.url();
-    let variables = [
-        ("SIGNALHUB_AUTH__SECRET", SECRET),
-        ("SIGNALHUB_CLUSTER__REDIS", &url),
-        ("SIGNALHUB_CLUSTER__SECRET", SECRET),
-        ("SIGNALHUB_CLUSTER__LISTEN", "127.0.0.1:0"),
-        ("SIGNALHUB_HISTORY__STORE", "disk"),
-    ];
+    let variables = variables(&url, ("SIGNALHUB_HISTORY__STORE", "disk"));
     let expected = "cluster.redis is set: history.store will not be used, because a cluster keeps its events in Redis";
     let checked = program(&["config", "check"]).envs(variables).output().await.unwrap();
     let printed = String::from_utf8(checked.stdout).unwrap();
