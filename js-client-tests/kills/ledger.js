@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
 import { resuming } from "../../examples/resuming/resuming.js";
+import { TolerantEventSource } from "../support/event-source.js";
 import { endWithTests } from "../support/program.js";
 import { token } from "../support/token.js";
 import { REQUESTS, number } from "./events.js";
@@ -54,7 +55,12 @@ class Ledger {
 export async function listen(signalR, url, { title, transport = "WebSockets", protocol, options = {} }) {
   const ledger = new Ledger(title);
   const builder = new signalR.HubConnectionBuilder()
-    .withUrl(`${url}/signalr/v1/mainHub`, { accessTokenFactory: () => token(), transport: signalR.HttpTransportType[transport], ...options })
+    .withUrl(`${url}/signalr/v1/mainHub`, {
+      accessTokenFactory: () => token(),
+      transport: signalR.HttpTransportType[transport],
+      EventSource: TolerantEventSource,
+      ...options,
+    })
     .configureLogging(signalR.LogLevel.None)
     .withAutomaticReconnect({ nextRetryDelayInMilliseconds: () => 50 });
   if (protocol) builder.withHubProtocol(protocol);

@@ -200,6 +200,7 @@ async def is_refused_at_another_node_until_the_first_connection_ends(redis, star
     keys = [a.generate("six", user) for user in ("ann", "bob")]
     async with await connected(a, keys[0]) as first:
         await ready(first)
+        await known(b, keys[1])
         await is_refused(b, keys[1], 409, "Only one connection per organisation is possible")
         await b.publish("printfactory.job.changed", "six", JOB)
         assert await first.recv() == JOB
@@ -231,6 +232,7 @@ async def connects_elsewhere_after_its_node_was_killed(redis, start):
             await first.recv()
         except ConnectionClosed:
             pass
+    await known(b, key)
     await is_refused(b, key, 409, "Only one connection per organisation is possible")
     await (await asyncio.wait_for(connected(b, key), 30)).close()
 
@@ -270,6 +272,18 @@ async def accepted(server, key):
             async with server.connect(key):
                 return
         except InvalidStatus:
+            await asyncio.sleep(0.02)
+
+
+async def known(server, key):
+    """Waits until the node has read the key from Redis: until then it is refused as invalid."""
+    while True:
+        try:
+            async with server.connect(key):
+                return
+        except InvalidStatus as refused:
+            if refused.response.status_code != 401:
+                return
             await asyncio.sleep(0.02)
 
 
