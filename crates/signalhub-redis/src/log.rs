@@ -14,15 +14,16 @@ mod publisher;
 mod reader;
 mod script;
 mod server;
+mod shard;
 mod streams;
 mod trimming;
 mod values;
 mod write;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use signalhub_events::{
@@ -31,21 +32,24 @@ use signalhub_events::{
 };
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use self::answers::Answers;
 use self::counts::Counts;
 pub use self::counts::RedisLogCounts;
-use self::fork::{Cursor, Seen};
+use self::fork::Seen;
 use self::keys::Keys;
-use self::pause::Pause;
 use self::server::Server;
-use self::streams::{NamesCursor, StreamError, StreamReader, Streams};
+use self::shard::{NameState, Shard, Skipped};
+use self::streams::{NamesCursor, StreamError, Streams};
 use crate::link::{Instances, Link};
 use crate::watched::keep_running;
 
 /// How many publishes may be under way at once; further ones wait.
 const IN_FLIGHT: usize = 4_096;
+
+/// How many undeclared names a node reads beyond `names`: nodes that publish new names at the same time exceed it together. Others may
+/// write names, too.
+const BEYOND_LIMIT: usize = 1_024;
 
 /// How a node uses the streams of its cluster.
 #[derive(Debug, Clone)]
@@ -63,7 +67,7 @@ pub struct LogOptions {
     /// How many bytes the events of all names may take together in the memory of the servers, about: each has an equal part. Default: 1 GiB.
     pub total_bytes: u64,
     /// How many names that are not declared may have events, together with declared ones at most about 4 000. Publishes of further ones are
-    /// refused. Default: 1 024.
+    /// refused. Of what others write into Redis, up to 1 024 further ones are read. Default: 1 024.
     pub names: usize,
     /// How long a publish waits for Redis. Default: 2 s.
     pub patience: Duration,
@@ -124,28 +128,6 @@ struct Inner {
     counts: Counts,
 }
 
-/// The names on one server.
-struct Shard {
-    streams: Arc<dyn Streams>,
-    /// What identifies the data of the server. It is the first epoch of each of its names.
-    dataset: AtomicU64,
-    names: Mutex<BTreeMap<EventName, NameState>>,
-    /// How many of the names are not declared.
-    undeclared: AtomicUsize,
-    pause: Pause,
-}
-
-/// What this node knows of a name.
-#[derive(Debug, Clone, Copy, Default)]
-struct NameState {
-    /// How far it has read, and given to the broker.
-    cursor: Cursor,
-    /// The offset of the first event that was kept at the last check.
-    first: Option<u64>,
-    /// When a publish has last compared the event at the cursor.
-    compared: Option<Instant>,
-}
-
 impl RedisLog {
     /// Reads which names there are. The servers must be [reached](Instances::reached) before.
     ///
@@ -184,40 +166,14 @@ impl RedisLog {
     #[must_use]
     pub fn cluster_counts(&self) -> RedisLogCounts {
         let names = self.inner.shards.iter().map(|shard| shard.lock().len()).sum();
-        self.inner.counts.read(names)
+        let skipped = self.inner.shards.iter().map(|shard| shard.skipped()).sum();
+        self.inner.counts.read(names, skipped)
     }
 }
 
 impl fmt::Debug for RedisLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisLog").field("options", &self.inner.options).finish_non_exhaustive()
-    }
-}
-
-impl Shard {
-    /// Asks the server what identifies its data.
-    async fn read_dataset(&self, reader: &mut dyn StreamReader) -> Result<(), StreamError> {
-        self.dataset.store(reader.dataset().await?.get(), Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Takes a name in that has appeared, if it is not there.
-    fn add(&self, name: EventName, events: &SharedEvents) {
-        let mut names = self.lock();
-        if names.contains_key(&name) {
-            return;
-        }
-        self.count_undeclared([&name], events);
-        names.insert(name, NameState::default());
-    }
-
-    fn count_undeclared<'a>(&self, names: impl IntoIterator<Item = &'a EventName>, events: &SharedEvents) {
-        let undeclared = names.into_iter().filter(|name| events.declared(name) == Ok(Declared::No)).count();
-        self.undeclared.fetch_add(undeclared, Ordering::Relaxed);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<EventName, NameState>> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -228,11 +184,7 @@ impl Inner {
         options: LogOptions,
         is_durable: bool,
     ) -> Self {
-        let shard = |streams| {
-            let (dataset, names, pause) = (AtomicU64::default(), Mutex::default(), Pause::default());
-            Arc::new(Shard { streams, dataset, names, undeclared: AtomicUsize::default(), pause })
-        };
-        let shards = streams.into_iter().map(shard).collect();
+        let shards = streams.into_iter().map(|streams| Arc::new(Shard::new(streams))).collect();
         let (answers, counts) = (Arc::new(Answers::new(Arc::clone(&options.node))), Counts::default());
         Self { options, shards, instances, is_durable, in_flight: Semaphore::new(IN_FLIGHT), answers, counts }
     }
@@ -251,16 +203,41 @@ impl Inner {
             let mut names: Vec<_> = found.into_iter().map(|(_, name)| (name, 0)).collect();
             names.sort();
             names.dedup();
-            let tops = readable(&names, reader.check(&names).await?)?;
-            names.iter_mut().zip(&tops).for_each(|((_, offset), seen)| *offset = seen.top);
+            let tops = reader.check(&names).await?;
+            let top = |seen: &Result<Seen, _>| seen.as_ref().map_or(0, |seen| seen.top);
+            names.iter_mut().zip(&tops).for_each(|((_, offset), seen)| *offset = top(seen));
             // The events at those offsets tell later whether Redis has the same past.
-            let seen = readable(&names, reader.check(&names).await?)?;
+            let seen = reader.check(&names).await?;
             let mut states = shard.lock();
-            for ((name, _), (top, seen)) in names.into_iter().zip(tops.iter().zip(seen)) {
-                states.insert(name, NameState { cursor: Cursor::start(top, &seen), first: seen.first, compared: None });
+            for ((name, _), (top, seen)) in names.into_iter().zip(tops.into_iter().zip(seen)) {
+                states.extend(NameState::start(top, seen).map(|state| (name, state)));
             }
         }
         Ok(())
+    }
+
+    /// How many of the names are not declared.
+    fn undeclared(&self) -> usize {
+        self.shards.iter().map(|shard| shard.undeclared.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Takes a name in that has begun, unless it is one of too many.
+    fn take_in(&self, shard: &Shard, name: &EventName, events: &SharedEvents) -> Result<(), Skipped> {
+        let mut names = shard.lock();
+        if names.contains_key(name) {
+            return Ok(());
+        }
+        let declared = events.declared(name).unwrap_or(Declared::No);
+        if declared == Declared::No && self.undeclared() >= self.most_undeclared() {
+            return Err(Skipped::TooMany);
+        }
+        shard.insert(&mut names, name.clone(), declared);
+        Ok(())
+    }
+
+    /// How many undeclared names are read.
+    fn most_undeclared(&self) -> usize {
+        self.options.names.saturating_add(BEYOND_LIMIT)
     }
 
     fn bounds(&self, name: &EventName) -> Option<Bounds> {
@@ -302,21 +279,13 @@ impl Inner {
     }
 }
 
-/// What a check has found of all names. A node does not start while it cannot tell up to where a name was read.
-fn readable(names: &[(EventName, u64)], seen: Vec<Result<Seen, StreamError>>) -> Result<Vec<Seen>, StreamError> {
-    let named = |(seen, (name, _)): (Result<Seen, StreamError>, &(EventName, u64))| {
-        seen.map_err(|error| StreamError::Unexpected(format!("the event \"{name}\": {error}")))
-    };
-    seen.into_iter().zip(names).map(named).collect()
-}
-
 impl SharedLog for RedisLog {
     fn open(&self, events: SharedEvents) -> Opened {
         let mut opened = Opened::empty();
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         for shard in &self.inner.shards {
-            let states = shard.lock();
-            shard.count_undeclared(states.keys(), &events);
+            let mut states = shard.lock();
+            shard.count_undeclared(&mut states, self.inner.most_undeclared(), &events);
             opened
                 .names
                 .extend(states.iter().filter_map(|(name, state)| Some((name.clone(), state.cursor.position()?))));

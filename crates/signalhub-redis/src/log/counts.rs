@@ -24,6 +24,8 @@ pub struct RedisLogCounts {
     pub lag: Durations,
     /// How many names there are.
     pub names: usize,
+    /// How many further names in Redis are not read, because there are too many, or something else is in the place of their events.
+    pub skipped_names: u64,
 }
 
 #[derive(Debug, Default)]
@@ -88,7 +90,7 @@ impl Counts {
         self.gaps.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn read(&self, names: usize) -> RedisLogCounts {
+    pub(super) fn read(&self, names: usize, skipped_names: u64) -> RedisLogCounts {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let durations = |durations: &Mutex<Durations>| *durations.lock().unwrap_or_else(PoisonError::into_inner);
         RedisLogCounts {
@@ -99,6 +101,7 @@ impl Counts {
             publish_retries: load(&self.retries),
             lag: durations(&self.lag),
             names,
+            skipped_names,
         }
     }
 }

@@ -133,8 +133,10 @@ impl Inner {
     fn known(&self, shard: &Shard, name: &EventName, declared: Declared) -> Result<Known, SharedPublishError> {
         let mut names = shard.lock();
         let Some(state) = names.get_mut(name) else {
-            let undeclared: usize = self.shards.iter().map(|shard| shard.undeclared.load(Ordering::Relaxed)).sum();
+            let undeclared = self.undeclared();
             if declared == Declared::Yes || undeclared < self.options.names {
+                // The names that others write leave it its place.
+                shard.insert(&mut names, name.clone(), declared);
                 return Ok(Known { floor: None, tail: None });
             }
             tracing::debug!(event = %name, undeclared, "an event is not published: there are too many undeclared names");

@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep};
 
 use super::answers;
 use super::entry::{self, Entry};
-use super::fork::{Cursor, LeftEpochs, Verdict};
+use super::fork::{Cursor, LeftEpochs, Seen, Verdict};
+use super::keys::Keys;
 use super::publisher::random_epoch;
 use super::streams::{Batch, NamesCursor, RawEntry, StreamError, StreamReader};
 use super::{Inner, Shard};
@@ -131,6 +132,7 @@ impl Reader {
     async fn read_names(&mut self, stream: &mut dyn StreamReader) -> Result<(), Stopped> {
         self.names = NamesCursor::default();
         let names = stream.names(&self.names).await?;
+        self.shard.look_at_all();
         let known: BTreeSet<_> = self.shard.lock().keys().cloned().collect();
         for (cursor, name) in names {
             self.names = self.names.max(cursor);
@@ -150,8 +152,16 @@ impl Reader {
 
     /// Reads no more of a name until the next check. The other names are read as before.
     fn leave_out(&mut self, name: EventName, error: StreamError) {
+        if self.cursor(&name).is_none() {
+            self.shard.skip(&name, &error.into());
+            return;
+        }
         if self.problems.get(&name) != Some(&error) {
-            tracing::error!(event = %name, %error, "this node reads no further events of this name: something else is in their place in Redis");
+            let keys = Keys::new(&*self.inner.options.prefix);
+            tracing::error!(
+                event = %name, %error, description = keys.meta(&name), events = keys.events(&name),
+                "this node reads no further events of this name: something else is in their place in Redis. If you remove both keys, the name begins anew, and its clients are told of a gap"
+            );
             self.problems.insert(name.clone(), error);
         }
         self.unread.insert(name);
@@ -159,7 +169,6 @@ impl Reader {
 
     /// Looks at a name before more of it is read.
     fn add(&mut self, name: EventName) {
-        self.shard.add(name.clone(), &self.events);
         self.due.entry(name).or_default();
     }
 
@@ -255,46 +264,64 @@ impl Reader {
                 some.iter().map(|(name, _)| (name.clone(), self.cursor(name).unwrap_or_default().offset)).collect();
             let seen = stream.check(&names).await?;
             for ((name, hole), seen) in some.into_iter().zip(seen) {
-                let seen = match seen {
-                    Ok(seen) => seen,
-                    Err(error) => {
-                        self.due.remove(&name);
-                        self.leave_out(name, error);
-                        continue;
-                    }
-                };
-                let cursor = self.cursor(&name).unwrap_or_default();
-                if let Some(state) = self.shard.lock().get_mut(&name) {
-                    (state.first, state.compared) = (Some(seen.first.unwrap_or(seen.top + 1)), None);
-                }
-                let verdict = cursor.judge(&seen);
-                let verdict = self.left.get(&name).map_or(verdict, |left| left.correct(verdict));
-                // An event of another epoch is there, where the description of the name has the one that was read.
-                let is_mixed = |from: Position| hole == Some(from.offset() + 1);
-                match (verdict, cursor.position()) {
-                    (Verdict::Begun(epoch), _) => self.begin(&name, epoch)?,
-                    (Verdict::NewEpoch(epoch), _) => self.fork(&name, cursor, seen.top, epoch).await?,
-                    (Verdict::Forked, None) => {
-                        let epoch = stream.reset(&name, seen.epoch, random_epoch()).await?;
-                        self.begin(&name, epoch)?;
-                    }
-                    (Verdict::Forked, Some(_)) => {
-                        let epoch = stream.reset(&name, seen.epoch, random_epoch()).await?;
-                        self.fork(&name, cursor, seen.top, epoch).await?;
-                    }
-                    (Verdict::Same, Some(from)) if is_mixed(from) => {
-                        let epoch = stream.reset(&name, seen.epoch, random_epoch()).await?;
-                        self.fork(&name, cursor, seen.top, epoch).await?;
-                    }
-                    (Verdict::Trimmed(through), Some(from)) => self.skip(&name, from, through).await?,
-                    // Entries between the two were removed one by one, which no node does.
-                    (Verdict::Same, Some(from)) if hole.is_some_and(|hole| hole > from.offset() + 1) => {
-                        self.skip(&name, from, hole.unwrap_or_default() - 1).await?;
-                    }
-                    (Verdict::Absent | Verdict::Same | Verdict::Trimmed(_), _) => {}
+                match seen {
+                    Ok(seen) => self.follow(stream, &name, hole, seen).await?,
+                    Err(error) => self.leave_out(name.clone(), error),
                 }
                 self.due.remove(&name);
             }
+        }
+        Ok(())
+    }
+
+    /// Goes on as Redis has a name. `hole` is the offset of an event that does not follow the last one.
+    async fn follow(
+        &mut self,
+        stream: &mut dyn StreamReader,
+        name: &EventName,
+        hole: Option<u64>,
+        seen: Seen,
+    ) -> Result<(), Stopped> {
+        let cursor = self.cursor(name).unwrap_or_default();
+        let verdict = cursor.judge(&seen);
+        let verdict = self.left.get(name).map_or(verdict, |left| left.correct(verdict));
+        if verdict == Verdict::Absent {
+            self.shard.remove(name, &self.events);
+            return Ok(());
+        }
+        if let Err(skipped) = self.inner.take_in(&self.shard, name, &self.events) {
+            self.shard.skip(name, &skipped);
+            return Ok(());
+        }
+        let has_unknown_past = self.shard.looked_at(name, &seen);
+        // An event of another epoch is there, where the description of the name has the one that was read.
+        let is_mixed = |from: Position| hole == Some(from.offset() + 1);
+        match (verdict, cursor.position()) {
+            (Verdict::Begun(epoch), _) => {
+                self.begin(name, epoch)?;
+                if has_unknown_past && seen.top > 0 {
+                    self.jump(name, Position::new(epoch, 0), seen.top, GapReason::Unavailable).await?;
+                }
+            }
+            (Verdict::NewEpoch(epoch), _) => self.fork(name, cursor, seen.top, epoch).await?,
+            (Verdict::Forked, None) => {
+                let epoch = stream.reset(name, seen.epoch, random_epoch()).await?;
+                self.begin(name, epoch)?;
+            }
+            (Verdict::Forked, Some(_)) => {
+                let epoch = stream.reset(name, seen.epoch, random_epoch()).await?;
+                self.fork(name, cursor, seen.top, epoch).await?;
+            }
+            (Verdict::Same, Some(from)) if is_mixed(from) => {
+                let epoch = stream.reset(name, seen.epoch, random_epoch()).await?;
+                self.fork(name, cursor, seen.top, epoch).await?;
+            }
+            (Verdict::Trimmed(through), Some(from)) => self.jump(name, from, through, GapReason::Trimmed).await?,
+            // Entries between the two were removed one by one, which no node does.
+            (Verdict::Same, Some(from)) if hole.is_some_and(|hole| hole > from.offset() + 1) => {
+                self.jump(name, from, hole.unwrap_or_default() - 1, GapReason::Trimmed).await?;
+            }
+            (Verdict::Absent | Verdict::Same | Verdict::Trimmed(_), _) => {}
         }
         Ok(())
     }
@@ -318,11 +345,16 @@ impl Reader {
         Ok(())
     }
 
-    /// Goes on behind events that were removed.
-    async fn skip(&self, name: &EventName, from: Position, through: u64) -> Result<(), Stopped> {
+    /// Goes on behind events that cannot be offered.
+    async fn jump(&self, name: &EventName, from: Position, through: u64, reason: GapReason) -> Result<(), Stopped> {
         let now = Position::new(from.epoch(), through);
-        tracing::warn!(event = %name, %from, %now, "events were removed before this node has read them");
-        self.miss(name, from, now, GapReason::Trimmed).await?;
+        match reason {
+            GapReason::Trimmed => {
+                tracing::warn!(event = %name, %from, %now, "events were removed before this node has read them");
+            }
+            _ => tracing::warn!(event = %name, %from, %now, "this node goes on behind events that it could not read"),
+        }
+        self.miss(name, from, now, reason).await?;
         self.set_cursor(name, Cursor::at(now, None));
         Ok(())
     }

@@ -14,6 +14,14 @@ pub(crate) const SEARCHED: usize = 10_000;
 /// About how many entries the stream of names has.
 pub(crate) const MOST_NAMES: usize = 4_096;
 
+/// The function `is_wrong(epoch, offset)`: whether the description of a name has something that no script writes. Lua writes larger
+/// numbers with an exponent.
+const IS_WRONG: &str = r"local function is_wrong(epoch, offset)
+  if epoch and (#epoch ~= 16 or string.find(epoch, '[^0-9a-f]')) then return true end
+  return not offset or offset < 0 or offset > 99999999999998 or offset % 1 ~= 0
+end
+";
+
 /// Writes an event, and gives it its offset.
 ///
 /// The fields of an entry are `v` (format), `i` (id), `a` (attempt), `p` (epoch) and `d` (event), in this order: the script finds the id
@@ -23,14 +31,17 @@ pub(crate) const MOST_NAMES: usize = 4_096;
 /// the server runs only then, because it had not answered, finds it and writes nothing.
 ///
 /// The first epoch of a name is the id of the data of the server, so that a position from before its first event is one of that epoch at
-/// every node. Every further epoch is a random one.
+/// every node. Every further epoch is a random one. A name begins one also when its offsets cannot be continued, because something else
+/// is in its description, or has a higher id in its stream.
 pub(crate) static PUBLISH: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
+    Script::new(&[
+        IS_WRONG,
         r"-- KEYS m, e, k, names, instance   ARGV entry, most, new_epoch, floor, key_ttl ('' = none), fingerprint, id, tail, epoch of floor, search ('' = no), attempt
 local r = redis.call('get', KEYS[3])
 if r then return {'duplicate', r} end
 local meta = redis.call('hmget', KEYS[1], 'e', 's')
 local e, s, floor, forked = meta[1], tonumber(meta[2] or '0'), tonumber(ARGV[4]), 0
+if is_wrong(e, s) then s = -1 end
 if ARGV[10] ~= '' then
   if not e or (ARGV[9] ~= '' and e ~= ARGV[9]) or s < floor or s - floor > tonumber(ARGV[10]) then return {'unknown'} end
   local found = redis.call('xrange', KEYS[2], '(' .. floor, '+', 'COUNT', ARGV[10])
@@ -44,31 +55,50 @@ if e and s >= floor and floor > 0 and ARGV[8] ~= '' then
   local at = redis.call('xrange', KEYS[2], floor .. '-0', floor .. '-0')
   if at[1] and at[1][2][4] .. '.' .. at[1][2][6] ~= ARGV[8] then forked = 1 end
 end
-if not e or s < floor or forked == 1 then
-  if ARGV[10] ~= '' then return {'unknown'} end
-  if e or ARGV[9] ~= '' then forked = 1; e = ARGV[3] else e = redis.call('get', KEYS[5]) or ARGV[3] end
+local function begin()
   redis.call('del', KEYS[2]); s = 0
   redis.call('hset', KEYS[1], 'e', e, 'v', 1)
   redis.call('xadd', KEYS[4], 'MAXLEN', '~', 4096, '*', 'm', KEYS[1])
 end
-s = s + 1
+local function add()
+  s = s + 1
+  local id = redis.pcall('xadd', KEYS[2], 'MAXLEN', '~', ARGV[2], s .. '-0', 'v', '1', 'i', ARGV[7], 'a', ARGV[11], 'p', e, 'd', ARGV[1])
+  return type(id) == 'table' and id.err
+end
+if not e or s < floor or forked == 1 then
+  if ARGV[10] ~= '' then return {'unknown'} end
+  if e or ARGV[9] ~= '' then forked = 1; e = ARGV[3] else e = redis.call('get', KEYS[5]) or ARGV[3] end
+  begin()
+end
+local refused = add()
+if refused and (string.find(refused, 'equal or smaller') or string.find(refused, 'exhausted')) then
+  if ARGV[10] ~= '' then return {'unknown'} end
+  forked = 1; e = ARGV[3]
+  begin()
+  refused = add()
+end
+if refused then return redis.error_reply(refused) end
 redis.call('hset', KEYS[1], 's', s, 'w', ARGV[7] .. '.' .. ARGV[11])
-redis.call('xadd', KEYS[2], 'MAXLEN', '~', ARGV[2], s .. '-0', 'v', '1', 'i', ARGV[7], 'a', ARGV[11], 'p', e, 'd', ARGV[1])
 if ARGV[5] ~= '' then redis.call('set', KEYS[3], e .. ':' .. s .. ':' .. ARGV[7] .. ':' .. ARGV[6], 'EX', ARGV[5]) end
 return {forked == 1 and 'forked' or 'published', e, s}",
-    )
+    ].concat())
 });
 
 /// Begins a new epoch of a name, unless it has another one than was seen.
 pub(crate) static RESET: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
-        r"-- KEYS m, e, names   ARGV epoch that was seen ('' = none), new_epoch
-local e = redis.call('hget', KEYS[1], 'e')
-if e and e ~= ARGV[1] then return e end
+        &[
+            IS_WRONG,
+            r"-- KEYS m, e, names   ARGV epoch that was seen ('' = none), new_epoch
+local meta = redis.call('hmget', KEYS[1], 'e', 's')
+local e = meta[1]
+if e and e ~= ARGV[1] and not is_wrong(e, tonumber(meta[2] or '0')) then return e end
 redis.call('del', KEYS[2])
 redis.call('hset', KEYS[1], 'e', ARGV[2], 'v', 1, 's', 0, 'w', '')
 redis.call('xadd', KEYS[3], 'MAXLEN', '~', 4096, '*', 'm', KEYS[1])
 return ARGV[2]",
+        ]
+        .concat(),
     )
 });
 

@@ -148,6 +148,16 @@ impl Server {
     }
 }
 
+/// How many entries of the stream of names are read at most. Nodes leave about half of them there; others may add more.
+const READ_NAMES: usize = 2 * MOST_NAMES;
+
+/// The command that reads the latest entries of the stream of names behind one of them, the latest first.
+fn latest_names(keys: &Keys, after: &NamesCursor) -> Cmd {
+    let mut command = cmd("XREVRANGE");
+    command.arg(keys.names()).arg("+").arg(format!("({after}")).arg("COUNT").arg(READ_NAMES);
+    command
+}
+
 /// How long the server may take to run an attempt that it has not answered.
 const LATE_ATTEMPT: Duration = Duration::from_secs(60);
 
@@ -207,13 +217,8 @@ impl Streams for Server {
     fn remind<'a>(&'a self, names: &'a [EventName]) -> Call<'a, ()> {
         Box::pin(async move {
             let mut connection = self.commands()?;
-            let answer: Value = cmd("XRANGE")
-                .arg(self.keys.names())
-                .arg("-")
-                .arg("+")
-                .query_async(&mut connection)
-                .await
-                .map_err(|error| self.failed(&error))?;
+            let latest = latest_names(&self.keys, &NamesCursor::default());
+            let answer: Value = latest.query_async(&mut connection).await.map_err(|error| self.failed(&error))?;
             let known: HashSet<_> = self.keys.names_of(&answer)?.into_iter().map(|(_, name)| name).collect();
             let mut pipeline = redis::pipe();
             for name in names.iter().filter(|name| !known.contains(*name)) {
@@ -293,10 +298,11 @@ impl StreamReader for Reader {
 
     fn names<'a>(&'a mut self, after: &'a NamesCursor) -> Call<'a, Vec<(NamesCursor, EventName)>> {
         Box::pin(async move {
-            let mut command = cmd("XRANGE");
-            command.arg(self.keys.names()).arg(format!("({after}")).arg("+");
+            let command = latest_names(&self.keys, after);
             let answer: Value = self.own.ask(|connection| command.query_async(connection)).await?;
-            self.keys.names_of(&answer)
+            let mut names = self.keys.names_of(&answer)?;
+            names.reverse();
+            Ok(names)
         })
     }
 

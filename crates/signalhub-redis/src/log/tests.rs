@@ -1,5 +1,6 @@
 //! Brokers over a real Redis server.
 
+mod foreign;
 mod ledger;
 mod model;
 mod proxy;
@@ -17,7 +18,7 @@ use signalhub_events::{
     IdempotencyKey, Position, PublishError, PublishOptions, Reach, Repeat, Resources, Scope, Subscriptions, Tracking,
     UnknownEvents,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use self::ledger::Ledger;
 use super::*;

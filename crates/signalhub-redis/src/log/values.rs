@@ -8,13 +8,15 @@ use super::fork::Seen;
 use super::streams::{RawEntry, StreamError};
 use super::write::{Attempt, WriteId};
 
-/// Reads an epoch: 16 hexadecimal digits.
+/// Reads an epoch: 16 hexadecimal digits, as the scripts write it.
 pub(super) fn epoch_of(text: &str) -> Option<Epoch> {
-    u64::from_str_radix(text, 16).ok().map(Epoch::new)
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let is_epoch = text.len() == 16 && text.bytes().all(is_digit);
+    is_epoch.then(|| u64::from_str_radix(text, 16).ok().map(Epoch::new)).flatten()
 }
 
-/// The highest offset: the scripts compute with doubles, which have all integers up to this one.
-const LAST_OFFSET: u64 = 1 << 53;
+/// The highest offset: the scripts write larger numbers with an exponent.
+const LAST_OFFSET: u64 = 99_999_999_999_999;
 
 /// Reads an offset that a script can have given.
 fn offset_of(text: &str) -> Option<u64> {
@@ -94,8 +96,9 @@ fn entry(item: Value) -> Option<RawEntry> {
 pub(super) fn seen(offset: u64, meta: &Value, at_cursor: Value, first: Value) -> Result<Seen, StreamError> {
     let Value::Array(meta) = meta else { return Err(unexpected("HMGET")) };
     let text = |index: usize| meta.get(index).and_then(text_of);
-    let epoch = text(0).map(|text| epoch_of(text).ok_or_else(|| unexpected("an epoch"))).transpose()?;
-    let top = text(1).map_or(Ok(0), |text| offset_of(text).ok_or_else(|| unexpected("an offset")))?;
+    let top = text(1).map_or(Some(0), offset_of);
+    // The scripts read a description that no script has written as none.
+    let (epoch, top) = text(0).and_then(epoch_of).zip(top).map_or((None, 0), |(epoch, top)| (Some(epoch), top));
     // The description of a name has the write of its latest event, also when that was removed.
     let latest = text(2).filter(|_| top == offset).and_then(|text| text.parse().ok());
     let at_cursor = entries(at_cursor)?.first().map(|entry| entry.write).or(latest);

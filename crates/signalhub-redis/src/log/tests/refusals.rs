@@ -1,7 +1,6 @@
 //! Redis refuses publishes, because its memory is full or its disk fails.
 
 use signalhub_events::SharedPublishError;
-use tokio::time::Instant;
 
 use super::*;
 use crate::log::simulated::{Fate, NodeLinks, SimulatedRedis, World};

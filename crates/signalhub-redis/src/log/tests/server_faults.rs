@@ -3,7 +3,7 @@
 use super::*;
 
 /// Lets a node find what has happened, whatever it is doing.
-async fn command(node: &Node, words: &[&str]) {
+pub(super) async fn command(node: &Node, words: &[&str]) {
     let mut command = redis::cmd(words[0]);
     command.arg(&words[1..]);
     let mut connection = node.instances.all()[0].commands().unwrap();

@@ -84,6 +84,8 @@ fn events(page: &mut Page<'_>, log: &RedisLogCounts) -> fmt::Result {
     page.counter("signalhub_cluster_forks", help, log.forks)?;
     let help = "How often events of a name could not be read any more";
     page.counter("signalhub_cluster_gaps", help, log.gaps)?;
+    let help = "Names of events in Redis that are not read";
+    page.gauge("signalhub_cluster_skipped_names", help, log.skipped_names)?;
     page.counter("signalhub_cluster_publish_retries", "Publishes to Redis that were tried again", log.publish_retries)?;
     durations(page, "signalhub_cluster_publish_seconds", "How long publishes to Redis took", &log.publish)?;
     durations(page, "signalhub_cluster_lag_seconds", "How long after their creation events were read", &log.lag)
