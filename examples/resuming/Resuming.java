@@ -7,13 +7,17 @@ import com.google.gson.stream.JsonWriter;
 import com.microsoft.signalr.HubConnection;
 import com.microsoft.signalr.HubConnectionState;
 import io.reactivex.rxjava3.core.Completable;
+import io.reactivex.rxjava3.core.Observable;
 import io.reactivex.rxjava3.core.Single;
 import io.reactivex.rxjava3.schedulers.Schedulers;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 
@@ -25,6 +29,7 @@ import java.util.function.Consumer;
  */
 public final class Resuming<N extends Resuming.Notification> {
     private static final long MILLISECONDS_BETWEEN_ATTEMPTS = 500;
+    private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(30);
 
     /** What the wrapper reads of a notification. A subclass has what the application reads, such as {@code p}. */
     public static class Notification {
@@ -50,6 +55,7 @@ public final class Resuming<N extends Resuming.Notification> {
         String since;
         /** The epoch before that of {@code since}: the server was restarted. */
         String formerEpoch;
+        volatile long eventsHandled;
 
         Wanted(Map<String, Object> request) {
             this.request = request;
@@ -59,14 +65,30 @@ public final class Resuming<N extends Resuming.Notification> {
     private final HubConnection connection;
     private final Consumer<N> onEvent;
     private final BiConsumer<Map<String, Object>, Gap> onGap;
+    private final Duration answerTimeout;
     private final Map<String, Wanted> wanted = new ConcurrentHashMap<>(); // One request for each event.
     private final Semaphore lost = new Semaphore(0);
     private volatile boolean stopped;
 
     public Resuming(HubConnection connection, Class<N> type, Consumer<N> onEvent, BiConsumer<Map<String, Object>, Gap> onGap) {
+        this(connection, type, onEvent, onGap, ANSWER_TIMEOUT);
+    }
+
+    /**
+     * As above; {@code answerTimeout} is how long the server may send neither an answer nor an event after a reconnect, before the wrapper
+     * replaces the connection.
+     */
+    public Resuming(
+        HubConnection connection,
+        Class<N> type,
+        Consumer<N> onEvent,
+        BiConsumer<Map<String, Object>, Gap> onGap,
+        Duration answerTimeout
+    ) {
         this.connection = connection;
         this.onEvent = onEvent;
         this.onGap = onGap;
+        this.answerTimeout = answerTimeout;
         connection.on("OnEvent", this::handle, type);
         connection.on("OnPosition", (event, position) -> moved(wanted.get(event), position), String.class, String.class);
         connection.on("OnGap", this::missed, String.class, Gap.class);
@@ -114,8 +136,34 @@ public final class Resuming<N extends Resuming.Notification> {
         }).ignoreElement();
     }
 
+    /**
+     * With long polling a call is a request of its own. If that fails, this client does not notice: the call stays open, and the connection
+     * too. So a connection that does not answer is replaced, and the next one asks again.
+     */
+    private Completable askOrReconnect(Wanted one) {
+        return ask(one)
+            .ambWith(silence(one))
+            .onErrorResumeNext(error -> error instanceof TimeoutException ? connection.stop() : Completable.complete())
+            .onErrorComplete();
+    }
+
+    /** Fails when no event was handled for {@code answerTimeout}: replayed events come before the answer, and may take longer than that. */
+    private Completable silence(Wanted one) {
+        long period = answerTimeout.toMillis();
+        return Observable.interval(period, TimeUnit.MILLISECONDS)
+            .map(tick -> one.eventsHandled)
+            .startWithItem(one.eventsHandled)
+            .buffer(2, 1)
+            .filter(counts -> counts.get(0).equals(counts.get(1)))
+            .firstOrError()
+            .flatMapCompletable(counts -> Completable.error(new TimeoutException()));
+    }
+
     private synchronized void handle(N event) {
         Wanted one = wanted.get(event.e);
+        if (one != null) {
+            one.eventsHandled++;
+        }
         // Events of a lost connection may still wait for their handler when the next connection is asked for the same ones.
         if (one == null || moved(one, event.r)) {
             onEvent.accept(event);
@@ -163,7 +211,7 @@ public final class Resuming<N extends Resuming.Notification> {
                     Thread.sleep(MILLISECONDS_BETWEEN_ATTEMPTS);
                 }
                 // A connection that is lost again asks again after its next reconnect.
-                wanted.values().forEach(one -> ask(one).onErrorComplete().subscribe());
+                wanted.values().forEach(one -> askOrReconnect(one).subscribe());
             }
             connection.stop();
         } catch (InterruptedException interrupted) {

@@ -1,7 +1,9 @@
 import com.google.gson.JsonObject;
 import com.microsoft.signalr.HubConnection;
 import com.microsoft.signalr.HubConnectionBuilder;
+import com.microsoft.signalr.TransportEnum;
 import io.reactivex.rxjava3.core.Single;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -15,6 +17,7 @@ import java.util.stream.IntStream;
 /** Subscribe with `since`, and the wrapper of examples/resuming, against the binary. */
 final class History {
     private static final long SECONDS = 20;
+    private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(2);
     private static final String CHANGED = "portos.resources.changed";
     private static final Map<String, Object> REQUEST = Map.of("e", CHANGED, "r", List.of(Map.of("n", "tickets")));
     private static final String FOREIGN = "fb0cf3b05cda5e7c:41";
@@ -53,6 +56,7 @@ final class History {
         cases.put("resumes after cuts: each event once, in order", History::resumesAfterCuts);
         cases.put("resumes while handlers are behind: each event once, in order", History::resumesWhileHandlersAreBehind);
         cases.put("resumes when much was missed: each event once, in order", History::resumesWhenMuchWasMissed);
+        cases.put("asks again if its call after a reconnect is lost", History::asksAgainIfItsCallIsLost);
         cases.put("resumes with a gap: trimmed", History::isToldWhatWasTrimmed);
         cases.put("resumes with a gap after a restart: epoch", History::isToldOfARestart);
         return cases.entrySet().stream().map(entry -> passes(binary, entry.getKey(), entry.getValue())).toList();
@@ -71,8 +75,12 @@ final class History {
     }
 
     private static HubConnection connection(int port) {
+        return connection(port, TransportEnum.ALL);
+    }
+
+    private static HubConnection connection(int port, TransportEnum transport) {
         Single<String> token = Single.fromCallable(Server::token);
-        return HubConnectionBuilder.create(Server.hub(port)).withAccessTokenProvider(token).build();
+        return HubConnectionBuilder.create(Server.hub(port)).withTransport(transport).withAccessTokenProvider(token).build();
     }
 
     /** The positions of what arrives on a new connection, which is started. */
@@ -188,16 +196,24 @@ final class History {
         private final Resuming<Changed> resuming;
 
         Client(Server server) throws Exception {
-            this(server, new CountDownLatch(0));
+            this(server, TransportEnum.ALL, new CountDownLatch(0));
         }
 
         /** A client whose handler waits for a latch. */
         Client(Server server, CountDownLatch ready) throws Exception {
+            this(server, TransportEnum.ALL, ready);
+        }
+
+        Client(Server server, TransportEnum transport) throws Exception {
+            this(server, transport, new CountDownLatch(0));
+        }
+
+        private Client(Server server, TransportEnum transport, CountDownLatch ready) throws Exception {
             network = new Network(server.port());
-            resuming = new Resuming<>(connection(network.port()), Changed.class, event -> {
+            resuming = new Resuming<>(connection(network.port(), transport), Changed.class, event -> {
                 wait(ready);
                 versions.add(event.p.i.v);
-            }, (request, gap) -> gaps.add(gap.reason));
+            }, (request, gap) -> gaps.add(gap.reason), ANSWER_TIMEOUT);
             resuming.start().timeout(SECONDS, TimeUnit.SECONDS).blockingAwait();
             resuming.subscribe(REQUEST).timeout(SECONDS, TimeUnit.SECONDS).blockingAwait();
         }
@@ -272,6 +288,19 @@ final class History {
             client.network.comeUp();
             same(IntStream.rangeClosed(1, 900).boxed().toList(), client.next(900));
             same(0, client.gaps.size());
+        }
+    }
+
+    private static void asksAgainIfItsCallIsLost(String binary) throws Exception {
+        try (Server server = Server.start(binary, Map.of()); Client client = new Client(server, TransportEnum.LONG_POLLING)) {
+            // The poll after the next event, which ends the connection; then the call of the next one.
+            client.network.refuse("GET ");
+            client.network.refuse("\"target\":\"Subscribe\"");
+            server.publish(1);
+            same(List.of(1), client.next(1));
+            server.publish(2);
+            same(List.of(2), client.next(1));
+            same(List.of(true, 0), List.of(client.network.hasRefusedAll(), client.gaps.size()));
         }
     }
 
