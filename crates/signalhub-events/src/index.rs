@@ -5,13 +5,13 @@
 //! organisation. A subscription of a subscriber with an organisation is in two buckets: that of its organisation, for the events of
 //! that organisation, and the common one, for the events without an organisation.
 
+mod key;
 mod last_minute;
 mod slab;
 mod symbols;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use time::OffsetDateTime;
@@ -19,9 +19,10 @@ use time::OffsetDateTime;
 use crate::action::Action;
 use crate::event::Event;
 use crate::filter::Filter;
-use crate::name::{EventName, Organisation, ResourceName};
+use crate::name::{EventName, Organisation};
 use crate::scope::{Grants, Scope};
 use crate::subscriber::{AttachedSubscriber, SubscriberId};
+use key::Key;
 use last_minute::{LastMinute, Minute};
 use slab::Slab;
 use symbols::{Symbol, Symbols};
@@ -56,26 +57,6 @@ pub(crate) struct Index {
     /// The serial of the latest event; a subscriber that was found for it has the serial as its mark.
     serial: Serial,
     subscriptions: usize,
-}
-
-/// The filter that the members of a bucket share. `None` is no organisation, any resource, any action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Key {
-    event: Symbol,
-    organisation: Option<Symbol>,
-    resource: Option<Symbol>,
-    action: Option<Action>,
-}
-
-/// Hashes all members at once: each publish hashes four keys, and the hasher takes as long for a byte as for many.
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let symbol = |symbol: Option<Symbol>| u128::from(symbol.map_or(0, Symbol::get));
-        let action = self.action.map_or(0, |action| action as u128 + 1);
-        state.write_u128(
-            symbol(Some(self.event)) | symbol(self.organisation) << 32 | symbol(self.resource) << 64 | action << 96,
-        );
-    }
 }
 
 #[derive(Debug)]
@@ -134,7 +115,7 @@ impl Index {
         let (organisation, buckets) = (known.organisation, known.member_indexes.keys());
         let buckets = buckets.filter_map(|number| self.buckets.get(*number).map(|bucket| (*number, bucket.key)));
         let lost: Vec<(u32, Key, Option<Filter>)> = buckets
-            .map(|(number, key)| (number, key, self.filter(key)))
+            .map(|(number, key)| (number, key, key.filter(&self.symbols)))
             .filter(|(.., filter)| filter.as_ref().is_none_or(|filter| !grants.overlaps(filter)))
             .collect();
         for (number, key, filter) in lost {
@@ -200,7 +181,7 @@ impl Index {
     pub(crate) fn matching(&mut self, event: &Event, now: OffsetDateTime, found: &mut Vec<Found>) -> Serial {
         self.serial.0 += 1;
         let minute = Minute::of(now);
-        for key in self.wanted(event).into_iter().flatten().flatten() {
+        for key in Key::wanting(event, &self.symbols).into_iter().flatten().flatten() {
             let Some(bucket) = self.numbers.get(&key).and_then(|number| self.buckets.get_mut(*number)) else {
                 continue;
             };
@@ -227,7 +208,7 @@ impl Index {
     pub(crate) fn count_matching(&mut self, event: &Event) -> usize {
         self.serial.0 += 1;
         let mut count = 0;
-        for key in self.wanted(event).into_iter().flatten().flatten() {
+        for key in Key::wanting(event, &self.symbols).into_iter().flatten().flatten() {
             let bucket = self.numbers.get(&key).and_then(|number| self.buckets.get_mut(*number));
             for number in bucket.into_iter().flat_map(|bucket| &bucket.members) {
                 let Some(subscriber) = self.subscribers.get_mut(*number) else { continue };
@@ -300,7 +281,9 @@ impl Index {
         let Some(known) = self.subscribers.get(id.0) else { return };
         let keys = known.member_indexes.keys().filter_map(|number| Some(self.buckets.get(*number)?.key));
         // Of the two buckets of a subscription, one is counted.
-        filters.extend(keys.filter(|key| key.organisation == known.organisation).filter_map(|key| self.filter(key)));
+        filters.extend(
+            keys.filter(|key| key.organisation == known.organisation).filter_map(|key| key.filter(&self.symbols)),
+        );
     }
 
     /// Tells whether a subscriber has a subscription to the event.
@@ -321,20 +304,6 @@ impl Index {
     /// Counts all subscriptions.
     pub(crate) fn len(&self) -> usize {
         self.subscriptions
-    }
-
-    /// Returns the buckets an event goes to; `None` if no subscriber has used its name or organisation.
-    fn wanted(&self, event: &Event) -> Option<[Option<Key>; 4]> {
-        let name = self.symbols.find(event.name.as_str())?;
-        let organisation = match &event.organisation {
-            Some(organisation) => Some(self.symbols.find(organisation.as_str())?),
-            None => None,
-        };
-        let any = Key { event: name, organisation, resource: None, action: None };
-        let resource = event.resource.as_ref().and_then(|name| self.symbols.find(name.as_str()));
-        let of_resource = resource.map(|_| Key { resource, ..any });
-        let with_action = |key: Key| event.action.map(|action| Key { action: Some(action), ..key });
-        Some([Some(any), with_action(any), of_resource, of_resource.and_then(with_action)])
     }
 
     /// Returns the subscriptions of a subscriber that the filter covers; `None` if no subscriber has used its names.
@@ -361,16 +330,6 @@ impl Index {
             })
             .collect(),
         )
-    }
-
-    /// Returns the filter that the members of a bucket share.
-    fn filter(&self, key: Key) -> Option<Filter> {
-        let event = EventName::new(self.symbols.name(key.event)?);
-        let resource = match key.resource {
-            Some(resource) => Some(ResourceName::new(self.symbols.name(resource)?)),
-            None => None,
-        };
-        Some(Filter { event, resource, action: key.action })
     }
 
     fn join(&mut self, id: u32, key: Key) -> Added {
@@ -433,17 +392,6 @@ impl Index {
         for symbol in key.symbols() {
             self.symbols.release(symbol);
         }
-    }
-}
-
-impl Key {
-    /// Of the two buckets of a subscription, that of the subscriber's own organisation counts.
-    fn name_bytes(self, symbols: &Symbols) -> usize {
-        symbols.len_of(self.event) + self.resource.map_or(0, |resource| symbols.len_of(resource))
-    }
-
-    fn symbols(self) -> impl Iterator<Item = Symbol> {
-        [Some(self.event), self.organisation, self.resource].into_iter().flatten()
     }
 }
 

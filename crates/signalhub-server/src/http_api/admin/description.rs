@@ -1,6 +1,7 @@
 //! `/admin/openapi.json`: the OpenAPI 3.1 description of the admin API, made of its table of routes.
 
 mod operations;
+mod requests;
 mod schemas;
 
 use std::sync::LazyLock;

@@ -4,6 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 use signalhub::connections::TransportKind;
 
+use super::requests;
 use super::schemas::{self, object, value_list};
 use crate::http_api::admin::connections::{DEFAULT_LIMIT, LONGEST_REASON, MOST_ROWS, Sort};
 use crate::http_api::admin::routes::Route;
@@ -101,10 +102,10 @@ fn done(method: &Method, path: &str) -> Option<Described> {
         ("POST", "revocations") => Described::new(
             "Revokes one token, or the tokens of a user, and closes their connections, at all nodes of a cluster",
         )
-        .body(schemas::revocation())
+        .body(requests::revocation())
         .answer("204", "They are revoked", None),
         ("POST", "miskeys") => mis_keys(),
-        ("PUT", "log") => Described::new("Changes what is logged, for some time").body(schemas::log_change()).answer(
+        ("PUT", "log") => Described::new("Changes what is logged, for some time").body(requests::log_change()).answer(
             "204",
             "It is changed",
             None,
@@ -209,25 +210,25 @@ fn disconnect() -> Described {
     let mut matched = object(json!({ "matched": count() }));
     matched["properties"]["missing"] = schemas::missing();
     let summary = "Ends the connections that match every given one of user, organisation and event";
-    Described::json(summary, "How many they are", matched).body(schemas::disconnect())
+    Described::json(summary, "How many they are", matched).body(requests::disconnect())
 }
 
 fn explain() -> Described {
     let steps = "The steps, in the order in which the server takes them";
     Described::json("Tells why a client gets an event, or does not", steps, reference("Explanation"))
-        .body(schemas::question())
+        .body(requests::question())
 }
 
 fn tokens() -> Described {
     let expires = json!({ "type": "string", "format": "date-time" });
     let signed = object(json!({ "token": text(), "expires": expires }));
     Described::json("Signs a token for trying the hub out, which may publish nothing", "The token", signed)
-        .body(schemas::token_request())
+        .body(requests::token_request())
 }
 
 fn mis_keys() -> Described {
     let key = object(json!({ "key": text() }));
     Described::json("Changes the key of a user of PrintFactory", "The new key, which is not shown again", key)
-        .body(schemas::key_change())
+        .body(requests::key_change())
         .answer("204", "It is changed, and there is no new key", None)
 }
