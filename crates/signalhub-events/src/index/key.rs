@@ -19,6 +19,7 @@ pub(super) struct Key {
 
 impl Key {
     /// Returns the buckets of the subscribers that want an event; `None` if no subscriber has used its name or organisation.
+    #[inline]
     pub(super) fn wanting(event: &Event, symbols: &Symbols) -> Option<[Option<Self>; 4]> {
         let name = symbols.find(event.name.as_str())?;
         let organisation = match &event.organisation {
