@@ -116,9 +116,13 @@ impl RedisOwners {
         tokio::spawn(async move { keep_running("ends of connections", || releasing.release_all(&waiting)).await });
         let (lost, mut watching) = (Arc::<Notify>::default(), JoinSet::new());
         for instance in instances.all() {
-            watching.spawn(tell_reconnects(instance.clone(), Arc::clone(&lost)));
+            let (instance, lost) = (instance.clone(), Arc::clone(&lost));
+            watching.spawn(keep_running("reconnects", move || tell_reconnects(instance.clone(), Arc::clone(&lost))));
         }
-        watching.spawn(tell_changes(nodes.replaced(), Arc::clone(&lost)));
+        let (nodes_of_task, changed) = (nodes.clone(), Arc::clone(&lost));
+        watching.spawn(keep_running("replaced servers", move || {
+            tell_changes(nodes_of_task.replaced(), Arc::clone(&changed))
+        }));
         Self { keys, nodes: nodes.clone(), releases, lost, _watching: watching }
     }
 

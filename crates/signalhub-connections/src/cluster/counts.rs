@@ -92,6 +92,7 @@ pub(crate) struct Counts {
     claims: AtomicUsize,
     unclaimed: AtomicUsize,
     lost_claims: AtomicU64,
+    renewal_panics: AtomicU64,
     unavailable: AtomicU64,
 }
 
@@ -136,6 +137,11 @@ impl ClusterCounts {
     pub fn lost_claims(&self) -> u64 {
         self.0.lost_claims.load(Ordering::Relaxed)
     }
+
+    /// How often the task that renews claims has panicked so far.
+    pub fn renewal_panics(&self) -> u64 {
+        self.0.renewal_panics.load(Ordering::Relaxed)
+    }
 }
 
 impl Counts {
@@ -167,6 +173,10 @@ impl Counts {
 
     pub(crate) fn count_lost_claim(&self) {
         self.lost_claims.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_renewal_panic(&self) {
+        self.renewal_panics.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn add_claim(&self, is_pending: bool) {

@@ -1,9 +1,11 @@
 //! Renews the claims of the connections that this node of a cluster owns.
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Registry;
@@ -14,31 +16,43 @@ use crate::id::{ConnectionId, ConnectionToken};
 /// How long claims are not renewed once more after the store may have lost them.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Starts the task that renews all claims every 20 s, and at once when the store may have lost them. It ends with the registry.
+/// Starts the task that renews all claims every 20 s, and at once when the store may have lost them. It ends with the registry. When it
+/// panics, it is started again: without it, all claims of the node would expire.
 pub(super) fn start(registry: &Arc<Registry>, node: Arc<ThisNode>) {
     let registry = Arc::downgrade(registry);
     tokio::spawn(async move {
-        let mut interval = tokio::time::interval_at(Instant::now() + RENEWAL, RENEWAL);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let is_lost = tokio::select! {
-                _ = interval.tick() => false,
-                () = node.owners.lost() => true,
-            };
-            let Some(claims) = Weak::upgrade(&registry).map(|registry| registry.lock().claims_to_renew()) else {
-                return;
-            };
-            for some in claims.chunks(RENEWED_AT_ONCE) {
-                if !renew(&registry, &node, some).await {
-                    break;
-                }
-            }
-            if is_lost {
-                tracing::debug!("claims were made again, because the store may have lost them");
-                tokio::time::sleep(PAUSE).await;
-            }
+        let mut first = Instant::now() + RENEWAL;
+        while AssertUnwindSafe(keep_claims(&registry, &node, first)).catch_unwind().await.is_err() {
+            node.counts.0.count_renewal_panic();
+            tracing::error!("the task that renews claims has panicked, and is started again");
+            tokio::time::sleep(PAUSE).await;
+            first = Instant::now();
         }
     });
+}
+
+/// Renews claims until the registry is dropped. `first` is when they are renewed first.
+async fn keep_claims(registry: &Weak<Registry>, node: &ThisNode, first: Instant) {
+    let mut interval = tokio::time::interval_at(first, RENEWAL);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let is_lost = tokio::select! {
+            _ = interval.tick() => false,
+            () = node.owners.lost() => true,
+        };
+        let Some(claims) = Weak::upgrade(registry).map(|registry| registry.lock().claims_to_renew()) else {
+            return;
+        };
+        for some in claims.chunks(RENEWED_AT_ONCE) {
+            if !renew(registry, node, some).await {
+                break;
+            }
+        }
+        if is_lost {
+            tracing::debug!("claims were made again, because the store may have lost them");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
 }
 
 /// Renews some claims. Returns whether a part of the store answered.

@@ -101,6 +101,18 @@ async fn claims_are_made_again_at_once_when_the_store_tells_that_it_has_lost_the
     }
 }
 
+#[tokio::test]
+async fn claims_are_renewed_after_a_panic() {
+    let [a, _b] = two_nodes().await;
+    let token = a.negotiate("").await;
+    let _events = a.events(&token).await;
+    a.store.panics_once.store(true, Ordering::Relaxed);
+    pass(RENEWAL).await;
+    until(|| a.counts.renewal_panics() == 1).await;
+    a.store.shared().forget_all();
+    until(|| a.store.shared().owned() == 1).await;
+}
+
 /// Reads the head of a request, if one comes.
 async fn takes_a_head(socket: &mut TcpStream) -> bool {
     let mut bytes = Vec::new();

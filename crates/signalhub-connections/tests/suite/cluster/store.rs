@@ -30,6 +30,8 @@ pub(super) struct Store {
     pub(super) severed: AtomicBool,
     /// Whether the part of the store with the claims does not answer renewals.
     pub(super) answers_no_renewal: AtomicBool,
+    /// Whether the next renewal panics.
+    pub(super) panics_once: AtomicBool,
     /// Told when it has lost claims.
     lost: tokio::sync::Notify,
     /// How often it was asked.
@@ -75,6 +77,7 @@ impl Store {
             name: name.clone(),
             severed,
             answers_no_renewal,
+            panics_once: AtomicBool::new(false),
             lost: Default::default(),
             asked,
         }
@@ -122,6 +125,7 @@ impl Owners for Store {
     fn renew<'a>(&'a self, ids: &'a [ConnectionId]) -> OwnersFuture<'a, RenewedClaims> {
         Box::pin(async move {
             self.ask()?;
+            assert!(!self.panics_once.swap(false, Ordering::Relaxed), "the code of an application panics");
             if self.answers_no_renewal.load(Ordering::Relaxed) {
                 return Ok(RenewedClaims { lost: Vec::new(), unanswered: ids.to_vec() });
             }

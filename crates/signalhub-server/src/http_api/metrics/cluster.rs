@@ -53,7 +53,7 @@ pub(super) fn cluster(page: &mut Page<'_>, member: &Member) -> fmt::Result {
     let help = "Revocations in Redis that are skipped, because no node has added them";
     page.gauge("signalhub_cluster_skipped_revocations", help, member.skipped_revocations())?;
     let help = "How often a task of the cluster has panicked and was started again";
-    page.counter("signalhub_cluster_task_panics", help, watched::panics())?;
+    page.counter("signalhub_cluster_task_panics", help, watched::panics() + counts.renewal_panics())?;
     member.log_counts().map_or(Ok(()), |log| events(page, &log))
 }
 
