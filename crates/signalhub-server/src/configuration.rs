@@ -355,7 +355,7 @@ configuration! {
         ready_when_severed: bool = true;
         /// Whether connections that cannot be told about a gap in their events are closed, so that they begin anew.
         close_on_gap: bool = false;
-        /// How many replicas of Redis should have an event before its publisher is answered; fewer are told in the receipt.
+        /// How many replicas of Redis should have an event before its publisher is answered; fewer are told in the receipt. Each publish then takes the time of a round trip to the replicas longer; while one is missing, each takes 100 to 200 ms.
         wait_replicas: usize = 0;
     }
     /// The dialect of PrintFactory, for listeners that connect with a `MisKey`, on a listener of its own with the TLS and the limits of the public one. The page `printfactory.md` tells what is the same as at the vendor's server.

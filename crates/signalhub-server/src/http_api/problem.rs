@@ -84,7 +84,7 @@ problem_codes! {
     InvalidParameter = BAD_REQUEST, "invalid_parameter", "A parameter is not what was expected", "Give the parameter of the query what `detail` says.";
     InvalidPosition = BAD_REQUEST, "invalid_position", "This is not a position", "Send a `position`, `next` or `last` as it was received, or `earliest`.";
     InvalidIdempotencyKey = BAD_REQUEST, "invalid_idempotency_key", "The idempotency key is not what was expected", "Send one header `Idempotency-Key` of 1 to 255 visible ASCII characters; none for CloudEvents, whose `source` and `id` are the key.";
-    InvalidWait = BAD_REQUEST, "invalid_wait", "The publish cannot wait for this", "Send `wait=accepted`, `wait=matched`, `wait=delivered`, or, if `history.store = \"disk\"`, `wait=durable`.";
+    InvalidWait = BAD_REQUEST, "invalid_wait", "The publish cannot wait for this", "Send `wait=accepted`, `wait=matched`, `wait=delivered`, or, with `history.store = \"disk\"` or in a cluster whose Redis can wait for its disk, `wait=durable`.";
     MissingSelection = BAD_REQUEST, "missing_selection", "Nothing is selected", "Name a user, an organisation or an event; all connections at once are closed by a restart.";
     IncompleteBody = BAD_REQUEST, "incomplete_body", "The body ended early", "Send the whole body.";
     Unauthenticated = UNAUTHORIZED, "unauthenticated", "Credentials are missing or not valid", "Send a known `X-API-Key`, or a valid bearer token in `Authorization`; or, where `tls.client_auth` is set, the certificate of an API client.";

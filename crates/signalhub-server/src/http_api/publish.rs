@@ -307,7 +307,9 @@ impl PublishApi {
             Wait::Durable if self.broker.is_shared() => {
                 invalid("wait: durable is possible only if the Redis of the cluster can wait for its disk (WAITAOF)")
             }
-            Wait::Durable => invalid("wait: durable is possible only with history.store = \"disk\""),
+            Wait::Durable => invalid(
+                "wait: durable is possible only with history.store = \"disk\", or in a cluster whose Redis can wait for its disk",
+            ),
             _ => invalid("wait: expected accepted, durable, matched or delivered"),
         }
     }
