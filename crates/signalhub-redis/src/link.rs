@@ -7,24 +7,30 @@
 pub mod address;
 pub mod backoff;
 pub mod opening;
+mod sentinels;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use redis::RedisError;
 use redis::aio::{MultiplexedConnection, PubSub};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use self::address::RedisAddress;
+use self::address::{HostPort, RedisAddress};
 use self::backoff::Backoff;
 use self::opening::{LinkError, Opener, OpenerError};
 use crate::watched::keep_running;
 
 /// How often the link for commands is tried out, because a server that hangs closes no socket.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often sentinels are asked whether the primary is still the one that the link for commands leads to: a primary that is cut off from
+/// them stays one.
+const SENTINEL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long the server may take for the answer to a command, unless the caller sets another time on its copy of the connection.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -170,6 +176,8 @@ struct Inner {
     states: watch::Sender<LinkStates>,
     /// Since when each link is in its state.
     since: Mutex<[Instant; Link::ALL.len()]>,
+    /// Where the link for commands has led to last.
+    primary: watch::Sender<Option<HostPort>>,
     doubted: Notify,
     is_stopping: AtomicBool,
     may_evict: AtomicBool,
@@ -177,11 +185,11 @@ struct Inner {
 
 impl Instance {
     fn new(opener: Opener) -> Self {
-        let (commands, _) = watch::channel(None);
+        let ((commands, _), (primary, _)) = (watch::channel(None), watch::channel(None));
         let (states, _) = watch::channel([LinkState::Disconnected, LinkState::Unused, LinkState::Unused]);
         let (doubted, is_stopping, may_evict) = (Notify::new(), AtomicBool::new(false), AtomicBool::new(false));
         let since = Mutex::new([Instant::now(); Link::ALL.len()]);
-        Self(Arc::new(Inner { opener, commands, states, since, doubted, is_stopping, may_evict }))
+        Self(Arc::new(Inner { opener, commands, states, since, primary, doubted, is_stopping, may_evict }))
     }
 
     /// Its address, without a password.
@@ -204,20 +212,46 @@ impl Instance {
     }
 
     /// Opens a connection of the caller's own, such as that of the reader. The future that is returned beside it must be run: it
-    /// reads and writes the socket, and ends when the connection is lost.
+    /// reads and writes the socket, and ends when the connection is lost, or the primary is another server.
     ///
     /// # Errors
-    /// If the server cannot be reached, or cannot be used.
+    /// If the server cannot be reached, or cannot be used, or is another one than that of the link for commands.
     pub async fn open(&self) -> Result<(MultiplexedConnection, opening::Driver), LinkError> {
-        self.0.opener.open().await
+        let mut primaries = self.primaries();
+        let (server, connection, driver) = self.0.opener.open().await?;
+        self.check_primary(&server)?;
+        let driver = async move {
+            let is_other = |primary: &Option<HostPort>| primary.as_ref().is_some_and(|primary| *primary != server);
+            tokio::select! {
+                () = driver => {}
+                Ok(_) = primaries.wait_for(is_other) => {}
+            }
+        };
+        Ok((connection, Box::pin(driver)))
     }
 
     /// Opens a connection for subscriptions.
     ///
     /// # Errors
-    /// If the server cannot be reached, or cannot be used.
+    /// If the server cannot be reached, or cannot be used, or is another one than that of the link for commands.
     pub async fn open_channels(&self) -> Result<PubSub, LinkError> {
-        self.0.opener.open_channels().await
+        let (server, channels) = self.0.opener.open_channels().await?;
+        self.check_primary(&server)?;
+        Ok(channels)
+    }
+
+    /// Where the link for commands leads to, with every change of it.
+    pub(crate) fn primaries(&self) -> watch::Receiver<Option<HostPort>> {
+        self.0.primary.subscribe()
+    }
+
+    /// Refuses a server to which the link for commands does not lead: it finds out soon which of the two is right.
+    fn check_primary(&self, server: &HostPort) -> Result<(), LinkError> {
+        if self.0.primary.borrow().as_ref().is_some_and(|primary| primary != server) {
+            self.doubt();
+            return Err(LinkError::Moved);
+        }
+        Ok(())
     }
 
     /// Tries the link for commands out at once: a caller has had no answer.
@@ -291,15 +325,18 @@ impl Instance {
     async fn keep_commands(&self) {
         let mut backoff = Backoff::default();
         loop {
-            match self.open().await {
-                Ok((connection, driver)) => {
+            match self.0.opener.open().await {
+                Ok((server, connection, driver)) => {
                     backoff = Backoff::default();
+                    self.0
+                        .primary
+                        .send_if_modified(|primary| primary.replace(server.clone()).as_ref() != Some(&server));
                     // A task that waits for the state uses the connection at once.
                     self.0.commands.send_replace(Some(connection.clone()));
                     let connected = self.mark_connected(Link::Commands);
                     tokio::select! {
                         () = driver => {}
-                        () = self.watch_over(connection) => {}
+                        () = self.watch_over(connection, &server) => {}
                     }
                     self.0.commands.send_replace(None);
                     drop(connected);
@@ -311,13 +348,22 @@ impl Instance {
     }
 
     /// Ends when the server does not answer, or is no primary any more.
-    async fn watch_over(&self, connection: MultiplexedConnection) {
+    async fn watch_over(&self, connection: MultiplexedConnection, server: &HostPort) {
         self.look_at_eviction(&connection).await;
+        let mut asked = Instant::now();
         loop {
-            drop(tokio::time::timeout(PING_INTERVAL, self.0.doubted.notified()).await);
+            let is_doubted = tokio::time::timeout(PING_INTERVAL, self.0.doubted.notified()).await.is_ok();
             if let Err(error) = opening::check_role(&connection).await {
                 tracing::warn!(redis = %self.address(), %error, "lost the connection to Redis");
                 return;
+            }
+            if asked.elapsed() >= if is_doubted { PING_INTERVAL } else { SENTINEL_INTERVAL } {
+                asked = Instant::now();
+                let named = self.0.opener.named().await.filter(|named| named.by_majority && named.server != *server);
+                if let Some(named) = named {
+                    tracing::warn!(redis = %self.address(), before = %server, now = %named.server, "the sentinels name another primary");
+                    return;
+                }
             }
         }
     }
@@ -340,6 +386,11 @@ impl Drop for ConnectedLink {
             tracing::warn!(%redis, link, "disconnected from Redis");
         }
     }
+}
+
+/// Whether it may help to send a command again: the server has not answered in time, or is not ready yet.
+pub(crate) fn is_passing(error: &RedisError) -> bool {
+    error.is_io_error() || matches!(error.code(), Some("LOADING" | "BUSY" | "MASTERDOWN" | "READONLY" | "TRYAGAIN"))
 }
 
 /// The link for commands is not connected.

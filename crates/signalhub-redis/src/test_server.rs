@@ -130,6 +130,17 @@ impl TestServer {
         assert!(sent.expect("kill can be run").success());
     }
 
+    /// Runs a command on the server.
+    ///
+    /// # Panics
+    /// When the server refuses it.
+    pub fn run(&self, words: &[&str]) {
+        let client = redis::Client::open(self.url()).expect("the URL of a server");
+        let mut connection = client.get_connection().expect("a connection to the server");
+        let answer = redis::cmd(words[0]).arg(&words[1..]).query::<redis::Value>(&mut connection);
+        answer.expect("the server runs the command");
+    }
+
     /// Kills the server: what it did not write to disk is lost.
     ///
     /// # Panics

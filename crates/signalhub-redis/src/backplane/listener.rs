@@ -37,6 +37,8 @@ enum Ended {
         "more than {MOST_WAITING_MESSAGES} messages or {MOST_WAITING_BYTES} bytes waited for the hub; messages were lost"
     )]
     TooFarBehind,
+    #[error("the primary is another server")]
+    Moved,
     #[error("no answer in {CONFIRMATION_TIMEOUT:?}")]
     Silent,
     #[error(transparent)]
@@ -94,12 +96,14 @@ impl Listener {
         let room = Arc::new(Semaphore::new(MOST_WAITING_BYTES as usize));
         let mut backoff = Backoff::default();
         loop {
+            let mut primaries = self.instance.primaries();
             match self.instance.open_channels().await {
                 Ok(connection) => {
                     let (sink, stream) = connection.split();
                     let ended = tokio::select! {
                         ended = read(stream, sender, &room) => ended,
                         ended = self.subscribe(sink) => ended,
+                        Ok(()) = primaries.changed() => Ended::Moved,
                     };
                     if self.is_connected.send_replace(false) {
                         backoff = Backoff::default();

@@ -41,7 +41,7 @@ pub(super) enum Place {
 
 /// A host and a port. The host is without brackets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct HostPort {
+pub(crate) struct HostPort {
     pub(super) host: String,
     pub(super) port: u16,
 }

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::address::{HostPort, Place, RedisAddress};
+use super::sentinels::{self, Named};
 use super::{RESPONSE_TIMEOUT, RedisSettings};
 
 /// How long it may take until a connection is open and its server was asked what it is.
@@ -80,6 +81,9 @@ pub enum LinkError {
     /// It is a replica.
     #[error("the server is a replica, and a primary is needed")]
     Replica,
+    /// The sentinels name another server than the one that the link for commands leads to.
+    #[error("the sentinels name another primary than before")]
+    Moved,
     /// No sentinel knows the primary.
     #[error("no sentinel knows the primary \"{0}\"")]
     NoPrimary(String),
@@ -125,10 +129,11 @@ impl Opener {
         &self.address
     }
 
-    /// Opens a connection for commands to the primary.
-    pub(super) async fn open(&self) -> Result<(MultiplexedConnection, Driver), LinkError> {
+    /// Opens a connection for commands to the primary, and tells where that is.
+    pub(super) async fn open(&self) -> Result<(HostPort, MultiplexedConnection, Driver), LinkError> {
         in_time(async {
-            let stream = self.primary().await?;
+            let server = self.primary().await?;
+            let stream = self.stream(&server).await?;
             let config = AsyncConnectionConfig::new().set_response_timeout(Some(RESPONSE_TIMEOUT));
             let opened = MultiplexedConnection::new_with_config(&self.info, stream, config).await;
             let (connection, driver) = opened.map_err(answer)?;
@@ -137,30 +142,41 @@ impl Opener {
                 checked = check(&connection) => checked?,
                 () = &mut driver => return Err(LinkError::Silent),
             }
-            Ok((connection, driver))
+            Ok((server, connection, driver))
         })
         .await
     }
 
-    /// Opens a connection for subscriptions to the primary. A replica passes on what is published at its primary, late: so the
-    /// caller has an open link for commands, which is checked.
-    pub(super) async fn open_channels(&self) -> Result<PubSub, LinkError> {
-        in_time(async { PubSub::new(&self.info, self.primary().await?).await.map_err(answer) }).await
+    /// Opens a connection for subscriptions to the primary, and tells where that is. A replica passes on what is published at its primary,
+    /// late: so the caller has an open link for commands, which is checked.
+    pub(super) async fn open_channels(&self) -> Result<(HostPort, PubSub), LinkError> {
+        in_time(async {
+            let server = self.primary().await?;
+            let channels = PubSub::new(&self.info, self.stream(&server).await?).await.map_err(answer)?;
+            Ok((server, channels))
+        })
+        .await
     }
 
-    async fn primary(&self) -> Result<Box<dyn Stream>, LinkError> {
-        let (sentinels, primary) = match &self.address.place {
-            Place::At(server) => return self.stream(server).await,
-            Place::Sentinels { sentinels, primary } => (sentinels, primary),
-        };
-        for sentinel in sentinels {
-            match in_time(self.ask(sentinel, primary)).await {
-                Ok(Some(server)) => return self.stream(&server).await,
-                Ok(None) => {}
-                Err(error) => tracing::debug!(%sentinel, %error, "a sentinel does not answer"),
+    /// Where the primary is.
+    async fn primary(&self) -> Result<HostPort, LinkError> {
+        match &self.address.place {
+            Place::At(server) => Ok(server.clone()),
+            Place::Sentinels { primary, .. } => {
+                let named = self.named().await;
+                named.map(|named| named.server).ok_or_else(|| LinkError::NoPrimary(primary.clone()))
             }
         }
-        Err(LinkError::NoPrimary(primary.clone()))
+    }
+
+    /// What the sentinels name as the primary. `None` if none of them knows, or there are none.
+    pub(super) async fn named(&self) -> Option<Named> {
+        let Place::Sentinels { sentinels, primary } = &self.address.place else { return None };
+        let ask = async |sentinel: HostPort| {
+            let asked = self.ask(&sentinel, primary).await;
+            asked.inspect_err(|error| tracing::debug!(%sentinel, %error, "a sentinel does not answer")).ok().flatten()
+        };
+        sentinels::ask_all(sentinels, ask).await
     }
 
     /// Asks a sentinel for the address of the primary. Sentinels get no password: most have none.

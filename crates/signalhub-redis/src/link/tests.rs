@@ -103,6 +103,32 @@ async fn the_primary_is_found_through_sentinels() {
 }
 
 #[tokio::test]
+async fn a_primary_that_sentinels_name_no_longer_is_left_though_it_stays_one() {
+    let (Some(before), Some(after)) = (TestServer::start(), TestServer::start()) else { return };
+    let Some(sentinel) = TestServer::sentinel(&format!("main 127.0.0.1 {} 1", before.port())) else { return };
+    let address = format!("redis+sentinel://127.0.0.1:{}/main", sentinel.port());
+    let instances = Instances::start(&settings(&address)).unwrap();
+    instances.reached(Duration::from_secs(10)).await.unwrap();
+    let instance = instances.of(b"any");
+    before.run(&["SET", "server", "before"]);
+    after.run(&["SET", "server", "after"]);
+    let (mut own, driver) = instance.open().await.unwrap();
+    let driver = tokio::spawn(driver);
+    assert_eq!(redis::cmd("GET").arg("server").query_async::<String>(&mut own).await.unwrap(), "before");
+    sentinel.run(&["SENTINEL", "REMOVE", "main"]);
+    sentinel.run(&["SENTINEL", "MONITOR", "main", "127.0.0.1", &after.port().to_string(), "1"]);
+    let moved = tokio::time::timeout(Duration::from_secs(20), driver).await;
+    moved.expect("the connection of a caller ends, too").unwrap();
+    instance.connected(Link::Commands).await;
+    let (own, driver) = instance.open().await.unwrap();
+    tokio::spawn(driver);
+    for mut connection in [instance.commands().unwrap(), own] {
+        let server: String = redis::cmd("GET").arg("server").query_async(&mut connection).await.unwrap();
+        assert_eq!(server, "after");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_away_is_waited_for_no_longer_than_asked() {
     let instances = Instances::start(&settings("redis://127.0.0.1:1")).unwrap();
     let error = instances.reached(Duration::from_millis(200)).await.unwrap_err();
