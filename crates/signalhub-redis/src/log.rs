@@ -42,6 +42,7 @@ use self::server::Server;
 use self::shard::{NameState, Shard, Skipped};
 use self::streams::{NamesCursor, StreamError, Streams};
 use crate::link::{Instances, Link};
+use crate::nodes::Nodes;
 use crate::watched::keep_running;
 
 /// How many publishes may be under way at once; further ones wait.
@@ -78,6 +79,8 @@ pub struct LogOptions {
     pub replicas: u32,
     /// What happens to clients that cannot be told that events are missing.
     pub untold: Untold,
+    /// The nodes of the cluster, if this is one of them. They are told when another one says that it has come or gone. Default: none.
+    pub nodes: Option<Nodes>,
 }
 
 impl LogOptions {
@@ -95,6 +98,7 @@ impl LogOptions {
             idempotency_window: Duration::from_secs(10 * 60),
             replicas: 0,
             untold: Untold::Counted,
+            nodes: None,
         }
     }
 
@@ -106,7 +110,15 @@ impl LogOptions {
 /// The streams of events cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the events in Redis cannot be read: {0}")]
-pub struct RedisLogError(String);
+pub struct RedisLogError(StreamError);
+
+impl RedisLogError {
+    /// Whether it may help to try again: Redis has not answered in time.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self.0, StreamError::Disconnected | StreamError::Unanswered(_))
+    }
+}
 
 /// The events of a cluster, on the streams of its Redis servers: the names are shared out among the servers.
 ///
@@ -145,7 +157,7 @@ impl RedisLog {
         }
         let streams = servers.iter().map(|server| Arc::clone(server) as Arc<dyn Streams>).collect();
         let inner = Inner::new(streams, Some(instances.clone()), options, is_durable);
-        inner.load().await.map_err(|error| RedisLogError(error.to_string()))?;
+        inner.load().await.map_err(RedisLogError)?;
         Ok(Self { inner: Arc::new(inner), tasks: Mutex::default(), servers })
     }
 
@@ -160,6 +172,11 @@ impl RedisLog {
     /// Sets how many nodes are in the cluster, this one too: this number of answers is waited for where the counts of all are asked for.
     pub fn expect_nodes(&self, nodes: usize) {
         self.inner.answers.expect(nodes);
+    }
+
+    /// Waits until the counts of other nodes can come in, which the broker of this log asks for.
+    pub async fn ready(&self) {
+        self.inner.answers.subscribed(self.servers.len()).await;
     }
 
     /// Returns what it counts.
@@ -297,7 +314,9 @@ impl SharedLog for RedisLog {
         for (server, shard) in self.servers.iter().zip(&self.inner.shards) {
             let channel = Keys::new(self.inner.options.prefix.clone()).answers(&self.inner.options.node);
             let (answers, instance) = (Arc::clone(&self.inner.answers), server.instance().clone());
-            let receive = move || answers::receive(Arc::clone(&answers), instance.clone(), channel.clone());
+            let nodes = self.inner.options.nodes.clone();
+            let receive =
+                move || answers::receive(Arc::clone(&answers), instance.clone(), channel.clone(), nodes.clone());
             tasks.spawn(keep_running("answers", receive));
             let (inner, shard) = (Arc::clone(&self.inner), Arc::clone(shard));
             tasks.spawn(keep_running("trimming", move || {

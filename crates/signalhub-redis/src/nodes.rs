@@ -1,7 +1,8 @@
 //! Which nodes are present, and what each of them says about itself.
 //!
 //! A node writes its entry to every server each 3 s, and reads those of the others in the same step. An entry expires after 10 s. It names
-//! the data of each server, so that nodes with different lists of servers find that out.
+//! the data of each server, so that nodes with different lists of servers find that out. A node that comes or goes tells the others on a
+//! channel, and they read the entries at once.
 //!
 //! A node that has lost Redis for longer may find that another one has taken its name. Then it does not write its entry, so there are never
 //! two nodes of one name: the one that has it keeps it, until its entry expires or it leaves.
@@ -11,7 +12,7 @@ mod entry;
 mod name;
 mod servers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -19,17 +20,20 @@ use std::time::{Duration, SystemTime};
 use redis::RedisError;
 use redis::aio::MultiplexedConnection;
 use signalhub_connections::{Node, NodeAddress, NodeName};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use self::beat::{Beaten, Replaces};
+use self::beat::{Beaten, Entries, MOST, Replaces};
 use self::entry::Entry;
 use self::servers::Servers;
-use crate::link::{Disconnected, Instance, Instances};
+use crate::link::{Disconnected, Instance, Instances, is_passing};
 use crate::watched::keep_running;
 
 /// How often a node writes its entry.
 const INTERVAL: Duration = Duration::from_secs(3);
+
+/// How long a node does not look at the others again because one tells that it has come or gone.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long an entry lasts, in seconds.
 const EXPIRY: u64 = 10;
@@ -90,10 +94,20 @@ struct Own {
     /// What this node says about itself, and when it was started; empty until it joins.
     presence: OnceLock<(Presence, u64)>,
     servers: Servers,
+    /// Another node tells that it has come or gone.
+    others_changed: Notify,
     /// What was read last from each server.
-    read: Mutex<Vec<BTreeMap<NodeName, PresentNode>>>,
+    read: Mutex<Vec<Read>>,
     /// Whether another node has its name, so that it does not write its entry.
     is_replaced: AtomicBool,
+}
+
+/// What was read from one server.
+#[derive(Clone, Debug, Default)]
+struct Read {
+    nodes: BTreeMap<NodeName, PresentNode>,
+    /// Nodes with another list of servers.
+    unfit: BTreeSet<NodeName>,
 }
 
 /// Why a node cannot join its cluster.
@@ -128,6 +142,18 @@ pub enum JoinError {
     Formats(NodeName),
 }
 
+impl JoinError {
+    /// Whether it may help to try again: a server has not answered in time, or is not ready yet.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Redis { error, .. } => is_passing(error),
+            Self::Disconnected(_) => true,
+            Self::NameTaken(_) | Self::OtherServers(_) | Self::SameServer(..) | Self::Formats(_) => false,
+        }
+    }
+}
+
 impl Nodes {
     /// A node that has not [joined](Self::join) yet.
     #[must_use]
@@ -139,14 +165,16 @@ impl Nodes {
             boot: random_hex().into(),
             presence: OnceLock::new(),
             servers: Servers::new(instances, prefix),
-            read: Mutex::new(vec![BTreeMap::new(); instances.all().len()]),
+            others_changed: Notify::new(),
+            read: Mutex::new(vec![Read::default(); instances.all().len()]),
             is_replaced: AtomicBool::new(false),
         };
         let present = watch::channel(Arc::default()).0;
         Self(Arc::new(Inner { own: Arc::new(own), present, beating: Mutex::new(None) }))
     }
 
-    /// Joins the cluster, once: checks the other nodes, writes the entry of this one, and keeps it.
+    /// Joins the cluster: checks the other nodes, writes the entry of this one, and keeps it. It may be called again after an error that
+    /// [passes](JoinError::is_passing), and not after it has succeeded.
     ///
     /// If a node of the same name was killed, this waits until it has missed a time to write its entry, and takes the name over if nothing
     /// listens at the address of that node, or this node does. Otherwise it waits until the entry has expired.
@@ -243,6 +271,27 @@ impl Nodes {
         common_format(self.present().values()).unwrap_or(VERSION)
     }
 
+    /// Tells the other nodes that this one is there, and gives them a moment to read its entry. Without it they know within 3 s.
+    pub async fn announce(&self) {
+        for instance in self.0.own.instances.all() {
+            self.0.own.tell_others(instance).await;
+        }
+        if self.present().len() > 1 {
+            tokio::time::sleep(2 * LOOK_PAUSE).await;
+        }
+    }
+
+    /// The channel on which nodes tell that they have come or gone.
+    pub(crate) fn channel(&self) -> String {
+        // The set of names has the same key: channels are apart from keys.
+        self.0.own.names()
+    }
+
+    /// Reads the entries of the others soon, because one of them may have come or gone.
+    pub(crate) fn look(&self) {
+        self.0.own.others_changed.notify_one();
+    }
+
     /// Removes the entry of this node: it will get no further requests. Waits for Redis for at most 1 s.
     pub async fn leave(&self) {
         if let Some(beating) = self.0.beating.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -254,6 +303,7 @@ impl Nodes {
             if let Err(error) = beat::remove(own, &mut connection).await {
                 tracing::debug!(redis = %instance.address(), %error, "the entry of this node was not removed");
             }
+            own.tell_others(instance).await;
         }
     }
 }
@@ -266,17 +316,27 @@ impl Drop for Inner {
     }
 }
 
-/// Writes the entry each 3 s, until the nodes are dropped.
+/// Writes the entry each 3 s, and when other nodes have come or gone, until the nodes are dropped.
 async fn beat(nodes: std::sync::Weak<Inner>) {
+    let Some(own) = nodes.upgrade().map(|nodes| Arc::clone(&nodes.own)) else { return };
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     ticks.tick().await;
+    let mut is_refused = false;
     loop {
-        ticks.tick().await;
-        let Some(own) = nodes.upgrade().map(|nodes| Arc::clone(&nodes.own)) else { return };
-        for error in own.beat_all(Replaces::Own).await.into_iter().filter_map(Result::err) {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = own.others_changed.notified() => {}
+        }
+        let errors: Vec<_> = own.beat_all(Replaces::Own).await.into_iter().filter_map(Result::err).collect();
+        let refusal = errors.iter().find(|error| !error.is_passing());
+        if let Some(error) = refusal.filter(|_| !is_refused) {
+            tracing::error!(%error, "Redis refuses the entry of this node: the other nodes do not find its connections");
+        }
+        for error in &errors {
             tracing::debug!(%error, "the entry of this node was not written");
         }
+        is_refused = refusal.is_some();
         let Some(nodes) = nodes.upgrade() else { return };
         nodes.present.send_if_modified(|present| {
             let now = own.all();
@@ -287,6 +347,8 @@ async fn beat(nodes: std::sync::Weak<Inner>) {
             }
             is_other
         });
+        drop(nodes);
+        tokio::time::sleep(LOOK_PAUSE).await;
     }
 }
 
@@ -322,17 +384,31 @@ impl Own {
     }
 
     fn key(&self, name: &NodeName) -> String {
-        format!("{}node:{name}", self.prefix)
+        format!("{}{name}", self.entries())
+    }
+
+    /// What the keys of entries begin with.
+    fn entries(&self) -> String {
+        format!("{}node:", self.prefix)
     }
 
     fn names(&self) -> String {
         format!("{}nodes", self.prefix)
     }
 
+    /// Tells the other nodes to read the entries at once. One that does not get this reads them within 3 s.
+    async fn tell_others(&self, instance: &Instance) {
+        let Ok(mut connection) = instance.commands() else { return };
+        let told = redis::cmd("PUBLISH").arg(self.names()).arg(self.name.as_str()).query_async(&mut connection).await;
+        if let Err(error) = told.map(|_: redis::Value| ()) {
+            tracing::debug!(redis = %instance.address(), %error, "the other nodes were not told of this one");
+        }
+    }
+
     /// All nodes by what was read last. Nodes that use other servers may be among them.
     fn all(&self) -> BTreeMap<NodeName, PresentNode> {
         let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.iter().flatten().map(|(name, node)| (name.clone(), node.clone())).collect()
+        read.iter().flat_map(|read| &read.nodes).map(|(name, node)| (name.clone(), node.clone())).collect()
     }
 
     /// As [`others`](Self::others), but waits until nodes whose entries name data that a server has lost have written them again.
@@ -353,17 +429,8 @@ impl Own {
         for instance in self.instances.all() {
             let failed = |error| JoinError::Redis { address: instance.address().to_string(), error };
             let mut connection = connection(instance)?;
-            let names: Vec<String> = redis::cmd("ZRANGE")
-                .arg(self.names())
-                .arg(&[0, 999])
-                .query_async(&mut connection)
-                .await
-                .map_err(failed)?;
-            for name in names {
-                let key = format!("{}node:{name}", self.prefix);
-                let entry: Option<String> =
-                    redis::cmd("GET").arg(key).query_async(&mut connection).await.map_err(failed)?;
-                let Some((entry, node)) = entry.and_then(|entry| Entry::read(&name, &entry)) else { continue };
+            for (name, entry) in beat::read(self, &mut connection).await.map_err(failed)? {
+                let Some((entry, node)) = Entry::read(&name, &entry) else { continue };
                 if !entry.redis.fits(&servers) && node.node.name != self.name {
                     return Err(JoinError::OtherServers(node.node.name));
                 }
@@ -433,21 +500,30 @@ impl Own {
         }
     }
 
-    fn read_entries(&self, number: usize, entries: Vec<(String, String)>) {
+    fn read_entries(&self, number: usize, entries: Entries) {
         let servers = self.servers.now();
         let mut found = BTreeMap::new();
+        let mut unfit = BTreeSet::new();
         for (name, text) in entries {
             let Some((entry, node)) = Entry::read(&name, &text) else { continue };
             if !entry.redis.fits(&servers) {
-                tracing::error!(
-                    node = name,
-                    "a node has another list of Redis servers: events and messages get lost between it and this one"
-                );
+                unfit.insert(node.node.name);
                 continue;
             }
             found.insert(node.node.name.clone(), node);
         }
-        self.read.lock().unwrap_or_else(PoisonError::into_inner)[number] = found;
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let Read { nodes, unfit: known } = &mut read[number];
+        for node in unfit.difference(known) {
+            tracing::error!(
+                %node,
+                "a node has another list of Redis servers: events and messages get lost between it and this one"
+            );
+        }
+        if found.len() >= MOST && nodes.len() < MOST {
+            tracing::error!(most = MOST, "there are more nodes in Redis than are read: some of them are not found");
+        }
+        read[number] = Read { nodes: found, unfit };
     }
 }
 

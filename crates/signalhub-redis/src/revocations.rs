@@ -23,7 +23,7 @@ use redis::{RedisError, Script};
 use signalhub_connections::{Revocation, Revocations, RevokeError};
 
 use self::entry::Entry;
-use crate::link::{Disconnected, Instance, Instances, Link, LinkState};
+use crate::link::{Disconnected, Instance, Instances, Link, LinkState, is_passing};
 
 /// How often a node asks for new revocations.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -369,6 +369,17 @@ pub enum RevocationsUnavailable {
     /// The command has failed.
     #[error("revocations: {0}")]
     Redis(#[from] RedisError),
+}
+
+impl RevocationsUnavailable {
+    /// Whether it may help to try again: Redis has not answered in time, or is not ready yet.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Disconnected(_) => true,
+            Self::Redis(error) => is_passing(error),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! This node's part in a cluster: what it needs to join, its state, and how it leaves.
 
 pub(crate) mod peers;
+pub(crate) mod starting;
 
 use std::convert::Infallible;
 use std::io;
@@ -28,12 +29,10 @@ use signalhub_tls_client::{CaError, TlsClient};
 use tokio::sync::watch;
 
 use self::peers::Peers;
+use self::starting::Starting;
 use crate::configuration::{self as settings, ClusterSettings, Configuration, Listener, Place};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::listener_tls::ListenerTls;
-
-/// How long a node waits for Redis when it starts.
-const START_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a command waits for Redis.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(10);
@@ -77,6 +76,7 @@ struct Inner {
     log: OnceLock<Arc<RedisLog>>,
     revocations: OnceLock<RedisRevocations>,
     lifecycle: Lifecycle,
+    starting: Starting,
     ready_when_severed: bool,
 }
 
@@ -94,7 +94,8 @@ impl Member {
         }
         let checked = check(configuration)?;
         let instances = Instances::start(&checked.redis)?;
-        instances.reached(START_PATIENCE).await?;
+        let starting = Starting::now();
+        instances.reached(starting.left()).await?;
         let random = || NodeName::new(&random_hex()).expect("hexadecimal digits are a name");
         let name = settings.node.as_ref().map_or_else(random, |name| name.name().clone());
         let prefix = settings.prefix.as_str();
@@ -118,14 +119,25 @@ impl Member {
         }
         let presence =
             Presence { address: Some(address.clone()), hub: settings.hub.clone(), formats: FORMATS.to_vec() };
-        nodes.join(presence).await?;
+        starting.take("join the cluster", JoinError::is_passing, async || nodes.join(presence.clone()).await).await?;
         let others = nodes.present().len().saturating_sub(1);
         tracing::info!(node = %name, %address, others, "joined the cluster");
         let counts = cluster.counts();
         let ready_when_severed = settings.ready_when_severed;
         let (log, revocations, lifecycle) = (OnceLock::new(), OnceLock::new(), lifecycle.clone());
         let prefix = prefix.into();
-        let inner = Inner { instances, nodes, peers, counts, prefix, log, revocations, lifecycle, ready_when_severed };
+        let inner = Inner {
+            instances,
+            nodes,
+            peers,
+            counts,
+            prefix,
+            log,
+            revocations,
+            lifecycle,
+            starting,
+            ready_when_severed,
+        };
         Ok(Some((Self(Arc::new(inner)), cluster)))
     }
 
@@ -145,8 +157,10 @@ impl Member {
     }
 
     /// Opens the events that all nodes share, once. Its options are those of the history and the cluster.
-    pub(crate) async fn open_log(&self, options: LogOptions) -> Result<Arc<RedisLog>, RedisLogError> {
-        let log = Arc::new(RedisLog::connect(&self.0.instances, options).await?);
+    pub(crate) async fn open_log(&self, mut options: LogOptions) -> Result<Arc<RedisLog>, RedisLogError> {
+        options.nodes = Some(self.0.nodes.clone());
+        let connect = async || RedisLog::connect(&self.0.instances, options.clone()).await;
+        let log = Arc::new(self.0.starting.take("read the events", RedisLogError::is_passing, connect).await?);
         log.expect_nodes(self.0.nodes.present().len());
         Ok(Arc::clone(self.0.log.get_or_init(|| log)))
     }
@@ -172,7 +186,8 @@ impl Member {
     /// Shares the revocations of the server of the hub with the other nodes, once: those of the cluster act here when this returns.
     pub(crate) async fn share_revocations(&self, revocations: Revocations) -> Result<(), ClusterError> {
         let shared = RedisRevocations::new(&self.0.instances, &self.0.prefix, revocations);
-        shared.load().await?;
+        let load = async || shared.load().await;
+        self.0.starting.take("read revocations", RevocationsUnavailable::is_passing, load).await?;
         self.0.revocations.get_or_init(|| shared);
         Ok(())
     }
@@ -195,15 +210,25 @@ impl Member {
         self.0.peers.ask_with(requests);
     }
 
-    /// Waits until all links that the node uses are connected: it is a member from then on.
+    /// Waits until all links that the node uses are connected: it is a member from then on, and the other nodes are told.
     pub(crate) async fn joined(&self) -> Result<(), ClusterError> {
         let joining = async {
             for instance in self.0.instances.all() {
                 // The sender lives as long as the instances, which this has.
                 drop(instance.states().wait_for(|states| !states.contains(&LinkState::Disconnected)).await);
             }
+            if let Some(log) = self.0.log.get() {
+                log.ready().await;
+            }
         };
-        tokio::time::timeout(START_PATIENCE, joining).await.map_err(|_| ClusterError::Links)
+        tokio::time::timeout(self.0.starting.left(), joining).await.map_err(|_| ClusterError::Links)?;
+        self.0.nodes.announce().await;
+        Ok(())
+    }
+
+    /// The time that the start of this node may take.
+    pub(crate) fn starting(&self) -> Starting {
+        self.0.starting
     }
 
     /// What the shared events count, once they are open.

@@ -10,13 +10,14 @@ use futures_util::StreamExt;
 use redis::aio::{PubSubSink, PubSubStream};
 use redis::{RedisError, Value};
 use signalhub_events::{Arrived, ClusterMatches, DeliveredCounts};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::entry::{Asked, EntryError, Reader, put_bytes, put_integer, put_optional, put_text};
 use super::streams::Streams;
 use crate::link::Instance;
 use crate::link::backoff::Backoff;
+use crate::nodes::Nodes;
 
 /// How many nodes may answer for one event.
 const MOST_NODES: usize = 1_024;
@@ -50,7 +51,12 @@ pub(super) struct Answers {
     nodes: AtomicUsize,
     waiting: Mutex<HashMap<u64, mpsc::Sender<Answer>>>,
     sending: Arc<Semaphore>,
+    /// At how many servers this node is subscribed to the answers of others.
+    subscribed: watch::Sender<usize>,
 }
+
+/// A server at which this node is subscribed to answers, until it is dropped.
+struct Subscribed<'a>(&'a Answers);
 
 /// One publish that waits for answers.
 #[derive(Debug)]
@@ -64,7 +70,14 @@ pub(super) struct Waiting {
 impl Answers {
     pub(super) fn new(node: Arc<str>) -> Self {
         let (next, nodes) = (AtomicU64::new(1), AtomicUsize::new(1));
-        Self { node, next, nodes, waiting: Mutex::default(), sending: Arc::new(Semaphore::new(SENDING)) }
+        let (sending, subscribed) = (Arc::new(Semaphore::new(SENDING)), watch::channel(0).0);
+        Self { node, next, nodes, waiting: Mutex::default(), sending, subscribed }
+    }
+
+    /// Waits until this node is subscribed to answers at this number of servers.
+    pub(super) async fn subscribed(&self, servers: usize) {
+        // It owns the sender, so this ends with the state alone.
+        drop(self.subscribed.subscribe().wait_for(|subscribed| *subscribed >= servers).await);
     }
 
     pub(super) fn expect(&self, nodes: usize) {
@@ -88,6 +101,19 @@ impl Answers {
         if let Some(waiting) = self.lock().get(&answer.number) {
             drop(waiting.try_send(answer));
         }
+    }
+}
+
+impl<'a> Subscribed<'a> {
+    fn new(answers: &'a Answers) -> Self {
+        answers.subscribed.send_modify(|servers| *servers += 1);
+        Self(answers)
+    }
+}
+
+impl Drop for Subscribed<'_> {
+    fn drop(&mut self) {
+        self.0.subscribed.send_modify(|servers| *servers -= 1);
     }
 }
 
@@ -139,6 +165,9 @@ pub(super) fn answer(answers: &Arc<Answers>, streams: &Arc<dyn Streams>, asked: 
     });
 }
 
+/// The channel on which nodes tell that they have come or gone, and who wants to know.
+type OfNodes<'a> = Option<&'a (String, &'a Nodes)>;
+
 /// Why the channel of the answers ends.
 #[derive(Debug, thiserror::Error)]
 enum Ended {
@@ -150,8 +179,9 @@ enum Ended {
     Redis(#[from] RedisError),
 }
 
-/// Takes the answers of other nodes while the log is there.
-pub(super) async fn receive(answers: Arc<Answers>, instance: Instance, channel: String) {
+/// Takes the answers of other nodes while the log is there, and what they say when they come and go.
+pub(super) async fn receive(answers: Arc<Answers>, instance: Instance, channel: String, nodes: Option<Nodes>) {
+    let of_nodes = nodes.as_ref().map(|nodes| (nodes.channel(), nodes));
     let mut backoff = Backoff::default();
     loop {
         let begun = Instant::now();
@@ -164,8 +194,8 @@ pub(super) async fn receive(answers: Arc<Answers>, instance: Instance, channel: 
             Ok(connection) => {
                 let (sink, stream) = connection.split();
                 let ended = tokio::select! {
-                    () = take(stream, &answers) => Ended::Closed,
-                    ended = subscribe(sink, &channel) => ended,
+                    () = take(stream, &answers, of_nodes.as_ref()) => Ended::Closed,
+                    ended = subscribe(sink, &channel, &answers, of_nodes.as_ref()) => ended,
                     _ = commands.changed() => Ended::Closed,
                 };
                 tracing::debug!(redis = %instance.address(), error = %ended, "lost the channel of the counts of other nodes");
@@ -180,9 +210,15 @@ pub(super) async fn receive(answers: Arc<Answers>, instance: Instance, channel: 
 }
 
 /// Subscribes, and tries the connection out from time to time: a server that hangs, or a network that is cut, closes no socket.
-async fn subscribe(mut sink: PubSubSink, channel: &str) -> Ended {
+async fn subscribe(mut sink: PubSubSink, channel: &str, answers: &Answers, of_nodes: OfNodes<'_>) -> Ended {
     let ended: Result<(), Ended> = async {
         in_time(sink.subscribe(channel)).await?;
+        if let Some((channel, nodes)) = of_nodes {
+            in_time(sink.subscribe(channel)).await?;
+            // One may have come before.
+            nodes.look();
+        }
+        let _subscribed = Subscribed::new(answers);
         loop {
             sleep(PING_INTERVAL).await;
             in_time(sink.ping::<Value>()).await?;
@@ -196,8 +232,12 @@ async fn in_time<T>(answer: impl Future<Output = Result<T, RedisError>>) -> Resu
     Ok(timeout(CONFIRMATION_TIMEOUT, answer).await.map_err(|_| Ended::Silent)??)
 }
 
-async fn take(mut messages: PubSubStream, answers: &Answers) {
+async fn take(mut messages: PubSubStream, answers: &Answers, of_nodes: OfNodes<'_>) {
     while let Some(message) = messages.next().await {
+        if let Some((_, nodes)) = of_nodes.filter(|(channel, _)| channel == message.get_channel_name()) {
+            nodes.look();
+            continue;
+        }
         match decode(&Bytes::copy_from_slice(message.get_payload_bytes())) {
             Ok(answer) => answers.give(answer),
             Err(error) => tracing::debug!(%error, "the counts of another node cannot be read"),

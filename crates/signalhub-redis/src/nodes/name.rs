@@ -7,6 +7,7 @@ use std::time::Duration;
 use redis::Script;
 use tokio::net::TcpStream;
 
+use super::beat::FUNCTIONS;
 use super::entry::Entry;
 use super::{EXPIRY, JoinError, Own, connection};
 
@@ -16,18 +17,18 @@ const OVERDUE: i64 = 5_000;
 /// How long a node may take to accept a connection before another one of its name takes it for one that may still run.
 const PROBE: Duration = Duration::from_secs(1);
 
-/// Writes an entry, unless there is one that must not be replaced. `KEYS`: the entry. `ARGV`: the entry, the expiry, the entry that may be
-/// replaced, the most milliseconds that this one may have left. Returns the entry that is there and its time, or nothing if it was written.
+/// Writes an entry, unless there is one that must not be replaced. `KEYS`: the entry. `ARGV`: the entry, the expiry, the random text of this
+/// start, the entry that may be replaced, the most milliseconds that this one may have left. Returns the entry that is there and its time, or
+/// nothing if it was written. What is no entry, or was written by an earlier attempt of this start, is replaced.
 static TAKE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local earlier = redis.call('get', KEYS[1])
-        if earlier then
+    let script = "local earlier = redis.pcall('get', KEYS[1])
+        if other(earlier, ARGV[3]) then
             local left = redis.call('pttl', KEYS[1])
-            if earlier ~= ARGV[3] or left > tonumber(ARGV[4]) then return {earlier, left} end
+            if earlier ~= ARGV[4] or left > tonumber(ARGV[5]) then return {earlier, left} end
         end
         redis.call('set', KEYS[1], ARGV[1], 'EX', ARGV[2])
-        return false",
-    )
+        return false";
+    Script::new(&[FUNCTIONS, script].concat())
 });
 
 /// Writes the entry unless a node of this name has one that may still run. Waits for as long as the entry of a node that was killed
@@ -35,12 +36,12 @@ static TAKE: LazyLock<Script> = LazyLock::new(|| {
 pub(super) async fn take(own: &Own) -> Result<(), JoinError> {
     let instance = &own.instances.all()[0];
     let failed = |error| JoinError::Redis { address: instance.address().to_string(), error };
-    let (entry, mut replaced) = (own.entry().unwrap_or_default(), String::new());
+    let (entry, mut replaced) = (own.entry().unwrap_or_default(), Vec::new());
     for second in 0..=EXPIRY {
         let mut invocation = TAKE.key(own.key(&own.name));
-        invocation.arg(&entry).arg(EXPIRY).arg(&replaced).arg(OVERDUE);
+        invocation.arg(&entry).arg(EXPIRY).arg(&*own.boot).arg(&replaced).arg(OVERDUE);
         let earlier = invocation.invoke_async(&mut connection(instance)?).await.map_err(failed)?;
-        let Some((earlier, left)): Option<(String, i64)> = earlier else {
+        let Some((earlier, left)): Option<(Vec<u8>, i64)> = earlier else {
             if !replaced.is_empty() {
                 tracing::info!(node = %own.name, "an earlier node of this name has ended: this one takes its place");
             }
@@ -59,8 +60,9 @@ pub(super) async fn take(own: &Own) -> Result<(), JoinError> {
 }
 
 /// Tells whether the node of an entry accepts no requests any more: nothing listens at its address, or this node does.
-async fn is_gone(own: &Own, entry: &str) -> bool {
-    let address = Entry::read(own.name.as_str(), entry).and_then(|(_, node)| node.node.address);
+async fn is_gone(own: &Own, entry: &[u8]) -> bool {
+    let entry = std::str::from_utf8(entry).ok().and_then(|entry| Entry::read(own.name.as_str(), entry));
+    let address = entry.and_then(|(_, node)| node.node.address);
     let Some(address) = address else { return false };
     if own.presence.get().is_some_and(|(presence, _)| presence.address.as_ref() == Some(&address)) {
         return true;

@@ -85,6 +85,73 @@ async fn a_name_is_taken_once_and_free_again_after_a_crash() {
     assert!(something_listens.as_secs() >= 9, "until its entry has expired: {something_listens:?}");
 }
 
+#[tokio::test]
+async fn a_node_that_comes_or_goes_is_known_to_the_others_at_once() {
+    let Some(server) = TestServer::start() else { return };
+    let instances = reached(&[server.url()]).await;
+    let first = join(&instances, "p:", "a", presence()).await.unwrap();
+    // What the log of a node does.
+    let mut channel = instances.all()[0].open_channels().await.unwrap();
+    channel.subscribe(first.channel()).await.unwrap();
+    let looking = first.clone();
+    tokio::spawn(async move {
+        let mut messages = channel.into_on_message();
+        while futures_util::StreamExt::next(&mut messages).await.is_some() {
+            looking.look();
+        }
+    });
+    let begun = tokio::time::Instant::now();
+    for _ in 0..2 {
+        let second = join(&instances, "p:", "b", presence()).await.unwrap();
+        second.announce().await;
+        wait_for(&first, &["a", "b"]).await;
+        second.leave().await;
+        wait_for(&first, &["a"]).await;
+    }
+    assert!(begun.elapsed() < INTERVAL, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn entries_that_no_node_has_made_hide_no_node_and_keep_none_from_joining() {
+    let Some(server) = TestServer::start() else { return };
+    let instances = reached(&[server.url()]).await;
+    let script = "local now = tonumber(redis.call('time')[1])
+        for n = 1, 3000 do
+            redis.call('zadd', KEYS[1], now - 30, 'old.' .. n)
+            redis.call('zadd', KEYS[1], now + 1, 'new.' .. n)
+            redis.call('zadd', KEYS[1], now + 100 + n, 'future.' .. n)
+        end
+        local entry = '{\"v\":1,\"boot\":\"b\",\"formats\":[1],\"hub\":\"h\",\"started\":5,\"redis\":[null]}'
+        for name, value in pairs({['\\255'] = entry, bytes = '{\"boot\":\"\\255\"}', text = 'x', number = '1', long = string.rep('x', 20000)}) do
+            redis.call('zadd', KEYS[1], now + 2, name)
+            redis.call('set', 'p:node:' .. name, value)
+        end
+        redis.call('zadd', KEYS[1], now + 2, 'list')
+        redis.call('rpush', 'p:node:list', entry)
+        redis.call('set', 'p:node:a', '\\255')
+        redis.call('rpush', 'p:node:b', entry)";
+    let mut connection = instances.all()[0].commands().unwrap();
+    let mut add = redis::cmd("EVAL");
+    add.arg(script).arg(1).arg("p:nodes").exec_async(&mut connection).await.unwrap();
+    let first = join(&instances, "p:", "a", presence()).await.unwrap();
+    let second = join(&instances, "p:", "b", presence()).await.unwrap();
+    wait_for(&first, &["a", "b"]).await;
+    wait_for(&second, &["a", "b"]).await;
+}
+
+#[tokio::test]
+async fn a_node_joins_when_an_earlier_attempt_of_its_own_has_written_its_entry() {
+    let Some(server) = TestServer::start() else { return };
+    let instances = reached(&[server.url()]).await;
+    let node = Nodes::new(&instances, "p:", NodeName::new("a").unwrap());
+    node.0.own.presence.get_or_init(|| (presence(), 5));
+    node.0.own.servers.identify().await;
+    name::take(&node.0.own).await.unwrap();
+    let begun = tokio::time::Instant::now();
+    node.join(presence()).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
 /// A node whose entries have expired while it had lost Redis, and the one that has taken its name meanwhile.
 async fn replaced(instances: &Instances) -> [Nodes; 2] {
     let first = join(instances, "p:", "a", presence()).await.unwrap();

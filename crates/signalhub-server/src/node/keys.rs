@@ -52,7 +52,9 @@ impl Keys {
         cluster: Option<&Member>,
     ) -> Result<(), KeyStoreError> {
         if let (Some(member), Listener::At(_)) = (cluster, &configuration.printfactory.listen) {
-            self.mis_keys = Some(MisKeys::open_shared(member.mis_keys()).await?);
+            let may_pass = |error: &KeyStoreError| matches!(error, KeyStoreError::Unavailable(_));
+            let open = async || MisKeys::open_shared(member.mis_keys()).await;
+            self.mis_keys = Some(member.starting().take("read the keys of PrintFactory", may_pass, open).await?);
         }
         Ok(())
     }

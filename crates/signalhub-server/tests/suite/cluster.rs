@@ -302,6 +302,42 @@ async fn nodes_that_do_not_fit_together_are_refused() {
     node.stop().await;
 }
 
+#[tokio::test]
+async fn a_node_starts_though_redis_does_not_answer_in_time_at_first() {
+    let Some(server) = TestServer::start() else { return };
+    // Commands that write wait for longer than a node does; what it looks at first is answered.
+    server.run(&["CLIENT", "PAUSE", "2500", "WRITE"]);
+    let node = Running::start(member(&server, "a", "")).await;
+    state(&node, "member").await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn receipts_count_a_node_that_has_just_started() {
+    let Some(server) = TestServer::start() else { return };
+    let first = Running::start(member(&server, "a", "")).await;
+    let mut others = Vec::new();
+    for name in ["b", "c", "d"] {
+        others.push(Running::start(member(&server, name, "")).await);
+        let all = json!({"answered": 1 + others.len(), "expected": 1 + others.len()});
+        let counted = async {
+            for number in 0.. {
+                let key = format!("{name}-{number}");
+                let receipt = first.publish_with("?wait=matched", &key, &event(number)).await.body;
+                if receipt["nodes"] == all {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(1), counted).await.expect("the first node knows the other one");
+    }
+    let mut all = vec![first];
+    all.append(&mut others);
+    for node in all {
+        node.stop().await;
+    }
+}
+
 /// What makes the binary a node of a cluster, and one more variable.
 #[cfg(unix)]
 fn variables<'a>(redis: &'a str, further: (&'a str, &'a str)) -> [(&'a str, &'a str); 5] {
