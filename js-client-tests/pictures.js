@@ -30,12 +30,13 @@ function busy(second) {
   });
 }
 
-/** What is done in each tab before its picture is taken. */
+/** What is done before each picture is taken, which is of the tab of that name; the card of the cluster is in the tab Now. */
 const ACTS = {
   now: async (page) => {
     for (let second = 0; second < SECONDS; second++) await Promise.all([page.waitForResponse("**/overview"), page.clock.runFor(1000)]);
     await page.clock.runFor(100);
   },
+  cluster: (page) => page.waitForSelector("#cluster-nodes tr"),
   connections: (page) => page.waitForSelector("#connections-rows tr"),
   events: async (page) => {
     await page.click("#tail-start");
@@ -77,9 +78,10 @@ for (const [look, settings] of LOOKS) {
     let second = 0;
     // These need a server that really publishes and delivers.
     const real = ["publish", "tokens", "events/tail", "events/recent"];
-    const answers = answersOf(all, (_, path) => (path === "overview" ? [200, busy(second++)] : undefined));
+    const ofCluster = tab === "cluster" ? { cluster: "member" } : {};
+    const answers = answersOf(all, (_, path) => (path === "overview" ? [200, { ...busy(second++), ...ofCluster }] : undefined));
     const some = (method, path, query, body) => (real.includes(path) ? undefined : answers(method, path, query, body));
-    const page = await openConsole({ browser, ending: (end) => ends.push(end) }, internal, { ...settings, hash: `#${tab}`, answers: some, time: ["now", "connections"].includes(tab) ? START : undefined });
+    const page = await openConsole({ browser, ending: (end) => ends.push(end) }, internal, { ...settings, hash: `#${tab === "cluster" ? "now" : tab}`, answers: some, time: ["now", "cluster", "connections"].includes(tab) ? START : undefined });
     await page.waitForSelector("#tabs:visible");
     await act(page);
     await page.evaluate(() => {
@@ -87,7 +89,8 @@ for (const [look, settings] of LOOKS) {
       scrollTo(0, 0);
     });
     await page.mouse.move(0, 0);
-    await page.screenshot({ path: `${FOLDER}${tab}-${look}.png` });
+    const shown = tab === "cluster" ? page.locator("#cluster") : page;
+    await shown.screenshot({ path: `${FOLDER}${tab}-${look}.png` });
     if (page.wrong.length > 0) throw new Error(page.wrong.join("\n"));
     console.log(`${tab}-${look}.png`);
   }

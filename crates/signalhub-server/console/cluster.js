@@ -16,7 +16,9 @@ const STATES = {
   leaving: ["off", "leaving"],
 };
 
-const LINKS = ["commands", "reader", "channels"];
+const LINKS = [["commands", "Commands"], ["reader", "Reader of events"], ["channels", "Channels"]];
+
+const FORWARDS = { poll: "Polls", send: "POSTs", events: "Event streams", socket: "Resumed WebSockets" };
 
 export class ClusterCard {
   #asked = 0;
@@ -54,11 +56,12 @@ function showCluster(cluster) {
     ["Lag, p50", latency(cluster.lag?.["60s"].p50)],
     ["Events read", count(cluster.events?.read)],
     ["Event names", count(cluster.events?.names)],
-    ["Gaps, new epochs", `${count(cluster.events?.gaps)}, ${count(cluster.events?.forks)}`],
+    ["Gaps", count(cluster.events?.gaps)],
+    ["New epochs", count(cluster.events?.forks)],
   ]));
   const sum = (counts) => Object.values(counts ?? {}).reduce((sum, times) => sum + times, 0);
   fill($("cluster-forwards"), ...facts([
-    ...Object.entries(cluster.forwards).map(([kind, times]) => [words(kind), count(times)]),
+    ...Object.entries(cluster.forwards).map(([kind, times]) => [FORWARDS[kind] ?? words(kind), count(times)]),
     ["Failed", count(sum(cluster.forward_failures))],
     ["Refused", count(sum(cluster.refused_forwards))],
   ]));
@@ -76,7 +79,7 @@ function nodeRow(node, { node: own, missing }) {
     el("td", { className: "number medium" }, bytes(node.queued_bytes)),
     el("td", { className: "wide" }, name(node.address)),
     el("td", { className: "wide" }, visible(node.version ?? "–")),
-    el("td", { className: "number" }, duration((Date.now() - Date.parse(node.started)) / 1000)));
+    el("td", { className: "number medium" }, duration((Date.now() - Date.parse(node.started)) / 1000)));
 }
 
 function links(server) {
@@ -85,7 +88,7 @@ function links(server) {
     if (server[link] === "unused") return "unused";
     return el("span", { className: "state", "data-state": "wait", title: moment(server.since[link]) }, `away for ${duration((Date.now() - Date.parse(server.since[link])) / 1000)}`);
   };
-  return [el("dt", {}, name(server.redis)), el("dd", {}, ""), ...facts(LINKS.map((link) => [words(link), state(link)]))];
+  return [el("dt", {}, name(server.redis)), el("dd", {}, ""), ...facts(LINKS.map(([link, title]) => [title, state(link)]))];
 }
 
 function facts(all) {
