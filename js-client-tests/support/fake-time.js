@@ -37,7 +37,7 @@ export class FakeClock {
     };
   }
 
-  /** Moves it to so many seconds after the right time. The program sees that within a second. */
+  /** Sets it to the right time plus this number of seconds. The program sees that within a second. */
   async move(seconds) {
     const next = `${this.#file}.next`;
     await writeFile(next, `+${seconds}\n`);

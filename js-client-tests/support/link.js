@@ -34,7 +34,7 @@ export class Link {
     this.#pairs.forEach((pair) => pair.forEach((socket) => socket.pause()));
   }
 
-  /** Forwards everything so many milliseconds late. */
+  /** Forwards everything this number of milliseconds late. */
   slow(milliseconds) {
     this.#delay = milliseconds;
   }

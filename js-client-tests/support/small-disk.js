@@ -13,7 +13,7 @@ const PIECE = Buffer.alloc(4_096);
 /** Why tests with a small disk are not run, or false. */
 export const withoutSmallDisk = without("mount") || (process.getuid() !== 0 && "not run: only root can mount a small file system");
 
-/** A file system in memory, of so many MiB. */
+/** A file system in memory, of this number of MiB. */
 export class SmallDisk {
   folder;
 

@@ -1,7 +1,7 @@
 """Many clients of pysignalr at once, for the tests of a cluster.
 
 The tests name the hub, a token and the request in the environment. For each line with a way, a number of clients and a number of events, these
-clients connect and get so many events.
+clients connect, and each gets this number of events.
 """
 
 import asyncio

@@ -19,7 +19,7 @@ import java.util.concurrent.TimeUnit;
  * Many clients at once, for the tests of a cluster.
  *
  * <p>The tests name the hub, a token and the request in the environment. For each line with a way, a number of clients and a number of events,
- * these clients connect and get so many events.
+ * these clients connect, and each gets this number of events.
  */
 public final class Crowd {
     private static final long SECONDS = 60;
