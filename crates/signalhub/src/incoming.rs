@@ -153,9 +153,13 @@ fn is_sendable(protocol: Protocol, copy: &[u8]) -> bool {
     }
 }
 
-/// Changes a group as another server asks for, and acknowledges it when that is confirmed. A connection of another server is ignored.
+/// Changes a group as another server asks for, and acknowledges it when that is confirmed. A connection of another server is ignored. What is
+/// refused is not acknowledged, so that the caller is told after its time limit.
 fn change_group(connected: &Arc<ConnectedClients>, remote: &Arc<Remote>, command: GroupCommand) {
     let GroupCommand { id, server, action, group, connection } = command;
+    if action == GroupAction::Add && !connected.has_room_in_group(&connection, &group) {
+        return remote.refuse_group(&connection);
+    }
     let changed = match action {
         GroupAction::Add => connected.join(&connection, &group),
         GroupAction::Remove => connected.leave(&connection, &group),

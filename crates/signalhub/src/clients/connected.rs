@@ -37,6 +37,12 @@ pub(crate) enum Changed {
     Elsewhere(Arc<Remote>),
 }
 
+/// To how many groups other servers may add a client. The code of this server alone decides how many it adds one to.
+const MOST_GROUPS: usize = 10_000;
+
+/// How many bytes the name of such a group may have.
+const LONGEST_GROUP: usize = 4_096;
+
 /// Whether a client is a member of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Member {
@@ -158,6 +164,13 @@ impl ConnectedClients {
                 was: if is_new { Member::No } else { Member::Yes },
             },
         }
+    }
+
+    /// Tells whether another server may add a client to a group. A client that is not here is left to its server.
+    pub(crate) fn has_room_in_group(&self, id: &ConnectionId, group: &str) -> bool {
+        let directory = self.read();
+        let Some(Entry { groups, .. }) = directory.clients.get(id) else { return true };
+        groups.contains(group) || (groups.len() < MOST_GROUPS && group.len() <= LONGEST_GROUP)
     }
 
     /// Removes a client from a group; a client that is not in it is ignored.

@@ -225,6 +225,18 @@ impl Remote {
         }
     }
 
+    /// Counts and logs a command to add a client to a group that is refused.
+    pub(crate) fn refuse_group(&self, id: &ConnectionId) {
+        self.counters.count_refused_group();
+        if let Some(skipped) = self.malformed_lines.admit(Instant::now()) {
+            tracing::warn!(
+                connection = id.as_str(),
+                skipped,
+                "another server adds a client to too many groups, or to one with a long name: this is refused"
+            );
+        }
+    }
+
     /// Counts and logs a message that cannot be read.
     pub(crate) fn refuse(&self, channel: &str, reason: &dyn fmt::Display) {
         self.counters.count_malformed();

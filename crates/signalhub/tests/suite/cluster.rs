@@ -214,6 +214,41 @@ async fn a_group_command_for_an_unknown_connection_fails_after_30_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn other_servers_add_a_client_to_a_bounded_number_of_groups() {
+    let (bus, hubs, clients) = two().await;
+    let here = clients[3].id().clone();
+    let add = |group: String| {
+        let (id, server, action) = (CommandId(1), ServerName::new("other"), GroupAction::Add);
+        let command = GroupCommand { id, server, action, group: group.into(), connection: here.clone() };
+        bus.publish(Channel::GroupCommands, Envelope::GroupCommand(command));
+    };
+    // It is in one group already.
+    for number in 0..9_999 {
+        add(format!("group-{number}"));
+        if number % 100 == 0 {
+            idle().await;
+        }
+    }
+    idle().await;
+    bus.published();
+    add("one-too-many".to_owned());
+    idle().await;
+    assert_eq!(channels(&bus.published()), ["internal"], "it is not acknowledged");
+    add("group-7".to_owned());
+    idle().await;
+    assert_eq!(channels(&bus.published()), ["internal", "ack other"], "it is in this one");
+    hubs[1].groups().remove(&here, "group-7").await.unwrap();
+    add("x".repeat(4_097));
+    idle().await;
+    assert_eq!(channels(&bus.published()), ["internal"], "the name is too long");
+    let refused = |hub: &Hub| hub.backplane_counts().unwrap().refused_groups;
+    assert_eq!((refused(&hubs[0]), refused(&hubs[1])), (0, 2), "the server of the connection refuses");
+    for group in ["own", "another"] {
+        hubs[1].groups().add(&here, group).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_other_servers_command_is_acknowledged_if_the_connection_is_here() {
     let (bus, _hubs, mut clients) = two().await;
     let here = clients[3].id().clone();

@@ -70,7 +70,9 @@ pub(super) fn backplane(page: &mut Page<'_>, counts: &BackplaneCounts) -> fmt::R
     let help = "Messages of other servers that could not be read";
     page.counter("signalhub_cluster_backplane_malformed", help, counts.malformed)?;
     let help = "Messages of other servers without a copy for the protocol of some clients";
-    page.counter("signalhub_cluster_backplane_missing_copies", help, counts.missing_copies)
+    page.counter("signalhub_cluster_backplane_missing_copies", help, counts.missing_copies)?;
+    let help = "Commands of other servers to add a client to too many groups, or to one with a long name";
+    page.counter("signalhub_cluster_backplane_refused_groups", help, counts.refused_groups)
 }
 
 /// The events that all nodes share.

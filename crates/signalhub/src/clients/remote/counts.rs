@@ -18,6 +18,8 @@ pub struct BackplaneCounts {
     pub malformed: u64,
     /// Messages received without a copy in the protocol of some clients, which did not get them.
     pub missing_copies: u64,
+    /// Commands of other servers to add a client to a group that were refused, because it is in too many or the name is too long.
+    pub refused_groups: u64,
 }
 
 #[derive(Debug, Default)]
@@ -27,6 +29,7 @@ pub(super) struct Counters {
     unsent: AtomicU64,
     malformed: AtomicU64,
     missing_copies: AtomicU64,
+    refused_groups: AtomicU64,
 }
 
 impl Counters {
@@ -50,6 +53,10 @@ impl Counters {
         self.missing_copies.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn count_refused_group(&self) {
+        self.refused_groups.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn read(&self) -> BackplaneCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         BackplaneCounts {
@@ -58,6 +65,7 @@ impl Counters {
             unsent: read(&self.unsent),
             malformed: read(&self.malformed),
             missing_copies: read(&self.missing_copies),
+            refused_groups: read(&self.refused_groups),
         }
     }
 }
