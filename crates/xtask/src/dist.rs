@@ -89,19 +89,29 @@ pub(crate) fn build(workspace: &Workspace, options: &Options) -> io::Result<bool
     if release.is_changed && !options.allows_changes() {
         return Err(io::Error::other("files differ from the last commit, so no revision can be named: --allow-dirty"));
     }
+    if release.is_changed && options.rounds == Rounds::Two {
+        return Err(io::Error::other("--twice builds what is committed, and files differ from that"));
+    }
     say(&format!("signalhub {} of revision {}", release.version, release.revision))?;
     let first = build_once(workspace, options, &release)?;
     if options.rounds == Rounds::One {
         return Ok(true);
     }
-    fs::remove_dir_all(compile::folder(workspace))?;
-    let second = build_once(workspace, options, &release)?;
+    let second = build_once(&copied(workspace)?, options, &release)?;
     let same = first == second;
     say(if same { "both builds gave the same bytes" } else { "the builds differ; the first one gave:" })?;
     if !same {
         say(&first)?;
     }
     Ok(same)
+}
+
+/// Copies the commit into another folder, in which everything is compiled again: what depends on the folder shows.
+fn copied(workspace: &Workspace) -> io::Result<Workspace> {
+    let root = workspace.target.join("second-build");
+    folder::make_empty(&root)?;
+    run(Command::new("git").args(["clone", "--quiet"]).arg(&workspace.root).arg(&root))?;
+    Ok(Workspace { target: root.join("target"), root, packages: workspace.packages.clone() })
 }
 
 /// Builds everything and returns the checksums.
@@ -115,14 +125,8 @@ fn build_once(workspace: &Workspace, options: &Options, release: &Release) -> io
             None => built.push((*target, compile::build(workspace, target, release)?)),
         }
     }
-    let of_this_machine = built.iter().filter(|(target, _)| target.runs_here());
-    let here: Vec<PathBuf> = of_this_machine.map(|(_, folder)| folder.join(PROGRAMS[0])).collect();
-    if let Some(broken) = here.iter().find(|program| !works(Command::new(program).arg("--version"))) {
-        return Err(io::Error::other(format!("{} does not run", broken.display())));
-    }
-    let here =
-        here.first().ok_or_else(|| io::Error::other("no target was built that runs here and prints the manual"))?;
-    let documents = Documents::make(workspace, here, &out.join("documents"))?;
+    let printer = printer(workspace, &built)?;
+    let documents = Documents::make(workspace, &printer, &out.join("documents"))?;
     for (target, programs) in &built {
         let parts = parts::of(workspace, target.triple)?;
         let name = format!("signalhub-{}-{}", release.version, target.triple);
@@ -137,6 +141,20 @@ fn build_once(workspace: &Workspace, options: &Options, release: &Release) -> io
     }
     fs::remove_dir_all(out.join("documents"))?;
     checksums(&out)
+}
+
+/// A program that runs here and prints the documents: one that was built for a release, else that of the debug build.
+fn printer(workspace: &Workspace, built: &[(&Target, PathBuf)]) -> io::Result<PathBuf> {
+    let of_this_machine = built.iter().filter(|(target, _)| target.runs_here());
+    let mut programs: Vec<PathBuf> = of_this_machine.map(|(_, folder)| folder.join(PROGRAMS[0])).collect();
+    if programs.is_empty() {
+        workspace.build_programs()?;
+        programs.push(workspace.binary(PROGRAMS[0]));
+    }
+    match programs.iter().find(|program| !works(Command::new(program).arg("--version"))) {
+        Some(broken) => Err(io::Error::other(format!("{} does not run", broken.display()))),
+        None => Ok(programs.remove(0)),
+    }
 }
 
 /// Writes the checksums of all files, and returns them.

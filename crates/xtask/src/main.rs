@@ -42,7 +42,7 @@ cargo xtask faults [--list] [--only NAME]... [--seed 20] [--kills 30] [--release
     lets processes, disks, clocks, Redis and the network fail at full size, or those parts that are named, and writes docs/fault-report.md;
     --previous names the binary from which nodes are upgraded
 cargo xtask dist [--target TRIPLE]... [--twice] [--allow-dirty]
-    builds what is released in target/dist: archives, Debian packages and the image; --twice compares two builds
+    builds what is released in target/dist: archives, Debian packages and the image; --twice compares two builds in different folders
 cargo xtask release --check
     tells line by line whether this revision can be released
 

@@ -78,7 +78,8 @@ impl Workspace {
     /// Builds the programs of all packages. Every gate that needs one builds all: cargo compiles the dependencies of other
     /// selections again, with the features that those need. This program is left out, since it must stay where it was started.
     pub(crate) fn build_programs(&self) -> io::Result<()> {
-        run(cargo(&["build", "--workspace", "--exclude", "xtask", "--bins"]).current_dir(&self.root))
+        let mut build = cargo(&["build", "--workspace", "--exclude", "xtask", "--bins", "--target-dir"]);
+        run(build.arg(&self.target).current_dir(&self.root))
     }
 
     /// Where cargo puts a binary that it builds without options.

@@ -9,8 +9,9 @@ use super::{PROGRAMS, Release, Target};
 use crate::command::{cargo, run, run_read};
 use crate::workspace::Workspace;
 
-/// What stands in programs in place of the folder of the workspace and of that of cargo.
+/// What stands in programs in place of the folder of the workspace, of that of what is built, and of that of cargo.
 const ROOT: &str = "/signalhub";
+const TARGET: &str = "/signalhub/target";
 const CARGO: &str = "/cargo";
 
 /// Where cargo puts what it compiles for releases. It is a folder of its own, since the flags differ from those of other builds.
@@ -21,7 +22,8 @@ pub(super) fn folder(workspace: &Workspace) -> PathBuf {
 /// Compiles, and returns the folder with the programs, without symbols.
 pub(super) fn build(workspace: &Workspace, target: &Target, release: &Release) -> io::Result<PathBuf> {
     let home = env::var_os("CARGO_HOME").map_or_else(|| home().join(".cargo"), PathBuf::from);
-    let replaced = [(workspace.root.as_path(), ROOT), (home.as_path(), CARGO)];
+    // The last one that fits is used, and the folder of what is built may be in that of the workspace.
+    let replaced = [(workspace.root.as_path(), ROOT), (workspace.target.as_path(), TARGET), (home.as_path(), CARGO)];
     let flags = replaced.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
     let flags_of_c = replaced.map(|(from, to)| format!("-ffile-prefix-map={}={to}", from.display()));
     let variables = target.in_variables();
