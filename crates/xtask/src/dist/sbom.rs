@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 use super::parts::Part;
 use super::release::Release;
 
+/// How the list refers to all that is released.
+const PRODUCT: &str = "signalhub";
+
 /// Writes the list.
 pub(super) fn write(parts: &[Part], release: &Release, file: &Path) -> io::Result<()> {
     let mut text = serde_json::to_string_pretty(&document(parts, release))?;
@@ -21,8 +24,12 @@ pub(super) fn write(parts: &[Part], release: &Release, file: &Path) -> io::Resul
 fn document(parts: &[Part], release: &Release) -> Value {
     let components: Vec<Value> = parts.iter().map(component).collect();
     let used = |part: &Part| part.uses.iter().map(|index| reference(&parts[*index])).collect::<Vec<_>>();
-    let dependencies: Vec<Value> =
+    let mut dependencies: Vec<Value> =
         parts.iter().map(|part| json!({ "ref": reference(part), "dependsOn": used(part) })).collect();
+    // Readers follow the graph from the product, whose packages are those that no other uses.
+    let is_used = |index: usize| parts.iter().any(|user| user.uses.contains(&index));
+    let roots = parts.iter().enumerate().filter(|(index, _)| !is_used(*index)).map(|(_, part)| reference(part));
+    dependencies.insert(0, json!({ "ref": PRODUCT, "dependsOn": roots.collect::<Vec<_>>() }));
     json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.5.schema.json",
         "bomFormat": "CycloneDX",
@@ -31,7 +38,7 @@ fn document(parts: &[Part], release: &Release) -> Value {
         "metadata": {
             "component": {
                 "type": "application",
-                "bom-ref": "signalhub",
+                "bom-ref": PRODUCT,
                 "name": "signalhub",
                 "version": release.version,
                 "licenses": [{ "expression": "MIT OR Apache-2.0" }],
@@ -90,6 +97,10 @@ mod tests {
         assert_eq!(bom["components"][1]["hashes"][0]["content"], "00ff");
         assert_eq!(bom["components"][1]["licenses"][0]["expression"], "MIT OR Apache-2.0");
         assert!(bom["components"][0]["purl"].is_null());
-        assert_eq!(bom["dependencies"][0]["dependsOn"], json!(["pkg:cargo/theirs@1.0.0%2Bb"]));
+        let dependencies = [("signalhub", "ours"), ("pkg:cargo/ours@1.0.0%2Bb", "theirs")];
+        for (index, (user, used)) in dependencies.into_iter().enumerate() {
+            let used = format!("pkg:cargo/{used}@1.0.0%2Bb");
+            assert_eq!(bom["dependencies"][index], json!({ "ref": user, "dependsOn": [used] }));
+        }
     }
 }
