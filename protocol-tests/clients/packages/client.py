@@ -3,18 +3,25 @@
 The argument is the folder in which `cargo xtask` has made one of each. A case whose tool is missing says so and does not count.
 """
 
+import functools
 import json
 import os
+import pty
 import re
+import select
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import traceback
 from pathlib import Path
 
 import yaml
+
+from commands import NotRun, ends_as_it_should, need, run
+from machine import booted, booted_or_this
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
@@ -23,52 +30,23 @@ CHART = DEPLOY / "helm" / "signalhub"
 KUBERNETES = "1.30.0"
 
 
-class NotRun(Exception):
-    """The case needs something that this machine does not have."""
+@functools.cache
+def lack_of_validators():
+    """Installs what validates files with the schemas of others; the reason if that is not possible."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", "validators.txt"]
+    done = subprocess.run(pip, capture_output=True, text=True, cwd=Path(__file__).parent)
+    return f"pip cannot install validators.txt: {done.stderr.strip().splitlines()[-1:]}" if done.returncode else None
 
 
-def run(*command, **options):
-    """Runs a command and returns what it prints; its failure is one of the case."""
-    words = [str(word) for word in command]
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280, **options)
-    assert done.returncode == 0, f"{' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}"
-    return done.stdout
-
-
-def need(*programs):
-    for program in programs:
-        if not shutil.which(program):
-            raise NotRun(f"{program} is not installed")
+def need_validators():
+    if reason := lack_of_validators():
+        raise NotRun(reason)
 
 
 def only(made, pattern):
     found = list(made.glob(pattern))
     assert len(found) == 1, f"{pattern}: {found}"
     return found[0]
-
-
-def ends_as_it_should(command, environment, **options):
-    """Starts a server, asks whether it is ready, tells it to stop, and returns its log."""
-    at = {"SIGNALHUB_LISTEN__PUBLIC": "127.0.0.1:0", "SIGNALHUB_LISTEN__INTERNAL": "127.0.0.1:0"}
-    server = subprocess.Popen(
-        [str(word) for word in command], env={**environment, **at}, stderr=subprocess.PIPE, text=True, **options
-    )
-    log, internal = "", None
-    try:
-        for line in server.stderr:
-            log += line
-            if "serving operators" in line:
-                internal = re.search(r"127\.0\.0\.1:\d+", re.sub(r"\x1b\[[0-9;]*m", "", line)).group()
-            if "listening" in line:
-                break
-        assert internal, log
-        program = command[-4] if command[-3] == "serve" else command[0]
-        run(program, "health", "--url", f"http://{internal}", env={})
-    finally:
-        server.terminate()
-    rest = server.communicate(timeout=60)[1]
-    assert server.returncode == 0, log + rest
-    return log + rest
 
 
 def checksums_fit_all_files(made):
@@ -122,13 +100,115 @@ def the_list_of_parts_names_each_dependency_with_its_licence(made):
     assert len(parts) > 100 and parts["rustls"]["purl"].startswith("pkg:cargo/rustls@")
     assert re.fullmatch(r"[0-9a-f]{64}", parts["rustls"]["hashes"][0]["content"])
     assert "proptest" not in parts and "rcgen" not in parts, "tests are no parts"
-    references = {part["bom-ref"] for part in bom["components"]}
-    for part in bom["dependencies"]:
-        assert part["ref"] in references and set(part["dependsOn"]) <= references, part
+    uses = {part["ref"]: set(part["dependsOn"]) for part in bom["dependencies"]}
+    reached, next_parts = set(), {bom["metadata"]["component"]["bom-ref"]}
+    while next_parts:
+        reached |= next_parts
+        next_parts = set().union(*(uses[part] for part in next_parts)) - reached
+    assert reached == {"signalhub"} | {part["bom-ref"] for part in bom["components"]}, "not all are parts of the product"
     # Ids of SPDX and the words of its expressions.
     for part in parts.values():
         for licence in part["licenses"]:
             assert re.fullmatch(r"[A-Za-z0-9.() +-]+", licence["expression"]), part
+
+
+def the_list_of_parts_fits_the_schema_of_cyclonedx(made):
+    need_validators()
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+    from license_expression import get_spdx_licensing
+    from packageurl import PackageURL
+
+    text = only(made, "*.cdx.json").read_text()
+    errors = JsonStrictValidator(SchemaVersion.V1_5).validate_str(text, all_errors=True)
+    assert not errors, "\n".join(str(error.data) for error in errors)
+    spdx = get_spdx_licensing()
+    for part in json.loads(text)["components"]:
+        expression = part["licenses"][0]["expression"]
+        assert not spdx.validate(expression).errors, f"{part['name']}: {expression}"
+        if "purl" in part:
+            address = PackageURL.from_string(part["purl"])
+            found = (address.type, address.name, address.version, address.to_string())
+            assert found == ("cargo", part["name"], part["version"], part["purl"]), found
+
+
+def completed_in_terminal(shell, setup, words, expected):
+    """Types words and a tab into a shell, and reads until it has printed all that is expected."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execvpe(shell[0], shell, {"PATH": os.environ["PATH"], "TERM": "dumb", "HOME": "/nonexistent"})
+    printed, deadline = "", time.monotonic() + 20
+
+    def read_until(*parts):
+        nonlocal printed
+        while not all(part in printed for part in parts):
+            left = deadline - time.monotonic()
+            assert left > 0 and select.select([terminal], [], [], left)[0], f"{shell[0]}, {words!r}: no {parts} in {printed!r}"
+            printed += os.read(terminal, 65536).decode(errors="replace")
+
+    try:
+        # The word is cut in two, so that it does not stand in what the terminal repeats.
+        os.write(terminal, f"{setup}; echo rea''dy\n".encode())
+        read_until("ready")
+        printed = ""
+        os.write(terminal, f"{words}\t".encode())
+        read_until(*expected)
+    finally:
+        os.close(terminal)
+        os.waitpid(child, 0)
+
+
+# What is typed, and what the shell must offer or insert.
+COMPLETED = [
+    ("signalhub to", ["token", "top"]),
+    ("signalhub token c", ["check", "create"]),
+    ("signalhub token create --us", ["--user"]),
+    ("signalhub completions ", ["bash", "fish", "zsh"]),
+]
+
+
+def with_completions(made, check):
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(only(made, "*.tar.gz")) as tar:
+        tar.extractall(folder, filter="data")
+        completions = next(Path(folder).glob("*/completions"))
+        for words, expected in COMPLETED:
+            check(completions, words, expected)
+
+
+def bash_completes_the_words_of_the_command_line(made):
+    need("bash")
+
+    def check(completions, words, expected):
+        setup = f"bind 'set show-all-if-ambiguous on'; source {completions}/bash/signalhub"
+        completed_in_terminal(["bash", "--norc", "--noprofile", "-i"], setup, words, expected)
+
+    with_completions(made, check)
+
+
+def zsh_completes_the_words_of_the_command_line(made):
+    need("zsh")
+
+    def check(completions, words, expected):
+        run("zsh", "-n", completions / "zsh" / "_signalhub")
+        setup = f"fpath=({completions}/zsh $fpath); autoload -Uz compinit; compinit -u -D; LISTMAX=0"
+        completed_in_terminal(["zsh", "-f", "-i"], setup, words, expected)
+
+    with_completions(made, check)
+
+
+def fish_completes_the_words_of_the_command_line(made):
+    need("fish")
+
+    def check(completions, words, expected):
+        # It loads the completions of a command that it finds.
+        path = f"{completions.parent}:{os.environ['PATH']}"
+        script = f"set fish_complete_path {completions}/fish; complete --do-complete '{words}'"
+        with tempfile.TemporaryDirectory() as home:
+            printed = run("fish", "--no-config", "--command", script, env={"PATH": path, "HOME": home}, cwd=home)
+        offered = [line.split("\t")[0] for line in printed.splitlines()]
+        assert offered == sorted(expected), f"{words!r}: {offered}"
+
+    with_completions(made, check)
 
 
 def the_unit_is_valid_and_exposes_little(made):
@@ -147,61 +227,73 @@ def the_unit_is_valid_and_exposes_little(made):
     assert 'shutdown_delay = "0s"' in defaults.stdout and 'drain_time = "5s"' in defaults.stdout
 
 
+def the_archive_runs_under_systemd_as_installing_md_says(made):
+    with booted() as machine:
+        with tarfile.open(only(made, "*.tar.gz")) as tar:
+            tar.extractall(machine.root / "root", filter="data")
+        page = (ROOT / "docs/installing.md").read_text()
+        commands = re.search(r"To install it as a service, as root:\n\n```sh\n(.*?)```", page, re.S).group(1)
+        machine.run(f"cd /root/signalhub-*/\n{commands}")
+        machine.until_ready()
+        # What the unit forbids must not be what the server needs, with a history on disk either.
+        machine.run("echo SIGNALHUB_HISTORY__STORE=disk >> /etc/signalhub/secrets.env")
+        machine.run("echo SIGNALHUB_HISTORY__DIRECTORY=/var/lib/signalhub >> /etc/signalhub/secrets.env; systemctl restart signalhub")
+        machine.until_ready()
+        owner = machine.run("stat --format='%U %a' /var/lib/signalhub /var/lib/signalhub/history.sqlite").splitlines()
+        assert owner == ["signalhub 750", "signalhub 600"], owner
+        process = machine.property("MainPID")
+        machine.run("systemctl reload signalhub; systemctl kill --kill-who=main --signal=KILL signalhub")
+        machine.run("until [ $(systemctl show --property=NRestarts --value signalhub) = 1 ]; do sleep 0.1; done")
+        machine.until_ready()
+        assert machine.property("MainPID") != process
+        machine.run("systemctl stop signalhub")
+        ended = [machine.property(name) for name in ["ActiveState", "Result", "ExecMainStatus"]]
+        assert ended == ["inactive", "success", "0"], ended
+        log = machine.run("journalctl --unit signalhub --output cat")
+        assert "development mode" not in log and log.count("listening") == 3, log
+
+
 def the_debian_package_installs_upgrades_and_goes_as_it_should(made):
     need("dpkg-deb", "apt-get", "setpriv", "adduser")
-    if os.getuid() != 0:
-        raise NotRun("only root installs packages")
-    if shutil.which("signalhub") or Path("/etc/signalhub").exists():
-        raise NotRun("signalhub is installed on this machine already")
-    package = only(made, "*.deb")
-    apt = ["apt-get", "--yes", "-o", "DPkg::Lock::Timeout=200"]
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    had_user = subprocess.run(["getent", "passwd", "signalhub"], capture_output=True).returncode == 0
-    installed = [*apt, "--no-install-recommends", "install"]
-    configuration, secrets = Path("/etc/signalhub/signalhub.toml"), Path("/etc/signalhub/secrets.env")
-    try:
-        run(*installed, package, env=quiet)
+    with booted_or_this() as machine:
+        package = machine.put(only(made, "*.deb"))
+        apt = "DEBIAN_FRONTEND=noninteractive apt-get --yes -o DPkg::Lock::Timeout=200 -o DPkg::Options::=--force-unsafe-io"
+        install = f"{apt} --no-install-recommends install {package}"
+        machine.run(install)
+        configuration, secrets = machine.root / "etc/signalhub/signalhub.toml", machine.root / "etc/signalhub/secrets.env"
         for path, owner in [
-            (configuration, "root:root 644"),
-            (secrets, "root:signalhub 640"),
-            ("/var/lib/signalhub", "signalhub:signalhub 750"),
-            ("/usr/bin/signalhub", "root:root 755"),
-            ("/usr/bin/signalhub-conformance", "root:root 755"),
-            ("/usr/share/man/man1/signalhub.1.gz", "root:root 644"),
-            ("/usr/share/bash-completion/completions/signalhub", "root:root 644"),
-            ("/usr/share/doc/signalhub/copyright", "root:root 644"),
+            ("etc/signalhub/signalhub.toml", "root:root 644"),
+            ("etc/signalhub/secrets.env", "root:signalhub 640"),
+            ("var/lib/signalhub", "signalhub:signalhub 750"),
+            ("usr/bin/signalhub", "root:root 755"),
+            ("usr/bin/signalhub-conformance", "root:root 755"),
+            ("usr/share/man/man1/signalhub.1.gz", "root:root 644"),
+            ("usr/share/bash-completion/completions/signalhub", "root:root 644"),
+            ("usr/share/doc/signalhub/copyright", "root:root 644"),
         ]:
-            if str(path).startswith("/usr/share") and not Path(path).exists():
-                # Slim systems of Debian leave documents out.
-                assert Path("/etc/dpkg/dpkg.cfg.d").glob("*"), path
-                continue
-            found = run("stat", "--format=%U:%G %a", path).strip()
-            assert found == owner, f"{path}: {found}"
-        user = run("getent", "passwd", "signalhub").split(":")
+            # Slim systems of Debian leave documents out.
+            if not path.startswith("usr/share") or (machine.root / path).exists():
+                found = machine.run(f"stat --format='%U:%G %a' /{path}").strip()
+                assert found == owner, f"{path}: {found}"
+        user = machine.run("getent passwd signalhub").split(":")
         assert int(user[2]) < 1000 and user[6].strip() == "/usr/sbin/nologin", user
         if shutil.which("systemd-analyze"):
-            run("systemd-analyze", "verify", "--man=no", "/usr/lib/systemd/system/signalhub.service")
+            machine.run("systemd-analyze verify --man=no /usr/lib/systemd/system/signalhub.service")
         secret = secrets.read_text()
         variables = dict(line.split("=", 1) for line in secret.splitlines())
         assert len(variables["SIGNALHUB_AUTH__SECRET"]) == 64
-        unit = Path("/usr/lib/systemd/system/signalhub.service").read_text()
-        start = re.search(r"^ExecStart=(.*)$", unit, re.M).group(1).split()
-        as_user = ["setpriv", "--reuid=signalhub", "--regid=signalhub", "--clear-groups", "--no-new-privs"]
-        log = ends_as_it_should([*as_user, *start], variables, cwd="/var/lib/signalhub")
+        log = machine.log_of_package(variables)
         assert "development mode" not in log, log
         changed = configuration.read_text() + "\n# Changed by an administrator.\n"
         configuration.write_text(changed)
-        run(*installed, "--reinstall", package, env=quiet)
+        machine.check_restarts(install.replace("install ", "install --reinstall "))
         assert configuration.read_text() == changed and secrets.read_text() == secret, "an upgrade changed them"
-        run(*apt, "remove", "signalhub", env=quiet)
-        assert not Path("/usr/bin/signalhub").exists() and configuration.read_text() == changed
-        run(*apt, "purge", "signalhub", env=quiet)
-        assert not Path("/etc/signalhub").exists() and not Path("/var/lib/signalhub").exists()
-        assert subprocess.run(["getent", "passwd", "signalhub"], capture_output=True).returncode == 0
-    finally:
-        subprocess.run([*apt, "purge", "signalhub"], env=quiet, capture_output=True)
-        if not had_user:
-            subprocess.run(["deluser", "--quiet", "signalhub"], capture_output=True)
+        machine.run(f"{apt} remove signalhub")
+        assert not (machine.root / "usr/bin/signalhub").exists() and configuration.read_text() == changed
+        machine.check_stopped()
+        machine.run(f"{apt} purge signalhub")
+        assert not configuration.parent.exists() and not (machine.root / "var/lib/signalhub").exists()
+        machine.run("getent passwd signalhub")
 
 
 def the_image_has_the_programs_a_user_without_rights_and_a_health_check(made):
@@ -251,6 +343,18 @@ def the_compose_files_describe_one_node_and_a_cluster(made):
     for number, node in enumerate(nodes[1:], 1):
         environment = node["environment"]
         assert environment["SIGNALHUB_CLUSTER__ADVERTISE"] == f"node-{number}:3002" and "redis" in node["depends_on"]
+
+
+def the_compose_files_fit_the_schema_of_compose(made):
+    need_validators()
+    import check_jsonschema
+    import jsonschema
+
+    schema = json.loads((Path(check_jsonschema.__file__).parent / "builtin_schemas/vendor/compose-spec.json").read_text())
+    validator = jsonschema.validators.validator_for(schema)(schema)
+    for name in ["compose.yaml", "compose.cluster.yaml"]:
+        errors = list(validator.iter_errors(yaml.safe_load((DEPLOY / name).read_text())))
+        assert not errors, f"{name}: " + "; ".join(f"{error.json_path}: {error.message}" for error in errors)
 
 
 def rendered(*settings):
@@ -381,11 +485,17 @@ CASES = [
     checksums_fit_all_files,
     the_archive_runs_in_a_clean_folder_and_has_all_that_belongs_to_it,
     the_list_of_parts_names_each_dependency_with_its_licence,
+    the_list_of_parts_fits_the_schema_of_cyclonedx,
+    bash_completes_the_words_of_the_command_line,
+    zsh_completes_the_words_of_the_command_line,
+    fish_completes_the_words_of_the_command_line,
     the_unit_is_valid_and_exposes_little,
+    the_archive_runs_under_systemd_as_installing_md_says,
     the_debian_package_installs_upgrades_and_goes_as_it_should,
     the_image_has_the_programs_a_user_without_rights_and_a_health_check,
     every_variable_that_deploy_sets_is_a_key_of_the_configuration,
     the_compose_files_describe_one_node_and_a_cluster,
+    the_compose_files_fit_the_schema_of_compose,
     the_chart_runs_one_node_by_default,
     a_pod_of_the_chart_gets_more_time_than_it_needs_to_drain,
     the_chart_runs_a_cluster_with_names_budget_and_redis,

@@ -11,11 +11,15 @@ use crate::dist::{Made, make_for_tests};
 use crate::packages;
 use crate::workspace::Workspace;
 
-/// Installs what builds and reads packages.
+/// The programs that build and use what is released, and the packages of Debian that have them.
+const USERS: [(&str, &str); 4] =
+    [("buildah", "buildah"), ("systemd-nspawn", "systemd-container"), ("zsh", "zsh"), ("fish", "fish")];
+
+/// Installs what builds, reads and uses packages.
 pub(crate) fn prepare(workspace: &Workspace) -> io::Result<()> {
-    if !works(Command::new("buildah").arg("--version")) {
-        packages::provide(&["buildah"], "the image is not built")?;
-    }
+    let missing = USERS.iter().filter(|(program, _)| !works(Command::new(program).arg("--version")));
+    let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    packages::provide(&missing, "some of what is released is not used")?;
     python::prepare_packages(workspace)
 }
 
