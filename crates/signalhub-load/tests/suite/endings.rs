@@ -67,10 +67,13 @@ async fn a_run_that_is_stopped_reports_what_was_sent() {
     let stop = {
         let live = Arc::clone(&live);
         async move {
-            while live.snapshot().delivered < 300 {
+            while !matches!(live.snapshot().stage, Stage::Measuring { .. }) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            assert!(matches!(live.snapshot().stage, Stage::Measuring { .. }));
+            let enough = live.snapshot().delivered + 200;
+            while live.snapshot().delivered < enough {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
         }
     };
     let plan = Plan { duration: Duration::from_secs(600), ..plan(&hub, publish(&hub)) };
@@ -78,7 +81,7 @@ async fn a_run_that_is_stopped_reports_what_was_sent() {
     assert_eq!(report.problems(), Vec::<String>::new(), "{report}");
     let [accepted, expected, delivered] =
         figures(&report, ["/published/accepted", "/delivered/expected", "/delivered/delivered"]);
-    assert!(accepted >= 40.0 && expected == 5.0 * accepted && delivered == expected, "{report}");
+    assert!(accepted > 0.0 && expected == 5.0 * accepted && delivered == expected, "{report}");
     assert!(report.to_string().contains("interrupted"), "{report}");
 }
 
