@@ -71,11 +71,14 @@ fn an_encoded_nul_is_refused_wherever_it_stands() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
     #[test]
     fn a_normal_path_stays_as_it_is(path in "(/|/[.a%26e]{1,4}|/%[0-9a-fA-F]{2}){1,6}") {
-        if let Ok(once) = normal(&path) {
-            // What decoding makes is not decoded again.
-            prop_assume!(!once.contains('%'));
+        // What decoding makes is not decoded again.
+        if let Ok(once) = normal(&path)
+            && !once.contains('%')
+        {
             prop_assert_eq!(normal(&once), Ok(once));
         }
     }
