@@ -75,10 +75,11 @@ impl Workspace {
         self.packages.iter().find(|package| package.name == "signalhub-server").map_or("", |package| &package.version)
     }
 
-    /// Builds the programs of all packages. Every gate that needs one builds all: cargo compiles the dependencies of other
-    /// selections again, with the features that those need. This program is left out, since it must stay where it was started.
+    /// Builds the programs of all packages. Every gate that needs one builds all, and the tests as well: cargo compiles the
+    /// dependencies of other selections again, with the features that those need. This program is left out, since it must stay where
+    /// it was started.
     pub(crate) fn build_programs(&self) -> io::Result<()> {
-        let mut build = cargo(&["build", "--workspace", "--exclude", "xtask", "--bins", "--target-dir"]);
+        let mut build = cargo(&["build", "--workspace", "--exclude", "xtask", "--bins", "--tests", "--target-dir"]);
         run(build.arg(&self.target).current_dir(&self.root))
     }
 
