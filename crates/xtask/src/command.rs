@@ -2,9 +2,11 @@
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
 
 use crate::counts::Counts;
+use crate::output::{joined, output};
 
 /// The cargo that runs us, so that a gate uses no other toolchain.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
@@ -48,15 +50,37 @@ pub(crate) fn run_counted(command: &mut Command, count: fn(&str) -> Option<Count
             line.clear();
         }
     }
-    let status = child.wait()?;
-    match (status.success(), sum) {
-        (true, sum) if sum.is_empty() => Err(io::Error::other(format!("{} tested nothing", shown(command)))),
+    judged(command, child.wait()?, sum)
+}
+
+/// Runs commands at the same time, prints what each has printed, one after another, and adds up their counts as [`run_counted`] does.
+pub(crate) fn run_counted_together(commands: &mut [Command], count: fn(&str) -> Option<Counts>) -> io::Result<Counts> {
+    thread::scope(|scope| {
+        let running: Vec<_> = commands.iter_mut().map(|command| scope.spawn(|| (output(command), command))).collect();
+        let mut sum = Counts::default();
+        for command in running {
+            let (ended, command) = joined(command.join().map(Ok))?;
+            announce(command)?;
+            let (status, lines) = ended.map_err(|error| cannot_start(command, &error))?;
+            lines.iter().try_for_each(|line| say(line))?;
+            let mut counts = Counts::default();
+            lines.iter().filter_map(|line| count(line.trim_end())).for_each(|more| counts += more);
+            sum += judged(command, status, counts)?;
+        }
+        Ok(sum)
+    })
+}
+
+/// The counts of a command that has ended.
+fn judged(command: &Command, status: ExitStatus, mut counts: Counts) -> io::Result<Counts> {
+    match (status.success(), counts) {
+        (true, counts) if counts.is_empty() => Err(io::Error::other(format!("{} tested nothing", shown(command)))),
         (false, Counts { failed: 0, .. }) => {
             say(&format!("{} ended with {status}", shown(command)))?;
-            sum += Counts::FAILED;
-            Ok(sum)
+            counts += Counts::FAILED;
+            Ok(counts)
         }
-        _ => Ok(sum),
+        _ => Ok(counts),
     }
 }
 

@@ -3,9 +3,11 @@
 
 use std::io;
 use std::process::Command;
+use std::thread;
 
-use crate::command::{cargo, run as run_command, run_counted, works};
+use crate::command::{cargo, run as run_command, run_counted_together, works};
 use crate::counts::Counts;
+use crate::output::joined;
 use crate::packages;
 use crate::workspace::Workspace;
 
@@ -24,18 +26,30 @@ pub(crate) fn prepare(workspace: &Workspace) -> io::Result<()> {
 
 pub(crate) fn run(workspace: &Workspace) -> io::Result<Counts> {
     workspace.build_programs()?;
-    for options in [&["--connections", "2000"][..], &["--connections", "1500", "--tls"]] {
-        let mut leaks = Command::new(workspace.binary("signalhub-bench"));
-        run_command(leaks.arg("leaks").args(options).current_dir(&workspace.root))?;
+    // Neither what is kept nor what is counted depends on what else the machine does.
+    thread::scope(|scope| {
+        let counted = scope.spawn(|| count_instructions(workspace));
+        let worked = run_programs(workspace);
+        let mut counts = joined(counted.join())?;
+        counts += worked?;
+        Ok(counts)
+    })
+}
+
+/// Looks for leaks, and whether the harness of the load works: its figures mean nothing in a debug build on a machine that does
+/// other things.
+fn run_programs(workspace: &Workspace) -> io::Result<Counts> {
+    let mut counts = Counts::default();
+    for arguments in [
+        &["leaks", "--connections", "2000"][..],
+        &["leaks", "--connections", "1500", "--tls"],
+        &["load", "--repeat", "1", "--unjudged", "--only", "churn"],
+        &["load", "--repeat", "1", "--unjudged", "--only", "cluster", "--cluster-seconds", "0.1", "--cluster-cut", "1"],
+    ] {
+        let mut program = Command::new(workspace.binary("signalhub-bench"));
+        run_command(program.args(arguments).current_dir(&workspace.root))?;
+        counts += Counts::PASSED;
     }
-    // Whether the harness works; its figures mean nothing in a debug build on a machine that does other things.
-    for options in [&["churn"][..], &["cluster", "--cluster-seconds", "0.1", "--cluster-cut", "1"]] {
-        let mut load = Command::new(workspace.binary("signalhub-bench"));
-        load.args(["load", "--repeat", "1", "--unjudged", "--only"]).args(options);
-        run_command(load.current_dir(&workspace.root))?;
-    }
-    let mut counts = Counts::new(4, 0, 0);
-    counts += count_instructions(workspace)?;
     Ok(counts)
 }
 
@@ -44,12 +58,12 @@ fn count_instructions(workspace: &Workspace) -> io::Result<Counts> {
     if !provide_valgrind()? {
         return Ok(Counts::default());
     }
-    let mut counts = Counts::default();
-    for bench in BENCHES {
-        let bench = ["bench", "--package", "signalhub", "--bench", bench];
-        counts += run_counted(cargo(&bench).current_dir(&workspace.root), Counts::of_clients)?;
-    }
-    Ok(counts)
+    let mut benches = BENCHES.map(|bench| {
+        let mut command = cargo(&["bench", "--package", "signalhub", "--bench", bench]);
+        command.current_dir(&workspace.root);
+        command
+    });
+    run_counted_together(&mut benches, Counts::of_clients)
 }
 
 /// Installs valgrind, where that is allowed, and tells whether it is there.
