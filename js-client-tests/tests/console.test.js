@@ -151,8 +151,8 @@ describe("the console", { skip: missing }, () => {
     await verdict(page, "All is well");
     await says("cluster-nodes", "one (this one)member");
     await redis.kill();
-    await says("cluster-state", "severed from Redis");
-    await says("verdict-reasons", "This node has lost Redis");
+    await says("cluster-state", "severed: a link to Redis is lost");
+    await says("verdict-reasons", "This node is severed from its cluster");
     await says("cluster-links", "Commandsaway for ");
     await says("cluster-nodes", "one (this one)severed");
     await redis.restart();

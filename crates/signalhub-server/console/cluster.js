@@ -12,7 +12,7 @@ const TIMEOUT = 5000;
 
 const STATES = {
   member: ["on", "connected to Redis"],
-  severed: ["wait", "severed from Redis: clients stay connected, and no events come or go"],
+  severed: ["wait", "severed: a link to Redis is lost, or another node has this name"],
   leaving: ["off", "leaving"],
 };
 

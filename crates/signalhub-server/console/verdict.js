@@ -38,7 +38,7 @@ export function judge(overview, refused, now = Date.now()) {
   }
   if (overview.not_ready) add("bad", `The server is not ready: ${overview.not_ready}`, "Health");
   if (overview.cluster === "severed") {
-    add("bad", "This node has lost Redis: its clients stay connected, and it gets and sends no events.", "Metrics");
+    add("bad", "This node is severed from its cluster: it has lost a link to Redis, or another node has its name. Its clients stay connected, and may get no events.", "Metrics");
   }
   for (const [limit, times] of Object.entries(refused)) {
     const why = REFUSALS[limit] ? ` – ${REFUSALS[limit]}` : "";
