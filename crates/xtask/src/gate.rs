@@ -60,6 +60,7 @@ pub(crate) const GATES: [Gate; 19] = [
         "random conversations with us and with the original, side by side",
         gates::differential::run,
     ),
+    Gate::new("conformance", "the recordings of the original against our conformance server", gates::conformance::run),
     Gate::new(
         "dist",
         "packages, archives, the image and the chart, made and used as an operator does",
@@ -74,8 +75,6 @@ pub(crate) const GATES: [Gate; 19] = [
         gates::js::run_cluster,
     )
     .prepared(gates::js::prepare_cluster),
-    Gate::new("conformance", "the recordings of the original against our conformance server", gates::conformance::run)
-        .waits(),
     Gate::new("java", "the official Java client, with Java and Maven", gates::java::run)
         .prepared(gates::java::prepare)
         .waits(),

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
+use crate::command::works;
 use crate::gate::Gate;
 use crate::output::{Lines, output};
 use crate::own_program;
@@ -30,8 +31,8 @@ impl Preparations {
         let names = waiting.clone();
         thread::spawn(move || {
             for name in names {
-                let mut command = Command::new("nice");
-                command.args(["-n", "19"]).arg(&program).args(["prepare", name]);
+                let mut command = yielding();
+                command.arg(&program).args(["prepare", name]);
                 let lines = match output(&mut command) {
                     Ok((_, lines)) => lines,
                     Err(error) => [format!("{name} is not prepared: {error}")].into(),
@@ -54,6 +55,18 @@ impl Preparations {
         }
         printed
     }
+}
+
+/// What runs a program in the time that no other program needs: with a low priority alone it still takes a good part of the
+/// processor from gates that compile, while it finds enough of it beside those that wait.
+fn yielding() -> Command {
+    let (program, arguments) = match works(Command::new("chrt").args(["--idle", "0", "true"])) {
+        true => ("chrt", ["--idle", "0"]),
+        false => ("nice", ["-n", "19"]),
+    };
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
 }
 
 #[cfg(test)]
