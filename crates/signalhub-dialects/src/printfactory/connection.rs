@@ -62,25 +62,26 @@ impl Listener {
         if let Some(ending) = place.ending().or_else(|| self.keys.ending(place.hash())) {
             return End::ByServer(ending);
         }
-        let (mut heard, mut pinged) = (Instant::now(), Instant::now());
+        let (mut last_received, mut pinged) = (Instant::now(), Instant::now());
         connection.skip_ticks_for(PING_INTERVAL);
         loop {
             match connection.receive(Intake::Open).await {
                 Received::Message { .. } => {
                     connection.consume(connection.input().len());
-                    heard = Instant::now();
+                    last_received = Instant::now();
                 }
-                Received::Pong => heard = Instant::now(),
+                Received::Pong => last_received = Instant::now(),
                 Received::Tick => {
                     let now = Instant::now();
-                    if now.duration_since(heard) >= SILENCE {
+                    if now.duration_since(last_received) >= SILENCE {
                         return End::Silent;
                     }
                     if now.duration_since(pinged) >= PING_INTERVAL {
                         connection.send_ping();
                         pinged = now;
                     }
-                    connection.skip_ticks_for((pinged + PING_INTERVAL).min(heard + SILENCE).duration_since(now));
+                    connection
+                        .skip_ticks_for((pinged + PING_INTERVAL).min(last_received + SILENCE).duration_since(now));
                 }
                 Received::Aborted if connection.dismissal().is_some() => return End::Dismissed,
                 Received::Aborted => return place.ending().map_or(End::Reason(CloseReason::Aborted), End::ByServer),
