@@ -47,7 +47,7 @@ macro_rules! section_path {
     };
 }
 
-/// Defines the sections and keys: a struct for each section, their defaults, [`KEYS`] and [`SECTIONS`].
+/// Defines the sections and keys: a struct for each section, their defaults, `KEYS` and `SECTIONS`.
 macro_rules! configuration {
     ($(
         $(#[doc = $about:literal])+

@@ -34,7 +34,7 @@ impl SingleTarget {
         Self { connected, receiver, called_from }
     }
 
-    /// Calls a method of the client; see [`Target::send`]. If it is connected to this server, no other server takes part.
+    /// Calls a method of the client; see [`Target::send`](super::Target::send). If it is connected to this server, no other server takes part.
     ///
     /// # Errors
     /// When the arguments cannot be serialised, or the method has no name; for a client of another server, when the backplane
