@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod backoff;
+mod hash;
 pub mod opening;
 mod sentinels;
 
@@ -22,6 +23,8 @@ use tokio::time::Instant;
 
 use self::address::{HostPort, RedisAddress};
 use self::backoff::Backoff;
+pub(crate) use self::hash::fnv;
+use self::hash::jump;
 use self::opening::{LinkError, Opener, OpenerError};
 use crate::watched::keep_running;
 
@@ -397,23 +400,6 @@ pub(crate) fn is_passing(error: &RedisError) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not connected to Redis")]
 pub struct Disconnected;
-
-/// The jump hash of Lamping and Veach, "A Fast, Minimal Memory, Consistent Hash Algorithm": few keys move when a server is added.
-fn jump(mut key: u64, count: usize) -> usize {
-    let (mut chosen, mut next) = (0, 0);
-    while next < count {
-        chosen = next;
-        key = key.wrapping_mul(2_862_933_555_777_941_757).wrapping_add(1);
-        // The algorithm is defined with these conversions.
-        next = ((chosen + 1) as f64 * (f64::from(1_u32 << 31) / ((key >> 33) + 1) as f64)) as usize;
-    }
-    chosen
-}
-
-/// FNV-1a, which is the same in every version of this program.
-pub(crate) fn fnv(key: &[u8]) -> u64 {
-    key.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
-}
 
 #[cfg(test)]
 mod tests;
