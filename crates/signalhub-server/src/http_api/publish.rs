@@ -9,6 +9,7 @@ mod idempotency;
 pub(crate) mod publish_body;
 mod rate;
 pub(crate) mod reader;
+mod receipts;
 mod trace;
 mod wait;
 
@@ -20,19 +21,18 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Body as HttpBody;
-use portos_notifications::{AnsweredNodes, Delivered, PublishBody, Receipt, ReceiptScope, Wait, broker};
-use serde::Serialize;
+use portos_notifications::{PublishBody, Receipt, Wait, broker};
 use serde_json::value::RawValue;
 use signalhub::connections::{Body, Readers, RequestId};
 use signalhub::events::{
-    Broker, ClusterMatches, DeliveredCounts, Durability, LogFuture, PublishError, PublishOptions, Published, Reach,
-    Repeat, SharedPublishError, TraceParent, Tracked, Tracking,
+    Broker, Durability, PublishError, PublishOptions, Published, Reach, Repeat, SharedPublishError, TraceParent,
+    Tracking,
 };
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::counts::{PublishCounters, PublishKind};
-use super::problem::{Details, Problem, ProblemCode};
+use super::problem::{Problem, ProblemCode};
 use super::request_body::{self, BodyLimits, BoxError};
 use super::response::json_response;
 use crate::cluster::peers::Peers;
@@ -46,6 +46,7 @@ use content::{Content, MediaType};
 use idempotency::GivenKey;
 use rate::Allowances;
 use reader::Reader;
+use receipts::Outcome;
 
 /// The path of the publish API.
 pub(crate) const PATH: &str = "/api/v1/publish";
@@ -257,8 +258,8 @@ impl PublishApi {
                 self.wait_for_readers(READERS_WAIT).await;
                 let key = asked.key.as_deref().map(GivenKey::Header);
                 let published = self.publish_one(publisher, &asked, key, value, traced).await?;
-                let (mut receipt, tracked) = self.receipt(published, asked.wait);
-                self.wait_for(tracked.map(|tracked| (&mut receipt, tracked)), self.wait_timeout).await;
+                let (mut receipt, tracked) = receipts::receipt(&self.broker, published, asked.wait);
+                receipts::wait_for(tracked.map(|tracked| (&mut receipt, tracked)), self.wait_timeout).await;
                 let mut response = json_response(&receipt);
                 *response.status_mut() = StatusCode::ACCEPTED;
                 Ok(response)
@@ -330,14 +331,14 @@ impl PublishApi {
             let key = asked.key.as_deref().map(|key| GivenKey::Item(key, item));
             let published = self.publish_one(publisher, asked, key, value, traced).await;
             results.push(published.map(|published| {
-                let (receipt, of_item) = self.receipt(published, asked.wait);
+                let (receipt, of_item) = receipts::receipt(&self.broker, published, asked.wait);
                 tracked_subscribers += of_item.as_ref().map_or(0, |_| receipt.matched);
                 tracked.extend(of_item.map(|of_item| (item, of_item)));
                 receipt
             }));
             if tracked_subscribers > MOST_TRACKED || item + 1 == values.len() {
                 tracked_subscribers = 0;
-                wait = self.wait_for(take_tracked(&mut results, &mut tracked), wait).await;
+                wait = receipts::wait_for(receipts::take_tracked(&mut results, &mut tracked), wait).await;
             }
         }
         results.iter().flat_map(|result| result.as_ref().err()).for_each(|problem| self.note(problem));
@@ -346,41 +347,6 @@ impl PublishApi {
         tracing::debug!(items = values.len(), refused, matched, "a batch was published");
         let outcomes: Vec<Outcome<'_>> = results.iter().map(Outcome::from).collect();
         json_response(&outcomes)
-    }
-
-    /// Waits until events are delivered, for at most `left` in all, and returns what is left of it.
-    async fn wait_for(
-        &self,
-        tracked: impl IntoIterator<Item = (&mut Receipt, Awaited)>,
-        mut left: Duration,
-    ) -> Duration {
-        for (receipt, tracked) in tracked {
-            let start = Instant::now();
-            match tracked {
-                Awaited::Here(tracked) => receipt.delivered = Some(delivered(tracked.wait(left).await)),
-                Awaited::Everywhere(counts) => {
-                    let matches = counts.await;
-                    receipt.matched = matches.matched;
-                    receipt.delivered = matches.delivered.map(delivered);
-                    let [answered, expected] = [matches.answered, matches.expected].map(|count| count as u64);
-                    receipt.nodes = Some(AnsweredNodes { answered, expected });
-                    receipt.scope = Some(ReceiptScope::Cluster);
-                }
-            }
-            left = left.saturating_sub(start.elapsed());
-        }
-        left
-    }
-
-    /// The answer to a publish that waited for this, and what it is to wait for.
-    fn receipt(&self, published: Published, wait: Wait) -> (Receipt, Option<Awaited>) {
-        let mut receipt = broker::receipt(&published.receipt);
-        receipt.durable = wait == Wait::Durable;
-        receipt.scope = self.broker.is_shared().then_some(ReceiptScope::Node);
-        let cluster = published.cluster;
-        receipt.replicated = cluster.as_ref().and_then(|cluster| cluster.replicas);
-        let counts = cluster.and_then(|cluster| cluster.counts);
-        (receipt, counts.map(Awaited::Everywhere).or(published.tracked.map(Awaited::Here)))
     }
 
     /// Publishes one notification. `key` is the one of the header, if there is one.
@@ -480,54 +446,6 @@ impl PublishApi {
             }
         })
     }
-}
-
-/// The result of an item of a batch.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Outcome<'a> {
-    Accepted(&'a Receipt),
-    Refused(Details<'a>),
-}
-
-impl<'a> From<&'a Result<Receipt, Problem>> for Outcome<'a> {
-    fn from(result: &'a Result<Receipt, Problem>) -> Self {
-        match result {
-            Ok(receipt) => Self::Accepted(receipt),
-            Err(problem) => Self::Refused(problem.details()),
-        }
-    }
-}
-
-/// What the answer to a publish waits for.
-enum Awaited {
-    /// Until the event is written to the clients of this node.
-    Here(Tracked),
-    /// Until all nodes of the cluster have told their counts.
-    Everywhere(LogFuture<'static, ClusterMatches>),
-}
-
-fn delivered(counts: DeliveredCounts) -> Delivered {
-    let DeliveredCounts { written, ended, waiting } = counts;
-    let [written, ended, waiting] = [written, ended, waiting].map(|count| count as u64);
-    Delivered { written, ended, waiting }
-}
-
-/// Takes what tells how far the events of items have come, each with the receipt of its item.
-fn take_tracked<'a>(
-    results: &'a mut [Result<Receipt, Problem>],
-    tracked: &mut VecDeque<(usize, Awaited)>,
-) -> Vec<(&'a mut Receipt, Awaited)> {
-    let mut taken = Vec::with_capacity(tracked.len());
-    for (item, result) in results.iter_mut().enumerate() {
-        if let Ok(receipt) = result
-            && tracked.front().is_some_and(|(of, _)| *of == item)
-            && let Some((_, tracked)) = tracked.pop_front()
-        {
-            taken.push((receipt, tracked));
-        }
-    }
-    taken
 }
 
 #[cfg(test)]
