@@ -1,36 +1,33 @@
 //! This node's part in a cluster: what it needs to join, its state, and how it leaves.
 
+mod error;
 pub(crate) mod peers;
+mod settings;
 pub(crate) mod starting;
 
 use std::convert::Infallible;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use signalhub::connections::{
-    Cluster, ClusterCounts, ClusterSecrets, ClusterSecretsError, NodeAddress, NodeName, NodeRequests, Revocation,
-    Revocations, is_private,
-};
+use signalhub::connections::{Cluster, ClusterCounts, NodeName, NodeRequests, Revocation, Revocations};
 use signalhub_redis::backplane::{BackplaneOptions, RedisBackplane};
 use signalhub_redis::claims::RedisOwners;
-use signalhub_redis::link::opening::{LinkError, OpenerError};
-use signalhub_redis::link::{Instance, Instances, LinkState, RedisSettings};
+use signalhub_redis::link::{Instance, Instances, LinkState};
 use signalhub_redis::log::{LogOptions, RedisLog, RedisLogCounts, RedisLogError};
 use signalhub_redis::mis_keys::RedisMisKeys;
 use signalhub_redis::nodes::{JoinError, Nodes, Presence, random_hex};
 use signalhub_redis::organisations::RedisOrganisations;
 use signalhub_redis::revocations::{RedisRevocations, RevocationsUnavailable, ShareError};
-use signalhub_tls_client::{CaError, TlsClient};
 use tokio::sync::watch;
 
+pub(crate) use self::error::ClusterError;
 use self::peers::Peers;
+pub(crate) use self::settings::check;
+use self::settings::{advertised, check_private, redis_settings};
 use self::starting::Starting;
-use crate::configuration::{self as settings, ClusterSettings, Configuration, Listener, Place};
+use crate::configuration::{ClusterSettings, Configuration};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::listener_tls::ListenerTls;
 
@@ -322,180 +319,9 @@ pub(crate) async fn run(member: Option<&Member>) -> Infallible {
     }
 }
 
-/// What was read of the settings of a cluster.
-pub(crate) struct Checked<'a> {
-    redis: RedisSettings,
-    secrets: ClusterSecrets,
-    listen: &'a str,
-    /// Which certificates of other nodes are trusted, if they speak TLS.
-    tls: Option<TlsClient>,
-}
-
-/// Refuses settings with which a node cannot join. Asks nothing of other machines.
-pub(crate) fn check(configuration: &Configuration) -> Result<Checked<'_>, ClusterError> {
-    let settings = &configuration.cluster;
-    if configuration.places.of("auth.secret") == Some(&Place::DevelopmentMode) {
-        return Err(ClusterError::DevelopmentMode);
-    }
-    let secrets = ClusterSecrets::new(settings.secret.iter().map(settings::SigningSecret::reveal))?;
-    let Listener::At(listen) = &settings.listen else { return Err(ClusterError::NoListener) };
-    let tls = match (settings.tls, &settings.tls_ca) {
-        (false, _) => None,
-        (true, _) if configuration.tls.certificate.is_none() => return Err(ClusterError::NoCertificate),
-        (true, None) => Some(TlsClient::with_system_roots()),
-        (true, Some(file)) => Some(client("cluster.tls_ca", file)?),
-    };
-    if tls.is_none() {
-        let is_unspecified = |ip: &IpAddr| ip.is_unspecified() && settings.advertise.is_some();
-        let host = listen.host().trim_matches(['[', ']']);
-        if let Some(ip) = host.parse().ok().filter(|ip: &IpAddr| !is_unspecified(ip) && !is_private(*ip)) {
-            return Err(match ip.is_unspecified() {
-                true => ClusterError::NoAdvertisedAddress,
-                false => ClusterError::Public { key: "cluster.listen", address: listen.as_str().to_owned() },
-            });
-        }
-    }
-    Ok(Checked { redis: redis_settings(settings)?, secrets, listen: listen.as_str(), tls })
-}
-
 /// Connects a program that is no node to the Redis servers of the cluster. Waits for them for up to 10 s.
 pub(crate) async fn reach(settings: &ClusterSettings) -> Result<Instances, ClusterError> {
     let instances = Instances::start(&redis_settings(settings)?)?;
     instances.reached(COMMAND_PATIENCE).await?;
     Ok(instances)
 }
-
-fn redis_settings(settings: &ClusterSettings) -> Result<RedisSettings, ClusterError> {
-    let tls_ca = match &settings.redis_tls_ca {
-        None => None,
-        Some(file) => {
-            let pem = read("cluster.redis_tls_ca", file)?;
-            TlsClient::with_ca(&pem).map_err(|error| unusable("cluster.redis_tls_ca", file, error))?;
-            Some(pem)
-        }
-    };
-    Ok(RedisSettings {
-        addresses: settings.redis.0.iter().map(|url| url.address().clone()).collect(),
-        username: settings.redis_username.clone(),
-        password: settings.redis_password.as_ref().map(|password| password.reveal().to_owned()),
-        tls_ca,
-    })
-}
-
-fn read(key: &'static str, file: &settings::PemFile) -> Result<Vec<u8>, ClusterError> {
-    std::fs::read(file.path()).map_err(|error| ClusterError::Unreadable { key, file: file.path().to_owned(), error })
-}
-
-fn client(key: &'static str, file: &settings::PemFile) -> Result<TlsClient, ClusterError> {
-    TlsClient::with_ca(&read(key, file)?).map_err(|error| unusable(key, file, error))
-}
-
-fn unusable(key: &'static str, file: &settings::PemFile, error: CaError) -> ClusterError {
-    ClusterError::Unusable { key, file: file.path().to_owned(), error }
-}
-
-/// The address that other nodes are told, if none is configured.
-fn advertised(bound: Option<SocketAddr>) -> Result<NodeAddress, ClusterError> {
-    let bound = bound.filter(|address| !address.ip().is_unspecified()).ok_or(ClusterError::NoAdvertisedAddress)?;
-    NodeAddress::new(&bound.to_string()).map_err(|_| ClusterError::NoAdvertisedAddress)
-}
-
-/// Refuses an address that others than the nodes can reach, because what is sent there is not encrypted.
-async fn check_private(address: &NodeAddress) -> Result<(), ClusterError> {
-    let text = address.as_str();
-    let failed = |error| ClusterError::Unresolved { address: text.to_owned(), error };
-    let mut found = tokio::net::lookup_host(text).await.map_err(failed)?;
-    match found.all(|address| is_private(address.ip())) {
-        true => Ok(()),
-        false => Err(ClusterError::Public { key: "cluster.advertise", address: text.to_owned() }),
-    }
-}
-
-/// Why a node cannot join its cluster.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClusterError {
-    /// The secrets cannot be used.
-    #[error("\"cluster.secret\": {0}")]
-    Secrets(#[from] ClusterSecretsError),
-    /// Each node would make its own keys.
-    #[error("\"cluster.redis\" needs \"auth.secret\" or \"auth.issuers\": nodes must accept the same tokens")]
-    DevelopmentMode,
-    /// Other nodes cannot reach it.
-    #[error("\"cluster.redis\" needs \"cluster.listen\", an address at which other nodes reach this one")]
-    NoListener,
-    /// It has no single address.
-    #[error(
-        "\"cluster.listen\" has no single address: set \"cluster.advertise\" to the one at which other nodes reach it"
-    )]
-    NoAdvertisedAddress,
-    /// TLS between nodes needs a certificate.
-    #[error("\"cluster.tls\" needs \"tls.certificate\", which is not configured")]
-    NoCertificate,
-    /// Requests would be sent over public networks without encryption.
-    #[error("\"{key}\": {address} is not private: set \"cluster.tls\", or use an address of a private network")]
-    Public {
-        /// The configuration key.
-        key: &'static str,
-        /// The address.
-        address: String,
-    },
-    /// The name of the address is not known.
-    #[error("\"cluster.advertise\": {address} cannot be resolved: {error}")]
-    Unresolved {
-        /// The address.
-        address: String,
-        /// The error of the system.
-        #[source]
-        error: io::Error,
-    },
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address} (cluster.listen): {error}")]
-    Listen {
-        /// The address.
-        address: String,
-        /// The error of the system.
-        #[source]
-        error: io::Error,
-    },
-    /// A file cannot be read.
-    #[error("\"{key}\": {}: it cannot be read: {error}", .file.display())]
-    Unreadable {
-        /// The configuration key that names the file.
-        key: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// The error of the system.
-        #[source]
-        error: io::Error,
-    },
-    /// The certificates in a file cannot be used.
-    #[error("\"{key}\": {}: {error}", .file.display())]
-    Unusable {
-        /// The configuration key that names the file.
-        key: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with them.
-        #[source]
-        error: CaError,
-    },
-    /// The list of servers cannot be used.
-    #[error("\"cluster.redis\": {0}")]
-    Opener(#[from] OpenerError),
-    /// Redis cannot be reached or used.
-    #[error("\"cluster.redis\": {0}")]
-    Redis(#[from] LinkError),
-    /// Not all links to Redis were connected in time.
-    #[error("\"cluster.redis\": not all links to Redis could be opened within 30 s")]
-    Links,
-    /// The revocations of the cluster cannot be read.
-    #[error("\"cluster.redis\": {0}")]
-    Revocations(#[from] RevocationsUnavailable),
-    /// The node does not fit to the others.
-    #[error("cannot join the cluster: {0}")]
-    Join(#[from] JoinError),
-}
-
-#[cfg(test)]
-mod tests;
