@@ -1,57 +1,50 @@
 //! A running server: the hub, the publish API and the broker between them.
 
+mod configured;
 pub(crate) mod dialects;
 mod draining;
 pub(crate) mod history;
 pub(crate) mod keys;
 mod listeners;
 mod operators;
+mod start_error;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use portos_notifications::broker;
-use signalhub::connections::{
-    Cluster, ExpiredCredentials, GuessLimit, Issuers, Revocations, Tickets, TransportKind, Transports,
-};
-use signalhub::events::{
-    Broker, BrokerBuilder, Catalogue, EventName, Grants, History, IdempotencyLimits, Resources, UnknownEvents,
-};
-use signalhub::{Endpoint, ErrorDetails, Hub, HubOptions, Server, ShutdownMessage, TraceHeader};
-use signalhub_dialects::printfactory::{KeyFileError, KeyStoreError};
+use signalhub::connections::{Cluster, Revocations};
+use signalhub::events::Broker;
+use signalhub::{Hub, Server};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::configured::{authorizer, broker, endpoint, guess_limit, hub};
 use self::dialects::DialectListener;
 use self::draining::Draining;
 pub use self::history::HistoryError;
 use self::history::OpenHistory;
 use self::keys::Keys;
 use self::listeners::{internal, public, publishers};
-use crate::cluster::{self, ClusterError, Member};
-use crate::configuration::{self as settings, Configuration, DefaultGrants, Events, TicketClients};
+pub use self::start_error::StartError;
+use crate::cluster::{self, Member};
+use crate::configuration::Configuration;
 use crate::http_api::admin::{AdminState, Clock, Listed, NodeApi, Operated};
 use crate::http_api::console::Console;
 use crate::http_api::counts::{Counts, IssuerCounts};
 use crate::http_api::publish::PublishApi;
-use crate::http_api::publish::authorize::{Authorizer, OrganisationRule};
+use crate::http_api::publish::authorize::Authorizer;
 use crate::http_api::{PublicRoutes, Publishing};
 use crate::key_expiry::KeyExpiry;
 use crate::key_fetch::KeyFetches;
 use crate::lifecycle::{DrainRequest, Lifecycle, ReloadRequest};
-use crate::listener_tls::{ListenerTls, ListenerTlsError};
+use crate::listener_tls::ListenerTls;
 use crate::reload::Reloader;
-use crate::token_verifier::IssuerKeyError;
-use crate::traces::{Traces, TracesError};
+use crate::traces::Traces;
 
 /// The path of the hub.
 pub const HUB_PATH: &str = "/signalr/v1/mainHub";
-
-/// The transports of the hub, all that there are.
-const TRANSPORTS: Transports =
-    Transports::WEB_SOCKETS.and(TransportKind::ServerSentEvents).and(TransportKind::LongPolling);
 
 /// A server that is ready to run.
 #[derive(Debug)]
@@ -275,84 +268,6 @@ async fn serve_until(listener: Option<(Server, SocketAddr)>, mut end: watch::Rec
     }
 }
 
-/// Tells why the server did not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// There is no key to check tokens with.
-    #[error("neither auth.secret nor auth.issuers is configured")]
-    NoSecret,
-    /// The keys of an issuer cannot be used.
-    #[error(transparent)]
-    IssuerKeys(#[from] IssuerKeyError),
-    /// The keys of PrintFactory cannot be used.
-    #[error("\"dialects.printfactory.keys\": {0}")]
-    MisKeys(#[from] KeyFileError),
-    /// The keys of PrintFactory in Redis cannot be used.
-    #[error("\"cluster.redis\": {0}")]
-    SharedMisKeys(#[from] KeyStoreError),
-    /// The certificate of the listeners cannot be used.
-    #[error(transparent)]
-    Tls(#[from] ListenerTlsError),
-    /// Spans cannot be sent as the variables of OpenTelemetry say.
-    #[error(transparent)]
-    Traces(#[from] TracesError),
-    /// The history cannot be used.
-    #[error(transparent)]
-    History(#[from] HistoryError),
-    /// The node cannot join its cluster.
-    #[error(transparent)]
-    Cluster(#[from] ClusterError),
-    /// Without a key, only this machine is served.
-    #[error(
-        "will not listen on {address} ({key}) without a key: configure auth.secret (at least 32 bytes) or auth.issuers, or listen on a loopback address"
-    )]
-    BeyondLoopback {
-        /// The configuration key that names it.
-        key: &'static str,
-        /// The address.
-        address: String,
-    },
-    /// The address of the internal listener cannot be listened on.
-    #[error("cannot listen on {address} (listen.internal): {error}")]
-    ListenInternally {
-        /// The address.
-        address: String,
-        /// The error of the system.
-        #[source]
-        error: io::Error,
-    },
-    /// The address of the listener for publishers cannot be listened on.
-    #[error("cannot listen on {address} (publish.listen): {error}")]
-    ListenForPublishers {
-        /// The address.
-        address: String,
-        /// The error of the system.
-        #[source]
-        error: io::Error,
-    },
-    /// The address of a dialect cannot be listened on.
-    #[error("cannot listen on {address} (dialects.{name}.listen): {error}")]
-    ListenForDialect {
-        /// The name of the dialect.
-        name: &'static str,
-        /// The address.
-        address: String,
-        /// The error of the system.
-        #[source]
-        error: io::Error,
-    },
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address} (listen.public): {error}")]
-    Listen {
-        /// The address.
-        address: String,
-        /// The error of the system.
-        #[source]
-        error: io::Error,
-    },
-}
-
 /// The connections of clients: those of the hub and of the dialects.
 fn listed(hub: &Server, dialects: &[DialectListener]) -> Vec<Listed> {
     let of_hub = Listed { dialect: None, connections: hub.live_connections() };
@@ -394,130 +309,4 @@ fn publish_api(
     PublishApi::new(broker.clone(), authorizer, &configuration.publish, lifecycle.clone())
         .waiting_for_nodes(cluster.map(|member| member.peers().clone()), configuration.cluster.receipt_timeout)
         .traced_by(traces.clone())
-}
-
-fn authorizer(
-    configuration: &Configuration,
-    tokens: Arc<Issuers>,
-    guesses: Option<GuessLimit>,
-    revocations: Revocations,
-) -> Authorizer {
-    let organisation = match configuration.auth.publish_requires_organisation {
-        true => OrganisationRule::Required,
-        false => OrganisationRule::Optional,
-    };
-    let authorizer = Authorizer::new(&configuration.publish, tokens, organisation);
-    authorizer.default_grants(default_grants(configuration)).limited(guesses).refusing(revocations)
-}
-
-/// The grants of tokens that have no `grants` claim.
-fn default_grants(configuration: &Configuration) -> Grants {
-    match configuration.auth.default_grants {
-        DefaultGrants::All => Grants::All,
-        DefaultGrants::None => Grants::Only(Vec::new()),
-    }
-}
-
-fn hub(configuration: &Configuration, broker: Broker, cluster: Option<&Member>, traces: &Traces) -> Hub {
-    let limits = &configuration.hub;
-    let details = if limits.enable_detailed_errors { ErrorDetails::Shown } else { ErrorDetails::Hidden };
-    let message = if limits.close_message_on_shutdown { ShutdownMessage::Close } else { ShutdownMessage::Omitted };
-    let trace_header = if limits.trace_header { TraceHeader::Sent } else { TraceHeader::Omitted };
-    let configure = |options: &mut HubOptions| {
-        options.keep_alive_interval = limits.keep_alive_interval;
-        options.client_timeout_interval = limits.client_timeout_interval;
-        options.handshake_timeout = limits.handshake_timeout;
-        options.maximum_receive_message_size = Some(limits.maximum_receive_message_size.bytes());
-        options.maximum_parallel_invocations_per_client = limits.maximum_parallel_invocations_per_client.get();
-        options.stream_buffer_capacity = limits.stream_buffer_capacity.get();
-        options.stateful_reconnect_buffer_size = limits.stateful_reconnect_buffer_size.bytes();
-        options.maximum_streams_per_client = limits.maximum_streams_per_client.get();
-        options.maximum_subscriptions_per_client = configuration.limits.subscriptions_per_connection.get();
-        options.maximum_subscription_bytes_per_client = configuration.limits.subscription_bytes_per_connection.bytes();
-        options.maximum_replayed_events = configuration.history.replay_limit.get();
-        options.maximum_scanned_events = configuration.history.scan_limit.get();
-        options.invocation_rate = configuration.limits.invocation_rate.rate();
-        options.shutdown_grace = limits.shutdown_grace;
-        options.shutdown_message = message;
-        options.error_details = details;
-        options.trace_header = trace_header;
-        options.remote_result_timeout = configuration.cluster.result_timeout;
-    };
-    let hub =
-        Hub::builder().events_with_default(broker, default_grants(configuration)).token_refresh().configure(configure);
-    let hub = match cluster {
-        Some(member) => hub.backplane(member.backplane(&configuration.cluster)),
-        None => hub,
-    };
-    // Spans name the hub by the end of its path.
-    traces.hub(HUB_PATH.rsplit('/').next().unwrap_or(HUB_PATH), hub).build()
-}
-
-/// Which clients get tickets, and for which address; `None` for none.
-fn tickets(configuration: &Configuration) -> Option<Tickets> {
-    let tickets = match configuration.auth.tickets {
-        TicketClients::Browsers => Tickets::for_browsers(),
-        TicketClients::All => Tickets::for_all(),
-        TicketClients::Off => return None,
-    };
-    let tickets = tickets.lifetime(configuration.auth.ticket_lifetime);
-    Some(configuration.listen.public_url.iter().fold(tickets, |tickets, url| url.used_by(tickets)))
-}
-
-fn endpoint(configuration: &Configuration, hub: Hub, tokens: Arc<Issuers>, guesses: Option<&GuessLimit>) -> Endpoint {
-    let limits = &configuration.hub;
-    let endpoint = Endpoint::new(hub)
-        .transports(TRANSPORTS)
-        .send_timeout(limits.transport_send_timeout)
-        .queue_limit(limits.transport_max_buffer_size.bytes())
-        .poll_timeout(limits.poll_timeout)
-        .disconnect_timeout(limits.disconnect_timeout)
-        .minimum_negotiate_version(limits.minimum_protocol_version)
-        .on_expired_credentials(ExpiredCredentials::Close);
-    let endpoint = if limits.stateful_reconnect { endpoint.allow_stateful_reconnects() } else { endpoint };
-    let endpoint = if configuration.auth.refresh_endpoint { endpoint.refresh_route() } else { endpoint };
-    let endpoint = tickets(configuration).into_iter().fold(endpoint, Endpoint::tickets);
-    guesses.cloned().into_iter().fold(endpoint.authenticate(tokens), Endpoint::guess_limit)
-}
-
-/// The hub and the publish API share this limit: wrong credentials at either count towards it.
-fn guess_limit(rate: settings::RateLimit) -> Option<GuessLimit> {
-    match rate {
-        settings::RateLimit::Unlimited => None,
-        settings::RateLimit::Of { count, per } => Some(GuessLimit::new(count, per)),
-    }
-}
-
-fn broker(configuration: &Configuration, history: History, cluster: Option<&Member>, traces: &Traces) -> Broker {
-    let broker = Broker::builder(dialects::declare(catalogue(&configuration.events), configuration))
-        .undeclared_names(configuration.events.maximum_unknown.get())
-        .history(history)
-        .idempotency(idempotency(&configuration.publish));
-    // Nodes of a cluster are told apart by their names there.
-    let name = cluster.map(|member| member.nodes().own_name().as_str());
-    let broker = name.into_iter().fold(broker, BrokerBuilder::node);
-    traces.broker(broker).build()
-}
-
-/// Which repeated publishes are recognised.
-fn idempotency(settings: &settings::Publish) -> IdempotencyLimits {
-    let mut limits = IdempotencyLimits::default();
-    (limits.window, limits.keys) = (settings.idempotency_window, settings.idempotency_keys.get());
-    limits
-}
-
-fn catalogue(events: &Events) -> Catalogue {
-    let declare = |catalogue: Catalogue, names: &[EventName], resources| {
-        names.iter().fold(catalogue, |catalogue, name| catalogue.with_event(name.clone(), resources))
-    };
-    let catalogue = declare(Catalogue::new(), &events.with_resources, Resources::With);
-    let catalogue = declare(catalogue, &events.without_resources, Resources::Without);
-    // The events of Portos come last, because a declaration must not change what they are.
-    let portos = broker::catalogue();
-    let catalogue =
-        portos.events().fold(catalogue, |catalogue, (name, resources)| catalogue.with_event(name.clone(), resources));
-    match events.allow_unknown {
-        true => catalogue.with_unknown(UnknownEvents::Allowed),
-        false => catalogue,
-    }
 }
