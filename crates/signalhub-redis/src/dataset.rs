@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::LazyLock;
 
-use redis::aio::MultiplexedConnection;
+use redis::aio::ConnectionLike;
 use redis::{ErrorKind, RedisError, Script};
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +49,7 @@ impl DatasetId {
     }
 
     /// Asks a server for the id of its data, and gives it one if it has none.
-    pub(crate) async fn ask(prefix: &str, connection: &mut MultiplexedConnection) -> Result<Self, RedisError> {
+    pub(crate) async fn ask(prefix: &str, connection: &mut impl ConnectionLike) -> Result<Self, RedisError> {
         let mut invocation = IDENTIFY.key(Self::key(prefix));
         invocation.arg(Self::random().to_string());
         let id: String = invocation.invoke_async(connection).await?;

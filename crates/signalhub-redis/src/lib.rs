@@ -9,11 +9,15 @@
 pub mod backplane;
 pub mod claims;
 mod dataset;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod link;
 pub mod log;
 pub mod mis_keys;
 pub mod nodes;
 pub mod organisations;
+mod resp;
 pub mod revocations;
 #[cfg(any(test, feature = "test-server"))]
 pub mod test_server;

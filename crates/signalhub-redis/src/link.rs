@@ -220,17 +220,25 @@ impl Instance {
     /// # Errors
     /// If the server cannot be reached, or cannot be used, or is another one than that of the link for commands.
     pub async fn open(&self) -> Result<(MultiplexedConnection, opening::Driver), LinkError> {
-        let mut primaries = self.primaries();
         let (server, connection, driver) = self.0.opener.open().await?;
-        self.check_primary(&server)?;
+        let moved = self.moved_from(server)?;
         let driver = async move {
-            let is_other = |primary: &Option<HostPort>| primary.as_ref().is_some_and(|primary| *primary != server);
             tokio::select! {
                 () = driver => {}
-                Ok(_) = primaries.wait_for(is_other) => {}
+                () = moved => {}
             }
         };
         Ok((connection, Box::pin(driver)))
+    }
+
+    /// Opens a connection for a caller that reads and writes its bytes. The future that is returned beside it ends when the primary is
+    /// another server.
+    ///
+    /// # Errors
+    /// If the server cannot be reached, or cannot be used, or is another one than that of the link for commands.
+    pub(crate) async fn open_stream(&self) -> Result<(Box<dyn opening::Stream>, opening::Driver), LinkError> {
+        let (server, stream) = self.0.opener.open_stream().await?;
+        Ok((stream, Box::pin(self.moved_from(server)?)))
     }
 
     /// Opens a connection for subscriptions.
@@ -246,6 +254,18 @@ impl Instance {
     /// Where the link for commands leads to, with every change of it.
     pub(crate) fn primaries(&self) -> watch::Receiver<Option<HostPort>> {
         self.0.primary.subscribe()
+    }
+
+    /// Ends when the link for commands leads to another server than this one, which it must lead to now.
+    fn moved_from(&self, server: HostPort) -> Result<impl Future<Output = ()> + Send + use<>, LinkError> {
+        let mut primaries = self.primaries();
+        self.check_primary(&server)?;
+        Ok(async move {
+            let is_other = |primary: &Option<HostPort>| primary.as_ref().is_some_and(|primary| *primary != server);
+            if primaries.wait_for(is_other).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
     }
 
     /// Refuses a server to which the link for commands does not lead: it finds out soon which of the two is right.

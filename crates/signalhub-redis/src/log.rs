@@ -380,6 +380,12 @@ impl SharedLog for RedisLog {
     }
 }
 
+/// Reads the answer of a server to a read of events.
+#[cfg(fuzzing)]
+pub(crate) fn read_events(answer: &[u8]) {
+    drop(server::read_batch(answer, &Keys::new("p:")));
+}
+
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]

@@ -4,13 +4,15 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, ErrorKind, ProtocolVersion, RedisConnectionInfo, RedisError};
 use signalhub_tls_client::{CaError, TlsClient, TlsProblem};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
 use super::address::{HostPort, Place, RedisAddress};
 use super::sentinels::{self, Named};
@@ -23,7 +25,7 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(3);
 pub type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A stream of bytes, with TLS or without.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
@@ -133,18 +135,39 @@ impl Opener {
     pub(super) async fn open(&self) -> Result<(HostPort, MultiplexedConnection, Driver), LinkError> {
         in_time(async {
             let server = self.primary().await?;
-            let stream = self.stream(&server).await?;
-            let config = AsyncConnectionConfig::new().set_response_timeout(Some(RESPONSE_TIMEOUT));
-            let opened = MultiplexedConnection::new_with_config(&self.info, stream, config).await;
-            let (connection, driver) = opened.map_err(answer)?;
-            let mut driver: Driver = Box::pin(driver);
-            tokio::select! {
-                checked = check(&connection) => checked?,
-                () = &mut driver => return Err(LinkError::Silent),
-            }
+            let (connection, driver) = self.set_up(self.stream(&server).await?).await?;
             Ok((server, connection, driver))
         })
         .await
+    }
+
+    /// Opens a connection to the primary, for a caller that reads and writes its bytes. The client library has authenticated it and
+    /// chosen the database.
+    pub(super) async fn open_stream(&self) -> Result<(HostPort, Box<dyn Stream>), LinkError> {
+        in_time(async {
+            let server = self.primary().await?;
+            let (lent, returned) = Lent::new(self.stream(&server).await?);
+            // Every answer was read, so dropping both loses nothing that was received.
+            drop(self.set_up(lent).await?);
+            Ok((server, returned.await.map_err(|_| LinkError::Silent)?))
+        })
+        .await
+    }
+
+    /// Authenticates a connection, and checks its server.
+    async fn set_up(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<(MultiplexedConnection, Driver), LinkError> {
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(RESPONSE_TIMEOUT));
+        let opened = MultiplexedConnection::new_with_config(&self.info, stream, config).await;
+        let (connection, driver) = opened.map_err(answer)?;
+        let mut driver: Driver = Box::pin(driver);
+        tokio::select! {
+            checked = check(&connection) => checked?,
+            () = &mut driver => return Err(LinkError::Silent),
+        }
+        Ok((connection, driver))
     }
 
     /// Opens a connection for subscriptions to the primary, and tells where that is. A replica passes on what is published at its primary,
@@ -209,6 +232,53 @@ impl Opener {
                 None => unreachable(error),
             }),
         }
+    }
+}
+
+/// A stream that is lent to the client library, and is returned when that drops it.
+struct Lent {
+    /// Absent once it is returned.
+    stream: Option<Box<dyn Stream>>,
+    owner: Option<oneshot::Sender<Box<dyn Stream>>>,
+}
+
+impl Lent {
+    fn new(stream: Box<dyn Stream>) -> (Self, oneshot::Receiver<Box<dyn Stream>>) {
+        let (owner, returned) = oneshot::channel();
+        (Self { stream: Some(stream), owner: Some(owner) }, returned)
+    }
+
+    fn stream(&mut self) -> io::Result<Pin<&mut Box<dyn Stream>>> {
+        self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some((owner, stream)) = self.owner.take().zip(self.stream.take()) {
+            // The opening may have been given up.
+            drop(owner.send(stream));
+        }
+    }
+}
+
+impl AsyncRead for Lent {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_read(context, into)
+    }
+}
+
+impl AsyncWrite for Lent {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.stream()?.poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_shutdown(context)
     }
 }
 

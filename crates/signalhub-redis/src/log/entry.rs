@@ -1,5 +1,6 @@
 //! The entry of an event in its stream: one MessagePack array. Readers ignore further items, so that later versions may add some.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -196,10 +197,11 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    fn slice(&mut self, length: usize) -> Result<Bytes, EntryError> {
+    /// Goes on behind this number of bytes, and returns where they are.
+    fn range(&mut self, length: usize) -> Result<Range<usize>, EntryError> {
         let end = self.at.checked_add(length).filter(|end| *end <= self.bytes.len());
         let end = end.ok_or(EntryError("it ends early"))?;
-        Ok(self.bytes.slice(std::mem::replace(&mut self.at, end)..end))
+        Ok(std::mem::replace(&mut self.at, end)..end)
     }
 
     pub(crate) fn bytes(&mut self) -> Result<Option<Bytes>, EntryError> {
@@ -208,7 +210,7 @@ impl<'a> Reader<'a> {
             marker @ 0xc4..=0xc6 => self.length(1 << (marker - 0xc4))?,
             _ => return Err(EntryError("expected bytes or nil")),
         };
-        self.slice(length).map(Some)
+        self.range(length).map(|range| Some(self.bytes.slice(range)))
     }
 
     pub(crate) fn text(&mut self) -> Result<Option<&'a str>, EntryError> {
@@ -218,9 +220,8 @@ impl<'a> Reader<'a> {
             marker @ 0xd9..=0xdb => self.length(1 << (marker - 0xd9))?,
             _ => return Err(EntryError("expected a text or nil")),
         };
-        let start = self.at;
-        self.slice(length)?;
-        std::str::from_utf8(&self.bytes[start..self.at]).map(Some).map_err(|_| EntryError("expected UTF-8"))
+        let text = &self.bytes[self.range(length)?];
+        std::str::from_utf8(text).map(Some).map_err(|_| EntryError("expected UTF-8"))
     }
 
     fn asked(&mut self) -> Result<Option<Asked>, EntryError> {

@@ -200,7 +200,7 @@ impl Reader {
             let text = format!("an event of \"{name}\" has the format \"{}\"", raw.version);
             let unreadable = Some((name.clone(), raw.offset));
             if self.unreadable != unreadable {
-                tracing::error!(event = %name, offset = raw.offset, format = raw.version, "this node reads no further: a newer version writes events that it cannot read");
+                tracing::error!(event = %name, offset = raw.offset, format = &*raw.version, "this node reads no further: a newer version writes events that it cannot read");
                 self.unreadable = unreadable;
             }
             return Err(StreamError::Unexpected(text).into());

@@ -1,6 +1,8 @@
 //! The streams of a real Redis server.
 
+mod batch;
 mod confirming;
+mod own_connection;
 mod portion;
 mod reader;
 mod stream;
@@ -14,9 +16,11 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd};
 use signalhub_events::EventName;
 
+pub(super) use self::batch::read_batch;
 use self::confirming::{Confirming, Covers, Wanted, wait_for_disk};
+use self::own_connection::OwnConnection;
 use self::portion::Portion;
-use self::reader::{OwnConnection, Reader};
+use self::reader::Reader;
 use self::stream::Stream;
 use super::keys::Keys;
 use super::script::{self, MOST_NAMES, PUBLISH, SEARCHED};
@@ -243,12 +247,12 @@ impl Streams for Server {
 
     fn open(&self) -> Call<'_, Box<dyn StreamReader>> {
         Box::pin(async {
-            let opened = self.instance.open().await;
-            let (mut connection, driver) = opened.map_err(|error| StreamError::Unanswered(error.to_string()))?;
+            let opened = self.instance.open_stream().await;
+            let (stream, moved) = opened.map_err(|error| StreamError::Unanswered(error.to_string()))?;
             self.portion.begin();
-            connection.set_response_timeout(BLOCK + RESPONSE_TIMEOUT);
+            let mut own = OwnConnection::new(stream, moved);
+            own.set_patience(BLOCK + RESPONSE_TIMEOUT);
             let (keys, portion) = (self.keys.clone(), Arc::clone(&self.portion));
-            let own = OwnConnection { connection, driver };
             Ok(Box::new(Reader::new(own, keys, self.instance.clone(), portion)) as _)
         })
     }

@@ -1,5 +1,6 @@
 //! What a log needs of a Redis server: the streams of events. A simulated server of the tests has the same.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -155,7 +156,7 @@ pub(crate) struct Confirmation {
 pub(crate) struct RawEntry {
     pub(crate) offset: u64,
     /// The version of its format.
-    pub(crate) version: String,
+    pub(crate) version: Cow<'static, str>,
     pub(crate) write: WriteId,
     pub(crate) epoch: Epoch,
     pub(crate) data: Bytes,

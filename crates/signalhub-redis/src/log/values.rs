@@ -1,9 +1,12 @@
 //! Reads the answers of Redis.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use redis::Value;
-use signalhub_events::Epoch;
+use signalhub_events::{Epoch, EventId};
 
+use super::entry::VERSION;
 use super::fork::Seen;
 use super::streams::{RawEntry, StreamError};
 use super::write::{Attempt, WriteId};
@@ -56,40 +59,65 @@ pub(super) fn field<'a>(fields: &'a [Value], name: &str) -> Option<&'a Value> {
     fields.chunks_exact(2).find(|pair| text_of(&pair[0]) == Some(name)).map(|pair| &pair[1])
 }
 
-/// Reads the entries of events. Every node reads every event, so the data is not copied, and the fields are looked at once.
+/// Reads the entries of events.
 pub(super) fn entries(answer: Value) -> Result<Vec<RawEntry>, StreamError> {
     match answer {
-        Value::Array(items) => {
-            items.into_iter().map(|item| entry(item).ok_or_else(|| unexpected("an event"))).collect()
-        }
+        Value::Array(items) => items.iter().map(|item| entry(item).ok_or_else(|| unexpected("an event"))).collect(),
         Value::Nil => Ok(Vec::new()),
         _ => Err(unexpected("the entries of a stream")),
     }
 }
 
-fn entry(item: Value) -> Option<RawEntry> {
-    let Value::Array(parts) = item else { return None };
-    let [id, Value::Array(fields)] = <[Value; 2]>::try_from(parts).ok()? else { return None };
-    let (mut version, mut event, mut attempt, mut epoch, mut data) = (None, None, None, None, None);
-    let mut fields = fields.into_iter();
-    while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
-        match (text_of(&name), value) {
-            (Some("d"), Value::BulkString(bytes)) => data = Some(Bytes::from(bytes)),
-            (Some("v"), Value::BulkString(bytes)) => version = String::from_utf8(bytes).ok(),
-            (Some("i"), value) => event = text_of(&value)?.parse().ok(),
-            (Some("a"), value) => attempt = text_of(&value)?.parse().ok(),
-            (Some("p"), value) => epoch = epoch_of(text_of(&value)?),
+fn entry(item: &Value) -> Option<RawEntry> {
+    let (id, values) = raw_entry(item)?;
+    let mut fields = EntryFields::default();
+    for pair in values.chunks(2) {
+        let [Value::BulkString(name), Value::BulkString(value)] = pair else { return None };
+        fields.add(name, value)?;
+    }
+    fields.of(id.as_bytes())
+}
+
+/// The fields of an entry of an event, as they are read.
+#[derive(Default)]
+pub(super) struct EntryFields {
+    version: Option<Cow<'static, str>>,
+    event: Option<EventId>,
+    attempt: Option<Attempt>,
+    epoch: Option<Epoch>,
+    data: Option<Bytes>,
+}
+
+impl EntryFields {
+    /// Takes a field in. `None` if no node has written it.
+    pub(super) fn add(&mut self, name: &[u8], value: &[u8]) -> Option<()> {
+        match name {
+            b"d" => self.data = Some(Bytes::copy_from_slice(value)),
+            b"v" if value == VERSION.as_bytes() => self.version = Some(Cow::Borrowed(VERSION)),
+            b"v" => self.version = Some(Cow::Owned(text(value)?.to_owned())),
+            b"i" => self.event = Some(text(value)?.parse().ok()?),
+            b"a" => self.attempt = Some(Attempt(text(value)?.parse().ok()?)),
+            b"p" => self.epoch = Some(epoch_of(text(value)?)?),
             // A later version may add fields.
             _ => {}
         }
+        Some(())
     }
-    Some(RawEntry {
-        offset: offset_of(text_of(&id)?.split_once('-')?.0)?,
-        version: version?,
-        write: WriteId { event: event?, attempt: Attempt(attempt?) },
-        epoch: epoch?,
-        data: data?,
-    })
+
+    /// The entry with this id, if all fields are there.
+    pub(super) fn of(self, id: &[u8]) -> Option<RawEntry> {
+        Some(RawEntry {
+            offset: offset_of(text(id)?.split_once('-')?.0)?,
+            version: self.version?,
+            write: WriteId { event: self.event?, attempt: self.attempt? },
+            epoch: self.epoch?,
+            data: self.data?,
+        })
+    }
+}
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
 }
 
 /// What a check of a name has found.

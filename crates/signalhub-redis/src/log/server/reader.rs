@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisError, Value, cmd};
 use signalhub_events::{Epoch, EventName};
 use tokio::time::Instant;
 
+use super::own_connection::OwnConnection;
 use super::portion::{Part, Portion};
-use super::{BLOCK, LONG_ANSWER, failed, latest_names};
+use super::{BLOCK, LONG_ANSWER, failed, latest_names, read_batch};
 use crate::dataset::DatasetId;
-use crate::link::opening::Driver;
 use crate::link::{ConnectedLink, Instance, Link, RESPONSE_TIMEOUT};
 use crate::log::fork::Seen;
 use crate::log::keys::Keys;
 use crate::log::script::RESET;
 use crate::log::streams::{Batch, Call, NamesCursor, StreamError, StreamReader};
-use crate::log::values::{entries, epoch_of, seen, text_of, unexpected};
+use crate::log::values::{epoch_of, seen, text_of, unexpected};
 
 /// The connection of a reader.
 pub(super) struct Reader {
@@ -30,27 +29,6 @@ pub(super) struct Reader {
     /// alone is not the link of the node.
     connected: Option<ConnectedLink>,
     has_read: bool,
-}
-
-/// A connection that one task has for itself.
-pub(super) struct OwnConnection {
-    pub(super) connection: MultiplexedConnection,
-    pub(super) driver: Driver,
-}
-
-impl OwnConnection {
-    /// Sends a command and waits for its answer. The socket is read and written in the task that waits, because a task for it would be
-    /// woken for each answer, and would wake this one.
-    async fn ask<'a, T, F>(&'a mut self, ask: impl FnOnce(&'a mut MultiplexedConnection) -> F) -> Result<T, StreamError>
-    where
-        F: Future<Output = Result<T, RedisError>> + 'a,
-    {
-        tokio::select! {
-            biased;
-            answer = ask(&mut self.connection) => answer.map_err(|error| failed(&error)),
-            () = &mut self.driver => Err(StreamError::Unanswered("the connection is lost".to_owned())),
-        }
-    }
 }
 
 impl Reader {
@@ -86,7 +64,9 @@ impl Reader {
             pipeline.cmd("XRANGE").arg(&events).arg(format!("{offset}-0")).arg(format!("{offset}-0"));
             pipeline.cmd("XRANGE").arg(&events).arg("-").arg("+").arg("COUNT").arg(1);
         }
-        let answers: Vec<Value> = self.ask_for_events(|connection| pipeline.query_async(connection)).await?;
+        self.be_patient();
+        let answers: Result<Vec<Value>, _> = pipeline.query_async(&mut self.own).await;
+        let answers = self.answered(answers)?;
         let mut answers = answers.into_iter();
         let seen = names.iter().map(|(_, offset)| match (answers.next(), answers.next(), answers.next()) {
             (Some(meta), Some(at_cursor), Some(first)) => {
@@ -100,17 +80,14 @@ impl Reader {
         seen.collect()
     }
 
-    /// Asks for what has events in it, which may take long over a slow network. Without an answer, the next one asks for less.
-    async fn ask_for_events<'a, T, F>(
-        &'a mut self,
-        ask: impl FnOnce(&'a mut MultiplexedConnection) -> F,
-    ) -> Result<T, StreamError>
-    where
-        F: Future<Output = Result<T, RedisError>> + 'a,
-    {
-        let patience = if self.portion.is_small() { LONG_ANSWER } else { BLOCK + RESPONSE_TIMEOUT };
-        self.own.connection.set_response_timeout(patience);
-        let answer = self.own.ask(ask).await;
+    /// What is asked for next has events in it, which may take long over a slow network.
+    fn be_patient(&mut self) {
+        self.own.set_patience(if self.portion.is_small() { LONG_ANSWER } else { BLOCK + RESPONSE_TIMEOUT });
+    }
+
+    /// The answer to what has events in it. Without one, the next one asks for less.
+    fn answered<T>(&self, answer: Result<T, RedisError>) -> Result<T, StreamError> {
+        let answer = answer.map_err(|error| failed(&error));
         if let Err(StreamError::Unanswered(_)) = &answer {
             self.portion.failed();
         }
@@ -120,13 +97,17 @@ impl Reader {
 
 impl StreamReader for Reader {
     fn dataset(&mut self) -> Call<'_, DatasetId> {
-        Box::pin(self.own.ask(|connection| DatasetId::ask(self.keys.prefix(), connection)))
+        Box::pin(async {
+            let asked = DatasetId::ask(self.keys.prefix(), &mut self.own).await;
+            asked.map_err(|error| failed(&error))
+        })
     }
 
     fn names<'a>(&'a mut self, after: &'a NamesCursor) -> Call<'a, Vec<(NamesCursor, EventName)>> {
         Box::pin(async move {
             let command = latest_names(&self.keys, after);
-            let answer: Value = self.own.ask(|connection| command.query_async(connection)).await?;
+            let answer: Result<Value, _> = command.query_async(&mut self.own).await;
+            let answer = answer.map_err(|error| failed(&error))?;
             let mut names = self.keys.names_of(&answer)?;
             names.reverse();
             Ok(names)
@@ -149,7 +130,8 @@ impl StreamReader for Reader {
             let mut invocation = RESET.prepare_invoke();
             invocation.key(self.keys.meta(name)).key(self.keys.events(name)).key(self.keys.names());
             invocation.arg(seen.map(|epoch| epoch.to_string()).unwrap_or_default()).arg(new.to_string());
-            let answer: Value = self.own.ask(|connection| invocation.invoke_async(connection)).await?;
+            let answer: Result<Value, _> = invocation.invoke_async(&mut self.own).await;
+            let answer = answer.map_err(|error| failed(&error))?;
             text_of(&answer).and_then(epoch_of).ok_or_else(|| unexpected("the reset script"))
         })
     }
@@ -163,31 +145,11 @@ impl StreamReader for Reader {
             let part = self.portion.of(cursors.len());
             let command = self.read_command(names, cursors, part);
             let begun = Instant::now();
-            let answer: Value = self.ask_for_events(|connection| command.query_async(connection)).await?;
+            self.be_patient();
+            let answer = self.own.ask(&command, |answer| read_batch(answer, &self.keys)).await;
+            let batch = self.answered(answer)??;
             self.next_name = if part.names < cursors.len() { (self.next_name + part.names) % cursors.len() } else { 0 };
-            let streams = match answer {
-                Value::Nil => Vec::new(),
-                Value::Array(streams) => streams,
-                _ => return Err(unexpected("XREAD")),
-            };
-            let (mut batch, mut bytes) = (Batch::default(), 0);
-            for stream in streams {
-                let Value::Array(parts) = stream else { return Err(unexpected("XREAD")) };
-                let parts = <[Value; 2]>::try_from(parts);
-                let [key, found] = parts.map_err(|_| unexpected("XREAD"))?;
-                let key = text_of(&key).ok_or_else(|| unexpected("XREAD"))?;
-                if let Some(name) = self.keys.name_of_events(key) {
-                    match entries(found) {
-                        Ok(found) => {
-                            bytes += found.iter().map(|entry| entry.data.len()).sum::<usize>();
-                            batch.events.push((name, found));
-                        }
-                        Err(error) => batch.unreadable.push((name, error)),
-                    }
-                } else {
-                    batch.names = self.keys.names_of(&found)?;
-                }
-            }
+            let bytes = batch.events.iter().flat_map(|(_, entries)| entries).map(|entry| entry.data.len()).sum();
             self.portion.answered(begun, bytes, cursors.len());
             self.has_read = true;
             Ok(batch)

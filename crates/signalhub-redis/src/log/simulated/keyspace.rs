@@ -72,7 +72,7 @@ impl Keyspace {
         let offset = top + 1;
         let write = WriteId { event: call.id, attempt: call.attempt };
         self.meta.insert(call.name.clone(), (epoch, offset, Some(write)));
-        let entry = RawEntry { offset, version: "1".to_owned(), write, epoch, data: Bytes::from(call.entry.clone()) };
+        let entry = RawEntry { offset, version: "1".into(), write, epoch, data: Bytes::from(call.entry.clone()) };
         self.events.entry(call.name.clone()).or_default().push(entry);
         let position = Position::new(epoch, offset);
         self.written.insert((position, call.id));
