@@ -364,6 +364,10 @@ impl SharedLog for RedisLog {
         self.inner.is_durable
     }
 
+    fn tells_of_replicas(&self) -> bool {
+        self.inner.options.replicas > 0
+    }
+
     fn counts(&self) -> LogCounts {
         let mut kept = HistoryCounts::default();
         for shard in &self.inner.shards {

@@ -70,6 +70,11 @@ impl FanOutTimes {
         }
     }
 
+    /// Counts an event that no subscriber wants.
+    pub(super) fn observe_unmatched(&self, accepted: Instant) {
+        self.fan_out.observe(accepted.elapsed());
+    }
+
     /// Counts the events of a batch as offered to their last subscriber now.
     pub(super) fn observe_fan_out(&self, batch: &[Arc<Delivery>], now: Instant) {
         for delivery in batch {

@@ -16,7 +16,7 @@ use crate::delivery::Delivery;
 use crate::event::{Event, EventId};
 use crate::idempotency::{Attempt, Begun, KeyReused};
 use crate::log::{
-    Arrival, Arrived, BrokerClosed, ClusterPublished, Declared, Durability, LogFuture, Missed, SharedPublish,
+    Arrival, Arrived, BrokerClosed, ClusterPublished, Declared, Durability, LogFuture, Missed, Reach, SharedPublish,
     SharedPublishError, TakesEvents, TrackedWait,
 };
 use crate::name::EventName;
@@ -84,7 +84,19 @@ impl Publisher<'_> {
         let PublishOptions { idempotency, durability, tracking, reach } = options;
         let declared = self.core.declared(&event.name);
         let publish = SharedPublish { event, idempotency, declared, durability, reach, tracking };
-        let written = match self.shared.log.publish(publish).await {
+        let is_plain = idempotency.is_none() && durability != Durability::Durable && reach == Reach::Node;
+        let tells_more = !is_plain || self.shared.log.tells_of_replicas();
+        let mut writing = self.shared.log.publish(publish);
+        let written = tokio::select! {
+            biased;
+            written = &mut writing => written,
+            // It is written, and the answer of the store would say no more.
+            arrival = &mut expecting.told, if !tells_more => {
+                let arrival = arrival.map_err(|_| SharedPublishError::Unknown)?;
+                return Ok(self.returned(id, attempt, arrival, None));
+            }
+        };
+        let written = match written {
             Ok(written) => written,
             Err(error) => {
                 let arrival = came_back(&mut expecting, durability).ok_or(error)??;
@@ -207,7 +219,13 @@ async fn arrived(core: &Core, arrival: Arrival) -> Result<Arrived, PublishError>
     {
         (own_tracked, tracker) = tracked::start(own.tracking, &found);
     }
-    slot.send(Matched { delivery: Delivery::accepted_at(event, position, accepted), found, in_flight, tracker });
+    if found.is_empty() && tracker.is_none() && event.trace.is_none() && !core.tails.is_any_open() {
+        // Its task would be woken for nothing.
+        offsets.sent -= 1;
+        core.times.observe_unmatched(accepted);
+    } else {
+        slot.send(Matched { delivery: Delivery::accepted_at(event, position, accepted), found, in_flight, tracker });
+    }
     drop(offsets);
     core.matched.fetch_add(matched as u64, Ordering::Relaxed);
     if let Some(own) = own {

@@ -57,6 +57,12 @@ pub trait SharedLog: fmt::Debug + Send + Sync {
     /// Tells whether it can make events [durable](Durability::Durable).
     fn is_durable(&self) -> bool;
 
+    /// Tells whether its answer to a publish says how many replicas have the event. If it does not, a publisher that asks for nothing
+    /// but the position is answered as soon as the event comes back, and the future of its publish is dropped.
+    fn tells_of_replicas(&self) -> bool {
+        true
+    }
+
     /// Returns what the store counts.
     fn counts(&self) -> LogCounts;
 }

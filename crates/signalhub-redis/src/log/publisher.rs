@@ -9,6 +9,7 @@ use signalhub_events::{
 };
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::counts::Counts;
 use super::entry::{self, Asked};
 use super::streams::{Confirmation, PublishAnswer, PublishCall, StreamError};
 use super::write::{Attempt, WriteId};
@@ -64,9 +65,10 @@ pub(super) async fn publish(inner: &Inner, publish: SharedPublish) -> Result<Sha
         replicas: inner.options.replicas,
         durable: publish.durability == Durability::Durable,
     };
-    let answer = attempt_until(inner, shard, &mut call, deadline).await;
-    inner.counts.published(begun.elapsed());
-    let (answer, confirmation) = answer?;
+    let (answer, confirmation) = {
+        let _timed = Timed { counts: &inner.counts, begun };
+        attempt_until(inner, shard, &mut call, deadline).await?
+    };
     if call.durable && !confirmation.is_durable && !is_other(answer, &call) {
         return Err(SharedPublishError::Unknown);
     }
@@ -86,6 +88,18 @@ pub(super) async fn publish(inner: &Inner, publish: SharedPublish) -> Result<Sha
         published.cluster.counts = Some(Box::pin(waiting.collect()));
     }
     Ok(published)
+}
+
+/// Counts how long a publish took, also if its publisher does not wait for the answer because the event has come back.
+struct Timed<'a> {
+    counts: &'a Counts,
+    begun: Instant,
+}
+
+impl Drop for Timed<'_> {
+    fn drop(&mut self) {
+        self.counts.published(self.begun.elapsed());
+    }
 }
 
 /// Whether the key is that of an event with another content, so that nothing was asked of this one.

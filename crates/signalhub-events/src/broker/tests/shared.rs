@@ -1,6 +1,6 @@
 //! Brokers that share their events.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::FutureExt;
 use tokio::time::Instant;
@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::*;
 use crate::{
     Arrival, Arrived, Bounds, BrokerClosed, Epoch, EventId, Fingerprint, Gap, GapReason, History, Idempotency,
-    IdempotencyKey, LogCounts, LogFuture, LogUnavailable, Missed, Opened, ReadRange, Repeat, SharedEvents, SharedLog,
-    SharedPublish, SharedPublishError, SharedPublished, TailFilter, Tailed, Told,
+    IdempotencyKey, LogCounts, LogFuture, LogUnavailable, Missed, Opened, Reach, ReadRange, Repeat, SharedEvents,
+    SharedLog, SharedPublish, SharedPublishError, SharedPublished, TailFilter, Tailed, Told,
 };
 
 type Written = Result<SharedPublished, SharedPublishError>;
@@ -21,6 +21,7 @@ struct Stub {
     published: Mutex<Vec<(Arc<Event>, tokio::sync::oneshot::Sender<Written>)>>,
     /// How often the broker has said that something waits for events.
     awaited: AtomicUsize,
+    is_replicated: AtomicBool,
 }
 
 impl SharedLog for Stub {
@@ -63,6 +64,10 @@ impl SharedLog for Stub {
 
     fn is_durable(&self) -> bool {
         false
+    }
+
+    fn tells_of_replicas(&self) -> bool {
+        self.is_replicated.load(Ordering::Relaxed)
     }
 
     fn counts(&self) -> LogCounts {
@@ -134,6 +139,44 @@ async fn an_event_is_offered_when_it_comes_back_from_the_store() {
     assert_eq!((receipt.position, receipt.matched, receipt.repeat), (at(1, 42), 1, Repeat::No));
     assert_eq!(received.recv().await.unwrap().1, 42);
     assert_eq!((broker.published_count(), broker.matched_count()), (1, 2), "the other one was published elsewhere");
+}
+
+#[tokio::test]
+async fn a_publish_ends_when_its_event_comes_back_unless_it_asks_for_what_only_the_answer_tells() {
+    let (stub, broker) = shared();
+    let publishing = publish(&broker, PublishOptions::default());
+    let (event, _answer) = stub.taken().await;
+    stub.bring(event, at(1, 41)).await;
+    assert_eq!(publishing.await.unwrap().unwrap().position, at(1, 41), "without the answer");
+    let reach = PublishOptions { reach: Reach::Cluster(Duration::from_secs(1)), ..PublishOptions::default() };
+    for (offset, is_replicated, options) in
+        [(42, true, PublishOptions::default()), (43, false, keyed(1)), (44, false, reach)]
+    {
+        stub.is_replicated.store(is_replicated, Ordering::Relaxed);
+        let publishing = publish(&broker, options);
+        let (event, answer) = stub.taken().await;
+        stub.bring(event, at(1, offset)).await;
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!publishing.is_finished(), "{offset}");
+        answer.send(Ok(SharedPublished::at(at(1, offset)))).unwrap();
+        assert_eq!(publishing.await.unwrap().unwrap().position, at(1, offset));
+    }
+}
+
+#[tokio::test]
+async fn events_that_no_subscriber_wants_hold_up_neither_the_reader_nor_a_gap() {
+    let (stub, broker) = shared();
+    let (_subscriptions, mut received) = subscribe(&broker, Scope::unrestricted(), &[]);
+    // The queue of the shard has room for one, and its task does not run meanwhile.
+    for offset in 41..50 {
+        assert_eq!(stub.bring(foreign(), at(1, offset)).now_or_never().unwrap().matched, 0);
+    }
+    let gap = stub.miss(at(1, 49), at(1, 60), GapReason::Trimmed);
+    tokio::time::timeout(Duration::from_secs(5), gap).await.expect("nothing is to be offered before");
+    assert_eq!(broker.bounds(&changed().name).top, 60);
+    assert!(received.try_recv().is_err());
 }
 
 #[tokio::test]
