@@ -10,22 +10,23 @@
 mod beat;
 mod entry;
 mod name;
+mod own;
 mod servers;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use redis::RedisError;
 use redis::aio::MultiplexedConnection;
 use signalhub_connections::{Node, NodeAddress, NodeName};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::beat::{Beaten, Entries, MOST, Replaces};
+use self::beat::Replaces;
 use self::entry::Entry;
-use self::servers::Servers;
+use self::own::Own;
 use crate::link::{Disconnected, Instance, Instances, is_passing};
 use crate::watched::keep_running;
 
@@ -40,9 +41,6 @@ const EXPIRY: u64 = 10;
 
 /// After how many seconds the name of a node that is away is removed from the set of names.
 const SWEPT: u64 = 60;
-
-/// By how much the clock of a node may differ from that of Redis. Nodes refuse forwarded requests when their clocks differ by 30 s.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(15);
 
 /// The format of the entry of a node.
 const VERSION: u32 = 1;
@@ -82,32 +80,6 @@ struct Inner {
     own: Arc<Own>,
     present: watch::Sender<Arc<BTreeMap<NodeName, PresentNode>>>,
     beating: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// What writes the entry of this node.
-#[derive(Debug)]
-struct Own {
-    instances: Instances,
-    prefix: Box<str>,
-    name: NodeName,
-    boot: Box<str>,
-    /// What this node says about itself, and when it was started; empty until it joins.
-    presence: OnceLock<(Presence, u64)>,
-    servers: Servers,
-    /// Another node tells that it has come or gone.
-    others_changed: Notify,
-    /// What was read last from each server.
-    read: Mutex<Vec<Read>>,
-    /// Whether another node has its name, so that it does not write its entry.
-    is_replaced: AtomicBool,
-}
-
-/// What was read from one server.
-#[derive(Clone, Debug, Default)]
-struct Read {
-    nodes: BTreeMap<NodeName, PresentNode>,
-    /// Nodes with another list of servers.
-    unfit: BTreeSet<NodeName>,
 }
 
 /// Why a node cannot join its cluster.
@@ -158,17 +130,7 @@ impl Nodes {
     /// A node that has not [joined](Self::join) yet.
     #[must_use]
     pub fn new(instances: &Instances, prefix: &str, name: NodeName) -> Self {
-        let own = Own {
-            instances: instances.clone(),
-            prefix: prefix.into(),
-            name,
-            boot: random_hex().into(),
-            presence: OnceLock::new(),
-            servers: Servers::new(instances, prefix),
-            others_changed: Notify::new(),
-            read: Mutex::new(vec![Read::default(); instances.all().len()]),
-            is_replaced: AtomicBool::new(false),
-        };
+        let own = Own::new(instances, prefix, name);
         let present = watch::channel(Arc::default()).0;
         Self(Arc::new(Inner { own: Arc::new(own), present, beating: Mutex::new(None) }))
     }
@@ -213,13 +175,13 @@ impl Nodes {
     /// The name of this node.
     #[must_use]
     pub fn own_name(&self) -> &NodeName {
-        &self.0.own.name
+        &self.0.own.keys.name
     }
 
     /// The random text of this start of this node.
     #[must_use]
     pub fn own_boot(&self) -> &str {
-        &self.0.own.boot
+        &self.0.own.keys.boot
     }
 
     /// The nodes that are present by what was read last, this one included. While no server can be reached, these are the ones
@@ -256,7 +218,7 @@ impl Nodes {
         for instance in self.0.own.instances.all() {
             let Ok(mut connection) = instance.commands() else { continue };
             let entry: Result<Option<String>, _> =
-                redis::cmd("GET").arg(self.0.own.key(name)).query_async(&mut connection).await;
+                redis::cmd("GET").arg(self.0.own.keys.entry(name)).query_async(&mut connection).await;
             let found = entry.ok().flatten().and_then(|entry| Entry::read(name.as_str(), &entry));
             if let Some((_, found)) = found.filter(|(entry, _)| entry.boot == boot) {
                 return Some(found);
@@ -284,7 +246,7 @@ impl Nodes {
     /// The channel on which nodes tell that they have come or gone.
     pub(crate) fn channel(&self) -> String {
         // The set of names has the same key: channels are apart from keys.
-        self.0.own.names()
+        self.0.own.keys.names()
     }
 
     /// Reads the entries of the others soon, because one of them may have come or gone.
@@ -300,7 +262,7 @@ impl Nodes {
         let own = &self.0.own;
         for instance in own.instances.all() {
             let Ok(mut connection) = instance.commands() else { continue };
-            if let Err(error) = beat::remove(own, &mut connection).await {
+            if let Err(error) = beat::remove(&own.keys, &mut connection).await {
                 tracing::debug!(redis = %instance.address(), %error, "the entry of this node was not removed");
             }
             own.tell_others(instance).await;
@@ -340,7 +302,7 @@ async fn beat(nodes: std::sync::Weak<Inner>) {
         let Some(nodes) = nodes.upgrade() else { return };
         nodes.present.send_if_modified(|present| {
             let now = own.all();
-            announce(present, &now, &own.name);
+            announce(present, &now, &own.keys.name);
             let is_other = **present != now;
             if is_other {
                 *present = Arc::new(now);
@@ -367,166 +329,6 @@ fn announce(before: &BTreeMap<NodeName, PresentNode>, now: &BTreeMap<NodeName, P
     }
 }
 
-impl Own {
-    /// The entry of this node; `None` until it joins.
-    fn entry(&self) -> Option<String> {
-        let (presence, started) = self.presence.get()?;
-        let entry = Entry {
-            v: VERSION,
-            boot: self.boot.to_string(),
-            address: presence.address.as_ref().map(|address| address.as_str().to_owned()),
-            formats: presence.formats.clone(),
-            hub: presence.hub.clone(),
-            started: *started,
-            redis: self.servers.now(),
-        };
-        Some(serde_json::to_string(&entry).expect("texts and numbers can be written as JSON"))
-    }
-
-    fn key(&self, name: &NodeName) -> String {
-        format!("{}{name}", self.entries())
-    }
-
-    /// What the keys of entries begin with.
-    fn entries(&self) -> String {
-        format!("{}node:", self.prefix)
-    }
-
-    fn names(&self) -> String {
-        format!("{}nodes", self.prefix)
-    }
-
-    /// Tells the other nodes to read the entries at once. One that does not get this reads them within 3 s.
-    async fn tell_others(&self, instance: &Instance) {
-        let Ok(mut connection) = instance.commands() else { return };
-        let told = redis::cmd("PUBLISH").arg(self.names()).arg(self.name.as_str()).query_async(&mut connection).await;
-        if let Err(error) = told.map(|_: redis::Value| ()) {
-            tracing::debug!(redis = %instance.address(), %error, "the other nodes were not told of this one");
-        }
-    }
-
-    /// All nodes by what was read last. Nodes that use other servers may be among them.
-    fn all(&self) -> BTreeMap<NodeName, PresentNode> {
-        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.iter().flat_map(|read| &read.nodes).map(|(name, node)| (name.clone(), node.clone())).collect()
-    }
-
-    /// As [`others`](Self::others), but waits until nodes whose entries name data that a server has lost have written them again.
-    async fn fitting_others(&self) -> Result<BTreeMap<NodeName, PresentNode>, JoinError> {
-        for _ in 0..2 {
-            match self.others().await {
-                Err(JoinError::OtherServers(_)) => tokio::time::sleep(INTERVAL).await,
-                others => return others,
-            }
-        }
-        self.others().await
-    }
-
-    /// Reads the nodes that are present on all servers, and refuses those with another list of servers.
-    async fn others(&self) -> Result<BTreeMap<NodeName, PresentNode>, JoinError> {
-        let mut others = BTreeMap::new();
-        let servers = self.servers.now();
-        for instance in self.instances.all() {
-            let failed = |error| JoinError::Redis { address: instance.address().to_string(), error };
-            let mut connection = connection(instance)?;
-            for (name, entry) in beat::read(self, &mut connection).await.map_err(failed)? {
-                let Some((entry, node)) = Entry::read(&name, &entry) else { continue };
-                if !entry.redis.fits(&servers) && node.node.name != self.name {
-                    return Err(JoinError::OtherServers(node.node.name));
-                }
-                others.insert(node.node.name.clone(), node);
-            }
-        }
-        Ok(others)
-    }
-
-    /// Refuses nodes that cannot work with this one.
-    fn check(&self, presence: &Presence, others: &BTreeMap<NodeName, PresentNode>) -> Result<(), JoinError> {
-        let others = others.values().filter(|other| other.node.name != self.name);
-        for other in others {
-            if !other.formats.iter().any(|format| presence.formats.contains(format)) {
-                return Err(JoinError::Formats(other.node.name.clone()));
-            }
-            if other.hub != presence.hub {
-                tracing::warn!(
-                    node = %other.node.name, hub = other.hub,
-                    "a node has another cluster.hub: it shares no groups, users and broadcasts with this one"
-                );
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes the entry to all servers, and reads those of the others. Returns the outcome at each server.
-    async fn beat_all(&self, replaces: Replaces) -> Vec<Result<(), JoinError>> {
-        let asked = self.servers.identify().await;
-        let Some(entry) = self.entry() else { return Vec::new() };
-        let (mut outcomes, mut is_answered, mut other) = (Vec::new(), false, None);
-        for ((number, instance), asked) in self.instances.all().iter().enumerate().zip(asked) {
-            let beaten = async {
-                asked?;
-                beat::write(self, &entry, replaces, &mut connection(instance)?).await.map_err(|error| {
-                    instance.doubt();
-                    JoinError::Redis { address: instance.address().to_string(), error }
-                })
-            };
-            outcomes.push(beaten.await.map(|Beaten { now, other: found, entries }| {
-                check_clock(now, instance);
-                self.read_entries(number, entries);
-                is_answered = true;
-                other = other.take().or(found);
-            }));
-        }
-        if is_answered {
-            self.announce_replaced(other.as_deref());
-        }
-        outcomes
-    }
-
-    /// Logs when another node has taken the name, and when it is free again. The entry is that of the other node.
-    fn announce_replaced(&self, other: Option<&str>) {
-        let address = |address: Option<&NodeAddress>| address.map_or_else(|| "unknown".to_owned(), ToString::to_string);
-        match (self.is_replaced.swap(other.is_some(), Ordering::Relaxed), other) {
-            (false, Some(other)) => {
-                let other = Entry::read(self.name.as_str(), other).and_then(|(_, node)| node.node.address);
-                let own = self.presence.get().and_then(|(presence, _)| presence.address.as_ref());
-                tracing::error!(
-                    node = %self.name, address = address(own), other = address(other.as_ref()),
-                    "another node has the name of this one: this one is not in the cluster until the other has left. Names in a cluster must differ"
-                );
-            }
-            (true, None) => tracing::info!(node = %self.name, "this node has its name in the cluster again"),
-            (false, None) | (true, Some(_)) => {}
-        }
-    }
-
-    fn read_entries(&self, number: usize, entries: Entries) {
-        let servers = self.servers.now();
-        let mut found = BTreeMap::new();
-        let mut unfit = BTreeSet::new();
-        for (name, text) in entries {
-            let Some((entry, node)) = Entry::read(&name, &text) else { continue };
-            if !entry.redis.fits(&servers) {
-                unfit.insert(node.node.name);
-                continue;
-            }
-            found.insert(node.node.name.clone(), node);
-        }
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let Read { nodes, unfit: known } = &mut read[number];
-        for node in unfit.difference(known) {
-            tracing::error!(
-                %node,
-                "a node has another list of Redis servers: events and messages get lost between it and this one"
-            );
-        }
-        if found.len() >= MOST && nodes.len() < MOST {
-            tracing::error!(most = MOST, "there are more nodes in Redis than are read: some of them are not found");
-        }
-        read[number] = Read { nodes: found, unfit };
-    }
-}
-
 /// The link for commands to a server.
 fn connection(instance: &Instance) -> Result<MultiplexedConnection, JoinError> {
     instance.commands().map_err(|Disconnected| JoinError::Disconnected(instance.address().to_string()))
@@ -537,13 +339,6 @@ fn common_format<'a>(mut nodes: impl Iterator<Item = &'a PresentNode>) -> Option
     let mut common = nodes.next()?.formats.clone();
     nodes.for_each(|node| common.retain(|format| node.formats.contains(format)));
     common.into_iter().max()
-}
-
-fn check_clock(now: u64, instance: &Instance) {
-    let difference = Duration::from_secs(now.abs_diff(unix_time()));
-    if difference > CLOCK_TOLERANCE {
-        tracing::error!(redis = %instance.address(), ?difference, "the clock of this node differs from that of Redis: other nodes will refuse its requests");
-    }
 }
 
 fn unix_time() -> u64 {

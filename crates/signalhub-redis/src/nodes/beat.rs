@@ -8,7 +8,9 @@ use std::sync::LazyLock;
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Script};
 
-use super::{EXPIRY, Own, SWEPT};
+use signalhub_connections::NodeName;
+
+use super::{EXPIRY, SWEPT};
 
 /// How many nodes are read at most.
 pub(super) const MOST: usize = 1_000;
@@ -79,6 +81,33 @@ static LEAVE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(&[FUNCTIONS, script].concat())
 });
 
+/// What tells a node and its entry apart.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// What all keys of the cluster begin with.
+    pub(super) prefix: Box<str>,
+    pub(super) name: NodeName,
+    /// The random text of this start.
+    pub(super) boot: Box<str>,
+}
+
+impl Keys {
+    /// The key of the entry of a node.
+    pub(super) fn entry(&self, name: &NodeName) -> String {
+        format!("{}{name}", self.entries())
+    }
+
+    /// What the keys of entries begin with.
+    fn entries(&self) -> String {
+        format!("{}node:", self.prefix)
+    }
+
+    /// The key of the set of names.
+    pub(super) fn names(&self) -> String {
+        format!("{}nodes", self.prefix)
+    }
+}
+
 /// Which entry of the name of a node it may replace.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Replaces {
@@ -112,14 +141,14 @@ fn texts(entries: RawEntries) -> Entries {
 
 /// Writes the entry of a node, and reads all entries.
 pub(super) async fn write(
-    own: &Own,
+    keys: &Keys,
     entry: &str,
     replaces: Replaces,
     connection: &mut MultiplexedConnection,
 ) -> Result<Beaten, RedisError> {
-    let mut invocation = BEAT.key(own.key(&own.name));
-    invocation.key(own.names()).arg(own.entries()).arg(SWEPT).arg(MOST).arg(LONGEST);
-    invocation.arg(entry).arg(own.name.as_str()).arg(EXPIRY).arg(&*own.boot).arg(match replaces {
+    let mut invocation = BEAT.key(keys.entry(&keys.name));
+    invocation.key(keys.names()).arg(keys.entries()).arg(SWEPT).arg(MOST).arg(LONGEST);
+    invocation.arg(entry).arg(keys.name.as_str()).arg(EXPIRY).arg(&*keys.boot).arg(match replaces {
         Replaces::Own => "own",
         Replaces::Any => "any",
     });
@@ -129,15 +158,15 @@ pub(super) async fn write(
 }
 
 /// Reads all entries.
-pub(super) async fn read(own: &Own, connection: &mut MultiplexedConnection) -> Result<Entries, RedisError> {
-    let mut invocation = READ.key(own.names());
-    invocation.arg(own.entries()).arg(SWEPT).arg(MOST).arg(LONGEST);
+pub(super) async fn read(keys: &Keys, connection: &mut MultiplexedConnection) -> Result<Entries, RedisError> {
+    let mut invocation = READ.key(keys.names());
+    invocation.arg(keys.entries()).arg(SWEPT).arg(MOST).arg(LONGEST);
     invocation.invoke_async(connection).await.map(texts)
 }
 
 /// Removes the entry of a node.
-pub(super) async fn remove(own: &Own, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
-    let mut invocation = LEAVE.key(own.key(&own.name));
-    invocation.key(own.names()).arg(own.name.as_str()).arg(&*own.boot);
+pub(super) async fn remove(keys: &Keys, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+    let mut invocation = LEAVE.key(keys.entry(&keys.name));
+    invocation.key(keys.names()).arg(keys.name.as_str()).arg(&*keys.boot);
     invocation.invoke_async(connection).await
 }

@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 
 use super::beat::FUNCTIONS;
 use super::entry::Entry;
-use super::{EXPIRY, JoinError, Own, connection};
+use super::own::Own;
+use super::{EXPIRY, JoinError, connection};
 
 /// A node whose entry has less time left than this, in milliseconds, has missed a time to write it.
 const OVERDUE: i64 = 5_000;
@@ -38,17 +39,17 @@ pub(super) async fn take(own: &Own) -> Result<(), JoinError> {
     let failed = |error| JoinError::Redis { address: instance.address().to_string(), error };
     let (entry, mut replaced) = (own.entry().unwrap_or_default(), Vec::new());
     for second in 0..=EXPIRY {
-        let mut invocation = TAKE.key(own.key(&own.name));
-        invocation.arg(&entry).arg(EXPIRY).arg(&*own.boot).arg(&replaced).arg(OVERDUE);
+        let mut invocation = TAKE.key(own.keys.entry(&own.keys.name));
+        invocation.arg(&entry).arg(EXPIRY).arg(&*own.keys.boot).arg(&replaced).arg(OVERDUE);
         let earlier = invocation.invoke_async(&mut connection(instance)?).await.map_err(failed)?;
         let Some((earlier, left)): Option<(Vec<u8>, i64)> = earlier else {
             if !replaced.is_empty() {
-                tracing::info!(node = %own.name, "an earlier node of this name has ended: this one takes its place");
+                tracing::info!(node = %own.keys.name, "an earlier node of this name has ended: this one takes its place");
             }
             return Ok(());
         };
         if second == 0 {
-            tracing::info!(node = %own.name, "waiting for the end of an earlier node of this name");
+            tracing::info!(node = %own.keys.name, "waiting for the end of an earlier node of this name");
         }
         if left <= OVERDUE && replaced.is_empty() && is_gone(own, &earlier).await {
             replaced = earlier;
@@ -56,12 +57,12 @@ pub(super) async fn take(own: &Own) -> Result<(), JoinError> {
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    Err(JoinError::NameTaken(own.name.clone()))
+    Err(JoinError::NameTaken(own.keys.name.clone()))
 }
 
 /// Tells whether the node of an entry accepts no requests any more: nothing listens at its address, or this node does.
 async fn is_gone(own: &Own, entry: &[u8]) -> bool {
-    let entry = std::str::from_utf8(entry).ok().and_then(|entry| Entry::read(own.name.as_str(), entry));
+    let entry = std::str::from_utf8(entry).ok().and_then(|entry| Entry::read(own.keys.name.as_str(), entry));
     let address = entry.and_then(|(_, node)| node.node.address);
     let Some(address) = address else { return false };
     if own.presence.get().is_some_and(|(presence, _)| presence.address.as_ref() == Some(&address)) {
