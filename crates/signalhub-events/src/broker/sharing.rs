@@ -17,7 +17,7 @@ use crate::event::{Event, EventId};
 use crate::idempotency::{Attempt, Begun, KeyReused};
 use crate::log::{
     Arrival, Arrived, BrokerClosed, ClusterPublished, Declared, Durability, LogFuture, Missed, Reach, SharedPublish,
-    SharedPublishError, TakesEvents, TrackedWait,
+    SharedPublishError, SharedPublished, TakesEvents, TrackedWait,
 };
 use crate::name::EventName;
 use crate::position::Position;
@@ -43,6 +43,14 @@ pub(super) async fn publish(
     options: PublishOptions,
 ) -> Result<Published, PublishError> {
     Publisher { core, shared }.publish(admitted, options).await
+}
+
+/// How it is known that an event is written.
+enum Written {
+    /// The store has answered.
+    Answered(SharedPublished),
+    /// The event has come back before.
+    CameBack(OwnArrival),
 }
 
 /// A broker whose events all nodes get.
@@ -84,20 +92,9 @@ impl Publisher<'_> {
         let PublishOptions { idempotency, durability, tracking, reach } = options;
         let declared = self.core.declared(&event.name);
         let publish = SharedPublish { event, idempotency, declared, durability, reach, tracking };
-        let is_plain = idempotency.is_none() && durability != Durability::Durable && reach == Reach::Node;
-        let tells_more = !is_plain || self.shared.log.tells_of_replicas();
-        let mut writing = self.shared.log.publish(publish);
-        let written = tokio::select! {
-            biased;
-            written = &mut writing => written,
-            // It is written, and the answer of the store would say no more.
-            arrival = &mut expecting.told, if !tells_more => {
-                let arrival = arrival.map_err(|_| SharedPublishError::Unknown)?;
-                return Ok(self.returned(id, attempt, arrival, None));
-            }
-        };
-        let written = match written {
-            Ok(written) => written,
+        let written = match self.write(publish, &mut expecting).await {
+            Ok(Written::Answered(written)) => written,
+            Ok(Written::CameBack(arrival)) => return Ok(self.returned(id, attempt, arrival, None)),
             Err(error) => {
                 let arrival = came_back(&mut expecting, durability).ok_or(error)??;
                 return Ok(self.returned(id, attempt, arrival, None));
@@ -121,6 +118,24 @@ impl Publisher<'_> {
         let is_known = cluster.replicas.is_some() || cluster.counts.is_some();
         let cluster = is_known.then(|| Box::new(cluster));
         Ok(self.returned(id, attempt, arrival, cluster))
+    }
+
+    /// Writes an event. One whose publisher asks for nothing but the position is written when it comes back, too.
+    async fn write(
+        &self,
+        publish: SharedPublish,
+        expecting: &mut Expecting<'_>,
+    ) -> Result<Written, SharedPublishError> {
+        let is_plain =
+            publish.idempotency.is_none() && publish.durability != Durability::Durable && publish.reach == Reach::Node;
+        let tells_more = !is_plain || self.shared.log.tells_of_replicas();
+        tokio::select! {
+            biased;
+            written = self.shared.log.publish(publish) => written.map(Written::Answered),
+            arrival = &mut expecting.told, if !tells_more => {
+                arrival.map(Written::CameBack).map_err(|_| SharedPublishError::Unknown)
+            }
+        }
     }
 
     /// The result of a publish whose event has come back.
