@@ -218,7 +218,7 @@ async fn publish(
     }
     let instance = listener.instance();
     loop {
-        // A server that does not hear its own clients' channels must not tell its callers that they were sent to.
+        // A server that is not subscribed to the channels of its own clients must not tell its callers that messages were sent to them.
         listener.connected().await;
         let Ok(mut connection) = instance.commands() else {
             instance.connected(Link::Commands).await;

@@ -1,8 +1,8 @@
 //! A cluster of signalhub nodes on Redis or Valkey.
 //!
-//! Nodes share six things through Redis, and nothing else: the events and their history, on streams; the messages of hubs, over the
-//! publish and subscribe channels that ASP.NET Core SignalR uses too; which node owns which connection; which credentials are
-//! revoked; which node an organisation of PrintFactory is connected to; and the keys of PrintFactory.
+//! Nodes share through Redis: which nodes there are; the events and their history, on streams; the messages of hubs, over the publish
+//! and subscribe channels that ASP.NET Core SignalR uses too; which node owns which connection; which credentials are revoked; which
+//! node an organisation of PrintFactory is connected to; and the keys of PrintFactory.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

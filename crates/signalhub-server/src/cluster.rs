@@ -291,7 +291,7 @@ impl Member {
             let is_severed = self.is_severed();
             match (was_severed, is_severed) {
                 (false, true) => tracing::warn!(
-                    "this node is severed from Redis: its clients stay connected, and it gets and sends no events until Redis is back"
+                    "this node is severed from Redis: its clients stay connected, and it gets and sends no events of a Redis server that is away until that is back"
                 ),
                 (true, false) => tracing::info!("this node is a member of the cluster again"),
                 (false, false) | (true, true) => {}

@@ -340,6 +340,7 @@ def the_compose_files_describe_one_node_and_a_cluster(made):
         assert node["stop_grace_period"] == "30s" and node["image"].startswith("${SIGNALHUB_IMAGE:-signalhub:"), node
         # A secret that is not given is an error, and has no default.
         assert node["environment"]["SIGNALHUB_AUTH__SECRET"] == "${AUTH_SECRET:?}", node
+        assert node["environment"]["SIGNALHUB_PUBLISH__KEYS"] == "${PUBLISH_KEY:?}", node
     for number, node in enumerate(nodes[1:], 1):
         environment = node["environment"]
         assert environment["SIGNALHUB_CLUSTER__ADVERTISE"] == f"node-{number}:3002" and "redis" in node["depends_on"]
