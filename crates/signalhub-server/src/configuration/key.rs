@@ -1,7 +1,10 @@
 //! One key of the configuration, and the macro that makes the keys, their structs and their defaults out of one table.
 
+use super::Configuration;
 use super::setting::{Fault, Given, TableKeyDoc};
-use super::{Configuration, sources};
+
+/// The prefix of environment variables.
+pub(super) const PREFIX: &str = "SIGNALHUB_";
 
 /// Defines one key.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +36,7 @@ impl Key {
 
     /// Names the environment variable that sets it.
     pub fn variable(&self) -> String {
-        format!("{}{}", sources::PREFIX, self.path().replace('.', "__")).to_uppercase()
+        format!("{}{}", PREFIX, self.path().replace('.', "__")).to_uppercase()
     }
 }
 

@@ -8,10 +8,8 @@ use std::{fs, io};
 
 use toml::de::{DeTable, DeValue};
 
+use super::key::PREFIX;
 use super::{ApiKey, ClientCertificates, Configuration, Given, KEYS, Key, KeyDigest, PublishClient};
-
-/// The prefix of environment variables.
-pub(super) const PREFIX: &str = "SIGNALHUB_";
 
 /// The variables of the commands that are not keys of the configuration: a bearer token, an API key, and the token of the
 /// admin API.
