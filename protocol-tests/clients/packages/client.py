@@ -31,15 +31,15 @@ KUBERNETES = "1.30.0"
 
 
 @functools.cache
-def lack_of_validators():
-    """Installs what validates files with the schemas of others; the reason if that is not possible."""
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", "validators.txt"]
+def lack_of(requirements):
+    """Installs packages of PyPI that validate files with the schemas of others; the reason if that is not possible."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", requirements]
     done = subprocess.run(pip, capture_output=True, text=True, cwd=Path(__file__).parent)
-    return f"pip cannot install validators.txt: {done.stderr.strip().splitlines()[-1:]}" if done.returncode else None
+    return f"pip cannot install {requirements}: {done.stderr.strip().splitlines()[-1:]}" if done.returncode else None
 
 
-def need_validators():
-    if reason := lack_of_validators():
+def need_packages(requirements):
+    if reason := lack_of(requirements):
         raise NotRun(reason)
 
 
@@ -113,7 +113,7 @@ def the_list_of_parts_names_each_dependency_with_its_licence(made):
 
 
 def the_list_of_parts_fits_the_schema_of_cyclonedx(made):
-    need_validators()
+    need_packages("validators.txt")
     from cyclonedx.schema import SchemaVersion
     from cyclonedx.validation.json import JsonStrictValidator
     from license_expression import get_spdx_licensing
@@ -347,7 +347,7 @@ def the_compose_files_describe_one_node_and_a_cluster(made):
 
 
 def the_compose_files_fit_the_schema_of_compose(made):
-    need_validators()
+    need_packages("validators.txt")
     import check_jsonschema
     import jsonschema
 
@@ -445,6 +445,21 @@ def the_chart_keeps_a_history_and_serves_an_ingress(made):
     assert ingress["tls"] == [{"hosts": ["hub.example.com"], "secretName": "cert"}]
 
 
+def the_objects_of_the_chart_fit_the_schemas_of_kubernetes(made):
+    need("helm")
+    need_packages("kubernetes.txt")
+    import kubernetes_validate
+
+    ingress = ["ingress.enabled=true", "ingress.host=hub.example.com", "ingress.tlsSecret=cert"]
+    for settings in [[*CLUSTER, "cluster.redis.existingSecret=redis-secret"], [SECRET, "persistence.enabled=true", *ingress]]:
+        for (kind, name), each in rendered(*settings).items():
+            for version in ["1.25", "1.37"]:
+                try:
+                    kubernetes_validate.validate(each, version, strict=True)
+                except kubernetes_validate.ValidationError as error:
+                    raise AssertionError(f"{kind} {name} in {version}: {error.path}: {error.message}") from None
+
+
 def the_program_accepts_the_variables_of_the_chart(made):
     need("helm")
     for settings in [[SECRET, "persistence.enabled=true"], [*CLUSTER, "cluster.prefix=one"]]:
@@ -501,6 +516,7 @@ CASES = [
     a_pod_of_the_chart_gets_more_time_than_it_needs_to_drain,
     the_chart_runs_a_cluster_with_names_budget_and_redis,
     the_chart_keeps_a_history_and_serves_an_ingress,
+    the_objects_of_the_chart_fit_the_schemas_of_kubernetes,
     the_program_accepts_the_variables_of_the_chart,
     the_chart_refuses_wrong_values,
 ]
