@@ -232,8 +232,9 @@ def the_archive_runs_under_systemd_as_installing_md_says(made):
         with tarfile.open(only(made, "*.tar.gz")) as tar:
             tar.extractall(machine.root / "root", filter="data")
         page = (ROOT / "docs/installing.md").read_text()
-        commands = re.search(r"To install it as a service, as root:\n\n```sh\n(.*?)```", page, re.S).group(1)
-        machine.run(f"cd /root/signalhub-*/\n{commands}")
+        for title in ["To install it as a service", "Completions and manual pages"]:
+            commands = re.search(title + r", as root:\n\n```sh\n(.*?)```", page, re.S).group(1)
+            machine.run(f"cd /root/signalhub-*/\n{commands}")
         machine.until_ready()
         # What the unit forbids must not be what the server needs, with a history on disk either.
         machine.run("echo SIGNALHUB_HISTORY__STORE=disk >> /etc/signalhub/secrets.env")
