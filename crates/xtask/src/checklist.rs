@@ -18,7 +18,7 @@ type Line = Result<String, String>;
 /// A title, and what finds out.
 type Check = (&'static str, fn(&Workspace) -> io::Result<Line>);
 
-const CHECKS: [Check; 12] = [
+const CHECKS: [Check; 13] = [
     ("one version", one_version),
     ("changelog", changelog),
     ("clean tree", clean_tree),
@@ -32,6 +32,7 @@ const CHECKS: [Check; 12] = [
     // Those that take minutes come last.
     ("packages compile", packages),
     ("required Rust", required_rust),
+    ("docs of packages", docs),
 ];
 
 /// Packages that stay here: tools of the project, and recordings that belong to no program.
@@ -173,6 +174,22 @@ fn required_rust(workspace: &Workspace) -> io::Result<Line> {
     check.args(["check", "--locked", "--workspace", "--exclude", "xtask", "--target-dir"]);
     let result = run(check.arg(workspace.target.join("required-rust")).current_dir(&workspace.root));
     Ok(result.map(|()| format!("everything compiles with {ours}")).map_err(|error| error.to_string()))
+}
+
+/// The docs build as docs.rs builds them: with a nightly Rust, which has the attributes that tell the feature of an item.
+fn docs(workspace: &Workspace) -> io::Result<Line> {
+    if !works(rustup("nightly").arg("--version")) {
+        return Ok(Ok("not built: rustup toolchain install nightly".to_owned()));
+    }
+    let mut build = rustup("nightly");
+    build.args(["doc", "--quiet", "--locked", "--lib", "--no-deps", "--all-features"]);
+    for package in workspace.packages.iter().filter(|package| package.is_published) {
+        build.args(["--package", &package.name]);
+    }
+    build.arg("--target-dir").arg(workspace.target.join("docs-of-packages"));
+    build.env("RUSTDOCFLAGS", "--cfg docsrs --deny warnings");
+    let result = run(build.current_dir(&workspace.root));
+    Ok(result.map(|()| "they build as on docs.rs".to_owned()).map_err(|error| error.to_string()))
 }
 
 /// The cargo of a toolchain. With the variables of the cargo that runs this program rustup would not choose another one.
