@@ -35,6 +35,10 @@ pub(super) fn build(workspace: &Workspace, target: &Target, release: &Release) -
     command.env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
     command.env("SOURCE_DATE_EPOCH", &release.time).env("SIGNALHUB_REVISION", &release.revision);
     command.env(format!("CARGO_TARGET_{}_LINKER", variables.to_uppercase()), target.linker);
+    if let Some(pages) = target.pages {
+        // jemalloc ends a program at its start on a kernel whose pages are larger than those that it was built for.
+        command.env("JEMALLOC_SYS_WITH_LG_PAGE", pages);
+    }
     run(&mut command)?;
     let programs = folder(workspace).join(target.triple).join("release");
     if target.is_static {

@@ -17,6 +17,8 @@ pub(super) struct Target {
     pub(super) linker: &'static str,
     /// What Debian calls it, if a package of Debian is made.
     pub(super) debian: Option<&'static str>,
+    /// The largest pages of memory that kernels for it have, as a power of two, if not all have the same.
+    pub(super) pages: Option<&'static str>,
     /// Whether the programs need no library, so that they run in an empty image.
     pub(super) is_static: bool,
 }
@@ -29,6 +31,7 @@ pub(super) const TARGETS: [Target; 3] = [
         package: "musl-tools",
         linker: "gcc",
         debian: None,
+        pages: None,
         is_static: true,
     },
     Target {
@@ -37,6 +40,7 @@ pub(super) const TARGETS: [Target; 3] = [
         package: "gcc",
         linker: "gcc",
         debian: Some("amd64"),
+        pages: None,
         is_static: false,
     },
     Target {
@@ -45,6 +49,7 @@ pub(super) const TARGETS: [Target; 3] = [
         package: "gcc-aarch64-linux-gnu",
         linker: "aarch64-linux-gnu-gcc",
         debian: Some("arm64"),
+        pages: Some("16"),
         is_static: false,
     },
 ];
