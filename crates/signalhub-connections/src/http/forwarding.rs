@@ -74,7 +74,8 @@ enum Unanswered {
     Stopping,
 }
 
-/// Forwards a request, and answers it as the owner does. If the owner does not answer, the client gets 502.
+/// Forwards a request, and answers it as the owner does. If the owner does not answer, the client gets 502; 503 for a poll that waits
+/// when this node stops.
 pub(crate) async fn forward<B>(
     mounted: &Mounted,
     this: &ThisNode,
@@ -90,6 +91,11 @@ where
     if this.was_forwarded(head, to) {
         tracing::error!(%to, "a request came back to the listener for clients: the address of a node is not one for other nodes");
         return text(StatusCode::BAD_GATEWAY, "");
+    }
+    let waits = kind == ForwardKind::Poll && head.method == Method::GET;
+    if waits && mounted.registry.is_draining() {
+        // Nothing was taken for it: the client polls again, at another node.
+        return text(StatusCode::OK, "");
     }
     match send(mounted, this, owner, kind, head, body).await {
         Ok(answer) => {
@@ -115,8 +121,8 @@ where
             failed(this, owner)
         }
         Err(Unanswered::Body(answer)) => *answer,
-        // The client polls again, at another node.
-        Err(Unanswered::Stopping) => text(StatusCode::OK, ""),
+        // The owner may have taken messages for the answer. After an empty one the client would poll on, and miss them silently.
+        Err(Unanswered::Stopping) => text(StatusCode::SERVICE_UNAVAILABLE, ""),
     }
 }
 
@@ -159,7 +165,9 @@ where
     };
     tokio::select! {
         answered = answer => answered,
-        () = mounted.registry.draining(), if kind == ForwardKind::Poll => Err(Unanswered::Stopping),
+        () = mounted.registry.draining(), if kind == ForwardKind::Poll && head.method == Method::GET => {
+            Err(Unanswered::Stopping)
+        }
     }
 }
 

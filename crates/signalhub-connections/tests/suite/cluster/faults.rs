@@ -242,7 +242,7 @@ async fn the_owner_learns_that_the_client_of_a_forwarded_request_has_left() {
 }
 
 #[tokio::test]
-async fn a_node_that_stops_answers_the_polls_that_it_forwards() {
+async fn a_node_that_stops_breaks_off_the_polls_that_it_forwards() {
     let [a, b] = two_nodes().await;
     let (listener, address) = listen().await;
     let token = a.negotiate("").await;
@@ -255,7 +255,7 @@ async fn a_node_that_stops_answers_the_polls_that_it_forwards() {
     let ClusterNode { running: Running { stop, stopped, .. }, .. } = b;
     stop.send(()).unwrap();
     let poll = answer(&mut poll).await;
-    assert_eq!((poll.status, poll.body.as_str()), (200, ""), "the client polls again");
+    assert_eq!((poll.status, poll.body.as_str()), (503, ""), "the owner may have taken messages for it");
     tokio::time::timeout(Duration::from_secs(4), stopped).await.unwrap().unwrap().unwrap();
 }
 
