@@ -182,4 +182,4 @@ fn integer(digits: &[u8]) -> Result<i64, Malformed> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

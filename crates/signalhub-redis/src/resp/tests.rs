@@ -17,7 +17,8 @@ fn values() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 40, 6, |inner| vec(inner, 0..6).prop_map(Value::Array))
 }
 
-fn write(value: &Value, out: &mut Vec<u8>) {
+/// Writes a value as a server does.
+pub(crate) fn write(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Nil => out.extend(b"$-1\r\n"),
         Value::Int(value) => out.extend(format!(":{value}\r\n").as_bytes()),

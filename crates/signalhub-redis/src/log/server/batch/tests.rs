@@ -6,6 +6,7 @@ use redis::Value;
 
 use super::*;
 use crate::log::values;
+use crate::resp::tests::write;
 
 fn bulk(text: impl Into<Vec<u8>>) -> Value {
     Value::BulkString(text.into())
@@ -45,22 +46,6 @@ fn entry() -> impl Strategy<Value = Value> {
 
 fn streams() -> impl Strategy<Value = Vec<(String, Vec<Value>)>> {
     vec(("[a-z.]{1,8}".prop_map(|name| format!("p:e:{name}")), vec(entry(), 0..5)), 0..4)
-}
-
-fn write(value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::Int(value) => out.extend(format!(":{value}\r\n").as_bytes()),
-        Value::BulkString(bytes) => {
-            out.extend(format!("${}\r\n", bytes.len()).as_bytes());
-            out.extend(bytes);
-            out.extend(b"\r\n");
-        }
-        Value::Array(items) => {
-            out.extend(format!("*{}\r\n", items.len()).as_bytes());
-            items.iter().for_each(|item| write(item, out));
-        }
-        _ => out.extend(b"*-1\r\n"),
-    }
 }
 
 fn answer(streams: &[(String, Vec<Value>)]) -> Vec<u8> {
