@@ -4,6 +4,7 @@ The argument is the folder in which `cargo xtask` has made one of each. A case w
 """
 
 import functools
+import hashlib
 import json
 import os
 import pty
@@ -303,11 +304,13 @@ def the_image_has_the_programs_a_user_without_rights_and_a_health_check(made):
         read = lambda name: image.extractfile(name).read()
         manifest = json.loads(read("manifest.json"))[0]
         config = json.loads(read(manifest["Config"]))
+        assert manifest["Config"] == hashlib.sha256(read(manifest["Config"])).hexdigest() + ".json"
         settings = config["config"]
         files = {}
         for layer in manifest["Layers"]:
             with tarfile.open(fileobj=image.extractfile(layer)) as tar:
                 files.update({member.name.lstrip("./").rstrip("/"): member for member in tar.getmembers()})
+    assert "container" not in config and "Hostname" not in settings, "the image has what is random in a build"
     assert settings["User"] == "65532:65532" and settings["Entrypoint"] == ["/usr/bin/signalhub"], settings
     assert settings["Healthcheck"]["Test"] == ["CMD", "/usr/bin/signalhub", "health"], settings
     assert settings["Labels"]["org.opencontainers.image.revision"] != "unknown", settings
