@@ -20,8 +20,13 @@ impl LogThrottle {
     /// Creates a throttle that allows one line per second, and ten at once.
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        let bucket = TokenBucket::new(Rate::per_second(1).with_burst(10), now);
-        Self(Mutex::new(Throttled { bucket, skipped: 0 }))
+        Self::with_rate(Rate::per_second(1).with_burst(10), now)
+    }
+
+    /// Creates a throttle that allows lines at this rate.
+    #[must_use]
+    pub fn with_rate(rate: Rate, now: Instant) -> Self {
+        Self(Mutex::new(Throttled { bucket: TokenBucket::new(rate, now), skipped: 0 }))
     }
 
     /// Returns `None` if no line may be logged now, else how many lines were skipped since the last one.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use signalhub_connections::{LogThrottle, Rate};
 use signalhub_events::{Declared, EventName, SharedEvents};
 use tokio::time::Instant;
 
@@ -25,8 +26,7 @@ pub(super) struct Shard {
     pub(super) undeclared: AtomicUsize,
     pub(super) pause: Pause,
     skipped: AtomicU64,
-    /// When it was logged last that a name is skipped.
-    logged: Mutex<Option<Instant>>,
+    skipped_errors: LogThrottle,
 }
 
 /// What this node knows of a name.
@@ -66,8 +66,9 @@ pub(super) enum Skipped {
 impl Shard {
     pub(super) fn new(streams: Arc<dyn Streams>) -> Self {
         let (dataset, names, undeclared) = (AtomicU64::default(), Mutex::default(), AtomicUsize::default());
-        let (pause, skipped, logged) = (Pause::default(), AtomicU64::default(), Mutex::default());
-        Self { streams, dataset, names, undeclared, pause, skipped, logged }
+        let (pause, skipped) = (Pause::default(), AtomicU64::default());
+        let skipped_errors = LogThrottle::with_rate(Rate::new(1, LOG_INTERVAL), Instant::now());
+        Self { streams, dataset, names, undeclared, pause, skipped, skipped_errors }
     }
 
     /// Asks the server what identifies its data.
@@ -135,9 +136,7 @@ impl Shard {
     /// Counts a name that is not read, and logs one of them from time to time.
     pub(super) fn skip(&self, name: &EventName, error: &Skipped) {
         self.skipped.fetch_add(1, Ordering::Relaxed);
-        let (mut logged, now) = (self.logged.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
-        if logged.is_none_or(|logged| now.duration_since(logged) >= LOG_INTERVAL) {
-            *logged = Some(now);
+        if self.skipped_errors.admit(Instant::now()).is_some() {
             tracing::error!(
                 event = %name, %error,
                 "names in Redis are not read, and clients of this node get none of their events: declare the events that are yours, and remove what others have written"
