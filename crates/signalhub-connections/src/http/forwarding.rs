@@ -92,8 +92,7 @@ where
         tracing::error!(%to, "a request came back to the listener for clients: the address of a node is not one for other nodes");
         return text(StatusCode::BAD_GATEWAY, "");
     }
-    let waits = kind == ForwardKind::Poll && head.method == Method::GET;
-    if waits && mounted.registry.is_draining() {
+    if waits(kind, head) && mounted.registry.is_draining() {
         // Nothing was taken for it: the client polls again, at another node.
         return text(StatusCode::OK, "");
     }
@@ -165,17 +164,20 @@ where
     };
     tokio::select! {
         answered = answer => answered,
-        () = mounted.registry.draining(), if kind == ForwardKind::Poll && head.method == Method::GET => {
-            Err(Unanswered::Stopping)
-        }
+        () = mounted.registry.draining(), if waits(kind, head) => Err(Unanswered::Stopping),
     }
+}
+
+/// Whether the owner keeps a request until there are messages for its answer.
+fn waits(kind: ForwardKind, head: &Parts) -> bool {
+    kind == ForwardKind::Poll && head.method == Method::GET
 }
 
 /// How long the owner may take for its answer, once it has the whole request.
 fn answer_time(mounted: &Mounted, kind: ForwardKind, head: &Parts) -> Duration {
     match kind {
         ForwardKind::Send => SEND_TIME,
-        ForwardKind::Poll if head.method == Method::GET => mounted.endpoint.poll_time().saturating_add(ANSWER_TIME),
+        ForwardKind::Poll if waits(kind, head) => mounted.endpoint.poll_time().saturating_add(ANSWER_TIME),
         ForwardKind::Poll | ForwardKind::Events | ForwardKind::Socket => ANSWER_TIME,
     }
 }
