@@ -241,13 +241,17 @@ async fn names_are_shared_out_among_servers() {
     }
 }
 
+/// Publishes an event of a name without anything in it.
+async fn publish(node: &Node, name: &str) -> Result<Position, PublishError> {
+    node.broker.publish(Event::new(name.into(), "{}")).await.map(|receipt| receipt.position)
+}
+
 #[tokio::test]
 async fn further_undeclared_names_than_are_permitted_are_refused_and_declared_ones_are_not() {
     let Some(server) = TestServer::start() else { return };
     let mut options = LogOptions::new("a");
     options.names = 2;
     let node = Node::with(&[server.url()], options.clone()).await;
-    let publish = async |node: &Node, name: &str| node.broker.publish(Event::new(name.into(), "{}")).await;
     for name in ["shop.1", DECLARED, "shop.2"] {
         publish(&node, name).await.unwrap();
         while node.log.inner.bounds(&name.into()).is_none() {

@@ -13,10 +13,6 @@ async fn add_names(server: &TestServer, count: usize, each: &str) {
     let _: redis::Value = redis::cmd("EVAL").arg(script).arg(0).query_async(&mut connection).await.unwrap();
 }
 
-async fn publish(node: &Node, name: &str) -> Result<Position, PublishError> {
-    node.broker.publish(Event::new(name.into(), "{}")).await.map(|receipt| receipt.position)
-}
-
 /// Waits until a node skips names, or does not.
 async fn wait_for_skipped(node: &Node, is_expected: impl Fn(u64) -> bool) {
     let waiting = async {
